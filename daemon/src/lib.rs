@@ -1,0 +1,7 @@
+//! The Martlet daemon: engine (messenger logic), net (libp2p), control (Unix socket).
+//!
+//! An event loop only makes inputs; the engine, synchronous and on its own thread, decides; what it
+//! wrote is committed first, then its effects go out.
+
+pub mod engine;
+pub mod net;

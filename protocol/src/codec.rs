@@ -1,0 +1,50 @@
+//! The one codec: CBOR (RFC 8949) by `serde_cbor`, in its packed form, in which a struct is a map
+//! from field number to value and an enum variant is its number. Field order is therefore part of
+//! the format: fields and variants are only ever added at the end.
+//!
+//! Sizes are checked before decoding. Nothing is decoded into a dynamic value. Trailing bytes are
+//! an error, and so is nesting deeper than 128.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why bytes could not be decoded, or a value not encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// Longer than this kind of value may be.
+    #[error("{found} bytes, at most {max} are allowed")]
+    TooLong {
+        /// Bytes found.
+        found: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// Not the CBOR of the expected type.
+    #[error("not a valid encoding: {0}")]
+    Invalid(#[from] serde_cbor::Error),
+}
+
+/// Encodes a value.
+///
+/// # Panics
+/// Never for the types of this crate: writing to a `Vec` cannot fail, and none of them has a map
+/// of unknown length.
+#[must_use]
+#[expect(clippy::missing_panics_doc, reason = "documented above as unreachable")]
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    let mut serializer = serde_cbor::Serializer::new(&mut bytes).packed_format();
+    value.serialize(&mut serializer).expect("plain data always encodes");
+    bytes
+}
+
+/// Decodes a value of at most `max` bytes.
+///
+/// # Errors
+/// [`CodecError`] when it is longer, malformed, or followed by other bytes.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, CodecError> {
+    if bytes.len() > max {
+        return Err(CodecError::TooLong { found: bytes.len(), max });
+    }
+    Ok(serde_cbor::from_slice(bytes)?)
+}

@@ -1,0 +1,49 @@
+//! The control API's types: what travels, as JSON, over the daemon's Unix socket.
+//!
+//! | method and path | request | response |
+//! | --- | --- | --- |
+//! | `GET /v1/status` | | [`Status`] |
+//! | `POST /v1/identity` | [`InitRequest`] | [`InitResponse`] |
+//! | `GET /v1/identity` | | [`Identity`] |
+//! | `POST /v1/unlock` | [`UnlockRequest`] | 204 |
+//! | `POST /v1/lock` | | 204 |
+//! | `GET /v1/contacts` | | [`ContactList`] |
+//! | `POST /v1/contacts` | [`ContactAdd`] | [`Contact`] |
+//! | `GET /v1/contacts/{name}` | | [`Contact`] |
+//! | `PATCH /v1/contacts/{name}` | [`ContactRename`] | [`Contact`] |
+//! | `DELETE /v1/contacts/{name}` | | 204 |
+//! | `GET /v1/requests` | | [`RequestList`] |
+//! | `POST /v1/requests/{id}/accept` | [`RequestAccept`] | [`Contact`] |
+//! | `DELETE /v1/requests/{id}` | | 204 |
+//! | `POST /v1/messages` | [`SendRequest`] | [`SendResponse`] |
+//! | `GET /v1/messages/{id}` | | [`Message`] |
+//! | `GET /v1/conversations/{name}/messages` | [`HistoryQuery`] | [`History`] |
+//! | `POST /v1/conversations/{name}/read` | | [`ReadResponse`] |
+//! | `GET /v1/inbox` | | [`Inbox`] |
+//! | `GET /v1/events` | [`EventsQuery`] or `Last-Event-ID` | Server-Sent Events of [`Event`] |
+//! | `GET /v1/peers` | | [`PeerList`] |
+//! | `POST /v1/peers` | [`DialRequest`] | 202 |
+//! | `GET /v1/openapi.json` | | OpenAPI 3.1 |
+//!
+//! Errors are [`Problem`] (RFC 9457, `application/problem+json`) with a stable [`ErrorCode`].
+
+mod contact;
+mod event;
+mod message;
+mod peer;
+mod problem;
+mod status;
+
+pub use contact::{
+    Contact, ContactAdd, ContactList, ContactRename, MessageRequest, RequestAccept, RequestList,
+};
+pub use event::{Event, EventBody, EventsQuery};
+pub use message::{
+    Conversation, Delivery, Direction, History, HistoryQuery, Inbox, Message, ReadResponse,
+    SendRequest, SendResponse,
+};
+pub use peer::{ConnectionDirection, DialRequest, Peer, PeerList, Transport};
+pub use problem::{ErrorCode, Problem};
+pub use status::{
+    Identity, InitRequest, InitResponse, LockState, MailboxStatus, Status, UnlockRequest,
+};

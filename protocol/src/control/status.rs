@@ -1,0 +1,122 @@
+//! The daemon's state, its identity, and the vault's lock.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// `GET /v1/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Whether there is an identity and whether it can be used.
+    pub lock: LockState,
+    /// Whether the vault is protected by a passphrase; absent before `init`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<bool>,
+    /// The identity, when unlocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// The network's name.
+    pub network: String,
+    /// The transport's peer id.
+    pub peer_id: String,
+    /// Addresses listened on, with the peer id at the end: what others can dial.
+    pub listen: Vec<String>,
+    /// Peers connected.
+    pub peers_connected: u32,
+    /// How full the mailbox is.
+    pub mailbox: MailboxStatus,
+    /// Messages not yet delivered; absent while locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<u64>,
+    /// Unread messages; absent while locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<u64>,
+    /// What the user should know: no passphrase, a full disk, a wrong clock.
+    pub warnings: Vec<String>,
+}
+
+/// How full the mailbox is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct MailboxStatus {
+    /// Envelopes held.
+    pub envelopes: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Bytes allowed.
+    pub bytes_max: u64,
+}
+
+/// Whether there is an identity and whether it can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LockState {
+    /// No identity: a mailbox for others until `martletctl init`.
+    NoIdentity,
+    /// The vault is locked.
+    Locked,
+    /// The vault is open.
+    Unlocked,
+}
+
+/// The user's own identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Identity {
+    /// The ID to give to others.
+    pub id: String,
+    /// The name given at `init`; sent with first messages, so that it can be suggested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// `POST /v1/identity`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InitRequest {
+    /// The name others are offered for this identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Protects the vault; `null` for none.
+    #[serde(default)]
+    pub passphrase: Option<String>,
+}
+
+/// The new identity.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InitResponse {
+    /// The ID to give to others.
+    pub id: String,
+    /// 24 words (BIP 39) that are the root key. Shown once, stored nowhere.
+    pub recovery_phrase: String,
+}
+
+/// `POST /v1/unlock`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnlockRequest {
+    /// The vault's passphrase; `null` where there is none.
+    #[serde(default)]
+    pub passphrase: Option<String>,
+}
+
+impl fmt::Debug for InitRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InitRequest(…)")
+    }
+}
+
+impl fmt::Debug for InitResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InitResponse(…)")
+    }
+}
+
+impl fmt::Debug for UnlockRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnlockRequest(…)")
+    }
+}

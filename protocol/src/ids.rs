@@ -1,0 +1,291 @@
+//! Identifiers: what they are made of and how they are written.
+//!
+//! | type | bytes | text | made of |
+//! | --- | --- | --- | --- |
+//! | [`IdentityId`] | 32 | bech32m, prefix `martlet` (BIP 350) | Ed25519 public key of the root |
+//! | [`DeviceId`] | 32 | hex | Ed25519 public key of the device |
+//! | [`EnvelopeId`] | 32 | hex | BLAKE3 of the envelope's content |
+//! | [`SessionId`] | 32 | hex | Ed25519 public key of the Megolm session |
+//! | [`MessageId`] | 16 | hex | random |
+//! | [`Tag`] | 16 | hex | keyed BLAKE3, see [`crate::crypto::session`] |
+//! | [`NetworkTag`] | 8 | hex | BLAKE3 of the network's name |
+
+use std::fmt;
+use std::str::FromStr;
+
+use bech32::primitives::decode::CheckedHrpstring;
+use bech32::{Bech32m, Hrp};
+use rand_core::CryptoRng;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Human-readable part of an ID's text form.
+const ID_PREFIX: &str = "martlet";
+
+/// Why a text is not the identifier it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Not bech32m, or its checksum is wrong (a typing mistake).
+    #[error("not a Martlet ID: {reason}; an ID starts with martlet1 and is copied whole")]
+    NotBech32m {
+        /// What the decoder found.
+        reason: String,
+    },
+    /// A bech32m text of something else.
+    #[error("not a Martlet ID: it starts with {found}1, an ID starts with martlet1")]
+    WrongPrefix {
+        /// The prefix found.
+        found: String,
+    },
+    /// The wrong number of bytes.
+    #[error("not a {what}: {found} bytes, it has {expected}")]
+    WrongLength {
+        /// The identifier's name.
+        what: &'static str,
+        /// Bytes found.
+        found: usize,
+        /// Bytes expected.
+        expected: usize,
+    },
+    /// Not hexadecimal.
+    #[error("not a {what}: it is written in hexadecimal digits")]
+    NotHex {
+        /// The identifier's name.
+        what: &'static str,
+    },
+    /// 32 bytes that are no point of the curve, or one of small order: no key.
+    #[error("not a Martlet ID: its bytes are not an Ed25519 public key")]
+    NotAKey,
+}
+
+/// A fixed-size identifier: bytes on the wire, text for people.
+macro_rules! byte_id {
+    ($(#[$doc:meta])* $name:ident, $len:literal, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl $name {
+            /// Length in bytes.
+            pub const LEN: usize = $len;
+
+            /// The identifier in these bytes.
+            ///
+            /// # Errors
+            /// [`IdError::WrongLength`].
+            pub fn from_slice(bytes: &[u8]) -> Result<Self, IdError> {
+                <[u8; $len]>::try_from(bytes).map(Self).map_err(|_| IdError::WrongLength {
+                    what: $what,
+                    found: bytes.len(),
+                    expected: $len,
+                })
+            }
+
+            /// The bytes.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8; $len] {
+                &self.0
+            }
+        }
+
+        impl AsRef<[u8]> for $name {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    serializer.serialize_bytes(&self.0)
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl de::Visitor<'_> for Visitor {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        write!(f, "a {} of {} bytes", $what, $len)
+                    }
+                    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<$name, E> {
+                        $name::from_slice(bytes).map_err(E::custom)
+                    }
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                if deserializer.is_human_readable() {
+                    deserializer.deserialize_str(Visitor)
+                } else {
+                    deserializer.deserialize_bytes(Visitor)
+                }
+            }
+        }
+    };
+}
+
+macro_rules! hex_text {
+    ($name:ident, $what:literal) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let bytes = unhex(text).ok_or(IdError::NotHex { what: $what })?;
+                Self::from_slice(&bytes)
+            }
+        }
+    };
+}
+
+byte_id!(
+    /// An identity: the Ed25519 public key of its root. Its text form is what people exchange.
+    IdentityId,
+    32,
+    "Martlet ID"
+);
+byte_id!(
+    /// A device of an identity: its Ed25519 public key.
+    DeviceId,
+    32,
+    "device id"
+);
+byte_id!(
+    /// An envelope: BLAKE3 of its content.
+    EnvelopeId,
+    32,
+    "envelope id"
+);
+byte_id!(
+    /// A Megolm session: its Ed25519 public key.
+    SessionId,
+    32,
+    "session id"
+);
+byte_id!(
+    /// A message, across all its envelopes: random, chosen by the sender.
+    MessageId,
+    16,
+    "message id"
+);
+byte_id!(
+    /// What an addressee recognizes a conversation envelope by; random to everyone else.
+    Tag,
+    16,
+    "tag"
+);
+byte_id!(
+    /// The network an envelope belongs to.
+    NetworkTag,
+    8,
+    "network tag"
+);
+hex_text!(DeviceId, "device id");
+hex_text!(EnvelopeId, "envelope id");
+hex_text!(SessionId, "session id");
+hex_text!(MessageId, "message id");
+hex_text!(Tag, "tag");
+hex_text!(NetworkTag, "network tag");
+
+/// The part of the network that stores an envelope: the first `shard_bits` bits of
+/// BLAKE3(identity), right-aligned.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
+#[serde(transparent)]
+pub struct Shard(pub u16);
+
+impl Shard {
+    /// The shard of `identity` in a network of `2^shard_bits` shards (0 to 12 bits).
+    #[must_use]
+    pub fn of(identity: &IdentityId, shard_bits: u8) -> Self {
+        let hash = blake3::hash(&identity.0);
+        let first = u16::from_be_bytes([hash.as_bytes()[0], hash.as_bytes()[1]]);
+        // A shift by 16 would overflow; 0 bits is the one shard 0.
+        Self(u16::try_from(u32::from(first) >> (16 - u32::from(shard_bits.min(16)))).unwrap_or(0))
+    }
+}
+
+impl MessageId {
+    /// A random message id.
+    pub fn random(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = [0; 16];
+        rng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+}
+
+impl NetworkTag {
+    /// The tag of the network with this name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let hash = blake3::derive_key("martlet 2026 network tag v1", name.as_bytes());
+        let mut tag = [0; 8];
+        tag.copy_from_slice(&hash[..8]);
+        Self(tag)
+    }
+}
+
+impl IdentityId {
+    /// The Ed25519 key this ID is.
+    ///
+    /// # Errors
+    /// [`IdError::NotAKey`] when the bytes are no curve point or a weak one.
+    pub fn verifying_key(&self) -> Result<ed25519_dalek::VerifyingKey, IdError> {
+        match ed25519_dalek::VerifyingKey::from_bytes(&self.0) {
+            Ok(key) if !key.is_weak() => Ok(key),
+            Ok(_) | Err(_) => Err(IdError::NotAKey),
+        }
+    }
+}
+
+impl fmt::Display for IdentityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        bech32::encode_to_fmt::<Bech32m, _>(f, Hrp::parse_unchecked(ID_PREFIX), &self.0)
+            .map_err(|_| fmt::Error)
+    }
+}
+
+/// Hand-written: logs must not carry identities, so `{:?}` shows four characters.
+impl fmt::Debug for IdentityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdentityId({:02x}{:02x}…)", self.0[0], self.0[1])
+    }
+}
+
+impl FromStr for IdentityId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let checked = CheckedHrpstring::new::<Bech32m>(text.trim())
+            .map_err(|error| IdError::NotBech32m { reason: error.to_string() })?;
+        if checked.hrp() != Hrp::parse_unchecked(ID_PREFIX) {
+            return Err(IdError::WrongPrefix { found: checked.hrp().to_string() });
+        }
+        let bytes: Vec<u8> = checked.byte_iter().collect();
+        let id = Self::from_slice(&bytes)?;
+        id.verifying_key()?;
+        Ok(id)
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || text.len() % 2 != 0 {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}

@@ -1,0 +1,24 @@
+//! Martlet's bytes and cryptography.
+//!
+//! Everything here is pure: no clock, no randomness, no file and no socket of its own. Time and
+//! randomness are arguments, so the same code runs in the daemon, in a property test and under a
+//! simulator's virtual clock. The byte layouts are in the module docs and in `docs/wire-format.md`.
+
+pub mod ack;
+pub mod codec;
+pub mod control;
+pub mod crypto;
+pub mod envelope;
+pub mod identity;
+pub mod ids;
+pub mod limits;
+pub mod message;
+pub mod network;
+pub mod stamp;
+pub mod sync;
+pub mod time;
+
+pub use ack::{Ack, AckCommit, AckSecret};
+pub use envelope::{Envelope, EnvelopeError, Header, Kind};
+pub use ids::{DeviceId, EnvelopeId, IdentityId, MessageId, NetworkTag, SessionId, Shard, Tag};
+pub use time::{ExpiryHour, UnixMillis};

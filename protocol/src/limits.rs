@@ -1,0 +1,134 @@
+//! Every bound of Martlet, with its unit and its reason. A queue, size, count or time that is not
+//! here is a defect.
+
+use std::time::Duration;
+
+// ---- envelopes -------------------------------------------------------------------------------
+
+/// Longest life of an envelope: six days, the promise to the user.
+pub const ENVELOPE_LIFETIME_MAX: Duration = Duration::from_secs(6 * 24 * 3600);
+/// How far a peer's clock may run ahead before its envelopes are refused.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2 * 3600);
+/// Largest encoded envelope, bytes: an RPC with one stays under gossipsub's 64 KiB.
+pub const ENVELOPE_BYTES_MAX: usize = 60 * 1024;
+/// Smallest body, bytes: the first rung of the padding ladder `512·2^k`.
+pub const BODY_BYTES_MIN: usize = 512;
+/// Largest body, bytes: the last rung that fits an envelope with eight slots.
+pub const BODY_BYTES_MAX: usize = 32 * 1024;
+/// Most slots of an envelope (addressed devices, rounded up to a power of two).
+pub const SLOTS_MAX: usize = 8;
+/// Most stamp bits a network may ask for: beyond it a phone needs minutes for one message.
+pub const STAMP_BITS_MAX: u8 = 32;
+/// Most shard bits a network may have.
+pub const SHARD_BITS_MAX: u8 = 12;
+
+// ---- messages --------------------------------------------------------------------------------
+
+/// Longest text, bytes of UTF-8: with its wrapping it fits the 32 KiB rung, and no one types more.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Longest name of a contact or a user, bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Messages of one Megolm session: receivers hold every tag of it in memory.
+pub const SESSION_MESSAGES_MAX: u32 = 128;
+/// Longest use of one Megolm session: bounds what a stolen device state opens later.
+pub const SESSION_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Inbound sessions kept, per sender device. A sender's newest replace the oldest; an envelope
+/// lives 6 days, so this many sessions of 128 messages may still be on their way.
+pub const INBOUND_SESSIONS_PER_DEVICE_MAX: usize = 4096;
+/// How long a message waits for those sent before it, before it is shown without them: longer than
+/// gossip and a first sync need to fill a gap, short enough not to be noticed after a real loss.
+pub const HOLD_BACK_MAX: Duration = Duration::from_secs(10);
+/// Messages held back per conversation and device; past it they are shown in the order at hand.
+pub const HELD_BACK_MESSAGES_MAX: usize = 20_000;
+
+// ---- keys ------------------------------------------------------------------------------------
+
+/// Age of a bundle up to which senders still use it.
+pub const BUNDLE_AGE_MAX: Duration = Duration::from_secs(45 * 24 * 3600);
+/// How long a superseded prekey's private half is kept: an envelope's life and two days.
+pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 3600);
+/// Devices of one identity.
+pub const DEVICES_PER_IDENTITY_MAX: usize = 8;
+
+// ---- people ----------------------------------------------------------------------------------
+
+/// Contacts in one vault.
+pub const CONTACTS_MAX: usize = 10_000;
+/// Unknown senders whose first messages wait for a decision.
+pub const REQUESTS_MAX: usize = 100;
+/// Messages kept per unknown sender; later ones are not acknowledged, so their sender is not told
+/// they were delivered.
+pub const REQUEST_MESSAGES_MAX: usize = 32;
+/// Inbound sessions kept per unknown sender.
+pub const REQUEST_SESSIONS_MAX: usize = 4;
+
+// ---- mailbox ---------------------------------------------------------------------------------
+
+/// Default quota of the mailbox, bytes of envelopes. Six days of a busy LAN.
+pub const MAILBOX_BYTES_DEFAULT: u64 = 1 << 30;
+/// Acks waiting in memory for the envelope they belong to.
+pub const ORPHAN_ACKS_MAX: usize = 4096;
+/// How often expired envelopes are swept: the hour is the unit of expiry.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Envelopes dropped in one sweep transaction, so that a sweep never holds up delivery.
+pub const SWEEP_BATCH_MAX: usize = 10_000;
+
+// ---- network ---------------------------------------------------------------------------------
+
+/// Acks in one gossiped batch: under 64 KiB with room for the frame.
+pub const ACKS_PER_BATCH_MAX: usize = 1000;
+/// How long acks are gathered before they are gossiped: many arrive together.
+pub const ACK_DELAY: Duration = Duration::from_millis(20);
+/// Largest gossiped message, bytes.
+pub const GOSSIP_BYTES_MAX: usize = 64 * 1024;
+/// Largest sync request, bytes: 2,048 ids, or one push batch.
+pub const SYNC_REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Largest sync response, bytes.
+pub const SYNC_RESPONSE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Envelope bytes in one fetch response or push request: below the frame by the ids' room.
+pub const SYNC_BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Ids in one fetch or offer.
+pub const SYNC_IDS_MAX: usize = 2048;
+/// One negentropy message, bytes (0 would be unlimited).
+pub const RECONCILE_FRAME_BYTES_MAX: u64 = 256 * 1024;
+/// Rounds of one reconciliation before it is given up: honest ones need fewer than ten.
+pub const RECONCILE_ROUNDS_MAX: usize = 64;
+/// Expiry hours in one digest list: 6 days and the skew, and the hour at each end.
+pub const DIGEST_HOURS_MAX: usize = 6 * 24 + 2 + 2;
+/// Sync sessions served to one peer at a time.
+pub const SYNC_SESSIONS_PER_PEER_MAX: usize = 2;
+/// How long a peer may leave its sync session idle.
+pub const SYNC_SESSION_IDLE_MAX: Duration = Duration::from_secs(30);
+/// How often a random peer is synced with.
+pub const SYNC_INTERVAL: Duration = Duration::from_secs(60);
+/// Connections to have, on average.
+pub const CONNECTIONS_TARGET: u32 = 24;
+/// Connections at most.
+pub const CONNECTIONS_MAX: u32 = 48;
+/// First wait before a failed dial is tried again.
+pub const DIAL_BACKOFF_MIN: Duration = Duration::from_millis(250);
+/// Longest wait before a failed dial is tried again.
+pub const DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30 * 60);
+/// Envelopes one peer may bring by gossip in a minute before they are ignored.
+pub const ENVELOPES_PER_PEER_PER_MINUTE_MAX: u32 = 600_000;
+/// Inputs waiting for the engine's thread before those who bring them have to wait.
+pub const ENGINE_QUEUE_MAX: usize = 8192;
+/// Inputs the engine takes into one commit: bounds how long one commit lasts.
+pub const ENGINE_BATCH_MAX: usize = 1024;
+/// Commands waiting for the network task.
+pub const NET_QUEUE_MAX: usize = 8192;
+
+// ---- control ---------------------------------------------------------------------------------
+
+/// Largest request body on the control socket, bytes: the longest text, escaped.
+pub const CONTROL_BODY_BYTES_MAX: usize = 128 * 1024;
+/// Connections to the control socket at a time.
+pub const CONTROL_CONNECTIONS_MAX: usize = 256;
+/// Messages in one page of a history.
+pub const HISTORY_PAGE_MAX: u32 = 1000;
+/// Events kept in the durable log; the oldest go first.
+pub const EVENTS_MAX: u64 = 100_000;
+/// Events read from the log at a time for one follower.
+pub const EVENTS_PAGE_MAX: usize = 512;
+/// Longest passphrase, bytes.
+pub const PASSPHRASE_BYTES_MAX: usize = 1024;

@@ -1,0 +1,145 @@
+//! Sync: how two nodes make their mailboxes equal, over request and response.
+//!
+//! 1. The initiator sends one digest per (shard, expiry hour) it holds: [`Request::Digests`]. The
+//!    responder answers with the hours that differ.
+//! 2. For those hours the two reconcile envelope ids with negentropy (range-based set
+//!    reconciliation, Meyer 2023): [`Request::Reconcile`], until the initiator knows what each
+//!    side lacks. Only live envelopes take part; a purged one is a tombstone.
+//! 3. The initiator fetches what it lacks ([`Request::Fetch`]), offers what the responder lacks
+//!    ([`Request::Offer`]) and pushes what was wanted ([`Request::Push`]). Whoever holds a
+//!    tombstone for an envelope of the other's answers with the acks that made it: the purge
+//!    spreads, the envelope doesn't come back.
+//!
+//! [`Request::Stored`] is apart: every node tells the neighbour that brought an envelope that it is
+//! on disk. All nodes do so for all envelopes, so it does not tell who is the author.
+//!
+//! Each request and response is one CBOR value (see [`crate::codec`]), bounded by
+//! [`crate::limits::SYNC_REQUEST_BYTES_MAX`] and [`crate::limits::SYNC_RESPONSE_BYTES_MAX`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::ack::Ack;
+use crate::envelope::Envelope;
+use crate::ids::{EnvelopeId, Shard};
+use crate::time::ExpiryHour;
+
+/// What a peer asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Request {
+    /// The initiator's digests, ascending, empty buckets left out.
+    Digests(Vec<BucketDigest>),
+    /// One negentropy message over the live ids of `buckets`.
+    Reconcile {
+        /// The buckets that differ, as in the first message of this session.
+        buckets: Vec<Bucket>,
+        /// The negentropy message.
+        #[serde(with = "serde_bytes")]
+        message: Vec<u8>,
+    },
+    /// Asks for these envelopes.
+    Fetch(Vec<EnvelopeId>),
+    /// Says which envelopes the initiator holds that the responder lacked.
+    Offer(Vec<EnvelopeId>),
+    /// Brings envelopes, and acks for the responder's.
+    Push {
+        /// Envelopes that were wanted.
+        envelopes: Vec<Envelope>,
+        /// Acks that purged, at the initiator, what the responder holds live.
+        acks: Vec<Ack>,
+    },
+    /// These envelopes, which the peer brought, are on disk here.
+    Stored(Vec<EnvelopeId>),
+}
+
+/// What a peer answers, in the order of [`Request`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Response {
+    /// The buckets in which the two differ.
+    Differing(Vec<Bucket>),
+    /// The next negentropy message.
+    Reconcile(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// Envelopes asked for, in the order they arrived at the responder, as many as fit one
+    /// response; ask again for the rest. Ids the responder no longer has are in `gone`.
+    Envelopes {
+        /// The envelopes.
+        envelopes: Vec<Envelope>,
+        /// Asked for, but no longer held.
+        gone: Vec<EnvelopeId>,
+    },
+    /// Of those offered: the ones to push, and acks for those purged here.
+    Wanted {
+        /// To be pushed.
+        ids: Vec<EnvelopeId>,
+        /// Acks that purged, at the responder, what the initiator holds live.
+        acks: Vec<Ack>,
+    },
+    /// Done. For [`Request::Push`] this is sent once the envelopes are on disk.
+    Done,
+    /// Not served.
+    Refused(Refusal),
+}
+
+/// Why a request is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// Too many sessions, or the engine is behind.
+    Busy,
+    /// A count or size over its bound.
+    TooLarge,
+    /// The mailbox is full, or the disk is.
+    Full,
+    /// Not understood, or out of order.
+    Invalid,
+}
+
+/// The envelopes of one shard that end in one hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    /// Their shard.
+    pub shard: Shard,
+    /// The hour they end.
+    pub hour: ExpiryHour,
+}
+
+/// A bucket and what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BucketDigest {
+    /// The bucket.
+    pub bucket: Bucket,
+    /// Live envelopes in it.
+    pub count: u64,
+    /// Their ids.
+    pub fingerprint: Fingerprint,
+}
+
+/// The sum of ids as little-endian 256-bit integers, modulo 2^256: adding and removing an id are
+/// both one step, in any order (the set hash of negentropy, after Meyer 2023).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(#[serde(with = "serde_bytes")] pub [u8; 32]);
+
+impl Fingerprint {
+    /// Counts `id` in.
+    pub fn add(&mut self, id: &EnvelopeId) {
+        let mut carry = 0u16;
+        for (sum, byte) in self.0.iter_mut().zip(id.0) {
+            let total = u16::from(*sum) + u16::from(byte) + carry;
+            [*sum, _] = total.to_le_bytes();
+            carry = total >> 8;
+        }
+    }
+
+    /// Counts `id` out.
+    pub fn remove(&mut self, id: &EnvelopeId) {
+        let mut borrow = 0u16;
+        for (sum, byte) in self.0.iter_mut().zip(id.0) {
+            let total = 256 + u16::from(*sum) - u16::from(byte) - borrow;
+            [*sum, _] = total.to_le_bytes();
+            borrow = u16::from(total < 256);
+        }
+    }
+}
