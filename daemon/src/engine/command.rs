@@ -41,7 +41,7 @@ commands! {
     ListRequests {} -> RequestList;
     AcceptRequest { id: String, name: String } -> Contact;
     DropRequest { id: String } -> ();
-    Send { request: SendRequest } -> SendResponse;
+    SendText { request: SendRequest } -> SendResponse;
     GetMessage { id: String } -> Message;
     GetHistory { name: String, query: HistoryQuery } -> History;
     MarkRead { name: String } -> ReadResponse;
