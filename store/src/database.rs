@@ -1,15 +1,24 @@
 //! One redb database: opened, begun, and opened again after a failure.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::{fmt, io};
 
-use redb::{Database as Redb, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
+use redb::{
+    Database as Redb, ReadTransaction, ReadableDatabase, StorageBackend, TypeName, WriteTransaction,
+};
 
 use crate::error::StoreError;
 
-/// A table of rows: both sides are bytes, laid out by whoever owns the table.
-pub(crate) type Rows<'a> = redb::TableDefinition<'a, &'static [u8], &'static [u8]>;
+/// A table of what there is only one of, by name.
+pub(crate) type Meta = redb::TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Exactly `N` bytes, as key or value. Not redb's own `[u8; N]`, so that rows of all widths are
+/// byte slices to the code above; fixed widths, because they make pages denser and their updates
+/// much cheaper.
+#[derive(Debug)]
+pub(crate) struct Bytes<const N: usize>;
 
 /// A redb database that can be opened again in place.
 pub(crate) struct Database {
@@ -128,5 +137,38 @@ impl StorageBackend for SharedBackend {
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
         self.0.write(offset, data)
+    }
+}
+
+impl<const N: usize> redb::Value for Bytes<N> {
+    type SelfType<'a> = &'a [u8];
+    type AsBytes<'a> = &'a [u8];
+
+    fn fixed_width() -> Option<usize> {
+        Some(N)
+    }
+
+    fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
+    where
+        Self: 'a,
+    {
+        data
+    }
+
+    fn as_bytes<'a, 'b: 'a>(value: &'a &'b [u8]) -> &'a [u8]
+    where
+        Self: 'b,
+    {
+        value
+    }
+
+    fn type_name() -> TypeName {
+        TypeName::new(&format!("martlet::Bytes<{N}>"))
+    }
+}
+
+impl<const N: usize> redb::Key for Bytes<N> {
+    fn compare(left: &[u8], right: &[u8]) -> Ordering {
+        left.cmp(right)
     }
 }

@@ -10,51 +10,67 @@ use std::collections::btree_map::{self, Entry};
 use std::iter::Peekable;
 use std::ops::RangeInclusive;
 
-use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTableMetadata, TableError};
+use redb::{
+    AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTableMetadata, TableDefinition, TableError,
+};
 
-use crate::database::Rows;
+use crate::database::Bytes;
 use crate::error::StoreError;
 
-/// A row's key: bytes that sort as the table does.
-pub(crate) trait RowKey: Ord + Copy + AsRef<[u8]> {
-    /// The key in these bytes; `None` if this kind of key can't be.
-    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+/// A value as a transaction holds it back.
+pub(crate) trait Held {
+    /// Its redb type.
+    type Stored: for<'a> redb::Value<SelfType<'a> = &'a [u8]> + 'static;
 }
 
-/// One table, with the transaction's writes over it. `V` is a value as it is held back.
-#[derive(Debug)]
-pub(crate) struct Layer<K, V> {
+impl Held for Vec<u8> {
+    type Stored = &'static [u8];
+}
+
+impl<const N: usize> Held for [u8; N] {
+    type Stored = Bytes<N>;
+}
+
+/// The redb table behind a layer.
+pub(crate) type Definition<const K: usize, V> =
+    TableDefinition<'static, Bytes<K>, <V as Held>::Stored>;
+
+/// One table, with the transaction's writes over it. Keys have `K` bytes and sort as they are.
+pub(crate) struct Layer<const K: usize, V: Held> {
     table: &'static str,
-    stored: Option<ReadOnlyTable<&'static [u8], &'static [u8]>>,
-    written: BTreeMap<K, Written<V>>,
-    /// Rows added less rows removed by `written`.
+    stored: Option<ReadOnlyTable<Bytes<K>, V::Stored>>,
+    written: BTreeMap<[u8; K], Written<V>>,
+    /// Rows `written` adds less rows it removes, but for those in `unknown`.
     growth: i64,
+    /// Keys written without looking whether the table has them.
+    unknown: Vec<[u8; K]>,
 }
 
 /// What a transaction did to a row.
-#[derive(Debug)]
 struct Written<V> {
     /// `None`: removed.
     value: Option<V>,
     /// Whether the row is in the table as committed.
-    stored: bool,
+    stored: Stored,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    Yes,
+    No,
+    /// Not looked up yet; the key is in [`Layer::unknown`].
+    Unknown,
 }
 
 /// A row's value, wherever it is.
-pub(crate) enum Value<'a, V> {
+pub(crate) enum Value<'a, V: Held> {
     /// Written by this transaction.
     Written(&'a V),
     /// Committed before.
-    Stored(AccessGuard<'static, &'static [u8]>),
+    Stored(AccessGuard<'static, V::Stored>),
 }
 
-impl<const N: usize> RowKey for [u8; N] {
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok()
-    }
-}
-
-impl<V: AsRef<[u8]>> Value<'_, V> {
+impl<V: Held + AsRef<[u8]>> Value<'_, V> {
     /// The bytes: as encoded by this transaction, or as they are in the table.
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
@@ -64,15 +80,15 @@ impl<V: AsRef<[u8]>> Value<'_, V> {
     }
 }
 
-impl<K: RowKey, V> Layer<K, V> {
+impl<const K: usize, V: Held> Layer<K, V> {
     /// The table called `table` in this snapshot; empty if it does not exist yet.
     pub(crate) fn new(snapshot: &ReadTransaction, table: &'static str) -> Result<Self, StoreError> {
-        let stored = match snapshot.open_table(Rows::new(table)) {
+        let stored = match snapshot.open_table(Definition::<K, V>::new(table)) {
             Ok(stored) => Some(stored),
             Err(TableError::TableDoesNotExist(_)) => None,
             Err(error) => return Err(StoreError::failed(error)),
         };
-        Ok(Self { table, stored, written: BTreeMap::new(), growth: 0 })
+        Ok(Self { table, stored, written: BTreeMap::new(), growth: 0, unknown: Vec::new() })
     }
 
     /// The table's name.
@@ -81,7 +97,16 @@ impl<K: RowKey, V> Layer<K, V> {
     }
 
     /// Rows in all.
-    pub(crate) fn len(&self) -> Result<u64, StoreError> {
+    pub(crate) fn len(&mut self) -> Result<u64, StoreError> {
+        for key in std::mem::take(&mut self.unknown) {
+            let stored = self.is_stored(&key)?;
+            if let Some(written) = self.written.get_mut(&key)
+                && written.stored == Stored::Unknown
+            {
+                written.stored = if stored { Stored::Yes } else { Stored::No };
+                self.growth += i64::from(written.value.is_some()) - i64::from(stored);
+            }
+        }
         let stored = match &self.stored {
             Some(stored) => stored.len().map_err(StoreError::failed)?,
             None => 0,
@@ -90,49 +115,56 @@ impl<K: RowKey, V> Layer<K, V> {
     }
 
     /// The value of `key`.
-    pub(crate) fn get(&self, key: &K) -> Result<Option<Value<'_, V>>, StoreError> {
-        match self.written.get(key) {
-            Some(written) => Ok(written.value.as_ref().map(Value::Written)),
-            None => Ok(self.stored(key)?.map(Value::Stored)),
+    pub(crate) fn get(&self, key: &[u8; K]) -> Result<Option<Value<'_, V>>, StoreError> {
+        if let Some(written) = self.written.get(key) {
+            return Ok(written.value.as_ref().map(Value::Written));
+        }
+        match &self.stored {
+            Some(table) => Ok(table.get(&key[..]).map_err(StoreError::failed)?.map(Value::Stored)),
+            None => Ok(None),
         }
     }
 
     /// Writes a row, over the one there is if any.
-    pub(crate) fn put(&mut self, key: K, value: V) -> Result<(), StoreError> {
-        let stored = match self.written.get_mut(&key) {
-            Some(written) => {
-                self.growth += i64::from(written.value.is_none());
-                written.value = Some(value);
-                return Ok(());
-            }
-            None => self.stored(&key)?.is_some(),
-        };
-        self.growth += i64::from(!stored);
-        self.written.insert(key, Written { value: Some(value), stored });
-        Ok(())
+    pub(crate) fn put(&mut self, key: [u8; K], value: V) {
+        self.write(key, value, Stored::Unknown);
+    }
+
+    /// Writes a row under a key that never was in the table.
+    pub(crate) fn put_new(&mut self, key: [u8; K], value: V) {
+        self.write(key, value, Stored::No);
     }
 
     /// Removes a row; whether there was one.
-    pub(crate) fn remove(&mut self, key: &K) -> Result<bool, StoreError> {
+    pub(crate) fn remove(&mut self, key: &[u8; K]) -> Result<bool, StoreError> {
+        let there = match self.written.get(key) {
+            Some(written) => written.value.is_some(),
+            None => self.is_stored(key)?,
+        };
+        if there {
+            self.remove_known(key);
+        }
+        Ok(there)
+    }
+
+    /// Removes a row that is known to be there.
+    pub(crate) fn remove_known(&mut self, key: &[u8; K]) {
         match self.written.entry(*key) {
-            Entry::Occupied(mut entry) => {
-                let was = entry.get_mut().value.take().is_some();
-                if !entry.get().stored {
-                    entry.remove();
-                }
-                self.growth -= i64::from(was);
-                Ok(was)
-            }
             Entry::Vacant(entry) => {
-                let stored = match &self.stored {
-                    Some(table) => table.get(key.as_ref()).map_err(StoreError::failed)?.is_some(),
-                    None => false,
-                };
-                if stored {
-                    entry.insert(Written { value: None, stored });
-                    self.growth -= 1;
+                entry.insert(Written { value: None, stored: Stored::Yes });
+                self.growth -= 1;
+            }
+            Entry::Occupied(mut entry) => {
+                let written = entry.get_mut();
+                let was = written.value.take().is_some();
+                match written.stored {
+                    Stored::Yes => self.growth -= i64::from(was),
+                    Stored::No => {
+                        self.growth -= i64::from(was);
+                        entry.remove();
+                    }
+                    Stored::Unknown => {}
                 }
-                Ok(stored)
             }
         }
     }
@@ -140,37 +172,26 @@ impl<K: RowKey, V> Layer<K, V> {
     /// The rows with keys in `keys`, ascending; descending with `backwards`.
     pub(crate) fn range(
         &self,
-        keys: RangeInclusive<K>,
+        keys: RangeInclusive<[u8; K]>,
         backwards: bool,
     ) -> Result<Range<'_, K, V>, StoreError> {
+        let mut range = Range { table: self.table, stored: None, next_stored: None, written: None };
         // Both `BTreeMap` and redb refuse a range that ends before it begins.
         if keys.is_empty() {
-            return Ok(Range {
-                table: self.table,
-                stored: None,
-                next_stored: None,
-                written: WrittenRange::Forwards(btree_map::Range::default().peekable()),
-            });
+            return Ok(range);
         }
-        let stored = match &self.stored {
-            Some(table) => Some(
-                table
-                    .range(keys.start().as_ref()..=keys.end().as_ref())
-                    .map_err(StoreError::failed)?,
-            ),
-            None => None,
-        };
+        if let Some(table) = &self.stored {
+            let rows = table
+                .range::<&[u8]>(&keys.start()[..]..=&keys.end()[..])
+                .map_err(StoreError::failed)?;
+            range.stored = Some(rows);
+        }
         let written = self.written.range(keys);
-        let mut range = Range {
-            table: self.table,
-            stored,
-            next_stored: None,
-            written: if backwards {
-                WrittenRange::Backwards(written.rev().peekable())
-            } else {
-                WrittenRange::Forwards(written.peekable())
-            },
-        };
+        range.written = Some(if backwards {
+            WrittenRange::Backwards(written.rev().peekable())
+        } else {
+            WrittenRange::Forwards(written.peekable())
+        });
         range.advance_stored()?;
         Ok(range)
     }
@@ -181,98 +202,133 @@ impl<K: RowKey, V> Layer<K, V> {
     }
 
     /// What was written, in the order of keys; `None` for a row removed.
-    pub(crate) fn into_written(self) -> impl Iterator<Item = (K, Option<V>)> {
+    pub(crate) fn into_written(self) -> impl Iterator<Item = ([u8; K], Option<V>)> {
         self.written.into_iter().map(|(key, written)| (key, written.value))
     }
 
-    fn stored(&self, key: &K) -> Result<Option<AccessGuard<'static, &'static [u8]>>, StoreError> {
+    fn write(&mut self, key: [u8; K], value: V, stored: Stored) {
+        match self.written.entry(key) {
+            Entry::Occupied(mut entry) => {
+                let written = entry.get_mut();
+                if written.stored != Stored::Unknown {
+                    self.growth += i64::from(written.value.is_none());
+                }
+                written.value = Some(value);
+            }
+            Entry::Vacant(entry) => {
+                match stored {
+                    Stored::Unknown => self.unknown.push(key),
+                    Stored::No => self.growth += 1,
+                    Stored::Yes => {}
+                }
+                entry.insert(Written { value: Some(value), stored });
+            }
+        }
+    }
+
+    fn is_stored(&self, key: &[u8; K]) -> Result<bool, StoreError> {
         match &self.stored {
-            Some(table) => table.get(key.as_ref()).map_err(StoreError::failed),
-            None => Ok(None),
+            Some(table) => Ok(table.get(&key[..]).map_err(StoreError::failed)?.is_some()),
+            None => Ok(false),
         }
     }
 }
 
-type StoredRow = (AccessGuard<'static, &'static [u8]>, AccessGuard<'static, &'static [u8]>);
+impl<const K: usize, V: Held> std::fmt::Debug for Layer<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Layer")
+            .field("table", &self.table)
+            .field("written", &self.written.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A row of a table, key and value.
+type Row<'a, const K: usize, V> = ([u8; K], Value<'a, V>);
+
+type StoredRow<const K: usize, V> = (AccessGuard<'static, Bytes<K>>, AccessGuard<'static, V>);
 
 /// Rows in order, the written merged with the committed.
-pub(crate) struct Range<'a, K, V> {
+pub(crate) struct Range<'a, const K: usize, V: Held> {
     table: &'static str,
-    stored: Option<redb::Range<'static, &'static [u8], &'static [u8]>>,
+    stored: Option<redb::Range<'static, Bytes<K>, V::Stored>>,
     /// The next committed row, its key read.
-    next_stored: Option<(K, StoredRow)>,
-    written: WrittenRange<'a, K, V>,
+    next_stored: Option<([u8; K], AccessGuard<'static, V::Stored>)>,
+    /// `None`: an empty range.
+    written: Option<WrittenRange<'a, K, V>>,
 }
 
-enum WrittenRange<'a, K, V> {
-    Forwards(Peekable<btree_map::Range<'a, K, Written<V>>>),
-    Backwards(Peekable<std::iter::Rev<btree_map::Range<'a, K, Written<V>>>>),
+enum WrittenRange<'a, const K: usize, V> {
+    Forwards(Peekable<btree_map::Range<'a, [u8; K], Written<V>>>),
+    Backwards(Peekable<std::iter::Rev<btree_map::Range<'a, [u8; K], Written<V>>>>),
 }
 
-impl<'a, K: RowKey, V> Range<'a, K, V> {
+impl<'a, const K: usize, V: Held> Range<'a, K, V> {
     /// The next row.
-    pub(crate) fn next(&mut self) -> Result<Option<(K, Value<'a, V>)>, StoreError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Row<'a, K, V>>, StoreError> {
         loop {
-            let (written_is_next, stored_is_same) = match (self.written.peek(), &self.next_stored) {
+            let Some(rows) = &mut self.written else { return Ok(None) };
+            let stored = self.next_stored.as_ref().map(|(key, _)| *key);
+            let written = match (rows.peek(), stored) {
                 (None, None) => return Ok(None),
-                (Some(_), None) => (true, false),
-                (None, Some(_)) => (false, false),
-                (Some(written), Some((stored, _))) => {
-                    let before = match self.written {
-                        WrittenRange::Forwards(_) => written < *stored,
-                        WrittenRange::Backwards(_) => written > *stored,
-                    };
-                    (before || written == *stored, written == *stored)
+                (Some(written), Some(stored)) if written == stored => {
+                    let row = rows.next();
+                    self.advance_stored()?;
+                    row
+                }
+                (Some(written), Some(stored)) if rows.comes_first(&written, &stored) => rows.next(),
+                (Some(_), None) => rows.next(),
+                (_, Some(_)) => {
+                    let row = self.next_stored.take();
+                    self.advance_stored()?;
+                    return Ok(row.map(|(key, value)| (key, Value::Stored(value))));
                 }
             };
-            if stored_is_same {
-                self.advance_stored()?;
+            if let Some((key, Some(value))) = written {
+                return Ok(Some((key, Value::Written(value))));
             }
-            if written_is_next {
-                if let Some((key, Some(value))) = self.written.next() {
-                    return Ok(Some((key, Value::Written(value))));
-                }
-                // Removed by this transaction.
-            } else {
-                let row = self.next_stored.take();
-                self.advance_stored()?;
-                if let Some((key, (_, value))) = row {
-                    return Ok(Some((key, Value::Stored(value))));
-                }
-            }
+            // Removed by this transaction: the next.
         }
     }
 
     fn advance_stored(&mut self) -> Result<(), StoreError> {
         let row = match (&mut self.stored, &self.written) {
-            (None, _) => None,
-            (Some(stored), WrittenRange::Forwards(_)) => stored.next(),
-            (Some(stored), WrittenRange::Backwards(_)) => stored.next_back(),
+            (None, _) | (_, None) => None,
+            (Some(stored), Some(WrittenRange::Forwards(_))) => stored.next(),
+            (Some(stored), Some(WrittenRange::Backwards(_))) => stored.next_back(),
         };
-        self.next_stored = match row.transpose().map_err(StoreError::failed)? {
+        let row: Option<StoredRow<K, V::Stored>> = row.transpose().map_err(StoreError::failed)?;
+        self.next_stored = match row {
             None => None,
-            Some(row) => {
-                let key = K::from_bytes(row.0.value());
-                Some((key.ok_or(StoreError::Record { table: self.table })?, row))
+            Some((key, value)) => {
+                let key = key.value().try_into();
+                Some((key.map_err(|_| StoreError::Record { table: self.table })?, value))
             }
         };
         Ok(())
     }
 }
 
-impl<'a, K: RowKey, V> WrittenRange<'a, K, V> {
-    fn peek(&mut self) -> Option<K> {
+impl<'a, const K: usize, V> WrittenRange<'a, K, V> {
+    fn peek(&mut self) -> Option<[u8; K]> {
         match self {
             Self::Forwards(range) => range.peek().map(|(key, _)| **key),
             Self::Backwards(range) => range.peek().map(|(key, _)| **key),
         }
     }
 
-    fn next(&mut self) -> Option<(K, Option<&'a V>)> {
+    fn next(&mut self) -> Option<([u8; K], Option<&'a V>)> {
         match self {
             Self::Forwards(range) => range.next(),
             Self::Backwards(range) => range.next(),
         }
         .map(|(key, written)| (*key, written.value.as_ref()))
+    }
+
+    fn comes_first(&self, a: &[u8; K], b: &[u8; K]) -> bool {
+        match self {
+            Self::Forwards(_) => a < b,
+            Self::Backwards(_) => a > b,
+        }
     }
 }

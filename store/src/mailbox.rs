@@ -123,7 +123,7 @@ pub struct MailboxView {
     tables: Tables,
 }
 
-const SCHEMA: Schema = Schema { meta: tables::META, tables: tables::ALL, steps: &[] };
+const SCHEMA: Schema = Schema { meta: tables::META, steps: &[] };
 
 impl Mailbox {
     /// Opens the mailbox at `path`, made empty if there is none.

@@ -2,7 +2,7 @@
 
 use redb::{ReadTransaction, TableError, WriteTransaction};
 
-use crate::database::{Database, Rows};
+use crate::database::{Database, Meta};
 use crate::error::StoreError;
 use crate::migrate::{self, Step};
 
@@ -14,8 +14,6 @@ const VERSION_KEY: &[u8] = b"schema";
 pub(crate) struct Schema {
     /// The table that holds the version, and what there is only one of.
     pub(crate) meta: &'static str,
-    /// Tables made with the database.
-    pub(crate) tables: &'static [&'static str],
     /// How to get from each version to the next, from version 1.
     pub(crate) steps: &'static [Step],
 }
@@ -29,7 +27,7 @@ impl Schema {
 
     /// The version of the database; `None` if it is empty.
     pub(crate) fn version(&self, snapshot: &ReadTransaction) -> Result<Option<u32>, StoreError> {
-        let meta = match snapshot.open_table(Rows::new(self.meta)) {
+        let meta = match snapshot.open_table(Meta::new(self.meta)) {
             Ok(meta) => meta,
             Err(TableError::TableDoesNotExist(_)) => return Ok(None),
             Err(error) => return Err(StoreError::failed(error)),
@@ -43,7 +41,7 @@ impl Schema {
         }
     }
 
-    /// Makes the tables of an empty database, with what `first` writes; brings an older one to the
+    /// Fills an empty database with what `first` writes; brings an older one to the
     /// newest version. Each is one transaction.
     pub(crate) fn prepare(
         &self,
@@ -56,12 +54,7 @@ impl Schema {
         }
         let transaction = database.write()?;
         match found {
-            None => {
-                for table in self.tables {
-                    transaction.open_table(Rows::new(table)).map_err(StoreError::failed)?;
-                }
-                first(&transaction)?;
-            }
+            None => first(&transaction)?,
             Some(found) if found > self.newest() => {
                 return Err(StoreError::TooNew {
                     path: database.path().to_path_buf(),
@@ -72,7 +65,7 @@ impl Schema {
             Some(found) => migrate::run(self.steps, found, &transaction)?,
         }
         transaction
-            .open_table(Rows::new(self.meta))
+            .open_table(Meta::new(self.meta))
             .map_err(StoreError::failed)?
             .insert(VERSION_KEY, &self.newest().to_be_bytes()[..])
             .map_err(StoreError::failed)?;

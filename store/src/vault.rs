@@ -18,11 +18,11 @@ use rand_core::SeedableRng;
 use redb::{ReadTransaction, ReadableTable, StorageBackend, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::database::{Database, Rows, Source};
+use crate::database::{Database, Meta, Source};
 use crate::error::StoreError;
-use crate::layer::{Layer, Value};
+use crate::layer::{Definition, Held, Layer, Value};
 use crate::schema::Schema;
 use seal::{Keys, StoredKey};
 
@@ -47,7 +47,15 @@ pub struct VaultTxn {
     tables: RefCell<Vec<Table>>,
 }
 
-type Table = Layer<StoredKey, Zeroizing<Vec<u8>>>;
+type Table = Layer<32, Plaintext>;
+
+/// An encoded value, before it is sealed at the commit.
+#[derive(Zeroize, ZeroizeOnDrop)]
+struct Plaintext(Vec<u8>);
+
+impl Held for Plaintext {
+    type Stored = &'static [u8];
+}
 
 /// A table of records of type `V`. The name is part of each record's associated data. All keys of
 /// one collection are of the same sort, [`Key::Named`], [`Key::Ordinal`] or [`Key::Scoped`].
@@ -93,7 +101,7 @@ const CHECK_KEY: &[u8] = b"check";
 const CHECK_VALUE: &[u8] = b"martlet vault";
 const COMMITS_KEY: &[u8] = b"commits";
 
-const SCHEMA: Schema = Schema { meta: META, tables: &[META], steps: &[] };
+const SCHEMA: Schema = Schema { meta: META, steps: &[] };
 
 impl Vault {
     /// Opens (or creates) the database at `path` with the vault's master key.
@@ -187,8 +195,9 @@ impl VaultTxn {
         value: &V,
     ) -> Result<(), StoreError> {
         let key = self.stored_key(collection.name, key);
-        let value = Zeroizing::new(codec::encode(value));
-        self.table(collection.name)?.put(key, value)
+        let value = Plaintext(codec::encode(value));
+        self.table(collection.name)?.put(key, value);
+        Ok(())
     }
 
     /// Deletes the record under `key`; whether there was one.
@@ -213,7 +222,7 @@ impl VaultTxn {
         collection: &Collection<V>,
     ) -> Result<Vec<V>, StoreError> {
         let mut records = Vec::new();
-        self.visit(collection, StoredKey::FIRST..=StoredKey::LAST, false, |_, value| {
+        self.visit(collection, [0; 32]..=[u8::MAX; 32], false, |_, value| {
             records.push(value);
             true
         })?;
@@ -314,7 +323,7 @@ impl VaultTxn {
         }
         let keys = self.stored_keys(collection.name, scope, numbers);
         self.visit(collection, keys, backwards, |key, value| {
-            records.extend(key.number().map(|number| (number, value)));
+            records.push((seal::number_of(*key), value));
             records.len() < max
         })?;
         Ok(records)
@@ -343,12 +352,12 @@ impl VaultTxn {
         &self,
         collection: &Collection<V>,
         key: &StoredKey,
-        value: &Value<'_, Zeroizing<Vec<u8>>>,
+        value: &Value<'_, Plaintext>,
     ) -> Result<V, StoreError> {
         let table = collection.name;
         let opened;
         let bytes = match value {
-            Value::Written(bytes) => *bytes,
+            Value::Written(plaintext) => &plaintext.0,
             Value::Stored(sealed) => {
                 opened = self.keys.open(table, key, sealed.value())?;
                 &opened
@@ -378,10 +387,11 @@ impl VaultTxn {
     fn with_table<T>(
         &self,
         name: &'static str,
-        act: impl FnOnce(&Table) -> Result<T, StoreError>,
+        act: impl FnOnce(&mut Table) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let index = open_table(&mut self.tables.borrow_mut(), &self.snapshot, name)?;
-        act(&self.tables.borrow()[index])
+        let mut tables = self.tables.borrow_mut();
+        let index = open_table(&mut tables, &self.snapshot, name)?;
+        act(&mut tables[index])
     }
 
     fn table(&mut self, name: &'static str) -> Result<&mut Table, StoreError> {
@@ -421,15 +431,17 @@ fn write_records(
         return Ok(());
     }
     let name = records.table();
-    let mut table = transaction.open_table(Rows::new(name)).map_err(StoreError::failed)?;
+    let mut table = transaction
+        .open_table(Definition::<32, Plaintext>::new(name))
+        .map_err(StoreError::failed)?;
     for (key, value) in records.into_written() {
         match value {
-            None => drop(table.remove(key.as_ref()).map_err(StoreError::failed)?),
+            None => drop(table.remove(&key[..]).map_err(StoreError::failed)?),
             Some(value) => {
                 let mut row = table
-                    .insert_reserve(key.as_ref(), Keys::sealed_len(value.len()))
+                    .insert_reserve(&key[..], Keys::sealed_len(value.0.len()))
                     .map_err(StoreError::failed)?;
-                keys.seal(name, &key, &value, rng, row.as_mut())?;
+                keys.seal(name, &key, &value.0, rng, row.as_mut())?;
             }
         }
     }
@@ -438,7 +450,7 @@ fn write_records(
 
 /// Counts the commit, so that it can be told whether the last one reached the disk.
 fn count_commit(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    let mut meta = transaction.open_table(Rows::new(META)).map_err(StoreError::failed)?;
+    let mut meta = transaction.open_table(Meta::new(META)).map_err(StoreError::failed)?;
     let commits = match meta.get(COMMITS_KEY).map_err(StoreError::failed)? {
         None => 0,
         Some(commits) => match commits.value().try_into() {
@@ -457,7 +469,7 @@ fn write_check_value(transaction: &WriteTransaction, keys: &Keys) -> Result<(), 
     let mut rng = ChaCha20Rng::from_seed([0; 32]);
     keys.seal(META, &check_key(), CHECK_VALUE, &mut rng, &mut sealed)?;
     transaction
-        .open_table(Rows::new(META))
+        .open_table(Meta::new(META))
         .map_err(StoreError::failed)?
         .insert(CHECK_KEY, sealed.as_slice())
         .map_err(StoreError::failed)?;
@@ -465,18 +477,16 @@ fn write_check_value(transaction: &WriteTransaction, keys: &Keys) -> Result<(), 
 }
 
 fn verify_check_value(snapshot: &ReadTransaction, keys: &Keys) -> Result<(), StoreError> {
-    let meta = snapshot.open_table(Rows::new(META)).map_err(StoreError::failed)?;
+    let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
     let sealed = meta
         .get(CHECK_KEY)
         .map_err(StoreError::failed)?
         .ok_or(StoreError::Record { table: META })?;
-    let mut value = keys.open(META, &check_key(), sealed.value())?;
-    let right = value.as_slice() == CHECK_VALUE;
-    value.zeroize();
-    if right { Ok(()) } else { Err(StoreError::Record { table: META }) }
+    let value = keys.open(META, &check_key(), sealed.value())?;
+    if value.as_slice() == CHECK_VALUE { Ok(()) } else { Err(StoreError::Record { table: META }) }
 }
 
+/// The check value's place, as far as its associated data goes.
 fn check_key() -> StoredKey {
-    // Four to six bytes fit a stored key.
-    crate::layer::RowKey::from_bytes(CHECK_KEY).unwrap_or(StoredKey::FIRST)
+    *blake3::hash(CHECK_KEY).as_bytes()
 }

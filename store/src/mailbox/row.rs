@@ -142,8 +142,8 @@ impl Totals {
 }
 
 /// A digest: `count 8 ‖ fingerprint 32`.
-pub(super) fn encode_digest(count: u64, fingerprint: &Fingerprint) -> Vec<u8> {
-    [&count.to_be_bytes()[..], &fingerprint.0].concat()
+pub(super) fn encode_digest(count: u64, fingerprint: &Fingerprint) -> [u8; 40] {
+    join(count.to_be_bytes(), fingerprint.0)
 }
 
 /// The reverse of [`encode_digest`].

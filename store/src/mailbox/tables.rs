@@ -1,6 +1,6 @@
 //! The mailbox's tables: how they are read, and how one change to an envelope shows in all of them.
 
-use martlet_protocol::sync::{Bucket, BucketDigest};
+use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint};
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag, UnixMillis,
 };
@@ -8,9 +8,9 @@ use redb::{ReadTransaction, WriteTransaction};
 
 use super::row::{self, Entry, State, Totals};
 use super::{Acknowledged, Arrived, MailboxStats, bytes};
-use crate::database::Rows;
+use crate::database::Meta;
 use crate::error::StoreError;
-use crate::layer::{Layer, RowKey};
+use crate::layer::{Definition, Held, Layer};
 
 pub(super) const META: &str = "meta";
 const LOG: &str = "log";
@@ -19,26 +19,24 @@ const ENDS: &str = "ends";
 const TAGS: &str = "tags";
 const BUCKETS: &str = "buckets";
 const DIGESTS: &str = "digests";
-/// All tables.
-pub(super) const ALL: &[&str] = &[META, LOG, IDS, ENDS, TAGS, BUCKETS, DIGESTS];
 
 const TOTALS_KEY: &[u8] = b"totals";
 
 /// The tables, read by snapshots and transactions alike.
 #[derive(Debug)]
 pub(super) struct Tables {
-    log: Layer<[u8; 8], Vec<u8>>,
-    ids: Layer<[u8; 32], Vec<u8>>,
-    ends: Layer<[u8; 12], Vec<u8>>,
-    tags: Layer<[u8; 24], Vec<u8>>,
-    buckets: Layer<[u8; 14], Vec<u8>>,
-    digests: Layer<[u8; 6], Vec<u8>>,
+    log: Layer<8, Vec<u8>>,
+    ids: Layer<32, Vec<u8>>,
+    ends: Layer<12, [u8; 32]>,
+    tags: Layer<24, [u8; 0]>,
+    buckets: Layer<14, [u8; 32]>,
+    digests: Layer<6, [u8; 40]>,
     totals: Totals,
 }
 
 impl Tables {
     pub(super) fn new(snapshot: &ReadTransaction) -> Result<Self, StoreError> {
-        let meta = snapshot.open_table(Rows::new(META)).map_err(StoreError::failed)?;
+        let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
         let totals = match meta.get(TOTALS_KEY).map_err(StoreError::failed)? {
             None => Totals::default(),
             Some(totals) => readable(META, Totals::decode(totals.value()))?,
@@ -72,7 +70,7 @@ impl Tables {
     pub(super) fn write(mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         self.totals.commits = self.totals.commits.saturating_add(1);
         transaction
-            .open_table(Rows::new(META))
+            .open_table(Meta::new(META))
             .map_err(StoreError::failed)?
             .insert(TOTALS_KEY, self.totals.encode().as_slice())
             .map_err(StoreError::failed)?;
@@ -237,13 +235,13 @@ impl Tables {
         let arrival = self.totals.last_arrival + 1;
         let bucket = Bucket { shard: header.shard, hour: header.expiry };
         let entry = Entry { id: *id, nonce: envelope.nonce, drop_hour, content: &envelope.content };
-        self.log.put(row::log_key(arrival), entry.encode())?;
-        self.set_state(id, &State::Live { arrival, acks: Vec::new() })?;
-        self.ends.put(row::end_key(drop_hour, arrival), id.0.to_vec())?;
+        self.log.put_new(row::log_key(arrival), entry.encode());
+        self.ids.put_new(id.0, State::Live { arrival, acks: Vec::new() }.encode());
+        self.ends.put_new(row::end_key(drop_hour, arrival), id.0);
         if let Some(tag) = header.tag(&envelope.content) {
-            self.tags.put(row::tag_key(&tag, arrival), Vec::new())?;
+            self.tags.put_new(row::tag_key(&tag, arrival), []);
         }
-        self.buckets.put(row::bucket_entry_key(bucket, arrival), id.0.to_vec())?;
+        self.buckets.put_new(row::bucket_entry_key(bucket, arrival), id.0);
         self.count_in(bucket, id)?;
         self.totals.last_arrival = arrival;
         self.totals.envelopes += 1;
@@ -272,12 +270,12 @@ impl Tables {
         }
         acks.push((ack.slot, ack.secret.clone()));
         if acks.len() < usize::from(slots) {
-            self.set_state(&ack.envelope, &State::Live { arrival, acks })?;
+            self.set_state(&ack.envelope, &State::Live { arrival, acks });
             return Ok(Acknowledged::Accepted);
         }
         let Indexed { expiry, drop_hour, .. } = self.drop_body(&ack.envelope, arrival)?;
-        self.set_state(&ack.envelope, &State::Purged { arrival, expiry, acks })?;
-        self.move_end(&ack.envelope, arrival, drop_hour, expiry)?;
+        self.set_state(&ack.envelope, &State::Purged { arrival, expiry, acks });
+        self.move_end(&ack.envelope, arrival, drop_hour, expiry);
         self.totals.tombstones += 1;
         Ok(Acknowledged::Purged)
     }
@@ -306,17 +304,18 @@ impl Tables {
             State::Live { arrival, .. } => {
                 let Indexed { expiry, drop_hour, .. } = self.drop_body(id, arrival)?;
                 if !expiry.is_past(now) {
-                    self.set_state(id, &State::Dropped { arrival, expiry })?;
+                    self.set_state(id, &State::Dropped { arrival, expiry });
                     self.totals.tombstones += 1;
-                    return self.move_end(id, arrival, drop_hour, expiry);
+                    self.move_end(id, arrival, drop_hour, expiry);
+                    return Ok(());
                 }
             }
             State::Purged { .. } | State::Dropped { .. } => {
                 self.totals.tombstones = self.totals.tombstones.saturating_sub(1);
             }
         }
-        self.ids.remove(&id.0)?;
-        self.ends.remove(key)?;
+        self.ids.remove_known(&id.0);
+        self.ends.remove_known(key);
         Ok(())
     }
 
@@ -335,59 +334,52 @@ impl Tables {
             })?
             .ok_or(StoreError::Record { table: LOG })?;
         let bucket = Bucket { shard: indexed.shard, hour: indexed.expiry };
-        self.log.remove(&row::log_key(arrival))?;
+        self.log.remove_known(&row::log_key(arrival));
         if let Some(tag) = &indexed.tag {
-            self.tags.remove(&row::tag_key(tag, arrival))?;
+            self.tags.remove_known(&row::tag_key(tag, arrival));
         }
-        self.buckets.remove(&row::bucket_entry_key(bucket, arrival))?;
+        self.buckets.remove_known(&row::bucket_entry_key(bucket, arrival));
         self.count_out(bucket, id)?;
         self.totals.envelopes = self.totals.envelopes.saturating_sub(1);
         self.totals.bytes = self.totals.bytes.saturating_sub(indexed.content_bytes);
         Ok(indexed)
     }
 
-    fn set_state(&mut self, id: &EnvelopeId, state: &State) -> Result<(), StoreError> {
-        self.ids.put(id.0, state.encode())
+    fn set_state(&mut self, id: &EnvelopeId, state: &State) {
+        self.ids.put(id.0, state.encode());
     }
 
-    fn move_end(
-        &mut self,
-        id: &EnvelopeId,
-        arrival: u64,
-        from: ExpiryHour,
-        to: ExpiryHour,
-    ) -> Result<(), StoreError> {
+    fn move_end(&mut self, id: &EnvelopeId, arrival: u64, from: ExpiryHour, to: ExpiryHour) {
         if from == to {
-            return Ok(());
+            return;
         }
-        self.ends.remove(&row::end_key(from, arrival))?;
-        self.ends.put(row::end_key(to, arrival), id.0.to_vec())
+        self.ends.remove_known(&row::end_key(from, arrival));
+        self.ends.put_new(row::end_key(to, arrival), id.0);
     }
 
     fn count_in(&mut self, bucket: Bucket, id: &EnvelopeId) -> Result<(), StoreError> {
         let key = row::bucket_key(bucket);
         let (count, mut fingerprint) = self.digest(&key)?;
         fingerprint.add(id);
-        self.digests.put(key, row::encode_digest(count + 1, &fingerprint))
+        self.digests.put(key, row::encode_digest(count + 1, &fingerprint));
+        Ok(())
     }
 
     fn count_out(&mut self, bucket: Bucket, id: &EnvelopeId) -> Result<(), StoreError> {
         let key = row::bucket_key(bucket);
         let (count, mut fingerprint) = self.digest(&key)?;
         if count <= 1 {
-            self.digests.remove(&key)?;
+            self.digests.remove_known(&key);
             return Ok(());
         }
         fingerprint.remove(id);
-        self.digests.put(key, row::encode_digest(count - 1, &fingerprint))
+        self.digests.put(key, row::encode_digest(count - 1, &fingerprint));
+        Ok(())
     }
 
-    fn digest(
-        &self,
-        key: &[u8; 6],
-    ) -> Result<(u64, martlet_protocol::sync::Fingerprint), StoreError> {
+    fn digest(&self, key: &[u8; 6]) -> Result<(u64, Fingerprint), StoreError> {
         match self.digests.get(key)? {
-            None => Ok((0, martlet_protocol::sync::Fingerprint::default())),
+            None => Ok((0, Fingerprint::default())),
             Some(value) => readable(DIGESTS, row::decode_digest(value.bytes())),
         }
     }
@@ -402,18 +394,19 @@ fn readable<T>(table: &'static str, decoded: Option<T>) -> Result<T, StoreError>
     decoded.ok_or(StoreError::Record { table })
 }
 
-fn write_rows<K: RowKey>(
-    layer: Layer<K, Vec<u8>>,
+fn write_rows<const K: usize, V: Held + AsRef<[u8]>>(
+    layer: Layer<K, V>,
     transaction: &WriteTransaction,
 ) -> Result<(), StoreError> {
     if !layer.is_dirty() {
         return Ok(());
     }
-    let mut table = transaction.open_table(Rows::new(layer.table())).map_err(StoreError::failed)?;
+    let definition = Definition::<K, V>::new(layer.table());
+    let mut table = transaction.open_table(definition).map_err(StoreError::failed)?;
     for (key, value) in layer.into_written() {
         match value {
-            Some(value) => table.insert(key.as_ref(), value.as_slice()),
-            None => table.remove(key.as_ref()),
+            Some(value) => table.insert(&key[..], value.as_ref()),
+            None => table.remove(&key[..]),
         }
         .map_err(StoreError::failed)?;
     }

@@ -3,9 +3,10 @@
 //! ```text
 //! record      nonce 24 ‖ XChaCha20-Poly1305(CBOR of the value) ‖ tag 16
 //!             associated data: length of the table's name 1 ‖ name ‖ stored key
-//! stored key  named    keyed BLAKE3(length of the table's name 1 ‖ name ‖ key's name), 32 bytes
-//!             ordinal  number 8, big-endian
-//!             scoped   the same hash of the scope, first 16 bytes ‖ number 8, big-endian
+//! stored key  32 bytes, so that rows are of one width:
+//!             named    keyed BLAKE3(length of the table's name 1 ‖ name ‖ key's name)
+//!             ordinal  24 zero bytes ‖ number 8, big-endian
+//!             scoped   the same hash of the scope, first 24 bytes ‖ number 8, big-endian
 //! ```
 //!
 //! Both keys derive from the master key. Whoever has the file but not the key learns table names,
@@ -20,7 +21,6 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::keyfile::MasterKey;
 use crate::error::StoreError;
-use crate::layer::RowKey;
 
 const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
@@ -28,7 +28,6 @@ const TAG_BYTES: usize = 16;
 const OVERHEAD_BYTES: usize = NONCE_BYTES + TAG_BYTES;
 /// Longest name of a table, bytes: its length is one byte of the associated data.
 const TABLE_NAME_BYTES_MAX: usize = 64;
-const SCOPE_BYTES: usize = 16;
 
 /// The vault's keys, derived from the master key.
 pub(super) struct Keys {
@@ -37,12 +36,8 @@ pub(super) struct Keys {
     lookup: Zeroizing<[u8; 32]>,
 }
 
-/// A key as it is in the file: 8, 24 or 32 bytes, which sort as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct StoredKey {
-    len: usize,
-    bytes: [u8; 32],
-}
+/// A key as it is in the file.
+pub(super) type StoredKey = [u8; 32];
 
 impl Keys {
     pub(super) fn new(master: &MasterKey) -> Self {
@@ -58,21 +53,17 @@ impl Keys {
 
     /// The key a name is stored under.
     pub(super) fn named(&self, table: &str, name: &[u8]) -> StoredKey {
-        StoredKey { len: 32, bytes: self.hash(table, name) }
+        self.hash(table, name)
     }
 
-    /// The key number `number` of `scope` is stored under; without a scope the number itself.
+    /// The key number `number` of `scope` is stored under, or of the whole table.
     pub(super) fn numbered(&self, table: &str, scope: Option<&[u8]>, number: u64) -> StoredKey {
         self.scope(table, scope).key(number)
     }
 
     /// A scope, hashed once for many numbers.
     pub(super) fn scope(&self, table: &str, scope: Option<&[u8]>) -> Scope {
-        let mut bytes = [0; SCOPE_BYTES];
-        if let Some(scope) = scope {
-            bytes.copy_from_slice(&self.hash(table, scope)[..SCOPE_BYTES]);
-        }
-        Scope(scope.map(|_| bytes))
+        Scope(scope.map_or([0; 32], |scope| self.hash(table, scope)))
     }
 
     /// Bytes a value of `len` bytes takes once sealed.
@@ -131,59 +122,21 @@ impl Keys {
     }
 }
 
-/// A scope's part of the stored keys.
+/// A scope's part of the stored keys: the first 24 bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scope(Option<[u8; SCOPE_BYTES]>);
+pub(super) struct Scope([u8; 32]);
 
 impl Scope {
     pub(super) fn key(&self, number: u64) -> StoredKey {
-        let mut bytes = [0; 32];
-        let mut len = 0;
-        if let Some(scope) = &self.0 {
-            bytes[..SCOPE_BYTES].copy_from_slice(scope);
-            len = SCOPE_BYTES;
-        }
-        bytes[len..len + 8].copy_from_slice(&number.to_be_bytes());
-        StoredKey { len: len + 8, bytes }
+        let mut key = self.0;
+        key[24..].copy_from_slice(&number.to_be_bytes());
+        key
     }
 }
 
-impl StoredKey {
-    /// Before every other key.
-    pub(super) const FIRST: Self = Self { len: 0, bytes: [0; 32] };
-    /// After every other key.
-    pub(super) const LAST: Self = Self { len: 32, bytes: [u8::MAX; 32] };
-
-    /// The number it ends with, for ordinal and scoped keys.
-    pub(super) fn number(&self) -> Option<u64> {
-        self.as_ref().last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
-    }
-}
-
-impl AsRef<[u8]> for StoredKey {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
-impl Ord for StoredKey {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.as_ref().cmp(other.as_ref())
-    }
-}
-
-impl PartialOrd for StoredKey {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl RowKey for StoredKey {
-    fn from_bytes(from: &[u8]) -> Option<Self> {
-        let mut bytes = [0; 32];
-        bytes.get_mut(..from.len())?.copy_from_slice(from);
-        Some(Self { len: from.len(), bytes })
-    }
+/// The number that ends an ordinal or scoped key.
+pub(super) fn number_of([.., a, b, c, d, e, f, g, h]: StoredKey) -> u64 {
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 impl std::fmt::Debug for Keys {
@@ -195,12 +148,11 @@ impl std::fmt::Debug for Keys {
 /// The associated data of a record, and its length, without a heap.
 fn associated_data(table: &str, key: &StoredKey) -> ([u8; 1 + TABLE_NAME_BYTES_MAX + 32], usize) {
     let mut data = [0; 1 + TABLE_NAME_BYTES_MAX + 32];
+    let name_end = 1 + table.len();
     data[0] = name_len(table);
-    let name = table.as_bytes();
-    let key = key.as_ref();
-    data[1..=name.len()].copy_from_slice(name);
-    data[1 + name.len()..1 + name.len() + key.len()].copy_from_slice(key);
-    (data, 1 + name.len() + key.len())
+    data[1..name_end].copy_from_slice(table.as_bytes());
+    data[name_end..name_end + key.len()].copy_from_slice(key);
+    (data, name_end + key.len())
 }
 
 /// Length of a table's name: [`super::Collection::new`] lets no longer one pass.
