@@ -71,6 +71,10 @@ pub const REQUEST_SESSIONS_MAX: usize = 4;
 
 /// Default quota of the mailbox, bytes of envelopes. Six days of a busy LAN.
 pub const MAILBOX_BYTES_DEFAULT: u64 = 1 << 30;
+/// What each envelope and each tombstone costs the mailbox's quota beside its content, bytes: about
+/// what its index rows take on disk. Without it, envelopes acknowledged by their own sender would
+/// leave tombstones without end.
+pub const MAILBOX_ENTRY_BYTES: u64 = 256;
 /// Acks waiting in memory for the envelope they belong to.
 pub const ORPHAN_ACKS_MAX: usize = 4096;
 /// How often expired envelopes are swept: the hour is the unit of expiry.
