@@ -276,6 +276,10 @@ impl FromStr for IdentityId {
         if checked.hrp() != Hrp::parse_unchecked(ID_PREFIX) {
             return Err(IdError::WrongPrefix { found: checked.hrp().to_string() });
         }
+        // One text per ID: 52 characters carry 260 bits, and the four left over must be zero.
+        checked
+            .validate_segwit_padding()
+            .map_err(|error| IdError::NotBech32m { reason: error.to_string() })?;
         let bytes: Vec<u8> = checked.byte_iter().collect();
         let id = Self::from_slice(&bytes)?;
         id.verifying_key()?;
@@ -284,7 +288,8 @@ impl FromStr for IdentityId {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    // `from_str_radix` alone would take "+f" for 15.
+    if text.len() % 2 != 0 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
