@@ -45,6 +45,8 @@ pub const HELD_BACK_MESSAGES_MAX: usize = 20_000;
 
 /// Age of a bundle up to which senders still use it.
 pub const BUNDLE_AGE_MAX: Duration = Duration::from_secs(45 * 24 * 3600);
+/// How far ahead a bundle's clock may be: a day wrong still delivers.
+pub const BUNDLE_SKEW_MAX: Duration = Duration::from_secs(24 * 3600);
 /// How long a superseded prekey's private half is kept: an envelope's life and two days.
 pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 3600);
 /// Devices of one identity.
