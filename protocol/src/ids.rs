@@ -105,7 +105,9 @@ macro_rules! byte_id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Visitor;
+                struct Visitor {
+                    is_text: bool,
+                }
                 impl de::Visitor<'_> for Visitor {
                     type Value = $name;
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,13 +117,17 @@ macro_rules! byte_id {
                         $name::from_slice(bytes).map_err(E::custom)
                     }
                     fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        // On the wire an id has one form.
+                        if !self.is_text {
+                            return Err(E::invalid_type(de::Unexpected::Str(text), &self));
+                        }
                         text.parse().map_err(E::custom)
                     }
                 }
                 if deserializer.is_human_readable() {
-                    deserializer.deserialize_str(Visitor)
+                    deserializer.deserialize_str(Visitor { is_text: true })
                 } else {
-                    deserializer.deserialize_bytes(Visitor)
+                    deserializer.deserialize_bytes(Visitor { is_text: false })
                 }
             }
         }

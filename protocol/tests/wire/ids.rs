@@ -136,6 +136,16 @@ fn a_sign_is_no_hexadecimal_digit() {
     assert!("0F".repeat(16).parse::<MessageId>().is_ok());
 }
 
+/// The text form was read from CBOR as well: a second encoding of everything with an id in it.
+#[test]
+fn a_text_is_no_id_on_the_wire() {
+    use martlet_protocol::codec;
+    let text = codec::encode(&identity(1).to_string());
+    assert!(codec::decode::<IdentityId>(&text, 100).is_err());
+    let text = codec::encode(&MessageId(counting(0)).to_string());
+    assert!(codec::decode::<MessageId>(&text, 100).is_err());
+}
+
 #[test]
 fn logs_show_no_identity() {
     let id = identity(1);
