@@ -31,7 +31,6 @@ pub enum CodecError {
 /// Never for the types of this crate: writing to a `Vec` cannot fail, and none of them has a map
 /// of unknown length.
 #[must_use]
-#[expect(clippy::missing_panics_doc, reason = "documented above as unreachable")]
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     // The newer enum format of the library names variants that hold something, even when packed.

@@ -295,7 +295,7 @@ impl FromStr for IdentityId {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     // `from_str_radix` alone would take "+f" for 15.
-    if text.len() % 2 != 0 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()

@@ -50,6 +50,9 @@ fn vectors() {
             ("to_device_id", to_device.id().0.to_vec()),
         ],
     );
+    let golden = |name| Envelope::decode(&vectors::read("envelope.txt", name)).unwrap();
+    assert_eq!(golden("conversation"), conversation);
+    assert_eq!(golden("to_device"), to_device);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Compares `entries` with the file, in order. `how` is the file's opening comment.
 pub(crate) fn check(file: &str, how: &str, entries: &[(&str, Vec<u8>)]) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
+    let path = path(file);
     let text = render(how, entries);
     if std::env::var_os("MARTLET_WRITE_VECTORS").is_some() {
         std::fs::write(&path, &text).unwrap();
@@ -19,6 +19,13 @@ pub(crate) fn check(file: &str, how: &str, entries: &[(&str, Vec<u8>)]) {
         assert_eq!(found, expected, "{}, line {}", path.display(), line + 1);
     }
     assert_eq!(text, golden, "{} has more or fewer vectors than the test", path.display());
+}
+
+/// The bytes recorded as `name`.
+pub(crate) fn read(file: &str, name: &str) -> Vec<u8> {
+    let text = std::fs::read_to_string(path(file)).unwrap();
+    let hex = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = ")).unwrap();
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -37,4 +44,8 @@ fn render(how: &str, entries: &[(&str, Vec<u8>)]) -> String {
         writeln!(text, "{name} = {}", hex(bytes)).unwrap();
     }
     text
+}
+
+fn path(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file)
 }
