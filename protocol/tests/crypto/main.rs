@@ -5,6 +5,7 @@
 
 mod body;
 mod bundle;
+mod by_hand;
 mod certificate;
 mod identity;
 mod message;

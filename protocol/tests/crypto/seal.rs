@@ -1,5 +1,6 @@
 //! To-device envelopes.
 
+use ed25519_dalek::SigningKey;
 use martlet_protocol::codec;
 use martlet_protocol::crypto::body::{BodyError, DATA_BYTES_MAX};
 use martlet_protocol::crypto::seal::{
@@ -9,6 +10,7 @@ use martlet_protocol::envelope::{SLOT_BYTES, is_on_ladder};
 use martlet_protocol::{Envelope, Header, IdentityId, Kind};
 use proptest::prelude::*;
 
+use crate::by_hand::Opening;
 use crate::people::{Person, addressing, contains, rng};
 use crate::vectors;
 
@@ -285,6 +287,59 @@ fn the_longest_payload() {
         &vec![7; DATA_BYTES_MAX],
     );
     assert!(matches!(result, Err(SealError::Body(BodyError::TooLong { .. }))));
+}
+
+/// A sender who doesn't keep to the rules.
+fn by_hand(
+    committed: [u8; 32],
+    data: impl FnOnce(&Opening, &Person, &Person) -> Vec<u8>,
+) -> Result<Option<seal::Opened>, SealError> {
+    let (ada, bob) = (Person::new(1), Person::new(2));
+    let opening = Opening::new(&addressing(), &bob.recipient(), [5; 32], committed);
+    open(&bob, &opening.content(&data(&opening, &ada, &bob)))
+}
+
+fn signed_by(opening: &Opening, sender: &Person, signer: &Person, recipient: &Person) -> Vec<u8> {
+    let signer = SigningKey::from_bytes(&signer.device.seed());
+    opening.data(&addressing(), &sender.device, &signer, &recipient.identity(), PAYLOAD)
+}
+
+#[test]
+fn made_by_hand_as_documented_it_opens() {
+    let opened = by_hand([5; 32], |opening, ada, bob| signed_by(opening, ada, ada, bob));
+    let opened = opened.unwrap().unwrap();
+    assert_eq!(opened.payload.as_slice(), PAYLOAD);
+    assert_eq!(opened.certificate.identity(), Person::new(1).identity());
+    assert_eq!(opened.acks.len(), 1);
+}
+
+/// Else a sender could have one envelope say two things to two devices.
+#[test]
+fn a_content_key_other_than_the_committed_one_is_refused() {
+    let opened = by_hand([6; 32], |opening, ada, bob| signed_by(opening, ada, ada, bob));
+    assert!(matches!(opened, Err(SealError::Commitment)));
+}
+
+#[test]
+fn who_is_not_the_sender_cannot_sign_as_such() {
+    let eve = Person::new(3);
+    let opened = by_hand([5; 32], |opening, ada, bob| signed_by(opening, ada, &eve, bob));
+    assert!(matches!(opened, Err(SealError::Signature)));
+}
+
+#[test]
+fn a_message_to_another_is_not_passed_on_as_ones_own() {
+    let eve = Person::new(3);
+    let opened = by_hand([5; 32], |opening, ada, _| signed_by(opening, ada, ada, &eve));
+    assert!(matches!(opened, Err(SealError::Signature)));
+}
+
+#[test]
+fn garbage_in_the_body_is_an_error() {
+    for data in [vec![], vec![0xa0], vec![0xff; 300], vec![0x81; 400]] {
+        let opened = by_hand([5; 32], |_, _, _| data);
+        assert!(matches!(opened, Err(SealError::Codec(_))));
+    }
 }
 
 proptest! {
