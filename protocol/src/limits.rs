@@ -37,7 +37,10 @@ pub const SESSION_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 pub const INBOUND_SESSIONS_PER_DEVICE_MAX: usize = 4096;
 /// How long a message waits for those sent before it, before it is shown without them: longer than
 /// gossip and a first sync need to fill a gap, short enough not to be noticed after a real loss.
-pub const HOLD_BACK_MAX: Duration = Duration::from_secs(10);
+/// Counted from the last message that came from the same device.
+pub const HOLD_BACK_IDLE_MAX: Duration = Duration::from_secs(10);
+/// The longest a message waits for those sent before it, whatever else comes.
+pub const HOLD_BACK_MAX: Duration = Duration::from_secs(60);
 /// Messages held back per conversation and device; past it they are shown in the order at hand.
 pub const HELD_BACK_MESSAGES_MAX: usize = 20_000;
 
@@ -45,6 +48,8 @@ pub const HELD_BACK_MESSAGES_MAX: usize = 20_000;
 
 /// Age of a bundle up to which senders still use it.
 pub const BUNDLE_AGE_MAX: Duration = Duration::from_secs(45 * 24 * 3600);
+/// How far ahead a bundle's clock may be: a day wrong still delivers.
+pub const BUNDLE_SKEW_MAX: Duration = Duration::from_secs(24 * 3600);
 /// How long a superseded prekey's private half is kept: an envelope's life and two days.
 pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 3600);
 /// Devices of one identity.

@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod mailbox;
+pub mod records;
 pub mod vault;
 
 pub use error::StoreError;
