@@ -82,6 +82,9 @@ pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// Envelopes dropped in one sweep transaction, so that a sweep never holds up delivery.
 pub const SWEEP_BATCH_MAX: usize = 10_000;
 
+/// Smallest quota of the mailbox, bytes: room for hundreds of messages; less is a mistake of units.
+pub const MAILBOX_BYTES_MIN: u64 = 1 << 20;
+
 // ---- network ---------------------------------------------------------------------------------
 
 /// Acks in one gossiped batch: under 64 KiB with room for the frame.
@@ -133,6 +136,21 @@ pub const NET_QUEUE_MAX: usize = 8192;
 pub const CONTROL_BODY_BYTES_MAX: usize = 128 * 1024;
 /// Connections to the control socket at a time.
 pub const CONTROL_CONNECTIONS_MAX: usize = 256;
+/// Longest request line and headers, bytes: far over what any client sends.
+pub const CONTROL_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How long a client may take over a request's head, which includes how long a kept connection may
+/// be idle: longer than the pauses of a program that reuses its connection.
+pub const CONTROL_HEAD_READ_MAX: Duration = Duration::from_secs(120);
+/// Connections told that they are refused (another user's, or too many) at a time; further ones are
+/// closed without a word.
+pub const CONTROL_REFUSALS_MAX: usize = 16;
+/// How long a refused connection is kept open so that its client can read the answer.
+pub const CONTROL_REFUSAL_LINGER_MAX: Duration = Duration::from_secs(1);
+/// How long a stopping daemon waits for requests that are being answered.
+pub const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
+/// How often a follower of events hears a comment when nothing happens: under the idle time-outs of
+/// common proxies and clients.
+pub const EVENTS_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Messages in one page of a history.
 pub const HISTORY_PAGE_MAX: u32 = 1000;
 /// Events kept in the durable log; the oldest go first.
@@ -141,3 +159,10 @@ pub const EVENTS_MAX: u64 = 100_000;
 pub const EVENTS_PAGE_MAX: usize = 512;
 /// Longest passphrase, bytes.
 pub const PASSPHRASE_BYTES_MAX: usize = 1024;
+
+// ---- files -----------------------------------------------------------------------------------
+
+/// Largest configuration or network descriptor file, bytes: a mistaken path is not read whole.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// Largest transport key file, bytes: a protobuf of 68 bytes, and room.
+pub const PEER_KEY_BYTES_MAX: u64 = 1024;
