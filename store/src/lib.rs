@@ -6,8 +6,8 @@ pub mod error;
 mod layer;
 pub mod mailbox;
 mod migrate;
-mod schema;
 pub mod records;
+mod schema;
 pub mod vault;
 
 pub use error::StoreError;
