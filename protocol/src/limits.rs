@@ -68,6 +68,10 @@ pub const REQUEST_SESSIONS_MAX: usize = 4;
 
 /// Default quota of the mailbox, bytes of envelopes. Six days of a busy LAN.
 pub const MAILBOX_BYTES_DEFAULT: u64 = 1 << 30;
+/// What each envelope and each tombstone costs the mailbox's quota beside its content, bytes: about
+/// what its index rows take on disk. Without it, envelopes acknowledged by their own sender would
+/// leave tombstones without end.
+pub const MAILBOX_ENTRY_BYTES: u64 = 256;
 /// Acks waiting in memory for the envelope they belong to.
 pub const ORPHAN_ACKS_MAX: usize = 4096;
 /// How often expired envelopes are swept: the hour is the unit of expiry.
@@ -218,3 +222,17 @@ pub const EVENTS_MAX: u64 = 100_000;
 pub const EVENTS_PAGE_MAX: usize = 512;
 /// Longest passphrase, bytes.
 pub const PASSPHRASE_BYTES_MAX: usize = 1024;
+/// Memory Argon2id takes for a new passphrase, KiB: the second recommended option of RFC 9106
+/// section 4, for machines without gigabytes to spare.
+pub const PASSPHRASE_MEMORY_KIB: u32 = 64 * 1024;
+/// Passes Argon2id makes for a new passphrase: of the same option.
+pub const PASSPHRASE_PASSES: u32 = 3;
+/// Lanes of Argon2id for a new passphrase: one, because they are computed one after another here,
+/// and more would only help who computes them side by side.
+pub const PASSPHRASE_LANES: u32 = 1;
+/// Most memory a key file may ask for, KiB: a damaged or planted file can't take the machine down.
+pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 1024 * 1024;
+/// Most passes a key file may ask for.
+pub const PASSPHRASE_PASSES_MAX: u32 = 64;
+/// Most lanes a key file may ask for.
+pub const PASSPHRASE_LANES_MAX: u32 = 16;
