@@ -208,21 +208,6 @@ impl NetHandle {
         self.send(Command::Stored(peer, ids)).await;
     }
 
-    /// [`Self::publish`] for a thread outside of the runtime.
-    pub fn publish_blocking(&self, envelopes: Vec<Envelope>) {
-        self.send_blocking(Command::Publish(envelopes));
-    }
-
-    /// [`Self::publish_acks`] for a thread outside of the runtime.
-    pub fn publish_acks_blocking(&self, acks: Vec<Ack>) {
-        self.send_blocking(Command::PublishAcks(acks));
-    }
-
-    /// [`Self::stored`] for a thread outside of the runtime.
-    pub fn stored_blocking(&self, peer: PeerId, ids: Vec<EnvelopeId>) {
-        self.send_blocking(Command::Stored(peer, ids));
-    }
-
     /// Connected and known peers, connected ones first.
     pub async fn peers(&self) -> Vec<Peer> {
         self.ask(Command::Peers).await.unwrap_or_default()
@@ -253,12 +238,6 @@ impl NetHandle {
 
     async fn send(&self, command: Command) {
         if self.commands.send(command).await.is_err() {
-            tracing::debug!("the network has stopped; a command is dropped");
-        }
-    }
-
-    fn send_blocking(&self, command: Command) {
-        if self.commands.blocking_send(command).is_err() {
             tracing::debug!("the network has stopped; a command is dropped");
         }
     }
