@@ -243,6 +243,20 @@ pub const EVENTS_MAX: u64 = 100_000;
 pub const EVENTS_PAGE_MAX: usize = 512;
 /// Longest passphrase, bytes.
 pub const PASSPHRASE_BYTES_MAX: usize = 1024;
+/// Memory Argon2id takes for a new passphrase, KiB: the second recommended option of RFC 9106
+/// section 4, for machines without gigabytes to spare.
+pub const PASSPHRASE_MEMORY_KIB: u32 = 64 * 1024;
+/// Passes Argon2id makes for a new passphrase: of the same option.
+pub const PASSPHRASE_PASSES: u32 = 3;
+/// Lanes of Argon2id for a new passphrase: one, because they are computed one after another here,
+/// and more would only help who computes them side by side.
+pub const PASSPHRASE_LANES: u32 = 1;
+/// Most memory a key file may ask for, KiB: a damaged or planted file can't take the machine down.
+pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 1024 * 1024;
+/// Most passes a key file may ask for.
+pub const PASSPHRASE_PASSES_MAX: u32 = 64;
+/// Most lanes a key file may ask for.
+pub const PASSPHRASE_LANES_MAX: u32 = 16;
 
 // ---- files -----------------------------------------------------------------------------------
 
@@ -261,17 +275,3 @@ pub const CONTROL_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 pub const EVENTS_RECONNECT_MIN: Duration = Duration::from_millis(50);
 /// Longest wait between two attempts to follow the events again: a user is watching.
 pub const EVENTS_RECONNECT_MAX: Duration = Duration::from_secs(2);
-/// Memory Argon2id takes for a new passphrase, KiB: the second recommended option of RFC 9106
-/// section 4, for machines without gigabytes to spare.
-pub const PASSPHRASE_MEMORY_KIB: u32 = 64 * 1024;
-/// Passes Argon2id makes for a new passphrase: of the same option.
-pub const PASSPHRASE_PASSES: u32 = 3;
-/// Lanes of Argon2id for a new passphrase: one, because they are computed one after another here,
-/// and more would only help who computes them side by side.
-pub const PASSPHRASE_LANES: u32 = 1;
-/// Most memory a key file may ask for, KiB: a damaged or planted file can't take the machine down.
-pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 1024 * 1024;
-/// Most passes a key file may ask for.
-pub const PASSPHRASE_PASSES_MAX: u32 = 64;
-/// Most lanes a key file may ask for.
-pub const PASSPHRASE_LANES_MAX: u32 = 16;

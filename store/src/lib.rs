@@ -9,6 +9,7 @@ mod migrate;
 pub mod records;
 mod schema;
 pub mod vault;
+mod verify;
 
 pub use error::StoreError;
 pub use mailbox::{Mailbox, MailboxTxn, MailboxView};

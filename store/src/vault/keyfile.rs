@@ -47,6 +47,7 @@ use martlet_protocol::limits::{
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::database::sync_directory;
 use crate::error::StoreError;
 
 /// Length of the file, bytes.
@@ -317,11 +318,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .and_then(|()| fs::hard_link(&beside, path));
     fs::remove_file(&beside)?;
     written?;
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        Some(_) | None => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
+    sync_directory(path)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> KeyFileError {
