@@ -71,6 +71,10 @@ pub const REQUEST_SESSIONS_MAX: usize = 4;
 
 /// Default quota of the mailbox, bytes of envelopes. Six days of a busy LAN.
 pub const MAILBOX_BYTES_DEFAULT: u64 = 1 << 30;
+/// What each envelope and each tombstone costs the mailbox's quota beside its content, bytes: about
+/// what its index rows take on disk. Without it, envelopes acknowledged by their own sender would
+/// leave tombstones without end.
+pub const MAILBOX_ENTRY_BYTES: u64 = 256;
 /// Acks waiting in memory for the envelope they belong to.
 pub const ORPHAN_ACKS_MAX: usize = 4096;
 /// How often expired envelopes are swept: the hour is the unit of expiry.
@@ -162,3 +166,14 @@ pub const PASSPHRASE_BYTES_MAX: usize = 1024;
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Largest transport key file, bytes: a protobuf of 68 bytes, and room.
 pub const PEER_KEY_BYTES_MAX: u64 = 1024;
+/// Largest response body ctl reads, bytes: a page of the longest texts, every byte escaped. It
+/// guards ctl against an endless answer, not against the daemon.
+pub const CONTROL_RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Largest Server-Sent Event ctl reads, bytes: the longest text, every byte escaped, with room.
+pub const CONTROL_EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// How long ctl waits for one answer: unlocking derives a key, which is slow on purpose.
+pub const CONTROL_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// First wait before ctl follows the events again after the daemon went away: it may be restarting.
+pub const EVENTS_RECONNECT_MIN: Duration = Duration::from_millis(50);
+/// Longest wait between two attempts to follow the events again: a user is watching.
+pub const EVENTS_RECONNECT_MAX: Duration = Duration::from_secs(2);

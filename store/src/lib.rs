@@ -1,8 +1,12 @@
 //! Martlet's storage: the mailbox (ciphertext of others) and the vault (the user's own, encrypted
 //! at rest), each one redb database.
 
+mod database;
 pub mod error;
+mod layer;
 pub mod mailbox;
+mod migrate;
+mod schema;
 pub mod records;
 pub mod vault;
 
