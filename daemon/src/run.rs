@@ -2,12 +2,20 @@
 //! in the opposite order.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use libp2p::Multiaddr;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use martlet_store::StoreError;
+use martlet_store::vault::keyfile::KeyFileError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::Config;
-use crate::control::{self, BindError};
+use crate::config::{Config, PORT_DEFAULT};
+use crate::control::{self, BindError, ControlContext, ControlServer};
+use crate::engine::{self, EngineConfig, EngineError, EngineHandle};
 use crate::lock::{DataDirLock, LockError};
+use crate::net::{self, NetConfig, NetError, NetHandle};
 use crate::peer_key::{self, PeerKeyError};
 
 /// Threads for network and control. Two keep a busy reader from delaying the other; more only cost
@@ -26,6 +34,12 @@ pub enum DaemonError {
     /// The control socket can't be made.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A database or the key file can't be opened.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The network can't be started.
+    #[error(transparent)]
+    Net(#[from] NetError),
     /// The runtime or the signal handlers can't be made.
     #[error("can't start: {0}")]
     Runtime(#[from] io::Error),
@@ -44,7 +58,14 @@ impl DaemonError {
     /// Whether a file is damaged.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::PeerKey(PeerKeyError::Damaged { .. }))
+        matches!(
+            self,
+            Self::PeerKey(PeerKeyError::Damaged { .. })
+                | Self::Engine(
+                    EngineError::Store(StoreError::Damaged { .. } | StoreError::Record { .. })
+                        | EngineError::KeyFile(KeyFileError::Store(StoreError::Damaged { .. }))
+                )
+        )
     }
 }
 
@@ -66,12 +87,67 @@ async fn run(config: Config) -> Result<(), DaemonError> {
     let _lock = DataDirLock::acquire(&config.data_dir)?;
     let keypair = peer_key::load_or_create(&config.data_dir)?;
     let socket = control::bind(&config.socket)?;
-    // The engine and the network are started here.
-    drop((keypair, socket));
+
+    let (engine, mailbox) = engine::spawn(EngineConfig {
+        data_dir: config.data_dir.clone(),
+        network: config.network.clone(),
+        mailbox_bytes_max: config.mailbox_bytes_max,
+    })?;
+    let net = net::spawn(net_config(&config, keypair), mailbox, engine.clone())?;
+    engine.attach_net(net.clone()).await;
+    let context = ControlContext {
+        engine: engine.clone(),
+        net: net.clone(),
+        network: config.network.name.clone(),
+        peer_id: net.peer_id(),
+        user: config.user,
+    };
+    let control = control::serve(socket, context);
     notify(sd_notify::NotifyState::Ready);
+
     signals.next().await;
     notify(sd_notify::NotifyState::Stopping);
-    Ok(())
+    tokio::select! {
+        () = stop(control, &net, &engine) => Ok(()),
+        // Whoever asks twice does not want to wait; what was acknowledged is on disk already.
+        () = signals.next() => Ok(()),
+    }
+}
+
+/// Ends the parts in the opposite order of their start.
+async fn stop(control: ControlServer, net: &NetHandle, engine: &EngineHandle) {
+    control.stop().await;
+    net.shutdown().await;
+    engine.shutdown().await;
+}
+
+fn net_config(config: &Config, keypair: Keypair) -> NetConfig {
+    let listen = match &config.listen {
+        Some(addresses) => addresses.iter().map(|a| a.as_multiaddr().clone()).collect(),
+        None => default_listen(),
+    };
+    NetConfig {
+        network: config.network.clone(),
+        keypair,
+        listen,
+        static_peers: config.static_peers.iter().map(|a| a.as_multiaddr().clone()).collect(),
+        mdns: config.mdns,
+    }
+}
+
+/// TCP and QUIC, IPv4 and IPv6, on all interfaces.
+fn default_listen() -> Vec<Multiaddr> {
+    let addresses: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    addresses
+        .into_iter()
+        .flat_map(|address| {
+            let address = Multiaddr::from(address);
+            [
+                address.clone().with(Protocol::Tcp(PORT_DEFAULT)),
+                address.with(Protocol::Udp(PORT_DEFAULT)).with(Protocol::QuicV1),
+            ]
+        })
+        .collect()
 }
 
 fn notify(state: sd_notify::NotifyState<'_>) {

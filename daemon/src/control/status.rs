@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::Shared;
 use super::extract::JsonBody;
 use super::problem::Refusal;
-use crate::engine::command::{GetIdentity, GetStatus, Init, Lock, Unlock};
+use crate::engine::command::{GetIdentity, GetStatus, Lock};
 
 /// The daemon's state.
 #[utoipa::path(get, path = "/v1/status", tag = "daemon", responses(
@@ -50,7 +50,7 @@ pub(super) async fn create_identity(
             "this daemon is a mailbox for others (user = false in its configuration); set user = true and restart it to have an identity here",
         ));
     }
-    let response = shared.engine().call(Init { name: request.name, passphrase }).await?;
+    let response = shared.engine().init(request.name, passphrase).await?;
     Ok((StatusCode::CREATED, Json(response)))
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn unlock(
     JsonBody(request): JsonBody<UnlockRequest>,
 ) -> Result<StatusCode, Refusal> {
     let passphrase = request.passphrase.map(Zeroizing::new);
-    shared.engine().call(Unlock { passphrase }).await?;
+    shared.engine().unlock(passphrase).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
