@@ -1,1 +1,141 @@
-//! wip
+//! Messages: what envelopes carry, once opened. One kind a file, one permanent number each.
+//!
+//! | number | kind | carried by |
+//! | --- | --- | --- |
+//! | 1 | [`text`]: a text | conversation envelopes |
+//! | 2 | [`session_key`]: the key of a conversation session | to-device envelopes |
+//!
+//! A conversation message is encoded `{0: kind u16, 1: message id 16, 2: sent at ms, 3: seq u64,
+//! 4: payload bytes}`, a to-device message `{0: kind u16, 1: payload bytes}`. A kind that this
+//! build doesn't know is kept as [`Content::Unknown`], so that a newer sender's message is shown
+//! as such and never lost.
+
+pub mod session_key;
+pub mod text;
+
+pub use session_key::SessionKeyMessage;
+pub use text::{Text, TextError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, CodecError};
+use crate::ids::MessageId;
+use crate::limits::BODY_BYTES_MAX;
+use crate::time::UnixMillis;
+
+/// A message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Random, the same in all envelopes that carry it.
+    pub id: MessageId,
+    /// When it was written, by the writer's clock.
+    pub sent_at: UnixMillis,
+    /// Its place in what the sending device sent to this conversation: 1, 2, 3, …
+    pub seq: u64,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A text.
+    Text(Text),
+    /// Of a kind this build doesn't know.
+    Unknown {
+        /// Its number.
+        kind: u16,
+    },
+}
+
+/// A message to devices.
+#[derive(Debug, Clone)]
+pub enum DeviceMessage {
+    /// The key of a conversation session.
+    SessionKey(SessionKeyMessage),
+    /// Of a kind this build doesn't know.
+    Unknown {
+        /// Its number.
+        kind: u16,
+    },
+}
+
+/// Why a message is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// Malformed.
+    #[error("message: {0}")]
+    Codec(#[from] CodecError),
+    /// A text that breaks its bounds.
+    #[error("message: {0}")]
+    Text(#[from] TextError),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Frame {
+    kind: u16,
+    id: MessageId,
+    sent_at: UnixMillis,
+    seq: u64,
+    #[serde(with = "serde_bytes")]
+    payload: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeviceFrame {
+    kind: u16,
+    #[serde(with = "serde_bytes")]
+    payload: Vec<u8>,
+}
+
+impl Message {
+    /// The bytes that a session encrypts.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let (kind, payload) = match &self.content {
+            Content::Text(text) => (text::KIND, text.encode()),
+            Content::Unknown { kind } => (*kind, Vec::new()),
+        };
+        let Self { id, sent_at, seq, .. } = *self;
+        codec::encode(&Frame { kind, id, sent_at, seq, payload })
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// [`MessageError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
+        let Frame { kind, id, sent_at, seq, payload } = codec::decode(bytes, BODY_BYTES_MAX)?;
+        let content = match kind {
+            text::KIND => Content::Text(Text::decode(&payload)?),
+            kind => Content::Unknown { kind },
+        };
+        Ok(Self { id, sent_at, seq, content })
+    }
+}
+
+impl DeviceMessage {
+    /// The bytes that are sealed to devices.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let (kind, payload) = match self {
+            Self::SessionKey(message) => (session_key::KIND, codec::encode(message)),
+            Self::Unknown { kind } => (*kind, Vec::new()),
+        };
+        codec::encode(&DeviceFrame { kind, payload })
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// [`MessageError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
+        let DeviceFrame { kind, payload } = codec::decode(bytes, BODY_BYTES_MAX)?;
+        match kind {
+            session_key::KIND => {
+                Ok(Self::SessionKey(codec::decode(&payload, session_key::BYTES_MAX)?))
+            }
+            kind => Ok(Self::Unknown { kind }),
+        }
+    }
+}

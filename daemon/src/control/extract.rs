@@ -1,0 +1,87 @@
+//! What handlers take from a request, with every refusal a problem.
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use martlet_protocol::control::ErrorCode;
+use martlet_protocol::limits::CONTROL_BODY_BYTES_MAX;
+use serde::de::DeserializeOwned;
+
+use super::problem::Refusal;
+
+/// A JSON body of at most [`CONTROL_BODY_BYTES_MAX`] bytes.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+/// A part of the path.
+pub(super) struct PathPart(pub(super) String);
+
+/// The query.
+pub(super) struct QueryOf<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
+        if !is_json(request.headers()) {
+            return Err(Refusal::bad_request(
+                "the body must be JSON; send `content-type: application/json`",
+            ));
+        }
+        if claimed_length(request.headers()).is_some_and(|n| n > CONTROL_BODY_BYTES_MAX as u64) {
+            return Err(too_large());
+        }
+        let body = Limited::new(request.into_body(), CONTROL_BODY_BYTES_MAX)
+            .collect()
+            .await
+            .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+                Some(_) => too_large(),
+                None => Refusal::bad_request(format!("the body could not be read: {error}")),
+            })?
+            .to_bytes();
+        serde_json::from_slice(&body)
+            .map(Self)
+            .map_err(|error| Refusal::bad_request(format!("the body is refused: {error}")))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathPart {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(part)) => Ok(Self(part)),
+            Err(rejection) => Err(Refusal::bad_request(rejection.body_text())),
+        }
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(Refusal::bad_request(rejection.body_text())),
+        }
+    }
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(
+        ErrorCode::BodyTooLarge,
+        format!("the body is over {CONTROL_BODY_BYTES_MAX} bytes"),
+    )
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn claimed_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,16 @@
+//! The cryptography as seen from outside: golden vectors, round trips, and what happens to
+//! everything that was tampered with, redirected, cut or made by the wrong party.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod body;
+mod bundle;
+mod by_hand;
+mod certificate;
+mod identity;
+mod message;
+mod people;
+mod seal;
+mod session;
+#[path = "../wire/vectors.rs"]
+mod vectors;
