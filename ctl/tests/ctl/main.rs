@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod client;
+mod docs;
 mod errors;
 mod events;
 mod fake;
