@@ -6,9 +6,10 @@ pub mod error;
 mod layer;
 pub mod mailbox;
 mod migrate;
-mod schema;
 pub mod records;
+mod schema;
 pub mod vault;
+mod verify;
 
 pub use error::StoreError;
 pub use mailbox::{Mailbox, MailboxTxn, MailboxView};

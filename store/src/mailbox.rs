@@ -28,9 +28,9 @@ use std::path::Path;
 use martlet_protocol::limits::MAILBOX_ENTRY_BYTES;
 use martlet_protocol::sync::{Bucket, BucketDigest};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
-use redb::{StorageBackend, WriteTransaction};
+use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 
-use crate::database::{Database, Source};
+use crate::database::{Contents, Database, Source};
 use crate::error::StoreError;
 use crate::schema::Schema;
 use tables::Tables;
@@ -123,7 +123,7 @@ pub struct MailboxView {
     tables: Tables,
 }
 
-const SCHEMA: Schema = Schema { meta: tables::META, steps: &[] };
+static SCHEMA: Schema = Schema { meta: tables::META, steps: &[] };
 
 impl Mailbox {
     /// Opens the mailbox at `path`, made empty if there is none.
@@ -147,8 +147,7 @@ impl Mailbox {
     }
 
     fn from_source(source: Source, options: MailboxOptions) -> Result<Self, StoreError> {
-        let database = Database::open(source, options.cache_bytes)?;
-        SCHEMA.prepare(&database, |_| Ok(()))?;
+        let database = Database::open(source, &SCHEMA, &Empty, options.cache_bytes)?;
         Ok(Self { database, bytes_max: options.bytes_max })
     }
 
@@ -339,6 +338,19 @@ impl MailboxView {
     /// [`StoreError`].
     pub fn lacking(&self, ids: &[EnvelopeId]) -> Result<(Vec<EnvelopeId>, Vec<Ack>), StoreError> {
         self.tables.lacking(ids)
+    }
+}
+
+/// A new mailbox holds nothing.
+struct Empty;
+
+impl Contents for Empty {
+    fn fill(&self, _: &WriteTransaction) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn inspect(&self, _: &ReadTransaction) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -1,8 +1,10 @@
-//! Which tables a database has, and the version of their layout.
+//! The version of a database's layout, and the way from an older one to the newest.
 
-use redb::{ReadTransaction, TableError, WriteTransaction};
+use std::path::Path;
 
-use crate::database::{Database, Meta};
+use redb::{Database as Redb, ReadTransaction, ReadableDatabase, TableError, WriteTransaction};
+
+use crate::database::{Contents, Meta};
 use crate::error::StoreError;
 use crate::migrate::{self, Step};
 
@@ -25,8 +27,43 @@ impl Schema {
         u32::try_from(self.steps.len()).unwrap_or(u32::MAX - 1) + 1
     }
 
-    /// The version of the database; `None` if it is empty.
-    pub(crate) fn version(&self, snapshot: &ReadTransaction) -> Result<Option<u32>, StoreError> {
+    /// Whether this build can work with the database at `path`: its own, and not too new.
+    pub(crate) fn check(&self, snapshot: &ReadTransaction, path: &Path) -> Result<(), StoreError> {
+        match self.version(snapshot)? {
+            Some(0) | None => Err(StoreError::Damaged {
+                path: path.to_path_buf(),
+                reason: "a database, but not this one".to_owned(),
+            }),
+            Some(found) if found > self.newest() => {
+                Err(StoreError::TooNew { path: path.to_path_buf(), found, known: self.newest() })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Fills an empty database, in one transaction.
+    pub(crate) fn fill(&self, database: &Redb, contents: &dyn Contents) -> Result<(), StoreError> {
+        let transaction = database.begin_write().map_err(StoreError::failed)?;
+        contents.fill(&transaction)?;
+        self.set_version(&transaction)?;
+        transaction.commit().map_err(StoreError::failed)
+    }
+
+    /// Brings a database that passed [`Self::check`] to the newest version, in one transaction.
+    pub(crate) fn migrate(&self, database: &Redb) -> Result<(), StoreError> {
+        let snapshot = database.begin_read().map_err(StoreError::failed)?;
+        let found = self.version(&snapshot)?.unwrap_or(self.newest());
+        drop(snapshot);
+        if found == self.newest() {
+            return Ok(());
+        }
+        let transaction = database.begin_write().map_err(StoreError::failed)?;
+        migrate::run(self.steps, found, &transaction)?;
+        self.set_version(&transaction)?;
+        transaction.commit().map_err(StoreError::failed)
+    }
+
+    fn version(&self, snapshot: &ReadTransaction) -> Result<Option<u32>, StoreError> {
         let meta = match snapshot.open_table(Meta::new(self.meta)) {
             Ok(meta) => meta,
             Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -41,34 +78,12 @@ impl Schema {
         }
     }
 
-    /// Fills an empty database with what `first` writes; brings an older one to the
-    /// newest version. Each is one transaction.
-    pub(crate) fn prepare(
-        &self,
-        database: &Database,
-        first: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let found = self.version(&database.read()?)?;
-        if found == Some(self.newest()) {
-            return Ok(());
-        }
-        let transaction = database.write()?;
-        match found {
-            None => first(&transaction)?,
-            Some(found) if found > self.newest() => {
-                return Err(StoreError::TooNew {
-                    path: database.path().to_path_buf(),
-                    found,
-                    known: self.newest(),
-                });
-            }
-            Some(found) => migrate::run(self.steps, found, &transaction)?,
-        }
+    fn set_version(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         transaction
             .open_table(Meta::new(self.meta))
             .map_err(StoreError::failed)?
             .insert(VERSION_KEY, &self.newest().to_be_bytes()[..])
             .map_err(StoreError::failed)?;
-        transaction.commit().map_err(StoreError::failed)
+        Ok(())
     }
 }

@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::database::{Database, Meta, Source};
+use crate::database::{Contents, Database, Meta, Source};
 use crate::error::StoreError;
 use crate::layer::{Definition, Held, Layer, Value};
 use crate::schema::Schema;
@@ -101,7 +101,7 @@ const CHECK_KEY: &[u8] = b"check";
 const CHECK_VALUE: &[u8] = b"martlet vault";
 const COMMITS_KEY: &[u8] = b"commits";
 
-const SCHEMA: Schema = Schema { meta: META, steps: &[] };
+static SCHEMA: Schema = Schema { meta: META, steps: &[] };
 
 impl Vault {
     /// Opens (or creates) the database at `path` with the vault's master key.
@@ -135,9 +135,7 @@ impl Vault {
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
         let keys = Keys::new(key);
-        let database = Database::open(source, cache_bytes)?;
-        SCHEMA.prepare(&database, |transaction| write_check_value(transaction, &keys))?;
-        verify_check_value(&database.read()?, &keys)?;
+        let database = Database::open(source, &SCHEMA, &keys, cache_bytes)?;
         Ok(Self { database, keys: Arc::new(keys) })
     }
 
@@ -462,28 +460,35 @@ fn count_commit(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes what tells at the next opening that the key is the right one.
-fn write_check_value(transaction: &WriteTransaction, keys: &Keys) -> Result<(), StoreError> {
-    let mut sealed = vec![0; Keys::sealed_len(CHECK_VALUE.len())];
-    // The first record sealed under a fresh master key, so the nonce need not be random.
-    let mut rng = ChaCha20Rng::from_seed([0; 32]);
-    keys.seal(META, &check_key(), CHECK_VALUE, &mut rng, &mut sealed)?;
-    transaction
-        .open_table(Meta::new(META))
-        .map_err(StoreError::failed)?
-        .insert(CHECK_KEY, sealed.as_slice())
-        .map_err(StoreError::failed)?;
-    Ok(())
-}
+/// The check value, which tells at every opening whether the key is the right one.
+impl Contents for Keys {
+    fn fill(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        let mut sealed = vec![0; Self::sealed_len(CHECK_VALUE.len())];
+        // No other record under this key can have the same nonce but by a collision of 24 bytes,
+        // and a vault made again with the same key seals the same value.
+        let mut rng = ChaCha20Rng::from_seed([0; 32]);
+        self.seal(META, &check_key(), CHECK_VALUE, &mut rng, &mut sealed)?;
+        transaction
+            .open_table(Meta::new(META))
+            .map_err(StoreError::failed)?
+            .insert(CHECK_KEY, sealed.as_slice())
+            .map_err(StoreError::failed)?;
+        Ok(())
+    }
 
-fn verify_check_value(snapshot: &ReadTransaction, keys: &Keys) -> Result<(), StoreError> {
-    let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
-    let sealed = meta
-        .get(CHECK_KEY)
-        .map_err(StoreError::failed)?
-        .ok_or(StoreError::Record { table: META })?;
-    let value = keys.open(META, &check_key(), sealed.value())?;
-    if value.as_slice() == CHECK_VALUE { Ok(()) } else { Err(StoreError::Record { table: META }) }
+    fn inspect(&self, snapshot: &ReadTransaction) -> Result<(), StoreError> {
+        let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
+        let sealed = meta
+            .get(CHECK_KEY)
+            .map_err(StoreError::failed)?
+            .ok_or(StoreError::Record { table: META })?;
+        let value = self.open(META, &check_key(), sealed.value())?;
+        if value.as_slice() == CHECK_VALUE {
+            Ok(())
+        } else {
+            Err(StoreError::Record { table: META })
+        }
+    }
 }
 
 /// The check value's place, as far as its associated data goes.

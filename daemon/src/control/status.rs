@@ -100,7 +100,9 @@ fn check_passphrase(passphrase: Option<&Zeroizing<String>>) -> Result<(), Refusa
         )),
         Some(length) if length > PASSPHRASE_BYTES_MAX => Err(Refusal::new(
             ErrorCode::InvalidPassphrase,
-            format!("the passphrase has {length} bytes; at most {PASSPHRASE_BYTES_MAX} are allowed"),
+            format!(
+                "the passphrase has {length} bytes; at most {PASSPHRASE_BYTES_MAX} are allowed"
+            ),
         )),
         Some(_) | None => Ok(()),
     }

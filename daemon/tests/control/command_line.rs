@@ -17,7 +17,8 @@ fn stderr(output: &Output) -> String {
 fn flags_win_over_environment_over_file_over_defaults() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("martletd.toml");
-    fs::write(&file, "data_dir = \"/file\"\nlog = \"error\"\nmdns = false\nuser = false\n").unwrap();
+    fs::write(&file, "data_dir = \"/file\"\nlog = \"error\"\nmdns = false\nuser = false\n")
+        .unwrap();
     let output = command()
         .arg("--config")
         .arg(&file)
