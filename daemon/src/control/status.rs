@@ -10,7 +10,7 @@ use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use zeroize::Zeroizing;
 
 use super::Shared;
-use super::extract::JsonBody;
+use super::extract::{JsonBody, NoBody};
 use super::problem::Refusal;
 use crate::engine::command::{GetIdentity, GetStatus, Lock};
 
@@ -85,7 +85,7 @@ pub(super) async fn unlock(
     (status = 204),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn lock(State(shared): State<Shared>) -> Result<StatusCode, Refusal> {
+pub(super) async fn lock(State(shared): State<Shared>, _: NoBody) -> Result<StatusCode, Refusal> {
     shared.engine().call(Lock {}).await?;
     shared.vault_was_locked();
     Ok(StatusCode::NO_CONTENT)
