@@ -55,8 +55,6 @@ pub struct EngineConfig {
     pub network: NetworkDescriptor,
     /// Bytes of envelopes held at most.
     pub mailbox_bytes_max: u64,
-    /// Whether this node may have a user; without one it is a mailbox for others.
-    pub user: bool,
 }
 
 /// Why the engine could not start.

@@ -13,8 +13,7 @@ use crate::config::Config;
 use crate::control::{self, BindError, ControlContext};
 use crate::engine::{self, EngineConfig, EngineError, EngineHandle};
 use crate::lock::{DataDirLock, LockError};
-use crate::logging::short_peer;
-use crate::net::{self, NetConfig, NetError, NetEvent, NetHandle, NetSink};
+use crate::net::{self, NetConfig, NetError, NetHandle, shorten};
 use crate::peer_key::{self, PeerKeyError};
 
 /// Threads for network and control. Two keep a busy reader from delaying the other; more only cost
@@ -42,9 +41,6 @@ pub enum DaemonError {
     /// The engine's thread is gone: a defect.
     #[error("the engine has ended unexpectedly; please report this with the log")]
     EngineEnded,
-    /// A second signal came while the daemon was stopping.
-    #[error("stopped at once by a second signal; nothing that was acknowledged is lost")]
-    StoppedAtOnce,
     /// The runtime or the signal handlers can't be made.
     #[error("can't start: {0}")]
     Runtime(#[from] io::Error),
@@ -72,7 +68,6 @@ impl DaemonError {
             | Self::Bind(_)
             | Self::Net(_)
             | Self::EngineEnded
-            | Self::StoppedAtOnce
             | Self::Runtime(_) => return false,
         };
         matches!(store, StoreError::Damaged { .. } | StoreError::Record { .. })
@@ -113,7 +108,7 @@ async fn run(config: Config) -> Result<(), DaemonError> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         network = config.network.name,
-        peer_id = %short_peer(&parts.net.peer_id()),
+        peer_id = %shorten::peer(&parts.net.peer_id()),
         "ready"
     );
     notify(NotifyState::Ready);
@@ -126,13 +121,8 @@ async fn run(config: Config) -> Result<(), DaemonError> {
     tracing::info!("stopping");
     tokio::select! {
         () = async { server.stop().await; parts.stop().await } => outcome,
-        () = signals.next() => Err(DaemonError::StoppedAtOnce),
-    }
-}
-
-impl NetSink for EngineHandle {
-    async fn deliver(&self, event: NetEvent) {
-        self.net_event(event).await;
+        // Who asks twice does not want to wait; what was acknowledged is on disk already.
+        () = signals.next() => outcome,
     }
 }
 
@@ -148,7 +138,6 @@ impl Parts {
             data_dir: config.data_dir.clone(),
             network: config.network.clone(),
             mailbox_bytes_max: config.mailbox_bytes_max,
-            user: config.user,
         };
         let (engine, mailbox) = engine::spawn(engine_config)?;
         let net_config = NetConfig {

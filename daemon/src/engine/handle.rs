@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::command::{Command, CreateUser, GetStatus, OpenVault};
 use super::{Input, key_file_path};
-use crate::net::{NetEvent, NetHandle};
+use crate::net::{NetEvent, NetHandle, NetSink};
 
 /// What goes to the engine's thread.
 pub(super) enum Order {
@@ -27,6 +27,13 @@ pub struct EngineHandle {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) events: broadcast::Sender<Arc<Event>>,
     pub(super) data_dir: PathBuf,
+}
+
+impl NetSink for EngineHandle {
+    async fn deliver(&self, event: NetEvent) {
+        // A stopped engine needs no more events.
+        let _ = self.orders.send(Order::Input(Input::Net(event))).await;
+    }
 }
 
 impl EngineHandle {
@@ -85,12 +92,6 @@ impl EngineHandle {
                 "there is no identity yet; run: martletctl init",
             )),
         }
-    }
-
-    /// Brings what the network delivered. Waits while the engine is behind.
-    pub async fn net_event(&self, event: NetEvent) {
-        // A stopped engine needs no more events.
-        let _ = self.orders.send(Order::Input(Input::Net(event))).await;
     }
 
     /// Gives the engine the network to send by.
