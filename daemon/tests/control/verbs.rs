@@ -76,6 +76,25 @@ fn from_init_to_a_first_message() {
     assert_eq!(client.get("/v1/contacts").json()["contacts"], json!([]));
 }
 
+/// A refused name left a key file behind, and with it no second `init` could succeed.
+#[test]
+fn a_refused_init_leaves_nothing_behind() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let long = "x".repeat(1025);
+    for (request, code) in [
+        (json!({ "name": "" }), ErrorCode::InvalidName),
+        (json!({ "name": "a\u{7}b" }), ErrorCode::InvalidName),
+        (json!({ "passphrase": "" }), ErrorCode::InvalidPassphrase),
+        (json!({ "passphrase": long }), ErrorCode::InvalidPassphrase),
+        (json!({ "pasphrase": "typo" }), ErrorCode::BadRequest),
+    ] {
+        assert_eq!(client.call("POST", "/v1/identity", &request).code(), code, "{request}");
+        assert!(!daemon.home().join("vault.key").exists(), "{request}");
+    }
+    assert_eq!(client.call("POST", "/v1/identity", &json!({ "name": "Ann" })).status, 201);
+}
+
 #[test]
 fn a_vault_with_a_passphrase_locks_and_unlocks() {
     let daemon = Daemon::start();
