@@ -2,5 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod crash;
 mod damage;
+mod disk;
 mod fixture;
