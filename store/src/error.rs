@@ -33,10 +33,17 @@ pub enum StoreError {
     },
     /// A record that does not decrypt or decode: damage, or another vault's key.
     #[error(
-        "a record of table {table} is unreadable: the vault is damaged, or its key file is another vault's"
+        "a record of table {table} is unreadable: the database is damaged, or its key file is another vault's"
     )]
     Record {
         /// The table.
         table: &'static str,
     },
+}
+
+impl StoreError {
+    /// The system, or redb, could not do it.
+    pub(crate) fn failed(reason: impl std::fmt::Display) -> Self {
+        Self::Failed { reason: reason.to_string() }
+    }
 }

@@ -1,10 +1,15 @@
 //! Martlet's storage: the mailbox (ciphertext of others) and the vault (the user's own, encrypted
 //! at rest), each one redb database.
 
+mod database;
 pub mod error;
+mod layer;
 pub mod mailbox;
+mod migrate;
 pub mod records;
+mod schema;
 pub mod vault;
+mod verify;
 
 pub use error::StoreError;
 pub use mailbox::{Mailbox, MailboxTxn, MailboxView};

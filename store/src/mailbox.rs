@@ -1,15 +1,49 @@
 //! The mailbox: envelopes of others (and one's own, on their way), as any node may hold them.
+//!
+//! Envelopes are kept in a log, in the order they arrived. One file, these tables (their rows are
+//! in `row.rs`; numbers sort as they count):
+//!
+//! | table | key | value | written |
+//! | --- | --- | --- | --- |
+//! | `log` | arrival | id, nonce, local drop hour, content | at the end |
+//! | `ids` | id | live, purged or dropped; arrival; acks | anywhere |
+//! | `ends` | hour, arrival | id | at the end of an hour |
+//! | `tags` | tag, arrival | | anywhere |
+//! | `buckets` | shard, expiry hour, arrival | id | at the end of a bucket |
+//! | `digests` | shard, expiry hour | count, fingerprint | in place |
+//! | `meta` | name | schema version, totals | in place |
+//!
+//! **Ends.** An envelope is dropped at its local drop hour: the earlier of the expiry its header
+//! names and six days after it arrived here, so nobody can extend a life. Where the header's hour
+//! is later (a clock that runs ahead), a tombstone stays until then, so that it does not come back
+//! from a node where it arrived later. An envelope acknowledged in all its slots loses its body at
+//! once; its tombstone keeps the acks until the header's expiry, to be handed on. `ends` is the
+//! order in which all of these go: sweeping is a range delete, and costs what it drops.
+//!
+//! **Quota.** Each live envelope counts its content and [`MAILBOX_ENTRY_BYTES`], each tombstone
+//! [`MAILBOX_ENTRY_BYTES`]. What does not fit is refused; nothing is evicted for it.
 
 use std::path::Path;
 
+use martlet_protocol::limits::MAILBOX_ENTRY_BYTES;
 use martlet_protocol::sync::{Bucket, BucketDigest};
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Tag, UnixMillis};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
+use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 
+use crate::database::{Contents, Database, Source};
 use crate::error::StoreError;
+use crate::schema::Schema;
+use tables::Tables;
+
+mod row;
+mod tables;
 
 /// The mailbox database.
 #[derive(Debug)]
-pub struct Mailbox {}
+pub struct Mailbox {
+    database: Database,
+    bytes_max: u64,
+}
 
 /// How to open a mailbox.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +77,7 @@ pub enum Acknowledged {
     NoEnvelope,
     /// It does not open the slot's commitment.
     Invalid,
-    /// Known already.
+    /// Known already, or of an envelope dropped at the end of its life here: of no use.
     Known,
     /// New; other slots are still open.
     Accepted,
@@ -75,41 +109,81 @@ pub struct MailboxStats {
     pub last_arrival: u64,
 }
 
-/// A write transaction: one at a time, atomic, on disk once committed.
-#[derive(Debug)]
-pub struct MailboxTxn {}
+/// A write transaction: one at a time, atomic, on disk once committed. Dropped without a commit it
+/// leaves nothing behind.
+pub struct MailboxTxn {
+    transaction: WriteTransaction,
+    tables: Tables,
+    bytes_max: u64,
+}
 
 /// A snapshot for reading, beside any writer.
 #[derive(Debug)]
-pub struct MailboxView {}
+pub struct MailboxView {
+    tables: Tables,
+}
 
-#[expect(
-    unused_variables,
-    clippy::todo,
-    missing_docs,
-    clippy::missing_errors_doc,
-    reason = "skeleton"
-)]
+static SCHEMA: Schema = Schema { meta: tables::META, steps: &[] };
+
 impl Mailbox {
+    /// Opens the mailbox at `path`, made empty if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] and [`StoreError::TooNew`], with the file left as it was;
+    /// [`StoreError::Failed`].
     pub fn open(path: &Path, options: MailboxOptions) -> Result<Self, StoreError> {
-        todo!()
+        Self::from_source(Source::File(path.to_path_buf()), options)
     }
+
+    /// Opens the mailbox in `backend`: in memory for simulations, one that fails for tests.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn with_backend(
+        backend: impl StorageBackend,
+        options: MailboxOptions,
+    ) -> Result<Self, StoreError> {
+        Self::from_source(Source::backend(backend), options)
+    }
+
+    fn from_source(source: Source, options: MailboxOptions) -> Result<Self, StoreError> {
+        let database = Database::open(source, &SCHEMA, &Empty, options.cache_bytes)?;
+        Ok(Self { database, bytes_max: options.bytes_max })
+    }
+
+    /// Begins a write transaction; waits until there is no other.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], always after a failed commit until [`Self::reopen`].
     pub fn begin(&self) -> Result<MailboxTxn, StoreError> {
-        todo!()
+        let transaction = self.database.write()?;
+        let tables = Tables::new(&self.database.read()?)?;
+        Ok(MailboxTxn { transaction, tables, bytes_max: self.bytes_max })
     }
+
+    /// A snapshot of what is committed.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`].
     pub fn view(&self) -> Result<MailboxView, StoreError> {
-        todo!()
+        Ok(MailboxView { tables: Tables::new(&self.database.read()?)? })
+    }
+
+    /// Opens the database again after a commit failed (a full disk, say): until then every
+    /// transaction is refused.
+    ///
+    /// # Errors
+    /// As [`Self::open`]. The mailbox stays closed, and this can be tried again.
+    pub fn reopen(&self) -> Result<(), StoreError> {
+        self.database.reopen()
     }
 }
 
-#[expect(
-    unused_variables,
-    clippy::todo,
-    missing_docs,
-    clippy::missing_errors_doc,
-    reason = "skeleton"
-)]
 impl MailboxTxn {
+    /// Keeps an envelope that was checked at `now` and has this header.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is of no use then.
     pub fn insert(
         &mut self,
         id: &EnvelopeId,
@@ -117,68 +191,177 @@ impl MailboxTxn {
         header: &Header,
         now: UnixMillis,
     ) -> Result<Inserted, StoreError> {
-        todo!()
+        match self.tables.state(id)? {
+            Some(row::State::Live { .. }) => return Ok(Inserted::Known),
+            Some(row::State::Purged { .. } | row::State::Dropped { .. }) => {
+                return Ok(Inserted::Purged);
+            }
+            None => {}
+        }
+        let totals = self.tables.totals();
+        let charged = totals
+            .envelopes
+            .saturating_add(totals.tombstones)
+            .saturating_add(1)
+            .saturating_mul(MAILBOX_ENTRY_BYTES)
+            .saturating_add(totals.bytes)
+            .saturating_add(bytes(envelope.content.len()));
+        if charged > self.bytes_max {
+            return Ok(Inserted::Full);
+        }
+        let drop_hour = header.expiry.min(ExpiryHour::latest(now));
+        let arrival = self.tables.add(id, envelope, header, drop_hour)?;
+        Ok(Inserted::New { arrival })
     }
+
+    /// Takes an ack, unchecked.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is of no use then.
     pub fn acknowledge(&mut self, ack: &Ack) -> Result<Acknowledged, StoreError> {
-        todo!()
+        match self.tables.state(&ack.envelope)? {
+            None => Ok(Acknowledged::NoEnvelope),
+            // Without the content it can't be told from a false one, nor is it of use.
+            Some(row::State::Dropped { .. }) => Ok(Acknowledged::Known),
+            Some(row::State::Purged { acks, .. }) => {
+                let known =
+                    acks.iter().any(|(slot, secret)| (*slot, secret) == (ack.slot, &ack.secret));
+                Ok(if known { Acknowledged::Known } else { Acknowledged::Invalid })
+            }
+            Some(row::State::Live { arrival, acks }) => self.tables.acknowledge(ack, arrival, acks),
+        }
     }
+
     /// Drops at most `max` expired envelopes and tombstones; returns how many went.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is of no use then.
     pub fn sweep(&mut self, now: UnixMillis, max: usize) -> Result<usize, StoreError> {
-        todo!()
+        self.tables.sweep(now, max)
     }
+
+    /// The live envelope `id`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn get(&self, id: &EnvelopeId) -> Result<Option<Envelope>, StoreError> {
-        todo!()
+        self.tables.get(id)
     }
+
     /// Live envelopes with this tag, in order of arrival.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn by_tag(&self, tag: &Tag) -> Result<Vec<Arrived>, StoreError> {
-        todo!()
+        self.tables.by_tag(tag)
     }
+
     /// Live envelopes that arrived after `arrival`, in order, at most `max`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn arrived_after(&self, arrival: u64, max: usize) -> Result<Vec<Arrived>, StoreError> {
-        todo!()
+        self.tables.arrived_after(arrival, max)
     }
+
+    /// How full the mailbox is, with what this transaction did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn stats(&self) -> Result<MailboxStats, StoreError> {
-        todo!()
+        Ok(self.tables.stats())
     }
+
+    /// Writes everything to disk, and returns once it is there. Free of charge if nothing changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`]: continue with [`Mailbox::reopen`].
     pub fn commit(self) -> Result<(), StoreError> {
-        todo!()
+        if !self.tables.is_dirty() {
+            return self.transaction.abort().map_err(StoreError::failed);
+        }
+        self.tables.write(&self.transaction)?;
+        self.transaction.commit().map_err(StoreError::failed)
     }
 }
 
-#[expect(
-    unused_variables,
-    clippy::todo,
-    missing_docs,
-    clippy::missing_errors_doc,
-    reason = "skeleton"
-)]
 impl MailboxView {
+    /// The live envelope `id`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn get(&self, id: &EnvelopeId) -> Result<Option<Envelope>, StoreError> {
-        todo!()
+        self.tables.get(id)
     }
+
+    /// How full the mailbox is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn stats(&self) -> Result<MailboxStats, StoreError> {
-        todo!()
+        Ok(self.tables.stats())
     }
+
     /// One digest per non-empty bucket of live envelopes, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn digests(&self) -> Result<Vec<BucketDigest>, StoreError> {
-        todo!()
+        self.tables.digests()
     }
+
     /// Ids of the live envelopes of a bucket, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn bucket_ids(&self, bucket: Bucket) -> Result<Vec<EnvelopeId>, StoreError> {
-        todo!()
+        self.tables.bucket_ids(bucket)
     }
+
     /// Those of `ids` that are live, in order of arrival, until `bytes_max` bytes of content are
     /// reached (at least one); and those that aren't live (absent or tombstones).
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn fetch(
         &self,
         ids: &[EnvelopeId],
         bytes_max: usize,
     ) -> Result<(Vec<Envelope>, Vec<EnvelopeId>), StoreError> {
-        todo!()
+        self.tables.fetch(ids, bytes_max)
     }
+
     /// Of `ids`: those unknown here, and the acks of those purged here. Live ones, and those
     /// dropped at the end of their life here, are in neither.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn lacking(&self, ids: &[EnvelopeId]) -> Result<(Vec<EnvelopeId>, Vec<Ack>), StoreError> {
-        todo!()
+        self.tables.lacking(ids)
     }
+}
+
+/// A new mailbox holds nothing.
+struct Empty;
+
+impl Contents for Empty {
+    fn fill(&self, _: &WriteTransaction) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn inspect(&self, _: &ReadTransaction) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for MailboxTxn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MailboxTxn").field("stats", &self.tables.stats()).finish_non_exhaustive()
+    }
+}
+
+/// A length as the quota counts it.
+fn bytes(len: usize) -> u64 {
+    // usize is at most 64 bits on every platform Rust has.
+    u64::try_from(len).unwrap_or(u64::MAX)
 }

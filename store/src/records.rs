@@ -236,8 +236,6 @@ pub struct OutboxRecord {
     pub identity: IdentityId,
     /// Position of the message it carries; `None` for a session key.
     pub position: Option<u64>,
-    /// Whether another node has it on disk.
-    pub stored: bool,
 }
 
 /// See [`WAITING`].

@@ -1,11 +1,57 @@
 //! The key file: the vault's master key, wrapped by a passphrase or, explicitly, by nothing.
+//!
+//! It has 256 bytes. Integers are big-endian.
+//!
+//! ```text
+//! offset  size  field
+//!      0     8  magic, "mrtlkey" and 0x1a
+//!      8     1  version, 1
+//!      9     1  mode: 0 no passphrase, 1 passphrase
+//!     10     2  zero
+//!     12     4  Argon2id memory, KiB          zero in mode 0, and so on to 112
+//!     16     4  Argon2id passes
+//!     20     4  Argon2id lanes
+//!     24    16  Argon2id salt
+//!     40    24  nonce
+//!     64    48  mode 1: XChaCha20-Poly1305(master key) ‖ tag; associated data: bytes 0 to 64
+//!               mode 0: master key 32 ‖ zero 16
+//!    112   112  zero
+//!    224    32  BLAKE3 of bytes 0 to 224
+//! ```
+//!
+//! The key that wraps is `Argon2id(passphrase, salt)` (RFC 9106), 32 bytes. The checksum tells damage
+//! from a wrong passphrase; it is no secret's, since all it covers is in the file.
+//!
+//! A new file is written under another name, synced, and linked to its own, so that a crash leaves
+//! a whole file or none, and no file there is written over.
+//!
+//! **Changing the passphrase** (to come) overwrites these bytes where they are, so that the old
+//! wrapping is gone from the file. They are half a disk sector, the unit that disks write whole; for
+//! those that don't, the new bytes are first written and synced as `<name>.new`, which is removed
+//! after the overwrite is synced. Whoever finds the file damaged and a whole `.new` beside it
+//! finishes the change. Neither reaches copies that an SSD or a backup keeps: who fears them makes a
+//! new vault.
 
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::inout::InOutBuf;
+use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
+use martlet_protocol::limits::{
+    PASSPHRASE_BYTES_MAX, PASSPHRASE_LANES, PASSPHRASE_LANES_MAX, PASSPHRASE_MEMORY_KIB,
+    PASSPHRASE_MEMORY_KIB_MAX, PASSPHRASE_PASSES, PASSPHRASE_PASSES_MAX,
+};
 use rand_core::CryptoRng;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::database::sync_directory;
 use crate::error::StoreError;
+
+/// Length of the file, bytes.
+pub const KEY_FILE_BYTES: usize = 256;
 
 /// The vault's master key.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -25,41 +71,383 @@ pub enum KeyFileError {
     Store(#[from] StoreError),
 }
 
-/// A key file that was read.
-#[derive(Debug)]
-pub struct KeyFile {}
+/// A key file that was read, and is whole.
+pub struct KeyFile {
+    path: PathBuf,
+    bytes: Zeroizing<[u8; KEY_FILE_BYTES]>,
+    /// `None`: no passphrase.
+    cost: Option<Params>,
+}
 
-#[expect(
-    unused_variables,
-    clippy::todo,
-    missing_docs,
-    clippy::missing_errors_doc,
-    reason = "skeleton"
-)]
+const MAGIC: [u8; 8] = *b"mrtlkey\x1a";
+const VERSION: u8 = 1;
+const BARE: u8 = 0;
+const PASSPHRASE: u8 = 1;
+
+// Where the fields end; each begins where the one before ends.
+const MEMORY_AT: usize = 12;
+const PASSES_AT: usize = 16;
+const LANES_AT: usize = 20;
+const SALT_AT: usize = 24;
+const NONCE_AT: usize = 40;
+const KEY_AT: usize = 64;
+const KEY_BYTES: usize = 32;
+const TAG_AT: usize = KEY_AT + KEY_BYTES;
+const CHECKSUM_AT: usize = KEY_FILE_BYTES - 32;
+
 impl KeyFile {
     /// Makes a new key and writes the file (mode 0600, synced, never over an existing one).
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], also if the file exists; [`KeyFileError::WrongPassphrase`] for one
+    /// longer than [`PASSPHRASE_BYTES_MAX`].
     pub fn create(
         path: &Path,
         passphrase: Option<&[u8]>,
         rng: &mut impl CryptoRng,
     ) -> Result<MasterKey, KeyFileError> {
-        todo!()
+        let mut key = MasterKey([0; KEY_BYTES]);
+        rng.fill_bytes(&mut key.0);
+        let bytes = match passphrase {
+            None => bare(&key),
+            Some(passphrase) => {
+                let cost = cost(PASSPHRASE_MEMORY_KIB, PASSPHRASE_PASSES, PASSPHRASE_LANES)
+                    .ok_or_else(|| StoreError::failed("bounds of the passphrase's cost"))?;
+                wrapped(&key, passphrase, &cost, rng)?
+            }
+        };
+        write_new(path, &bytes[..])
+            .map_err(|error| StoreError::failed(format!("{}: {error}", path.display())))?;
+        Ok(key)
     }
+
     /// Reads the file; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`]; [`StoreError::TooNew`]; [`StoreError::Failed`] if it can't be read.
     pub fn read(path: &Path) -> Result<Option<Self>, KeyFileError> {
-        todo!()
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(path, &error)),
+        };
+        let mut found = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES + 1));
+        let most = u64::try_from(KEY_FILE_BYTES).unwrap_or(u64::MAX) + 1;
+        file.take(most).read_to_end(&mut found).map_err(|error| unreadable(path, &error))?;
+        Self::parse(path, &found).map(Some)
     }
+
+    /// Whether the key can be had without a passphrase.
+    #[must_use]
     pub fn has_passphrase(&self) -> bool {
-        todo!()
+        self.cost.is_some()
     }
-    /// Slow by design (Argon2id) where there is a passphrase.
+
+    /// The master key. Slow by design (Argon2id, tenths of a second and 64 MiB) where there is a
+    /// passphrase; where there is none, one given is ignored.
+    ///
+    /// # Errors
+    /// [`KeyFileError::WrongPassphrase`], [`KeyFileError::PassphraseRequired`].
     pub fn unwrap(&self, passphrase: Option<&[u8]>) -> Result<MasterKey, KeyFileError> {
-        todo!()
+        let mut key = MasterKey([0; KEY_BYTES]);
+        let Some(cost) = &self.cost else {
+            key.0.copy_from_slice(&self.bytes[KEY_AT..TAG_AT]);
+            return Ok(key);
+        };
+        let passphrase = passphrase.ok_or(KeyFileError::PassphraseRequired)?;
+        let cipher = derive(passphrase, &self.bytes[SALT_AT..NONCE_AT], cost)?;
+        let (header, rest) = self.bytes.split_at(KEY_AT);
+        let wrapped = InOutBuf::new(&rest[..KEY_BYTES], &mut key.0)
+            .map_err(|_| KeyFileError::WrongPassphrase)?;
+        cipher
+            .decrypt_inout_detached(
+                &XNonce::from(array(&header[NONCE_AT..])),
+                header,
+                wrapped,
+                &array::<16>(&rest[KEY_BYTES..KEY_BYTES + 16]).into(),
+            )
+            .map_err(|_| KeyFileError::WrongPassphrase)?;
+        Ok(key)
+    }
+
+    fn parse(path: &Path, found: &[u8]) -> Result<Self, KeyFileError> {
+        let damaged = |reason: &str| StoreError::Damaged {
+            path: path.to_path_buf(),
+            reason: reason.to_owned(),
+        };
+        let bytes: &[u8; KEY_FILE_BYTES] = found
+            .try_into()
+            .map_err(|_| damaged(&format!("a key file has {KEY_FILE_BYTES} bytes")))?;
+        if bytes[..MAGIC.len()] != MAGIC {
+            return Err(damaged("not a key file").into());
+        }
+        if bytes[CHECKSUM_AT..] != *blake3::hash(&bytes[..CHECKSUM_AT]).as_bytes() {
+            return Err(damaged("its checksum does not match").into());
+        }
+        if bytes[8] != VERSION {
+            return Err(StoreError::TooNew {
+                path: path.to_path_buf(),
+                found: u32::from(bytes[8]),
+                known: u32::from(VERSION),
+            }
+            .into());
+        }
+        let number = |at: usize| u32::from_be_bytes(array(&bytes[at..]));
+        let cost = match bytes[9] {
+            BARE => None,
+            PASSPHRASE => Some(
+                cost(number(MEMORY_AT), number(PASSES_AT), number(LANES_AT))
+                    .ok_or_else(|| damaged("the cost of its passphrase is out of bounds"))?,
+            ),
+            _ => return Err(damaged("neither with nor without a passphrase").into()),
+        };
+        Ok(Self { path: path.to_path_buf(), bytes: Zeroizing::new(*bytes), cost })
     }
 }
 
 impl std::fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("MasterKey(…)")
+    }
+}
+
+impl std::fmt::Debug for KeyFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyFile")
+            .field("path", &self.path)
+            .field("has_passphrase", &self.has_passphrase())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The file of a key without passphrase.
+fn bare(key: &MasterKey) -> Zeroizing<[u8; KEY_FILE_BYTES]> {
+    let mut bytes = header(BARE);
+    bytes[KEY_AT..TAG_AT].copy_from_slice(&key.0);
+    checksum(&mut bytes);
+    bytes
+}
+
+/// The file of a key wrapped by a passphrase.
+fn wrapped(
+    key: &MasterKey,
+    passphrase: &[u8],
+    cost: &Params,
+    rng: &mut impl CryptoRng,
+) -> Result<Zeroizing<[u8; KEY_FILE_BYTES]>, KeyFileError> {
+    let mut bytes = header(PASSPHRASE);
+    bytes[MEMORY_AT..PASSES_AT].copy_from_slice(&cost.m_cost().to_be_bytes());
+    bytes[PASSES_AT..LANES_AT].copy_from_slice(&cost.t_cost().to_be_bytes());
+    bytes[LANES_AT..SALT_AT].copy_from_slice(&cost.p_cost().to_be_bytes());
+    rng.fill_bytes(&mut bytes[SALT_AT..KEY_AT]);
+    let cipher = derive(passphrase, &bytes[SALT_AT..NONCE_AT], cost)?;
+    let (header, rest) = bytes.split_at_mut(KEY_AT);
+    let sealed = InOutBuf::new(&key.0[..], &mut rest[..KEY_BYTES])
+        .map_err(|_| StoreError::failed("a key is as long as a key"))?;
+    let tag = cipher
+        .encrypt_inout_detached(&XNonce::from(array(&header[NONCE_AT..])), header, sealed)
+        .map_err(|_| StoreError::failed("a key is short enough to be encrypted"))?;
+    rest[KEY_BYTES..KEY_BYTES + 16].copy_from_slice(&tag);
+    checksum(&mut bytes);
+    Ok(bytes)
+}
+
+fn header(mode: u8) -> Zeroizing<[u8; KEY_FILE_BYTES]> {
+    let mut bytes = Zeroizing::new([0; KEY_FILE_BYTES]);
+    bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
+    bytes[8] = VERSION;
+    bytes[9] = mode;
+    bytes
+}
+
+fn checksum(bytes: &mut [u8; KEY_FILE_BYTES]) {
+    let (covered, checksum) = bytes.split_at_mut(CHECKSUM_AT);
+    checksum.copy_from_slice(blake3::hash(covered).as_bytes());
+}
+
+/// The cost of a passphrase, if it is within bounds.
+fn cost(memory_kib: u32, passes: u32, lanes: u32) -> Option<Params> {
+    let within = (1..=PASSPHRASE_MEMORY_KIB_MAX).contains(&memory_kib)
+        && (1..=PASSPHRASE_PASSES_MAX).contains(&passes)
+        && (1..=PASSPHRASE_LANES_MAX).contains(&lanes);
+    if !within {
+        return None;
+    }
+    Params::new(memory_kib, passes, lanes, Some(KEY_BYTES)).ok()
+}
+
+/// The cipher that wraps the master key.
+fn derive(
+    passphrase: &[u8],
+    salt: &[u8],
+    cost: &Params,
+) -> Result<XChaCha20Poly1305, KeyFileError> {
+    if passphrase.len() > PASSPHRASE_BYTES_MAX {
+        return Err(KeyFileError::WrongPassphrase);
+    }
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, cost.clone())
+        .hash_password_into(passphrase, salt, &mut key[..])
+        .map_err(|error| StoreError::failed(format!("Argon2id: {error}")))?;
+    Ok(XChaCha20Poly1305::new((&*key).into()))
+}
+
+/// The first `N` bytes of `bytes`, which has as many wherever this is called.
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.first_chunk().copied().unwrap_or([0; N])
+}
+
+/// Writes a file that must not exist, so that a crash leaves all of it or nothing.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Asked for before anything is written; the link below is what excludes another writer.
+    if fs::exists(path)? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    let beside = PathBuf::from(beside);
+    // What a crash left half written.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::hard_link(&beside, path));
+    fs::remove_file(&beside)?;
+    written?;
+    sync_directory(path)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> KeyFileError {
+    StoreError::failed(format!("{}: {error}", path.display())).into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::os::unix::fs::PermissionsExt;
+
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    fn rng() -> ChaCha20Rng {
+        ChaCha20Rng::from_seed([7; 32])
+    }
+
+    #[test]
+    fn without_passphrase_the_key_comes_back_and_the_file_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.key");
+        assert!(KeyFile::read(&path).unwrap().is_none());
+        let key = KeyFile::create(&path, None, &mut rng()).unwrap();
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        assert_eq!(metadata.len(), 256);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        let file = KeyFile::read(&path).unwrap().unwrap();
+        assert!(!file.has_passphrase());
+        assert_eq!(file.unwrap(None).unwrap().0, key.0);
+        assert_eq!(file.unwrap(Some(b"ignored")).unwrap().0, key.0);
+    }
+
+    #[test]
+    fn the_passphrase_and_no_other_opens() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.key");
+        let key = KeyFile::create(&path, Some(b"correct horse"), &mut rng()).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert!(!bytes.windows(32).any(|window| window == key.0));
+        let file = KeyFile::read(&path).unwrap().unwrap();
+        assert!(file.has_passphrase());
+        assert_eq!(file.unwrap(Some(b"correct horse")).unwrap().0, key.0);
+        let wrong = [b"correct hors".to_vec(), Vec::new(), vec![b'x'; PASSPHRASE_BYTES_MAX + 1]];
+        for passphrase in wrong {
+            assert!(matches!(file.unwrap(Some(&passphrase)), Err(KeyFileError::WrongPassphrase)));
+        }
+        assert!(matches!(file.unwrap(None), Err(KeyFileError::PassphraseRequired)));
+    }
+
+    #[test]
+    fn an_existing_file_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.key");
+        KeyFile::create(&path, None, &mut rng()).unwrap();
+        let before = fs::read(&path).unwrap();
+        let error = KeyFile::create(&path, None, &mut rng()).unwrap_err();
+        assert!(error.to_string().contains("vault.key"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_crash_while_it_was_made_does_not_stand_in_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.key");
+        fs::write(dir.path().join("vault.key.part"), b"mrtl").unwrap();
+        KeyFile::create(&path, None, &mut rng()).unwrap();
+        assert!(KeyFile::read(&path).unwrap().is_some());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_other_length_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.key");
+        KeyFile::create(&path, None, &mut rng()).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let is_damage = |bytes: &[u8]| match KeyFile::parse(&path, bytes) {
+            Err(KeyFileError::Store(StoreError::Damaged { path: named, .. })) => named == path,
+            Ok(_) | Err(_) => false,
+        };
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(is_damage(&bytes), "bit {bit}");
+        }
+        for len in 0..whole.len() {
+            assert!(is_damage(&whole[..len]), "{len} bytes");
+        }
+        assert!(is_damage(&[&whole[..], &[0]].concat()));
+        fs::write(&path, &whole[..100]).unwrap();
+        assert!(KeyFile::read(&path).is_err());
+    }
+
+    #[test]
+    fn costs_out_of_bounds_are_refused_before_they_are_paid() {
+        for (memory, passes, lanes) in [
+            (PASSPHRASE_MEMORY_KIB_MAX + 1, 1, 1),
+            (u32::MAX, 1, 1),
+            (64, PASSPHRASE_PASSES_MAX + 1, 1),
+            (64, 0, 1),
+            (0, 1, 1),
+            (64, 1, PASSPHRASE_LANES_MAX + 1),
+            (64, 1, 0),
+        ] {
+            let mut bytes = header(PASSPHRASE);
+            bytes[MEMORY_AT..PASSES_AT].copy_from_slice(&memory.to_be_bytes());
+            bytes[PASSES_AT..LANES_AT].copy_from_slice(&passes.to_be_bytes());
+            bytes[LANES_AT..SALT_AT].copy_from_slice(&lanes.to_be_bytes());
+            checksum(&mut bytes);
+            assert!(matches!(
+                KeyFile::parse(Path::new("vault.key"), &bytes[..]),
+                Err(KeyFileError::Store(StoreError::Damaged { .. }))
+            ));
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_not_called_damage() {
+        let mut bytes = header(BARE);
+        bytes[8] = VERSION + 1;
+        checksum(&mut bytes);
+        assert!(matches!(
+            KeyFile::parse(Path::new("vault.key"), &bytes[..]),
+            Err(KeyFileError::Store(StoreError::TooNew { found: 2, known: 1, .. }))
+        ));
     }
 }

@@ -1,0 +1,286 @@
+//! One redb database: made, verified, opened, and opened again after a failure.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use redb::backends::FileBackend;
+use redb::{
+    Database as Redb, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, TypeName,
+    WriteTransaction,
+};
+
+use crate::error::StoreError;
+use crate::schema::Schema;
+use crate::verify::verify;
+
+/// A table of what there is only one of, by name.
+pub(crate) type Meta = redb::TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// A redb database that can be opened again in place.
+pub(crate) struct Database {
+    source: Source,
+    schema: &'static Schema,
+    cache_bytes: usize,
+    /// `None` after a failed [`Self::reopen`].
+    open: RwLock<Option<Redb>>,
+}
+
+/// Where a database's bytes are.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// In a file, made if it does not exist.
+    File(PathBuf),
+    /// In a backend, kept so that it can be opened again.
+    Backend(SharedBackend),
+}
+
+/// What is in a database beside its tables.
+pub(crate) trait Contents {
+    /// Fills an empty database.
+    fn fill(&self, transaction: &WriteTransaction) -> Result<(), StoreError>;
+    /// Looks at a filled one before it is opened for writing.
+    fn inspect(&self, snapshot: &ReadTransaction) -> Result<(), StoreError>;
+}
+
+/// A backend that outlives the database opened on it.
+#[derive(Clone)]
+pub(crate) struct SharedBackend(Arc<dyn StorageBackend>);
+
+/// Exactly `N` bytes, as key or value. Not redb's own `[u8; N]`, so that rows of all widths are
+/// byte slices to the code above; fixed widths, because they make pages denser and their updates
+/// much cheaper.
+#[derive(Debug)]
+pub(crate) struct Bytes<const N: usize>;
+
+impl Database {
+    /// Opens the database: made if there is none, verified, and brought to the newest schema.
+    pub(crate) fn open(
+        source: Source,
+        schema: &'static Schema,
+        contents: &dyn Contents,
+        cache_bytes: usize,
+    ) -> Result<Self, StoreError> {
+        source.make(schema, contents, cache_bytes)?;
+        let open = source.open(schema, cache_bytes, &|snapshot| contents.inspect(snapshot))?;
+        Ok(Self { source, schema, cache_bytes, open: RwLock::new(Some(open)) })
+    }
+
+    /// A snapshot of what is committed.
+    pub(crate) fn read(&self) -> Result<ReadTransaction, StoreError> {
+        self.with(|database| database.begin_read().map_err(StoreError::failed))
+    }
+
+    /// A write transaction; waits until there is no other.
+    pub(crate) fn write(&self) -> Result<WriteTransaction, StoreError> {
+        self.with(|database| database.begin_write().map_err(StoreError::failed))
+    }
+
+    /// Closes the database and opens it again: what a failed commit asks for. Snapshots taken
+    /// before end with errors.
+    pub(crate) fn reopen(&self) -> Result<(), StoreError> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // Closed first: redb holds a lock on the file.
+        drop(open.take());
+        *open = Some(self.source.open(self.schema, self.cache_bytes, &|_| Ok(()))?);
+        Ok(())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&Redb) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map_or_else(
+            || Err(StoreError::failed("the database is closed after an earlier failure")),
+            act,
+        )
+    }
+}
+
+impl Source {
+    /// A backend as source.
+    pub(crate) fn backend(backend: impl StorageBackend) -> Self {
+        Self::Backend(SharedBackend(Arc::new(backend)))
+    }
+
+    /// Its name in messages.
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Backend(_) => Path::new("(memory)"),
+        }
+    }
+
+    /// Makes the database if there is none.
+    fn make(
+        &self,
+        schema: &Schema,
+        contents: &dyn Contents,
+        cache_bytes: usize,
+    ) -> Result<(), StoreError> {
+        let fill = |database: Redb| -> Result<(), StoreError> {
+            schema.fill(&database, contents)?;
+            database.close().map_err(StoreError::failed)
+        };
+        match self {
+            Self::Backend(backend) => match backend.len() {
+                Ok(0) => fill(create(backend.clone(), cache_bytes)?),
+                Ok(_) => Ok(()),
+                Err(error) => Err(StoreError::failed(error)),
+            },
+            Self::File(path) => make_file(path, |file| {
+                let backend = FileBackend::new(file).map_err(StoreError::failed)?;
+                fill(create(backend, cache_bytes)?)
+            }),
+        }
+    }
+
+    /// Verifies the database and opens it, at the newest schema.
+    fn open(
+        &self,
+        schema: &Schema,
+        cache_bytes: usize,
+        inspect: &dyn Fn(&ReadTransaction) -> Result<(), StoreError>,
+    ) -> Result<Redb, StoreError> {
+        let path = self.path();
+        let inspect = |snapshot: &ReadTransaction| {
+            schema.check(snapshot, path)?;
+            inspect(snapshot)
+        };
+        let failed =
+            |error: &dyn fmt::Display| StoreError::failed(format!("{}: {error}", path.display()));
+        let database = match self {
+            Self::Backend(backend) => {
+                verify(backend.clone(), path, cache_bytes, &inspect)?;
+                create(backend.clone(), cache_bytes)?
+            }
+            Self::File(file) => {
+                // For writing only because the lock asks for it.
+                let unverified = OpenOptions::new().read(true).write(true).open(file);
+                let unverified = unverified
+                    .map_err(DatabaseError::from)
+                    .and_then(FileBackend::new)
+                    .map_err(|error| failed(&error))?;
+                verify(unverified, path, cache_bytes, &inspect)?;
+                Redb::builder()
+                    .set_cache_size(cache_bytes)
+                    .open(file)
+                    .map_err(|error| failed(&error))?
+            }
+        };
+        schema.migrate(&database)?;
+        Ok(database)
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("path", &self.source.path()).finish_non_exhaustive()
+    }
+}
+
+fn create(backend: impl StorageBackend, cache_bytes: usize) -> Result<Redb, StoreError> {
+    Redb::builder()
+        .set_cache_size(cache_bytes)
+        .create_with_backend(backend)
+        .map_err(StoreError::failed)
+}
+
+/// Makes the file at `path` if there is none: filled under another name, then moved to its own, so
+/// that a file which is there is whole or damaged, never unfinished.
+fn make_file(
+    path: &Path,
+    fill: impl FnOnce(File) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let failed = |error: io::Error| StoreError::failed(format!("{}: {error}", path.display()));
+    if fs::exists(path).map_err(failed)? {
+        return Ok(());
+    }
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".part");
+    let unfinished = PathBuf::from(unfinished);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        // What a crash left half made.
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .map_err(failed)?;
+    fill(file)?;
+    fs::rename(&unfinished, path).and_then(|()| sync_directory(path)).map_err(failed)
+}
+
+/// Makes the name of a new file last.
+pub(crate) fn sync_directory(of: &Path) -> io::Result<()> {
+    let directory = match of.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
+    };
+    File::open(directory)?.sync_all()
+}
+
+impl fmt::Debug for SharedBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// All but `close`, which would end the backend for those who open it again.
+impl StorageBackend for SharedBackend {
+    fn len(&self) -> Result<u64, io::Error> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+        self.0.write(offset, data)
+    }
+}
+
+impl<const N: usize> redb::Value for Bytes<N> {
+    type SelfType<'a> = &'a [u8];
+    type AsBytes<'a> = &'a [u8];
+
+    fn fixed_width() -> Option<usize> {
+        Some(N)
+    }
+
+    fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
+    where
+        Self: 'a,
+    {
+        data
+    }
+
+    fn as_bytes<'a, 'b: 'a>(value: &'a &'b [u8]) -> &'a [u8]
+    where
+        Self: 'b,
+    {
+        value
+    }
+
+    fn type_name() -> TypeName {
+        TypeName::new(&format!("martlet::Bytes<{N}>"))
+    }
+}
+
+impl<const N: usize> redb::Key for Bytes<N> {
+    fn compare(left: &[u8], right: &[u8]) -> Ordering {
+        left.cmp(right)
+    }
+}

@@ -1,0 +1,199 @@
+//! The bytes of the mailbox's rows. All integers are big-endian.
+
+use std::sync::Arc;
+
+use martlet_protocol::sync::{Bucket, Fingerprint};
+use martlet_protocol::{AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard, Tag};
+
+/// What is known of an id.
+///
+/// ```text
+/// live      0 ‖ arrival 8 ‖ acks
+/// purged    1 ‖ arrival 8 ‖ header expiry 4 ‖ acks
+/// dropped   2 ‖ arrival 8 ‖ header expiry 4
+/// ack       slot 1 ‖ secret 16
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// In the log under `arrival`; some slots may be acknowledged.
+    Live { arrival: u64, acks: Vec<(u8, AckSecret)> },
+    /// All slots acknowledged: only that is left, until `expiry`.
+    Purged { arrival: u64, expiry: ExpiryHour, acks: Vec<(u8, AckSecret)> },
+    /// Dropped at the end of its life here, which comes before `expiry` for an envelope of a clock
+    /// that runs ahead.
+    Dropped { arrival: u64, expiry: ExpiryHour },
+}
+
+const LIVE: u8 = 0;
+const PURGED: u8 = 1;
+const DROPPED: u8 = 2;
+
+impl State {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let (number, arrival, expiry, acks): (_, _, _, &[_]) = match self {
+            Self::Live { arrival, acks } => (LIVE, arrival, None, acks),
+            Self::Purged { arrival, expiry, acks } => (PURGED, arrival, Some(expiry), acks),
+            Self::Dropped { arrival, expiry } => (DROPPED, arrival, Some(expiry), &[]),
+        };
+        let mut bytes = Vec::with_capacity(13 + acks.len() * 17);
+        bytes.push(number);
+        bytes.extend_from_slice(&arrival.to_be_bytes());
+        if let Some(expiry) = expiry {
+            bytes.extend_from_slice(&expiry.0.to_be_bytes());
+        }
+        for (slot, secret) in acks {
+            bytes.push(*slot);
+            bytes.extend_from_slice(&secret.0);
+        }
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (number, rest) = bytes.split_first()?;
+        let (arrival, rest) = rest.split_first_chunk()?;
+        let arrival = u64::from_be_bytes(*arrival);
+        let expiry_and_rest = || {
+            rest.split_first_chunk()
+                .map(|(expiry, rest)| (ExpiryHour(u32::from_be_bytes(*expiry)), rest))
+        };
+        match *number {
+            LIVE => Some(Self::Live { arrival, acks: decode_acks(rest)? }),
+            PURGED => {
+                let (expiry, rest) = expiry_and_rest()?;
+                Some(Self::Purged { arrival, expiry, acks: decode_acks(rest)? })
+            }
+            DROPPED => {
+                let (expiry, rest) = expiry_and_rest()?;
+                rest.is_empty().then_some(Self::Dropped { arrival, expiry })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn decode_acks(bytes: &[u8]) -> Option<Vec<(u8, AckSecret)>> {
+    let (acks, rest) = bytes.as_chunks::<17>();
+    if !rest.is_empty() {
+        return None;
+    }
+    Some(acks.iter().map(|[slot, secret @ ..]| (*slot, AckSecret(*secret))).collect())
+}
+
+/// A row of the log: `id 32 ‖ nonce 8 ‖ local drop hour 4 ‖ content`.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) id: EnvelopeId,
+    pub(super) nonce: u64,
+    pub(super) drop_hour: ExpiryHour,
+    pub(super) content: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(44 + self.content.len());
+        bytes.extend_from_slice(&self.id.0);
+        bytes.extend_from_slice(&self.nonce.to_be_bytes());
+        bytes.extend_from_slice(&self.drop_hour.0.to_be_bytes());
+        bytes.extend_from_slice(self.content);
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let (id, rest) = bytes.split_first_chunk()?;
+        let (nonce, rest) = rest.split_first_chunk()?;
+        let (drop_hour, content) = rest.split_first_chunk()?;
+        Some(Self {
+            id: EnvelopeId(*id),
+            nonce: u64::from_be_bytes(*nonce),
+            drop_hour: ExpiryHour(u32::from_be_bytes(*drop_hour)),
+            content,
+        })
+    }
+
+    pub(super) fn envelope(&self) -> Envelope {
+        Envelope { content: Arc::from(self.content), nonce: self.nonce }
+    }
+}
+
+/// Counts of the whole mailbox: `envelopes ‖ bytes ‖ tombstones ‖ last arrival ‖ commits`, 8 each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Totals {
+    pub(super) envelopes: u64,
+    pub(super) bytes: u64,
+    pub(super) tombstones: u64,
+    pub(super) last_arrival: u64,
+    pub(super) commits: u64,
+}
+
+impl Totals {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        [self.envelopes, self.bytes, self.tombstones, self.last_arrival, self.commits]
+            .iter()
+            .flat_map(|number| number.to_be_bytes())
+            .collect()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (numbers, rest) = bytes.as_chunks::<8>();
+        let [envelopes, bytes, tombstones, last_arrival, commits] =
+            <[_; 5]>::try_from(numbers).ok()?.map(u64::from_be_bytes);
+        rest.is_empty().then_some(Self { envelopes, bytes, tombstones, last_arrival, commits })
+    }
+}
+
+/// A digest: `count 8 ‖ fingerprint 32`.
+pub(super) fn encode_digest(count: u64, fingerprint: &Fingerprint) -> [u8; 40] {
+    join(count.to_be_bytes(), fingerprint.0)
+}
+
+/// The reverse of [`encode_digest`].
+pub(super) fn decode_digest(bytes: &[u8]) -> Option<(u64, Fingerprint)> {
+    let (count, fingerprint) = bytes.split_first_chunk()?;
+    Some((u64::from_be_bytes(*count), Fingerprint(fingerprint.try_into().ok()?)))
+}
+
+/// Key of the log: `arrival 8`.
+pub(super) fn log_key(arrival: u64) -> [u8; 8] {
+    arrival.to_be_bytes()
+}
+
+/// Key of the ends of life: `hour 4 ‖ arrival 8`.
+pub(super) fn end_key(hour: ExpiryHour, arrival: u64) -> [u8; 12] {
+    join(hour.0.to_be_bytes(), arrival.to_be_bytes())
+}
+
+/// Key of the tags: `tag 16 ‖ arrival 8`.
+pub(super) fn tag_key(tag: &Tag, arrival: u64) -> [u8; 24] {
+    join(tag.0, arrival.to_be_bytes())
+}
+
+/// Key of the digests: `shard 2 ‖ hour 4`.
+pub(super) fn bucket_key(bucket: Bucket) -> [u8; 6] {
+    join(bucket.shard.0.to_be_bytes(), bucket.hour.0.to_be_bytes())
+}
+
+/// The reverse of [`bucket_key`].
+pub(super) fn bucket_of([s0, s1, hour @ ..]: [u8; 6]) -> Bucket {
+    Bucket {
+        shard: Shard(u16::from_be_bytes([s0, s1])),
+        hour: ExpiryHour(u32::from_be_bytes(hour)),
+    }
+}
+
+/// Key of what is in a bucket: `shard 2 ‖ hour 4 ‖ arrival 8`.
+pub(super) fn bucket_entry_key(bucket: Bucket, arrival: u64) -> [u8; 14] {
+    join(bucket_key(bucket), arrival.to_be_bytes())
+}
+
+/// The arrival number that ends a key.
+pub(super) fn arrival_of(key: &[u8]) -> Option<u64> {
+    key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+fn join<const A: usize, const B: usize, const N: usize>(a: [u8; A], b: [u8; B]) -> [u8; N] {
+    const { assert!(A + B == N) };
+    let mut joined = [0; N];
+    joined[..A].copy_from_slice(&a);
+    joined[A..].copy_from_slice(&b);
+    joined
+}

@@ -1,0 +1,414 @@
+//! The mailbox's tables: how they are read, and how one change to an envelope shows in all of them.
+
+use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint};
+use martlet_protocol::{
+    Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag, UnixMillis,
+};
+use redb::{ReadTransaction, WriteTransaction};
+
+use super::row::{self, Entry, State, Totals};
+use super::{Acknowledged, Arrived, MailboxStats, bytes};
+use crate::database::Meta;
+use crate::error::StoreError;
+use crate::layer::{Definition, Held, Layer};
+
+pub(super) const META: &str = "meta";
+const LOG: &str = "log";
+const IDS: &str = "ids";
+const ENDS: &str = "ends";
+const TAGS: &str = "tags";
+const BUCKETS: &str = "buckets";
+const DIGESTS: &str = "digests";
+
+const TOTALS_KEY: &[u8] = b"totals";
+
+/// The tables, read by snapshots and transactions alike.
+#[derive(Debug)]
+pub(super) struct Tables {
+    log: Layer<8, Vec<u8>>,
+    ids: Layer<32, Vec<u8>>,
+    ends: Layer<12, [u8; 32]>,
+    tags: Layer<24, [u8; 0]>,
+    buckets: Layer<14, [u8; 32]>,
+    digests: Layer<6, [u8; 40]>,
+    totals: Totals,
+}
+
+impl Tables {
+    pub(super) fn new(snapshot: &ReadTransaction) -> Result<Self, StoreError> {
+        let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
+        let totals = match meta.get(TOTALS_KEY).map_err(StoreError::failed)? {
+            None => Totals::default(),
+            Some(totals) => readable(META, Totals::decode(totals.value()))?,
+        };
+        Ok(Self {
+            log: Layer::new(snapshot, LOG)?,
+            ids: Layer::new(snapshot, IDS)?,
+            ends: Layer::new(snapshot, ENDS)?,
+            tags: Layer::new(snapshot, TAGS)?,
+            buckets: Layer::new(snapshot, BUCKETS)?,
+            digests: Layer::new(snapshot, DIGESTS)?,
+            totals,
+        })
+    }
+
+    pub(super) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    pub(super) fn stats(&self) -> MailboxStats {
+        let Totals { envelopes, bytes, tombstones, last_arrival, commits: _ } = self.totals;
+        MailboxStats { envelopes, bytes, tombstones, last_arrival }
+    }
+
+    /// Whether anything was changed: every change shows in `ids`.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.ids.is_dirty()
+    }
+
+    /// Writes what was changed.
+    pub(super) fn write(mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        self.totals.commits = self.totals.commits.saturating_add(1);
+        transaction
+            .open_table(Meta::new(META))
+            .map_err(StoreError::failed)?
+            .insert(TOTALS_KEY, self.totals.encode().as_slice())
+            .map_err(StoreError::failed)?;
+        write_rows(self.log, transaction)?;
+        write_rows(self.ids, transaction)?;
+        write_rows(self.ends, transaction)?;
+        write_rows(self.tags, transaction)?;
+        write_rows(self.buckets, transaction)?;
+        write_rows(self.digests, transaction)
+    }
+}
+
+/// Reading.
+impl Tables {
+    pub(super) fn state(&self, id: &EnvelopeId) -> Result<Option<State>, StoreError> {
+        match self.ids.get(&id.0)? {
+            None => Ok(None),
+            Some(state) => readable(IDS, State::decode(state.bytes())).map(Some),
+        }
+    }
+
+    pub(super) fn get(&self, id: &EnvelopeId) -> Result<Option<Envelope>, StoreError> {
+        match self.state(id)? {
+            Some(State::Live { arrival, .. }) => {
+                self.with_entry(arrival, |entry| entry.envelope()).map(Some)
+            }
+            Some(State::Purged { .. } | State::Dropped { .. }) | None => Ok(None),
+        }
+    }
+
+    pub(super) fn by_tag(&self, tag: &Tag) -> Result<Vec<Arrived>, StoreError> {
+        let mut found = Vec::new();
+        let mut rows =
+            self.tags.range(row::tag_key(tag, 0)..=row::tag_key(tag, u64::MAX), false)?;
+        while let Some((key, _)) = rows.next()? {
+            let arrival = readable(TAGS, row::arrival_of(&key))?;
+            found.push(self.with_entry(arrival, |entry| arrived(arrival, entry))?);
+        }
+        Ok(found)
+    }
+
+    pub(super) fn arrived_after(
+        &self,
+        arrival: u64,
+        max: usize,
+    ) -> Result<Vec<Arrived>, StoreError> {
+        let mut found = Vec::new();
+        let Some(first) = arrival.checked_add(1) else {
+            return Ok(found);
+        };
+        let mut rows = self.log.range(row::log_key(first)..=row::log_key(u64::MAX), false)?;
+        while found.len() < max
+            && let Some((key, value)) = rows.next()?
+        {
+            let entry = readable(LOG, Entry::decode(value.bytes()))?;
+            found.push(arrived(u64::from_be_bytes(key), &entry));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn digests(&self) -> Result<Vec<BucketDigest>, StoreError> {
+        let mut found = Vec::new();
+        let mut rows = self.digests.range([0; 6]..=[u8::MAX; 6], false)?;
+        while let Some((key, value)) = rows.next()? {
+            let (count, fingerprint) = readable(DIGESTS, row::decode_digest(value.bytes()))?;
+            found.push(BucketDigest { bucket: row::bucket_of(key), count, fingerprint });
+        }
+        Ok(found)
+    }
+
+    pub(super) fn bucket_ids(&self, bucket: Bucket) -> Result<Vec<EnvelopeId>, StoreError> {
+        let mut found = Vec::new();
+        let keys = row::bucket_entry_key(bucket, 0)..=row::bucket_entry_key(bucket, u64::MAX);
+        let mut rows = self.buckets.range(keys, false)?;
+        while let Some((_, value)) = rows.next()? {
+            found.push(readable(BUCKETS, EnvelopeId::from_slice(value.bytes()).ok())?);
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    pub(super) fn fetch(
+        &self,
+        ids: &[EnvelopeId],
+        bytes_max: usize,
+    ) -> Result<(Vec<Envelope>, Vec<EnvelopeId>), StoreError> {
+        let mut live = Vec::new();
+        let mut gone = Vec::new();
+        for id in ids {
+            match self.state(id)? {
+                Some(State::Live { arrival, .. }) => live.push(arrival),
+                Some(State::Purged { .. } | State::Dropped { .. }) | None => gone.push(*id),
+            }
+        }
+        live.sort_unstable();
+        live.dedup();
+        let mut envelopes = Vec::new();
+        let mut room = bytes_max;
+        for arrival in live {
+            let envelope = self.with_entry(arrival, |entry| {
+                (entry.content.len() <= room || envelopes.is_empty()).then(|| entry.envelope())
+            })?;
+            let Some(envelope) = envelope else { break };
+            room = room.saturating_sub(envelope.content.len());
+            envelopes.push(envelope);
+        }
+        Ok((envelopes, gone))
+    }
+
+    pub(super) fn lacking(
+        &self,
+        ids: &[EnvelopeId],
+    ) -> Result<(Vec<EnvelopeId>, Vec<Ack>), StoreError> {
+        let mut unknown = Vec::new();
+        let mut purged = Vec::new();
+        for id in ids {
+            match self.state(id)? {
+                None => unknown.push(*id),
+                Some(State::Purged { acks, .. }) => {
+                    purged.extend(acks.into_iter().map(|(slot, secret)| Ack {
+                        envelope: *id,
+                        slot,
+                        secret,
+                    }))
+                }
+                Some(State::Live { .. } | State::Dropped { .. }) => {}
+            }
+        }
+        Ok((unknown, purged))
+    }
+
+    fn with_entry<T>(
+        &self,
+        arrival: u64,
+        read: impl FnOnce(&Entry<'_>) -> T,
+    ) -> Result<T, StoreError> {
+        let value = readable(LOG, self.log.get(&row::log_key(arrival))?)?;
+        let entry = readable(LOG, Entry::decode(value.bytes()))?;
+        Ok(read(&entry))
+    }
+}
+
+/// What all tables but the log say of an envelope.
+struct Indexed {
+    shard: Shard,
+    expiry: ExpiryHour,
+    drop_hour: ExpiryHour,
+    tag: Option<Tag>,
+    content_bytes: u64,
+}
+
+/// Changing.
+impl Tables {
+    /// Adds an envelope that is not there, and returns its arrival number.
+    pub(super) fn add(
+        &mut self,
+        id: &EnvelopeId,
+        envelope: &Envelope,
+        header: &Header,
+        drop_hour: ExpiryHour,
+    ) -> Result<u64, StoreError> {
+        let arrival = self.totals.last_arrival + 1;
+        let bucket = Bucket { shard: header.shard, hour: header.expiry };
+        let entry = Entry { id: *id, nonce: envelope.nonce, drop_hour, content: &envelope.content };
+        self.log.put_new(row::log_key(arrival), entry.encode());
+        self.ids.put_new(id.0, State::Live { arrival, acks: Vec::new() }.encode());
+        self.ends.put_new(row::end_key(drop_hour, arrival), id.0);
+        if let Some(tag) = header.tag(&envelope.content) {
+            self.tags.put_new(row::tag_key(&tag, arrival), []);
+        }
+        self.buckets.put_new(row::bucket_entry_key(bucket, arrival), id.0);
+        self.count_in(bucket, id)?;
+        self.totals.last_arrival = arrival;
+        self.totals.envelopes += 1;
+        self.totals.bytes += bytes(envelope.content.len());
+        Ok(arrival)
+    }
+
+    /// Takes an ack of a live envelope that has these so far.
+    pub(super) fn acknowledge(
+        &mut self,
+        ack: &Ack,
+        arrival: u64,
+        mut acks: Vec<(u8, AckSecret)>,
+    ) -> Result<Acknowledged, StoreError> {
+        let (verified, slots) = self
+            .with_entry(arrival, |entry| {
+                let header = Header::parse(entry.content).ok()?;
+                Some((header.verifies(entry.content, ack), header.slots))
+            })?
+            .ok_or(StoreError::Record { table: LOG })?;
+        if !verified {
+            return Ok(Acknowledged::Invalid);
+        }
+        if acks.iter().any(|(slot, _)| *slot == ack.slot) {
+            return Ok(Acknowledged::Known);
+        }
+        acks.push((ack.slot, ack.secret.clone()));
+        if acks.len() < usize::from(slots) {
+            self.set_state(&ack.envelope, &State::Live { arrival, acks });
+            return Ok(Acknowledged::Accepted);
+        }
+        let Indexed { expiry, drop_hour, .. } = self.drop_body(&ack.envelope, arrival)?;
+        self.set_state(&ack.envelope, &State::Purged { arrival, expiry, acks });
+        self.move_end(&ack.envelope, arrival, drop_hour, expiry);
+        self.totals.tombstones += 1;
+        Ok(Acknowledged::Purged)
+    }
+
+    /// Drops what has ended at `now`, at most `max`.
+    pub(super) fn sweep(&mut self, now: UnixMillis, max: usize) -> Result<usize, StoreError> {
+        let hour = ExpiryHour::containing(now);
+        let mut ended = Vec::new();
+        let mut rows = self
+            .ends
+            .range(row::end_key(ExpiryHour(0), 0)..=row::end_key(hour, u64::MAX), false)?;
+        while ended.len() < max
+            && let Some((key, value)) = rows.next()?
+        {
+            ended.push((key, readable(ENDS, EnvelopeId::from_slice(value.bytes()).ok())?));
+        }
+        drop(rows);
+        for (key, id) in &ended {
+            self.end(key, id, now)?;
+        }
+        Ok(ended.len())
+    }
+
+    fn end(&mut self, key: &[u8; 12], id: &EnvelopeId, now: UnixMillis) -> Result<(), StoreError> {
+        match readable(IDS, self.state(id)?)? {
+            State::Live { arrival, .. } => {
+                let Indexed { expiry, drop_hour, .. } = self.drop_body(id, arrival)?;
+                if !expiry.is_past(now) {
+                    self.set_state(id, &State::Dropped { arrival, expiry });
+                    self.totals.tombstones += 1;
+                    self.move_end(id, arrival, drop_hour, expiry);
+                    return Ok(());
+                }
+            }
+            State::Purged { .. } | State::Dropped { .. } => {
+                self.totals.tombstones = self.totals.tombstones.saturating_sub(1);
+            }
+        }
+        self.ids.remove_known(&id.0);
+        self.ends.remove_known(key);
+        Ok(())
+    }
+
+    /// Removes a live envelope from the log and from what finds it there.
+    fn drop_body(&mut self, id: &EnvelopeId, arrival: u64) -> Result<Indexed, StoreError> {
+        let indexed = self
+            .with_entry(arrival, |entry| {
+                let header = Header::parse(entry.content).ok()?;
+                Some(Indexed {
+                    shard: header.shard,
+                    expiry: header.expiry,
+                    drop_hour: entry.drop_hour,
+                    tag: header.tag(entry.content),
+                    content_bytes: bytes(entry.content.len()),
+                })
+            })?
+            .ok_or(StoreError::Record { table: LOG })?;
+        let bucket = Bucket { shard: indexed.shard, hour: indexed.expiry };
+        self.log.remove_known(&row::log_key(arrival));
+        if let Some(tag) = &indexed.tag {
+            self.tags.remove_known(&row::tag_key(tag, arrival));
+        }
+        self.buckets.remove_known(&row::bucket_entry_key(bucket, arrival));
+        self.count_out(bucket, id)?;
+        self.totals.envelopes = self.totals.envelopes.saturating_sub(1);
+        self.totals.bytes = self.totals.bytes.saturating_sub(indexed.content_bytes);
+        Ok(indexed)
+    }
+
+    fn set_state(&mut self, id: &EnvelopeId, state: &State) {
+        self.ids.put(id.0, state.encode());
+    }
+
+    fn move_end(&mut self, id: &EnvelopeId, arrival: u64, from: ExpiryHour, to: ExpiryHour) {
+        if from == to {
+            return;
+        }
+        self.ends.remove_known(&row::end_key(from, arrival));
+        self.ends.put_new(row::end_key(to, arrival), id.0);
+    }
+
+    fn count_in(&mut self, bucket: Bucket, id: &EnvelopeId) -> Result<(), StoreError> {
+        let key = row::bucket_key(bucket);
+        let (count, mut fingerprint) = self.digest(&key)?;
+        fingerprint.add(id);
+        self.digests.put(key, row::encode_digest(count + 1, &fingerprint));
+        Ok(())
+    }
+
+    fn count_out(&mut self, bucket: Bucket, id: &EnvelopeId) -> Result<(), StoreError> {
+        let key = row::bucket_key(bucket);
+        let (count, mut fingerprint) = self.digest(&key)?;
+        if count <= 1 {
+            self.digests.remove_known(&key);
+            return Ok(());
+        }
+        fingerprint.remove(id);
+        self.digests.put(key, row::encode_digest(count - 1, &fingerprint));
+        Ok(())
+    }
+
+    fn digest(&self, key: &[u8; 6]) -> Result<(u64, Fingerprint), StoreError> {
+        match self.digests.get(key)? {
+            None => Ok((0, Fingerprint::default())),
+            Some(value) => readable(DIGESTS, row::decode_digest(value.bytes())),
+        }
+    }
+}
+
+fn arrived(arrival: u64, entry: &Entry<'_>) -> Arrived {
+    Arrived { arrival, id: entry.id, envelope: entry.envelope() }
+}
+
+/// What a row says, or that it says nothing.
+fn readable<T>(table: &'static str, decoded: Option<T>) -> Result<T, StoreError> {
+    decoded.ok_or(StoreError::Record { table })
+}
+
+fn write_rows<const K: usize, V: Held + AsRef<[u8]>>(
+    layer: Layer<K, V>,
+    transaction: &WriteTransaction,
+) -> Result<(), StoreError> {
+    if !layer.is_dirty() {
+        return Ok(());
+    }
+    let definition = Definition::<K, V>::new(layer.table());
+    let mut table = transaction.open_table(definition).map_err(StoreError::failed)?;
+    for (key, value) in layer.into_written() {
+        match value {
+            Some(value) => table.insert(&key[..], value.as_ref()),
+            None => table.remove(&key[..]),
+        }
+        .map_err(StoreError::failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! The version of a database's layout, and the way from an older one to the newest.
+
+use std::path::Path;
+
+use redb::{Database as Redb, ReadTransaction, ReadableDatabase, TableError, WriteTransaction};
+
+use crate::database::{Contents, Meta};
+use crate::error::StoreError;
+use crate::migrate::{self, Step};
+
+/// Key of the schema version, a big-endian u32, in the meta table.
+const VERSION_KEY: &[u8] = b"schema";
+
+/// The layout of one database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schema {
+    /// The table that holds the version, and what there is only one of.
+    pub(crate) meta: &'static str,
+    /// How to get from each version to the next, from version 1.
+    pub(crate) steps: &'static [Step],
+}
+
+impl Schema {
+    /// The version this build writes.
+    pub(crate) fn newest(&self) -> u32 {
+        // A table in the source: far below 2^32.
+        u32::try_from(self.steps.len()).unwrap_or(u32::MAX - 1) + 1
+    }
+
+    /// Whether this build can work with the database at `path`: its own, and not too new.
+    pub(crate) fn check(&self, snapshot: &ReadTransaction, path: &Path) -> Result<(), StoreError> {
+        match self.version(snapshot)? {
+            Some(0) | None => Err(StoreError::Damaged {
+                path: path.to_path_buf(),
+                reason: "a database, but not this one".to_owned(),
+            }),
+            Some(found) if found > self.newest() => {
+                Err(StoreError::TooNew { path: path.to_path_buf(), found, known: self.newest() })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Fills an empty database, in one transaction.
+    pub(crate) fn fill(&self, database: &Redb, contents: &dyn Contents) -> Result<(), StoreError> {
+        let transaction = database.begin_write().map_err(StoreError::failed)?;
+        contents.fill(&transaction)?;
+        self.set_version(&transaction)?;
+        transaction.commit().map_err(StoreError::failed)
+    }
+
+    /// Brings a database that passed [`Self::check`] to the newest version, in one transaction.
+    pub(crate) fn migrate(&self, database: &Redb) -> Result<(), StoreError> {
+        let snapshot = database.begin_read().map_err(StoreError::failed)?;
+        let found = self.version(&snapshot)?.unwrap_or(self.newest());
+        drop(snapshot);
+        if found == self.newest() {
+            return Ok(());
+        }
+        let transaction = database.begin_write().map_err(StoreError::failed)?;
+        migrate::run(self.steps, found, &transaction)?;
+        self.set_version(&transaction)?;
+        transaction.commit().map_err(StoreError::failed)
+    }
+
+    fn version(&self, snapshot: &ReadTransaction) -> Result<Option<u32>, StoreError> {
+        let meta = match snapshot.open_table(Meta::new(self.meta)) {
+            Ok(meta) => meta,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(StoreError::failed(error)),
+        };
+        let Some(version) = meta.get(VERSION_KEY).map_err(StoreError::failed)? else {
+            return Ok(None);
+        };
+        match version.value().try_into() {
+            Ok(bytes) => Ok(Some(u32::from_be_bytes(bytes))),
+            Err(_) => Err(StoreError::Record { table: self.meta }),
+        }
+    }
+
+    fn set_version(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        transaction
+            .open_table(Meta::new(self.meta))
+            .map_err(StoreError::failed)?
+            .insert(VERSION_KEY, &self.newest().to_be_bytes()[..])
+            .map_err(StoreError::failed)?;
+        Ok(())
+    }
+}
