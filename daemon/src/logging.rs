@@ -1,14 +1,11 @@
 //! Logging: lines on standard error, for people or as JSON.
 //!
 //! At the default level no line has contents, names, IDs or keys; peers and addresses are shortened
-//! by [`short_peer`] and [`short_address`].
+//! by `net::shorten`.
 
-use std::fmt;
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
 
-use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -56,37 +53,6 @@ pub fn init(filter: &LogFilter, format: LogFormat) -> Result<(), TryInitError> {
         LogFormat::Json => lines.json().flatten_event(true).with_filter(targets).boxed(),
     };
     tracing_subscriber::registry().with(layer).try_init()
-}
-
-/// A peer's id as logs show it: enough to tell a few peers apart, not enough to look one up.
-#[must_use]
-pub fn short_peer(peer: &PeerId) -> impl fmt::Display + use<> {
-    // The beginning is the same for all Ed25519 keys.
-    let text = peer.to_base58();
-    format!("…{}", text.get(text.len().saturating_sub(6)..).unwrap_or_default())
-}
-
-/// An address as logs show it: what it runs on, and the last part of the host.
-#[must_use]
-pub fn short_address(address: &Multiaddr) -> impl fmt::Display + use<> {
-    let mut short = String::new();
-    for part in address {
-        match part {
-            Protocol::Ip4(ip) if ip.is_loopback() || ip.is_unspecified() => {
-                short += &format!("/{ip}");
-            }
-            Protocol::Ip4(ip) => short += &format!("/…{}", ip.octets()[3]),
-            Protocol::Ip6(ip) if ip.is_loopback() || ip.is_unspecified() => {
-                short += &format!("/{ip}");
-            }
-            Protocol::Ip6(ip) => short += &format!("/…{:x}", ip.segments()[7]),
-            Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_) => short += "/dns…",
-            Protocol::P2p(peer) => short += &format!("/{}", short_peer(&peer)),
-            Protocol::Tcp(_) | Protocol::Udp(_) | Protocol::QuicV1 => short += &part.to_string(),
-            other => short += &format!("/{}", other.tag()),
-        }
-    }
-    short
 }
 
 impl LogFilter {
@@ -177,15 +143,5 @@ mod tests {
             let refused = bad.parse::<LogFilter>();
             assert!(refused.is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn addresses_and_peers_are_shortened() {
-        let peer = PeerId::random();
-        let address: Multiaddr = format!("/ip4/192.168.1.7/tcp/4177/p2p/{peer}").parse().unwrap();
-        let short = short_address(&address).to_string();
-        assert!(short.starts_with("/…7/tcp/4177/…"), "{short}");
-        assert!(!short.contains(&peer.to_base58()), "{short}");
-        assert!(short.chars().count() < 30, "{short}");
     }
 }

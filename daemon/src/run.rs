@@ -2,20 +2,18 @@
 //! in the opposite order.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
-use libp2p::multiaddr::Protocol;
 use martlet_store::StoreError;
 use martlet_store::vault::keyfile::KeyFileError;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{Config, PORT_DEFAULT};
-use crate::control::{self, BindError, ControlContext, ControlServer};
+use crate::config::Config;
+use crate::control::{self, BindError, ControlContext};
 use crate::engine::{self, EngineConfig, EngineError, EngineHandle};
 use crate::lock::{DataDirLock, LockError};
-use crate::net::{self, NetConfig, NetError, NetHandle};
+use crate::net::{self, NetConfig, NetError, NetHandle, shorten};
 use crate::peer_key::{self, PeerKeyError};
 
 /// Threads for network and control. Two keep a busy reader from delaying the other; more only cost
@@ -34,12 +32,15 @@ pub enum DaemonError {
     /// The control socket can't be made.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// A database or the key file can't be opened.
+    /// The databases or the engine's thread can't be had.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The network can't be started.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// The engine's thread is gone: a defect.
+    #[error("the engine has ended unexpectedly; please report this with the log")]
+    EngineEnded,
     /// The runtime or the signal handlers can't be made.
     #[error("can't start: {0}")]
     Runtime(#[from] io::Error),
@@ -58,14 +59,18 @@ impl DaemonError {
     /// Whether a file is damaged.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(
-            self,
-            Self::PeerKey(PeerKeyError::Damaged { .. })
-                | Self::Engine(
-                    EngineError::Store(StoreError::Damaged { .. } | StoreError::Record { .. })
-                        | EngineError::KeyFile(KeyFileError::Store(StoreError::Damaged { .. }))
-                )
-        )
+        let store = match self {
+            Self::PeerKey(error) => return matches!(error, PeerKeyError::Damaged { .. }),
+            Self::Engine(EngineError::Store(store)) => store,
+            Self::Engine(EngineError::KeyFile(KeyFileError::Store(store))) => store,
+            Self::Engine(_)
+            | Self::Lock(_)
+            | Self::Bind(_)
+            | Self::Net(_)
+            | Self::EngineEnded
+            | Self::Runtime(_) => return false,
+        };
+        matches!(store, StoreError::Damaged { .. } | StoreError::Record { .. })
     }
 }
 
@@ -86,71 +91,79 @@ async fn run(config: Config) -> Result<(), DaemonError> {
     let mut signals = Signals::new()?;
     let _lock = DataDirLock::acquire(&config.data_dir)?;
     let keypair = peer_key::load_or_create(&config.data_dir)?;
+    // Early: a socket that can't be had costs nothing yet. Who connects now is answered once the
+    // rest has started.
     let socket = control::bind(&config.socket)?;
+    let parts = Parts::start(&config, keypair).await?;
+    let server = control::serve(
+        socket,
+        ControlContext {
+            engine: parts.engine.clone(),
+            net: parts.net.clone(),
+            network: config.network.name.clone(),
+            peer_id: parts.net.peer_id(),
+            user: config.user,
+        },
+    );
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        network = config.network.name,
+        peer_id = %shorten::peer(&parts.net.peer_id()),
+        "ready"
+    );
+    notify(NotifyState::Ready);
 
-    let (engine, mailbox) = engine::spawn(EngineConfig {
-        data_dir: config.data_dir.clone(),
-        network: config.network.clone(),
-        mailbox_bytes_max: config.mailbox_bytes_max,
-    })?;
-    let net = net::spawn(net_config(&config, keypair), mailbox, engine.clone())?;
-    engine.attach_net(net.clone()).await;
-    let context = ControlContext {
-        engine: engine.clone(),
-        net: net.clone(),
-        network: config.network.name.clone(),
-        peer_id: net.peer_id(),
-        user: config.user,
-    };
-    let control = control::serve(socket, context);
-    notify(sd_notify::NotifyState::Ready);
-
-    signals.next().await;
-    notify(sd_notify::NotifyState::Stopping);
-    tokio::select! {
-        () = stop(control, &net, &engine) => Ok(()),
-        // Whoever asks twice does not want to wait; what was acknowledged is on disk already.
+    let outcome = tokio::select! {
         () = signals.next() => Ok(()),
-    }
-}
-
-/// Ends the parts in the opposite order of their start.
-async fn stop(control: ControlServer, net: &NetHandle, engine: &EngineHandle) {
-    control.stop().await;
-    net.shutdown().await;
-    engine.shutdown().await;
-}
-
-fn net_config(config: &Config, keypair: Keypair) -> NetConfig {
-    let listen = match &config.listen {
-        Some(addresses) => addresses.iter().map(|a| a.as_multiaddr().clone()).collect(),
-        None => default_listen(),
+        () = parts.engine.ended() => Err(DaemonError::EngineEnded),
     };
-    NetConfig {
-        network: config.network.clone(),
-        keypair,
-        listen,
-        static_peers: config.static_peers.iter().map(|a| a.as_multiaddr().clone()).collect(),
-        mdns: config.mdns,
+    notify(NotifyState::Stopping);
+    tracing::info!("stopping");
+    tokio::select! {
+        () = async { server.stop().await; parts.stop().await } => outcome,
+        // Who asks twice does not want to wait; what was acknowledged is on disk already.
+        () = signals.next() => outcome,
     }
 }
 
-/// TCP and QUIC, IPv4 and IPv6, on all interfaces.
-fn default_listen() -> Vec<Multiaddr> {
-    let addresses: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-    addresses
-        .into_iter()
-        .flat_map(|address| {
-            let address = Multiaddr::from(address);
-            [
-                address.clone().with(Protocol::Tcp(PORT_DEFAULT)),
-                address.with(Protocol::Udp(PORT_DEFAULT)).with(Protocol::QuicV1),
-            ]
-        })
-        .collect()
+/// What answers the control socket.
+struct Parts {
+    engine: EngineHandle,
+    net: NetHandle,
 }
 
-fn notify(state: sd_notify::NotifyState<'_>) {
+impl Parts {
+    async fn start(config: &Config, keypair: Keypair) -> Result<Self, DaemonError> {
+        let engine_config = EngineConfig {
+            data_dir: config.data_dir.clone(),
+            network: config.network.clone(),
+            mailbox_bytes_max: config.mailbox_bytes_max,
+        };
+        let (engine, mailbox) = engine::spawn(engine_config)?;
+        let net_config = NetConfig {
+            network: config.network.clone(),
+            keypair,
+            listen: config.listen.iter().map(|address| address.as_multiaddr().clone()).collect(),
+            static_peers: config
+                .static_peers
+                .iter()
+                .map(|address| address.as_multiaddr().clone())
+                .collect(),
+            mdns: config.mdns,
+        };
+        let net = net::spawn(net_config, mailbox, engine.clone())?;
+        engine.attach_net(net.clone()).await;
+        Ok(Self { engine, net })
+    }
+
+    /// The network first, so that the engine hears of everything that it was given.
+    async fn stop(self) {
+        self.net.shutdown().await;
+        self.engine.shutdown().await;
+    }
+}
+
+fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "can't tell the service manager");
     }

@@ -211,8 +211,8 @@ pub const ENVELOPES_PER_PEER_PER_MINUTE_MAX: u32 = 600_000;
 pub const ENGINE_QUEUE_MAX: usize = 8192;
 /// Inputs the engine takes into one commit: bounds how long one commit lasts.
 pub const ENGINE_BATCH_MAX: usize = 1024;
-/// Commands waiting for the network task.
-pub const NET_QUEUE_MAX: usize = 8192;
+/// Commands waiting for the network task: each may carry a batch of the engine's.
+pub const NET_QUEUE_MAX: usize = 64;
 
 // ---- control ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::command::{Command, CreateUser, GetStatus, OpenVault};
+use super::user::clean_name;
 use super::{Input, key_file_path};
 use crate::net::{NetEvent, NetHandle, NetSink};
 
@@ -51,13 +52,15 @@ impl EngineHandle {
     /// Creates the identity and its vault. The key derivation runs beside the engine.
     ///
     /// # Errors
-    /// `identity-exists`, `storage-failed`, `stopping`.
+    /// `invalid-name`, `identity-exists`, `storage-failed`, `stopping`.
     pub async fn init(
         &self,
         name: Option<String>,
         passphrase: Option<Zeroizing<String>>,
     ) -> Result<InitResponse, Problem> {
         use martlet_protocol::control::LockState;
+        // Before the key file is made: a refused request leaves nothing behind.
+        let name = name.map(|name| clean_name(&name)).transpose()?;
         if self.call(GetStatus {}).await?.lock != LockState::NoIdentity {
             return Err(Problem::new(
                 ErrorCode::IdentityExists,
@@ -65,13 +68,12 @@ impl EngineHandle {
             ));
         }
         let path = key_file_path(&self.data_dir);
-        let has_passphrase = passphrase.is_some();
-        let key = blocking(move || {
+        let (key_file, key) = blocking(move || {
             let passphrase = passphrase.as_ref().map(|text| text.as_bytes());
-            KeyFile::create(&path, passphrase, &mut UnwrapErr(SysRng))
+            KeyFile::make(&path, passphrase, &mut UnwrapErr(SysRng))
         })
         .await?;
-        self.call(CreateUser { key, name, has_passphrase }).await
+        self.call(CreateUser { key_file, key, name }).await
     }
 
     /// Unlocks the vault. The key derivation is slow by design and runs beside the engine.
@@ -105,6 +107,11 @@ impl EngineHandle {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
+    }
+
+    /// Waits until the engine's thread has ended, which is a defect while nothing has asked for it.
+    pub async fn ended(&self) {
+        self.orders.closed().await;
     }
 
     /// Ends the engine's thread once all it was given before is committed.

@@ -35,7 +35,8 @@ impl Daemon {
         let child = spawn(home.path(), more);
         let mut daemon = Self { child, home };
         let deadline = Instant::now() + DEADLINE;
-        while daemon.try_connect().is_none() {
+        // The socket is there before the rest: who connects early is answered late.
+        while daemon.try_connect().and_then(|mut client| client.try_get("/v1/status")).is_none() {
             if let Some(status) = daemon.child.try_wait().unwrap() {
                 panic!("the daemon ended with {status}: {}", daemon.log());
             }

@@ -118,18 +118,25 @@ fn the_service_manager_is_told() {
 #[test]
 fn damaged_files_are_named_and_left_alone() {
     let daemon = Daemon::start();
+    let init = daemon.connect().call("POST", "/v1/identity", &serde_json::json!({}));
+    assert_eq!(init.status, 201);
     daemon.signal(Signal::TERM);
     let (_, home) = daemon.wait();
-    for (file, damage) in [("peer.key", &b"not a key"[..]), ("mailbox.redb", b"not a database")] {
+    for file in ["peer.key", "mailbox.redb", "vault.redb", "vault.key"] {
         let path = home.path().join(file);
         let whole = fs::read(&path).unwrap();
-        fs::write(&path, damage).unwrap();
-        fs::remove_file(home.path().join("log")).unwrap();
-        let status = wait(&mut spawn(home.path(), &[]));
-        let log = fs::read_to_string(home.path().join("log")).unwrap();
-        assert_eq!(status.code(), Some(4), "{file}: {log}");
-        assert!(log.contains(file), "{log}");
-        assert_eq!(fs::read(&path).unwrap(), damage, "{file}");
+        let mut flipped = whole.clone();
+        flipped[20] ^= 1;
+        for damage in [&b"not what it was"[..], &whole[..whole.len() / 2], &flipped] {
+            fs::write(&path, damage).unwrap();
+            fs::remove_file(home.path().join("log")).unwrap();
+            let status = wait(&mut spawn(home.path(), &[]));
+            let log = fs::read_to_string(home.path().join("log")).unwrap();
+            assert_eq!(status.code(), Some(4), "{file}: {log}");
+            assert!(log.contains(file), "{log}");
+            assert_eq!(fs::read(&path).unwrap(), damage, "{file}");
+            assert!(!home.path().join("control.sock").exists());
+        }
         fs::write(&path, whole).unwrap();
     }
     Daemon::start_in(home, &[]);

@@ -1,5 +1,7 @@
 //! The daemon from outside: real processes, driven over their control sockets.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 mod client;
 mod command_line;
 mod daemon;

@@ -46,10 +46,10 @@ fn from_init_to_a_first_message() {
     ] {
         assert_eq!(client.call("POST", "/v1/contacts", &request).code(), code);
     }
-    let added = client.call("POST", "/v1/contacts", &add(&id, "Ben & Zoë/1"));
+    let added = client.call("POST", "/v1/contacts", &add(&id, "Ben & Zoë?"));
     assert_eq!((added.status, &added.json()["id"]), (201, &json!(id)));
-    let path = "/v1/contacts/Ben%20%26%20Zo%C3%AB%2F1";
-    assert_eq!(client.get(path).json()["name"], "Ben & Zoë/1");
+    let path = "/v1/contacts/Ben%20%26%20Zo%C3%AB%3F";
+    assert_eq!(client.get(path).json()["name"], "Ben & Zoë?");
     let renamed = client.call("PATCH", path, &json!({ "name": "Ben" }));
     assert_eq!(renamed.json()["name"], "Ben");
     assert_eq!(client.get(path).code(), ErrorCode::UnknownContact);
@@ -74,6 +74,25 @@ fn from_init_to_a_first_message() {
 
     assert_eq!(client.call("DELETE", "/v1/contacts/Ben", &json!(null)).status, 204);
     assert_eq!(client.get("/v1/contacts").json()["contacts"], json!([]));
+}
+
+/// A refused name left a key file behind, and with it no second `init` could succeed.
+#[test]
+fn a_refused_init_leaves_nothing_behind() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let long = "x".repeat(1025);
+    for (request, code) in [
+        (json!({ "name": "" }), ErrorCode::InvalidName),
+        (json!({ "name": "a\u{7}b" }), ErrorCode::InvalidName),
+        (json!({ "passphrase": "" }), ErrorCode::InvalidPassphrase),
+        (json!({ "passphrase": long }), ErrorCode::InvalidPassphrase),
+        (json!({ "pasphrase": "typo" }), ErrorCode::BadRequest),
+    ] {
+        assert_eq!(client.call("POST", "/v1/identity", &request).code(), code, "{request}");
+        assert!(!daemon.home().join("vault.key").exists(), "{request}");
+    }
+    assert_eq!(client.call("POST", "/v1/identity", &json!({ "name": "Ann" })).status, 201);
 }
 
 #[test]
