@@ -6,3 +6,5 @@ mod crash;
 mod damage;
 mod disk;
 mod fixture;
+mod mailbox_model;
+mod vault_model;
