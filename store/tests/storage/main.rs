@@ -7,4 +7,5 @@ mod damage;
 mod disk;
 mod fixture;
 mod mailbox_model;
+mod old_files;
 mod vault_model;
