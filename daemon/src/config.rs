@@ -28,13 +28,10 @@ pub mod address;
 pub mod paths;
 mod settings;
 
-pub use address::{AddressError, DialAddress, ListenAddress};
+pub use address::{AddressError, DialAddress, ListenAddress, PORT_DEFAULT};
 pub use settings::{MailboxBytes, Settings};
 
 use crate::logging::LogFilter;
-
-/// The TCP and UDP port listened on by default: unassigned by IANA.
-pub const PORT_DEFAULT: u16 = 4177;
 
 /// What the daemon runs with: every value checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +40,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The control socket.
     pub socket: PathBuf,
-    /// Addresses to listen on. Those of the default may be replaced by another port where theirs is
-    /// taken; `None` is that default.
-    pub listen: Option<Vec<ListenAddress>>,
+    /// Addresses to listen on.
+    pub listen: Vec<ListenAddress>,
     /// Peers always dialled, and redialled.
     pub static_peers: Vec<DialAddress>,
     /// Whether to find peers by mDNS.
@@ -162,7 +158,7 @@ impl Config {
         toml::to_string(&Settings {
             data_dir: Some(self.data_dir.clone()),
             socket: Some(self.socket.clone()),
-            listen: self.listen.clone(),
+            listen: Some(self.listen.clone()),
             static_peers: Some(self.static_peers.clone()),
             mdns: Some(self.mdns),
             network: self.network_file.clone(),
@@ -185,7 +181,7 @@ impl Config {
         Ok(Self {
             data_dir,
             socket,
-            listen: settings.listen,
+            listen: settings.listen.unwrap_or_else(ListenAddress::defaults),
             static_peers: settings.static_peers.unwrap_or_default(),
             mdns: settings.mdns.unwrap_or(true),
             network_file: settings.network,
@@ -273,7 +269,9 @@ mod tests {
         assert_eq!(config.socket, config.data_dir.join("control.sock"));
         assert_eq!(config.network.name, "lan");
         assert_eq!(config.mailbox_bytes_max, MAILBOX_BYTES_DEFAULT);
-        assert!(config.mdns && config.user && config.listen.is_none());
+        assert!(config.mdns && config.user);
+        assert_eq!(config.listen.len(), 4);
+        assert_eq!(config.listen[0].to_string(), "/ip4/0.0.0.0/tcp/4177");
         assert!(matches!(
             Config::load(None, Settings::default(), &|_| None),
             Err(ConfigError::NoDataDir)

@@ -9,14 +9,14 @@
 //! The mailbox is a log: each envelope gets an arrival number, and the vault keeps how far the user
 //! has looked. Restart, unlock and recovery are therefore the same: look at what has arrived since.
 
-mod command;
+pub mod command;
 mod handle;
 mod relay;
 mod thread;
 mod turn;
 mod user;
 
-pub use command::*;
+pub use command::Command;
 pub use handle::EngineHandle;
 pub use thread::spawn;
 pub use turn::{Effects, Fault, Outlet};
@@ -35,9 +35,10 @@ use martlet_store::mailbox::{Mailbox, MailboxOptions};
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
 use martlet_store::{StoreError, Vault};
 use rand_chacha::ChaCha20Rng;
+use tokio::sync::oneshot;
 
 use crate::net::{NetEvent, Stored};
-use turn::{Job, Turn};
+use turn::{Call, Job, Turn};
 use user::User;
 
 /// Memory redb may use for the vault's pages, bytes: a few thousand pages, what is in use.
@@ -54,8 +55,6 @@ pub struct EngineConfig {
     pub network: NetworkDescriptor,
     /// Bytes of envelopes held at most.
     pub mailbox_bytes_max: u64,
-    /// Whether this node may have a user; without one it is a mailbox for others.
-    pub user: bool,
 }
 
 /// Why the engine could not start.
@@ -105,8 +104,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; a damaged file is left as it is.
     pub fn open(config: EngineConfig) -> Result<Self, EngineError> {
-        let options =
-            MailboxOptions { bytes_max: config.mailbox_bytes_max, cache_bytes: MAILBOX_CACHE_BYTES };
+        let options = MailboxOptions {
+            bytes_max: config.mailbox_bytes_max,
+            cache_bytes: MAILBOX_CACHE_BYTES,
+        };
         let mailbox = Arc::new(Mailbox::open(&config.data_dir.join("mailbox.redb"), options)?);
         let key_file = KeyFile::read(&key_file_path(&config.data_dir))?;
         let has_passphrase = key_file.as_ref().is_some_and(KeyFile::has_passphrase);
@@ -128,10 +129,6 @@ impl Engine {
             swept_at: UnixMillis(0),
             config,
         };
-        if engine.has_key_file {
-            // Even a locked vault is checked for damage before anything is written.
-            martlet_store::vault::verify(&engine.vault_path())?;
-        }
         if let Some(key) = recover {
             let vault = Vault::open(&engine.vault_path(), &key, VAULT_CACHE_BYTES)?;
             engine.load_user(vault, key)?;
@@ -219,7 +216,8 @@ impl Engine {
 
     fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         if turn.now.since(self.swept_at) >= SWEEP_INTERVAL || turn.now < self.swept_at {
-            let swept = turn.mailbox_mut().sweep(turn.now, SWEEP_BATCH_MAX)?;
+            let now = turn.now;
+            let swept = turn.mailbox_mut().sweep(now, SWEEP_BATCH_MAX)?;
             if swept > 0 {
                 turn.mailbox_is_dirty();
             }
@@ -318,21 +316,29 @@ impl Engine {
     }
 
     fn user_mut(&mut self) -> Result<&mut User, Problem> {
-        match &mut self.user {
-            Some(user) => Ok(user),
-            None => Err(self.no_user()),
-        }
+        let (recover, failed, has_key_file) =
+            (&self.recover, &self.storage_failed, self.has_key_file);
+        self.user.as_mut().ok_or_else(|| {
+            if recover.is_some() {
+                let reason = failed.as_deref().unwrap_or("the disk failed");
+                Problem::new(ErrorCode::StorageFailed, reason)
+            } else if has_key_file {
+                Problem::new(ErrorCode::Locked, "the vault is locked; run: martletctl unlock")
+            } else {
+                Problem::new(
+                    ErrorCode::NoIdentity,
+                    "there is no identity yet; run: martletctl init",
+                )
+            }
+        })
     }
+}
 
-    fn no_user(&self) -> Problem {
-        if self.recover.is_some() {
-            let reason = self.storage_failed.as_deref().unwrap_or("the disk failed");
-            Problem::new(ErrorCode::StorageFailed, reason)
-        } else if self.has_key_file {
-            Problem::new(ErrorCode::Locked, "the vault is locked; run: martletctl unlock")
-        } else {
-            Problem::new(ErrorCode::NoIdentity, "there is no identity yet; run: martletctl init")
-        }
+impl Input {
+    /// A command, and where its reply comes.
+    pub fn command<C: Command>(command: C) -> (Self, oneshot::Receiver<Result<C::Reply, Problem>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self::Command(Box::new(Call { command, reply })), answer)
     }
 }
 

@@ -1,12 +1,35 @@
 //! The network: libp2p behind a handle.
+//!
+//! One task owns the swarm and does nothing slow. Gossip is the fast path; sync is the guarantee
+//! and runs in tasks of its own, which talk to the swarm's task by messages. What the network
+//! brings goes to a [`NetSink`], the engine's handle.
 
+mod behaviour;
+mod clock;
+mod dialer;
+mod gossip;
+mod intake;
+mod listen;
+mod peers;
+pub(crate) mod shorten;
+mod sync;
+mod task;
+pub mod transport;
+
+use std::future::Future;
 use std::sync::Arc;
 
 use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::control::Peer;
+use martlet_protocol::limits::NET_QUEUE_MAX;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Header};
-use tokio::sync::oneshot;
+use martlet_store::Mailbox;
+use tokio::sync::{mpsc, oneshot};
+
+pub use clock::{Clock, SystemClock};
+
+use task::Command;
 
 /// How to run the network.
 #[derive(Debug, Clone)]
@@ -21,6 +44,53 @@ pub struct NetConfig {
     pub static_peers: Vec<Multiaddr>,
     /// Whether to find peers by mDNS.
     pub mdns: bool,
+}
+
+/// Why the network could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// The transport's key cannot be used.
+    #[error("the transport key cannot be used ({reason}); move peer.key away to get a new one")]
+    Key {
+        /// What the transport said.
+        reason: String,
+    },
+    /// None of the addresses can be listened on.
+    #[error("cannot listen on any of the configured addresses; the last, {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: Multiaddr,
+        /// What the system said.
+        reason: String,
+    },
+    /// A bootstrap address of the network descriptor is malformed.
+    #[error("bootstrap address {address:?} of the network: {reason}")]
+    Bootstrap {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The network's name cannot be part of a protocol's.
+    #[error("network name {name:?}: {reason}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Gossip cannot be set up with these limits: a defect.
+    #[error("gossip cannot be set up: {reason}")]
+    Gossip {
+        /// What libp2p said.
+        reason: String,
+    },
+}
+
+/// Where the network delivers: the engine, or a test.
+pub trait NetSink: Send + Sync + 'static {
+    /// Takes an event; waits while the taker is behind.
+    fn deliver(&self, event: NetEvent) -> impl Future<Output = ()> + Send;
 }
 
 /// A validated envelope.
@@ -82,36 +152,99 @@ pub enum Stored {
     Full,
 }
 
-/// A handle to the network task. Cheap to clone. Sending waits when the task is behind.
-#[derive(Clone, Debug)]
-pub struct NetHandle {
-    _todo: Arc<()>,
+/// Starts the network on the system's clock and sockets. Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`NetError`].
+pub fn spawn(
+    config: NetConfig,
+    mailbox: Arc<Mailbox>,
+    sink: impl NetSink,
+) -> Result<NetHandle, NetError> {
+    let transport = transport::system(&config.keypair)?;
+    spawn_on(config, mailbox, sink, Arc::new(SystemClock), transport)
 }
 
-#[expect(clippy::unused_async, reason = "skeleton")]
+/// Starts the network on a clock and a transport of the caller's, as a simulator has them. Must be
+/// called within a tokio runtime.
+///
+/// # Errors
+/// [`NetError`].
+pub fn spawn_on(
+    config: NetConfig,
+    mailbox: Arc<Mailbox>,
+    sink: impl NetSink,
+    clock: Arc<dyn Clock>,
+    transport: transport::Boxed,
+) -> Result<NetHandle, NetError> {
+    let peer_id = config.keypair.public().to_peer_id();
+    let (commands, receiver) = mpsc::channel(NET_QUEUE_MAX);
+    task::start(config, mailbox, Arc::new(sink), clock, transport, receiver)?;
+    Ok(NetHandle { peer_id, commands })
+}
+
+/// A handle to the network task. Cheap to clone. Sending waits when the task is behind; once the
+/// task has ended, what is sent is dropped.
+#[derive(Clone, Debug)]
+pub struct NetHandle {
+    peer_id: PeerId,
+    commands: mpsc::Sender<Command>,
+}
+
 impl NetHandle {
     /// Gossips envelopes of the user's own. (The mailbox has them: sync brings them to those whom
     /// gossip does not reach.)
-    pub async fn publish(&self, _envelopes: Vec<Envelope>) {}
-    /// Gossips acks.
-    pub async fn publish_acks(&self, _acks: Vec<Ack>) {}
-    /// Tells a peer that what it brought is on disk. Gathered for `limits::ACK_DELAY`.
-    pub async fn stored(&self, _peer: PeerId, _ids: Vec<EnvelopeId>) {}
-    /// Connected and known peers.
-    pub async fn peers(&self) -> Vec<Peer> {
-        Vec::new()
+    pub async fn publish(&self, envelopes: Vec<Envelope>) {
+        self.send(Command::Publish(envelopes)).await;
     }
-    /// Starts to dial; the connection, if it comes about, is seen in [`Self::peers`].
-    pub async fn dial(&self, _address: Multiaddr) {}
+
+    /// Gossips acks, at once: who has few at a time gathers them before.
+    pub async fn publish_acks(&self, acks: Vec<Ack>) {
+        self.send(Command::PublishAcks(acks)).await;
+    }
+
+    /// Tells a peer that what it brought is on disk. Gathered for `limits::ACK_DELAY`.
+    pub async fn stored(&self, peer: PeerId, ids: Vec<EnvelopeId>) {
+        self.send(Command::Stored(peer, ids)).await;
+    }
+
+    /// Connected and known peers, connected ones first.
+    pub async fn peers(&self) -> Vec<Peer> {
+        self.ask(Command::Peers).await.unwrap_or_default()
+    }
+
+    /// Starts to dial; the connection, if it comes about, is seen in [`Self::peers`]. Tried
+    /// `limits::DIAL_ATTEMPTS_MAX` times.
+    pub async fn dial(&self, address: Multiaddr) {
+        self.send(Command::Dial(address)).await;
+    }
+
     /// Addresses listened on, each with `/p2p/<peer id>`.
     pub async fn listen_addresses(&self) -> Vec<Multiaddr> {
-        Vec::new()
+        self.ask(Command::ListenAddresses).await.unwrap_or_default()
     }
+
     /// This node's peer id.
     #[must_use]
     pub fn peer_id(&self) -> PeerId {
-        PeerId::random()
+        self.peer_id
     }
+
     /// Closes all connections and ends the task.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        // No answer: it had ended before.
+        self.ask(Command::Shutdown).await.unwrap_or_default();
+    }
+
+    async fn send(&self, command: Command) {
+        if self.commands.send(command).await.is_err() {
+            tracing::debug!("the network has stopped; a command is dropped");
+        }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await;
+        answer.await.ok()
+    }
 }

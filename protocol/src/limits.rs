@@ -113,6 +113,90 @@ pub const SYNC_SESSIONS_PER_PEER_MAX: usize = 2;
 pub const SYNC_SESSION_IDLE_MAX: Duration = Duration::from_secs(30);
 /// How often a random peer is synced with.
 pub const SYNC_INTERVAL: Duration = Duration::from_secs(60);
+/// Digests in one list: every hour of 110 shards. Buckets past it are left for another round.
+pub const DIGESTS_MAX: usize = 16_384;
+/// Ids in one reconciliation: 40 MB on each side. Buckets past it are left for the next sync.
+pub const SYNC_SESSION_IDS_MAX: usize = 1_000_000;
+/// Sync sessions whose ids are kept in memory for all peers together.
+pub const SYNC_SESSIONS_MAX: usize = 8;
+/// Sync requests of one peer that are worked on at a time: one sync, one push, and `Stored`.
+pub const SYNC_REQUESTS_PER_PEER_MAX: u32 = 4;
+/// Sync streams of one connection, both ways: each may hold one request in memory.
+pub const SYNC_STREAMS_MAX: usize = 16;
+/// How long a sync request may take, the peer's commit included.
+pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Syncs this node runs as initiator at a time.
+pub const SYNC_OUTGOING_MAX: usize = 4;
+/// How long the peer with the larger id waits, once connected, for the other to start the sync.
+pub const SYNC_FALLBACK_DELAY: Duration = Duration::from_secs(2);
+/// When the sync on connecting is repeated: what was on its way to disk during it is then seen.
+pub const SYNC_SETTLE_DELAY: Duration = Duration::from_secs(3);
+/// How long after a known gap (gossip dropped or shed) the peer is synced with: the rest of a
+/// burst is then over.
+pub const SYNC_GAP_DELAY: Duration = Duration::from_secs(1);
+/// Ids waiting to be reported to one peer as stored; beyond it a reconciliation tells.
+pub const STORED_BACKLOG_MAX: usize = 65_536;
+/// Gossip messages waiting for one connection: a burst of 20,000 fits.
+pub const GOSSIP_QUEUE_MAX: usize = 32_768;
+/// How long a gossip message may wait for a connection (libp2p's 1 s and 5 s drop under load).
+pub const GOSSIP_QUEUE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long the ids of seen gossip are kept, so that a late copy is not forwarded again.
+pub const GOSSIP_SEEN_KEPT: Duration = Duration::from_secs(600);
+/// Size from which peers are told that a message has arrived already, bytes: below it the notice
+/// costs more than the copy.
+pub const IDONTWANT_BYTES_MIN: usize = 16 * 1024;
+/// Ids of one gossip announcement (IHAVE): 36 KB.
+pub const GOSSIP_CONTROL_IDS_MAX: usize = 1000;
+/// Gossip control messages of one RPC, bytes: an announcement and its frame.
+pub const GOSSIP_CONTROL_BYTES_MAX: usize = 48 * 1024;
+/// Bytes of gossip waiting for the engine before it is shed; sync fetches it later.
+pub const GOSSIP_BACKLOG_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Batches of gossip waiting for the engine.
+pub const GOSSIP_BATCHES_MAX: usize = 256;
+/// Envelopes of one gossiped batch.
+pub const GOSSIP_BATCH_MAX: usize = 512;
+/// Envelopes waiting to be gossiped before those who publish have to wait.
+pub const PUBLISH_BACKLOG_MAX: usize = 2048;
+/// The newest envelopes that found no peer to go to; they go to the first that comes. Sync has
+/// the rest.
+pub const UNSENT_MAX: usize = 256;
+/// Acks one peer may bring by gossip in a minute before they are ignored: two for each envelope.
+pub const ACKS_PER_PEER_PER_MINUTE_MAX: u32 = 1_200_000;
+/// Messages that no honest peer sends, in a minute, before the peer is cut off.
+pub const INVALID_PER_PEER_PER_MINUTE_MAX: u32 = 20;
+/// How long a peer that was cut off is refused.
+pub const PEER_REFUSED_FOR: Duration = Duration::from_secs(600);
+/// Peers remembered as refused.
+pub const REFUSED_PEERS_MAX: usize = 1024;
+/// How long one peer waits for the ping of another; two such waits end a connection.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often a connection is probed.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// How often the local network is asked for peers.
+pub const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a peer found on the local network is believed to be there without a new answer.
+pub const MDNS_TTL: Duration = Duration::from_secs(120);
+/// How long a connection may take to be set up.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a connection without a stream is kept. Connections are closed by rule, not by idling.
+pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Connections being set up, each way.
+pub const CONNECTIONS_PENDING_MAX: u32 = 32;
+/// Connections with one peer: one in use, the others about to be closed.
+pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
+/// How long a second connection with a peer is suffered before the older one is taken for dead.
+pub const DUPLICATE_CONNECTION_GRACE: Duration = Duration::from_millis(500);
+/// How long the peer with the larger id waits for the other's dial after a discovery.
+pub const DISCOVERED_DIAL_DELAY: Duration = Duration::from_secs(1);
+/// Peers known by discovery.
+pub const DISCOVERED_PEERS_MAX: usize = 512;
+/// Addresses kept per peer.
+pub const ADDRESSES_PER_PEER_MAX: usize = 16;
+/// Attempts at an address dialled by command before it is given up.
+pub const DIAL_ATTEMPTS_MAX: u32 = 10;
+/// Longest wait before a configured peer is dialled again: there are few of them and the user
+/// expects them back soon.
+pub const STATIC_DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// Connections to have, on average.
 pub const CONNECTIONS_TARGET: u32 = 24;
 /// Connections at most.
@@ -127,8 +211,8 @@ pub const ENVELOPES_PER_PEER_PER_MINUTE_MAX: u32 = 600_000;
 pub const ENGINE_QUEUE_MAX: usize = 8192;
 /// Inputs the engine takes into one commit: bounds how long one commit lasts.
 pub const ENGINE_BATCH_MAX: usize = 1024;
-/// Commands waiting for the network task.
-pub const NET_QUEUE_MAX: usize = 8192;
+/// Commands waiting for the network task: each may carry a batch of the engine's.
+pub const NET_QUEUE_MAX: usize = 64;
 
 // ---- control ---------------------------------------------------------------------------------
 
@@ -151,6 +235,17 @@ pub const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
 /// How often a follower of events hears a comment when nothing happens: under the idle time-outs of
 /// common proxies and clients.
 pub const EVENTS_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Largest response body ctl reads, bytes: a page of the longest texts, every byte escaped. It
+/// guards ctl against an endless answer, not against the daemon.
+pub const CONTROL_RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Largest Server-Sent Event ctl reads, bytes: the longest text, every byte escaped, with room.
+pub const CONTROL_EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// How long ctl waits for one answer: unlocking derives a key, which is slow on purpose.
+pub const CONTROL_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// First wait before ctl follows the events again after the daemon went away: it may be restarting.
+pub const EVENTS_RECONNECT_MIN: Duration = Duration::from_millis(50);
+/// Longest wait between two attempts to follow the events again: a user is watching.
+pub const EVENTS_RECONNECT_MAX: Duration = Duration::from_secs(2);
 /// Messages in one page of a history.
 pub const HISTORY_PAGE_MAX: u32 = 1000;
 /// Events kept in the durable log; the oldest go first.
@@ -180,14 +275,3 @@ pub const PASSPHRASE_LANES_MAX: u32 = 16;
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Largest transport key file, bytes: a protobuf of 68 bytes, and room.
 pub const PEER_KEY_BYTES_MAX: u64 = 1024;
-/// Largest response body ctl reads, bytes: a page of the longest texts, every byte escaped. It
-/// guards ctl against an endless answer, not against the daemon.
-pub const CONTROL_RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Largest Server-Sent Event ctl reads, bytes: the longest text, every byte escaped, with room.
-pub const CONTROL_EVENT_BYTES_MAX: usize = 1024 * 1024;
-/// How long ctl waits for one answer: unlocking derives a key, which is slow on purpose.
-pub const CONTROL_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// First wait before ctl follows the events again after the daemon went away: it may be restarting.
-pub const EVENTS_RECONNECT_MIN: Duration = Duration::from_millis(50);
-/// Longest wait between two attempts to follow the events again: a user is watching.
-pub const EVENTS_RECONNECT_MAX: Duration = Duration::from_secs(2);

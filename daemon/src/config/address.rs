@@ -1,12 +1,15 @@
 //! Multiaddresses the daemon listens on and dials: which forms of them it can use.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use serde::{Deserialize, Serialize};
+
+/// The TCP and UDP port listened on by default: unassigned by IANA.
+pub const PORT_DEFAULT: u16 = 4177;
 
 /// An address to dial: `/ip4|ip6|dns|dns4|dns6/…` then `/tcp/PORT` or `/udp/PORT/quic-v1`, then
 /// perhaps `/p2p/PEER-ID`.
@@ -70,6 +73,19 @@ impl DialAddress {
 }
 
 impl ListenAddress {
+    /// [`PORT_DEFAULT`] by TCP and QUIC, on every IPv4 and IPv6 address.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        let hosts = [Protocol::Ip4(Ipv4Addr::UNSPECIFIED), Protocol::Ip6(Ipv6Addr::UNSPECIFIED)];
+        let addresses = hosts.into_iter().flat_map(|host| {
+            let host = Multiaddr::from(host);
+            let tcp = host.clone().with(Protocol::Tcp(PORT_DEFAULT));
+            let quic = host.with(Protocol::Udp(PORT_DEFAULT)).with(Protocol::QuicV1);
+            [Self(tcp), Self(quic)]
+        });
+        addresses.collect()
+    }
+
     /// The multiaddress.
     #[must_use]
     pub fn as_multiaddr(&self) -> &Multiaddr {

@@ -8,7 +8,7 @@ use martlet_protocol::control::{
 };
 
 use super::Shared;
-use super::extract::{JsonBody, PathPart};
+use super::extract::{JsonBody, NoBody, PathPart};
 use super::problem::Refusal;
 use crate::engine::command::{
     AcceptRequest, AddContact, DropRequest, GetContact, ListContacts, ListRequests, RemoveContact,
@@ -79,6 +79,7 @@ pub(super) async fn rename_contact(
 pub(super) async fn remove_contact(
     State(shared): State<Shared>,
     PathPart(name): PathPart,
+    _: NoBody,
 ) -> Result<StatusCode, Refusal> {
     shared.engine().call(RemoveContact { name }).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -121,6 +122,7 @@ pub(super) async fn accept_request(
 pub(super) async fn drop_request(
     State(shared): State<Shared>,
     PathPart(id): PathPart,
+    _: NoBody,
 ) -> Result<StatusCode, Refusal> {
     shared.engine().call(DropRequest { id }).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,5 +1,6 @@
 //! What handlers take from a request, with every refusal a problem.
 
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -13,6 +14,10 @@ use super::problem::Refusal;
 /// A JSON body of at most [`CONTROL_BODY_BYTES_MAX`] bytes.
 pub(super) struct JsonBody<T>(pub(super) T);
 
+/// Nothing: a body that comes anyway is read and ignored. Left unread it would end the connection,
+/// or not, as it happens to arrive before the answer or after it.
+pub(super) struct NoBody;
+
 /// A part of the path.
 pub(super) struct PathPart(pub(super) String);
 
@@ -23,25 +28,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
-        if !is_json(request.headers()) {
+        let is_json = is_json(request.headers());
+        let body = read(request).await?;
+        if !is_json {
             return Err(Refusal::bad_request(
                 "the body must be JSON; send `content-type: application/json`",
             ));
         }
-        if claimed_length(request.headers()).is_some_and(|n| n > CONTROL_BODY_BYTES_MAX as u64) {
-            return Err(too_large());
-        }
-        let body = Limited::new(request.into_body(), CONTROL_BODY_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-                Some(_) => too_large(),
-                None => Refusal::bad_request(format!("the body could not be read: {error}")),
-            })?
-            .to_bytes();
         serde_json::from_slice(&body)
             .map(Self)
             .map_err(|error| Refusal::bad_request(format!("the body is refused: {error}")))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
+        if !request.body().is_end_stream() {
+            read(request).await?;
+        }
+        Ok(Self)
     }
 }
 
@@ -64,6 +71,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
             Ok(Query(query)) => Ok(Self(query)),
             Err(rejection) => Err(Refusal::bad_request(rejection.body_text())),
         }
+    }
+}
+
+async fn read(request: Request) -> Result<Bytes, Refusal> {
+    if claimed_length(request.headers()).is_some_and(|n| n > CONTROL_BODY_BYTES_MAX as u64) {
+        return Err(too_large());
+    }
+    match Limited::new(request.into_body(), CONTROL_BODY_BYTES_MAX).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => Err(Refusal::bad_request(format!("the body could not be read: {error}"))),
     }
 }
 

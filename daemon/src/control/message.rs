@@ -9,7 +9,7 @@ use martlet_protocol::control::{
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
 
 use super::Shared;
-use super::extract::{JsonBody, PathPart, QueryOf};
+use super::extract::{JsonBody, NoBody, PathPart, QueryOf};
 use super::problem::Refusal;
 use crate::engine::command::{GetHistory, GetInbox, GetMessage, MarkRead, SendText};
 
@@ -68,6 +68,7 @@ pub(super) async fn get_history(
 pub(super) async fn mark_read(
     State(shared): State<Shared>,
     PathPart(name): PathPart,
+    _: NoBody,
 ) -> Result<Json<ReadResponse>, Refusal> {
     Ok(Json(shared.engine().call(MarkRead { name }).await?))
 }

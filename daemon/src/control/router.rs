@@ -7,6 +7,7 @@ use axum::routing::{delete, get, post};
 use martlet_protocol::control::{ErrorCode, Event};
 use utoipa::OpenApi;
 
+use super::extract::NoBody;
 use super::problem::Refusal;
 use super::{Shared, contact, event, message, peer, status};
 
@@ -87,12 +88,12 @@ async fn get_openapi() -> Response {
     axum::Json(openapi()).into_response()
 }
 
-async fn not_found(uri: Uri) -> Refusal {
+async fn not_found(uri: Uri, _: NoBody) -> Refusal {
     let detail = format!("there is no {}; see GET /v1/openapi.json", uri.path());
     Refusal::new(ErrorCode::NotFound, detail)
 }
 
-async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
+async fn method_not_allowed(method: Method, uri: Uri, _: NoBody) -> Refusal {
     let detail = format!("{method} is not for {}; see GET /v1/openapi.json", uri.path());
     Refusal::new(ErrorCode::MethodNotAllowed, detail)
 }

@@ -6,12 +6,13 @@ use axum::http::StatusCode;
 use martlet_protocol::control::{
     ErrorCode, Identity, InitRequest, InitResponse, Problem, Status, UnlockRequest,
 };
+use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use zeroize::Zeroizing;
 
 use super::Shared;
-use super::extract::JsonBody;
+use super::extract::{JsonBody, NoBody};
 use super::problem::Refusal;
-use crate::engine::command::{GetIdentity, GetStatus, Init, Lock, Unlock};
+use crate::engine::command::{GetIdentity, GetStatus, Lock};
 
 /// The daemon's state.
 #[utoipa::path(get, path = "/v1/status", tag = "daemon", responses(
@@ -50,7 +51,8 @@ pub(super) async fn create_identity(
             "this daemon is a mailbox for others (user = false in its configuration); set user = true and restart it to have an identity here",
         ));
     }
-    let response = shared.engine().call(Init { name: request.name, passphrase }).await?;
+    check_passphrase(passphrase.as_ref())?;
+    let response = shared.engine().init(request.name, passphrase).await?;
     Ok((StatusCode::CREATED, Json(response)))
 }
 
@@ -73,7 +75,8 @@ pub(super) async fn unlock(
     JsonBody(request): JsonBody<UnlockRequest>,
 ) -> Result<StatusCode, Refusal> {
     let passphrase = request.passphrase.map(Zeroizing::new);
-    shared.engine().call(Unlock { passphrase }).await?;
+    check_passphrase(passphrase.as_ref())?;
+    shared.engine().unlock(passphrase).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -82,8 +85,25 @@ pub(super) async fn unlock(
     (status = 204),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn lock(State(shared): State<Shared>) -> Result<StatusCode, Refusal> {
+pub(super) async fn lock(State(shared): State<Shared>, _: NoBody) -> Result<StatusCode, Refusal> {
     shared.engine().call(Lock {}).await?;
     shared.vault_was_locked();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Before the slow part.
+fn check_passphrase(passphrase: Option<&Zeroizing<String>>) -> Result<(), Refusal> {
+    match passphrase.map(|text| text.len()) {
+        Some(0) => Err(Refusal::new(
+            ErrorCode::InvalidPassphrase,
+            "the passphrase is empty; give one, or explicitly none (null)",
+        )),
+        Some(length) if length > PASSPHRASE_BYTES_MAX => Err(Refusal::new(
+            ErrorCode::InvalidPassphrase,
+            format!(
+                "the passphrase has {length} bytes; at most {PASSPHRASE_BYTES_MAX} are allowed"
+            ),
+        )),
+        Some(_) | None => Ok(()),
+    }
 }

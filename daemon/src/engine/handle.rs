@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use martlet_protocol::control::{ErrorCode, Event, InitResponse, Problem};
-use martlet_store::StoreError;
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
@@ -12,9 +11,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::command::{Command, CreateUser, GetStatus, OpenVault};
-use super::turn::{Fault, Job, Turn};
-use super::{Engine, Input, key_file_path};
-use crate::net::{NetEvent, NetHandle};
+use super::user::clean_name;
+use super::{Input, key_file_path};
+use crate::net::{NetEvent, NetHandle, NetSink};
 
 /// What goes to the engine's thread.
 pub(super) enum Order {
@@ -31,9 +30,11 @@ pub struct EngineHandle {
     pub(super) data_dir: PathBuf,
 }
 
-struct Call<C: Command> {
-    command: C,
-    reply: oneshot::Sender<Result<C::Reply, Problem>>,
+impl NetSink for EngineHandle {
+    async fn deliver(&self, event: NetEvent) {
+        // A stopped engine needs no more events.
+        let _ = self.orders.send(Order::Input(Input::Net(event))).await;
+    }
 }
 
 impl EngineHandle {
@@ -43,25 +44,23 @@ impl EngineHandle {
     /// The command's own [`Problem`], `storage-failed` when the commit failed, `stopping` when the
     /// engine has ended.
     pub async fn call<C: Command>(&self, command: C) -> Result<C::Reply, Problem> {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Call { command, reply });
-        self.orders
-            .send(Order::Input(Input::Command(job)))
-            .await
-            .map_err(|_| stopping())?;
+        let (input, answer) = Input::command(command);
+        self.orders.send(Order::Input(input)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
     }
 
     /// Creates the identity and its vault. The key derivation runs beside the engine.
     ///
     /// # Errors
-    /// `identity-exists`, `storage-failed`, `stopping`.
+    /// `invalid-name`, `identity-exists`, `storage-failed`, `stopping`.
     pub async fn init(
         &self,
         name: Option<String>,
         passphrase: Option<Zeroizing<String>>,
     ) -> Result<InitResponse, Problem> {
         use martlet_protocol::control::LockState;
+        // Before the key file is made: a refused request leaves nothing behind.
+        let name = name.map(|name| clean_name(&name)).transpose()?;
         if self.call(GetStatus {}).await?.lock != LockState::NoIdentity {
             return Err(Problem::new(
                 ErrorCode::IdentityExists,
@@ -69,13 +68,12 @@ impl EngineHandle {
             ));
         }
         let path = key_file_path(&self.data_dir);
-        let has_passphrase = passphrase.is_some();
-        let key = blocking(move || {
+        let (key_file, key) = blocking(move || {
             let passphrase = passphrase.as_ref().map(|text| text.as_bytes());
-            KeyFile::create(&path, passphrase, &mut UnwrapErr(SysRng))
+            KeyFile::make(&path, passphrase, &mut UnwrapErr(SysRng))
         })
         .await?;
-        self.call(CreateUser { key, name, has_passphrase }).await
+        self.call(CreateUser { key_file, key, name }).await
     }
 
     /// Unlocks the vault. The key derivation is slow by design and runs beside the engine.
@@ -86,9 +84,7 @@ impl EngineHandle {
         let path = key_file_path(&self.data_dir);
         let key = blocking(move || match KeyFile::read(&path)? {
             None => Ok(None),
-            Some(file) => {
-                file.unwrap(passphrase.as_ref().map(|text| text.as_bytes())).map(Some)
-            }
+            Some(file) => file.unwrap(passphrase.as_ref().map(|text| text.as_bytes())).map(Some),
         })
         .await?;
         match key {
@@ -100,12 +96,6 @@ impl EngineHandle {
         }
     }
 
-    /// Brings what the network delivered. Waits while the engine is behind.
-    pub async fn net_event(&self, event: NetEvent) {
-        // A stopped engine needs no more events.
-        let _ = self.orders.send(Order::Input(Input::Net(event))).await;
-    }
-
     /// Gives the engine the network to send by.
     pub async fn attach_net(&self, net: NetHandle) {
         // A stopped engine needs no network.
@@ -113,10 +103,15 @@ impl EngineHandle {
     }
 
     /// Events as they are committed, each numbered one more than the last. A receiver that lags
-    /// reads what it missed with [`super::ReadEvents`].
+    /// reads what it missed with [`super::command::ReadEvents`].
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
+    }
+
+    /// Waits until the engine's thread has ended, which is a defect while nothing has asked for it.
+    pub async fn ended(&self) {
+        self.orders.closed().await;
     }
 
     /// Ends the engine's thread once all it was given before is committed.
@@ -126,34 +121,6 @@ impl EngineHandle {
             // An error means that it has ended, too.
             let _ = ended.await;
         }
-    }
-}
-
-impl<C: Command> Job for Call<C> {
-    fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let Self { command, reply } = *self;
-        // Whoever asked may have gone by the time of the answer.
-        match command.run(engine, turn) {
-            Ok(answer) => {
-                turn.effects.replies.push(Box::new(move |result| {
-                    let _ = reply.send(result.map(|()| answer));
-                }));
-                Ok(())
-            }
-            Err(Fault::Problem(problem)) => {
-                let _ = reply.send(Err(problem));
-                Ok(())
-            }
-            Err(Fault::Store(error)) => {
-                let _ = reply.send(Err(super::problem(&error)));
-                Err(error)
-            }
-        }
-    }
-
-    fn refuse(self: Box<Self>, problem: Problem) {
-        // Whoever asked may have gone.
-        let _ = self.reply.send(Err(problem));
     }
 }
 

@@ -50,7 +50,7 @@ pub fn spawn(config: EngineConfig) -> Result<(EngineHandle, Arc<Mailbox>), Engin
 
 /// The system's clock.
 #[must_use]
-pub fn now() -> UnixMillis {
+pub(super) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
@@ -83,7 +83,9 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Order>, mut outlet: ThreadO
         if !shutdown.is_empty() {
             drop(engine);
             // Whoever waits for the end may have gone.
-            shutdown.into_iter().for_each(|done| drop(done.send(())));
+            for done in shutdown {
+                let _ = done.send(());
+            }
             return;
         }
     }
@@ -107,7 +109,7 @@ impl Outlet for ThreadOutlet {
             // Nobody may be following.
             let _ = self.events.send(Arc::new(event));
         }
-        effects.replies.drain(..).for_each(|reply| reply(Ok(())));
+        effects.answer();
         if !effects.publish.is_empty() || !effects.acks.is_empty() {
             self.send(Outgoing::Effects(effects));
         }

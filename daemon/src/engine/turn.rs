@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
+use super::command::Command;
 use super::{Engine, StoredFor};
 use crate::net::Stored;
 
@@ -32,14 +33,14 @@ pub struct Effects {
     /// Events, in order.
     pub events: Vec<Event>,
     /// Answers to commands.
-    pub replies: Vec<Reply>,
+    pub(super) replies: Vec<Reply>,
     pub(super) stored: StoredFor,
     /// Who waits for envelopes to be on disk, and whether some were refused.
     pub(super) stored_replies: Vec<(oneshot::Sender<Stored>, bool)>,
 }
 
 /// Answers one command, once it is known whether the commit succeeded.
-pub type Reply = Box<dyn FnOnce(Result<(), Problem>) + Send>;
+pub(super) type Reply = Box<dyn FnOnce(Result<(), Problem>) + Send>;
 
 /// A command on its way to the engine.
 pub trait Job: Send {
@@ -50,6 +51,12 @@ pub trait Job: Send {
     fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError>;
     /// Answers that it did not run.
     fn refuse(self: Box<Self>, problem: Problem);
+}
+
+/// A command and who waits for its reply.
+pub(super) struct Call<C: Command> {
+    pub(super) command: C,
+    pub(super) reply: oneshot::Sender<Result<C::Reply, Problem>>,
 }
 
 /// Why a command did not succeed.
@@ -190,7 +197,40 @@ impl Records {
     }
 }
 
+impl<C: Command> Job for Call<C> {
+    fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let Self { command, reply } = *self;
+        // Whoever asked may have gone by the time of the answer.
+        match command.run(engine, turn) {
+            Ok(answer) => {
+                turn.effects.replies.push(Box::new(move |result| {
+                    let _ = reply.send(result.map(|()| answer));
+                }));
+                Ok(())
+            }
+            Err(Fault::Problem(problem)) => {
+                let _ = reply.send(Err(problem));
+                Ok(())
+            }
+            Err(Fault::Store(error)) => {
+                let _ = reply.send(Err(super::problem(&error)));
+                Err(error)
+            }
+        }
+    }
+
+    fn refuse(self: Box<Self>, problem: Problem) {
+        // Whoever asked may have gone.
+        let _ = self.reply.send(Err(problem));
+    }
+}
+
 impl Effects {
+    /// Answers the commands that wait: their batch is on disk.
+    pub fn answer(&mut self) {
+        self.replies.drain(..).for_each(|reply| reply(Ok(())));
+    }
+
     /// Answers everyone who waits that nothing of this came about.
     pub(super) fn fail(&mut self, problem: &Problem) {
         self.replies.drain(..).for_each(|reply| reply(Err(problem.clone())));

@@ -235,10 +235,10 @@ impl User {
             self.add_inbound(id, Inbound { session, identity, device, received_at, received });
         }
         for record in txn.scan(&HELD)? {
-            let held = self.held.entry((record.identity, record.device)).or_insert_with(|| Held {
-                since: BTreeMap::new(),
-                last_arrival: UnixMillis(0),
-            });
+            let held = self
+                .held
+                .entry((record.identity, record.device))
+                .or_insert_with(|| Held { since: BTreeMap::new(), last_arrival: UnixMillis(0) });
             held.last_arrival = held.last_arrival.max(record.message.stored_at);
             held.since.insert(record.message.seq, record.message.stored_at);
         }

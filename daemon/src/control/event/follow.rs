@@ -183,3 +183,197 @@ fn write_event(event: &Event, chunk: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Mutex;
+
+    use martlet_protocol::UnixMillis;
+    use martlet_protocol::control::EventBody;
+
+    use super::*;
+
+    /// A log in memory, with short pages and a short memory for followers.
+    #[derive(Clone)]
+    struct TestLog {
+        events: Arc<Mutex<Vec<Arc<Event>>>>,
+        kept_from: Arc<Mutex<u64>>,
+        announce: broadcast::Sender<Arc<Event>>,
+    }
+
+    const PAGE: usize = 3;
+    const REMEMBERED: usize = 4;
+
+    impl TestLog {
+        fn new() -> Self {
+            Self {
+                events: Arc::default(),
+                kept_from: Arc::default(),
+                announce: broadcast::Sender::new(REMEMBERED),
+            }
+        }
+
+        fn commit(&self, count: usize) {
+            for _ in 0..count {
+                let mut events = self.events.lock().unwrap();
+                let event = Arc::new(Event {
+                    seq: events.len() as u64 + 1,
+                    at: UnixMillis(0),
+                    body: EventBody::ContactRemoved { name: "a\nb".into() },
+                });
+                events.push(Arc::clone(&event));
+                drop(events);
+                let _ = self.announce.send(event);
+            }
+        }
+    }
+
+    impl EventLog for TestLog {
+        fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+            self.announce.subscribe()
+        }
+
+        async fn read(&self, since: u64) -> Result<EventsPage, Problem> {
+            tokio::task::yield_now().await;
+            let kept_from = *self.kept_from.lock().unwrap();
+            let all = self.events.lock().unwrap();
+            let after = |event: &&Arc<Event>| event.seq > since && event.seq >= kept_from;
+            let events =
+                all.iter().filter(after).take(PAGE).map(|event| Event::clone(event)).collect();
+            Ok(EventsPage { events, last_seq: all.len() as u64 })
+        }
+    }
+
+    type Ends = watch::Sender<Ending>;
+
+    async fn follow(log: &TestLog, since: Option<u64>) -> (Follower<TestLog>, Ends) {
+        let ends = Ends::default();
+        let follower = Follower::start(log.clone(), since, ends.subscribe()).await;
+        (follower.map_err(|refusal| refusal.0).unwrap(), ends)
+    }
+
+    /// The ids in the stream until the event `last` is told.
+    async fn ids_up_to(follower: &mut Follower<TestLog>, last: u64) -> Vec<u64> {
+        let mut ids = Vec::new();
+        while ids.last() != Some(&last) {
+            ids.extend(ids_of(&follower.next().await.unwrap()));
+        }
+        ids
+    }
+
+    fn ids_of(chunk: &[u8]) -> Vec<u64> {
+        let text = std::str::from_utf8(chunk).unwrap();
+        text.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect()
+    }
+
+    #[tokio::test]
+    async fn an_event_is_three_lines_and_an_empty_one() {
+        let log = TestLog::new();
+        log.commit(1);
+        let (mut follower, _ends) = follow(&log, Some(0)).await;
+        let chunk = String::from_utf8(follower.next().await.unwrap()).unwrap();
+        assert_eq!(
+            chunk,
+            "id: 1\nevent: contact_removed\ndata: {\"seq\":1,\"at\":0,\"type\":\"contact_removed\",\"name\":\"a\\nb\"}\n\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn resumes_then_follows_without_gap_or_repetition() {
+        let log = TestLog::new();
+        log.commit(10);
+        let (mut follower, _ends) = follow(&log, Some(4)).await;
+        // Committed after the subscription and before the log is read: in both of them.
+        log.commit(2);
+        assert_eq!(ids_up_to(&mut follower, 12).await, (5..=12).collect::<Vec<_>>());
+        log.commit(2);
+        assert_eq!(ids_up_to(&mut follower, 14).await, [13, 14]);
+    }
+
+    #[tokio::test]
+    async fn without_a_number_only_what_is_to_come() {
+        let log = TestLog::new();
+        log.commit(10);
+        let (mut follower, _ends) = follow(&log, None).await;
+        log.commit(1);
+        assert_eq!(ids_up_to(&mut follower, 11).await, [11]);
+    }
+
+    #[tokio::test]
+    async fn a_slow_follower_reads_what_it_missed_from_the_log() {
+        let log = TestLog::new();
+        let (mut follower, _ends) = follow(&log, None).await;
+        log.commit(5 * REMEMBERED);
+        let last = 5 * REMEMBERED as u64;
+        assert_eq!(ids_up_to(&mut follower, last).await, (1..=last).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_is_lost_while_events_are_committed_at_full_speed() {
+        const LAST: u64 = 5_000;
+        let log = TestLog::new();
+        let writer = tokio::spawn({
+            let log = log.clone();
+            async move {
+                for _ in 0..LAST / 5 {
+                    log.commit(5);
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let (mut follower, _ends) = follow(&log, Some(0)).await;
+        assert_eq!(ids_up_to(&mut follower, LAST).await, (1..=LAST).collect::<Vec<_>>());
+        writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_gap_at_the_logs_beginning_is_told() {
+        let log = TestLog::new();
+        log.commit(10);
+        *log.kept_from.lock().unwrap() = 8;
+        let (mut follower, _ends) = follow(&log, Some(2)).await;
+        let chunk = String::from_utf8(follower.next().await.unwrap()).unwrap();
+        assert!(chunk.starts_with(": events 3 to 7 are no longer kept\n\nid: 8\n"), "{chunk}");
+
+        *log.kept_from.lock().unwrap() = 11;
+        let (mut follower, _ends) = follow(&log, Some(2)).await;
+        let chunk = String::from_utf8(follower.next().await.unwrap()).unwrap();
+        assert_eq!(chunk, ": events 3 to 10 are no longer kept\n\n");
+        log.commit(1);
+        assert_eq!(ids_up_to(&mut follower, 11).await, [11]);
+    }
+
+    #[tokio::test]
+    async fn a_number_yet_to_come_is_refused() {
+        let log = TestLog::new();
+        log.commit(3);
+        let refused = Follower::start(log, Some(4), Ends::default().subscribe()).await;
+        assert_eq!(refused.err().unwrap().0.code, ErrorCode::BadRequest);
+    }
+
+    #[tokio::test]
+    async fn ends_after_what_was_committed_before() {
+        let log = TestLog::new();
+        let (mut follower, ends) = follow(&log, None).await;
+        log.commit(2);
+        ends.send_modify(|ending| ending.locks += 1);
+        assert_eq!(ids_of(&follower.next().await.unwrap()), [1, 2]);
+        assert_eq!(follower.next().await, None);
+        assert_eq!(follower.next().await, None);
+
+        let (mut follower, ends) = follow(&log, None).await;
+        drop(ends);
+        assert_eq!(follower.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn comments_keep_it_alive() {
+        let log = TestLog::new();
+        let (mut follower, _ends) = follow(&log, None).await;
+        assert_eq!(follower.keep_alive.period(), EVENTS_KEEP_ALIVE);
+        follower.keep_alive.reset_immediately();
+        assert_eq!(follower.next().await.unwrap(), b":\n\n");
+    }
+}

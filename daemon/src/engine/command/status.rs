@@ -37,10 +37,8 @@ impl Command for GetStatus {
             pid: std::process::id(),
             lock,
             passphrase: engine.has_key_file.then_some(engine.has_passphrase),
-            identity: user.map(|user| Identity {
-                id: user.identity.to_string(),
-                name: user.name.clone(),
-            }),
+            identity: user
+                .map(|user| Identity { id: user.identity.to_string(), name: user.name.clone() }),
             network: engine.config.network.name.clone(),
             peer_id: String::new(),
             listen: Vec::new(),

@@ -42,11 +42,7 @@ impl User {
     }
 
     /// Adds a prekey, and deletes those superseded more than eight days ago.
-    fn add_prekey(
-        &mut self,
-        turn: &mut Turn<'_>,
-        secret: PrekeySecret,
-    ) -> Result<(), StoreError> {
+    fn add_prekey(&mut self, turn: &mut Turn<'_>, secret: PrekeySecret) -> Result<(), StoreError> {
         let now = turn.now;
         if let Some((number, newest)) = self.prekeys.last_mut() {
             newest.superseded_at = Some(now);
@@ -148,11 +144,12 @@ impl Contact {
     /// Takes a bundle if it is of a new device or newer than the device's last one.
     fn update(&mut self, bundle: Bundle) -> bool {
         let device = bundle.certificate().device();
+        let has_room = self.bundles.len() < DEVICES_PER_IDENTITY_MAX;
         match self.bundles.iter_mut().find(|known| known.certificate().device() == device) {
             Some(known) if known.created_at() >= bundle.created_at() => return false,
             Some(known) => *known = bundle,
-            None if self.bundles.len() >= DEVICES_PER_IDENTITY_MAX => return false,
-            None => self.bundles.push(bundle),
+            None if has_room => self.bundles.push(bundle),
+            None => return false,
         }
         self.record.bundles =
             self.bundles.iter().map(|bundle| bundle.as_bytes().to_vec().into()).collect();

@@ -1,10 +1,10 @@
 //! Contacts, and the requests of those who aren't yet.
 
+use martlet_protocol::IdentityId;
 use martlet_protocol::control::{
     Contact as ShownContact, ErrorCode, EventBody, MessageRequest, Problem,
 };
 use martlet_protocol::limits::{CONTACTS_MAX, NAME_BYTES_MAX};
-use martlet_protocol::IdentityId;
 use martlet_store::StoreError;
 use martlet_store::records::{
     Body, CONTACTS, ContactRecord, MESSAGES, OUTBOUND_SESSIONS, REQUESTS, RequestRecord,
@@ -57,12 +57,8 @@ impl User {
             let detail = format!("there are {CONTACTS_MAX} contacts, the most there can be");
             return Err(Problem::new(ErrorCode::LimitReached, detail).into());
         }
-        let record = ContactRecord {
-            identity,
-            name: name.clone(),
-            added_at: turn.now,
-            bundles: Vec::new(),
-        };
+        let record =
+            ContactRecord { identity, name: name.clone(), added_at: turn.now, bundles: Vec::new() };
         turn.vault()?.put(&CONTACTS, Key::Named(&identity.0), &record)?;
         self.names.insert(name.clone(), identity);
         self.contacts.insert(identity, Contact::from_record(record));

@@ -47,7 +47,11 @@ impl User {
         let scope = held_scope(&identity, &device);
         let records = turn.vault()?;
         // Its id is taken now: the same message in another envelope is the same message.
-        records.put(&MESSAGE_INDEX, Key::Named(&index_key), &MessageAt { identity, position: 0 })?;
+        records.put(
+            &MESSAGE_INDEX,
+            Key::Named(&index_key),
+            &MessageAt { identity, position: 0 },
+        )?;
         records.put(&HELD, Key::Scoped(&scope, seq), &HeldRecord { identity, device, message })?;
         self.held
             .entry(group)

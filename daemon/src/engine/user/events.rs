@@ -14,11 +14,7 @@ use crate::engine::turn::Turn;
 const EVENTS_SLACK: u64 = 1000;
 
 impl User {
-    pub(super) fn emit(
-        &mut self,
-        turn: &mut Turn<'_>,
-        body: EventBody,
-    ) -> Result<(), StoreError> {
+    pub(super) fn emit(&mut self, turn: &mut Turn<'_>, body: EventBody) -> Result<(), StoreError> {
         self.counters.last_event += 1;
         self.dirty.counters = true;
         let event = Event { seq: self.counters.last_event, at: turn.now, body };
@@ -56,4 +52,3 @@ impl User {
         Ok(())
     }
 }
-

@@ -7,9 +7,7 @@ use martlet_protocol::limits::{
     REQUEST_SESSIONS_MAX, REQUESTS_MAX, SESSION_AGE_MAX, SESSION_MESSAGES_MAX,
 };
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage};
-use martlet_protocol::{
-    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId,
-};
+use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Arrived};
 use martlet_store::records::{
@@ -141,7 +139,8 @@ impl User {
             return Ok(false);
         }
         if !self.contacts.contains_key(&identity) && !self.requests.contains_key(&identity) {
-            let suggested_name = suggested_name.and_then(|name| super::contacts::clean_name(&name).ok());
+            let suggested_name =
+                suggested_name.and_then(|name| super::contacts::clean_name(&name).ok());
             let request = RequestRecord { identity, suggested_name, first_at: turn.now };
             turn.vault()?.put(&REQUESTS, Key::Named(&identity.0), &request)?;
             self.requests.insert(identity, request);

@@ -7,9 +7,7 @@ use martlet_protocol::crypto::seal::SealError;
 use martlet_protocol::crypto::session::{OutboundSession, SessionError};
 use martlet_protocol::limits::SESSION_AGE_MAX;
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
-use martlet_protocol::{
-    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, MessageId, stamp,
-};
+use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, MessageId, stamp};
 use martlet_store::StoreError;
 use martlet_store::mailbox::Inserted;
 use martlet_store::records::{
@@ -124,8 +122,7 @@ impl User {
             return Ok(true);
         }
 
-        let session =
-            OutboundSession::new(turn.rng, &devices).map_err(|error| defect(&error))?;
+        let session = OutboundSession::new(turn.rng, &devices).map_err(|error| defect(&error))?;
         let addressing = self.addressing(&identity, now);
         let mut contents = Vec::new();
         for bundle in contact.bundles.iter().filter(|bundle| bundle.is_usable(now)) {
@@ -176,7 +173,9 @@ impl User {
     ) -> Result<(), StoreError> {
         let header = own_header(&envelope)?;
         let now = turn.now;
-        if let Inserted::New { arrival } = turn.mailbox_mut().insert(&id, &envelope, &header, now)? {
+        if let Inserted::New { arrival } =
+            turn.mailbox_mut().insert(&id, &envelope, &header, now)?
+        {
             turn.mailbox_is_dirty();
             if self.looked_at + 1 == arrival {
                 self.looked_at = arrival;
@@ -304,17 +303,16 @@ impl User {
             let Some(record) = turn.vault()?.get(&OUTBOX, Key::Named(&id.0))? else { continue };
             let header = own_header(&record.envelope)?;
             let now = turn.now;
-            let arrival =
-                match turn.mailbox_mut().insert(&id, &record.envelope, &header, now)? {
-                    Inserted::New { arrival } => {
-                        turn.mailbox_is_dirty();
-                        turn.effects.publish.push(record.envelope);
-                        Some(arrival)
-                    }
-                    // It was there before any reconciliation to come.
-                    Inserted::Known => Some(0),
-                    Inserted::Purged | Inserted::Full => None,
-                };
+            let arrival = match turn.mailbox_mut().insert(&id, &record.envelope, &header, now)? {
+                Inserted::New { arrival } => {
+                    turn.mailbox_is_dirty();
+                    turn.effects.publish.push(record.envelope);
+                    Some(arrival)
+                }
+                // It was there before any reconciliation to come.
+                Inserted::Known => Some(0),
+                Inserted::Purged | Inserted::Full => None,
+            };
             if let Some(pending) = self.outbox.get_mut(&id) {
                 pending.arrival = arrival;
             }

@@ -1,0 +1,412 @@
+//! Whom to dial, and when: configured peers for ever, discovered ones while they are announced,
+//! and what the user asked for a number of times.
+//!
+//! Pure bookkeeping: the swarm's task reports what became of each dial and asks for what is due.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::ConnectionId;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::{Multiaddr, PeerId};
+use martlet_protocol::limits::{
+    ADDRESSES_PER_PEER_MAX, DIAL_ATTEMPTS_MAX, DIAL_BACKOFF_MAX, DIAL_BACKOFF_MIN,
+    DISCOVERED_DIAL_DELAY, DISCOVERED_PEERS_MAX, STATIC_DIAL_BACKOFF_MAX,
+};
+use rand::RngExt;
+use tokio::time::Instant;
+
+use super::shorten;
+
+/// Why a peer is dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Configured, or of the network's bootstrap list.
+    Static,
+    /// Asked for by command.
+    Command,
+    /// Announced on the local network.
+    Discovered,
+}
+
+/// The peers to be connected with.
+pub(super) struct Dialer {
+    local: PeerId,
+    targets: HashMap<Key, Target>,
+    dialing: HashMap<ConnectionId, Key>,
+}
+
+/// A peer, or an address where the peer's id is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Peer(PeerId),
+    Address(Multiaddr),
+}
+
+struct Target {
+    addresses: Vec<Multiaddr>,
+    origin: Origin,
+    /// Who answered at an address dialled without a peer id.
+    resolved: Option<PeerId>,
+    failures: u32,
+    /// When to dial next, unless connected then.
+    due: Instant,
+    /// The longest wait told in the log: each step is told once.
+    told: Duration,
+}
+
+impl Dialer {
+    /// A dialer for the node `local`.
+    pub(super) fn new(local: PeerId) -> Self {
+        Self { local, targets: HashMap::new(), dialing: HashMap::new() }
+    }
+
+    /// Adds an address to dial at once. One that ends in `/p2p/<peer id>` is tied to that peer.
+    pub(super) fn add(&mut self, address: Multiaddr, origin: Origin) {
+        let (peer, address) = split(address);
+        if peer == Some(self.local) {
+            return;
+        }
+        let key = peer.map_or_else(|| Key::Address(address.clone()), Key::Peer);
+        self.add_target(key, address, origin, Instant::now());
+    }
+
+    /// Adds an address announced on the local network. Of two that see each other the one with
+    /// the smaller id dials at once, the other only if nothing came of that.
+    pub(super) fn discovered(&mut self, peer: PeerId, address: Multiaddr) {
+        let known =
+            self.targets.values().filter(|target| target.origin == Origin::Discovered).count();
+        let key = Key::Peer(peer);
+        if peer == self.local || known >= DISCOVERED_PEERS_MAX && !self.targets.contains_key(&key) {
+            return;
+        }
+        let (_, address) = split(address);
+        let wait = if self.local < peer { Duration::ZERO } else { DISCOVERED_DIAL_DELAY };
+        self.add_target(key, address, Origin::Discovered, Instant::now() + wait);
+    }
+
+    /// Drops an address that is announced no longer.
+    pub(super) fn expired(&mut self, peer: PeerId, address: Multiaddr) {
+        let (_, address) = split(address);
+        let key = Key::Peer(peer);
+        if let Some(target) = self.targets.get_mut(&key)
+            && target.origin == Origin::Discovered
+        {
+            target.addresses.retain(|known| *known != address);
+            if target.addresses.is_empty() {
+                self.targets.remove(&key);
+            }
+        }
+    }
+
+    /// When something is to be dialled next.
+    pub(super) fn next_due(&self, is_connected: impl Fn(&PeerId) -> bool) -> Option<Instant> {
+        self.targets
+            .iter()
+            .filter(|(key, target)| !self.is_settled(key, target, &is_connected))
+            .map(|(_, target)| target.due)
+            .min()
+    }
+
+    /// What is to be dialled now.
+    pub(super) fn take_due(&mut self, is_connected: impl Fn(&PeerId) -> bool) -> Vec<DialOpts> {
+        let now = Instant::now();
+        let due: Vec<Key> = self
+            .targets
+            .iter()
+            .filter(|(key, target)| {
+                target.due <= now && !self.is_settled(key, target, &is_connected)
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        let mut dials = Vec::with_capacity(due.len());
+        for key in due {
+            let Some(target) = self.targets.get(&key) else { continue };
+            let options = match &key {
+                Key::Peer(peer) => DialOpts::peer_id(*peer)
+                    .condition(PeerCondition::DisconnectedAndNotDialing)
+                    .addresses(target.addresses.clone())
+                    .allocate_new_port()
+                    .build(),
+                Key::Address(address) => {
+                    DialOpts::unknown_peer_id().address(address.clone()).allocate_new_port().build()
+                }
+            };
+            self.dialing.insert(options.connection_id(), key);
+            dials.push(options);
+        }
+        dials
+    }
+
+    /// A connection with `peer` came up, by this dial if it was one of ours.
+    pub(super) fn established(&mut self, connection: ConnectionId, peer: PeerId) {
+        let dialled = self.dialing.remove(&connection);
+        for (key, target) in &mut self.targets {
+            let is_this = match key {
+                Key::Peer(of) => *of == peer,
+                Key::Address(_) => Some(key) == dialled.as_ref() || target.resolved == Some(peer),
+            };
+            if is_this {
+                target.resolved = Some(peer);
+                target.failures = 0;
+                target.told = Duration::ZERO;
+            }
+        }
+    }
+
+    /// A dial failed. `None` for `reason`: it was not needed, or can be tried again at once.
+    pub(super) fn failed(&mut self, connection: ConnectionId, reason: Option<&str>) {
+        let Some(key) = self.dialing.remove(&connection) else { return };
+        let Some(target) = self.targets.get_mut(&key) else { return };
+        let Some(reason) = reason else {
+            target.due = Instant::now() + jittered(DIAL_BACKOFF_MIN);
+            return;
+        };
+        target.failures = target.failures.saturating_add(1);
+        if target.origin == Origin::Command && target.failures >= DIAL_ATTEMPTS_MAX {
+            tracing::info!(address = %key.shortened(), %reason, "could not connect, given up");
+            self.targets.remove(&key);
+            return;
+        }
+        let wait = backoff(target.failures, target.origin);
+        target.due = Instant::now() + jittered(wait);
+        // Once per step, and nothing for peers that come and go on the local network.
+        if target.origin != Origin::Discovered && wait > target.told {
+            target.told = wait;
+            let address = key.shortened();
+            tracing::info!(%address, %reason, retry_in = ?wait, "could not connect");
+        }
+    }
+
+    /// The last connection with `peer` is gone: it is dialled again soon.
+    pub(super) fn lost(&mut self, peer: PeerId) {
+        for target in self.of_peer(peer) {
+            target.due = Instant::now() + jittered(DIAL_BACKOFF_MIN);
+        }
+    }
+
+    /// `peer` is not to be dialled for `wait`: it is of another network, or was cut off.
+    pub(super) fn postpone(&mut self, peer: PeerId, wait: Duration) {
+        for target in self.of_peer(peer) {
+            target.due = Instant::now() + wait;
+        }
+    }
+
+    /// An address turned out to be this node's own: it is never dialled again.
+    pub(super) fn is_self(&mut self, connection: ConnectionId) {
+        if let Some(key) = self.dialing.remove(&connection) {
+            tracing::debug!(address = %key.shortened(), "this address is this node's own");
+            self.targets.remove(&key);
+        }
+    }
+
+    /// Known peers, with an address each.
+    pub(super) fn known(&self) -> impl Iterator<Item = (PeerId, &Multiaddr)> {
+        self.targets.iter().filter_map(|(key, target)| {
+            let peer = match key {
+                Key::Peer(peer) => *peer,
+                Key::Address(_) => target.resolved?,
+            };
+            Some((peer, target.addresses.first()?))
+        })
+    }
+
+    fn add_target(&mut self, key: Key, address: Multiaddr, origin: Origin, due: Instant) {
+        let target = self.targets.entry(key).or_insert_with(|| Target {
+            addresses: Vec::new(),
+            origin,
+            resolved: None,
+            failures: 0,
+            due,
+            told: Duration::ZERO,
+        });
+        match (target.origin, origin) {
+            // Configured stays configured; an address asked for outlives its announcement.
+            (Origin::Static, _) | (Origin::Command, Origin::Discovered) => {}
+            _ => target.origin = origin,
+        }
+        if !target.addresses.contains(&address) {
+            if target.addresses.len() >= ADDRESSES_PER_PEER_MAX {
+                target.addresses.remove(0);
+            }
+            target.addresses.push(address);
+        }
+        if origin != Origin::Discovered {
+            target.failures = 0;
+            target.due = due;
+        }
+    }
+
+    fn of_peer(&mut self, peer: PeerId) -> impl Iterator<Item = &mut Target> {
+        self.targets.iter_mut().filter_map(move |(key, target)| {
+            (*key == Key::Peer(peer) || target.resolved == Some(peer)).then_some(target)
+        })
+    }
+
+    fn is_settled(
+        &self,
+        key: &Key,
+        target: &Target,
+        is_connected: &impl Fn(&PeerId) -> bool,
+    ) -> bool {
+        let peer = match key {
+            Key::Peer(peer) => Some(peer),
+            Key::Address(_) => target.resolved.as_ref(),
+        };
+        peer.is_some_and(is_connected) || self.dialing.values().any(|dialled| dialled == key)
+    }
+}
+
+impl Key {
+    fn shortened(&self) -> String {
+        match self {
+            Self::Peer(peer) => shorten::peer(peer),
+            Self::Address(address) => shorten::address(address),
+        }
+    }
+}
+
+/// An address and the peer id at its end, if any.
+fn split(mut address: Multiaddr) -> (Option<PeerId>, Multiaddr) {
+    match address.iter().last() {
+        Some(Protocol::P2p(peer)) => {
+            address.pop();
+            (Some(peer), address)
+        }
+        _ => (None, address),
+    }
+}
+
+/// The wait after so many failures: doubling.
+fn backoff(failures: u32, origin: Origin) -> Duration {
+    let longest = match origin {
+        Origin::Static => STATIC_DIAL_BACKOFF_MAX,
+        Origin::Command | Origin::Discovered => DIAL_BACKOFF_MAX,
+    };
+    let doublings = failures.saturating_sub(1).min(20);
+    (DIAL_BACKOFF_MIN * (1 << doublings)).min(longest)
+}
+
+/// Up to a quarter more or less, so that nodes cut off together do not come back in step.
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(rand::rng().random_range(0.75..1.25))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn dialer() -> Dialer {
+        Dialer::new(PeerId::random())
+    }
+
+    fn address(port: u16) -> Multiaddr {
+        format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
+    }
+
+    fn take_one(dialer: &mut Dialer) -> Option<ConnectionId> {
+        let mut due = dialer.take_due(|_| false);
+        assert!(due.len() <= 1);
+        due.pop().map(|options| options.connection_id())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_back_off_doubling_and_a_static_peer_is_never_given_up() {
+        let mut dialer = dialer();
+        dialer.add(address(1), Origin::Static);
+        let mut expected = DIAL_BACKOFF_MIN;
+        for _ in 0..100 {
+            let dial = take_one(&mut dialer).unwrap();
+            assert!(take_one(&mut dialer).is_none(), "one dial at a time");
+            dialer.failed(dial, Some("refused"));
+            let wait = dialer.next_due(|_| false).unwrap() - Instant::now();
+            assert!(wait >= expected.mul_f64(0.74) && wait <= expected.mul_f64(1.26), "{wait:?}");
+            assert!(take_one(&mut dialer).is_none(), "not before its time");
+            tokio::time::advance(wait).await;
+            expected = (expected * 2).min(STATIC_DIAL_BACKOFF_MAX);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_asked_for_is_given_up_in_the_end() {
+        let mut dialer = dialer();
+        dialer.add(address(1), Origin::Command);
+        for _ in 0..DIAL_ATTEMPTS_MAX {
+            let dial = take_one(&mut dialer).unwrap();
+            dialer.failed(dial, Some("refused"));
+            tokio::time::advance(DIAL_BACKOFF_MAX * 2).await;
+        }
+        assert!(take_one(&mut dialer).is_none());
+        assert!(dialer.next_due(|_| false).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_without_a_peer_id_is_quiet_once_its_peer_is_known_and_connected() {
+        let mut dialer = dialer();
+        let peer = PeerId::random();
+        dialer.add(address(1), Origin::Static);
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.established(dial, peer);
+        assert!(dialer.take_due(|of| *of == peer).is_empty());
+        dialer.lost(peer);
+        tokio::time::advance(DIAL_BACKOFF_MIN * 2).await;
+        assert!(dialer.take_due(|of| *of == peer).is_empty(), "connected again meanwhile");
+        assert!(take_one(&mut dialer).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_that_discover_each_other_the_smaller_dials_first() {
+        let (a, b) = (PeerId::random(), PeerId::random());
+        let (mut smaller, mut larger) = (Dialer::new(a.min(b)), Dialer::new(a.max(b)));
+        smaller.discovered(a.max(b), address(1));
+        larger.discovered(a.min(b), address(2));
+        assert!(take_one(&mut smaller).is_some());
+        assert!(take_one(&mut larger).is_none());
+        tokio::time::advance(DISCOVERED_DIAL_DELAY).await;
+        assert!(take_one(&mut larger).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_announced_no_longer_is_forgotten_and_what_is_configured_is_not() {
+        let mut dialer = dialer();
+        let (found, configured) = (PeerId::random(), PeerId::random());
+        dialer.discovered(found, address(1));
+        dialer.add(address(2).with(Protocol::P2p(configured)), Origin::Static);
+        dialer.discovered(configured, address(3));
+        for (peer, port) in [(found, 1), (configured, 2), (configured, 3)] {
+            dialer.expired(peer, address(port));
+        }
+        let known: Vec<PeerId> = dialer.known().map(|(peer, _)| peer).collect();
+        assert_eq!(known, [configured]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn discovered_peers_and_addresses_are_bounded() {
+        let mut dialer = dialer();
+        for _ in 0..DISCOVERED_PEERS_MAX + 10 {
+            dialer.discovered(PeerId::random(), address(1));
+        }
+        assert_eq!(dialer.known().count(), DISCOVERED_PEERS_MAX);
+        let (peer, _) = dialer.known().next().unwrap();
+        for port in 0..100 {
+            dialer.discovered(peer, address(port));
+        }
+        assert_eq!(dialer.targets[&Key::Peer(peer)].addresses.len(), ADDRESSES_PER_PEER_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn this_node_is_never_dialled() {
+        let local = PeerId::random();
+        let mut dialer = Dialer::new(local);
+        dialer.add(address(1).with(Protocol::P2p(local)), Origin::Static);
+        dialer.discovered(local, address(2));
+        assert!(take_one(&mut dialer).is_none());
+        dialer.add(address(3), Origin::Command);
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.is_self(dial);
+        assert!(dialer.next_due(|_| false).is_none());
+    }
+}

@@ -1,0 +1,179 @@
+//! Gossipsub as Martlet uses it: topics, bounds, and message ids.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use libp2p::gossipsub::{
+    self, IdentTopic, MaxCountSubscriptionFilter, MessageAuthenticity, MessageId, TopicHash,
+    ValidationMode, WhitelistSubscriptionFilter,
+};
+use martlet_protocol::limits::{
+    GOSSIP_BYTES_MAX, GOSSIP_CONTROL_BYTES_MAX, GOSSIP_CONTROL_IDS_MAX, GOSSIP_QUEUE_DEADLINE,
+    GOSSIP_QUEUE_MAX, GOSSIP_SEEN_KEPT, IDONTWANT_BYTES_MIN,
+};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::{Envelope, EnvelopeId, Shard, stamp};
+
+use super::NetError;
+
+/// The behaviour, with our subscription filter.
+pub(super) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, SubscriptionFilter>;
+type SubscriptionFilter = MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>;
+
+/// First heartbeat after start: meshes form then. (The default, 5 s, is five seconds of silence.)
+const HEARTBEAT_FIRST: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Heartbeats for which messages are kept to be asked for. At the default of 5, a burst of 5,000
+/// messages a second would hold 25,000 of them.
+const HISTORY_HEARTBEATS: usize = 3;
+const HISTORY_ANNOUNCED: usize = 2;
+
+/// The network's topics: one per shard, and one for acks.
+#[derive(Debug, Clone)]
+pub(super) struct Topics {
+    envelopes: Vec<TopicHash>,
+    acks: TopicHash,
+}
+
+impl Topics {
+    /// The topics of `network`.
+    pub(super) fn new(network: &NetworkDescriptor) -> Self {
+        let name = &network.name;
+        // At most 2^12, see limits::SHARD_BITS_MAX.
+        let envelopes = (0..1u32 << network.shard_bits)
+            .map(|shard| IdentTopic::new(format!("/martlet/{name}/envelopes/1/{shard}")).hash())
+            .collect();
+        let acks = IdentTopic::new(format!("/martlet/{name}/acks/1")).hash();
+        Self { envelopes, acks }
+    }
+
+    /// The topic of a shard; `None` for one the network doesn't have.
+    pub(super) fn envelopes(&self, shard: Shard) -> Option<&TopicHash> {
+        self.envelopes.get(usize::from(shard.0))
+    }
+
+    /// The acks' topic.
+    pub(super) fn acks(&self) -> &TopicHash {
+        &self.acks
+    }
+
+    fn all(&self) -> impl Iterator<Item = &TopicHash> {
+        self.envelopes.iter().chain([&self.acks])
+    }
+}
+
+/// The behaviour, subscribed to all topics of the network.
+pub(super) fn behaviour(network: &NetworkDescriptor, topics: &Topics) -> Result<Gossip, NetError> {
+    let failed = |reason: String| NetError::Gossip { reason };
+    let stamp_bits = network.stamp_bits;
+    let acks = topics.acks.clone();
+    let config = gossipsub::ConfigBuilder::default()
+        .validation_mode(ValidationMode::Anonymous)
+        .validate_messages()
+        .message_id_fn(move |message: &gossipsub::Message| {
+            if message.topic == acks {
+                digest_id(&message.data)
+            } else {
+                envelope_message_id(&message.data, stamp_bits)
+            }
+        })
+        .max_transmit_size(GOSSIP_BYTES_MAX)
+        .max_control_message_size(GOSSIP_CONTROL_BYTES_MAX)
+        .max_control_messages_sent(GOSSIP_CONTROL_IDS_MAX)
+        .heartbeat_initial_delay(HEARTBEAT_FIRST)
+        .heartbeat_interval(HEARTBEAT)
+        .history_length(HISTORY_HEARTBEATS)
+        .history_gossip(HISTORY_ANNOUNCED)
+        .duplicate_cache_time(GOSSIP_SEEN_KEPT)
+        .connection_handler_queue_len(GOSSIP_QUEUE_MAX)
+        .publish_queue_duration(GOSSIP_QUEUE_DEADLINE)
+        .forward_queue_duration(GOSSIP_QUEUE_DEADLINE)
+        .idontwant_message_size_threshold(IDONTWANT_BYTES_MIN)
+        .flood_publish(true)
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
+    let count = topics.all().count();
+    let filter = MaxCountSubscriptionFilter {
+        filter: WhitelistSubscriptionFilter(topics.all().cloned().collect::<HashSet<_>>()),
+        max_subscribed_topics: count,
+        // A hello names every topic once; a change of mind as often again.
+        max_subscriptions_per_request: 2 * count,
+    };
+    let mut gossip =
+        Gossip::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter)
+            .map_err(|error| failed(error.to_owned()))?;
+    for topic in topics.all() {
+        gossip
+            .subscribe(&IdentTopic::new(topic.as_str()))
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(gossip)
+}
+
+/// The id of a gossiped envelope that was found good.
+pub(super) fn envelope_id(message: &MessageId) -> Option<EnvelopeId> {
+    EnvelopeId::from_slice(&message.0).ok()
+}
+
+/// The envelope's id, so that a re-stamped copy is the same message. What is no envelope, or lacks
+/// the stamp, gets the digest of its bytes: a bad copy must not stand in the way of a good one.
+fn envelope_message_id(data: &[u8], stamp_bits: u8) -> MessageId {
+    match Envelope::decode(data) {
+        Ok(envelope) => {
+            let id = envelope.id();
+            if stamp::check(&id, envelope.nonce, stamp_bits) {
+                MessageId::new(id.as_bytes())
+            } else {
+                digest_id(data)
+            }
+        }
+        Err(_) => digest_id(data),
+    }
+}
+
+fn digest_id(data: &[u8]) -> MessageId {
+    MessageId::new(blake3::hash(data).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn topics_are_named_after_network_and_shard() {
+        let network =
+            NetworkDescriptor { name: "ship".into(), shard_bits: 2, ..Default::default() };
+        let topics = Topics::new(&network);
+        let names: Vec<&str> = topics.all().map(TopicHash::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "/martlet/ship/envelopes/1/0",
+                "/martlet/ship/envelopes/1/1",
+                "/martlet/ship/envelopes/1/2",
+                "/martlet/ship/envelopes/1/3",
+                "/martlet/ship/acks/1",
+            ]
+        );
+        assert_eq!(topics.envelopes(Shard(3)).unwrap().as_str(), names[3]);
+        assert!(topics.envelopes(Shard(4)).is_none());
+    }
+
+    #[test]
+    fn a_restamped_copy_is_the_same_message_and_an_unstamped_one_another() {
+        let content = vec![7; 700];
+        let envelope = Envelope::new(content.clone());
+        let id = envelope.id();
+        let nonce = stamp::make(&id, 8, 0, 100_000).unwrap();
+        let again = stamp::make(&id, 8, nonce + 1, 100_000).unwrap();
+        let stamped = Envelope { nonce, ..envelope.clone() }.encode();
+        let restamped = Envelope { nonce: again, ..envelope.clone() }.encode();
+        assert_eq!(envelope_message_id(&stamped, 8), MessageId::new(id.as_bytes()));
+        assert_eq!(envelope_message_id(&stamped, 8), envelope_message_id(&restamped, 8));
+        let bad = (0..).find(|nonce| !stamp::check(&id, *nonce, 8)).unwrap();
+        let unstamped = Envelope { nonce: bad, ..envelope }.encode();
+        assert_ne!(envelope_message_id(&unstamped, 8), MessageId::new(id.as_bytes()));
+    }
+}

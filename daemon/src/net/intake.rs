@@ -1,0 +1,279 @@
+//! Gossip on its way in: validated, cheapest check first, gathered into batches per peer, and
+//! handed to the sink without ever holding up the swarm.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use libp2p::PeerId;
+use libp2p::gossipsub::{MessageAcceptance, TopicHash};
+use martlet_protocol::limits::{
+    ACKS_PER_BATCH_MAX, ACKS_PER_PEER_PER_MINUTE_MAX, ENVELOPES_PER_PEER_PER_MINUTE_MAX,
+    GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCH_MAX, GOSSIP_BATCHES_MAX, GOSSIP_BYTES_MAX,
+    INVALID_PER_PEER_PER_MINUTE_MAX,
+};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::{Ack, Envelope, EnvelopeError, EnvelopeId, codec};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::gossip::Topics;
+use super::{Clock, NetEvent, NetSink, Received};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What is to be done with a gossiped message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Forwarded, and on its way to the engine.
+    Accept,
+    /// Neither forwarded nor held against the peer: expired, or more than the peer's share.
+    Ignore,
+    /// Good, but the engine is behind: sync fetches it later.
+    Shed,
+    /// No honest peer sends it.
+    Reject,
+    /// No honest peer sends it, and this one has sent so many that it is to be cut off.
+    RejectAndCut,
+}
+
+impl Verdict {
+    /// What gossipsub is told.
+    pub(super) fn acceptance(self) -> MessageAcceptance {
+        match self {
+            Self::Accept => MessageAcceptance::Accept,
+            Self::Ignore | Self::Shed => MessageAcceptance::Ignore,
+            Self::Reject | Self::RejectAndCut => MessageAcceptance::Reject,
+        }
+    }
+}
+
+/// Validates gossip and gathers it for the sink.
+pub(super) struct Intake {
+    network: NetworkDescriptor,
+    topics: Topics,
+    clock: Arc<dyn Clock>,
+    shares: HashMap<PeerId, Share>,
+    envelopes: HashMap<PeerId, Batch<Received>>,
+    acks: HashMap<PeerId, Batch<Ack>>,
+    /// Bytes of gossip that the sink has not taken yet.
+    backlog: Arc<AtomicUsize>,
+    queue: mpsc::Sender<(NetEvent, usize)>,
+}
+
+/// What one peer has brought of one kind since the last flush.
+struct Batch<T> {
+    items: Vec<T>,
+    bytes: usize,
+}
+
+/// What one peer has brought in the current minute.
+struct Share {
+    since: Instant,
+    envelopes: u32,
+    acks: u32,
+    invalid: u32,
+}
+
+impl Intake {
+    /// An intake that delivers to `sink`, by a task of its own.
+    pub(super) fn new(
+        network: NetworkDescriptor,
+        topics: Topics,
+        clock: Arc<dyn Clock>,
+        sink: Arc<impl NetSink>,
+    ) -> Self {
+        let (queue, waiting) = mpsc::channel(GOSSIP_BATCHES_MAX);
+        let backlog = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(forward(waiting, Arc::clone(&backlog), sink));
+        Self {
+            network,
+            topics,
+            clock,
+            shares: HashMap::new(),
+            envelopes: HashMap::new(),
+            acks: HashMap::new(),
+            backlog,
+            queue,
+        }
+    }
+
+    /// Judges a gossiped message and, if it is good, takes it. `id` is what the message id says;
+    /// see [`super::gossip`].
+    pub(super) fn message(
+        &mut self,
+        from: PeerId,
+        topic: &TopicHash,
+        id: Option<EnvelopeId>,
+        data: &[u8],
+    ) -> Verdict {
+        let verdict = if topic == self.topics.acks() {
+            self.ack_batch(from, data)
+        } else {
+            self.envelope(from, topic, id, data)
+        };
+        match verdict {
+            Ok(verdict) => verdict,
+            Err(reason) => {
+                tracing::debug!(peer = %super::shorten::peer(&from), %reason, "gossip rejected");
+                self.count_invalid(from)
+            }
+        }
+    }
+
+    /// Counts something that no honest peer sends.
+    pub(super) fn count_invalid(&mut self, from: PeerId) -> Verdict {
+        let share = self.share(from);
+        share.invalid += 1;
+        if share.invalid >= INVALID_PER_PEER_PER_MINUTE_MAX {
+            Verdict::RejectAndCut
+        } else {
+            Verdict::Reject
+        }
+    }
+
+    /// Hands what was gathered to the forwarding task. What does not fit its queue stays, and
+    /// goes with the next flush; [`GOSSIP_BACKLOG_BYTES_MAX`] bounds it.
+    pub(super) fn flush(&mut self) {
+        let (queue, backlog) = (&self.queue, &self.backlog);
+        flush_all(queue, backlog, &mut self.envelopes, |from, envelopes| NetEvent::Envelopes {
+            from,
+            envelopes,
+            stored: None,
+        });
+        flush_all(queue, backlog, &mut self.acks, |from, acks| NetEvent::Acks { from, acks });
+    }
+
+    /// Whether something waits that the last flush could not hand over.
+    pub(super) fn is_held_up(&self) -> bool {
+        !(self.envelopes.is_empty() && self.acks.is_empty())
+    }
+
+    /// Forgets the share of a peer that is gone for over a minute.
+    pub(super) fn forget_old_shares(&mut self) {
+        let now = Instant::now();
+        self.shares.retain(|_, share| now.duration_since(share.since) < 2 * MINUTE);
+    }
+
+    fn envelope(
+        &mut self,
+        from: PeerId,
+        topic: &TopicHash,
+        id: Option<EnvelopeId>,
+        data: &[u8],
+    ) -> Result<Verdict, EnvelopeError> {
+        let share = self.share(from);
+        if share.envelopes >= ENVELOPES_PER_PEER_PER_MINUTE_MAX {
+            return Ok(Verdict::Ignore);
+        }
+        share.envelopes += 1;
+        let envelope = Envelope::decode(data)?;
+        let id = match id {
+            // The message id is the envelope's, unless the stamp is bad.
+            Some(id) if self.network.stamp_bits == 0 => id,
+            _ => envelope.id(),
+        };
+        let header = match envelope.check(&id, &self.network, self.clock.now()) {
+            Ok(header) => header,
+            Err(EnvelopeError::Expired) => return Ok(Verdict::Ignore),
+            Err(error) => return Err(error),
+        };
+        if self.topics.envelopes(header.shard) != Some(topic) {
+            return Err(EnvelopeError::WrongShard { found: header.shard.0 });
+        }
+        if !self.reserve(data.len()) {
+            return Ok(Verdict::Shed);
+        }
+        let batch = self.envelopes.entry(from).or_default();
+        batch.bytes += data.len();
+        batch.items.push(Received { id, envelope, header });
+        if batch.items.len() >= GOSSIP_BATCH_MAX {
+            self.flush();
+        }
+        Ok(Verdict::Accept)
+    }
+
+    fn ack_batch(&mut self, from: PeerId, data: &[u8]) -> Result<Verdict, EnvelopeError> {
+        if self.share(from).acks >= ACKS_PER_PEER_PER_MINUTE_MAX {
+            return Ok(Verdict::Ignore);
+        }
+        let acks: Vec<Ack> = codec::decode(data, GOSSIP_BYTES_MAX)?;
+        if acks.is_empty() || acks.len() > ACKS_PER_BATCH_MAX {
+            return Err(EnvelopeError::Codec(codec::CodecError::TooLong {
+                found: acks.len(),
+                max: ACKS_PER_BATCH_MAX,
+            }));
+        }
+        let share = self.share(from);
+        share.acks = share.acks.saturating_add(u32::try_from(acks.len()).unwrap_or(u32::MAX));
+        if !self.reserve(data.len()) {
+            return Ok(Verdict::Shed);
+        }
+        let batch = self.acks.entry(from).or_default();
+        batch.bytes += data.len();
+        batch.items.extend(acks);
+        Ok(Verdict::Accept)
+    }
+
+    fn reserve(&self, bytes: usize) -> bool {
+        if self.backlog.load(Ordering::Relaxed) + bytes > GOSSIP_BACKLOG_BYTES_MAX {
+            return false;
+        }
+        self.backlog.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
+    fn share(&mut self, peer: PeerId) -> &mut Share {
+        let now = Instant::now();
+        let share = self.shares.entry(peer).or_insert_with(|| Share::new(now));
+        if now.duration_since(share.since) >= MINUTE {
+            *share = Share::new(now);
+        }
+        share
+    }
+}
+
+impl Share {
+    fn new(since: Instant) -> Self {
+        Self { since, envelopes: 0, acks: 0, invalid: 0 }
+    }
+}
+
+impl<T> Default for Batch<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), bytes: 0 }
+    }
+}
+
+fn flush_all<T>(
+    queue: &mpsc::Sender<(NetEvent, usize)>,
+    backlog: &AtomicUsize,
+    batches: &mut HashMap<PeerId, Batch<T>>,
+    event: impl Fn(PeerId, Vec<T>) -> NetEvent,
+) {
+    batches.retain(|from, batch| match queue.try_reserve() {
+        Ok(permit) => {
+            let batch = std::mem::take(batch);
+            permit.send((event(*from, batch.items), batch.bytes));
+            false
+        }
+        Err(mpsc::error::TrySendError::Full(())) => true,
+        // The sink's task has ended with the runtime.
+        Err(mpsc::error::TrySendError::Closed(())) => {
+            backlog.fetch_sub(batch.bytes, Ordering::Relaxed);
+            false
+        }
+    });
+}
+
+async fn forward(
+    mut waiting: mpsc::Receiver<(NetEvent, usize)>,
+    backlog: Arc<AtomicUsize>,
+    sink: Arc<impl NetSink>,
+) {
+    while let Some((event, bytes)) = waiting.recv().await {
+        sink.deliver(event).await;
+        backlog.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,256 @@
+//! Sync: two mailboxes made equal, over request and response. The protocol is described in
+//! [`martlet_protocol::sync`].
+//!
+//! [`initiator`] and [`responder`] run in tasks of their own; they read the mailbox on blocking
+//! threads and talk to the swarm's task by [`ToSwarm`] messages.
+
+pub(super) mod codec;
+pub(super) mod initiator;
+mod reconcile;
+pub(super) mod responder;
+pub(super) mod schedule;
+
+use std::sync::Arc;
+
+use libp2p::request_response::{self, ProtocolSupport, ResponseChannel};
+use libp2p::{PeerId, StreamProtocol};
+use martlet_protocol::limits::{ENVELOPE_BYTES_MAX, SYNC_REQUEST_TIMEOUT, SYNC_STREAMS_MAX};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::{Refusal, Request, Response};
+use martlet_protocol::{Envelope, EnvelopeError, EnvelopeId};
+use martlet_store::{Mailbox, MailboxView, StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Clock, NetError, NetEvent, NetSink, Received, Stored};
+use codec::SyncCodec;
+
+/// The request-response behaviour of the network's sync protocol.
+pub(super) fn behaviour(
+    network: &NetworkDescriptor,
+) -> Result<request_response::Behaviour<SyncCodec>, NetError> {
+    let name = &network.name;
+    let protocol = StreamProtocol::try_from_owned(format!("/martlet/{name}/sync/1"))
+        .map_err(|error| NetError::Name { name: name.clone(), reason: error.to_string() })?;
+    Ok(request_response::Behaviour::with_codec(
+        SyncCodec,
+        [(protocol, ProtocolSupport::Full)],
+        request_response::Config::default()
+            .with_request_timeout(SYNC_REQUEST_TIMEOUT)
+            .with_max_concurrent_streams(SYNC_STREAMS_MAX),
+    ))
+}
+
+/// What sync tasks ask of the swarm's task.
+pub(super) enum ToSwarm {
+    /// To send a request.
+    Request {
+        /// To whom.
+        peer: PeerId,
+        /// What.
+        request: Request,
+        /// Gets the answer.
+        reply: oneshot::Sender<Result<Response, RequestError>>,
+    },
+    /// To answer a peer's request.
+    Respond {
+        /// Whose.
+        peer: PeerId,
+        /// Where to.
+        channel: ResponseChannel<Response>,
+        /// With what.
+        response: Response,
+        /// Whether the request was one that no honest peer sends.
+        fault: bool,
+    },
+    /// A sync begun here has ended.
+    Ended {
+        /// With whom.
+        peer: PeerId,
+        /// How.
+        result: Result<initiator::Summary, SyncError>,
+    },
+    /// A report of stored envelopes was answered, or was not.
+    StoredReported(PeerId),
+}
+
+/// Why a request got no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RequestError {
+    /// There is no connection, or there is none any longer.
+    #[error("not connected")]
+    Disconnected,
+    /// The peer is of another network.
+    #[error("the peer does not speak this network's sync protocol")]
+    Unsupported,
+    /// No answer in time, or one that cannot be read.
+    #[error("{reason}")]
+    Failed {
+        /// What libp2p said.
+        reason: String,
+    },
+}
+
+/// Why a sync ended early.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SyncError {
+    /// The mailbox could not be read.
+    #[error(transparent)]
+    Mailbox(#[from] StoreError),
+    /// A request got no answer.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The peer refused.
+    #[error("the peer refused: {0:?}")]
+    Refused(Refusal),
+    /// The peer answered with something else than was asked for.
+    #[error("{asked} was answered by something else")]
+    Unexpected {
+        /// The request.
+        asked: &'static str,
+    },
+    /// The peer's reconciliation message makes no sense.
+    #[error("reconciliation: {0}")]
+    Reconcile(#[from] negentropy::Error),
+    /// The reconciliation does not come to an end.
+    #[error("no end of the reconciliation after {rounds} rounds")]
+    TooManyRounds {
+        /// Rounds made.
+        rounds: usize,
+    },
+    /// A list over its bound.
+    #[error("{found} {what}, at most {max} are allowed")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// Found.
+        found: usize,
+        /// Allowed.
+        max: usize,
+    },
+    /// The peer sent an envelope that it wasn't asked for.
+    #[error("envelope {id} was not asked for")]
+    NotAskedFor {
+        /// The envelope.
+        id: EnvelopeId,
+    },
+    /// The peer answers without getting on.
+    #[error("the peer holds back what it said it has")]
+    NoProgress,
+    /// The peer sent an envelope that no honest one keeps.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The mailbox here is full.
+    #[error("the mailbox here is full")]
+    Full,
+    /// The engine has stopped.
+    #[error("stopping")]
+    Stopping,
+}
+
+impl SyncError {
+    /// Whether no honest peer causes it.
+    pub(super) fn is_fault(&self) -> bool {
+        match self {
+            Self::Unexpected { .. }
+            | Self::Reconcile(_)
+            | Self::TooManyRounds { .. }
+            | Self::TooMany { .. }
+            | Self::NotAskedFor { .. }
+            | Self::NoProgress
+            | Self::Envelope(_) => true,
+            Self::Mailbox(_)
+            | Self::Request(_)
+            | Self::Refused(_)
+            | Self::Full
+            | Self::Stopping => false,
+        }
+    }
+}
+
+/// What every sync task works with.
+pub(super) struct Context<S> {
+    /// The mailbox, for snapshots.
+    pub(super) mailbox: Arc<Mailbox>,
+    /// Where envelopes go.
+    pub(super) sink: Arc<S>,
+    /// The time of day.
+    pub(super) clock: Arc<dyn Clock>,
+    /// The network.
+    pub(super) network: NetworkDescriptor,
+    /// The swarm's task.
+    pub(super) swarm: mpsc::Sender<ToSwarm>,
+}
+
+impl<S: NetSink> Context<S> {
+    /// Reads from a snapshot of the mailbox, on a blocking thread.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&MailboxView) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, SyncError> {
+        let mailbox = Arc::clone(&self.mailbox);
+        blocking(move || Ok(read(&mailbox.view()?)?)).await
+    }
+
+    /// Sends a request and waits for the answer.
+    async fn request(&self, peer: PeerId, request: Request) -> Result<Response, SyncError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.swarm.send(ToSwarm::Request { peer, request, reply }).await;
+        sent.map_err(|_| SyncError::Stopping)?;
+        match answer.await.map_err(|_| SyncError::Stopping)?? {
+            Response::Refused(refusal) => Err(SyncError::Refused(refusal)),
+            response => Ok(response),
+        }
+    }
+
+    /// Delivers envelopes and waits until they are on disk.
+    async fn store(&self, from: PeerId, envelopes: Vec<Received>) -> Result<(), SyncError> {
+        if envelopes.is_empty() {
+            return Ok(());
+        }
+        let (stored, answer) = oneshot::channel();
+        self.sink.deliver(NetEvent::Envelopes { from, envelopes, stored: Some(stored) }).await;
+        match answer.await {
+            Ok(Stored::All) => Ok(()),
+            Ok(Stored::Full) => Err(SyncError::Full),
+            Err(_) => Err(SyncError::Stopping),
+        }
+    }
+
+    /// Checks envelopes like gossiped ones. Those that ended on the way, or that a clock running
+    /// ahead made, are left out.
+    fn check(
+        &self,
+        envelopes: Vec<Envelope>,
+        mut take_wanted: impl FnMut(&EnvelopeId) -> bool,
+    ) -> Result<Vec<Received>, SyncError> {
+        let now = self.clock.now();
+        let mut received = Vec::with_capacity(envelopes.len());
+        for envelope in envelopes {
+            if envelope.content.len() > ENVELOPE_BYTES_MAX {
+                return Err(SyncError::TooMany {
+                    what: "bytes of an envelope",
+                    found: envelope.content.len(),
+                    max: ENVELOPE_BYTES_MAX,
+                });
+            }
+            let id = envelope.id();
+            if !take_wanted(&id) {
+                return Err(SyncError::NotAskedFor { id });
+            }
+            match envelope.check(&id, &self.network, now) {
+                Ok(header) => received.push(Received { id, envelope, header }),
+                Err(EnvelopeError::Expired | EnvelopeError::FarFuture) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(received)
+    }
+}
+
+/// Runs what takes long, or waits for the disk, outside of the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
+) -> Result<T, SyncError> {
+    // An error here is a panic in `work` or the runtime's end.
+    tokio::task::spawn_blocking(work).await.map_err(|_| SyncError::Stopping)?
+}

@@ -1,0 +1,267 @@
+//! The side that begins a sync.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use libp2p::PeerId;
+use martlet_protocol::limits::{
+    ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX, SLOTS_MAX,
+    SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_SESSION_IDS_MAX,
+};
+use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour};
+use martlet_store::MailboxView;
+
+use super::reconcile::{self, Reconciliation};
+use super::{Context, NetEvent, NetSink, SyncError, ToSwarm, blocking};
+
+/// What a sync did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::net) struct Summary {
+    /// Envelopes fetched and stored here.
+    pub(in crate::net) fetched: usize,
+    /// Envelopes pushed and stored there.
+    pub(in crate::net) pushed: usize,
+    /// Whether something was left for another round.
+    pub(in crate::net) is_partial: bool,
+}
+
+/// Syncs with a connected peer and reports the end to the swarm's task.
+pub(in crate::net) async fn run<S: NetSink>(context: Arc<Context<S>>, peer: PeerId) {
+    let result = Sync { context: &context, peer, summary: Summary::default() }.run().await;
+    if context.swarm.send(ToSwarm::Ended { peer, result }).await.is_err() {
+        tracing::trace!("the network stopped during a sync");
+    }
+}
+
+struct Sync<'a, S> {
+    context: &'a Arc<Context<S>>,
+    peer: PeerId,
+    summary: Summary,
+}
+
+/// What a reconciliation found.
+struct Difference {
+    have: Vec<EnvelopeId>,
+    need: Vec<EnvelopeId>,
+}
+
+impl<S: NetSink> Sync<'_, S> {
+    async fn run(mut self) -> Result<Summary, SyncError> {
+        let now = self.context.clock.now();
+        let mailbox = Arc::clone(&self.context.mailbox);
+        let (view, up_to_arrival, digests) = blocking(move || {
+            let view = mailbox.view()?;
+            let up_to_arrival = view.stats()?.last_arrival;
+            let digests = live_digests(view.digests()?, ExpiryHour::containing(now));
+            Ok((view, up_to_arrival, digests))
+        })
+        .await?;
+        let is_cut = digests.len() > DIGESTS_MAX;
+        let differing = self.compare(digests).await?;
+        let Difference { have, need } = self.reconcile(view, differing).await?;
+        if !(is_cut || self.summary.is_partial) {
+            let lacking = have.clone();
+            let event = NetEvent::Reconciled { peer: self.peer, up_to_arrival, lacking };
+            self.context.sink.deliver(event).await;
+        }
+        self.summary.is_partial |= is_cut;
+        let acks = self.fetch(need).await?;
+        self.push_acks(acks).await?;
+        self.offer(have).await?;
+        Ok(self.summary)
+    }
+
+    /// The buckets in which the two differ.
+    async fn compare(&self, mut digests: Vec<BucketDigest>) -> Result<Vec<Bucket>, SyncError> {
+        digests.truncate(DIGESTS_MAX);
+        let Response::Differing(buckets) =
+            self.context.request(self.peer, Request::Digests(digests)).await?
+        else {
+            return Err(SyncError::Unexpected { asked: "Digests" });
+        };
+        at_most("buckets", buckets.len(), DIGESTS_MAX)?;
+        let now = self.context.clock.now();
+        let mut buckets: Vec<Bucket> =
+            buckets.into_iter().filter(|bucket| !bucket.hour.is_past(now)).collect();
+        buckets.sort_unstable();
+        buckets.dedup();
+        Ok(buckets)
+    }
+
+    /// Reconciles the ids of `buckets`, or of as many of them as both sides can hold.
+    async fn reconcile(
+        &mut self,
+        view: MailboxView,
+        mut buckets: Vec<Bucket>,
+    ) -> Result<Difference, SyncError> {
+        let view = Arc::new(view);
+        let (mut reconciliation, mut response) = loop {
+            if buckets.is_empty() {
+                return Ok(Difference { have: Vec::new(), need: Vec::new() });
+            }
+            let (reader, chosen) = (Arc::clone(&view), buckets.clone());
+            let begun = blocking(move || {
+                let items = reconcile::collect(&reader, &chosen, SYNC_SESSION_IDS_MAX)?;
+                items.map(Reconciliation::begin).transpose()
+            })
+            .await?;
+            if let Some((reconciliation, message)) = begun {
+                match self.exchange(&buckets, message).await {
+                    Ok(response) => break (reconciliation, response),
+                    Err(SyncError::Refused(Refusal::TooLarge)) if buckets.len() > 1 => {}
+                    Err(error) => return Err(error),
+                }
+            } else if buckets.len() == 1 {
+                return Err(SyncError::TooMany {
+                    what: "ids in one bucket",
+                    found: SYNC_SESSION_IDS_MAX + 1,
+                    max: SYNC_SESSION_IDS_MAX,
+                });
+            }
+            buckets.truncate(buckets.len() / 2);
+            self.summary.is_partial = true;
+        };
+        // What the snapshot was for is in memory now; kept, it would make the file grow.
+        drop(view);
+        for _ in 1..RECONCILE_ROUNDS_MAX {
+            let step = move || {
+                let next = reconciliation.step(&response)?;
+                Ok((reconciliation, next))
+            };
+            let (stepped, next) = blocking(step).await?;
+            reconciliation = stepped;
+            match next {
+                Some(message) => response = self.exchange(&buckets, message).await?,
+                None => {
+                    return Ok(Difference {
+                        have: reconciliation.have.into_iter().collect(),
+                        need: reconciliation.need.into_iter().collect(),
+                    });
+                }
+            }
+        }
+        Err(SyncError::TooManyRounds { rounds: RECONCILE_ROUNDS_MAX })
+    }
+
+    async fn exchange(&self, buckets: &[Bucket], message: Vec<u8>) -> Result<Vec<u8>, SyncError> {
+        let request = Request::Reconcile { buckets: buckets.to_vec(), message };
+        let Response::Reconcile(response) = self.context.request(self.peer, request).await? else {
+            return Err(SyncError::Unexpected { asked: "Reconcile" });
+        };
+        let max = usize::try_from(RECONCILE_FRAME_BYTES_MAX).unwrap_or(usize::MAX);
+        at_most("bytes of a reconciliation message", response.len(), max)?;
+        Ok(response)
+    }
+
+    /// Fetches what is unknown here, batch by batch, each stored before the next is asked for.
+    /// Returns the acks of what was purged here and is live there.
+    async fn fetch(&mut self, need: Vec<EnvelopeId>) -> Result<Vec<Ack>, SyncError> {
+        if need.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (unknown, acks) = self.context.read(move |view| view.lacking(&need)).await?;
+        let mut waiting = VecDeque::from(unknown);
+        while !waiting.is_empty() {
+            let asked: Vec<EnvelopeId> = waiting.drain(..waiting.len().min(SYNC_IDS_MAX)).collect();
+            let mut open: HashSet<EnvelopeId> = asked.iter().copied().collect();
+            let Response::Envelopes { envelopes, gone } =
+                self.context.request(self.peer, Request::Fetch(asked.clone())).await?
+            else {
+                return Err(SyncError::Unexpected { asked: "Fetch" });
+            };
+            at_most("ids gone", gone.len(), SYNC_IDS_MAX)?;
+            if envelopes.is_empty() && gone.is_empty() {
+                return Err(SyncError::NoProgress);
+            }
+            let received = self.context.check(envelopes, |id| open.remove(id))?;
+            for id in &gone {
+                open.remove(id);
+            }
+            if open.len() == asked.len() {
+                return Err(SyncError::NoProgress);
+            }
+            let count = received.len();
+            self.context.store(self.peer, received).await?;
+            self.summary.fetched += count;
+            for id in asked.into_iter().rev().filter(|id| open.contains(id)) {
+                waiting.push_front(id);
+            }
+        }
+        Ok(acks)
+    }
+
+    /// Spreads the purge of what is a tombstone here and live there.
+    async fn push_acks(&self, acks: Vec<Ack>) -> Result<(), SyncError> {
+        for batch in acks.chunks(ACKS_PER_BATCH_MAX) {
+            self.push(Vec::new(), batch.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Offers what the peer lacks and pushes what it wants; takes the acks of what it purged.
+    async fn offer(&mut self, have: Vec<EnvelopeId>) -> Result<(), SyncError> {
+        for offered in have.chunks(SYNC_IDS_MAX) {
+            let Response::Wanted { ids, acks } =
+                self.context.request(self.peer, Request::Offer(offered.to_vec())).await?
+            else {
+                return Err(SyncError::Unexpected { asked: "Offer" });
+            };
+            at_most("ids wanted", ids.len(), offered.len())?;
+            at_most("acks", acks.len(), offered.len() * SLOTS_MAX)?;
+            let known: HashSet<&EnvelopeId> = offered.iter().collect();
+            if let Some(id) = ids.iter().find(|id| !known.contains(id)) {
+                return Err(SyncError::NotAskedFor { id: *id });
+            }
+            if !acks.is_empty() {
+                self.context.sink.deliver(NetEvent::Acks { from: self.peer, acks }).await;
+            }
+            self.push_all(ids).await?;
+        }
+        Ok(())
+    }
+
+    async fn push_all(&mut self, mut ids: Vec<EnvelopeId>) -> Result<(), SyncError> {
+        while !ids.is_empty() {
+            let asked = ids;
+            let (envelopes, sent, rest) = self
+                .context
+                .read(move |view| {
+                    let (envelopes, gone) = view.fetch(&asked, SYNC_BATCH_BYTES_MAX)?;
+                    let sent: Vec<EnvelopeId> = envelopes.iter().map(Envelope::id).collect();
+                    let done: HashSet<&EnvelopeId> = sent.iter().chain(&gone).collect();
+                    let rest: Vec<EnvelopeId> =
+                        asked.into_iter().filter(|id| !done.contains(id)).collect();
+                    Ok((envelopes, sent, rest))
+                })
+                .await?;
+            ids = rest;
+            if envelopes.is_empty() {
+                // All that is left was purged meanwhile.
+                break;
+            }
+            self.push(envelopes, Vec::new()).await?;
+            self.summary.pushed += sent.len();
+            let event = NetEvent::StoredBy { from: self.peer, ids: sent };
+            self.context.sink.deliver(event).await;
+        }
+        Ok(())
+    }
+
+    async fn push(&self, envelopes: Vec<Envelope>, acks: Vec<Ack>) -> Result<(), SyncError> {
+        match self.context.request(self.peer, Request::Push { envelopes, acks }).await? {
+            Response::Done => Ok(()),
+            _ => Err(SyncError::Unexpected { asked: "Push" }),
+        }
+    }
+}
+
+/// Digests of buckets whose hour has not come: the others wait to be swept, here or there.
+pub(super) fn live_digests(mut digests: Vec<BucketDigest>, now: ExpiryHour) -> Vec<BucketDigest> {
+    digests.retain(|digest| digest.bucket.hour > now);
+    digests
+}
+
+fn at_most(what: &'static str, found: usize, max: usize) -> Result<(), SyncError> {
+    if found > max { Err(SyncError::TooMany { what, found, max }) } else { Ok(()) }
+}

@@ -1,0 +1,346 @@
+//! The side that is asked.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use libp2p::PeerId;
+use libp2p::request_response::ResponseChannel;
+use martlet_protocol::limits::{
+    ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
+    SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_SESSION_IDLE_MAX, SYNC_SESSION_IDS_MAX,
+    SYNC_SESSIONS_MAX, SYNC_SESSIONS_PER_PEER_MAX,
+};
+use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour};
+use negentropy::NegentropyStorageVector;
+use tokio::time::Instant;
+
+use super::initiator::live_digests;
+use super::{Context, NetEvent, NetSink, SyncError, ToSwarm, blocking, reconcile};
+use crate::net::shorten;
+
+/// Serves the syncs of all peers.
+pub(in crate::net) struct Responder<S> {
+    context: Arc<Context<S>>,
+    sessions: Mutex<Sessions>,
+}
+
+/// What is kept between requests. Losing it costs a peer nothing but time: the ids are read
+/// again, an offer is made again.
+#[derive(Default)]
+struct Sessions {
+    reconciling: Vec<Session>,
+    wanted: HashMap<PeerId, HashSet<EnvelopeId>>,
+}
+
+struct Session {
+    peer: PeerId,
+    buckets: Arc<[Bucket]>,
+    items: Arc<NegentropyStorageVector>,
+    rounds: usize,
+    used: Instant,
+}
+
+/// A request that is not served as asked.
+enum Unserved {
+    /// Refused; nothing is wrong with the peer.
+    Refused(Refusal),
+    /// No honest peer asks that.
+    Fault(Refusal),
+    /// It failed here, or what the peer sent is bad.
+    Failed(SyncError),
+}
+
+impl<S: NetSink> Responder<S> {
+    /// A responder without sessions.
+    pub(in crate::net) fn new(context: Arc<Context<S>>) -> Self {
+        Self { context, sessions: Mutex::default() }
+    }
+
+    /// Serves one request and hands the answer to the swarm's task.
+    pub(in crate::net) async fn serve(
+        self: Arc<Self>,
+        peer: PeerId,
+        request: Request,
+        channel: ResponseChannel<Response>,
+    ) {
+        let (response, fault) = match self.answer(peer, request).await {
+            Ok(response) => (response, false),
+            Err(unserved) => unserved.into_response(peer),
+        };
+        let respond = ToSwarm::Respond { peer, channel, response, fault };
+        if self.context.swarm.send(respond).await.is_err() {
+            tracing::trace!("the network stopped before an answer was sent");
+        }
+    }
+
+    /// Forgets what was kept for a peer that is gone.
+    pub(in crate::net) fn forget(&self, peer: &PeerId) {
+        self.lock().forget(peer);
+    }
+
+    /// Forgets what was left idle.
+    pub(in crate::net) fn expire(&self) {
+        self.lock().expire(Instant::now());
+    }
+
+    async fn answer(&self, peer: PeerId, request: Request) -> Result<Response, Unserved> {
+        match request {
+            Request::Digests(digests) => self.digests(peer, digests).await,
+            Request::Reconcile { buckets, message } => self.reconcile(peer, buckets, message).await,
+            Request::Fetch(ids) => self.fetch(ids).await,
+            Request::Offer(ids) => self.offer(peer, ids).await,
+            Request::Push { envelopes, acks } => self.push(peer, envelopes, acks).await,
+            Request::Stored(ids) => self.stored(peer, ids).await,
+        }
+    }
+
+    async fn digests(&self, peer: PeerId, theirs: Vec<BucketDigest>) -> Result<Response, Unserved> {
+        at_most(theirs.len(), DIGESTS_MAX)?;
+        if !theirs.is_sorted_by(|a, b| a.bucket < b.bucket) {
+            return Err(Unserved::Fault(Refusal::Invalid));
+        }
+        // A new sync begins: what is kept of the last one is stale.
+        self.lock().forget(&peer);
+        let now = ExpiryHour::containing(self.context.clock.now());
+        let (ours, up_to_arrival) = self
+            .context
+            .read(move |view| Ok((live_digests(view.digests()?, now), view.stats()?.last_arrival)))
+            .await?;
+        let is_whole = theirs.len() < DIGESTS_MAX;
+        let mut differing = differing(&ours, &theirs, is_whole);
+        differing.truncate(DIGESTS_MAX);
+        if differing.is_empty() && is_whole {
+            let event = NetEvent::Reconciled { peer, up_to_arrival, lacking: Vec::new() };
+            self.context.sink.deliver(event).await;
+        }
+        Ok(Response::Differing(differing))
+    }
+
+    async fn reconcile(
+        &self,
+        peer: PeerId,
+        buckets: Vec<Bucket>,
+        message: Vec<u8>,
+    ) -> Result<Response, Unserved> {
+        at_most(buckets.len(), DIGESTS_MAX)?;
+        at_most(message.len(), usize::try_from(RECONCILE_FRAME_BYTES_MAX).unwrap_or(usize::MAX))?;
+        if buckets.is_empty() || !buckets.is_sorted_by(|a, b| a < b) {
+            return Err(Unserved::Fault(Refusal::Invalid));
+        }
+        let known = self.lock().resume(peer, &buckets)?;
+        let items = match known {
+            Some(items) => items,
+            None => {
+                let mailbox = Arc::clone(&self.context.mailbox);
+                let chosen = buckets.clone();
+                let items = blocking(move || {
+                    reconcile::collect(&mailbox.view()?, &chosen, SYNC_SESSION_IDS_MAX)
+                })
+                .await?
+                .ok_or(Unserved::Refused(Refusal::TooLarge))?;
+                let items = Arc::new(items);
+                self.lock().begin(peer, buckets.into(), Arc::clone(&items));
+                items
+            }
+        };
+        let answer = blocking(move || reconcile::answer(&items, &message)).await?;
+        Ok(Response::Reconcile(answer))
+    }
+
+    async fn fetch(&self, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
+        at_most(ids.len(), SYNC_IDS_MAX)?;
+        let (envelopes, gone) =
+            self.context.read(move |view| view.fetch(&ids, SYNC_BATCH_BYTES_MAX)).await?;
+        Ok(Response::Envelopes { envelopes, gone })
+    }
+
+    async fn offer(&self, peer: PeerId, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
+        at_most(ids.len(), SYNC_IDS_MAX)?;
+        let (ids, acks) = self.context.read(move |view| view.lacking(&ids)).await?;
+        self.lock().wanted.insert(peer, ids.iter().copied().collect());
+        Ok(Response::Wanted { ids, acks })
+    }
+
+    async fn push(
+        &self,
+        peer: PeerId,
+        envelopes: Vec<Envelope>,
+        acks: Vec<Ack>,
+    ) -> Result<Response, Unserved> {
+        at_most(envelopes.len(), SYNC_IDS_MAX)?;
+        at_most(acks.len(), ACKS_PER_BATCH_MAX)?;
+        let received = {
+            let mut wanted = self.lock().wanted.remove(&peer).unwrap_or_default();
+            let received = self.context.check(envelopes, |id| wanted.remove(id))?;
+            if !wanted.is_empty() {
+                self.lock().wanted.insert(peer, wanted);
+            }
+            received
+        };
+        if !acks.is_empty() {
+            self.context.sink.deliver(NetEvent::Acks { from: peer, acks }).await;
+        }
+        self.context.store(peer, received).await?;
+        Ok(Response::Done)
+    }
+
+    async fn stored(&self, peer: PeerId, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
+        at_most(ids.len(), SYNC_IDS_MAX)?;
+        self.context.sink.deliver(NetEvent::StoredBy { from: peer, ids }).await;
+        Ok(Response::Done)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
+        // Each change is whole before anything can panic.
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    /// The ids of a reconciliation under way, if they are still kept.
+    fn resume(
+        &mut self,
+        peer: PeerId,
+        buckets: &[Bucket],
+    ) -> Result<Option<Arc<NegentropyStorageVector>>, Unserved> {
+        let Some(session) = self
+            .reconciling
+            .iter_mut()
+            .find(|session| session.peer == peer && *session.buckets == *buckets)
+        else {
+            return Ok(None);
+        };
+        session.rounds += 1;
+        session.used = Instant::now();
+        if session.rounds > RECONCILE_ROUNDS_MAX {
+            return Err(Unserved::Fault(Refusal::Invalid));
+        }
+        Ok(Some(Arc::clone(&session.items)))
+    }
+
+    /// Keeps the ids of a new reconciliation; the one used longest ago makes room.
+    fn begin(&mut self, peer: PeerId, buckets: Arc<[Bucket]>, items: Arc<NegentropyStorageVector>) {
+        let now = Instant::now();
+        self.expire(now);
+        let of_peer = |session: &Session| session.peer == peer;
+        while self.reconciling.iter().filter(|session| of_peer(session)).count()
+            >= SYNC_SESSIONS_PER_PEER_MAX
+        {
+            self.drop_oldest(of_peer);
+        }
+        while self.reconciling.len() >= SYNC_SESSIONS_MAX {
+            self.drop_oldest(|_| true);
+        }
+        self.reconciling.push(Session { peer, buckets, items, rounds: 1, used: now });
+    }
+
+    fn drop_oldest(&mut self, which: impl Fn(&Session) -> bool) {
+        let oldest = (0..self.reconciling.len())
+            .filter(|at| which(&self.reconciling[*at]))
+            .min_by_key(|at| self.reconciling[*at].used);
+        if let Some(at) = oldest {
+            self.reconciling.swap_remove(at);
+        }
+    }
+
+    fn forget(&mut self, peer: &PeerId) {
+        self.reconciling.retain(|session| session.peer != *peer);
+        self.wanted.remove(peer);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        self.reconciling.retain(|session| now - session.used < SYNC_SESSION_IDLE_MAX);
+    }
+}
+
+impl Unserved {
+    fn into_response(self, peer: PeerId) -> (Response, bool) {
+        let (refusal, fault) = match self {
+            Self::Refused(refusal) => (refusal, false),
+            Self::Fault(refusal) => (refusal, true),
+            Self::Failed(error) => {
+                tracing::debug!(peer = %shorten::peer(&peer), %error, "sync request not served");
+                let refusal = match error {
+                    SyncError::Full => Refusal::Full,
+                    ref error if error.is_fault() => Refusal::Invalid,
+                    _ => Refusal::Busy,
+                };
+                (refusal, error.is_fault())
+            }
+        };
+        (Response::Refused(refusal), fault)
+    }
+}
+
+impl From<SyncError> for Unserved {
+    fn from(error: SyncError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn at_most(found: usize, max: usize) -> Result<(), Unserved> {
+    if found > max { Err(Unserved::Fault(Refusal::TooLarge)) } else { Ok(()) }
+}
+
+/// The buckets in which two ascending lists differ. When theirs was cut at its bound, what comes
+/// after its end was not compared.
+fn differing(ours: &[BucketDigest], theirs: &[BucketDigest], is_whole: bool) -> Vec<Bucket> {
+    let end = theirs.last().filter(|_| !is_whole).map(|digest| digest.bucket);
+    let mut differing = Vec::new();
+    let (mut ours, mut theirs) = (ours.iter().peekable(), theirs.iter().peekable());
+    loop {
+        match (ours.peek(), theirs.peek()) {
+            (None, None) => return differing,
+            (Some(our), Some(their)) if our.bucket == their.bucket => {
+                if our != their {
+                    differing.push(our.bucket);
+                }
+                ours.next();
+                theirs.next();
+            }
+            (Some(our), their) if their.is_none_or(|their| our.bucket < their.bucket) => {
+                if end.is_none_or(|end| our.bucket <= end) {
+                    differing.push(our.bucket);
+                }
+                ours.next();
+            }
+            (_, Some(their)) => {
+                differing.push(their.bucket);
+                theirs.next();
+            }
+            // The guard above takes every `(Some, None)`.
+            (Some(_), None) => return differing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use martlet_protocol::Shard;
+    use martlet_protocol::sync::Fingerprint;
+
+    use super::*;
+
+    fn digest(hour: u32, count: u64) -> BucketDigest {
+        BucketDigest {
+            bucket: Bucket { shard: Shard(0), hour: ExpiryHour(hour) },
+            count,
+            fingerprint: Fingerprint::default(),
+        }
+    }
+
+    fn hours(buckets: &[Bucket]) -> Vec<u32> {
+        buckets.iter().map(|bucket| bucket.hour.0).collect()
+    }
+
+    #[test]
+    fn buckets_differ_when_one_side_lacks_them_or_their_digests_differ() {
+        let ours = [digest(1, 1), digest(2, 2), digest(4, 1), digest(6, 1)];
+        let theirs = [digest(2, 2), digest(3, 1), digest(4, 2)];
+        assert_eq!(hours(&differing(&ours, &theirs, true)), [1, 3, 4, 6]);
+        assert_eq!(hours(&differing(&ours, &theirs, false)), [1, 3, 4]);
+        assert_eq!(hours(&differing(&ours, &[], true)), [1, 2, 4, 6]);
+        assert!(differing(&ours, &ours, true).is_empty());
+    }
+}

@@ -1,0 +1,464 @@
+//! The task that owns the swarm. It never waits for anything but events, commands and timers.
+
+mod events;
+mod publish;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+use libp2p::multiaddr::Protocol;
+use libp2p::request_response::OutboundRequestId;
+use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm};
+use martlet_protocol::control::Peer;
+use martlet_protocol::limits::{
+    ACK_DELAY, NET_QUEUE_MAX, PUBLISH_BACKLOG_MAX, SYNC_IDS_MAX, SYNC_INTERVAL, SYNC_OUTGOING_MAX,
+};
+use martlet_protocol::sync::{Request, Response};
+use martlet_protocol::{Ack, Envelope, EnvelopeId};
+use martlet_store::Mailbox;
+use rand::RngExt;
+use rand::seq::IteratorRandom;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::behaviour::{self, Behaviour};
+use super::dialer::{Dialer, Origin};
+use super::gossip::Topics;
+use super::intake::Intake;
+use super::peers::{self, Peers};
+use super::sync::responder::Responder;
+use super::sync::{self, Context, RequestError, ToSwarm, initiator};
+use super::{Clock, NetConfig, NetError, NetSink, listen, shorten, transport};
+
+use publish::Outgoing;
+
+/// Events taken in one go before what they brought is handed on.
+const EVENTS_PER_TURN: usize = 256;
+/// How long a stop waits for connections to close.
+const CLOSE_WAIT: Duration = Duration::from_millis(500);
+/// How soon held-up batches are handed on when nothing else happens.
+const HELD_UP_RETRY: Duration = Duration::from_millis(5);
+
+/// What the handle asks for.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Gossip envelopes.
+    Publish(Vec<Envelope>),
+    /// Gossip acks.
+    PublishAcks(Vec<Ack>),
+    /// Tell a peer that what it brought is on disk.
+    Stored(PeerId, Vec<EnvelopeId>),
+    /// List peers.
+    Peers(oneshot::Sender<Vec<Peer>>),
+    /// Dial an address.
+    Dial(Multiaddr),
+    /// List addresses listened on.
+    ListenAddresses(oneshot::Sender<Vec<Multiaddr>>),
+    /// Stop.
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// Sets the swarm up, listens, and spawns the task.
+pub(super) fn start<S: NetSink>(
+    config: NetConfig,
+    mailbox: Arc<Mailbox>,
+    sink: Arc<S>,
+    clock: Arc<dyn Clock>,
+    transport: transport::Boxed,
+    commands: mpsc::Receiver<Command>,
+) -> Result<(), NetError> {
+    let topics = Topics::new(&config.network);
+    let mut swarm = behaviour::swarm(&config, transport, &topics)?;
+    let local = *swarm.local_peer_id();
+    let mut dialer = Dialer::new(local);
+    for address in &config.static_peers {
+        dialer.add(address.clone(), Origin::Static);
+    }
+    for address in &config.network.bootstrap {
+        let parsed = address.parse().map_err(|error: libp2p::multiaddr::Error| {
+            NetError::Bootstrap { address: address.clone(), reason: error.to_string() }
+        })?;
+        dialer.add(parsed, Origin::Static);
+    }
+    listen::listen(&mut swarm, &config.listen)?;
+    let (to_swarm, from_sync) = mpsc::channel(NET_QUEUE_MAX);
+    let context = Arc::new(Context {
+        mailbox,
+        sink: Arc::clone(&sink),
+        clock: Arc::clone(&clock),
+        network: config.network.clone(),
+        swarm: to_swarm,
+    });
+    let task = Task {
+        local,
+        identify_protocol: behaviour::identify_protocol(&config.network.name),
+        intake: Intake::new(config.network, topics.clone(), clock, sink),
+        responder: Arc::new(Responder::new(Arc::clone(&context))),
+        outgoing: Outgoing::new(topics),
+        requests: HashMap::new(),
+        peers: Peers::new(local),
+        refused: HashMap::new(),
+        syncs_running: 0,
+        next_turn: Instant::now() + turn_wait(),
+        context,
+        dialer,
+        swarm,
+    };
+    tokio::spawn(task.run(commands, from_sync));
+    Ok(())
+}
+
+/// Everything the loop works with.
+struct Task<S: NetSink> {
+    local: PeerId,
+    identify_protocol: String,
+    swarm: Swarm<Behaviour>,
+    context: Arc<Context<S>>,
+    responder: Arc<Responder<S>>,
+    intake: Intake,
+    outgoing: Outgoing,
+    dialer: Dialer,
+    peers: Peers,
+    /// Requests sent and not answered.
+    requests: HashMap<OutboundRequestId, oneshot::Sender<Result<Response, RequestError>>>,
+    /// Peers that were cut off, until when.
+    refused: HashMap<PeerId, Instant>,
+    syncs_running: usize,
+    /// When a random peer is synced with.
+    next_turn: Instant,
+}
+
+/// Whether something happened that may have changed when the next timer is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timers {
+    Same,
+    Changed,
+}
+
+impl<S: NetSink> Task<S> {
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut from_sync: mpsc::Receiver<ToSwarm>,
+    ) {
+        let timer = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(timer);
+        loop {
+            let mut timers = tokio::select! {
+                event = self.swarm.select_next_some() => self.on_swarm_event(event),
+                command = commands.recv(), if self.outgoing.len() < PUBLISH_BACKLOG_MAX => {
+                    match command {
+                        Some(Command::Shutdown(reply)) => {
+                            self.close_all().await;
+                            // Whoever asked need not wait for the answer.
+                            reply.send(()).unwrap_or_default();
+                            return;
+                        }
+                        Some(command) => self.on_command(command),
+                        // Every handle is gone.
+                        None => return self.close_all().await,
+                    }
+                }
+                Some(message) = from_sync.recv() => self.on_sync_message(message),
+                () = timer.as_mut() => {
+                    self.on_timer();
+                    Timers::Changed
+                }
+                () = std::future::ready(()), if self.outgoing.has_due() => {
+                    self.publish_some();
+                    Timers::Same
+                }
+            };
+            // What else is ready goes in the same batch.
+            for _ in 0..EVENTS_PER_TURN {
+                match self.swarm.next().now_or_never() {
+                    Some(Some(event)) => {
+                        if self.on_swarm_event(event) == Timers::Changed {
+                            timers = Timers::Changed;
+                        }
+                    }
+                    Some(None) | None => break,
+                }
+            }
+            self.intake.flush();
+            if timers == Timers::Changed || self.intake.is_held_up() {
+                timer.as_mut().reset(self.next_wake());
+            }
+        }
+    }
+
+    fn on_command(&mut self, command: Command) -> Timers {
+        match command {
+            Command::Publish(envelopes) => {
+                self.outgoing.add(envelopes);
+                self.publish_some();
+                Timers::Same
+            }
+            Command::PublishAcks(acks) => {
+                self.publish_acks(&acks);
+                Timers::Same
+            }
+            Command::Stored(peer, ids) => {
+                let due = Instant::now() + ACK_DELAY;
+                match self.peers.get_mut(&peer) {
+                    Some(state) => {
+                        state.stored.add(ids, due);
+                        Timers::Changed
+                    }
+                    None => Timers::Same,
+                }
+            }
+            Command::Peers(reply) => {
+                // Whoever asked may have gone.
+                reply.send(self.describe_peers()).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Dial(address) => {
+                self.dialer.add(address, Origin::Command);
+                Timers::Changed
+            }
+            Command::ListenAddresses(reply) => {
+                let local = self.local;
+                let addresses = self
+                    .swarm
+                    .listeners()
+                    .map(|address| address.clone().with(Protocol::P2p(local)))
+                    .collect();
+                reply.send(addresses).unwrap_or_default();
+                Timers::Same
+            }
+            // Handled by the loop, which ends.
+            Command::Shutdown(_) => Timers::Same,
+        }
+    }
+
+    fn on_sync_message(&mut self, message: ToSwarm) -> Timers {
+        match message {
+            ToSwarm::Request { peer, request, reply } => {
+                self.send_request(peer, request, reply);
+                Timers::Same
+            }
+            ToSwarm::Respond { peer, channel, response, fault } => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.serving = state.serving.saturating_sub(1);
+                }
+                if self.swarm.behaviour_mut().sync.send_response(channel, response).is_err() {
+                    tracing::debug!(peer = %shorten::peer(&peer), "too late to answer");
+                }
+                if fault {
+                    self.count_fault(peer);
+                }
+                Timers::Changed
+            }
+            ToSwarm::Ended { peer, result } => {
+                self.on_sync_ended(peer, result);
+                Timers::Changed
+            }
+            ToSwarm::StoredReported(peer) => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.stored.in_flight = false;
+                }
+                Timers::Changed
+            }
+        }
+    }
+
+    fn on_sync_ended(&mut self, peer: PeerId, result: Result<initiator::Summary, sync::SyncError>) {
+        self.syncs_running = self.syncs_running.saturating_sub(1);
+        let now = Instant::now();
+        let name = shorten::peer(&peer);
+        match result {
+            Ok(summary) => {
+                let initiator::Summary { fetched, pushed, is_partial } = summary;
+                tracing::debug!(peer = %name, fetched, pushed, is_partial, "synced");
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.sync.succeeded(now);
+                    if is_partial {
+                        state.sync.gap(now);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::debug!(peer = %name, %error, "sync ended early");
+                let unsupported =
+                    matches!(error, sync::SyncError::Request(RequestError::Unsupported));
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.sync.failed(!unsupported, now);
+                }
+                if error.is_fault() {
+                    self.count_fault(peer);
+                }
+            }
+        }
+    }
+
+    fn send_request(
+        &mut self,
+        peer: PeerId,
+        request: Request,
+        reply: oneshot::Sender<Result<Response, RequestError>>,
+    ) {
+        // Without a connection libp2p would dial; whom to dial is for the dialer to say.
+        if self.peers.is_connected(&peer) {
+            let id = self.swarm.behaviour_mut().sync.send_request(&peer, request);
+            self.requests.insert(id, reply);
+        } else {
+            reply.send(Err(RequestError::Disconnected)).unwrap_or_default();
+        }
+    }
+
+    fn on_timer(&mut self) {
+        let now = Instant::now();
+        for (peer, connection) in self.peers.take_dead(now) {
+            tracing::debug!(peer = %shorten::peer(&peer), "an older connection is dead");
+            self.swarm.close_connection(connection);
+            if let Some(state) = self.peers.get_mut(&peer) {
+                // Gossip may have gone into it.
+                state.sync.gap(now);
+            }
+        }
+        self.dial_due();
+        if now >= self.next_turn {
+            self.next_turn = now + turn_wait();
+            self.responder.expire();
+            self.intake.forget_old_shares();
+            self.refused.retain(|_, until| *until > now);
+            if let Some((_, state)) = self.peers.iter_mut().choose(&mut rand::rng()) {
+                state.sync.turn(now);
+            }
+        }
+        self.report_stored(now);
+        self.start_syncs(now);
+    }
+
+    fn dial_due(&mut self) {
+        let peers = &self.peers;
+        for options in self.dialer.take_due(|peer| peers.is_connected(peer)) {
+            let connection = options.connection_id();
+            match self.swarm.dial(options) {
+                Ok(()) => {}
+                Err(DialError::DialPeerConditionFalse(_)) => self.dialer.failed(connection, None),
+                Err(error) => self.dialer.failed(connection, Some(&error.to_string())),
+            }
+        }
+    }
+
+    fn report_stored(&mut self, now: Instant) {
+        let due: Vec<PeerId> = self
+            .peers
+            .iter()
+            .filter(|(_, state)| {
+                !state.stored.in_flight && state.stored.due.is_some_and(|due| due <= now)
+            })
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in due {
+            let Some(state) = self.peers.get_mut(&peer) else { continue };
+            let rest = state.stored.ids.split_off(state.stored.ids.len().min(SYNC_IDS_MAX));
+            let ids = std::mem::replace(&mut state.stored.ids, rest);
+            state.stored.due = (!state.stored.ids.is_empty()).then_some(now);
+            state.stored.in_flight = true;
+            let (reply, answer) = oneshot::channel();
+            self.send_request(peer, Request::Stored(ids), reply);
+            let swarm = self.context.swarm.clone();
+            tokio::spawn(async move {
+                // Answered or not: a report that is lost is made up for by a reconciliation.
+                if let Ok(Err(error)) = answer.await {
+                    tracing::debug!(peer = %shorten::peer(&peer), %error, "report not answered");
+                }
+                swarm.send(ToSwarm::StoredReported(peer)).await.unwrap_or_default();
+            });
+        }
+    }
+
+    fn start_syncs(&mut self, now: Instant) {
+        let due: Vec<PeerId> = self
+            .peers
+            .iter()
+            .filter(|(_, state)| state.sync.next().is_some_and(|due| due <= now))
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in due {
+            if self.syncs_running >= SYNC_OUTGOING_MAX {
+                return;
+            }
+            if let Some(state) = self.peers.get_mut(&peer) {
+                state.sync.started();
+                self.syncs_running += 1;
+                tokio::spawn(initiator::run(Arc::clone(&self.context), peer));
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let peers = &self.peers;
+        let may_sync = self.syncs_running < SYNC_OUTGOING_MAX;
+        let of_peers = self.peers.iter().flat_map(|(_, state)| {
+            let sync = state.sync.next().filter(|_| may_sync);
+            let stored = state.stored.due.filter(|_| !state.stored.in_flight);
+            [sync, stored]
+        });
+        [
+            Some(self.next_turn),
+            self.dialer.next_due(|peer| peers.is_connected(peer)),
+            self.peers.next_dead(),
+            self.outgoing.resumes_at(),
+            self.intake.is_held_up().then(|| Instant::now() + HELD_UP_RETRY),
+        ]
+        .into_iter()
+        .chain(of_peers)
+        .flatten()
+        .min()
+        .unwrap_or(self.next_turn)
+    }
+
+    fn describe_peers(&self) -> Vec<Peer> {
+        let mut described = self.peers.describe();
+        let mut known: Vec<Peer> = self
+            .dialer
+            .known()
+            .filter(|(peer, _)| !self.peers.is_connected(peer))
+            .map(|(peer, address)| Peer {
+                peer_id: peer.to_base58(),
+                connected: false,
+                address: address.to_string(),
+                transport: peers::transport(address),
+                direction: None,
+                latency_ms: None,
+            })
+            .collect();
+        described.sort_by(|a, b| a.peer_id.cmp(&b.peer_id));
+        known.sort_by(|a, b| a.peer_id.cmp(&b.peer_id));
+        known.dedup_by(|a, b| a.peer_id == b.peer_id);
+        described.extend(known);
+        described
+    }
+
+    async fn close_all(&mut self) {
+        let connected: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in connected {
+            // An error: it has gone by itself.
+            self.swarm.disconnect_peer_id(peer).unwrap_or_default();
+        }
+        let closing = async {
+            while self.swarm.connected_peers().next().is_some() {
+                if let SwarmEvent::ConnectionClosed { peer_id, .. } =
+                    self.swarm.select_next_some().await
+                {
+                    tracing::debug!(peer = %shorten::peer(&peer_id), "closed");
+                }
+            }
+        };
+        if tokio::time::timeout(CLOSE_WAIT, closing).await.is_err() {
+            tracing::debug!("some connections did not close in time");
+        }
+    }
+}
+
+/// About [`SYNC_INTERVAL`]: nodes started together do not sync in step.
+fn turn_wait() -> Duration {
+    SYNC_INTERVAL.mul_f64(rand::rng().random_range(0.75..1.25))
+}

@@ -1,0 +1,137 @@
+//! Gossip on its way out.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use libp2p::gossipsub::PublishError;
+use martlet_protocol::envelope::Header;
+use martlet_protocol::limits::{ACKS_PER_BATCH_MAX, UNSENT_MAX};
+use martlet_protocol::{Ack, Envelope, codec};
+use tokio::time::Instant;
+
+use super::super::NetSink;
+use super::super::gossip::Topics;
+use super::Task;
+
+/// Envelopes published between two looks at the swarm.
+const PUBLISH_PER_TURN: usize = 64;
+/// How long publishing rests when every connection's queue is full.
+const FULL_WAIT: Duration = Duration::from_millis(50);
+
+/// Envelopes to be gossiped.
+pub(super) struct Outgoing {
+    pub(super) topics: Topics,
+    waiting: VecDeque<Envelope>,
+    /// The newest that found no peer.
+    unsent: VecDeque<Envelope>,
+    /// Until when publishing rests.
+    rests_until: Option<Instant>,
+}
+
+impl Outgoing {
+    /// Nothing to be gossiped yet.
+    pub(super) fn new(topics: Topics) -> Self {
+        Self { topics, waiting: VecDeque::new(), unsent: VecDeque::new(), rests_until: None }
+    }
+
+    /// Adds envelopes.
+    pub(super) fn add(&mut self, envelopes: Vec<Envelope>) {
+        self.waiting.extend(envelopes);
+    }
+
+    /// Envelopes waiting.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether something can be published now.
+    pub(super) fn has_due(&self) -> bool {
+        !self.waiting.is_empty() && self.rests_until.is_none_or(|until| until <= Instant::now())
+    }
+
+    /// When publishing goes on after a rest.
+    pub(super) fn resumes_at(&self) -> Option<Instant> {
+        self.rests_until.filter(|_| !self.waiting.is_empty())
+    }
+
+    /// Someone came who takes gossip: what found no one is tried again, before the rest.
+    pub(super) fn retry_unsent(&mut self) {
+        while let Some(envelope) = self.unsent.pop_back() {
+            self.waiting.push_front(envelope);
+        }
+    }
+
+    fn keep_unsent(&mut self, envelope: Envelope) {
+        if self.unsent.len() >= UNSENT_MAX {
+            self.unsent.pop_front();
+        }
+        self.unsent.push_back(envelope);
+    }
+}
+
+impl<S: NetSink> Task<S> {
+    /// Publishes a part of what waits.
+    pub(super) fn publish_some(&mut self) {
+        self.outgoing.rests_until = None;
+        for _ in 0..PUBLISH_PER_TURN {
+            let Some(envelope) = self.outgoing.waiting.pop_front() else { return };
+            let Ok(header) = Header::parse(&envelope.content) else {
+                tracing::warn!("an envelope of this node's own is malformed and not sent");
+                continue;
+            };
+            let Some(topic) = self.outgoing.topics.envelopes(header.shard).cloned() else {
+                tracing::warn!("an envelope of this node's own is for no shard here and not sent");
+                continue;
+            };
+            let bytes = envelope.encode();
+            match self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
+                Ok(_) => {}
+                Err(error) => {
+                    if self.on_publish_error(&error) {
+                        self.outgoing.keep_unsent(envelope);
+                    }
+                    if self.outgoing.rests_until.is_some() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Publishes acks, in as many messages as they need.
+    pub(super) fn publish_acks(&mut self, acks: &[Ack]) {
+        for batch in acks.chunks(ACKS_PER_BATCH_MAX) {
+            let topic = self.outgoing.topics.acks().clone();
+            let bytes = codec::encode(&batch);
+            if let Err(error) = self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
+                self.on_publish_error(&error);
+            }
+        }
+    }
+
+    /// Returns whether nobody was there to take it.
+    fn on_publish_error(&mut self, error: &PublishError) -> bool {
+        match error {
+            PublishError::NoPeersSubscribedToTopic => true,
+            // It went round lately.
+            PublishError::Duplicate => false,
+            PublishError::AllQueuesFull(_) => {
+                // Gossipsub has noted its id, so that it cannot be published again: sync brings it.
+                let now = Instant::now();
+                self.outgoing.rests_until = Some(now + FULL_WAIT);
+                for (_, state) in self.peers.iter_mut() {
+                    state.sync.gap(now);
+                }
+                false
+            }
+            PublishError::MessageTooLarge
+            | PublishError::SigningError(_)
+            | PublishError::TransformFailed(_) => {
+                tracing::warn!(%error, "gossip of this node's own is not sent");
+                false
+            }
+            #[expect(unreachable_patterns, reason = "variants of features that are off")]
+            _ => false,
+        }
+    }
+}
