@@ -6,15 +6,16 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{self, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::backends::FileBackend;
 use redb::{
-    Database as Redb, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, TypeName,
-    WriteTransaction,
+    Database as Redb, ReadTransaction, ReadableDatabase, StorageBackend, TypeName, WriteTransaction,
 };
 
 use crate::error::StoreError;
+use crate::mark::{Mark, Place};
 use crate::schema::Schema;
 use crate::verify::verify;
 
@@ -26,8 +27,31 @@ pub(crate) struct Database {
     source: Source,
     schema: &'static Schema,
     cache_bytes: usize,
+    /// The commit last acknowledged when the database was last closed by [`Self::reopen`].
+    acknowledged: AtomicU64,
     /// `None` after a failed [`Self::reopen`].
-    open: RwLock<Option<Redb>>,
+    open: RwLock<Option<Open>>,
+}
+
+struct Open {
+    redb: Redb,
+    mark: Arc<Mark>,
+}
+
+/// A write transaction of redb, whose commit is numbered and marked.
+pub(crate) struct Transaction {
+    pub(crate) redb: WriteTransaction,
+    schema: &'static Schema,
+    mark: Arc<Mark>,
+}
+
+/// What became of the commit that failed, known once the database is open again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastCommit {
+    /// It is there, whole: only the confirmation failed.
+    Kept,
+    /// Nothing of it is there.
+    Lost,
 }
 
 /// Where a database's bytes are.
@@ -67,35 +91,69 @@ impl Database {
     ) -> Result<Self, StoreError> {
         source.make(schema, contents, cache_bytes)?;
         let open = source.open(schema, cache_bytes, &|snapshot| contents.inspect(snapshot))?;
-        Ok(Self { source, schema, cache_bytes, open: RwLock::new(Some(open)) })
+        Ok(Self {
+            source,
+            schema,
+            cache_bytes,
+            acknowledged: AtomicU64::new(open.mark.acknowledged()),
+            open: RwLock::new(Some(open)),
+        })
     }
 
     /// A snapshot of what is committed.
     pub(crate) fn read(&self) -> Result<ReadTransaction, StoreError> {
-        self.with(|database| database.begin_read().map_err(StoreError::failed))
+        self.with(|open| open.redb.begin_read().map_err(StoreError::failed))
     }
 
     /// A write transaction; waits until there is no other.
-    pub(crate) fn write(&self) -> Result<WriteTransaction, StoreError> {
-        self.with(|database| database.begin_write().map_err(StoreError::failed))
+    pub(crate) fn write(&self) -> Result<Transaction, StoreError> {
+        self.with(|open| {
+            let redb = open.redb.begin_write().map_err(StoreError::failed)?;
+            Ok(Transaction { redb, schema: self.schema, mark: Arc::clone(&open.mark) })
+        })
     }
 
     /// Closes the database and opens it again: what a failed commit asks for. Snapshots taken
     /// before end with errors.
-    pub(crate) fn reopen(&self) -> Result<(), StoreError> {
+    pub(crate) fn reopen(&self) -> Result<LastCommit, StoreError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // Closed first: redb holds a lock on the file.
-        drop(open.take());
-        *open = Some(self.source.open(self.schema, self.cache_bytes, &|_| Ok(()))?);
-        Ok(())
+        if let Some(Open { redb, mark }) = open.take() {
+            self.acknowledged.store(mark.acknowledged(), atomic::Ordering::Relaxed);
+            drop(redb);
+        }
+        let opened = self.source.open(self.schema, self.cache_bytes, &|_| Ok(()))?;
+        let found = opened.mark.acknowledged();
+        *open = Some(opened);
+        if found > self.acknowledged.load(atomic::Ordering::Relaxed) {
+            Ok(LastCommit::Kept)
+        } else {
+            Ok(LastCommit::Lost)
+        }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&Redb) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn with<T>(&self, act: impl FnOnce(&Open) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         open.as_ref().map_or_else(
             || Err(StoreError::failed("the database is closed after an earlier failure")),
             act,
         )
+    }
+}
+
+impl Transaction {
+    /// Writes everything to disk, and returns once it is there.
+    pub(crate) fn commit(self) -> Result<(), StoreError> {
+        let Self { redb, schema, mark } = self;
+        let number = schema.count_commit(&redb)?;
+        redb.commit().map_err(StoreError::failed)?;
+        mark.acknowledge(number);
+        Ok(())
+    }
+
+    /// Ends it without effect.
+    pub(crate) fn abort(self) -> Result<(), StoreError> {
+        self.redb.abort().map_err(StoreError::failed)
     }
 }
 
@@ -143,35 +201,56 @@ impl Source {
         schema: &Schema,
         cache_bytes: usize,
         inspect: &dyn Fn(&ReadTransaction) -> Result<(), StoreError>,
-    ) -> Result<Redb, StoreError> {
+    ) -> Result<Open, StoreError> {
         let path = self.path();
+        let place = self.mark_place()?;
+        let marked = place.read(path)?;
         let inspect = |snapshot: &ReadTransaction| {
             schema.check(snapshot, path)?;
+            if schema.commits(snapshot)? < marked.unwrap_or(0) {
+                return Err(StoreError::Damaged {
+                    path: path.to_path_buf(),
+                    reason: "its last commits are missing".to_owned(),
+                });
+            }
             inspect(snapshot)
         };
-        let failed =
-            |error: &dyn fmt::Display| StoreError::failed(format!("{}: {error}", path.display()));
-        let database = match self {
+        let redb = match self {
             Self::Backend(backend) => {
                 verify(backend.clone(), path, cache_bytes, &inspect)?;
                 create(backend.clone(), cache_bytes)?
             }
-            Self::File(file) => {
-                // For writing only because the lock asks for it.
-                let unverified = OpenOptions::new().read(true).write(true).open(file);
-                let unverified = unverified
-                    .map_err(DatabaseError::from)
-                    .and_then(FileBackend::new)
-                    .map_err(|error| failed(&error))?;
+            Self::File(_) => {
+                let unverified = self.open_file()?;
+                let unverified =
+                    FileBackend::new(unverified).map_err(|error| self.failed(&error))?;
                 verify(unverified, path, cache_bytes, &inspect)?;
                 Redb::builder()
                     .set_cache_size(cache_bytes)
-                    .open(file)
-                    .map_err(|error| failed(&error))?
+                    .open(path)
+                    .map_err(|error| self.failed(&error))?
             }
         };
-        schema.migrate(&database)?;
-        Ok(database)
+        schema.migrate(&redb)?;
+        let commits = schema.commits(&redb.begin_read().map_err(StoreError::failed)?)?;
+        Ok(Open { redb, mark: Arc::new(Mark::new(place, commits)) })
+    }
+
+    fn mark_place(&self) -> Result<Place, StoreError> {
+        match self {
+            Self::File(_) => self.open_file().map(Place::File),
+            Self::Backend(backend) => Ok(Place::Backend(backend.clone())),
+        }
+    }
+
+    /// The file, for writing: redb's lock asks for that too.
+    fn open_file(&self) -> Result<File, StoreError> {
+        let file = OpenOptions::new().read(true).write(true).open(self.path());
+        file.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &dyn fmt::Display) -> StoreError {
+        StoreError::failed(format!("{}: {error}", self.path().display()))
     }
 }
 

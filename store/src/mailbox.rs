@@ -30,7 +30,7 @@ use martlet_protocol::sync::{Bucket, BucketDigest};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
 use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 
-use crate::database::{Contents, Database, Source};
+use crate::database::{Contents, Database, LastCommit, Source, Transaction};
 use crate::error::StoreError;
 use crate::schema::Schema;
 use tables::Tables;
@@ -112,7 +112,7 @@ pub struct MailboxStats {
 /// A write transaction: one at a time, atomic, on disk once committed. Dropped without a commit it
 /// leaves nothing behind.
 pub struct MailboxTxn {
-    transaction: WriteTransaction,
+    transaction: Transaction,
     tables: Tables,
     bytes_max: u64,
 }
@@ -170,11 +170,12 @@ impl Mailbox {
     }
 
     /// Opens the database again after a commit failed (a full disk, say): until then every
-    /// transaction is refused.
+    /// transaction is refused. Tells what became of that commit. Views taken before are of no use
+    /// any more.
     ///
     /// # Errors
     /// As [`Self::open`]. The mailbox stays closed, and this can be tried again.
-    pub fn reopen(&self) -> Result<(), StoreError> {
+    pub fn reopen(&self) -> Result<LastCommit, StoreError> {
         self.database.reopen()
     }
 }
@@ -278,10 +279,10 @@ impl MailboxTxn {
     /// [`StoreError::Failed`]: continue with [`Mailbox::reopen`].
     pub fn commit(self) -> Result<(), StoreError> {
         if !self.tables.is_dirty() {
-            return self.transaction.abort().map_err(StoreError::failed);
+            return self.transaction.abort();
         }
-        self.tables.write(&self.transaction)?;
-        self.transaction.commit().map_err(StoreError::failed)
+        self.tables.write(&self.transaction.redb)?;
+        self.transaction.commit()
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use redb::{Database as Redb, ReadTransaction, ReadableDatabase, TableError, WriteTransaction};
+use redb::{
+    Database as Redb, ReadTransaction, ReadableDatabase, ReadableTable, TableError,
+    WriteTransaction,
+};
 
 use crate::database::{Contents, Meta};
 use crate::error::StoreError;
@@ -10,6 +13,9 @@ use crate::migrate::{self, Step};
 
 /// Key of the schema version, a big-endian u32, in the meta table.
 const VERSION_KEY: &[u8] = b"schema";
+
+/// Key of the number of commits, a big-endian u64, in the meta table.
+const COMMITS_KEY: &[u8] = b"commits";
 
 /// The layout of one database.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +67,33 @@ impl Schema {
         migrate::run(self.steps, found, &transaction)?;
         self.set_version(&transaction)?;
         transaction.commit().map_err(StoreError::failed)
+    }
+
+    /// Commits so far, but for the one that made the database.
+    pub(crate) fn commits(&self, snapshot: &ReadTransaction) -> Result<u64, StoreError> {
+        let meta = snapshot.open_table(Meta::new(self.meta)).map_err(StoreError::failed)?;
+        self.read_commits(&meta)
+    }
+
+    /// Counts the commit about to be made, and returns its number.
+    pub(crate) fn count_commit(&self, transaction: &WriteTransaction) -> Result<u64, StoreError> {
+        let mut meta = transaction.open_table(Meta::new(self.meta)).map_err(StoreError::failed)?;
+        let number = self.read_commits(&meta)?.saturating_add(1);
+        meta.insert(COMMITS_KEY, &number.to_be_bytes()[..]).map_err(StoreError::failed)?;
+        Ok(number)
+    }
+
+    fn read_commits(
+        &self,
+        meta: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    ) -> Result<u64, StoreError> {
+        let Some(commits) = meta.get(COMMITS_KEY).map_err(StoreError::failed)? else {
+            return Ok(0);
+        };
+        match commits.value().try_into() {
+            Ok(bytes) => Ok(u64::from_be_bytes(bytes)),
+            Err(_) => Err(StoreError::Record { table: self.meta }),
+        }
     }
 
     fn version(&self, snapshot: &ReadTransaction) -> Result<Option<u32>, StoreError> {

@@ -5,9 +5,8 @@
 //! (every page's checksum, and the repair where one is due) on an [`Overlay`] that keeps what is
 //! written in memory. Only a file that passes is opened for real.
 //!
-//! A file that was closed properly is held to all of this. One that was not is taken back to its
-//! last whole commit, as after any crash: damage to the very last commit can't be told there from
-//! a commit that never finished.
+//! A file that was not closed properly may be taken back to the commit before the last, as after
+//! any crash. Whether that one had been acknowledged, the [mark](crate::mark) tells.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,9 +36,6 @@ pub(crate) fn verify<B: StorageBackend>(
         Ok(overlay) => overlay,
         Err(error) => return failed(&error),
     };
-    if overlay.is_stale_slot_primary() {
-        return damaged("its header names an older state than the newest".to_owned());
-    }
     let opened = panic::catch_unwind(AssertUnwindSafe(|| {
         let database = Redb::builder()
             .set_cache_size(cache_bytes)
@@ -93,32 +89,6 @@ impl<B: StorageBackend> Overlay<B> {
         let len = under.len()?;
         let over = Over { len, under_len: len, blocks: BTreeMap::new() };
         Ok(Self { under, over: Mutex::new(over), unread })
-    }
-
-    /// Whether a file closed properly has the older of its two commits for current: one flipped bit
-    /// of redb's header does that, and no checksum covers it. (redb `docs/design.md`, "Database
-    /// super-header"; the close of a file is always its newest commit.)
-    fn is_stale_slot_primary(&self) -> bool {
-        const FLAGS_AT: usize = 9;
-        const SECOND_IS_PRIMARY: u8 = 1;
-        const RECOVERY_REQUIRED: u8 = 2;
-        // Offset of the commit slots, and within each of its transaction id.
-        const IDS_AT: [usize; 2] = [64 + 104, 192 + 104];
-
-        let mut header = [0; 320];
-        if self.read(0, &mut header).is_err() {
-            // Too short for a header: redb says so.
-            return false;
-        }
-        if header[FLAGS_AT] & RECOVERY_REQUIRED != 0 {
-            return false;
-        }
-        let [first, second] = IDS_AT.map(|at| {
-            let mut id = [0; 8];
-            id.copy_from_slice(&header[at..at + 8]);
-            u64::from_le_bytes(id)
-        });
-        if header[FLAGS_AT] & SECOND_IS_PRIMARY != 0 { first > second } else { second > first }
     }
 
     /// Fills `out` with the bytes at `offset` of what is below, zero where it does not reach.

@@ -159,8 +159,8 @@ fn note_conditions(options: &BenchOptions) {
         eprintln!("--quick: small counts. A try, not a measurement.");
     }
     /// `TMPFS_MAGIC`, statfs(2).
-    const TMPFS: i64 = 0x0102_1994;
-    if rustix::fs::statfs(&options.dir).is_ok_and(|found| i64::from(found.f_type) == TMPFS) {
+    const TMPFS: rustix::fs::FsWord = 0x0102_1994;
+    if rustix::fs::statfs(&options.dir).is_ok_and(|found| found.f_type == TMPFS) {
         eprintln!(
             "{} is in memory, so commits cost nothing: name a directory on a disk with --dir.",
             options.dir.display()

@@ -103,10 +103,7 @@ async fn tell(cluster: &Cluster, story: &mut Story) -> Result<(), ClusterError> 
     Ok(())
 }
 
-async fn start(
-    cluster: &Cluster,
-    story: &mut Story,
-) -> Result<(Node, Node, Node), ClusterError> {
+async fn start(cluster: &Cluster, story: &mut Story) -> Result<(Node, Node, Node), ClusterError> {
     let mailbox = cluster.start("mailbox", &[]).await?;
     let alice = cluster.start("alice", &[&mailbox]).await?;
     let bob = cluster.start("bob", &[&mailbox, &alice]).await?;

@@ -1,6 +1,7 @@
 //! A peer of our own that is no daemon: it records all that is gossiped, and says what no honest
 //! node would say.
 
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -216,6 +217,12 @@ fn swarm(network: &str) -> Result<Swarm<Behaviour>, PeerError> {
     let behaviour = |key: &libp2p::identity::Keypair| {
         let config = gossipsub::ConfigBuilder::default()
             .validation_mode(ValidationMode::Anonymous)
+            // The default is made of sender and number, which anonymous messages don't have.
+            .message_id_fn(|message| {
+                let mut hasher = std::hash::DefaultHasher::new();
+                message.data.hash(&mut hasher);
+                gossipsub::MessageId::new(&hasher.finish().to_be_bytes())
+            })
             .max_transmit_size(MESSAGE_BYTES_MAX)
             .heartbeat_initial_delay(Duration::from_millis(100))
             .flood_publish(true)

@@ -167,8 +167,8 @@ fn places(bytes: &[u8]) -> Vec<usize> {
 #[tokio::test]
 async fn a_full_disk_acknowledges_nothing_and_is_got_over() -> TestResult {
     let cluster = cluster()?;
-    let mut alice = cluster
-        .node("alice", NodeOptions { survive_file_limit: true, ..NodeOptions::default() });
+    let mut alice =
+        cluster.node("alice", NodeOptions { survive_file_limit: true, ..NodeOptions::default() });
     alice.start().await?;
     alice.init().await?;
     let bob = cluster.user("bob", &[&alice]).await?;

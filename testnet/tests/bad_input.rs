@@ -139,11 +139,16 @@ async fn what_there_is_none_of() -> TestResult {
         ("/", ErrorCode::NotFound),
     ] {
         let found = alice.shared_client().get::<serde_json::Value>(path).await;
-        assert!(matches!(&found, Err(ClientError::Problem(p)) if p.code == code), "{path} {found:?}");
+        assert!(
+            matches!(&found, Err(ClientError::Problem(p)) if p.code == code),
+            "{path} {found:?}"
+        );
     }
     for path in ["/v1/contacts/nobody".to_owned(), format!("/v1/requests/{STRANGER}")] {
         let gone = alice.shared_client().delete(&path).await;
-        assert!(matches!(&gone, Err(ClientError::Problem(p)) if p.status == 404 || p.status == 400));
+        assert!(
+            matches!(&gone, Err(ClientError::Problem(p)) if p.status == 404 || p.status == 400)
+        );
     }
     let again = InitRequest { name: None, passphrase: None };
     let problem = refused(&alice, "/v1/identity", &again).await;
@@ -173,7 +178,8 @@ async fn wrong_passphrases_and_a_locked_vault() -> TestResult {
     let mut node = cluster.start("alice", &[]).await?;
     for bad in [String::new(), "x".repeat(PASSPHRASE_BYTES_MAX + 1)] {
         let problem =
-            refused(&node, "/v1/identity", &InitRequest { name: None, passphrase: Some(bad) }).await;
+            refused(&node, "/v1/identity", &InitRequest { name: None, passphrase: Some(bad) })
+                .await;
         assert_eq!(problem.code, ErrorCode::InvalidPassphrase);
     }
     let passphrase = Some("correct horse".to_owned());

@@ -128,8 +128,11 @@ async fn events_resume_without_loss() -> TestResult {
 
     for by_header in [false, true] {
         let client = bob.client();
-        let resumed =
-            if by_header { client.resume_events(start).await } else { client.events(Some(start)).await };
+        let resumed = if by_header {
+            client.resume_events(start).await
+        } else {
+            client.events(Some(start)).await
+        };
         let mut events = resumed.map_err(|source| bob.error(source))?;
         let (mut last, mut texts) = (start, Vec::new());
         while texts.len() < 2 {

@@ -28,7 +28,8 @@ fn the_demonstration_reports_as_json() -> TestResult {
 
 #[test]
 fn help_teaches_and_usage_errors_are_told_apart() -> TestResult {
-    let run = |args: &[&str]| Command::new(env!("CARGO_BIN_EXE_martlet-testnet")).args(args).output();
+    let run =
+        |args: &[&str]| Command::new(env!("CARGO_BIN_EXE_martlet-testnet")).args(args).output();
     let help = run(&["--help"])?;
     assert!(help.status.success());
     let text = String::from_utf8(help.stdout)?;

@@ -53,13 +53,8 @@ impl Draft {
     }
 
     fn content(&self) -> Vec<u8> {
-        let prefix = Header::encode_prefix(
-            Kind::Conversation,
-            self.network,
-            self.shard,
-            self.expiry,
-            1,
-        );
+        let prefix =
+            Header::encode_prefix(Kind::Conversation, self.network, self.shard, self.expiry, 1);
         [prefix.to_vec(), random(32), random(self.body)].concat()
     }
 
@@ -144,9 +139,11 @@ async fn bad_envelopes_are_neither_stored_nor_forwarded() -> TestResult {
         if stored.is_err() {
             let honest = RawPeer::connect(&network, &victim.address()?).await?;
             honest.publish_envelope(marker.clone()).await?;
-            until(format!("a good envelope should be stored after: {what}"), DEADLINE, async || {
-                Ok((held(&victim).await? > good.len() as u64).then_some(()))
-            })
+            until(
+                format!("a good envelope should be stored after: {what}"),
+                DEADLINE,
+                async || Ok((held(&victim).await? > good.len() as u64).then_some(())),
+            )
             .await?;
         }
         good.push(marker);

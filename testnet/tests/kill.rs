@@ -124,11 +124,7 @@ async fn run(cluster: &Cluster, rounds: usize, rng: &mut StdRng) -> TestResult {
     Ok(())
 }
 
-async fn kill_both(
-    alice: &mut Node,
-    bob: &mut Node,
-    rng: &mut StdRng,
-) -> Result<(), ClusterError> {
+async fn kill_both(alice: &mut Node, bob: &mut Node, rng: &mut StdRng) -> Result<(), ClusterError> {
     let (first, second) = if rng.random_bool(0.5) { (alice, bob) } else { (bob, alice) };
     first.kill()?;
     tokio::time::sleep(Duration::from_millis(rng.random_range(0..30))).await;

@@ -8,10 +8,10 @@ use martlet_protocol::control::Delivery;
 use martlet_protocol::envelope::is_on_ladder;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Envelope, Header, IdentityId, Kind};
+use martlet_store::Vault;
 use martlet_store::records::PROFILE;
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::KeyFile;
-use martlet_store::Vault;
 use martlet_testnet::cluster::{Cluster, Node, introduce, until};
 use martlet_testnet::peer::{RawPeer, acks_topic, envelopes_topic};
 

@@ -57,7 +57,7 @@ impl Tables {
     }
 
     pub(super) fn stats(&self) -> MailboxStats {
-        let Totals { envelopes, bytes, tombstones, last_arrival, commits: _ } = self.totals;
+        let Totals { envelopes, bytes, tombstones, last_arrival } = self.totals;
         MailboxStats { envelopes, bytes, tombstones, last_arrival }
     }
 
@@ -67,8 +67,7 @@ impl Tables {
     }
 
     /// Writes what was changed.
-    pub(super) fn write(mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        self.totals.commits = self.totals.commits.saturating_add(1);
+    pub(super) fn write(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         transaction
             .open_table(Meta::new(META))
             .map_err(StoreError::failed)?

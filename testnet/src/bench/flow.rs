@@ -96,7 +96,9 @@ pub(super) async fn arrivals(
     let mut arrived = vec![None; count];
     let mut missing = count;
     while missing > 0 {
-        let Ok(Ok(Some(event))) = tokio::time::timeout(deadline, events.next()).await else { break };
+        let Ok(Ok(Some(event))) = tokio::time::timeout(deadline, events.next()).await else {
+            break;
+        };
         let now = Instant::now();
         if let EventBody::MessageReceived { message } = event.body
             && let Some(slot) = number(&message.text).and_then(|number| arrived.get_mut(number))
@@ -120,7 +122,9 @@ pub(super) async fn reached(
     let mut ids = std::collections::HashSet::with_capacity(count);
     let mut last = Instant::now();
     while ids.len() < count {
-        let Ok(Ok(Some(event))) = tokio::time::timeout(deadline, events.next()).await else { break };
+        let Ok(Ok(Some(event))) = tokio::time::timeout(deadline, events.next()).await else {
+            break;
+        };
         if let EventBody::MessageState { id, state: now, .. } = event.body
             && now >= state
             && now != Delivery::Expired

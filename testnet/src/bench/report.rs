@@ -114,7 +114,12 @@ impl Report {
         row("return to messages in a mailbox", self.catch_up.map(|c| c.seconds), "s", AtMost(3.0));
         row("  lost", self.catch_up.map(|c| count(c.lost)), "", AtMost(0.0));
         let death = self.unnoticed_death;
-        row("return after an unnoticed death", death.map(|d| d.seconds_after_return), "s", AtMost(3.0));
+        row(
+            "return after an unnoticed death",
+            death.map(|d| d.seconds_after_return),
+            "s",
+            AtMost(3.0),
+        );
         row("  lost", death.map(|d| count(d.lost)), "", AtMost(0.0));
         rows
     }

@@ -336,7 +336,9 @@ impl Node {
     /// The status, if the process answers and listens on all its addresses.
     async fn look(&mut self) -> Result<Option<Status>, ClusterError> {
         let node = self.name.clone();
-        let Some(process) = &mut self.process else { return Err(ClusterError::NotRunning { node }) };
+        let Some(process) = &mut self.process else {
+            return Err(ClusterError::NotRunning { node });
+        };
         match process.ended() {
             Ok(None) => {}
             Ok(Some(status)) => {
