@@ -77,6 +77,12 @@ pub const MAILBOX_BYTES_DEFAULT: u64 = 1 << 30;
 pub const MAILBOX_ENTRY_BYTES: u64 = 256;
 /// Acks waiting in memory for the envelope they belong to.
 pub const ORPHAN_ACKS_MAX: usize = 4096;
+/// How long changes of the mailbox are gathered into one commit, unless someone waits for it: what
+/// is acknowledged within that time never costs a page.
+pub const MAILBOX_COMMIT_DELAY: Duration = Duration::from_millis(100);
+/// How long after a start the acks that a crash may have lost are revealed again with their envelope:
+/// long enough for a sync with every neighbour.
+pub const ACK_REPLAY_MAX: Duration = Duration::from_secs(10 * 60);
 /// How often expired envelopes are swept: the hour is the unit of expiry.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// Envelopes dropped in one sweep transaction, so that a sweep never holds up delivery.
