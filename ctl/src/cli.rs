@@ -19,37 +19,47 @@ use crate::socket::default_socket;
     name = "martletctl",
     bin_name = "martletctl",
     version,
-    before_long_help = QUICK_START,
+    long_about = INTRODUCTION,
     after_long_help = REFERENCE,
     after_help = "Quick start, exit codes, environment and files: martletctl --help",
     subcommand_required = true,
     arg_required_else_help = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
     max_term_width = 100
 )]
 struct Cli {
-    /// The daemon's socket.
+    /// The daemon's socket
     ///
     /// Default: $XDG_RUNTIME_DIR/martlet/control.sock if it exists, else control.sock in the
     /// daemon's data directory.
-    #[arg(long, value_name = "PATH", env = "MARTLET_SOCKET", global = true, hide_env = true)]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "MARTLET_SOCKET",
+        global = true,
+        hide_env = true,
+        help_heading = "Options of every verb"
+    )]
     socket: Option<PathBuf>,
 
     /// Print JSON: one value a line on standard output, the control API's types.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options of every verb")]
     json: bool,
 
     #[command(subcommand)]
     verb: Verb,
 }
 
-const QUICK_START: &str = "\
+const INTRODUCTION: &str = "\
+Talks to people through the Martlet daemon: messages without servers, end-to-end encrypted.
+
 Quick start:
   martletd &                                    the daemon, if it isn't running yet
   martletctl init --name Alice                  your identity: write down the recovery phrase
   martletctl id                                 your ID, to give to others
   martletctl contact add martlet1… --name bob   theirs
-  martletctl send bob 'Hello!'                  then: martletctl watch
-";
+  martletctl send bob 'Hello!'                  then: martletctl watch";
 
 const REFERENCE: &str = "\
 Exit codes:

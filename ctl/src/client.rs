@@ -5,6 +5,8 @@ mod events;
 mod follow;
 mod sse;
 
+use std::error::Error;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use http_body_util::{BodyExt, Full};
@@ -189,22 +191,20 @@ impl Client {
     async fn exchange(
         &self,
         connection: &mut Option<SendRequest<Full<Bytes>>>,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, ClientError> {
         // Taken out, and put back once answered: if this future is dropped half-way, the
         // connection with its unread answer goes with it.
         if let Some(mut kept) = connection.take()
             && kept.ready().await.is_ok()
         {
-            match kept.try_send_request(request).await {
+            match kept.try_send_request(request.clone()).await {
                 Ok(response) => {
                     *connection = Some(kept);
                     return Ok(response);
                 }
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(lost(&self.socket, &error.into_error())),
-                },
+                Err(error) if error.message().is_some() || is_unwritten(error.error()) => {}
+                Err(error) => return Err(lost(&self.socket, error.error())),
             }
         }
         let mut new = self.connect().await?;
@@ -301,6 +301,13 @@ fn json<B: Serialize + ?Sized>(body: &B) -> Result<Bytes, ClientError> {
 
 fn unserializable(error: serde_json::Error) -> ClientError {
     ClientError::Protocol(format!("the request cannot be written as JSON: {error}"))
+}
+
+/// Whether the daemon had closed before the request was written whole, so that it can't have acted
+/// on it. (If it closes later the write succeeds, and reading the answer fails.)
+fn is_unwritten(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn lost(socket: &Path, error: &hyper::Error) -> ClientError {

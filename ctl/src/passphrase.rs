@@ -7,6 +7,7 @@ use std::path::Path;
 
 use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::signal::unix::{SignalKind, signal};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::exit::Failure;
@@ -75,6 +76,8 @@ fn require_terminal() -> Result<(), Failure> {
 async fn prompt(text: &str, output: &Output) -> Result<Zeroizing<String>, Failure> {
     let unusable =
         |error: std::io::Error| Failure::Usage(format!("cannot use the terminal: {error}"));
+    // Before the echo is off: afterwards Ctrl-C would leave it off.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
     let silence = Silence::new().map_err(unusable)?;
     output.prompt(text);
     // On a thread of its own, so that Ctrl-C can give the terminal its echo back.
@@ -84,7 +87,7 @@ async fn prompt(text: &str, output: &Output) -> Result<Zeroizing<String>, Failur
     });
     let line = tokio::select! {
         line = read => line,
-        _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+        _ = interrupt.recv() => return Err(Failure::Interrupted),
     };
     drop(silence);
     line.map_err(|_| Failure::Interrupted)?

@@ -211,8 +211,8 @@ pub const ENVELOPES_PER_PEER_PER_MINUTE_MAX: u32 = 600_000;
 pub const ENGINE_QUEUE_MAX: usize = 8192;
 /// Inputs the engine takes into one commit: bounds how long one commit lasts.
 pub const ENGINE_BATCH_MAX: usize = 1024;
-/// Commands waiting for the network task.
-pub const NET_QUEUE_MAX: usize = 8192;
+/// Commands waiting for the network task: each may carry a batch of the engine's.
+pub const NET_QUEUE_MAX: usize = 64;
 
 // ---- control ---------------------------------------------------------------------------------
 
@@ -235,6 +235,17 @@ pub const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
 /// How often a follower of events hears a comment when nothing happens: under the idle time-outs of
 /// common proxies and clients.
 pub const EVENTS_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Largest response body ctl reads, bytes: a page of the longest texts, every byte escaped. It
+/// guards ctl against an endless answer, not against the daemon.
+pub const CONTROL_RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Largest Server-Sent Event ctl reads, bytes: the longest text, every byte escaped, with room.
+pub const CONTROL_EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// How long ctl waits for one answer: unlocking derives a key, which is slow on purpose.
+pub const CONTROL_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// First wait before ctl follows the events again after the daemon went away: it may be restarting.
+pub const EVENTS_RECONNECT_MIN: Duration = Duration::from_millis(50);
+/// Longest wait between two attempts to follow the events again: a user is watching.
+pub const EVENTS_RECONNECT_MAX: Duration = Duration::from_secs(2);
 /// Messages in one page of a history.
 pub const HISTORY_PAGE_MAX: u32 = 1000;
 /// Events kept in the durable log; the oldest go first.
@@ -264,14 +275,3 @@ pub const PASSPHRASE_LANES_MAX: u32 = 16;
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Largest transport key file, bytes: a protobuf of 68 bytes, and room.
 pub const PEER_KEY_BYTES_MAX: u64 = 1024;
-/// Largest response body ctl reads, bytes: a page of the longest texts, every byte escaped. It
-/// guards ctl against an endless answer, not against the daemon.
-pub const CONTROL_RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Largest Server-Sent Event ctl reads, bytes: the longest text, every byte escaped, with room.
-pub const CONTROL_EVENT_BYTES_MAX: usize = 1024 * 1024;
-/// How long ctl waits for one answer: unlocking derives a key, which is slow on purpose.
-pub const CONTROL_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-/// First wait before ctl follows the events again after the daemon went away: it may be restarting.
-pub const EVENTS_RECONNECT_MIN: Duration = Duration::from_millis(50);
-/// Longest wait between two attempts to follow the events again: a user is watching.
-pub const EVENTS_RECONNECT_MAX: Duration = Duration::from_secs(2);

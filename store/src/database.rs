@@ -27,8 +27,8 @@ pub(crate) struct Database {
     source: Source,
     schema: &'static Schema,
     cache_bytes: usize,
-    /// The commit that had been tried when the database was last closed by [`Self::reopen`].
-    attempted: AtomicU64,
+    /// The commit last acknowledged when the database was last closed by [`Self::reopen`].
+    acknowledged: AtomicU64,
     /// `None` after a failed [`Self::reopen`].
     open: RwLock<Option<Open>>,
 }
@@ -95,7 +95,7 @@ impl Database {
             source,
             schema,
             cache_bytes,
-            attempted: AtomicU64::new(open.mark.attempted()),
+            acknowledged: AtomicU64::new(open.mark.acknowledged()),
             open: RwLock::new(Some(open)),
         })
     }
@@ -119,17 +119,17 @@ impl Database {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // Closed first: redb holds a lock on the file.
         if let Some(Open { redb, mark }) = open.take() {
-            self.attempted.store(mark.attempted(), atomic::Ordering::Relaxed);
+            self.acknowledged.store(mark.acknowledged(), atomic::Ordering::Relaxed);
             drop(redb);
         }
         let opened = self.source.open(self.schema, self.cache_bytes, &|_| Ok(()))?;
-        let found = opened.mark.attempted();
+        let found = opened.mark.acknowledged();
         *open = Some(opened);
-        Ok(if found >= self.attempted.load(atomic::Ordering::Relaxed) {
-            LastCommit::Kept
+        if found > self.acknowledged.load(atomic::Ordering::Relaxed) {
+            Ok(LastCommit::Kept)
         } else {
-            LastCommit::Lost
-        })
+            Ok(LastCommit::Lost)
+        }
     }
 
     fn with<T>(&self, act: impl FnOnce(&Open) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -146,7 +146,6 @@ impl Transaction {
     pub(crate) fn commit(self) -> Result<(), StoreError> {
         let Self { redb, schema, mark } = self;
         let number = schema.count_commit(&redb)?;
-        mark.attempt(number);
         redb.commit().map_err(StoreError::failed)?;
         mark.acknowledge(number);
         Ok(())

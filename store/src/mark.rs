@@ -33,8 +33,8 @@ const MARK_BYTES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Mark {
     place: Place,
-    /// Number of the commit last attempted.
-    attempted: AtomicU64,
+    /// Number of the commit last acknowledged.
+    acknowledged: AtomicU64,
 }
 
 /// Where the mark is written.
@@ -49,23 +49,19 @@ pub(crate) enum Place {
 impl Mark {
     /// The mark of a database with `commits` commits.
     pub(crate) fn new(place: Place, commits: u64) -> Self {
-        let mark = Self { place, attempted: AtomicU64::new(commits) };
+        let mark = Self { place, acknowledged: AtomicU64::new(commits) };
         mark.acknowledge(commits);
         mark
     }
 
-    /// Notes that commit `number` is about to be tried.
-    pub(crate) fn attempt(&self, number: u64) {
-        self.attempted.store(number, Ordering::Relaxed);
-    }
-
-    /// The commit last tried.
-    pub(crate) fn attempted(&self) -> u64 {
-        self.attempted.load(Ordering::Relaxed)
+    /// The commit last acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
     }
 
     /// Writes that commit `number` is on disk.
     pub(crate) fn acknowledge(&self, number: u64) {
+        self.acknowledged.store(number, Ordering::Relaxed);
         // A mark that is behind claims less than it could, nothing wrong; and a disk that fails
         // shows in the next commit.
         let _ = self.place.write(&encode(number));

@@ -31,14 +31,13 @@ impl Args {
 
 fn human(identity: &Identity, code: Option<&QrCode>, page: &mut Page) {
     if let Some(code) = code {
-        // With colours it is dark on light as printed; without, light on dark is assumed, as most
-        // terminals are. The code has its quiet zone.
+        // The dark modules are drawn, black on white as printed, where there are colours; else the
+        // light ones, as most terminals are dark.
         let (dark, light) = match page.has_colours() {
             true => (Dense1x2::Dark, Dense1x2::Light),
             false => (Dense1x2::Light, Dense1x2::Dark),
         };
-        // Dense1x2's "Dark" is a block that is drawn, "Light" the background.
-        let image = code.render::<Dense1x2>().dark_color(light).light_color(dark).build();
+        let image = code.render::<Dense1x2>().dark_color(dark).light_color(light).build();
         for line in image.lines() {
             page.raw_line(&page.paint(Paint::Paper, line));
         }

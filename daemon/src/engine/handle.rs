@@ -68,13 +68,12 @@ impl EngineHandle {
             ));
         }
         let path = key_file_path(&self.data_dir);
-        let has_passphrase = passphrase.is_some();
-        let key = blocking(move || {
+        let (key_file, key) = blocking(move || {
             let passphrase = passphrase.as_ref().map(|text| text.as_bytes());
-            KeyFile::create(&path, passphrase, &mut UnwrapErr(SysRng))
+            KeyFile::make(&path, passphrase, &mut UnwrapErr(SysRng))
         })
         .await?;
-        self.call(CreateUser { key, name, has_passphrase }).await
+        self.call(CreateUser { key_file, key, name }).await
     }
 
     /// Unlocks the vault. The key derivation is slow by design and runs beside the engine.

@@ -292,3 +292,121 @@ fn backoff(failures: u32, origin: Origin) -> Duration {
 fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(rand::rng().random_range(0.75..1.25))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn dialer() -> Dialer {
+        Dialer::new(PeerId::random())
+    }
+
+    fn address(port: u16) -> Multiaddr {
+        format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
+    }
+
+    fn take_one(dialer: &mut Dialer) -> Option<ConnectionId> {
+        let mut due = dialer.take_due(|_| false);
+        assert!(due.len() <= 1);
+        due.pop().map(|options| options.connection_id())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_back_off_doubling_and_a_static_peer_is_never_given_up() {
+        let mut dialer = dialer();
+        dialer.add(address(1), Origin::Static);
+        let mut expected = DIAL_BACKOFF_MIN;
+        for _ in 0..100 {
+            let dial = take_one(&mut dialer).unwrap();
+            assert!(take_one(&mut dialer).is_none(), "one dial at a time");
+            dialer.failed(dial, Some("refused"));
+            let wait = dialer.next_due(|_| false).unwrap() - Instant::now();
+            assert!(wait >= expected.mul_f64(0.74) && wait <= expected.mul_f64(1.26), "{wait:?}");
+            assert!(take_one(&mut dialer).is_none(), "not before its time");
+            tokio::time::advance(wait).await;
+            expected = (expected * 2).min(STATIC_DIAL_BACKOFF_MAX);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_asked_for_is_given_up_in_the_end() {
+        let mut dialer = dialer();
+        dialer.add(address(1), Origin::Command);
+        for _ in 0..DIAL_ATTEMPTS_MAX {
+            let dial = take_one(&mut dialer).unwrap();
+            dialer.failed(dial, Some("refused"));
+            tokio::time::advance(DIAL_BACKOFF_MAX * 2).await;
+        }
+        assert!(take_one(&mut dialer).is_none());
+        assert!(dialer.next_due(|_| false).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_without_a_peer_id_is_quiet_once_its_peer_is_known_and_connected() {
+        let mut dialer = dialer();
+        let peer = PeerId::random();
+        dialer.add(address(1), Origin::Static);
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.established(dial, peer);
+        assert!(dialer.take_due(|of| *of == peer).is_empty());
+        dialer.lost(peer);
+        tokio::time::advance(DIAL_BACKOFF_MIN * 2).await;
+        assert!(dialer.take_due(|of| *of == peer).is_empty(), "connected again meanwhile");
+        assert!(take_one(&mut dialer).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_that_discover_each_other_the_smaller_dials_first() {
+        let (a, b) = (PeerId::random(), PeerId::random());
+        let (mut smaller, mut larger) = (Dialer::new(a.min(b)), Dialer::new(a.max(b)));
+        smaller.discovered(a.max(b), address(1));
+        larger.discovered(a.min(b), address(2));
+        assert!(take_one(&mut smaller).is_some());
+        assert!(take_one(&mut larger).is_none());
+        tokio::time::advance(DISCOVERED_DIAL_DELAY).await;
+        assert!(take_one(&mut larger).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_announced_no_longer_is_forgotten_and_what_is_configured_is_not() {
+        let mut dialer = dialer();
+        let (found, configured) = (PeerId::random(), PeerId::random());
+        dialer.discovered(found, address(1));
+        dialer.add(address(2).with(Protocol::P2p(configured)), Origin::Static);
+        dialer.discovered(configured, address(3));
+        for (peer, port) in [(found, 1), (configured, 2), (configured, 3)] {
+            dialer.expired(peer, address(port));
+        }
+        let known: Vec<PeerId> = dialer.known().map(|(peer, _)| peer).collect();
+        assert_eq!(known, [configured]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn discovered_peers_and_addresses_are_bounded() {
+        let mut dialer = dialer();
+        for _ in 0..DISCOVERED_PEERS_MAX + 10 {
+            dialer.discovered(PeerId::random(), address(1));
+        }
+        assert_eq!(dialer.known().count(), DISCOVERED_PEERS_MAX);
+        let (peer, _) = dialer.known().next().unwrap();
+        for port in 0..100 {
+            dialer.discovered(peer, address(port));
+        }
+        assert_eq!(dialer.targets[&Key::Peer(peer)].addresses.len(), ADDRESSES_PER_PEER_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn this_node_is_never_dialled() {
+        let local = PeerId::random();
+        let mut dialer = Dialer::new(local);
+        dialer.add(address(1).with(Protocol::P2p(local)), Origin::Static);
+        dialer.discovered(local, address(2));
+        assert!(take_one(&mut dialer).is_none());
+        dialer.add(address(3), Origin::Command);
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.is_self(dial);
+        assert!(dialer.next_due(|_| false).is_none());
+    }
+}

@@ -137,6 +137,8 @@ fn digest_id(data: &[u8]) -> MessageId {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]

@@ -217,3 +217,85 @@ pub(super) fn transport(address: &Multiaddr) -> Option<Transport> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use libp2p::core::Endpoint;
+    use libp2p::core::transport::PortUse;
+
+    use super::*;
+
+    fn endpoint(dialled_here: bool) -> ConnectedPoint {
+        if dialled_here {
+            ConnectedPoint::Dialer {
+                address: Multiaddr::empty(),
+                role_override: Endpoint::Dialer,
+                port_use: PortUse::New,
+            }
+        } else {
+            ConnectedPoint::Listener {
+                local_addr: Multiaddr::empty(),
+                send_back_addr: Multiaddr::empty(),
+            }
+        }
+    }
+
+    fn two_ids() -> (PeerId, PeerId) {
+        let (a, b) = (PeerId::random(), PeerId::random());
+        (a.min(b), a.max(b))
+    }
+
+    fn id(number: usize) -> ConnectionId {
+        ConnectionId::new_unchecked(number)
+    }
+
+    /// Both sides' views of the same connections, in the order given: who dialled each.
+    fn both(dialled_by_smaller: &[bool]) -> (Vec<ConnectionId>, Vec<ConnectionId>) {
+        let (smaller, larger) = two_ids();
+        let (mut of_smaller, mut of_larger) = (Peers::new(smaller), Peers::new(larger));
+        let (mut closed_by_smaller, mut closed_by_larger) = (Vec::new(), Vec::new());
+        for (number, by_smaller) in dialled_by_smaller.iter().enumerate() {
+            let seen_there = endpoint(!by_smaller);
+            let seen_here = endpoint(*by_smaller);
+            closed_by_smaller.extend(of_smaller.established(larger, id(number), &seen_here).1);
+            closed_by_larger.extend(of_larger.established(smaller, id(number), &seen_there).1);
+        }
+        (closed_by_smaller, closed_by_larger)
+    }
+
+    #[test]
+    fn of_two_dialled_at_once_the_smaller_ids_stays_and_the_larger_closes_its_own() {
+        assert_eq!(both(&[true, false]), (vec![], vec![id(1)]));
+        assert_eq!(both(&[false, true]), (vec![], vec![id(0)]));
+    }
+
+    #[test]
+    fn of_two_dialled_by_the_same_the_newer_stays_and_the_dialler_closes_the_other() {
+        assert_eq!(both(&[true, true]), (vec![id(0)], vec![]));
+        assert_eq!(both(&[false, false]), (vec![], vec![id(0)]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_was_restarted_does_not_know_the_older_one_which_is_then_closed() {
+        let (smaller, larger) = two_ids();
+        for older_dialled_here in [true, false] {
+            for newer_dialled_here in [true, false] {
+                let mut peers = Peers::new(smaller);
+                peers.established(larger, id(0), &endpoint(older_dialled_here));
+                let (first, close) =
+                    peers.established(larger, id(1), &endpoint(newer_dialled_here));
+                assert!(!first);
+                if !close.is_empty() {
+                    assert_eq!(close, [id(0)], "the newer is never closed here");
+                    continue;
+                }
+                assert!(peers.take_dead(Instant::now()).is_empty());
+                tokio::time::advance(DUPLICATE_CONNECTION_GRACE).await;
+                assert_eq!(peers.take_dead(Instant::now()), [(larger, id(0))]);
+                assert!(!peers.closed(&larger, id(0)));
+                assert!(peers.is_connected(&larger));
+                assert!(peers.closed(&larger, id(1)));
+            }
+        }
+    }
+}

@@ -39,6 +39,8 @@ pub(crate) fn address(address: &Multiaddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]

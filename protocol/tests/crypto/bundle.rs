@@ -8,8 +8,8 @@ use martlet_protocol::limits::{BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX};
 use martlet_protocol::time::Day;
 use martlet_protocol::{Envelope, Header, IdentityId};
 
-use crate::people::{NOW, Person, addressing, contains, rng};
-use crate::vectors;
+use crate::people::{NOW, Person, addressing, rng};
+use crate::{contains, vectors};
 
 fn bundle_of(person: &Person) -> Bundle {
     Bundle::issue(&person.device, person.prekey.public(), person.detection.public(), NOW)

@@ -14,3 +14,8 @@ mod seal;
 mod session;
 #[path = "../wire/vectors.rs"]
 mod vectors;
+
+/// Whether `needle` is anywhere in `haystack`.
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}

@@ -50,8 +50,3 @@ pub(crate) fn rng(seed: u8) -> ChaCha20Rng {
 pub(crate) fn addressing() -> Addressing {
     Addressing { network: NetworkTag::of("test"), shard: Shard(0), expiry: ExpiryHour::latest(NOW) }
 }
-
-/// Whether `needle` is anywhere in `haystack`.
-pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
-}

@@ -11,8 +11,8 @@ use martlet_protocol::{Envelope, Header, IdentityId, Kind};
 use proptest::prelude::*;
 
 use crate::by_hand::Opening;
-use crate::people::{Person, addressing, contains, rng};
-use crate::vectors;
+use crate::people::{Person, addressing, rng};
+use crate::{contains, vectors};
 
 const PAYLOAD: &[u8] = b"what only Bob may read";
 

@@ -17,8 +17,8 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::people::{addressing, contains, rng};
-use crate::vectors;
+use crate::people::{addressing, rng};
+use crate::{contains, vectors};
 
 const BOB: DeviceId = DeviceId([7; 32]);
 

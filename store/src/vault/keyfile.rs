@@ -96,16 +96,29 @@ const TAG_AT: usize = KEY_AT + KEY_BYTES;
 const CHECKSUM_AT: usize = KEY_FILE_BYTES - 32;
 
 impl KeyFile {
-    /// Makes a new key and writes the file (mode 0600, synced, never over an existing one).
+    /// Makes a new key and writes the file: [`Self::make`], then [`Self::write`].
     ///
     /// # Errors
-    /// [`StoreError::Failed`], also if the file exists; [`KeyFileError::WrongPassphrase`] for one
-    /// longer than [`PASSPHRASE_BYTES_MAX`].
+    /// As theirs.
     pub fn create(
         path: &Path,
         passphrase: Option<&[u8]>,
         rng: &mut impl CryptoRng,
     ) -> Result<MasterKey, KeyFileError> {
+        let (file, key) = Self::make(path, passphrase, rng)?;
+        file.write()?;
+        Ok(key)
+    }
+
+    /// Makes a new key and the file for it, in memory. Slow by design where there is a passphrase.
+    ///
+    /// # Errors
+    /// [`KeyFileError::WrongPassphrase`] for one longer than [`PASSPHRASE_BYTES_MAX`].
+    pub fn make(
+        path: &Path,
+        passphrase: Option<&[u8]>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, MasterKey), KeyFileError> {
         let mut key = MasterKey([0; KEY_BYTES]);
         rng.fill_bytes(&mut key.0);
         let bytes = match passphrase {
@@ -116,9 +129,17 @@ impl KeyFile {
                 wrapped(&key, passphrase, &cost, rng)?
             }
         };
-        write_new(path, &bytes[..])
-            .map_err(|error| StoreError::failed(format!("{}: {error}", path.display())))?;
-        Ok(key)
+        Ok((Self::parse(path, &bytes[..])?, key))
+    }
+
+    /// Writes a file just made (mode 0600, synced, never over an existing one).
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], also if the file exists.
+    pub fn write(&self) -> Result<(), KeyFileError> {
+        write_new(&self.path, &self.bytes[..])
+            .map_err(|error| StoreError::failed(format!("{}: {error}", self.path.display())))?;
+        Ok(())
     }
 
     /// Reads the file; `None` if there is none.

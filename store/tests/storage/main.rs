@@ -2,5 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod crash;
 mod damage;
+mod disk;
 mod fixture;
+mod mailbox_model;
+mod old_files;
+mod vault_model;

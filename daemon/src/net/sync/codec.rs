@@ -71,6 +71,8 @@ async fn read<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use futures::io::Cursor;
     use libp2p::request_response::Codec;
     use martlet_protocol::EnvelopeId;

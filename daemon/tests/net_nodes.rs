@@ -1,0 +1,14 @@
+//! The network between nodes on loopback: gossip, sync, dialling, and hostile peers.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "net_nodes/connecting.rs"]
+mod connecting;
+#[path = "net_nodes/gossip.rs"]
+mod gossip;
+#[path = "net_nodes/hostile.rs"]
+mod hostile;
+#[path = "net_nodes/support.rs"]
+mod support;
+#[path = "net_nodes/sync.rs"]
+mod sync;

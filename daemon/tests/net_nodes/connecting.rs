@@ -1,0 +1,171 @@
+//! Dialling, redialling, and which connection stays.
+
+use std::time::{Duration, Instant};
+
+use libp2p::Multiaddr;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{Node, Setup, envelope, network, until};
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn tcp(port: u16) -> Multiaddr {
+    format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
+}
+
+async fn talk(one: &Node, other: &Node, number: u32) {
+    one.send(&[envelope(number)]).await;
+    other.send(&[envelope(number + 1)]).await;
+    until("both have both", async || {
+        one.holds(&envelope(number + 1)) && other.holds(&envelope(number))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_start_together_connect_within_a_second() {
+    let (a, b) = (free_port(), free_port());
+    let started = Instant::now();
+    let one = Setup { listen: vec![tcp(a)], ..Setup::dialling(&tcp(b)) }.start();
+    let other = Setup { listen: vec![tcp(b)], ..Setup::dialling(&tcp(a)) }.start();
+    one.until_connected(&other).await;
+    other.until_connected(&one).await;
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    talk(&one, &other, 1).await;
+    talk(&one, &other, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_starts_later_is_found() {
+    let port = free_port();
+    let one = Setup::dialling(&tcp(port)).start();
+    // Long enough for a failure and a back-off: the peer list asks the running task.
+    until("tried", async || one.net.peers().await.is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let other = Setup { listen: vec![tcp(port)], ..Setup::default() }.start();
+    one.until_connected(&other).await;
+    talk(&one, &other, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_vanished_is_redialled() {
+    let port = free_port();
+    let keypair = Keypair::generate_ed25519();
+    let setup = Setup { listen: vec![tcp(port)], keypair: keypair.clone(), ..Setup::default() };
+    let peer = tcp(port).with(Protocol::P2p(keypair.public().to_peer_id()));
+    let one = Setup::dialling(&peer).start();
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let first = {
+        let _inside = runtime.enter();
+        setup.clone().start()
+    };
+    one.until_connected(&first).await;
+    // As by SIGKILL: nothing is said, the sockets are closed by the system.
+    runtime.shutdown_background();
+    until("gone", async || one.connected().await.is_empty()).await;
+    one.send(&[envelope(1)]).await;
+
+    let second = setup.start();
+    one.until_connected(&second).await;
+    until("what was sent meanwhile came", async || second.holds(&envelope(1))).await;
+    talk(&one, &second, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_whose_old_connection_is_dead_and_unnoticed_is_heard_at_once() {
+    let one = Setup::default().start();
+    let real = one.address().await;
+    let Some(Protocol::Tcp(port)) = real.iter().nth(1) else { panic!("a TCP address") };
+
+    // The first connection runs over a wire that can be cut without either end noticing.
+    let wire = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let through_wire: Multiaddr = real
+        .iter()
+        .map(|part| match part {
+            Protocol::Tcp(_) => Protocol::Tcp(wire.local_addr().unwrap().port()),
+            other => other,
+        })
+        .collect();
+    let (cut, is_cut) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let (mut near, _) = wire.accept().await.unwrap();
+        let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        tokio::select! {
+            _ = copy_bidirectional(&mut near, &mut far) => {}
+            _ = is_cut => {
+                // The near end is closed with its process; the far end hears nothing of it.
+                drop(near);
+                std::future::pending::<()>().await;
+            }
+        }
+        drop(far);
+    });
+
+    let keypair = Keypair::generate_ed25519();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let first = {
+        let _inside = runtime.enter();
+        Setup { keypair: keypair.clone(), ..Setup::dialling(&through_wire) }.start()
+    };
+    one.until_connected(&first).await;
+    talk(&one, &first, 1).await;
+    cut.send(()).unwrap();
+    runtime.shutdown_background();
+    assert_eq!(one.connected().await.len(), 1, "the death is not noticed");
+    one.send(&[envelope(10)]).await;
+
+    let started = Instant::now();
+    let second = Setup { keypair, ..Setup::dialling(&real) }.start();
+    until("what was sent into the dead connection came", async || second.holds(&envelope(10)))
+        .await;
+    for number in 11..31 {
+        one.send(&[envelope(number)]).await;
+    }
+    until("all came", async || (10..31).all(|number| second.holds(&envelope(number)))).await;
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_of_different_networks_part() {
+    let one = Setup::default().start();
+    let address = one.address().await;
+    let foreign = Setup { network: network("other"), ..Setup::dialling(&address) }.start();
+    let kin = Setup::dialling(&address).start();
+    one.until_connected(&kin).await;
+    until("parted", async || {
+        foreign.connected().await.is_empty() && one.connected().await.len() == 1
+    })
+    .await;
+    one.send(&[envelope(1)]).await;
+    until("kin has it", async || kin.holds(&envelope(1))).await;
+    assert!(foreign.seen().envelopes.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dialled_by_command() {
+    let one = Setup::default().start();
+    let other = Setup::default().start();
+    other.net.dial(one.address().await).await;
+    one.until_connected(&other).await;
+    let peers = other.connected().await;
+    assert_eq!(peers[0].peer_id, one.net.peer_id().to_base58());
+    one.net.shutdown().await;
+    until("disconnected", async || other.connected().await.is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_replaced() {
+    let one = Setup::default().start();
+    let address = one.address().await;
+    let Some(Protocol::Tcp(port)) = address.iter().nth(1) else { panic!("a TCP address") };
+    let other = Setup { listen: vec![tcp(port)], ..Setup::dialling(&address) }.start();
+    assert_ne!(other.address().await.iter().nth(1), address.iter().nth(1));
+    one.until_connected(&other).await;
+}

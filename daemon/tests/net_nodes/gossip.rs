@@ -1,0 +1,106 @@
+//! Gossip between nodes.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use martlet_protocol::ExpiryHour;
+
+use crate::support::{Setup, ack, envelope, envelope_of, envelopes, network, now, until};
+
+async fn crosses(listen: &str) {
+    let one = Setup { listen: vec![listen.parse().unwrap()], ..Setup::default() }.start();
+    let other = Setup::dialling(&one.address().await).start();
+    one.until_connected(&other).await;
+    one.send(&[envelope(1)]).await;
+    other.send(&[envelope(2)]).await;
+    until("both have both", async || one.live() == 2 && other.live() == 2).await;
+    until("each was told that the other stored it", async || {
+        one.seen().stored_by.contains(&envelope(1).id())
+            && other.seen().stored_by.contains(&envelope(2).id())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_envelope_crosses_by_tcp() {
+    crosses("/ip4/127.0.0.1/tcp/0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_envelope_crosses_by_quic() {
+    crosses("/ip4/127.0.0.1/udp/0/quic-v1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_between_forwards() {
+    let middle = Setup::default().start();
+    let address = middle.address().await;
+    let left = Setup::dialling(&address).start();
+    let right = Setup::dialling(&address).start();
+    middle.until_connected(&left).await;
+    middle.until_connected(&right).await;
+    for number in 0..20 {
+        left.send(&[envelope(number)]).await;
+        until("it reached the far end", async || right.holds(&envelope(number))).await;
+    }
+    assert_eq!(right.connected().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acks_are_gossiped() {
+    let one = Setup { holds: vec![envelope(1)], ..Setup::default() }.start();
+    let other = Setup::dialling(&one.address().await).start();
+    until("synced", async || other.holds(&envelope(1))).await;
+    other.net.publish_acks(vec![ack(1)]).await;
+    until("purged by the ack", async || !one.holds(&envelope(1))).await;
+    assert_eq!(one.seen().acks, [ack(1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_20_000_arrives_whole() {
+    const COUNT: u32 = 20_000;
+    let one = Setup::default().start();
+    let other = Setup::dialling(&one.address().await).start();
+    one.until_connected(&other).await;
+    let burst = envelopes(0..COUNT);
+    let started = Instant::now();
+    for part in burst.chunks(256) {
+        one.net.publish(part.to_vec()).await;
+    }
+    let published = started.elapsed();
+    until("all arrived", async || other.seen().envelopes.len() == burst.len()).await;
+    let arrived = started.elapsed();
+    println!("{COUNT} envelopes: handed over in {published:?}, arrived in {arrived:?}");
+    // The sender's mailbox is empty, so that none of them came by sync.
+    let ids: HashSet<_> = burst.iter().map(martlet_protocol::Envelope::id).collect();
+    assert!(other.seen().envelopes.keys().all(|id| ids.contains(id)));
+    assert!(other.seen().envelopes.values().all(|times| *times == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_to_nobody_goes_to_the_first_who_comes() {
+    let one = Setup::default().start();
+    // Not in the mailbox: sync does not bring it.
+    one.net.publish(vec![envelope(1)]).await;
+    let other = Setup::dialling(&one.address().await).start();
+    until("arrived", async || other.holds(&envelope(1))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_far_future_and_foreign_envelopes_are_not_delivered() {
+    let one = Setup::default().start();
+    let other = Setup::dialling(&one.address().await).start();
+    one.until_connected(&other).await;
+    let test = network("test");
+    let hour = ExpiryHour::containing(now());
+    one.net
+        .publish(vec![
+            envelope_of(&test, 1, hour),
+            envelope_of(&test, 2, ExpiryHour(hour.0 + 6 * 24 + 4)),
+            envelope_of(&network("other"), 3, ExpiryHour::latest(now())),
+            envelope(4),
+        ])
+        .await;
+    until("the good one arrived", async || other.holds(&envelope(4))).await;
+    assert_eq!(other.seen().envelopes.len(), 1);
+}

@@ -1,0 +1,280 @@
+//! A node with a mailbox and the least of an engine, and envelopes to send.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use libp2p::Multiaddr;
+use libp2p::identity::Keypair;
+use martlet_protocol::control::Peer;
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::{
+    Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, Shard, UnixMillis,
+};
+use martlet_store::Mailbox;
+use martlet_store::mailbox::MailboxOptions;
+use martletd::net::{self, NetConfig, NetEvent, NetHandle, NetSink, Stored};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+/// How long a test waits for something that should happen at once.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// A running node.
+pub(crate) struct Node {
+    pub(crate) net: NetHandle,
+    pub(crate) mailbox: Arc<Mailbox>,
+    seen: Arc<Mutex<Seen>>,
+    _dir: TempDir,
+}
+
+/// What the network brought to a node.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// How often each envelope was delivered.
+    pub(crate) envelopes: HashMap<EnvelopeId, usize>,
+    pub(crate) acks: Vec<Ack>,
+    pub(crate) stored_by: Vec<EnvelopeId>,
+    /// `up_to_arrival` and the number lacking.
+    pub(crate) reconciled: Vec<(u64, usize)>,
+}
+
+/// How a test's node differs from the default: a free TCP port on loopback, no peers, no mDNS.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) network: NetworkDescriptor,
+    pub(crate) keypair: Keypair,
+    pub(crate) listen: Vec<Multiaddr>,
+    pub(crate) static_peers: Vec<Multiaddr>,
+    /// Envelopes in the mailbox at start.
+    pub(crate) holds: Vec<Envelope>,
+    /// Acks applied to them.
+    pub(crate) acks: Vec<Ack>,
+    pub(crate) bytes_max: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            network: network("test"),
+            keypair: Keypair::generate_ed25519(),
+            listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
+            static_peers: Vec::new(),
+            holds: Vec::new(),
+            acks: Vec::new(),
+            bytes_max: 1 << 30,
+        }
+    }
+}
+
+impl Setup {
+    pub(crate) fn dialling(peer: &Multiaddr) -> Self {
+        Self { static_peers: vec![peer.clone()], ..Self::default() }
+    }
+
+    pub(crate) fn start(self) -> Node {
+        let dir = TempDir::new().unwrap();
+        let options = MailboxOptions { bytes_max: self.bytes_max, cache_bytes: 1 << 20 };
+        let mailbox = Arc::new(Mailbox::open(&dir.path().join("mailbox.redb"), options).unwrap());
+        store(&mailbox, &self.holds, &self.acks);
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (events, inbox) = mpsc::channel(8192);
+        let config = NetConfig {
+            network: self.network,
+            keypair: self.keypair,
+            listen: self.listen,
+            static_peers: self.static_peers,
+            mdns: false,
+        };
+        let net = net::spawn(config, Arc::clone(&mailbox), Sink { events }).unwrap();
+        let engine = Engine {
+            net: OnceLock::from(net.clone()),
+            runtime: tokio::runtime::Handle::current(),
+            mailbox: Arc::clone(&mailbox),
+            seen: Arc::clone(&seen),
+        };
+        std::thread::spawn(move || engine.run(inbox));
+        Node { net, mailbox, seen, _dir: dir }
+    }
+}
+
+impl Node {
+    /// An address to dial, with the peer id.
+    pub(crate) async fn address(&self) -> Multiaddr {
+        let mut addresses = Vec::new();
+        until("listening", async || {
+            addresses = self.net.listen_addresses().await;
+            !addresses.is_empty()
+        })
+        .await;
+        addresses.remove(0)
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap()
+    }
+
+    pub(crate) fn holds(&self, envelope: &Envelope) -> bool {
+        self.mailbox.view().unwrap().get(&envelope.id()).unwrap().is_some()
+    }
+
+    pub(crate) fn live(&self) -> u64 {
+        self.mailbox.view().unwrap().stats().unwrap().envelopes
+    }
+
+    /// Stores and gossips, as the engine does with a user's own.
+    pub(crate) async fn send(&self, envelopes: &[Envelope]) {
+        self.net.publish(envelopes.to_vec()).await;
+        store(&self.mailbox, envelopes, &[]);
+    }
+
+    pub(crate) async fn connected(&self) -> Vec<Peer> {
+        self.net.peers().await.into_iter().filter(|peer| peer.connected).collect()
+    }
+
+    pub(crate) async fn until_connected(&self, other: &Node) {
+        let id = other.net.peer_id().to_base58();
+        until("connected", async || self.connected().await.iter().any(|peer| peer.peer_id == id))
+            .await;
+    }
+}
+
+/// Waits for a condition.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(SOON, waiting).await.is_ok(), "not within {SOON:?}: {what}");
+}
+
+pub(crate) fn network(name: &str) -> NetworkDescriptor {
+    NetworkDescriptor { name: name.into(), ..NetworkDescriptor::default() }
+}
+
+pub(crate) fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    UnixMillis(since.as_millis().try_into().unwrap())
+}
+
+/// A conversation envelope for the network `test`, all its bytes made of `number`.
+pub(crate) fn envelope(number: u32) -> Envelope {
+    envelope_of(&network("test"), number, ExpiryHour::latest(now()))
+}
+
+pub(crate) fn envelopes(numbers: std::ops::Range<u32>) -> Vec<Envelope> {
+    numbers.map(envelope).collect()
+}
+
+pub(crate) fn envelope_of(
+    network: &NetworkDescriptor,
+    number: u32,
+    expiry: ExpiryHour,
+) -> Envelope {
+    let kind = Kind::Conversation;
+    let mut content = Header::encode_prefix(kind, network.tag(), Shard(0), expiry, 1).to_vec();
+    let mut bytes = blake3::Hasher::new().update(&number.to_be_bytes()).finalize_xof();
+    let mut rest = [0; 16 + 16 + 512];
+    bytes.fill(&mut rest);
+    rest[16..32].copy_from_slice(&secret(number).commit().0);
+    content.extend(rest);
+    Envelope::new(content)
+}
+
+/// The ack that purges [`envelope`].
+pub(crate) fn ack(number: u32) -> Ack {
+    Ack { envelope: envelope(number).id(), slot: 0, secret: secret(number) }
+}
+
+fn secret(number: u32) -> AckSecret {
+    let mut secret = [7; 16];
+    secret[..4].copy_from_slice(&number.to_be_bytes());
+    AckSecret(secret)
+}
+
+fn store(mailbox: &Mailbox, envelopes: &[Envelope], acks: &[Ack]) {
+    let mut txn = mailbox.begin().unwrap();
+    for envelope in envelopes {
+        let header = Header::parse(&envelope.content).unwrap();
+        txn.insert(&envelope.id(), envelope, &header, now()).unwrap();
+    }
+    for ack in acks {
+        txn.acknowledge(ack).unwrap();
+    }
+    txn.commit().unwrap();
+}
+
+struct Sink {
+    events: mpsc::Sender<NetEvent>,
+}
+
+impl NetSink for Sink {
+    async fn deliver(&self, event: NetEvent) {
+        // A test that has ended needs no more events.
+        let _ = self.events.send(event).await;
+    }
+}
+
+/// The least of an engine: what comes is committed, batch by batch, and then told.
+struct Engine {
+    net: OnceLock<NetHandle>,
+    runtime: tokio::runtime::Handle,
+    mailbox: Arc<Mailbox>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Engine {
+    fn run(self, mut inbox: mpsc::Receiver<NetEvent>) {
+        let mut events = Vec::new();
+        while inbox.blocking_recv_many(&mut events, 1024) > 0 {
+            let mut txn = self.mailbox.begin().unwrap();
+            let mut told = Vec::new();
+            let mut answers = Vec::new();
+            for event in events.drain(..) {
+                let mut seen = self.seen.lock().unwrap();
+                match event {
+                    NetEvent::Envelopes { from, envelopes, stored } => {
+                        let mut answer = Stored::All;
+                        let mut ids = Vec::new();
+                        for received in envelopes {
+                            let id = received.id;
+                            assert_eq!(id, received.envelope.id());
+                            *seen.envelopes.entry(id).or_default() += 1;
+                            let inserted = txn
+                                .insert(&id, &received.envelope, &received.header, now())
+                                .unwrap();
+                            match inserted {
+                                martlet_store::mailbox::Inserted::Full => answer = Stored::Full,
+                                _ => ids.push(id),
+                            }
+                        }
+                        told.push((from, ids));
+                        answers.extend(stored.map(|reply| (reply, answer)));
+                    }
+                    NetEvent::Acks { acks, .. } => {
+                        for ack in &acks {
+                            txn.acknowledge(ack).unwrap();
+                        }
+                        seen.acks.extend(acks);
+                    }
+                    NetEvent::StoredBy { ids, .. } => seen.stored_by.extend(ids),
+                    NetEvent::Reconciled { up_to_arrival, lacking, .. } => {
+                        seen.reconciled.push((up_to_arrival, lacking.len()));
+                    }
+                }
+            }
+            txn.commit().unwrap();
+            for (reply, answer) in answers {
+                // The sync may have been given up.
+                let _ = reply.send(answer);
+            }
+            let net = self.net.get().unwrap().clone();
+            self.runtime.spawn(async move {
+                for (peer, ids) in told {
+                    net.stored(peer, ids).await;
+                }
+            });
+        }
+    }
+}

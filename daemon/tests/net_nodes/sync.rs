@@ -1,0 +1,70 @@
+//! Sync between nodes.
+
+use std::time::Instant;
+
+use martlet_protocol::Envelope;
+
+use crate::support::{Setup, ack, envelope, envelopes, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_each_lacks_comes_on_connecting() {
+    let shared = envelopes(0..500);
+    let left: Vec<Envelope> = [&shared[..], &envelopes(1_000..2_000)].concat();
+    let right: Vec<Envelope> = [&shared[..], &envelopes(2_000..3_000)].concat();
+    let one = Setup { holds: left, ..Setup::default() }.start();
+    let started = Instant::now();
+    let other = Setup { holds: right, ..Setup::dialling(&one.address().await) }.start();
+    until("both hold all", async || one.live() == 2_500 && other.live() == 2_500).await;
+    println!("1,000 each way: {:?}", started.elapsed());
+    until("each knows what the other stored", async || {
+        let (one, other) = (one.seen(), other.seen());
+        one.stored_by.len() >= 1_000 && other.stored_by.len() >= 1_000
+    })
+    .await;
+    let reconciled = [one.seen().reconciled.clone(), other.seen().reconciled.clone()].concat();
+    assert!(reconciled.contains(&(1_500, 1_000)), "the initiator reports what the peer lacked");
+    // The sync is repeated once things have settled; then the two are equal, and both know it.
+    until("equal", async || {
+        one.seen().reconciled.contains(&(2_500, 0)) && other.seen().reconciled.contains(&(2_500, 0))
+    })
+    .await;
+    let shared_again = shared.iter().any(|envelope| {
+        let id = envelope.id();
+        one.seen().envelopes.contains_key(&id) || other.seen().envelopes.contains_key(&id)
+    });
+    assert!(!shared_again, "what both had was not sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_waiting_are_fetched() {
+    let one = Setup { holds: envelopes(0..10_000), ..Setup::default() }.start();
+    let started = Instant::now();
+    let other = Setup::dialling(&one.address().await).start();
+    until("all fetched", async || other.live() == 10_000).await;
+    println!("10,000 fetched: {:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_spreads_whichever_side_begins() {
+    // Both purge something that the other holds live: one of the two begins the sync, so both
+    // directions are taken.
+    let holds = vec![envelope(1), envelope(2), envelope(3)];
+    let one = Setup { holds: holds.clone(), acks: vec![ack(1)], ..Setup::default() }.start();
+    let other =
+        Setup { holds, acks: vec![ack(2)], ..Setup::dialling(&one.address().await) }.start();
+    until("both purged both", async || one.live() == 1 && other.live() == 1).await;
+    assert!(one.holds(&envelope(3)) && other.holds(&envelope(3)));
+    assert!(one.seen().envelopes.is_empty() && other.seen().envelopes.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_mailbox_refuses_and_stays_connected() {
+    let one = Setup { holds: envelopes(0..200), ..Setup::default() }.start();
+    let small = Setup { bytes_max: 50 * 1024, ..Setup::dialling(&one.address().await) }.start();
+    until("full", async || small.live() > 10).await;
+    small.until_connected(&one).await;
+    assert!(small.live() < 200);
+    one.send(&[envelope(900)]).await;
+    until("gossip goes on", async || small.seen().envelopes.contains_key(&envelope(900).id()))
+        .await;
+}
