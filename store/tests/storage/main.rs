@@ -6,3 +6,6 @@ mod crash;
 mod damage;
 mod disk;
 mod fixture;
+mod mailbox_model;
+mod old_files;
+mod vault_model;

@@ -6,7 +6,7 @@ use martlet_protocol::control::{
 use martlet_protocol::limits::{
     HELD_BACK_MESSAGES_MAX, HISTORY_PAGE_MAX, HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX,
 };
-use martlet_protocol::{DeviceId, IdentityId, MessageId};
+use martlet_protocol::{DeviceId, IdentityId, MessageId, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::records::{
     Body, ConversationRecord, HELD, HeldRecord, MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord,
@@ -63,22 +63,23 @@ impl User {
 
     /// Shows what waited too long for what was sent before it.
     pub(super) fn release_held(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let now = turn.now;
-        let due: Vec<_> = self
-            .held
-            .iter()
-            .filter_map(|(group, held)| {
-                let (first, since) = held.since.first_key_value()?;
-                let is_due = now.since(held.last_arrival) >= HOLD_BACK_IDLE_MAX
-                    || now.since(*since) >= HOLD_BACK_MAX;
-                is_due.then_some((*group, *first))
-            })
-            .collect();
-        for ((identity, device), first) in due {
-            self.set_due(identity, device, first);
-            self.release_due(turn, identity, device)?;
+        for (identity, device) in self.held.keys().copied().collect::<Vec<_>>() {
+            // One gap after the other: what waited behind the second has waited as long.
+            while let Some(first) = self.overdue(identity, device, turn.now) {
+                self.set_due(identity, device, first);
+                self.release_due(turn, identity, device)?;
+            }
         }
         Ok(())
+    }
+
+    /// The first held message of a device, if it has waited long enough.
+    fn overdue(&self, identity: IdentityId, device: DeviceId, now: UnixMillis) -> Option<u64> {
+        let held = self.held.get(&(identity, device))?;
+        let (first, since) = held.since.first_key_value()?;
+        let is_due = now.since(held.last_arrival) >= HOLD_BACK_IDLE_MAX
+            || now.since(*since) >= HOLD_BACK_MAX;
+        is_due.then_some(*first)
     }
 
     fn release_due(

@@ -175,6 +175,22 @@ impl User {
         }
     }
 
+    /// An unknown sender's messages are bounded, those held back included.
+    fn has_room_for_message(&self, identity: &IdentityId) -> bool {
+        if self.contacts.contains_key(identity) {
+            return true;
+        }
+        let shown = self.conversation_record(identity).map_or(0, |record| record.received);
+        let held: usize = self
+            .held
+            .iter()
+            .filter(|((of, _), _)| of == identity)
+            .map(|(_, held)| held.since.len())
+            .sum();
+        shown + u64::try_from(held).unwrap_or(u64::MAX)
+            < u64::try_from(REQUEST_MESSAGES_MAX).unwrap_or(u64::MAX)
+    }
+
     fn open_conversation(
         &mut self,
         turn: &mut Turn<'_>,
@@ -202,13 +218,14 @@ impl User {
         envelope: &Envelope,
         header: &Header,
     ) -> Result<(), StoreError> {
-        let Some(inbound) = self.inbound.get_mut(&session) else { return Ok(()) };
-        let (identity, device) = (inbound.identity, inbound.device);
-        let is_request = !self.contacts.contains_key(&identity);
-        let received = self.conversations.get(&identity).map_or(0, |record| record.received);
-        if is_request && received >= u64::try_from(REQUEST_MESSAGES_MAX).unwrap_or(u64::MAX) {
+        let Some(identity) = self.inbound.get(&session).map(|inbound| inbound.identity) else {
+            return Ok(());
+        };
+        if !self.has_room_for_message(&identity) {
             return Ok(());
         }
+        let Some(inbound) = self.inbound.get_mut(&session) else { return Ok(()) };
+        let device = inbound.device;
         let opened = inbound.session.open(index, id, header, &envelope.content);
         let decrypted = match opened {
             Ok(decrypted) => decrypted,
