@@ -28,6 +28,9 @@ pub const SHARD_BITS_MAX: u8 = 12;
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Longest name of a contact or a user, bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Highest number of a message within its conversation: what JSON holds exactly, and far from where
+/// counting on would overflow.
+pub const MESSAGE_SEQ_MAX: u64 = 1 << 53;
 /// Messages of one Megolm session: receivers hold every tag of it in memory.
 pub const SESSION_MESSAGES_MAX: u32 = 128;
 /// Longest use of one Megolm session: bounds what a stolen device state opens later.
