@@ -167,10 +167,7 @@ impl<S: NetSink> Task<S> {
                     self.on_timer();
                     Timers::Changed
                 }
-                () = std::future::ready(()), if self.outgoing.has_due() => {
-                    self.publish_some();
-                    Timers::Same
-                }
+                () = std::future::ready(()), if self.outgoing.has_due() => self.publish_some(),
             };
             // What else is ready goes in the same batch.
             for _ in 0..EVENTS_PER_TURN {
@@ -194,12 +191,11 @@ impl<S: NetSink> Task<S> {
         match command {
             Command::Publish(envelopes) => {
                 self.outgoing.add(envelopes);
-                self.publish_some();
-                Timers::Same
+                if self.outgoing.has_due() { self.publish_some() } else { Timers::Same }
             }
             Command::PublishAcks(acks) => {
                 self.publish_acks(&acks);
-                Timers::Same
+                Timers::Changed
             }
             Command::Stored(peer, ids) => {
                 let due = Instant::now() + ACK_DELAY;
@@ -317,7 +313,7 @@ impl<S: NetSink> Task<S> {
             self.swarm.close_connection(connection);
             if let Some(state) = self.peers.get_mut(&peer) {
                 // Gossip may have gone into it.
-                state.sync.gap(now);
+                state.sync.turn(now);
             }
         }
         self.dial_due();
@@ -386,9 +382,9 @@ impl<S: NetSink> Task<S> {
                 return;
             }
             if let Some(state) = self.peers.get_mut(&peer) {
-                state.sync.started();
+                let failures = state.sync.started();
                 self.syncs_running += 1;
-                tokio::spawn(initiator::run(Arc::clone(&self.context), peer));
+                tokio::spawn(initiator::run(Arc::clone(&self.context), peer, failures));
             }
         }
     }
