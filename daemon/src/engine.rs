@@ -1,7 +1,383 @@
-//! The engine: messenger logic, synchronous, on its own thread.
+//! The engine: messenger logic, synchronous, given time and randomness.
+//!
+//! [`Engine::run_batch`] takes all inputs that are waiting, decides, commits the vault, releases
+//! what may leave once that is on disk (replies, events, envelopes, acks), commits the mailbox, and
+//! releases what may leave once *that* is on disk (word to the neighbours that their envelopes are
+//! stored). The daemon runs it on a thread of its own ([`spawn`]); tests and the simulator call it
+//! directly.
+//!
+//! The mailbox is a log: each envelope gets an arrival number, and the vault keeps how far the user
+//! has looked. Restart, unlock and recovery are therefore the same: look at what has arrived since.
 
 pub mod command;
-pub mod handle;
+mod handle;
+mod relay;
+mod thread;
+mod turn;
+mod user;
 
 pub use command::Command;
 pub use handle::EngineHandle;
+pub use thread::spawn;
+pub use turn::{Effects, Fault, Outlet};
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use libp2p::PeerId;
+use lru::LruCache;
+use martlet_protocol::control::{ErrorCode, Problem};
+use martlet_protocol::limits::{ORPHAN_ACKS_MAX, SWEEP_BATCH_MAX, SWEEP_INTERVAL};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::{Ack, EnvelopeId, UnixMillis};
+use martlet_store::mailbox::{Mailbox, MailboxOptions};
+use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
+use martlet_store::{StoreError, Vault};
+use rand_chacha::ChaCha20Rng;
+use tokio::sync::oneshot;
+
+use crate::net::{NetEvent, Stored};
+use turn::{Call, Job, Turn};
+use user::User;
+
+/// Memory redb may use for the vault's pages, bytes: a few thousand pages, what is in use.
+const VAULT_CACHE_BYTES: usize = 8 << 20;
+/// The same for the mailbox.
+const MAILBOX_CACHE_BYTES: usize = 8 << 20;
+
+/// How to run the engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Holds `mailbox.redb`, `vault.redb` and `vault.key`.
+    pub data_dir: PathBuf,
+    /// The network to be part of.
+    pub network: NetworkDescriptor,
+    /// Bytes of envelopes held at most.
+    pub mailbox_bytes_max: u64,
+}
+
+/// Why the engine could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A database or the key file.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key file.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// No thread to be had.
+    #[error("cannot start the engine's thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// One thing that happened.
+pub enum Input {
+    /// The network brought something.
+    Net(NetEvent),
+    /// The user asks for something.
+    Command(Box<dyn Job>),
+    /// Time has passed.
+    Tick,
+}
+
+/// The messenger's state and its two databases.
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    mailbox: Arc<Mailbox>,
+    user: Option<User>,
+    /// The key of a vault that is to be opened again after a failed commit.
+    recover: Option<MasterKey>,
+    has_key_file: bool,
+    has_passphrase: bool,
+    storage_failed: Option<String>,
+    /// The vault is closed once the batch that asked for it is committed.
+    lock_after_turn: bool,
+    orphan_acks: LruCache<EnvelopeId, Vec<Ack>>,
+    swept_at: UnixMillis,
+}
+
+impl Engine {
+    /// Opens the databases; a vault without a passphrase is unlocked at once.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a damaged file is left as it is.
+    pub fn open(config: EngineConfig) -> Result<Self, EngineError> {
+        let options = MailboxOptions {
+            bytes_max: config.mailbox_bytes_max,
+            cache_bytes: MAILBOX_CACHE_BYTES,
+        };
+        let mailbox = Arc::new(Mailbox::open(&config.data_dir.join("mailbox.redb"), options)?);
+        let key_file = KeyFile::read(&key_file_path(&config.data_dir))?;
+        let has_passphrase = key_file.as_ref().is_some_and(KeyFile::has_passphrase);
+        let recover = match &key_file {
+            Some(file) if !has_passphrase => Some(file.unwrap(None)?),
+            Some(_) | None => None,
+        };
+        let mut engine = Self {
+            mailbox,
+            user: None,
+            recover: None,
+            has_key_file: key_file.is_some(),
+            has_passphrase,
+            storage_failed: None,
+            lock_after_turn: false,
+            orphan_acks: LruCache::new(
+                NonZeroUsize::new(ORPHAN_ACKS_MAX).unwrap_or(NonZeroUsize::MIN),
+            ),
+            swept_at: UnixMillis(0),
+            config,
+        };
+        if let Some(key) = recover {
+            let vault = Vault::open(&engine.vault_path(), &key, VAULT_CACHE_BYTES)?;
+            engine.load_user(vault, key)?;
+        }
+        Ok(engine)
+    }
+
+    /// The mailbox, for those who read it beside the engine.
+    #[must_use]
+    pub fn mailbox(&self) -> Arc<Mailbox> {
+        Arc::clone(&self.mailbox)
+    }
+
+    /// Whether there is more in the mailbox to look at: run another batch soon.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.user.as_ref().is_some_and(User::is_behind)
+    }
+
+    /// Handles `inputs` in one commit, and releases the effects to `outlet`.
+    pub fn run_batch(
+        &mut self,
+        inputs: impl IntoIterator<Item = Input>,
+        now: UnixMillis,
+        rng: &mut ChaCha20Rng,
+        outlet: &mut impl Outlet,
+    ) {
+        let mut inputs = inputs.into_iter();
+        self.recover();
+        let result = self.begin(now, rng).and_then(|mut turn| {
+            let handled = inputs
+                .by_ref()
+                .try_for_each(|input| self.handle(input, &mut turn))
+                .and_then(|()| self.look_at_mailbox(&mut turn));
+            match handled {
+                Ok(()) => self.commit(turn, outlet),
+                Err(error) => {
+                    turn.effects.fail(&problem(&error));
+                    Err(error)
+                }
+            }
+        });
+        match result {
+            Ok(()) => self.storage_failed = None,
+            Err(error) => {
+                tracing::error!(%error, "a commit failed");
+                self.storage_failed = Some(error.to_string());
+                inputs.for_each(|input| refuse(input, &problem(&error)));
+                self.forget_uncommitted();
+            }
+        }
+    }
+
+    fn begin<'a>(
+        &mut self,
+        now: UnixMillis,
+        rng: &'a mut ChaCha20Rng,
+    ) -> Result<Turn<'a>, StoreError> {
+        let vault = self.user.as_ref().map(|user| user.begin(rng)).transpose()?;
+        Ok(Turn::new(now, rng, self.mailbox.begin()?, vault))
+    }
+
+    fn handle(&mut self, input: Input, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        match input {
+            Input::Net(NetEvent::Envelopes { from, envelopes, stored }) => {
+                self.take_envelopes(turn, from, envelopes, stored)
+            }
+            Input::Net(NetEvent::Acks { acks, .. }) => {
+                acks.into_iter().try_for_each(|ack| self.take_ack(turn, ack))
+            }
+            Input::Net(NetEvent::StoredBy { ids, .. }) => match &mut self.user {
+                Some(user) => user.note_stored(turn, &ids),
+                None => Ok(()),
+            },
+            Input::Net(NetEvent::Reconciled { up_to_arrival, lacking, .. }) => {
+                match &mut self.user {
+                    Some(user) => user.note_reconciled(turn, up_to_arrival, &lacking),
+                    None => Ok(()),
+                }
+            }
+            Input::Command(job) => job.run(self, turn),
+            Input::Tick => self.tick(turn),
+        }
+    }
+
+    fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if turn.now.since(self.swept_at) >= SWEEP_INTERVAL || turn.now < self.swept_at {
+            let now = turn.now;
+            let swept = turn.mailbox_mut().sweep(now, SWEEP_BATCH_MAX)?;
+            if swept > 0 {
+                turn.mailbox_is_dirty();
+            }
+            if swept < SWEEP_BATCH_MAX {
+                self.swept_at = turn.now;
+            }
+        }
+        match &mut self.user {
+            Some(user) => user.tick(turn),
+            None => Ok(()),
+        }
+    }
+
+    fn look_at_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        match &mut self.user {
+            Some(user) => user.look_at_mailbox(turn),
+            None => Ok(()),
+        }
+    }
+
+    /// Commits the vault, releases, commits the mailbox, releases.
+    fn commit(&mut self, mut turn: Turn<'_>, outlet: &mut impl Outlet) -> Result<(), StoreError> {
+        let vault_result = match &mut self.user {
+            Some(user) => user.flush(&mut turn).and_then(|()| turn.commit_vault()),
+            None => Ok(()),
+        };
+        if let Err(error) = vault_result {
+            turn.effects.fail(&problem(&error));
+            return Err(error);
+        }
+        let (mailbox, mut effects) = turn.into_mailbox();
+        let stored = std::mem::take(&mut effects.stored);
+        let waiting = std::mem::take(&mut effects.stored_replies);
+        outlet.release(effects);
+
+        let result = match mailbox {
+            Some(mailbox) => mailbox.commit(),
+            None => Ok(()),
+        };
+        let answer = if result.is_ok() { Stored::All } else { Stored::Full };
+        for (reply, refused) in waiting {
+            // The one who asked may have gone.
+            let _ = reply.send(if refused { Stored::Full } else { answer });
+        }
+        result?;
+        if !stored.is_empty() {
+            outlet.stored(stored);
+        }
+        if let Some(user) = &mut self.user {
+            user.mailbox_committed();
+        }
+        if std::mem::take(&mut self.lock_after_turn) {
+            self.user = None;
+        }
+        Ok(())
+    }
+
+    /// After a failed commit memory and disk differ: memory is thrown away.
+    fn forget_uncommitted(&mut self) {
+        if let Some(user) = self.user.take() {
+            self.recover = Some(user.into_key());
+        }
+        if let Err(error) = self.mailbox.reopen() {
+            tracing::error!(%error, "the mailbox does not open again yet");
+        }
+    }
+
+    fn recover(&mut self) {
+        let Some(key) = self.recover.take() else { return };
+        let loaded = Vault::open(&self.vault_path(), &key, VAULT_CACHE_BYTES)
+            .and_then(|vault| self.load_user(vault, key.clone()));
+        if let Err(error) = loaded {
+            tracing::error!(%error, "the vault does not open again yet");
+            self.recover = Some(key);
+        }
+    }
+
+    /// Lets a user who came in the middle of a batch take part in it.
+    fn join_turn(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if let Some(user) = &mut self.user {
+            let txn = user.begin(turn.rng)?;
+            turn.open_vault(txn);
+            user.tick(turn)?;
+        }
+        Ok(())
+    }
+
+    fn load_user(&mut self, vault: Vault, key: MasterKey) -> Result<(), StoreError> {
+        let user = User::load(vault, key, &self.mailbox, &self.config.network)?;
+        self.user = user;
+        Ok(())
+    }
+
+    fn vault_path(&self) -> PathBuf {
+        self.config.data_dir.join("vault.redb")
+    }
+
+    fn user_mut(&mut self) -> Result<&mut User, Problem> {
+        let (recover, failed, has_key_file) =
+            (&self.recover, &self.storage_failed, self.has_key_file);
+        self.user.as_mut().ok_or_else(|| {
+            if recover.is_some() {
+                let reason = failed.as_deref().unwrap_or("the disk failed");
+                Problem::new(ErrorCode::StorageFailed, reason)
+            } else if has_key_file {
+                Problem::new(ErrorCode::Locked, "the vault is locked; run: martletctl unlock")
+            } else {
+                Problem::new(
+                    ErrorCode::NoIdentity,
+                    "there is no identity yet; run: martletctl init",
+                )
+            }
+        })
+    }
+}
+
+impl Input {
+    /// A command, and where its reply comes.
+    pub fn command<C: Command>(command: C) -> (Self, oneshot::Receiver<Result<C::Reply, Problem>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self::Command(Box::new(Call { command, reply })), answer)
+    }
+}
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Net(event) => f.debug_tuple("Net").field(event).finish(),
+            Self::Command(_) => f.write_str("Command"),
+            Self::Tick => f.write_str("Tick"),
+        }
+    }
+}
+
+/// Where the key file of a data directory is.
+#[must_use]
+pub fn key_file_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("vault.key")
+}
+
+/// Peers and the envelopes of theirs that are on disk here.
+pub type StoredFor = std::collections::HashMap<PeerId, Vec<EnvelopeId>>;
+
+fn problem(error: &StoreError) -> Problem {
+    Problem::new(ErrorCode::StorageFailed, error.to_string())
+}
+
+fn refuse(input: Input, problem: &Problem) {
+    match input {
+        Input::Command(job) => job.refuse(problem.clone()),
+        Input::Net(NetEvent::Envelopes { stored: Some(reply), .. }) => {
+            // The one who asked may have gone.
+            let _ = reply.send(Stored::Full);
+        }
+        Input::Net(
+            NetEvent::Envelopes { stored: None, .. }
+            | NetEvent::Acks { .. }
+            | NetEvent::StoredBy { .. }
+            | NetEvent::Reconciled { .. },
+        )
+        | Input::Tick => {}
+    }
+}

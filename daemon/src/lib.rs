@@ -3,5 +3,12 @@
 //! An event loop only makes inputs; the engine, synchronous and on its own thread, decides; what it
 //! wrote is committed first, then its effects go out.
 
+pub mod cli;
+pub mod config;
+pub mod control;
 pub mod engine;
+pub mod lock;
+pub mod logging;
 pub mod net;
+pub mod peer_key;
+pub mod run;

@@ -11,7 +11,7 @@ mod gossip;
 mod intake;
 mod listen;
 mod peers;
-mod shorten;
+pub(crate) mod shorten;
 mod sync;
 mod task;
 pub mod transport;

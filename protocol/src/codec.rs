@@ -1,6 +1,7 @@
-//! The one codec: CBOR (RFC 8949) by `serde_cbor`, in its packed form, in which a struct is a map
-//! from field number to value and an enum variant is its number. Field order is therefore part of
-//! the format: fields and variants are only ever added at the end.
+//! The one codec: CBOR (RFC 8949) by `serde_cbor`, in its packed form. A struct is a map from field
+//! number to value; an enum variant is its number, or the array of its number and what it holds.
+//! Field order is therefore part of the format, names are not: fields and variants are only ever
+//! added at the end.
 //!
 //! Sizes are checked before decoding. Nothing is decoded into a dynamic value. Trailing bytes are
 //! an error, and so is nesting deeper than 128.
@@ -30,10 +31,10 @@ pub enum CodecError {
 /// Never for the types of this crate: writing to a `Vec` cannot fail, and none of them has a map
 /// of unknown length.
 #[must_use]
-#[expect(clippy::missing_panics_doc, reason = "documented above as unreachable")]
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
-    let mut serializer = serde_cbor::Serializer::new(&mut bytes).packed_format();
+    // The newer enum format of the library names variants that hold something, even when packed.
+    let mut serializer = serde_cbor::Serializer::new(&mut bytes).packed_format().legacy_enums();
     value.serialize(&mut serializer).expect("plain data always encodes");
     bytes
 }
@@ -46,5 +47,8 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, CodecE
     if bytes.len() > max {
         return Err(CodecError::TooLong { found: bytes.len(), max });
     }
-    Ok(serde_cbor::from_slice(bytes)?)
+    let mut deserializer = serde_cbor::Deserializer::from_slice(bytes).disable_standard_enums();
+    let value = T::deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
 }

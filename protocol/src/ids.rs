@@ -105,7 +105,9 @@ macro_rules! byte_id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Visitor;
+                struct Visitor {
+                    is_text: bool,
+                }
                 impl de::Visitor<'_> for Visitor {
                     type Value = $name;
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,13 +117,17 @@ macro_rules! byte_id {
                         $name::from_slice(bytes).map_err(E::custom)
                     }
                     fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        // On the wire an id has one form.
+                        if !self.is_text {
+                            return Err(E::invalid_type(de::Unexpected::Str(text), &self));
+                        }
                         text.parse().map_err(E::custom)
                     }
                 }
                 if deserializer.is_human_readable() {
-                    deserializer.deserialize_str(Visitor)
+                    deserializer.deserialize_str(Visitor { is_text: true })
                 } else {
-                    deserializer.deserialize_bytes(Visitor)
+                    deserializer.deserialize_bytes(Visitor { is_text: false })
                 }
             }
         }
@@ -276,6 +282,10 @@ impl FromStr for IdentityId {
         if checked.hrp() != Hrp::parse_unchecked(ID_PREFIX) {
             return Err(IdError::WrongPrefix { found: checked.hrp().to_string() });
         }
+        // One text per ID: 52 characters carry 260 bits, and the four left over must be zero.
+        checked
+            .validate_segwit_padding()
+            .map_err(|error| IdError::NotBech32m { reason: error.to_string() })?;
         let bytes: Vec<u8> = checked.byte_iter().collect();
         let id = Self::from_slice(&bytes)?;
         id.verifying_key()?;
@@ -284,7 +294,8 @@ impl FromStr for IdentityId {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    // `from_str_radix` alone would take "+f" for 15.
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()

@@ -37,7 +37,10 @@ pub const SESSION_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 pub const INBOUND_SESSIONS_PER_DEVICE_MAX: usize = 4096;
 /// How long a message waits for those sent before it, before it is shown without them: longer than
 /// gossip and a first sync need to fill a gap, short enough not to be noticed after a real loss.
-pub const HOLD_BACK_MAX: Duration = Duration::from_secs(10);
+/// Counted from the last message that came from the same device.
+pub const HOLD_BACK_IDLE_MAX: Duration = Duration::from_secs(10);
+/// The longest a message waits for those sent before it, whatever else comes.
+pub const HOLD_BACK_MAX: Duration = Duration::from_secs(60);
 /// Messages held back per conversation and device; past it they are shown in the order at hand.
 pub const HELD_BACK_MESSAGES_MAX: usize = 20_000;
 
@@ -78,6 +81,9 @@ pub const ORPHAN_ACKS_MAX: usize = 4096;
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// Envelopes dropped in one sweep transaction, so that a sweep never holds up delivery.
 pub const SWEEP_BATCH_MAX: usize = 10_000;
+
+/// Smallest quota of the mailbox, bytes: room for hundreds of messages; less is a mistake of units.
+pub const MAILBOX_BYTES_MIN: u64 = 1 << 20;
 
 // ---- network ---------------------------------------------------------------------------------
 
@@ -214,6 +220,32 @@ pub const NET_QUEUE_MAX: usize = 64;
 pub const CONTROL_BODY_BYTES_MAX: usize = 128 * 1024;
 /// Connections to the control socket at a time.
 pub const CONTROL_CONNECTIONS_MAX: usize = 256;
+/// Longest request line and headers, bytes: far over what any client sends.
+pub const CONTROL_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How long a client may take over a request's head, which includes how long a kept connection may
+/// be idle: longer than the pauses of a program that reuses its connection.
+pub const CONTROL_HEAD_READ_MAX: Duration = Duration::from_secs(120);
+/// Connections told that they are refused (another user's, or too many) at a time; further ones are
+/// closed without a word.
+pub const CONTROL_REFUSALS_MAX: usize = 16;
+/// How long a refused connection is kept open so that its client can read the answer.
+pub const CONTROL_REFUSAL_LINGER_MAX: Duration = Duration::from_secs(1);
+/// How long a stopping daemon waits for requests that are being answered.
+pub const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
+/// How often a follower of events hears a comment when nothing happens: under the idle time-outs of
+/// common proxies and clients.
+pub const EVENTS_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Largest response body ctl reads, bytes: a page of the longest texts, every byte escaped. It
+/// guards ctl against an endless answer, not against the daemon.
+pub const CONTROL_RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Largest Server-Sent Event ctl reads, bytes: the longest text, every byte escaped, with room.
+pub const CONTROL_EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// How long ctl waits for one answer: unlocking derives a key, which is slow on purpose.
+pub const CONTROL_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// First wait before ctl follows the events again after the daemon went away: it may be restarting.
+pub const EVENTS_RECONNECT_MIN: Duration = Duration::from_millis(50);
+/// Longest wait between two attempts to follow the events again: a user is watching.
+pub const EVENTS_RECONNECT_MAX: Duration = Duration::from_secs(2);
 /// Messages in one page of a history.
 pub const HISTORY_PAGE_MAX: u32 = 1000;
 /// Events kept in the durable log; the oldest go first.
@@ -236,3 +268,10 @@ pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 1024 * 1024;
 pub const PASSPHRASE_PASSES_MAX: u32 = 64;
 /// Most lanes a key file may ask for.
 pub const PASSPHRASE_LANES_MAX: u32 = 16;
+
+// ---- files -----------------------------------------------------------------------------------
+
+/// Largest configuration or network descriptor file, bytes: a mistaken path is not read whole.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// Largest transport key file, bytes: a protobuf of 68 bytes, and room.
+pub const PEER_KEY_BYTES_MAX: u64 = 1024;

@@ -1,31 +1,57 @@
-//! One redb database: opened, begun, and opened again after a failure.
+//! One redb database: made, verified, opened, and opened again after a failure.
 
 use std::cmp::Ordering;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{self, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::{fmt, io};
 
+use redb::backends::FileBackend;
 use redb::{
     Database as Redb, ReadTransaction, ReadableDatabase, StorageBackend, TypeName, WriteTransaction,
 };
 
 use crate::error::StoreError;
+use crate::mark::{Mark, Place};
+use crate::schema::Schema;
+use crate::verify::verify;
 
 /// A table of what there is only one of, by name.
 pub(crate) type Meta = redb::TableDefinition<'static, &'static [u8], &'static [u8]>;
 
-/// Exactly `N` bytes, as key or value. Not redb's own `[u8; N]`, so that rows of all widths are
-/// byte slices to the code above; fixed widths, because they make pages denser and their updates
-/// much cheaper.
-#[derive(Debug)]
-pub(crate) struct Bytes<const N: usize>;
-
 /// A redb database that can be opened again in place.
 pub(crate) struct Database {
     source: Source,
+    schema: &'static Schema,
     cache_bytes: usize,
+    /// The commit last acknowledged when the database was last closed by [`Self::reopen`].
+    acknowledged: AtomicU64,
     /// `None` after a failed [`Self::reopen`].
-    open: RwLock<Option<Redb>>,
+    open: RwLock<Option<Open>>,
+}
+
+struct Open {
+    redb: Redb,
+    mark: Arc<Mark>,
+}
+
+/// A write transaction of redb, whose commit is numbered and marked.
+pub(crate) struct Transaction {
+    pub(crate) redb: WriteTransaction,
+    schema: &'static Schema,
+    mark: Arc<Mark>,
+}
+
+/// What became of the commit that failed, known once the database is open again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastCommit {
+    /// It is there, whole: only the confirmation failed.
+    Kept,
+    /// Nothing of it is there.
+    Lost,
 }
 
 /// Where a database's bytes are.
@@ -37,47 +63,97 @@ pub(crate) enum Source {
     Backend(SharedBackend),
 }
 
+/// What is in a database beside its tables.
+pub(crate) trait Contents {
+    /// Fills an empty database.
+    fn fill(&self, transaction: &WriteTransaction) -> Result<(), StoreError>;
+    /// Looks at a filled one before it is opened for writing.
+    fn inspect(&self, snapshot: &ReadTransaction) -> Result<(), StoreError>;
+}
+
 /// A backend that outlives the database opened on it.
 #[derive(Clone)]
 pub(crate) struct SharedBackend(Arc<dyn StorageBackend>);
 
+/// Exactly `N` bytes, as key or value. Not redb's own `[u8; N]`, so that rows of all widths are
+/// byte slices to the code above; fixed widths, because they make pages denser and their updates
+/// much cheaper.
+#[derive(Debug)]
+pub(crate) struct Bytes<const N: usize>;
+
 impl Database {
-    /// Opens the database, made empty if there is none.
-    pub(crate) fn open(source: Source, cache_bytes: usize) -> Result<Self, StoreError> {
-        let database = source.open(cache_bytes)?;
-        Ok(Self { source, cache_bytes, open: RwLock::new(Some(database)) })
+    /// Opens the database: made if there is none, verified, and brought to the newest schema.
+    pub(crate) fn open(
+        source: Source,
+        schema: &'static Schema,
+        contents: &dyn Contents,
+        cache_bytes: usize,
+    ) -> Result<Self, StoreError> {
+        source.make(schema, contents, cache_bytes)?;
+        let open = source.open(schema, cache_bytes, &|snapshot| contents.inspect(snapshot))?;
+        Ok(Self {
+            source,
+            schema,
+            cache_bytes,
+            acknowledged: AtomicU64::new(open.mark.acknowledged()),
+            open: RwLock::new(Some(open)),
+        })
     }
 
     /// A snapshot of what is committed.
     pub(crate) fn read(&self) -> Result<ReadTransaction, StoreError> {
-        self.with(|database| database.begin_read().map_err(StoreError::failed))
+        self.with(|open| open.redb.begin_read().map_err(StoreError::failed))
     }
 
     /// A write transaction; waits until there is no other.
-    pub(crate) fn write(&self) -> Result<WriteTransaction, StoreError> {
-        self.with(|database| database.begin_write().map_err(StoreError::failed))
+    pub(crate) fn write(&self) -> Result<Transaction, StoreError> {
+        self.with(|open| {
+            let redb = open.redb.begin_write().map_err(StoreError::failed)?;
+            Ok(Transaction { redb, schema: self.schema, mark: Arc::clone(&open.mark) })
+        })
     }
 
-    /// Closes the database and opens it again: what a failed commit asks for.
-    pub(crate) fn reopen(&self) -> Result<(), StoreError> {
+    /// Closes the database and opens it again: what a failed commit asks for. Snapshots taken
+    /// before end with errors.
+    pub(crate) fn reopen(&self) -> Result<LastCommit, StoreError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // Closed first: redb holds a lock on the file.
-        drop(open.take());
-        *open = Some(self.source.open(self.cache_bytes)?);
-        Ok(())
+        if let Some(Open { redb, mark }) = open.take() {
+            self.acknowledged.store(mark.acknowledged(), atomic::Ordering::Relaxed);
+            drop(redb);
+        }
+        let opened = self.source.open(self.schema, self.cache_bytes, &|_| Ok(()))?;
+        let found = opened.mark.acknowledged();
+        *open = Some(opened);
+        if found > self.acknowledged.load(atomic::Ordering::Relaxed) {
+            Ok(LastCommit::Kept)
+        } else {
+            Ok(LastCommit::Lost)
+        }
     }
 
-    /// The file, or what stands for it in messages.
-    pub(crate) fn path(&self) -> &Path {
-        self.source.path()
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&Redb) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn with<T>(&self, act: impl FnOnce(&Open) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         open.as_ref().map_or_else(
             || Err(StoreError::failed("the database is closed after an earlier failure")),
             act,
         )
+    }
+}
+
+impl Transaction {
+    /// Writes everything to disk, and returns once it is there.
+    pub(crate) fn commit(self) -> Result<(), StoreError> {
+        let Self { redb, schema, mark } = self;
+        let number = schema.count_commit(&redb)?;
+        redb.commit().map_err(StoreError::failed)?;
+        mark.acknowledge(number);
+        Ok(())
+    }
+
+    /// Ends it without effect.
+    pub(crate) fn abort(self) -> Result<(), StoreError> {
+        self.redb.abort().map_err(StoreError::failed)
     }
 }
 
@@ -87,6 +163,7 @@ impl Source {
         Self::Backend(SharedBackend(Arc::new(backend)))
     }
 
+    /// Its name in messages.
     fn path(&self) -> &Path {
         match self {
             Self::File(path) => path,
@@ -94,21 +171,135 @@ impl Source {
         }
     }
 
-    fn open(&self, cache_bytes: usize) -> Result<Redb, StoreError> {
-        let mut builder = Redb::builder();
-        builder.set_cache_size(cache_bytes);
+    /// Makes the database if there is none.
+    fn make(
+        &self,
+        schema: &Schema,
+        contents: &dyn Contents,
+        cache_bytes: usize,
+    ) -> Result<(), StoreError> {
+        let fill = |database: Redb| -> Result<(), StoreError> {
+            schema.fill(&database, contents)?;
+            database.close().map_err(StoreError::failed)
+        };
         match self {
-            Self::File(path) => builder.create(path),
-            Self::Backend(backend) => builder.create_with_backend(backend.clone()),
+            Self::Backend(backend) => match backend.len() {
+                Ok(0) => fill(create(backend.clone(), cache_bytes)?),
+                Ok(_) => Ok(()),
+                Err(error) => Err(StoreError::failed(error)),
+            },
+            Self::File(path) => make_file(path, |file| {
+                let backend = FileBackend::new(file).map_err(StoreError::failed)?;
+                fill(create(backend, cache_bytes)?)
+            }),
         }
-        .map_err(StoreError::failed)
+    }
+
+    /// Verifies the database and opens it, at the newest schema.
+    fn open(
+        &self,
+        schema: &Schema,
+        cache_bytes: usize,
+        inspect: &dyn Fn(&ReadTransaction) -> Result<(), StoreError>,
+    ) -> Result<Open, StoreError> {
+        let path = self.path();
+        let place = self.mark_place()?;
+        let marked = place.read(path)?;
+        let inspect = |snapshot: &ReadTransaction| {
+            schema.check(snapshot, path)?;
+            if schema.commits(snapshot)? < marked.unwrap_or(0) {
+                return Err(StoreError::Damaged {
+                    path: path.to_path_buf(),
+                    reason: "its last commits are missing".to_owned(),
+                });
+            }
+            inspect(snapshot)
+        };
+        let redb = match self {
+            Self::Backend(backend) => {
+                verify(backend.clone(), path, cache_bytes, &inspect)?;
+                create(backend.clone(), cache_bytes)?
+            }
+            Self::File(_) => {
+                let unverified = self.open_file()?;
+                let unverified =
+                    FileBackend::new(unverified).map_err(|error| self.failed(&error))?;
+                verify(unverified, path, cache_bytes, &inspect)?;
+                Redb::builder()
+                    .set_cache_size(cache_bytes)
+                    .open(path)
+                    .map_err(|error| self.failed(&error))?
+            }
+        };
+        schema.migrate(&redb)?;
+        let commits = schema.commits(&redb.begin_read().map_err(StoreError::failed)?)?;
+        Ok(Open { redb, mark: Arc::new(Mark::new(place, commits)) })
+    }
+
+    fn mark_place(&self) -> Result<Place, StoreError> {
+        match self {
+            Self::File(_) => self.open_file().map(Place::File),
+            Self::Backend(backend) => Ok(Place::Backend(backend.clone())),
+        }
+    }
+
+    /// The file, for writing: redb's lock asks for that too.
+    fn open_file(&self) -> Result<File, StoreError> {
+        let file = OpenOptions::new().read(true).write(true).open(self.path());
+        file.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &dyn fmt::Display) -> StoreError {
+        StoreError::failed(format!("{}: {error}", self.path().display()))
     }
 }
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("path", &self.path()).finish_non_exhaustive()
+        f.debug_struct("Database").field("path", &self.source.path()).finish_non_exhaustive()
     }
+}
+
+fn create(backend: impl StorageBackend, cache_bytes: usize) -> Result<Redb, StoreError> {
+    Redb::builder()
+        .set_cache_size(cache_bytes)
+        .create_with_backend(backend)
+        .map_err(StoreError::failed)
+}
+
+/// Makes the file at `path` if there is none: filled under another name, then moved to its own, so
+/// that a file which is there is whole or damaged, never unfinished.
+fn make_file(
+    path: &Path,
+    fill: impl FnOnce(File) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let failed = |error: io::Error| StoreError::failed(format!("{}: {error}", path.display()));
+    if fs::exists(path).map_err(failed)? {
+        return Ok(());
+    }
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".part");
+    let unfinished = PathBuf::from(unfinished);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        // What a crash left half made.
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .map_err(failed)?;
+    fill(file)?;
+    fs::rename(&unfinished, path).and_then(|()| sync_directory(path)).map_err(failed)
+}
+
+/// Makes the name of a new file last.
+pub(crate) fn sync_directory(of: &Path) -> io::Result<()> {
+    let directory = match of.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
+    };
+    File::open(directory)?.sync_all()
 }
 
 impl fmt::Debug for SharedBackend {

@@ -5,10 +5,14 @@ mod database;
 pub mod error;
 mod layer;
 pub mod mailbox;
+mod mark;
 mod migrate;
+pub mod records;
 mod schema;
 pub mod vault;
+mod verify;
 
+pub use database::LastCommit;
 pub use error::StoreError;
 pub use mailbox::{Mailbox, MailboxTxn, MailboxView};
 pub use vault::{Vault, VaultTxn};

@@ -28,9 +28,9 @@ use std::path::Path;
 use martlet_protocol::limits::MAILBOX_ENTRY_BYTES;
 use martlet_protocol::sync::{Bucket, BucketDigest};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
-use redb::{StorageBackend, WriteTransaction};
+use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 
-use crate::database::{Database, Source};
+use crate::database::{Contents, Database, LastCommit, Source, Transaction};
 use crate::error::StoreError;
 use crate::schema::Schema;
 use tables::Tables;
@@ -112,7 +112,7 @@ pub struct MailboxStats {
 /// A write transaction: one at a time, atomic, on disk once committed. Dropped without a commit it
 /// leaves nothing behind.
 pub struct MailboxTxn {
-    transaction: WriteTransaction,
+    transaction: Transaction,
     tables: Tables,
     bytes_max: u64,
 }
@@ -123,7 +123,7 @@ pub struct MailboxView {
     tables: Tables,
 }
 
-const SCHEMA: Schema = Schema { meta: tables::META, steps: &[] };
+static SCHEMA: Schema = Schema { meta: tables::META, steps: &[] };
 
 impl Mailbox {
     /// Opens the mailbox at `path`, made empty if there is none.
@@ -147,8 +147,7 @@ impl Mailbox {
     }
 
     fn from_source(source: Source, options: MailboxOptions) -> Result<Self, StoreError> {
-        let database = Database::open(source, options.cache_bytes)?;
-        SCHEMA.prepare(&database, |_| Ok(()))?;
+        let database = Database::open(source, &SCHEMA, &Empty, options.cache_bytes)?;
         Ok(Self { database, bytes_max: options.bytes_max })
     }
 
@@ -171,11 +170,12 @@ impl Mailbox {
     }
 
     /// Opens the database again after a commit failed (a full disk, say): until then every
-    /// transaction is refused.
+    /// transaction is refused. Tells what became of that commit. Views taken before are of no use
+    /// any more.
     ///
     /// # Errors
     /// As [`Self::open`]. The mailbox stays closed, and this can be tried again.
-    pub fn reopen(&self) -> Result<(), StoreError> {
+    pub fn reopen(&self) -> Result<LastCommit, StoreError> {
         self.database.reopen()
     }
 }
@@ -279,10 +279,10 @@ impl MailboxTxn {
     /// [`StoreError::Failed`]: continue with [`Mailbox::reopen`].
     pub fn commit(self) -> Result<(), StoreError> {
         if !self.tables.is_dirty() {
-            return self.transaction.abort().map_err(StoreError::failed);
+            return self.transaction.abort();
         }
-        self.tables.write(&self.transaction)?;
-        self.transaction.commit().map_err(StoreError::failed)
+        self.tables.write(&self.transaction.redb)?;
+        self.transaction.commit()
     }
 }
 
@@ -339,6 +339,19 @@ impl MailboxView {
     /// [`StoreError`].
     pub fn lacking(&self, ids: &[EnvelopeId]) -> Result<(Vec<EnvelopeId>, Vec<Ack>), StoreError> {
         self.tables.lacking(ids)
+    }
+}
+
+/// A new mailbox holds nothing.
+struct Empty;
+
+impl Contents for Empty {
+    fn fill(&self, _: &WriteTransaction) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn inspect(&self, _: &ReadTransaction) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

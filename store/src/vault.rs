@@ -15,12 +15,12 @@ use std::sync::Arc;
 use martlet_protocol::codec;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use redb::{ReadTransaction, ReadableTable, StorageBackend, WriteTransaction};
+use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::database::{Database, Meta, Source};
+use crate::database::{Contents, Database, LastCommit, Meta, Source, Transaction};
 use crate::error::StoreError;
 use crate::layer::{Definition, Held, Layer, Value};
 use crate::schema::Schema;
@@ -39,7 +39,7 @@ pub struct Vault {
 /// A write transaction: one at a time, atomic, on disk once committed. Reads see its own writes.
 /// Dropped without a commit it leaves nothing behind.
 pub struct VaultTxn {
-    transaction: WriteTransaction,
+    transaction: Transaction,
     snapshot: ReadTransaction,
     keys: Arc<Keys>,
     rng: ChaCha20Rng,
@@ -95,13 +95,12 @@ pub enum Key<'a> {
     Scoped(&'a [u8], u64),
 }
 
-/// Holds the schema version, the check value and the count of commits.
+/// Holds the schema version, the check value and the number of commits.
 const META: &str = ".vault";
 const CHECK_KEY: &[u8] = b"check";
 const CHECK_VALUE: &[u8] = b"martlet vault";
-const COMMITS_KEY: &[u8] = b"commits";
 
-const SCHEMA: Schema = Schema { meta: META, steps: &[] };
+static SCHEMA: Schema = Schema { meta: META, steps: &[] };
 
 impl Vault {
     /// Opens (or creates) the database at `path` with the vault's master key.
@@ -135,9 +134,7 @@ impl Vault {
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
         let keys = Keys::new(key);
-        let database = Database::open(source, cache_bytes)?;
-        SCHEMA.prepare(&database, |transaction| write_check_value(transaction, &keys))?;
-        verify_check_value(&database.read()?, &keys)?;
+        let database = Database::open(source, &SCHEMA, &keys, cache_bytes)?;
         Ok(Self { database, keys: Arc::new(keys) })
     }
 
@@ -158,11 +155,12 @@ impl Vault {
     }
 
     /// Opens the database again after a commit failed (a full disk, say): until then every
-    /// transaction is refused.
+    /// transaction is refused. Tells what became of that commit. Whatever is in memory of what
+    /// [`LastCommit::Lost`] undid is to be read again.
     ///
     /// # Errors
     /// As [`Self::open`]. The vault stays closed, and this can be tried again.
-    pub fn reopen(&self) -> Result<(), StoreError> {
+    pub fn reopen(&self) -> Result<LastCommit, StoreError> {
         self.database.reopen()
     }
 }
@@ -300,13 +298,12 @@ impl VaultTxn {
         drop(snapshot);
         let tables = tables.into_inner();
         if !tables.iter().any(Layer::is_dirty) {
-            return transaction.abort().map_err(StoreError::failed);
+            return transaction.abort();
         }
         for table in tables {
-            write_records(table, &keys, &mut rng, &transaction)?;
+            write_records(table, &keys, &mut rng, &transaction.redb)?;
         }
-        count_commit(&transaction)?;
-        transaction.commit().map_err(StoreError::failed)
+        transaction.commit()
     }
 
     fn numbered<V: DeserializeOwned>(
@@ -448,42 +445,35 @@ fn write_records(
     Ok(())
 }
 
-/// Counts the commit, so that it can be told whether the last one reached the disk.
-fn count_commit(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    let mut meta = transaction.open_table(Meta::new(META)).map_err(StoreError::failed)?;
-    let commits = match meta.get(COMMITS_KEY).map_err(StoreError::failed)? {
-        None => 0,
-        Some(commits) => match commits.value().try_into() {
-            Ok(bytes) => u64::from_be_bytes(bytes),
-            Err(_) => return Err(StoreError::Record { table: META }),
-        },
-    };
-    meta.insert(COMMITS_KEY, &(commits + 1).to_be_bytes()[..]).map_err(StoreError::failed)?;
-    Ok(())
-}
+/// The check value, which tells at every opening whether the key is the right one.
+impl Contents for Keys {
+    fn fill(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        let mut sealed = vec![0; Self::sealed_len(CHECK_VALUE.len())];
+        // No other record under this key can have the same nonce but by a collision of 24 bytes,
+        // and a vault made again with the same key seals the same value.
+        let mut rng = ChaCha20Rng::from_seed([0; 32]);
+        self.seal(META, &check_key(), CHECK_VALUE, &mut rng, &mut sealed)?;
+        transaction
+            .open_table(Meta::new(META))
+            .map_err(StoreError::failed)?
+            .insert(CHECK_KEY, sealed.as_slice())
+            .map_err(StoreError::failed)?;
+        Ok(())
+    }
 
-/// Writes what tells at the next opening that the key is the right one.
-fn write_check_value(transaction: &WriteTransaction, keys: &Keys) -> Result<(), StoreError> {
-    let mut sealed = vec![0; Keys::sealed_len(CHECK_VALUE.len())];
-    // The first record sealed under a fresh master key, so the nonce need not be random.
-    let mut rng = ChaCha20Rng::from_seed([0; 32]);
-    keys.seal(META, &check_key(), CHECK_VALUE, &mut rng, &mut sealed)?;
-    transaction
-        .open_table(Meta::new(META))
-        .map_err(StoreError::failed)?
-        .insert(CHECK_KEY, sealed.as_slice())
-        .map_err(StoreError::failed)?;
-    Ok(())
-}
-
-fn verify_check_value(snapshot: &ReadTransaction, keys: &Keys) -> Result<(), StoreError> {
-    let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
-    let sealed = meta
-        .get(CHECK_KEY)
-        .map_err(StoreError::failed)?
-        .ok_or(StoreError::Record { table: META })?;
-    let value = keys.open(META, &check_key(), sealed.value())?;
-    if value.as_slice() == CHECK_VALUE { Ok(()) } else { Err(StoreError::Record { table: META }) }
+    fn inspect(&self, snapshot: &ReadTransaction) -> Result<(), StoreError> {
+        let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
+        let sealed = meta
+            .get(CHECK_KEY)
+            .map_err(StoreError::failed)?
+            .ok_or(StoreError::Record { table: META })?;
+        let value = self.open(META, &check_key(), sealed.value())?;
+        if value.as_slice() == CHECK_VALUE {
+            Ok(())
+        } else {
+            Err(StoreError::Record { table: META })
+        }
+    }
 }
 
 /// The check value's place, as far as its associated data goes.

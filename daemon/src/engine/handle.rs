@@ -1,17 +1,40 @@
 //! The engine as other tasks see it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use martlet_protocol::control::{Event, Problem};
-use tokio::sync::broadcast;
+use martlet_protocol::control::{ErrorCode, Event, InitResponse, Problem};
+use martlet_store::vault::keyfile::{KeyFile, KeyFileError};
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use zeroize::Zeroizing;
 
-use super::command::Command;
-use crate::net::NetEvent;
+use super::command::{Command, CreateUser, GetStatus, OpenVault};
+use super::user::clean_name;
+use super::{Input, key_file_path};
+use crate::net::{NetEvent, NetHandle, NetSink};
+
+/// What goes to the engine's thread.
+pub(super) enum Order {
+    Input(Input),
+    AttachNet(NetHandle),
+    Shutdown(oneshot::Sender<()>),
+}
 
 /// A handle to the engine's thread. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EngineHandle {
-    events: broadcast::Sender<Arc<Event>>,
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) events: broadcast::Sender<Arc<Event>>,
+    pub(super) data_dir: PathBuf,
+}
+
+impl NetSink for EngineHandle {
+    async fn deliver(&self, event: NetEvent) {
+        // A stopped engine needs no more events.
+        let _ = self.orders.send(Order::Input(Input::Net(event))).await;
+    }
 }
 
 impl EngineHandle {
@@ -20,18 +43,110 @@ impl EngineHandle {
     /// # Errors
     /// The command's own [`Problem`], `storage-failed` when the commit failed, `stopping` when the
     /// engine has ended.
-    pub async fn call<C: Command>(&self, _command: C) -> Result<C::Reply, Problem> {
-        std::future::pending().await
+    pub async fn call<C: Command>(&self, command: C) -> Result<C::Reply, Problem> {
+        let (input, answer) = Input::command(command);
+        self.orders.send(Order::Input(input)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
     }
 
-    /// Brings what the network delivered. Waits while the engine is behind.
-    pub async fn net_event(&self, _event: NetEvent) {}
+    /// Creates the identity and its vault. The key derivation runs beside the engine.
+    ///
+    /// # Errors
+    /// `invalid-name`, `identity-exists`, `storage-failed`, `stopping`.
+    pub async fn init(
+        &self,
+        name: Option<String>,
+        passphrase: Option<Zeroizing<String>>,
+    ) -> Result<InitResponse, Problem> {
+        use martlet_protocol::control::LockState;
+        // Before the key file is made: a refused request leaves nothing behind.
+        let name = name.map(|name| clean_name(&name)).transpose()?;
+        if self.call(GetStatus {}).await?.lock != LockState::NoIdentity {
+            return Err(Problem::new(
+                ErrorCode::IdentityExists,
+                "there is an identity already; this daemon's data directory holds it",
+            ));
+        }
+        let path = key_file_path(&self.data_dir);
+        let (key_file, key) = blocking(move || {
+            let passphrase = passphrase.as_ref().map(|text| text.as_bytes());
+            KeyFile::make(&path, passphrase, &mut UnwrapErr(SysRng))
+        })
+        .await?;
+        self.call(CreateUser { key_file, key, name }).await
+    }
+
+    /// Unlocks the vault. The key derivation is slow by design and runs beside the engine.
+    ///
+    /// # Errors
+    /// `wrong-passphrase`, `no-identity`, `storage-failed`, `stopping`.
+    pub async fn unlock(&self, passphrase: Option<Zeroizing<String>>) -> Result<(), Problem> {
+        let path = key_file_path(&self.data_dir);
+        let key = blocking(move || match KeyFile::read(&path)? {
+            None => Ok(None),
+            Some(file) => file.unwrap(passphrase.as_ref().map(|text| text.as_bytes())).map(Some),
+        })
+        .await?;
+        match key {
+            Some(key) => self.call(OpenVault { key }).await,
+            None => Err(Problem::new(
+                ErrorCode::NoIdentity,
+                "there is no identity yet; run: martletctl init",
+            )),
+        }
+    }
+
+    /// Gives the engine the network to send by.
+    pub async fn attach_net(&self, net: NetHandle) {
+        // A stopped engine needs no network.
+        let _ = self.orders.send(Order::AttachNet(net)).await;
+    }
 
     /// Events as they are committed, each numbered one more than the last. A receiver that lags
-    /// reads what it missed with [`command::ReadEvents`](super::command::ReadEvents). Closed when
-    /// the engine stops.
+    /// reads what it missed with [`super::command::ReadEvents`].
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
+    }
+
+    /// Waits until the engine's thread has ended, which is a defect while nothing has asked for it.
+    pub async fn ended(&self) {
+        self.orders.closed().await;
+    }
+
+    /// Ends the engine's thread once all it was given before is committed.
+    pub async fn shutdown(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.orders.send(Order::Shutdown(done)).await.is_ok() {
+            // An error means that it has ended, too.
+            let _ = ended.await;
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KeyFileError> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| stopping())?.map_err(|error| match error {
+        KeyFileError::WrongPassphrase => Problem::new(
+            ErrorCode::WrongPassphrase,
+            "wrong passphrase; try again (checking one is slow on purpose, and there is no lock-out)",
+        ),
+        KeyFileError::PassphraseRequired => Problem::new(
+            ErrorCode::WrongPassphrase,
+            "this vault has a passphrase; give it with: martletctl unlock --passphrase-file FILE",
+        ),
+        KeyFileError::Store(error) => super::problem(&error),
+    })
+}
+
+fn stopping() -> Problem {
+    Problem::new(ErrorCode::Stopping, "the daemon is stopping")
+}
+
+/// Hand-written: the key is not shown.
+impl std::fmt::Debug for CreateUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CreateUser(…)")
     }
 }

@@ -5,14 +5,14 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 /// The last six characters of a peer id: the first ones are the same for all.
-pub(super) fn peer(peer: &PeerId) -> String {
+pub(crate) fn peer(peer: &PeerId) -> String {
     let text = peer.to_base58();
     let tail = text.get(text.len().saturating_sub(6)..).unwrap_or_default();
     format!("…{tail}")
 }
 
 /// An address without its host's part: `ip4/192.168.…/tcp/4177`.
-pub(super) fn address(address: &Multiaddr) -> String {
+pub(crate) fn address(address: &Multiaddr) -> String {
     let parts: Vec<String> = address
         .iter()
         .filter_map(|protocol| match protocol {

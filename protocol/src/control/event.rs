@@ -9,6 +9,7 @@ use crate::time::UnixMillis;
 /// Query of `GET /v1/events`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct EventsQuery {
     /// Events after this number; 0 for all that are kept, absent for those to come. A
     /// `Last-Event-ID` header wins over it.

@@ -74,6 +74,7 @@ pub struct SendResponse {
 /// Query of `GET /v1/conversations/{name}/messages`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
     /// Most messages to return: 1 to 1000, 50 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ use crate::ids::{DeviceId, IdError, IdentityId};
 use crate::time::UnixMillis;
 
 const CONTEXT: &str = "martlet device certificate v1";
-/// Longest encoding, bytes: it has 164, and room for fields to come.
+/// Longest encoding, bytes: it has 152, and room for fields to come.
 pub const CERTIFICATE_BYTES_MAX: usize = 512;
 
 /// A valid certificate, with the bytes it was received as.

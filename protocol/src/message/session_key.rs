@@ -10,7 +10,7 @@ use crate::crypto::session::SessionGrant;
 
 /// The kind's number.
 pub const KIND: u16 = 2;
-/// Longest payload, bytes: it has about 400, and room for fields to come.
+/// Longest payload, bytes: it has about 300, and room for fields to come.
 pub const BYTES_MAX: usize = 2048;
 
 /// The key of a conversation session.

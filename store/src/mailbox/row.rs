@@ -115,19 +115,18 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Counts of the whole mailbox: `envelopes ‖ bytes ‖ tombstones ‖ last arrival ‖ commits`, 8 each.
+/// Counts of the whole mailbox: `envelopes ‖ bytes ‖ tombstones ‖ last arrival`, 8 each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Totals {
     pub(super) envelopes: u64,
     pub(super) bytes: u64,
     pub(super) tombstones: u64,
     pub(super) last_arrival: u64,
-    pub(super) commits: u64,
 }
 
 impl Totals {
     pub(super) fn encode(&self) -> Vec<u8> {
-        [self.envelopes, self.bytes, self.tombstones, self.last_arrival, self.commits]
+        [self.envelopes, self.bytes, self.tombstones, self.last_arrival]
             .iter()
             .flat_map(|number| number.to_be_bytes())
             .collect()
@@ -135,9 +134,9 @@ impl Totals {
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (numbers, rest) = bytes.as_chunks::<8>();
-        let [envelopes, bytes, tombstones, last_arrival, commits] =
-            <[_; 5]>::try_from(numbers).ok()?.map(u64::from_be_bytes);
-        rest.is_empty().then_some(Self { envelopes, bytes, tombstones, last_arrival, commits })
+        let [envelopes, bytes, tombstones, last_arrival] =
+            <[_; 4]>::try_from(numbers).ok()?.map(u64::from_be_bytes);
+        rest.is_empty().then_some(Self { envelopes, bytes, tombstones, last_arrival })
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) struct Tables {
     buckets: Layer<14, [u8; 32]>,
     digests: Layer<6, [u8; 40]>,
     totals: Totals,
+    committed_totals: Totals,
 }
 
 impl Tables {
@@ -49,6 +50,7 @@ impl Tables {
             buckets: Layer::new(snapshot, BUCKETS)?,
             digests: Layer::new(snapshot, DIGESTS)?,
             totals,
+            committed_totals: totals,
         })
     }
 
@@ -57,18 +59,18 @@ impl Tables {
     }
 
     pub(super) fn stats(&self) -> MailboxStats {
-        let Totals { envelopes, bytes, tombstones, last_arrival, commits: _ } = self.totals;
+        let Totals { envelopes, bytes, tombstones, last_arrival } = self.totals;
         MailboxStats { envelopes, bytes, tombstones, last_arrival }
     }
 
-    /// Whether anything was changed: every change shows in `ids`.
+    /// Whether anything was changed. What came and went again shows in the totals alone: its
+    /// arrival number is used up.
     pub(super) fn is_dirty(&self) -> bool {
-        self.ids.is_dirty()
+        self.ids.is_dirty() || self.totals != self.committed_totals
     }
 
     /// Writes what was changed.
-    pub(super) fn write(mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        self.totals.commits = self.totals.commits.saturating_add(1);
+    pub(super) fn write(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         transaction
             .open_table(Meta::new(META))
             .map_err(StoreError::failed)?

@@ -47,6 +47,7 @@ use martlet_protocol::limits::{
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::database::sync_directory;
 use crate::error::StoreError;
 
 /// Length of the file, bytes.
@@ -95,16 +96,29 @@ const TAG_AT: usize = KEY_AT + KEY_BYTES;
 const CHECKSUM_AT: usize = KEY_FILE_BYTES - 32;
 
 impl KeyFile {
-    /// Makes a new key and writes the file (mode 0600, synced, never over an existing one).
+    /// Makes a new key and writes the file: [`Self::make`], then [`Self::write`].
     ///
     /// # Errors
-    /// [`StoreError::Failed`], also if the file exists; [`KeyFileError::WrongPassphrase`] for one
-    /// longer than [`PASSPHRASE_BYTES_MAX`].
+    /// As theirs.
     pub fn create(
         path: &Path,
         passphrase: Option<&[u8]>,
         rng: &mut impl CryptoRng,
     ) -> Result<MasterKey, KeyFileError> {
+        let (file, key) = Self::make(path, passphrase, rng)?;
+        file.write()?;
+        Ok(key)
+    }
+
+    /// Makes a new key and the file for it, in memory. Slow by design where there is a passphrase.
+    ///
+    /// # Errors
+    /// [`KeyFileError::WrongPassphrase`] for one longer than [`PASSPHRASE_BYTES_MAX`].
+    pub fn make(
+        path: &Path,
+        passphrase: Option<&[u8]>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, MasterKey), KeyFileError> {
         let mut key = MasterKey([0; KEY_BYTES]);
         rng.fill_bytes(&mut key.0);
         let bytes = match passphrase {
@@ -115,9 +129,17 @@ impl KeyFile {
                 wrapped(&key, passphrase, &cost, rng)?
             }
         };
-        write_new(path, &bytes[..])
-            .map_err(|error| StoreError::failed(format!("{}: {error}", path.display())))?;
-        Ok(key)
+        Ok((Self::parse(path, &bytes[..])?, key))
+    }
+
+    /// Writes a file just made (mode 0600, synced, never over an existing one).
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], also if the file exists.
+    pub fn write(&self) -> Result<(), KeyFileError> {
+        write_new(&self.path, &self.bytes[..])
+            .map_err(|error| StoreError::failed(format!("{}: {error}", self.path.display())))?;
+        Ok(())
     }
 
     /// Reads the file; `None` if there is none.
@@ -317,11 +339,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .and_then(|()| fs::hard_link(&beside, path));
     fs::remove_file(&beside)?;
     written?;
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        Some(_) | None => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
+    sync_directory(path)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> KeyFileError {

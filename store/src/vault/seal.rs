@@ -165,3 +165,74 @@ fn name_len(table: &str) -> u8 {
 pub(super) const fn is_table_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= TABLE_NAME_BYTES_MAX && name.as_bytes()[0] != b'.'
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    fn sealed(keys: &Keys, key: &StoredKey, value: &[u8], seed: u8) -> Vec<u8> {
+        let mut out = vec![0; Keys::sealed_len(value.len())];
+        let mut rng = ChaCha20Rng::from_seed([seed; 32]);
+        keys.seal("notes", key, value, &mut rng, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_record_opens_in_its_own_place_and_no_other() {
+        let keys = Keys::new(&MasterKey([1; 32]));
+        let key = keys.named("notes", b"a");
+        let record = sealed(&keys, &key, b"value", 1);
+        assert_eq!(keys.open("notes", &key, &record).unwrap().as_slice(), b"value");
+        assert!(keys.open("other", &key, &record).is_err());
+        assert!(keys.open("notes", &keys.named("notes", b"b"), &record).is_err());
+        assert!(Keys::new(&MasterKey([2; 32])).open("notes", &key, &record).is_err());
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let keys = Keys::new(&MasterKey([1; 32]));
+        let key = keys.numbered("notes", None, 7);
+        let record = sealed(&keys, &key, b"value", 1);
+        for bit in 0..record.len() * 8 {
+            let mut flipped = record.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(keys.open("notes", &key, &flipped).is_err(), "bit {bit}");
+        }
+        for len in 0..record.len() {
+            assert!(keys.open("notes", &key, &record[..len]).is_err(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn the_same_value_is_sealed_differently_each_time() {
+        let keys = Keys::new(&MasterKey([1; 32]));
+        let key = keys.numbered("notes", None, 7);
+        assert_ne!(sealed(&keys, &key, b"value", 1), sealed(&keys, &key, b"value", 2));
+    }
+
+    #[test]
+    fn look_up_keys_depend_on_key_table_name_and_number() {
+        let keys = Keys::new(&MasterKey([1; 32]));
+        let all = [
+            keys.named("notes", b"a"),
+            keys.named("notes", b"b"),
+            keys.named("other", b"a"),
+            // The table's name and the record's can't be exchanged.
+            keys.named("note", b"sa"),
+            Keys::new(&MasterKey([2; 32])).named("notes", b"a"),
+            keys.numbered("notes", None, 1),
+            keys.numbered("notes", None, 2),
+            keys.numbered("notes", Some(b"a"), 1),
+            keys.numbered("notes", Some(b"b"), 1),
+        ];
+        for (at, key) in all.iter().enumerate() {
+            assert!(!all[at + 1..].contains(key), "{at}");
+        }
+        assert!(keys.numbered("notes", Some(b"a"), 1) < keys.numbered("notes", Some(b"a"), 256));
+        assert_eq!(number_of(keys.numbered("notes", Some(b"a"), 256)), 256);
+    }
+}

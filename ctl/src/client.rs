@@ -1,0 +1,337 @@
+//! The client of the control socket: HTTP/1.1 over a Unix socket, one connection, reused.
+
+mod error;
+mod events;
+mod follow;
+mod sse;
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use martlet_protocol::control::Problem;
+use martlet_protocol::limits::{
+    CONTROL_ANSWER_TIMEOUT, CONTROL_RESPONSE_BYTES_MAX, PASSPHRASE_BYTES_MAX,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+pub use error::ClientError;
+pub use events::EventStream;
+pub use follow::{Follower, Step};
+
+/// A client of one daemon.
+///
+/// It keeps one connection and sends one request at a time over it: callers that share a `Client`
+/// wait for each other, so use several for concurrency. A connection that the daemon closed while
+/// it was idle is replaced unnoticed. It needs a tokio runtime with I/O and time.
+#[derive(Debug)]
+pub struct Client {
+    socket: PathBuf,
+    connection: Mutex<Option<SendRequest<Full<Bytes>>>>,
+}
+
+impl Client {
+    /// A client of the daemon that listens on `socket`. Connects at the first request.
+    #[must_use]
+    pub fn new(socket: PathBuf) -> Self {
+        Self { socket, connection: Mutex::new(None) }
+    }
+
+    /// The socket's path.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// `GET path`.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// `POST path` with `body` as JSON. `T` is `()` where the answer has no content.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn post<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, ClientError> {
+        self.call(Method::POST, path, Some(json(body)?)).await
+    }
+
+    /// `POST path` without a body.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn post_empty<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.call(Method::POST, path, None).await
+    }
+
+    /// `POST path` with a body that holds a passphrase: the body's buffer is wiped after use.
+    /// (Hyper's own write buffer is freed with the connection, but not wiped.)
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn post_secret<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, ClientError> {
+        // Never reallocated, which would leave copies: six bytes for each one escaped, and room
+        // for the other fields.
+        let mut buffer = Zeroizing::new(Vec::with_capacity(6 * PASSPHRASE_BYTES_MAX + 2048));
+        serde_json::to_writer(&mut *buffer, body).map_err(unserializable)?;
+        self.call(Method::POST, path, Some(Bytes::from_owner(buffer))).await
+    }
+
+    /// `PATCH path` with `body` as JSON.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn patch<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, ClientError> {
+        self.call(Method::PATCH, path, Some(json(body)?)).await
+    }
+
+    /// `DELETE path`.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn delete(&self, path: &str) -> Result<(), ClientError> {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// Follows the events after number `since`: 0 for all that are kept, `None` for those to come.
+    /// Uses a connection of its own. When this returns, the daemon has fixed where the stream
+    /// starts: what happens from now on is in it.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn events(&self, since: Option<u64>) -> Result<EventStream, ClientError> {
+        let path = match since {
+            Some(since) => format!("/v1/events?since={since}"),
+            None => "/v1/events".to_owned(),
+        };
+        self.open_events(&path, None).await
+    }
+
+    /// Takes up the events again after number `last`, by the header `Last-Event-ID`.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn resume_events(&self, last: u64) -> Result<EventStream, ClientError> {
+        self.open_events("/v1/events", Some(last)).await
+    }
+
+    async fn open_events(&self, path: &str, last: Option<u64>) -> Result<EventStream, ClientError> {
+        let mut request = request(Method::GET, path, None)?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        if let Some(last) = last {
+            request.headers_mut().insert("last-event-id", HeaderValue::from(last));
+        }
+        let answer = async {
+            let mut sender = self.connect().await?;
+            let response =
+                sender.send_request(request).await.map_err(|error| lost(&self.socket, &error))?;
+            if response.status().is_success() {
+                return Ok(EventStream::new(self.socket.clone(), sender, response.into_body()));
+            }
+            Err(self.refusal(response).await)
+        };
+        tokio::time::timeout(CONTROL_ANSWER_TIMEOUT, answer)
+            .await
+            .map_err(|_| ClientError::Timeout)?
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<T, ClientError> {
+        let request = request(method, path, body)?;
+        let answer = async {
+            // Held until the answer is read: HTTP/1.1 has one exchange at a time.
+            let mut connection = self.connection.lock().await;
+            let response = self.exchange(&mut connection, request).await?;
+            if !response.status().is_success() {
+                return Err(self.refusal(response).await);
+            }
+            let bytes = self.body(response.into_body()).await?;
+            // No content is the unit type, which JSON writes as null.
+            let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+            serde_json::from_slice(bytes).map_err(|error| {
+                ClientError::Protocol(format!("its answer to {path} is not understood: {error}"))
+            })
+        };
+        tokio::time::timeout(CONTROL_ANSWER_TIMEOUT, answer)
+            .await
+            .map_err(|_| ClientError::Timeout)?
+    }
+
+    /// Sends over the kept connection, or over a new one if there is none or it was closed before
+    /// the request went out. A request that may have reached the daemon is never sent twice.
+    async fn exchange(
+        &self,
+        connection: &mut Option<SendRequest<Full<Bytes>>>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        // Taken out, and put back once answered: if this future is dropped half-way, the
+        // connection with its unread answer goes with it.
+        if let Some(mut kept) = connection.take()
+            && kept.ready().await.is_ok()
+        {
+            match kept.try_send_request(request.clone()).await {
+                Ok(response) => {
+                    *connection = Some(kept);
+                    return Ok(response);
+                }
+                Err(error) if error.message().is_some() || is_unwritten(error.error()) => {}
+                Err(error) => return Err(lost(&self.socket, error.error())),
+            }
+        }
+        let mut new = self.connect().await?;
+        let response =
+            new.send_request(request).await.map_err(|error| lost(&self.socket, &error))?;
+        *connection = Some(new);
+        Ok(response)
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|error| ClientError::from_connect(&self.socket, error))?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| lost(&self.socket, &error))?;
+        // Ends when `sender` is dropped or the daemon closes; whoever waits for an answer is told.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    async fn refusal(&self, response: Response<Incoming>) -> ClientError {
+        let status = response.status();
+        match self.body(response.into_body()).await {
+            Ok(bytes) => match serde_json::from_slice::<Problem>(&bytes) {
+                Ok(problem) => ClientError::Problem(problem),
+                Err(_) => ClientError::Protocol(format!("it answered HTTP {status} and no reason")),
+            },
+            Err(error) => error,
+        }
+    }
+
+    async fn body(&self, mut body: Incoming) -> Result<Vec<u8>, ClientError> {
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| lost(&self.socket, &error))?;
+            if let Some(data) = frame.data_ref() {
+                if bytes.len() + data.len() > CONTROL_RESPONSE_BYTES_MAX {
+                    return Err(ClientError::Protocol(format!(
+                        "its answer is over {CONTROL_RESPONSE_BYTES_MAX} bytes"
+                    )));
+                }
+                bytes.extend_from_slice(data);
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// One segment of a path, or one value of a query, percent-encoded (RFC 3986 section 2.3: only
+/// unreserved characters stand for themselves).
+#[must_use]
+pub fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            // A dot is unreserved too, but `.` and `..` as whole segments would be removed.
+            _ => {
+                encoded.push('%');
+                encoded.push(char::from(HEX_DIGITS[usize::from(byte >> 4)]));
+                encoded.push(char::from(HEX_DIGITS[usize::from(byte & 15)]));
+            }
+        }
+    }
+    encoded
+}
+
+const HEX_DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+
+fn request(
+    method: Method,
+    path: &str,
+    body: Option<Bytes>,
+) -> Result<Request<Full<Bytes>>, ClientError> {
+    // HTTP/1.1 wants a host; a socket has none.
+    let mut builder = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, HeaderValue::from_static("localhost"));
+    if body.is_some() {
+        builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    builder
+        .body(Full::new(body.unwrap_or_default()))
+        .map_err(|error| ClientError::Protocol(format!("{path} is no path: {error}")))
+}
+
+fn json<B: Serialize + ?Sized>(body: &B) -> Result<Bytes, ClientError> {
+    serde_json::to_vec(body).map(Bytes::from).map_err(unserializable)
+}
+
+fn unserializable(error: serde_json::Error) -> ClientError {
+    ClientError::Protocol(format!("the request cannot be written as JSON: {error}"))
+}
+
+/// Whether the daemon had closed before the request was written whole, so that it can't have acted
+/// on it. (If it closes later the write succeeds, and reading the answer fails.)
+fn is_unwritten(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn lost(socket: &Path, error: &hyper::Error) -> ClientError {
+    if error.is_parse() {
+        return ClientError::Protocol(format!("{} speaks no HTTP: {error}", socket.display()));
+    }
+    ClientError::Disconnected { socket: socket.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_in_paths() {
+        assert_eq!(encode("bob-2_~"), "bob-2_~");
+        assert_eq!(encode("Zoë & co/.."), "Zo%C3%AB%20%26%20co%2F%2E%2E");
+        assert_eq!(encode("50%?#"), "50%25%3F%23");
+    }
+
+    #[test]
+    fn a_client_can_be_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Client>();
+        shared::<EventStream>();
+    }
+}

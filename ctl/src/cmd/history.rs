@@ -1,0 +1,61 @@
+//! `history`: a conversation.
+
+use clap::builder::NonEmptyStringValueParser;
+use martlet_protocol::control::History;
+use martlet_protocol::limits::HISTORY_PAGE_MAX;
+
+use super::Context;
+use crate::client::encode;
+use crate::exit::Failure;
+use crate::render::{Page, word};
+
+/// Show a conversation, the newest messages last
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  martletctl history bob
+  martletctl history bob --limit 200
+  martletctl history bob --before 5f0c…   the page before that message")]
+pub(crate) struct Args {
+    /// The contact's name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    name: String,
+
+    /// At most so many messages
+    #[arg(long, value_name = "N", default_value_t = 50,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(HISTORY_PAGE_MAX)))]
+    limit: u32,
+
+    /// Only messages before the one with this id
+    #[arg(long, value_name = "ID")]
+    before: Option<String>,
+}
+
+impl Args {
+    /// Runs the verb.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let name = encode(&self.name);
+        let mut path = format!("/v1/conversations/{name}/messages?limit={}", self.limit);
+        if let Some(before) = &self.before {
+            path.push_str("&before=");
+            path.push_str(&encode(before));
+        }
+        let history: History = context.client()?.get(&path).await?;
+        context.output.show(&history, |history, page| human(history, &self.name, page))?;
+        if history.more
+            && !context.output.is_json()
+            && let Some(first) = history.messages.first()
+        {
+            let (name, id) = (word(&self.name), word(&first.id));
+            context.output.note(&format!("Earlier ones: martletctl history {name} --before {id}"));
+        }
+        Ok(())
+    }
+}
+
+fn human(history: &History, name: &str, page: &mut Page) {
+    if history.messages.is_empty() {
+        return page.line(format!("No messages with {}.", word(name)));
+    }
+    page.messages(&history.messages);
+}

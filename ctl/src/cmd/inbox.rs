@@ -1,0 +1,56 @@
+//! `inbox`: what is unread.
+
+use martlet_protocol::control::{Conversation, Inbox};
+
+use super::Context;
+use crate::exit::Failure;
+use crate::render::{Page, Paint, block, count, word};
+
+/// Show unread messages, by conversation
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  martletctl inbox
+  martletctl inbox --json | jq '[.conversations[].unread] | add'")]
+pub(crate) struct Args {}
+
+impl Args {
+    /// Runs the verb.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let inbox: Inbox = context.client()?.get("/v1/inbox").await?;
+        context.output.show(&inbox, human)
+    }
+}
+
+fn human(inbox: &Inbox, page: &mut Page) {
+    for conversation in &inbox.conversations {
+        write(conversation, page);
+    }
+    if inbox.conversations.is_empty() {
+        page.line("Nothing unread.");
+    } else {
+        page.line("");
+        page.line("Mark them read: martletctl read NAME");
+    }
+    if inbox.requests > 0 {
+        let people = match inbox.requests {
+            1 => "1 unknown person has written".to_owned(),
+            people => format!("{people} unknown people have written"),
+        };
+        page.line(format!("{people}: martletctl requests list"));
+    }
+}
+
+fn write(conversation: &Conversation, page: &mut Page) {
+    let name = page.paint(Paint::Bold, &word(&conversation.name));
+    page.line(format!("{name}  {} unread", conversation.unread));
+    for message in &conversation.messages {
+        let time = page.clock().day_and_minute(message.sent_at);
+        let text = block(&message.text, 2 + time.len() + 2);
+        page.line(format!("  {}  {text}", page.paint(Paint::Dim, &time)));
+    }
+    let shown = u64::try_from(conversation.messages.len()).unwrap_or(u64::MAX);
+    if conversation.unread > shown {
+        page.line(format!("  and {} more", count(conversation.unread - shown, "message")));
+    }
+}

@@ -1,0 +1,247 @@
+//! `send`: write to someone.
+
+use std::io::{Read, stdin};
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use martlet_protocol::control::{
+    Delivery, ErrorCode, EventBody, Message, Problem, SendRequest, SendResponse,
+};
+use martlet_protocol::limits::TEXT_BYTES_MAX;
+use tokio::time::Instant;
+
+use super::Context;
+use crate::client::{Client, ClientError, Follower, Step};
+use crate::exit::Failure;
+use crate::render::{state_name, word};
+
+/// Write to a contact; prints the message's id
+///
+/// The message is on disk when the id is printed. Someone who is away gets it when they are back,
+/// up to six days later.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  martletctl send bob 'Hello!'
+  martletctl send bob - < letter.txt
+  martletctl send bob 'On my way' --wait delivered --timeout 30
+  martletctl send bob -- '-5 degrees'   a text that begins with a hyphen")]
+pub(crate) struct Args {
+    /// The contact's name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    name: String,
+
+    /// The text; - reads it from standard input (a line end at its end is cut)
+    text: String,
+
+    /// Wait until another node holds the message (sent), or until they have it (delivered)
+    #[arg(long, value_name = "STATE")]
+    wait: Option<Wanted>,
+
+    /// Wait at most so long, then exit with code 5. The message stays on its way
+    #[arg(long, value_name = "SECONDS", requires = "wait", value_parser = seconds)]
+    timeout: Option<Duration>,
+}
+
+/// What to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Wanted {
+    Sent,
+    Delivered,
+}
+
+impl Args {
+    /// Runs the verb.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let client = context.client()?;
+        let text = if self.text == "-" { text_from(stdin().lock())? } else { self.text };
+        // Followed before it is sent, so that nothing is missed.
+        let follower = match self.wait {
+            Some(_) => Some(Follower::open(client, None).await?),
+            None => None,
+        };
+        let request = SendRequest { to: self.name, text };
+        let mut sent: SendResponse = client.post("/v1/messages", &request).await?;
+        let show =
+            |sent: &SendResponse| context.output.show(sent, |sent, page| page.line(word(&sent.id)));
+        let (Some(wanted), Some(follower)) = (self.wait, follower) else { return show(&sent) };
+        // People have the id at once, whatever happens; JSON has the last state with it.
+        if !context.output.is_json() {
+            show(&sent)?;
+        }
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let mut wait = Wait { context, client, follower, wanted, message: &mut sent };
+        let outcome = wait.run(deadline).await;
+        if context.output.is_json() {
+            show(&sent)?;
+        }
+        match outcome? {
+            Outcome::Reached => Ok(()),
+            Outcome::Expired => Err(Failure::Failed(format!(
+                "message {} expired: six days passed without proof of delivery",
+                word(&sent.id)
+            ))),
+            Outcome::TimedOut => Err(Failure::TimedOut(format!(
+                "message {} is {} so far; it stays on its way: martletctl history {}",
+                word(&sent.id),
+                state_name(sent.state),
+                word(&request.to),
+            ))),
+        }
+    }
+}
+
+/// Waiting for one message.
+struct Wait<'a> {
+    context: &'a Context,
+    client: &'a Client,
+    follower: Follower<'a>,
+    wanted: Wanted,
+    message: &'a mut SendResponse,
+}
+
+enum Outcome {
+    Reached,
+    Expired,
+    TimedOut,
+}
+
+impl Wait<'_> {
+    async fn run(&mut self, deadline: Option<Instant>) -> Result<Outcome, Failure> {
+        let start = Instant::now();
+        self.context.output.progress(state_name(self.message.state));
+        loop {
+            if let Some(outcome) = self.outcome() {
+                return Ok(outcome);
+            }
+            let advance = self.advance(start);
+            match deadline {
+                Some(deadline) => match tokio::time::timeout_at(deadline, advance).await {
+                    Ok(result) => result?,
+                    Err(_) => return Ok(Outcome::TimedOut),
+                },
+                None => advance.await?,
+            }
+        }
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        match (self.message.state, self.wanted) {
+            (Delivery::Expired, _) => Some(Outcome::Expired),
+            (Delivery::Delivered | Delivery::Read, _) | (Delivery::Sent, Wanted::Sent) => {
+                Some(Outcome::Reached)
+            }
+            (Delivery::Queued, _) | (Delivery::Sent, Wanted::Delivered) => None,
+        }
+    }
+
+    /// Waits for the next thing to happen, and takes it in.
+    async fn advance(&mut self, start: Instant) -> Result<(), Failure> {
+        match self.follower.next().await {
+            Ok(Step::Event(event)) => {
+                if let EventBody::MessageState { id, state, .. } = event.body
+                    && id == self.message.id
+                {
+                    self.reached(state, start);
+                }
+            }
+            Ok(Step::Lost) => self.context.output.note("The daemon is gone; waiting for it."),
+            Ok(Step::Locked) => self.context.output.note("The vault is locked; waiting."),
+            // What happened meanwhile may be no event any more, or happened before the first one.
+            Ok(Step::Back | Step::Missed { .. }) => {
+                let path = format!("/v1/messages/{}", self.message.id);
+                match self.client.get::<Message>(&path).await {
+                    Ok(message) => self.reached(message.state, start),
+                    // Gone again: the events tell.
+                    Err(ClientError::NotRunning { .. } | ClientError::Disconnected { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            // Of a kind that doesn't matter here.
+            Err(ClientError::UnknownEvent { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn reached(&mut self, state: Delivery, start: Instant) {
+        // States only ever advance; an older event may come after a newer answer.
+        if state > self.message.state {
+            self.message.state = state;
+            let seconds = start.elapsed().as_secs_f64();
+            self.context.output.progress(&format!("{} after {seconds:.1} s", state_name(state)));
+        }
+    }
+}
+
+/// All of standard input, without one line end at its end.
+fn text_from(input: impl Read) -> Result<String, Failure> {
+    // Two bytes more: a line end, or what shows that it is too long.
+    let bytes_max = TEXT_BYTES_MAX + 2;
+    let mut bytes = Vec::with_capacity(bytes_max + 1);
+    input
+        .take(u64::try_from(bytes_max + 1).unwrap_or(u64::MAX))
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::Usage(format!("cannot read standard input: {error}")))?;
+    let text = match bytes.as_slice() {
+        [text @ .., b'\r', b'\n'] | [text @ .., b'\n'] => text,
+        text => text,
+    };
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(Failure::Client(ClientError::Problem(Problem::new(
+            ErrorCode::TextTooLong,
+            format!("the text is too long: a message has at most {TEXT_BYTES_MAX} bytes"),
+        ))));
+    }
+    String::from_utf8(text.to_vec())
+        .map_err(|_| Failure::Usage("standard input is not UTF-8 text".to_owned()))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        // An instant so far away can't be told.
+        .filter(|timeout| *timeout <= TIMEOUT_MAX)
+        .ok_or_else(|| "a number of seconds, such as 30 or 0.5".to_owned())
+}
+
+/// Longest time-out: a year. No message lives longer than six days.
+const TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn one_line_end_is_cut_from_standard_input() {
+        let text = |bytes: &[u8]| text_from(bytes).unwrap();
+        assert_eq!(text(b"hello\n"), "hello");
+        assert_eq!(text(b"hello\r\n"), "hello");
+        assert_eq!(text(b"hello\n\n"), "hello\n");
+        assert_eq!(text(b"hello"), "hello");
+        assert_eq!(text(b""), "");
+    }
+
+    #[test]
+    fn standard_input_is_bounded() {
+        let longest = "x".repeat(TEXT_BYTES_MAX);
+        assert_eq!(text_from(format!("{longest}\r\n").as_bytes()).unwrap(), longest);
+        for end in ["x", "xx", "\n\n", "xxxxxxxx\n"] {
+            let failure = text_from(format!("{longest}{end}").as_bytes()).unwrap_err();
+            assert!(failure.to_string().contains("16384"), "{failure}");
+        }
+        assert!(text_from(std::io::repeat(b'x')).is_err());
+        assert!(text_from(&b"\xff"[..]).is_err());
+    }
+
+    #[test]
+    fn time_outs_are_positive_seconds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["-1", "x", "1e300", "NaN", ""] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `status`: how the daemon does.
+
+use martlet_protocol::control::{LockState, Status};
+
+use super::Context;
+use crate::exit::Failure;
+use crate::render::{Page, Paint, bytes, count, one_line, word};
+
+/// Show identity, lock state, peers, how full the mailbox is, network and version
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  martletctl status
+  martletctl status --json | jq .peers_connected")]
+pub(crate) struct Args {}
+
+impl Args {
+    /// Runs the verb.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let status: Status = context.client()?.get("/v1/status").await?;
+        context.output.show(&status, human)
+    }
+}
+
+fn human(status: &Status, page: &mut Page) {
+    let identity = match (&status.identity, status.lock) {
+        (Some(identity), _) => {
+            let name = identity.name.as_deref().map(|name| format!("{}  ", word(name)));
+            format!("{}{}", name.unwrap_or_default(), word(&identity.id))
+        }
+        (None, LockState::NoIdentity) => "none yet: martletctl init".to_owned(),
+        (None, LockState::Locked | LockState::Unlocked) => "not told while locked".to_owned(),
+    };
+    field(page, "Identity", &identity);
+    let protection = match status.passphrase {
+        Some(true) => "",
+        Some(false) => ", without a passphrase",
+        None => "",
+    };
+    match status.lock {
+        LockState::NoIdentity => {}
+        LockState::Locked => {
+            let locked = page.paint(Paint::Warn, "locked: martletctl unlock");
+            field(page, "Vault", &locked);
+        }
+        LockState::Unlocked => {
+            let open = page.paint(Paint::Good, "open");
+            field(page, "Vault", &format!("{open}{protection}"));
+        }
+    }
+    if let Some(unread) = status.unread {
+        field(page, "Unread", &count(unread, "message"));
+    }
+    if let Some(outbox) = status.outbox {
+        field(page, "Outbox", &format!("{} not yet delivered", count(outbox, "message")));
+    }
+    let peers = count(u64::from(status.peers_connected), "peer");
+    field(page, "Network", &format!("{}, {peers} connected", word(&status.network)));
+    let mailbox = &status.mailbox;
+    // In floating point: a quota of 0 has no share, and u64 would overflow.
+    let share = if mailbox.bytes_max == 0 {
+        100.0
+    } else {
+        mailbox.bytes as f64 * 100.0 / mailbox.bytes_max as f64
+    };
+    field(
+        page,
+        "Mailbox",
+        &format!(
+            "{}, {} of {} ({share:.0} %)",
+            count(mailbox.envelopes, "envelope"),
+            bytes(mailbox.bytes),
+            bytes(mailbox.bytes_max),
+        ),
+    );
+    field(page, "Peer ID", &word(&status.peer_id));
+    for (number, address) in status.listen.iter().enumerate() {
+        field(page, if number == 0 { "Listening" } else { "" }, &word(address));
+    }
+    field(page, "Daemon", &format!("martletd {}, process {}", word(&status.version), status.pid));
+    for warning in &status.warnings {
+        let warning = page.paint(Paint::Warn, &one_line(warning));
+        field(page, "Warning", &warning);
+    }
+}
+
+fn field(page: &mut Page, label: &str, value: &str) {
+    let label = page.paint(Paint::Dim, &format!("{label:<10}"));
+    page.line(format!("{label} {value}"));
+}

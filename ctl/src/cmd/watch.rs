@@ -1,0 +1,155 @@
+//! `watch`: what happens, as it happens.
+
+use martlet_protocol::control::{Direction, Event, EventBody, Message};
+
+use super::Context;
+use crate::client::{ClientError, Follower, Step};
+use crate::exit::Failure;
+use crate::render::{Page, Paint, one_line, word};
+
+/// Follow what happens, one line each, until Ctrl-C
+///
+/// When the daemon is restarted it is waited for, and the events go on after the last one shown:
+/// none is lost, none shown twice. Each line begins with the event's number, for --since.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  martletctl watch
+  martletctl watch --since 0      everything that is kept, then what comes
+  martletctl watch --json | jq -r 'select(.type == \"message_received\") | .message.text'")]
+pub(crate) struct Args {
+    /// Begin after event N; 0 for all that are kept. Otherwise with those to come
+    #[arg(long, value_name = "N")]
+    since: Option<u64>,
+}
+
+impl Args {
+    /// Runs the verb.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let follow = async {
+            let mut follower = Follower::open(context.client()?, self.since).await?;
+            loop {
+                match follower.next().await {
+                    Ok(step) => take(step, context)?,
+                    Err(error @ ClientError::UnknownEvent { .. }) => {
+                        context
+                            .output
+                            .note(&format!("martletctl: {}", one_line(&error.to_string())));
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        };
+        tokio::select! {
+            result = follow => result,
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        }
+    }
+}
+
+fn take(step: Step, context: &Context) -> Result<(), Failure> {
+    let output = &context.output;
+    match step {
+        Step::Event(event) => return output.show(&event, human),
+        Step::Lost => output.note("The daemon is gone; waiting for it."),
+        Step::Locked => output.note("The vault is locked; waiting for: martletctl unlock"),
+        Step::Back => output.note("The daemon is back."),
+        Step::Missed { count } => {
+            output.note(&format!("{count} events before this one are no longer kept."));
+        }
+    }
+    Ok(())
+}
+
+fn human(event: &Event, page: &mut Page) {
+    let number = page.paint(Paint::Dim, &event.seq.to_string());
+    let time = page.paint(Paint::Dim, &page.clock().second(event.at));
+    let what = describe(&event.body, page);
+    page.line(format!("{number}  {time}  {what}"));
+}
+
+fn describe(body: &EventBody, page: &Page) -> String {
+    let bold = |text: &str| page.paint(Paint::Bold, &word(text));
+    match body {
+        EventBody::MessageReceived { message } | EventBody::MessageQueued { message } => {
+            describe_message(message, page)
+        }
+        EventBody::MessageState { id, conversation, state } => {
+            format!("you to {}: {} {}", bold(conversation), short(id), page.state(*state))
+        }
+        EventBody::RequestReceived { id, suggested_name } => {
+            let name = suggested_name.as_deref().map_or_else(String::new, |name| {
+                format!(", who calls themselves \"{}\",", word(name))
+            });
+            format!("someone unknown{name} has written: {}", word(id))
+        }
+        EventBody::ContactAdded { name, id } => format!("added {}: {}", bold(name), word(id)),
+        EventBody::ContactRenamed { from, to } => format!("{} is now {}", bold(from), bold(to)),
+        EventBody::ContactRemoved { name } => format!("removed {}", bold(name)),
+        EventBody::ContactReachable { name } => format!("found the keys of {}", bold(name)),
+        EventBody::ConversationRead { name, marked } => {
+            format!("read {} from {}", crate::render::count(*marked, "message"), bold(name))
+        }
+    }
+}
+
+fn describe_message(message: &Message, page: &Page) -> String {
+    let name = page.paint(Paint::Bold, &word(&message.conversation));
+    let text = one_line(&message.text);
+    match message.direction {
+        Direction::In => format!("{name}: {text}"),
+        Direction::Out => {
+            let (id, state) = (short(&message.id), page.state(message.state));
+            format!("you to {name}: {id} {text} {state}")
+        }
+    }
+}
+
+/// Enough of a message id to tell lines of one message from others. JSON has it whole.
+fn short(id: &str) -> String {
+    word(&id.chars().take(8).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use martlet_protocol::UnixMillis;
+    use martlet_protocol::control::Delivery;
+
+    use super::*;
+    use crate::render::Clock;
+
+    fn line(body: EventBody) -> String {
+        let mut page = Page::new(false, Clock::at(UnixMillis(0)));
+        human(&Event { seq: 7, at: UnixMillis(3_661_000), body }, &mut page);
+        page.text().to_owned()
+    }
+
+    #[test]
+    fn each_event_is_one_harmless_line() {
+        let message = Message {
+            id: "0123456789abcdef".to_owned(),
+            conversation: "b\u{1b}ob".to_owned(),
+            direction: Direction::In,
+            text: "one\ntwo\u{7}".to_owned(),
+            sent_at: UnixMillis(0),
+            stored_at: UnixMillis(0),
+            state: Delivery::Delivered,
+        };
+        assert_eq!(
+            line(EventBody::MessageReceived { message: message.clone() }),
+            "7  01:01:01  b\\u{1b}ob: one ⏎ two\\u{7}\n"
+        );
+        let queued = Message { direction: Direction::Out, state: Delivery::Queued, ..message };
+        assert_eq!(
+            line(EventBody::MessageQueued { message: queued }),
+            "7  01:01:01  you to b\\u{1b}ob: 01234567 one ⏎ two\\u{7} (queued)\n"
+        );
+        assert_eq!(
+            line(EventBody::RequestReceived {
+                id: "martlet1x".to_owned(),
+                suggested_name: Some("a\nb".to_owned())
+            }),
+            "7  01:01:01  someone unknown, who calls themselves \"a\\nb\", has written: martlet1x\n"
+        );
+    }
+}

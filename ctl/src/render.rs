@@ -1,0 +1,311 @@
+//! Output: data on standard output, as text for people or as JSON; everything else on standard
+//! error.
+
+mod escape;
+mod table;
+mod time;
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+use martlet_protocol::control::{Delivery, Direction, Message};
+use serde::Serialize;
+
+use crate::exit::Failure;
+
+pub(crate) use escape::{block, one_line, word};
+pub(crate) use table::Table;
+pub(crate) use time::Clock;
+
+/// The command's two outputs.
+#[derive(Debug)]
+pub(crate) struct Output {
+    json: bool,
+    colours: bool,
+}
+
+impl Output {
+    /// Output to the process's standard output and error.
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json, colours: colours_wanted() }
+    }
+
+    /// Whether JSON was asked for.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Shows an answer: as one line of JSON, or as `human` writes it.
+    pub(crate) fn show<T: Serialize + ?Sized>(
+        &self,
+        answer: &T,
+        human: impl FnOnce(&T, &mut Page),
+    ) -> Result<(), Failure> {
+        if self.json {
+            return self.show_json(answer);
+        }
+        let mut page = Page::new(self.colours, Clock::system());
+        human(answer, &mut page);
+        self.raw(page.text.as_bytes())
+    }
+
+    /// Shows that something without an answer was done: as `{}`, or as `human`, one sentence.
+    pub(crate) fn done(&self, human: &str) -> Result<(), Failure> {
+        if self.json {
+            return self.raw(b"{}\n");
+        }
+        self.raw(format!("{human}\n").as_bytes())
+    }
+
+    /// Writes `bytes` to standard output as they are.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes)?;
+        Ok(stdout.flush()?)
+    }
+
+    /// Writes one line of JSON to standard error.
+    pub(crate) fn note_json<T: Serialize>(&self, value: &T) {
+        if let Ok(json) = serde_json::to_string(value) {
+            self.note(&escape::json(&json));
+        }
+    }
+
+    /// Writes a line to standard error. If it can't be written nobody reads it.
+    pub(crate) fn note(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Writes to standard error, and leaves the cursor there.
+    pub(crate) fn prompt(&self, text: &str) {
+        let _ = write!(io::stderr(), "{text}").and_then(|()| io::stderr().flush());
+    }
+
+    /// Writes progress to standard error if someone is watching.
+    pub(crate) fn progress(&self, text: &str) {
+        if io::stderr().is_terminal() {
+            self.note(text);
+        }
+    }
+
+    fn show_json<T: Serialize + ?Sized>(&self, answer: &T) -> Result<(), Failure> {
+        let json = serde_json::to_string(answer)
+            .map_err(|error| Failure::Failed(format!("the answer is no JSON: {error}")))?;
+        self.raw(format!("{}\n", escape::json(&json)).as_bytes())
+    }
+}
+
+/// What a person reads, while it is being written.
+#[derive(Debug)]
+pub(crate) struct Page {
+    text: String,
+    colours: bool,
+    clock: Clock,
+}
+
+/// How something stands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paint {
+    Plain,
+    Dim,
+    Bold,
+    Good,
+    Warn,
+    Bad,
+    /// Black on white, whatever the terminal's colours: for QR codes.
+    Paper,
+}
+
+impl Page {
+    /// An empty page.
+    pub(crate) fn new(colours: bool, clock: Clock) -> Self {
+        Self { text: String::new(), colours, clock }
+    }
+
+    /// Now, and where.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether there are colours.
+    pub(crate) fn has_colours(&self) -> bool {
+        self.colours
+    }
+
+    /// Adds a line. Untrusted text in it must have been through [`word`], [`one_line`] or
+    /// [`block`].
+    pub(crate) fn line(&mut self, line: impl AsRef<str>) {
+        self.text.push_str(line.as_ref().trim_end());
+        self.text.push('\n');
+    }
+
+    /// Adds a line whose trailing spaces count.
+    pub(crate) fn raw_line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// `text` that stands out, where there are colours.
+    pub(crate) fn paint(&self, paint: Paint, text: &str) -> String {
+        let code = match paint {
+            _ if !self.colours => return text.to_owned(),
+            Paint::Plain => return text.to_owned(),
+            Paint::Dim => "2",
+            Paint::Bold => "1",
+            Paint::Good => "32",
+            Paint::Warn => "33",
+            Paint::Bad => "31",
+            Paint::Paper => "30;107",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
+    /// Adds messages, under the days they are of: time, writer, text, state.
+    pub(crate) fn messages(&mut self, messages: &[Message]) {
+        let names = messages.iter().map(writer);
+        let width = names.map(|name| table::width(&name)).max().unwrap_or(0);
+        let mut day = String::new();
+        for message in messages {
+            let its_day = self.clock.day(message.sent_at);
+            if its_day != day {
+                self.line(self.paint(Paint::Bold, &its_day));
+                day = its_day;
+            }
+            let time = self.clock.minute(message.sent_at);
+            let name = table::pad(&writer(message), width);
+            let text = block(&message.text, 2 + time.len() + 2 + width + 2);
+            let state = self.state_of(message);
+            let time = self.paint(Paint::Dim, &time);
+            self.line(format!("  {time}  {}  {text}  {state}", self.paint(Paint::Bold, &name)));
+        }
+    }
+
+    /// `(delivered)`; of received messages only that they are unread is worth telling.
+    fn state_of(&self, message: &Message) -> String {
+        match (message.direction, message.state) {
+            (Direction::Out, state) => self.state(state),
+            (Direction::In, Delivery::Read) => String::new(),
+            (
+                Direction::In,
+                Delivery::Queued | Delivery::Sent | Delivery::Delivered | Delivery::Expired,
+            ) => self.paint(Paint::Warn, "(unread)"),
+        }
+    }
+
+    /// A state in parentheses.
+    pub(crate) fn state(&self, state: Delivery) -> String {
+        let paint = match state {
+            Delivery::Queued => Paint::Warn,
+            Delivery::Sent => Paint::Dim,
+            Delivery::Delivered | Delivery::Read => Paint::Good,
+            Delivery::Expired => Paint::Bad,
+        };
+        self.paint(paint, &format!("({})", state_name(state)))
+    }
+
+    /// What was written.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A state's name, as in JSON.
+pub(crate) fn state_name(state: Delivery) -> &'static str {
+    match state {
+        Delivery::Queued => "queued",
+        Delivery::Sent => "sent",
+        Delivery::Delivered => "delivered",
+        Delivery::Read => "read",
+        Delivery::Expired => "expired",
+    }
+}
+
+/// `1 message`, `2 messages`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `5.2 MiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut tenths = bytes.saturating_mul(10) / 1024;
+    let mut unit = 0;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    match (tenths / 10, tenths % 10) {
+        (whole, 0) => format!("{whole} {}", UNITS[unit]),
+        (whole, tenth) => format!("{whole}.{tenth} {}", UNITS[unit]),
+    }
+}
+
+fn writer(message: &Message) -> String {
+    match message.direction {
+        Direction::Out => "you".to_owned(),
+        Direction::In => word(&message.conversation),
+    }
+}
+
+/// Colours only where a person sees them, and never against <https://no-color.org>.
+fn colours_wanted() -> bool {
+    io::stdout().is_terminal()
+        && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && env::var_os("TERM").is_none_or(|value| value != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use martlet_protocol::UnixMillis;
+
+    use super::*;
+
+    const NOON: UnixMillis = UnixMillis(1_795_435_200_000);
+
+    fn message(direction: Direction, text: &str, state: Delivery) -> Message {
+        Message {
+            id: "00".repeat(16),
+            conversation: "zoë".to_owned(),
+            direction,
+            text: text.to_owned(),
+            sent_at: NOON,
+            stored_at: NOON,
+            state,
+        }
+    }
+
+    #[test]
+    fn messages_are_aligned_and_their_lines_indented() {
+        let mut page = Page::new(false, Clock::at(NOON));
+        page.messages(&[
+            message(Direction::In, "one\ntwo", Delivery::Read),
+            message(Direction::In, "\u{1b}[2Jthree", Delivery::Delivered),
+            message(Direction::Out, "four", Delivery::Sent),
+        ]);
+        assert_eq!(
+            page.text(),
+            "today\n  12:00  zoë  one\n              two\n  12:00  zoë  \\u{1b}[2Jthree  (unread)\n  12:00  you  four  (sent)\n"
+        );
+    }
+
+    #[test]
+    fn colours_are_only_where_wanted() {
+        assert_eq!(Page::new(false, Clock::at(NOON)).paint(Paint::Bad, "x"), "x");
+        assert_eq!(Page::new(true, Clock::at(NOON)).paint(Paint::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1024), "1 KiB");
+        assert_eq!(bytes(5_452_595), "5.1 MiB");
+        assert_eq!(bytes(1 << 30), "1 GiB");
+        assert!(bytes(u64::MAX).ends_with("PiB"));
+        assert_eq!(count(1, "message"), "1 message");
+        assert_eq!(count(0, "message"), "0 messages");
+    }
+}

@@ -1,0 +1,12 @@
+//! `martletctl` as it is run, and its client, against a fake daemon.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod client;
+mod docs;
+mod errors;
+mod events;
+mod fake;
+mod run;
+mod terminal;
+mod verbs;
+mod wait;

@@ -1,0 +1,331 @@
+//! Each verb: what it asks, and how it shows the answer.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::fake::{Answer, Fake};
+use crate::run::{Ran, run, run_with_input};
+
+const ID: &str = "martlet1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
+
+/// Runs a verb against a daemon that answers `answer` to everything; gives the run, the request
+/// line and the request's body.
+fn ask(args: &[&str], answer: &Value) -> (Ran, String, Value) {
+    let answer = answer.clone();
+    let fake = Fake::start(move |_| match &answer {
+        Value::Null => Answer::Empty(204),
+        answer => Answer::Json(answer.clone()),
+    });
+    let ran = run(fake.socket(), args);
+    assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+    let seen = fake.seen();
+    assert_eq!(seen.len(), 1, "{args:?}: {:?}", fake.lines());
+    let body = match seen[0].body.as_str() {
+        "" => Value::Null,
+        body => {
+            assert_eq!(seen[0].headers["content-type"], "application/json");
+            serde_json::from_str(body).unwrap()
+        }
+    };
+    (ran, seen[0].line(), body)
+}
+
+/// Checks one verb: request, body, human output; with `--json` the same request, and the answer
+/// unchanged.
+fn check(args: &[&str], line: &str, body: &Value, answer: &Value, human: &str) {
+    let (ran, asked, sent) = ask(args, answer);
+    assert_eq!((asked.as_str(), &sent), (line, body), "{args:?}");
+    assert_eq!(ran.out, human, "{args:?}");
+    let with_json: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
+    let (ran, asked, sent) = ask(&with_json, answer);
+    assert_eq!((asked.as_str(), &sent), (line, body), "{with_json:?}");
+    let expected = if answer.is_null() { json!({}) } else { answer.clone() };
+    assert_eq!(ran.out.lines().count(), 1, "{with_json:?}: {}", ran.out);
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap(), expected, "{with_json:?}");
+    assert_eq!(ran.err, "", "{with_json:?}");
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+fn message(direction: &str, text: &str, state: &str) -> Value {
+    json!({"id": "aa".repeat(16), "conversation": "bob", "direction": direction, "text": text,
+        "sent_at": 1_000_000_000_000_u64, "stored_at": 1_000_000_000_000_u64, "state": state})
+}
+
+#[test]
+fn init_without_passphrase() {
+    let answer = json!({"id": ID, "recovery_phrase": "abandon ability able"});
+    let (ran, line, body) = ask(&["init", "--name", "Alice", "--no-passphrase"], &answer);
+    assert_eq!(line, "POST /v1/identity");
+    assert_eq!(body, json!({"name": "Alice", "passphrase": null}));
+    assert!(ran.out.contains(ID) && ran.out.contains("abandon ability able\n"), "{}", ran.out);
+    let (ran, ..) = ask(&["--json", "init", "--no-passphrase"], &answer);
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap(), answer);
+}
+
+#[test]
+fn passphrase_files_give_their_first_line_and_are_better_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("passphrase");
+    std::fs::write(&file, "correct horse \nsecond line\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let path = file.to_str().unwrap();
+    let (ran, line, body) = ask(&["unlock", "--passphrase-file", path], &Value::Null);
+    assert_eq!(line, "POST /v1/unlock");
+    assert_eq!(body, json!({"passphrase": "correct horse "}));
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("The vault is open.\n", ""));
+
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let answer = json!({"id": ID, "recovery_phrase": "x"});
+    let (ran, _, body) = ask(&["init", "--passphrase-file", path], &answer);
+    assert_eq!(body, json!({"passphrase": "correct horse "}));
+    assert!(ran.err.contains("warning") && ran.err.contains("chmod 600"), "{}", ran.err);
+}
+
+#[test]
+fn passphrases_can_come_from_a_pipe() {
+    let fake = Fake::start(|_| Answer::Empty(204));
+    let args = ["unlock", "--passphrase-file", "/dev/stdin"];
+    let ran = run_with_input(fake.socket(), &args, b"open sesame\n");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(fake.seen()[0].body, r#"{"passphrase":"open sesame"}"#);
+}
+
+#[test]
+fn unlock_asks_for_no_passphrase_where_there_is_none() {
+    let fake = Fake::start(|seen| match seen.line().as_str() {
+        "GET /v1/status" => Answer::Json(status("locked", false)),
+        _ => Answer::Empty(204),
+    });
+    let ran = run(fake.socket(), &["unlock"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(fake.lines(), ["GET /v1/status", "POST /v1/unlock"]);
+    assert_eq!(fake.seen()[1].body, "{\"passphrase\":null}");
+}
+
+#[test]
+fn lock() {
+    let human = "The vault is locked.\n";
+    check(&["lock"], "POST /v1/lock", &Value::Null, &Value::Null, human);
+}
+
+fn status(lock: &str, passphrase: bool) -> Value {
+    json!({"version": "0.1.0", "pid": 42, "lock": lock, "passphrase": passphrase,
+        "network": "lan", "peer_id": "12D3KooWx", "listen": ["/ip4/1.2.3.4/tcp/4177", "/ip6/::1/tcp/1"],
+        "peers_connected": 1, "mailbox": {"envelopes": 2, "bytes": 3 << 20, "bytes_max": 1 << 30},
+        "warnings": []})
+}
+
+#[test]
+fn status_of_an_open_vault() {
+    let mut answer = status("unlocked", false);
+    answer["identity"] = json!({"id": ID, "name": "Alice"});
+    answer["outbox"] = json!(1);
+    answer["unread"] = json!(3);
+    answer["warnings"] = json!(["The clock\u{1b}[0m is wrong."]);
+    let human = format!(
+        "Identity   Alice  {ID}\n\
+         Vault      open, without a passphrase\n\
+         Unread     3 messages\n\
+         Outbox     1 message not yet delivered\n\
+         Network    lan, 1 peer connected\n\
+         Mailbox    2 envelopes, 3 MiB of 1 GiB (0 %)\n\
+         Peer ID    12D3KooWx\n\
+         Listening  /ip4/1.2.3.4/tcp/4177\n\
+         \x20          /ip6/::1/tcp/1\n\
+         Daemon     martletd 0.1.0, process 42\n\
+         Warning    The clock\\u{{1b}}[0m is wrong.\n"
+    );
+    check(&["status"], "GET /v1/status", &Value::Null, &answer, &human);
+}
+
+#[test]
+fn status_tells_what_to_do_next() {
+    let (ran, ..) = ask(&["status"], &status("no_identity", false));
+    assert!(ran.out.starts_with("Identity   none yet: martletctl init\n"), "{}", ran.out);
+    let (ran, ..) = ask(&["status"], &status("locked", true));
+    assert!(ran.out.contains("Vault      locked: martletctl unlock\n"), "{}", ran.out);
+}
+
+#[test]
+fn id_and_its_qr_code() {
+    let answer = json!({"id": ID, "name": "Alice"});
+    check(&["id"], "GET /v1/identity", &Value::Null, &answer, &format!("{ID}\n"));
+    let (ran, ..) = ask(&["id", "--qr"], &answer);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines.last(), Some(&ID));
+    let code = &lines[..lines.len() - 1];
+    let width = code[0].chars().count();
+    // Square: two modules stand above each other in one character.
+    assert_eq!(code.len(), width.div_ceil(2));
+    assert!(code.iter().all(|line| line.chars().count() == width));
+    assert!(code.iter().all(|line| line.chars().all(|c| " ▀▄█".contains(c))));
+    // Without colours, light on dark: the quiet zone is drawn.
+    assert!(code[0].chars().all(|c| c == '█'), "{}", ran.out);
+}
+
+fn contact(devices: u32, unread: u64) -> Value {
+    json!({"name": "bob", "id": ID, "added_at": now_ms() - 125 * 60_000, "devices": devices,
+        "unread": unread})
+}
+
+#[test]
+fn contacts() {
+    let name = "Zoë & co/x";
+    let path = "/v1/contacts/Zo%C3%AB%20%26%20co%2Fx";
+    check(
+        &["contact", "add", ID, "--name", "bob"],
+        "POST /v1/contacts",
+        &json!({"id": ID, "name": "bob"}),
+        &contact(1, 0),
+        "Added bob. Write to them: martletctl send bob 'Hello!'\n",
+    );
+    let (ran, ..) = ask(&["contact", "add", ID, "--name", "bob"], &contact(0, 0));
+    assert!(ran.out.contains("keys are being looked for"), "{}", ran.out);
+    check(
+        &["contact", "list"],
+        "GET /v1/contacts",
+        &Value::Null,
+        &json!({"contacts": [contact(1, 0), contact(0, 12)]}),
+        &format!(
+            "NAME  UNREAD  KEYS     ADDED    ID\n\
+             bob   -       known    2 h ago  {ID}\n\
+             bob   12      awaited  2 h ago  {ID}\n"
+        ),
+    );
+    let (ran, ..) = ask(&["contact", "list"], &json!({"contacts": []}));
+    assert!(ran.out.contains("No contacts yet"), "{}", ran.out);
+    let (ran, line, _) = ask(&["contact", "show", name], &contact(2, 0));
+    assert_eq!(line, format!("GET {path}"));
+    assert!(ran.out.contains("Devices  2\n") && ran.out.contains(ID), "{}", ran.out);
+    check(
+        &["contact", "rename", name, "bob"],
+        &format!("PATCH {path}"),
+        &json!({"name": "bob"}),
+        &contact(1, 0),
+        "Zoë & co/x is now bob.\n",
+    );
+    check(
+        &["contact", "remove", name, "--yes"],
+        &format!("DELETE {path}"),
+        &Value::Null,
+        &Value::Null,
+        "Removed Zoë & co/x.\n",
+    );
+}
+
+#[test]
+fn removing_a_contact_is_never_done_unasked() {
+    let fake = Fake::start(|_| Answer::Json(contact(1, 0)));
+    let ran = run_with_input(fake.socket(), &["contact", "remove", "bob"], b"y\n");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("--yes"), "{}", ran.err);
+    assert_eq!(fake.lines(), ["GET /v1/contacts/bob"]);
+}
+
+#[test]
+fn requests() {
+    let answer = json!({"requests": [
+        {"id": ID, "suggested_name": "Eve\u{202e}", "first_at": now_ms() - 61_000, "messages": 2,
+            "preview": "Hi\nthere"},
+        {"id": "martlet1y", "first_at": now_ms(), "messages": 1}]});
+    let human = format!(
+        "{ID}\n  calls themselves \"Eve\\u{{202e}}\" (unverified); 2 messages, 1 min ago\n  Hi ⏎ there\n\
+         martlet1y\n  gives no name; 1 message, just now\n\n\
+         martletctl requests accept ID --name NAME, or martletctl requests drop ID\n"
+    );
+    check(&["requests", "list"], "GET /v1/requests", &Value::Null, &answer, &human);
+    check(
+        &["requests", "accept", ID, "--name", "bob"],
+        &format!("POST /v1/requests/{ID}/accept"),
+        &json!({"name": "bob"}),
+        &contact(1, 2),
+        "Added bob. What they wrote: martletctl history bob\n",
+    );
+    let path = format!("DELETE /v1/requests/{ID}");
+    check(&["requests", "drop", ID], &path, &Value::Null, &Value::Null, "Dropped.\n");
+}
+
+#[test]
+fn send_prints_the_id() {
+    let answer = json!({"id": "ab".repeat(16), "state": "queued"});
+    let body = json!({"to": "bob", "text": "Hello \"you\"\n"});
+    let human = format!("{}\n", "ab".repeat(16));
+    check(&["send", "bob", "Hello \"you\"\n"], "POST /v1/messages", &body, &answer, &human);
+}
+
+#[test]
+fn send_reads_standard_input() {
+    let fake = Fake::start(|_| Answer::Json(json!({"id": "00", "state": "queued"})));
+    let ran = run_with_input(fake.socket(), &["send", "bob", "-"], b"line\nline\n\n");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(fake.seen()[0].body, r#"{"to":"bob","text":"line\nline\n"}"#);
+}
+
+#[test]
+fn history() {
+    let answer = json!({"messages": [message("in", "Hi\nBob here", "read"),
+        message("in", "?", "delivered"), message("out", "Hello \u{9b}2J", "delivered")],
+        "more": true});
+    let human = "Sun 9 Sep 2001\n  01:46  bob  Hi\n              Bob here\n  01:46  bob  ?  (unread)\n  01:46  you  Hello \\u{9b}2J  (delivered)\n";
+    let line = "GET /v1/conversations/bob/messages?limit=50";
+    check(&["history", "bob"], line, &Value::Null, &answer, human);
+    let (ran, ..) = ask(&["history", "bob"], &answer);
+    assert!(ran.err.contains(&format!("--before {}", "aa".repeat(16))), "{}", ran.err);
+    let (ran, line, _) = ask(
+        &["history", "bob", "--limit", "7", "--before", "ab&c"],
+        &json!({"messages": [], "more": false}),
+    );
+    assert_eq!(line, "GET /v1/conversations/bob/messages?limit=7&before=ab%26c");
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("No messages with bob.\n", ""));
+}
+
+#[test]
+fn inbox_and_read() {
+    let answer = json!({"conversations": [
+        {"name": "bob", "unread": 3, "messages": [message("in", "a\nb", "delivered")]}],
+        "requests": 1});
+    let human = "bob  3 unread\n  Sun 9 Sep 2001 01:46  a\n                        b\n  and 2 messages more\n\nMark them read: martletctl read NAME\n1 unknown person has written: martletctl requests list\n";
+    check(&["inbox"], "GET /v1/inbox", &Value::Null, &answer, human);
+    let (ran, ..) = ask(&["inbox"], &json!({"conversations": [], "requests": 0}));
+    assert_eq!(ran.out, "Nothing unread.\n");
+    check(
+        &["read", "bob"],
+        "POST /v1/conversations/bob/read",
+        &Value::Null,
+        &json!({"marked": 1}),
+        "Marked 1 message from bob as read.\n",
+    );
+}
+
+#[test]
+fn peers_and_dial() {
+    let answer = json!({"peers": [
+        {"peer_id": "12D3KooWaaaabbbb", "connected": true, "address": "/ip4/1.2.3.4/tcp/4177",
+            "transport": "tcp", "direction": "out", "latency_ms": 1.25},
+        {"peer_id": "12D3KooWccccdddd", "connected": false, "address": "/ip4/5.6.7.8/tcp/1"}]});
+    let human = "PEER       STATE      TRANSPORT  DIRECTION  LATENCY  ADDRESS\n…aaaabbbb  connected  tcp        out        1.2 ms   /ip4/1.2.3.4/tcp/4177\n…ccccdddd  known      -          -          -        /ip4/5.6.7.8/tcp/1\n";
+    check(&["peers"], "GET /v1/peers", &Value::Null, &answer, human);
+    let address = "/ip4/192.168.1.7/tcp/4177";
+    check(
+        &["dial", address],
+        "POST /v1/peers",
+        &json!({"address": address}),
+        &Value::Null,
+        &format!("Dialling {address}; see: martletctl peers\n"),
+    );
+}
+
+#[test]
+fn completions_need_no_daemon() {
+    let nowhere = std::path::Path::new("/nonexistent");
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(nowhere, &["completions", shell]);
+        assert_eq!(ran.code, 0);
+        assert!(ran.out.contains("martletctl") && ran.out.contains("passphrase-file"), "{shell}");
+    }
+}

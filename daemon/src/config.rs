@@ -1,0 +1,375 @@
+//! The configuration: flags over environment over file over defaults, in one validated struct.
+//!
+//! ```toml
+//! data_dir = "/var/lib/martlet"           # default: $XDG_DATA_HOME/martlet
+//! socket = "/run/martlet/control.sock"    # default: $XDG_RUNTIME_DIR/martlet/control.sock
+//! listen = ["/ip4/0.0.0.0/tcp/4177"]      # default: port 4177, TCP and QUIC, IPv4 and IPv6
+//! static_peers = ["/ip4/192.168.1.7/tcp/4177"]
+//! mdns = true
+//! network = "network.toml"                # a descriptor; default: the built-in network "lan"
+//! mailbox_bytes_max = 1073741824
+//! log = "info"
+//! log_format = "text"                     # or "json"
+//! user = true                             # false: a mailbox for others, no identity of its own
+//! ```
+//!
+//! Relative paths in the file are relative to the file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use martlet_protocol::limits::{CONFIG_BYTES_MAX, MAILBOX_BYTES_DEFAULT};
+use martlet_protocol::network::{NetworkDescriptor, NetworkError};
+use serde::{Deserialize, Serialize};
+
+pub mod address;
+pub mod paths;
+mod settings;
+
+pub use address::{AddressError, DialAddress, ListenAddress, PORT_DEFAULT};
+pub use settings::{MailboxBytes, Settings};
+
+use crate::logging::LogFilter;
+
+/// What the daemon runs with: every value checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where databases, keys and the lock file are.
+    pub data_dir: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Addresses to listen on.
+    pub listen: Vec<ListenAddress>,
+    /// Peers always dialled, and redialled.
+    pub static_peers: Vec<DialAddress>,
+    /// Whether to find peers by mDNS.
+    pub mdns: bool,
+    /// The network's descriptor file, where it is not the built-in network.
+    pub network_file: Option<PathBuf>,
+    /// The network to be part of.
+    pub network: NetworkDescriptor,
+    /// Bytes of envelopes the mailbox holds at most.
+    pub mailbox_bytes_max: u64,
+    /// What is logged.
+    pub log: LogFilter,
+    /// How it is logged.
+    pub log_format: LogFormat,
+    /// Whether an identity may be made and used here.
+    pub user: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file can't be read.
+    #[error("can't read the {what} {path}: {source}", path = path.display())]
+    Unreadable {
+        /// Which file it was to be.
+        what: &'static str,
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Not TOML, an unknown key, or a value that is refused; the text has line, key and reason.
+    #[error("{path}: {text}", path = path.display())]
+    File {
+        /// The configuration file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        text: String,
+    },
+    /// A network descriptor that is refused.
+    #[error("{path}: {source}", path = path.display())]
+    Network {
+        /// The descriptor's file.
+        path: PathBuf,
+        /// Why.
+        source: NetworkError,
+    },
+    /// A bootstrap address of the descriptor that can't be dialled.
+    #[error("{path}: bootstrap: {source}", path = path.display())]
+    Bootstrap {
+        /// The descriptor's file.
+        path: PathBuf,
+        /// Why.
+        source: AddressError,
+    },
+    /// No data directory was named, and there is no home to have one in.
+    #[error(
+        "no data directory: neither HOME nor XDG_DATA_HOME is set; give --data-dir DIR or set MARTLET_DATA_DIR"
+    )]
+    NoDataDir,
+    /// An empty path.
+    #[error("{key} is empty; give a path, or leave it out for the default")]
+    EmptyPath {
+        /// The key.
+        key: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the file and puts `given` (flags and environment) over it.
+    ///
+    /// `file` was asked for, so it must be there; the default one need not.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(
+        file: Option<&Path>,
+        given: Settings,
+        lookup: paths::Lookup<'_>,
+    ) -> Result<Self, ConfigError> {
+        let from_file = match file {
+            Some(path) => read_settings(path)?,
+            None => match paths::config_file(lookup) {
+                Some(path) => match read_settings(&path) {
+                    Err(ConfigError::Unreadable { source, .. })
+                        if source.kind() == io::ErrorKind::NotFound =>
+                    {
+                        Settings::default()
+                    }
+                    other => other?,
+                },
+                None => Settings::default(),
+            },
+        };
+        Self::from_settings(given.over(from_file), lookup)
+    }
+
+    /// The configuration as a file that gives the same one.
+    ///
+    /// # Errors
+    /// A path that is not UTF-8, which TOML can't have.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(&Settings {
+            data_dir: Some(self.data_dir.clone()),
+            socket: Some(self.socket.clone()),
+            listen: Some(self.listen.clone()),
+            static_peers: Some(self.static_peers.clone()),
+            mdns: Some(self.mdns),
+            network: self.network_file.clone(),
+            mailbox_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_bytes_max)),
+            log: Some(self.log.clone()),
+            log_format: Some(self.log_format),
+            user: Some(self.user),
+        })
+    }
+
+    fn from_settings(settings: Settings, lookup: paths::Lookup<'_>) -> Result<Self, ConfigError> {
+        settings.check_paths()?;
+        let data_dir =
+            settings.data_dir.or_else(|| paths::data_dir(lookup)).ok_or(ConfigError::NoDataDir)?;
+        let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));
+        let network = match &settings.network {
+            Some(path) => read_network(path)?,
+            None => NetworkDescriptor::default(),
+        };
+        Ok(Self {
+            data_dir,
+            socket,
+            listen: settings.listen.unwrap_or_else(ListenAddress::defaults),
+            static_peers: settings.static_peers.unwrap_or_default(),
+            mdns: settings.mdns.unwrap_or(true),
+            network_file: settings.network,
+            network,
+            mailbox_bytes_max: settings
+                .mailbox_bytes_max
+                .map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get),
+            log: settings.log.unwrap_or_default(),
+            log_format: settings.log_format.unwrap_or_default(),
+            user: settings.user.unwrap_or(true),
+        })
+    }
+}
+
+fn read_settings(path: &Path) -> Result<Settings, ConfigError> {
+    let text = read_bounded("configuration", path)?;
+    let mut settings: Settings = toml::from_str(&text).map_err(|error| ConfigError::File {
+        path: path.to_path_buf(),
+        text: error.to_string().trim_end().to_owned(),
+    })?;
+    settings
+        .check_paths()
+        .map_err(|error| ConfigError::File { path: path.into(), text: error.to_string() })?;
+    if let Some(directory) = path.parent() {
+        settings.resolve_paths(directory);
+    }
+    Ok(settings)
+}
+
+fn read_network(path: &Path) -> Result<NetworkDescriptor, ConfigError> {
+    let text = read_bounded("network descriptor", path)?;
+    let network = NetworkDescriptor::from_toml(&text)
+        .map_err(|source| ConfigError::Network { path: path.into(), source })?;
+    for address in &network.bootstrap {
+        address
+            .parse::<DialAddress>()
+            .map_err(|source| ConfigError::Bootstrap { path: path.into(), source })?;
+    }
+    Ok(network)
+}
+
+fn read_bounded(what: &'static str, path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { what, path: path.into(), source };
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text))
+        .map_err(unreadable)?;
+    if text.len() as u64 > CONFIG_BYTES_MAX {
+        let reason = format!("it is over {CONFIG_BYTES_MAX} bytes");
+        return Err(unreadable(io::Error::new(io::ErrorKind::FileTooLarge, reason)));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::ffi::OsString;
+
+    use super::*;
+
+    fn home(name: &str) -> Option<OsString> {
+        (name == "HOME").then(|| OsString::from("/nonexistent/ann"))
+    }
+
+    fn load(text: &str, given: Settings) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("martletd.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(Some(&path), given, &home)
+    }
+
+    /// The error for a file with this text. Every one names the file.
+    fn refused(text: &str) -> String {
+        let error = load(text, Settings::default()).unwrap_err().to_string();
+        assert!(error.contains("martletd.toml"), "{error}");
+        error
+    }
+
+    #[test]
+    fn defaults_without_a_file() {
+        let config = Config::load(None, Settings::default(), &home).unwrap();
+        assert_eq!(config.data_dir, PathBuf::from("/nonexistent/ann/.local/share/martlet"));
+        assert_eq!(config.socket, config.data_dir.join("control.sock"));
+        assert_eq!(config.network.name, "lan");
+        assert_eq!(config.mailbox_bytes_max, MAILBOX_BYTES_DEFAULT);
+        assert!(config.mdns && config.user);
+        assert_eq!(config.listen.len(), 4);
+        assert_eq!(config.listen[0].to_string(), "/ip4/0.0.0.0/tcp/4177");
+        assert!(matches!(
+            Config::load(None, Settings::default(), &|_| None),
+            Err(ConfigError::NoDataDir)
+        ));
+    }
+
+    #[test]
+    fn what_is_given_wins_over_the_file() {
+        let text = "data_dir = \"/from/file\"\nmdns = false\nmailbox_bytes_max = 2000000\n";
+        let given = Settings { data_dir: Some("/from/flag".into()), ..Settings::default() };
+        let config = load(text, given).unwrap();
+        assert_eq!(config.data_dir, PathBuf::from("/from/flag"));
+        assert!(!config.mdns);
+        assert_eq!(config.mailbox_bytes_max, 2_000_000);
+    }
+
+    #[test]
+    fn paths_in_the_file_are_relative_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("martletd.toml");
+        std::fs::write(&path, "data_dir = \"data\"\nnetwork = \"net.toml\"\n").unwrap();
+        std::fs::write(dir.path().join("net.toml"), "name = \"ship\"\n").unwrap();
+        let config = Config::load(Some(&path), Settings::default(), &home).unwrap();
+        assert_eq!(config.data_dir, dir.path().join("data"));
+        assert_eq!(config.network.name, "ship");
+    }
+
+    #[test]
+    fn errors_name_file_line_and_key() {
+        let unknown_key = refused("mdns = true\nlisten_on = []\n");
+        assert!(unknown_key.contains("line 2"), "{unknown_key}");
+        assert!(unknown_key.contains("listen_on"), "{unknown_key}");
+
+        let wrong_type = refused("# comment\n\nmdns = \"yes\"\n");
+        assert!(wrong_type.contains("line 3"), "{wrong_type}");
+        assert!(wrong_type.contains("mdns"), "{wrong_type}");
+
+        let bad_address = refused("static_peers = [\"192.168.1.7:4177\"]\n");
+        assert!(bad_address.contains("line 1"), "{bad_address}");
+        assert!(bad_address.contains("/ip4/192.168.1.7/tcp/4177"), "{bad_address}");
+
+        let too_small = refused("mailbox_bytes_max = 1024\n");
+        assert!(too_small.contains("line 1"), "{too_small}");
+        assert!(too_small.contains("1048576"), "{too_small}");
+
+        let bad_filter = refused("log = \"martletd=loud\"\n");
+        assert!(bad_filter.contains("line 1"), "{bad_filter}");
+
+        let syntax = refused("mdns = true\nlog = info\n");
+        assert!(syntax.contains("line 2"), "{syntax}");
+
+        let empty = refused("data_dir = \"\"\n");
+        assert!(empty.contains("data_dir is empty"), "{empty}");
+    }
+
+    #[test]
+    fn a_file_asked_for_must_be_there() {
+        let error =
+            Config::load(Some(Path::new("/nonexistent/x.toml")), Settings::default(), &home)
+                .unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/x.toml"), "{error}");
+
+        // A file that is not text names itself as well.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("binary.toml");
+        std::fs::write(&path, [0xff, 0xfe, 0]).unwrap();
+        let error = Config::load(Some(&path), Settings::default(), &home).unwrap_err();
+        assert!(error.to_string().contains("binary.toml"), "{error}");
+
+        std::fs::write(&path, vec![b'#'; 1 + usize::try_from(CONFIG_BYTES_MAX).unwrap()]).unwrap();
+        let error = Config::load(Some(&path), Settings::default(), &home).unwrap_err();
+        assert!(error.to_string().contains("is over"), "{error}");
+    }
+
+    #[test]
+    fn a_bad_descriptor_names_its_own_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("net.toml");
+        for (text, expected) in [
+            ("name = \"Ship!\"", "name"),
+            ("name = \"ship\"\nshard_bits = 40", "shard_bits"),
+            ("name = \"ship\"\nkey = 1", "line 2"),
+            ("name = \"ship\"\nbootstrap = [\"/ip4/1.2.3.4\"]", "bootstrap"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let given = Settings { network: Some(path.clone()), ..Settings::default() };
+            let error = Config::load(None, given, &home).unwrap_err().to_string();
+            assert!(error.contains("net.toml") && error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_is_a_file_that_gives_the_same() {
+        let text = "data_dir = \"/d\"\nlisten = [\"/ip4/0.0.0.0/tcp/0\"]\nlog = \"debug,yamux=warn\"\n\
+                    static_peers = [\"/ip4/10.0.0.1/udp/1/quic-v1\"]\nlog_format = \"json\"\nuser = false\n";
+        let config = load(text, Settings::default()).unwrap();
+        assert_eq!(load(&config.to_toml().unwrap(), Settings::default()).unwrap(), config);
+        let config = load("", Settings::default()).unwrap();
+        assert_eq!(load(&config.to_toml().unwrap(), Settings::default()).unwrap(), config);
+    }
+}

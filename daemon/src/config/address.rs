@@ -1,0 +1,262 @@
+//! Multiaddresses the daemon listens on and dials: which forms of them it can use.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use serde::{Deserialize, Serialize};
+
+/// The TCP and UDP port listened on by default: unassigned by IANA.
+pub const PORT_DEFAULT: u16 = 4177;
+
+/// An address to dial: `/ip4|ip6|dns|dns4|dns6/…` then `/tcp/PORT` or `/udp/PORT/quic-v1`, then
+/// perhaps `/p2p/PEER-ID`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DialAddress(Multiaddr);
+
+/// An address to listen on: `/ip4|ip6/…` then `/tcp/PORT` or `/udp/PORT/quic-v1`. Port 0 lets the
+/// system choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ListenAddress(Multiaddr);
+
+/// Why an address can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Not a multiaddress at all.
+    #[error("{text:?} is not a multiaddress ({reason}); write it like {EXAMPLE}")]
+    Malformed {
+        /// What was given.
+        text: String,
+        /// What the parser said.
+        reason: String,
+    },
+    /// A multiaddress, but not of a form that can be dialled here.
+    #[error(
+        "{text:?} can't be dialled: {reason}. Write it like {EXAMPLE}, /dns/host.example/tcp/4177 or /ip6/2001:db8::7/udp/4177/quic-v1, with /p2p/PEER-ID at the end if you like"
+    )]
+    NotDialable {
+        /// What was given.
+        text: String,
+        /// What stands in the way.
+        reason: &'static str,
+    },
+    /// A multiaddress, but not of a form that can be listened on.
+    #[error(
+        "{text:?} can't be listened on: {reason}. Write it like /ip4/0.0.0.0/tcp/4177 or /ip6/::/udp/4177/quic-v1"
+    )]
+    NotListenable {
+        /// What was given.
+        text: String,
+        /// What stands in the way.
+        reason: &'static str,
+    },
+}
+
+const EXAMPLE: &str = "/ip4/192.168.1.7/tcp/4177";
+
+impl DialAddress {
+    /// The multiaddress.
+    #[must_use]
+    pub fn as_multiaddr(&self) -> &Multiaddr {
+        &self.0
+    }
+
+    /// The multiaddress.
+    #[must_use]
+    pub fn into_multiaddr(self) -> Multiaddr {
+        self.0
+    }
+}
+
+impl ListenAddress {
+    /// [`PORT_DEFAULT`] by TCP and QUIC, on every IPv4 and IPv6 address.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        let hosts = [Protocol::Ip4(Ipv4Addr::UNSPECIFIED), Protocol::Ip6(Ipv6Addr::UNSPECIFIED)];
+        let addresses = hosts.into_iter().flat_map(|host| {
+            let host = Multiaddr::from(host);
+            let tcp = host.clone().with(Protocol::Tcp(PORT_DEFAULT));
+            let quic = host.with(Protocol::Udp(PORT_DEFAULT)).with(Protocol::QuicV1);
+            [Self(tcp), Self(quic)]
+        });
+        addresses.collect()
+    }
+
+    /// The multiaddress.
+    #[must_use]
+    pub fn as_multiaddr(&self) -> &Multiaddr {
+        &self.0
+    }
+
+    /// The multiaddress.
+    #[must_use]
+    pub fn into_multiaddr(self) -> Multiaddr {
+        self.0
+    }
+}
+
+impl FromStr for DialAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let address = parse(text)?;
+        match check_dialable(&address) {
+            Ok(()) => Ok(Self(address)),
+            Err(reason) => Err(AddressError::NotDialable { text: text.into(), reason }),
+        }
+    }
+}
+
+impl FromStr for ListenAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let address = parse(text)?;
+        match check_listenable(&address) {
+            Ok(()) => Ok(Self(address)),
+            Err(reason) => Err(AddressError::NotListenable { text: text.into(), reason }),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Multiaddr, AddressError> {
+    Multiaddr::from_str(text)
+        .map_err(|error| AddressError::Malformed { text: text.into(), reason: error.to_string() })
+}
+
+fn check_dialable(address: &Multiaddr) -> Result<(), &'static str> {
+    let mut parts = address.iter();
+    match parts.next() {
+        Some(Protocol::Ip4(ip)) if IpAddr::from(ip).is_unspecified() => {
+            return Err("0.0.0.0 is no machine's address");
+        }
+        Some(Protocol::Ip6(ip)) if IpAddr::from(ip).is_unspecified() => {
+            return Err(":: is no machine's address");
+        }
+        Some(Protocol::Ip4(_) | Protocol::Ip6(_)) => {}
+        Some(Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name)) => {
+            if name.is_empty() {
+                return Err("the host's name is empty");
+            }
+        }
+        _ => return Err("it must begin with /ip4, /ip6, /dns, /dns4 or /dns6"),
+    }
+    if check_transport(&mut parts)? == 0 {
+        return Err("port 0 can't be dialled");
+    }
+    match parts.next() {
+        None => Ok(()),
+        Some(Protocol::P2p(_)) if parts.next().is_none() => Ok(()),
+        Some(_) => Err("only /p2p/PEER-ID may follow the port"),
+    }
+}
+
+fn check_listenable(address: &Multiaddr) -> Result<(), &'static str> {
+    let mut parts = address.iter();
+    match parts.next() {
+        Some(Protocol::Ip4(_) | Protocol::Ip6(_)) => {}
+        _ => return Err("it must begin with /ip4 or /ip6"),
+    }
+    check_transport(&mut parts)?;
+    match parts.next() {
+        None => Ok(()),
+        Some(_) => Err("nothing may follow the port"),
+    }
+}
+
+/// Takes `/tcp/PORT` or `/udp/PORT/quic-v1`; returns the port.
+fn check_transport<'a>(
+    parts: &mut impl Iterator<Item = Protocol<'a>>,
+) -> Result<u16, &'static str> {
+    match parts.next() {
+        Some(Protocol::Tcp(port)) => Ok(port),
+        Some(Protocol::Udp(port)) => match parts.next() {
+            Some(Protocol::QuicV1) => Ok(port),
+            _ => Err("/udp/PORT must be followed by /quic-v1"),
+        },
+        _ => Err("the host must be followed by /tcp/PORT or /udp/PORT/quic-v1"),
+    }
+}
+
+macro_rules! as_text {
+    ($type:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = AddressError;
+
+            fn try_from(text: String) -> Result<Self, AddressError> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(address: $type) -> Self {
+                address.0.to_string()
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+as_text!(DialAddress);
+as_text!(ListenAddress);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+
+    #[test]
+    fn dial_addresses() {
+        for good in [
+            "/ip4/192.168.1.7/tcp/4177",
+            "/ip6/fe80::1/tcp/4177",
+            "/ip4/10.0.0.1/udp/4177/quic-v1",
+            "/dns/host.example/tcp/1",
+            "/dns4/host.example/udp/1/quic-v1",
+            &format!("/dns6/host.example/tcp/1/p2p/{PEER}"),
+        ] {
+            assert_eq!(good.parse::<DialAddress>().map(|a| a.to_string()), Ok(good.to_owned()));
+        }
+        for bad in [
+            "",
+            "192.168.1.7:4177",
+            "/ip4/192.168.1.7",
+            "/ip4/192.168.1.300/tcp/4177",
+            "/ip4/0.0.0.0/tcp/4177",
+            "/ip6/::/tcp/4177",
+            "/ip4/192.168.1.7/tcp/0",
+            "/ip4/192.168.1.7/tcp/70000",
+            "/ip4/192.168.1.7/udp/4177",
+            "/ip4/192.168.1.7/tcp/4177/ws",
+            "/tcp/4177",
+            "/memory/5",
+            "/unix/tmp",
+            "/dnsaddr/host.example/tcp/4177",
+            &format!("/p2p/{PEER}"),
+            &format!("/ip4/1.2.3.4/tcp/1/p2p/{PEER}/p2p-circuit"),
+        ] {
+            let error = bad.parse::<DialAddress>().expect_err(bad).to_string();
+            assert!(error.contains("Write it like") || error.contains("write it like"), "{error}");
+        }
+    }
+
+    #[test]
+    fn listen_addresses() {
+        for good in ["/ip4/0.0.0.0/tcp/0", "/ip6/::/udp/4177/quic-v1", "/ip4/127.0.0.1/tcp/4177"] {
+            assert_eq!(good.parse::<ListenAddress>().map(|a| a.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", "/dns/host.example/tcp/1", &format!("/ip4/1.2.3.4/tcp/1/p2p/{PEER}")] {
+            bad.parse::<ListenAddress>().expect_err(bad);
+        }
+    }
+}

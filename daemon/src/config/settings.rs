@@ -1,0 +1,179 @@
+//! What one source (the file, or flags and environment) may set: the same keys in each.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::builder::BoolishValueParser;
+use martlet_protocol::limits::MAILBOX_BYTES_MIN;
+use serde::{Deserialize, Serialize};
+
+use super::address::{DialAddress, ListenAddress};
+use super::{ConfigError, LogFormat};
+use crate::logging::LogFilter;
+
+/// The keys of the configuration, each of them optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where databases, keys and the lock file are [default: $XDG_DATA_HOME/martlet, or
+    /// ~/.local/share/martlet]
+    #[arg(long, env = "MARTLET_DATA_DIR", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+
+    /// The control socket [default: $XDG_RUNTIME_DIR/martlet/control.sock, or control.sock in the
+    /// data directory]
+    #[arg(long, env = "MARTLET_SOCKET", value_name = "PATH")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+
+    /// Address to listen on; repeat it, or separate several by commas [default: TCP and QUIC port
+    /// 4177 on all IPv4 and IPv6 addresses, any other port if that is taken]
+    #[arg(long, env = "MARTLET_LISTEN", value_name = "MULTIADDR", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<Vec<ListenAddress>>,
+
+    /// Peer to keep a connection to; repeat it, or separate several by commas
+    #[arg(
+        long = "static-peer",
+        alias = "static-peers",
+        env = "MARTLET_STATIC_PEERS",
+        value_name = "MULTIADDR",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub static_peers: Option<Vec<DialAddress>>,
+
+    /// Whether to find peers on the local network by mDNS; it tells that network that this node is
+    /// there [default: true]
+    #[arg(long, env = "MARTLET_MDNS", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mdns: Option<bool>,
+
+    /// The network's descriptor [default: the built-in network "lan"]
+    #[arg(long, env = "MARTLET_NETWORK", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<PathBuf>,
+
+    /// Bytes of envelopes the mailbox holds for others at most [default: 1073741824]
+    #[arg(long, env = "MARTLET_MAILBOX_BYTES_MAX", value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mailbox_bytes_max: Option<MailboxBytes>,
+
+    /// What to log: a level (off, error, warn, info, debug, trace), or TARGET=LEVEL, by commas
+    /// [default: info]
+    #[arg(long, env = "MARTLET_LOG", value_name = "FILTER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogFilter>,
+
+    /// How to log [default: text]
+    #[arg(long, env = "MARTLET_LOG_FORMAT", value_name = "FORMAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<LogFormat>,
+
+    /// Whether an identity may be made and used here; false for a pure mailbox node [default: true]
+    #[arg(long, env = "MARTLET_USER", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<bool>,
+}
+
+/// A quota of the mailbox, bytes, at least [`MAILBOX_BYTES_MIN`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct MailboxBytes(u64);
+
+/// Why a quota is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailboxBytesError {
+    /// Not a number.
+    #[error("{text:?} is not a number of bytes; write it like 1073741824")]
+    NotANumber {
+        /// What was given.
+        text: String,
+    },
+    /// Less than can work.
+    #[error("{found} bytes are too few; give at least {MAILBOX_BYTES_MIN}")]
+    TooFew {
+        /// What was given.
+        found: u64,
+    },
+}
+
+impl Settings {
+    /// These, and where they say nothing, those of `below`.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(below.data_dir),
+            socket: self.socket.or(below.socket),
+            listen: self.listen.or(below.listen),
+            static_peers: self.static_peers.or(below.static_peers),
+            mdns: self.mdns.or(below.mdns),
+            network: self.network.or(below.network),
+            mailbox_bytes_max: self.mailbox_bytes_max.or(below.mailbox_bytes_max),
+            log: self.log.or(below.log),
+            log_format: self.log_format.or(below.log_format),
+            user: self.user.or(below.user),
+        }
+    }
+
+    /// Makes relative paths relative to `directory`.
+    pub(super) fn resolve_paths(&mut self, directory: &Path) {
+        for path in [&mut self.data_dir, &mut self.socket, &mut self.network].into_iter().flatten()
+        {
+            *path = directory.join(&path);
+        }
+    }
+
+    pub(super) fn check_paths(&self) -> Result<(), ConfigError> {
+        let paths =
+            [("data_dir", &self.data_dir), ("socket", &self.socket), ("network", &self.network)];
+        for (key, path) in paths {
+            if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+                return Err(ConfigError::EmptyPath { key });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl MailboxBytes {
+    /// The quota, bytes.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    /// A quota that was checked before.
+    pub(super) fn from_checked(bytes: u64) -> Self {
+        Self(bytes)
+    }
+}
+
+impl TryFrom<u64> for MailboxBytes {
+    type Error = MailboxBytesError;
+
+    fn try_from(found: u64) -> Result<Self, MailboxBytesError> {
+        if found < MAILBOX_BYTES_MIN {
+            return Err(MailboxBytesError::TooFew { found });
+        }
+        Ok(Self(found))
+    }
+}
+
+impl From<MailboxBytes> for u64 {
+    fn from(quota: MailboxBytes) -> Self {
+        quota.0
+    }
+}
+
+impl FromStr for MailboxBytes {
+    type Err = MailboxBytesError;
+
+    fn from_str(text: &str) -> Result<Self, MailboxBytesError> {
+        match text.parse::<u64>() {
+            Ok(bytes) => Self::try_from(bytes),
+            Err(_) => Err(MailboxBytesError::NotANumber { text: text.into() }),
+        }
+    }
+}

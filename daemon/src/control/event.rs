@@ -1,0 +1,53 @@
+//! Events, as they happen and as they happened: Server-Sent Events from the durable log.
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use futures::stream;
+use martlet_protocol::control::{Event, EventsQuery, Problem};
+
+use self::follow::Follower;
+use super::Shared;
+use super::extract::QueryOf;
+use super::problem::Refusal;
+
+mod follow;
+
+/// Follows events. `Last-Event-ID` or `since` resumes after an event; without them only events to
+/// come are told. The stream ends when the vault is locked or the daemon stops.
+#[utoipa::path(get, path = "/v1/events", tag = "events",
+    params(
+        EventsQuery,
+        ("Last-Event-ID" = Option<u64>, Header, description = "Events after this number."),
+    ),
+    responses(
+        (status = 200, body = Event, content_type = "text/event-stream",
+            description = "`id` is the event's number, `event` its type, `data` the event as JSON."),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn follow_events(
+    State(shared): State<Shared>,
+    QueryOf(query): QueryOf<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let since = last_event_id(&headers)?.or(query.since);
+    let follower = Follower::start(shared.engine().clone(), since, shared.ending()).await?;
+    let chunks = stream::unfold(follower, |mut follower| async move {
+        let chunk = follower.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(chunk)), follower))
+    });
+    let mut response = Response::new(Body::from_stream(chunks));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    match value.to_str().ok().and_then(|text| text.trim().parse().ok()) {
+        Some(seq) => Ok(Some(seq)),
+        None => Err(Refusal::bad_request("Last-Event-ID must be the number of an event")),
+    }
+}

@@ -1,0 +1,83 @@
+//! Messages and conversations.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use martlet_protocol::control::{
+    History, HistoryQuery, Inbox, Message, Problem, ReadResponse, SendRequest, SendResponse,
+};
+use martlet_protocol::limits::HISTORY_PAGE_MAX;
+
+use super::Shared;
+use super::extract::{JsonBody, NoBody, PathPart, QueryOf};
+use super::problem::Refusal;
+use crate::engine::command::{GetHistory, GetInbox, GetMessage, MarkRead, SendText};
+
+/// Sends a text. Answered once the message is on disk.
+#[utoipa::path(post, path = "/v1/messages", tag = "messages", request_body = SendRequest, responses(
+    (status = 201, body = SendResponse),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn send_message(
+    State(shared): State<Shared>,
+    JsonBody(request): JsonBody<SendRequest>,
+) -> Result<(StatusCode, Json<SendResponse>), Refusal> {
+    let response = shared.engine().call(SendText { request }).await?;
+    Ok((StatusCode::CREATED, Json(response)))
+}
+
+/// One message.
+#[utoipa::path(get, path = "/v1/messages/{id}", tag = "messages",
+    params(("id" = String, Path, description = "The message's id, hexadecimal.")),
+    responses(
+        (status = 200, body = Message),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn get_message(
+    State(shared): State<Shared>,
+    PathPart(id): PathPart,
+) -> Result<Json<Message>, Refusal> {
+    Ok(Json(shared.engine().call(GetMessage { id }).await?))
+}
+
+/// A page of a conversation.
+#[utoipa::path(get, path = "/v1/conversations/{name}/messages", tag = "messages",
+    params(("name" = String, Path, description = "The contact's name."), HistoryQuery),
+    responses(
+        (status = 200, body = History),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn get_history(
+    State(shared): State<Shared>,
+    PathPart(name): PathPart,
+    QueryOf(query): QueryOf<HistoryQuery>,
+) -> Result<Json<History>, Refusal> {
+    if query.limit.is_some_and(|limit| !(1..=HISTORY_PAGE_MAX).contains(&limit)) {
+        return Err(Refusal::bad_request(format!("limit must be 1 to {HISTORY_PAGE_MAX}")));
+    }
+    Ok(Json(shared.engine().call(GetHistory { name, query }).await?))
+}
+
+/// Marks a conversation's messages as read.
+#[utoipa::path(post, path = "/v1/conversations/{name}/read", tag = "messages",
+    params(("name" = String, Path, description = "The contact's name.")),
+    responses(
+        (status = 200, body = ReadResponse),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn mark_read(
+    State(shared): State<Shared>,
+    PathPart(name): PathPart,
+    _: NoBody,
+) -> Result<Json<ReadResponse>, Refusal> {
+    Ok(Json(shared.engine().call(MarkRead { name }).await?))
+}
+
+/// Unread messages, by conversation.
+#[utoipa::path(get, path = "/v1/inbox", tag = "messages", responses(
+    (status = 200, body = Inbox),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn get_inbox(State(shared): State<Shared>) -> Result<Json<Inbox>, Refusal> {
+    Ok(Json(shared.engine().call(GetInbox {}).await?))
+}

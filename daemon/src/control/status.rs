@@ -1,0 +1,109 @@
+//! The daemon's state, its identity, and the vault's lock.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use martlet_protocol::control::{
+    ErrorCode, Identity, InitRequest, InitResponse, Problem, Status, UnlockRequest,
+};
+use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
+use zeroize::Zeroizing;
+
+use super::Shared;
+use super::extract::{JsonBody, NoBody};
+use super::problem::Refusal;
+use crate::engine::command::{GetIdentity, GetStatus, Lock};
+
+/// The daemon's state.
+#[utoipa::path(get, path = "/v1/status", tag = "daemon", responses(
+    (status = 200, body = Status),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusal> {
+    let (status, peers, listen) = tokio::join!(
+        shared.engine().call(GetStatus {}),
+        shared.net().peers(),
+        shared.net().listen_addresses(),
+    );
+    let mut status = status?;
+    let context = shared.context();
+    context.network.clone_into(&mut status.network);
+    status.peer_id = context.peer_id.to_base58();
+    status.listen = listen.iter().map(ToString::to_string).collect();
+    let connected = peers.iter().filter(|peer| peer.connected).count();
+    status.peers_connected = u32::try_from(connected).unwrap_or(u32::MAX);
+    Ok(Json(status))
+}
+
+/// Creates the identity.
+#[utoipa::path(post, path = "/v1/identity", tag = "identity", request_body = InitRequest, responses(
+    (status = 201, body = InitResponse),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn create_identity(
+    State(shared): State<Shared>,
+    JsonBody(request): JsonBody<InitRequest>,
+) -> Result<(StatusCode, Json<InitResponse>), Refusal> {
+    let passphrase = request.passphrase.map(Zeroizing::new);
+    if !shared.context().user {
+        return Err(Refusal::new(
+            ErrorCode::Forbidden,
+            "this daemon is a mailbox for others (user = false in its configuration); set user = true and restart it to have an identity here",
+        ));
+    }
+    check_passphrase(passphrase.as_ref())?;
+    let response = shared.engine().init(request.name, passphrase).await?;
+    Ok((StatusCode::CREATED, Json(response)))
+}
+
+/// The identity.
+#[utoipa::path(get, path = "/v1/identity", tag = "identity", responses(
+    (status = 200, body = Identity),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn get_identity(State(shared): State<Shared>) -> Result<Json<Identity>, Refusal> {
+    Ok(Json(shared.engine().call(GetIdentity {}).await?))
+}
+
+/// Opens the vault. A passphrase takes about a second to check, by design.
+#[utoipa::path(post, path = "/v1/unlock", tag = "identity", request_body = UnlockRequest, responses(
+    (status = 204),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn unlock(
+    State(shared): State<Shared>,
+    JsonBody(request): JsonBody<UnlockRequest>,
+) -> Result<StatusCode, Refusal> {
+    let passphrase = request.passphrase.map(Zeroizing::new);
+    check_passphrase(passphrase.as_ref())?;
+    shared.engine().unlock(passphrase).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Closes the vault. Streams of events end.
+#[utoipa::path(post, path = "/v1/lock", tag = "identity", responses(
+    (status = 204),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn lock(State(shared): State<Shared>, _: NoBody) -> Result<StatusCode, Refusal> {
+    shared.engine().call(Lock {}).await?;
+    shared.vault_was_locked();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Before the slow part.
+fn check_passphrase(passphrase: Option<&Zeroizing<String>>) -> Result<(), Refusal> {
+    match passphrase.map(|text| text.len()) {
+        Some(0) => Err(Refusal::new(
+            ErrorCode::InvalidPassphrase,
+            "the passphrase is empty; give one, or explicitly none (null)",
+        )),
+        Some(length) if length > PASSPHRASE_BYTES_MAX => Err(Refusal::new(
+            ErrorCode::InvalidPassphrase,
+            format!(
+                "the passphrase has {length} bytes; at most {PASSPHRASE_BYTES_MAX} are allowed"
+            ),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,157 @@
+//! The engine's thread, and the task that carries its effects away.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use martlet_protocol::UnixMillis;
+use martlet_protocol::control::Event;
+use martlet_protocol::limits::{ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX};
+use martlet_store::Mailbox;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use tokio::sync::{broadcast, mpsc};
+
+use super::handle::{EngineHandle, Order};
+use super::turn::{Effects, Outlet};
+use super::{Engine, EngineConfig, EngineError, Input, StoredFor};
+use crate::net::NetHandle;
+
+/// Events a follower may be behind before it reads the log instead.
+const EVENTS_BUFFERED: usize = 4096;
+/// Batches of effects on their way to the network before the engine waits.
+const EFFECTS_BUFFERED: usize = 64;
+/// How often the engine is told that time has passed.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What goes to the network, in order.
+enum Outgoing {
+    Net(NetHandle),
+    Effects(Effects),
+    Stored(StoredFor),
+}
+
+/// Opens the databases and starts the engine's thread. Must be called inside a tokio runtime.
+///
+/// # Errors
+/// [`EngineError`].
+pub fn spawn(config: EngineConfig) -> Result<(EngineHandle, Arc<Mailbox>), EngineError> {
+    let data_dir = config.data_dir.clone();
+    let engine = Engine::open(config)?;
+    let mailbox = engine.mailbox();
+    let (orders, inbox) = mpsc::channel(ENGINE_QUEUE_MAX);
+    let (events, _) = broadcast::channel(EVENTS_BUFFERED);
+    let (outgoing, carried) = mpsc::channel(EFFECTS_BUFFERED);
+    tokio::spawn(carry(carried));
+    tokio::spawn(tick(orders.downgrade()));
+    let outlet = ThreadOutlet { events: events.clone(), outgoing };
+    std::thread::Builder::new().name("engine".into()).spawn(move || run(engine, inbox, outlet))?;
+    Ok((EngineHandle { orders, events, data_dir }, mailbox))
+}
+
+/// The system's clock.
+#[must_use]
+pub(super) fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Order>, mut outlet: ThreadOutlet) {
+    let mut rng = ChaCha20Rng::from_seed(rand::random());
+    let mut orders = Vec::with_capacity(ENGINE_BATCH_MAX);
+    loop {
+        if engine.is_behind() {
+            // Work is left in the mailbox: take what waits, but wait for nothing.
+            while orders.len() < ENGINE_BATCH_MAX {
+                match inbox.try_recv() {
+                    Ok(order) => orders.push(order),
+                    Err(_) => break,
+                }
+            }
+        } else if inbox.blocking_recv_many(&mut orders, ENGINE_BATCH_MAX) == 0 {
+            return;
+        }
+        let mut shutdown = Vec::new();
+        let mut inputs = Vec::with_capacity(orders.len());
+        for order in orders.drain(..) {
+            match order {
+                Order::Input(input) => inputs.push(input),
+                Order::AttachNet(net) => outlet.send(Outgoing::Net(net)),
+                Order::Shutdown(done) => shutdown.push(done),
+            }
+        }
+        engine.run_batch(inputs, now(), &mut rng, &mut outlet);
+        if !shutdown.is_empty() {
+            drop(engine);
+            // Whoever waits for the end may have gone.
+            for done in shutdown {
+                let _ = done.send(());
+            }
+            return;
+        }
+    }
+}
+
+struct ThreadOutlet {
+    events: broadcast::Sender<Arc<Event>>,
+    outgoing: mpsc::Sender<Outgoing>,
+}
+
+impl ThreadOutlet {
+    fn send(&self, outgoing: Outgoing) {
+        // The task ends only with the runtime.
+        let _ = self.outgoing.blocking_send(outgoing);
+    }
+}
+
+impl Outlet for ThreadOutlet {
+    fn release(&mut self, mut effects: Effects) {
+        for event in effects.events.drain(..) {
+            // Nobody may be following.
+            let _ = self.events.send(Arc::new(event));
+        }
+        effects.answer();
+        if !effects.publish.is_empty() || !effects.acks.is_empty() {
+            self.send(Outgoing::Effects(effects));
+        }
+    }
+
+    fn stored(&mut self, stored: StoredFor) {
+        self.send(Outgoing::Stored(stored));
+    }
+}
+
+async fn carry(mut outgoing: mpsc::Receiver<Outgoing>) {
+    let mut net: Option<NetHandle> = None;
+    while let Some(next) = outgoing.recv().await {
+        match (next, &net) {
+            (Outgoing::Net(handle), _) => net = Some(handle),
+            (Outgoing::Effects(effects), Some(net)) => {
+                if !effects.publish.is_empty() {
+                    net.publish(effects.publish).await;
+                }
+                if !effects.acks.is_empty() {
+                    net.publish_acks(effects.acks).await;
+                }
+            }
+            (Outgoing::Stored(stored), Some(net)) => {
+                for (peer, ids) in stored {
+                    net.stored(peer, ids).await;
+                }
+            }
+            // Before there is a network there is nobody to tell; sync brings it later.
+            (Outgoing::Effects(_) | Outgoing::Stored(_), None) => {}
+        }
+    }
+}
+
+async fn tick(orders: mpsc::WeakSender<Order>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let Some(orders) = orders.upgrade() else { return };
+        if orders.send(Order::Input(Input::Tick)).await.is_err() {
+            return;
+        }
+    }
+}

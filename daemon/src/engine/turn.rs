@@ -1,0 +1,259 @@
+//! One batch: its time, its randomness, its transactions, and the effects it will have.
+
+use std::ops::RangeInclusive;
+
+use martlet_protocol::control::{Event, Problem};
+use martlet_protocol::{Ack, Envelope, UnixMillis};
+use martlet_store::vault::{Collection, Key};
+use martlet_store::{MailboxTxn, StoreError, VaultTxn};
+use rand_chacha::ChaCha20Rng;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+
+use super::command::Command;
+use super::{Engine, StoredFor};
+use crate::net::Stored;
+
+/// Takes effects once what they rest on is on disk.
+pub trait Outlet {
+    /// The vault is committed: replies, events, envelopes and acks may leave.
+    fn release(&mut self, effects: Effects);
+    /// The mailbox is committed: the neighbours may be told.
+    fn stored(&mut self, stored: StoredFor);
+}
+
+/// What a batch will have caused.
+#[derive(Default)]
+pub struct Effects {
+    /// Own envelopes to gossip.
+    pub publish: Vec<Envelope>,
+    /// Own acks to gossip.
+    pub acks: Vec<Ack>,
+    /// Events, in order.
+    pub events: Vec<Event>,
+    /// Answers to commands.
+    pub(super) replies: Vec<Reply>,
+    pub(super) stored: StoredFor,
+    /// Who waits for envelopes to be on disk, and whether some were refused.
+    pub(super) stored_replies: Vec<(oneshot::Sender<Stored>, bool)>,
+}
+
+/// Answers one command, once it is known whether the commit succeeded.
+pub(super) type Reply = Box<dyn FnOnce(Result<(), Problem>) + Send>;
+
+/// A command on its way to the engine.
+pub trait Job: Send {
+    /// Runs it; its answer is among the turn's effects.
+    ///
+    /// # Errors
+    /// Only what fails the whole batch.
+    fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError>;
+    /// Answers that it did not run.
+    fn refuse(self: Box<Self>, problem: Problem);
+}
+
+/// A command and who waits for its reply.
+pub(super) struct Call<C: Command> {
+    pub(super) command: C,
+    pub(super) reply: oneshot::Sender<Result<C::Reply, Problem>>,
+}
+
+/// Why a command did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// What was asked can't be done; nothing was changed.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// The database failed: the whole batch is undone.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One batch under way.
+pub struct Turn<'a> {
+    /// The time, the same for all inputs of the batch.
+    pub(super) now: UnixMillis,
+    pub(super) rng: &'a mut ChaCha20Rng,
+    pub(super) effects: Effects,
+    mailbox: MailboxTxn,
+    mailbox_dirty: bool,
+    vault: Option<Records>,
+}
+
+/// The vault's transaction, which knows whether it changed anything.
+pub(super) struct Records {
+    txn: VaultTxn,
+    dirty: bool,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(
+        now: UnixMillis,
+        rng: &'a mut ChaCha20Rng,
+        mailbox: MailboxTxn,
+        vault: Option<VaultTxn>,
+    ) -> Self {
+        let vault = vault.map(|txn| Records { txn, dirty: false });
+        Self { now, rng, effects: Effects::default(), mailbox, mailbox_dirty: false, vault }
+    }
+
+    pub(super) fn mailbox(&self) -> &MailboxTxn {
+        &self.mailbox
+    }
+
+    pub(super) fn mailbox_mut(&mut self) -> &mut MailboxTxn {
+        &mut self.mailbox
+    }
+
+    pub(super) fn mailbox_is_dirty(&mut self) {
+        self.mailbox_dirty = true;
+    }
+
+    /// The vault's records.
+    ///
+    /// # Errors
+    /// Never while there is a user, who alone asks.
+    pub(super) fn vault(&mut self) -> Result<&mut Records, StoreError> {
+        self.vault
+            .as_mut()
+            .ok_or_else(|| StoreError::Failed { reason: "the vault is locked".into() })
+    }
+
+    /// Takes the transaction of a vault unlocked in the middle of the batch.
+    pub(super) fn open_vault(&mut self, txn: VaultTxn) {
+        self.vault = Some(Records { txn, dirty: false });
+    }
+
+    pub(super) fn commit_vault(&mut self) -> Result<(), StoreError> {
+        match self.vault.take() {
+            Some(records) if records.dirty => records.txn.commit(),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The mailbox's transaction, if it changed anything, and the effects.
+    pub(super) fn into_mailbox(self) -> (Option<MailboxTxn>, Effects) {
+        (self.mailbox_dirty.then_some(self.mailbox), self.effects)
+    }
+}
+
+impl Records {
+    pub(super) fn get<V: DeserializeOwned>(
+        &self,
+        collection: &Collection<V>,
+        key: Key<'_>,
+    ) -> Result<Option<V>, StoreError> {
+        self.txn.get(collection, key)
+    }
+
+    pub(super) fn put<V: Serialize>(
+        &mut self,
+        collection: &Collection<V>,
+        key: Key<'_>,
+        value: &V,
+    ) -> Result<(), StoreError> {
+        self.dirty = true;
+        self.txn.put(collection, key, value)
+    }
+
+    pub(super) fn delete<V>(
+        &mut self,
+        collection: &Collection<V>,
+        key: Key<'_>,
+    ) -> Result<bool, StoreError> {
+        self.dirty = true;
+        self.txn.delete(collection, key)
+    }
+
+    pub(super) fn range<V: DeserializeOwned>(
+        &self,
+        collection: &Collection<V>,
+        scope: Option<&[u8]>,
+        numbers: RangeInclusive<u64>,
+        max: usize,
+    ) -> Result<Vec<(u64, V)>, StoreError> {
+        self.txn.range(collection, scope, numbers, max)
+    }
+
+    pub(super) fn range_rev<V: DeserializeOwned>(
+        &self,
+        collection: &Collection<V>,
+        scope: Option<&[u8]>,
+        numbers: RangeInclusive<u64>,
+        max: usize,
+    ) -> Result<Vec<(u64, V)>, StoreError> {
+        self.txn.range_rev(collection, scope, numbers, max)
+    }
+
+    pub(super) fn delete_range<V>(
+        &mut self,
+        collection: &Collection<V>,
+        scope: Option<&[u8]>,
+        numbers: RangeInclusive<u64>,
+    ) -> Result<u64, StoreError> {
+        self.dirty = true;
+        self.txn.delete_range(collection, scope, numbers)
+    }
+}
+
+impl<C: Command> Job for Call<C> {
+    fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let Self { command, reply } = *self;
+        // Whoever asked may have gone by the time of the answer.
+        match command.run(engine, turn) {
+            Ok(answer) => {
+                turn.effects.replies.push(Box::new(move |result| {
+                    let _ = reply.send(result.map(|()| answer));
+                }));
+                Ok(())
+            }
+            Err(Fault::Problem(problem)) => {
+                let _ = reply.send(Err(problem));
+                Ok(())
+            }
+            Err(Fault::Store(error)) => {
+                let _ = reply.send(Err(super::problem(&error)));
+                Err(error)
+            }
+        }
+    }
+
+    fn refuse(self: Box<Self>, problem: Problem) {
+        // Whoever asked may have gone.
+        let _ = self.reply.send(Err(problem));
+    }
+}
+
+impl Effects {
+    /// Answers the commands that wait: their batch is on disk.
+    pub fn answer(&mut self) {
+        self.replies.drain(..).for_each(|reply| reply(Ok(())));
+    }
+
+    /// Answers everyone who waits that nothing of this came about.
+    pub(super) fn fail(&mut self, problem: &Problem) {
+        self.replies.drain(..).for_each(|reply| reply(Err(problem.clone())));
+        for (reply, _) in self.stored_replies.drain(..) {
+            // The one who asked may have gone.
+            let _ = reply.send(Stored::Full);
+        }
+    }
+}
+
+impl std::fmt::Debug for Effects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Effects")
+            .field("publish", &self.publish.len())
+            .field("acks", &self.acks.len())
+            .field("events", &self.events.len())
+            .field("replies", &self.replies.len())
+            .finish()
+    }
+}
+
+impl std::fmt::Debug for Turn<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turn").field("now", &self.now).field("effects", &self.effects).finish()
+    }
+}

@@ -1,0 +1,147 @@
+//! Logging: lines on standard error, for people or as JSON.
+//!
+//! At the default level no line has contents, names, IDs or keys; peers and addresses are shortened
+//! by `net::shorten`.
+
+use std::io::{self, IsTerminal};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::config::LogFormat;
+
+/// Libraries that log at `info` what only their developers want to know. Targets match by prefix.
+const QUIET: [(&str, LevelFilter); 6] = [
+    ("libp2p", LevelFilter::WARN),
+    ("quinn", LevelFilter::WARN),
+    ("yamux", LevelFilter::WARN),
+    ("multistream_select", LevelFilter::WARN),
+    ("hickory", LevelFilter::WARN),
+    ("netlink", LevelFilter::WARN),
+];
+
+/// What is logged: a level, or `target=level`, several by commas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LogFilter(String);
+
+/// A filter that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{text:?} is not a log filter; write a level (off, error, warn, info, debug, trace), or TARGET=LEVEL, several by commas"
+)]
+pub struct LogFilterError {
+    text: String,
+}
+
+/// Starts logging, for the whole process.
+///
+/// # Errors
+/// Something else in this process has started it.
+pub fn init(filter: &LogFilter, format: LogFormat) -> Result<(), TryInitError> {
+    let targets = filter.targets();
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let layer = match format {
+        LogFormat::Text => {
+            let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            lines.with_ansi(colours).with_filter(targets).boxed()
+        }
+        LogFormat::Json => lines.json().flatten_event(true).with_filter(targets).boxed(),
+    };
+    tracing_subscriber::registry().with(layer).try_init()
+}
+
+impl LogFilter {
+    fn targets(&self) -> Targets {
+        let chosen: Targets = self.0.parse().unwrap_or_default();
+        let general = chosen.default_level().unwrap_or(LevelFilter::OFF);
+        let quiet = QUIET.iter().map(|(target, level)| (*target, (*level).min(general)));
+        // What was chosen comes last and so replaces these.
+        let mut targets = Targets::new().with_default(general).with_targets(quiet);
+        for (target, level) in chosen.iter() {
+            targets = targets.with_target(target, level);
+        }
+        targets
+    }
+}
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self("info".into())
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = LogFilterError;
+
+    fn from_str(text: &str) -> Result<Self, LogFilterError> {
+        // `Targets` takes a word that is no level for a target, so a mistyped level would silence
+        // everything.
+        let is_level = |part: &str| part.trim().parse::<LevelFilter>().is_ok();
+        let is_part = |part: &str| !part.is_empty() && (part.contains('=') || is_level(part));
+        if text.split(',').all(is_part) && text.parse::<Targets>().is_ok() {
+            Ok(Self(text.into()))
+        } else {
+            Err(LogFilterError { text: text.into() })
+        }
+    }
+}
+
+impl TryFrom<String> for LogFilter {
+    type Error = LogFilterError;
+
+    fn try_from(text: String) -> Result<Self, LogFilterError> {
+        text.parse()
+    }
+}
+
+impl From<LogFilter> for String {
+    fn from(filter: LogFilter) -> Self {
+        filter.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use tracing::Level;
+
+    use super::*;
+
+    fn targets(filter: &str) -> Targets {
+        filter.parse::<LogFilter>().unwrap().targets()
+    }
+
+    #[test]
+    fn libraries_are_quiet_unless_asked() {
+        let default = LogFilter::default().targets();
+        assert!(default.would_enable("martletd::net", &Level::INFO));
+        assert!(!default.would_enable("martletd::net", &Level::DEBUG));
+        assert!(default.would_enable("libp2p_gossipsub::behaviour", &Level::WARN));
+        assert!(!default.would_enable("libp2p_gossipsub::behaviour", &Level::INFO));
+
+        let asked = targets("debug,libp2p_gossipsub=trace");
+        assert!(asked.would_enable("martletd", &Level::DEBUG));
+        assert!(asked.would_enable("libp2p_gossipsub::behaviour", &Level::TRACE));
+        assert!(!asked.would_enable("libp2p_swarm", &Level::INFO));
+
+        let off = targets("off");
+        assert!(!off.would_enable("libp2p_swarm", &Level::ERROR));
+        let one = targets("martletd=info");
+        assert!(one.would_enable("martletd", &Level::INFO));
+        assert!(!one.would_enable("libp2p_swarm", &Level::WARN));
+    }
+
+    #[test]
+    fn bad_filters_are_refused() {
+        for bad in ["", "loud", "martletd=loud", "info,", "info,martletd"] {
+            let refused = bad.parse::<LogFilter>();
+            assert!(refused.is_err(), "{bad}");
+        }
+    }
+}

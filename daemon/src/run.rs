@@ -1,0 +1,191 @@
+//! The daemon's life: take the data directory, start the parts, wait for a signal, stop the parts
+//! in the opposite order.
+
+use std::io;
+
+use libp2p::identity::Keypair;
+use martlet_store::StoreError;
+use martlet_store::vault::keyfile::KeyFileError;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::Config;
+use crate::control::{self, BindError, ControlContext};
+use crate::engine::{self, EngineConfig, EngineError, EngineHandle};
+use crate::lock::{DataDirLock, LockError};
+use crate::net::{self, NetConfig, NetError, NetHandle, shorten};
+use crate::peer_key::{self, PeerKeyError};
+
+/// Threads for network and control. Two keep a busy reader from delaying the other; more only cost
+/// memory, since the engine has a thread of its own.
+const WORKER_THREADS: usize = 2;
+
+/// Why the daemon could not start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The data directory is taken or unusable.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The transport's key is damaged or unreadable.
+    #[error(transparent)]
+    PeerKey(#[from] PeerKeyError),
+    /// The control socket can't be made.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The databases or the engine's thread can't be had.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The network can't be started.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The engine's thread is gone: a defect.
+    #[error("the engine has ended unexpectedly; please report this with the log")]
+    EngineEnded,
+    /// The runtime or the signal handlers can't be made.
+    #[error("can't start: {0}")]
+    Runtime(#[from] io::Error),
+}
+
+impl DaemonError {
+    /// Whether another daemon is in the way.
+    #[must_use]
+    pub fn is_already_running(&self) -> bool {
+        matches!(
+            self,
+            Self::Lock(LockError::AlreadyRunning { .. }) | Self::Bind(BindError::InUse { .. })
+        )
+    }
+
+    /// Whether a file is damaged.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        let store = match self {
+            Self::PeerKey(error) => return matches!(error, PeerKeyError::Damaged { .. }),
+            Self::Engine(EngineError::Store(store)) => store,
+            Self::Engine(EngineError::KeyFile(KeyFileError::Store(store))) => store,
+            Self::Engine(_)
+            | Self::Lock(_)
+            | Self::Bind(_)
+            | Self::Net(_)
+            | Self::EngineEnded
+            | Self::Runtime(_) => return false,
+        };
+        matches!(store, StoreError::Damaged { .. } | StoreError::Record { .. })
+    }
+}
+
+/// Runs the daemon until a signal.
+///
+/// # Errors
+/// [`DaemonError`].
+pub fn run_blocking(config: Config) -> Result<(), DaemonError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .thread_name("martletd")
+        .enable_all()
+        .build()?
+        .block_on(run(config))
+}
+
+async fn run(config: Config) -> Result<(), DaemonError> {
+    let mut signals = Signals::new()?;
+    let _lock = DataDirLock::acquire(&config.data_dir)?;
+    let keypair = peer_key::load_or_create(&config.data_dir)?;
+    // Early: a socket that can't be had costs nothing yet. Who connects now is answered once the
+    // rest has started.
+    let socket = control::bind(&config.socket)?;
+    let parts = Parts::start(&config, keypair).await?;
+    let server = control::serve(
+        socket,
+        ControlContext {
+            engine: parts.engine.clone(),
+            net: parts.net.clone(),
+            network: config.network.name.clone(),
+            peer_id: parts.net.peer_id(),
+            user: config.user,
+        },
+    );
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        network = config.network.name,
+        peer_id = %shorten::peer(&parts.net.peer_id()),
+        "ready"
+    );
+    notify(NotifyState::Ready);
+
+    let outcome = tokio::select! {
+        () = signals.next() => Ok(()),
+        () = parts.engine.ended() => Err(DaemonError::EngineEnded),
+    };
+    notify(NotifyState::Stopping);
+    tracing::info!("stopping");
+    tokio::select! {
+        () = async { server.stop().await; parts.stop().await } => outcome,
+        // Who asks twice does not want to wait; what was acknowledged is on disk already.
+        () = signals.next() => outcome,
+    }
+}
+
+/// What answers the control socket.
+struct Parts {
+    engine: EngineHandle,
+    net: NetHandle,
+}
+
+impl Parts {
+    async fn start(config: &Config, keypair: Keypair) -> Result<Self, DaemonError> {
+        let engine_config = EngineConfig {
+            data_dir: config.data_dir.clone(),
+            network: config.network.clone(),
+            mailbox_bytes_max: config.mailbox_bytes_max,
+        };
+        let (engine, mailbox) = engine::spawn(engine_config)?;
+        let net_config = NetConfig {
+            network: config.network.clone(),
+            keypair,
+            listen: config.listen.iter().map(|address| address.as_multiaddr().clone()).collect(),
+            static_peers: config
+                .static_peers
+                .iter()
+                .map(|address| address.as_multiaddr().clone())
+                .collect(),
+            mdns: config.mdns,
+        };
+        let net = net::spawn(net_config, mailbox, engine.clone())?;
+        engine.attach_net(net.clone()).await;
+        Ok(Self { engine, net })
+    }
+
+    /// The network first, so that the engine hears of everything that it was given.
+    async fn stop(self) {
+        self.net.shutdown().await;
+        self.engine.shutdown().await;
+    }
+}
+
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "can't tell the service manager");
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

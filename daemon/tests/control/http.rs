@@ -1,0 +1,166 @@
+//! Bad requests: a clear answer, and the daemon lives on.
+
+use martlet_protocol::control::ErrorCode;
+use martlet_protocol::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_CONNECTIONS_MAX};
+use serde_json::json;
+
+use crate::daemon::Daemon;
+
+#[test]
+fn unknown_paths_and_methods() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    for path in ["/", "/v1", "/v1/nothing", "/v2/status", "/v1/status/", "//v1/status", "/v1/%00"] {
+        assert_eq!(client.get(path).code(), ErrorCode::NotFound, "{path}");
+    }
+    let refused = client.call("DELETE", "/v1/status", &json!({}));
+    assert_eq!(refused.code(), ErrorCode::MethodNotAllowed);
+    assert_eq!(refused.header("allow"), Some("GET,HEAD"));
+    assert_eq!(client.call("PUT", "/v1/contacts/x", &json!({})).status, 405);
+    assert_eq!(client.get("/v1/openapi.json").json()["openapi"], "3.1.0");
+}
+
+#[test]
+fn bad_bodies() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    for (content_type, body) in [
+        ("application/json", "{"),
+        ("application/json", ""),
+        ("application/json", "[]"),
+        ("application/json", r#"{"to":"a"}"#),
+        ("application/json", r#"{"to":"a","text":5}"#),
+        ("application/json", r#"{"to":"a","text":"b","colour":"red"}"#),
+        ("application/json", "{\"to\":\"a\",\"text\":\"\u{1}\"}"),
+        ("application/json", r#"{"to":"a","text":"b"} {}"#),
+        ("text/plain", r#"{"to":"a","text":"b"}"#),
+        ("application/x-www-form-urlencoded", "to=a&text=b"),
+    ] {
+        let refused = client.call_raw("POST", "/v1/messages", content_type, body.as_bytes());
+        assert_eq!(refused.code(), ErrorCode::BadRequest, "{content_type} {body}");
+    }
+    let not_utf8 = b"{\"to\":\"a\",\"text\":\"\xff\"}";
+    let refused = client.call_raw("POST", "/v1/messages", "application/json", not_utf8);
+    assert_eq!(refused.code(), ErrorCode::BadRequest);
+    let deep = "[".repeat(100_000);
+    let refused = client.call_raw("POST", "/v1/messages", "application/json", deep.as_bytes());
+    assert_eq!(refused.code(), ErrorCode::BadRequest);
+    // The type's parameters don't matter.
+    let accepted =
+        client.call_raw("POST", "/v1/peers", "application/json; charset=utf-8", b"{\"address\":1}");
+    assert!(accepted.problem().detail.contains("expected a string"), "{accepted:?}");
+}
+
+#[test]
+fn bad_queries_and_path_parts() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    for path in [
+        "/v1/conversations/a/messages?limit=many",
+        "/v1/conversations/a/messages?limit=0",
+        "/v1/conversations/a/messages?limit=1001",
+        "/v1/conversations/a/messages?lmit=5",
+        "/v1/events?since=-1",
+        "/v1/events?until=5",
+        "/v1/contacts/%ff",
+    ] {
+        assert_eq!(client.get(path).code(), ErrorCode::BadRequest, "{path}");
+    }
+    client.send_head("GET", "/v1/events", "last-event-id: first\r\n");
+    assert_eq!(client.response().unwrap().code(), ErrorCode::BadRequest);
+}
+
+#[test]
+fn oversized_bodies() {
+    let daemon = Daemon::start();
+    // Claimed.
+    let mut client = daemon.connect();
+    let headers = format!(
+        "content-type: application/json\r\ncontent-length: {}\r\n",
+        CONTROL_BODY_BYTES_MAX + 1
+    );
+    client.send_head("POST", "/v1/messages", &headers);
+    assert_eq!(client.response().unwrap().code(), ErrorCode::BodyTooLarge);
+
+    // Sent without being claimed.
+    let mut client = daemon.connect();
+    let headers = "content-type: application/json\r\ntransfer-encoding: chunked\r\n";
+    client.send_head("POST", "/v1/messages", headers);
+    let length = CONTROL_BODY_BYTES_MAX + 1;
+    client.send(format!("{length:x}\r\n").as_bytes());
+    client.send(&vec![b' '; length]);
+    assert_eq!(client.response().unwrap().code(), ErrorCode::BodyTooLarge);
+
+    // Sent at once, all 8 MiB of it.
+    let body = vec![b' '; 8 << 20];
+    let refused = daemon.connect().call_raw("POST", "/v1/messages", "application/json", &body);
+    assert_eq!(refused.code(), ErrorCode::BodyTooLarge);
+
+    assert_eq!(daemon.connect().get("/v1/status").status, 200);
+}
+
+/// A body that a handler had no use for was left unread; if it arrived after the answer, the
+/// connection was closed under the client's next request.
+#[test]
+fn unexpected_bodies_do_not_end_the_connection() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    for _ in 0..20 {
+        for (method, path) in [
+            ("POST", "/v1/lock"),
+            ("POST", "/v1/nothing"),
+            ("PUT", "/v1/status"),
+            ("DELETE", "/v1/contacts/a"),
+        ] {
+            let headers = "content-type: text/plain\r\ncontent-length: 4\r\n";
+            client.send_head(method, path, headers);
+            std::thread::yield_now();
+            client.send(b"body");
+            assert!(client.response().unwrap().status >= 400);
+        }
+    }
+}
+
+#[test]
+fn malformed_http() {
+    let daemon = Daemon::start();
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..],
+        b"GET\r\n\r\n",
+        b"GET /v1/status HTTP/9.9\r\n\r\n",
+        b"GET /v1/status HTTP/1.1\r\nbad header\r\n\r\n",
+        b"GET /v1/status HTTP/1.1\r\nhost: a\r\ncontent-length: x\r\n\r\n",
+    ] {
+        let mut client = daemon.connect();
+        client.send(garbage);
+        let (status, _) = client.response_head().unwrap();
+        assert!((400..500).contains(&status), "{status} for {garbage:?}");
+        assert!(client.is_closed());
+    }
+    // HTTP/2 gets no answer: it could not be read.
+    let mut client = daemon.connect();
+    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert!(client.is_closed());
+    // A head without end.
+    let mut client = daemon.connect();
+    client.send(b"GET /v1/status HTTP/1.1\r\n");
+    client.send(format!("x: {}\r\n", "y".repeat(60_000)).as_bytes());
+    client.send(format!("x: {}\r\n", "y".repeat(60_000)).as_bytes());
+    assert_eq!(client.response_head().unwrap().0, 431);
+
+    assert_eq!(daemon.connect().get("/v1/status").status, 200);
+}
+
+#[test]
+fn too_many_connections() {
+    let daemon = Daemon::start();
+    let mut held: Vec<_> = (0..CONTROL_CONNECTIONS_MAX).map(|_| daemon.connect()).collect();
+    for client in &mut held {
+        assert_eq!(client.get("/v1/status").status, 200);
+    }
+    let mut client = daemon.connect();
+    assert_eq!(client.response().unwrap().code(), ErrorCode::LimitReached);
+    assert!(client.is_closed());
+    drop(held);
+    crate::daemon::until(|| daemon.connect().try_get("/v1/status") == Some(200));
+}

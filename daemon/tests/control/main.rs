@@ -1,0 +1,12 @@
+//! The daemon from outside: real processes, driven over their control sockets.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod client;
+mod command_line;
+mod daemon;
+mod events;
+mod files;
+mod http;
+mod users;
+mod verbs;

@@ -1,0 +1,141 @@
+//! The endpoints, each with the engine behind it.
+
+use martlet_protocol::control::ErrorCode;
+use serde_json::json;
+
+use crate::daemon::Daemon;
+
+#[test]
+fn a_new_daemon_has_a_status_and_no_identity() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let status = client.get("/v1/status").json();
+    assert_eq!(status["pid"], daemon.pid());
+    assert_eq!(status["lock"], "no_identity");
+    assert_eq!(status["network"], "lan");
+    assert_eq!(status["peers_connected"], 0);
+    let listen = status["listen"][0].as_str().unwrap();
+    assert!(listen.ends_with(status["peer_id"].as_str().unwrap()), "{listen}");
+    for path in ["/v1/identity", "/v1/contacts", "/v1/requests", "/v1/inbox", "/v1/events"] {
+        assert_eq!(client.get(path).code(), ErrorCode::NoIdentity, "{path}");
+    }
+    let text = json!({ "to": "Ben", "text": "hello" });
+    assert_eq!(client.call("POST", "/v1/messages", &text).code(), ErrorCode::NoIdentity);
+}
+
+#[test]
+fn from_init_to_a_first_message() {
+    let daemon = Daemon::start();
+    let other = Daemon::start();
+    let mut client = daemon.connect();
+    let init = client.call("POST", "/v1/identity", &json!({ "name": "Ann", "passphrase": null }));
+    assert_eq!(init.status, 201);
+    let own_id = init.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(init.json()["recovery_phrase"].as_str().unwrap().split(' ').count(), 24);
+    assert_eq!(client.get("/v1/identity").json()["id"], own_id);
+    let again = client.call("POST", "/v1/identity", &json!({ "passphrase": null }));
+    assert_eq!(again.code(), ErrorCode::IdentityExists);
+
+    let init = other.connect().call("POST", "/v1/identity", &json!({ "name": "Ben" }));
+    let id = init.json()["id"].as_str().unwrap().to_owned();
+    let add = |id: &str, name: &str| json!({ "id": id, "name": name });
+    for (request, code) in [
+        (add("martlet1nonsense", "Ben"), ErrorCode::InvalidId),
+        (add(&own_id, "Me"), ErrorCode::OwnId),
+        (add(&id, ""), ErrorCode::InvalidName),
+    ] {
+        assert_eq!(client.call("POST", "/v1/contacts", &request).code(), code);
+    }
+    let added = client.call("POST", "/v1/contacts", &add(&id, "Ben & Zoë?"));
+    assert_eq!((added.status, &added.json()["id"]), (201, &json!(id)));
+    let path = "/v1/contacts/Ben%20%26%20Zo%C3%AB%3F";
+    assert_eq!(client.get(path).json()["name"], "Ben & Zoë?");
+    let renamed = client.call("PATCH", path, &json!({ "name": "Ben" }));
+    assert_eq!(renamed.json()["name"], "Ben");
+    assert_eq!(client.get(path).code(), ErrorCode::UnknownContact);
+
+    let send = |to: &str, text: &str| json!({ "to": to, "text": text });
+    assert_eq!(
+        client.call("POST", "/v1/messages", &send("Eve", "hi")).code(),
+        ErrorCode::UnknownContact
+    );
+    assert_eq!(client.call("POST", "/v1/messages", &send("Ben", "")).code(), ErrorCode::EmptyText);
+    let long = "x".repeat(16_385);
+    let refused = client.call("POST", "/v1/messages", &send("Ben", &long));
+    assert_eq!(refused.code(), ErrorCode::TextTooLong);
+    // The longest text fits, even with every byte of it escaped.
+    let longest = "\u{1}".repeat(16_384);
+    assert_eq!(client.call("POST", "/v1/messages", &send("Ben", &longest)).status, 201);
+    let sent = client.call("POST", "/v1/messages", &send("Ben", "hello")).json();
+    let message = client.get(&format!("/v1/messages/{}", sent["id"].as_str().unwrap())).json();
+    assert_eq!(message["text"], "hello");
+    let history = client.get("/v1/conversations/Ben/messages?limit=1").json();
+    assert_eq!((&history["messages"][0], &history["more"]), (&message, &json!(true)));
+
+    assert_eq!(client.call("DELETE", "/v1/contacts/Ben", &json!(null)).status, 204);
+    assert_eq!(client.get("/v1/contacts").json()["contacts"], json!([]));
+}
+
+/// A refused name left a key file behind, and with it no second `init` could succeed.
+#[test]
+fn a_refused_init_leaves_nothing_behind() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let long = "x".repeat(1025);
+    for (request, code) in [
+        (json!({ "name": "" }), ErrorCode::InvalidName),
+        (json!({ "name": "a\u{7}b" }), ErrorCode::InvalidName),
+        (json!({ "passphrase": "" }), ErrorCode::InvalidPassphrase),
+        (json!({ "passphrase": long }), ErrorCode::InvalidPassphrase),
+        (json!({ "pasphrase": "typo" }), ErrorCode::BadRequest),
+    ] {
+        assert_eq!(client.call("POST", "/v1/identity", &request).code(), code, "{request}");
+        assert!(!daemon.home().join("vault.key").exists(), "{request}");
+    }
+    assert_eq!(client.call("POST", "/v1/identity", &json!({ "name": "Ann" })).status, 201);
+}
+
+#[test]
+fn a_vault_with_a_passphrase_locks_and_unlocks() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let init = json!({ "name": "Ann", "passphrase": "correct horse" });
+    assert_eq!(client.call("POST", "/v1/identity", &init).status, 201);
+    assert_eq!(client.call("POST", "/v1/lock", &json!({})).status, 204);
+    assert_eq!(client.get("/v1/status").json()["lock"], "locked");
+    assert_eq!(client.get("/v1/contacts").code(), ErrorCode::Locked);
+    assert_eq!(client.get("/v1/events?since=0").code(), ErrorCode::Locked);
+    let unlock = |passphrase: &str| json!({ "passphrase": passphrase });
+    let refused = client.call("POST", "/v1/unlock", &unlock("wrong horse"));
+    assert_eq!(refused.code(), ErrorCode::WrongPassphrase);
+    assert_eq!(client.call("POST", "/v1/unlock", &unlock("correct horse")).status, 204);
+    assert_eq!(client.get("/v1/status").json()["lock"], "unlocked");
+}
+
+#[test]
+fn a_mailbox_node_has_no_user() {
+    let daemon = Daemon::start_in(tempfile::tempdir().unwrap(), &["--user", "false"]);
+    let refused = daemon.connect().call("POST", "/v1/identity", &json!({ "passphrase": null }));
+    assert_eq!(refused.code(), ErrorCode::Forbidden);
+    assert!(refused.problem().detail.contains("user = false"));
+}
+
+#[test]
+fn peers_are_dialled_and_listed() {
+    let daemon = Daemon::start();
+    let other = Daemon::start();
+    let mut client = daemon.connect();
+    let own = client.get("/v1/status").json()["listen"][0].as_str().unwrap().to_owned();
+    for bad in ["", "10.0.0.1:4177", "/ip4/10.0.0.1", "/ip4/10.0.0.1/udp/1", "/unix/x", &own] {
+        let refused = client.call("POST", "/v1/peers", &json!({ "address": bad }));
+        assert_eq!(refused.code(), ErrorCode::InvalidAddress, "{bad}");
+    }
+    let status = other.connect().get("/v1/status").json();
+    let address = status["listen"][0].clone();
+    assert_eq!(client.call("POST", "/v1/peers", &json!({ "address": address })).status, 202);
+    crate::daemon::until(|| daemon.connect().get("/v1/status").json()["peers_connected"] == 1);
+    let peers = client.get("/v1/peers").json();
+    assert_eq!(peers["peers"][0]["peer_id"], status["peer_id"]);
+    assert_eq!(peers["peers"][0]["connected"], true);
+    assert_eq!(peers["peers"][0]["transport"], "tcp");
+}

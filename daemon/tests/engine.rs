@@ -1,0 +1,438 @@
+//! Engines on a simulated network: no sockets, no clock of their own, everything by a seed.
+//!
+//! Nodes exchange what their engines release; the network loses, repeats, delays and reorders it as
+//! the seed says, and nodes crash between any two batches. Whatever happens, once nodes have synced
+//! (here: handed each other their whole mailboxes), every message is in the recipient's history
+//! once, in the order it was sent.
+
+use std::time::Duration;
+
+use libp2p::PeerId;
+use martlet_protocol::control::{
+    ContactAdd, Delivery, Direction, HistoryQuery, LockState, SendRequest,
+};
+use martlet_protocol::limits::{REQUEST_MESSAGES_MAX, SESSION_MESSAGES_MAX};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::{Ack, Envelope, Header, UnixMillis};
+use martlet_store::vault::keyfile::KeyFile;
+use martletd::engine::command::{
+    AcceptRequest, AddContact, Command, CreateUser, DropRequest, GetHistory, GetStatus,
+    ListRequests, ReadEvents, RemoveContact, SendText,
+};
+use martletd::engine::{Effects, Engine, EngineConfig, Input, Outlet, StoredFor, key_file_path};
+use martletd::net::{NetEvent, Received};
+use rand::RngExt;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// A day in autumn 2026.
+const START: UnixMillis = UnixMillis(1_793_500_000_000);
+
+struct World {
+    nodes: Vec<Node>,
+    now: UnixMillis,
+    rng: ChaCha20Rng,
+}
+
+struct Node {
+    dir: tempfile::TempDir,
+    peer: PeerId,
+    engine: Option<Engine>,
+    released: Released,
+}
+
+/// What an engine released and the network has not carried yet.
+#[derive(Default)]
+struct Released {
+    publish: Vec<Envelope>,
+    acks: Vec<Ack>,
+}
+
+impl Outlet for Released {
+    fn release(&mut self, mut effects: Effects) {
+        self.publish.append(&mut effects.publish);
+        self.acks.append(&mut effects.acks);
+        effects.answer();
+    }
+
+    fn stored(&mut self, _stored: StoredFor) {}
+}
+
+impl World {
+    fn new(nodes: usize, seed: u64) -> Result<Self> {
+        let mut world =
+            Self { nodes: Vec::new(), now: START, rng: ChaCha20Rng::seed_from_u64(seed) };
+        for node in 0..nodes {
+            world.nodes.push(Node {
+                dir: tempfile::tempdir()?,
+                peer: PeerId::random(),
+                engine: None,
+                released: Released::default(),
+            });
+            world.start(node)?;
+        }
+        Ok(world)
+    }
+
+    /// Alice and Bob, who know each other's IDs, and nodes without a user.
+    fn pair(seed: u64, nodes: usize) -> Result<Self> {
+        let mut world = Self::new(nodes, seed)?;
+        let (alice, bob) = (world.init(0, "alice")?, world.init(1, "bob")?);
+        world.add(0, &bob, "bob")?;
+        world.add(1, &alice, "alice")?;
+        Ok(world)
+    }
+
+    fn start(&mut self, node: usize) -> Result {
+        let node = &mut self.nodes[node];
+        node.engine = Some(Engine::open(EngineConfig {
+            data_dir: node.dir.path().to_path_buf(),
+            network: NetworkDescriptor::default(),
+            mailbox_bytes_max: 1 << 30,
+        })?);
+        Ok(())
+    }
+
+    /// Between two batches: everything in memory, and what the network had not carried, is lost.
+    fn crash(&mut self, node: usize) -> Result {
+        self.nodes[node].engine = None;
+        self.nodes[node].released = Released::default();
+        self.start(node)
+    }
+
+    fn run(&mut self, node: usize, inputs: Vec<Input>) {
+        let Node { engine, released, .. } = &mut self.nodes[node];
+        if let Some(engine) = engine {
+            engine.run_batch(inputs, self.now, &mut self.rng, released);
+            while engine.is_behind() {
+                engine.run_batch([], self.now, &mut self.rng, released);
+            }
+        }
+    }
+
+    fn call<C: Command>(&mut self, node: usize, command: C) -> Result<C::Reply> {
+        let (input, mut answer) = Input::command(command);
+        self.run(node, vec![input]);
+        Ok(answer.try_recv()??)
+    }
+
+    fn init(&mut self, node: usize, name: &str) -> Result<String> {
+        let path = key_file_path(self.nodes[node].dir.path());
+        let (key_file, key) = KeyFile::make(&path, None, &mut self.rng)?;
+        Ok(self.call(node, CreateUser { key_file, key, name: Some(name.into()) })?.id)
+    }
+
+    fn add(&mut self, node: usize, id: &str, name: &str) -> Result {
+        self.call(node, AddContact { request: ContactAdd { id: id.into(), name: name.into() } })?;
+        Ok(())
+    }
+
+    fn send(&mut self, node: usize, to: &str, text: &str) -> Result<String> {
+        let request = SendRequest { to: to.into(), text: text.into() };
+        Ok(self.call(node, SendText { request })?.id)
+    }
+
+    /// The texts of a conversation in one direction, with their states.
+    fn texts(
+        &mut self,
+        node: usize,
+        with: &str,
+        direction: Direction,
+    ) -> Result<Vec<(String, Delivery)>> {
+        let query = HistoryQuery { limit: Some(1000), before: None };
+        let history = self.call(node, GetHistory { name: with.into(), query })?;
+        let messages = history.messages.into_iter().filter(|m| m.direction == direction);
+        Ok(messages.map(|message| (message.text, message.state)).collect())
+    }
+
+    /// Carries what was released to everyone: each item is lost with probability `loss`, and
+    /// otherwise sometimes repeated, in any order.
+    fn gossip(&mut self, loss: f64) {
+        for from in 0..self.nodes.len() {
+            let Released { publish, acks } = std::mem::take(&mut self.nodes[from].released);
+            let peer = self.nodes[from].peer;
+            for to in (0..self.nodes.len()).filter(|to| *to != from) {
+                let mut inputs = Vec::new();
+                for envelope in &publish {
+                    for _ in 0..copies(&mut self.rng, loss) {
+                        inputs.extend(brought(peer, envelope.clone()));
+                    }
+                }
+                for ack in &acks {
+                    for _ in 0..copies(&mut self.rng, loss) {
+                        let acks = vec![ack.clone()];
+                        inputs.push(Input::Net(NetEvent::Acks { from: peer, acks }));
+                    }
+                }
+                shuffle(&mut self.rng, &mut inputs);
+                self.run(to, inputs);
+            }
+        }
+    }
+
+    /// Makes two mailboxes equal, as the network's sync does.
+    fn sync(&mut self, a: usize, b: usize) -> Result {
+        for (from, to) in [(a, b), (b, a)] {
+            let (Some(source), Some(target)) = (&self.nodes[from].engine, &self.nodes[to].engine)
+            else {
+                continue;
+            };
+            let (source, target) = (source.mailbox().view()?, target.mailbox().view()?);
+            let mut ids = Vec::new();
+            for digest in source.digests()? {
+                ids.extend(source.bucket_ids(digest.bucket)?);
+            }
+            let (lacking, acks) = target.lacking(&ids)?;
+            let (mut envelopes, _) = source.fetch(&lacking, usize::MAX)?;
+            let up_to_arrival = source.stats()?.last_arrival;
+            drop((source, target));
+            shuffle(&mut self.rng, &mut envelopes);
+            let peer = self.nodes[from].peer;
+            let inputs =
+                envelopes.into_iter().filter_map(|envelope| brought(peer, envelope)).collect();
+            self.run(to, inputs);
+            let peer = self.nodes[to].peer;
+            let acks = Input::Net(NetEvent::Acks { from: peer, acks });
+            let lacking = Vec::new();
+            let reconciled = NetEvent::Reconciled { peer, up_to_arrival, lacking };
+            self.run(from, vec![acks, Input::Net(reconciled)]);
+        }
+        Ok(())
+    }
+
+    /// Everyone with everyone, twice, and time for what was held back.
+    fn settle(&mut self) -> Result {
+        for _ in 0..2 {
+            for a in 0..self.nodes.len() {
+                for b in 0..a {
+                    self.sync(a, b)?;
+                }
+            }
+            self.pass(Duration::from_secs(61));
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, duration: Duration) {
+        self.now = self.now.plus(duration);
+        for node in 0..self.nodes.len() {
+            self.run(node, vec![Input::Tick]);
+        }
+    }
+}
+
+fn brought(from: PeerId, envelope: Envelope) -> Option<Input> {
+    let id = envelope.id();
+    let header = Header::parse(&envelope.content).ok()?;
+    let envelopes = vec![Received { id, envelope, header }];
+    Some(Input::Net(NetEvent::Envelopes { from, envelopes, stored: None }))
+}
+
+fn copies(rng: &mut ChaCha20Rng, loss: f64) -> usize {
+    if rng.random_bool(loss) { 0 } else { 1 + usize::from(rng.random_bool(0.1)) }
+}
+
+fn shuffle<T>(rng: &mut ChaCha20Rng, items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, rng.random_range(0..=last));
+    }
+}
+
+fn with_state(texts: &[&str], state: Delivery) -> Vec<(String, Delivery)> {
+    texts.iter().map(|text| ((*text).to_owned(), state)).collect()
+}
+
+#[test]
+fn a_message_is_queued_then_sent_then_delivered() -> Result {
+    let mut world = World::pair(1, 3)?;
+    // Nobody has anybody's keys yet.
+    world.send(0, "bob", "first")?;
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, with_state(&["first"], Delivery::Queued));
+    world.gossip(0.0);
+    world.sync(0, 2)?;
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, with_state(&["first"], Delivery::Sent));
+    world.gossip(0.0);
+    world.send(0, "bob", "second")?;
+    world.gossip(0.0);
+    world.gossip(0.0);
+    let expected = with_state(&["first", "second"], Delivery::Delivered);
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, expected);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, expected);
+    // What was proved received is gone: what is left in the mailbox are the two bundles.
+    assert_eq!(world.call(2, GetStatus {})?.mailbox.envelopes, 2);
+    Ok(())
+}
+
+#[test]
+fn a_mailbox_node_alone_carries_it_over() -> Result {
+    let mut world = World::pair(2, 3)?;
+    world.settle()?;
+    let texts: Vec<_> = (0..300).map(|n| format!("{n}")).collect();
+    assert!(texts.len() > usize::try_from(SESSION_MESSAGES_MAX)?, "more than one session");
+    for text in &texts {
+        world.send(0, "bob", text)?;
+    }
+    world.nodes[0].released = Released::default();
+    world.sync(0, 2)?;
+    let states = world.texts(0, "bob", Direction::Out)?;
+    assert!(states.iter().all(|(_, state)| *state == Delivery::Sent));
+    world.pass(Duration::from_secs(5 * 24 * 3600));
+    world.sync(1, 2)?;
+    world.pass(Duration::from_secs(61));
+    let received = world.texts(1, "alice", Direction::In)?;
+    assert!(received.iter().map(|(text, _)| text).eq(&texts));
+    world.sync(1, 2)?;
+    world.sync(0, 2)?;
+    let states = world.texts(0, "bob", Direction::Out)?;
+    assert!(states.iter().all(|(_, state)| *state == Delivery::Delivered));
+    Ok(())
+}
+
+#[test]
+fn what_nobody_proved_received_expires_after_six_days() -> Result {
+    let mut world = World::pair(3, 3)?;
+    world.settle()?;
+    world.send(0, "bob", "late")?;
+    world.sync(0, 2)?;
+    world.pass(Duration::from_secs(6 * 24 * 3600));
+    world.pass(Duration::from_secs(61));
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, with_state(&["late"], Delivery::Expired));
+    world.settle()?;
+    assert!(world.texts(1, "alice", Direction::In)?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_strangers_messages_wait_for_a_decision() -> Result {
+    let mut world = World::new(2, 4)?;
+    world.init(0, "alice")?;
+    let bob = world.init(1, "bob")?;
+    world.add(0, &bob, "bob")?;
+    world.settle()?;
+    world.send(0, "bob", "hello, stranger")?;
+    world.send(0, "bob", "are you there?")?;
+    world.settle()?;
+    let requests = world.call(1, ListRequests {})?.requests;
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].messages, 2);
+    assert_eq!(requests[0].suggested_name.as_deref(), Some("alice"));
+    assert_eq!(requests[0].preview.as_deref(), Some("hello, stranger"));
+
+    let id = requests[0].id.clone();
+    world.call(1, AcceptRequest { id, name: "Alice".into() })?;
+    assert_eq!(world.texts(1, "Alice", Direction::In)?.len(), 2);
+    world.settle()?;
+    world.send(1, "Alice", "welcome")?;
+    world.settle()?;
+    let expected = with_state(&["welcome"], Delivery::Delivered);
+    assert_eq!(world.texts(0, "bob", Direction::In)?, expected);
+    Ok(())
+}
+
+#[test]
+fn a_dropped_request_leaves_nothing_and_may_be_made_again() -> Result {
+    let mut world = World::new(2, 5)?;
+    world.init(0, "alice")?;
+    let bob = world.init(1, "bob")?;
+    world.add(0, &bob, "bob")?;
+    world.settle()?;
+    world.send(0, "bob", "buy this")?;
+    world.settle()?;
+    let id = world.call(1, ListRequests {})?.requests[0].id.clone();
+    world.call(1, DropRequest { id })?;
+    world.settle()?;
+    assert!(world.call(1, ListRequests {})?.requests.is_empty());
+    assert_eq!(world.call(1, GetStatus {})?.lock, LockState::Unlocked);
+    Ok(())
+}
+
+/// What is over a request's bound is not acknowledged, so its sender is not told that it was
+/// delivered; once accepted, the rest arrives.
+#[test]
+fn a_flood_from_a_stranger_is_bounded_and_not_lost() -> Result {
+    let mut world = World::new(2, 6)?;
+    world.init(0, "alice")?;
+    let bob = world.init(1, "bob")?;
+    world.add(0, &bob, "bob")?;
+    world.settle()?;
+    let texts: Vec<_> = (0..REQUEST_MESSAGES_MAX + 10).map(|n| n.to_string()).collect();
+    for text in &texts {
+        world.send(0, "bob", text)?;
+    }
+    world.settle()?;
+    let requests = world.call(1, ListRequests {})?.requests;
+    assert_eq!(requests[0].messages, u64::try_from(REQUEST_MESSAGES_MAX)?);
+    let delivered = |states: Vec<(String, Delivery)>| {
+        states.iter().filter(|(_, state)| *state == Delivery::Delivered).count()
+    };
+    assert_eq!(delivered(world.texts(0, "bob", Direction::Out)?), REQUEST_MESSAGES_MAX);
+
+    let id = requests[0].id.clone();
+    world.call(1, AcceptRequest { id, name: "alice".into() })?;
+    world.settle()?;
+    let received = world.texts(1, "alice", Direction::In)?;
+    let mut received: Vec<_> = received.into_iter().map(|(text, _)| text).collect();
+    received.sort_by_key(|text| text.parse::<usize>().ok());
+    assert_eq!(received, texts);
+    world.settle()?;
+    assert_eq!(delivered(world.texts(0, "bob", Direction::Out)?), texts.len());
+    Ok(())
+}
+
+#[test]
+fn a_contact_removed_and_added_again_is_written_to_and_read() -> Result {
+    let mut world = World::pair(7, 2)?;
+    world.settle()?;
+    world.send(0, "bob", "one")?;
+    world.settle()?;
+    world.call(0, RemoveContact { name: "bob".into() })?;
+    let bob = world.call(1, GetStatus {})?.identity.ok_or("bob has no identity")?.id;
+    world.add(0, &bob, "bob")?;
+    world.send(0, "bob", "two")?;
+    world.send(1, "alice", "three")?;
+    world.settle()?;
+    let received = world.texts(1, "alice", Direction::In)?;
+    assert_eq!(received, with_state(&["one", "two"], Delivery::Delivered));
+    let received = world.texts(0, "bob", Direction::In)?;
+    assert_eq!(received, with_state(&["three"], Delivery::Delivered));
+    Ok(())
+}
+
+/// Loss, repetition, reordering and crashes at random, over many seeds.
+#[test]
+fn nothing_is_lost_repeated_or_out_of_order() -> Result {
+    for seed in 100..110 {
+        let mut world = World::pair(seed, 3)?;
+        let mut plan = ChaCha20Rng::seed_from_u64(seed);
+        let mut sent = [Vec::new(), Vec::new()];
+        for step in 0..120 {
+            let node = plan.random_range(0..2usize);
+            match plan.random_range(0..20) {
+                0..10 => {
+                    let text = format!("{seed} {step}");
+                    world.send(node, ["bob", "alice"][node], &text)?;
+                    sent[node].push(text);
+                }
+                10..14 => world.gossip(0.3),
+                14..16 => world.sync(node, 2)?,
+                16..18 => world.crash(plan.random_range(0..3))?,
+                // Together less than a message is held back for the sake of earlier ones.
+                _ => world.pass(Duration::from_millis(300)),
+            }
+        }
+        world.settle()?;
+        world.settle()?;
+        for (node, name) in [(0, "bob"), (1, "alice")] {
+            let texts: Vec<_> = sent[node].iter().map(String::as_str).collect();
+            let expected = with_state(&texts, Delivery::Delivered);
+            let other = ["alice", "bob"][node];
+            assert_eq!(world.texts(node, name, Direction::Out)?, expected, "seed {seed}");
+            assert_eq!(world.texts(1 - node, other, Direction::In)?, expected, "seed {seed}");
+            let events = world.call(node, ReadEvents { since: 0 })?.events;
+            assert!(events.iter().zip(1..).all(|(event, seq)| event.seq == seq), "seed {seed}");
+        }
+    }
+    Ok(())
+}

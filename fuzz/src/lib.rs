@@ -1,0 +1,182 @@
+//! What the fuzz targets and the corpus maker share: people whose keys are fixed, so that what the
+//! corpus holds opens.
+
+use std::sync::LazyLock;
+
+use martlet_protocol::crypto::Addressing;
+use martlet_protocol::crypto::body::{self, BaseKey};
+use martlet_protocol::crypto::seal::{self, OpeningKeys};
+use martlet_protocol::crypto::session::{InboundSession, OutboundSession, SessionGrant};
+use martlet_protocol::identity::{Bundle, DeviceKeys};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::{DeviceId, Envelope, Header, IdentityId, Kind, UnixMillis, codec};
+use rand_chacha::ChaCha20Rng;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+#[path = "../../protocol/tests/crypto/by_hand.rs"]
+mod by_hand;
+#[path = "../../protocol/tests/crypto/people.rs"]
+mod people;
+
+/// When everything in the corpus was made.
+pub const NOW: UnixMillis = people::NOW;
+/// Positions in a session.
+const FIRST: u32 = 0;
+/// The device that reads the session.
+const DEVICE: DeviceId = DeviceId([7; 32]);
+
+static ADA: LazyLock<people::Person> = LazyLock::new(|| people::Person::new(1));
+static BOB: LazyLock<people::Person> = LazyLock::new(|| people::Person::new(2));
+static OPENING: LazyLock<by_hand::Opening> = LazyLock::new(|| {
+    by_hand::Opening::new(&people::addressing(), &BOB.recipient(), [5; 32], [5; 32])
+});
+static GRANT: LazyLock<Vec<u8>> = LazyLock::new(|| codec::encode(&grant()));
+
+/// A generator with this seed.
+pub fn rng(seed: u8) -> ChaCha20Rng {
+    people::rng(seed)
+}
+
+/// Where and until when everything in the corpus is addressed.
+pub fn addressing() -> Addressing {
+    people::addressing()
+}
+
+/// The network it is addressed to.
+pub fn network() -> NetworkDescriptor {
+    NetworkDescriptor { name: "test".into(), ..NetworkDescriptor::default() }
+}
+
+/// The sender's device.
+pub fn sender() -> &'static DeviceKeys {
+    &ADA.device
+}
+
+/// The sender's identity.
+pub fn sender_identity() -> IdentityId {
+    ADA.identity()
+}
+
+/// The sender's bundle.
+pub fn bundle() -> Bundle {
+    Bundle::issue(&ADA.device, ADA.prekey.public(), ADA.detection.public(), NOW)
+}
+
+/// Decodes, and checks that what was decoded is the same after being encoded and decoded again.
+pub fn decode<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(
+    bytes: &[u8],
+    max: usize,
+) {
+    if let Ok(value) = codec::decode::<T>(bytes, max) {
+        let again = codec::decode::<T>(&codec::encode(&value), usize::MAX).unwrap();
+        assert_eq!(again, value);
+    }
+}
+
+/// `payload` sealed to Bob.
+pub fn to_device(payload: &[u8]) -> Vec<u8> {
+    let recipients = [BOB.recipient()];
+    let to = addressing();
+    seal::seal(&mut rng(3), &to, sender(), &BOB.identity(), &recipients, payload).unwrap()
+}
+
+/// The data inside a valid to-device envelope.
+pub fn to_device_data(payload: &[u8]) -> Vec<u8> {
+    let signer = ed25519_dalek::SigningKey::from_bytes(&ADA.device.seed());
+    OPENING.data(&addressing(), sender(), &signer, &BOB.identity(), payload)
+}
+
+/// An envelope to Bob's device with `data` inside; `None` if it doesn't fit.
+pub fn to_device_with(data: &[u8]) -> Option<Vec<u8>> {
+    (data.len() <= body::DATA_BYTES_MAX).then(|| OPENING.content(data))
+}
+
+/// Opens an envelope as Bob's device does.
+pub fn open_to_device(content: &[u8]) {
+    let Ok(header) = Header::parse(content) else { return };
+    let keys = OpeningKeys {
+        identity: &BOB.identity(),
+        detection: &BOB.detection,
+        prekeys: std::slice::from_ref(&BOB.prekey),
+    };
+    let id = Envelope::new(content.to_vec()).id();
+    if let Ok(Some(opened)) = seal::open(&id, &header, content, &keys) {
+        assert!(opened.acks.iter().all(|ack| header.verifies(content, ack)));
+    }
+}
+
+/// A session of Ada's.
+pub fn outbound() -> OutboundSession {
+    OutboundSession::new(&mut rng(4), &[DEVICE]).unwrap()
+}
+
+/// What the device is given to read it.
+pub fn grant() -> SessionGrant {
+    outbound().grant(&DEVICE).unwrap()
+}
+
+/// The session as the device has it.
+pub fn inbound() -> InboundSession {
+    InboundSession::new(&codec::decode(&GRANT, 1024).unwrap()).unwrap()
+}
+
+/// A grant's fields as its documentation gives them.
+#[derive(Deserialize)]
+struct Grant {
+    _megolm_key: ByteBuf,
+    tag_key: ByteBuf,
+    _ack_key: ByteBuf,
+    _slot: u8,
+    _messages_max: u32,
+}
+
+/// The session's first envelope, with `data` in place of a Megolm message.
+pub fn conversation_with(data: &[u8]) -> Option<Vec<u8>> {
+    static BASE: LazyLock<([u8; 32], [u8; 16])> = LazyLock::new(|| {
+        let grant: Grant = codec::decode(&GRANT, 1024).unwrap();
+        let (_, tag) = inbound().tags().next().unwrap();
+        let tag_key = grant.tag_key.as_slice().try_into().unwrap();
+        (*blake3::keyed_hash(tag_key, b"body").as_bytes(), tag.0)
+    });
+    let (base, tag) = &*BASE;
+    under_tag(*base, *tag, data)
+}
+
+/// Ada's bundle's envelope, with `data` in place of the bundle.
+pub fn bundle_with(data: &[u8]) -> Option<Vec<u8>> {
+    static BASE: LazyLock<[u8; 32]> = LazyLock::new(|| {
+        let key = blake3::derive_key("martlet 2026 bundle v1", &sender_identity().0);
+        let input = [b"body".as_slice(), &NOW.day().0.to_be_bytes()].concat();
+        *blake3::keyed_hash(&key, &input).as_bytes()
+    });
+    under_tag(*BASE, Bundle::tag(&sender_identity(), NOW.day()).0, data)
+}
+
+/// Opens an envelope as one of the session, at its first position.
+pub fn open_conversation(content: &[u8]) {
+    let Ok(header) = Header::parse(content) else { return };
+    let id = Envelope::new(content.to_vec()).id();
+    if let Ok(opened) = inbound().open(FIRST, &id, &header, content) {
+        assert!(opened.acks.iter().all(|ack| header.verifies(content, ack)));
+    }
+}
+
+/// Opens an envelope as the one of Ada's bundle.
+pub fn open_bundle(content: &[u8]) {
+    let Ok(header) = Header::parse(content) else { return };
+    if let Ok(bundle) = Bundle::open(&sender_identity(), NOW.day(), &header, content) {
+        assert_eq!(bundle.certificate().identity(), sender_identity());
+    }
+}
+
+fn under_tag(base: [u8; 32], tag: [u8; 16], data: &[u8]) -> Option<Vec<u8>> {
+    if data.len() > body::DATA_BYTES_MAX {
+        return None;
+    }
+    let to = addressing();
+    let prefix = Header::encode_prefix(Kind::Conversation, to.network, to.shard, to.expiry, 1);
+    let header = [prefix.as_slice(), &tag, &[0; 16]].concat();
+    Some(body::seal(&BaseKey(base), header, data).unwrap())
+}

@@ -1,0 +1,144 @@
+//! Writes valid encodings, from which the fuzzer starts, to `corpus/<target>/`.
+//!
+//! `cargo run --bin make-corpus`, in this directory. What is there under other names (found by the
+//! fuzzer and kept) stays.
+
+use std::path::Path;
+
+use martlet_protocol::control::{
+    ContactAdd, Delivery, Direction, ErrorCode, Event, EventBody, InitRequest, Message as Shown,
+    Problem, SendRequest, UnlockRequest,
+};
+use martlet_protocol::ids::{MessageId, Shard};
+use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
+use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint, Refusal, Request, Response};
+use martlet_protocol::{
+    Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, UnixMillis, codec,
+};
+
+fn main() -> std::io::Result<()> {
+    let mut conversation = martlet_fuzz::outbound();
+    let text = Message {
+        id: MessageId([0xab; 16]),
+        sent_at: martlet_fuzz::NOW,
+        seq: 1,
+        content: Content::Text(Text::new("hello").expect("short enough")),
+    };
+    let first =
+        conversation.seal(&martlet_fuzz::addressing(), &text.encode()).expect("a new session");
+    let session_key = DeviceMessage::SessionKey(SessionKeyMessage {
+        grant: martlet_fuzz::grant(),
+        suggested_name: Some("Ada".into()),
+    });
+    let to_device = martlet_fuzz::to_device(&session_key.encode());
+    let bundle = martlet_fuzz::bundle();
+    let bundle_content = bundle
+        .seal(&mut martlet_fuzz::rng(9), &martlet_fuzz::addressing(), martlet_fuzz::NOW.day())
+        .expect("a bundle fits");
+    let certificate = martlet_fuzz::sender().certificate().as_bytes();
+
+    for (name, content) in
+        [("conversation", &first), ("to-device", &to_device), ("bundle", &bundle_content)]
+    {
+        keep("envelope", name, &Envelope::new(content.clone()).encode())?;
+        keep("header", name, content)?;
+    }
+    keep("header", "eight-slots", &eight_slots())?;
+    keep("conversation", "first", &first)?;
+    keep("conversation_body", "megolm", &megolm_message())?;
+    keep("to_device", "session-key", &to_device)?;
+    keep("to_device_body", "session-key", &martlet_fuzz::to_device_data(&session_key.encode()))?;
+    keep("bundle", "bundle", bundle.as_bytes())?;
+    keep("bundle_envelope", "content", &bundle_content)?;
+    keep("bundle_envelope", "bundle", bundle.as_bytes())?;
+    keep("certificate", "certificate", certificate)?;
+    keep("message", "text", &text.encode())?;
+    let unknown = Message { content: Content::Unknown { kind: 999 }, ..text };
+    keep("message", "unknown", &unknown.encode())?;
+    keep("session_key", "named", &session_key.encode())?;
+    keep("session_key", "unknown", &DeviceMessage::Unknown { kind: 999 }.encode())?;
+    keep("session_record", "outbound", &conversation.to_record())?;
+    keep("session_record", "inbound", &martlet_fuzz::inbound().to_record())?;
+    keep("identity_id", "id", martlet_fuzz::sender_identity().to_string().as_bytes())?;
+    keep("identity_id", "message", MessageId([0xab; 16]).to_string().as_bytes())?;
+    keep("network", "lan", b"name = \"lan\"\n")?;
+    keep(
+        "network",
+        "all-keys",
+        b"name = \"ship\"\nshard_bits = 3\nstamp_bits = 20\nlan_only = false\nbootstrap = [\"/ip4/10.0.0.1/tcp/4177\"]\n",
+    )?;
+    keep_sync(&first)?;
+    keep_control()
+}
+
+fn keep_sync(content: &[u8]) -> std::io::Result<()> {
+    let id = EnvelopeId([1; 32]);
+    let bucket = Bucket { shard: Shard(0), hour: ExpiryHour(490_923) };
+    let ack = Ack { envelope: id, slot: 0, secret: AckSecret([0x11; 16]) };
+    let envelope = Envelope::new(content.to_vec());
+    keep("acks", "two", &codec::encode(&vec![ack.clone(), ack.clone()]))?;
+    let digest = BucketDigest { bucket, count: 2, fingerprint: Fingerprint([3; 32]) };
+    for (name, request) in [
+        ("digests", Request::Digests(vec![digest])),
+        ("reconcile", Request::Reconcile { buckets: vec![bucket], message: vec![0x61, 0, 0, 0] }),
+        ("fetch", Request::Fetch(vec![id])),
+        ("offer", Request::Offer(vec![id])),
+        ("push", Request::Push { envelopes: vec![envelope.clone()], acks: vec![ack.clone()] }),
+        ("stored", Request::Stored(vec![id])),
+    ] {
+        keep("sync_request", name, &codec::encode(&request))?;
+    }
+    for (name, response) in [
+        ("differing", Response::Differing(vec![bucket])),
+        ("reconcile", Response::Reconcile(vec![0x61, 0, 0, 0])),
+        ("envelopes", Response::Envelopes { envelopes: vec![envelope], gone: vec![id] }),
+        ("wanted", Response::Wanted { ids: vec![id], acks: vec![ack] }),
+        ("done", Response::Done),
+        ("refused", Response::Refused(Refusal::Busy)),
+    ] {
+        keep("sync_response", name, &codec::encode(&response))?;
+    }
+    Ok(())
+}
+
+fn keep_control() -> std::io::Result<()> {
+    let json = |name, bytes: serde_json::Result<Vec<u8>>| keep("control", name, &bytes?);
+    let message = Shown {
+        id: "00".repeat(16),
+        conversation: "Ada".into(),
+        direction: Direction::In,
+        text: "hello".into(),
+        sent_at: UnixMillis(1),
+        stored_at: UnixMillis(2),
+        state: Delivery::Delivered,
+    };
+    let body = EventBody::MessageReceived { message };
+    json("event", serde_json::to_vec(&Event { seq: 1, at: UnixMillis(2), body }))?;
+    json("send", serde_json::to_vec(&SendRequest { to: "Ada".into(), text: "hi".into() }))?;
+    json("init", serde_json::to_vec(&InitRequest { name: Some("Ada".into()), passphrase: None }))?;
+    json("unlock", serde_json::to_vec(&UnlockRequest { passphrase: Some("x".into()) }))?;
+    json("contact", serde_json::to_vec(&ContactAdd { id: "martlet1".into(), name: "Ada".into() }))?;
+    json("problem", serde_json::to_vec(&Problem::new(ErrorCode::Locked, "locked")))
+}
+
+/// The largest header, over the smallest body.
+fn eight_slots() -> Vec<u8> {
+    let to = martlet_fuzz::addressing();
+    let mut content =
+        Header::encode_prefix(Kind::ToDevice, to.network, to.shard, to.expiry, 8).to_vec();
+    content.resize(Kind::ToDevice.header_len(8) + 512, 0xa5);
+    content
+}
+
+/// A Megolm message of another session: version, index, ciphertext, MAC, signature.
+fn megolm_message() -> Vec<u8> {
+    let mut bytes = vec![3, 0x08, 0, 0x12, 16];
+    bytes.resize(5 + 16 + 8 + 64, 0x5a);
+    bytes
+}
+
+fn keep(target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join(name), bytes)
+}

@@ -1,0 +1,345 @@
+//! The control API's JSON: what programs were written against must stay.
+
+use martlet_protocol::control::*;
+use martlet_protocol::time::UnixMillis;
+use proptest::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// `value` is exactly `expected` as JSON, and is read back from it.
+#[track_caller]
+fn is_json<T: Serialize + DeserializeOwned + PartialEq>(value: &T, expected: Value) {
+    assert_eq!(serde_json::to_value(value).unwrap(), expected);
+    assert!(serde_json::from_value::<T>(expected).unwrap() == *value);
+}
+
+fn message() -> Message {
+    Message {
+        id: "00".repeat(16),
+        conversation: "Ada".into(),
+        direction: Direction::In,
+        text: "hello\n\"you\"".into(),
+        sent_at: UnixMillis(1),
+        stored_at: UnixMillis(2),
+        state: Delivery::Delivered,
+    }
+}
+
+fn message_json() -> Value {
+    json!({
+        "id": "00000000000000000000000000000000", "conversation": "Ada", "direction": "in",
+        "text": "hello\n\"you\"", "sent_at": 1, "stored_at": 2, "state": "delivered",
+    })
+}
+
+#[test]
+fn messages() {
+    is_json(&message(), message_json());
+    is_json(
+        &SendRequest { to: "Ada".into(), text: "hi".into() },
+        json!({"to": "Ada", "text": "hi"}),
+    );
+    is_json(
+        &SendResponse { id: "ab".into(), state: Delivery::Queued },
+        json!({"id": "ab", "state": "queued"}),
+    );
+    is_json(
+        &History { messages: vec![message()], more: true },
+        json!({"messages": [message_json()], "more": true}),
+    );
+    is_json(&HistoryQuery::default(), json!({}));
+    is_json(
+        &HistoryQuery { limit: Some(5), before: Some("ab".into()) },
+        json!({"limit": 5, "before": "ab"}),
+    );
+    is_json(&ReadResponse { marked: 3 }, json!({"marked": 3}));
+    is_json(
+        &Inbox {
+            conversations: vec![Conversation {
+                name: "Ada".into(),
+                unread: 1,
+                messages: vec![message()],
+            }],
+            requests: 2,
+        },
+        json!({
+            "conversations": [{"name": "Ada", "unread": 1, "messages": [message_json()]}],
+            "requests": 2,
+        }),
+    );
+}
+
+#[test]
+fn states_and_their_order() {
+    let states = [
+        (Delivery::Queued, "queued"),
+        (Delivery::Sent, "sent"),
+        (Delivery::Delivered, "delivered"),
+        (Delivery::Read, "read"),
+        (Delivery::Expired, "expired"),
+    ];
+    for (state, name) in states {
+        is_json(&state, json!(name));
+    }
+    assert!(states.is_sorted_by_key(|(state, _)| *state));
+    is_json(&Direction::Out, json!("out"));
+}
+
+#[test]
+fn contacts_and_requests() {
+    let contact = Contact {
+        name: "Ada".into(),
+        id: "martlet1…".into(),
+        added_at: UnixMillis(7),
+        devices: 1,
+        unread: 2,
+    };
+    let contact_json =
+        json!({"name": "Ada", "id": "martlet1…", "added_at": 7, "devices": 1, "unread": 2});
+    is_json(&contact, contact_json.clone());
+    is_json(&ContactList { contacts: vec![contact] }, json!({"contacts": [contact_json]}));
+    is_json(&ContactAdd { id: "x".into(), name: "Ada".into() }, json!({"id": "x", "name": "Ada"}));
+    is_json(&ContactRename { name: "Eve".into() }, json!({"name": "Eve"}));
+    is_json(&RequestAccept { name: "Eve".into() }, json!({"name": "Eve"}));
+    let request = MessageRequest {
+        id: "x".into(),
+        suggested_name: None,
+        first_at: UnixMillis(1),
+        messages: 2,
+        preview: Some("hi".into()),
+    };
+    is_json(
+        &RequestList { requests: vec![request] },
+        json!({"requests": [{"id": "x", "first_at": 1, "messages": 2, "preview": "hi"}]}),
+    );
+}
+
+#[test]
+fn events() {
+    let text = String::from;
+    for (body, expected) in [
+        (
+            EventBody::MessageReceived { message: message() },
+            json!({"type": "message_received", "message": message_json()}),
+        ),
+        (
+            EventBody::MessageQueued { message: message() },
+            json!({"type": "message_queued", "message": message_json()}),
+        ),
+        (
+            EventBody::MessageState {
+                id: text("ab"),
+                conversation: text("Ada"),
+                state: Delivery::Sent,
+            },
+            json!({"type": "message_state", "id": "ab", "conversation": "Ada", "state": "sent"}),
+        ),
+        (
+            EventBody::RequestReceived { id: text("x"), suggested_name: Some(text("Eve")) },
+            json!({"type": "request_received", "id": "x", "suggested_name": "Eve"}),
+        ),
+        (
+            EventBody::ContactAdded { name: text("Ada"), id: text("x") },
+            json!({"type": "contact_added", "name": "Ada", "id": "x"}),
+        ),
+        (
+            EventBody::ContactRenamed { from: text("Ada"), to: text("Eve") },
+            json!({"type": "contact_renamed", "from": "Ada", "to": "Eve"}),
+        ),
+        (
+            EventBody::ContactRemoved { name: text("Ada") },
+            json!({"type": "contact_removed", "name": "Ada"}),
+        ),
+        (
+            EventBody::ContactReachable { name: text("Ada") },
+            json!({"type": "contact_reachable", "name": "Ada"}),
+        ),
+        (
+            EventBody::ConversationRead { name: text("Ada"), marked: 4 },
+            json!({"type": "conversation_read", "name": "Ada", "marked": 4}),
+        ),
+    ] {
+        assert_eq!(expected["type"], body.name());
+        let mut event = expected;
+        event["seq"] = json!(9_007_199_254_740_993_u64);
+        event["at"] = json!(5);
+        is_json(&Event { seq: 9_007_199_254_740_993, at: UnixMillis(5), body }, event);
+    }
+    is_json(&EventsQuery { since: Some(0) }, json!({"since": 0}));
+    is_json(&EventsQuery::default(), json!({}));
+}
+
+#[test]
+fn peers() {
+    let peer = Peer {
+        peer_id: "12D3".into(),
+        connected: true,
+        address: "/ip4/10.0.0.1/tcp/4177".into(),
+        transport: Some(Transport::Quic),
+        direction: Some(ConnectionDirection::Out),
+        latency_ms: Some(0.5),
+    };
+    let known = Peer {
+        connected: false,
+        transport: None,
+        direction: None,
+        latency_ms: None,
+        ..peer.clone()
+    };
+    is_json(
+        &PeerList { peers: vec![peer, known] },
+        json!({"peers": [
+            {"peer_id": "12D3", "connected": true, "address": "/ip4/10.0.0.1/tcp/4177",
+             "transport": "quic", "direction": "out", "latency_ms": 0.5},
+            {"peer_id": "12D3", "connected": false, "address": "/ip4/10.0.0.1/tcp/4177"},
+        ]}),
+    );
+    is_json(&DialRequest { address: "/x".into() }, json!({"address": "/x"}));
+}
+
+#[test]
+fn status_and_identity() {
+    let status = Status {
+        version: "0.1.0".into(),
+        pid: 42,
+        lock: LockState::Unlocked,
+        passphrase: Some(false),
+        identity: Some(Identity { id: "martlet1…".into(), name: None }),
+        network: "lan".into(),
+        peer_id: "12D3".into(),
+        listen: vec!["/ip4/127.0.0.1/tcp/1".into()],
+        peers_connected: 3,
+        mailbox: MailboxStatus { envelopes: 1, bytes: 2, bytes_max: 3 },
+        outbox: Some(0),
+        unread: None,
+        warnings: vec!["no passphrase".into()],
+    };
+    is_json(
+        &status,
+        json!({
+            "version": "0.1.0", "pid": 42, "lock": "unlocked", "passphrase": false,
+            "identity": {"id": "martlet1…"}, "network": "lan", "peer_id": "12D3",
+            "listen": ["/ip4/127.0.0.1/tcp/1"], "peers_connected": 3,
+            "mailbox": {"envelopes": 1, "bytes": 2, "bytes_max": 3}, "outbox": 0,
+            "warnings": ["no passphrase"],
+        }),
+    );
+    is_json(&LockState::NoIdentity, json!("no_identity"));
+    is_json(&LockState::Locked, json!("locked"));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let init = InitRequest { name: Some("Ada".into()), passphrase: Some("hunter2".into()) };
+    is_json(&init, json!({"name": "Ada", "passphrase": "hunter2"}));
+    let unlock = UnlockRequest { passphrase: Some("hunter2".into()) };
+    let made = InitResponse { id: "x".into(), recovery_phrase: "hunter2".into() };
+    for shown in [format!("{init:?}"), format!("{unlock:?}"), format!("{made:?}")] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    assert_eq!(serde_json::from_str::<UnlockRequest>("{}").unwrap().passphrase, None);
+}
+
+/// Every code, its name and its HTTP status. The match makes the compiler say when one is missing.
+#[test]
+fn error_codes() {
+    use ErrorCode::*;
+    let expected = |code: ErrorCode| match code {
+        BadRequest => ("bad-request", 400),
+        InvalidId => ("invalid-id", 400),
+        OwnId => ("own-id", 400),
+        InvalidName => ("invalid-name", 400),
+        NameTaken => ("name-taken", 409),
+        AlreadyContact => ("already-contact", 409),
+        UnknownContact => ("unknown-contact", 404),
+        UnknownRequest => ("unknown-request", 404),
+        UnknownMessage => ("unknown-message", 404),
+        EmptyText => ("empty-text", 400),
+        TextTooLong => ("text-too-long", 413),
+        InvalidAddress => ("invalid-address", 400),
+        NoIdentity => ("no-identity", 409),
+        IdentityExists => ("identity-exists", 409),
+        Locked => ("locked", 423),
+        WrongPassphrase => ("wrong-passphrase", 403),
+        InvalidPassphrase => ("invalid-passphrase", 400),
+        Forbidden => ("forbidden", 403),
+        NotFound => ("not-found", 404),
+        MethodNotAllowed => ("method-not-allowed", 405),
+        BodyTooLarge => ("body-too-large", 413),
+        LimitReached => ("limit-reached", 429),
+        StorageFailed => ("storage-failed", 507),
+        Stopping => ("stopping", 503),
+        Internal => ("internal", 500),
+    };
+    for code in [
+        BadRequest,
+        InvalidId,
+        OwnId,
+        InvalidName,
+        NameTaken,
+        AlreadyContact,
+        UnknownContact,
+        UnknownRequest,
+        UnknownMessage,
+        EmptyText,
+        TextTooLong,
+        InvalidAddress,
+        NoIdentity,
+        IdentityExists,
+        Locked,
+        WrongPassphrase,
+        InvalidPassphrase,
+        Forbidden,
+        NotFound,
+        MethodNotAllowed,
+        BodyTooLarge,
+        LimitReached,
+        StorageFailed,
+        Stopping,
+        Internal,
+    ] {
+        let (name, status) = expected(code);
+        is_json(&code, json!(name));
+        assert_eq!(code.status(), status, "{name}");
+        is_json(
+            &Problem::new(code, "why"),
+            json!({"status": status, "code": name, "detail": "why"}),
+        );
+    }
+}
+
+#[test]
+fn requests_with_unknown_or_missing_fields_are_refused() {
+    fn refused<T: DeserializeOwned>(value: Value) -> bool {
+        serde_json::from_value::<T>(value).is_err()
+    }
+    assert!(refused::<SendRequest>(json!({"to": "a", "text": "b", "txt": "c"})));
+    assert!(refused::<SendRequest>(json!({"to": "a"})));
+    assert!(refused::<SendRequest>(json!({"to": "a", "text": 1})));
+    assert!(refused::<SendRequest>(json!(["a"])));
+    assert!(refused::<InitRequest>(json!({"passphrase": "x", "pass": "y"})));
+    assert!(refused::<UnlockRequest>(json!({"password": "x"})));
+    assert!(refused::<ContactAdd>(json!({"id": "x", "name": "y", "note": "z"})));
+    assert!(refused::<ContactRename>(json!({"name": "y", "id": "x"})));
+    assert!(refused::<RequestAccept>(json!({})));
+    assert!(refused::<DialRequest>(json!({"address": "x", "peer": "y"})));
+    assert!(refused::<HistoryQuery>(json!({"limit": 1, "after": "x"})));
+    assert!(refused::<HistoryQuery>(json!({"limit": -1})));
+    assert!(refused::<EventsQuery>(json!({"from": 1})));
+}
+
+proptest! {
+    #[test]
+    fn any_text_survives(to in "\\PC*", text: String) {
+        let request = SendRequest { to, text };
+        let json = serde_json::to_string(&request).unwrap();
+        prop_assert_eq!(serde_json::from_str::<SendRequest>(&json).unwrap(), request);
+    }
+
+    #[test]
+    fn no_json_makes_it_panic(text in "[{}\\[\\]\":,a-z0-9\\\\ ]{0,100}") {
+        let _ = serde_json::from_str::<SendRequest>(&text);
+        let _ = serde_json::from_str::<Event>(&text);
+    }
+}

@@ -1,0 +1,279 @@
+//! The vault's records: their shapes on disk and the collections they live in.
+//!
+//! Encoded by [`martlet_protocol::codec`], so fields are numbered by their order: new ones are
+//! added at the end, with `#[serde(default)]`.
+
+use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
+use martlet_protocol::{
+    Ack, DeviceId, Envelope, EnvelopeId, IdentityId, MessageId, SessionId, UnixMillis,
+};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::vault::Collection;
+
+/// The user's identity and this device. One record, `Named(b"")`.
+pub const PROFILE: Collection<Profile> = Collection::new("profile");
+/// Prekeys, by `Ordinal` of their making; the last is the published one.
+pub const PREKEYS: Collection<PrekeyRecord> = Collection::new("prekeys");
+/// Counters of the whole vault. One record, `Named(b"")`.
+pub const COUNTERS: Collection<Counters> = Collection::new("counters");
+/// Acks that may not have reached the mailbox yet. One record, `Named(b"")`.
+pub const RECENT_ACKS: Collection<Vec<Ack>> = Collection::new("recent_acks");
+/// Contacts, `Named` by identity.
+pub const CONTACTS: Collection<ContactRecord> = Collection::new("contacts");
+/// Unknown senders, `Named` by identity.
+pub const REQUESTS: Collection<RequestRecord> = Collection::new("requests");
+/// Conversations with contacts and unknown senders, `Named` by identity.
+pub const CONVERSATIONS: Collection<ConversationRecord> = Collection::new("conversations");
+/// Own sessions, `Named` by the identity they are for.
+pub const OUTBOUND_SESSIONS: Collection<OutboundRecord> = Collection::new("outbound_sessions");
+/// Others' sessions, `Named` by session id.
+pub const INBOUND_SESSIONS: Collection<InboundRecord> = Collection::new("inbound_sessions");
+/// Messages, `Scoped` by identity, numbered by position in the conversation.
+pub const MESSAGES: Collection<MessageRecord> = Collection::new("messages");
+/// Where a message is: `Named` by its id (own ones), or identity ‖ id (received ones).
+pub const MESSAGE_INDEX: Collection<MessageAt> = Collection::new("message_index");
+/// Received messages waiting for earlier ones, `Scoped` by identity ‖ device, numbered by `seq`.
+pub const HELD: Collection<HeldRecord> = Collection::new("held");
+/// Own envelopes not yet proved received, `Named` by envelope id.
+pub const OUTBOX: Collection<OutboxRecord> = Collection::new("outbox");
+/// Own messages waiting for the contact's keys, `Scoped` by identity, numbered by position.
+pub const WAITING: Collection<WaitingRecord> = Collection::new("waiting");
+/// The event log, by `Ordinal`.
+pub const EVENTS: Collection<EventRecord> = Collection::new("events");
+
+/// See [`PROFILE`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Profile {
+    /// The root key's seed.
+    pub root_seed: Seed,
+    /// The device key's seed.
+    pub device_seed: Seed,
+    /// The device's certificate, as issued.
+    #[serde(with = "serde_bytes")]
+    pub certificate: Vec<u8>,
+    /// The device's detection key.
+    pub detection: DetectionSecret,
+    /// The name given at `init`.
+    pub name: Option<String>,
+}
+
+/// The 32-byte seed of a signing key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seed(#[serde(with = "serde_bytes")] pub [u8; 32]);
+
+/// See [`PREKEYS`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PrekeyRecord {
+    /// Its private half.
+    pub secret: PrekeySecret,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When a newer one was made.
+    pub superseded_at: Option<UnixMillis>,
+}
+
+/// See [`COUNTERS`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Everything in the mailbox up to this arrival was looked at.
+    pub processed_arrival: u64,
+    /// The newest event.
+    pub last_event: u64,
+    /// The oldest event kept.
+    pub first_event: u64,
+    /// The newest prekey's number.
+    pub last_prekey: u64,
+    /// The day, since the Unix epoch, whose bundle was published last.
+    pub published_day: u32,
+}
+
+/// See [`CONTACTS`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ContactRecord {
+    /// Who it is.
+    pub identity: IdentityId,
+    /// The user's name for them.
+    pub name: String,
+    /// When they were added.
+    pub added_at: UnixMillis,
+    /// The newest bundle of each of their devices, as received.
+    pub bundles: Vec<serde_bytes::ByteBuf>,
+}
+
+/// See [`REQUESTS`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RequestRecord {
+    /// Who it is.
+    pub identity: IdentityId,
+    /// The name they gave themselves.
+    pub suggested_name: Option<String>,
+    /// When their first session key came.
+    pub first_at: UnixMillis,
+}
+
+/// See [`CONVERSATIONS`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConversationRecord {
+    /// With whom.
+    pub identity: IdentityId,
+    /// Position of the newest message; the first has 1.
+    pub last_position: u64,
+    /// Everything up to this position was read.
+    pub read_position: u64,
+    /// Received messages after it.
+    pub unread: u64,
+    /// Received messages in all.
+    pub received: u64,
+    /// Number of the last message this device sent.
+    pub last_sent_seq: u64,
+    /// For each of their devices, the number of the next message due.
+    pub due: Vec<(DeviceId, u64)>,
+}
+
+/// See [`OUTBOUND_SESSIONS`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OutboundRecord {
+    /// For whom.
+    pub identity: IdentityId,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// [`martlet_protocol::crypto::session::OutboundSession::to_record`].
+    #[serde(with = "serde_bytes")]
+    pub session: Vec<u8>,
+}
+
+/// See [`INBOUND_SESSIONS`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct InboundRecord {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub identity: IdentityId,
+    /// Of which device.
+    pub device: DeviceId,
+    /// When its key came.
+    pub received_at: UnixMillis,
+    /// Bit `i` of byte `i / 8`: message `i` was received.
+    #[serde(with = "serde_bytes")]
+    pub received: [u8; 16],
+    /// [`martlet_protocol::crypto::session::InboundSession::to_record`].
+    #[serde(with = "serde_bytes")]
+    pub session: Vec<u8>,
+}
+
+/// See [`MESSAGES`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct MessageRecord {
+    /// Its id.
+    pub id: MessageId,
+    /// Whether the user wrote it.
+    pub own: bool,
+    /// The writer's number for it.
+    pub seq: u64,
+    /// When it was written, by the writer's clock.
+    pub sent_at: UnixMillis,
+    /// When it was committed here.
+    pub stored_at: UnixMillis,
+    /// How far an own message got, as its number in [`State`].
+    pub state: State,
+    /// What it says.
+    pub body: Body,
+}
+
+/// How far an own message got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum State {
+    /// Committed here.
+    Queued,
+    /// On another node's disk.
+    Sent,
+    /// On every addressed device's disk.
+    Delivered,
+    /// Its life ended first.
+    Expired,
+}
+
+/// What a message says.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// A text.
+    Text(String),
+    /// A kind this build doesn't know.
+    Unknown(u16),
+}
+
+/// See [`MESSAGE_INDEX`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MessageAt {
+    /// In the conversation with whom.
+    pub identity: IdentityId,
+    /// Its position; 0 while it is held back.
+    pub position: u64,
+}
+
+/// See [`HELD`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct HeldRecord {
+    /// From whom.
+    pub identity: IdentityId,
+    /// From which device.
+    pub device: DeviceId,
+    /// The message.
+    pub message: MessageRecord,
+}
+
+/// See [`OUTBOX`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OutboxRecord {
+    /// The envelope's id.
+    pub id: EnvelopeId,
+    /// The envelope.
+    pub envelope: Envelope,
+    /// The contact it is for.
+    pub identity: IdentityId,
+    /// Position of the message it carries; `None` for a session key.
+    pub position: Option<u64>,
+}
+
+/// See [`WAITING`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WaitingRecord {
+    /// For whom.
+    pub identity: IdentityId,
+    /// Position of the message.
+    pub position: u64,
+}
+
+/// See [`EVENTS`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// The event as the control API shows it, JSON.
+    #[serde(with = "serde_bytes")]
+    pub json: Vec<u8>,
+}
+
+/// Records with content or keys don't show them.
+macro_rules! opaque_debug {
+    ($($name:ident),*) => {
+        $(impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        })*
+    };
+}
+
+opaque_debug!(
+    Profile,
+    Seed,
+    PrekeyRecord,
+    OutboundRecord,
+    InboundRecord,
+    MessageRecord,
+    Body,
+    HeldRecord,
+    EventRecord
+);

@@ -1,0 +1,367 @@
+//! The mailbox against a model of a few maps.
+
+use std::collections::BTreeMap;
+
+use martlet_protocol::limits::MAILBOX_ENTRY_BYTES;
+use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint};
+use martlet_protocol::{Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard, Tag, UnixMillis};
+use martlet_store::mailbox::{Acknowledged, Inserted, MailboxOptions, MailboxStats};
+use martlet_store::{Mailbox, MailboxTxn};
+use proptest::prelude::*;
+
+use crate::disk::Disk;
+use crate::fixture::*;
+
+/// A small world, so that operations meet the same envelopes again and again.
+const NUMBERS: u64 = 24;
+/// Room for some of them: content of about 600 bytes each.
+const BYTES_MAX: u64 = 14_000;
+const LIFETIME_HOURS: u32 = 6 * 24;
+const START_HOUR: u32 = 1000;
+
+#[derive(Debug, Clone)]
+enum Op {
+    Insert(u64),
+    Ack { number: u64, slot: u8, right: bool },
+    Wait { hours: u32 },
+    Sweep { max: usize },
+    Commit,
+    Abort,
+    Reopen,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Model {
+    entries: BTreeMap<EnvelopeId, Entry>,
+    last_arrival: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    spec: Spec,
+    arrival: u64,
+    drop_hour: u32,
+    state: State,
+    acks: BTreeMap<u8, AckSecret>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Live,
+    Purged,
+    Dropped,
+}
+
+/// Number `number` of the small world. Some expire late (a clock that runs ahead), some early.
+fn spec(number: u64) -> Spec {
+    let expiry = match number % 4 {
+        0 => START_HOUR + LIFETIME_HOURS + 2,
+        1 => START_HOUR + LIFETIME_HOURS,
+        2 => START_HOUR + 20,
+        _ => START_HOUR + 3,
+    };
+    Spec {
+        number,
+        tag: u8::try_from(number % 3).unwrap(),
+        shard: u16::try_from(number % 2).unwrap(),
+        expiry,
+        slots: [1, 1, 2, 4][usize::try_from(number / 4 % 4).unwrap()],
+    }
+}
+
+impl Entry {
+    /// When something next happens to it.
+    fn end(&self) -> u32 {
+        match self.state {
+            State::Live => self.drop_hour,
+            State::Purged | State::Dropped => self.spec.expiry,
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        self.state == State::Live
+    }
+
+    fn envelope(&self) -> Envelope {
+        self.spec.make().1
+    }
+
+    fn bucket(&self) -> Bucket {
+        Bucket { shard: Shard(self.spec.shard), hour: ExpiryHour(self.spec.expiry) }
+    }
+}
+
+impl Model {
+    fn live(&self) -> Vec<(&EnvelopeId, &Entry)> {
+        let mut live: Vec<_> = self.entries.iter().filter(|(_, entry)| entry.is_live()).collect();
+        live.sort_by_key(|(_, entry)| entry.arrival);
+        live
+    }
+
+    fn stats(&self) -> MailboxStats {
+        let live = self.live();
+        MailboxStats {
+            envelopes: u64::try_from(live.len()).unwrap(),
+            bytes: live
+                .iter()
+                .map(|(_, e)| u64::try_from(e.envelope().content.len()).unwrap())
+                .sum(),
+            tombstones: u64::try_from(self.entries.len() - live.len()).unwrap(),
+            last_arrival: self.last_arrival,
+        }
+    }
+
+    fn insert(&mut self, spec: Spec, hour: u32) -> Inserted {
+        let (id, envelope, _) = spec.make();
+        match self.entries.get(&id).map(|entry| entry.state) {
+            Some(State::Live) => return Inserted::Known,
+            Some(State::Purged | State::Dropped) => return Inserted::Purged,
+            None => {}
+        }
+        let stats = self.stats();
+        let entries = stats.envelopes + stats.tombstones + 1;
+        let len = u64::try_from(envelope.content.len()).unwrap();
+        if stats.bytes + len + entries * MAILBOX_ENTRY_BYTES > BYTES_MAX {
+            return Inserted::Full;
+        }
+        self.last_arrival += 1;
+        let drop_hour = spec.expiry.min(hour + LIFETIME_HOURS);
+        let arrival = self.last_arrival;
+        let acks = BTreeMap::new();
+        self.entries.insert(id, Entry { spec, arrival, drop_hour, state: State::Live, acks });
+        Inserted::New { arrival }
+    }
+
+    fn acknowledge(&mut self, ack: &Ack) -> Acknowledged {
+        let Some(entry) = self.entries.get_mut(&ack.envelope) else {
+            return Acknowledged::NoEnvelope;
+        };
+        let right = ack.slot < entry.spec.slots && entry.spec.secret(ack.slot) == ack.secret;
+        match entry.state {
+            State::Dropped => Acknowledged::Known,
+            State::Purged if right => Acknowledged::Known,
+            State::Live | State::Purged if !right => Acknowledged::Invalid,
+            State::Live | State::Purged => {
+                if entry.acks.insert(ack.slot, ack.secret.clone()).is_some() {
+                    return Acknowledged::Known;
+                }
+                if entry.acks.len() < usize::from(entry.spec.slots) {
+                    return Acknowledged::Accepted;
+                }
+                entry.state = State::Purged;
+                Acknowledged::Purged
+            }
+        }
+    }
+
+    fn sweep(&mut self, hour: u32, max: usize) -> usize {
+        let mut ended: Vec<(u32, u64, EnvelopeId)> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.end() <= hour)
+            .map(|(id, entry)| (entry.end(), entry.arrival, *id))
+            .collect();
+        ended.sort_unstable();
+        ended.truncate(max);
+        for (_, _, id) in &ended {
+            let entry = self.entries.get_mut(id).unwrap();
+            if entry.is_live() && entry.spec.expiry > hour {
+                entry.state = State::Dropped;
+                entry.acks.clear();
+            } else {
+                self.entries.remove(id);
+            }
+        }
+        ended.len()
+    }
+
+    fn digests(&self) -> Vec<BucketDigest> {
+        let mut digests = BTreeMap::<Bucket, (u64, Fingerprint)>::new();
+        for (id, entry) in self.live() {
+            let (count, fingerprint) = digests.entry(entry.bucket()).or_default();
+            *count += 1;
+            fingerprint.add(id);
+        }
+        digests
+            .into_iter()
+            .map(|(bucket, (count, fingerprint))| BucketDigest { bucket, count, fingerprint })
+            .collect()
+    }
+
+    /// What a transaction sees, its own writes included.
+    fn check_txn(&self, txn: &MailboxTxn) {
+        assert_eq!(txn.stats().unwrap(), self.stats());
+        for number in 0..NUMBERS {
+            let (id, envelope, _) = spec(number).make();
+            let live = self.entries.get(&id).is_some_and(Entry::is_live);
+            assert_eq!(txn.get(&id).unwrap(), live.then_some(envelope));
+        }
+        for tag in 0..3 {
+            let found = txn.by_tag(&Tag([tag; 16])).unwrap();
+            let live = self.live();
+            let expected = live.iter().filter(|(_, entry)| entry.spec.tag == tag);
+            assert!(
+                found
+                    .iter()
+                    .map(|a| (a.arrival, a.id))
+                    .eq(expected.map(|(id, e)| (e.arrival, **id)))
+            );
+        }
+        for (after, max) in [(0, usize::MAX), (self.last_arrival / 2, 3), (u64::MAX, 1), (0, 0)] {
+            let found = txn.arrived_after(after, max).unwrap();
+            let live = self.live();
+            let expected = live.iter().filter(|(_, entry)| entry.arrival > after).take(max);
+            assert!(
+                found
+                    .iter()
+                    .map(|a| (a.arrival, &a.id))
+                    .eq(expected.map(|(id, e)| (e.arrival, *id)))
+            );
+        }
+    }
+
+    /// What a view shows once this is committed.
+    fn check_view(&self, mailbox: &Mailbox) {
+        let view = mailbox.view().unwrap();
+        assert_eq!(view.stats().unwrap(), self.stats());
+        assert_eq!(view.digests().unwrap(), self.digests());
+        for digest in self.digests() {
+            let live = self.live();
+            let mut expected: Vec<EnvelopeId> = live
+                .iter()
+                .filter(|(_, entry)| entry.bucket() == digest.bucket)
+                .map(|(id, _)| **id)
+                .collect();
+            expected.sort_unstable();
+            assert_eq!(view.bucket_ids(digest.bucket).unwrap(), expected);
+        }
+        let ids: Vec<EnvelopeId> = (0..NUMBERS).map(|number| spec(number).make().0).collect();
+        let (envelopes, gone) = view.fetch(&ids, usize::MAX).unwrap();
+        assert!(envelopes.iter().map(Envelope::id).eq(self.live().iter().map(|(id, _)| **id)));
+        let dead = |id: &&EnvelopeId| !self.entries.get(*id).is_some_and(Entry::is_live);
+        assert!(gone.iter().eq(ids.iter().filter(dead)));
+        assert_eq!(view.fetch(&ids, 0).unwrap().0.len(), self.live().len().min(1));
+        let some = view.fetch(&ids, 1800).unwrap().0;
+        assert!(some.len() <= 1 || some.iter().map(|e| e.content.len()).sum::<usize>() <= 1800);
+
+        let (unknown, acks) = view.lacking(&ids).unwrap();
+        assert!(unknown.iter().eq(ids.iter().filter(|id| !self.entries.contains_key(*id))));
+        let mut expected = 0;
+        for (id, entry) in self.entries.iter().filter(|(_, e)| e.state == State::Purged) {
+            expected += entry.acks.len();
+            for (slot, secret) in &entry.acks {
+                let ack = Ack { envelope: *id, slot: *slot, secret: secret.clone() };
+                assert!(acks.contains(&ack));
+            }
+        }
+        assert_eq!(acks.len(), expected);
+    }
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => (0..NUMBERS).prop_map(Op::Insert),
+        6 => (0..NUMBERS, 0..4u8, prop::bool::weighted(0.9))
+            .prop_map(|(number, slot, right)| Op::Ack { number, slot, right }),
+        1 => (1..80u32).prop_map(|hours| Op::Wait { hours }),
+        2 => (1..10usize).prop_map(|max| Op::Sweep { max }),
+        3 => Just(Op::Commit),
+        1 => Just(Op::Abort),
+        1 => Just(Op::Reopen),
+    ]
+}
+
+fn run(ops: &[Op]) {
+    let disk = Disk::default();
+    let options = MailboxOptions { bytes_max: BYTES_MAX, ..OPTIONS };
+    let mut mailbox = Mailbox::with_backend(disk.clone(), options).unwrap();
+    let mut committed = Model::default();
+    let mut model = committed.clone();
+    let mut hour = START_HOUR;
+    let mut txn = mailbox.begin().unwrap();
+    for (index, op) in ops.iter().enumerate() {
+        let now = UnixMillis(u64::from(hour) * HOUR_MS + 1);
+        match op {
+            Op::Insert(number) => {
+                let (id, envelope, header) = spec(*number).make();
+                let found = txn.insert(&id, &envelope, &header, now).unwrap();
+                assert_eq!(found, model.insert(spec(*number), hour));
+            }
+            Op::Ack { number, slot, right } => {
+                let mut ack = spec(*number).ack(*slot);
+                if !right {
+                    ack.secret = AckSecret([0xee; 16]);
+                }
+                assert_eq!(txn.acknowledge(&ack).unwrap(), model.acknowledge(&ack));
+            }
+            Op::Wait { hours } => hour += hours,
+            Op::Sweep { max } => {
+                assert_eq!(txn.sweep(now, *max).unwrap(), model.sweep(hour, *max));
+            }
+            Op::Commit | Op::Abort | Op::Reopen => {
+                if matches!(op, Op::Abort) {
+                    drop(txn);
+                    model = committed.clone();
+                } else {
+                    txn.commit().unwrap();
+                    committed = model.clone();
+                }
+                if matches!(op, Op::Reopen) {
+                    drop(mailbox);
+                    mailbox = Mailbox::with_backend(disk.clone(), options).unwrap();
+                }
+                model.check_view(&mailbox);
+                txn = mailbox.begin().unwrap();
+            }
+        }
+        // Not each time: what is looked up here would not be left for the operations to find.
+        if index % 3 == 0 {
+            model.check_txn(&txn);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_mailbox_does_what_the_model_does(ops in prop::collection::vec(op(), 1..80)) {
+        run(&ops);
+    }
+}
+
+#[test]
+fn a_life_is_six_days_from_arrival_whatever_the_header_says() {
+    let mailbox = Mailbox::with_backend(Disk::default(), OPTIONS).unwrap();
+    let late = Spec { expiry: START_HOUR + LIFETIME_HOURS + 2, ..Spec::simple(1) };
+    let (id, envelope, header) = late.make();
+    let at = |hour: u32| UnixMillis(u64::from(hour) * HOUR_MS);
+    let mut txn = mailbox.begin().unwrap();
+    txn.insert(&id, &envelope, &header, at(START_HOUR)).unwrap();
+    assert_eq!(txn.sweep(at(START_HOUR + LIFETIME_HOURS - 1), 9).unwrap(), 0);
+    assert_eq!(txn.sweep(at(START_HOUR + LIFETIME_HOURS), 9).unwrap(), 1);
+    assert_eq!(txn.get(&id).unwrap(), None);
+    // It does not come back from a node where it arrived later.
+    let again = txn.insert(&id, &envelope, &header, at(START_HOUR + LIFETIME_HOURS)).unwrap();
+    assert_eq!(again, Inserted::Purged);
+    assert_eq!(txn.sweep(at(START_HOUR + LIFETIME_HOURS + 2), 9).unwrap(), 1);
+    assert_eq!(txn.stats().unwrap(), MailboxStats { last_arrival: 1, ..MailboxStats::default() });
+}
+
+#[test]
+fn tombstones_count_against_the_quota() {
+    let options = MailboxOptions { bytes_max: 20 * MAILBOX_ENTRY_BYTES, ..OPTIONS };
+    let mailbox = Mailbox::with_backend(Disk::default(), options).unwrap();
+    let mut txn = mailbox.begin().unwrap();
+    let mut kept = 0;
+    for number in 0..1000 {
+        let (id, envelope, header) = Spec::simple(number).make();
+        if txn.insert(&id, &envelope, &header, UnixMillis(0)).unwrap() == Inserted::Full {
+            break;
+        }
+        txn.acknowledge(&Spec::simple(number).ack(0)).unwrap();
+        kept += 1;
+    }
+    assert!((10..20).contains(&kept), "{kept} tombstones");
+    txn.commit().unwrap();
+}

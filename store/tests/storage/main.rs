@@ -1,0 +1,11 @@
+//! The mailbox and the vault from outside: against a model, through crashes, full disks and damage.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod crash;
+mod damage;
+mod disk;
+mod fixture;
+mod mailbox_model;
+mod old_files;
+mod vault_model;

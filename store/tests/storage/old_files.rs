@@ -1,0 +1,106 @@
+//! Files of each schema version there ever was still open, with all that was in them.
+//!
+//! When a schema changes, its version's files stay in `tests/data`, and new ones are added:
+//! `cargo test -p martlet-store --test storage -- --ignored make_files`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use martlet_protocol::{EnvelopeId, UnixMillis};
+use martlet_store::vault::Key;
+use martlet_store::vault::keyfile::KeyFile;
+use martlet_store::{Mailbox, Vault};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use crate::disk::Disk;
+use crate::fixture::*;
+
+const PASSPHRASE: &[u8] = b"correct horse battery staple";
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+fn specs() -> Vec<Spec> {
+    (0..6)
+        .map(|number| Spec {
+            tag: u8::try_from(number % 2).unwrap(),
+            slots: [1, 2][usize::try_from(number % 2).unwrap()],
+            ..Spec::simple(number)
+        })
+        .collect()
+}
+
+fn ids() -> Vec<EnvelopeId> {
+    specs().iter().map(|spec| spec.make().0).collect()
+}
+
+fn fill(mailbox: &Mailbox, vault: &Vault) {
+    let mut txn = mailbox.begin().unwrap();
+    for spec in specs() {
+        let (id, envelope, header) = spec.make();
+        txn.insert(&id, &envelope, &header, UnixMillis(0)).unwrap();
+    }
+    for spec in &specs()[..2] {
+        txn.acknowledge(&spec.ack(0)).unwrap();
+    }
+    txn.commit().unwrap();
+    let mut txn = vault.begin([1; 32]).unwrap();
+    for number in 0..4 {
+        let record = (number, format!("record {number}"));
+        txn.put(&NAMED, Key::Named(&[u8::try_from(number).unwrap()]), &record).unwrap();
+        txn.put(&LOG, Key::Ordinal(number), &record).unwrap();
+        txn.put(&SCOPED, Key::Scoped(b"alice", number), &record).unwrap();
+    }
+    txn.commit().unwrap();
+}
+
+/// What [`fill`] makes, from a database of today.
+fn expected() -> (MailboxDump, VaultDump) {
+    let mailbox = Mailbox::with_backend(Disk::default(), OPTIONS).unwrap();
+    let vault = Vault::with_backend(Disk::default(), &master_key(), CACHE_BYTES).unwrap();
+    fill(&mailbox, &vault);
+    (dump_mailbox(&mailbox, &ids()), dump_vault(&vault))
+}
+
+#[test]
+fn files_of_version_1_open() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["mailbox-v1.redb", "vault-v1.redb", "key-v1", "key-bare-v1"] {
+        fs::copy(data(name), dir.path().join(name)).unwrap();
+    }
+    let file = |name: &str| dir.path().join(name);
+    let (mailbox_holds, vault_holds) = expected();
+    assert_eq!(mailbox_holds.stats.envelopes, 5);
+    assert_eq!(mailbox_holds.purged.len(), 1);
+    assert_eq!(vault_holds.named.len(), 4);
+
+    let mailbox = Mailbox::open(&file("mailbox-v1.redb"), OPTIONS).unwrap();
+    assert_eq!(dump_mailbox(&mailbox, &ids()), mailbox_holds);
+    let vault = Vault::open(&file("vault-v1.redb"), &master_key(), CACHE_BYTES).unwrap();
+    assert_eq!(dump_vault(&vault), vault_holds);
+
+    let wrapped = KeyFile::read(&file("key-v1")).unwrap().unwrap();
+    let bare = KeyFile::read(&file("key-bare-v1")).unwrap().unwrap();
+    let key = wrapped.unwrap(Some(PASSPHRASE)).unwrap();
+    // Both were made from the same randomness, which begins with the key.
+    assert_eq!(key.0, bare.unwrap(None).unwrap().0);
+}
+
+#[test]
+#[ignore = "makes the files of the current version; only when the version is new"]
+fn make_files() {
+    let make = |name: &str| {
+        let path = data(name);
+        assert!(!path.exists(), "{} is there: old files stay as they are", path.display());
+        path
+    };
+    fs::create_dir_all(data("")).unwrap();
+    let mailbox = Mailbox::open(&make("mailbox-v1.redb"), OPTIONS).unwrap();
+    let vault = Vault::open(&make("vault-v1.redb"), &master_key(), CACHE_BYTES).unwrap();
+    fill(&mailbox, &vault);
+    let rng = || ChaCha20Rng::from_seed([9; 32]);
+    KeyFile::create(&make("key-v1"), Some(PASSPHRASE), &mut rng()).unwrap();
+    KeyFile::create(&make("key-bare-v1"), None, &mut rng()).unwrap();
+}

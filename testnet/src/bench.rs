@@ -1,0 +1,173 @@
+//! Benchmarks: real processes, their real control sockets, loopback TCP, durable commits.
+//!
+//! All times are of one clock, in this process: from just before a request is written to one
+//! daemon's socket to the arrival of an event from another's. This process shares the machine with
+//! the daemons, so what it costs is in the figures.
+
+mod catch_up;
+mod flow;
+mod idle;
+mod latency;
+mod ready;
+mod report;
+mod throughput;
+mod unnoticed_death;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::cluster::{Cluster, ClusterError, to_json};
+use report::Report;
+
+/// Connections that send at once in the throughput part, unless told otherwise: enough that every
+/// commit has a batch to take, few enough that this process doesn't hold up the daemons.
+pub const SENDERS_DEFAULT: usize = 32;
+/// Most connections that send at once: half of what a daemon serves.
+pub const SENDERS_MAX: usize = 128;
+/// Bytes of each message.
+const TEXT_BYTES: usize = 200;
+/// Longest wait for any one thing; a daemon that needs longer has failed, whatever the figure.
+const WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// How to run the benchmarks.
+#[derive(Debug, Clone)]
+pub struct BenchOptions {
+    /// The parts to run; all if empty.
+    pub only: Vec<Part>,
+    /// Smaller counts and shorter times.
+    pub quick: bool,
+    /// Print one JSON object.
+    pub json: bool,
+    /// Where the data is put.
+    pub dir: PathBuf,
+    /// Connections that send at once in the throughput part.
+    pub senders: usize,
+    /// Leave the directories.
+    pub keep: bool,
+}
+
+/// A part, named as its key in the JSON object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Part {
+    /// One-way latency of single messages
+    LatencyMs,
+    /// Messages a second at full speed, and what they cost
+    Throughput,
+    /// An idle daemon with one peer
+    Idle,
+    /// Start of two daemons to the first message delivered
+    ReadyS,
+    /// A returning recipient fetches what waits in a mailbox node
+    CatchUp,
+    /// The recipient is killed unnoticed while messages are sent
+    UnnoticedDeath,
+}
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    latency_messages: usize,
+    throughput_messages: usize,
+    idle: Duration,
+    catch_up_messages: usize,
+    unnoticed_messages: usize,
+}
+
+const FULL: Counts = Counts {
+    latency_messages: 1000,
+    throughput_messages: 20_000,
+    idle: Duration::from_secs(30),
+    catch_up_messages: 10_000,
+    unnoticed_messages: 300,
+};
+
+const QUICK: Counts = Counts {
+    latency_messages: 100,
+    throughput_messages: 2000,
+    idle: Duration::from_secs(5),
+    catch_up_messages: 1000,
+    unnoticed_messages: 30,
+};
+
+/// Runs the benchmarks and prints the figures.
+///
+/// # Errors
+/// When a daemon fails or something does not happen in time. A missed target is no error.
+pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
+    let counts = if options.quick { QUICK } else { FULL };
+    let mut report = Report { quick: options.quick, ..Report::default() };
+    note_conditions(&options);
+    for part in Part::value_variants() {
+        if !options.only.is_empty() && !options.only.contains(part) {
+            continue;
+        }
+        let mut cluster = Cluster::of_this_program(&options.dir)?;
+        if options.keep {
+            cluster.keep();
+            eprintln!("{}: {}", name(*part), cluster.path().display());
+        }
+        if !options.json {
+            eprintln!("measuring {} …", name(*part));
+        }
+        let failed = |source| ClusterError::Part { part: name(*part), source: Box::new(source) };
+        match part {
+            Part::LatencyMs => {
+                let figures = latency::run(&cluster, counts.latency_messages).await;
+                report.latency_ms = Some(figures.map_err(failed)?);
+            }
+            Part::Throughput => {
+                let messages = counts.throughput_messages;
+                let figures = throughput::run(&cluster, messages, options.senders).await;
+                let figures = figures.map_err(failed)?;
+                report.throughput_per_s = Some(figures.per_s);
+                report.throughput_lost = Some(figures.lost);
+                report.cpu_s_per_1000 = Some(figures.cpu_s_per_1000);
+            }
+            Part::Idle => {
+                report.idle = Some(idle::run(&cluster, counts.idle).await.map_err(failed)?);
+            }
+            Part::ReadyS => {
+                report.ready_s = Some(ready::run(&cluster).await.map_err(failed)?);
+            }
+            Part::CatchUp => {
+                let figures = catch_up::run(&cluster, counts.catch_up_messages).await;
+                report.catch_up = Some(figures.map_err(failed)?);
+            }
+            Part::UnnoticedDeath => {
+                let figures = unnoticed_death::run(&cluster, counts.unnoticed_messages).await;
+                report.unnoticed_death = Some(figures.map_err(failed)?);
+            }
+        }
+    }
+    if options.json {
+        println!("{}", to_json(&report)?);
+    } else {
+        print!("{}", report.table());
+    }
+    Ok(())
+}
+
+/// Says on stderr what makes figures worthless.
+fn note_conditions(options: &BenchOptions) {
+    if cfg!(debug_assertions) {
+        eprintln!("This is a debug build: use `cargo run --release -p martlet-testnet -- bench`.");
+    }
+    if options.quick {
+        eprintln!("--quick: small counts. A try, not a measurement.");
+    }
+    /// `TMPFS_MAGIC`, statfs(2).
+    const TMPFS: rustix::fs::FsWord = 0x0102_1994;
+    if rustix::fs::statfs(&options.dir).is_ok_and(|found| found.f_type == TMPFS) {
+        eprintln!(
+            "{} is in memory, so commits cost nothing: name a directory on a disk with --dir.",
+            options.dir.display()
+        );
+    }
+}
+
+fn name(part: Part) -> String {
+    part.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}

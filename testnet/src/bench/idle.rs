@@ -1,0 +1,32 @@
+//! What an idle daemon with one peer costs.
+
+use std::time::Duration;
+
+use super::flow;
+use super::report::{Idle, rounded};
+use crate::cluster::{Cluster, ClusterError};
+
+/// Pause before measuring: what the start and the first messages set off is over by then.
+const SETTLING: Duration = Duration::from_secs(5);
+const BYTES_PER_MIB: f64 = 1024.0 * 1024.0;
+
+/// Measures for `span`; of two daemons the one that costs more.
+pub(super) async fn run(cluster: &Cluster, span: Duration) -> Result<Idle, ClusterError> {
+    let (alice, bob) = flow::pair(cluster, &[]).await?;
+    tokio::time::sleep(SETTLING).await;
+    let before = [alice.usage()?, bob.usage()?];
+    tokio::time::sleep(span).await;
+    let after = [alice.usage()?, bob.usage()?];
+    let mut worst = Idle { cpu_pct: 0.0, rss_mib: 0.0 };
+    for (before, after) in before.into_iter().zip(after) {
+        let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64() / span.as_secs_f64();
+        worst.cpu_pct = worst.cpu_pct.max(rounded(cpu * 100.0));
+        worst.rss_mib = worst.rss_mib.max(rounded(bytes(after.rss_bytes) / BYTES_PER_MIB));
+    }
+    Ok(worst)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^53")]
+fn bytes(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,197 @@
+//! The figures, their targets, and how they are printed.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+/// All figures; a part that did not run has none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(super) struct Report {
+    /// Present if these are no measurement.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) quick: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) latency_ms: Option<Latency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) throughput_per_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) throughput_lost: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cpu_s_per_1000: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) idle: Option<Idle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ready_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) catch_up: Option<CatchUp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unnoticed_death: Option<UnnoticedDeath>,
+}
+
+/// From the send call on one socket to the event on the other, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Latency {
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+}
+
+/// What an idle daemon costs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Idle {
+    /// Percent of one core.
+    pub(super) cpu_pct: f64,
+    /// Resident memory, MiB.
+    pub(super) rss_mib: f64,
+}
+
+/// A recipient comes back to a mailbox node; the sender is off.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct CatchUp {
+    /// From the start of its process to the last message.
+    pub(super) seconds: f64,
+    pub(super) lost: usize,
+}
+
+/// A recipient that was killed comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct UnnoticedDeath {
+    pub(super) sent: usize,
+    pub(super) lost: usize,
+    /// From the start of its process to the last message.
+    pub(super) seconds_after_return: f64,
+}
+
+/// One line of the table.
+struct Row {
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    target: Target,
+}
+
+enum Target {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Report {
+    /// The figures as people read them.
+    pub(super) fn table(&self) -> String {
+        let mut table = String::new();
+        // Writing to a String can't fail.
+        let _ = writeln!(table, "{:<38} {:>12}  {:<8} {:>9}", "", "measured", "", "target");
+        for Row { name, value, unit, target } in self.rows() {
+            let (met, target) = match target {
+                Target::AtMost(most) => (value <= most, format!("≤ {most}")),
+                Target::AtLeast(least) => (value >= least, format!("≥ {least}")),
+            };
+            let met = if met { "met" } else { "NOT met" };
+            let value = if unit.is_empty() { format!("{value:.0}") } else { significant(value) };
+            let _ = writeln!(table, "{name:<38} {value:>12}  {unit:<8} {target:>9}  {met}");
+        }
+        if self.quick {
+            table.push_str("(--quick: small counts; no measurement)\n");
+        }
+        table
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        use Target::{AtLeast, AtMost};
+        let mut rows = Vec::new();
+        let mut row = |name, value, unit, target| {
+            if let Some(value) = value {
+                rows.push(Row { name, value, unit, target });
+            }
+        };
+        row("latency, p50", self.latency_ms.map(|l| l.p50), "ms", AtMost(2.0));
+        row("latency, p99", self.latency_ms.map(|l| l.p99), "ms", AtMost(5.0));
+        row("throughput", self.throughput_per_s, "/s", AtLeast(5000.0));
+        row("  lost", self.throughput_lost.map(count), "", AtMost(0.0));
+        row("  CPU, both daemons", self.cpu_s_per_1000, "s/1,000", AtMost(0.3));
+        row("idle, CPU", self.idle.map(|i| i.cpu_pct), "% core", AtMost(0.4));
+        row("idle, memory", self.idle.map(|i| i.rss_mib), "MiB", AtMost(25.0));
+        row("start to first message delivered", self.ready_s, "s", AtMost(2.0));
+        row("return to messages in a mailbox", self.catch_up.map(|c| c.seconds), "s", AtMost(3.0));
+        row("  lost", self.catch_up.map(|c| count(c.lost)), "", AtMost(0.0));
+        let death = self.unnoticed_death;
+        row(
+            "return after an unnoticed death",
+            death.map(|d| d.seconds_after_return),
+            "s",
+            AtMost(3.0),
+        );
+        row("  lost", death.map(|d| count(d.lost)), "", AtMost(0.0));
+        rows
+    }
+}
+
+/// A figure rounded to what the measurement supports: four decimals, as the JSON object has it.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}
+
+/// Three significant digits, at least.
+fn significant(value: f64) -> String {
+    match value {
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v if v >= 1.0 => format!("{v:.2}"),
+        v => format!("{v:.3}"),
+    }
+}
+
+fn count(items: usize) -> f64 {
+    u32::try_from(items).map_or(f64::INFINITY, f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            quick: false,
+            latency_ms: Some(Latency { p50: 0.75, p99: 7.0 }),
+            throughput_per_s: Some(6000.0),
+            throughput_lost: Some(0),
+            cpu_s_per_1000: Some(0.2),
+            idle: Some(Idle { cpu_pct: 0.1, rss_mib: 20.0 }),
+            ready_s: Some(0.5),
+            catch_up: Some(CatchUp { seconds: 1.0, lost: 3 }),
+            unnoticed_death: Some(UnnoticedDeath { sent: 300, lost: 0, seconds_after_return: 1.0 }),
+        }
+    }
+
+    #[test]
+    fn json_has_the_documented_keys() -> Result<(), serde_json::Error> {
+        let json = serde_json::to_value(report())?;
+        for pointer in [
+            "/latency_ms/p50",
+            "/latency_ms/p99",
+            "/throughput_per_s",
+            "/throughput_lost",
+            "/cpu_s_per_1000",
+            "/idle/cpu_pct",
+            "/idle/rss_mib",
+            "/ready_s",
+            "/catch_up/seconds",
+            "/catch_up/lost",
+            "/unnoticed_death/sent",
+            "/unnoticed_death/lost",
+            "/unnoticed_death/seconds_after_return",
+        ] {
+            assert!(json.pointer(pointer).is_some_and(serde_json::Value::is_number), "{pointer}");
+        }
+        assert_eq!(serde_json::to_string(&Report::default())?, "{}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_table_says_what_is_not_met() {
+        let table = report().table();
+        let not_met: Vec<&str> = table.lines().filter(|line| line.contains("NOT met")).collect();
+        assert_eq!(not_met.len(), 2, "{table}");
+        assert!(not_met[0].starts_with("latency, p99"), "{table}");
+        assert!(not_met[1].starts_with("  lost"), "{table}");
+    }
+}

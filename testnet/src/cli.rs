@@ -1,0 +1,141 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench::{self, BenchOptions, Part};
+use crate::cluster::{ClusterError, die_with_parent};
+use crate::demo::{self, DemoOptions};
+
+const HELP: &str = "\
+Everything here starts real daemon processes on loopback, in a new directory under /tmp, and ends
+them again. Nothing leaves this machine, and a Martlet daemon of yours isn't touched.
+
+Examples:
+  martlet-testnet demo                      see it work, in a few seconds
+  martlet-testnet demo --keep               the same, and leave logs and databases to look at
+  martlet-testnet bench                     measure it (about two minutes; use a release build)
+  martlet-testnet bench --only latency_ms   one part of it
+  martlet-testnet bench --json              for programs
+
+Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage.";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "martlet-testnet",
+    version,
+    about = "Networks of real Martlet nodes on one machine",
+    after_help = HELP,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Three daemons: two users who talk, and a mailbox that keeps what waits for one who is away
+    Demo(DemoArgs),
+    /// Measure latency, throughput, idle cost, start, catching up, and loss at an unnoticed death
+    Bench(BenchArgs),
+    /// The daemon itself: all that follows is martletd's
+    #[command(hide = true, disable_help_flag = true)]
+    Daemon(PassedOn),
+    /// The control command itself: all that follows is martletctl's
+    #[command(hide = true, disable_help_flag = true)]
+    Ctl(PassedOn),
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// Leave the directory with configurations, logs and databases, and say where it is
+    #[arg(long)]
+    keep: bool,
+    /// Print one JSON object at the end, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct BenchArgs {
+    /// Run only these parts
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_enum)]
+    only: Vec<Part>,
+    /// Smaller counts and shorter times: a try, not a measurement
+    #[arg(long)]
+    quick: bool,
+    /// Print one JSON object with the figures
+    #[arg(long)]
+    json: bool,
+    /// Where to put the data: a directory on the disk to be measured
+    #[arg(long, value_name = "DIR", default_value = "/tmp")]
+    dir: PathBuf,
+    /// Connections that send at once in the throughput part
+    #[arg(long, value_name = "N", default_value_t = bench::SENDERS_DEFAULT)]
+    senders: usize,
+    /// Leave the directories with logs and databases, and say where they are
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Debug, Args)]
+struct PassedOn {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+/// Runs `martlet-testnet` with `args`, the first of which is the program's name.
+pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to do if the terminal is gone.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let done = match cli.command {
+        Command::Daemon(passed) => {
+            return match die_with_parent() {
+                Ok(()) => martletd::cli::main_from(named("martletd", passed)),
+                Err(error) => failed(&error),
+            };
+        }
+        Command::Ctl(passed) => return martletctl::cli::main_from(named("martletctl", passed)),
+        Command::Demo(args) => run(demo::run(DemoOptions { keep: args.keep, json: args.json })),
+        Command::Bench(args) => run(bench::run(BenchOptions {
+            only: args.only,
+            quick: args.quick,
+            json: args.json,
+            dir: args.dir,
+            senders: args.senders.clamp(1, bench::SENDERS_MAX),
+            keep: args.keep,
+        })),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn run(task: impl Future<Output = Result<(), ClusterError>>) -> Result<(), ClusterError> {
+    // On this thread, which starts the daemons: they are killed when it ends.
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| ClusterError::Wrong(format!("cannot start: {error}")))?
+        .block_on(task)
+}
+
+fn named(program: &str, passed: PassedOn) -> impl Iterator<Item = OsString> {
+    std::iter::once(program.into()).chain(passed.args)
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("martlet-testnet: {error}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,7 @@
+//! The `martlet-testnet` executable.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    martlet_testnet::cli::main_from(std::env::args_os())
+}

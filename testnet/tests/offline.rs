@@ -1,0 +1,166 @@
+//! Messages to who is away: they wait in any node, arrive in order, once, though the sender is off.
+
+use std::time::Duration;
+
+use martlet_protocol::control::Delivery;
+use martlet_testnet::cluster::{Cluster, ClusterError, Node, introduce, until};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+fn cluster() -> Result<Cluster, ClusterError> {
+    Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))
+}
+
+fn texts(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("message {number}")).collect()
+}
+
+/// Sends `texts` and waits until each is at least `state`.
+async fn send(from: &Node, to: &str, texts: &[String], state: Delivery) -> TestResult {
+    let mut ids = Vec::new();
+    for text in texts {
+        ids.push(from.send(to, text).await?.id);
+    }
+    for id in ids {
+        from.wait_state(&id, state, DEADLINE).await?;
+    }
+    Ok(())
+}
+
+async fn all_delivered(from: &Node, to: &str) -> Result<(), ClusterError> {
+    until(format!("{}'s messages should be delivered", from.name()), DEADLINE, async || {
+        let history = from.history(to).await?;
+        Ok(history.iter().all(|message| message.state == Delivery::Delivered).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_waits_in_a_mailbox_node_arrives_though_the_sender_is_off() -> TestResult {
+    let cluster = cluster()?;
+    let mailbox = cluster.start("mailbox", &[]).await?;
+    let mut alice = cluster.user("alice", &[&mailbox]).await?;
+    let mut bob = cluster.user("bob", &[&mailbox, &alice]).await?;
+    introduce(&alice, &bob).await?;
+    send(&alice, "bob", &["before".to_owned()], Delivery::Delivered).await?;
+
+    bob.stop().await?;
+    let texts = texts(50);
+    send(&alice, "bob", &texts, Delivery::Sent).await?;
+    assert!(alice.history("bob").await?[1..].iter().all(|m| m.state == Delivery::Sent));
+    alice.stop().await?;
+
+    bob.start().await?;
+    let received = bob.wait_received("alice", 1 + texts.len(), DEADLINE).await?;
+    assert_eq!(received[1..], texts);
+    assert_eq!(bob.connected_peers().await?, [mailbox.status().await?.peer_id]);
+    // Nothing comes a second time, not even when the sender is back and publishes again.
+    alice.start().await?;
+    all_delivered(&alice, "bob").await?;
+    bob.restart().await?;
+    bob.wait_connected(&[&mailbox, &alice], DEADLINE).await?;
+    send(&alice, "bob", &["after".to_owned()], Delivery::Delivered).await?;
+    assert_eq!(bob.received("alice").await?.len(), texts.len() + 2);
+    Ok(())
+}
+
+/// The keys, the first message and the answer all go by the mailbox node.
+#[tokio::test]
+async fn two_users_talk_who_are_never_on_at_the_same_time() -> TestResult {
+    let cluster = cluster()?;
+    let mailbox = cluster.start("mailbox", &[]).await?;
+    let mut alice = cluster.user("alice", &[&mailbox]).await?;
+    alice.wait_connected(&[&mailbox], DEADLINE).await?;
+    let alice_id = alice.id().await?;
+    until("alice's keys should be in the mailbox node", DEADLINE, async || {
+        Ok((mailbox.status().await?.mailbox.envelopes > 0).then_some(()))
+    })
+    .await?;
+    alice.stop().await?;
+
+    let mut bob = cluster.user("bob", &[&mailbox]).await?;
+    bob.add_contact("alice", &alice_id).await?;
+    send(&bob, "alice", &["Are you ever on?".to_owned()], Delivery::Sent).await?;
+    let bob_id = bob.id().await?;
+    bob.stop().await?;
+
+    alice.start().await?;
+    alice.add_contact("bob", &bob_id).await?;
+    assert_eq!(alice.wait_received("bob", 1, DEADLINE).await?, ["Are you ever on?"]);
+    send(&alice, "bob", &["Only at night.".to_owned()], Delivery::Sent).await?;
+    alice.stop().await?;
+
+    bob.start().await?;
+    assert_eq!(bob.wait_received("alice", 1, DEADLINE).await?, ["Only at night."]);
+    all_delivered(&bob, "alice").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_outbox_survives_restarts_of_the_sender() -> TestResult {
+    let cluster = cluster()?;
+    let mut alice = cluster.user("alice", &[]).await?;
+    let mut bob = cluster.user("bob", &[&alice]).await?;
+    introduce(&alice, &bob).await?;
+    send(&alice, "bob", &["before".to_owned()], Delivery::Delivered).await?;
+    bob.stop().await?;
+
+    let texts = texts(20);
+    for text in &texts[..10] {
+        alice.send("bob", text).await?;
+    }
+    alice.restart().await?;
+    for text in &texts[10..] {
+        alice.send("bob", text).await?;
+    }
+    alice.kill()?;
+    alice.start().await?;
+    assert_eq!(alice.status().await?.outbox, Some(20));
+    assert!(alice.history("bob").await?[1..].iter().all(|m| m.state == Delivery::Queued));
+
+    bob.start().await?;
+    let received = bob.wait_received("alice", 1 + texts.len(), DEADLINE).await?;
+    assert_eq!(received[1..], texts);
+    all_delivered(&alice, "bob").await?;
+    assert_eq!(alice.status().await?.outbox, Some(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_first_message_waits_for_the_recipients_keys() -> TestResult {
+    let cluster = cluster()?;
+    let alice = cluster.user("alice", &[]).await?;
+    // Bob's keys have never been on the network when Alice writes.
+    let mut bob = cluster.user("bob", &[]).await?;
+    introduce(&alice, &bob).await?;
+    let texts = texts(5);
+    for text in &texts {
+        alice.send("bob", text).await?;
+    }
+    bob.options_mut().peers = vec![alice.address()?];
+    bob.restart().await?;
+    assert_eq!(bob.wait_received("alice", texts.len(), DEADLINE).await?, texts);
+    all_delivered(&alice, "bob").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unnoticed_death_of_the_recipient_loses_nothing() -> TestResult {
+    let cluster = cluster()?;
+    let alice = cluster.user("alice", &[]).await?;
+    let mut bob = cluster.user("bob", &[&alice]).await?;
+    introduce(&alice, &bob).await?;
+    send(&alice, "bob", &["before".to_owned()], Delivery::Delivered).await?;
+    bob.kill()?;
+    let texts = texts(100);
+    for text in &texts {
+        alice.send("bob", text).await?;
+    }
+    bob.start().await?;
+    let received = bob.wait_received("alice", 1 + texts.len(), DEADLINE).await?;
+    assert_eq!(received[1..], texts);
+    all_delivered(&alice, "bob").await?;
+    Ok(())
+}
