@@ -100,6 +100,7 @@ async fn a_burst_larger_than_the_queues_arrives_whole_once_a_stalled_wire_moves(
     until("all arrived", async || other.live() == burst.len() as u64 + 1).await;
 }
 
+#[expect(clippy::await_holding_lock, reason = "it holds the engine's thread, which is the test")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stuck_engine_sheds_gossip_and_catches_up_by_sync() {
     const COUNT: u32 = 1_500;
