@@ -179,18 +179,23 @@ impl Dialer {
         }
     }
 
-    /// The last connection with `peer` is gone: it is dialled again soon.
+    /// The last connection with `peer` is gone: it is dialled again soon, unless it was postponed.
     pub(super) fn lost(&mut self, peer: PeerId) {
+        let soon = Instant::now() + jittered(DIAL_BACKOFF_MIN);
         for target in self.of_peer(peer) {
-            target.due = Instant::now() + jittered(DIAL_BACKOFF_MIN);
+            target.due = target.due.max(soon);
         }
     }
 
-    /// `peer` is not to be dialled for `wait`: it is of another network, or was cut off.
-    pub(super) fn postpone(&mut self, peer: PeerId, wait: Duration) {
+    /// `peer` is not to be dialled for `wait`: it is of another network, or was cut off. Returns
+    /// whether it is a configured one.
+    pub(super) fn postpone(&mut self, peer: PeerId, wait: Duration) -> bool {
+        let mut is_static = false;
         for target in self.of_peer(peer) {
             target.due = Instant::now() + wait;
+            is_static |= target.origin == Origin::Static;
         }
+        is_static
     }
 
     /// An address turned out to be this node's own: it is never dialled again.

@@ -2,6 +2,7 @@
 
 mod events;
 mod publish;
+mod timers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,17 +11,13 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use libp2p::multiaddr::Protocol;
 use libp2p::request_response::OutboundRequestId;
-use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
 use martlet_protocol::control::Peer;
-use martlet_protocol::limits::{
-    ACK_DELAY, NET_QUEUE_MAX, PUBLISH_BACKLOG_MAX, SYNC_IDS_MAX, SYNC_INTERVAL, SYNC_OUTGOING_MAX,
-};
+use martlet_protocol::limits::{ACK_DELAY, NET_QUEUE_MAX, PUBLISH_BACKLOG_MAX};
 use martlet_protocol::sync::{Request, Response};
 use martlet_protocol::{Ack, Envelope, EnvelopeId};
 use martlet_store::Mailbox;
-use rand::RngExt;
-use rand::seq::IteratorRandom;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -34,13 +31,12 @@ use super::sync::{self, Context, RequestError, ToSwarm, initiator};
 use super::{Clock, NetConfig, NetError, NetSink, listen, shorten, transport};
 
 use publish::Outgoing;
+use timers::turn_wait;
 
 /// Events taken in one go before what they brought is handed on.
 const EVENTS_PER_TURN: usize = 256;
 /// How long a stop waits for connections to close.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
-/// How soon held-up batches are handed on when nothing else happens.
-const HELD_UP_RETRY: Duration = Duration::from_millis(5);
 
 /// What the handle asks for.
 #[derive(Debug)]
@@ -167,10 +163,7 @@ impl<S: NetSink> Task<S> {
                     self.on_timer();
                     Timers::Changed
                 }
-                () = std::future::ready(()), if self.outgoing.has_due() => {
-                    self.publish_some();
-                    Timers::Same
-                }
+                () = std::future::ready(()), if self.outgoing.has_due() => self.publish_some(),
             };
             // What else is ready goes in the same batch.
             for _ in 0..EVENTS_PER_TURN {
@@ -194,12 +187,11 @@ impl<S: NetSink> Task<S> {
         match command {
             Command::Publish(envelopes) => {
                 self.outgoing.add(envelopes);
-                self.publish_some();
-                Timers::Same
+                if self.outgoing.has_due() { self.publish_some() } else { Timers::Same }
             }
             Command::PublishAcks(acks) => {
                 self.publish_acks(&acks);
-                Timers::Same
+                Timers::Changed
             }
             Command::Stored(peer, ids) => {
                 let due = Instant::now() + ACK_DELAY;
@@ -310,111 +302,6 @@ impl<S: NetSink> Task<S> {
         }
     }
 
-    fn on_timer(&mut self) {
-        let now = Instant::now();
-        for (peer, connection) in self.peers.take_dead(now) {
-            tracing::debug!(peer = %shorten::peer(&peer), "an older connection is dead");
-            self.swarm.close_connection(connection);
-            if let Some(state) = self.peers.get_mut(&peer) {
-                // Gossip may have gone into it.
-                state.sync.gap(now);
-            }
-        }
-        self.dial_due();
-        if now >= self.next_turn {
-            self.next_turn = now + turn_wait();
-            self.responder.expire();
-            self.intake.forget_old_shares();
-            self.refused.retain(|_, until| *until > now);
-            if let Some((_, state)) = self.peers.iter_mut().choose(&mut rand::rng()) {
-                state.sync.turn(now);
-            }
-        }
-        self.report_stored(now);
-        self.start_syncs(now);
-    }
-
-    fn dial_due(&mut self) {
-        let peers = &self.peers;
-        for options in self.dialer.take_due(|peer| peers.is_connected(peer)) {
-            let connection = options.connection_id();
-            match self.swarm.dial(options) {
-                Ok(()) => {}
-                Err(DialError::DialPeerConditionFalse(_)) => self.dialer.failed(connection, None),
-                Err(error) => self.dialer.failed(connection, Some(&error.to_string())),
-            }
-        }
-    }
-
-    fn report_stored(&mut self, now: Instant) {
-        let due: Vec<PeerId> = self
-            .peers
-            .iter()
-            .filter(|(_, state)| {
-                !state.stored.in_flight && state.stored.due.is_some_and(|due| due <= now)
-            })
-            .map(|(peer, _)| *peer)
-            .collect();
-        for peer in due {
-            let Some(state) = self.peers.get_mut(&peer) else { continue };
-            let rest = state.stored.ids.split_off(state.stored.ids.len().min(SYNC_IDS_MAX));
-            let ids = std::mem::replace(&mut state.stored.ids, rest);
-            state.stored.due = (!state.stored.ids.is_empty()).then_some(now);
-            state.stored.in_flight = true;
-            let (reply, answer) = oneshot::channel();
-            self.send_request(peer, Request::Stored(ids), reply);
-            let swarm = self.context.swarm.clone();
-            tokio::spawn(async move {
-                // Answered or not: a report that is lost is made up for by a reconciliation.
-                if let Ok(Err(error)) = answer.await {
-                    tracing::debug!(peer = %shorten::peer(&peer), %error, "report not answered");
-                }
-                swarm.send(ToSwarm::StoredReported(peer)).await.unwrap_or_default();
-            });
-        }
-    }
-
-    fn start_syncs(&mut self, now: Instant) {
-        let due: Vec<PeerId> = self
-            .peers
-            .iter()
-            .filter(|(_, state)| state.sync.next().is_some_and(|due| due <= now))
-            .map(|(peer, _)| *peer)
-            .collect();
-        for peer in due {
-            if self.syncs_running >= SYNC_OUTGOING_MAX {
-                return;
-            }
-            if let Some(state) = self.peers.get_mut(&peer) {
-                state.sync.started();
-                self.syncs_running += 1;
-                tokio::spawn(initiator::run(Arc::clone(&self.context), peer));
-            }
-        }
-    }
-
-    fn next_wake(&self) -> Instant {
-        let peers = &self.peers;
-        let may_sync = self.syncs_running < SYNC_OUTGOING_MAX;
-        let of_peers = self.peers.iter().flat_map(|(_, state)| {
-            let sync = state.sync.next().filter(|_| may_sync);
-            let stored = state.stored.due.filter(|_| !state.stored.in_flight);
-            [sync, stored]
-        });
-        [
-            Some(self.next_turn),
-            self.dialer.next_due(|peer| peers.is_connected(peer)),
-            self.peers.next_dead(),
-            self.outgoing.resumes_at(),
-            self.intake.is_held_up().then(|| Instant::now() + HELD_UP_RETRY),
-        ]
-        .into_iter()
-        .chain(of_peers)
-        .flatten()
-        .min()
-        .unwrap_or(self.next_turn)
-    }
-
     fn describe_peers(&self) -> Vec<Peer> {
         let mut described = self.peers.describe();
         let mut known: Vec<Peer> = self
@@ -456,9 +343,4 @@ impl<S: NetSink> Task<S> {
             tracing::debug!("some connections did not close in time");
         }
     }
-}
-
-/// About [`SYNC_INTERVAL`]: nodes started together do not sync in step.
-fn turn_wait() -> Duration {
-    SYNC_INTERVAL.mul_f64(rand::rng().random_range(0.75..1.25))
 }

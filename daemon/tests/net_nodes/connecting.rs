@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Node, Setup, envelope, network, until};
+use crate::support::{Node, Setup, Wire, WireState, envelope, network, until};
 
 /// A port that nobody listens on now.
 fn free_port() -> u16 {
@@ -82,41 +80,16 @@ async fn a_peer_that_vanished_is_redialled() {
 async fn a_peer_whose_old_connection_is_dead_and_unnoticed_is_heard_at_once() {
     let one = Setup::default().start();
     let real = one.address().await;
-    let Some(Protocol::Tcp(port)) = real.iter().nth(1) else { panic!("a TCP address") };
-
-    // The first connection runs over a wire that can be cut without either end noticing.
-    let wire = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let through_wire: Multiaddr = real
-        .iter()
-        .map(|part| match part {
-            Protocol::Tcp(_) => Protocol::Tcp(wire.local_addr().unwrap().port()),
-            other => other,
-        })
-        .collect();
-    let (cut, is_cut) = tokio::sync::oneshot::channel::<()>();
-    tokio::spawn(async move {
-        let (mut near, _) = wire.accept().await.unwrap();
-        let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        tokio::select! {
-            _ = copy_bidirectional(&mut near, &mut far) => {}
-            _ = is_cut => {
-                // The near end is closed with its process; the far end hears nothing of it.
-                drop(near);
-                std::future::pending::<()>().await;
-            }
-        }
-        drop(far);
-    });
-
+    let wire = Wire::to(&real).await;
     let keypair = Keypair::generate_ed25519();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let first = {
         let _inside = runtime.enter();
-        Setup { keypair: keypair.clone(), ..Setup::dialling(&through_wire) }.start()
+        Setup { keypair: keypair.clone(), ..Setup::dialling(&wire.address) }.start()
     };
     one.until_connected(&first).await;
     talk(&one, &first, 1).await;
-    cut.send(()).unwrap();
+    wire.set(WireState::Cut);
     runtime.shutdown_background();
     assert_eq!(one.connected().await.len(), 1, "the death is not noticed");
     one.send(&[envelope(10)]).await;

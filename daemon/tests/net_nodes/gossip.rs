@@ -4,8 +4,12 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use martlet_protocol::ExpiryHour;
+use martlet_protocol::limits::{GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_QUEUE_MAX};
 
-use crate::support::{Setup, ack, envelope, envelope_of, envelopes, network, now, until};
+use crate::support::{
+    Setup, Wire, WireState, ack, envelope, envelope_of, envelopes, large_envelope, network, now,
+    until,
+};
 
 async fn crosses(listen: &str) {
     let one = Setup { listen: vec![listen.parse().unwrap()], ..Setup::default() }.start();
@@ -75,6 +79,44 @@ async fn a_burst_of_20_000_arrives_whole() {
     let ids: HashSet<_> = burst.iter().map(martlet_protocol::Envelope::id).collect();
     assert!(other.seen().envelopes.keys().all(|id| ids.contains(id)));
     assert!(other.seen().envelopes.values().all(|times| *times == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_larger_than_the_queues_arrives_whole_once_a_stalled_wire_moves() {
+    let one = Setup::default().start();
+    let wire = Wire::to(&one.address().await).await;
+    let other = Setup::dialling(&wire.address).start();
+    one.until_connected(&other).await;
+    one.send(&[envelope(0)]).await;
+    until("gossip works", async || other.holds(&envelope(0))).await;
+    wire.set(WireState::Stalled);
+    let burst = envelopes(1..GOSSIP_QUEUE_MAX as u32 + 5_000);
+    for part in burst.chunks(1000) {
+        one.send(part).await;
+    }
+    // The task answers: it does not wait for the wire.
+    assert_eq!(one.connected().await.len(), 1);
+    wire.set(WireState::Open);
+    until("all arrived", async || other.live() == burst.len() as u64 + 1).await;
+}
+
+#[expect(clippy::await_holding_lock, reason = "it holds the engine's thread, which is the test")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_engine_sheds_gossip_and_catches_up_by_sync() {
+    const COUNT: u32 = 1_500;
+    assert!(COUNT as usize * large_envelope(0).content.len() > GOSSIP_BACKLOG_BYTES_MAX);
+    let one = Setup::default().start();
+    let other = Setup::dialling(&one.address().await).start();
+    one.until_connected(&other).await;
+    one.send(&[envelope(0)]).await;
+    until("gossip works", async || other.holds(&envelope(0))).await;
+    let stuck = other.seen();
+    for number in 1..=COUNT {
+        one.send(&[large_envelope(number)]).await;
+    }
+    assert_eq!(other.connected().await.len(), 1, "the network goes on");
+    drop(stuck);
+    until("all arrived", async || other.live() == u64::from(COUNT) + 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
 use martlet_protocol::control::Peer;
+use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, Shard, UnixMillis,
@@ -15,7 +17,9 @@ use martlet_store::Mailbox;
 use martlet_store::mailbox::MailboxOptions;
 use martletd::net::{self, NetConfig, NetEvent, NetHandle, NetSink, Stored};
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
 
 /// How long a test waits for something that should happen at once.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -139,6 +143,84 @@ impl Node {
     }
 }
 
+/// A wire to a node that can stall, or be cut without either end noticing.
+pub(crate) struct Wire {
+    /// Where to dial instead of the node.
+    pub(crate) address: Multiaddr,
+    state: watch::Sender<WireState>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WireState {
+    /// Bytes pass.
+    Open,
+    /// Nothing passes, nothing is lost.
+    Stalled,
+    /// The dialling end is closed; the node hears nothing of it.
+    Cut,
+}
+
+impl Wire {
+    pub(crate) async fn to(address: &Multiaddr) -> Self {
+        let Some(Protocol::Tcp(port)) = address.iter().nth(1) else { panic!("a TCP address") };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let wire_port = listener.local_addr().unwrap().port();
+        let (state, states) = watch::channel(WireState::Open);
+        tokio::spawn(async move {
+            loop {
+                let (near, _) = listener.accept().await.unwrap();
+                let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                tokio::spawn(carry(near, far, states.clone()));
+            }
+        });
+        let parts = address.iter().map(|part| match part {
+            Protocol::Tcp(_) => Protocol::Tcp(wire_port),
+            other => other,
+        });
+        Self { address: parts.collect(), state }
+    }
+
+    pub(crate) fn set(&self, state: WireState) {
+        self.state.send_replace(state);
+    }
+}
+
+async fn carry(mut near: TcpStream, mut far: TcpStream, mut states: watch::Receiver<WireState>) {
+    let (mut there, mut back) = ([0; 64 * 1024], [0; 64 * 1024]);
+    loop {
+        let state = *states.borrow_and_update();
+        match state {
+            WireState::Open => {}
+            WireState::Stalled => {
+                if states.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            WireState::Cut => {
+                drop(near);
+                // The far end stays open until the test ends.
+                while states.changed().await.is_ok() {}
+                return;
+            }
+        }
+        let passed = tokio::select! {
+            changed = states.changed() => { if changed.is_err() { return } Ok(1) }
+            read = near.read(&mut there) => match read {
+                Ok(count) => far.write_all(&there[..count]).await.map(|()| count),
+                Err(error) => Err(error),
+            },
+            read = far.read(&mut back) => match read {
+                Ok(count) => near.write_all(&back[..count]).await.map(|()| count),
+                Err(error) => Err(error),
+            },
+        };
+        if !matches!(passed, Ok(1..)) {
+            return;
+        }
+    }
+}
+
 /// Waits for a condition.
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let waiting = async {
@@ -167,15 +249,29 @@ pub(crate) fn envelopes(numbers: std::ops::Range<u32>) -> Vec<Envelope> {
     numbers.map(envelope).collect()
 }
 
+/// One with the largest body.
+pub(crate) fn large_envelope(number: u32) -> Envelope {
+    sized_envelope(&network("test"), number, ExpiryHour::latest(now()), BODY_BYTES_MAX)
+}
+
 pub(crate) fn envelope_of(
     network: &NetworkDescriptor,
     number: u32,
     expiry: ExpiryHour,
 ) -> Envelope {
+    sized_envelope(network, number, expiry, BODY_BYTES_MIN)
+}
+
+fn sized_envelope(
+    network: &NetworkDescriptor,
+    number: u32,
+    expiry: ExpiryHour,
+    body: usize,
+) -> Envelope {
     let kind = Kind::Conversation;
     let mut content = Header::encode_prefix(kind, network.tag(), Shard(0), expiry, 1).to_vec();
     let mut bytes = blake3::Hasher::new().update(&number.to_be_bytes()).finalize_xof();
-    let mut rest = [0; 16 + 16 + 512];
+    let mut rest = vec![0; 16 + 16 + body];
     bytes.fill(&mut rest);
     rest[16..32].copy_from_slice(&secret(number).commit().0);
     content.extend(rest);

@@ -26,9 +26,19 @@ pub(in crate::net) struct Summary {
     pub(in crate::net) is_partial: bool,
 }
 
-/// Syncs with a connected peer and reports the end to the swarm's task.
-pub(in crate::net) async fn run<S: NetSink>(context: Arc<Context<S>>, peer: PeerId) {
-    let result = Sync { context: &context, peer, summary: Summary::default() }.run().await;
+/// Syncs with a connected peer and reports the end to the swarm's task. After failures the batches
+/// are smaller: over a slow link a large one does not come through in time, and what came through
+/// is kept.
+pub(in crate::net) async fn run<S: NetSink>(context: Arc<Context<S>>, peer: PeerId, failures: u32) {
+    let shrink = failures.min(4);
+    let sync = Sync {
+        context: &context,
+        peer,
+        summary: Summary::default(),
+        batch_ids: SYNC_IDS_MAX >> (2 * shrink),
+        batch_bytes: SYNC_BATCH_BYTES_MAX >> shrink,
+    };
+    let result = sync.run().await;
     if context.swarm.send(ToSwarm::Ended { peer, result }).await.is_err() {
         tracing::trace!("the network stopped during a sync");
     }
@@ -38,6 +48,10 @@ struct Sync<'a, S> {
     context: &'a Arc<Context<S>>,
     peer: PeerId,
     summary: Summary,
+    /// Ids asked for at a time.
+    batch_ids: usize,
+    /// Bytes of envelopes pushed at a time.
+    batch_bytes: usize,
 }
 
 /// What a reconciliation found.
@@ -163,7 +177,8 @@ impl<S: NetSink> Sync<'_, S> {
         let (unknown, acks) = self.context.read(move |view| view.lacking(&need)).await?;
         let mut waiting = VecDeque::from(unknown);
         while !waiting.is_empty() {
-            let asked: Vec<EnvelopeId> = waiting.drain(..waiting.len().min(SYNC_IDS_MAX)).collect();
+            let asked: Vec<EnvelopeId> =
+                waiting.drain(..waiting.len().min(self.batch_ids)).collect();
             let mut open: HashSet<EnvelopeId> = asked.iter().copied().collect();
             let Response::Envelopes { envelopes, gone } =
                 self.context.request(self.peer, Request::Fetch(asked.clone())).await?
@@ -223,11 +238,11 @@ impl<S: NetSink> Sync<'_, S> {
 
     async fn push_all(&mut self, mut ids: Vec<EnvelopeId>) -> Result<(), SyncError> {
         while !ids.is_empty() {
-            let asked = ids;
+            let (asked, batch_bytes) = (ids, self.batch_bytes);
             let (envelopes, sent, rest) = self
                 .context
                 .read(move |view| {
-                    let (envelopes, gone) = view.fetch(&asked, SYNC_BATCH_BYTES_MAX)?;
+                    let (envelopes, gone) = view.fetch(&asked, batch_bytes)?;
                     let sent: Vec<EnvelopeId> = envelopes.iter().map(Envelope::id).collect();
                     let done: HashSet<&EnvelopeId> = sent.iter().chain(&gone).collect();
                     let rest: Vec<EnvelopeId> =

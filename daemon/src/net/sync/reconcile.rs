@@ -71,3 +71,73 @@ impl Reconciliation {
 fn from_negentropy(id: Id) -> EnvelopeId {
     EnvelopeId(id.to_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(number: u32) -> EnvelopeId {
+        EnvelopeId(*blake3::hash(&number.to_be_bytes()).as_bytes())
+    }
+
+    /// Ids spread over ten hours.
+    fn items(numbers: impl IntoIterator<Item = u32>) -> NegentropyStorageVector {
+        let mut items = NegentropyStorageVector::new();
+        for number in numbers {
+            items.insert(u64::from(number % 10), Id::from_byte_array(id(number).0)).unwrap();
+        }
+        items.seal().unwrap();
+        items
+    }
+
+    #[test]
+    fn both_differences_are_found_in_few_rounds() {
+        let responder = items(1_000..50_000);
+        let (mut initiator, mut message) = Reconciliation::begin(items(0..49_000)).unwrap();
+        let mut rounds = 0;
+        while let Some(next) = initiator.step(&answer(&responder, &message).unwrap()).unwrap() {
+            message = next;
+            rounds += 1;
+        }
+        assert!(rounds < 10, "{rounds} rounds");
+        assert_eq!(initiator.have, (0..1_000).map(id).collect());
+        assert_eq!(initiator.need, (49_000..50_000).map(id).collect());
+    }
+
+    proptest! {
+        /// Whatever a peer sends, neither side panics, and neither answers past the bound.
+        #[test]
+        fn no_message_panics(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..500),
+            version in any::<bool>(),
+        ) {
+            if version && !bytes.is_empty() {
+                bytes[0] = 0x61;
+            }
+            let bound = usize::try_from(RECONCILE_FRAME_BYTES_MAX).unwrap();
+            if let Ok(reply) = answer(&items(0..300), &bytes) {
+                prop_assert!(reply.len() <= bound);
+            }
+            let (mut initiator, _) = Reconciliation::begin(items(0..300)).unwrap();
+            if let Ok(Some(next)) = initiator.step(&bytes) {
+                prop_assert!(next.len() <= bound);
+            }
+        }
+
+        /// The same for messages that are nearly right.
+        #[test]
+        fn no_altered_message_panics(at in 0usize..300, to in any::<u8>(), cut in 0usize..300) {
+            let (_, mut message) = Reconciliation::begin(items(0..300)).unwrap();
+            let len = message.len();
+            message[at % len] = to;
+            message.truncate(len - cut % len);
+            drop(answer(&items(100..400), &message));
+            let (mut initiator, _) = Reconciliation::begin(items(100..400)).unwrap();
+            drop(initiator.step(&message));
+        }
+    }
+}

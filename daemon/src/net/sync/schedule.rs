@@ -7,8 +7,9 @@ use martlet_protocol::limits::{
 };
 use tokio::time::Instant;
 
-/// First wait before a failed sync is tried again.
-const RETRY_MIN: Duration = Duration::from_secs(1);
+/// First wait before a failed sync is tried again: it may have run over a connection that was
+/// closed because there were two.
+const RETRY_MIN: Duration = Duration::from_millis(100);
 
 /// When and how to sync with one connected peer.
 #[derive(Debug, Default)]
@@ -23,11 +24,15 @@ pub(in crate::net) struct SyncState {
 }
 
 impl SyncState {
-    /// The peer is connected. Of the two, one begins at once; the other only if it does not.
+    /// The peer is connected, or one of two connections with it is gone. Of the two, one begins at
+    /// once; the other only if it does not.
     pub(in crate::net) fn connected(&mut self, begins: bool, now: Instant) {
-        let wait = if begins { Duration::ZERO } else { SYNC_FALLBACK_DELAY };
-        self.due = Some(now + wait);
-        self.is_fallback = !begins;
+        if begins {
+            self.hasten(now);
+        } else if self.due.is_none() {
+            self.due = Some(now + SYNC_FALLBACK_DELAY);
+            self.is_fallback = true;
+        }
     }
 
     /// The peer began a sync.
@@ -52,10 +57,11 @@ impl SyncState {
         self.due.filter(|_| !self.running)
     }
 
-    /// A sync begins.
-    pub(in crate::net) fn started(&mut self) {
+    /// A sync begins; returns how many have failed in a row.
+    pub(in crate::net) fn started(&mut self) -> u32 {
         self.due = None;
         self.running = true;
+        self.failures
     }
 
     /// It was done.
@@ -120,10 +126,12 @@ mod tests {
     fn failures_wait_longer_each_time_and_a_gap_seen_meanwhile_is_kept() {
         let now = Instant::now();
         let mut state = SyncState::default();
-        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
-            state.started();
+        let mut wait = RETRY_MIN;
+        for failures in 0..40 {
+            assert_eq!(state.started(), failures);
             state.failed(true, now);
-            assert_eq!(state.next(), Some(now + Duration::from_secs(seconds)));
+            assert_eq!(state.next(), Some(now + wait));
+            wait = (wait * 2).min(SYNC_INTERVAL);
         }
         state.started();
         state.gap(now);

@@ -220,8 +220,13 @@ impl<S: NetSink> Task<S> {
         if let identify::Event::Received { peer_id, info, .. } = event
             && info.protocol_version != self.identify_protocol
         {
-            tracing::debug!(peer = %shorten::peer(&peer_id), "the peer is of another network");
-            self.refuse(peer_id);
+            let name = shorten::peer(&peer_id);
+            if self.dialer.postpone(peer_id, PEER_REFUSED_FOR) {
+                tracing::info!(peer = %name, "a configured peer is of another network");
+            } else {
+                tracing::debug!(peer = %name, "the peer is of another network");
+            }
+            self.disconnect(peer_id);
         }
     }
 
@@ -257,12 +262,13 @@ impl<S: NetSink> Task<S> {
         if self.peers.closed(&peer, connection) {
             tracing::info!(peer = %shorten::peer(&peer), "disconnected");
             self.responder.forget(&peer);
-            if !self.refused.contains_key(&peer) {
-                self.dialer.lost(peer);
+            self.dialer.lost(peer);
+        } else {
+            let begins = self.local < peer;
+            if let Some(state) = self.peers.get_mut(&peer) {
+                // Gossip, or a sync, may have gone into the connection that was closed.
+                state.sync.connected(begins, Instant::now());
             }
-        } else if let Some(state) = self.peers.get_mut(&peer) {
-            // Gossip may have gone into the connection that was closed.
-            state.sync.gap(Instant::now());
         }
     }
 
@@ -291,6 +297,10 @@ impl<S: NetSink> Task<S> {
             self.refused.entry(peer).or_insert(until);
         }
         self.dialer.postpone(peer, PEER_REFUSED_FOR);
+        self.disconnect(peer);
+    }
+
+    fn disconnect(&mut self, peer: PeerId) {
         // An error: it has gone by itself.
         self.swarm.disconnect_peer_id(peer).unwrap_or_default();
     }

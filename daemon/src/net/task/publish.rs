@@ -11,12 +11,15 @@ use tokio::time::Instant;
 
 use super::super::NetSink;
 use super::super::gossip::Topics;
-use super::Task;
+use super::{Task, Timers};
 
 /// Envelopes published between two looks at the swarm.
 const PUBLISH_PER_TURN: usize = 64;
 /// How long publishing rests when every connection's queue is full.
 const FULL_WAIT: Duration = Duration::from_millis(50);
+/// How long those who publish are made to wait for that. Then gossip is left to sync: peers that
+/// take nothing must not hold up the engine.
+const FULL_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Envelopes to be gossiped.
 pub(super) struct Outgoing {
@@ -26,12 +29,20 @@ pub(super) struct Outgoing {
     unsent: VecDeque<Envelope>,
     /// Until when publishing rests.
     rests_until: Option<Instant>,
+    /// Since when every connection's queue is full.
+    full_since: Option<Instant>,
 }
 
 impl Outgoing {
     /// Nothing to be gossiped yet.
     pub(super) fn new(topics: Topics) -> Self {
-        Self { topics, waiting: VecDeque::new(), unsent: VecDeque::new(), rests_until: None }
+        Self {
+            topics,
+            waiting: VecDeque::new(),
+            unsent: VecDeque::new(),
+            rests_until: None,
+            full_since: None,
+        }
     }
 
     /// Adds envelopes.
@@ -61,6 +72,16 @@ impl Outgoing {
         }
     }
 
+    /// Every queue is full: waits a little, or gives what waits up.
+    fn full(&mut self, now: Instant) {
+        let since = *self.full_since.get_or_insert(now);
+        if now - since < FULL_PATIENCE {
+            self.rests_until = Some(now + FULL_WAIT);
+        } else {
+            self.waiting.clear();
+        }
+    }
+
     fn keep_unsent(&mut self, envelope: Envelope) {
         if self.unsent.len() >= UNSENT_MAX {
             self.unsent.pop_front();
@@ -71,10 +92,10 @@ impl Outgoing {
 
 impl<S: NetSink> Task<S> {
     /// Publishes a part of what waits.
-    pub(super) fn publish_some(&mut self) {
+    pub(super) fn publish_some(&mut self) -> Timers {
         self.outgoing.rests_until = None;
         for _ in 0..PUBLISH_PER_TURN {
-            let Some(envelope) = self.outgoing.waiting.pop_front() else { return };
+            let Some(envelope) = self.outgoing.waiting.pop_front() else { break };
             let Ok(header) = Header::parse(&envelope.content) else {
                 tracing::warn!("an envelope of this node's own is malformed and not sent");
                 continue;
@@ -85,17 +106,18 @@ impl<S: NetSink> Task<S> {
             };
             let bytes = envelope.encode();
             match self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
-                Ok(_) => {}
+                Ok(_) => self.outgoing.full_since = None,
                 Err(error) => {
                     if self.on_publish_error(&error) {
                         self.outgoing.keep_unsent(envelope);
                     }
                     if self.outgoing.rests_until.is_some() {
-                        return;
+                        return Timers::Changed;
                     }
                 }
             }
         }
+        Timers::Same
     }
 
     /// Publishes acks, in as many messages as they need.
@@ -118,7 +140,7 @@ impl<S: NetSink> Task<S> {
             PublishError::AllQueuesFull(_) => {
                 // Gossipsub has noted its id, so that it cannot be published again: sync brings it.
                 let now = Instant::now();
-                self.outgoing.rests_until = Some(now + FULL_WAIT);
+                self.outgoing.full(now);
                 for (_, state) in self.peers.iter_mut() {
                     state.sync.gap(now);
                 }

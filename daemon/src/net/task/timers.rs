@@ -1,0 +1,134 @@
+//! What is done when its time has come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::PeerId;
+use libp2p::swarm::DialError;
+use martlet_protocol::limits::{SYNC_IDS_MAX, SYNC_INTERVAL, SYNC_OUTGOING_MAX};
+use martlet_protocol::sync::Request;
+use rand::RngExt;
+use rand::seq::IteratorRandom;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::super::sync::{ToSwarm, initiator};
+use super::super::{NetSink, shorten};
+use super::Task;
+
+/// How soon held-up batches are handed on when nothing else happens.
+const HELD_UP_RETRY: Duration = Duration::from_millis(5);
+
+impl<S: NetSink> Task<S> {
+    /// Does what is due.
+    pub(super) fn on_timer(&mut self) {
+        let now = Instant::now();
+        for (peer, connection) in self.peers.take_dead(now) {
+            tracing::debug!(peer = %shorten::peer(&peer), "an older connection is dead");
+            self.swarm.close_connection(connection);
+            if let Some(state) = self.peers.get_mut(&peer) {
+                // Gossip may have gone into it.
+                state.sync.turn(now);
+            }
+        }
+        self.dial_due();
+        if now >= self.next_turn {
+            self.next_turn = now + turn_wait();
+            self.responder.expire();
+            self.intake.forget_old_shares();
+            self.refused.retain(|_, until| *until > now);
+            if let Some((_, state)) = self.peers.iter_mut().choose(&mut rand::rng()) {
+                state.sync.turn(now);
+            }
+        }
+        self.report_stored(now);
+        self.start_syncs(now);
+    }
+
+    fn dial_due(&mut self) {
+        let peers = &self.peers;
+        for options in self.dialer.take_due(|peer| peers.is_connected(peer)) {
+            let connection = options.connection_id();
+            match self.swarm.dial(options) {
+                Ok(()) => {}
+                Err(DialError::DialPeerConditionFalse(_)) => self.dialer.failed(connection, None),
+                Err(error) => self.dialer.failed(connection, Some(&error.to_string())),
+            }
+        }
+    }
+
+    fn report_stored(&mut self, now: Instant) {
+        let due: Vec<PeerId> = self
+            .peers
+            .iter()
+            .filter(|(_, state)| {
+                !state.stored.in_flight && state.stored.due.is_some_and(|due| due <= now)
+            })
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in due {
+            let Some(state) = self.peers.get_mut(&peer) else { continue };
+            let rest = state.stored.ids.split_off(state.stored.ids.len().min(SYNC_IDS_MAX));
+            let ids = std::mem::replace(&mut state.stored.ids, rest);
+            state.stored.due = (!state.stored.ids.is_empty()).then_some(now);
+            state.stored.in_flight = true;
+            let (reply, answer) = oneshot::channel();
+            self.send_request(peer, Request::Stored(ids), reply);
+            let swarm = self.context.swarm.clone();
+            tokio::spawn(async move {
+                // Answered or not: a report that is lost is made up for by a reconciliation.
+                if let Ok(Err(error)) = answer.await {
+                    tracing::debug!(peer = %shorten::peer(&peer), %error, "report not answered");
+                }
+                swarm.send(ToSwarm::StoredReported(peer)).await.unwrap_or_default();
+            });
+        }
+    }
+
+    fn start_syncs(&mut self, now: Instant) {
+        let due: Vec<PeerId> = self
+            .peers
+            .iter()
+            .filter(|(_, state)| state.sync.next().is_some_and(|due| due <= now))
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in due {
+            if self.syncs_running >= SYNC_OUTGOING_MAX {
+                return;
+            }
+            if let Some(state) = self.peers.get_mut(&peer) {
+                let failures = state.sync.started();
+                self.syncs_running += 1;
+                tokio::spawn(initiator::run(Arc::clone(&self.context), peer, failures));
+            }
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn next_wake(&self) -> Instant {
+        let peers = &self.peers;
+        let may_sync = self.syncs_running < SYNC_OUTGOING_MAX;
+        let of_peers = self.peers.iter().flat_map(|(_, state)| {
+            let sync = state.sync.next().filter(|_| may_sync);
+            let stored = state.stored.due.filter(|_| !state.stored.in_flight);
+            [sync, stored]
+        });
+        [
+            Some(self.next_turn),
+            self.dialer.next_due(|peer| peers.is_connected(peer)),
+            self.peers.next_dead(),
+            self.outgoing.resumes_at(),
+            self.intake.is_held_up().then(|| Instant::now() + HELD_UP_RETRY),
+        ]
+        .into_iter()
+        .chain(of_peers)
+        .flatten()
+        .min()
+        .unwrap_or(self.next_turn)
+    }
+}
+
+/// About [`SYNC_INTERVAL`]: nodes started together do not sync in step.
+pub(super) fn turn_wait() -> Duration {
+    SYNC_INTERVAL.mul_f64(rand::rng().random_range(0.75..1.25))
+}
