@@ -91,6 +91,15 @@ pub enum NetError {
 pub trait NetSink: Send + Sync + 'static {
     /// Takes an event; waits while the taker is behind.
     fn deliver(&self, event: NetEvent) -> impl Future<Output = ()> + Send;
+
+    /// Takes an event if that is possible without waiting; else gives it back.
+    ///
+    /// # Errors
+    /// The event.
+    #[expect(clippy::result_large_err, reason = "the event itself is what comes back")]
+    fn try_deliver(&self, event: NetEvent) -> Result<(), NetEvent> {
+        Err(event)
+    }
 }
 
 /// A validated envelope.
@@ -196,6 +205,13 @@ impl NetHandle {
     /// gossip does not reach.)
     pub async fn publish(&self, envelopes: Vec<Envelope>) {
         self.send(Command::Publish(envelopes)).await;
+    }
+
+    /// The same from a thread outside the runtime, which is held up while the task is behind.
+    pub fn blocking_publish(&self, envelopes: Vec<Envelope>) {
+        if self.commands.blocking_send(Command::Publish(envelopes)).is_err() {
+            tracing::debug!("the network has stopped; envelopes are not gossiped");
+        }
     }
 
     /// Gossips acks, at once: who has few at a time gathers them before.

@@ -35,6 +35,16 @@ impl NetSink for EngineHandle {
         // A stopped engine needs no more events.
         let _ = self.orders.send(Order::Input(Input::Net(event))).await;
     }
+
+    fn try_deliver(&self, event: NetEvent) -> Result<(), NetEvent> {
+        match self.orders.try_reserve() {
+            Ok(permit) => {
+                permit.send(Order::Input(Input::Net(event)));
+                Ok(())
+            }
+            Err(_) => Err(event),
+        }
+    }
 }
 
 impl EngineHandle {

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use martlet_protocol::UnixMillis;
 use martlet_protocol::control::Event;
-use martlet_protocol::limits::{ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX};
+use martlet_protocol::limits::{ACK_DELAY, ACKS_PER_BATCH_MAX, ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX};
+use martlet_protocol::{Ack, UnixMillis};
 use martlet_store::Mailbox;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
 
 use super::handle::{EngineHandle, Order};
 use super::turn::{Effects, Outlet};
@@ -27,7 +28,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// What goes to the network, in order.
 enum Outgoing {
     Net(NetHandle),
-    Effects(Effects),
+    Acks(Vec<Ack>),
     Stored(StoredFor),
 }
 
@@ -44,7 +45,7 @@ pub fn spawn(config: EngineConfig) -> Result<(EngineHandle, Arc<Mailbox>), Engin
     let (outgoing, carried) = mpsc::channel(EFFECTS_BUFFERED);
     tokio::spawn(carry(carried));
     tokio::spawn(tick(orders.downgrade()));
-    let outlet = ThreadOutlet { events: events.clone(), outgoing };
+    let outlet = ThreadOutlet { events: events.clone(), net: None, outgoing };
     let runtime = Handle::current();
     std::thread::Builder::new()
         .name("engine".into())
@@ -84,7 +85,7 @@ fn run(
         for order in orders.drain(..) {
             match order {
                 Order::Input(input) => inputs.push(input),
-                Order::AttachNet(net) => outlet.send(Outgoing::Net(net)),
+                Order::AttachNet(net) => outlet.attach(net),
                 Order::Shutdown(done) => shutdown.push(done),
             }
         }
@@ -119,10 +120,16 @@ fn wait(
 
 struct ThreadOutlet {
     events: broadcast::Sender<Arc<Event>>,
+    net: Option<NetHandle>,
     outgoing: mpsc::Sender<Outgoing>,
 }
 
 impl ThreadOutlet {
+    fn attach(&mut self, net: NetHandle) {
+        self.send(Outgoing::Net(net.clone()));
+        self.net = Some(net);
+    }
+
     fn send(&self, outgoing: Outgoing) {
         // The task ends only with the runtime.
         let _ = self.outgoing.blocking_send(outgoing);
@@ -131,13 +138,17 @@ impl ThreadOutlet {
 
 impl Outlet for ThreadOutlet {
     fn release(&mut self, mut effects: Effects) {
+        // Before a network is attached there is nobody to tell; sync brings it later.
+        if let (Some(net), false) = (&self.net, effects.publish.is_empty()) {
+            net.blocking_publish(std::mem::take(&mut effects.publish));
+        }
         for event in effects.events.drain(..) {
             // Nobody may be following.
             let _ = self.events.send(Arc::new(event));
         }
         effects.answer();
-        if !effects.publish.is_empty() || !effects.acks.is_empty() {
-            self.send(Outgoing::Effects(effects));
+        if !effects.acks.is_empty() {
+            self.send(Outgoing::Acks(std::mem::take(&mut effects.acks)));
         }
     }
 
@@ -146,26 +157,40 @@ impl Outlet for ThreadOutlet {
     }
 }
 
+/// Carries to the network what has time: acks, gathered, and word of what is stored.
 async fn carry(mut outgoing: mpsc::Receiver<Outgoing>) {
     let mut net: Option<NetHandle> = None;
-    while let Some(next) = outgoing.recv().await {
+    let mut gathered = Vec::new();
+    let mut due = Instant::now();
+    loop {
+        let is_gathering = !gathered.is_empty();
+        let next = tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(due), if is_gathering => None,
+            next = outgoing.recv() => match next {
+                Some(next) => Some(next),
+                None => return,
+            },
+        };
         match (next, &net) {
-            (Outgoing::Net(handle), _) => net = Some(handle),
-            (Outgoing::Effects(effects), Some(net)) => {
-                if !effects.publish.is_empty() {
-                    net.publish(effects.publish).await;
+            (Some(Outgoing::Net(handle)), _) => net = Some(handle),
+            (Some(Outgoing::Acks(mut acks)), Some(_)) => {
+                if gathered.is_empty() {
+                    due = Instant::now() + ACK_DELAY;
                 }
-                if !effects.acks.is_empty() {
-                    net.publish_acks(effects.acks).await;
-                }
+                gathered.append(&mut acks);
             }
-            (Outgoing::Stored(stored), Some(net)) => {
+            (Some(Outgoing::Stored(stored)), Some(net)) => {
                 for (peer, ids) in stored {
                     net.stored(peer, ids).await;
                 }
             }
+            (None, Some(net)) => net.publish_acks(std::mem::take(&mut gathered)).await,
             // Before there is a network there is nobody to tell; sync brings it later.
-            (Outgoing::Effects(_) | Outgoing::Stored(_), None) => {}
+            (None | Some(Outgoing::Acks(_) | Outgoing::Stored(_)), None) => gathered.clear(),
+        }
+        if gathered.len() >= ACKS_PER_BATCH_MAX {
+            due = Instant::now();
         }
     }
 }

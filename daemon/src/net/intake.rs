@@ -60,7 +60,11 @@ pub(super) struct Intake {
     /// Bytes of gossip that the sink has not taken yet.
     backlog: Arc<AtomicUsize>,
     queue: mpsc::Sender<(NetEvent, usize)>,
+    /// The way without the queue, for when nothing waits in it.
+    direct: Direct,
 }
+
+type Direct = Box<dyn Fn(NetEvent) -> Result<(), NetEvent> + Send + Sync>;
 
 /// What one peer has brought of one kind since the last flush.
 struct Batch<T> {
@@ -86,8 +90,9 @@ impl Intake {
     ) -> Self {
         let (queue, waiting) = mpsc::channel(GOSSIP_BATCHES_MAX);
         let backlog = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(forward(waiting, Arc::clone(&backlog), sink));
+        tokio::spawn(forward(waiting, Arc::clone(&backlog), Arc::clone(&sink)));
         Self {
+            direct: Box::new(move |event| sink.try_deliver(event)),
             network,
             topics,
             clock,
@@ -133,16 +138,16 @@ impl Intake {
         }
     }
 
-    /// Hands what was gathered to the forwarding task. What does not fit its queue stays, and
+    /// Hands what was gathered to the sink, or, when that is behind, to the forwarding task. What does not fit its queue stays, and
     /// goes with the next flush; [`GOSSIP_BACKLOG_BYTES_MAX`] bounds it.
     pub(super) fn flush(&mut self) {
-        let (queue, backlog) = (&self.queue, &self.backlog);
-        flush_all(queue, backlog, &mut self.envelopes, |from, envelopes| NetEvent::Envelopes {
+        let way = Way { direct: &self.direct, queue: &self.queue, backlog: &self.backlog };
+        way.flush(&mut self.envelopes, |from, envelopes| NetEvent::Envelopes {
             from,
             envelopes,
             stored: None,
         });
-        flush_all(queue, backlog, &mut self.acks, |from, acks| NetEvent::Acks { from, acks });
+        way.flush(&mut self.acks, |from, acks| NetEvent::Acks { from, acks });
     }
 
     /// Whether something waits that the last flush could not hand over.
@@ -248,25 +253,41 @@ impl<T> Default for Batch<T> {
     }
 }
 
-fn flush_all<T>(
-    queue: &mpsc::Sender<(NetEvent, usize)>,
-    backlog: &AtomicUsize,
-    batches: &mut HashMap<PeerId, Batch<T>>,
-    event: impl Fn(PeerId, Vec<T>) -> NetEvent,
-) {
-    batches.retain(|from, batch| match queue.try_reserve() {
-        Ok(permit) => {
-            let batch = std::mem::take(batch);
-            permit.send((event(*from, batch.items), batch.bytes));
-            false
-        }
-        Err(mpsc::error::TrySendError::Full(())) => true,
-        // The sink's task has ended with the runtime.
-        Err(mpsc::error::TrySendError::Closed(())) => {
-            backlog.fetch_sub(batch.bytes, Ordering::Relaxed);
-            false
-        }
-    });
+/// How gossip gets to the sink.
+struct Way<'a> {
+    direct: &'a Direct,
+    queue: &'a mpsc::Sender<(NetEvent, usize)>,
+    backlog: &'a AtomicUsize,
+}
+
+impl Way<'_> {
+    fn flush<T>(
+        &self,
+        batches: &mut HashMap<PeerId, Batch<T>>,
+        event: impl Fn(PeerId, Vec<T>) -> NetEvent,
+    ) {
+        batches.retain(|from, batch| match self.queue.try_reserve() {
+            Ok(permit) => {
+                let Batch { items, bytes } = std::mem::take(batch);
+                let event = event(*from, items);
+                // Only what nothing waits before may go past the queue.
+                let is_first = self.backlog.load(Ordering::Relaxed) == bytes;
+                match if is_first { (self.direct)(event) } else { Err(event) } {
+                    Ok(()) => {
+                        self.backlog.fetch_sub(bytes, Ordering::Relaxed);
+                    }
+                    Err(event) => permit.send((event, bytes)),
+                }
+                false
+            }
+            Err(mpsc::error::TrySendError::Full(())) => true,
+            // The sink's task has ended with the runtime.
+            Err(mpsc::error::TrySendError::Closed(())) => {
+                self.backlog.fetch_sub(batch.bytes, Ordering::Relaxed);
+                false
+            }
+        });
+    }
 }
 
 async fn forward(
