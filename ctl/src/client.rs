@@ -3,6 +3,7 @@
 mod error;
 mod events;
 mod follow;
+mod speak_first;
 mod sse;
 
 use std::error::Error;
@@ -24,6 +25,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
+
+use speak_first::SpeakFirst;
 
 pub use error::ClientError;
 pub use events::EventStream;
@@ -218,7 +221,7 @@ impl Client {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|error| ClientError::from_connect(&self.socket, error))?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        let (sender, connection) = http1::handshake(TokioIo::new(SpeakFirst::new(stream)))
             .await
             .map_err(|error| lost(&self.socket, &error))?;
         // Ends when `sender` is dropped or the daemon closes; whoever waits for an answer is told.

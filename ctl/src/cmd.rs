@@ -1,6 +1,6 @@
 //! The verbs, one file each: its arguments, its call, how its answer looks.
 //!
-//! A new verb is a file with `Args` and `Args::run`, and its line in [`verbs!`] below.
+//! A new verb is a file with `Args` and `Args::run`, and its line in `verbs!` below.
 
 mod completions;
 mod contact;

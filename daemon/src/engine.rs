@@ -24,16 +24,19 @@ pub use turn::{Effects, Fault, Outlet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use libp2p::PeerId;
 use lru::LruCache;
 use martlet_protocol::control::{ErrorCode, Problem};
-use martlet_protocol::limits::{ORPHAN_ACKS_MAX, SWEEP_BATCH_MAX, SWEEP_INTERVAL};
+use martlet_protocol::limits::{
+    MAILBOX_COMMIT_DELAY, ORPHAN_ACKS_MAX, SWEEP_BATCH_MAX, SWEEP_INTERVAL,
+};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Ack, EnvelopeId, UnixMillis};
 use martlet_store::mailbox::{Mailbox, MailboxOptions};
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
-use martlet_store::{StoreError, Vault};
+use martlet_store::{MailboxTxn, StoreError, Vault};
 use rand_chacha::ChaCha20Rng;
 use tokio::sync::oneshot;
 
@@ -92,6 +95,13 @@ pub struct Engine {
     has_key_file: bool,
     has_passphrase: bool,
     storage_failed: Option<String>,
+    /// The mailbox's transaction, kept open over several batches: what comes and goes in that time
+    /// costs no page.
+    mailbox_txn: Option<MailboxTxn>,
+    /// When the first change of that transaction was made.
+    mailbox_dirty_since: Option<UnixMillis>,
+    /// Whom to tell, once it is committed, that their envelopes are on disk.
+    stored: StoredFor,
     /// The vault is closed once the batch that asked for it is committed.
     lock_after_turn: bool,
     orphan_acks: LruCache<EnvelopeId, Vec<Ack>>,
@@ -122,6 +132,9 @@ impl Engine {
             has_key_file: key_file.is_some(),
             has_passphrase,
             storage_failed: None,
+            mailbox_txn: None,
+            mailbox_dirty_since: None,
+            stored: StoredFor::new(),
             lock_after_turn: false,
             orphan_acks: LruCache::new(
                 NonZeroUsize::new(ORPHAN_ACKS_MAX).unwrap_or(NonZeroUsize::MIN),
@@ -142,13 +155,30 @@ impl Engine {
         Arc::clone(&self.mailbox)
     }
 
+    /// How long until the mailbox has to be committed, by an empty batch if by no other.
+    #[must_use]
+    pub fn commit_due(&self, now: UnixMillis) -> Option<Duration> {
+        let since = self.mailbox_dirty_since?;
+        Some(MAILBOX_COMMIT_DELAY.saturating_sub(now.since(since)))
+    }
+
+    /// Commits what is left to be committed.
+    pub fn close(mut self, outlet: &mut impl Outlet) {
+        if let Some(mailbox) = self.mailbox_txn.take()
+            && let Err(error) = self.commit_mailbox(mailbox, Vec::new(), outlet)
+        {
+            tracing::error!(%error, "the last commit failed");
+        }
+    }
+
     /// Whether there is more in the mailbox to look at: run another batch soon.
     #[must_use]
     pub fn is_behind(&self) -> bool {
         self.user.as_ref().is_some_and(User::is_behind)
     }
 
-    /// Handles `inputs` in one commit, and releases the effects to `outlet`.
+    /// Handles `inputs` in one commit of the vault, and releases the effects to `outlet`. The mailbox
+    /// is committed if someone waits for it, or if its changes are old enough.
     pub fn run_batch(
         &mut self,
         inputs: impl IntoIterator<Item = Input>,
@@ -188,7 +218,11 @@ impl Engine {
         rng: &'a mut ChaCha20Rng,
     ) -> Result<Turn<'a>, StoreError> {
         let vault = self.user.as_ref().map(|user| user.begin(rng)).transpose()?;
-        Ok(Turn::new(now, rng, self.mailbox.begin()?, vault))
+        let mailbox = match self.mailbox_txn.take() {
+            Some(mailbox) => mailbox,
+            None => self.mailbox.begin()?,
+        };
+        Ok(Turn::new(now, rng, mailbox, vault))
     }
 
     fn handle(&mut self, input: Input, turn: &mut Turn<'_>) -> Result<(), StoreError> {
@@ -238,7 +272,7 @@ impl Engine {
         }
     }
 
-    /// Commits the vault, releases, commits the mailbox, releases.
+    /// Commits the vault, releases, commits the mailbox if that is due, releases.
     fn commit(&mut self, mut turn: Turn<'_>, outlet: &mut impl Outlet) -> Result<(), StoreError> {
         let vault_result = match &mut self.user {
             Some(user) => user.flush(&mut turn).and_then(|()| turn.commit_vault()),
@@ -248,29 +282,50 @@ impl Engine {
             turn.effects.fail(&problem(&error));
             return Err(error);
         }
-        let (mailbox, mut effects) = turn.into_mailbox();
-        let stored = std::mem::take(&mut effects.stored);
+        let now = turn.now;
+        let (mailbox, is_dirty, mut effects) = turn.into_mailbox();
+        for (peer, mut ids) in effects.stored.drain() {
+            self.stored.entry(peer).or_default().append(&mut ids);
+        }
         let waiting = std::mem::take(&mut effects.stored_replies);
         outlet.release(effects);
+        if is_dirty {
+            self.mailbox_dirty_since.get_or_insert(now);
+        }
+        let is_due = !waiting.is_empty()
+            || self.lock_after_turn
+            || self.commit_due(now).is_some_and(|due| due.is_zero());
+        if is_due {
+            self.commit_mailbox(mailbox, waiting, outlet)?;
+        } else {
+            self.mailbox_txn = Some(mailbox);
+        }
+        if std::mem::take(&mut self.lock_after_turn) {
+            self.user = None;
+        }
+        Ok(())
+    }
 
-        let result = match mailbox {
-            Some(mailbox) => mailbox.commit(),
-            None => Ok(()),
-        };
+    fn commit_mailbox(
+        &mut self,
+        mailbox: MailboxTxn,
+        waiting: Vec<(oneshot::Sender<Stored>, bool)>,
+        outlet: &mut impl Outlet,
+    ) -> Result<(), StoreError> {
+        let result = mailbox.commit();
+        self.mailbox_dirty_since = None;
         let answer = if result.is_ok() { Stored::All } else { Stored::Full };
         for (reply, refused) in waiting {
             // The one who asked may have gone.
             let _ = reply.send(if refused { Stored::Full } else { answer });
         }
         result?;
+        let stored = std::mem::take(&mut self.stored);
         if !stored.is_empty() {
             outlet.stored(stored);
         }
         if let Some(user) = &mut self.user {
             user.mailbox_committed();
-        }
-        if std::mem::take(&mut self.lock_after_turn) {
-            self.user = None;
         }
         Ok(())
     }
@@ -280,6 +335,9 @@ impl Engine {
         if let Some(user) = self.user.take() {
             self.recover = Some(user.into_key());
         }
+        self.mailbox_txn = None;
+        self.mailbox_dirty_since = None;
+        self.stored.clear();
         if let Err(error) = self.mailbox.reopen() {
             tracing::error!(%error, "the mailbox does not open again yet");
         }

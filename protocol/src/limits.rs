@@ -28,6 +28,9 @@ pub const SHARD_BITS_MAX: u8 = 12;
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Longest name of a contact or a user, bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Highest number of a message within its conversation: what JSON holds exactly, and far from where
+/// counting on would overflow.
+pub const MESSAGE_SEQ_MAX: u64 = 1 << 53;
 /// Messages of one Megolm session: receivers hold every tag of it in memory.
 pub const SESSION_MESSAGES_MAX: u32 = 128;
 /// Longest use of one Megolm session: bounds what a stolen device state opens later.
@@ -77,6 +80,12 @@ pub const MAILBOX_BYTES_DEFAULT: u64 = 1 << 30;
 pub const MAILBOX_ENTRY_BYTES: u64 = 256;
 /// Acks waiting in memory for the envelope they belong to.
 pub const ORPHAN_ACKS_MAX: usize = 4096;
+/// How long changes of the mailbox are gathered into one commit, unless someone waits for it: what
+/// is acknowledged within that time never costs a page.
+pub const MAILBOX_COMMIT_DELAY: Duration = Duration::from_millis(100);
+/// How long after a start the acks that a crash may have lost are revealed again with their envelope:
+/// long enough for a sync with every neighbour.
+pub const ACK_REPLAY_MAX: Duration = Duration::from_secs(10 * 60);
 /// How often expired envelopes are swept: the hour is the unit of expiry.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// Envelopes dropped in one sweep transaction, so that a sweep never holds up delivery.

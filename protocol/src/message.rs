@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
 use crate::ids::MessageId;
-use crate::limits::BODY_BYTES_MAX;
+use crate::limits::{BODY_BYTES_MAX, MESSAGE_SEQ_MAX};
 use crate::time::UnixMillis;
 
 /// A message of a conversation.
@@ -30,7 +30,8 @@ pub struct Message {
     pub id: MessageId,
     /// When it was written, by the writer's clock.
     pub sent_at: UnixMillis,
-    /// Its place in what the sending device sent to this conversation: 1, 2, 3, …
+    /// Its place in what the sending device sent to this conversation: 1, 2, 3, … at most
+    /// [`MESSAGE_SEQ_MAX`].
     pub seq: u64,
     /// What it says.
     pub content: Content,
@@ -69,6 +70,12 @@ pub enum MessageError {
     /// A text that breaks its bounds.
     #[error("message: {0}")]
     Text(#[from] TextError),
+    /// Numbered 0, or beyond the last number.
+    #[error("message number {found}: must be 1 to {MESSAGE_SEQ_MAX}")]
+    Seq {
+        /// The number found.
+        found: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,6 +113,9 @@ impl Message {
     /// [`MessageError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
         let Frame { kind, id, sent_at, seq, payload } = codec::decode(bytes, BODY_BYTES_MAX)?;
+        if !(1..=MESSAGE_SEQ_MAX).contains(&seq) {
+            return Err(MessageError::Seq { found: seq });
+        }
         let content = match kind {
             text::KIND => Content::Text(Text::decode(&payload)?),
             kind => Content::Unknown { kind },

@@ -16,3 +16,19 @@ pub use database::LastCommit;
 pub use error::StoreError;
 pub use mailbox::{Mailbox, MailboxTxn, MailboxView};
 pub use vault::{Vault, VaultTxn};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_are_shared_between_threads_and_transactions_go_to_another() {
+        fn shared<T: Send + Sync>() {}
+        fn sent<T: Send>() {}
+        shared::<Mailbox>();
+        shared::<MailboxView>();
+        shared::<Vault>();
+        sent::<MailboxTxn>();
+        sent::<VaultTxn>();
+    }
+}

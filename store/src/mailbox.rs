@@ -156,12 +156,14 @@ impl Mailbox {
     /// # Errors
     /// [`StoreError::Failed`], always after a failed commit until [`Self::reopen`].
     pub fn begin(&self) -> Result<MailboxTxn, StoreError> {
+        // First, so that no other commit comes between the two.
         let transaction = self.database.write()?;
         let tables = Tables::new(&self.database.read()?)?;
         Ok(MailboxTxn { transaction, tables, bytes_max: self.bytes_max })
     }
 
-    /// A snapshot of what is committed.
+    /// A snapshot of what is committed. While it lives, no space freed since is used again: let it
+    /// go soon.
     ///
     /// # Errors
     /// [`StoreError::Failed`].

@@ -18,8 +18,10 @@ pub const PROFILE: Collection<Profile> = Collection::new("profile");
 pub const PREKEYS: Collection<PrekeyRecord> = Collection::new("prekeys");
 /// Counters of the whole vault. One record, `Named(b"")`.
 pub const COUNTERS: Collection<Counters> = Collection::new("counters");
-/// Acks that may not have reached the mailbox yet. One record, `Named(b"")`.
+/// Acks of each commit that the mailbox may not have on disk yet, by `Ordinal` of the commit.
 pub const RECENT_ACKS: Collection<Vec<Ack>> = Collection::new("recent_acks");
+/// The envelope of the bundle published last. One record, `Named(b"")`.
+pub const PUBLISHED: Collection<Envelope> = Collection::new("published");
 /// Contacts, `Named` by identity.
 pub const CONTACTS: Collection<ContactRecord> = Collection::new("contacts");
 /// Unknown senders, `Named` by identity.

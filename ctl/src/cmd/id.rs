@@ -50,3 +50,18 @@ fn code(id: &str) -> Result<QrCode, Failure> {
     QrCode::new(id.to_ascii_uppercase())
         .map_err(|error| Failure::Failed(format!("the ID fits no QR code: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use martlet_protocol::ids::IdentityId;
+
+    const ID: &str = "martlet1hhxdv3ejp4vty2xnf6nl9j4qw4lzvd0nyjnvg3mmjgkfkn3qc5ysyulny4";
+
+    #[test]
+    fn the_upper_case_id_in_the_qr_code_is_the_same_id() {
+        let id: IdentityId = ID.parse().unwrap();
+        assert_eq!(ID.to_ascii_uppercase().parse::<IdentityId>().unwrap(), id);
+    }
+}

@@ -145,7 +145,9 @@ impl Wait<'_> {
                     self.reached(state, start);
                 }
             }
-            Ok(Step::Lost) => self.context.output.note("The daemon is gone; waiting for it."),
+            Ok(Step::Lost) => {
+                self.context.output.note("The daemon ended the events; waiting for it.")
+            }
             Ok(Step::Locked) => self.context.output.note("The vault is locked; waiting."),
             // What happened meanwhile may be no event any more, or happened before the first one.
             Ok(Step::Back | Step::Missed { .. }) => {

@@ -49,10 +49,15 @@ fn human(status: &Status, page: &mut Page) {
         }
     }
     if let Some(unread) = status.unread {
-        field(page, "Unread", &count(unread, "message"));
+        let unread = if unread == 0 { "nothing".to_owned() } else { count(unread, "message") };
+        field(page, "Unread", &unread);
     }
     if let Some(outbox) = status.outbox {
-        field(page, "Outbox", &format!("{} not yet delivered", count(outbox, "message")));
+        let outbox = match outbox {
+            0 => "empty".to_owned(),
+            outbox => format!("{} not yet delivered", count(outbox, "message")),
+        };
+        field(page, "Outbox", &outbox);
     }
     let peers = count(u64::from(status.peers_connected), "peer");
     field(page, "Network", &format!("{}, {peers} connected", word(&status.network)));

@@ -51,7 +51,7 @@ fn take(step: Step, context: &Context) -> Result<(), Failure> {
     let output = &context.output;
     match step {
         Step::Event(event) => return output.show(&event, human),
-        Step::Lost => output.note("The daemon is gone; waiting for it."),
+        Step::Lost => output.note("The daemon ended the events; waiting for it."),
         Step::Locked => output.note("The vault is locked; waiting for: martletctl unlock"),
         Step::Back => output.note("The daemon is back."),
         Step::Missed { count } => {

@@ -150,6 +150,24 @@ fn nonsense_from_the_socket_is_told() {
     }
 }
 
+/// The daemon refuses a connection at once, without reading the request; that was taken for a
+/// broken connection, and the reason was lost.
+#[test]
+fn a_refusal_that_comes_before_the_request_is_told() {
+    use std::io::Write;
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("control.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let child = command(&socket, &["inbox"]).spawn().unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    let body = serde_json::to_string(&Problem::new(ErrorCode::Forbidden, "not you")).unwrap();
+    let head = format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\n\r\n", body.len());
+    let _ = stream.write_all((head + &body).as_bytes());
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let ran = finish(child);
+    assert_eq!((ran.code, ran.err.as_str()), (1, "martletctl: not you\n"));
+}
+
 #[test]
 fn help_and_version() {
     let ran = run(Path::new("/s"), &["--help"]);

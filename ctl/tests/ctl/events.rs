@@ -110,7 +110,7 @@ fn after_a_restart_events_go_on_after_the_last() {
     assert_eq!(seen[0].headers["last-event-id"], "8");
     let (code, err) = watching.interrupt();
     assert_eq!(code, 0);
-    assert!(err.contains("gone") && err.contains("back"), "{err}");
+    assert!(err.contains("waiting") && err.contains("back"), "{err}");
 }
 
 /// A watch that had seen no event yet began anew after a restart, and missed what happened

@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use futures::stream;
+use futures::{StreamExt, stream};
 use martlet_protocol::control::{Event, EventsQuery, Problem};
 
 use self::follow::Follower;
@@ -33,10 +33,14 @@ pub(super) async fn follow_events(
 ) -> Result<Response, Refusal> {
     let since = last_event_id(&headers)?.or(query.since);
     let follower = Follower::start(shared.engine().clone(), since, shared.ending()).await?;
+    // A number without an event, which clients take for no event: who is cut off before the first
+    // one can resume from here all the same.
+    let start = Bytes::from(format!("id: {}\n\n", follower.cursor()));
     let chunks = stream::unfold(follower, |mut follower| async move {
         let chunk = follower.next().await?;
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(chunk)), follower))
     });
+    let chunks = stream::once(std::future::ready(Ok(start))).chain(chunks);
     let mut response = Response::new(Body::from_stream(chunks));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

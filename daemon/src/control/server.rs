@@ -138,12 +138,15 @@ fn check_user(stream: &UnixStream, own_uid: u32) -> Result<(), Problem> {
     }
 }
 
-/// Answers before anything is read, then waits for the client to read that: closing with its
-/// request unread would make the system throw the answer away.
+/// Answers once a request has begun (a client that has asked nothing takes an answer for a broken
+/// connection), then waits for the client to read that: closing with its request unread would make
+/// the system throw the answer away.
 async fn turn_away(mut stream: UnixStream, problem: &Problem) -> io::Result<()> {
+    let mut discarded = [0; 1024];
+    // Who says nothing is answered all the same.
+    let _ = timeout(CONTROL_REFUSAL_LINGER_MAX / 2, stream.read(&mut discarded)).await;
     stream.write_all(&raw_response(problem)).await?;
     stream.shutdown().await?;
-    let mut discarded = [0; 1024];
     while stream.read(&mut discarded).await? > 0 {}
     Ok(())
 }

@@ -9,6 +9,7 @@ use martlet_protocol::limits::{ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX};
 use martlet_store::Mailbox;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc};
 
 use super::handle::{EngineHandle, Order};
@@ -44,7 +45,10 @@ pub fn spawn(config: EngineConfig) -> Result<(EngineHandle, Arc<Mailbox>), Engin
     tokio::spawn(carry(carried));
     tokio::spawn(tick(orders.downgrade()));
     let outlet = ThreadOutlet { events: events.clone(), outgoing };
-    std::thread::Builder::new().name("engine".into()).spawn(move || run(engine, inbox, outlet))?;
+    let runtime = Handle::current();
+    std::thread::Builder::new()
+        .name("engine".into())
+        .spawn(move || run(engine, runtime, inbox, outlet))?;
     Ok((EngineHandle { orders, events, data_dir }, mailbox))
 }
 
@@ -55,7 +59,12 @@ pub(super) fn now() -> UnixMillis {
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Order>, mut outlet: ThreadOutlet) {
+fn run(
+    mut engine: Engine,
+    runtime: Handle,
+    mut inbox: mpsc::Receiver<Order>,
+    mut outlet: ThreadOutlet,
+) {
     let mut rng = ChaCha20Rng::from_seed(rand::random());
     let mut orders = Vec::with_capacity(ENGINE_BATCH_MAX);
     loop {
@@ -67,8 +76,8 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Order>, mut outlet: ThreadO
                     Err(_) => break,
                 }
             }
-        } else if inbox.blocking_recv_many(&mut orders, ENGINE_BATCH_MAX) == 0 {
-            return;
+        } else if !wait(&runtime, &mut inbox, &mut orders, engine.commit_due(now())) {
+            return engine.close(&mut outlet);
         }
         let mut shutdown = Vec::new();
         let mut inputs = Vec::with_capacity(orders.len());
@@ -81,13 +90,30 @@ fn run(mut engine: Engine, mut inbox: mpsc::Receiver<Order>, mut outlet: ThreadO
         }
         engine.run_batch(inputs, now(), &mut rng, &mut outlet);
         if !shutdown.is_empty() {
-            drop(engine);
+            engine.close(&mut outlet);
             // Whoever waits for the end may have gone.
             for done in shutdown {
                 let _ = done.send(());
             }
             return;
         }
+    }
+}
+
+/// Waits for orders, at most until `due`; `false` when there will be none any more.
+fn wait(
+    runtime: &Handle,
+    inbox: &mut mpsc::Receiver<Order>,
+    orders: &mut Vec<Order>,
+    due: Option<Duration>,
+) -> bool {
+    let received = inbox.recv_many(orders, ENGINE_BATCH_MAX);
+    match due {
+        None => runtime.block_on(received) > 0,
+        // When the time is up, there is something to do as well.
+        Some(due) => runtime
+            .block_on(async { tokio::time::timeout(due, received).await })
+            .map_or(true, |count| count > 0),
     }
 }
 

@@ -132,9 +132,9 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// The mailbox's transaction, if it changed anything, and the effects.
-    pub(super) fn into_mailbox(self) -> (Option<MailboxTxn>, Effects) {
-        (self.mailbox_dirty.then_some(self.mailbox), self.effects)
+    /// The mailbox's transaction, whether this batch changed anything in it, and the effects.
+    pub(super) fn into_mailbox(self) -> (MailboxTxn, bool, Effects) {
+        (self.mailbox, self.mailbox_dirty, self.effects)
     }
 }
 

@@ -69,8 +69,8 @@ pub(super) struct User {
     waiting: HashMap<IdentityId, BTreeSet<u64>>,
     /// Acks of own envelopes that the mailbox knew when the vault was opened.
     acks_at_load: Vec<Ack>,
-    /// Acks of the last batch and those the mailbox had no envelope for.
-    recent_acks: Vec<Ack>,
+    /// Own acks whose effect on the mailbox may not be on disk yet.
+    recent_acks: RecentAcks,
     /// Whether the day's chores (bundle, old sessions) were done, and for which day.
     chores_day: Day,
     dirty: Dirty,
@@ -126,11 +126,27 @@ struct Pending {
     expiry: ExpiryHour,
 }
 
+/// Own acks, kept in the vault until the mailbox is committed. A crash in between would make this
+/// node forget that it acknowledged an envelope, and its sender might never learn of it.
+struct RecentAcks {
+    /// Of this batch.
+    new: Vec<Ack>,
+    /// The number under which the last were written.
+    written: u64,
+    /// Those up to this number are in the mailbox, on disk.
+    settled: u64,
+    /// Those up to this number were deleted.
+    deleted: u64,
+    /// What was found at the start, by envelope: revealed again when the envelope comes again.
+    replayed: HashMap<EnvelopeId, Vec<Ack>>,
+    /// Until when.
+    replayed_until: UnixMillis,
+}
+
 /// What must be written before the commit.
 #[derive(Default)]
 struct Dirty {
     counters: bool,
-    recent_acks: bool,
     conversations: HashSet<IdentityId>,
     outbound: HashSet<IdentityId>,
     inbound: HashSet<SessionId>,
@@ -195,7 +211,7 @@ impl User {
             held: HashMap::new(),
             outbox: HashMap::new(),
             waiting: HashMap::new(),
-            recent_acks: txn.get(&RECENT_ACKS, Key::Named(b""))?.unwrap_or_default(),
+            recent_acks: RecentAcks::load(&txn)?,
             acks_at_load: Vec::new(),
             chores_day: Day(0),
             dirty: Dirty::default(),
@@ -291,8 +307,18 @@ impl User {
                 records.put(&INBOUND_SESSIONS, Key::Named(&id.0), &record)?;
             }
         }
-        if dirty.recent_acks {
-            records.put(&RECENT_ACKS, Key::Named(b""), &self.recent_acks)?;
+        let acks = &mut self.recent_acks;
+        if !acks.new.is_empty() {
+            acks.written += 1;
+            records.put(
+                &RECENT_ACKS,
+                Key::Ordinal(acks.written),
+                &std::mem::take(&mut acks.new),
+            )?;
+            if acks.replayed.is_empty() && acks.settled > acks.deleted {
+                records.delete_range(&RECENT_ACKS, None, 0..=acks.settled)?;
+                acks.deleted = acks.settled;
+            }
         }
         if dirty.counters {
             records.put(&COUNTERS, Key::Named(b""), &self.counters)?;
@@ -305,6 +331,7 @@ impl User {
     /// the same arrival numbers to other envelopes.)
     pub(super) fn mailbox_committed(&mut self) {
         self.counters.processed_arrival = self.looked_at;
+        self.recent_acks.settled = self.recent_acks.written;
     }
 
     pub(super) fn into_key(self) -> MasterKey {
@@ -320,6 +347,9 @@ impl User {
         self.release_held(turn)?;
         self.expire_outbox(turn)?;
         self.trim_events(turn)?;
+        if turn.now > self.recent_acks.replayed_until && self.chores_day != Day(0) {
+            self.recent_acks.replayed.clear();
+        }
         if self.chores_day != turn.now.day() {
             self.chores_day = turn.now.day();
             self.restore_outbox(turn)?;
@@ -381,6 +411,25 @@ impl User {
             }
         }
         self.dirty.inbound.remove(id);
+    }
+}
+
+impl RecentAcks {
+    fn load(txn: &VaultTxn) -> Result<Self, StoreError> {
+        let batches = txn.range(&RECENT_ACKS, None, 0..=u64::MAX, usize::MAX)?;
+        let written = batches.last().map_or(0, |(number, _)| *number);
+        let mut replayed: HashMap<EnvelopeId, Vec<Ack>> = HashMap::new();
+        for ack in batches.into_iter().flat_map(|(_, acks)| acks) {
+            replayed.entry(ack.envelope).or_default().push(ack);
+        }
+        Ok(Self {
+            new: Vec::new(),
+            written,
+            settled: 0,
+            deleted: 0,
+            replayed,
+            replayed_until: UnixMillis(0),
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use martlet_protocol::codec;
 use martlet_protocol::crypto::session::OutboundSession;
 use martlet_protocol::ids::{DeviceId, MessageId};
-use martlet_protocol::limits::TEXT_BYTES_MAX;
+use martlet_protocol::limits::{MESSAGE_SEQ_MAX, TEXT_BYTES_MAX};
 use martlet_protocol::message::{
     Content, DeviceMessage, Message, MessageError, SessionKeyMessage, Text, TextError,
 };
@@ -119,6 +119,25 @@ fn texts_out_of_bounds_are_refused() {
     assert!(says.contains("16385") && says.contains("16384"), "{says}");
 }
 
+/// A sender may write any number; the last one, 2^64 - 1, made the receiver's next one overflow.
+#[test]
+fn numbers_out_of_bounds_are_refused() {
+    for (seq, is_good) in [
+        (0, false),
+        (1, true),
+        (MESSAGE_SEQ_MAX, true),
+        (MESSAGE_SEQ_MAX + 1, false),
+        (u64::MAX, false),
+    ] {
+        let bytes = Message { seq, ..text_message("hi") }.encode();
+        match Message::decode(&bytes) {
+            Ok(message) => assert!(is_good && message.seq == seq, "{seq}"),
+            Err(MessageError::Seq { found }) => assert!(!is_good && found == seq, "{seq}"),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
 #[test]
 fn what_a_newer_version_sends_is_not_lost() {
     let message = Message::decode(&frame(2, b"\x00whatever")).unwrap();
@@ -176,7 +195,7 @@ fn a_text_is_not_shown() {
 
 proptest! {
     #[test]
-    fn texts_round_trip(id: [u8; 16], sent_at: u64, seq: u64, text in ".{1,500}") {
+    fn texts_round_trip(id: [u8; 16], sent_at: u64, seq in 1..=MESSAGE_SEQ_MAX, text in ".{1,500}") {
         let message = Message {
             id: MessageId(id),
             sent_at: UnixMillis(sent_at),

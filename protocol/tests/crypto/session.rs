@@ -9,7 +9,7 @@ use martlet_protocol::crypto::session::{
 };
 use martlet_protocol::envelope::is_on_ladder;
 use martlet_protocol::ids::MessageId;
-use martlet_protocol::limits::{SESSION_MESSAGES_MAX, TEXT_BYTES_MAX};
+use martlet_protocol::limits::{MESSAGE_SEQ_MAX, SESSION_MESSAGES_MAX, TEXT_BYTES_MAX};
 use martlet_protocol::message::{Content, Message, Text};
 use martlet_protocol::time::UnixMillis;
 use martlet_protocol::{DeviceId, Envelope, Header};
@@ -307,7 +307,7 @@ fn the_longest_text_fits_an_envelope_for_eight_devices() {
     let message = Message {
         id: MessageId([0xff; 16]),
         sent_at: UnixMillis(u64::MAX),
-        seq: u64::MAX,
+        seq: MESSAGE_SEQ_MAX,
         content: Content::Text(Text::new("ä".repeat(TEXT_BYTES_MAX / 2)).unwrap()),
     };
     let content = send(&mut outbound, &message.encode());

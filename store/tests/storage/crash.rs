@@ -14,7 +14,7 @@ use crate::fixture::*;
 /// Commits of the workload.
 const STEPS: usize = 6;
 /// Power cuts tried per failing write, each keeping other sectors.
-const POWER_CUTS: u64 = 6;
+const POWER_CUTS: u64 = 4;
 
 /// One of the two databases, with a workload of [`STEPS`] transactions.
 trait Subject {

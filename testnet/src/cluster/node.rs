@@ -349,9 +349,13 @@ impl Node {
         }
         match self.client.get::<Status>("/v1/status").await {
             Ok(status) if status.listen.len() >= self.listen.len() => Ok(Some(status)),
-            Ok(_) | Err(ClientError::NotRunning { .. } | ClientError::Disconnected { .. }) => {
-                Ok(None)
-            }
+            // It is about to listen, or to end: what it is shows at the next look.
+            Ok(_)
+            | Err(
+                ClientError::NotRunning { .. }
+                | ClientError::Connect { .. }
+                | ClientError::Disconnected { .. },
+            ) => Ok(None),
             Err(source) => Err(ClusterError::Client { node, source }),
         }
     }

@@ -82,6 +82,11 @@ impl<L: EventLog> Follower<L> {
         Ok(Self { log, live, cursor, behind: cursor < last_seq, ending, ended: false, keep_alive })
     }
 
+    /// The number that the stream is at.
+    pub(super) fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
     /// The next bytes of the stream; `None` at its end.
     pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
         while !self.ended {

@@ -8,7 +8,7 @@ use martlet_protocol::time::Day;
 use martlet_protocol::{Envelope, Header, IdentityId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::Arrived;
-use martlet_store::records::{CONTACTS, ContactRecord, PREKEYS, PrekeyRecord};
+use martlet_store::records::{CONTACTS, ContactRecord, PREKEYS, PUBLISHED, PrekeyRecord};
 use martlet_store::vault::Key;
 
 use super::{Contact, TagMeaning, User};
@@ -20,11 +20,14 @@ const DAYS_BACK: u32 = 6;
 const DAYS_AHEAD: u32 = 1;
 
 impl User {
-    /// Makes the prekey of the day and publishes the bundle with it, once a day.
+    /// Makes the prekey of the day and publishes the bundle with it, once a day. After a start the
+    /// day's bundle is published again: a crash may have lost it before the mailbox was committed.
     pub(super) fn publish_bundle(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let today = turn.now.day();
-        if self.counters.published_day == today.0 && !self.prekeys.is_empty() {
-            return Ok(());
+        if self.counters.published_day == today.0
+            && let Some(envelope) = turn.vault()?.get(&PUBLISHED, Key::Named(b""))?
+        {
+            return self.publish(turn, envelope.id(), envelope);
         }
         let secret = PrekeySecret::generate(turn.rng);
         let bundle =
@@ -36,6 +39,7 @@ impl User {
             .seal(turn.rng, &addressing, today)
             .map_err(|error| StoreError::Failed { reason: error.to_string() })?;
         let (id, envelope) = self.stamped(content);
+        turn.vault()?.put(&PUBLISHED, Key::Named(b""), &envelope)?;
         self.counters.published_day = today.0;
         self.dirty.counters = true;
         self.publish(turn, id, envelope)

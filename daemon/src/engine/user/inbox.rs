@@ -3,7 +3,7 @@
 use martlet_protocol::crypto::seal::{self, OpeningKeys};
 use martlet_protocol::crypto::session::{InboundSession, SessionGrant};
 use martlet_protocol::limits::{
-    ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_DEVICE_MAX, REQUEST_MESSAGES_MAX,
+    ACK_REPLAY_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_DEVICE_MAX, REQUEST_MESSAGES_MAX,
     REQUEST_SESSIONS_MAX, REQUESTS_MAX, SESSION_AGE_MAX, SESSION_MESSAGES_MAX,
 };
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage};
@@ -31,6 +31,7 @@ impl User {
         envelope: &Envelope,
         header: &Header,
     ) -> Result<(), StoreError> {
+        self.replay_acks_of(turn, id)?;
         // Before it, others wait: it is looked at in its turn.
         if self.looked_at + 1 != arrival {
             return Ok(());
@@ -265,31 +266,44 @@ impl User {
 
     /// Reveals acks once the batch is on disk.
     fn acknowledge(&mut self, turn: &mut Turn<'_>, acks: Vec<Ack>) -> Result<(), StoreError> {
-        if !self.dirty.recent_acks {
-            self.recent_acks.clear();
-            self.dirty.recent_acks = true;
-        }
         for ack in acks {
             match turn.mailbox_mut().acknowledge(&ack)? {
                 Acknowledged::Accepted | Acknowledged::Purged => turn.mailbox_is_dirty(),
                 Acknowledged::NoEnvelope | Acknowledged::Known | Acknowledged::Invalid => {}
             }
             turn.effects.acks.push(ack.clone());
-            self.recent_acks.push(ack);
+            self.recent_acks.new.push(ack);
         }
         Ok(())
     }
 
-    /// After a start: the acks of the last commit may not have reached mailbox or network.
+    /// After a start: acks that may not have reached the mailbox or the network. Those whose
+    /// envelope isn't here are kept for when a neighbour brings it again.
     pub(super) fn replay_recent_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for ack in &self.recent_acks {
-            match turn.mailbox_mut().acknowledge(ack)? {
-                Acknowledged::Accepted | Acknowledged::Purged => turn.mailbox_is_dirty(),
-                Acknowledged::NoEnvelope | Acknowledged::Known | Acknowledged::Invalid => {}
+        self.recent_acks.replayed_until = turn.now.plus(ACK_REPLAY_MAX);
+        for (envelope, acks) in std::mem::take(&mut self.recent_acks.replayed) {
+            let mut is_missing = false;
+            for ack in &acks {
+                match turn.mailbox_mut().acknowledge(ack)? {
+                    Acknowledged::Accepted | Acknowledged::Purged => turn.mailbox_is_dirty(),
+                    Acknowledged::NoEnvelope => is_missing = true,
+                    Acknowledged::Known | Acknowledged::Invalid => {}
+                }
+                turn.effects.acks.push(ack.clone());
             }
-            turn.effects.acks.push(ack.clone());
+            if is_missing {
+                self.recent_acks.replayed.insert(envelope, acks);
+            }
         }
         Ok(())
+    }
+
+    /// Reveals again what was revealed before a crash, now that the envelope has come again.
+    fn replay_acks_of(&mut self, turn: &mut Turn<'_>, id: &EnvelopeId) -> Result<(), StoreError> {
+        match self.recent_acks.replayed.remove(id) {
+            Some(acks) => self.acknowledge(turn, acks),
+            None => Ok(()),
+        }
     }
 
     /// Forgets sessions whose last envelope must have ended.
