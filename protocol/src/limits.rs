@@ -131,7 +131,7 @@ pub const SYNC_SESSIONS_MAX: usize = 8;
 /// Sync requests of one peer that are worked on at a time: one sync, one push, and `Stored`.
 pub const SYNC_REQUESTS_PER_PEER_MAX: u32 = 4;
 /// Sync streams of one connection, both ways: each may hold one request in memory.
-pub const SYNC_STREAMS_MAX: usize = 16;
+pub const SYNC_STREAMS_MAX: usize = 8;
 /// How long a sync request may take, the peer's commit included.
 pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Syncs this node runs as initiator at a time.
@@ -206,8 +206,8 @@ pub const DIAL_ATTEMPTS_MAX: u32 = 10;
 /// Longest wait before a configured peer is dialled again: there are few of them and the user
 /// expects them back soon.
 pub const STATIC_DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// Connections to have, on average.
-pub const CONNECTIONS_TARGET: u32 = 24;
+/// Connections past which discovered peers are no longer dialled.
+pub const CONNECTIONS_TARGET: usize = 24;
 /// Connections at most.
 pub const CONNECTIONS_MAX: u32 = 48;
 /// First wait before a failed dial is tried again.

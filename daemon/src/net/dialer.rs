@@ -100,21 +100,32 @@ impl Dialer {
         }
     }
 
-    /// When something is to be dialled next.
-    pub(super) fn next_due(&self, is_connected: impl Fn(&PeerId) -> bool) -> Option<Instant> {
+    /// When something is to be dialled next. Discovered peers are dialled only where
+    /// `takes_discovered`: with connections enough, on a large network each would have all others.
+    pub(super) fn next_due(
+        &self,
+        takes_discovered: bool,
+        is_connected: impl Fn(&PeerId) -> bool,
+    ) -> Option<Instant> {
         self.targets
             .iter()
+            .filter(|(_, target)| takes_discovered || target.origin != Origin::Discovered)
             .filter(|(key, target)| !self.is_settled(key, target, &is_connected))
             .map(|(_, target)| target.due)
             .min()
     }
 
-    /// What is to be dialled now.
-    pub(super) fn take_due(&mut self, is_connected: impl Fn(&PeerId) -> bool) -> Vec<DialOpts> {
+    /// What is to be dialled now; see [`Self::next_due`].
+    pub(super) fn take_due(
+        &mut self,
+        takes_discovered: bool,
+        is_connected: impl Fn(&PeerId) -> bool,
+    ) -> Vec<DialOpts> {
         let now = Instant::now();
         let due: Vec<Key> = self
             .targets
             .iter()
+            .filter(|(_, target)| takes_discovered || target.origin != Origin::Discovered)
             .filter(|(key, target)| {
                 target.due <= now && !self.is_settled(key, target, &is_connected)
             })
@@ -313,7 +324,7 @@ mod tests {
     }
 
     fn take_one(dialer: &mut Dialer) -> Option<ConnectionId> {
-        let mut due = dialer.take_due(|_| false);
+        let mut due = dialer.take_due(true, |_| false);
         assert!(due.len() <= 1);
         due.pop().map(|options| options.connection_id())
     }
@@ -327,7 +338,7 @@ mod tests {
             let dial = take_one(&mut dialer).unwrap();
             assert!(take_one(&mut dialer).is_none(), "one dial at a time");
             dialer.failed(dial, Some("refused"));
-            let wait = dialer.next_due(|_| false).unwrap() - Instant::now();
+            let wait = dialer.next_due(true, |_| false).unwrap() - Instant::now();
             assert!(wait >= expected.mul_f64(0.74) && wait <= expected.mul_f64(1.26), "{wait:?}");
             assert!(take_one(&mut dialer).is_none(), "not before its time");
             tokio::time::advance(wait).await;
@@ -345,7 +356,7 @@ mod tests {
             tokio::time::advance(DIAL_BACKOFF_MAX * 2).await;
         }
         assert!(take_one(&mut dialer).is_none());
-        assert!(dialer.next_due(|_| false).is_none());
+        assert!(dialer.next_due(true, |_| false).is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -355,10 +366,10 @@ mod tests {
         dialer.add(address(1), Origin::Static);
         let dial = take_one(&mut dialer).unwrap();
         dialer.established(dial, peer);
-        assert!(dialer.take_due(|of| *of == peer).is_empty());
+        assert!(dialer.take_due(true, |of| *of == peer).is_empty());
         dialer.lost(peer);
         tokio::time::advance(DIAL_BACKOFF_MIN * 2).await;
-        assert!(dialer.take_due(|of| *of == peer).is_empty(), "connected again meanwhile");
+        assert!(dialer.take_due(true, |of| *of == peer).is_empty(), "connected again meanwhile");
         assert!(take_one(&mut dialer).is_some());
     }
 
@@ -403,6 +414,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn with_connections_enough_discovered_peers_are_left_alone() {
+        let mut dialer = dialer();
+        dialer.discovered(PeerId::random(), address(1));
+        tokio::time::advance(DISCOVERED_DIAL_DELAY).await;
+        assert!(dialer.next_due(false, |_| false).is_none());
+        assert!(dialer.take_due(false, |_| false).is_empty());
+        dialer.add(address(2), Origin::Static);
+        assert_eq!(dialer.take_due(false, |_| false).len(), 1);
+        assert!(take_one(&mut dialer).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn this_node_is_never_dialled() {
         let local = PeerId::random();
         let mut dialer = Dialer::new(local);
@@ -412,6 +435,6 @@ mod tests {
         dialer.add(address(3), Origin::Command);
         let dial = take_one(&mut dialer).unwrap();
         dialer.is_self(dial);
-        assert!(dialer.next_due(|_| false).is_none());
+        assert!(dialer.next_due(true, |_| false).is_none());
     }
 }

@@ -8,7 +8,9 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use martlet_protocol::EnvelopeId;
 use martlet_protocol::control::{ConnectionDirection, Peer, Transport};
-use martlet_protocol::limits::{DUPLICATE_CONNECTION_GRACE, STORED_BACKLOG_MAX};
+use martlet_protocol::limits::{
+    CONNECTIONS_TARGET, DUPLICATE_CONNECTION_GRACE, STORED_BACKLOG_MAX,
+};
 use tokio::time::Instant;
 
 use super::sync::schedule::SyncState;
@@ -63,6 +65,11 @@ impl Peers {
     /// Whether there is a connection.
     pub(super) fn is_connected(&self, peer: &PeerId) -> bool {
         self.connected.contains_key(peer)
+    }
+
+    /// Whether discovered peers are to be dialled.
+    pub(super) fn takes_discovered(&self) -> bool {
+        self.connected.len() < CONNECTIONS_TARGET
     }
 
     /// A connected peer.

@@ -60,10 +60,16 @@ async fn a_purge_spreads_whichever_side_begins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_mailbox_refuses_and_stays_connected() {
     let one = Setup { holds: envelopes(0..200), ..Setup::default() }.start();
-    let small = Setup { bytes_max: 50 * 1024, ..Setup::dialling(&one.address().await) }.start();
+    let small = Setup {
+        bytes_max: 50 * 1024,
+        holds: envelopes(800..810),
+        ..Setup::dialling(&one.address().await)
+    };
+    let small = small.start();
     until("full", async || small.live() > 10).await;
     small.until_connected(&one).await;
     assert!(small.live() < 200);
+    until("what it has is kept elsewhere", async || one.live() == 210).await;
     one.send(&[envelope(900)]).await;
     until("gossip goes on", async || small.seen().envelopes.contains_key(&envelope(900).id()))
         .await;

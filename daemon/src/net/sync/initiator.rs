@@ -80,10 +80,16 @@ impl<S: NetSink> Sync<'_, S> {
             self.context.sink.deliver(event).await;
         }
         self.summary.is_partial |= is_cut;
-        let acks = self.fetch(need).await?;
+        let (unknown, acks) = self.lacking(need).await?;
+        let is_full = match self.fetch(unknown).await {
+            Ok(()) => false,
+            // That there is no room here keeps nothing from being kept there.
+            Err(SyncError::Full) => true,
+            Err(error) => return Err(error),
+        };
         self.push_acks(acks).await?;
         self.offer(have).await?;
-        Ok(self.summary)
+        if is_full { Err(SyncError::Full) } else { Ok(self.summary) }
     }
 
     /// The buckets in which the two differ.
@@ -168,13 +174,19 @@ impl<S: NetSink> Sync<'_, S> {
         Ok(response)
     }
 
-    /// Fetches what is unknown here, batch by batch, each stored before the next is asked for.
-    /// Returns the acks of what was purged here and is live there.
-    async fn fetch(&mut self, need: Vec<EnvelopeId>) -> Result<Vec<Ack>, SyncError> {
+    /// Of what is live there and not here: what is unknown here, and the acks of what was purged.
+    async fn lacking(
+        &self,
+        need: Vec<EnvelopeId>,
+    ) -> Result<(Vec<EnvelopeId>, Vec<Ack>), SyncError> {
         if need.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
-        let (unknown, acks) = self.context.read(move |view| view.lacking(&need)).await?;
+        self.context.read(move |view| view.lacking(&need)).await
+    }
+
+    /// Fetches what is unknown here, batch by batch, each stored before the next is asked for.
+    async fn fetch(&mut self, unknown: Vec<EnvelopeId>) -> Result<(), SyncError> {
         let mut waiting = VecDeque::from(unknown);
         while !waiting.is_empty() {
             let asked: Vec<EnvelopeId> =
@@ -203,7 +215,7 @@ impl<S: NetSink> Sync<'_, S> {
                 waiting.push_front(id);
             }
         }
-        Ok(acks)
+        Ok(())
     }
 
     /// Spreads the purge of what is a tombstone here and live there.

@@ -47,7 +47,8 @@ impl<S: NetSink> Task<S> {
 
     fn dial_due(&mut self) {
         let peers = &self.peers;
-        for options in self.dialer.take_due(|peer| peers.is_connected(peer)) {
+        let dials = self.dialer.take_due(peers.takes_discovered(), |peer| peers.is_connected(peer));
+        for options in dials {
             let connection = options.connection_id();
             match self.swarm.dial(options) {
                 Ok(()) => {}
@@ -115,7 +116,7 @@ impl<S: NetSink> Task<S> {
         });
         [
             Some(self.next_turn),
-            self.dialer.next_due(|peer| peers.is_connected(peer)),
+            self.dialer.next_due(peers.takes_discovered(), |peer| peers.is_connected(peer)),
             self.peers.next_dead(),
             self.outgoing.resumes_at(),
             self.intake.is_held_up().then(|| Instant::now() + HELD_UP_RETRY),
