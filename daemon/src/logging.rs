@@ -17,6 +17,9 @@ use crate::config::LogFormat;
 /// Libraries that log at `info` what only their developers want to know. Targets match by prefix.
 const QUIET: [(&str, LevelFilter); 6] = [
     ("libp2p", LevelFilter::WARN),
+    // Its warnings come with every message that a slow peer does not take, and print it; its errors
+    // can be caused by any peer. Its trouble shows in our own lines.
+    ("libp2p_gossipsub", LevelFilter::OFF),
     ("quinn", LevelFilter::WARN),
     ("yamux", LevelFilter::WARN),
     ("multistream_select", LevelFilter::WARN),
@@ -122,8 +125,9 @@ mod tests {
         let default = LogFilter::default().targets();
         assert!(default.would_enable("martletd::net", &Level::INFO));
         assert!(!default.would_enable("martletd::net", &Level::DEBUG));
-        assert!(default.would_enable("libp2p_gossipsub::behaviour", &Level::WARN));
-        assert!(!default.would_enable("libp2p_gossipsub::behaviour", &Level::INFO));
+        assert!(default.would_enable("libp2p_swarm", &Level::WARN));
+        assert!(!default.would_enable("libp2p_swarm", &Level::INFO));
+        assert!(!default.would_enable("libp2p_gossipsub::behaviour", &Level::ERROR));
 
         let asked = targets("debug,libp2p_gossipsub=trace");
         assert!(asked.would_enable("martletd", &Level::DEBUG));

@@ -23,7 +23,7 @@ use report::Report;
 
 /// Connections that send at once in the throughput part, unless told otherwise: enough that every
 /// commit has a batch to take, few enough that this process doesn't hold up the daemons.
-pub const SENDERS_DEFAULT: usize = 32;
+pub const SENDERS_DEFAULT: usize = 128;
 /// Most connections that send at once: half of what a daemon serves.
 pub const SENDERS_MAX: usize = 128;
 /// Bytes of each message.
