@@ -15,7 +15,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use crate::config::LogFormat;
 
 /// Libraries that log at `info` what only their developers want to know. Targets match by prefix.
-const QUIET: [(&str, LevelFilter); 6] = [
+const QUIET: [(&str, LevelFilter); 7] = [
     ("libp2p", LevelFilter::WARN),
     // Its warnings come with every message that a slow peer does not take, and print it; its errors
     // can be caused by any peer. Its trouble shows in our own lines.
