@@ -96,7 +96,6 @@ pub trait NetSink: Send + Sync + 'static {
     ///
     /// # Errors
     /// The event.
-    #[expect(clippy::result_large_err, reason = "the event itself is what comes back")]
     fn try_deliver(&self, event: NetEvent) -> Result<(), NetEvent> {
         Err(event)
     }

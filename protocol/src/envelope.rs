@@ -1,7 +1,7 @@
 //! Envelopes: the one thing the network carries, and their header.
 //!
 //! Encoded: `{0: content bytes, 1: nonce u64}` in CBOR, at most
-//! [`ENVELOPE_BYTES_MAX`]. `id = BLAKE3(content)`; the nonce is the [stamp](crate::stamp).
+//! [`ENVELOPE_BYTES_MAX`]. `id = BLAKE3(content)`; the nonce is the [stamp].
 //!
 //! `content = header ‖ body`. All integers are big-endian.
 //!

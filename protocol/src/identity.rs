@@ -1,6 +1,6 @@
 //! Identities, their devices, and the bundles by which others reach them.
 //!
-//! An identity is an Ed25519 root key; its public half is the [`IdentityId`](crate::IdentityId).
+//! An identity is an Ed25519 root key; its public half is the [`IdentityId`].
 //! The root signs a [`DeviceCertificate`] for each device; the device signs its [`Bundle`]. The
 //! root's private half exists as the 24 words shown at `init` and, encrypted, in the vault.
 
