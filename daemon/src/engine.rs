@@ -252,9 +252,6 @@ impl Engine {
         if turn.now.since(self.swept_at) >= SWEEP_INTERVAL || turn.now < self.swept_at {
             let now = turn.now;
             let swept = turn.mailbox_mut().sweep(now, SWEEP_BATCH_MAX)?;
-            if swept > 0 {
-                turn.mailbox_is_dirty();
-            }
             if swept < SWEEP_BATCH_MAX {
                 self.swept_at = turn.now;
             }
@@ -283,13 +280,13 @@ impl Engine {
             return Err(error);
         }
         let now = turn.now;
-        let (mailbox, is_dirty, mut effects) = turn.into_mailbox();
+        let (mailbox, mut effects) = turn.into_parts();
         for (peer, mut ids) in effects.stored.drain() {
             self.stored.entry(peer).or_default().append(&mut ids);
         }
         let waiting = std::mem::take(&mut effects.stored_replies);
         outlet.release(effects);
-        if is_dirty {
+        if mailbox.is_dirty() {
             self.mailbox_dirty_since.get_or_insert(now);
         }
         let is_due = !waiting.is_empty()

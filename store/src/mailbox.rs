@@ -275,12 +275,18 @@ impl MailboxTxn {
         Ok(self.tables.stats())
     }
 
+    /// Whether it changed anything.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.tables.is_dirty()
+    }
+
     /// Writes everything to disk, and returns once it is there. Free of charge if nothing changed.
     ///
     /// # Errors
     /// [`StoreError::Failed`]: continue with [`Mailbox::reopen`].
     pub fn commit(self) -> Result<(), StoreError> {
-        if !self.tables.is_dirty() {
+        if !self.is_dirty() {
             return self.transaction.abort();
         }
         self.tables.write(&self.transaction.redb)?;

@@ -45,7 +45,6 @@ impl Engine {
         let now = turn.now;
         let inserted = turn.mailbox_mut().insert(id, envelope, header, now)?;
         if let Inserted::New { arrival } = inserted {
-            turn.mailbox_is_dirty();
             if let Some(user) = &mut self.user {
                 user.look_at(turn, arrival, id, envelope, header)?;
             }
@@ -61,14 +60,16 @@ impl Engine {
             user.note_ack(turn, &ack)?;
         }
         match turn.mailbox_mut().acknowledge(&ack)? {
-            Acknowledged::Accepted | Acknowledged::Purged => turn.mailbox_is_dirty(),
             Acknowledged::NoEnvelope => {
                 let acks = self.orphan_acks.get_or_insert_mut(ack.envelope, Vec::new);
                 if acks.len() < ORPHAN_ACKS_PER_ENVELOPE_MAX && !acks.contains(&ack) {
                     acks.push(ack);
                 }
             }
-            Acknowledged::Invalid | Acknowledged::Known => {}
+            Acknowledged::Accepted
+            | Acknowledged::Purged
+            | Acknowledged::Invalid
+            | Acknowledged::Known => {}
         }
         Ok(())
     }

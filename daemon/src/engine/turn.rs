@@ -1,14 +1,9 @@
 //! One batch: its time, its randomness, its transactions, and the effects it will have.
 
-use std::ops::RangeInclusive;
-
 use martlet_protocol::control::{Event, Problem};
 use martlet_protocol::{Ack, Envelope, UnixMillis};
-use martlet_store::vault::{Collection, Key};
 use martlet_store::{MailboxTxn, StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use super::command::Command;
@@ -77,14 +72,7 @@ pub struct Turn<'a> {
     pub(super) rng: &'a mut ChaCha20Rng,
     pub(super) effects: Effects,
     mailbox: MailboxTxn,
-    mailbox_dirty: bool,
-    vault: Option<Records>,
-}
-
-/// The vault's transaction, which knows whether it changed anything.
-pub(super) struct Records {
-    txn: VaultTxn,
-    dirty: bool,
+    vault: Option<VaultTxn>,
 }
 
 impl<'a> Turn<'a> {
@@ -94,8 +82,7 @@ impl<'a> Turn<'a> {
         mailbox: MailboxTxn,
         vault: Option<VaultTxn>,
     ) -> Self {
-        let vault = vault.map(|txn| Records { txn, dirty: false });
-        Self { now, rng, effects: Effects::default(), mailbox, mailbox_dirty: false, vault }
+        Self { now, rng, effects: Effects::default(), mailbox, vault }
     }
 
     pub(super) fn mailbox(&self) -> &MailboxTxn {
@@ -106,15 +93,11 @@ impl<'a> Turn<'a> {
         &mut self.mailbox
     }
 
-    pub(super) fn mailbox_is_dirty(&mut self) {
-        self.mailbox_dirty = true;
-    }
-
     /// The vault's records.
     ///
     /// # Errors
     /// Never while there is a user, who alone asks.
-    pub(super) fn vault(&mut self) -> Result<&mut Records, StoreError> {
+    pub(super) fn vault(&mut self) -> Result<&mut VaultTxn, StoreError> {
         self.vault
             .as_mut()
             .ok_or_else(|| StoreError::Failed { reason: "the vault is locked".into() })
@@ -122,78 +105,19 @@ impl<'a> Turn<'a> {
 
     /// Takes the transaction of a vault unlocked in the middle of the batch.
     pub(super) fn open_vault(&mut self, txn: VaultTxn) {
-        self.vault = Some(Records { txn, dirty: false });
+        self.vault = Some(txn);
     }
 
     pub(super) fn commit_vault(&mut self) -> Result<(), StoreError> {
         match self.vault.take() {
-            Some(records) if records.dirty => records.txn.commit(),
-            Some(_) | None => Ok(()),
+            Some(txn) => txn.commit(),
+            None => Ok(()),
         }
     }
 
-    /// The mailbox's transaction, whether this batch changed anything in it, and the effects.
-    pub(super) fn into_mailbox(self) -> (MailboxTxn, bool, Effects) {
-        (self.mailbox, self.mailbox_dirty, self.effects)
-    }
-}
-
-impl Records {
-    pub(super) fn get<V: DeserializeOwned>(
-        &self,
-        collection: &Collection<V>,
-        key: Key<'_>,
-    ) -> Result<Option<V>, StoreError> {
-        self.txn.get(collection, key)
-    }
-
-    pub(super) fn put<V: Serialize>(
-        &mut self,
-        collection: &Collection<V>,
-        key: Key<'_>,
-        value: &V,
-    ) -> Result<(), StoreError> {
-        self.dirty = true;
-        self.txn.put(collection, key, value)
-    }
-
-    pub(super) fn delete<V>(
-        &mut self,
-        collection: &Collection<V>,
-        key: Key<'_>,
-    ) -> Result<bool, StoreError> {
-        self.dirty = true;
-        self.txn.delete(collection, key)
-    }
-
-    pub(super) fn range<V: DeserializeOwned>(
-        &self,
-        collection: &Collection<V>,
-        scope: Option<&[u8]>,
-        numbers: RangeInclusive<u64>,
-        max: usize,
-    ) -> Result<Vec<(u64, V)>, StoreError> {
-        self.txn.range(collection, scope, numbers, max)
-    }
-
-    pub(super) fn range_rev<V: DeserializeOwned>(
-        &self,
-        collection: &Collection<V>,
-        scope: Option<&[u8]>,
-        numbers: RangeInclusive<u64>,
-        max: usize,
-    ) -> Result<Vec<(u64, V)>, StoreError> {
-        self.txn.range_rev(collection, scope, numbers, max)
-    }
-
-    pub(super) fn delete_range<V>(
-        &mut self,
-        collection: &Collection<V>,
-        scope: Option<&[u8]>,
-        numbers: RangeInclusive<u64>,
-    ) -> Result<u64, StoreError> {
-        self.dirty = true;
-        self.txn.delete_range(collection, scope, numbers)
+    /// The mailbox's transaction and the effects.
+    pub(super) fn into_parts(self) -> (MailboxTxn, Effects) {
+        (self.mailbox, self.effects)
     }
 }
 

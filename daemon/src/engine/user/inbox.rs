@@ -267,10 +267,7 @@ impl User {
     /// Reveals acks once the batch is on disk.
     fn acknowledge(&mut self, turn: &mut Turn<'_>, acks: Vec<Ack>) -> Result<(), StoreError> {
         for ack in acks {
-            match turn.mailbox_mut().acknowledge(&ack)? {
-                Acknowledged::Accepted | Acknowledged::Purged => turn.mailbox_is_dirty(),
-                Acknowledged::NoEnvelope | Acknowledged::Known | Acknowledged::Invalid => {}
-            }
+            turn.mailbox_mut().acknowledge(&ack)?;
             turn.effects.acks.push(ack.clone());
             self.recent_acks.new.push(ack);
         }
@@ -284,11 +281,7 @@ impl User {
         for (envelope, acks) in std::mem::take(&mut self.recent_acks.replayed) {
             let mut is_missing = false;
             for ack in &acks {
-                match turn.mailbox_mut().acknowledge(ack)? {
-                    Acknowledged::Accepted | Acknowledged::Purged => turn.mailbox_is_dirty(),
-                    Acknowledged::NoEnvelope => is_missing = true,
-                    Acknowledged::Known | Acknowledged::Invalid => {}
-                }
+                is_missing |= turn.mailbox_mut().acknowledge(ack)? == Acknowledged::NoEnvelope;
                 turn.effects.acks.push(ack.clone());
             }
             if is_missing {

@@ -176,7 +176,6 @@ impl User {
         if let Inserted::New { arrival } =
             turn.mailbox_mut().insert(&id, &envelope, &header, now)?
         {
-            turn.mailbox_is_dirty();
             if self.looked_at + 1 == arrival {
                 self.looked_at = arrival;
             }
@@ -305,7 +304,6 @@ impl User {
             let now = turn.now;
             let arrival = match turn.mailbox_mut().insert(&id, &record.envelope, &header, now)? {
                 Inserted::New { arrival } => {
-                    turn.mailbox_is_dirty();
                     turn.effects.publish.push(record.envelope);
                     Some(arrival)
                 }
