@@ -35,9 +35,9 @@ pub const MESSAGE_SEQ_MAX: u64 = 1 << 53;
 pub const SESSION_MESSAGES_MAX: u32 = 128;
 /// Longest use of one Megolm session: bounds what a stolen device state opens later.
 pub const SESSION_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
-/// Inbound sessions kept, per sender device. A sender's newest replace the oldest; an envelope
-/// lives 6 days, so this many sessions of 128 messages may still be on their way.
-pub const INBOUND_SESSIONS_PER_DEVICE_MAX: usize = 4096;
+/// Inbound sessions kept per contact, however many devices they claim: half a million messages in
+/// the fortnight a session is kept. Later keys are not acknowledged until there is room.
+pub const INBOUND_SESSIONS_PER_CONTACT_MAX: usize = 4096;
 /// How long a message waits for those sent before it, before it is shown without them: longer than
 /// gossip and a first sync need to fill a gap, short enough not to be noticed after a real loss.
 /// Counted from the last message that came from the same device.

@@ -1,5 +1,6 @@
 //! Listening: on what was asked for, or on a free port where that is taken.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
@@ -20,30 +21,32 @@ pub(super) fn listen<B: NetworkBehaviour>(
 ) -> Result<(), NetError> {
     let mut listening = 0;
     let mut failed = None;
-    let mut told = false;
+    let mut taken = BTreeSet::new();
     for address in addresses {
-        let mut address = address.clone();
-        let result = match is_taken(&address) {
-            false => swarm.listen_on(address.clone()).map_err(reason),
-            true => Err(io::Error::from(io::ErrorKind::AddrInUse)),
+        let port = fixed_port(address);
+        // Taken on one address, it is another daemon's on all.
+        let is_free = port.is_none_or(|port| !taken.contains(&port)) && !is_taken(address);
+        let result = match is_free {
+            true => swarm.listen_on(address.clone()).map_err(reason),
+            false => Err(io::Error::from(io::ErrorKind::AddrInUse)),
         };
-        let result = match result {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && has_port(&address) => {
-                if !told {
-                    let taken = shorten::address(&address);
-                    tracing::info!(%taken, "the port is taken, listening on a free one");
-                    told = true;
+        let result = match (result, port) {
+            // Transports hide the kind of their errors: if another port will do, it was the port.
+            (Err(error), Some(port)) => {
+                let elsewhere = swarm.listen_on(with_any_port(address));
+                if elsewhere.is_ok() && taken.insert(port) {
+                    let address = shorten::address(address);
+                    tracing::info!(%address, "the port is taken, listening on a free one");
                 }
-                address = with_any_port(&address);
-                swarm.listen_on(address.clone()).map_err(reason)
+                elsewhere.map_err(|_| error)
             }
-            other => other,
+            (result, _) => result,
         };
         match result {
             Ok(_) => listening += 1,
             Err(error) => {
-                tracing::debug!(address = %shorten::address(&address), %error, "cannot listen");
-                failed = Some((address, error));
+                tracing::debug!(address = %shorten::address(address), %error, "cannot listen");
+                failed = Some((address.clone(), error));
             }
         }
     }
@@ -78,8 +81,11 @@ fn is_taken(address: &Multiaddr) -> bool {
     }
 }
 
-fn has_port(address: &Multiaddr) -> bool {
-    address.iter().any(|part| matches!(part, Protocol::Tcp(1..) | Protocol::Udp(1..)))
+fn fixed_port(address: &Multiaddr) -> Option<u16> {
+    address.iter().find_map(|part| match part {
+        Protocol::Tcp(port) | Protocol::Udp(port) if port != 0 => Some(port),
+        _ => None,
+    })
 }
 
 fn with_any_port(address: &Multiaddr) -> Multiaddr {
@@ -95,25 +101,9 @@ fn with_any_port(address: &Multiaddr) -> Multiaddr {
 
 fn reason(error: TransportError<io::Error>) -> io::Error {
     match error {
-        TransportError::Other(error) => match find_io(&error) {
-            Some(kind) => io::Error::new(kind, error),
-            None => error,
-        },
+        TransportError::Other(error) => error,
         TransportError::MultiaddrNotSupported(address) => {
             io::Error::other(format!("{address} has no transport known here"))
         }
     }
-}
-
-/// The kind of the innermost input/output error: transports wrap it in errors of their own.
-fn find_io(error: &io::Error) -> Option<io::ErrorKind> {
-    let mut source = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
-    let mut kind = Some(error.kind());
-    while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            kind = Some(io.kind());
-        }
-        source = inner.source();
-    }
-    kind
 }

@@ -17,6 +17,10 @@ fn tcp(port: u16) -> Multiaddr {
     format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
 }
 
+fn quic(port: u16) -> Multiaddr {
+    format!("/ip4/127.0.0.1/udp/{port}/quic-v1").parse().unwrap()
+}
+
 async fn talk(one: &Node, other: &Node, number: u32) {
     one.send(&[envelope(number)]).await;
     other.send(&[envelope(number + 1)]).await;
@@ -139,6 +143,18 @@ async fn a_port_that_is_taken_is_replaced() {
     let address = one.address().await;
     let Some(Protocol::Tcp(port)) = address.iter().nth(1) else { panic!("a TCP address") };
     let other = Setup { listen: vec![tcp(port)], ..Setup::dialling(&address) }.start();
+    assert_ne!(other.address().await.iter().nth(1), address.iter().nth(1));
+    one.until_connected(&other).await;
+}
+
+/// A second daemon on one machine listened on no QUIC address: its transport hid that the error
+/// was a port in use, so no other port was tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quic_port_that_is_taken_is_replaced() {
+    let one = Setup { listen: vec![quic(0)], ..Setup::default() }.start();
+    let address = one.address().await;
+    let Some(Protocol::Udp(port)) = address.iter().nth(1) else { panic!("a UDP address") };
+    let other = Setup { listen: vec![quic(port)], ..Setup::dialling(&address) }.start();
     assert_ne!(other.address().await.iter().nth(1), address.iter().nth(1));
     one.until_connected(&other).await;
 }

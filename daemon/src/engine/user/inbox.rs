@@ -3,7 +3,7 @@
 use martlet_protocol::crypto::seal::{self, OpeningKeys};
 use martlet_protocol::crypto::session::{InboundSession, SessionGrant};
 use martlet_protocol::limits::{
-    ACK_REPLAY_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_DEVICE_MAX, REQUEST_MESSAGES_MAX,
+    ACK_REPLAY_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_CONTACT_MAX, REQUEST_MESSAGES_MAX,
     REQUEST_SESSIONS_MAX, REQUESTS_MAX, SESSION_AGE_MAX, SESSION_MESSAGES_MAX,
 };
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage};
@@ -136,7 +136,7 @@ impl User {
         if let Some(known) = self.inbound.get(&id) {
             return Ok(known.identity == identity && known.device == device);
         }
-        if !self.has_room_for(identity, device) {
+        if !self.has_room_for(identity) {
             return Ok(false);
         }
         if !self.contacts.contains_key(&identity) && !self.requests.contains_key(&identity) {
@@ -163,16 +163,15 @@ impl User {
         Ok(true)
     }
 
-    fn has_room_for(&self, identity: IdentityId, device: DeviceId) -> bool {
-        let of_sender =
-            |inbound: &&Inbound| inbound.identity == identity && inbound.device == device;
+    fn has_room_for(&self, identity: IdentityId) -> bool {
+        let sessions = || self.inbound.values().filter(|s| s.identity == identity).count();
         if self.contacts.contains_key(&identity) {
-            self.inbound.len() < INBOUND_SESSIONS_PER_DEVICE_MAX
-                || self.inbound.values().filter(of_sender).count() < INBOUND_SESSIONS_PER_DEVICE_MAX
+            // Counted only when it could matter.
+            self.inbound.len() < INBOUND_SESSIONS_PER_CONTACT_MAX
+                || sessions() < INBOUND_SESSIONS_PER_CONTACT_MAX
         } else {
-            let sessions = self.inbound.values().filter(|s| s.identity == identity).count();
             let is_known = self.requests.contains_key(&identity);
-            sessions < REQUEST_SESSIONS_MAX && (is_known || self.requests.len() < REQUESTS_MAX)
+            sessions() < REQUEST_SESSIONS_MAX && (is_known || self.requests.len() < REQUESTS_MAX)
         }
     }
 
