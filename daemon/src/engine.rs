@@ -98,7 +98,7 @@ pub struct Engine {
     /// The mailbox's transaction, kept open over several batches: what comes and goes in that time
     /// costs no page.
     mailbox_txn: Option<MailboxTxn>,
-    /// When the first change of that transaction was made.
+    /// Since when it has changes to commit, or neighbours wait to be told.
     mailbox_dirty_since: Option<UnixMillis>,
     /// Whom to tell, once it is committed, that their envelopes are on disk.
     stored: StoredFor,
@@ -159,6 +159,10 @@ impl Engine {
     #[must_use]
     pub fn commit_due(&self, now: UnixMillis) -> Option<Duration> {
         let since = self.mailbox_dirty_since?;
+        if now < since {
+            // The clock was set back: how long it has been can't be told.
+            return Some(Duration::ZERO);
+        }
         Some(MAILBOX_COMMIT_DELAY.saturating_sub(now.since(since)))
     }
 
@@ -286,7 +290,7 @@ impl Engine {
         }
         let waiting = std::mem::take(&mut effects.stored_replies);
         outlet.release(effects);
-        if mailbox.is_dirty() {
+        if mailbox.is_dirty() || !self.stored.is_empty() {
             self.mailbox_dirty_since.get_or_insert(now);
         }
         let is_due = !waiting.is_empty()

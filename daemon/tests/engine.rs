@@ -13,7 +13,7 @@ use martlet_protocol::control::{
 };
 use martlet_protocol::limits::{MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, SESSION_MESSAGES_MAX};
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Ack, Envelope, Header, UnixMillis};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, UnixMillis};
 use martlet_store::vault::keyfile::KeyFile;
 use martletd::engine::command::{
     AcceptRequest, AddContact, Command, CreateUser, DropRequest, GetHistory, GetStatus,
@@ -48,6 +48,7 @@ struct Node {
 struct Released {
     publish: Vec<Envelope>,
     acks: Vec<Ack>,
+    stored: Vec<EnvelopeId>,
 }
 
 impl Outlet for Released {
@@ -57,7 +58,9 @@ impl Outlet for Released {
         effects.answer();
     }
 
-    fn stored(&mut self, _stored: StoredFor) {}
+    fn stored(&mut self, stored: StoredFor) {
+        self.stored.extend(stored.into_values().flatten());
+    }
 }
 
 impl World {
@@ -152,7 +155,7 @@ impl World {
     /// otherwise sometimes repeated, in any order.
     fn gossip(&mut self, loss: f64) {
         for from in 0..self.nodes.len() {
-            let Released { publish, acks } = std::mem::take(&mut self.nodes[from].released);
+            let Released { publish, acks, .. } = std::mem::take(&mut self.nodes[from].released);
             let peer = self.nodes[from].peer;
             for to in (0..self.nodes.len()).filter(|to| *to != from) {
                 let mut inputs = Vec::new();
@@ -267,6 +270,23 @@ fn a_message_is_queued_then_sent_then_delivered() -> Result {
     assert_eq!(world.texts(1, "alice", Direction::In)?, expected);
     // What was proved received is gone: what is left in the mailbox are the two bundles.
     assert_eq!(world.call(2, GetStatus {})?.mailbox.envelopes, 2);
+    Ok(())
+}
+
+/// Who brought an envelope that was known already was told so only with the next commit, which on a
+/// quiet node was never: nothing had changed. And a clock set back put the commit off for as long.
+#[test]
+fn a_neighbour_is_told_what_is_stored_whatever_the_clock() -> Result {
+    let mut world = World::pair(8, 3)?;
+    let envelope = world.nodes[0].released.publish[0].clone();
+    for _ in 0..2 {
+        let brought = brought(world.nodes[0].peer, envelope.clone()).ok_or("no header")?;
+        world.run(2, vec![brought]);
+        assert!(world.nodes[2].released.stored.is_empty(), "not on disk yet");
+        world.now = world.now.minus(Duration::from_secs(3600));
+        world.run(2, vec![]);
+        assert_eq!(std::mem::take(&mut world.nodes[2].released.stored), [envelope.id()]);
+    }
     Ok(())
 }
 

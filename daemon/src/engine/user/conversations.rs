@@ -78,7 +78,9 @@ impl User {
         let held = self.held.get(&(identity, device))?;
         let (first, since) = held.since.first_key_value()?;
         let is_due = now.since(held.last_arrival) >= HOLD_BACK_IDLE_MAX
-            || now.since(*since) >= HOLD_BACK_MAX;
+            || now.since(*since) >= HOLD_BACK_MAX
+            // The clock was set back: how long it has been can't be told.
+            || now < *since;
         is_due.then_some(*first)
     }
 
