@@ -6,7 +6,7 @@ use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 
-use crate::support::{Node, Setup, Wire, WireState, envelope, network, until};
+use crate::support::{Node, SOON, Setup, Wire, WireState, envelope, network, until};
 
 /// A port that nobody listens on now.
 fn free_port() -> u16 {
@@ -45,11 +45,14 @@ async fn two_that_start_together_connect_within_a_second() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_starts_later_is_found() {
-    let port = free_port();
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = nobody.local_addr().unwrap().port();
     let one = Setup::dialling(&tcp(port)).start();
-    // Long enough for a failure and a back-off: the peer list asks the running task.
-    until("tried", async || one.net.peers().await.is_empty()).await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    // Tried twice in vain, so that the back-off has begun.
+    for _ in 0..2 {
+        drop(tokio::time::timeout(SOON, nobody.accept()).await.unwrap().unwrap());
+    }
+    drop(nobody);
     let other = Setup { listen: vec![tcp(port)], ..Setup::default() }.start();
     one.until_connected(&other).await;
     talk(&one, &other, 1).await;

@@ -302,19 +302,9 @@ impl User {
     pub(super) fn drop_old_sessions(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let life = SESSION_AGE_MAX + ENVELOPE_LIFETIME_MAX * 2;
         let now = turn.now;
-        let old: Vec<_> = self
-            .inbound
-            .iter()
-            .filter(|(_, inbound)| {
-                inbound.received == u128::MAX || now.since(inbound.received_at) > life
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in old {
-            self.remove_inbound(&id);
-            turn.vault()?.delete(&INBOUND_SESSIONS, Key::Named(&id.0))?;
-        }
-        Ok(())
+        self.forget_sessions(turn, |inbound| {
+            inbound.received == u128::MAX || now.since(inbound.received_at) > life
+        })
     }
 
     /// Forgets the sessions of `identity`.
@@ -323,13 +313,16 @@ impl User {
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<(), StoreError> {
-        let theirs: Vec<_> = self
-            .inbound
-            .iter()
-            .filter(|(_, inbound)| inbound.identity == identity)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in theirs {
+        self.forget_sessions(turn, |inbound| inbound.identity == identity)
+    }
+
+    fn forget_sessions(
+        &mut self,
+        turn: &mut Turn<'_>,
+        which: impl Fn(&Inbound) -> bool,
+    ) -> Result<(), StoreError> {
+        let sessions = self.inbound.iter().filter(|(_, inbound)| which(inbound));
+        for id in sessions.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.remove_inbound(&id);
             turn.vault()?.delete(&INBOUND_SESSIONS, Key::Named(&id.0))?;
         }

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use martlet_protocol::control::{Delivery, SendResponse};
-use martlet_protocol::crypto::seal::SealError;
-use martlet_protocol::crypto::session::{OutboundSession, SessionError};
+use martlet_protocol::crypto::session::OutboundSession;
 use martlet_protocol::limits::SESSION_AGE_MAX;
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, MessageId, stamp};
@@ -138,7 +137,7 @@ impl User {
                 &[bundle.recipient()],
                 &message,
             )
-            .map_err(|error| seal_defect(&error))?;
+            .map_err(|error| defect(&error))?;
             contents.push(content);
         }
         self.outbound.insert(identity, Outbound { session, created_at: now });
@@ -354,10 +353,6 @@ fn message_of(record: &MessageRecord) -> Message {
 
 /// A session that refuses to seal what was checked before: a defect, which must not lose the
 /// message silently, so the batch is undone and the sender told.
-fn defect(error: &SessionError) -> StoreError {
-    StoreError::Failed { reason: error.to_string() }
-}
-
-fn seal_defect(error: &SealError) -> StoreError {
+fn defect(error: &dyn std::error::Error) -> StoreError {
     StoreError::Failed { reason: error.to_string() }
 }
