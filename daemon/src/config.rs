@@ -10,6 +10,7 @@
 //! mailbox_bytes_max = 1073741824
 //! log = "info"
 //! log_format = "text"                     # or "json"
+//! metrics_listen = "127.0.0.1:9464"       # default: metrics on the control socket only
 //! user = true                             # false: a mailbox for others, no identity of its own
 //! ```
 //!
@@ -25,10 +26,12 @@ use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
 
 pub mod address;
+mod loopback;
 pub mod paths;
 mod settings;
 
 pub use address::{AddressError, DialAddress, ListenAddress, PORT_DEFAULT};
+pub use loopback::{LoopbackAddress, LoopbackError};
 pub use settings::{MailboxBytes, Settings};
 
 use crate::logging::LogFilter;
@@ -56,6 +59,8 @@ pub struct Config {
     pub log: LogFilter,
     /// How it is logged.
     pub log_format: LogFormat,
+    /// Where metrics are served beside the control socket.
+    pub metrics_listen: Option<LoopbackAddress>,
     /// Whether an identity may be made and used here.
     pub user: bool,
 }
@@ -165,6 +170,7 @@ impl Config {
             mailbox_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_bytes_max)),
             log: Some(self.log.clone()),
             log_format: Some(self.log_format),
+            metrics_listen: self.metrics_listen,
             user: Some(self.user),
         })
     }
@@ -191,6 +197,7 @@ impl Config {
                 .map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get),
             log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
+            metrics_listen: settings.metrics_listen,
             user: settings.user.unwrap_or(true),
         })
     }
@@ -317,6 +324,10 @@ mod tests {
         assert!(too_small.contains("line 1"), "{too_small}");
         assert!(too_small.contains("1048576"), "{too_small}");
 
+        let not_loopback = refused("metrics_listen = \"0.0.0.0:9464\"\n");
+        assert!(not_loopback.contains("line 1"), "{not_loopback}");
+        assert!(not_loopback.contains("127.0.0.1:9464"), "{not_loopback}");
+
         let bad_filter = refused("log = \"martletd=loud\"\n");
         assert!(bad_filter.contains("line 1"), "{bad_filter}");
 
@@ -366,7 +377,8 @@ mod tests {
     #[test]
     fn what_is_printed_is_a_file_that_gives_the_same() {
         let text = "data_dir = \"/d\"\nlisten = [\"/ip4/0.0.0.0/tcp/0\"]\nlog = \"debug,yamux=warn\"\n\
-                    static_peers = [\"/ip4/10.0.0.1/udp/1/quic-v1\"]\nlog_format = \"json\"\nuser = false\n";
+                    static_peers = [\"/ip4/10.0.0.1/udp/1/quic-v1\"]\nlog_format = \"json\"\n\
+                    metrics_listen = \"127.0.0.1:0\"\nuser = false\n";
         let config = load(text, Settings::default()).unwrap();
         assert_eq!(load(&config.to_toml().unwrap(), Settings::default()).unwrap(), config);
         let config = load("", Settings::default()).unwrap();

@@ -4,12 +4,14 @@
 //! credentials before a byte of theirs is read: the daemon's own user and root are served, anyone
 //! else hears `403` and is disconnected. The endpoints are those of [`martlet_protocol::control`].
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use libp2p::PeerId;
 use tokio::sync::watch;
 
 use crate::engine::EngineHandle;
+use crate::metrics::MetricsSource;
 use crate::net::NetHandle;
 
 mod contact;
@@ -17,6 +19,7 @@ mod event;
 mod extract;
 mod listener;
 mod message;
+mod metrics;
 mod peer;
 mod problem;
 mod router;
@@ -34,6 +37,10 @@ pub struct ControlContext {
     pub engine: EngineHandle,
     /// The network.
     pub net: NetHandle,
+    /// What is counted.
+    pub metrics: MetricsSource,
+    /// Where metrics are served by TCP.
+    pub metrics_listen: Option<SocketAddr>,
     /// The network's name.
     pub network: String,
     /// This node's peer id.
@@ -73,6 +80,10 @@ impl Shared {
 
     fn net(&self) -> &NetHandle {
         &self.0.context.net
+    }
+
+    fn metrics(&self) -> &MetricsSource {
+        &self.0.context.metrics
     }
 
     fn context(&self) -> &ControlContext {

@@ -40,6 +40,7 @@ use martlet_store::{MailboxTxn, StoreError, Vault};
 use rand_chacha::ChaCha20Rng;
 use tokio::sync::oneshot;
 
+use crate::metrics::Metrics;
 use crate::net::{NetEvent, Stored};
 use turn::{Call, Job, Turn};
 use user::User;
@@ -58,6 +59,8 @@ pub struct EngineConfig {
     pub network: NetworkDescriptor,
     /// Bytes of envelopes held at most.
     pub mailbox_bytes_max: u64,
+    /// Where the engine counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Why the engine could not start.
@@ -119,6 +122,7 @@ impl Engine {
             cache_bytes: MAILBOX_CACHE_BYTES,
         };
         let mailbox = Arc::new(Mailbox::open(&config.data_dir.join("mailbox.redb"), options)?);
+        config.metrics.engine.quota_bytes.set(config.mailbox_bytes_max);
         let key_file = KeyFile::read(&key_file_path(&config.data_dir))?;
         let has_passphrase = key_file.as_ref().is_some_and(KeyFile::has_passphrase);
         let recover = match &key_file {
@@ -260,10 +264,10 @@ impl Engine {
                 self.swept_at = turn.now;
             }
         }
-        match &mut self.user {
-            Some(user) => user.tick(turn),
-            None => Ok(()),
+        if let Some(user) = &mut self.user {
+            user.tick(turn)?;
         }
+        self.measure(turn)
     }
 
     fn look_at_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
@@ -276,7 +280,10 @@ impl Engine {
     /// Commits the vault, releases, commits the mailbox if that is due, releases.
     fn commit(&mut self, mut turn: Turn<'_>, outlet: &mut impl Outlet) -> Result<(), StoreError> {
         let vault_result = match &mut self.user {
-            Some(user) => user.flush(&mut turn).and_then(|()| turn.commit_vault()),
+            Some(user) => {
+                let commits = &self.config.metrics.engine.vault;
+                user.flush(&mut turn).and_then(|()| turn.commit_vault(commits))
+            }
             None => Ok(()),
         };
         if let Err(error) = vault_result {
@@ -307,13 +314,27 @@ impl Engine {
         Ok(())
     }
 
+    /// Sets the metrics that are states.
+    fn measure(&self, turn: &Turn<'_>) -> Result<(), StoreError> {
+        let metrics = &self.config.metrics.engine;
+        metrics.set_mailbox(&turn.mailbox().stats()?);
+        metrics.orphans.set(u64::try_from(self.orphan_acks.len()).unwrap_or(u64::MAX));
+        metrics.outbox.set(self.user.as_ref().map_or(0, User::outbox_len));
+        metrics.unlocked.set(u64::from(self.user.is_some()));
+        Ok(())
+    }
+
     fn commit_mailbox(
         &mut self,
         mailbox: MailboxTxn,
         waiting: Vec<(oneshot::Sender<Stored>, bool)>,
         outlet: &mut impl Outlet,
     ) -> Result<(), StoreError> {
-        let result = mailbox.commit();
+        let result = if mailbox.is_dirty() {
+            self.config.metrics.engine.mailbox.observe(|| mailbox.commit())
+        } else {
+            mailbox.commit()
+        };
         self.mailbox_dirty_since = None;
         let answer = if result.is_ok() { Stored::All } else { Stored::Full };
         for (reply, refused) in waiting {

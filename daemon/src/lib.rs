@@ -9,6 +9,7 @@ pub mod control;
 pub mod engine;
 pub mod lock;
 pub mod logging;
+pub mod metrics;
 pub mod net;
 pub mod peer_key;
 pub mod run;

@@ -27,6 +27,8 @@ use martlet_protocol::{Ack, Envelope, EnvelopeId, Header};
 use martlet_store::Mailbox;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::metrics::Metrics;
+
 pub use clock::{Clock, SystemClock};
 
 use task::Command;
@@ -44,6 +46,8 @@ pub struct NetConfig {
     pub static_peers: Vec<Multiaddr>,
     /// Whether to find peers by mDNS.
     pub mdns: bool,
+    /// Where the network counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Why the network could not be started.
@@ -237,6 +241,18 @@ impl NetHandle {
     /// Addresses listened on, each with `/p2p/<peer id>`.
     pub async fn listen_addresses(&self) -> Vec<Multiaddr> {
         self.ask(Command::ListenAddresses).await.unwrap_or_default()
+    }
+
+    /// Sets the metrics that are states (peers, meshes, queues), and returns once they are set.
+    pub async fn measure(&self) {
+        // No answer: the network has stopped, and there is nothing more to measure.
+        self.ask(Command::Measure).await.unwrap_or_default();
+    }
+
+    /// Commands that wait for the task.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.commands.max_capacity() - self.commands.capacity()
     }
 
     /// This node's peer id.

@@ -2,6 +2,7 @@
 //! in the opposite order.
 
 use std::io;
+use std::sync::Arc;
 
 use libp2p::identity::Keypair;
 use martlet_store::StoreError;
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::control::{self, BindError, ControlContext};
 use crate::engine::{self, EngineConfig, EngineError, EngineHandle};
 use crate::lock::{DataDirLock, LockError};
+use crate::metrics::{self, Metrics, MetricsSource};
 use crate::net::{self, NetConfig, NetError, NetHandle, shorten};
 use crate::peer_key::{self, PeerKeyError};
 
@@ -38,6 +40,9 @@ pub enum DaemonError {
     /// The network can't be started.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// The metrics' port can't be had.
+    #[error(transparent)]
+    Metrics(#[from] metrics::BindError),
     /// The engine's thread is gone: a defect.
     #[error("the engine has ended unexpectedly; please report this with the log")]
     EngineEnded,
@@ -67,6 +72,7 @@ impl DaemonError {
             | Self::Lock(_)
             | Self::Bind(_)
             | Self::Net(_)
+            | Self::Metrics(_)
             | Self::EngineEnded
             | Self::Runtime(_) => return false,
         };
@@ -94,12 +100,23 @@ async fn run(config: Config) -> Result<(), DaemonError> {
     // Early: a socket that can't be had costs nothing yet. Who connects now is answered once the
     // rest has started.
     let socket = control::bind(&config.socket)?;
+    let metrics_port = match config.metrics_listen {
+        Some(address) => Some(metrics::bind(address).await?),
+        None => None,
+    };
+    let metrics_listen = metrics_port.as_ref().map(|(_, address)| *address);
     let parts = Parts::start(&config, keypair).await?;
+    let _metrics = metrics_port.map(|(listener, address)| {
+        tracing::info!(%address, "metrics are served");
+        metrics::serve(listener, parts.metrics.clone())
+    });
     let server = control::serve(
         socket,
         ControlContext {
             engine: parts.engine.clone(),
             net: parts.net.clone(),
+            metrics: parts.metrics.clone(),
+            metrics_listen,
             network: config.network.name.clone(),
             peer_id: parts.net.peer_id(),
             user: config.user,
@@ -130,14 +147,17 @@ async fn run(config: Config) -> Result<(), DaemonError> {
 struct Parts {
     engine: EngineHandle,
     net: NetHandle,
+    metrics: MetricsSource,
 }
 
 impl Parts {
     async fn start(config: &Config, keypair: Keypair) -> Result<Self, DaemonError> {
+        let metrics = Arc::new(Metrics::new());
         let engine_config = EngineConfig {
             data_dir: config.data_dir.clone(),
             network: config.network.clone(),
             mailbox_bytes_max: config.mailbox_bytes_max,
+            metrics: Arc::clone(&metrics),
         };
         let (engine, mailbox) = engine::spawn(engine_config)?;
         let net_config = NetConfig {
@@ -150,10 +170,12 @@ impl Parts {
                 .map(|address| address.as_multiaddr().clone())
                 .collect(),
             mdns: config.mdns,
+            metrics: Arc::clone(&metrics),
         };
         let net = net::spawn(net_config, mailbox, engine.clone())?;
         engine.attach_net(net.clone()).await;
-        Ok(Self { engine, net })
+        let metrics = MetricsSource { metrics, engine: engine.clone(), net: net.clone() };
+        Ok(Self { engine, net, metrics })
     }
 
     /// The network first, so that the engine hears of everything that it was given.

@@ -241,6 +241,16 @@ pub const CONTROL_REFUSALS_MAX: usize = 16;
 pub const CONTROL_REFUSAL_LINGER_MAX: Duration = Duration::from_secs(1);
 /// How long a stopping daemon waits for requests that are being answered.
 pub const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
+/// How long a scrape of the metrics waits for the network's part: it is most wanted when something
+/// hangs, and Prometheus gives up after ten seconds.
+pub const METRICS_ANSWER_MAX: Duration = Duration::from_secs(1);
+/// Connections to the metrics' TCP port at a time: scrapers are few; more wait their turn.
+pub const METRICS_CONNECTIONS_MAX: usize = 8;
+/// How long one connection to the metrics' TCP port may last, request and answer: as long as
+/// Prometheus waits.
+pub const METRICS_CONNECTION_MAX: Duration = Duration::from_secs(10);
+/// Longest request line and headers on the metrics' TCP port, bytes: no cookies are sent there.
+pub const METRICS_HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How often a follower of events hears a comment when nothing happens: under the idle time-outs of
 /// common proxies and clients.
 pub const EVENTS_KEEP_ALIVE: Duration = Duration::from_secs(15);

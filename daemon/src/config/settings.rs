@@ -8,7 +8,7 @@ use martlet_protocol::limits::MAILBOX_BYTES_MIN;
 use serde::{Deserialize, Serialize};
 
 use super::address::{DialAddress, ListenAddress};
-use super::{ConfigError, LogFormat};
+use super::{ConfigError, LogFormat, LoopbackAddress};
 use crate::logging::LogFilter;
 
 /// The keys of the configuration, each of them optional.
@@ -71,6 +71,12 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_format: Option<LogFormat>,
 
+    /// Loopback address to serve metrics for Prometheus on, beside the control socket; every user of
+    /// this machine can read them there [default: none]
+    #[arg(long, env = "MARTLET_METRICS_LISTEN", value_name = "IP:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<LoopbackAddress>,
+
     /// Whether an identity may be made and used here; false for a pure mailbox node [default: true]
     #[arg(long, env = "MARTLET_USER", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,6 +119,7 @@ impl Settings {
             mailbox_bytes_max: self.mailbox_bytes_max.or(below.mailbox_bytes_max),
             log: self.log.or(below.log),
             log_format: self.log_format.or(below.log_format),
+            metrics_listen: self.metrics_listen.or(below.metrics_listen),
             user: self.user.or(below.user),
         }
     }

@@ -30,6 +30,7 @@ pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Stat
     context.network.clone_into(&mut status.network);
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();
+    status.metrics_listen = context.metrics_listen.map(|address| address.to_string());
     let connected = peers.iter().filter(|peer| peer.connected).count();
     status.peers_connected = u32::try_from(connected).unwrap_or(u32::MAX);
     Ok(Json(status))

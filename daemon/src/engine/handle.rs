@@ -119,6 +119,12 @@ impl EngineHandle {
         self.events.subscribe()
     }
 
+    /// Inputs that wait for the engine's thread.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.orders.max_capacity() - self.orders.capacity()
+    }
+
     /// Waits until the engine's thread has ended, which is a defect while nothing has asked for it.
     pub async fn ended(&self) {
         self.orders.closed().await;

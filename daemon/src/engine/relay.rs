@@ -23,7 +23,15 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let mut is_full = false;
         for received in envelopes {
-            match self.take_envelope(turn, &received)? {
+            let inserted = self.take_envelope(turn, &received)?;
+            let metrics = &self.config.metrics.envelopes;
+            match inserted {
+                Inserted::New { .. } => &metrics.new,
+                Inserted::Known | Inserted::Purged => &metrics.duplicate,
+                Inserted::Full => &metrics.refused.full,
+            }
+            .inc();
+            match inserted {
                 Inserted::New { .. } | Inserted::Known | Inserted::Purged => {
                     turn.effects.stored.entry(from).or_default().push(received.id);
                 }
@@ -59,17 +67,27 @@ impl Engine {
         if let Some(user) = &mut self.user {
             user.note_ack(turn, &ack)?;
         }
+        let metrics = &self.config.metrics.acks;
         match turn.mailbox_mut().acknowledge(&ack)? {
             Acknowledged::NoEnvelope => {
+                metrics.orphan.inc();
                 let acks = self.orphan_acks.get_or_insert_mut(ack.envelope, Vec::new);
                 if acks.len() < ORPHAN_ACKS_PER_ENVELOPE_MAX && !acks.contains(&ack) {
                     acks.push(ack);
                 }
             }
-            Acknowledged::Accepted
-            | Acknowledged::Purged
-            | Acknowledged::Invalid
-            | Acknowledged::Known => {}
+            Acknowledged::Accepted => {
+                metrics.accepted.inc();
+            }
+            Acknowledged::Purged => {
+                metrics.purged.inc();
+            }
+            Acknowledged::Invalid => {
+                metrics.invalid.inc();
+            }
+            Acknowledged::Known => {
+                metrics.known.inc();
+            }
         }
         Ok(())
     }

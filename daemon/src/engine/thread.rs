@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::handle::{EngineHandle, Order};
 use super::turn::{Effects, Outlet};
 use super::{Engine, EngineConfig, EngineError, Input, StoredFor};
+use crate::metrics::Metrics;
 use crate::net::NetHandle;
 
 /// Events a follower may be behind before it reads the log instead.
@@ -38,6 +39,7 @@ enum Outgoing {
 /// [`EngineError`].
 pub fn spawn(config: EngineConfig) -> Result<(EngineHandle, Arc<Mailbox>), EngineError> {
     let data_dir = config.data_dir.clone();
+    let metrics = Arc::clone(&config.metrics);
     let engine = Engine::open(config)?;
     let mailbox = engine.mailbox();
     let (orders, inbox) = mpsc::channel(ENGINE_QUEUE_MAX);
@@ -49,7 +51,7 @@ pub fn spawn(config: EngineConfig) -> Result<(EngineHandle, Arc<Mailbox>), Engin
     let runtime = Handle::current();
     std::thread::Builder::new()
         .name("engine".into())
-        .spawn(move || run(engine, runtime, inbox, outlet))?;
+        .spawn(move || run(engine, runtime, inbox, outlet, &metrics))?;
     Ok((EngineHandle { orders, events, data_dir }, mailbox))
 }
 
@@ -65,6 +67,7 @@ fn run(
     runtime: Handle,
     mut inbox: mpsc::Receiver<Order>,
     mut outlet: ThreadOutlet,
+    metrics: &Metrics,
 ) {
     let mut rng = ChaCha20Rng::from_seed(rand::random());
     let mut orders = Vec::with_capacity(ENGINE_BATCH_MAX);
@@ -88,6 +91,9 @@ fn run(
                 Order::AttachNet(net) => outlet.attach(net),
                 Order::Shutdown(done) => shutdown.push(done),
             }
+        }
+        if !inputs.is_empty() {
+            metrics.engine.batch_inputs.observe(inputs.len() as f64);
         }
         engine.run_batch(inputs, now(), &mut rng, &mut outlet);
         if !shutdown.is_empty() {

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::command::Command;
 use super::{Engine, StoredFor};
+use crate::metrics::Commit;
 use crate::net::Stored;
 
 /// Takes effects once what they rest on is on disk.
@@ -108,8 +109,9 @@ impl<'a> Turn<'a> {
         self.vault = Some(txn);
     }
 
-    pub(super) fn commit_vault(&mut self) -> Result<(), StoreError> {
+    pub(super) fn commit_vault(&mut self, commits: &Commit) -> Result<(), StoreError> {
         match self.vault.take() {
+            Some(txn) if txn.is_dirty() => commits.observe(|| txn.commit()),
             Some(txn) => txn.commit(),
             None => Ok(()),
         }

@@ -50,7 +50,7 @@ pub(super) fn swarm(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
         ),
         gossip: gossip::behaviour(&config.network, topics)?,
-        sync: sync::behaviour(&config.network)?,
+        sync: sync::behaviour(&config.network, &config.metrics)?,
         mdns: discovery(config.mdns, peer_id).into(),
     };
     let config =

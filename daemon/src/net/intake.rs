@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::gossip::Topics;
 use super::{Clock, NetEvent, NetSink, Received};
+use crate::metrics::Metrics;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -60,6 +61,7 @@ pub(super) struct Intake {
     /// Bytes of gossip that the sink has not taken yet.
     backlog: Arc<AtomicUsize>,
     queue: mpsc::Sender<(NetEvent, usize)>,
+    metrics: Arc<Metrics>,
     /// The way without the queue, for when nothing waits in it.
     direct: Direct,
 }
@@ -87,6 +89,7 @@ impl Intake {
         topics: Topics,
         clock: Arc<dyn Clock>,
         sink: Arc<impl NetSink>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let (queue, waiting) = mpsc::channel(GOSSIP_BATCHES_MAX);
         let backlog = Arc::new(AtomicUsize::new(0));
@@ -101,6 +104,7 @@ impl Intake {
             acks: HashMap::new(),
             backlog,
             queue,
+            metrics,
         }
     }
 
@@ -114,9 +118,13 @@ impl Intake {
         data: &[u8],
     ) -> Verdict {
         let verdict = if topic == self.topics.acks() {
-            self.ack_batch(from, data)
+            self.ack_batch(from, data).inspect_err(|_| {
+                self.metrics.acks.batches_invalid.inc();
+            })
         } else {
-            self.envelope(from, topic, id, data)
+            self.envelope(from, topic, id, data).inspect_err(|error| {
+                self.metrics.envelopes.refused.by(error).inc();
+            })
         };
         match verdict {
             Ok(verdict) => verdict,
@@ -129,6 +137,7 @@ impl Intake {
 
     /// Counts something that no honest peer sends.
     pub(super) fn count_invalid(&mut self, from: PeerId) -> Verdict {
+        self.metrics.net.faults.inc();
         let share = self.share(from);
         share.invalid += 1;
         if share.invalid >= INVALID_PER_PEER_PER_MINUTE_MAX {
@@ -155,6 +164,16 @@ impl Intake {
         !(self.envelopes.is_empty() && self.acks.is_empty())
     }
 
+    /// Batches that wait for the sink.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Bytes that the sink has not taken yet.
+    pub(super) fn backlog_bytes(&self) -> usize {
+        self.backlog.load(Ordering::Relaxed)
+    }
+
     /// Forgets the share of a peer that is gone for over a minute.
     pub(super) fn forget_old_shares(&mut self) {
         let now = Instant::now();
@@ -170,6 +189,7 @@ impl Intake {
     ) -> Result<Verdict, EnvelopeError> {
         let share = self.share(from);
         if share.envelopes >= ENVELOPES_PER_PEER_PER_MINUTE_MAX {
+            self.metrics.envelopes.refused.rate.inc();
             return Ok(Verdict::Ignore);
         }
         share.envelopes += 1;
@@ -181,17 +201,25 @@ impl Intake {
         };
         let header = match envelope.check(&id, &self.network, self.clock.now()) {
             Ok(header) => header,
-            Err(EnvelopeError::Expired) => return Ok(Verdict::Ignore),
+            Err(error @ EnvelopeError::Expired) => {
+                self.metrics.envelopes.refused.by(&error).inc();
+                return Ok(Verdict::Ignore);
+            }
             // Bad, but not counted: where a clock runs ahead, an honest peer passes it on.
-            Err(EnvelopeError::FarFuture) => return Ok(Verdict::Reject),
+            Err(error @ EnvelopeError::FarFuture) => {
+                self.metrics.envelopes.refused.by(&error).inc();
+                return Ok(Verdict::Reject);
+            }
             Err(error) => return Err(error),
         };
         if self.topics.envelopes(header.shard) != Some(topic) {
             return Err(EnvelopeError::WrongShard { found: header.shard.0 });
         }
         if !self.reserve(data.len()) {
+            self.metrics.envelopes.refused.shed.inc();
             return Ok(Verdict::Shed);
         }
+        self.metrics.envelopes.received_by_gossip.inc();
         let batch = self.envelopes.entry(from).or_default();
         batch.bytes += data.len();
         batch.items.push(Received { id, envelope, header });
@@ -203,6 +231,7 @@ impl Intake {
 
     fn ack_batch(&mut self, from: PeerId, data: &[u8]) -> Result<Verdict, EnvelopeError> {
         if self.share(from).acks >= ACKS_PER_PEER_PER_MINUTE_MAX {
+            self.metrics.acks.batches_rate.inc();
             return Ok(Verdict::Ignore);
         }
         let acks: Vec<Ack> = codec::decode(data, GOSSIP_BYTES_MAX)?;
@@ -215,6 +244,7 @@ impl Intake {
         let share = self.share(from);
         share.acks = share.acks.saturating_add(u32::try_from(acks.len()).unwrap_or(u32::MAX));
         if !self.reserve(data.len()) {
+            self.metrics.acks.batches_shed.inc();
             return Ok(Verdict::Shed);
         }
         let batch = self.acks.entry(from).or_default();
@@ -336,8 +366,13 @@ mod tests {
         let network = NetworkDescriptor { shard_bits: 1, ..Default::default() };
         let gate = Arc::new(Gate { open: tokio::sync::Semaphore::new(0), taken: Mutex::default() });
         let topics = Topics::new(&network);
-        let intake =
-            Intake::new(network.clone(), topics, Arc::new(|| NOW), Arc::new(Arc::clone(&gate)));
+        let intake = Intake::new(
+            network.clone(),
+            topics,
+            Arc::new(|| NOW),
+            Arc::new(Arc::clone(&gate)),
+            Arc::default(),
+        );
         (intake, gate, network)
     }
 

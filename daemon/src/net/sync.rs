@@ -22,17 +22,19 @@ use martlet_store::{Mailbox, MailboxView, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Clock, NetError, NetEvent, NetSink, Received, Stored};
+use crate::metrics::{EnvelopeMetrics, Metrics};
 use codec::SyncCodec;
 
 /// The request-response behaviour of the network's sync protocol.
 pub(super) fn behaviour(
     network: &NetworkDescriptor,
+    metrics: &Arc<Metrics>,
 ) -> Result<request_response::Behaviour<SyncCodec>, NetError> {
     let name = &network.name;
     let protocol = StreamProtocol::try_from_owned(format!("/martlet/{name}/sync/1"))
         .map_err(|error| NetError::Name { name: name.clone(), reason: error.to_string() })?;
     Ok(request_response::Behaviour::with_codec(
-        SyncCodec,
+        SyncCodec::new(Arc::clone(metrics)),
         [(protocol, ProtocolSupport::Full)],
         request_response::Config::default()
             .with_request_timeout(SYNC_REQUEST_TIMEOUT)
@@ -177,6 +179,8 @@ pub(super) struct Context<S> {
     pub(super) clock: Arc<dyn Clock>,
     /// The network.
     pub(super) network: NetworkDescriptor,
+    /// Where syncs are counted.
+    pub(super) metrics: Arc<Metrics>,
     /// The swarm's task.
     pub(super) swarm: mpsc::Sender<ToSwarm>,
 }
@@ -224,9 +228,11 @@ impl<S: NetSink> Context<S> {
         mut take_wanted: impl FnMut(&EnvelopeId) -> bool,
     ) -> Result<Vec<Received>, SyncError> {
         let now = self.clock.now();
+        let EnvelopeMetrics { refused, received_by_sync, .. } = &self.metrics.envelopes;
         let mut received = Vec::with_capacity(envelopes.len());
         for envelope in envelopes {
             if envelope.content.len() > ENVELOPE_BYTES_MAX {
+                refused.invalid.inc();
                 return Err(SyncError::TooMany {
                     what: "bytes of an envelope",
                     found: envelope.content.len(),
@@ -235,14 +241,20 @@ impl<S: NetSink> Context<S> {
             }
             let id = envelope.id();
             if !take_wanted(&id) {
+                refused.unasked.inc();
                 return Err(SyncError::NotAskedFor { id });
             }
             match envelope.check(&id, &self.network, now) {
                 Ok(header) => received.push(Received { id, envelope, header }),
-                Err(EnvelopeError::Expired | EnvelopeError::FarFuture) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    refused.by(&error).inc();
+                    if !matches!(error, EnvelopeError::Expired | EnvelopeError::FarFuture) {
+                        return Err(error.into());
+                    }
+                }
             }
         }
+        received_by_sync.inc_by(u64::try_from(received.len()).unwrap_or(u64::MAX));
         Ok(received)
     }
 }

@@ -1,6 +1,7 @@
 //! The task that owns the swarm. It never waits for anything but events, commands and timers.
 
 mod events;
+mod measure;
 mod publish;
 mod timers;
 
@@ -53,6 +54,8 @@ pub(super) enum Command {
     Dial(Multiaddr),
     /// List addresses listened on.
     ListenAddresses(oneshot::Sender<Vec<Multiaddr>>),
+    /// Set the metrics that are states.
+    Measure(oneshot::Sender<()>),
     /// Stop.
     Shutdown(oneshot::Sender<()>),
 }
@@ -86,12 +89,13 @@ pub(super) fn start<S: NetSink>(
         sink: Arc::clone(&sink),
         clock: Arc::clone(&clock),
         network: config.network.clone(),
+        metrics: Arc::clone(&config.metrics),
         swarm: to_swarm,
     });
     let task = Task {
         local,
         identify_protocol: behaviour::identify_protocol(&config.network.name),
-        intake: Intake::new(config.network, topics.clone(), clock, sink),
+        intake: Intake::new(config.network, topics.clone(), clock, sink, config.metrics),
         responder: Arc::new(Responder::new(Arc::clone(&context))),
         outgoing: Outgoing::new(topics),
         requests: HashMap::new(),
@@ -220,6 +224,12 @@ impl<S: NetSink> Task<S> {
                     .map(|address| address.clone().with(Protocol::P2p(local)))
                     .collect();
                 reply.send(addresses).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Measure(reply) => {
+                self.measure();
+                // Whoever asked may have gone.
+                reply.send(()).unwrap_or_default();
                 Timers::Same
             }
             // Handled by the loop, which ends.

@@ -8,5 +8,6 @@ mod daemon;
 mod events;
 mod files;
 mod http;
+mod metrics;
 mod users;
 mod verbs;

@@ -89,6 +89,7 @@ impl Setup {
             listen: self.listen,
             static_peers: self.static_peers,
             mdns: false,
+            metrics: Default::default(),
         };
         let net = net::spawn(config, Arc::clone(&mailbox), Sink { events }).unwrap();
         let engine = Engine {

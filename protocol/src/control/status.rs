@@ -26,6 +26,9 @@ pub struct Status {
     pub peer_id: String,
     /// Addresses listened on, with the peer id at the end: what others can dial.
     pub listen: Vec<String>,
+    /// Where metrics are served by TCP; absent where they are only on the control socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<String>,
     /// Peers connected.
     pub peers_connected: u32,
     /// How full the mailbox is.

@@ -210,6 +210,7 @@ fn status_and_identity() {
         peer_id: "12D3".into(),
         listen: vec!["/ip4/127.0.0.1/tcp/1".into()],
         peers_connected: 3,
+        metrics_listen: None,
         mailbox: MailboxStatus { envelopes: 1, bytes: 2, bytes_max: 3 },
         outbox: Some(0),
         unread: None,

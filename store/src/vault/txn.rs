@@ -179,6 +179,12 @@ impl VaultTxn {
         self.with_table(collection.name, |table| table.len())
     }
 
+    /// Whether it changed anything.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.tables.borrow().iter().any(Layer::is_dirty)
+    }
+
     /// Writes everything to disk, and returns once it is there. Free of charge if nothing changed.
     ///
     /// # Errors

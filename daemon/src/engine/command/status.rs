@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::turn::{Fault, Turn};
 use crate::engine::user::User;
 
-/// The daemon's state. `peer_id`, `listen` and `peers_connected` are left for the control task to
+/// The daemon's state. `peer_id`, `listen`, `metrics_listen` and `peers_connected` are left for the control task to
 /// fill in.
 #[derive(Debug)]
 pub struct GetStatus {}
@@ -42,6 +42,7 @@ impl Command for GetStatus {
             network: engine.config.network.name.clone(),
             peer_id: String::new(),
             listen: Vec::new(),
+            metrics_listen: None,
             peers_connected: 0,
             mailbox: MailboxStatus {
                 envelopes: stats.envelopes,

@@ -1,6 +1,7 @@
 //! Requests and responses on a stream: one CBOR value each, which the end of the stream ends.
 
 use std::io;
+use std::sync::Arc;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::{StreamProtocol, request_response};
@@ -9,9 +10,20 @@ use martlet_protocol::limits::{SYNC_REQUEST_BYTES_MAX, SYNC_RESPONSE_BYTES_MAX};
 use martlet_protocol::sync::{Request, Response};
 use serde::de::DeserializeOwned;
 
-/// The codec.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::net) struct SyncCodec;
+use crate::metrics::{Frame, Metrics};
+
+/// The codec. It counts the bytes that it reads and writes.
+#[derive(Debug, Clone, Default)]
+pub(in crate::net) struct SyncCodec {
+    metrics: Arc<Metrics>,
+}
+
+impl SyncCodec {
+    /// One that counts there.
+    pub(in crate::net) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics }
+    }
+}
 
 impl request_response::Codec for SyncCodec {
     type Protocol = StreamProtocol;
@@ -22,14 +34,18 @@ impl request_response::Codec for SyncCodec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        read(io, SYNC_REQUEST_BYTES_MAX).await
+        let (request, bytes) = read(io, SYNC_REQUEST_BYTES_MAX).await?;
+        self.metrics.sync.received.count(Frame::from(&request), bytes);
+        Ok(request)
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Response>
     where
         T: AsyncRead + Unpin + Send,
     {
-        read(io, SYNC_RESPONSE_BYTES_MAX).await
+        let (response, bytes) = read(io, SYNC_RESPONSE_BYTES_MAX).await?;
+        self.metrics.sync.received.count(Frame::from(&response), bytes);
+        Ok(response)
     }
 
     async fn write_request<T>(
@@ -41,7 +57,9 @@ impl request_response::Codec for SyncCodec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        io.write_all(&codec::encode(&request)).await
+        let bytes = codec::encode(&request);
+        self.metrics.sync.sent.count(Frame::from(&request), bytes.len());
+        io.write_all(&bytes).await
     }
 
     async fn write_response<T>(
@@ -53,20 +71,25 @@ impl request_response::Codec for SyncCodec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        io.write_all(&codec::encode(&response)).await
+        let bytes = codec::encode(&response);
+        self.metrics.sync.sent.count(Frame::from(&response), bytes.len());
+        io.write_all(&bytes).await
     }
 }
 
-/// Reads to the end of the stream, at most one byte over `max`: then it is too long.
+/// Reads to the end of the stream, at most one byte over `max`: then it is too long. Returns the
+/// value and how many bytes it had.
 async fn read<T: DeserializeOwned>(
     io: &mut (impl AsyncRead + Unpin + Send),
     max: usize,
-) -> io::Result<T> {
+) -> io::Result<(T, usize)> {
     let mut bytes = Vec::new();
     io.take(u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1))
         .read_to_end(&mut bytes)
         .await?;
-    codec::decode(&bytes, max).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    codec::decode(&bytes, max)
+        .map(|value| (value, bytes.len()))
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 #[cfg(test)]
@@ -85,27 +108,29 @@ mod tests {
     async fn requests_round_trip() {
         let request = Request::Fetch(vec![EnvelopeId([7; 32]); 3]);
         let mut wire = Cursor::new(Vec::new());
-        SyncCodec.write_request(&PROTOCOL, &mut wire, request.clone()).await.unwrap();
+        SyncCodec::default().write_request(&PROTOCOL, &mut wire, request.clone()).await.unwrap();
         wire.set_position(0);
-        assert_eq!(SyncCodec.read_request(&PROTOCOL, &mut wire).await.unwrap(), request);
+        assert_eq!(SyncCodec::default().read_request(&PROTOCOL, &mut wire).await.unwrap(), request);
     }
 
     #[tokio::test]
     async fn garbage_and_trailing_bytes_are_errors() {
         for bytes in [&b""[..], b"\xff\xff", b"\x1b\xff\xff\xff\xff\xff\xff\xff\xff"] {
             let mut wire = Cursor::new(bytes.to_vec());
-            let error = SyncCodec.read_request(&PROTOCOL, &mut wire).await.unwrap_err();
+            let error = SyncCodec::default().read_request(&PROTOCOL, &mut wire).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         }
         let mut bytes = codec::encode(&Response::Done);
         bytes.push(0);
-        assert!(SyncCodec.read_response(&PROTOCOL, &mut Cursor::new(bytes)).await.is_err());
+        assert!(
+            SyncCodec::default().read_response(&PROTOCOL, &mut Cursor::new(bytes)).await.is_err()
+        );
     }
 
     #[tokio::test]
     async fn reading_stops_one_byte_past_the_bound() {
         let mut wire = Cursor::new(vec![0; SYNC_REQUEST_BYTES_MAX * 2]);
-        let error = SyncCodec.read_request(&PROTOCOL, &mut wire).await.unwrap_err();
+        let error = SyncCodec::default().read_request(&PROTOCOL, &mut wire).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert_eq!(wire.position(), u64::try_from(SYNC_REQUEST_BYTES_MAX).unwrap() + 1);
     }
@@ -114,6 +139,6 @@ mod tests {
     async fn a_claimed_length_allocates_nothing() {
         // A byte string that claims 2^62 bytes, as the ids of a Fetch.
         let mut wire = Cursor::new(b"\x82\x02\x81\x5b\x40\0\0\0\0\0\0\0".to_vec());
-        assert!(SyncCodec.read_request(&PROTOCOL, &mut wire).await.is_err());
+        assert!(SyncCodec::default().read_request(&PROTOCOL, &mut wire).await.is_err());
     }
 }

@@ -11,9 +11,11 @@ use martlet_protocol::limits::{
 use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour};
 use martlet_store::MailboxView;
+use tokio::time::Instant;
 
 use super::reconcile::{self, Reconciliation};
 use super::{Context, NetEvent, NetSink, SyncError, ToSwarm, blocking};
+use crate::metrics::{Ended, SyncMetrics};
 
 /// What a sync did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,9 +40,24 @@ pub(in crate::net) async fn run<S: NetSink>(context: Arc<Context<S>>, peer: Peer
         batch_ids: SYNC_IDS_MAX >> (2 * shrink),
         batch_bytes: SYNC_BATCH_BYTES_MAX >> shrink,
     };
+    let begun = Instant::now();
+    context.metrics.sync.started.inc();
     let result = sync.run().await;
+    ended(&context.metrics.sync, &result).observe(begun.elapsed());
     if context.swarm.send(ToSwarm::Ended { peer, result }).await.is_err() {
         tracing::trace!("the network stopped during a sync");
+    }
+}
+
+/// Where a sync that ended like this is counted.
+fn ended<'a>(metrics: &'a SyncMetrics, result: &Result<Summary, SyncError>) -> &'a Ended {
+    match result {
+        Ok(Summary { is_partial: false, .. }) => &metrics.complete,
+        Ok(Summary { is_partial: true, .. }) => &metrics.partial,
+        Err(SyncError::Refused(_)) => &metrics.refused,
+        Err(SyncError::Full) => &metrics.full,
+        Err(error) if error.is_fault() => &metrics.fault,
+        Err(_) => &metrics.failed,
     }
 }
 
@@ -269,6 +286,11 @@ impl<S: NetSink> Sync<'_, S> {
             }
             self.push(envelopes, Vec::new()).await?;
             self.summary.pushed += sent.len();
+            self.context
+                .metrics
+                .envelopes
+                .sent_by_sync
+                .inc_by(u64::try_from(sent.len()).unwrap_or(u64::MAX));
             let event = NetEvent::StoredBy { from: self.peer, ids: sent };
             self.context.sink.deliver(event).await;
         }

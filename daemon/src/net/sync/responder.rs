@@ -66,7 +66,10 @@ impl<S: NetSink> Responder<S> {
     ) {
         let (response, fault) = match self.answer(peer, request).await {
             Ok(response) => (response, false),
-            Err(unserved) => unserved.into_response(peer),
+            Err(unserved) => {
+                self.context.metrics.sync.requests_refused.inc();
+                unserved.into_response(peer)
+            }
         };
         let respond = ToSwarm::Respond { peer, channel, response, fault };
         if self.context.swarm.send(respond).await.is_err() {
@@ -152,6 +155,8 @@ impl<S: NetSink> Responder<S> {
         at_most(ids.len(), SYNC_IDS_MAX)?;
         let (envelopes, gone) =
             self.context.read(move |view| view.fetch(&ids, SYNC_BATCH_BYTES_MAX)).await?;
+        let sent = &self.context.metrics.envelopes.sent_by_sync;
+        sent.inc_by(u64::try_from(envelopes.len()).unwrap_or(u64::MAX));
         Ok(Response::Envelopes { envelopes, gone })
     }
 

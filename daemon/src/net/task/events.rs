@@ -39,10 +39,14 @@ impl<S: NetSink> Task<S> {
                 DialError::DialPeerConditionFalse(_) | DialError::Aborted => {
                     self.dialer.failed(connection_id, None);
                 }
-                error => self.dialer.failed(connection_id, Some(&innermost(&error))),
+                error => {
+                    self.context.metrics.net.dials_failed.inc();
+                    self.dialer.failed(connection_id, Some(&innermost(&error)));
+                }
             },
             SwarmEvent::IncomingConnectionError { error, .. } => {
                 tracing::debug!(%error, "an incoming connection failed");
+                self.context.metrics.net.accepts_failed.inc();
                 return Timers::Same;
             }
             SwarmEvent::NewListenAddr { address, .. } => {
@@ -99,17 +103,22 @@ impl<S: NetSink> Task<S> {
     fn on_gossip(&mut self, event: gossipsub::Event) -> Timers {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
+                let is_envelope = message.topic != *self.outgoing.topics.acks();
                 let verdict = self.intake.message(
                     propagation_source,
                     &message.topic,
                     gossip::envelope_id(&message_id),
                     &message.data,
                 );
-                self.swarm.behaviour_mut().gossip.report_message_validation_result(
+                let gossip = &mut self.swarm.behaviour_mut().gossip;
+                let was_kept = gossip.report_message_validation_result(
                     &message_id,
                     &propagation_source,
                     verdict.acceptance(),
                 );
+                if was_kept && is_envelope && verdict == Verdict::Accept {
+                    self.context.metrics.envelopes.forwarded.inc();
+                }
                 match verdict {
                     Verdict::Accept | Verdict::Ignore | Verdict::Reject => Timers::Same,
                     Verdict::Shed => {
@@ -132,6 +141,10 @@ impl<S: NetSink> Task<S> {
                     lost = failed_messages.non_priority,
                     "the peer is slow, sync will bring it what gossip dropped"
                 );
+                let metrics = &self.context.metrics.net;
+                metrics.slow_peers.inc();
+                let lost = failed_messages.non_priority + failed_messages.priority;
+                metrics.lost_to_slow_peers.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
                 self.note_gap(peer_id);
                 Timers::Changed
             }
@@ -186,6 +199,7 @@ impl<S: NetSink> Task<S> {
         let Some(state) = self.peers.get_mut(&peer) else { return Timers::Same };
         if state.serving >= SYNC_REQUESTS_PER_PEER_MAX {
             let busy = Response::Refused(Refusal::Busy);
+            self.context.metrics.sync.requests_refused.inc();
             if self.swarm.behaviour_mut().sync.send_response(channel, busy).is_err() {
                 tracing::debug!(peer = %shorten::peer(&peer), "too late to refuse");
             }
@@ -194,6 +208,7 @@ impl<S: NetSink> Task<S> {
         state.serving += 1;
         if matches!(request, Request::Digests(_)) {
             state.sync.served();
+            self.context.metrics.sync.served.inc();
         }
         tokio::spawn(Arc::clone(&self.responder).serve(peer, request, channel));
         Timers::Changed
@@ -237,6 +252,8 @@ impl<S: NetSink> Task<S> {
         endpoint: &ConnectedPoint,
     ) {
         self.dialer.established(connection, peer);
+        let metrics = &self.context.metrics.net;
+        if endpoint.is_dialer() { &metrics.dialled } else { &metrics.accepted }.inc();
         let now = Instant::now();
         if self.refused.get(&peer).is_some_and(|until| *until > now) {
             self.refuse(peer);
@@ -287,6 +304,7 @@ impl<S: NetSink> Task<S> {
 
     fn cut_off(&mut self, peer: PeerId) {
         tracing::info!(peer = %shorten::peer(&peer), "cut off: it keeps sending what is invalid");
+        self.context.metrics.net.bans.inc();
         self.refuse(peer);
     }
 

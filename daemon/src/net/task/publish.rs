@@ -50,6 +50,11 @@ impl Outgoing {
         self.waiting.extend(envelopes);
     }
 
+    /// Envelopes that found no peer.
+    pub(super) fn unsent(&self) -> usize {
+        self.unsent.len()
+    }
+
     /// Envelopes waiting.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
@@ -72,21 +77,23 @@ impl Outgoing {
         }
     }
 
-    /// Every queue is full: waits a little, or gives what waits up.
-    fn full(&mut self, now: Instant) {
+    /// Every queue is full: waits a little, or gives what waits up. Returns how many it gave up.
+    fn full(&mut self, now: Instant) -> usize {
         let since = *self.full_since.get_or_insert(now);
         if now - since < FULL_PATIENCE {
             self.rests_until = Some(now + FULL_WAIT);
-        } else {
-            self.waiting.clear();
+            return 0;
         }
+        let count = self.waiting.len();
+        self.waiting.clear();
+        count
     }
 
-    fn keep_unsent(&mut self, envelope: Envelope) {
-        if self.unsent.len() >= UNSENT_MAX {
-            self.unsent.pop_front();
-        }
+    /// Keeps an envelope for the next peer; returns how many older ones had to make room.
+    fn keep_unsent(&mut self, envelope: Envelope) -> usize {
         self.unsent.push_back(envelope);
+        let too_many = self.unsent.len().saturating_sub(UNSENT_MAX);
+        self.unsent.drain(..too_many).count()
     }
 }
 
@@ -106,10 +113,14 @@ impl<S: NetSink> Task<S> {
             };
             let bytes = envelope.encode();
             match self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
-                Ok(_) => self.outgoing.full_since = None,
+                Ok(_) => {
+                    self.context.metrics.envelopes.published.inc();
+                    self.outgoing.full_since = None;
+                }
                 Err(error) => {
                     if self.on_publish_error(&error) {
-                        self.outgoing.keep_unsent(envelope);
+                        let given_up = self.outgoing.keep_unsent(envelope);
+                        self.count_given_up(given_up);
                     }
                     if self.outgoing.rests_until.is_some() {
                         return Timers::Changed;
@@ -125,22 +136,42 @@ impl<S: NetSink> Task<S> {
         for batch in acks.chunks(ACKS_PER_BATCH_MAX) {
             let topic = self.outgoing.topics.acks().clone();
             let bytes = codec::encode(&batch);
-            if let Err(error) = self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
-                self.on_publish_error(&error);
+            match self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
+                Ok(_) => {
+                    let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+                    self.context.metrics.acks.sent.inc_by(count);
+                }
+                Err(error) => {
+                    self.on_publish_error(&error);
+                }
             }
         }
     }
 
+    fn count_given_up(&self, envelopes: usize) {
+        let count = u64::try_from(envelopes).unwrap_or(u64::MAX);
+        self.context.metrics.net.publish_given_up.inc_by(count);
+    }
+
     /// Returns whether nobody was there to take it.
     fn on_publish_error(&mut self, error: &PublishError) -> bool {
+        let metrics = &self.context.metrics.net;
         match error {
-            PublishError::NoPeersSubscribedToTopic => true,
-            // It went round lately.
-            PublishError::Duplicate => false,
+            PublishError::NoPeersSubscribedToTopic => {
+                metrics.publish_no_peer.inc();
+                true
+            }
+            PublishError::Duplicate => {
+                // It went round lately.
+                metrics.publish_duplicate.inc();
+                false
+            }
             PublishError::AllQueuesFull(_) => {
                 // Gossipsub has noted its id, so that it cannot be published again: sync brings it.
+                metrics.publish_queues_full.inc();
                 let now = Instant::now();
-                self.outgoing.full(now);
+                let given_up = self.outgoing.full(now);
+                self.count_given_up(given_up);
                 for (_, state) in self.peers.iter_mut() {
                     state.sync.gap(now);
                 }
@@ -149,6 +180,7 @@ impl<S: NetSink> Task<S> {
             PublishError::MessageTooLarge
             | PublishError::SigningError(_)
             | PublishError::TransformFailed(_) => {
+                metrics.publish_invalid.inc();
                 tracing::warn!(%error, "gossip of this node's own is not sent");
                 false
             }

@@ -1,0 +1,18 @@
+//! What the daemon counts about itself.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use martlet_protocol::control::Problem;
+
+use super::Shared;
+use crate::metrics::CONTENT_TYPE;
+
+/// All metrics, for Prometheus. Reads nothing of the user's and changes nothing.
+#[utoipa::path(get, path = "/v1/metrics", tag = "daemon", responses(
+    (status = 200, description = "OpenMetrics 1.0", content_type = "application/openmetrics-text"),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn get_metrics(State(shared): State<Shared>) -> Response {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], shared.metrics().scrape().await).into_response()
+}

@@ -1,0 +1,119 @@
+//! What the daemon counts about itself, for Prometheus: `GET /v1/metrics` on the control socket
+//! and, where it is configured, a loopback TCP port ([`server`]).
+//!
+//! One [`Metrics`] is shared by engine and network. To count is one atomic addition; histograms,
+//! which take a lock, are only fed once per batch, commit or sync. What is a state and not a count
+//! is set by the engine every second, and by the network when it is asked ([`MetricsSource`]).
+//!
+//! Labels have closed sets of values, all of them exposed from the start. None holds a name, an
+//! identity, a peer id or an address. `docs/operations.md` lists every metric.
+
+mod describe;
+mod engine;
+mod net;
+mod process;
+mod server;
+mod sync;
+mod traffic;
+
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+
+use martlet_protocol::limits::METRICS_ANSWER_MAX;
+use tokio::time::timeout;
+
+use crate::engine::EngineHandle;
+use crate::net::NetHandle;
+
+pub use describe::{Counter, Gauge, Histogram};
+pub use engine::{Commit, EngineMetrics};
+pub use net::{NetMetrics, Queue, Queues};
+pub use server::{BindError, MetricsServer, bind, serve};
+pub use sync::{Ended, Frame, Frames, SyncMetrics};
+pub use traffic::{AckMetrics, EnvelopeMetrics, RefusedEnvelopes};
+
+use describe::Describe;
+use process::ProcessFigures;
+
+/// The media type of the answer: OpenMetrics 1.0, which is also a valid answer in Prometheus' older
+/// text format 0.0.4.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics of one daemon.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Envelopes on their way in and out.
+    pub envelopes: EnvelopeMetrics,
+    /// Acks on their way in and out.
+    pub acks: AckMetrics,
+    /// Batches, commits, mailbox and outbox.
+    pub engine: EngineMetrics,
+    /// Peers, gossip and queues.
+    pub net: NetMetrics,
+    /// Syncs.
+    pub sync: SyncMetrics,
+    registry: Registry,
+}
+
+impl Metrics {
+    /// All at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(ProcessFigures::new()));
+        let mut describe = Describe(registry.sub_registry_with_prefix("martlet"));
+        let build =
+            describe.gauges("build_info", "Always 1; the version is in the label", ["version"]);
+        build([env!("CARGO_PKG_VERSION")]).set(1);
+        Self {
+            envelopes: EnvelopeMetrics::new(&mut describe),
+            acks: AckMetrics::new(&mut describe),
+            engine: EngineMetrics::new(&mut describe),
+            net: NetMetrics::new(&mut describe),
+            sync: SyncMetrics::new(&mut describe),
+            registry,
+        }
+    }
+
+    /// All of them, as OpenMetrics text.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail, and our encoders only pass its errors on.
+        text::encode(&mut text, &self.registry).unwrap_or_default();
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Where a scrape gets everything from. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct MetricsSource {
+    /// The counts.
+    pub metrics: Arc<Metrics>,
+    /// The engine, for the length of its queue.
+    pub engine: EngineHandle,
+    /// The network, for its state.
+    pub net: NetHandle,
+}
+
+impl MetricsSource {
+    /// All metrics now, as OpenMetrics text. A network that does not answer within
+    /// [`METRICS_ANSWER_MAX`] leaves its states as they were last: a scrape is most wanted when
+    /// something hangs.
+    pub async fn scrape(&self) -> String {
+        let queues = &self.metrics.net.queues;
+        queues.engine.items.set(u64::try_from(self.engine.queued()).unwrap_or(u64::MAX));
+        queues.net.items.set(u64::try_from(self.net.queued()).unwrap_or(u64::MAX));
+        if timeout(METRICS_ANSWER_MAX, self.net.measure()).await.is_err() {
+            tracing::debug!("the network is busy; its part of the metrics is old");
+        }
+        self.metrics.encode()
+    }
+}
