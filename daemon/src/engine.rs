@@ -270,6 +270,16 @@ impl Engine {
         self.measure(turn)
     }
 
+    /// Sets the metrics that are states.
+    fn measure(&self, turn: &Turn<'_>) -> Result<(), StoreError> {
+        let metrics = &self.config.metrics.engine;
+        metrics.set_mailbox(&turn.mailbox().stats()?);
+        metrics.orphans.set(u64::try_from(self.orphan_acks.len()).unwrap_or(u64::MAX));
+        metrics.outbox.set(self.user.as_ref().map_or(0, User::outbox_len));
+        metrics.unlocked.set(u64::from(self.user.is_some()));
+        Ok(())
+    }
+
     fn look_at_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         match &mut self.user {
             Some(user) => user.look_at_mailbox(turn),
@@ -311,16 +321,6 @@ impl Engine {
         if std::mem::take(&mut self.lock_after_turn) {
             self.user = None;
         }
-        Ok(())
-    }
-
-    /// Sets the metrics that are states.
-    fn measure(&self, turn: &Turn<'_>) -> Result<(), StoreError> {
-        let metrics = &self.config.metrics.engine;
-        metrics.set_mailbox(&turn.mailbox().stats()?);
-        metrics.orphans.set(u64::try_from(self.orphan_acks.len()).unwrap_or(u64::MAX));
-        metrics.outbox.set(self.user.as_ref().map_or(0, User::outbox_len));
-        metrics.unlocked.set(u64::from(self.user.is_some()));
         Ok(())
     }
 

@@ -10,6 +10,8 @@
 
 mod describe;
 mod engine;
+#[cfg(test)]
+mod exposed;
 mod net;
 mod process;
 mod server;

@@ -100,7 +100,7 @@ impl NetMetrics {
         let topics = describe.gauges("topics", "Gossip topics subscribed to", ["topic"]);
         let publish = describe.counters(
             "publish_failed",
-            "Own gossip (envelopes, batches of acks) that was not sent; sync makes up for it",
+            "Own gossip (envelopes, batches of acks) that did not go out; sync makes up for it",
             ["reason"],
         );
         let backlog_limit =
