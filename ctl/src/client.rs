@@ -64,6 +64,16 @@ impl Client {
         self.call(Method::GET, path, None).await
     }
 
+    /// `GET path` where the answer is text.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn get_text(&self, path: &str) -> Result<String, ClientError> {
+        let bytes = self.call_raw(Method::GET, path, None).await?;
+        String::from_utf8(bytes)
+            .map_err(|_| ClientError::Protocol(format!("its answer to {path} is no text")))
+    }
+
     /// `POST path` with `body` as JSON. `T` is `()` where the answer has no content.
     ///
     /// # Errors
@@ -169,6 +179,21 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<T, ClientError> {
+        let bytes = self.call_raw(method, path, body).await?;
+        // No content is the unit type, which JSON writes as null.
+        let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+        serde_json::from_slice(bytes).map_err(|error| {
+            ClientError::Protocol(format!("its answer to {path} is not understood: {error}"))
+        })
+    }
+
+    /// The body of the answer.
+    async fn call_raw(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Vec<u8>, ClientError> {
         let request = request(method, path, body)?;
         let answer = async {
             // Held until the answer is read: HTTP/1.1 has one exchange at a time.
@@ -177,12 +202,7 @@ impl Client {
             if !response.status().is_success() {
                 return Err(self.refusal(response).await);
             }
-            let bytes = self.body(response.into_body()).await?;
-            // No content is the unit type, which JSON writes as null.
-            let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-            serde_json::from_slice(bytes).map_err(|error| {
-                ClientError::Protocol(format!("its answer to {path} is not understood: {error}"))
-            })
+            self.body(response.into_body()).await
         };
         tokio::time::timeout(CONTROL_ANSWER_TIMEOUT, answer)
             .await

@@ -18,11 +18,11 @@ mod server;
 mod sync;
 mod traffic;
 
-use prometheus_client::encoding::text;
-use prometheus_client::registry::Registry;
 use std::sync::Arc;
 
 use martlet_protocol::limits::METRICS_ANSWER_MAX;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
 use crate::engine::EngineHandle;
@@ -38,9 +38,8 @@ pub use traffic::{AckMetrics, EnvelopeMetrics, RefusedEnvelopes};
 use describe::Describe;
 use process::ProcessFigures;
 
-/// The media type of the answer: OpenMetrics 1.0, which is also a valid answer in Prometheus' older
-/// text format 0.0.4.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The media type of the answer: Prometheus' text format, which every reader of metrics takes.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of one daemon.
 #[derive(Debug)]
@@ -78,13 +77,13 @@ impl Metrics {
         }
     }
 
-    /// All of them, as OpenMetrics text.
+    /// All of them, in Prometheus' text format.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail, and our encoders only pass its errors on.
         text::encode(&mut text, &self.registry).unwrap_or_default();
-        text
+        from_open_metrics(&text)
     }
 }
 
@@ -106,7 +105,7 @@ pub struct MetricsSource {
 }
 
 impl MetricsSource {
-    /// All metrics now, as OpenMetrics text. A network that does not answer within
+    /// All metrics now, in Prometheus' text format. A network that does not answer within
     /// [`METRICS_ANSWER_MAX`] leaves its states as they were last: a scrape is most wanted when
     /// something hangs.
     pub async fn scrape(&self) -> String {
@@ -118,4 +117,28 @@ impl MetricsSource {
         }
         self.metrics.encode()
     }
+}
+
+/// OpenMetrics 1.0, which the library writes, as Prometheus' text format 0.0.4. There a counter has
+/// its whole name in the comments too, and there are neither units nor an end.
+fn from_open_metrics(text: &str) -> String {
+    let mut converted = String::with_capacity(text.len());
+    let mut help = None;
+    for line in text.lines() {
+        if let Some(of) = line.strip_prefix("# HELP ") {
+            help = of.split_once(' ');
+        } else if let Some((name, kind)) =
+            line.strip_prefix("# TYPE ").and_then(|of| of.split_once(' '))
+        {
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            if let Some((_, help)) = help.take() {
+                converted.push_str(&format!("# HELP {name}{suffix} {help}\n"));
+            }
+            converted.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
+        } else if !line.starts_with('#') {
+            converted.push_str(line);
+            converted.push('\n');
+        }
+    }
+    converted
 }

@@ -23,7 +23,7 @@
 //! | `GET /v1/events` | [`EventsQuery`] or `Last-Event-ID` | Server-Sent Events of [`Event`] |
 //! | `GET /v1/peers` | | [`PeerList`] |
 //! | `POST /v1/peers` | [`DialRequest`] | 202 |
-//! | `GET /v1/metrics` | | OpenMetrics 1.0 text |
+//! | `GET /v1/metrics` | | Prometheus' text format |
 //! | `GET /v1/openapi.json` | | OpenAPI 3.1 |
 //!
 //! Errors are [`Problem`] (RFC 9457, `application/problem+json`) with a stable [`ErrorCode`].

@@ -82,6 +82,9 @@ fn human(status: &Status, page: &mut Page) {
     for (number, address) in status.listen.iter().enumerate() {
         field(page, if number == 0 { "Listening" } else { "" }, &word(address));
     }
+    if let Some(address) = &status.metrics_listen {
+        field(page, "Metrics", &word(&format!("http://{address}/metrics")));
+    }
     field(page, "Daemon", &format!("martletd {}, process {}", word(&status.version), status.pid));
     for warning in &status.warnings {
         let warning = page.paint(Paint::Warn, &one_line(warning));

@@ -321,6 +321,21 @@ fn peers_and_dial() {
 }
 
 #[test]
+fn metrics() {
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 86\r\n\r\n\
+        # HELP martlet_peers Peers.\n# TYPE martlet_peers gauge\nmartlet_peers{state=\"known\"} 2\n";
+    let fake = Fake::start(|_| Answer::Raw(ANSWER));
+    let ran = run(fake.socket(), &["metrics"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.ends_with("gauge\nmartlet_peers{state=\"known\"} 2\n"), "{ran:?}");
+    let ran = run(fake.socket(), &["metrics", "--json"]);
+    let expected =
+        json!({"metrics": [{"name": "martlet_peers", "labels": {"state": "known"}, "value": 2.0}]});
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap(), expected, "{ran:?}");
+    assert_eq!(fake.lines(), ["GET /v1/metrics", "GET /v1/metrics"]);
+}
+
+#[test]
 fn completions_need_no_daemon() {
     let nowhere = std::path::Path::new("/nonexistent");
     for shell in ["bash", "zsh", "fish"] {

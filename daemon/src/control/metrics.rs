@@ -10,7 +10,7 @@ use crate::metrics::CONTENT_TYPE;
 
 /// All metrics, for Prometheus. Reads nothing of the user's and changes nothing.
 #[utoipa::path(get, path = "/v1/metrics", tag = "daemon", responses(
-    (status = 200, description = "OpenMetrics 1.0", content_type = "application/openmetrics-text"),
+    (status = 200, description = "Prometheus' text format 0.0.4", content_type = "text/plain"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn get_metrics(State(shared): State<Shared>) -> Response {

@@ -18,27 +18,23 @@ type Labels = BTreeMap<String, BTreeSet<String>>;
 struct Family {
     kind: String,
     help: String,
-    unit: Option<String>,
     labels: Labels,
 }
 
-/// What is exposed, checked for its form (OpenMetrics 1.0, section 4).
+/// What is exposed, checked for its form (Prometheus' text format, version 0.0.4).
 fn exposed() -> BTreeMap<String, Family> {
     let text = Metrics::new().encode();
-    let (metrics, rest) = text.split_once("# EOF\n").expect("an end");
-    assert_eq!(rest, "");
+    assert!(text.ends_with('\n'));
     let mut families = BTreeMap::<String, Family>::new();
     let (mut name, mut family) = (String::new(), Family::default());
     let mut series = BTreeSet::new();
-    for line in metrics.lines() {
+    for line in text.lines() {
         if let Some(help) = line.strip_prefix("# HELP ") {
             add(&mut families, &name, std::mem::take(&mut family));
             let (of, help) = help.split_once(' ').expect("help");
             (name, family.help) = (of.to_owned(), help.to_owned());
         } else if let Some(kind) = line.strip_prefix("# TYPE ") {
             family.kind = kind.strip_prefix(&format!("{name} ")).expect(line).to_owned();
-        } else if let Some(unit) = line.strip_prefix("# UNIT ") {
-            family.unit = Some(unit.strip_prefix(&format!("{name} ")).expect(line).to_owned());
         } else {
             let (what, value) = line.rsplit_once(' ').expect(line);
             value.parse::<f64>().expect(line);
@@ -49,8 +45,7 @@ fn exposed() -> BTreeMap<String, Family> {
             };
             let suffix = sample.strip_prefix(name.as_str()).expect(line);
             let suffixes: &[&str] = match family.kind.as_str() {
-                "counter" => &["_total"],
-                "gauge" => &[""],
+                "counter" | "gauge" => &[""],
                 "histogram" => &["_sum", "_count", "_bucket"],
                 other => panic!("{name}: {other}"),
             };
@@ -68,8 +63,7 @@ fn add(families: &mut BTreeMap<String, Family>, name: &str, family: Family) {
     if name.is_empty() {
         return;
     }
-    let full = if family.kind == "counter" { format!("{name}_total") } else { name.to_owned() };
-    assert!(families.insert(full, family).is_none(), "{name} twice");
+    assert!(families.insert(name.to_owned(), family).is_none(), "{name} twice");
 }
 
 /// `a="b",c=~"d"` as pairs; values have no commas.
@@ -98,8 +92,10 @@ fn names_helps_and_units_have_the_form_that_prometheus_asks_for() {
         assert!(family.help.ends_with('.') && !family.help.ends_with(".."), "{}", family.help);
         let base = name.trim_end_matches("_total");
         for unit in ["bytes", "seconds"] {
-            let is_of_unit = family.unit.as_deref() == Some(unit);
-            assert_eq!(is_of_unit, base.ends_with(&format!("_{unit}")), "{name}");
+            assert_eq!(base.contains(unit), base.ends_with(&format!("_{unit}")), "{name}");
+        }
+        for word in ["_ms", "_millis", "_kib", "_mib", "duration_total"] {
+            assert!(!name.ends_with(word), "{name}: base units are bytes and seconds");
         }
         assert_eq!(family.kind == "counter", name.ends_with("_total"), "{name}");
         // A query by name and label can't be ambiguous with a part of a histogram.
