@@ -282,5 +282,9 @@ pub const PASSPHRASE_LANES_MAX: u32 = 16;
 
 /// Largest configuration or network descriptor file, bytes: a mistaken path is not read whole.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// Bootstrap addresses in a network descriptor: each is dialled for as long as the daemon runs.
+pub const BOOTSTRAP_MAX: usize = 32;
+/// Longest bootstrap address, bytes: a host's name of 253 bytes and a peer id, with room.
+pub const BOOTSTRAP_ADDRESS_BYTES_MAX: usize = 512;
 /// Largest transport key file, bytes: a protobuf of 68 bytes, and room.
 pub const PEER_KEY_BYTES_MAX: u64 = 1024;
