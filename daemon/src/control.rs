@@ -4,9 +4,11 @@
 //! credentials before a byte of theirs is read: the daemon's own user and root are served, anyone
 //! else hears `403` and is disconnected. The endpoints are those of [`martlet_protocol::control`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use libp2p::PeerId;
+use martlet_protocol::network::NetworkDescriptor;
 use tokio::sync::watch;
 
 use crate::engine::EngineHandle;
@@ -17,6 +19,7 @@ mod event;
 mod extract;
 mod listener;
 mod message;
+mod network;
 mod peer;
 mod problem;
 mod router;
@@ -34,8 +37,12 @@ pub struct ControlContext {
     pub engine: EngineHandle,
     /// The network.
     pub net: NetHandle,
-    /// The network's name.
-    pub network: String,
+    /// The network.
+    pub network: NetworkDescriptor,
+    /// Where its descriptor is looked for at the next start.
+    pub network_file: Option<PathBuf>,
+    /// What the user should know about the configuration.
+    pub warnings: Vec<String>,
     /// This node's peer id.
     pub peer_id: PeerId,
     /// Whether an identity may be made here.

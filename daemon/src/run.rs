@@ -89,6 +89,9 @@ pub fn run_blocking(config: Config) -> Result<(), DaemonError> {
 
 async fn run(config: Config) -> Result<(), DaemonError> {
     let mut signals = Signals::new()?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let _lock = DataDirLock::acquire(&config.data_dir)?;
     let keypair = peer_key::load_or_create(&config.data_dir)?;
     // Early: a socket that can't be had costs nothing yet. Who connects now is answered once the
@@ -100,7 +103,9 @@ async fn run(config: Config) -> Result<(), DaemonError> {
         ControlContext {
             engine: parts.engine.clone(),
             net: parts.net.clone(),
-            network: config.network.name.clone(),
+            network: config.network.clone(),
+            network_file: config.network_file_next.clone(),
+            warnings: config.warnings.clone(),
             peer_id: parts.net.peer_id(),
             user: config.user,
         },
@@ -108,6 +113,7 @@ async fn run(config: Config) -> Result<(), DaemonError> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         network = config.network.name,
+        closed = config.network.is_closed(),
         peer_id = %shorten::peer(&parts.net.peer_id()),
         "ready"
     );

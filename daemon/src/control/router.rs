@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 
 use super::extract::NoBody;
 use super::problem::Refusal;
-use super::{Shared, contact, event, message, peer, status};
+use super::{Shared, contact, event, message, network, peer, status};
 
 pub(super) fn router(shared: Shared) -> Router {
     Router::new()
@@ -34,6 +34,8 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/v1/inbox", get(message::get_inbox))
         .route("/v1/events", get(event::follow_events))
         .route("/v1/peers", get(peer::list_peers).post(peer::dial))
+        .route("/v1/network", get(network::get_network))
+        .route("/v1/network/export", post(network::export_network))
         .route("/v1/openapi.json", get(get_openapi))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -74,6 +76,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         event::follow_events,
         peer::list_peers,
         peer::dial,
+        network::get_network,
+        network::export_network,
         get_openapi,
     ),
     components(schemas(Event))

@@ -13,6 +13,7 @@ use super::Shared;
 use super::extract::{JsonBody, NoBody};
 use super::problem::Refusal;
 use crate::engine::command::{GetIdentity, GetStatus, Lock};
+use crate::net::transport;
 
 /// The daemon's state.
 #[utoipa::path(get, path = "/v1/status", tag = "daemon", responses(
@@ -27,7 +28,8 @@ pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Stat
     );
     let mut status = status?;
     let context = shared.context();
-    context.network.clone_into(&mut status.network);
+    status.transports = transport::of(&context.network).to_vec();
+    status.warnings.extend(context.warnings.iter().cloned());
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();
     let connected = peers.iter().filter(|peer| peer.connected).count();

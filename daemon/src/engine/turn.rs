@@ -7,7 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use tokio::sync::oneshot;
 
 use super::command::Command;
-use super::{Engine, StoredFor};
+use super::{Engine, StampJob, StoredFor};
 use crate::net::Stored;
 
 /// Takes effects once what they rest on is on disk.
@@ -25,6 +25,8 @@ pub struct Effects {
     pub publish: Vec<Envelope>,
     /// Own acks to gossip.
     pub acks: Vec<Ack>,
+    /// Stamps to make; each gives an input back.
+    pub stamp: Vec<StampJob>,
     /// Events, in order.
     pub events: Vec<Event>,
     /// Answers to commands.
@@ -170,6 +172,7 @@ impl std::fmt::Debug for Effects {
         f.debug_struct("Effects")
             .field("publish", &self.publish.len())
             .field("acks", &self.acks.len())
+            .field("stamp", &self.stamp.len())
             .field("events", &self.events.len())
             .field("replies", &self.replies.len())
             .finish()

@@ -159,10 +159,12 @@ pub(super) fn hide(text: &str) -> String {
     let mut rest = text;
     let lower = text.to_ascii_lowercase();
     while let Some(at) = lower[text.len() - rest.len()..].find(PREFIX) {
-        let after = &rest[at + PREFIX.len()..];
-        hidden.push_str(&rest[..at + PREFIX.len()]);
-        hidden.push('…');
+        let (before, after) = rest.split_at(at + PREFIX.len());
+        hidden.push_str(before);
         rest = after.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+        let piece = &after[..after.len() - rest.len()];
+        // What a key begins with may be told.
+        hidden.push_str(if piece.len() > 1 { "1…" } else { piece });
     }
     hidden.push_str(rest);
     hidden
@@ -181,8 +183,8 @@ mod tests {
     #[test]
     fn keys_are_hidden_wherever_they_stand() {
         assert_eq!(hide("name = \"ship\""), "name = \"ship\"");
-        assert_eq!(hide("a martletkey1qqqq\" b"), "a martletkey…\" b");
-        assert_eq!(hide("MARTLETKEY1QQ martletkey1zz"), "MARTLETKEY… martletkey…");
-        assert_eq!(hide("ä martletkey1ä"), "ä martletkey…ä");
+        assert_eq!(hide("a martletkey1qqqq\" b"), "a martletkey1…\" b");
+        assert_eq!(hide("MARTLETKEY1QQ martletkey1zz"), "MARTLETKEY1… martletkey1…");
+        assert_eq!(hide("ä martletkey1ä"), "ä martletkey1ä");
     }
 }

@@ -27,7 +27,12 @@ impl User {
         if self.counters.published_day == today.0
             && let Some(envelope) = turn.vault()?.get(&PUBLISHED, Key::Named(b""))?
         {
-            return self.publish(turn, envelope.id(), envelope);
+            let id = envelope.id();
+            if self.has_stamp(&id, &envelope) {
+                return self.publish(turn, id, envelope);
+            }
+            self.queue_bundle_for_stamp(id);
+            return Ok(());
         }
         let secret = PrekeySecret::generate(turn.rng);
         let bundle =
@@ -38,10 +43,15 @@ impl User {
         let content = bundle
             .seal(turn.rng, &addressing, today)
             .map_err(|error| StoreError::Failed { reason: error.to_string() })?;
-        let (id, envelope) = self.stamped(content);
+        let envelope = Envelope::new(content);
+        let id = envelope.id();
         turn.vault()?.put(&PUBLISHED, Key::Named(b""), &envelope)?;
         self.counters.published_day = today.0;
         self.dirty.counters = true;
+        if !self.has_stamp(&id, &envelope) {
+            self.queue_bundle_for_stamp(id);
+            return Ok(());
+        }
         self.publish(turn, id, envelope)
     }
 
