@@ -10,6 +10,7 @@ mod id;
 mod inbox;
 mod init;
 mod lock;
+mod network;
 mod peers;
 mod read;
 mod requests;
@@ -75,5 +76,6 @@ verbs! {
     Watch(watch),
     Peers(peers),
     Dial(dial),
+    Network(network),
     Completions(completions),
 }

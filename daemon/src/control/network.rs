@@ -6,7 +6,6 @@ use martlet_protocol::control::{Network, NetworkExport, Problem};
 
 use super::Shared;
 use super::extract::NoBody;
-use crate::net::transport;
 
 /// The network, without its key.
 #[utoipa::path(get, path = "/v1/network", tag = "network", responses(
@@ -16,8 +15,7 @@ use crate::net::transport;
 pub(super) async fn get_network(State(shared): State<Shared>) -> Json<Network> {
     let context = shared.context();
     let file = context.network_file.as_ref().map(|path| path.display().to_string());
-    let transports = transport::of(&context.network).to_vec();
-    Json(Network { transports, file, ..Network::of(&context.network) })
+    Json(Network { file, ..Network::of(&context.network) })
 }
 
 /// The network's descriptor, with its key. A POST, since it gives out a secret: it is for those who

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    ErrorCode, Identity, InitRequest, InitResponse, Problem, Status, UnlockRequest,
+    ErrorCode, Identity, InitRequest, InitResponse, Network, Problem, Status, UnlockRequest,
 };
 use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use zeroize::Zeroizing;
@@ -13,7 +13,6 @@ use super::Shared;
 use super::extract::{JsonBody, NoBody};
 use super::problem::Refusal;
 use crate::engine::command::{GetIdentity, GetStatus, Lock};
-use crate::net::transport;
 
 /// The daemon's state.
 #[utoipa::path(get, path = "/v1/status", tag = "daemon", responses(
@@ -28,7 +27,7 @@ pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Stat
     );
     let mut status = status?;
     let context = shared.context();
-    status.transports = transport::of(&context.network).to_vec();
+    status.transports = Network::of(&context.network).transports;
     status.warnings.extend(context.warnings.iter().cloned());
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();

@@ -12,7 +12,6 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Transport as _, core, dns, noise, quic, tcp, yamux};
-use martlet_protocol::control::Transport;
 use martlet_protocol::limits::CONNECT_TIMEOUT;
 use martlet_protocol::network::NetworkDescriptor;
 
@@ -47,12 +46,6 @@ pub fn noise(keypair: &Keypair, network: &NetworkDescriptor) -> Result<noise::Co
         Some(prologue) => config.with_prologue(prologue.to_vec()),
         None => config,
     })
-}
-
-/// The transports that nodes of `network` use.
-#[must_use]
-pub fn of(network: &NetworkDescriptor) -> &'static [Transport] {
-    if network.is_closed() { &[Transport::Tcp] } else { &[Transport::Tcp, Transport::Quic] }
 }
 
 /// Whether nodes of `network` can be reached at `address`, by its transport.

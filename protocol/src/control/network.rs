@@ -43,7 +43,7 @@ pub struct NetworkExport {
 }
 
 impl Network {
-    /// What a descriptor says, but for its key.
+    /// What a descriptor says, but for its key; without `file`.
     #[must_use]
     pub fn of(descriptor: &NetworkDescriptor) -> Self {
         let key = descriptor.key.as_ref();
@@ -55,7 +55,11 @@ impl Network {
             stamp_bits: descriptor.stamp_bits,
             lan_only: descriptor.lan_only,
             bootstrap: descriptor.bootstrap.clone(),
-            transports: Vec::new(),
+            transports: match descriptor.is_closed() {
+                // A Noise handshake can be bound to the key, QUIC's TLS can't.
+                true => vec![Transport::Tcp],
+                false => vec![Transport::Tcp, Transport::Quic],
+            },
             file: None,
         }
     }

@@ -239,7 +239,6 @@ fn networks() {
     let key = Some(NetworkKey::from_bytes([7; 32]));
     let descriptor = NetworkDescriptor { name: "ship".into(), key, ..Default::default() };
     let network = Network {
-        transports: vec![Transport::Tcp],
         file: Some("/etc/network.toml".into()),
         ..Network::of(&descriptor)
     };
