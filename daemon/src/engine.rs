@@ -11,6 +11,7 @@
 
 pub mod command;
 mod handle;
+mod mailbox_file;
 mod relay;
 mod stamper;
 mod stamping;
@@ -126,7 +127,7 @@ impl Engine {
             bytes_max: config.mailbox_bytes_max,
             cache_bytes: MAILBOX_CACHE_BYTES,
         };
-        let mailbox = Arc::new(Mailbox::open(&config.data_dir.join("mailbox.redb"), options)?);
+        let mailbox = Arc::new(mailbox_file::open(&config.data_dir, &config.network, options)?);
         let key_file = KeyFile::read(&key_file_path(&config.data_dir))?;
         let has_passphrase = key_file.as_ref().is_some_and(KeyFile::has_passphrase);
         let recover = match &key_file {

@@ -15,7 +15,7 @@ use martlet_protocol::control::{
 use martlet_protocol::limits::{
     MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, SESSION_MESSAGES_MAX, STAMP_JOBS_MAX,
 };
-use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, UnixMillis, stamp};
 use martlet_store::vault::keyfile::KeyFile;
 use martletd::engine::command::{
@@ -556,6 +556,42 @@ fn more_bits_make_stamps_anew() -> Result {
     world.settle()?;
     world.settle()?;
     let expected = with_state(&["hello"], Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, expected);
+    Ok(())
+}
+
+/// Who joined another network offered its neighbours there what was addressed in the one before, and
+/// was cut off by them as hostile.
+#[test]
+fn another_network_begins_with_an_empty_mailbox_and_what_was_not_delivered_is_sent_there() -> Result
+{
+    let mut world = World::pair(23, 3)?;
+    world.settle()?;
+    world.send(0, "bob", "delivered")?;
+    world.settle()?;
+    world.send(0, "bob", "one")?;
+    world.send(0, "bob", "two")?;
+    world.nodes[0].released = Released::default();
+    world.network = NetworkDescriptor {
+        name: "ship".into(),
+        shard_bits: 4,
+        key: Some(NetworkKey::from_bytes([7; 32])),
+        ..NetworkDescriptor::default()
+    };
+    for node in 0..3 {
+        world.crash(node)?;
+    }
+    for node in 0..2 {
+        assert!(!world.nodes[node].released.publish.is_empty());
+        for envelope in &world.nodes[node].released.publish {
+            envelope.check(&envelope.id(), &world.network, world.now)?;
+        }
+    }
+    assert_eq!(world.call(2, GetStatus {})?.mailbox.envelopes, 0);
+    world.settle()?;
+    world.settle()?;
+    let expected = with_state(&["delivered", "one", "two"], Delivery::Delivered);
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, expected);
     assert_eq!(world.texts(1, "alice", Direction::In)?, expected);
     Ok(())
 }

@@ -10,6 +10,7 @@ mod conversations;
 mod events;
 mod inbox;
 mod outbox;
+mod readdress;
 mod stamping;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -360,6 +361,7 @@ impl User {
         }
         if self.chores_day != turn.now.day() {
             self.chores_day = turn.now.day();
+            self.readdress_outbox(turn)?;
             self.restore_outbox(turn)?;
             self.replay_recent_acks(turn)?;
             self.publish_bundle(turn)?;

@@ -26,6 +26,8 @@ impl User {
         let today = turn.now.day();
         if self.counters.published_day == today.0
             && let Some(envelope) = turn.vault()?.get(&PUBLISHED, Key::Named(b""))?
+            && Header::parse(&envelope.content)
+                .is_ok_and(|header| self.is_of_this_network(&header, &self.identity))
         {
             let id = envelope.id();
             if self.has_stamp(&id, &envelope) {
