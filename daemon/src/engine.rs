@@ -465,4 +465,3 @@ pub type StoredFor = std::collections::HashMap<PeerId, Vec<EnvelopeId>>;
 fn problem(error: &StoreError) -> Problem {
     Problem::new(ErrorCode::StorageFailed, error.to_string())
 }
-

@@ -625,7 +625,10 @@ fn nothing_is_lost_repeated_or_out_of_order() -> Result {
                 _ => world.pass(Duration::from_millis(300)),
             }
         }
+        // All that is left to stamp is in the mailboxes before anyone waits for it in vain.
         world.stamps_at_once = true;
+        world.pass(MAILBOX_COMMIT_DELAY);
+        world.pass(MAILBOX_COMMIT_DELAY);
         world.settle()?;
         world.settle()?;
         for (node, name) in [(0, "bob"), (1, "alice")] {

@@ -58,7 +58,10 @@ fn udp_sockets(pid: u32) -> std::io::Result<usize> {
         let inode = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'));
         inode.is_some_and(|inode| of_system.contains(inode))
     };
-    Ok(open.filter_map(|fd| fs::read_link(fd.path()).ok()).filter(|path| is_udp(path.clone())).count())
+    Ok(open
+        .filter_map(|fd| fs::read_link(fd.path()).ok())
+        .filter(|path| is_udp(path.clone()))
+        .count())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,8 +187,7 @@ async fn a_network_is_joined_by_its_text() -> TestResult {
     })
     .await?;
 
-    let shown: Network =
-        serde_json::from_str(&run(&ann, &["network", "show", "--json"]).await?)?;
+    let shown: Network = serde_json::from_str(&run(&ann, &["network", "show", "--json"]).await?)?;
     assert!(shown.closed && shown.name == "ship");
     let text = run(&ann, &["network", "export"]).await?;
     let key = NetworkDescriptor::read(&fs::read_to_string(file)?)?.key.ok_or("no key")?;

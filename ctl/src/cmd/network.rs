@@ -323,9 +323,8 @@ async fn running(context: &Context) -> Result<Option<Network>, Failure> {
 async fn daemons(context: &Context) -> Result<NetworkDescriptor, Failure> {
     let export: NetworkExport = context.client()?.post_empty("/v1/network/export").await?;
     let text = Zeroizing::new(export.descriptor);
-    NetworkDescriptor::from_toml(&text).map_err(|error| {
-        Failure::Client(ClientError::Protocol(format!("its network: {error}")))
-    })
+    NetworkDescriptor::from_toml(&text)
+        .map_err(|error| Failure::Client(ClientError::Protocol(format!("its network: {error}"))))
 }
 
 fn human(shown: &Shown<'_>, page: &mut Page) {

@@ -24,10 +24,7 @@ pub(super) async fn get_network(State(shared): State<Shared>) -> Json<Network> {
     (status = 200, body = NetworkExport),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn export_network(
-    State(shared): State<Shared>,
-    _: NoBody,
-) -> Json<NetworkExport> {
+pub(super) async fn export_network(State(shared): State<Shared>, _: NoBody) -> Json<NetworkExport> {
     let descriptor = shared.context().network.to_toml().to_string();
     Json(NetworkExport { descriptor })
 }

@@ -238,10 +238,7 @@ fn status_and_identity() {
 fn networks() {
     let key = Some(NetworkKey::from_bytes([7; 32]));
     let descriptor = NetworkDescriptor { name: "ship".into(), key, ..Default::default() };
-    let network = Network {
-        file: Some("/etc/network.toml".into()),
-        ..Network::of(&descriptor)
-    };
+    let network = Network { file: Some("/etc/network.toml".into()), ..Network::of(&descriptor) };
     let fingerprint = network.key_fingerprint.clone().unwrap();
     assert_eq!(fingerprint.len(), 16);
     is_json(

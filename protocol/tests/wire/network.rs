@@ -166,7 +166,8 @@ fn either_form_is_read_and_a_damaged_text_is_refused() {
     let upper = format!("\n {} \n", text.to_uppercase());
     assert_eq!(NetworkDescriptor::read(&upper), Ok(network.clone()));
     assert_eq!(NetworkDescriptor::read(&network.to_toml()), Ok(network.clone()));
-    for damaged in [&text[..text.len() - 1], &text.replace("q", "p"), "martletnet1", "martletnet1ä"] {
+    for damaged in [&text[..text.len() - 1], &text.replace("q", "p"), "martletnet1", "martletnet1ä"]
+    {
         let error = NetworkDescriptor::read(damaged).unwrap_err();
         assert!(matches!(error, NetworkError::Text { .. }), "{error:?}");
     }

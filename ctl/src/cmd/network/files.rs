@@ -67,8 +67,7 @@ impl Source {
 /// configuration reads it.
 pub(super) fn default_file(environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let directory = |name| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base =
-        directory("XDG_CONFIG_HOME").or_else(|| Some(directory("HOME")?.join(".config")))?;
+    let base = directory("XDG_CONFIG_HOME").or_else(|| Some(directory("HOME")?.join(".config")))?;
     Some(base.join("martlet/network.toml"))
 }
 
@@ -112,7 +111,11 @@ fn write_new(path: &Path, network: &NetworkDescriptor) -> io::Result<()> {
         _ => {}
     }
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    let kind = if network.is_closed() { "A closed Martlet network. Its key is a secret: who has it takes part." } else { "A Martlet network." };
+    let kind = if network.is_closed() {
+        "A closed Martlet network. Its key is a secret: who has it takes part."
+    } else {
+        "A Martlet network."
+    };
     file.write_all(format!("# {kind}\n").as_bytes())?;
     file.write_all(network.to_toml().as_bytes())?;
     file.sync_all()
