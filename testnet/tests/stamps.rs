@@ -120,11 +120,11 @@ async fn stamps_hold_up_nothing_and_a_kill_loses_none() -> TestResult {
         ann.send("bob", &text).await?;
     }
     let status = ann.status().await?;
-    // The bundle waits as well.
-    assert_eq!(status.stamping, 51, "{status:?}");
+    // The bundle waits as well, and what was not acknowledged before the restart.
+    assert!(status.stamping >= 51, "{status:?}");
     assert!(status.outbox.is_some_and(|outbox| outbox >= 50));
     ann.restart().await?;
-    assert_eq!(ann.status().await?.stamping, 51);
+    assert_eq!(ann.status().await?.stamping, status.stamping);
     ann.kill()?;
 
     set_bits(&cluster, "ann", 8)?;

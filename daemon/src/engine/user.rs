@@ -129,6 +129,8 @@ struct Pending {
     /// Its arrival number in the mailbox; `None` if it isn't there.
     arrival: Option<u64>,
     expiry: ExpiryHour,
+    /// Whether it was addressed in another network than this.
+    is_foreign: bool,
     /// Whether it waits for its stamp, and is neither in the mailbox nor on the network.
     lacks_stamp: bool,
 }
@@ -267,7 +269,7 @@ impl User {
             held.since.insert(record.message.seq, record.message.stored_at);
         }
         for record in txn.scan(&OUTBOX)? {
-            let pending = Pending::from_record(&record, self.network.stamp_bits)?;
+            let pending = Pending::from_record(&record, &self.network)?;
             self.outbox.insert(record.id, pending);
         }
         for record in txn.scan(&WAITING)? {

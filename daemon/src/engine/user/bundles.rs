@@ -11,6 +11,7 @@ use martlet_store::mailbox::Arrived;
 use martlet_store::records::{CONTACTS, ContactRecord, PREKEYS, PUBLISHED, PrekeyRecord};
 use martlet_store::vault::Key;
 
+use super::outbox::is_addressed_in;
 use super::{Contact, TagMeaning, User};
 use crate::engine::turn::Turn;
 
@@ -27,7 +28,7 @@ impl User {
         if self.counters.published_day == today.0
             && let Some(envelope) = turn.vault()?.get(&PUBLISHED, Key::Named(b""))?
             && Header::parse(&envelope.content)
-                .is_ok_and(|header| self.is_of_this_network(&header, &self.identity))
+                .is_ok_and(|header| is_addressed_in(&self.network, &header, &self.identity))
         {
             let id = envelope.id();
             if self.has_stamp(&id, &envelope) {

@@ -6,7 +6,10 @@ use martlet_protocol::control::{Delivery, SendResponse};
 use martlet_protocol::crypto::session::OutboundSession;
 use martlet_protocol::limits::SESSION_AGE_MAX;
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
-use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, MessageId, stamp};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::{
+    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, MessageId, Shard, stamp,
+};
 use martlet_store::StoreError;
 use martlet_store::mailbox::Inserted;
 use martlet_store::records::{
@@ -160,7 +163,7 @@ impl User {
         let envelope = Envelope::new(content);
         let id = envelope.id();
         let record = OutboxRecord { id, envelope, identity, position };
-        let pending = Pending::from_record(&record, self.network.stamp_bits)?;
+        let pending = Pending::from_record(&record, &self.network)?;
         let lacks_stamp = pending.lacks_stamp;
         self.outbox.insert(id, pending);
         turn.vault()?.put(&OUTBOX, Key::Named(&id.0), &record)?;
@@ -321,7 +324,10 @@ impl User {
 }
 
 impl Pending {
-    pub(super) fn from_record(record: &OutboxRecord, stamp_bits: u8) -> Result<Self, StoreError> {
+    pub(super) fn from_record(
+        record: &OutboxRecord,
+        network: &NetworkDescriptor,
+    ) -> Result<Self, StoreError> {
         let header = own_header(&record.envelope)?;
         let commits = (0..header.slots)
             .filter_map(|slot| header.ack_commit(&record.envelope.content, slot))
@@ -334,9 +340,19 @@ impl Pending {
             stored: false,
             arrival: None,
             expiry: header.expiry,
-            lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, stamp_bits),
+            is_foreign: !is_addressed_in(network, &header, &record.identity),
+            lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, network.stamp_bits),
         })
     }
+}
+
+/// Whether an own envelope for `identity` is addressed as `network` has it.
+pub(super) fn is_addressed_in(
+    network: &NetworkDescriptor,
+    header: &Header,
+    identity: &IdentityId,
+) -> bool {
+    header.network == network.tag() && header.shard == Shard::of(identity, network.shard_bits)
 }
 
 fn own_header(envelope: &Envelope) -> Result<Header, StoreError> {

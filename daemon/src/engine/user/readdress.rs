@@ -1,6 +1,6 @@
 //! After a start on another network: own envelopes of the one before.
 
-use martlet_protocol::{Header, IdentityId, Shard};
+use martlet_protocol::IdentityId;
 use martlet_store::StoreError;
 use martlet_store::records::{OUTBOUND_SESSIONS, OUTBOX, WAITING, WaitingRecord};
 use martlet_store::vault::Key;
@@ -14,17 +14,13 @@ impl User {
     /// ids, should it have got them already.
     pub(super) fn readdress_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let mut recipients: Vec<IdentityId> = Vec::new();
-        for id in self.outbox.keys().copied().collect::<Vec<_>>() {
-            let Some(record) = turn.vault()?.get(&OUTBOX, Key::Named(&id.0))? else { continue };
-            let is_ours = Header::parse(&record.envelope.content)
-                .is_ok_and(|header| self.is_of_this_network(&header, &record.identity));
-            if is_ours {
-                continue;
-            }
+        let foreign = self.outbox.iter().filter(|(_, pending)| pending.is_foreign);
+        let foreign: Vec<_> =
+            foreign.map(|(id, pending)| (*id, pending.identity, pending.position)).collect();
+        for (id, identity, position) in foreign {
             self.outbox.remove(&id);
             turn.vault()?.delete(&OUTBOX, Key::Named(&id.0))?;
-            let identity = record.identity;
-            if let Some(position) = record.position {
+            if let Some(position) = position {
                 self.waiting.entry(identity).or_default().insert(position);
                 let waiting = WaitingRecord { identity, position };
                 turn.vault()?.put(&WAITING, Key::Scoped(&identity.0, position), &waiting)?;
@@ -40,11 +36,5 @@ impl User {
             self.send_waiting(turn, identity)?;
         }
         Ok(())
-    }
-
-    /// Whether an own envelope for `identity` is addressed as this network has it.
-    pub(super) fn is_of_this_network(&self, header: &Header, identity: &IdentityId) -> bool {
-        header.network == self.network.tag()
-            && header.shard == Shard::of(identity, self.network.shard_bits)
     }
 }
