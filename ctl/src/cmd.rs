@@ -11,6 +11,7 @@ mod inbox;
 mod init;
 mod lock;
 mod metrics;
+mod network;
 mod peers;
 mod read;
 mod requests;
@@ -77,5 +78,6 @@ verbs! {
     Peers(peers),
     Dial(dial),
     Metrics(metrics),
+    Network(network),
     Completions(completions),
 }

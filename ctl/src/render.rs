@@ -2,6 +2,7 @@
 //! error.
 
 mod escape;
+mod qr;
 mod table;
 mod time;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 use crate::exit::Failure;
 
 pub(crate) use escape::{block, one_line, word};
+pub(crate) use qr::qr;
 pub(crate) use table::Table;
 pub(crate) use time::Clock;
 

@@ -6,7 +6,8 @@
 //! listen = ["/ip4/0.0.0.0/tcp/4177"]      # default: port 4177, TCP and QUIC, IPv4 and IPv6
 //! static_peers = ["/ip4/192.168.1.7/tcp/4177"]
 //! mdns = true
-//! network = "network.toml"                # a descriptor; default: the built-in network "lan"
+//! network = "network.toml"                # a descriptor; default: network.toml beside this file if it
+//!                                         # is there, else the built-in network "lan"
 //! mailbox_bytes_max = 1073741824
 //! log = "info"
 //! log_format = "text"                     # or "json"
@@ -18,12 +19,14 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use martlet_protocol::limits::{CONFIG_BYTES_MAX, MAILBOX_BYTES_DEFAULT};
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 pub mod address;
 mod loopback;
@@ -35,6 +38,7 @@ pub use loopback::{LoopbackAddress, LoopbackError};
 pub use settings::{MailboxBytes, Settings};
 
 use crate::logging::LogFilter;
+use crate::net::transport;
 
 /// What the daemon runs with: every value checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +55,9 @@ pub struct Config {
     pub mdns: bool,
     /// The network's descriptor file, where it is not the built-in network.
     pub network_file: Option<PathBuf>,
+    /// Where a descriptor is looked for at the next start: the file above, or the one that is not
+    /// there yet.
+    pub network_file_next: Option<PathBuf>,
     /// The network to be part of.
     pub network: NetworkDescriptor,
     /// Bytes of envelopes the mailbox holds at most.
@@ -63,6 +70,8 @@ pub struct Config {
     pub metrics_listen: Option<LoopbackAddress>,
     /// Whether an identity may be made and used here.
     pub user: bool,
+    /// What the user should know about the files.
+    pub warnings: Vec<String>,
 }
 
 /// How log lines look.
@@ -113,6 +122,18 @@ pub enum ConfigError {
         /// Why.
         source: AddressError,
     },
+    /// A QUIC address, which a closed network has no use for.
+    #[error(
+        "{key} = {address}: the network {network} is closed, and a closed network has no QUIC; write it like /ip4/192.168.1.7/tcp/4177"
+    )]
+    QuicInClosedNetwork {
+        /// The key.
+        key: &'static str,
+        /// The address.
+        address: String,
+        /// The network's name.
+        network: String,
+    },
     /// No data directory was named, and there is no home to have one in.
     #[error(
         "no data directory: neither HOME nor XDG_DATA_HOME is set; give --data-dir DIR or set MARTLET_DATA_DIR"
@@ -138,21 +159,15 @@ impl Config {
         given: Settings,
         lookup: paths::Lookup<'_>,
     ) -> Result<Self, ConfigError> {
-        let from_file = match file {
-            Some(path) => read_settings(path)?,
-            None => match paths::config_file(lookup) {
-                Some(path) => match read_settings(&path) {
-                    Err(ConfigError::Unreadable { source, .. })
-                        if source.kind() == io::ErrorKind::NotFound =>
-                    {
-                        Settings::default()
-                    }
-                    other => other?,
-                },
-                None => Settings::default(),
+        let path = file.map(Path::to_path_buf).or_else(|| paths::config_file(lookup));
+        let from_file = match &path {
+            Some(path) => match read_settings(path) {
+                Err(error) if file.is_none() && error.is_not_found() => Settings::default(),
+                other => other?,
             },
+            None => Settings::default(),
         };
-        Self::from_settings(given.over(from_file), lookup)
+        Self::from_settings(given.over(from_file), path.as_deref(), lookup)
     }
 
     /// The configuration as a file that gives the same one.
@@ -175,22 +190,53 @@ impl Config {
         })
     }
 
-    fn from_settings(settings: Settings, lookup: paths::Lookup<'_>) -> Result<Self, ConfigError> {
+    fn from_settings(
+        settings: Settings,
+        config_file: Option<&Path>,
+        lookup: paths::Lookup<'_>,
+    ) -> Result<Self, ConfigError> {
         settings.check_paths()?;
         let data_dir =
             settings.data_dir.or_else(|| paths::data_dir(lookup)).ok_or(ConfigError::NoDataDir)?;
         let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));
-        let network = match &settings.network {
-            Some(path) => read_network(path)?,
-            None => NetworkDescriptor::default(),
+        let beside = || config_file.map(|file| file.with_file_name(paths::NETWORK_FILE));
+        let network_file_next = settings.network.clone().or_else(beside);
+        let (network_file, network) = match &network_file_next {
+            Some(path) => match read_network(path) {
+                Err(error) if settings.network.is_none() && error.is_not_found() => {
+                    (None, NetworkDescriptor::default())
+                }
+                other => (Some(path.clone()), other?),
+            },
+            None => (None, NetworkDescriptor::default()),
         };
+        let listen = settings.listen.unwrap_or_else(|| ListenAddress::defaults(&network));
+        let static_peers = settings.static_peers.unwrap_or_default();
+        let listens = listen.iter().map(|address| ("listen", address.as_multiaddr()));
+        let dials = static_peers.iter().map(|address| ("static_peers", address.as_multiaddr()));
+        for (key, address) in listens.chain(dials) {
+            if !transport::takes(&network, address) {
+                return Err(ConfigError::QuicInClosedNetwork {
+                    key,
+                    address: address.to_string(),
+                    network: network.name,
+                });
+            }
+        }
         Ok(Self {
             data_dir,
             socket,
-            listen: settings.listen.unwrap_or_else(ListenAddress::defaults),
-            static_peers: settings.static_peers.unwrap_or_default(),
+            listen,
+            static_peers,
             mdns: settings.mdns.unwrap_or(true),
-            network_file: settings.network,
+            warnings: network_file
+                .as_deref()
+                .filter(|_| network.is_closed())
+                .and_then(warn_if_others_can_read)
+                .into_iter()
+                .collect(),
+            network_file,
+            network_file_next,
             network,
             mailbox_bytes_max: settings
                 .mailbox_bytes_max
@@ -200,6 +246,12 @@ impl Config {
             metrics_listen: settings.metrics_listen,
             user: settings.user.unwrap_or(true),
         })
+    }
+}
+
+impl ConfigError {
+    fn is_not_found(&self) -> bool {
+        matches!(self, Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 }
 
@@ -230,9 +282,19 @@ fn read_network(path: &Path) -> Result<NetworkDescriptor, ConfigError> {
     Ok(network)
 }
 
-fn read_bounded(what: &'static str, path: &Path) -> Result<String, ConfigError> {
+/// The key of a closed network is a secret: what to do if its file is open to others.
+fn warn_if_others_can_read(path: &Path) -> Option<String> {
+    // The file has just been read.
+    let mode = path.metadata().ok()?.mode();
+    (mode & 0o077 != 0).then(|| {
+        let path = path.display();
+        format!("the network's key can be read by other users of this machine: chmod 600 {path}")
+    })
+}
+
+fn read_bounded(what: &'static str, path: &Path) -> Result<Zeroizing<String>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { what, path: path.into(), source };
-    let mut text = String::new();
+    let mut text = Zeroizing::new(String::new());
     File::open(path)
         .and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text))
         .map_err(unreadable)?;
@@ -365,6 +427,7 @@ mod tests {
             ("name = \"Ship!\"", "name"),
             ("name = \"ship\"\nshard_bits = 40", "shard_bits"),
             ("name = \"ship\"\nkey = 1", "line 2"),
+            ("name = \"ship\"\nkey = \"martletkey1qqqq\"", "line 2: key = …: not a network key"),
             ("name = \"ship\"\nbootstrap = [\"/ip4/1.2.3.4\"]", "bootstrap"),
         ] {
             std::fs::write(&path, text).unwrap();
@@ -374,14 +437,66 @@ mod tests {
         }
     }
 
+    const CLOSED: &str = "name = \"ship\"\nkey = \"martletkey1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0s4dm3u5\"\n";
+
+    #[test]
+    fn a_descriptor_beside_the_configuration_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, network) = (dir.path().join("martletd.toml"), dir.path().join("network.toml"));
+        std::fs::write(&path, "").unwrap();
+        let config = Config::load(Some(&path), Settings::default(), &home).unwrap();
+        assert_eq!((config.network.name.as_str(), config.network_file), ("lan", None));
+        assert_eq!(config.network_file_next, Some(network.clone()));
+        std::fs::write(&network, "name = \"boat\"\n").unwrap();
+        let config = Config::load(Some(&path), Settings::default(), &home).unwrap();
+        assert_eq!(config.network.name, "boat");
+        assert_eq!(config.network_file, Some(network.clone()));
+        assert!(config.warnings.is_empty());
+        assert_eq!(load(&config.to_toml().unwrap(), Settings::default()).unwrap(), config);
+        std::fs::write(&network, "nam = \"boat\"\n").unwrap();
+        assert!(Config::load(Some(&path), Settings::default(), &home).is_err());
+    }
+
+    #[test]
+    fn a_closed_network_has_no_quic_and_its_key_is_for_its_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("net.toml");
+        std::fs::write(&path, CLOSED).unwrap();
+        let given = Settings { network: Some(path.clone()), ..Settings::default() };
+        for (mode, warnings) in [(0o644, 1), (0o640, 1), (0o600, 0)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let config = Config::load(None, given.clone(), &home).unwrap();
+            assert!(config.network.is_closed());
+            assert_eq!(config.listen.len(), 2, "{:?}", config.listen);
+            assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
+        }
+        let quic = "/ip4/10.0.0.1/udp/4177/quic-v1";
+        let listen = Some(vec![quic.parse().unwrap()]);
+        let peers = Some(vec![quic.parse().unwrap()]);
+        for (given, key) in [
+            (Settings { listen, ..given.clone() }, "listen"),
+            (Settings { static_peers: peers, ..given.clone() }, "static_peers"),
+        ] {
+            let error = Config::load(None, given, &home).unwrap_err().to_string();
+            for word in [key, "closed", "no QUIC", "/tcp/"] {
+                assert!(error.contains(word), "{error}");
+            }
+        }
+    }
+
     #[test]
     fn what_is_printed_is_a_file_that_gives_the_same() {
         let text = "data_dir = \"/d\"\nlisten = [\"/ip4/0.0.0.0/tcp/0\"]\nlog = \"debug,yamux=warn\"\n\
                     static_peers = [\"/ip4/10.0.0.1/udp/1/quic-v1\"]\nlog_format = \"json\"\n\
                     metrics_listen = \"127.0.0.1:0\"\nuser = false\n";
-        let config = load(text, Settings::default()).unwrap();
-        assert_eq!(load(&config.to_toml().unwrap(), Settings::default()).unwrap(), config);
-        let config = load("", Settings::default()).unwrap();
-        assert_eq!(load(&config.to_toml().unwrap(), Settings::default()).unwrap(), config);
+        for text in [text, ""] {
+            let config = load(text, Settings::default()).unwrap();
+            let again = load(&config.to_toml().unwrap(), Settings::default()).unwrap();
+            // Only where a descriptor would be looked for differs: beside either file.
+            let network_file_next = config.network_file_next.clone();
+            assert_eq!(Config { network_file_next, ..again }, config);
+        }
     }
 }

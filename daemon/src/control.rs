@@ -5,9 +5,11 @@
 //! else hears `403` and is disconnected. The endpoints are those of [`martlet_protocol::control`].
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use libp2p::PeerId;
+use martlet_protocol::network::NetworkDescriptor;
 use tokio::sync::watch;
 
 use crate::engine::EngineHandle;
@@ -20,6 +22,7 @@ mod extract;
 mod listener;
 mod message;
 mod metrics;
+mod network;
 mod peer;
 mod problem;
 mod router;
@@ -41,8 +44,12 @@ pub struct ControlContext {
     pub metrics: MetricsSource,
     /// Where metrics are served by TCP.
     pub metrics_listen: Option<SocketAddr>,
-    /// The network's name.
-    pub network: String,
+    /// The network.
+    pub network: NetworkDescriptor,
+    /// Where its descriptor is looked for at the next start.
+    pub network_file: Option<PathBuf>,
+    /// What the user should know about the configuration.
+    pub warnings: Vec<String>,
     /// This node's peer id.
     pub peer_id: PeerId,
     /// Whether an identity may be made here.

@@ -11,13 +11,17 @@
 
 pub mod command;
 mod handle;
+mod mailbox_file;
 mod relay;
+mod stamper;
+mod stamping;
 mod thread;
 mod turn;
 mod user;
 
 pub use command::Command;
 pub use handle::EngineHandle;
+pub use stamping::{StampJob, StampResult};
 pub use thread::spawn;
 pub use turn::{Effects, Fault, Outlet};
 
@@ -42,6 +46,7 @@ use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
 use crate::net::{NetEvent, Stored};
+use stamping::Stamps;
 use turn::{Call, Job, Turn};
 use user::User;
 
@@ -83,6 +88,8 @@ pub enum Input {
     Net(NetEvent),
     /// The user asks for something.
     Command(Box<dyn Job>),
+    /// A stamp was made, or its making was cancelled.
+    Stamped(StampResult),
     /// Time has passed.
     Tick,
 }
@@ -108,6 +115,8 @@ pub struct Engine {
     /// The vault is closed once the batch that asked for it is committed.
     lock_after_turn: bool,
     orphan_acks: LruCache<EnvelopeId, Vec<Ack>>,
+    /// Stamps that are being made.
+    stamps: Stamps,
     swept_at: UnixMillis,
 }
 
@@ -121,8 +130,8 @@ impl Engine {
             bytes_max: config.mailbox_bytes_max,
             cache_bytes: MAILBOX_CACHE_BYTES,
         };
-        let mailbox = Arc::new(Mailbox::open(&config.data_dir.join("mailbox.redb"), options)?);
         config.metrics.engine.quota_bytes.set(config.mailbox_bytes_max);
+        let mailbox = Arc::new(mailbox_file::open(&config.data_dir, &config.network, options)?);
         let key_file = KeyFile::read(&key_file_path(&config.data_dir))?;
         let has_passphrase = key_file.as_ref().is_some_and(KeyFile::has_passphrase);
         let recover = match &key_file {
@@ -143,6 +152,7 @@ impl Engine {
             orphan_acks: LruCache::new(
                 NonZeroUsize::new(ORPHAN_ACKS_MAX).unwrap_or(NonZeroUsize::MIN),
             ),
+            stamps: Stamps::default(),
             swept_at: UnixMillis(0),
             config,
         };
@@ -214,7 +224,7 @@ impl Engine {
             Err(error) => {
                 tracing::error!(%error, "a commit failed");
                 self.storage_failed = Some(error.to_string());
-                inputs.for_each(|input| refuse(input, &problem(&error)));
+                inputs.for_each(|input| self.refuse(input, &problem(&error)));
                 self.forget_uncommitted();
             }
         }
@@ -252,6 +262,13 @@ impl Engine {
                 }
             }
             Input::Command(job) => job.run(self, turn),
+            Input::Stamped(result) => {
+                self.stamps.came_back(&result);
+                match (&mut self.user, result.nonce) {
+                    (Some(user), Some(nonce)) => user.take_stamp(turn, result.id, nonce),
+                    (Some(_) | None, _) => Ok(()),
+                }
+            }
             Input::Tick => self.tick(turn),
         }
     }
@@ -306,6 +323,9 @@ impl Engine {
             self.stored.entry(peer).or_default().append(&mut ids);
         }
         let waiting = std::mem::take(&mut effects.stored_replies);
+        if !self.lock_after_turn {
+            effects.stamp = self.stamps.hand_out(self.user.as_mut());
+        }
         outlet.release(effects);
         if mailbox.is_dirty() || !self.stored.is_empty() {
             self.mailbox_dirty_since.get_or_insert(now);
@@ -320,6 +340,7 @@ impl Engine {
         }
         if std::mem::take(&mut self.lock_after_turn) {
             self.user = None;
+            self.stamps.cancel_all();
         }
         Ok(())
     }
@@ -352,10 +373,30 @@ impl Engine {
         Ok(())
     }
 
+    fn refuse(&mut self, input: Input, problem: &Problem) {
+        match input {
+            Input::Command(job) => job.refuse(problem.clone()),
+            Input::Net(NetEvent::Envelopes { stored: Some(reply), .. }) => {
+                // The one who asked may have gone.
+                let _ = reply.send(Stored::Full);
+            }
+            // Its envelope is queued again when the vault is.
+            Input::Stamped(result) => self.stamps.came_back(&result),
+            Input::Net(
+                NetEvent::Envelopes { stored: None, .. }
+                | NetEvent::Acks { .. }
+                | NetEvent::StoredBy { .. }
+                | NetEvent::Reconciled { .. },
+            )
+            | Input::Tick => {}
+        }
+    }
+
     /// After a failed commit memory and disk differ: memory is thrown away.
     fn forget_uncommitted(&mut self) {
         if let Some(user) = self.user.take() {
             self.recover = Some(user.into_key());
+            self.stamps.cancel_all();
         }
         self.mailbox_txn = None;
         self.mailbox_dirty_since = None;
@@ -427,6 +468,7 @@ impl std::fmt::Debug for Input {
         match self {
             Self::Net(event) => f.debug_tuple("Net").field(event).finish(),
             Self::Command(_) => f.write_str("Command"),
+            Self::Stamped(result) => f.debug_tuple("Stamped").field(result).finish(),
             Self::Tick => f.write_str("Tick"),
         }
     }
@@ -443,21 +485,4 @@ pub type StoredFor = std::collections::HashMap<PeerId, Vec<EnvelopeId>>;
 
 fn problem(error: &StoreError) -> Problem {
     Problem::new(ErrorCode::StorageFailed, error.to_string())
-}
-
-fn refuse(input: Input, problem: &Problem) {
-    match input {
-        Input::Command(job) => job.refuse(problem.clone()),
-        Input::Net(NetEvent::Envelopes { stored: Some(reply), .. }) => {
-            // The one who asked may have gone.
-            let _ = reply.send(Stored::Full);
-        }
-        Input::Net(
-            NetEvent::Envelopes { stored: None, .. }
-            | NetEvent::Acks { .. }
-            | NetEvent::StoredBy { .. }
-            | NetEvent::Reconciled { .. },
-        )
-        | Input::Tick => {}
-    }
 }

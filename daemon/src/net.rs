@@ -173,7 +173,7 @@ pub fn spawn(
     mailbox: Arc<Mailbox>,
     sink: impl NetSink,
 ) -> Result<NetHandle, NetError> {
-    let transport = transport::system(&config.keypair)?;
+    let transport = transport::system(&config.keypair, &config.network)?;
     spawn_on(config, mailbox, sink, Arc::new(SystemClock), transport)
 }
 

@@ -95,6 +95,9 @@ pub fn run_blocking(config: Config) -> Result<(), DaemonError> {
 
 async fn run(config: Config) -> Result<(), DaemonError> {
     let mut signals = Signals::new()?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let _lock = DataDirLock::acquire(&config.data_dir)?;
     let keypair = peer_key::load_or_create(&config.data_dir)?;
     // Early: a socket that can't be had costs nothing yet. Who connects now is answered once the
@@ -117,7 +120,9 @@ async fn run(config: Config) -> Result<(), DaemonError> {
             net: parts.net.clone(),
             metrics: parts.metrics.clone(),
             metrics_listen,
-            network: config.network.name.clone(),
+            network: config.network.clone(),
+            network_file: config.network_file_next.clone(),
+            warnings: config.warnings.clone(),
             peer_id: parts.net.peer_id(),
             user: config.user,
         },
@@ -125,6 +130,7 @@ async fn run(config: Config) -> Result<(), DaemonError> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         network = config.network.name,
+        closed = config.network.is_closed(),
         peer_id = %shorten::peer(&parts.net.peer_id()),
         "ready"
     );

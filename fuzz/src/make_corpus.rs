@@ -11,6 +11,7 @@ use martlet_protocol::control::{
 };
 use martlet_protocol::ids::{MessageId, Shard};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
+use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint, Refusal, Request, Response};
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, UnixMillis, codec,
@@ -67,6 +68,12 @@ fn main() -> std::io::Result<()> {
         "all-keys",
         b"name = \"ship\"\nshard_bits = 3\nstamp_bits = 20\nlan_only = false\nbootstrap = [\"/ip4/10.0.0.1/tcp/4177\"]\n",
     )?;
+    let key = Some(NetworkKey::from_bytes([7; 32]));
+    let closed = NetworkDescriptor { name: "ship".into(), key, ..NetworkDescriptor::default() };
+    keep("network", "closed", closed.to_toml().as_bytes())?;
+    if let Ok(text) = closed.to_text() {
+        keep("network", "closed-text", text.as_bytes())?;
+    }
     keep_sync(&first)?;
     keep_control()
 }

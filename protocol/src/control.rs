@@ -24,6 +24,8 @@
 //! | `GET /v1/peers` | | [`PeerList`] |
 //! | `POST /v1/peers` | [`DialRequest`] | 202 |
 //! | `GET /v1/metrics` | | Prometheus' text format |
+//! | `GET /v1/network` | | [`Network`] |
+//! | `POST /v1/network/export` | | [`NetworkExport`] |
 //! | `GET /v1/openapi.json` | | OpenAPI 3.1 |
 //!
 //! Errors are [`Problem`] (RFC 9457, `application/problem+json`) with a stable [`ErrorCode`].
@@ -31,6 +33,7 @@
 mod contact;
 mod event;
 mod message;
+mod network;
 mod peer;
 mod problem;
 mod status;
@@ -43,6 +46,7 @@ pub use message::{
     Conversation, Delivery, Direction, History, HistoryQuery, Inbox, Message, ReadResponse,
     SendRequest, SendResponse,
 };
+pub use network::{Network, NetworkExport};
 pub use peer::{ConnectionDirection, DialRequest, Peer, PeerList, Transport};
 pub use problem::{ErrorCode, Problem};
 pub use status::{

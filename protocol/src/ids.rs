@@ -8,7 +8,7 @@
 //! | [`SessionId`] | 32 | hex | Ed25519 public key of the Megolm session |
 //! | [`MessageId`] | 16 | hex | random |
 //! | [`Tag`] | 16 | hex | keyed BLAKE3, see [`crate::crypto::session`] |
-//! | [`NetworkTag`] | 8 | hex | BLAKE3 of the network's name |
+//! | [`NetworkTag`] | 8 | hex | BLAKE3 of the network's name, and of its key if it is closed |
 
 use std::fmt;
 use std::str::FromStr;
@@ -236,7 +236,8 @@ impl MessageId {
 }
 
 impl NetworkTag {
-    /// The tag of the network with this name.
+    /// The tag of the open network with this name. (A closed one's:
+    /// [`NetworkDescriptor::tag`](crate::network::NetworkDescriptor::tag).)
     #[must_use]
     pub fn of(name: &str) -> Self {
         let hash = blake3::derive_key("martlet 2026 network tag v1", name.as_bytes());

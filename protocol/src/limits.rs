@@ -19,6 +19,11 @@ pub const BODY_BYTES_MAX: usize = 32 * 1024;
 pub const SLOTS_MAX: usize = 8;
 /// Most stamp bits a network may ask for: beyond it a phone needs minutes for one message.
 pub const STAMP_BITS_MAX: u8 = 32;
+/// Stamps being made or waiting to be, at a time; further envelopes wait in the outbox. One is made
+/// at a time, and the maker must not run dry while the engine commits.
+pub const STAMP_JOBS_MAX: usize = 16;
+/// Hashes between two looks whether a stamp is still wanted: under a millisecond.
+pub const STAMP_ATTEMPTS_PER_LOOK: u64 = 4096;
 /// Most shard bits a network may have.
 pub const SHARD_BITS_MAX: u8 = 12;
 
@@ -292,5 +297,9 @@ pub const PASSPHRASE_LANES_MAX: u32 = 16;
 
 /// Largest configuration or network descriptor file, bytes: a mistaken path is not read whole.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// Bootstrap addresses in a network descriptor: each is dialled for as long as the daemon runs.
+pub const BOOTSTRAP_MAX: usize = 32;
+/// Longest bootstrap address, bytes: a host's name of 253 bytes and a peer id, with room.
+pub const BOOTSTRAP_ADDRESS_BYTES_MAX: usize = 512;
 /// Largest transport key file, bytes: a protobuf of 68 bytes, and room.
 pub const PEER_KEY_BYTES_MAX: u64 = 1024;

@@ -6,17 +6,36 @@
 //! stamp_bits = 0         # 0 to 32
 //! lan_only = true        # no discovery beyond the local network
 //! bootstrap = []         # multiaddresses dialled at start
+//! key = "martletkey1…"   # only of a closed network: who has it may take part
 //! ```
+//!
+//! The same on one line, to be pasted or scanned: bech32m, prefix `martletnet`, of the descriptor's
+//! CBOR, `{0: name, 1: shard_bits, 2: stamp_bits, 3: lan_only, 4: bootstrap, 5: key bytes}`.
 
+mod address;
+mod key;
+
+use bech32::primitives::decode::CheckedHrpstring;
+use bech32::{Bech32m, Hrp};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
+use crate::codec;
 use crate::ids::NetworkTag;
-use crate::limits::{SHARD_BITS_MAX, STAMP_BITS_MAX};
+use crate::limits::{
+    BOOTSTRAP_ADDRESS_BYTES_MAX, BOOTSTRAP_MAX, CONFIG_BYTES_MAX, SHARD_BITS_MAX, STAMP_BITS_MAX,
+};
+
+pub use key::{KeyFingerprint, NetworkKey, NetworkKeyError};
 
 /// Longest network name, characters.
 const NAME_CHARS_MAX: usize = 32;
+/// Human-readable part of a descriptor on one line.
+const TEXT_PREFIX: &str = "martletnet";
 
 /// What makes a network.
+///
+/// Its encodings contain the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkDescriptor {
@@ -34,14 +53,39 @@ pub struct NetworkDescriptor {
     /// Multiaddresses dialled at start.
     #[serde(default)]
     pub bootstrap: Vec<String>,
+    /// The key of a closed network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<NetworkKey>,
 }
 
-/// Why a descriptor is refused.
+/// Why a descriptor is refused. No message contains a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
     /// Not TOML, a wrong type, or an unknown key; the text names line and key.
     #[error("{0}")]
     Toml(String),
+    /// Over [`CONFIG_BYTES_MAX`].
+    #[error("over {CONFIG_BYTES_MAX} bytes: this is no network descriptor")]
+    TooLong,
+    /// A descriptor on one line that is not one.
+    #[error("not a network's text: {reason}; it starts with martletnet1 and is copied whole")]
+    Text {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A descriptor that doesn't fit one line.
+    #[error(
+        "this network doesn't fit one line of text: it has too many bootstrap addresses; pass it on as a file"
+    )]
+    NoText,
+    /// A value that is refused, and where it stands.
+    #[error("line {line}: {error}")]
+    At {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        error: Box<NetworkError>,
+    },
     /// A name outside `[a-z0-9-]{1,32}`.
     #[error("name = {name:?}: a network's name has 1 to 32 characters of a-z, 0-9 and '-'")]
     Name {
@@ -60,18 +104,88 @@ pub enum NetworkError {
         /// The value found.
         found: u8,
     },
+    /// A bootstrap address that can't be one.
+    #[error("bootstrap: {address:?}: {reason}; write it like /dns/host.example/tcp/4177")]
+    Bootstrap {
+        /// The address found.
+        address: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Too many bootstrap addresses.
+    #[error("bootstrap: {found} addresses; at most {BOOTSTRAP_MAX}")]
+    TooManyBootstrap {
+        /// How many were found.
+        found: usize,
+    },
 }
 
 impl NetworkDescriptor {
+    /// Reads and validates a descriptor in either form: TOML, or the text on one line.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn read(text: &str) -> Result<Self, NetworkError> {
+        let start = text.trim_start().get(..TEXT_PREFIX.len() + 1).unwrap_or_default();
+        let is_text = start.eq_ignore_ascii_case("martletnet1");
+        if is_text { Self::from_text(text) } else { Self::from_toml(text) }
+    }
+
     /// Reads and validates a descriptor.
     ///
     /// # Errors
     /// [`NetworkError`].
     pub fn from_toml(text: &str) -> Result<Self, NetworkError> {
-        let descriptor: Self =
-            toml::from_str(text).map_err(|error| NetworkError::Toml(error.to_string()))?;
+        if text.len() as u64 > CONFIG_BYTES_MAX {
+            return Err(NetworkError::TooLong);
+        }
+        let descriptor: Self = toml::from_str(text).map_err(|error| toml_error(text, &error))?;
+        descriptor.validate().map_err(|error| match line_of(text, error.key()) {
+            Some(line) => NetworkError::At { line, error: Box::new(error) },
+            None => error,
+        })?;
+        Ok(descriptor)
+    }
+
+    /// The descriptor as a file that gives the same one. It contains the key.
+    #[must_use]
+    pub fn to_toml(&self) -> Zeroizing<String> {
+        // A struct of plain values always serializes.
+        Zeroizing::new(toml::to_string(self).unwrap_or_default())
+    }
+
+    /// Reads and validates a descriptor on one line; space around it is left out.
+    ///
+    /// # Errors
+    /// [`NetworkError::Text`] and what [`Self::validate`] refuses.
+    pub fn from_text(text: &str) -> Result<Self, NetworkError> {
+        let text = text.trim();
+        let wrong = |reason| NetworkError::Text { reason };
+        if text.len() > <Bech32m as bech32::Checksum>::CODE_LENGTH {
+            return Err(wrong("it is too long"));
+        }
+        let checked = CheckedHrpstring::new::<Bech32m>(text)
+            .map_err(|_| wrong("it is mistyped or incomplete"))?;
+        if checked.hrp() != Hrp::parse_unchecked(TEXT_PREFIX) {
+            return Err(wrong("it is the text of something else"));
+        }
+        let bytes = Zeroizing::new(checked.byte_iter().collect::<Vec<u8>>());
+        let descriptor: Self = codec::decode(&bytes, <Bech32m as bech32::Checksum>::CODE_LENGTH)
+            .map_err(|_| wrong("it was made by another version, or is damaged"))?;
         descriptor.validate()?;
         Ok(descriptor)
+    }
+
+    /// The descriptor on one line. It contains the key.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoText`] past 1,023 characters, up to which the checksum is made for: about
+    /// 600 bytes, five bootstrap addresses.
+    pub fn to_text(&self) -> Result<Zeroizing<String>, NetworkError> {
+        let bytes = Zeroizing::new(codec::encode(self));
+        bech32::encode::<Bech32m>(Hrp::parse_unchecked(TEXT_PREFIX), &bytes)
+            .map(Zeroizing::new)
+            .map_err(|_| NetworkError::NoText)
     }
 
     /// Checks the bounds.
@@ -89,13 +203,39 @@ impl NetworkDescriptor {
         if self.stamp_bits > STAMP_BITS_MAX {
             return Err(NetworkError::StampBits { found: self.stamp_bits });
         }
+        if self.bootstrap.len() > BOOTSTRAP_MAX {
+            return Err(NetworkError::TooManyBootstrap { found: self.bootstrap.len() });
+        }
+        for address in &self.bootstrap {
+            address::check(address, self.is_closed()).map_err(|reason| {
+                // Not the whole of what may be a mebibyte.
+                let address = address.chars().take(BOOTSTRAP_ADDRESS_BYTES_MAX).collect();
+                NetworkError::Bootstrap { address, reason }
+            })?;
+        }
         Ok(())
     }
 
-    /// The tag its envelopes carry.
+    /// Whether only who has the key can take part.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The tag its envelopes carry. Closed networks of one name and different keys have different
+    /// ones, so that what got from one into the other by mistake is refused.
     #[must_use]
     pub fn tag(&self) -> NetworkTag {
-        NetworkTag::of(&self.name)
+        match &self.key {
+            None => NetworkTag::of(&self.name),
+            Some(key) => key.tag(&self.name),
+        }
+    }
+
+    /// The prologue of a closed network's Noise handshakes; `None` for an open one.
+    #[must_use]
+    pub fn prologue(&self) -> Option<Zeroizing<[u8; 32]>> {
+        self.key.as_ref().map(|key| key.prologue(&self.name))
     }
 }
 
@@ -108,8 +248,47 @@ impl Default for NetworkDescriptor {
             stamp_bits: 0,
             lan_only: true,
             bootstrap: Vec::new(),
+            key: None,
         }
     }
+}
+
+impl NetworkError {
+    /// The descriptor's key that a value was refused of.
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Name { .. } => "name",
+            Self::ShardBits { .. } => "shard_bits",
+            Self::StampBits { .. } => "stamp_bits",
+            Self::Bootstrap { .. } | Self::TooManyBootstrap { .. } => "bootstrap",
+            Self::Toml(_) | Self::TooLong | Self::Text { .. } | Self::NoText | Self::At { .. } => {
+                ""
+            }
+        }
+    }
+}
+
+/// Line, key and reason, but not the line itself where it may hold the network's key: what is
+/// refused goes to logs.
+fn toml_error(text: &str, error: &toml::de::Error) -> NetworkError {
+    let message = key::hide(error.message());
+    let Some(span) = error.span() else { return NetworkError::Toml(message) };
+    let before = text.get(..span.start).unwrap_or(text);
+    let number = before.matches('\n').count() + 1;
+    let line = text.lines().nth(number - 1).unwrap_or_default().trim();
+    let key = line.split('=').next().unwrap_or_default().trim();
+    let shown = if matches!(key.trim_matches(['"', '\'']), "key") { "key = …" } else { line };
+    let shown: String = key::hide(shown).chars().take(80).collect();
+    NetworkError::Toml(format!("line {number}: {shown}: {message}"))
+}
+
+/// The line, from 1, on which `key` is given.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let gives = |line: &str| {
+        let rest = line.trim_start().strip_prefix(key);
+        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    text.lines().position(gives).map(|at| at + 1)
 }
 
 fn yes() -> bool {

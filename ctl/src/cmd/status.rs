@@ -53,14 +53,18 @@ fn human(status: &Status, page: &mut Page) {
         field(page, "Unread", &unread);
     }
     if let Some(outbox) = status.outbox {
-        let outbox = match outbox {
+        let mut outbox = match outbox {
             0 => "empty".to_owned(),
             outbox => format!("{} not yet delivered", count(outbox, "message")),
         };
+        if status.stamping > 0 {
+            outbox.push_str(&format!(", {} being stamped", count(status.stamping, "envelope")));
+        }
         field(page, "Outbox", &outbox);
     }
     let peers = count(u64::from(status.peers_connected), "peer");
-    field(page, "Network", &format!("{}, {peers} connected", word(&status.network)));
+    let closed = if status.closed { " (closed: TCP only)" } else { "" };
+    field(page, "Network", &format!("{}{closed}, {peers} connected", word(&status.network)));
     let mailbox = &status.mailbox;
     // In floating point: a quota of 0 has no share, and u64 would overflow.
     let share = if mailbox.bytes_max == 0 {

@@ -6,6 +6,7 @@ mod docs;
 mod errors;
 mod events;
 mod fake;
+mod network;
 mod run;
 mod terminal;
 mod verbs;

@@ -115,7 +115,8 @@ fn lock() {
 
 fn status(lock: &str, passphrase: bool) -> Value {
     json!({"version": "0.1.0", "pid": 42, "lock": lock, "passphrase": passphrase,
-        "network": "lan", "peer_id": "12D3KooWx", "listen": ["/ip4/1.2.3.4/tcp/4177", "/ip6/::1/tcp/1"],
+        "network": "lan", "closed": false, "transports": ["tcp", "quic"], "stamping": 0,
+        "peer_id": "12D3KooWx", "listen": ["/ip4/1.2.3.4/tcp/4177", "/ip6/::1/tcp/1"],
         "peers_connected": 1, "mailbox": {"envelopes": 2, "bytes": 3 << 20, "bytes_max": 1 << 30},
         "warnings": []})
 }
@@ -141,6 +142,18 @@ fn status_of_an_open_vault() {
          Warning    The clock\\u{{1b}}[0m is wrong.\n"
     );
     check(&["status"], "GET /v1/status", &Value::Null, &answer, &human);
+}
+
+#[test]
+fn status_tells_of_a_closed_network_and_of_stamps() {
+    let mut answer = status("unlocked", true);
+    answer["closed"] = json!(true);
+    answer["outbox"] = json!(1);
+    answer["stamping"] = json!(2);
+    let (ran, ..) = ask(&["status"], &answer);
+    let outbox = "Outbox     1 message not yet delivered, 2 envelopes being stamped\n";
+    assert!(ran.out.contains(outbox), "{}", ran.out);
+    assert!(ran.out.contains("lan (closed: TCP only), 1 peer connected\n"), "{}", ran.out);
 }
 
 #[test]

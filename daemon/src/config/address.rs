@@ -6,7 +6,10 @@ use std::str::FromStr;
 
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
+use martlet_protocol::network::NetworkDescriptor;
 use serde::{Deserialize, Serialize};
+
+use crate::net::transport;
 
 /// The TCP and UDP port listened on by default: unassigned by IANA.
 pub const PORT_DEFAULT: u16 = 4177;
@@ -73,9 +76,10 @@ impl DialAddress {
 }
 
 impl ListenAddress {
-    /// [`PORT_DEFAULT`] by TCP and QUIC, on every IPv4 and IPv6 address.
+    /// [`PORT_DEFAULT`] by each of the network's transports (TCP and QUIC; TCP in a closed one), on
+    /// every IPv4 and IPv6 address.
     #[must_use]
-    pub fn defaults() -> Vec<Self> {
+    pub fn defaults(network: &NetworkDescriptor) -> Vec<Self> {
         let hosts = [Protocol::Ip4(Ipv4Addr::UNSPECIFIED), Protocol::Ip6(Ipv6Addr::UNSPECIFIED)];
         let addresses = hosts.into_iter().flat_map(|host| {
             let host = Multiaddr::from(host);
@@ -83,7 +87,7 @@ impl ListenAddress {
             let quic = host.with(Protocol::Udp(PORT_DEFAULT)).with(Protocol::QuicV1);
             [Self(tcp), Self(quic)]
         });
-        addresses.collect()
+        addresses.filter(|address| transport::takes(network, &address.0)).collect()
     }
 
     /// The multiaddress.

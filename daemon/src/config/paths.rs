@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+/// The network's descriptor, beside the configuration file.
+pub const NETWORK_FILE: &str = "network.toml";
+
 /// Reads an environment variable: `std::env::var_os`, or a test's.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 

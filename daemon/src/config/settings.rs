@@ -28,7 +28,8 @@ pub struct Settings {
     pub socket: Option<PathBuf>,
 
     /// Address to listen on; repeat it, or separate several by commas [default: TCP and QUIC port
-    /// 4177 on all IPv4 and IPv6 addresses, any other port if that is taken]
+    /// 4177 on all IPv4 and IPv6 addresses, any other port if that is taken; in a closed network
+    /// only TCP]
     #[arg(long, env = "MARTLET_LISTEN", value_name = "MULTIADDR", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<Vec<ListenAddress>>,
@@ -50,7 +51,8 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mdns: Option<bool>,
 
-    /// The network's descriptor [default: the built-in network "lan"]
+    /// The network's descriptor, see `martletctl network` [default: network.toml beside the
+    /// configuration file if it is there, else the built-in network "lan"]
     #[arg(long, env = "MARTLET_NETWORK", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<PathBuf>,

@@ -10,6 +10,7 @@ use super::Shared;
 use super::extract::JsonBody;
 use super::problem::Refusal;
 use crate::config::DialAddress;
+use crate::net::transport;
 
 /// Connected and known peers.
 #[utoipa::path(get, path = "/v1/peers", tag = "network", responses(
@@ -38,6 +39,14 @@ pub(super) async fn dial(
     let own = shared.context().peer_id;
     if address.as_multiaddr().iter().any(|part| part == Protocol::P2p(own)) {
         return Err(Refusal::new(ErrorCode::InvalidAddress, "that is this node's own address"));
+    }
+    let network = &shared.context().network;
+    if !transport::takes(network, address.as_multiaddr()) {
+        let detail = format!(
+            "the network {} is closed, and a closed network has no QUIC; dial its TCP address",
+            network.name
+        );
+        return Err(Refusal::new(ErrorCode::InvalidAddress, detail));
     }
     shared.net().dial(address.into_multiaddr()).await;
     Ok(StatusCode::ACCEPTED)

@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 
 use super::extract::NoBody;
 use super::problem::Refusal;
-use super::{Shared, contact, event, message, metrics, peer, status};
+use super::{Shared, contact, event, message, metrics, network, peer, status};
 
 pub(super) fn router(shared: Shared) -> Router {
     Router::new()
@@ -35,6 +35,8 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/v1/events", get(event::follow_events))
         .route("/v1/peers", get(peer::list_peers).post(peer::dial))
         .route("/v1/metrics", get(metrics::get_metrics))
+        .route("/v1/network", get(network::get_network))
+        .route("/v1/network/export", post(network::export_network))
         .route("/v1/openapi.json", get(get_openapi))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -76,6 +78,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         peer::list_peers,
         peer::dial,
         metrics::get_metrics,
+        network::get_network,
+        network::export_network,
         get_openapi,
     ),
     components(schemas(Event))

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    ErrorCode, Identity, InitRequest, InitResponse, Problem, Status, UnlockRequest,
+    ErrorCode, Identity, InitRequest, InitResponse, Network, Problem, Status, UnlockRequest,
 };
 use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use zeroize::Zeroizing;
@@ -27,7 +27,8 @@ pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Stat
     );
     let mut status = status?;
     let context = shared.context();
-    context.network.clone_into(&mut status.network);
+    status.transports = Network::of(&context.network).transports;
+    status.warnings.extend(context.warnings.iter().cloned());
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();
     status.metrics_listen = context.metrics_listen.map(|address| address.to_string());

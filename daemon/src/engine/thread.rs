@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 
 use super::handle::{EngineHandle, Order};
+use super::stamper::Stamper;
 use super::turn::{Effects, Outlet};
 use super::{Engine, EngineConfig, EngineError, Input, StoredFor};
 use crate::metrics::Metrics;
@@ -40,6 +41,7 @@ enum Outgoing {
 pub fn spawn(config: EngineConfig) -> Result<(EngineHandle, Arc<Mailbox>), EngineError> {
     let data_dir = config.data_dir.clone();
     let metrics = Arc::clone(&config.metrics);
+    let stamp_bits = config.network.stamp_bits;
     let engine = Engine::open(config)?;
     let mailbox = engine.mailbox();
     let (orders, inbox) = mpsc::channel(ENGINE_QUEUE_MAX);
@@ -47,7 +49,8 @@ pub fn spawn(config: EngineConfig) -> Result<(EngineHandle, Arc<Mailbox>), Engin
     let (outgoing, carried) = mpsc::channel(EFFECTS_BUFFERED);
     tokio::spawn(carry(carried));
     tokio::spawn(tick(orders.downgrade()));
-    let outlet = ThreadOutlet { events: events.clone(), net: None, outgoing };
+    let stamper = (stamp_bits > 0).then(|| Stamper::spawn(orders.downgrade())).transpose()?;
+    let outlet = ThreadOutlet { events: events.clone(), net: None, outgoing, stamper };
     let runtime = Handle::current();
     std::thread::Builder::new()
         .name("engine".into())
@@ -128,6 +131,8 @@ struct ThreadOutlet {
     events: broadcast::Sender<Arc<Event>>,
     net: Option<NetHandle>,
     outgoing: mpsc::Sender<Outgoing>,
+    /// Where the network asks for stamps.
+    stamper: Option<Stamper>,
 }
 
 impl ThreadOutlet {
@@ -147,6 +152,9 @@ impl Outlet for ThreadOutlet {
         // Before a network is attached there is nobody to tell; sync brings it later.
         if let (Some(net), false) = (&self.net, effects.publish.is_empty()) {
             net.blocking_publish(std::mem::take(&mut effects.publish));
+        }
+        if let Some(stamper) = &self.stamper {
+            effects.stamp.drain(..).for_each(|job| stamper.give(job));
         }
         for event in effects.events.drain(..) {
             // Nobody may be following.

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use tokio::sync::oneshot;
 
 use super::command::Command;
-use super::{Engine, StoredFor};
+use super::{Engine, StampJob, StoredFor};
 use crate::metrics::Commit;
 use crate::net::Stored;
 
@@ -26,6 +26,8 @@ pub struct Effects {
     pub publish: Vec<Envelope>,
     /// Own acks to gossip.
     pub acks: Vec<Ack>,
+    /// Stamps to make; each gives an input back.
+    pub stamp: Vec<StampJob>,
     /// Events, in order.
     pub events: Vec<Event>,
     /// Answers to commands.
@@ -172,6 +174,7 @@ impl std::fmt::Debug for Effects {
         f.debug_struct("Effects")
             .field("publish", &self.publish.len())
             .field("acks", &self.acks.len())
+            .field("stamp", &self.stamp.len())
             .field("events", &self.events.len())
             .field("replies", &self.replies.len())
             .finish()

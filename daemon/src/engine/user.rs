@@ -10,6 +10,8 @@ mod conversations;
 mod events;
 mod inbox;
 mod outbox;
+mod readdress;
+mod stamping;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -35,6 +37,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
 use super::turn::Turn;
+use stamping::ToStamp;
 
 pub(super) use contacts::{clean_name, unknown_request};
 
@@ -66,6 +69,8 @@ pub(super) struct User {
     tags: HashMap<Tag, TagMeaning>,
     held: HashMap<(IdentityId, DeviceId), Held>,
     outbox: HashMap<EnvelopeId, Pending>,
+    /// What of it, and of the bundle, lacks its stamp.
+    to_stamp: ToStamp,
     waiting: HashMap<IdentityId, BTreeSet<u64>>,
     /// Acks of own envelopes that the mailbox knew when the vault was opened.
     acks_at_load: Vec<Ack>,
@@ -124,6 +129,10 @@ struct Pending {
     /// Its arrival number in the mailbox; `None` if it isn't there.
     arrival: Option<u64>,
     expiry: ExpiryHour,
+    /// Whether it was addressed in another network than this.
+    is_foreign: bool,
+    /// Whether it waits for its stamp, and is neither in the mailbox nor on the network.
+    lacks_stamp: bool,
 }
 
 /// Own acks, kept in the vault until the mailbox is committed. A crash in between would make this
@@ -210,6 +219,7 @@ impl User {
             tags: HashMap::new(),
             held: HashMap::new(),
             outbox: HashMap::new(),
+            to_stamp: ToStamp::default(),
             waiting: HashMap::new(),
             recent_acks: RecentAcks::load(&txn)?,
             acks_at_load: Vec::new(),
@@ -259,7 +269,8 @@ impl User {
             held.since.insert(record.message.seq, record.message.stored_at);
         }
         for record in txn.scan(&OUTBOX)? {
-            self.outbox.insert(record.id, Pending::from_record(&record)?);
+            let pending = Pending::from_record(&record, &self.network)?;
+            self.outbox.insert(record.id, pending);
         }
         for record in txn.scan(&WAITING)? {
             self.waiting.entry(record.identity).or_default().insert(record.position);
@@ -352,6 +363,7 @@ impl User {
         }
         if self.chores_day != turn.now.day() {
             self.chores_day = turn.now.day();
+            self.readdress_outbox(turn)?;
             self.restore_outbox(turn)?;
             self.replay_recent_acks(turn)?;
             self.publish_bundle(turn)?;

@@ -1,41 +1,69 @@
 //! The transports: TCP with Noise and Yamux, and QUIC, both with names looked up where the system
 //! can.
+//!
+//! In a closed network the Noise handshake has a prologue made of the network's key and name (Noise
+//! Protocol Framework, revision 34, section 6): both sides mix it into what the handshake's
+//! ciphertexts authenticate, so that who lacks it can't finish one. QUIC's TLS has no such thing,
+//! therefore a closed network has TCP only.
 
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, Transport as _, core, dns, noise, quic, tcp, yamux};
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, Transport as _, core, dns, noise, quic, tcp, yamux};
 use martlet_protocol::limits::CONNECT_TIMEOUT;
+use martlet_protocol::network::NetworkDescriptor;
 
 use super::NetError;
 
 /// A transport of any kind: authenticated and multiplexed.
 pub type Boxed = core::transport::Boxed<(PeerId, StreamMuxerBox)>;
 
-/// The system's TCP and UDP. Without a readable resolver configuration `/dns` addresses cannot be
-/// dialled; everything else works.
+/// The system's TCP and, in an open network, UDP. Without a readable resolver configuration `/dns`
+/// addresses cannot be dialled; everything else works.
 ///
 /// # Errors
 /// [`NetError::Key`] when Noise refuses the key.
-pub fn system(keypair: &Keypair) -> Result<Boxed, NetError> {
-    match dns::tokio::Transport::system(sockets(keypair)?) {
+pub fn system(keypair: &Keypair, network: &NetworkDescriptor) -> Result<Boxed, NetError> {
+    match dns::tokio::Transport::system(sockets(keypair, network)?) {
         Ok(with_names) => Ok(TransportTimeout::new(with_names, CONNECT_TIMEOUT).boxed()),
         Err(error) => {
             tracing::debug!(%error, "no resolver: names cannot be dialled, addresses can");
-            Ok(TransportTimeout::new(sockets(keypair)?, CONNECT_TIMEOUT).boxed())
+            Ok(TransportTimeout::new(sockets(keypair, network)?, CONNECT_TIMEOUT).boxed())
         }
     }
 }
 
-fn sockets(keypair: &Keypair) -> Result<Boxed, NetError> {
-    let noise =
+/// Noise as the nodes of `network` speak it: for transports beside [`system`]'s.
+///
+/// # Errors
+/// [`NetError::Key`] when Noise refuses the key.
+pub fn noise(keypair: &Keypair, network: &NetworkDescriptor) -> Result<noise::Config, NetError> {
+    let config =
         noise::Config::new(keypair).map_err(|error| NetError::Key { reason: error.to_string() })?;
+    Ok(match network.prologue() {
+        Some(prologue) => config.with_prologue(prologue.to_vec()),
+        None => config,
+    })
+}
+
+/// Whether nodes of `network` can be reached at `address`, by its transport.
+#[must_use]
+pub fn takes(network: &NetworkDescriptor, address: &Multiaddr) -> bool {
+    let is_quic = |part| matches!(part, Protocol::Quic | Protocol::QuicV1);
+    !(network.is_closed() && address.iter().any(is_quic))
+}
+
+fn sockets(keypair: &Keypair, network: &NetworkDescriptor) -> Result<Boxed, NetError> {
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
-        .authenticate(noise)
+        .authenticate(noise(keypair, network)?)
         .multiplex(yamux::Config::default())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    if network.is_closed() {
+        return Ok(tcp.boxed());
+    }
     let quic = quic::tokio::Transport::new(quic::Config::new(keypair))
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     Ok(quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed())

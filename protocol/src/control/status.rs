@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Transport;
+
 /// `GET /v1/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
@@ -22,6 +24,12 @@ pub struct Status {
     pub identity: Option<Identity>,
     /// The network's name.
     pub network: String,
+    /// Whether the network is closed: only nodes with its key can connect.
+    #[serde(default)]
+    pub closed: bool,
+    /// What connections may run on: in a closed network there is no QUIC.
+    #[serde(default)]
+    pub transports: Vec<Transport>,
     /// The transport's peer id.
     pub peer_id: String,
     /// Addresses listened on, with the peer id at the end: what others can dial.
@@ -36,6 +44,10 @@ pub struct Status {
     /// Messages not yet delivered; absent while locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbox: Option<u64>,
+    /// Own envelopes (messages, keys, the bundle) that wait for their stamp, in a network that asks
+    /// for one. They are on disk, and leave as soon as the work is done.
+    #[serde(default)]
+    pub stamping: u64,
     /// Unread messages; absent while locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<u64>,

@@ -1,6 +1,7 @@
 //! The control API's JSON: what programs were written against must stay.
 
 use martlet_protocol::control::*;
+use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::time::UnixMillis;
 use proptest::prelude::*;
 use serde::Serialize;
@@ -207,12 +208,15 @@ fn status_and_identity() {
         passphrase: Some(false),
         identity: Some(Identity { id: "martlet1…".into(), name: None }),
         network: "lan".into(),
+        closed: true,
+        transports: vec![Transport::Tcp],
         peer_id: "12D3".into(),
         listen: vec!["/ip4/127.0.0.1/tcp/1".into()],
         peers_connected: 3,
         metrics_listen: None,
         mailbox: MailboxStatus { envelopes: 1, bytes: 2, bytes_max: 3 },
         outbox: Some(0),
+        stamping: 2,
         unread: None,
         warnings: vec!["no passphrase".into()],
     };
@@ -220,9 +224,10 @@ fn status_and_identity() {
         &status,
         json!({
             "version": "0.1.0", "pid": 42, "lock": "unlocked", "passphrase": false,
-            "identity": {"id": "martlet1…"}, "network": "lan", "peer_id": "12D3",
+            "identity": {"id": "martlet1…"}, "network": "lan", "closed": true,
+            "transports": ["tcp"], "peer_id": "12D3",
             "listen": ["/ip4/127.0.0.1/tcp/1"], "peers_connected": 3,
-            "mailbox": {"envelopes": 1, "bytes": 2, "bytes_max": 3}, "outbox": 0,
+            "mailbox": {"envelopes": 1, "bytes": 2, "bytes_max": 3}, "outbox": 0, "stamping": 2,
             "warnings": ["no passphrase"],
         }),
     );
@@ -231,7 +236,27 @@ fn status_and_identity() {
 }
 
 #[test]
+fn networks() {
+    let key = Some(NetworkKey::from_bytes([7; 32]));
+    let descriptor = NetworkDescriptor { name: "ship".into(), key, ..Default::default() };
+    let network = Network { file: Some("/etc/network.toml".into()), ..Network::of(&descriptor) };
+    let fingerprint = network.key_fingerprint.clone().unwrap();
+    assert_eq!(fingerprint.len(), 16);
+    is_json(
+        &network,
+        json!({
+            "name": "ship", "closed": true, "key_fingerprint": fingerprint, "shard_bits": 0,
+            "stamp_bits": 0, "lan_only": true, "bootstrap": [], "transports": ["tcp"],
+            "file": "/etc/network.toml",
+        }),
+    );
+    is_json(&NetworkExport { descriptor: "name = 1".into() }, json!({"descriptor": "name = 1"}));
+}
+
+#[test]
 fn secrets_are_not_shown() {
+    let export = NetworkExport { descriptor: "hunter2".into() };
+    assert!(!format!("{export:?}").contains("hunter2"));
     let init = InitRequest { name: Some("Ada".into()), passphrase: Some("hunter2".into()) };
     is_json(&init, json!({"name": "Ada", "passphrase": "hunter2"}));
     let unlock = UnlockRequest { passphrase: Some("hunter2".into()) };

@@ -29,6 +29,8 @@ pub struct NodeOptions {
     pub config: Vec<String>,
     /// Further arguments.
     pub args: Vec<String>,
+    /// Whether to listen by TCP alone, as in a closed network.
+    pub tcp_only: bool,
     /// Whether a write past the limit set with [`Node::limit_files`] fails with an error, as one on
     /// a full disk does, and not with a signal that ends the process.
     pub survive_file_limit: bool,
@@ -283,7 +285,7 @@ impl Node {
     /// When it can't be written.
     pub fn write_config(&self) -> Result<(), ClusterError> {
         let mut text = String::from("mdns = false\n");
-        text.push_str(&format!("listen = {}\n", toml_list(&self.listen)));
+        text.push_str(&format!("listen = {}\n", toml_list(&self.listens())));
         text.push_str(&format!("static_peers = {}\n", toml_list(&self.options.peers)));
         for line in &self.options.config {
             text.push_str(line);
@@ -347,8 +349,9 @@ impl Node {
             }
             Err(source) => return Err(ClusterError::Process { node, source }),
         }
+        let listens = self.listens().len();
         match self.client.get::<Status>("/v1/status").await {
-            Ok(status) if status.listen.len() >= self.listen.len() => Ok(Some(status)),
+            Ok(status) if status.listen.len() >= listens => Ok(Some(status)),
             // It is about to listen, or to end: what it is shows at the next look.
             Ok(_)
             | Err(
@@ -358,6 +361,12 @@ impl Node {
             ) => Ok(None),
             Err(source) => Err(ClusterError::Client { node, source }),
         }
+    }
+
+    /// What it is to listen on.
+    fn listens(&self) -> Vec<String> {
+        let listen = self.listen.iter();
+        listen.filter(|at| !(self.options.tcp_only && at.contains("/quic"))).cloned().collect()
     }
 
     fn take_process(&mut self) -> Result<Process, ClusterError> {

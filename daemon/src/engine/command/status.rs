@@ -7,8 +7,8 @@ use crate::engine::Engine;
 use crate::engine::turn::{Fault, Turn};
 use crate::engine::user::User;
 
-/// The daemon's state. `peer_id`, `listen`, `metrics_listen` and `peers_connected` are left for the control task to
-/// fill in.
+/// The daemon's state. `transports`, `peer_id`, `listen`, `metrics_listen` and `peers_connected` are
+/// left for the control task to fill in.
 #[derive(Debug)]
 pub struct GetStatus {}
 
@@ -40,6 +40,8 @@ impl Command for GetStatus {
             identity: user
                 .map(|user| Identity { id: user.identity.to_string(), name: user.name.clone() }),
             network: engine.config.network.name.clone(),
+            closed: engine.config.network.is_closed(),
+            transports: Vec::new(),
             peer_id: String::new(),
             listen: Vec::new(),
             metrics_listen: None,
@@ -50,6 +52,7 @@ impl Command for GetStatus {
                 bytes_max: engine.config.mailbox_bytes_max,
             },
             outbox: user.map(User::outbox_len),
+            stamping: user.map_or(0, User::stamping),
             unread: user.map(User::unread),
             warnings,
         })

@@ -11,6 +11,7 @@ use martlet_store::mailbox::Arrived;
 use martlet_store::records::{CONTACTS, ContactRecord, PREKEYS, PUBLISHED, PrekeyRecord};
 use martlet_store::vault::Key;
 
+use super::outbox::is_addressed_in;
 use super::{Contact, TagMeaning, User};
 use crate::engine::turn::Turn;
 
@@ -26,8 +27,15 @@ impl User {
         let today = turn.now.day();
         if self.counters.published_day == today.0
             && let Some(envelope) = turn.vault()?.get(&PUBLISHED, Key::Named(b""))?
+            && Header::parse(&envelope.content)
+                .is_ok_and(|header| is_addressed_in(&self.network, &header, &self.identity))
         {
-            return self.publish(turn, envelope.id(), envelope);
+            let id = envelope.id();
+            if self.has_stamp(&id, &envelope) {
+                return self.publish(turn, id, envelope);
+            }
+            self.queue_bundle_for_stamp(id);
+            return Ok(());
         }
         let secret = PrekeySecret::generate(turn.rng);
         let bundle =
@@ -38,10 +46,15 @@ impl User {
         let content = bundle
             .seal(turn.rng, &addressing, today)
             .map_err(|error| StoreError::Failed { reason: error.to_string() })?;
-        let (id, envelope) = self.stamped(content);
+        let envelope = Envelope::new(content);
+        let id = envelope.id();
         turn.vault()?.put(&PUBLISHED, Key::Named(b""), &envelope)?;
         self.counters.published_day = today.0;
         self.dirty.counters = true;
+        if !self.has_stamp(&id, &envelope) {
+            self.queue_bundle_for_stamp(id);
+            return Ok(());
+        }
         self.publish(turn, id, envelope)
     }
 

@@ -6,7 +6,10 @@ use martlet_protocol::control::{Delivery, SendResponse};
 use martlet_protocol::crypto::session::OutboundSession;
 use martlet_protocol::limits::SESSION_AGE_MAX;
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
-use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, MessageId, stamp};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::{
+    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, MessageId, Shard, stamp,
+};
 use martlet_store::StoreError;
 use martlet_store::mailbox::Inserted;
 use martlet_store::records::{
@@ -148,7 +151,8 @@ impl User {
         Ok(true)
     }
 
-    /// Puts an own envelope into outbox and mailbox, to be gossiped once that is on disk.
+    /// Puts an own envelope into outbox and mailbox, to be gossiped once that is on disk; or only
+    /// into the outbox, until it has its stamp.
     fn post(
         &mut self,
         turn: &mut Turn<'_>,
@@ -156,10 +160,17 @@ impl User {
         position: Option<u64>,
         content: Vec<u8>,
     ) -> Result<(), StoreError> {
-        let (id, envelope) = self.stamped(content);
+        let envelope = Envelope::new(content);
+        let id = envelope.id();
         let record = OutboxRecord { id, envelope, identity, position };
-        self.outbox.insert(id, Pending::from_record(&record)?);
+        let pending = Pending::from_record(&record, &self.network)?;
+        let lacks_stamp = pending.lacks_stamp;
+        self.outbox.insert(id, pending);
         turn.vault()?.put(&OUTBOX, Key::Named(&id.0), &record)?;
+        if lacks_stamp {
+            self.queue_for_stamp(id);
+            return Ok(());
+        }
         self.publish(turn, id, record.envelope)
     }
 
@@ -184,15 +195,6 @@ impl User {
         }
         turn.effects.publish.push(envelope);
         Ok(())
-    }
-
-    pub(super) fn stamped(&self, content: Vec<u8>) -> (EnvelopeId, Envelope) {
-        let mut envelope = Envelope::new(content);
-        let id = envelope.id();
-        if let Some(nonce) = stamp::make(&id, self.network.stamp_bits, 0, u64::MAX) {
-            envelope.nonce = nonce;
-        }
-        (id, envelope)
     }
 
     /// A neighbour has these on disk.
@@ -292,12 +294,15 @@ impl User {
     }
 
     /// After a start: own envelopes that the mailbox lost in a crash go back into it, and acks that
-    /// came while the vault was locked, or whose commit was cut short, are counted.
+    /// came while the vault was locked, or whose commit was cut short, are counted. What lacks its
+    /// stamp waits for it again.
     pub(super) fn restore_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         for ack in std::mem::take(&mut self.acks_at_load) {
             self.note_ack(turn, &ack)?;
         }
-        for id in self.outbox.keys().copied().collect::<Vec<_>>() {
+        self.requeue_for_stamps();
+        let stamped = self.outbox.iter().filter(|(_, pending)| !pending.lacks_stamp);
+        for id in stamped.map(|(id, _)| *id).collect::<Vec<_>>() {
             let Some(record) = turn.vault()?.get(&OUTBOX, Key::Named(&id.0))? else { continue };
             let header = own_header(&record.envelope)?;
             let now = turn.now;
@@ -319,7 +324,10 @@ impl User {
 }
 
 impl Pending {
-    pub(super) fn from_record(record: &OutboxRecord) -> Result<Self, StoreError> {
+    pub(super) fn from_record(
+        record: &OutboxRecord,
+        network: &NetworkDescriptor,
+    ) -> Result<Self, StoreError> {
         let header = own_header(&record.envelope)?;
         let commits = (0..header.slots)
             .filter_map(|slot| header.ack_commit(&record.envelope.content, slot))
@@ -332,8 +340,19 @@ impl Pending {
             stored: false,
             arrival: None,
             expiry: header.expiry,
+            is_foreign: !is_addressed_in(network, &header, &record.identity),
+            lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, network.stamp_bits),
         })
     }
+}
+
+/// Whether an own envelope for `identity` is addressed as `network` has it.
+pub(super) fn is_addressed_in(
+    network: &NetworkDescriptor,
+    header: &Header,
+    identity: &IdentityId,
+) -> bool {
+    header.network == network.tag() && header.shard == Shard::of(identity, network.shard_bits)
 }
 
 fn own_header(envelope: &Envelope) -> Result<Header, StoreError> {

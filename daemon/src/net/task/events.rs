@@ -15,7 +15,7 @@ use super::super::behaviour::BehaviourEvent;
 use super::super::gossip;
 use super::super::intake::Verdict;
 use super::super::sync::RequestError;
-use super::super::{NetSink, shorten};
+use super::super::{NetSink, shorten, transport};
 use super::{Task, Timers};
 
 /// Pings that may go unanswered in a row: one may be late behind a burst on a slow link.
@@ -85,8 +85,12 @@ impl<S: NetSink> Task<S> {
             BehaviourEvent::Mdns(event) => {
                 match event {
                     mdns::Event::Discovered(found) => {
+                        let network = &self.context.network;
                         for (peer, address) in found {
-                            self.dialer.discovered(peer, address);
+                            // Whether a peer is of this network shows in the handshake.
+                            if transport::takes(network, &address) {
+                                self.dialer.discovered(peer, address);
+                            }
                         }
                     }
                     mdns::Event::Expired(gone) => {
