@@ -6,6 +6,7 @@
 //! listen = ["/ip4/0.0.0.0/tcp/4177"]      # default: port 4177, TCP and QUIC, IPv4 and IPv6
 //! static_peers = ["/ip4/192.168.1.7/tcp/4177"]
 //! mdns = true
+//! connections_target = 24
 //! network = "network.toml"                # a descriptor; default: the built-in network "lan"
 //! mailbox_bytes_max = 1073741824
 //! log = "info"
@@ -20,7 +21,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use martlet_protocol::limits::{CONFIG_BYTES_MAX, MAILBOX_BYTES_DEFAULT};
+use martlet_protocol::limits::{CONFIG_BYTES_MAX, CONNECTIONS_TARGET, MAILBOX_BYTES_DEFAULT};
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,7 @@ pub mod paths;
 mod settings;
 
 pub use address::{AddressError, DialAddress, ListenAddress, PORT_DEFAULT};
-pub use settings::{MailboxBytes, Settings};
+pub use settings::{ConnectionsTarget, MailboxBytes, Settings};
 
 use crate::logging::LogFilter;
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub static_peers: Vec<DialAddress>,
     /// Whether to find peers by mDNS.
     pub mdns: bool,
+    /// Connections aimed at.
+    pub connections_target: usize,
     /// The network's descriptor file, where it is not the built-in network.
     pub network_file: Option<PathBuf>,
     /// The network to be part of.
@@ -161,6 +164,7 @@ impl Config {
             listen: Some(self.listen.clone()),
             static_peers: Some(self.static_peers.clone()),
             mdns: Some(self.mdns),
+            connections_target: Some(ConnectionsTarget::from_checked(self.connections_target)),
             network: self.network_file.clone(),
             mailbox_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_bytes_max)),
             log: Some(self.log.clone()),
@@ -184,6 +188,9 @@ impl Config {
             listen: settings.listen.unwrap_or_else(ListenAddress::defaults),
             static_peers: settings.static_peers.unwrap_or_default(),
             mdns: settings.mdns.unwrap_or(true),
+            connections_target: settings
+                .connections_target
+                .map_or(CONNECTIONS_TARGET, ConnectionsTarget::get),
             network_file: settings.network,
             network,
             mailbox_bytes_max: settings
@@ -317,6 +324,9 @@ mod tests {
         assert!(too_small.contains("line 1"), "{too_small}");
         assert!(too_small.contains("1048576"), "{too_small}");
 
+        let none = refused("connections_target = 0\n");
+        assert!(none.contains("line 1") && none.contains("1 to 256"), "{none}");
+
         let bad_filter = refused("log = \"martletd=loud\"\n");
         assert!(bad_filter.contains("line 1"), "{bad_filter}");
 
@@ -366,7 +376,7 @@ mod tests {
     #[test]
     fn what_is_printed_is_a_file_that_gives_the_same() {
         let text = "data_dir = \"/d\"\nlisten = [\"/ip4/0.0.0.0/tcp/0\"]\nlog = \"debug,yamux=warn\"\n\
-                    static_peers = [\"/ip4/10.0.0.1/udp/1/quic-v1\"]\nlog_format = \"json\"\nuser = false\n";
+                    static_peers = [\"/ip4/10.0.0.1/udp/1/quic-v1\"]\nlog_format = \"json\"\nuser = false\nconnections_target = 3\n";
         let config = load(text, Settings::default()).unwrap();
         assert_eq!(load(&config.to_toml().unwrap(), Settings::default()).unwrap(), config);
         let config = load("", Settings::default()).unwrap();
