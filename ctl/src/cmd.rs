@@ -2,9 +2,11 @@
 //!
 //! A new verb is a file with `Args` and `Args::run`, and its line in `verbs!` below.
 
+mod ban;
 mod completions;
 mod contact;
 mod dial;
+mod doctor;
 mod history;
 mod id;
 mod inbox;
@@ -15,6 +17,7 @@ mod read;
 mod requests;
 mod send;
 mod status;
+mod unban;
 mod unlock;
 mod watch;
 
@@ -75,5 +78,8 @@ verbs! {
     Watch(watch),
     Peers(peers),
     Dial(dial),
+    Ban(ban),
+    Unban(unban),
+    Doctor(doctor),
     Completions(completions),
 }

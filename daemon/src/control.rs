@@ -4,6 +4,7 @@
 //! credentials before a byte of theirs is read: the daemon's own user and root are served, anyone
 //! else hears `403` and is disconnected. The endpoints are those of [`martlet_protocol::control`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use libp2p::PeerId;
@@ -13,6 +14,7 @@ use crate::engine::EngineHandle;
 use crate::net::NetHandle;
 
 mod contact;
+mod doctor;
 mod event;
 mod extract;
 mod listener;
@@ -40,6 +42,8 @@ pub struct ControlContext {
     pub peer_id: PeerId,
     /// Whether an identity may be made here.
     pub user: bool,
+    /// Where databases and keys are.
+    pub data_dir: PathBuf,
 }
 
 /// What handlers share. Cheap to clone.

@@ -103,6 +103,7 @@ async fn run(config: Config) -> Result<(), DaemonError> {
             network: config.network.name.clone(),
             peer_id: parts.net.peer_id(),
             user: config.user,
+            data_dir: config.data_dir.clone(),
         },
     );
     tracing::info!(

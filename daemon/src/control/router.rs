@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 
 use super::extract::NoBody;
 use super::problem::Refusal;
-use super::{Shared, contact, event, message, peer, status};
+use super::{Shared, contact, doctor, event, message, peer, status};
 
 pub(super) fn router(shared: Shared) -> Router {
     Router::new()
@@ -34,6 +34,9 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/v1/inbox", get(message::get_inbox))
         .route("/v1/events", get(event::follow_events))
         .route("/v1/peers", get(peer::list_peers).post(peer::dial))
+        .route("/v1/bans", get(peer::list_bans).post(peer::ban))
+        .route("/v1/bans/{peer_id}", delete(peer::unban))
+        .route("/v1/doctor", get(doctor::diagnose))
         .route("/v1/openapi.json", get(get_openapi))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -74,6 +77,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         event::follow_events,
         peer::list_peers,
         peer::dial,
+        peer::list_bans,
+        peer::ban,
+        peer::unban,
+        doctor::diagnose,
         get_openapi,
     ),
     components(schemas(Event))

@@ -8,5 +8,6 @@ mod daemon;
 mod events;
 mod files;
 mod http;
+mod network;
 mod users;
 mod verbs;

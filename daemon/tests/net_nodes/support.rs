@@ -59,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) connections: ConnectionPolicy,
     /// Where remembered peers and bans are; its own temporary one if not given.
     pub(crate) data_dir: Option<PathBuf>,
+    /// How far its clock is ahead.
+    pub(crate) clock_ahead: Duration,
 }
 
 impl Default for Setup {
@@ -73,6 +75,7 @@ impl Default for Setup {
             bytes_max: 1 << 30,
             connections: ConnectionPolicy::default(),
             data_dir: None,
+            clock_ahead: Duration::ZERO,
         }
     }
 }
@@ -98,7 +101,11 @@ impl Setup {
             connections: self.connections,
             data_dir: Some(self.data_dir.unwrap_or_else(|| dir.path().to_owned())),
         };
-        let net = net::spawn(config, Arc::clone(&mailbox), Sink { events }).unwrap();
+        let ahead = u64::try_from(self.clock_ahead.as_millis()).unwrap();
+        let clock = Arc::new(move || UnixMillis(now().0 + ahead));
+        let transport = net::transport::system(&config.keypair).unwrap();
+        let sink = Sink { events };
+        let net = net::spawn_on(config, Arc::clone(&mailbox), sink, clock, transport).unwrap();
         let engine = Engine {
             net: OnceLock::from(net.clone()),
             runtime: tokio::runtime::Handle::current(),
