@@ -2,9 +2,11 @@
 //!
 //! A new verb is a file with `Args` and `Args::run`, and its line in `verbs!` below.
 
+mod ban;
 mod completions;
 mod contact;
 mod dial;
+mod doctor;
 mod history;
 mod id;
 mod inbox;
@@ -17,6 +19,7 @@ mod read;
 mod requests;
 mod send;
 mod status;
+mod unban;
 mod unlock;
 mod watch;
 
@@ -79,5 +82,8 @@ verbs! {
     Dial(dial),
     Metrics(metrics),
     Network(network),
+    Ban(ban),
+    Unban(unban),
+    Doctor(doctor),
     Completions(completions),
 }

@@ -24,8 +24,10 @@ pub enum Exit {
     Locked = 4,
     /// It did not happen in time.
     TimedOut = 5,
-    /// No such contact, message or request.
+    /// No such contact, message, request or peer.
     Unknown = 6,
+    /// The doctor found something that keeps messages from coming or going.
+    Unwell = 7,
     /// Ctrl-C at a prompt: 128 + SIGINT, as shells report it.
     Interrupted = 130,
 }
@@ -51,6 +53,9 @@ pub(crate) enum Failure {
     /// What was waited for didn't happen in time.
     #[error("{0}")]
     TimedOut(String),
+    /// The doctor found an error.
+    #[error("{0}")]
+    Unwell(String),
     /// Ctrl-C at a prompt.
     #[error("interrupted")]
     Interrupted,
@@ -74,6 +79,7 @@ impl Failure {
             )
             | Self::Failed(_) => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
+            Self::Unwell(_) => Exit::Unwell,
             Self::Interrupted => Exit::Interrupted,
             // The reader, such as `head`, has had enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
@@ -85,9 +91,10 @@ impl Failure {
 fn of_code(code: ErrorCode) -> Exit {
     match code {
         ErrorCode::Locked => Exit::Locked,
-        ErrorCode::UnknownContact | ErrorCode::UnknownRequest | ErrorCode::UnknownMessage => {
-            Exit::Unknown
-        }
+        ErrorCode::UnknownContact
+        | ErrorCode::UnknownRequest
+        | ErrorCode::UnknownMessage
+        | ErrorCode::UnknownPeer => Exit::Unknown,
         ErrorCode::BadRequest
         | ErrorCode::InvalidId
         | ErrorCode::OwnId
@@ -97,6 +104,7 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::EmptyText
         | ErrorCode::TextTooLong
         | ErrorCode::InvalidAddress
+        | ErrorCode::InvalidPeerId
         | ErrorCode::NoIdentity
         | ErrorCode::IdentityExists
         | ErrorCode::WrongPassphrase

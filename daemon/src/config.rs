@@ -8,6 +8,7 @@
 //! mdns = true
 //! network = "network.toml"                # a descriptor; default: network.toml beside this file if it
 //!                                         # is there, else the built-in network "lan"
+//! connections_target = 24
 //! mailbox_bytes_max = 1073741824
 //! log = "info"
 //! log_format = "text"                     # or "json"
@@ -23,7 +24,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use martlet_protocol::limits::{CONFIG_BYTES_MAX, MAILBOX_BYTES_DEFAULT};
+use martlet_protocol::limits::{CONFIG_BYTES_MAX, CONNECTIONS_TARGET, MAILBOX_BYTES_DEFAULT};
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -35,7 +36,7 @@ mod settings;
 
 pub use address::{AddressError, DialAddress, ListenAddress, PORT_DEFAULT};
 pub use loopback::{LoopbackAddress, LoopbackError};
-pub use settings::{MailboxBytes, Settings};
+pub use settings::{ConnectionsTarget, MailboxBytes, Settings};
 
 use crate::logging::LogFilter;
 use crate::net::transport;
@@ -53,6 +54,8 @@ pub struct Config {
     pub static_peers: Vec<DialAddress>,
     /// Whether to find peers by mDNS.
     pub mdns: bool,
+    /// Connections aimed at.
+    pub connections_target: usize,
     /// The network's descriptor file, where it is not the built-in network.
     pub network_file: Option<PathBuf>,
     /// Where a descriptor is looked for at the next start: the file above, or the one that is not
@@ -181,6 +184,7 @@ impl Config {
             listen: Some(self.listen.clone()),
             static_peers: Some(self.static_peers.clone()),
             mdns: Some(self.mdns),
+            connections_target: Some(ConnectionsTarget::from_checked(self.connections_target)),
             network: self.network_file.clone(),
             mailbox_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_bytes_max)),
             log: Some(self.log.clone()),
@@ -237,6 +241,9 @@ impl Config {
                 .collect(),
             network_file,
             network_file_next,
+            connections_target: settings
+                .connections_target
+                .map_or(CONNECTIONS_TARGET, ConnectionsTarget::get),
             network,
             mailbox_bytes_max: settings
                 .mailbox_bytes_max
@@ -389,6 +396,8 @@ mod tests {
         let not_loopback = refused("metrics_listen = \"0.0.0.0:9464\"\n");
         assert!(not_loopback.contains("line 1"), "{not_loopback}");
         assert!(not_loopback.contains("127.0.0.1:9464"), "{not_loopback}");
+        let none = refused("connections_target = 0\n");
+        assert!(none.contains("line 1") && none.contains("1 to 256"), "{none}");
 
         let bad_filter = refused("log = \"martletd=loud\"\n");
         assert!(bad_filter.contains("line 1"), "{bad_filter}");
@@ -490,7 +499,8 @@ mod tests {
     fn what_is_printed_is_a_file_that_gives_the_same() {
         let text = "data_dir = \"/d\"\nlisten = [\"/ip4/0.0.0.0/tcp/0\"]\nlog = \"debug,yamux=warn\"\n\
                     static_peers = [\"/ip4/10.0.0.1/udp/1/quic-v1\"]\nlog_format = \"json\"\n\
-                    metrics_listen = \"127.0.0.1:0\"\nuser = false\n";
+                    metrics_listen = \"127.0.0.1:0\"\nuser = false\n\
+                    connections_target = 3\n";
         for text in [text, ""] {
             let config = load(text, Settings::default()).unwrap();
             let again = load(&config.to_toml().unwrap(), Settings::default()).unwrap();

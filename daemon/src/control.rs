@@ -17,6 +17,7 @@ use crate::metrics::MetricsSource;
 use crate::net::NetHandle;
 
 mod contact;
+mod doctor;
 mod event;
 mod extract;
 mod listener;
@@ -54,6 +55,8 @@ pub struct ControlContext {
     pub peer_id: PeerId,
     /// Whether an identity may be made here.
     pub user: bool,
+    /// Where databases and keys are.
+    pub data_dir: PathBuf,
 }
 
 /// What handlers share. Cheap to clone.

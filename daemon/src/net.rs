@@ -4,23 +4,32 @@
 //! and runs in tasks of its own, which talk to the swarm's task by messages. What the network
 //! brings goes to a [`NetSink`], the engine's handle.
 
+mod bans;
 mod behaviour;
+mod cache;
 mod clock;
+mod connections;
 mod dialer;
+mod files;
 mod gossip;
 mod intake;
 mod listen;
 mod peers;
+pub mod report;
+mod scores;
 pub(crate) mod shorten;
+mod skew;
 mod sync;
 mod task;
 pub mod transport;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::control::Peer;
+use martlet_protocol::control::{Ban, Peer};
 use martlet_protocol::limits::NET_QUEUE_MAX;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Header};
@@ -30,7 +39,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::metrics::Metrics;
 
 pub use clock::{Clock, SystemClock};
+pub use connections::ConnectionPolicy;
 
+use report::NetReport;
 use task::Command;
 
 /// How to run the network.
@@ -48,6 +59,10 @@ pub struct NetConfig {
     pub mdns: bool,
     /// Where the network counts.
     pub metrics: Arc<Metrics>,
+    /// How many connections to have.
+    pub connections: ConnectionPolicy,
+    /// Where remembered peers and bans are kept; `None` to keep them in memory only.
+    pub data_dir: Option<PathBuf>,
 }
 
 /// Why the network could not be started.
@@ -236,6 +251,26 @@ impl NetHandle {
     /// `limits::DIAL_ATTEMPTS_MAX` times.
     pub async fn dial(&self, address: Multiaddr) {
         self.send(Command::Dial(address)).await;
+    }
+
+    /// Refuses a peer, for a time or until the ban is lifted; `None` once the task has ended.
+    pub async fn ban(&self, peer: PeerId, lasts: Option<Duration>, reason: String) -> Option<Ban> {
+        self.ask(|reply| Command::Ban { peer, lasts, reason, reply }).await.flatten()
+    }
+
+    /// Lifts a ban, and what else a peer's score led to. Returns whether there was anything to lift.
+    pub async fn unban(&self, peer: PeerId) -> bool {
+        self.ask(|reply| Command::Unban(peer, reply)).await.unwrap_or_default()
+    }
+
+    /// The bans in force, the newest first.
+    pub async fn bans(&self) -> Vec<Ban> {
+        self.ask(Command::Bans).await.unwrap_or_default()
+    }
+
+    /// How the network does; `None` once the task has ended.
+    pub async fn report(&self) -> Option<NetReport> {
+        self.ask(Command::Report).await
     }
 
     /// Addresses listened on, each with `/p2p/<peer id>`.

@@ -15,7 +15,7 @@ use crate::control::{self, BindError, ControlContext};
 use crate::engine::{self, EngineConfig, EngineError, EngineHandle};
 use crate::lock::{DataDirLock, LockError};
 use crate::metrics::{self, Metrics, MetricsSource};
-use crate::net::{self, NetConfig, NetError, NetHandle, shorten};
+use crate::net::{self, ConnectionPolicy, NetConfig, NetError, NetHandle, shorten};
 use crate::peer_key::{self, PeerKeyError};
 
 /// Threads for network and control. Two keep a busy reader from delaying the other; more only cost
@@ -125,6 +125,7 @@ async fn run(config: Config) -> Result<(), DaemonError> {
             warnings: config.warnings.clone(),
             peer_id: parts.net.peer_id(),
             user: config.user,
+            data_dir: config.data_dir.clone(),
         },
     );
     tracing::info!(
@@ -177,6 +178,11 @@ impl Parts {
                 .collect(),
             mdns: config.mdns,
             metrics: Arc::clone(&metrics),
+            connections: ConnectionPolicy {
+                target: config.connections_target,
+                ..ConnectionPolicy::default()
+            },
+            data_dir: Some(config.data_dir.clone()),
         };
         let net = net::spawn(net_config, mailbox, engine.clone())?;
         engine.attach_net(net.clone()).await;

@@ -8,6 +8,8 @@ mod connecting;
 mod gossip;
 #[path = "net_nodes/hostile.rs"]
 mod hostile;
+#[path = "net_nodes/managing.rs"]
+mod managing;
 #[path = "net_nodes/support.rs"]
 mod support;
 #[path = "net_nodes/sync.rs"]

@@ -92,6 +92,7 @@ fn keep_sync(content: &[u8]) -> std::io::Result<()> {
         ("offer", Request::Offer(vec![id])),
         ("push", Request::Push { envelopes: vec![envelope.clone()], acks: vec![ack.clone()] }),
         ("stored", Request::Stored(vec![id])),
+        ("time", Request::Time),
     ] {
         keep("sync_request", name, &codec::encode(&request))?;
     }
@@ -102,6 +103,7 @@ fn keep_sync(content: &[u8]) -> std::io::Result<()> {
         ("wanted", Response::Wanted { ids: vec![id], acks: vec![ack] }),
         ("done", Response::Done),
         ("refused", Response::Refused(Refusal::Busy)),
+        ("time", Response::Time(1_795_435_200)),
     ] {
         keep("sync_response", name, &codec::encode(&response))?;
     }

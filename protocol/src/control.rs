@@ -26,11 +26,16 @@
 //! | `GET /v1/metrics` | | Prometheus' text format |
 //! | `GET /v1/network` | | [`Network`] |
 //! | `POST /v1/network/export` | | [`NetworkExport`] |
+//! | `GET /v1/bans` | | [`BanList`] |
+//! | `POST /v1/bans` | [`BanRequest`] | 201 [`Ban`] |
+//! | `DELETE /v1/bans/{peer_id}` | | 204 |
+//! | `GET /v1/doctor` | | [`Diagnosis`] |
 //! | `GET /v1/openapi.json` | | OpenAPI 3.1 |
 //!
 //! Errors are [`Problem`] (RFC 9457, `application/problem+json`) with a stable [`ErrorCode`].
 
 mod contact;
+mod doctor;
 mod event;
 mod message;
 mod network;
@@ -41,13 +46,17 @@ mod status;
 pub use contact::{
     Contact, ContactAdd, ContactList, ContactRename, MessageRequest, RequestAccept, RequestList,
 };
+pub use doctor::{Diagnosis, Finding, FindingCode, Severity};
 pub use event::{Event, EventBody, EventsQuery};
 pub use message::{
     Conversation, Delivery, Direction, History, HistoryQuery, Inbox, Message, ReadResponse,
     SendRequest, SendResponse,
 };
 pub use network::{Network, NetworkExport};
-pub use peer::{ConnectionDirection, DialRequest, Peer, PeerList, Transport};
+pub use peer::{
+    Ban, BanList, BanRequest, ConnectionDirection, DialRequest, Peer, PeerDetails, PeerList,
+    Transport,
+};
 pub use problem::{ErrorCode, Problem};
 pub use status::{
     Identity, InitRequest, InitResponse, LockState, MailboxStatus, Status, UnlockRequest,

@@ -211,11 +211,84 @@ pub const DIAL_ATTEMPTS_MAX: u32 = 10;
 /// Longest wait before a configured peer is dialled again: there are few of them and the user
 /// expects them back soon.
 pub const STATIC_DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// Connections past which discovered peers are no longer dialled.
+/// Connections aimed at, unless configured: enough that gossip's meshes (up to 12 peers) have a choice,
+/// and each costs about 100 KiB. Below half of it peers are looked for until it is reached; above it,
+/// connections that carry nothing are closed; at twice it, peers that connect are refused.
 pub const CONNECTIONS_TARGET: usize = 24;
-/// Connections at most.
+/// Most connections that may be aimed at: each is a file descriptor of 1,024.
+pub const CONNECTIONS_TARGET_MAX: usize = 256;
+/// Connections at most, with the default target.
 pub const CONNECTIONS_MAX: u32 = 48;
-/// First wait before a failed dial is tried again.
+/// Connections beyond twice the target that are left for configured peers whose id isn't known yet.
+pub const CONNECTIONS_SPARE: u32 = 16;
+/// How long a connection is left alone after it came up, or was last of use: meshes need some
+/// heartbeats to form, and a peer that is let go too soon comes back.
+pub const CONNECTION_GRACE: Duration = Duration::from_secs(30);
+/// A connection that ends sooner is counted like a dial that failed: the peer had no place for it.
+pub const CONNECTION_SETTLED: Duration = Duration::from_secs(10);
+/// How long a peer that was let go is not dialled.
+pub const LET_GO_FOR: Duration = Duration::from_secs(600);
+/// First wait before a discovered or remembered peer is dialled again after a failure.
+pub const FOUND_DIAL_BACKOFF_MIN: Duration = Duration::from_secs(5);
+/// Attempts at a remembered peer before it is left alone until peers are looked for anew.
+pub const CACHED_DIAL_ATTEMPTS_MAX: u32 = 3;
+/// Remembered peers dialled in one search, the best first.
+pub const CACHED_PEERS_DIALLED_MAX: usize = 64;
+/// How often remembered peers are tried again while there are too few connections.
+pub const PEER_SEARCH_INTERVAL: Duration = Duration::from_secs(1800);
+/// Peers remembered across restarts.
+pub const PEER_CACHE_MAX: usize = 500;
+/// Remembered peers of one public IPv4 /16 or IPv6 /32: one operator can't fill the cache.
+pub const PEER_CACHE_PER_PREFIX_MAX: usize = 16;
+/// Addresses remembered per peer.
+pub const PEER_CACHE_ADDRESSES_MAX: usize = 8;
+/// How long a peer is remembered since it was last connected.
+pub const PEER_CACHE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How often the remembered peers are written to disk (and at a stop).
+pub const PEER_CACHE_SAVE_INTERVAL: Duration = Duration::from_secs(180);
+/// Largest file of remembered peers or bans, bytes: several times what the bounds above give.
+pub const PEER_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Writes of such files that may wait; a change that finds no place is written by the next look.
+pub const PEER_FILE_QUEUE_MAX: usize = 8;
+/// How long a stop waits for them.
+pub const PEER_FILE_FLUSH_MAX: Duration = Duration::from_secs(2);
+/// Half-life of a peer's score: what a peer did an hour ago hardly counts.
+pub const SCORE_HALF_LIFE: Duration = Duration::from_secs(600);
+/// Peers with a score; past it those with the best are forgotten.
+pub const SCORES_MAX: usize = 4096;
+/// First ban for misbehaviour; each further one lasts twice as long.
+pub const BAN_MIN: Duration = Duration::from_secs(600);
+/// Longest ban for misbehaviour.
+pub const BAN_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long after its end a ban counts as an earlier one.
+pub const BAN_REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Bans kept, those that ended and are remembered included.
+pub const BANS_MAX: usize = 1024;
+/// Longest reason of a ban, bytes.
+pub const BAN_REASON_BYTES_MAX: usize = 200;
+/// How long a peer that was disconnected for its score is refused.
+pub const DISCONNECTED_FOR: Duration = Duration::from_secs(60);
+/// Gossip messages of a throttled peer that are looked at in a second: a twentieth of a full share.
+pub const THROTTLED_MESSAGES_PER_SECOND_MAX: u32 = 50;
+/// Gossip messages a throttled peer may bring in a second before that, too, counts against it: more
+/// than any honest node forwards.
+pub const THROTTLED_FLOOD_PER_SECOND: u32 = 1000;
+/// How often a connected peer is asked for the time.
+pub const TIME_ASKED_INTERVAL: Duration = Duration::from_secs(900);
+/// How long its answer counts.
+pub const TIME_SAMPLE_KEPT: Duration = Duration::from_secs(3600);
+/// Answers needed before this node's clock is doubted: two that lie, or are wrong, don't do.
+pub const TIME_SAMPLES_MIN: usize = 3;
+/// Answers kept.
+pub const TIME_SAMPLES_MAX: usize = 64;
+/// Gossiped envelopes in the last minutes from which the share refused as far in the future says
+/// something.
+pub const FAR_FUTURE_SAMPLE_MIN: u64 = 20;
+/// Protocols shown of a peer.
+pub const PEER_PROTOCOLS_SHOWN_MAX: usize = 32;
+/// Longest agent version or protocol name shown of a peer, bytes.
+pub const PEER_TEXT_BYTES_MAX: usize = 100;
+/// First wait before a failed dial of a configured or asked-for peer is tried again.
 pub const DIAL_BACKOFF_MIN: Duration = Duration::from_millis(250);
 /// Longest wait before a failed dial is tried again.
 pub const DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30 * 60);
@@ -303,3 +376,11 @@ pub const BOOTSTRAP_MAX: usize = 32;
 pub const BOOTSTRAP_ADDRESS_BYTES_MAX: usize = 512;
 /// Largest transport key file, bytes: a protobuf of 68 bytes, and room.
 pub const PEER_KEY_BYTES_MAX: u64 = 1024;
+/// Free disk space below which the doctor warns, bytes: half of the default mailbox.
+pub const DISK_FREE_LOW: u64 = 512 * 1024 * 1024;
+/// Free disk space below which it reports an error, bytes: a few commits of the largest batches.
+pub const DISK_FREE_CRITICAL: u64 = 64 * 1024 * 1024;
+/// Share of the mailbox's quota from which the doctor warns, percent.
+pub const MAILBOX_FULL_PERCENT: u64 = 90;
+/// How long after its start a node may be without peers before the doctor says so.
+pub const PEERS_EXPECTED_AFTER: Duration = Duration::from_secs(30);

@@ -13,6 +13,8 @@
 //! [`Request::Stored`] is apart: every node tells the neighbour that brought an envelope that it is
 //! on disk. All nodes do so for all envelopes, so it does not tell who is the author.
 //!
+//! [`Request::Time`] is apart too: several peers' answers tell a node that its clock is wrong.
+//!
 //! Each request and response is one CBOR value (see [`crate::codec`]), bounded by
 //! [`crate::limits::SYNC_REQUEST_BYTES_MAX`] and [`crate::limits::SYNC_RESPONSE_BYTES_MAX`].
 
@@ -50,9 +52,11 @@ pub enum Request {
     },
     /// These envelopes, which the peer brought, are on disk here.
     Stored(Vec<EnvelopeId>),
+    /// Asks what the time is there. Only a warning to the user rests on the answers.
+    Time,
 }
 
-/// What a peer answers, in the order of [`Request`].
+/// What a peer answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Response {
@@ -79,6 +83,9 @@ pub enum Response {
     Done,
     /// Not served.
     Refused(Refusal),
+    /// The responder's time, seconds since the Unix epoch: whole ones, since finer clocks can be
+    /// told apart by their drift.
+    Time(u64),
 }
 
 /// Why a request is not served.

@@ -1,10 +1,12 @@
 //! `peers`: the nodes around.
 
-use martlet_protocol::control::{ConnectionDirection, Peer, PeerList, Transport};
+use martlet_protocol::control::{
+    Ban, BanList, ConnectionDirection, Peer, PeerDetails, PeerList, Transport,
+};
 
 use super::Context;
 use crate::exit::Failure;
-use crate::render::{Page, Paint, Table, word};
+use crate::render::{Page, Paint, Table, count, one_line, word};
 
 /// Show connected and known peers: transport, direction, latency
 ///
@@ -13,14 +15,28 @@ use crate::render::{Page, Paint, Table, word};
 #[command(after_help = "\
 Examples:
   martletctl peers
+  martletctl peers --verbose                    scores, gossip, since when
+  martletctl peers --banned
   martletctl peers --json | jq -r '.peers[] | select(.connected) | .address'")]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Show all that is known of each: score, gossip, since when, what it is
+    #[arg(long, short)]
+    verbose: bool,
+    /// Show who is banned instead, why and until when
+    #[arg(long, conflicts_with = "verbose")]
+    banned: bool,
+}
 
 impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let list: PeerList = context.client()?.get("/v1/peers").await?;
-        context.output.show(&list, human)
+        let client = context.client()?;
+        if self.banned {
+            let list: BanList = client.get("/v1/bans").await?;
+            return context.output.show(&list, bans);
+        }
+        let list: PeerList = client.get("/v1/peers").await?;
+        context.output.show(&list, if self.verbose { in_full } else { human })
     }
 }
 
@@ -30,12 +46,92 @@ fn human(list: &PeerList, page: &mut Page) {
     }
     let mut table = Table::new(&["PEER", "STATE", "TRANSPORT", "DIRECTION", "LATENCY", "ADDRESS"]);
     for peer in &list.peers {
-        table.row(row(peer));
+        table.row(row(peer).into());
     }
     table.write(page);
 }
 
-fn row(peer: &Peer) -> Vec<(Paint, String)> {
+fn in_full(list: &PeerList, page: &mut Page) {
+    if list.peers.is_empty() {
+        return human(list, page);
+    }
+    for peer in &list.peers {
+        page.line(page.paint(Paint::Bold, &word(&peer.peer_id)));
+        let [_, (paint, state), (_, transport), (_, direction), (_, latency), (_, address)] =
+            row(peer);
+        let state = page.paint(paint, &state);
+        match &peer.details {
+            Some(details) => {
+                let since = page.clock().ago(details.since);
+                field(
+                    page,
+                    "State",
+                    &format!("{state} {direction} by {transport}, {latency}, {since}"),
+                );
+            }
+            None => field(page, "State", &state),
+        }
+        field(page, "Address", &address);
+        if let Some(details) = &peer.details {
+            about(details, page);
+        }
+        if let Some(ban) = &peer.ban {
+            let ban = page.paint(Paint::Bad, &format!("until {}", until(ban, page)));
+            field(page, "Banned", &ban);
+        }
+    }
+}
+
+fn about(details: &PeerDetails, page: &mut Page) {
+    let score = match details.throttled {
+        true => page.paint(Paint::Bad, &format!("{:.1}, throttled", details.score)),
+        false => format!("{:.1}", details.score),
+    };
+    field(page, "Score", &score);
+    let mesh = if details.mesh { "in the mesh" } else { "not in the mesh" };
+    let envelopes = count(details.envelopes_in, "new envelope");
+    field(page, "Gossip", &format!("{mesh}; {envelopes} in, {} invalid", details.invalid));
+    if details.pinned {
+        field(page, "Pinned", "yes: configured, or dialled by command");
+    }
+    if let Some(agent) = &details.agent {
+        field(page, "Agent", &word(agent));
+    }
+    if !details.protocols.is_empty() {
+        let protocols: Vec<String> = details.protocols.iter().map(|one| word(one)).collect();
+        field(page, "Protocols", &protocols.join(" "));
+    }
+}
+
+fn field(page: &mut Page, label: &str, value: &str) {
+    let label = page.paint(Paint::Dim, &format!("{label:<10}"));
+    page.line(format!("  {label} {value}"));
+}
+
+fn bans(list: &BanList, page: &mut Page) {
+    if list.bans.is_empty() {
+        return page.line("Nobody is banned.");
+    }
+    let mut table = Table::new(&["PEER", "SINCE", "UNTIL", "REASON"]);
+    for ban in &list.bans {
+        table.row(vec![
+            (Paint::Bold, short(&ban.peer_id)),
+            (Paint::Plain, page.clock().ago(ban.since)),
+            (Paint::Plain, until(ban, page)),
+            (Paint::Plain, one_line(&ban.reason)),
+        ]);
+    }
+    table.write(page);
+}
+
+fn until(ban: &Ban, page: &Page) -> String {
+    match ban.until {
+        Some(until) => page.clock().day_and_minute(until),
+        None => "lifted".to_owned(),
+    }
+}
+
+fn row(peer: &Peer) -> [(Paint, String); 6] {
     let state = match peer.connected {
         true => (Paint::Good, "connected"),
         false => (Paint::Dim, "known"),
@@ -51,7 +147,7 @@ fn row(peer: &Peer) -> Vec<(Paint, String)> {
         None => "-",
     };
     let latency = peer.latency_ms.map_or("-".to_owned(), |latency| format!("{latency:.1} ms"));
-    vec![
+    [
         (Paint::Bold, short(&peer.peer_id)),
         (state.0, state.1.to_owned()),
         (Paint::Plain, transport.to_owned()),

@@ -22,6 +22,7 @@ fn each_refusal_has_its_code() {
         (ErrorCode::UnknownContact, 6),
         (ErrorCode::UnknownMessage, 6),
         (ErrorCode::UnknownRequest, 6),
+        (ErrorCode::UnknownPeer, 6),
         (ErrorCode::InvalidId, 1),
         (ErrorCode::EmptyText, 1),
         (ErrorCode::WrongPassphrase, 1),

@@ -349,6 +349,83 @@ fn metrics() {
 }
 
 #[test]
+fn peers_in_full() {
+    let answer = json!({"peers": [
+        {"peer_id": "12D3KooWaaaabbbb", "connected": true, "address": "/ip4/1.2.3.4/tcp/4177",
+            "transport": "tcp", "direction": "in", "latency_ms": 1.25, "details": {
+                "since": now_ms() - 61_000, "mesh": true, "pinned": true, "score": -25.0,
+                "throttled": true, "envelopes_in": 7, "invalid": 5, "agent": "other\u{1b}[0m/1",
+                "protocols": ["/a/1", "/b/1"]}},
+        {"peer_id": "12D3KooWccccdddd", "connected": false, "address": "/ip4/5.6.7.8/tcp/1",
+            "ban": {"peer_id": "12D3KooWccccdddd", "reason": "r", "since": 0, "by_user": true}}]});
+    let human = "12D3KooWaaaabbbb\n  State      connected in by tcp, 1.2 ms, 1 min ago\n  \
+        Address    /ip4/1.2.3.4/tcp/4177\n  Score      -25.0, throttled\n  \
+        Gossip     in the mesh; 7 new envelopes in, 5 invalid\n  \
+        Pinned     yes: configured, or dialled by command\n  \
+        Agent      other\\u{1b}[0m/1\n  Protocols  /a/1 /b/1\n\
+        12D3KooWccccdddd\n  State      known\n  Address    /ip4/5.6.7.8/tcp/1\n  \
+        Banned     until lifted\n";
+    check(&["peers", "--verbose"], "GET /v1/peers", &Value::Null, &answer, human);
+}
+
+#[test]
+fn bans() {
+    let since = now_ms() - 3_600_000;
+    let ban = json!({"peer_id": "12D3KooWccccdddd", "reason": "garbage\u{1b}", "since": since,
+        "until": 1_000_000_000_000_u64, "by_user": false});
+    let human = "PEER       SINCE    UNTIL                  REASON\n\
+        …ccccdddd  1 h ago  Sun 9 Sep 2001 01:46  garbage\\u{1b}\n";
+    let human = human.replace("UNTIL                  ", "UNTIL                 ");
+    check(&["peers", "--banned"], "GET /v1/bans", &Value::Null, &json!({"bans": [ban]}), &human);
+    let (ran, ..) = ask(&["peers", "--banned"], &json!({"bans": []}));
+    assert_eq!(ran.out, "Nobody is banned.\n");
+    check(
+        &["ban", "…ccccdddd", "--for", "2h", "--reason", "floods"],
+        "POST /v1/bans",
+        &json!({"peer_id": "…ccccdddd", "seconds": 7200, "reason": "floods"}),
+        &ban,
+        "Banned 12D3KooWccccdddd until Sun 9 Sep 2001 01:46.\n",
+    );
+    let mut forever = ban;
+    forever.as_object_mut().unwrap().remove("until");
+    check(
+        &["ban", "12D3KooWccccdddd"],
+        "POST /v1/bans",
+        &json!({"peer_id": "12D3KooWccccdddd"}),
+        &forever,
+        "Banned 12D3KooWccccdddd until you lift it.\n",
+    );
+    check(
+        &["unban", "12D3KooWccccdddd"],
+        "DELETE /v1/bans/12D3KooWccccdddd",
+        &Value::Null,
+        &Value::Null,
+        "The ban is lifted.\n",
+    );
+}
+
+#[test]
+fn doctor() {
+    let warning = json!({"code": "disk-nearly-full", "severity": "warning",
+        "problem": "100 MiB are free", "advice": "free some"});
+    let human = "warning  100 MiB are free\n         To do: free some\n";
+    let answer = json!({"findings": [warning], "clock_ahead_ms": -3});
+    check(&["doctor"], "GET /v1/doctor", &Value::Null, &answer, human);
+    let (ran, ..) = ask(&["doctor"], &json!({"findings": []}));
+    assert_eq!(ran.out, "Nothing is wrong, as far as can be seen from here.\n");
+    let error =
+        json!({"code": "no-peers", "severity": "error", "problem": "no\u{1b}", "advice": "dial"});
+    let fake = Fake::start(move |_| Answer::Json(json!({"findings": [error, warning]})));
+    let ran = run(fake.socket(), &["doctor"]);
+    assert_eq!((ran.code, ran.err.as_str()), (7, "martletctl: 1 error found\n"));
+    assert!(
+        ran.out.starts_with("error    no\\u{1b}\n         To do: dial\nwarning"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
 fn completions_need_no_daemon() {
     let nowhere = std::path::Path::new("/nonexistent");
     for shell in ["bash", "zsh", "fish"] {

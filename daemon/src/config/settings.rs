@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::builder::BoolishValueParser;
-use martlet_protocol::limits::MAILBOX_BYTES_MIN;
+use martlet_protocol::limits::{CONNECTIONS_TARGET_MAX, MAILBOX_BYTES_MIN};
 use serde::{Deserialize, Serialize};
 
 use super::address::{DialAddress, ListenAddress};
@@ -51,6 +51,12 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mdns: Option<bool>,
 
+    /// Connections aimed at, 1 to 256: below half of it peers are looked for, at twice it those who
+    /// connect are refused [default: 24]
+    #[arg(long, env = "MARTLET_CONNECTIONS_TARGET", value_name = "COUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_target: Option<ConnectionsTarget>,
+
     /// The network's descriptor, see `martletctl network` [default: network.toml beside the
     /// configuration file if it is there, else the built-in network "lan"]
     #[arg(long, env = "MARTLET_NETWORK", value_name = "FILE")]
@@ -85,6 +91,19 @@ pub struct Settings {
     pub user: Option<bool>,
 }
 
+/// Connections aimed at, 1 to [`CONNECTIONS_TARGET_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "usize", into = "usize")]
+pub struct ConnectionsTarget(usize);
+
+/// A number of connections that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{found:?} is no number of connections; give 1 to {CONNECTIONS_TARGET_MAX}, such as 24")]
+pub struct ConnectionsTargetError {
+    /// What was given.
+    found: String,
+}
+
 /// A quota of the mailbox, bytes, at least [`MAILBOX_BYTES_MIN`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
@@ -117,6 +136,7 @@ impl Settings {
             listen: self.listen.or(below.listen),
             static_peers: self.static_peers.or(below.static_peers),
             mdns: self.mdns.or(below.mdns),
+            connections_target: self.connections_target.or(below.connections_target),
             network: self.network.or(below.network),
             mailbox_bytes_max: self.mailbox_bytes_max.or(below.mailbox_bytes_max),
             log: self.log.or(below.log),
@@ -143,6 +163,46 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+impl ConnectionsTarget {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> usize {
+        self.0
+    }
+
+    /// A number that was checked before.
+    pub(super) fn from_checked(target: usize) -> Self {
+        Self(target)
+    }
+}
+
+impl TryFrom<usize> for ConnectionsTarget {
+    type Error = ConnectionsTargetError;
+
+    fn try_from(found: usize) -> Result<Self, ConnectionsTargetError> {
+        if (1..=CONNECTIONS_TARGET_MAX).contains(&found) {
+            Ok(Self(found))
+        } else {
+            Err(ConnectionsTargetError { found: found.to_string() })
+        }
+    }
+}
+
+impl From<ConnectionsTarget> for usize {
+    fn from(target: ConnectionsTarget) -> Self {
+        target.0
+    }
+}
+
+impl FromStr for ConnectionsTarget {
+    type Err = ConnectionsTargetError;
+
+    fn from_str(text: &str) -> Result<Self, ConnectionsTargetError> {
+        let number: Result<usize, _> = text.parse();
+        number.map_err(|_| ConnectionsTargetError { found: text.into() })?.try_into()
     }
 }
 

@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 
 use super::extract::NoBody;
 use super::problem::Refusal;
-use super::{Shared, contact, event, message, metrics, network, peer, status};
+use super::{Shared, contact, doctor, event, message, metrics, network, peer, status};
 
 pub(super) fn router(shared: Shared) -> Router {
     Router::new()
@@ -37,6 +37,9 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/v1/metrics", get(metrics::get_metrics))
         .route("/v1/network", get(network::get_network))
         .route("/v1/network/export", post(network::export_network))
+        .route("/v1/bans", get(peer::list_bans).post(peer::ban))
+        .route("/v1/bans/{peer_id}", delete(peer::unban))
+        .route("/v1/doctor", get(doctor::diagnose))
         .route("/v1/openapi.json", get(get_openapi))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -80,6 +83,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         metrics::get_metrics,
         network::get_network,
         network::export_network,
+        peer::list_bans,
+        peer::ban,
+        peer::unban,
+        doctor::diagnose,
         get_openapi,
     ),
     components(schemas(Event))

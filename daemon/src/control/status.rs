@@ -9,9 +9,9 @@ use martlet_protocol::control::{
 use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use zeroize::Zeroizing;
 
-use super::Shared;
 use super::extract::{JsonBody, NoBody};
 use super::problem::Refusal;
+use super::{Shared, doctor};
 use crate::engine::command::{GetIdentity, GetStatus, Lock};
 
 /// The daemon's state.
@@ -20,9 +20,9 @@ use crate::engine::command::{GetIdentity, GetStatus, Lock};
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusal> {
-    let (status, peers, listen) = tokio::join!(
+    let (status, net, listen) = tokio::join!(
         shared.engine().call(GetStatus {}),
-        shared.net().peers(),
+        shared.net().report(),
         shared.net().listen_addresses(),
     );
     let mut status = status?;
@@ -32,8 +32,10 @@ pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Stat
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();
     status.metrics_listen = context.metrics_listen.map(|address| address.to_string());
-    let connected = peers.iter().filter(|peer| peer.connected).count();
-    status.peers_connected = u32::try_from(connected).unwrap_or(u32::MAX);
+    if let Some(net) = net {
+        status.peers_connected = u32::try_from(net.connected).unwrap_or(u32::MAX);
+        status.warnings.extend(doctor::clock_warning(&net));
+    }
     Ok(Json(status))
 }
 

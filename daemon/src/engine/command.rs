@@ -1,6 +1,7 @@
 //! Commands: what a user may ask of the engine, one struct each, by subject.
 
 mod contacts;
+mod doctor;
 mod events;
 mod identity;
 mod messages;
@@ -8,6 +9,7 @@ mod requests;
 mod status;
 
 pub use contacts::{AddContact, GetContact, ListContacts, RemoveContact, RenameContact};
+pub use doctor::GetStorageFailure;
 pub use events::{EventsPage, ReadEvents};
 pub use identity::{CreateUser, GetIdentity, Lock, OpenVault};
 pub use messages::{GetHistory, GetInbox, GetMessage, MarkRead, SendText};

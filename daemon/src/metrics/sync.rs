@@ -122,7 +122,9 @@ impl From<&Request> for Frame {
         match request {
             Request::Digests(_) | Request::Reconcile { .. } => Self::Reconciliation,
             Request::Push { .. } => Self::Envelopes,
-            Request::Fetch(_) | Request::Offer(_) | Request::Stored(_) => Self::Control,
+            Request::Fetch(_) | Request::Offer(_) | Request::Stored(_) | Request::Time => {
+                Self::Control
+            }
         }
     }
 }
@@ -132,7 +134,9 @@ impl From<&Response> for Frame {
         match response {
             Response::Differing(_) | Response::Reconcile(_) => Self::Reconciliation,
             Response::Envelopes { .. } => Self::Envelopes,
-            Response::Wanted { .. } | Response::Done | Response::Refused(_) => Self::Control,
+            Response::Wanted { .. } | Response::Done | Response::Time(_) | Response::Refused(_) => {
+                Self::Control
+            }
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{Swarm, connection_limits, identify, mdns, ping, request_response, swarm};
+use libp2p::{
+    Swarm, allow_block_list, connection_limits, identify, mdns, ping, request_response, swarm,
+};
 use martlet_protocol::limits::{
-    CONNECTION_IDLE_MAX, CONNECTIONS_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX,
-    MDNS_QUERY_INTERVAL, MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
+    CONNECTION_IDLE_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, MDNS_QUERY_INTERVAL,
+    MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
 };
 
 use super::sync::codec::SyncCodec;
@@ -14,12 +16,22 @@ use super::{NetConfig, NetError, gossip, sync, transport};
 /// The behaviours. Kademlia, AutoNAT and relays come with networks beyond the LAN.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
-    limits: connection_limits::Behaviour,
+    /// How many may connect; see `task::connections`.
+    pub(super) limits: connection_limits::Behaviour,
+    /// Who may not.
+    pub(super) blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     pub(super) gossip: gossip::Gossip,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
     mdns: Toggle<mdns::tokio::Behaviour>,
+}
+
+impl Behaviour {
+    /// Whether discovery on the local network could be started.
+    pub(super) fn has_mdns(&self) -> bool {
+        self.mdns.is_enabled()
+    }
 }
 
 /// What identify tells of the network: peers of others are left alone.
@@ -37,7 +49,6 @@ pub(super) fn swarm(
     let limits = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(CONNECTIONS_PENDING_MAX))
         .with_max_pending_outgoing(Some(CONNECTIONS_PENDING_MAX))
-        .with_max_established(Some(CONNECTIONS_MAX))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
     let identify =
         identify::Config::new(identify_protocol(&config.network.name), config.keypair.public())
@@ -45,6 +56,7 @@ pub(super) fn swarm(
             .with_push_listen_addr_updates(true);
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
+        blocked: allow_block_list::Behaviour::default(),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),

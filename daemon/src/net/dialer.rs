@@ -1,5 +1,5 @@
 //! Whom to dial, and when: configured peers for ever, discovered ones while they are announced,
-//! and what the user asked for a number of times.
+//! remembered ones a few times, and what the user asked for a number of times.
 //!
 //! Pure bookkeeping: the swarm's task reports what became of each dial and asks for what is due.
 
@@ -11,23 +11,48 @@ use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::limits::{
-    ADDRESSES_PER_PEER_MAX, DIAL_ATTEMPTS_MAX, DIAL_BACKOFF_MAX, DIAL_BACKOFF_MIN,
-    DISCOVERED_DIAL_DELAY, DISCOVERED_PEERS_MAX, STATIC_DIAL_BACKOFF_MAX,
+    ADDRESSES_PER_PEER_MAX, CACHED_DIAL_ATTEMPTS_MAX, CONNECTION_SETTLED, DIAL_ATTEMPTS_MAX,
+    DIAL_BACKOFF_MAX, DIAL_BACKOFF_MIN, DISCOVERED_DIAL_DELAY, DISCOVERED_PEERS_MAX,
+    FOUND_DIAL_BACKOFF_MIN, STATIC_DIAL_BACKOFF_MAX,
 };
 use rand::RngExt;
 use tokio::time::Instant;
 
 use super::shorten;
 
-/// Why a peer is dialled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a peer is dialled. Where there are several reasons, the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
-    /// Configured, or of the network's bootstrap list.
-    Static,
-    /// Asked for by command.
-    Command,
+    /// Remembered from before.
+    Cache,
     /// Announced on the local network.
     Discovered,
+    /// Asked for by command.
+    Command,
+    /// Configured, or of the network's bootstrap list.
+    Static,
+}
+
+impl Origin {
+    /// Whether the user wants this peer: it is dialled however many connections there are, and its
+    /// connection is kept. (Contacts' nodes would be too, but the transport knows no one.)
+    pub(super) fn is_pinned(self) -> bool {
+        match self {
+            Self::Static | Self::Command => true,
+            Self::Discovered | Self::Cache => false,
+        }
+    }
+}
+
+/// A configured peer that cannot be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreachable {
+    /// Where it was dialled.
+    pub address: Multiaddr,
+    /// Dials that failed, in a row.
+    pub failures: u32,
+    /// Why the last one did.
+    pub reason: String,
 }
 
 /// The peers to be connected with.
@@ -50,6 +75,8 @@ struct Target {
     /// Who answered at an address dialled without a peer id.
     resolved: Option<PeerId>,
     failures: u32,
+    /// Why the last dial failed.
+    reason: String,
     /// When to dial next, unless connected then.
     due: Instant,
     /// The longest wait told in the log: each step is told once.
@@ -75,8 +102,7 @@ impl Dialer {
     /// Adds an address announced on the local network. Of two that see each other the one with
     /// the smaller id dials at once, the other only if nothing came of that.
     pub(super) fn discovered(&mut self, peer: PeerId, address: Multiaddr) {
-        let known =
-            self.targets.values().filter(|target| target.origin == Origin::Discovered).count();
+        let known = self.count(Origin::Discovered);
         let key = Key::Peer(peer);
         if peer == self.local || known >= DISCOVERED_PEERS_MAX && !self.targets.contains_key(&key) {
             return;
@@ -84,6 +110,15 @@ impl Dialer {
         let (_, address) = split(address);
         let wait = if self.local < peer { Duration::ZERO } else { DISCOVERED_DIAL_DELAY };
         self.add_target(key, address, Origin::Discovered, Instant::now() + wait);
+    }
+
+    /// Adds a peer remembered from before, to be dialled at once if more connections are wanted.
+    pub(super) fn remembered(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        if peer != self.local {
+            for address in addresses {
+                self.add_target(Key::Peer(peer), address, Origin::Cache, Instant::now());
+            }
+        }
     }
 
     /// Drops an address that is announced no longer.
@@ -100,17 +135,19 @@ impl Dialer {
         }
     }
 
-    /// When something is to be dialled next. Discovered peers are dialled only where
-    /// `takes_discovered`: with connections enough, on a large network each would have all others.
+    /// When something is to be dialled next. Peers that nobody asked for are dialled only while
+    /// more connections are `wanted`, and no more at a time: on a large network each node would
+    /// have all others. `is_settled`: a peer that is connected, or is to be left alone.
     pub(super) fn next_due(
         &self,
-        takes_discovered: bool,
-        is_connected: impl Fn(&PeerId) -> bool,
+        wanted: usize,
+        is_settled: impl Fn(&PeerId) -> bool,
     ) -> Option<Instant> {
+        let room = self.room(wanted);
         self.targets
             .iter()
-            .filter(|(_, target)| takes_discovered || target.origin != Origin::Discovered)
-            .filter(|(key, target)| !self.is_settled(key, target, &is_connected))
+            .filter(|(_, target)| target.origin.is_pinned() || room > 0)
+            .filter(|(key, target)| !self.is_settled(key, target, &is_settled))
             .map(|(_, target)| target.due)
             .min()
     }
@@ -118,19 +155,27 @@ impl Dialer {
     /// What is to be dialled now; see [`Self::next_due`].
     pub(super) fn take_due(
         &mut self,
-        takes_discovered: bool,
-        is_connected: impl Fn(&PeerId) -> bool,
+        wanted: usize,
+        is_settled: impl Fn(&PeerId) -> bool,
     ) -> Vec<DialOpts> {
         let now = Instant::now();
-        let due: Vec<Key> = self
+        let mut room = self.room(wanted);
+        let mut due: Vec<(&Key, &Target)> = self
             .targets
             .iter()
-            .filter(|(_, target)| takes_discovered || target.origin != Origin::Discovered)
-            .filter(|(key, target)| {
-                target.due <= now && !self.is_settled(key, target, &is_connected)
-            })
-            .map(|(key, _)| key.clone())
+            .filter(|(key, target)| target.due <= now && !self.is_settled(key, target, &is_settled))
             .collect();
+        // What is remembered goes before what was found just now: it is known to be of this network.
+        due.sort_by_key(|(_, target)| (target.failures, target.origin));
+        due.retain(|(_, target)| {
+            if target.origin.is_pinned() {
+                return true;
+            }
+            let fits = room > 0;
+            room = room.saturating_sub(1);
+            fits
+        });
+        let due: Vec<Key> = due.into_iter().map(|(key, _)| key.clone()).collect();
         let mut dials = Vec::with_capacity(due.len());
         for key in due {
             let Some(target) = self.targets.get(&key) else { continue };
@@ -160,8 +205,7 @@ impl Dialer {
             };
             if is_this {
                 target.resolved = Some(peer);
-                target.failures = 0;
-                target.told = Duration::ZERO;
+                target.reason.clear();
             }
         }
     }
@@ -175,26 +219,44 @@ impl Dialer {
             return;
         };
         target.failures = target.failures.saturating_add(1);
-        if target.origin == Origin::Command && target.failures >= DIAL_ATTEMPTS_MAX {
-            tracing::info!(address = %key.shortened(), %reason, "could not connect, given up");
+        reason.clone_into(&mut target.reason);
+        let attempts_max = match target.origin {
+            Origin::Command => DIAL_ATTEMPTS_MAX,
+            Origin::Cache => CACHED_DIAL_ATTEMPTS_MAX,
+            Origin::Discovered | Origin::Static => u32::MAX,
+        };
+        if target.failures >= attempts_max {
+            if target.origin.is_pinned() {
+                tracing::info!(address = %key.shortened(), %reason, "could not connect, given up");
+            }
             self.targets.remove(&key);
             return;
         }
         let wait = backoff(target.failures, target.origin);
         target.due = Instant::now() + jittered(wait);
-        // Once per step, and nothing for peers that come and go on the local network.
-        if target.origin != Origin::Discovered && wait > target.told {
+        // Once per step, and nothing for peers that come and go.
+        if target.origin.is_pinned() && wait > target.told {
             target.told = wait;
             let address = key.shortened();
             tracing::info!(%address, %reason, retry_in = ?wait, "could not connect");
         }
     }
 
-    /// The last connection with `peer` is gone: it is dialled again soon, unless it was postponed.
-    pub(super) fn lost(&mut self, peer: PeerId) {
-        let soon = Instant::now() + jittered(DIAL_BACKOFF_MIN);
+    /// The last connection with `peer`, which had `lasted` so long, is gone: it is dialled again
+    /// soon, unless it was postponed. One that hardly lasted is a failure: the peer has no place for
+    /// it, or wants none.
+    pub(super) fn lost(&mut self, peer: PeerId, lasted: Duration) {
+        let now = Instant::now();
         for target in self.of_peer(peer) {
-            target.due = target.due.max(soon);
+            let wait = if lasted >= CONNECTION_SETTLED {
+                target.failures = 0;
+                target.told = Duration::ZERO;
+                DIAL_BACKOFF_MIN
+            } else {
+                target.failures = target.failures.saturating_add(1);
+                backoff(target.failures, target.origin)
+            };
+            target.due = target.due.max(now + jittered(wait));
         }
     }
 
@@ -217,15 +279,47 @@ impl Dialer {
         }
     }
 
+    /// Why a peer is dialled, if it is.
+    pub(super) fn origin(&self, peer: &PeerId) -> Option<Origin> {
+        let of_peer = self.targets.iter().filter(|(key, target)| key.is(peer, target));
+        of_peer.map(|(_, target)| target.origin).max()
+    }
+
+    /// The pinned peers whose ids are known; see [`Origin::is_pinned`].
+    pub(super) fn pinned(&self) -> impl Iterator<Item = PeerId> {
+        let pinned = self.targets.iter().filter(|(_, target)| target.origin.is_pinned());
+        pinned.filter_map(|(key, target)| key.peer(target))
+    }
+
+    /// Configured peers, of those not connected, whose last dial failed; and how many are configured.
+    pub(super) fn unreachable(
+        &self,
+        is_connected: impl Fn(&PeerId) -> bool,
+    ) -> (Vec<Unreachable>, usize) {
+        let configured =
+            || self.targets.iter().filter(|(_, target)| target.origin == Origin::Static);
+        let mut unreachable: Vec<Unreachable> = configured()
+            .filter(|(key, target)| {
+                !target.reason.is_empty()
+                    && !key.peer(target).is_some_and(|peer| is_connected(&peer))
+            })
+            .filter_map(|(_, target)| {
+                Some(Unreachable {
+                    address: target.addresses.first()?.clone(),
+                    failures: target.failures,
+                    reason: target.reason.clone(),
+                })
+            })
+            .collect();
+        unreachable.sort_by(|a, b| a.address.cmp(&b.address));
+        (unreachable, configured().count())
+    }
+
     /// Known peers, with an address each.
     pub(super) fn known(&self) -> impl Iterator<Item = (PeerId, &Multiaddr)> {
-        self.targets.iter().filter_map(|(key, target)| {
-            let peer = match key {
-                Key::Peer(peer) => *peer,
-                Key::Address(_) => target.resolved?,
-            };
-            Some((peer, target.addresses.first()?))
-        })
+        self.targets
+            .iter()
+            .filter_map(|(key, target)| Some((key.peer(target)?, target.addresses.first()?)))
     }
 
     fn add_target(&mut self, key: Key, address: Multiaddr, origin: Origin, due: Instant) {
@@ -234,47 +328,69 @@ impl Dialer {
             origin,
             resolved: None,
             failures: 0,
+            reason: String::new(),
             due,
             told: Duration::ZERO,
         });
-        match (target.origin, origin) {
-            // Configured stays configured; an address asked for outlives its announcement.
-            (Origin::Static, _) | (Origin::Command, Origin::Discovered) => {}
-            _ => target.origin = origin,
-        }
+        // Configured stays configured; an address asked for outlives its announcement. A remembered
+        // peer that is announced is there now, however often it was tried in vain.
+        let is_news = target.origin < origin;
+        target.origin = target.origin.max(origin);
         if !target.addresses.contains(&address) {
             if target.addresses.len() >= ADDRESSES_PER_PEER_MAX {
                 target.addresses.remove(0);
             }
             target.addresses.push(address);
         }
-        if origin != Origin::Discovered {
+        if is_news || origin.is_pinned() {
             target.failures = 0;
             target.due = due;
         }
     }
 
+    /// How many peers that nobody asked for may be dialled beside those being dialled.
+    fn room(&self, wanted: usize) -> usize {
+        let dialing = self
+            .dialing
+            .values()
+            .filter(|key| self.targets.get(*key).is_some_and(|target| !target.origin.is_pinned()));
+        wanted.saturating_sub(dialing.count())
+    }
+
+    fn count(&self, origin: Origin) -> usize {
+        self.targets.values().filter(|target| target.origin == origin).count()
+    }
+
     fn of_peer(&mut self, peer: PeerId) -> impl Iterator<Item = &mut Target> {
-        self.targets.iter_mut().filter_map(move |(key, target)| {
-            (*key == Key::Peer(peer) || target.resolved == Some(peer)).then_some(target)
-        })
+        self.targets
+            .iter_mut()
+            .filter_map(move |(key, target)| key.is(&peer, target).then_some(target))
     }
 
     fn is_settled(
         &self,
         key: &Key,
         target: &Target,
-        is_connected: &impl Fn(&PeerId) -> bool,
+        is_settled: &impl Fn(&PeerId) -> bool,
     ) -> bool {
-        let peer = match key {
-            Key::Peer(peer) => Some(peer),
-            Key::Address(_) => target.resolved.as_ref(),
-        };
-        peer.is_some_and(is_connected) || self.dialing.values().any(|dialled| dialled == key)
+        key.peer(target).is_some_and(|peer| is_settled(&peer))
+            || self.dialing.values().any(|dialled| dialled == key)
     }
 }
 
 impl Key {
+    /// The peer of a target, once it is known.
+    fn peer(&self, target: &Target) -> Option<PeerId> {
+        match self {
+            Self::Peer(peer) => Some(*peer),
+            Self::Address(_) => target.resolved,
+        }
+    }
+
+    fn is(&self, peer: &PeerId, target: &Target) -> bool {
+        self.peer(target).as_ref() == Some(peer)
+    }
+
     fn shortened(&self) -> String {
         match self {
             Self::Peer(peer) => shorten::peer(peer),
@@ -296,12 +412,13 @@ fn split(mut address: Multiaddr) -> (Option<PeerId>, Multiaddr) {
 
 /// The wait after so many failures: doubling.
 fn backoff(failures: u32, origin: Origin) -> Duration {
-    let longest = match origin {
-        Origin::Static => STATIC_DIAL_BACKOFF_MAX,
-        Origin::Command | Origin::Discovered => DIAL_BACKOFF_MAX,
+    let (shortest, longest) = match origin {
+        Origin::Static => (DIAL_BACKOFF_MIN, STATIC_DIAL_BACKOFF_MAX),
+        Origin::Command => (DIAL_BACKOFF_MIN, DIAL_BACKOFF_MAX),
+        Origin::Discovered | Origin::Cache => (FOUND_DIAL_BACKOFF_MIN, DIAL_BACKOFF_MAX),
     };
     let doublings = failures.saturating_sub(1).min(20);
-    (DIAL_BACKOFF_MIN * (1 << doublings)).min(longest)
+    (shortest * (1 << doublings)).min(longest)
 }
 
 /// Up to a quarter more or less, so that nodes cut off together do not come back in step.
@@ -324,7 +441,7 @@ mod tests {
     }
 
     fn take_one(dialer: &mut Dialer) -> Option<ConnectionId> {
-        let mut due = dialer.take_due(true, |_| false);
+        let mut due = dialer.take_due(usize::MAX, |_| false);
         assert!(due.len() <= 1);
         due.pop().map(|options| options.connection_id())
     }
@@ -338,7 +455,7 @@ mod tests {
             let dial = take_one(&mut dialer).unwrap();
             assert!(take_one(&mut dialer).is_none(), "one dial at a time");
             dialer.failed(dial, Some("refused"));
-            let wait = dialer.next_due(true, |_| false).unwrap() - Instant::now();
+            let wait = dialer.next_due(usize::MAX, |_| false).unwrap() - Instant::now();
             assert!(wait >= expected.mul_f64(0.74) && wait <= expected.mul_f64(1.26), "{wait:?}");
             assert!(take_one(&mut dialer).is_none(), "not before its time");
             tokio::time::advance(wait).await;
@@ -356,7 +473,7 @@ mod tests {
             tokio::time::advance(DIAL_BACKOFF_MAX * 2).await;
         }
         assert!(take_one(&mut dialer).is_none());
-        assert!(dialer.next_due(true, |_| false).is_none());
+        assert!(dialer.next_due(usize::MAX, |_| false).is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -366,10 +483,13 @@ mod tests {
         dialer.add(address(1), Origin::Static);
         let dial = take_one(&mut dialer).unwrap();
         dialer.established(dial, peer);
-        assert!(dialer.take_due(true, |of| *of == peer).is_empty());
-        dialer.lost(peer);
+        assert!(dialer.take_due(usize::MAX, |of| *of == peer).is_empty());
+        dialer.lost(peer, CONNECTION_SETTLED);
         tokio::time::advance(DIAL_BACKOFF_MIN * 2).await;
-        assert!(dialer.take_due(true, |of| *of == peer).is_empty(), "connected again meanwhile");
+        assert!(
+            dialer.take_due(usize::MAX, |of| *of == peer).is_empty(),
+            "connected again meanwhile"
+        );
         assert!(take_one(&mut dialer).is_some());
     }
 
@@ -418,11 +538,97 @@ mod tests {
         let mut dialer = dialer();
         dialer.discovered(PeerId::random(), address(1));
         tokio::time::advance(DISCOVERED_DIAL_DELAY).await;
-        assert!(dialer.next_due(false, |_| false).is_none());
-        assert!(dialer.take_due(false, |_| false).is_empty());
+        assert!(dialer.next_due(0, |_| false).is_none());
+        assert!(dialer.take_due(0, |_| false).is_empty());
         dialer.add(address(2), Origin::Static);
-        assert_eq!(dialer.take_due(false, |_| false).len(), 1);
+        assert_eq!(dialer.take_due(0, |_| false).len(), 1);
         assert!(take_one(&mut dialer).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_are_dialled_than_wanted_the_remembered_first() {
+        let mut dialer = dialer();
+        let local = dialer.local;
+        for port in 0..10 {
+            dialer.discovered(PeerId::random(), address(port));
+            dialer.remembered(PeerId::random(), vec![address(100 + port)]);
+        }
+        dialer.remembered(local, vec![address(1)]);
+        dialer.add(address(200), Origin::Static);
+        tokio::time::advance(DISCOVERED_DIAL_DELAY).await;
+        let dials = dialer.take_due(4, |_| false);
+        assert_eq!(dials.len(), 5, "four, and the configured one");
+        let remembered = dials.iter().filter_map(DialOpts::get_peer_id);
+        assert!(remembered.into_iter().all(|peer| dialer.origin(&peer) == Some(Origin::Cache)));
+        assert!(dialer.take_due(4, |_| false).is_empty(), "those being dialled count");
+        assert_eq!(dialer.next_due(4, |_| false), None);
+        dialer.failed(dials[1].connection_id(), Some("refused"));
+        dialer.failed(dials[2].connection_id(), Some("refused"));
+        assert_eq!(dialer.take_due(4, |_| false).len(), 2, "others take their places");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_remembered_peer_is_left_alone_after_a_few_attempts_unless_it_is_announced() {
+        let (mut dialer, peer) = (dialer(), PeerId::random());
+        dialer.remembered(peer, vec![address(1)]);
+        for _ in 1..CACHED_DIAL_ATTEMPTS_MAX {
+            let dial = take_one(&mut dialer).unwrap();
+            dialer.failed(dial, Some("refused"));
+            assert!(take_one(&mut dialer).is_none());
+            tokio::time::advance(DIAL_BACKOFF_MAX).await;
+        }
+        dialer.discovered(peer, address(2));
+        tokio::time::advance(DISCOVERED_DIAL_DELAY).await;
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.failed(dial, Some("refused"));
+        assert_eq!(dialer.origin(&peer), Some(Origin::Discovered));
+        dialer.expired(peer, address(2));
+        dialer.expired(peer, address(1));
+        dialer.remembered(peer, vec![address(1)]);
+        for _ in 0..CACHED_DIAL_ATTEMPTS_MAX {
+            let dial = take_one(&mut dialer).unwrap();
+            dialer.failed(dial, Some("refused"));
+            tokio::time::advance(DIAL_BACKOFF_MAX).await;
+        }
+        assert_eq!(dialer.origin(&peer), None);
+    }
+
+    /// A peer that was full closed each connection at once, and was dialled four times a second.
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_hardly_last_back_off_like_dials_that_fail() {
+        let (mut dialer, peer) = (dialer(), PeerId::random());
+        dialer.add(address(1).with(Protocol::P2p(peer)), Origin::Static);
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            let dial = take_one(&mut dialer).unwrap();
+            dialer.established(dial, peer);
+            dialer.lost(peer, Duration::from_millis(20));
+            let wait = dialer.next_due(0, |_| false).unwrap() - Instant::now();
+            waits.push(wait);
+            tokio::time::advance(wait).await;
+        }
+        assert!(waits[9] > STATIC_DIAL_BACKOFF_MAX / 2, "{waits:?}");
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.established(dial, peer);
+        dialer.lost(peer, CONNECTION_SETTLED);
+        assert!(dialer.next_due(0, |_| false).unwrap() - Instant::now() < DIAL_BACKOFF_MIN * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_reached_is_told_with_the_reason() {
+        let (mut dialer, peer) = (dialer(), PeerId::random());
+        dialer.add(address(1).with(Protocol::P2p(peer)), Origin::Static);
+        dialer.add(address(2), Origin::Command);
+        assert_eq!(dialer.unreachable(|_| false), (Vec::new(), 1));
+        for dial in dialer.take_due(0, |_| false) {
+            dialer.failed(dial.connection_id(), Some("Connection refused"));
+        }
+        let (unreachable, configured) = dialer.unreachable(|_| false);
+        assert_eq!((unreachable.len(), configured), (1, 1));
+        assert_eq!(unreachable[0].address, address(1));
+        assert_eq!(unreachable[0].reason, "Connection refused");
+        assert!(dialer.unreachable(|of| *of == peer).0.is_empty(), "it has connected by itself");
+        assert_eq!(dialer.pinned().collect::<Vec<_>>(), [peer]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -435,6 +641,6 @@ mod tests {
         dialer.add(address(3), Origin::Command);
         let dial = take_one(&mut dialer).unwrap();
         dialer.is_self(dial);
-        assert!(dialer.next_due(true, |_| false).is_none());
+        assert!(dialer.next_due(usize::MAX, |_| false).is_none());
     }
 }

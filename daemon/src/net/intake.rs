@@ -33,6 +33,9 @@ pub(super) enum Verdict {
     Ignore,
     /// Good, but the engine is behind: sync fetches it later.
     Shed,
+    /// Ends too late: not forwarded, but not held against the peer, since where a clock runs ahead
+    /// an honest one passes it on.
+    FarFuture,
     /// No honest peer sends it.
     Reject,
     /// No honest peer sends it, and this one has sent so many that it is to be cut off.
@@ -45,7 +48,7 @@ impl Verdict {
         match self {
             Self::Accept => MessageAcceptance::Accept,
             Self::Ignore | Self::Shed => MessageAcceptance::Ignore,
-            Self::Reject | Self::RejectAndCut => MessageAcceptance::Reject,
+            Self::FarFuture | Self::Reject | Self::RejectAndCut => MessageAcceptance::Reject,
         }
     }
 }
@@ -205,10 +208,9 @@ impl Intake {
                 self.metrics.envelopes.refused.by(&error).inc();
                 return Ok(Verdict::Ignore);
             }
-            // Bad, but not counted: where a clock runs ahead, an honest peer passes it on.
             Err(error @ EnvelopeError::FarFuture) => {
                 self.metrics.envelopes.refused.by(&error).inc();
-                return Ok(Verdict::Reject);
+                return Ok(Verdict::FarFuture);
             }
             Err(error) => return Err(error),
         };
@@ -406,7 +408,7 @@ mod tests {
         let expired = envelope(&network, 1, ExpiryHour::containing(NOW), 2);
         assert_eq!(offer(&mut intake, from, 1, &expired), Verdict::Ignore);
         let far = envelope(&network, 1, ExpiryHour(latest.0 + 4), 3);
-        assert_eq!(offer(&mut intake, from, 1, &far), Verdict::Reject);
+        assert_eq!(offer(&mut intake, from, 1, &far), Verdict::FarFuture);
         assert_eq!(offer(&mut intake, from, 0, &good), Verdict::Reject, "another shard's topic");
         let foreign = NetworkDescriptor { name: "other".into(), ..network.clone() };
         let foreign = envelope(&foreign, 1, latest, 4);

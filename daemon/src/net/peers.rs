@@ -4,20 +4,24 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use libp2p::core::ConnectedPoint;
+use libp2p::identify;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
-use martlet_protocol::EnvelopeId;
-use martlet_protocol::control::{ConnectionDirection, Peer, Transport};
+use martlet_protocol::control::{ConnectionDirection, Peer, PeerDetails, Transport};
 use martlet_protocol::limits::{
-    CONNECTIONS_TARGET, DUPLICATE_CONNECTION_GRACE, STORED_BACKLOG_MAX,
+    DUPLICATE_CONNECTION_GRACE, PEER_PROTOCOLS_SHOWN_MAX, PEER_TEXT_BYTES_MAX, STORED_BACKLOG_MAX,
 };
+use martlet_protocol::{EnvelopeId, UnixMillis};
 use tokio::time::Instant;
 
+use super::connections::{Candidate, ConnectionPolicy, Search};
 use super::sync::schedule::SyncState;
 
 /// Connected peers.
 pub(super) struct Peers {
     local: PeerId,
+    policy: ConnectionPolicy,
+    search: Search,
     connected: HashMap<PeerId, PeerState>,
 }
 
@@ -25,6 +29,26 @@ pub(super) struct Peers {
 pub(super) struct PeerState {
     connections: Vec<Connection>,
     latency: Option<Duration>,
+    /// When the first of the connections came up.
+    pub(super) since: Instant,
+    /// Whether it is in a mesh of gossip, when that was last looked at.
+    pub(super) in_mesh: bool,
+    /// When it was last in one, or brought something.
+    pub(super) useful_at: Instant,
+    /// Whether it speaks gossip, as far as is known.
+    pub(super) speaks_gossip: bool,
+    /// Since when it has no part in this network's gossip, though it speaks it.
+    pub(super) no_gossip_since: Option<Instant>,
+    /// When it was last asked for the time.
+    pub(super) time_asked: Option<Instant>,
+    /// Envelopes it brought that were good and new.
+    pub(super) envelopes_in: u64,
+    /// What it brought, asked or answered that no honest peer does.
+    pub(super) invalid: u64,
+    /// What it says that it is.
+    agent: Option<String>,
+    /// What it says that it speaks.
+    protocols: Vec<String>,
     /// Pings that were not answered, in a row.
     pub(super) missed_pings: u32,
     /// When the older of two connections is taken for dead.
@@ -58,8 +82,13 @@ pub(super) struct StoredReport {
 
 impl Peers {
     /// No peers of the node `local`.
-    pub(super) fn new(local: PeerId) -> Self {
-        Self { local, connected: HashMap::new() }
+    pub(super) fn new(local: PeerId, policy: ConnectionPolicy) -> Self {
+        Self { local, policy, search: Search::new(), connected: HashMap::new() }
+    }
+
+    /// How many connections to have.
+    pub(super) fn policy(&self) -> &ConnectionPolicy {
+        &self.policy
     }
 
     /// Whether there is a connection.
@@ -67,9 +96,33 @@ impl Peers {
         self.connected.contains_key(peer)
     }
 
-    /// Whether discovered peers are to be dialled.
-    pub(super) fn takes_discovered(&self) -> bool {
-        self.connected.len() < CONNECTIONS_TARGET
+    /// How many are connected.
+    pub(super) fn count(&self) -> usize {
+        self.connected.len()
+    }
+
+    /// How many connections more are to be opened.
+    pub(super) fn wanted(&self) -> usize {
+        self.search.wanted(self.connected.len(), &self.policy)
+    }
+
+    /// How many connections others may have open; see [`ConnectionPolicy::inbound_max`].
+    pub(super) fn inbound_room(&self, is_pinned: impl Fn(&PeerId) -> bool) -> usize {
+        let others = self.connected.iter().filter(|(peer, state)| {
+            is_pinned(peer) || state.connections.last().is_some_and(|last| last.dialled_here)
+        });
+        self.policy.inbound_room(others.count())
+    }
+
+    /// All connected peers, as [`super::connections::surplus`] wants them.
+    pub(super) fn candidates(&self, is_pinned: impl Fn(&PeerId) -> bool) -> Vec<Candidate> {
+        let candidates = self.connected.iter().map(|(peer, state)| Candidate {
+            peer: *peer,
+            useful_at: state.useful_at,
+            in_mesh: state.in_mesh,
+            is_pinned: is_pinned(peer),
+        });
+        candidates.collect()
     }
 
     /// A connected peer.
@@ -101,13 +154,14 @@ impl Peers {
         endpoint: &ConnectedPoint,
     ) -> (bool, Vec<ConnectionId>) {
         let smaller_is_local = self.local < peer;
-        let state = self.connected.entry(peer).or_insert_with(PeerState::new);
+        let state = self.connected.entry(peer).or_insert_with(|| PeerState::new(Instant::now()));
         state.connections.push(Connection {
             id,
             dialled_here: endpoint.is_dialer(),
             address: endpoint.get_remote_address().clone(),
         });
         if state.connections.len() == 1 {
+            self.search.count(self.connected.len(), &self.policy);
             return (true, Vec::new());
         }
         let by_smaller = |connection: &Connection| connection.dialled_here == smaller_is_local;
@@ -130,18 +184,20 @@ impl Peers {
         (false, close)
     }
 
-    /// A connection is gone. Returns whether it was the last with this peer.
-    pub(super) fn closed(&mut self, peer: &PeerId, id: ConnectionId) -> bool {
-        let Some(state) = self.connected.get_mut(peer) else { return false };
+    /// A connection is gone. If it was the last with this peer, returns how long there was one.
+    pub(super) fn closed(&mut self, peer: &PeerId, id: ConnectionId) -> Option<Duration> {
+        let state = self.connected.get_mut(peer)?;
         state.connections.retain(|connection| connection.id != id);
         if state.connections.len() == 1 {
             state.duplicate_until = None;
         }
         if state.connections.is_empty() {
+            let lasted = state.since.elapsed();
             self.connected.remove(peer);
-            return true;
+            self.search.count(self.connected.len(), &self.policy);
+            return Some(lasted);
         }
-        false
+        None
     }
 
     /// Connections to close because the peer had its grace and does not know them.
@@ -162,18 +218,37 @@ impl Peers {
         self.connected.values().filter_map(|state| state.duplicate_until).min()
     }
 
-    /// What the user is told of connected peers.
-    pub(super) fn describe(&self) -> Vec<Peer> {
-        self.connected.iter().filter_map(|(peer, state)| state.describe(peer)).collect()
+    /// What the user is told of connected peers, at `now`; what `judge` knows goes into the details.
+    pub(super) fn describe(
+        &self,
+        now: UnixMillis,
+        judge: impl Fn(&PeerId, &mut PeerDetails),
+    ) -> Vec<Peer> {
+        let described = self.connected.iter().filter_map(|(peer, state)| {
+            let mut described = state.describe(peer, now)?;
+            described.details.iter_mut().for_each(|details| judge(peer, details));
+            Some(described)
+        });
+        described.collect()
     }
 }
 
 impl PeerState {
     /// A peer just connected.
-    fn new() -> Self {
+    fn new(now: Instant) -> Self {
         Self {
             connections: Vec::new(),
             latency: None,
+            since: now,
+            in_mesh: false,
+            useful_at: now,
+            speaks_gossip: true,
+            no_gossip_since: None,
+            time_asked: None,
+            envelopes_in: 0,
+            invalid: 0,
+            agent: None,
+            protocols: Vec::new(),
             missed_pings: 0,
             duplicate_until: None,
             sync: SyncState::default(),
@@ -188,8 +263,30 @@ impl PeerState {
         self.missed_pings = 0;
     }
 
-    fn describe(&self, peer: &PeerId) -> Option<Peer> {
+    /// It brought envelopes that were good and new.
+    pub(super) fn brought(&mut self, envelopes: u64, now: Instant) {
+        self.envelopes_in += envelopes;
+        if envelopes > 0 {
+            self.useful_at = now;
+        }
+    }
+
+    /// It told what it is.
+    pub(super) fn identified(&mut self, info: &identify::Info) {
+        self.agent = Some(shown(&info.agent_version)).filter(|agent| !agent.is_empty());
+        let protocols = info.protocols.iter().take(PEER_PROTOCOLS_SHOWN_MAX);
+        self.protocols = protocols.map(|protocol| shown(protocol.as_ref())).collect();
+        self.protocols.sort_unstable();
+    }
+
+    /// The address of the connection in use, and whether it was dialled here.
+    pub(super) fn endpoint(&self) -> Option<(&Multiaddr, bool)> {
+        self.connections.last().map(|last| (&last.address, last.dialled_here))
+    }
+
+    fn describe(&self, peer: &PeerId, now: UnixMillis) -> Option<Peer> {
         let connection = self.connections.last()?;
+        let age = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         Some(Peer {
             peer_id: peer.to_base58(),
             connected: true,
@@ -201,6 +298,18 @@ impl PeerState {
                 ConnectionDirection::In
             }),
             latency_ms: self.latency.map(|latency| latency.as_secs_f64() * 1000.0),
+            details: Some(PeerDetails {
+                since: UnixMillis(now.0.saturating_sub(age)),
+                mesh: self.in_mesh,
+                pinned: false,
+                score: 0.0,
+                throttled: false,
+                envelopes_in: self.envelopes_in,
+                invalid: self.invalid,
+                agent: self.agent.clone(),
+                protocols: self.protocols.clone(),
+            }),
+            ban: None,
         })
     }
 }
@@ -214,6 +323,13 @@ impl StoredReport {
         }
         self.due.get_or_insert(due);
     }
+}
+
+/// At most [`PEER_TEXT_BYTES_MAX`] bytes of what a peer says of itself.
+fn shown(text: &str) -> String {
+    let ends = (0..=text.len().min(PEER_TEXT_BYTES_MAX)).rev();
+    let end = ends.into_iter().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text[..end].to_owned()
 }
 
 /// What an address runs on.
@@ -247,6 +363,10 @@ mod tests {
         }
     }
 
+    fn peers_of(local: PeerId) -> Peers {
+        Peers::new(local, ConnectionPolicy::default())
+    }
+
     fn two_ids() -> (PeerId, PeerId) {
         let (a, b) = (PeerId::random(), PeerId::random());
         (a.min(b), a.max(b))
@@ -259,7 +379,7 @@ mod tests {
     /// Both sides' views of the same connections, in the order given: who dialled each.
     fn both(dialled_by_smaller: &[bool]) -> (Vec<ConnectionId>, Vec<ConnectionId>) {
         let (smaller, larger) = two_ids();
-        let (mut of_smaller, mut of_larger) = (Peers::new(smaller), Peers::new(larger));
+        let (mut of_smaller, mut of_larger) = (peers_of(smaller), peers_of(larger));
         let (mut closed_by_smaller, mut closed_by_larger) = (Vec::new(), Vec::new());
         for (number, by_smaller) in dialled_by_smaller.iter().enumerate() {
             let seen_there = endpoint(!by_smaller);
@@ -282,12 +402,32 @@ mod tests {
         assert_eq!(both(&[false, false]), (vec![], vec![id(0)]));
     }
 
+    #[test]
+    fn those_who_connect_leave_room_for_those_who_are_chosen() {
+        let mut peers = peers_of(PeerId::random());
+        let pinned = PeerId::random();
+        assert_eq!((peers.wanted(), peers.inbound_room(|_| false)), (24, 32));
+        for number in 0..20 {
+            peers.established(PeerId::random(), id(number), &endpoint(number % 2 == 0));
+        }
+        peers.established(pinned, id(20), &endpoint(false));
+        assert_eq!(peers.wanted(), 3);
+        assert_eq!(peers.inbound_room(|of| *of == pinned), 32);
+        for number in 21..40 {
+            peers.established(PeerId::random(), id(number), &endpoint(true));
+        }
+        assert_eq!(peers.wanted(), 0);
+        assert_eq!(peers.inbound_room(|of| *of == pinned), 48 - 30);
+        let candidates = peers.candidates(|of| *of == pinned);
+        assert_eq!(candidates.iter().filter(|one| one.is_pinned).count(), 1);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_was_restarted_does_not_know_the_older_one_which_is_then_closed() {
         let (smaller, larger) = two_ids();
         for older_dialled_here in [true, false] {
             for newer_dialled_here in [true, false] {
-                let mut peers = Peers::new(smaller);
+                let mut peers = peers_of(smaller);
                 peers.established(larger, id(0), &endpoint(older_dialled_here));
                 let (first, close) =
                     peers.established(larger, id(1), &endpoint(newer_dialled_here));
@@ -299,9 +439,9 @@ mod tests {
                 assert!(peers.take_dead(Instant::now()).is_empty());
                 tokio::time::advance(DUPLICATE_CONNECTION_GRACE).await;
                 assert_eq!(peers.take_dead(Instant::now()), [(larger, id(0))]);
-                assert!(!peers.closed(&larger, id(0)));
+                assert!(peers.closed(&larger, id(0)).is_none());
                 assert!(peers.is_connected(&larger));
-                assert!(peers.closed(&larger, id(1)));
+                assert!(peers.closed(&larger, id(1)).is_some());
             }
         }
     }

@@ -17,7 +17,7 @@ use libp2p::{PeerId, StreamProtocol};
 use martlet_protocol::limits::{ENVELOPE_BYTES_MAX, SYNC_REQUEST_TIMEOUT, SYNC_STREAMS_MAX};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::{Refusal, Request, Response};
-use martlet_protocol::{Envelope, EnvelopeError, EnvelopeId};
+use martlet_protocol::{Envelope, EnvelopeError, EnvelopeId, UnixMillis};
 use martlet_store::{Mailbox, MailboxView, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -73,6 +73,8 @@ pub(super) enum ToSwarm {
     },
     /// A report of stored envelopes was answered, or was not.
     StoredReported(PeerId),
+    /// A peer said what the time is there.
+    TimeHeard(PeerId, UnixMillis),
 }
 
 /// Why a request got no answer.
@@ -84,7 +86,10 @@ pub(super) enum RequestError {
     /// The peer is of another network.
     #[error("the peer does not speak this network's sync protocol")]
     Unsupported,
-    /// No answer in time, or one that cannot be read.
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// An answer that cannot be read, or a broken stream.
     #[error("{reason}")]
     Failed {
         /// What libp2p said.

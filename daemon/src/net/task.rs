@@ -1,11 +1,13 @@
 //! The task that owns the swarm. It never waits for anything but events, commands and timers.
 
+mod conduct;
+mod connections;
 mod events;
 mod measure;
 mod publish;
 mod timers;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,19 +16,27 @@ use libp2p::multiaddr::Protocol;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
-use martlet_protocol::control::Peer;
-use martlet_protocol::limits::{ACK_DELAY, NET_QUEUE_MAX, PUBLISH_BACKLOG_MAX};
+use martlet_protocol::control::{Ban, Peer};
+use martlet_protocol::limits::{
+    ACK_DELAY, NET_QUEUE_MAX, PEER_CACHE_SAVE_INTERVAL, PUBLISH_BACKLOG_MAX,
+};
 use martlet_protocol::sync::{Request, Response};
 use martlet_protocol::{Ack, Envelope, EnvelopeId};
 use martlet_store::Mailbox;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::bans::Bans;
 use super::behaviour::{self, Behaviour};
+use super::cache::PeerCache;
 use super::dialer::{Dialer, Origin};
+use super::files::{self, BANS_FILE, Files, PEER_CACHE_FILE};
 use super::gossip::Topics;
 use super::intake::Intake;
 use super::peers::{self, Peers};
+use super::report::{FarFuture, NetReport};
+use super::scores::Scores;
+use super::skew::Skew;
 use super::sync::responder::Responder;
 use super::sync::{self, Context, RequestError, ToSwarm, initiator};
 use super::{Clock, NetConfig, NetError, NetSink, listen, shorten, transport};
@@ -52,6 +62,23 @@ pub(super) enum Command {
     Peers(oneshot::Sender<Vec<Peer>>),
     /// Dial an address.
     Dial(Multiaddr),
+    /// Ban a peer, for a time or until the ban is lifted.
+    Ban {
+        /// Whom.
+        peer: PeerId,
+        /// For how long.
+        lasts: Option<Duration>,
+        /// Why.
+        reason: String,
+        /// Gets the ban.
+        reply: oneshot::Sender<Option<Ban>>,
+    },
+    /// Lift a ban.
+    Unban(PeerId, oneshot::Sender<bool>),
+    /// List bans.
+    Bans(oneshot::Sender<Vec<Ban>>),
+    /// Tell how the network does.
+    Report(oneshot::Sender<NetReport>),
     /// List addresses listened on.
     ListenAddresses(oneshot::Sender<Vec<Multiaddr>>),
     /// Set the metrics that are states.
@@ -82,6 +109,12 @@ pub(super) fn start<S: NetSink>(
         })?;
         dialer.add(parsed, Origin::Static);
     }
+    let directory = config.data_dir.as_deref();
+    let bans = Bans::from_records(files::load(directory, BANS_FILE), clock.now());
+    for peer in bans.peers() {
+        swarm.behaviour_mut().blocked.block_peer(peer);
+    }
+    let cache = PeerCache::from_records(files::load(directory, PEER_CACHE_FILE), clock.now());
     listen::listen(&mut swarm, &config.listen)?;
     let (to_swarm, from_sync) = mpsc::channel(NET_QUEUE_MAX);
     let context = Arc::new(Context {
@@ -92,21 +125,39 @@ pub(super) fn start<S: NetSink>(
         metrics: Arc::clone(&config.metrics),
         swarm: to_swarm,
     });
-    let task = Task {
+    let now = Instant::now();
+    let mut task = Task {
         local,
         identify_protocol: behaviour::identify_protocol(&config.network.name),
         intake: Intake::new(config.network, topics.clone(), clock, sink, config.metrics),
         responder: Arc::new(Responder::new(Arc::clone(&context))),
         outgoing: Outgoing::new(topics),
         requests: HashMap::new(),
-        peers: Peers::new(local),
+        peers: Peers::new(local, config.connections),
+        pinned: HashSet::new(),
+        scores: Scores::default(),
         refused: HashMap::new(),
+        bans,
+        bans_unsaved: false,
+        cache,
+        cache_save_at: now + PEER_CACHE_SAVE_INTERVAL,
+        files: Files::start(config.data_dir),
+        gossip_lost: HashMap::new(),
+        skew: Skew::default(),
+        far_future: FarFuture::new(now),
+        wants_mdns: config.mdns,
+        mdns_heard: false,
+        started: now,
+        search_at: now,
+        next_review: connections::first_review(config.connections.review_interval()),
         syncs_running: 0,
         next_turn: Instant::now() + turn_wait(),
         context,
         dialer,
         swarm,
     };
+    task.search(now);
+    task.admit_by_policy();
     tokio::spawn(task.run(commands, from_sync));
     Ok(())
 }
@@ -124,8 +175,28 @@ struct Task<S: NetSink> {
     peers: Peers,
     /// Requests sent and not answered.
     requests: HashMap<OutboundRequestId, oneshot::Sender<Result<Response, RequestError>>>,
-    /// Peers that were cut off, until when.
+    /// Peers that the user wants: their connections are kept.
+    pinned: HashSet<PeerId>,
+    scores: Scores,
+    /// Peers that were disconnected for their score, until when.
     refused: HashMap<PeerId, Instant>,
+    bans: Bans,
+    /// Whether they have changed since they were last given to be written.
+    bans_unsaved: bool,
+    cache: PeerCache,
+    cache_save_at: Instant,
+    files: Files,
+    /// How often connections were closed because gossip had lost them, in a row.
+    gossip_lost: HashMap<PeerId, u32>,
+    skew: Skew,
+    far_future: FarFuture,
+    wants_mdns: bool,
+    /// Whether anyone was found by mDNS.
+    mdns_heard: bool,
+    started: Instant,
+    /// When remembered peers are taken up again, if there are too few.
+    search_at: Instant,
+    next_review: Instant,
     syncs_running: usize,
     /// When a random peer is synced with.
     next_turn: Instant,
@@ -152,6 +223,7 @@ impl<S: NetSink> Task<S> {
                 command = commands.recv(), if self.outgoing.len() < PUBLISH_BACKLOG_MAX => {
                     match command {
                         Some(Command::Shutdown(reply)) => {
+                            self.save_all().await;
                             self.close_all().await;
                             // Whoever asked need not wait for the answer.
                             reply.send(()).unwrap_or_default();
@@ -159,7 +231,10 @@ impl<S: NetSink> Task<S> {
                         }
                         Some(command) => self.on_command(command),
                         // Every handle is gone.
-                        None => return self.close_all().await,
+                        None => {
+                            self.save_all().await;
+                            return self.close_all().await;
+                        }
                     }
                 }
                 Some(message) = from_sync.recv() => self.on_sync_message(message),
@@ -214,7 +289,24 @@ impl<S: NetSink> Task<S> {
             }
             Command::Dial(address) => {
                 self.dialer.add(address, Origin::Command);
+                self.admit_by_policy();
                 Timers::Changed
+            }
+            Command::Ban { peer, lasts, reason, reply } => {
+                reply.send(self.ban(peer, lasts, &reason)).unwrap_or_default();
+                Timers::Changed
+            }
+            Command::Unban(peer, reply) => {
+                reply.send(self.unban(peer)).unwrap_or_default();
+                Timers::Changed
+            }
+            Command::Bans(reply) => {
+                reply.send(self.bans.list()).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Report(reply) => {
+                reply.send(self.report()).unwrap_or_default();
+                Timers::Same
             }
             Command::ListenAddresses(reply) => {
                 let local = self.local;
@@ -265,6 +357,10 @@ impl<S: NetSink> Task<S> {
                 }
                 Timers::Changed
             }
+            ToSwarm::TimeHeard(peer, time) => {
+                self.skew.heard(peer, time, Instant::now());
+                Timers::Same
+            }
         }
     }
 
@@ -276,6 +372,7 @@ impl<S: NetSink> Task<S> {
             Ok(summary) => {
                 let initiator::Summary { fetched, pushed, is_partial } = summary;
                 tracing::debug!(peer = %name, fetched, pushed, is_partial, "synced");
+                self.count_useful(peer, fetched);
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.sync.succeeded(now);
                     if is_partial {
@@ -313,7 +410,8 @@ impl<S: NetSink> Task<S> {
     }
 
     fn describe_peers(&self) -> Vec<Peer> {
-        let mut described = self.peers.describe();
+        let now = self.context.clock.now();
+        let mut described = self.peers.describe(now, |peer, details| self.judge(peer, details));
         let mut known: Vec<Peer> = self
             .dialer
             .known()
@@ -325,6 +423,8 @@ impl<S: NetSink> Task<S> {
                 transport: peers::transport(address),
                 direction: None,
                 latency_ms: None,
+                details: None,
+                ban: self.bans.get(&peer),
             })
             .collect();
         described.sort_by(|a, b| a.peer_id.cmp(&b.peer_id));

@@ -9,5 +9,6 @@ mod events;
 mod files;
 mod http;
 mod metrics;
+mod network;
 mod users;
 mod verbs;

@@ -1,6 +1,7 @@
 //! A node with a mailbox and the least of an engine, and envelopes to send.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +16,7 @@ use martlet_protocol::{
 };
 use martlet_store::Mailbox;
 use martlet_store::mailbox::MailboxOptions;
-use martletd::net::{self, NetConfig, NetEvent, NetHandle, NetSink, Stored};
+use martletd::net::{self, ConnectionPolicy, NetConfig, NetEvent, NetHandle, NetSink, Stored};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -55,6 +56,11 @@ pub(crate) struct Setup {
     /// Acks applied to them.
     pub(crate) acks: Vec<Ack>,
     pub(crate) bytes_max: u64,
+    pub(crate) connections: ConnectionPolicy,
+    /// Where remembered peers and bans are; its own temporary one if not given.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// How far its clock is ahead.
+    pub(crate) clock_ahead: Duration,
 }
 
 impl Default for Setup {
@@ -67,6 +73,9 @@ impl Default for Setup {
             holds: Vec::new(),
             acks: Vec::new(),
             bytes_max: 1 << 30,
+            connections: ConnectionPolicy::default(),
+            data_dir: None,
+            clock_ahead: Duration::ZERO,
         }
     }
 }
@@ -90,8 +99,14 @@ impl Setup {
             static_peers: self.static_peers,
             mdns: false,
             metrics: Default::default(),
+            connections: self.connections,
+            data_dir: Some(self.data_dir.unwrap_or_else(|| dir.path().to_owned())),
         };
-        let net = net::spawn(config, Arc::clone(&mailbox), Sink { events }).unwrap();
+        let ahead = u64::try_from(self.clock_ahead.as_millis()).unwrap();
+        let clock = Arc::new(move || UnixMillis(now().0 + ahead));
+        let transport = net::transport::system(&config.keypair).unwrap();
+        let sink = Sink { events };
+        let net = net::spawn_on(config, Arc::clone(&mailbox), sink, clock, transport).unwrap();
         let engine = Engine {
             net: OnceLock::from(net.clone()),
             runtime: tokio::runtime::Handle::current(),

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::time::UnixMillis;
+
 /// One peer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Peer {
@@ -21,6 +23,75 @@ pub struct Peer {
     /// Round-trip time of the last ping, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
+    /// How it does, while connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<PeerDetails>,
+    /// The ban in force, of one that is known and not connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ban: Option<Ban>,
+}
+
+/// How a connected peer does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PeerDetails {
+    /// Since when it is connected.
+    pub since: UnixMillis,
+    /// Whether it is in a mesh of gossip: envelopes go to and fro at once.
+    pub mesh: bool,
+    /// Whether the user wants it (static, bootstrap, or dialled): its connection is kept.
+    pub pinned: bool,
+    /// What it has earned: 0 for a stranger, at most 20; throttled at -20, disconnected at -50,
+    /// banned at -100. Halved every 10 minutes.
+    pub score: f64,
+    /// Whether its gossip is looked at only up to a small rate.
+    pub throttled: bool,
+    /// Envelopes it brought, by gossip or fetched by sync, that were good and new.
+    pub envelopes_in: u64,
+    /// What it brought, asked or answered that no honest peer does.
+    pub invalid: u64,
+    /// What it says that it is, unchecked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The protocols it says that it speaks, unchecked; 32 at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protocols: Vec<String>,
+}
+
+/// A peer that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ban {
+    /// Its transport key's id.
+    pub peer_id: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: UnixMillis,
+    /// Until when; absent for one that lasts until it is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UnixMillis>,
+    /// Whether the user banned it, and not its own conduct.
+    pub by_user: bool,
+}
+
+/// `GET /v1/bans`, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BanList {
+    /// All bans in force.
+    pub bans: Vec<Ban>,
+}
+
+/// `POST /v1/bans`. Bans a peer anew if it is banned already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BanRequest {
+    /// A peer id, or the end of one that is known (6 characters or more).
+    pub peer_id: String,
+    /// For how long, seconds; until it is lifted where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// Why, for the user's own memory; 200 bytes of it are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What a connection runs on.

@@ -43,6 +43,10 @@ pub enum ErrorCode {
     TextTooLong,
     /// The multiaddress is malformed or has no transport known here.
     InvalidAddress,
+    /// Not a peer id, or this node's own.
+    InvalidPeerId,
+    /// No peer known by that end of an id, or several; or no such ban.
+    UnknownPeer,
     /// There is no identity yet.
     NoIdentity,
     /// There is an identity already.
@@ -82,11 +86,14 @@ impl ErrorCode {
             | Self::InvalidName
             | Self::EmptyText
             | Self::InvalidAddress
+            | Self::InvalidPeerId
             | Self::InvalidPassphrase => 400,
             Self::Forbidden | Self::WrongPassphrase => 403,
-            Self::UnknownContact | Self::UnknownRequest | Self::UnknownMessage | Self::NotFound => {
-                404
-            }
+            Self::UnknownContact
+            | Self::UnknownRequest
+            | Self::UnknownMessage
+            | Self::UnknownPeer
+            | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::NameTaken | Self::AlreadyContact | Self::NoIdentity | Self::IdentityExists => 409,
             Self::TextTooLong | Self::BodyTooLarge => 413,

@@ -180,21 +180,62 @@ fn peers() {
         transport: Some(Transport::Quic),
         direction: Some(ConnectionDirection::Out),
         latency_ms: Some(0.5),
+        details: Some(PeerDetails {
+            since: UnixMillis(9),
+            mesh: true,
+            pinned: false,
+            score: 1.5,
+            throttled: false,
+            envelopes_in: 2,
+            invalid: 3,
+            agent: None,
+            protocols: vec!["/x/1".into()],
+        }),
+        ban: None,
     };
+    let ban = Ban {
+        peer_id: "12D3".into(),
+        reason: "garbage".into(),
+        since: UnixMillis(1),
+        until: None,
+        by_user: false,
+    };
+    let ban_json = json!({"peer_id": "12D3", "reason": "garbage", "since": 1, "by_user": false});
     let known = Peer {
         connected: false,
         transport: None,
         direction: None,
         latency_ms: None,
+        details: None,
+        ban: Some(ban.clone()),
         ..peer.clone()
     };
     is_json(
         &PeerList { peers: vec![peer, known] },
         json!({"peers": [
             {"peer_id": "12D3", "connected": true, "address": "/ip4/10.0.0.1/tcp/4177",
-             "transport": "quic", "direction": "out", "latency_ms": 0.5},
-            {"peer_id": "12D3", "connected": false, "address": "/ip4/10.0.0.1/tcp/4177"},
+             "transport": "quic", "direction": "out", "latency_ms": 0.5,
+             "details": {"since": 9, "mesh": true, "pinned": false, "score": 1.5,
+                "throttled": false, "envelopes_in": 2, "invalid": 3, "protocols": ["/x/1"]}},
+            {"peer_id": "12D3", "connected": false, "address": "/ip4/10.0.0.1/tcp/4177",
+             "ban": ban_json},
         ]}),
+    );
+    is_json(&BanList { bans: vec![ban] }, json!({"bans": [ban_json]}));
+    is_json(
+        &BanRequest { peer_id: "12D3".into(), seconds: Some(5), reason: None },
+        json!({"peer_id": "12D3", "seconds": 5}),
+    );
+    let finding = Finding {
+        code: FindingCode::NoPeers,
+        severity: Severity::Error,
+        problem: "p".into(),
+        advice: "a".into(),
+    };
+    is_json(
+        &Diagnosis { findings: vec![finding], clock_ahead_ms: Some(-5) },
+        json!({"findings": [{"code": "no-peers", "severity": "error", "problem": "p",
+            "advice": "a"}], "clock_ahead_ms": -5}),
     );
     is_json(&DialRequest { address: "/x".into() }, json!({"address": "/x"}));
 }
@@ -284,6 +325,8 @@ fn error_codes() {
         EmptyText => ("empty-text", 400),
         TextTooLong => ("text-too-long", 413),
         InvalidAddress => ("invalid-address", 400),
+        InvalidPeerId => ("invalid-peer-id", 400),
+        UnknownPeer => ("unknown-peer", 404),
         NoIdentity => ("no-identity", 409),
         IdentityExists => ("identity-exists", 409),
         Locked => ("locked", 423),
@@ -311,6 +354,8 @@ fn error_codes() {
         EmptyText,
         TextTooLong,
         InvalidAddress,
+        InvalidPeerId,
+        UnknownPeer,
         NoIdentity,
         IdentityExists,
         Locked,

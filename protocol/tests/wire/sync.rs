@@ -35,6 +35,7 @@ fn vectors() {
             Request::Push { envelopes: vec![envelope.clone()], acks: vec![ack.clone()] },
         ),
         ("request_stored", Request::Stored(vec![id])),
+        ("request_time", Request::Time),
     ];
     let responses = [
         ("response_differing", Response::Differing(vec![bucket])),
@@ -46,6 +47,7 @@ fn vectors() {
         ("response_refused_too_large", Response::Refused(Refusal::TooLarge)),
         ("response_refused_full", Response::Refused(Refusal::Full)),
         ("response_refused_invalid", Response::Refused(Refusal::Invalid)),
+        ("response_time", Response::Time(1_795_435_200)),
     ];
     let mut entries = vec![("fingerprint", fingerprint.0.to_vec())];
     entries.extend(requests.iter().map(|(name, value)| (*name, codec::encode(value))));

@@ -7,13 +7,14 @@ use libp2p::gossipsub;
 use libp2p::request_response::{self, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{PeerId, identify, mdns, ping};
-use martlet_protocol::limits::{PEER_REFUSED_FOR, REFUSED_PEERS_MAX, SYNC_REQUESTS_PER_PEER_MAX};
+use martlet_protocol::limits::{PEER_REFUSED_FOR, SYNC_REQUESTS_PER_PEER_MAX};
 use martlet_protocol::sync::{Refusal, Request, Response};
 use tokio::time::Instant;
 
 use super::super::behaviour::BehaviourEvent;
 use super::super::gossip;
 use super::super::intake::Verdict;
+use super::super::scores::{Admission, Conduct, Standing};
 use super::super::sync::RequestError;
 use super::super::{NetSink, shorten, transport};
 use super::{Task, Timers};
@@ -34,16 +35,19 @@ impl<S: NetSink> Task<S> {
                 }
                 self.on_closed(peer_id, connection_id);
             }
-            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => match error {
-                DialError::LocalPeerId { .. } => self.dialer.is_self(connection_id),
-                DialError::DialPeerConditionFalse(_) | DialError::Aborted => {
-                    self.dialer.failed(connection_id, None);
+            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error, .. } => {
+                match error {
+                    DialError::LocalPeerId { .. } => self.dialer.is_self(connection_id),
+                    DialError::DialPeerConditionFalse(_) | DialError::Aborted => {
+                        self.dialer.failed(connection_id, None);
+                    }
+                    error => {
+                        self.context.metrics.net.dials_failed.inc();
+                        self.dialer.failed(connection_id, Some(&innermost(&error)));
+                        peer_id.iter().for_each(|peer| self.cache.failed(peer));
+                    }
                 }
-                error => {
-                    self.context.metrics.net.dials_failed.inc();
-                    self.dialer.failed(connection_id, Some(&innermost(&error)));
-                }
-            },
+            }
             SwarmEvent::IncomingConnectionError { error, .. } => {
                 tracing::debug!(%error, "an incoming connection failed");
                 self.context.metrics.net.accepts_failed.inc();
@@ -85,6 +89,7 @@ impl<S: NetSink> Task<S> {
             BehaviourEvent::Mdns(event) => {
                 match event {
                     mdns::Event::Discovered(found) => {
+                        self.mdns_heard = true;
                         let network = &self.context.network;
                         for (peer, address) in found {
                             // Whether a peer is of this network shows in the handshake.
@@ -107,13 +112,17 @@ impl<S: NetSink> Task<S> {
     fn on_gossip(&mut self, event: gossipsub::Event) -> Timers {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
+                let admission = self.scores.admit(&propagation_source, Instant::now());
+                let verdict = match admission {
+                    Admission::Judged => self.intake.message(
+                        propagation_source,
+                        &message.topic,
+                        gossip::envelope_id(&message_id),
+                        &message.data,
+                    ),
+                    Admission::Ignored | Admission::Flood => Verdict::Ignore,
+                };
                 let is_envelope = message.topic != *self.outgoing.topics.acks();
-                let verdict = self.intake.message(
-                    propagation_source,
-                    &message.topic,
-                    gossip::envelope_id(&message_id),
-                    &message.data,
-                );
                 let gossip = &mut self.swarm.behaviour_mut().gossip;
                 let was_kept = gossip.report_message_validation_result(
                     &message_id,
@@ -123,13 +132,32 @@ impl<S: NetSink> Task<S> {
                 if was_kept && is_envelope && verdict == Verdict::Accept {
                     self.context.metrics.envelopes.forwarded.inc();
                 }
+                if admission == Admission::Flood {
+                    self.count_excess(propagation_source);
+                }
                 match verdict {
-                    Verdict::Accept | Verdict::Ignore | Verdict::Reject => Timers::Same,
+                    Verdict::Accept => {
+                        self.far_future.taken += 1;
+                        if is_envelope {
+                            self.count_useful(propagation_source, 1);
+                        }
+                        Timers::Same
+                    }
+                    Verdict::Ignore => Timers::Same,
+                    Verdict::FarFuture => {
+                        self.far_future.refused += 1;
+                        Timers::Same
+                    }
+                    Verdict::Reject => {
+                        self.count_conduct(propagation_source, Conduct::Invalid);
+                        Timers::Changed
+                    }
                     Verdict::Shed => {
                         self.note_gap(propagation_source);
                         Timers::Changed
                     }
                     Verdict::RejectAndCut => {
+                        self.count_conduct(propagation_source, Conduct::Invalid);
                         self.cut_off(propagation_source);
                         Timers::Changed
                     }
@@ -152,8 +180,13 @@ impl<S: NetSink> Task<S> {
                 self.note_gap(peer_id);
                 Timers::Changed
             }
-            gossipsub::Event::Unsubscribed { .. }
-            | gossipsub::Event::GossipsubNotSupported { .. } => Timers::Same,
+            gossipsub::Event::GossipsubNotSupported { peer_id } => {
+                if let Some(state) = self.peers.get_mut(&peer_id) {
+                    state.speaks_gossip = false;
+                }
+                Timers::Same
+            }
+            gossipsub::Event::Unsubscribed { .. } => Timers::Same,
         }
     }
 
@@ -171,7 +204,10 @@ impl<S: NetSink> Task<S> {
                     Timers::Same
                 }
             },
-            request_response::Event::OutboundFailure { request_id, error, .. } => {
+            request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
+                if matches!(error, OutboundFailure::Timeout) {
+                    self.count_stalled(peer);
+                }
                 if let Some(reply) = self.requests.remove(&request_id) {
                     reply.send(Err(request_error(error))).unwrap_or_default();
                 }
@@ -187,6 +223,10 @@ impl<S: NetSink> Task<S> {
                         self.count_fault(peer);
                         Timers::Changed
                     }
+                    request_response::InboundFailure::Timeout => {
+                        self.count_stalled(peer);
+                        Timers::Changed
+                    }
                     _ => Timers::Same,
                 }
             }
@@ -200,14 +240,19 @@ impl<S: NetSink> Task<S> {
         request: Request,
         channel: ResponseChannel<Response>,
     ) -> Timers {
+        let is_throttled = self.scores.standing(&peer, Instant::now()) >= Standing::Throttled;
         let Some(state) = self.peers.get_mut(&peer) else { return Timers::Same };
-        if state.serving >= SYNC_REQUESTS_PER_PEER_MAX {
+        let is_full = state.serving >= SYNC_REQUESTS_PER_PEER_MAX;
+        if is_full || is_throttled && state.serving > 0 {
             let busy = Response::Refused(Refusal::Busy);
             self.context.metrics.sync.requests_refused.inc();
             if self.swarm.behaviour_mut().sync.send_response(channel, busy).is_err() {
                 tracing::debug!(peer = %shorten::peer(&peer), "too late to refuse");
             }
-            return Timers::Same;
+            if is_full {
+                self.count_excess(peer);
+            }
+            return Timers::Changed;
         }
         state.serving += 1;
         if matches!(request, Request::Digests(_)) {
@@ -236,9 +281,15 @@ impl<S: NetSink> Task<S> {
 
     /// Peers of other networks are found by mDNS too, and may be dialled by mistake.
     fn on_identify(&mut self, event: identify::Event) {
-        if let identify::Event::Received { peer_id, info, .. } = event
-            && info.protocol_version != self.identify_protocol
-        {
+        if let identify::Event::Received { peer_id, info, .. } = event {
+            if info.protocol_version == self.identify_protocol {
+                self.remember_inbound(peer_id, &info);
+                if let Some(state) = self.peers.get_mut(&peer_id) {
+                    state.identified(&info);
+                }
+                return;
+            }
+            self.cache.forget(&peer_id);
             let name = shorten::peer(&peer_id);
             if self.dialer.postpone(peer_id, PEER_REFUSED_FOR) {
                 tracing::info!(peer = %name, "a configured peer is of another network");
@@ -259,14 +310,14 @@ impl<S: NetSink> Task<S> {
         let metrics = &self.context.metrics.net;
         if endpoint.is_dialer() { &metrics.dialled } else { &metrics.accepted }.inc();
         let now = Instant::now();
-        if self.refused.get(&peer).is_some_and(|until| *until > now) {
-            self.refuse(peer);
-            return;
-        }
         let (is_first, close) = self.peers.established(peer, connection, endpoint);
         for connection in close {
             self.swarm.close_connection(connection);
         }
+        if endpoint.is_dialer() {
+            self.remember_dialled(peer, endpoint.get_remote_address());
+        }
+        self.admit_by_policy();
         if !is_first {
             return;
         }
@@ -280,10 +331,11 @@ impl<S: NetSink> Task<S> {
     }
 
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
-        if self.peers.closed(&peer, connection) {
+        if let Some(lasted) = self.peers.closed(&peer, connection) {
             tracing::info!(peer = %shorten::peer(&peer), "disconnected");
             self.responder.forget(&peer);
-            self.dialer.lost(peer);
+            self.dialer.lost(peer, lasted);
+            self.admit_by_policy();
         } else {
             let begins = self.local < peer;
             if let Some(state) = self.peers.get_mut(&peer) {
@@ -299,30 +351,8 @@ impl<S: NetSink> Task<S> {
         }
     }
 
-    /// Counts something that no honest peer does.
-    pub(super) fn count_fault(&mut self, peer: PeerId) {
-        if self.intake.count_invalid(peer) == Verdict::RejectAndCut {
-            self.cut_off(peer);
-        }
-    }
-
-    fn cut_off(&mut self, peer: PeerId) {
-        tracing::info!(peer = %shorten::peer(&peer), "cut off: it keeps sending what is invalid");
-        self.context.metrics.net.bans.inc();
-        self.refuse(peer);
-    }
-
-    /// Disconnects, and has no more to do with the peer for a while.
-    fn refuse(&mut self, peer: PeerId) {
-        if self.refused.len() < REFUSED_PEERS_MAX || self.refused.contains_key(&peer) {
-            let until = Instant::now() + PEER_REFUSED_FOR;
-            self.refused.entry(peer).or_insert(until);
-        }
-        self.dialer.postpone(peer, PEER_REFUSED_FOR);
-        self.disconnect(peer);
-    }
-
-    fn disconnect(&mut self, peer: PeerId) {
+    /// Closes all connections with a peer.
+    pub(super) fn disconnect(&mut self, peer: PeerId) {
         // An error: it has gone by itself.
         self.swarm.disconnect_peer_id(peer).unwrap_or_default();
     }
@@ -334,9 +364,8 @@ fn request_error(error: OutboundFailure) -> RequestError {
             RequestError::Disconnected
         }
         OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
-        OutboundFailure::Timeout | OutboundFailure::Io(_) => {
-            RequestError::Failed { reason: error.to_string() }
-        }
+        OutboundFailure::Timeout => RequestError::Timeout,
+        OutboundFailure::Io(_) => RequestError::Failed { reason: error.to_string() },
     }
 }
 

@@ -31,12 +31,15 @@ impl<S: NetSink> Task<S> {
                 state.sync.turn(now);
             }
         }
+        if now >= self.next_review {
+            self.next_review = now + self.peers.policy().review_interval();
+            self.review(now);
+        }
         self.dial_due();
         if now >= self.next_turn {
             self.next_turn = now + turn_wait();
             self.responder.expire();
             self.intake.forget_old_shares();
-            self.refused.retain(|_, until| *until > now);
             if let Some((_, state)) = self.peers.iter_mut().choose(&mut rand::rng()) {
                 state.sync.turn(now);
             }
@@ -46,8 +49,10 @@ impl<S: NetSink> Task<S> {
     }
 
     fn dial_due(&mut self) {
-        let peers = &self.peers;
-        let dials = self.dialer.take_due(peers.takes_discovered(), |peer| peers.is_connected(peer));
+        let (peers, blocked) = (&self.peers, &self.swarm.behaviour().blocked);
+        let is_settled =
+            |peer: &PeerId| peers.is_connected(peer) || blocked.blocked_peers().contains(peer);
+        let dials = self.dialer.take_due(peers.wanted(), is_settled);
         for options in dials {
             let connection = options.connection_id();
             match self.swarm.dial(options) {
@@ -116,7 +121,9 @@ impl<S: NetSink> Task<S> {
         });
         [
             Some(self.next_turn),
-            self.dialer.next_due(peers.takes_discovered(), |peer| peers.is_connected(peer)),
+            Some(self.next_review),
+            self.dialer
+                .next_due(peers.wanted(), |peer| peers.is_connected(peer) || self.is_blocked(peer)),
             self.peers.next_dead(),
             self.outgoing.resumes_at(),
             self.intake.is_held_up().then(|| Instant::now() + HELD_UP_RETRY),

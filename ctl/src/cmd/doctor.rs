@@ -1,0 +1,49 @@
+//! `doctor`: what is wrong, and what to do.
+
+use martlet_protocol::control::{Diagnosis, Finding, Severity};
+
+use super::Context;
+use crate::exit::Failure;
+use crate::render::{Page, Paint, count, one_line};
+
+/// Look for what keeps messages from coming or going, and say what to do
+///
+/// It looks at the clock (against peers'), peers, configured peers that can't be reached, mDNS, the disk,
+/// and the mailbox's quota. Exits with 7 if something of severity `error` is found.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  martletctl doctor
+  martletctl doctor --json | jq -r '.findings[].code'")]
+pub(crate) struct Args {}
+
+impl Args {
+    /// Runs the verb.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let diagnosis: Diagnosis = context.client()?.get("/v1/doctor").await?;
+        context.output.show(&diagnosis, human)?;
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+        match diagnosis.findings.iter().filter(is_error).count() {
+            0 => Ok(()),
+            errors => Err(Failure::Unwell(format!(
+                "{} found",
+                count(u64::try_from(errors).unwrap_or(u64::MAX), "error")
+            ))),
+        }
+    }
+}
+
+fn human(diagnosis: &Diagnosis, page: &mut Page) {
+    if diagnosis.findings.is_empty() {
+        return page.line("Nothing is wrong, as far as can be seen from here.");
+    }
+    for finding in &diagnosis.findings {
+        let (paint, severity) = match finding.severity {
+            Severity::Error => (Paint::Bad, "error  "),
+            Severity::Warning => (Paint::Warn, "warning"),
+            Severity::Info => (Paint::Dim, "info   "),
+        };
+        page.line(format!("{}  {}", page.paint(paint, severity), one_line(&finding.problem)));
+        page.line(format!("         To do: {}", one_line(&finding.advice)));
+    }
+}

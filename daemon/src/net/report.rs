@@ -1,0 +1,60 @@
+//! How the network does, as the doctor and the status want to know it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use super::dialer::Unreachable;
+
+/// How the network does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetReport {
+    /// Peers connected.
+    pub connected: usize,
+    /// Addresses listened on.
+    pub listening: usize,
+    /// What discovery on the local network does.
+    pub mdns: MdnsState,
+    /// Static and bootstrap peers configured.
+    pub configured: usize,
+    /// Those of them that are not connected and could not be dialled.
+    pub unreachable: Vec<Unreachable>,
+    /// Peers banned.
+    pub banned: usize,
+    /// How far this node's clock is ahead of its peers', milliseconds; see `limits::TIME_SAMPLES_MIN`.
+    pub clock_ahead_ms: Option<i64>,
+    /// Gossiped envelopes refused lately because they end too late by this node's clock.
+    pub far_future: u64,
+    /// Gossiped envelopes taken in the same time.
+    pub taken: u64,
+    /// How long the network has been up.
+    pub up: Duration,
+}
+
+/// What discovery on the local network does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MdnsState {
+    /// It is switched off.
+    Off,
+    /// It could not be started.
+    Unavailable,
+    /// It has heard nobody yet.
+    Silent,
+    /// It has heard others.
+    Heard,
+}
+
+/// How much gossip is refused for ending too late.
+#[derive(Debug)]
+pub(super) struct FarFuture {
+    pub(super) since: Instant,
+    pub(super) refused: u64,
+    pub(super) taken: u64,
+}
+
+impl FarFuture {
+    /// Nothing counted yet.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { since: now, refused: 0, taken: 0 }
+    }
+}

@@ -1,0 +1,101 @@
+//! Whether this node's clock is wrong: what connected peers say the time is, against it.
+//!
+//! Only a warning rests on it. Peers may lie, so it takes several, and the median of them.
+
+use std::collections::HashMap;
+
+use libp2p::PeerId;
+use martlet_protocol::UnixMillis;
+use martlet_protocol::limits::{TIME_SAMPLE_KEPT, TIME_SAMPLES_MAX, TIME_SAMPLES_MIN};
+use tokio::time::Instant;
+
+/// What peers said, and when.
+#[derive(Default)]
+pub(super) struct Skew {
+    samples: HashMap<PeerId, (UnixMillis, Instant)>,
+}
+
+impl Skew {
+    /// A peer said at `at` that it was `theirs`.
+    pub(super) fn heard(&mut self, peer: PeerId, theirs: UnixMillis, at: Instant) {
+        if self.samples.len() >= TIME_SAMPLES_MAX && !self.samples.contains_key(&peer) {
+            let oldest = self.samples.iter().min_by_key(|(_, (_, at))| *at).map(|(peer, _)| *peer);
+            if let Some(oldest) = oldest {
+                self.samples.remove(&oldest);
+            }
+        }
+        self.samples.insert(peer, (theirs, at));
+    }
+
+    /// How far this node's clock, which says `ours` now, is ahead of the median of its peers',
+    /// milliseconds; negative when it is behind. `None` when fewer than [`TIME_SAMPLES_MIN`] have
+    /// answered. A correction of this node's clock is seen at once: samples age by the monotonic one.
+    pub(super) fn ahead_ms(&mut self, ours: UnixMillis, now: Instant) -> Option<i64> {
+        self.samples.retain(|_, (_, at)| now.duration_since(*at) < TIME_SAMPLE_KEPT);
+        if self.samples.len() < TIME_SAMPLES_MIN {
+            return None;
+        }
+        let mut ahead: Vec<i64> = self
+            .samples
+            .values()
+            .map(|(theirs, at)| {
+                let since = u64::try_from(now.duration_since(*at).as_millis()).unwrap_or(u64::MAX);
+                let theirs_now = theirs.0.saturating_add(since);
+                ours.0.checked_signed_diff(theirs_now).unwrap_or(if ours.0 < theirs_now {
+                    i64::MIN
+                } else {
+                    i64::MAX
+                })
+            })
+            .collect();
+        ahead.sort_unstable();
+        // Of an even number the one nearer to 0: in doubt the clock is right.
+        let (low, high) = (ahead[(ahead.len() - 1) / 2], ahead[ahead.len() / 2]);
+        Some(if low.unsigned_abs() <= high.unsigned_abs() { low } else { high })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+    const DAY: u64 = 24 * 3_600_000;
+
+    #[test]
+    fn it_takes_several_and_the_median_of_them() {
+        let (mut skew, now) = (Skew::default(), Instant::now());
+        for ahead in [0, 1000] {
+            skew.heard(PeerId::random(), UnixMillis(NOW.0 - DAY - ahead), now);
+            assert_eq!(skew.ahead_ms(NOW, now), None);
+        }
+        skew.heard(PeerId::random(), UnixMillis(0), now);
+        assert_eq!(skew.ahead_ms(NOW, now), Some((DAY + 1000).cast_signed()));
+        // Two that lie, of four: the nearer of the two in the middle.
+        skew.heard(PeerId::random(), UnixMillis(u64::MAX), now);
+        assert_eq!(skew.ahead_ms(NOW, now), Some(DAY.cast_signed()));
+    }
+
+    #[test]
+    fn a_clock_set_right_is_seen_at_once_and_old_answers_do_not_count() {
+        let (mut skew, start) = (Skew::default(), Instant::now());
+        for _ in 0..3 {
+            skew.heard(PeerId::random(), NOW, start);
+        }
+        let later = start + Duration::from_secs(60);
+        assert_eq!(skew.ahead_ms(UnixMillis(NOW.0 + DAY + 60_000), later), Some(DAY.cast_signed()));
+        assert_eq!(skew.ahead_ms(UnixMillis(NOW.0 + 60_000), later), Some(0));
+        assert_eq!(skew.ahead_ms(NOW, start + TIME_SAMPLE_KEPT), None);
+    }
+
+    #[test]
+    fn samples_are_bounded() {
+        let (mut skew, now) = (Skew::default(), Instant::now());
+        for _ in 0..2 * TIME_SAMPLES_MAX {
+            skew.heard(PeerId::random(), NOW, now);
+        }
+        assert_eq!(skew.samples.len(), TIME_SAMPLES_MAX);
+    }
+}

@@ -1,0 +1,169 @@
+//! What peers do that no honest one does, and what comes of it: throttled, disconnected, banned.
+
+use std::time::Duration;
+
+use libp2p::PeerId;
+use martlet_protocol::control::{Ban, PeerDetails};
+use martlet_protocol::limits::{DISCONNECTED_FOR, REFUSED_PEERS_MAX};
+use tokio::time::Instant;
+
+use super::super::files::BANS_FILE;
+use super::super::intake::Verdict;
+use super::super::scores::{Conduct, Standing};
+use super::super::{NetSink, shorten};
+use super::Task;
+
+impl<S: NetSink> Task<S> {
+    /// Counts something that no honest peer asks or answers.
+    pub(super) fn count_fault(&mut self, peer: PeerId) {
+        let is_cut = self.intake.count_invalid(peer) == Verdict::RejectAndCut;
+        self.count_conduct(peer, Conduct::Fault);
+        if is_cut {
+            self.cut_off(peer);
+        }
+    }
+
+    /// Counts that a peer brings more than its share: gossip, requests or streams.
+    pub(super) fn count_excess(&mut self, peer: PeerId) {
+        self.count_conduct(peer, Conduct::Excess);
+    }
+
+    /// Counts that a peer left a request or an answer half-way.
+    pub(super) fn count_stalled(&mut self, peer: PeerId) {
+        self.count_conduct(peer, Conduct::Stalled);
+    }
+
+    /// Counts envelopes that were good and new.
+    pub(super) fn count_useful(&mut self, peer: PeerId, envelopes: usize) {
+        let now = Instant::now();
+        for _ in 0..envelopes.min(1000) {
+            self.scores.count(peer, Conduct::Useful, now);
+        }
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.brought(u64::try_from(envelopes).unwrap_or(u64::MAX), now);
+        }
+    }
+
+    /// Counts what a peer did, and does what its score then leads to.
+    pub(super) fn count_conduct(&mut self, peer: PeerId, conduct: Conduct) {
+        if matches!(conduct, Conduct::Invalid | Conduct::Fault)
+            && let Some(state) = self.peers.get_mut(&peer)
+        {
+            state.invalid += 1;
+        }
+        let now = Instant::now();
+        let before = self.scores.standing(&peer, now);
+        let standing = self.scores.count(peer, conduct, now);
+        match standing {
+            Standing::Good => {}
+            Standing::Throttled => {
+                if before < standing {
+                    tracing::debug!(peer = %shorten::peer(&peer), "throttled");
+                }
+            }
+            Standing::Disconnect => self.disconnect_for_score(peer, now),
+            Standing::Ban => self.cut_off(peer),
+        }
+    }
+
+    /// Bans a peer for its conduct.
+    pub(super) fn cut_off(&mut self, peer: PeerId) {
+        if self.bans.get(&peer).is_some() {
+            return;
+        }
+        let lasts = self.bans.misbehaved(
+            peer,
+            "it kept sending what is invalid, or more than its share",
+            self.context.clock.now(),
+        );
+        self.context.metrics.net.bans.inc();
+        tracing::info!(peer = %shorten::peer(&peer), for_ = ?lasts, "banned: it misbehaves");
+        // It starts anew afterwards; that it was banned is remembered.
+        self.scores.forget(&peer);
+        self.enforce_ban(peer);
+    }
+
+    /// Bans a peer at the user's word.
+    pub(super) fn ban(
+        &mut self,
+        peer: PeerId,
+        lasts: Option<Duration>,
+        reason: &str,
+    ) -> Option<Ban> {
+        self.bans.by_user(peer, lasts, reason, self.context.clock.now());
+        self.enforce_ban(peer);
+        self.bans.get(&peer)
+    }
+
+    /// Lifts a ban, or what a peer's score led to. Returns whether there was anything to lift.
+    pub(super) fn unban(&mut self, peer: PeerId) -> bool {
+        let was_refused = self.refused.remove(&peer).is_some();
+        let was_banned = self.bans.lift(&peer);
+        self.scores.forget(&peer);
+        self.swarm.behaviour_mut().blocked.unblock_peer(peer);
+        self.bans_unsaved |= was_banned;
+        self.save_bans();
+        was_banned || was_refused
+    }
+
+    /// Whether there is to be nothing to do with a peer now.
+    pub(super) fn is_blocked(&self, peer: &PeerId) -> bool {
+        self.swarm.behaviour().blocked.blocked_peers().contains(peer)
+    }
+
+    /// Lets peers in again whose time is over.
+    pub(super) fn pardon(&mut self, now: Instant) {
+        let ended = self.bans.take_ended(self.context.clock.now());
+        let mut back: Vec<PeerId> =
+            self.refused.extract_if(|_, until| *until <= now).map(|(peer, _)| peer).collect();
+        back.extend(&ended);
+        for peer in back {
+            if self.bans.get(&peer).is_none() && !self.refused.contains_key(&peer) {
+                self.swarm.behaviour_mut().blocked.unblock_peer(peer);
+            }
+        }
+        self.bans_unsaved |= !ended.is_empty();
+        self.save_bans();
+        self.scores.forget_settled(now);
+    }
+
+    /// What a peer's conduct adds to what is told of it.
+    pub(super) fn judge(&self, peer: &PeerId, details: &mut PeerDetails) {
+        let now = Instant::now();
+        // One place after the point is all that means something.
+        details.score = (self.scores.points(peer, now) * 10.0).round() / 10.0;
+        details.throttled = self.scores.standing(peer, now) >= Standing::Throttled;
+        details.pinned = self.pinned.contains(peer);
+    }
+
+    /// Has the bans written, if they have changed.
+    pub(super) fn save_bans(&mut self) {
+        if self.bans_unsaved {
+            self.bans_unsaved = !self.files.save(BANS_FILE, self.bans.to_records());
+        }
+    }
+
+    fn disconnect_for_score(&mut self, peer: PeerId, now: Instant) {
+        if !self.peers.is_connected(&peer) || self.is_blocked(&peer) {
+            return;
+        }
+        tracing::info!(peer = %shorten::peer(&peer), "disconnected for a minute: it misbehaves");
+        if self.scores.count(peer, Conduct::Disconnected, now) == Standing::Ban {
+            return self.cut_off(peer);
+        }
+        if self.refused.len() < REFUSED_PEERS_MAX {
+            self.refused.insert(peer, now + DISCONNECTED_FOR);
+            // Blocking closes its connections.
+            self.swarm.behaviour_mut().blocked.block_peer(peer);
+        } else {
+            self.disconnect(peer);
+        }
+    }
+
+    fn enforce_ban(&mut self, peer: PeerId) {
+        self.bans_unsaved = true;
+        self.save_bans();
+        self.cache.forget(&peer);
+        self.swarm.behaviour_mut().blocked.block_peer(peer);
+    }
+}

@@ -1,0 +1,242 @@
+//! Looking after the connections: whom to let go, whom to try anew, whom to remember.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, identify};
+use martlet_protocol::UnixMillis;
+use martlet_protocol::limits::{
+    CACHED_PEERS_DIALLED_MAX, CONNECTIONS_SPARE, DIAL_BACKOFF_MAX, LET_GO_FOR,
+    PEER_CACHE_SAVE_INTERVAL, PEER_SEARCH_INTERVAL, REFUSED_PEERS_MAX, SYNC_REQUEST_TIMEOUT,
+    TIME_ASKED_INTERVAL,
+};
+use martlet_protocol::sync::{Request, Response};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::super::cache::Source;
+use super::super::connections::surplus;
+use super::super::dialer::Origin;
+use super::super::files::PEER_CACHE_FILE;
+use super::super::report::{FarFuture, MdnsState, NetReport};
+use super::super::sync::ToSwarm;
+use super::super::{NetSink, shorten};
+use super::Task;
+
+/// Peers asked for the time in one look: those that connected at once are asked one after another.
+const TIME_ASKED_AT_ONCE: usize = 4;
+
+impl<S: NetSink> Task<S> {
+    /// Looks over all connections.
+    pub(super) fn review(&mut self, now: Instant) {
+        self.pardon(now);
+        self.look_at_gossip(now);
+        self.let_go(now);
+        self.search(now);
+        self.ask_times(now);
+        if now >= self.cache_save_at {
+            self.save_cache(now);
+        }
+        if now.duration_since(self.far_future.since) >= TIME_ASKED_INTERVAL {
+            self.far_future = FarFuture::new(now);
+        }
+        self.admit_by_policy();
+    }
+
+    /// Lets as many in as the policy says, and pinned ones always. To be called when the number of
+    /// connections or who is pinned has changed.
+    pub(super) fn admit_by_policy(&mut self) {
+        let pinned: HashSet<PeerId> = self.dialer.pinned().collect();
+        let room = self.peers.inbound_room(|peer| pinned.contains(peer));
+        let all = u32::try_from(self.peers.policy().high()).unwrap_or(u32::MAX);
+        let limits = &mut self.swarm.behaviour_mut().limits;
+        for peer in self.pinned.difference(&pinned) {
+            limits.remove_peer_id(peer);
+        }
+        for peer in pinned.difference(&self.pinned) {
+            limits.bypass_peer_id(peer);
+        }
+        let changed = limits
+            .limits_mut()
+            .clone()
+            .with_max_established_incoming(Some(u32::try_from(room).unwrap_or(u32::MAX)))
+            .with_max_established(Some(all.saturating_add(CONNECTIONS_SPARE)));
+        *limits.limits_mut() = changed;
+        self.pinned = pinned;
+    }
+
+    /// A connection came up that was dialled here: the peer is remembered.
+    pub(super) fn remember_dialled(&mut self, peer: PeerId, address: &Multiaddr) {
+        let source = match self.dialer.origin(&peer) {
+            Some(Origin::Static) => Source::Static,
+            Some(Origin::Command) => Source::Command,
+            Some(Origin::Discovered | Origin::Cache) | None => Source::Mdns,
+        };
+        self.cache.succeeded(peer, without_peer(address), source, self.context.clock.now());
+    }
+
+    /// A peer said where it listens. What is at the address it connected from is believed: it can
+    /// have nobody else dialled, and who answers there proves to be the same peer.
+    pub(super) fn remember_inbound(&mut self, peer: PeerId, info: &identify::Info) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        let Some((from, false)) = state.endpoint() else { return };
+        let Some(host) = from.iter().next() else { return };
+        let theirs = info.listen_addrs.iter().filter(|address| {
+            address.iter().next().is_some_and(|first| first == host)
+                && !address.iter().any(|part| part == Protocol::P2pCircuit)
+        });
+        let now = self.context.clock.now();
+        // The best last, since the last one comes first.
+        let theirs: Vec<Multiaddr> = theirs.take(2).map(without_peer).collect();
+        for address in theirs.into_iter().rev() {
+            self.cache.succeeded(peer, address, Source::Inbound, now);
+        }
+    }
+
+    /// Has the remembered peers written.
+    pub(super) fn save_cache(&mut self, now: Instant) {
+        let wall = self.context.clock.now();
+        for (peer, _) in self.peers.iter() {
+            self.cache.still_connected(peer, wall);
+        }
+        self.cache.forget_old(wall);
+        self.files.save(PEER_CACHE_FILE, self.cache.to_records());
+        self.cache_save_at = now + PEER_CACHE_SAVE_INTERVAL;
+    }
+
+    /// Writes what is worth keeping, at a stop.
+    pub(super) async fn save_all(&mut self) {
+        self.save_cache(Instant::now());
+        self.save_bans();
+        self.files.flush().await;
+    }
+
+    /// How the network does, for the doctor.
+    pub(super) fn report(&mut self) -> NetReport {
+        let now = Instant::now();
+        let (unreachable, configured) =
+            self.dialer.unreachable(|peer| self.peers.is_connected(peer));
+        NetReport {
+            connected: self.peers.count(),
+            listening: self.swarm.listeners().count(),
+            mdns: match (self.wants_mdns, self.swarm.behaviour().has_mdns()) {
+                (false, _) => MdnsState::Off,
+                (true, false) => MdnsState::Unavailable,
+                (true, true) if self.mdns_heard => MdnsState::Heard,
+                (true, true) => MdnsState::Silent,
+            },
+            configured,
+            unreachable,
+            banned: self.bans.list().len(),
+            clock_ahead_ms: self.skew.ahead_ms(self.context.clock.now(), now),
+            far_future: self.far_future.refused,
+            taken: self.far_future.taken,
+            up: now.duration_since(self.started),
+        }
+    }
+
+    /// Notes who is in a mesh, and closes connections that gossip has lost while the peer speaks it:
+    /// over a new one the two tell each other anew what they take.
+    fn look_at_gossip(&mut self, now: Instant) {
+        let gossip = &self.swarm.behaviour().gossip;
+        let mesh: HashSet<PeerId> = gossip.all_mesh_peers().copied().collect();
+        let takes: HashSet<PeerId> = gossip
+            .all_peers()
+            .filter(|(_, topics)| !topics.is_empty())
+            .map(|(peer, _)| *peer)
+            .collect();
+        let wait = self.peers.policy().gossip_wait();
+        let mut lost = Vec::new();
+        for (peer, state) in self.peers.iter_mut() {
+            state.in_mesh = mesh.contains(peer);
+            if state.in_mesh {
+                state.useful_at = now;
+            }
+            if takes.contains(peer) || !state.speaks_gossip {
+                state.no_gossip_since = None;
+                if takes.contains(peer) {
+                    self.gossip_lost.remove(peer);
+                }
+                continue;
+            }
+            let since = *state.no_gossip_since.get_or_insert(now);
+            let times = self.gossip_lost.get(peer).copied().unwrap_or(0);
+            // Each time it waits longer: it may be a peer that wants no gossip.
+            let patience = (wait * (1 << times.min(16))).min(DIAL_BACKOFF_MAX);
+            if now.duration_since(since) >= patience {
+                lost.push(*peer);
+            }
+        }
+        for peer in lost {
+            if self.gossip_lost.len() >= REFUSED_PEERS_MAX && !self.gossip_lost.contains_key(&peer)
+            {
+                return;
+            }
+            *self.gossip_lost.entry(peer).or_default() += 1;
+            tracing::debug!(peer = %shorten::peer(&peer), "no gossip with it; connecting anew");
+            self.disconnect(peer);
+        }
+    }
+
+    fn let_go(&mut self, now: Instant) {
+        let candidates = self.peers.candidates(|peer| self.pinned.contains(peer));
+        for peer in surplus(&candidates, self.peers.policy(), now) {
+            tracing::debug!(peer = %shorten::peer(&peer), "let go: there are connections enough");
+            self.dialer.postpone(peer, LET_GO_FOR);
+            self.disconnect(peer);
+        }
+    }
+
+    /// Takes up remembered peers again from time to time, while there are too few.
+    pub(super) fn search(&mut self, now: Instant) {
+        if now < self.search_at || self.peers.wanted() == 0 {
+            return;
+        }
+        self.search_at = now + PEER_SEARCH_INTERVAL;
+        for (peer, addresses) in self.cache.best(CACHED_PEERS_DIALLED_MAX) {
+            self.dialer.remembered(peer, addresses);
+        }
+    }
+
+    fn ask_times(&mut self, now: Instant) {
+        let due: Vec<PeerId> = self
+            .peers
+            .iter_mut()
+            .filter(|(_, state)| {
+                state.time_asked.is_none_or(|at| now.duration_since(at) >= TIME_ASKED_INTERVAL)
+            })
+            .take(TIME_ASKED_AT_ONCE)
+            .map(|(peer, state)| {
+                state.time_asked = Some(now);
+                *peer
+            })
+            .collect();
+        for peer in due {
+            let (reply, answer) = oneshot::channel();
+            self.send_request(peer, Request::Time, reply);
+            let swarm = self.context.swarm.clone();
+            tokio::spawn(async move {
+                let Ok(Ok(Ok(Response::Time(seconds)))) =
+                    tokio::time::timeout(SYNC_REQUEST_TIMEOUT, answer).await
+                else {
+                    // It has none to give; others do.
+                    return;
+                };
+                // Half a second is the mean of what was cut off.
+                let time = UnixMillis(seconds.saturating_mul(1000).saturating_add(500));
+                swarm.send(ToSwarm::TimeHeard(peer, time)).await.unwrap_or_default();
+            });
+        }
+    }
+}
+
+/// An address as it is dialled, without who is there.
+fn without_peer(address: &Multiaddr) -> Multiaddr {
+    address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
+}
+
+/// When the first look is due.
+pub(super) fn first_review(interval: Duration) -> Instant {
+    Instant::now() + interval
+}
