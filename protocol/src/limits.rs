@@ -78,6 +78,9 @@ pub const MAILBOX_BYTES_DEFAULT: u64 = 1 << 30;
 /// what its index rows take on disk. Without it, envelopes acknowledged by their own sender would
 /// leave tombstones without end.
 pub const MAILBOX_ENTRY_BYTES: u64 = 256;
+/// What the user's own mail, in and out, may take above the mailbox's quota, bytes: ten thousand
+/// texts, so that a mailbox that strangers filled still takes it.
+pub const MAILBOX_RESERVE_BYTES: u64 = 16 << 20;
 /// Acks waiting in memory for the envelope they belong to.
 pub const ORPHAN_ACKS_MAX: usize = 4096;
 /// How long changes of the mailbox are gathered into one commit, unless someone waits for it: what
