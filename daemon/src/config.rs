@@ -8,6 +8,7 @@
 //! mdns = true
 //! network = "network.toml"                # a descriptor; default: the built-in network "lan"
 //! mailbox_bytes_max = 1073741824
+//! mailbox_peer_bytes_max = 536870912
 //! log = "info"
 //! log_format = "text"                     # or "json"
 //! user = true                             # false: a mailbox for others, no identity of its own
@@ -20,7 +21,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use martlet_protocol::limits::{CONFIG_BYTES_MAX, MAILBOX_BYTES_DEFAULT};
+use martlet_protocol::limits::{
+    CONFIG_BYTES_MAX, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
+};
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +55,8 @@ pub struct Config {
     pub network: NetworkDescriptor,
     /// Bytes of envelopes the mailbox holds at most.
     pub mailbox_bytes_max: u64,
+    /// Bytes of these that any one peer may bring.
+    pub mailbox_peer_bytes_max: u64,
     /// What is logged.
     pub log: LogFilter,
     /// How it is logged.
@@ -163,6 +168,7 @@ impl Config {
             mdns: Some(self.mdns),
             network: self.network_file.clone(),
             mailbox_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_bytes_max)),
+            mailbox_peer_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_peer_bytes_max)),
             log: Some(self.log.clone()),
             log_format: Some(self.log_format),
             user: Some(self.user),
@@ -178,6 +184,8 @@ impl Config {
             Some(path) => read_network(path)?,
             None => NetworkDescriptor::default(),
         };
+        let mailbox_bytes_max =
+            settings.mailbox_bytes_max.map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get);
         Ok(Self {
             data_dir,
             socket,
@@ -186,9 +194,10 @@ impl Config {
             mdns: settings.mdns.unwrap_or(true),
             network_file: settings.network,
             network,
-            mailbox_bytes_max: settings
-                .mailbox_bytes_max
-                .map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get),
+            mailbox_bytes_max,
+            mailbox_peer_bytes_max: settings
+                .mailbox_peer_bytes_max
+                .map_or(mailbox_bytes_max / MAILBOX_PEER_SHARE_DEFAULT, MailboxBytes::get),
             log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             user: settings.user.unwrap_or(true),

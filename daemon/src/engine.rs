@@ -58,6 +58,8 @@ pub struct EngineConfig {
     pub network: NetworkDescriptor,
     /// Bytes of envelopes held at most.
     pub mailbox_bytes_max: u64,
+    /// Bytes of these that any one peer may bring.
+    pub mailbox_peer_bytes_max: u64,
 }
 
 /// Why the engine could not start.
@@ -105,6 +107,7 @@ pub struct Engine {
     /// The vault is closed once the batch that asked for it is committed.
     lock_after_turn: bool,
     orphan_acks: LruCache<EnvelopeId, Vec<Ack>>,
+    sources: relay::Sources,
     swept_at: UnixMillis,
 }
 
@@ -116,6 +119,7 @@ impl Engine {
     pub fn open(config: EngineConfig) -> Result<Self, EngineError> {
         let options = MailboxOptions {
             bytes_max: config.mailbox_bytes_max,
+            bytes_per_source_max: config.mailbox_peer_bytes_max,
             cache_bytes: MAILBOX_CACHE_BYTES,
         };
         let mailbox = Arc::new(Mailbox::open(&config.data_dir.join("mailbox.redb"), options)?);
@@ -139,6 +143,7 @@ impl Engine {
             orphan_acks: LruCache::new(
                 NonZeroUsize::new(ORPHAN_ACKS_MAX).unwrap_or(NonZeroUsize::MIN),
             ),
+            sources: relay::Sources::default(),
             swept_at: UnixMillis(0),
             config,
         };
@@ -310,15 +315,14 @@ impl Engine {
     fn commit_mailbox(
         &mut self,
         mailbox: MailboxTxn,
-        waiting: Vec<(oneshot::Sender<Stored>, bool)>,
+        waiting: Vec<(oneshot::Sender<Stored>, Stored)>,
         outlet: &mut impl Outlet,
     ) -> Result<(), StoreError> {
         let result = mailbox.commit();
         self.mailbox_dirty_since = None;
-        let answer = if result.is_ok() { Stored::All } else { Stored::Full };
-        for (reply, refused) in waiting {
+        for (reply, stored) in waiting {
             // The one who asked may have gone.
-            let _ = reply.send(if refused { Stored::Full } else { answer });
+            let _ = reply.send(if result.is_ok() { stored } else { Stored::Full });
         }
         result?;
         let stored = std::mem::take(&mut self.stored);

@@ -138,6 +138,7 @@ impl Parts {
             data_dir: config.data_dir.clone(),
             network: config.network.clone(),
             mailbox_bytes_max: config.mailbox_bytes_max,
+            mailbox_peer_bytes_max: config.mailbox_peer_bytes_max,
         };
         let (engine, mailbox) = engine::spawn(engine_config)?;
         let net_config = NetConfig {

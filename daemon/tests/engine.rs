@@ -93,6 +93,7 @@ impl World {
             data_dir: self.nodes[node].dir.path().to_path_buf(),
             network: NetworkDescriptor::default(),
             mailbox_bytes_max: 1 << 30,
+            mailbox_peer_bytes_max: 1 << 29,
         })?);
         // As the engine's thread does first of all.
         self.run(node, vec![Input::Tick]);

@@ -30,7 +30,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use martlet_protocol::limits::{MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES};
+use martlet_protocol::limits::{
+    MAILBOX_CHECKED_BYTES_MAX, MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES,
+};
 use martlet_protocol::sync::{Bucket, BucketDigest};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
 use redb::{ReadTransaction, StorageBackend, WriteTransaction};
@@ -151,7 +153,11 @@ pub struct MailboxView {
     tables: Tables,
 }
 
-static SCHEMA: Schema = Schema { meta: tables::META, steps: &[version_2::migrate] };
+static SCHEMA: Schema = Schema {
+    meta: tables::META,
+    steps: &[version_2::migrate],
+    checked_bytes_max: MAILBOX_CHECKED_BYTES_MAX,
+};
 
 impl Mailbox {
     /// Opens the mailbox at `path`, made empty if there is none.
@@ -174,10 +180,7 @@ impl Mailbox {
         Self::from_source(database::Source::backend(backend), options)
     }
 
-    fn from_source(
-        source: database::Source,
-        options: MailboxOptions,
-    ) -> Result<Self, StoreError> {
+    fn from_source(source: database::Source, options: MailboxOptions) -> Result<Self, StoreError> {
         let database = Database::open(source, &SCHEMA, &Empty, options.cache_bytes)?;
         let mailbox = Self { database, options, index: Arc::default() };
         mailbox.view()?.tables.fill_index()?;
@@ -254,9 +257,8 @@ impl MailboxTxn {
         if charged > max || totals.last_arrival + 1 >= index::ARRIVALS_MAX {
             return Ok(Inserted::Full);
         }
-        let is_over_share = |source| {
-            self.tables.held(source).saturating_add(charge) > bytes_per_source_max
-        };
+        let is_over_share =
+            |source| self.tables.held(source).saturating_add(charge) > bytes_per_source_max;
         if source.as_ref().is_some_and(is_over_share) {
             return Ok(Inserted::OverShare);
         }

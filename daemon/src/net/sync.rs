@@ -142,6 +142,9 @@ pub(super) enum SyncError {
     /// The mailbox here is full.
     #[error("the mailbox here is full")]
     Full,
+    /// The peer holds its share of the mailbox here.
+    #[error("the peer holds its share of the mailbox here")]
+    OverShare,
     /// The engine has stopped.
     #[error("stopping")]
     Stopping,
@@ -162,6 +165,7 @@ impl SyncError {
             | Self::Request(_)
             | Self::Refused(_)
             | Self::Full
+            | Self::OverShare
             | Self::Stopping => false,
         }
     }
@@ -212,6 +216,7 @@ impl<S: NetSink> Context<S> {
         match answer.await {
             Ok(Stored::All) => Ok(()),
             Ok(Stored::Full) => Err(SyncError::Full),
+            Ok(Stored::OverShare) => Err(SyncError::OverShare),
             Err(_) => Err(SyncError::Stopping),
         }
     }

@@ -1,12 +1,13 @@
 //! A node with a mailbox and the least of an engine, and envelopes to send.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::control::Peer;
 use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use martlet_protocol::network::NetworkDescriptor;
@@ -14,7 +15,7 @@ use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, Shard, UnixMillis,
 };
 use martlet_store::Mailbox;
-use martlet_store::mailbox::MailboxOptions;
+use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
 use martletd::net::{self, NetConfig, NetEvent, NetHandle, NetSink, Stored};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -55,6 +56,7 @@ pub(crate) struct Setup {
     /// Acks applied to them.
     pub(crate) acks: Vec<Ack>,
     pub(crate) bytes_max: u64,
+    pub(crate) bytes_per_source_max: u64,
 }
 
 impl Default for Setup {
@@ -67,6 +69,7 @@ impl Default for Setup {
             holds: Vec::new(),
             acks: Vec::new(),
             bytes_max: 1 << 30,
+            bytes_per_source_max: 1 << 30,
         }
     }
 }
@@ -78,7 +81,11 @@ impl Setup {
 
     pub(crate) fn start(self) -> Node {
         let dir = TempDir::new().unwrap();
-        let options = MailboxOptions { bytes_max: self.bytes_max, cache_bytes: 1 << 20 };
+        let options = MailboxOptions {
+            bytes_max: self.bytes_max,
+            bytes_per_source_max: self.bytes_per_source_max,
+            cache_bytes: 1 << 20,
+        };
         let mailbox = Arc::new(Mailbox::open(&dir.path().join("mailbox.redb"), options).unwrap());
         store(&mailbox, &self.holds, &self.acks);
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -293,7 +300,7 @@ fn store(mailbox: &Mailbox, envelopes: &[Envelope], acks: &[Ack]) {
     let mut txn = mailbox.begin().unwrap();
     for envelope in envelopes {
         let header = Header::parse(&envelope.content).unwrap();
-        txn.insert(&envelope.id(), envelope, &header, now()).unwrap();
+        txn.insert(&envelope.id(), envelope, &header, Source::Own, now()).unwrap();
     }
     for ack in acks {
         txn.acknowledge(ack).unwrap();
@@ -332,16 +339,18 @@ impl Engine {
                 match event {
                     NetEvent::Envelopes { from, envelopes, stored } => {
                         let mut answer = Stored::All;
+                        let source = Source::Peer(SourceId(hash_of(&from)));
                         let mut ids = Vec::new();
                         for received in envelopes {
                             let id = received.id;
                             assert_eq!(id, received.envelope.id());
                             *seen.envelopes.entry(id).or_default() += 1;
                             let inserted = txn
-                                .insert(&id, &received.envelope, &received.header, now())
+                                .insert(&id, &received.envelope, &received.header, source, now())
                                 .unwrap();
                             match inserted {
-                                martlet_store::mailbox::Inserted::Full => answer = Stored::Full,
+                                Inserted::Full => answer = Stored::Full,
+                                Inserted::OverShare => answer = Stored::OverShare,
                                 _ => ids.push(id),
                             }
                         }
@@ -373,4 +382,11 @@ impl Engine {
             });
         }
     }
+}
+
+/// A number of the peer's own.
+fn hash_of(peer: &PeerId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    peer.hash(&mut hasher);
+    hasher.finish()
 }

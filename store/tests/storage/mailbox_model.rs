@@ -440,9 +440,10 @@ fn one_peers_share_leaves_room_for_the_others() {
     assert_eq!(insert(&mut txn, refused, 1), Inserted::OverShare);
     assert!(matches!(insert(&mut txn, refused, 2), Inserted::New { .. }));
     // What is acknowledged no longer counts, nor what ended.
-    txn.acknowledge(&Spec::simple(0).ack(0)).unwrap();
+    for number in 0..2 {
+        txn.acknowledge(&Spec::simple(number).ack(0)).unwrap();
+    }
     assert!(matches!(insert(&mut txn, 100, 1), Inserted::New { .. }));
-    assert_eq!(insert(&mut txn, 101, 1), Inserted::OverShare);
     txn.sweep(UnixMillis(1_000 * HOUR_MS), usize::MAX).unwrap();
     txn.commit().unwrap();
     let mut txn = mailbox.begin().unwrap();

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use martlet_protocol::{EnvelopeId, UnixMillis};
+use martlet_store::mailbox::Acknowledged;
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::KeyFile;
-use martlet_store::mailbox::Acknowledged;
 use martlet_store::{Mailbox, Vault};
 
 use crate::disk::Disk;
@@ -66,9 +66,7 @@ fn expected() -> (MailboxDump, VaultDump) {
 #[test]
 fn old_files_open() {
     let dir = tempfile::tempdir().unwrap();
-    for name in
-        ["mailbox-v1.redb", "mailbox-v2.redb", "vault-v1.redb", "key-v1", "key-bare-v1"]
-    {
+    for name in ["mailbox-v1.redb", "mailbox-v2.redb", "vault-v1.redb", "key-v1", "key-bare-v1"] {
         fs::copy(data(name), dir.path().join(name)).unwrap();
     }
     let file = |name: &str| dir.path().join(name);
