@@ -92,8 +92,8 @@ fn a_large_mailbox_is_checked_whole_only_after_a_crash() {
     let mailbox = Mailbox::open(&path, OPTIONS).unwrap();
     let ids = fill_mailbox(&mailbox);
     let mut txn = mailbox.begin().unwrap();
-    for number in 1_000..2_300 {
-        let (id, envelope, header) = Spec::simple(number).with_content_bytes(56 * 1024);
+    for number in 1_000..3_300 {
+        let (id, envelope, header) = Spec::simple(number).with_body(32 * 1024);
         let inserted = txn.insert(&id, &envelope, &header, Source::Own, UnixMillis(0)).unwrap();
         assert!(matches!(inserted, Inserted::New { .. }));
     }

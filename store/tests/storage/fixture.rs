@@ -47,11 +47,11 @@ impl Spec {
     }
 
     pub(crate) fn make(&self) -> (EnvelopeId, Envelope, Header) {
-        self.with_content_bytes(0)
+        self.with_body(512)
     }
 
-    /// An envelope with so many bytes of content, if that is more than it needs.
-    pub(crate) fn with_content_bytes(&self, least: usize) -> (EnvelopeId, Envelope, Header) {
+    /// An envelope with a body of so many bytes.
+    pub(crate) fn with_body(&self, body_bytes: usize) -> (EnvelopeId, Envelope, Header) {
         let mut content = Header::encode_prefix(
             Kind::Conversation,
             NetworkTag([1; 8]),
@@ -64,7 +64,7 @@ impl Spec {
         for slot in 0..self.slots {
             content.extend_from_slice(&self.secret(slot).commit().0);
         }
-        let len = least.max(content.len() + 512);
+        let len = content.len() + body_bytes;
         content.extend_from_slice(&self.number.to_be_bytes());
         content.resize(len, 0);
         let header = Header::parse(&content).unwrap();
