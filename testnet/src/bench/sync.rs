@@ -70,7 +70,7 @@ pub(super) async fn run(
     let seconds = rounded(started.elapsed().as_secs_f64());
     rss_bytes = rss_bytes.max(most_memory(&whole, &lacking)?);
 
-    let (passes, bytes) = until("the end of the sync in the log".into(), WAIT_MAX, async || {
+    let (passes, bytes) = until("the end of the sync in the log", WAIT_MAX, async || {
         Ok(compared(&whole, missing).or_else(|| compared(&lacking, missing)))
     })
     .await?;
