@@ -37,6 +37,7 @@ pub(super) struct Index(RwLock<Committed>);
 pub(super) struct Changes {
     ids: BTreeMap<(Prefix, u64), Option<SourceId>>,
     tags: BTreeSet<(Prefix, u64)>,
+    /// As the committed index has them.
     ids_removed: Vec<(Prefix, u64)>,
     tags_removed: Vec<(Prefix, u64)>,
     /// Bytes by which the charge of a source grows or falls.
@@ -127,10 +128,8 @@ impl Index {
     /// Forgets what `changes` removes, once it is committed, and charges the sources.
     pub(super) fn settle(&self, changes: Changes) {
         let mut committed = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for (prefix, arrival) in changes.ids_removed {
-            if let Some(entry) = committed.id_entry(prefix, arrival) {
-                committed.ids.remove(&entry);
-            }
+        for entry in changes.ids_removed {
+            committed.ids.remove(&entry);
         }
         for entry in changes.tags_removed {
             committed.tags.remove(&entry);
@@ -173,29 +172,41 @@ impl Changes {
     pub(super) fn discharge(&mut self, index: &Index, id: Prefix, arrival: u64, bytes: u64) {
         let source = match self.ids.get(&(id, arrival)) {
             Some(source) => *source,
-            None => index.read().source(id, arrival),
+            None => {
+                let committed = index.read();
+                committed.entry(id, arrival).and_then(|entry| committed.source(entry))
+            }
         };
-        if let Some(source) = source {
-            *self.charges.entry(source).or_default() -= signed(bytes);
+        self.take_off(source, bytes);
+    }
+
+    /// Removes an id, for which its source was last charged `bytes`.
+    pub(super) fn remove_id(&mut self, index: &Index, id: Prefix, arrival: u64, bytes: u64) {
+        if let Some(source) = self.ids.remove(&(id, arrival)) {
+            return self.take_off(source, bytes);
+        }
+        let committed = index.read();
+        if let Some(entry) = committed.entry(id, arrival) {
+            self.ids_removed.push(entry);
+            self.take_off(committed.source(entry), bytes);
         }
     }
 
-    /// Removes an id.
-    pub(super) fn remove_id(&mut self, id: Prefix, arrival: u64) {
-        if self.ids.remove(&(id, arrival)).is_none() {
-            self.ids_removed.push((id, arrival));
+    fn take_off(&mut self, source: Option<SourceId>, bytes: u64) {
+        if let Some(source) = source {
+            *self.charges.entry(source).or_default() -= signed(bytes);
         }
     }
 }
 
 impl Committed {
-    fn id_entry(&self, prefix: Prefix, arrival: u64) -> Option<(Prefix, u64)> {
+    /// The entry of an id that is there.
+    fn entry(&self, prefix: Prefix, arrival: u64) -> Option<(Prefix, u64)> {
         let entries = (prefix, packed(arrival, 0))..=(prefix, packed(arrival, SOURCE_MASK));
         self.ids.range(entries).next().copied()
     }
 
-    fn source(&self, prefix: Prefix, arrival: u64) -> Option<SourceId> {
-        let (_, packed) = self.id_entry(prefix, arrival)?;
+    fn source(&self, (_, packed): (Prefix, u64)) -> Option<SourceId> {
         self.sources.source(packed & SOURCE_MASK)
     }
 }
@@ -289,8 +300,8 @@ mod tests {
 
         let mut changes = Changes::default();
         for (prefix, arrival) in [(7, 1), (8, 3)] {
-            changes.discharge(&index, Prefix(prefix), arrival, 100);
-            changes.remove_id(Prefix(prefix), arrival);
+            changes.discharge(&index, Prefix(prefix), arrival, 60);
+            changes.remove_id(&index, Prefix(prefix), arrival, 40);
         }
         assert_eq!(index.held(&A, &changes), 0);
         assert_eq!(index.held(&A, &none), 200);
@@ -307,8 +318,7 @@ mod tests {
     fn what_comes_and_goes_in_one_transaction_leaves_nothing() {
         let index = Index::default();
         let mut changes = added(&[(7, 1, A)]);
-        changes.discharge(&index, Prefix(7), 1, 100);
-        changes.remove_id(Prefix(7), 1);
+        changes.remove_id(&index, Prefix(7), 1, 100);
         commit(&index, changes);
         assert!(index.ids(Prefix(7), &Changes::default()).is_empty());
         assert_eq!(index.held(&A, &Changes::default()), 0);

@@ -334,7 +334,10 @@ impl Tables {
             self.set_state(&ack.envelope, arrival, &State::Live { acks });
             return Ok(Acknowledged::Accepted);
         }
-        let Indexed { expiry, drop_hour, .. } = self.drop_body(&ack.envelope, arrival)?;
+        let Indexed { expiry, drop_hour, content_bytes, .. } =
+            self.drop_body(&ack.envelope, arrival)?;
+        let prefix = Prefix::of_id(&ack.envelope);
+        self.changes.discharge(&self.index, prefix, arrival, content_bytes);
         self.set_state(&ack.envelope, arrival, &State::Purged { expiry, acks });
         self.move_end(&ack.envelope, arrival, drop_hour, expiry);
         self.totals.tombstones += 1;
@@ -364,10 +367,15 @@ impl Tables {
         let arrival = readable(ENDS, row::arrival_of(key))?;
         let state = self.state_of(arrival)?;
         let has_state = state.is_some();
+        let prefix = Prefix::of_id(id);
+        let mut charged = MAILBOX_ENTRY_BYTES;
         match state {
             None | Some((_, State::Live { .. })) => {
-                let Indexed { expiry, drop_hour, .. } = self.drop_body(id, arrival)?;
+                let Indexed { expiry, drop_hour, content_bytes, .. } =
+                    self.drop_body(id, arrival)?;
+                charged += content_bytes;
                 if !expiry.is_past(now) {
+                    self.changes.discharge(&self.index, prefix, arrival, content_bytes);
                     self.set_state(id, arrival, &State::Dropped { expiry });
                     self.totals.tombstones += 1;
                     self.move_end(id, arrival, drop_hour, expiry);
@@ -382,9 +390,7 @@ impl Tables {
             self.states.remove_known(&row::log_key(arrival));
         }
         self.ends.remove_known(key);
-        let prefix = Prefix::of_id(id);
-        self.changes.discharge(&self.index, prefix, arrival, MAILBOX_ENTRY_BYTES);
-        self.changes.remove_id(prefix, arrival);
+        self.changes.remove_id(&self.index, prefix, arrival, charged);
         Ok(())
     }
 
@@ -407,8 +413,6 @@ impl Tables {
         if let Some(tag) = indexed.tag {
             self.changes.remove_tag(tag, arrival);
         }
-        let id_prefix = Prefix::of_id(id);
-        self.changes.discharge(&self.index, id_prefix, arrival, indexed.content_bytes);
         self.members.remove_known(&row::bucket_entry_key(bucket, arrival));
         self.count_out(bucket, id)?;
         self.totals.envelopes = self.totals.envelopes.saturating_sub(1);
