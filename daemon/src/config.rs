@@ -10,6 +10,7 @@
 //!                                         # is there, else the built-in network "lan"
 //! connections_target = 24
 //! mailbox_bytes_max = 1073741824
+//! mailbox_peer_bytes_max = 536870912
 //! log = "info"
 //! log_format = "text"                     # or "json"
 //! metrics_listen = "127.0.0.1:9464"       # default: metrics on the control socket only
@@ -24,7 +25,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use martlet_protocol::limits::{CONFIG_BYTES_MAX, CONNECTIONS_TARGET, MAILBOX_BYTES_DEFAULT};
+use martlet_protocol::limits::{
+    CONFIG_BYTES_MAX, CONNECTIONS_TARGET, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
+};
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -65,6 +68,8 @@ pub struct Config {
     pub network: NetworkDescriptor,
     /// Bytes of envelopes the mailbox holds at most.
     pub mailbox_bytes_max: u64,
+    /// Bytes of these that any one peer may bring.
+    pub mailbox_peer_bytes_max: u64,
     /// What is logged.
     pub log: LogFilter,
     /// How it is logged.
@@ -187,6 +192,7 @@ impl Config {
             connections_target: Some(ConnectionsTarget::from_checked(self.connections_target)),
             network: self.network_file.clone(),
             mailbox_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_bytes_max)),
+            mailbox_peer_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_peer_bytes_max)),
             log: Some(self.log.clone()),
             log_format: Some(self.log_format),
             metrics_listen: self.metrics_listen,
@@ -227,6 +233,8 @@ impl Config {
                 });
             }
         }
+        let mailbox_bytes_max =
+            settings.mailbox_bytes_max.map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get);
         Ok(Self {
             data_dir,
             socket,
@@ -245,9 +253,10 @@ impl Config {
                 .connections_target
                 .map_or(CONNECTIONS_TARGET, ConnectionsTarget::get),
             network,
-            mailbox_bytes_max: settings
-                .mailbox_bytes_max
-                .map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get),
+            mailbox_bytes_max,
+            mailbox_peer_bytes_max: settings
+                .mailbox_peer_bytes_max
+                .map_or(mailbox_bytes_max / MAILBOX_PEER_SHARE_DEFAULT, MailboxBytes::get),
             log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             metrics_listen: settings.metrics_listen,

@@ -66,6 +66,8 @@ pub struct EngineConfig {
     pub mailbox_bytes_max: u64,
     /// Where the engine counts.
     pub metrics: Arc<Metrics>,
+    /// Bytes of these that any one peer may bring.
+    pub mailbox_peer_bytes_max: u64,
 }
 
 /// Why the engine could not start.
@@ -117,6 +119,7 @@ pub struct Engine {
     orphan_acks: LruCache<EnvelopeId, Vec<Ack>>,
     /// Stamps that are being made.
     stamps: Stamps,
+    sources: relay::Sources,
     swept_at: UnixMillis,
 }
 
@@ -128,6 +131,7 @@ impl Engine {
     pub fn open(config: EngineConfig) -> Result<Self, EngineError> {
         let options = MailboxOptions {
             bytes_max: config.mailbox_bytes_max,
+            bytes_per_source_max: config.mailbox_peer_bytes_max,
             cache_bytes: MAILBOX_CACHE_BYTES,
         };
         config.metrics.engine.quota_bytes.set(config.mailbox_bytes_max);
@@ -153,6 +157,7 @@ impl Engine {
                 NonZeroUsize::new(ORPHAN_ACKS_MAX).unwrap_or(NonZeroUsize::MIN),
             ),
             stamps: Stamps::default(),
+            sources: relay::Sources::default(),
             swept_at: UnixMillis(0),
             config,
         };
@@ -348,7 +353,7 @@ impl Engine {
     fn commit_mailbox(
         &mut self,
         mailbox: MailboxTxn,
-        waiting: Vec<(oneshot::Sender<Stored>, bool)>,
+        waiting: Vec<(oneshot::Sender<Stored>, Stored)>,
         outlet: &mut impl Outlet,
     ) -> Result<(), StoreError> {
         let result = if mailbox.is_dirty() {
@@ -357,10 +362,9 @@ impl Engine {
             mailbox.commit()
         };
         self.mailbox_dirty_since = None;
-        let answer = if result.is_ok() { Stored::All } else { Stored::Full };
-        for (reply, refused) in waiting {
+        for (reply, stored) in waiting {
             // The one who asked may have gone.
-            let _ = reply.send(if refused { Stored::Full } else { answer });
+            let _ = reply.send(if result.is_ok() { stored } else { Stored::Full });
         }
         result?;
         let stored = std::mem::take(&mut self.stored);

@@ -177,6 +177,8 @@ pub enum Stored {
     All,
     /// Some were refused: the mailbox or the disk is full.
     Full,
+    /// Some were refused: the peer that brought them holds its share of the mailbox.
+    OverShare,
 }
 
 /// Starts the network on the system's clock and sockets. Must be called within a tokio runtime.

@@ -165,6 +165,7 @@ impl Parts {
             network: config.network.clone(),
             mailbox_bytes_max: config.mailbox_bytes_max,
             metrics: Arc::clone(&metrics),
+            mailbox_peer_bytes_max: config.mailbox_peer_bytes_max,
         };
         let (engine, mailbox) = engine::spawn(engine_config)?;
         let net_config = NetConfig {

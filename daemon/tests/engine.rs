@@ -42,6 +42,8 @@ struct World {
     stamps_at_once: bool,
     now: UnixMillis,
     rng: ChaCha20Rng,
+    /// Of the nodes started from now on.
+    mailbox_bytes_max: u64,
 }
 
 struct Node {
@@ -85,6 +87,7 @@ impl World {
             stamps_at_once: true,
             now: START,
             rng: ChaCha20Rng::seed_from_u64(seed),
+            mailbox_bytes_max: 1 << 30,
         };
         for node in 0..nodes {
             world.nodes.push(Node {
@@ -115,7 +118,8 @@ impl World {
         self.nodes[node].engine = Some(Engine::open(EngineConfig {
             data_dir: self.nodes[node].dir.path().to_path_buf(),
             network: self.network.clone(),
-            mailbox_bytes_max: 1 << 30,
+            mailbox_bytes_max: self.mailbox_bytes_max,
+            mailbox_peer_bytes_max: self.mailbox_bytes_max,
             metrics: Default::default(),
         })?);
         // As the engine's thread does first of all.
@@ -326,6 +330,32 @@ fn a_neighbour_is_told_what_is_stored_whatever_the_clock() -> Result {
         world.run(2, vec![]);
         assert_eq!(std::mem::take(&mut world.nodes[2].released.stored), [envelope.id()]);
     }
+    Ok(())
+}
+
+#[test]
+fn a_mailbox_that_strangers_filled_still_takes_the_users_own_mail() -> Result {
+    let mut world = World::pair(9, 2)?;
+    world.settle()?;
+    world.mailbox_bytes_max = 1;
+    for node in 0..2 {
+        world.crash(node)?;
+    }
+    let strangers = World::pair(10, 2)?;
+    let envelope = strangers.nodes[0].released.publish[0].clone();
+    let peer = world.nodes[0].peer;
+    world.run(1, vec![brought(peer, envelope.clone()).ok_or("no header")?]);
+    world.send(0, "bob", "hello")?;
+    // The session's key, which only the detection key recognizes, and the message by its tag.
+    world.gossip(0.0);
+    world.gossip(0.0);
+    let delivered = with_state(&["hello"], Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, delivered);
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, delivered);
+    world.now = world.now.plus(MAILBOX_COMMIT_DELAY);
+    world.run(1, vec![]);
+    let bob = world.nodes[1].engine.as_ref().ok_or("not running")?;
+    assert_eq!(bob.mailbox().view()?.get(&envelope.id())?, None);
     Ok(())
 }
 

@@ -83,6 +83,19 @@ pub const MAILBOX_BYTES_DEFAULT: u64 = 1 << 30;
 /// what its index rows take on disk. Without it, envelopes acknowledged by their own sender would
 /// leave tombstones without end.
 pub const MAILBOX_ENTRY_BYTES: u64 = 256;
+/// The part of the mailbox that one peer may fill by default, as a divisor of the whole: a half. A
+/// node whose only neighbour relays for the whole network still gets most of it, and no single peer
+/// can leave the others without room.
+pub const MAILBOX_PEER_SHARE_DEFAULT: u64 = 2;
+/// To-device envelopes tried with the detection key in one second when there is no room for them: an
+/// X25519 each, together a hundredth of a core.
+pub const OWN_CHECKS_PER_SECOND_MAX: u32 = 200;
+/// Size up to which the mailbox's file is checked whole at every start, bytes: it takes a tenth of a
+/// second. A larger one is, if it was not closed properly.
+pub const MAILBOX_CHECKED_BYTES_MAX: u64 = 64 << 20;
+/// What the user's own mail, in and out, may take above the mailbox's quota, bytes: ten thousand
+/// texts, so that a mailbox that strangers filled still takes it.
+pub const MAILBOX_RESERVE_BYTES: u64 = 16 << 20;
 /// Acks waiting in memory for the envelope they belong to.
 pub const ORPHAN_ACKS_MAX: usize = 4096;
 /// How long changes of the mailbox are gathered into one commit, unless someone waits for it: what
@@ -117,6 +130,11 @@ pub const SYNC_BATCH_BYTES_MAX: usize = 1024 * 1024;
 pub const SYNC_IDS_MAX: usize = 2048;
 /// One negentropy message, bytes (0 would be unlimited).
 pub const RECONCILE_FRAME_BYTES_MAX: u64 = 256 * 1024;
+/// Ids in one short list on connecting: 192 KiB. Where the difference is a burst of envelopes that
+/// end in the same few hours, it costs a sixth of what ranges of fingerprints cost.
+pub const SHORT_LIST_IDS_MAX: usize = 32 * 1024;
+/// Ids in one short list in the regular rounds, where few differ: 6 KiB, and one round trip.
+pub const SHORT_LIST_REGULAR_IDS_MAX: usize = 1024;
 /// Rounds of one reconciliation before it is given up: honest ones need fewer than ten.
 pub const RECONCILE_ROUNDS_MAX: usize = 64;
 /// Expiry hours in one digest list: 6 days and the skew, and the hour at each end.

@@ -5,6 +5,7 @@
 //! 2. For those hours the two reconcile envelope ids with negentropy (range-based set
 //!    reconciliation, Meyer 2023): [`Request::Reconcile`], until the initiator knows what each
 //!    side lacks. Only live envelopes take part; a purged one is a tombstone.
+//!    Where the ids are few, or many of them differ, one [`Request::ShortList`] does the same.
 //! 3. The initiator fetches what it lacks ([`Request::Fetch`]), offers what the responder lacks
 //!    ([`Request::Offer`]) and pushes what was wanted ([`Request::Push`]). Whoever holds a
 //!    tombstone for an envelope of the other's answers with the acks that made it: the purge
@@ -54,6 +55,44 @@ pub enum Request {
     Stored(Vec<EnvelopeId>),
     /// Asks what the time is there. Only a warning to the user rests on the answers.
     Time,
+    /// All live ids of `buckets` the initiator holds, shortened: in place of [`Request::Reconcile`]
+    /// where they are few, or many of them differ.
+    ShortList {
+        /// The buckets that differ, ascending.
+        buckets: Vec<Bucket>,
+        /// Key of the shortening, drawn for this list.
+        #[serde(with = "serde_bytes")]
+        key: [u8; 32],
+        /// The [`ShortId`]s, ascending, one after another.
+        #[serde(with = "serde_bytes")]
+        ids: Vec<u8>,
+    },
+}
+
+/// The first 6 bytes of the id's BLAKE3 under a key drawn for one list: two ids of a million are
+/// taken for one another in one list of three hundred, which the next sync, with another key, mends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShortId(pub [u8; ShortId::BYTES]);
+
+impl ShortId {
+    /// Its length, bytes.
+    pub const BYTES: usize = 6;
+
+    /// The id, shortened.
+    #[must_use]
+    pub fn of(key: &[u8; 32], id: &EnvelopeId) -> Self {
+        let hash = blake3::keyed_hash(key, &id.0);
+        let [a, b, c, d, e, f, ..] = *hash.as_bytes();
+        Self([a, b, c, d, e, f])
+    }
+
+    /// The list in `bytes`; `None` if it has a wrong length or does not ascend.
+    #[must_use]
+    pub fn list(bytes: &[u8]) -> Option<Vec<Self>> {
+        let (ids, rest) = bytes.as_chunks();
+        let is_list = rest.is_empty() && ids.is_sorted_by(|a, b| a < b);
+        is_list.then(|| ids.iter().copied().map(Self).collect())
+    }
 }
 
 /// What a peer answers.
@@ -86,6 +125,14 @@ pub enum Response {
     /// The responder's time, seconds since the Unix epoch: whole ones, since finer clocks can be
     /// told apart by their drift.
     Time(u64),
+    /// How the responder's ids differ from [`Request::ShortList`].
+    Lacking {
+        /// [`ShortId`]s of the list that the responder doesn't hold live, ascending.
+        #[serde(with = "serde_bytes")]
+        there: Vec<u8>,
+        /// Ids that the responder holds and the list lacks.
+        here: Vec<EnvelopeId>,
+    },
 }
 
 /// Why a request is not served.
@@ -99,6 +146,8 @@ pub enum Refusal {
     Full,
     /// Not understood, or out of order.
     Invalid,
+    /// The peer holds its share of the mailbox. Others may still bring the same.
+    OverShare,
 }
 
 /// The envelopes of one shard that end in one hour.

@@ -141,6 +141,16 @@ impl Database {
     }
 }
 
+impl Drop for Database {
+    fn drop(&mut self) {
+        let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Open { redb, mark }) = open.take() {
+            drop(redb);
+            mark.close();
+        }
+    }
+}
+
 impl Transaction {
     /// Writes everything to disk, and returns once it is there.
     pub(crate) fn commit(self) -> Result<(), StoreError> {
@@ -215,16 +225,25 @@ impl Source {
             }
             inspect(snapshot)
         };
+        // What was closed properly is damaged by nothing but the disk. To read gigabytes for that
+        // would cost every start more than the rare damage, which ends the process when it is
+        // met: then the file isn't closed properly.
+        let is_whole = place.len().map_err(|error| self.failed(&error))?
+            <= schema.checked_bytes_max
+            || !marked.is_some_and(|number| place.is_closed(number));
+        let opened = || place.open().map_err(|error| self.failed(&error));
         let redb = match self {
             Self::Backend(backend) => {
-                verify(backend.clone(), path, cache_bytes, &inspect)?;
+                verify(backend.clone(), path, cache_bytes, is_whole, &inspect)?;
+                opened()?;
                 create(backend.clone(), cache_bytes)?
             }
             Self::File(_) => {
                 let unverified = self.open_file()?;
                 let unverified =
                     FileBackend::new(unverified).map_err(|error| self.failed(&error))?;
-                verify(unverified, path, cache_bytes, &inspect)?;
+                verify(unverified, path, cache_bytes, is_whole, &inspect)?;
+                opened()?;
                 Redb::builder()
                     .set_cache_size(cache_bytes)
                     .open(path)

@@ -6,12 +6,14 @@
 //! | table | key | value | written |
 //! | --- | --- | --- | --- |
 //! | `log` | arrival | id, nonce, local drop hour, content | at the end |
-//! | `ids` | id | live, purged or dropped; arrival; acks | anywhere |
+//! | `states` | arrival | id; live, purged or dropped; acks | of what has acks, or is a tombstone |
 //! | `ends` | hour, arrival | id | at the end of an hour |
-//! | `tags` | tag, arrival | | anywhere |
-//! | `buckets` | shard, expiry hour, arrival | id | at the end of a bucket |
+//! | `members` | shard, expiry hour, arrival | id, first bytes of the tag | at the end of a bucket |
 //! | `digests` | shard, expiry hour | count, fingerprint | in place |
 //! | `meta` | name | schema version, totals | in place |
+//!
+//! All are in order of arrival, so that a batch of envelopes touches few pages. What is found by id
+//! or by tag is found by an index in memory (`index.rs`), which is read from the tables at the start.
 //!
 //! **Ends.** An envelope is dropped at its local drop hour: the earlier of the expiry its header
 //! names and six days after it arrived here, so nobody can extend a life. Where the header's hour
@@ -21,28 +23,37 @@
 //! order in which all of these go: sweeping is a range delete, and costs what it drops.
 //!
 //! **Quota.** Each live envelope counts its content and [`MAILBOX_ENTRY_BYTES`], each tombstone
-//! [`MAILBOX_ENTRY_BYTES`]. What does not fit is refused; nothing is evicted for it.
+//! [`MAILBOX_ENTRY_BYTES`], to all and to the peer that brought it. What does not fit is refused;
+//! nothing is evicted for it. The user's own mail is charged to no peer, and has
+//! [`MAILBOX_RESERVE_BYTES`] above the quota: a mailbox that strangers filled still takes it.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use martlet_protocol::limits::MAILBOX_ENTRY_BYTES;
+use martlet_protocol::limits::{
+    MAILBOX_CHECKED_BYTES_MAX, MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES,
+};
 use martlet_protocol::sync::{Bucket, BucketDigest};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
 use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 
-use crate::database::{Contents, Database, LastCommit, Source, Transaction};
+use crate::database::{self, Contents, Database, LastCommit, Transaction};
 use crate::error::StoreError;
 use crate::schema::Schema;
+use index::Index;
 use tables::Tables;
 
+mod index;
 mod row;
 mod tables;
+mod version_2;
 
 /// The mailbox database.
 #[derive(Debug)]
 pub struct Mailbox {
     database: Database,
-    bytes_max: u64,
+    options: MailboxOptions,
+    index: Arc<Index>,
 }
 
 /// How to open a mailbox.
@@ -50,9 +61,25 @@ pub struct Mailbox {
 pub struct MailboxOptions {
     /// Bytes of envelopes held at most.
     pub bytes_max: u64,
+    /// Bytes held at most of what one peer brought since the mailbox was opened.
+    pub bytes_per_source_max: u64,
     /// Bytes of memory redb may use as cache.
     pub cache_bytes: usize,
 }
+
+/// Where an envelope comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The user made it, or waits for it.
+    Own,
+    /// A peer brought it.
+    Peer(SourceId),
+}
+
+/// A peer, as the mailbox knows it: any number that is the peer's alone as long as the mailbox is
+/// open. It is kept in memory only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SourceId(pub u64);
 
 /// What became of an inserted envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +95,8 @@ pub enum Inserted {
     Purged,
     /// The quota is reached; nothing was evicted for it.
     Full,
+    /// The peer that brought it holds its share of the mailbox; nothing was evicted for it.
+    OverShare,
 }
 
 /// What became of an ack.
@@ -114,7 +143,8 @@ pub struct MailboxStats {
 pub struct MailboxTxn {
     transaction: Transaction,
     tables: Tables,
-    bytes_max: u64,
+    options: MailboxOptions,
+    index: Arc<Index>,
 }
 
 /// A snapshot for reading, beside any writer.
@@ -123,7 +153,11 @@ pub struct MailboxView {
     tables: Tables,
 }
 
-static SCHEMA: Schema = Schema { meta: tables::META, steps: &[] };
+static SCHEMA: Schema = Schema {
+    meta: tables::META,
+    steps: &[version_2::migrate],
+    checked_bytes_max: MAILBOX_CHECKED_BYTES_MAX,
+};
 
 impl Mailbox {
     /// Opens the mailbox at `path`, made empty if there is none.
@@ -132,7 +166,7 @@ impl Mailbox {
     /// [`StoreError::Damaged`] and [`StoreError::TooNew`], with the file left as it was;
     /// [`StoreError::Failed`].
     pub fn open(path: &Path, options: MailboxOptions) -> Result<Self, StoreError> {
-        Self::from_source(Source::File(path.to_path_buf()), options)
+        Self::from_source(database::Source::File(path.to_path_buf()), options)
     }
 
     /// Opens the mailbox in `backend`: in memory for simulations, one that fails for tests.
@@ -143,12 +177,14 @@ impl Mailbox {
         backend: impl StorageBackend,
         options: MailboxOptions,
     ) -> Result<Self, StoreError> {
-        Self::from_source(Source::backend(backend), options)
+        Self::from_source(database::Source::backend(backend), options)
     }
 
-    fn from_source(source: Source, options: MailboxOptions) -> Result<Self, StoreError> {
+    fn from_source(source: database::Source, options: MailboxOptions) -> Result<Self, StoreError> {
         let database = Database::open(source, &SCHEMA, &Empty, options.cache_bytes)?;
-        Ok(Self { database, bytes_max: options.bytes_max })
+        let mailbox = Self { database, options, index: Arc::default() };
+        mailbox.view()?.tables.fill_index()?;
+        Ok(mailbox)
     }
 
     /// Begins a write transaction; waits until there is no other.
@@ -158,8 +194,9 @@ impl Mailbox {
     pub fn begin(&self) -> Result<MailboxTxn, StoreError> {
         // First, so that no other commit comes between the two.
         let transaction = self.database.write()?;
-        let tables = Tables::new(&self.database.read()?)?;
-        Ok(MailboxTxn { transaction, tables, bytes_max: self.bytes_max })
+        let tables = Tables::new(&self.database.read()?, &self.index)?;
+        let index = Arc::clone(&self.index);
+        Ok(MailboxTxn { transaction, tables, options: self.options, index })
     }
 
     /// A snapshot of what is committed. While it lives, no space freed since is used again: let it
@@ -168,17 +205,19 @@ impl Mailbox {
     /// # Errors
     /// [`StoreError::Failed`].
     pub fn view(&self) -> Result<MailboxView, StoreError> {
-        Ok(MailboxView { tables: Tables::new(&self.database.read()?)? })
+        Ok(MailboxView { tables: Tables::new(&self.database.read()?, &self.index)? })
     }
 
     /// Opens the database again after a commit failed (a full disk, say): until then every
     /// transaction is refused. Tells what became of that commit. Views taken before are of no use
-    /// any more.
+    /// any more. What each peer holds is forgotten, as at every opening.
     ///
     /// # Errors
     /// As [`Self::open`]. The mailbox stays closed, and this can be tried again.
     pub fn reopen(&self) -> Result<LastCommit, StoreError> {
-        self.database.reopen()
+        let last = self.database.reopen()?;
+        self.view()?.tables.fill_index()?;
+        Ok(last)
     }
 }
 
@@ -192,28 +231,39 @@ impl MailboxTxn {
         id: &EnvelopeId,
         envelope: &Envelope,
         header: &Header,
+        source: Source,
         now: UnixMillis,
     ) -> Result<Inserted, StoreError> {
-        match self.tables.state(id)? {
-            Some(row::State::Live { .. }) => return Ok(Inserted::Known),
-            Some(row::State::Purged { .. } | row::State::Dropped { .. }) => {
+        match self.tables.find(id)? {
+            Some((_, row::State::Live { .. })) => return Ok(Inserted::Known),
+            Some((_, row::State::Purged { .. } | row::State::Dropped { .. })) => {
                 return Ok(Inserted::Purged);
             }
             None => {}
         }
+        let charge = tables::charge(envelope);
         let totals = self.tables.totals();
         let charged = totals
             .envelopes
             .saturating_add(totals.tombstones)
-            .saturating_add(1)
             .saturating_mul(MAILBOX_ENTRY_BYTES)
             .saturating_add(totals.bytes)
-            .saturating_add(bytes(envelope.content.len()));
-        if charged > self.bytes_max {
+            .saturating_add(charge);
+        let MailboxOptions { bytes_max, bytes_per_source_max, .. } = self.options;
+        let (max, source) = match source {
+            Source::Own => (bytes_max.saturating_add(MAILBOX_RESERVE_BYTES), None),
+            Source::Peer(source) => (bytes_max, Some(source)),
+        };
+        if charged > max || totals.last_arrival + 1 >= index::ARRIVALS_MAX {
             return Ok(Inserted::Full);
         }
+        let is_over_share =
+            |source| self.tables.held(source).saturating_add(charge) > bytes_per_source_max;
+        if source.as_ref().is_some_and(is_over_share) {
+            return Ok(Inserted::OverShare);
+        }
         let drop_hour = header.expiry.min(ExpiryHour::latest(now));
-        let arrival = self.tables.add(id, envelope, header, drop_hour)?;
+        let arrival = self.tables.add(id, envelope, header, drop_hour, source)?;
         Ok(Inserted::New { arrival })
     }
 
@@ -222,16 +272,18 @@ impl MailboxTxn {
     /// # Errors
     /// [`StoreError`]; the transaction is of no use then.
     pub fn acknowledge(&mut self, ack: &Ack) -> Result<Acknowledged, StoreError> {
-        match self.tables.state(&ack.envelope)? {
+        match self.tables.find(&ack.envelope)? {
             None => Ok(Acknowledged::NoEnvelope),
             // Without the content it can't be told from a false one, nor is it of use.
-            Some(row::State::Dropped { .. }) => Ok(Acknowledged::Known),
-            Some(row::State::Purged { acks, .. }) => {
+            Some((_, row::State::Dropped { .. })) => Ok(Acknowledged::Known),
+            Some((_, row::State::Purged { acks, .. })) => {
                 let known =
                     acks.iter().any(|(slot, secret)| (*slot, secret) == (ack.slot, &ack.secret));
                 Ok(if known { Acknowledged::Known } else { Acknowledged::Invalid })
             }
-            Some(row::State::Live { arrival, acks }) => self.tables.acknowledge(ack, arrival, acks),
+            Some((arrival, row::State::Live { acks })) => {
+                self.tables.acknowledge(ack, arrival, acks)
+            }
         }
     }
 
@@ -289,8 +341,10 @@ impl MailboxTxn {
         if !self.is_dirty() {
             return self.transaction.abort();
         }
-        self.tables.write(&self.transaction.redb)?;
-        self.transaction.commit()
+        let changes = self.tables.write(&self.transaction.redb)?;
+        self.transaction.commit()?;
+        self.index.settle(changes);
+        Ok(())
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct Schema {
     pub(crate) meta: &'static str,
     /// How to get from each version to the next, from version 1.
     pub(crate) steps: &'static [Step],
+    /// Files up to this size are checked whole at every opening, bytes; larger ones only if they
+    /// were not closed properly.
+    pub(crate) checked_bytes_max: u64,
 }
 
 impl Schema {
@@ -168,10 +171,14 @@ mod tests {
         Err(StoreError::failed("for the test"))
     }
 
-    static V1: Schema = Schema { meta: "meta", steps: &[] };
-    static V2: Schema = Schema { meta: "meta", steps: &[second] };
-    static V3: Schema = Schema { meta: "meta", steps: &[second, third] };
-    static BAD_V3: Schema = Schema { meta: "meta", steps: &[second, fails] };
+    static V1: Schema = schema(&[]);
+    static V2: Schema = schema(&[second]);
+    static V3: Schema = schema(&[second, third]);
+    static BAD_V3: Schema = schema(&[second, fails]);
+
+    const fn schema(steps: &'static [Step]) -> Schema {
+        Schema { meta: "meta", steps, checked_bytes_max: u64::MAX }
+    }
 
     fn open(backend: &SharedBackend, schema: &'static Schema) -> Result<Vec<u8>, StoreError> {
         let source = Source::Backend(backend.clone());

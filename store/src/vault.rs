@@ -75,7 +75,7 @@ const META: &str = ".vault";
 const CHECK_KEY: &[u8] = b"check";
 const CHECK_VALUE: &[u8] = b"martlet vault";
 
-static SCHEMA: Schema = Schema { meta: META, steps: &[] };
+static SCHEMA: Schema = Schema { meta: META, steps: &[], checked_bytes_max: u64::MAX };
 
 impl Vault {
     /// Opens (or creates) the database at `path` with the vault's master key.

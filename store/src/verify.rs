@@ -20,12 +20,13 @@ use redb::{BackendError, Database as Redb, ReadTransaction, ReadableDatabase, St
 
 use crate::error::StoreError;
 
-/// Opens the database in `backend` without writing to it, and shows `inspect` what it holds. `path`
-/// is for messages.
+/// Opens the database in `backend` without writing to it, and shows `inspect` what it holds. Reads it
+/// whole only if `is_whole`. `path` is for messages.
 pub(crate) fn verify<B: StorageBackend>(
     backend: B,
     path: &Path,
     cache_bytes: usize,
+    is_whole: bool,
     inspect: &dyn Fn(&ReadTransaction) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let damaged = |reason: String| Err(StoreError::Damaged { path: path.to_path_buf(), reason });
@@ -39,7 +40,7 @@ pub(crate) fn verify<B: StorageBackend>(
     let opened = panic::catch_unwind(AssertUnwindSafe(|| {
         let database = Redb::builder()
             .set_cache_size(cache_bytes)
-            .set_check_integrity_on_open(true)
+            .set_check_integrity_on_open(is_whole)
             .create_with_backend(overlay)?;
         Ok(inspect(&database.begin_read()?))
     }));

@@ -5,11 +5,14 @@
 //! the daemons, so what it costs is in the figures.
 
 mod catch_up;
+mod fill;
 mod flow;
 mod idle;
 mod latency;
+mod mailbox;
 mod ready;
 mod report;
+mod sync;
 mod throughput;
 mod unnoticed_death;
 
@@ -19,7 +22,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cluster::{Cluster, ClusterError, to_json};
-use report::Report;
+use report::{Report, SyncFigures};
+use sync::Missing;
 
 /// Connections that send at once in the throughput part, unless told otherwise: enough that every
 /// commit has a batch to take, few enough that this process doesn't hold up the daemons.
@@ -64,6 +68,19 @@ pub enum Part {
     CatchUp,
     /// The recipient is killed unnoticed while messages are sent
     UnnoticedDeath,
+    /// Envelopes into a mailbox a second, and how long it takes to drop those that end
+    Mailbox,
+    /// Two mailboxes of 100,000 meet; one lacks 1,000, which end at any time
+    #[value(name = "sync_100k")]
+    Sync100k,
+    /// Two mailboxes of 1,000,000 meet; one lacks 1,000, which end in the same few hours
+    #[value(name = "sync_1m_clustered")]
+    Sync1mClustered,
+    /// The same, but they end at any time
+    #[value(name = "sync_1m_spread")]
+    Sync1mSpread,
+    /// The last four
+    Sync,
 }
 
 /// How much of everything.
@@ -74,6 +91,11 @@ struct Counts {
     idle: Duration,
     catch_up_messages: usize,
     unnoticed_messages: usize,
+    /// Envelopes whose ingest and sweep are measured.
+    mailbox_measured: usize,
+    sync_small: usize,
+    sync_large: usize,
+    sync_missing: usize,
 }
 
 const FULL: Counts = Counts {
@@ -82,6 +104,10 @@ const FULL: Counts = Counts {
     idle: Duration::from_secs(30),
     catch_up_messages: 10_000,
     unnoticed_messages: 300,
+    mailbox_measured: 100_000,
+    sync_small: 100_000,
+    sync_large: 1_000_000,
+    sync_missing: 1000,
 };
 
 const QUICK: Counts = Counts {
@@ -90,6 +116,10 @@ const QUICK: Counts = Counts {
     idle: Duration::from_secs(5),
     catch_up_messages: 1000,
     unnoticed_messages: 30,
+    mailbox_measured: 2000,
+    sync_small: 2000,
+    sync_large: 10_000,
+    sync_missing: 100,
 };
 
 /// Runs the benchmarks and prints the figures.
@@ -101,7 +131,7 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
     let mut report = Report { quick: options.quick, ..Report::default() };
     note_conditions(&options);
     for part in Part::value_variants() {
-        if !options.only.is_empty() && !options.only.contains(part) {
+        if *part == Part::Sync || !part.is_chosen(&options.only) {
             continue;
         }
         let mut cluster = Cluster::of_this_program(&options.dir)?;
@@ -140,6 +170,26 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
                 let figures = unnoticed_death::run(&cluster, counts.unnoticed_messages).await;
                 report.unnoticed_death = Some(figures.map_err(failed)?);
             }
+            Part::Mailbox => {
+                let dir = cluster.path().join("mailbox");
+                let (all, measured) = (counts.sync_large, counts.mailbox_measured);
+                let figures = tokio::task::block_in_place(|| mailbox::run(&dir, all, measured));
+                report.mailbox = Some(figures.map_err(failed)?);
+            }
+            Part::Sync100k => {
+                let figures = counts.sync(&cluster, counts.sync_small, Missing::Spread).await;
+                report.sync_100k = Some(figures.map_err(failed)?);
+            }
+            Part::Sync1mClustered => {
+                let figures = counts.sync(&cluster, counts.sync_large, Missing::Clustered).await;
+                report.add_large(figures.map_err(failed)?, |report| &mut report.sync_1m_clustered);
+            }
+            Part::Sync1mSpread => {
+                let figures = counts.sync(&cluster, counts.sync_large, Missing::Spread).await;
+                report.add_large(figures.map_err(failed)?, |report| &mut report.sync_1m_spread);
+            }
+            // Its parts are run.
+            Part::Sync => {}
         }
     }
     if options.json {
@@ -148,6 +198,34 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
         print!("{}", report.table());
     }
     Ok(())
+}
+
+impl Part {
+    /// Whether it is among `chosen`, or all are.
+    fn is_chosen(self, chosen: &[Self]) -> bool {
+        let is_sync = match self {
+            Self::Mailbox | Self::Sync100k | Self::Sync1mClustered | Self::Sync1mSpread => true,
+            Self::LatencyMs
+            | Self::Throughput
+            | Self::Idle
+            | Self::ReadyS
+            | Self::CatchUp
+            | Self::UnnoticedDeath
+            | Self::Sync => false,
+        };
+        chosen.is_empty() || chosen.contains(&self) || is_sync && chosen.contains(&Self::Sync)
+    }
+}
+
+impl Counts {
+    async fn sync(
+        &self,
+        cluster: &Cluster,
+        envelopes: usize,
+        which: Missing,
+    ) -> Result<SyncFigures, ClusterError> {
+        sync::run(cluster, envelopes, self.sync_missing, which).await
+    }
 }
 
 /// Says on stderr what makes figures worthless.

@@ -17,8 +17,9 @@ them again. Nothing leaves this machine, and a Martlet daemon of yours isn't tou
 Examples:
   martlet-testnet demo                      see it work, in a few seconds
   martlet-testnet demo --keep               the same, and leave logs and databases to look at
-  martlet-testnet bench                     measure it (about two minutes; use a release build)
-  martlet-testnet bench --only latency_ms   one part of it
+  martlet-testnet bench                     measure it (about six minutes; use a release build)
+  martlet-testnet bench latency_ms          one part of it
+  martlet-testnet bench sync                full mailboxes: takes 7 GB of disk for a while
   martlet-testnet bench --json              for programs
 
 Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage.";
@@ -40,7 +41,7 @@ struct Cli {
 enum Command {
     /// Three daemons: two users who talk, and a mailbox that keeps what waits for one who is away
     Demo(DemoArgs),
-    /// Measure latency, throughput, idle cost, start, catching up, and loss at an unnoticed death
+    /// Measure latency, throughput, idle cost, start, catching up, loss at an unnoticed death, and sync
     Bench(BenchArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
@@ -63,6 +64,9 @@ struct DemoArgs {
 #[derive(Debug, Args)]
 struct BenchArgs {
     /// Run only these parts
+    #[arg(value_name = "NAME", value_delimiter = ',', value_enum)]
+    parts: Vec<Part>,
+    /// The same
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_enum)]
     only: Vec<Part>,
     /// Smaller counts and shorter times: a try, not a measurement
@@ -108,7 +112,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ctl(passed) => return martletctl::cli::main_from(named("martletctl", passed)),
         Command::Demo(args) => run(demo::run(DemoOptions { keep: args.keep, json: args.json })),
         Command::Bench(args) => run(bench::run(BenchOptions {
-            only: args.only,
+            only: args.parts.into_iter().chain(args.only).collect(),
             quick: args.quick,
             json: args.json,
             dir: args.dir,

@@ -68,6 +68,11 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox_bytes_max: Option<MailboxBytes>,
 
+    /// Bytes of these that any one peer may bring [default: half of them]
+    #[arg(long, env = "MARTLET_MAILBOX_PEER_BYTES_MAX", value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mailbox_peer_bytes_max: Option<MailboxBytes>,
+
     /// What to log: a level (off, error, warn, info, debug, trace), or TARGET=LEVEL, by commas
     /// [default: info]
     #[arg(long, env = "MARTLET_LOG", value_name = "FILTER")]
@@ -139,6 +144,7 @@ impl Settings {
             connections_target: self.connections_target.or(below.connections_target),
             network: self.network.or(below.network),
             mailbox_bytes_max: self.mailbox_bytes_max.or(below.mailbox_bytes_max),
+            mailbox_peer_bytes_max: self.mailbox_peer_bytes_max.or(below.mailbox_peer_bytes_max),
             log: self.log.or(below.log),
             log_format: self.log_format.or(below.log_format),
             metrics_listen: self.metrics_listen.or(below.metrics_listen),

@@ -1,9 +1,12 @@
 //! What any node does for the network, user or not: keep envelopes, check acks.
 
+use std::hash::{BuildHasher, RandomState};
+
 use libp2p::PeerId;
-use martlet_protocol::Ack;
+use martlet_protocol::limits::OWN_CHECKS_PER_SECOND_MAX;
+use martlet_protocol::{Ack, UnixMillis};
 use martlet_store::StoreError;
-use martlet_store::mailbox::{Acknowledged, Inserted};
+use martlet_store::mailbox::{Acknowledged, Inserted, Source, SourceId};
 use tokio::sync::oneshot;
 
 use super::Engine;
@@ -13,6 +16,31 @@ use crate::net::{Received, Stored};
 /// Acks kept for one envelope that isn't here yet: one for each slot.
 const ORPHAN_ACKS_PER_ENVELOPE_MAX: usize = 8;
 
+/// How the mailbox knows the peers: by a hash whose key lives as long as this process. And how
+/// often what it has no room for was tried whether it is the user's.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    hasher: RandomState,
+    second: u64,
+    checks: u32,
+}
+
+impl Sources {
+    fn of(&self, peer: &PeerId) -> Source {
+        Source::Peer(SourceId(self.hasher.hash_one(peer)))
+    }
+
+    /// Whether another trial is due.
+    fn may_check(&mut self, now: UnixMillis) -> bool {
+        let second = now.0 / 1000;
+        if second != self.second {
+            (self.second, self.checks) = (second, 0);
+        }
+        self.checks = self.checks.saturating_add(1);
+        self.checks <= OWN_CHECKS_PER_SECOND_MAX
+    }
+}
+
 impl Engine {
     pub(super) fn take_envelopes(
         &mut self,
@@ -21,25 +49,29 @@ impl Engine {
         envelopes: Vec<Received>,
         stored: Option<oneshot::Sender<Stored>>,
     ) -> Result<(), StoreError> {
-        let mut is_full = false;
+        let source = self.sources.of(&from);
+        let mut outcome = Stored::All;
         for received in envelopes {
-            let inserted = self.take_envelope(turn, &received)?;
+            let inserted = self.take_envelope(turn, &received, source)?;
             let metrics = &self.config.metrics.envelopes;
             match inserted {
                 Inserted::New { .. } => &metrics.new,
                 Inserted::Known | Inserted::Purged => &metrics.duplicate,
                 Inserted::Full => &metrics.refused.full,
+                Inserted::OverShare => &metrics.refused.over_share,
             }
             .inc();
             match inserted {
                 Inserted::New { .. } | Inserted::Known | Inserted::Purged => {
                     turn.effects.stored.entry(from).or_default().push(received.id);
                 }
-                Inserted::Full => is_full = true,
+                Inserted::Full => outcome = Stored::Full,
+                Inserted::OverShare if outcome == Stored::All => outcome = Stored::OverShare,
+                Inserted::OverShare => {}
             }
         }
         if let Some(reply) = stored {
-            turn.effects.stored_replies.push((reply, is_full));
+            turn.effects.stored_replies.push((reply, outcome));
         }
         Ok(())
     }
@@ -48,10 +80,15 @@ impl Engine {
         &mut self,
         turn: &mut Turn<'_>,
         received: &Received,
+        source: Source,
     ) -> Result<Inserted, StoreError> {
         let Received { id, envelope, header } = received;
         let now = turn.now;
-        let inserted = turn.mailbox_mut().insert(id, envelope, header, now)?;
+        let mut inserted = turn.mailbox_mut().insert(id, envelope, header, source, now)?;
+        let is_refused = matches!(inserted, Inserted::Full | Inserted::OverShare);
+        if is_refused && self.is_for_user(received, now) {
+            inserted = turn.mailbox_mut().insert(id, envelope, header, Source::Own, now)?;
+        }
         if let Inserted::New { arrival } = inserted {
             if let Some(user) = &mut self.user {
                 user.look_at(turn, arrival, id, envelope, header)?;
@@ -61,6 +98,16 @@ impl Engine {
             }
         }
         Ok(inserted)
+    }
+
+    /// Whether the user waits for it, as far as can be told without opening it.
+    fn is_for_user(&mut self, received: &Received, now: UnixMillis) -> bool {
+        let Some(user) = &self.user else { return false };
+        let Received { envelope, header, .. } = received;
+        match header.tag(&envelope.content) {
+            Some(tag) => user.awaits_tag(&tag),
+            None => self.sources.may_check(now) && user.is_addressee(header, &envelope.content),
+        }
     }
 
     pub(super) fn take_ack(&mut self, turn: &mut Turn<'_>, ack: Ack) -> Result<(), StoreError> {

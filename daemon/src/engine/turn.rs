@@ -33,8 +33,8 @@ pub struct Effects {
     /// Answers to commands.
     pub(super) replies: Vec<Reply>,
     pub(super) stored: StoredFor,
-    /// Who waits for envelopes to be on disk, and whether some were refused.
-    pub(super) stored_replies: Vec<(oneshot::Sender<Stored>, bool)>,
+    /// Who waits for envelopes to be on disk, and what became of them if the commit succeeds.
+    pub(super) stored_replies: Vec<(oneshot::Sender<Stored>, Stored)>,
 }
 
 /// Answers one command, once it is known whether the commit succeeded.

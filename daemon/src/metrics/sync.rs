@@ -120,7 +120,9 @@ impl Frames {
 impl From<&Request> for Frame {
     fn from(request: &Request) -> Self {
         match request {
-            Request::Digests(_) | Request::Reconcile { .. } => Self::Reconciliation,
+            Request::Digests(_) | Request::Reconcile { .. } | Request::ShortList { .. } => {
+                Self::Reconciliation
+            }
             Request::Push { .. } => Self::Envelopes,
             Request::Fetch(_) | Request::Offer(_) | Request::Stored(_) | Request::Time => {
                 Self::Control
@@ -132,7 +134,9 @@ impl From<&Request> for Frame {
 impl From<&Response> for Frame {
     fn from(response: &Response) -> Self {
         match response {
-            Response::Differing(_) | Response::Reconcile(_) => Self::Reconciliation,
+            Response::Differing(_) | Response::Reconcile(_) | Response::Lacking { .. } => {
+                Self::Reconciliation
+            }
             Response::Envelopes { .. } => Self::Envelopes,
             Response::Wanted { .. } | Response::Done | Response::Time(_) | Response::Refused(_) => {
                 Self::Control

@@ -44,6 +44,8 @@ pub struct RefusedEnvelopes {
     pub shed: Counter,
     /// The mailbox or the disk is full.
     pub full: Counter,
+    /// The peer holds its share of the mailbox.
+    pub over_share: Counter,
     /// A peer sent them in a sync without having been asked.
     pub unasked: Counter,
 }
@@ -113,6 +115,7 @@ impl RefusedEnvelopes {
             rate: refused(["rate"]),
             shed: refused(["shed"]),
             full: refused(["full"]),
+            over_share: refused(["over_share"]),
             unasked: refused(["unasked"]),
         }
     }

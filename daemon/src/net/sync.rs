@@ -149,6 +149,9 @@ pub(super) enum SyncError {
     /// The mailbox here is full.
     #[error("the mailbox here is full")]
     Full,
+    /// The peer holds its share of the mailbox here.
+    #[error("the peer holds its share of the mailbox here")]
+    OverShare,
     /// The engine has stopped.
     #[error("stopping")]
     Stopping,
@@ -169,6 +172,7 @@ impl SyncError {
             | Self::Request(_)
             | Self::Refused(_)
             | Self::Full
+            | Self::OverShare
             | Self::Stopping => false,
         }
     }
@@ -221,6 +225,7 @@ impl<S: NetSink> Context<S> {
         match answer.await {
             Ok(Stored::All) => Ok(()),
             Ok(Stored::Full) => Err(SyncError::Full),
+            Ok(Stored::OverShare) => Err(SyncError::OverShare),
             Err(_) => Err(SyncError::Stopping),
         }
     }

@@ -370,8 +370,11 @@ impl<S: NetSink> Task<S> {
         let name = shorten::peer(&peer);
         match result {
             Ok(summary) => {
-                let initiator::Summary { fetched, pushed, is_partial } = summary;
-                tracing::debug!(peer = %name, fetched, pushed, is_partial, "synced");
+                let initiator::Summary { fetched, pushed, is_partial, compared_bytes, rounds } =
+                    summary;
+                tracing::debug!(
+                    peer = %name, fetched, pushed, is_partial, compared_bytes, rounds, "synced"
+                );
                 self.count_useful(peer, fetched);
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.sync.succeeded(now);

@@ -1,13 +1,14 @@
 //! A node with a mailbox and the least of an engine, and envelopes to send.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::control::Peer;
 use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use martlet_protocol::network::NetworkDescriptor;
@@ -15,7 +16,7 @@ use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, Shard, UnixMillis,
 };
 use martlet_store::Mailbox;
-use martlet_store::mailbox::MailboxOptions;
+use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
 use martletd::net::{self, ConnectionPolicy, NetConfig, NetEvent, NetHandle, NetSink, Stored};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -61,6 +62,7 @@ pub(crate) struct Setup {
     pub(crate) data_dir: Option<PathBuf>,
     /// How far its clock is ahead.
     pub(crate) clock_ahead: Duration,
+    pub(crate) bytes_per_source_max: u64,
 }
 
 impl Default for Setup {
@@ -76,6 +78,7 @@ impl Default for Setup {
             connections: ConnectionPolicy::default(),
             data_dir: None,
             clock_ahead: Duration::ZERO,
+            bytes_per_source_max: 1 << 30,
         }
     }
 }
@@ -87,7 +90,11 @@ impl Setup {
 
     pub(crate) fn start(self) -> Node {
         let dir = TempDir::new().unwrap();
-        let options = MailboxOptions { bytes_max: self.bytes_max, cache_bytes: 1 << 20 };
+        let options = MailboxOptions {
+            bytes_max: self.bytes_max,
+            bytes_per_source_max: self.bytes_per_source_max,
+            cache_bytes: 1 << 20,
+        };
         let mailbox = Arc::new(Mailbox::open(&dir.path().join("mailbox.redb"), options).unwrap());
         store(&mailbox, &self.holds, &self.acks);
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -309,7 +316,7 @@ fn store(mailbox: &Mailbox, envelopes: &[Envelope], acks: &[Ack]) {
     let mut txn = mailbox.begin().unwrap();
     for envelope in envelopes {
         let header = Header::parse(&envelope.content).unwrap();
-        txn.insert(&envelope.id(), envelope, &header, now()).unwrap();
+        txn.insert(&envelope.id(), envelope, &header, Source::Own, now()).unwrap();
     }
     for ack in acks {
         txn.acknowledge(ack).unwrap();
@@ -348,16 +355,18 @@ impl Engine {
                 match event {
                     NetEvent::Envelopes { from, envelopes, stored } => {
                         let mut answer = Stored::All;
+                        let source = Source::Peer(SourceId(hash_of(&from)));
                         let mut ids = Vec::new();
                         for received in envelopes {
                             let id = received.id;
                             assert_eq!(id, received.envelope.id());
                             *seen.envelopes.entry(id).or_default() += 1;
                             let inserted = txn
-                                .insert(&id, &received.envelope, &received.header, now())
+                                .insert(&id, &received.envelope, &received.header, source, now())
                                 .unwrap();
                             match inserted {
-                                martlet_store::mailbox::Inserted::Full => answer = Stored::Full,
+                                Inserted::Full => answer = Stored::Full,
+                                Inserted::OverShare => answer = Stored::OverShare,
                                 _ => ids.push(id),
                             }
                         }
@@ -389,4 +398,11 @@ impl Engine {
             });
         }
     }
+}
+
+/// A number of the peer's own.
+fn hash_of(peer: &PeerId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    peer.hash(&mut hasher);
+    hasher.finish()
 }

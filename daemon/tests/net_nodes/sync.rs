@@ -57,6 +57,28 @@ async fn a_purge_spreads_whichever_side_begins() {
     assert!(one.seen().envelopes.is_empty() && other.seen().envelopes.is_empty());
 }
 
+/// What one peer brings is bounded, fetched or pushed; others bring the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_over_its_share_is_refused_and_others_are_not() {
+    let one = Setup { holds: envelopes(0..200), ..Setup::default() }.start();
+    let other = Setup { holds: envelopes(200..220), ..Setup::default() }.start();
+    let node = Setup {
+        bytes_per_source_max: 50 * 1024,
+        holds: envelopes(800..810),
+        static_peers: vec![one.address().await, other.address().await],
+        ..Setup::default()
+    };
+    let node = node.start();
+    until("what it has is kept elsewhere", async || one.live() >= 210).await;
+    until("another's share is its own", async || {
+        (200..220).all(|number| node.holds(&envelope(number)))
+    })
+    .await;
+    until("the share is filled", async || node.live() > 50).await;
+    assert!(node.live() < 130, "{}", node.live());
+    node.until_connected(&one).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_mailbox_refuses_and_stays_connected() {
     let one = Setup { holds: envelopes(0..200), ..Setup::default() }.start();

@@ -187,6 +187,48 @@ pub fn seal(
     Ok(body::seal(&content_key, header, &data)?)
 }
 
+/// Whether a to-device envelope has a slot of the device with this detection key: one X25519, and
+/// nothing is opened.
+#[must_use]
+pub fn is_addressed_to(header: &Header, content: &[u8], detection: &DetectionSecret) -> bool {
+    Parts::of(header, content).is_ok_and(|parts| parts.slot_of(detection).is_some())
+}
+
+/// The parts of a to-device envelope.
+struct Parts<'a> {
+    header_bytes: &'a [u8],
+    body_bytes: &'a [u8],
+    prefix: &'a [u8; PREFIX_BYTES],
+    ephemeral: &'a [u8; 32],
+    commitment: &'a [u8; 32],
+    slots: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(header: &Header, content: &'a [u8]) -> Result<Self, SealError> {
+        if header.kind != Kind::ToDevice || content.len() < header.len {
+            return Err(SealError::Kind);
+        }
+        let (header_bytes, body_bytes) = content.split_at(header.len);
+        let prefix = header_bytes.first_chunk().ok_or(SealError::Kind)?;
+        let (ephemeral, rest) =
+            header_bytes[PREFIX_BYTES..].split_first_chunk::<32>().ok_or(SealError::Kind)?;
+        let (commitment, slots) = rest.split_first_chunk::<32>().ok_or(SealError::Kind)?;
+        Ok(Self { header_bytes, body_bytes, prefix, ephemeral, commitment, slots })
+    }
+
+    /// The slot of the device with this detection key, and its number.
+    fn slot_of(&self, detection: &DetectionSecret) -> Option<(u8, &'a [u8])> {
+        let detection = x25519_dalek::StaticSecret::from(detection.0);
+        let shared = detection.diffie_hellman(&x25519_dalek::PublicKey::from(*self.ephemeral));
+        let mut slots = (0u8..).zip(self.slots.chunks_exact(SLOT_BYTES));
+        slots.find(|(slot, bytes)| {
+            shared.was_contributory()
+                && bytes[..8] == view_tag(shared.as_bytes(), self.prefix, *slot)
+        })
+    }
+}
+
 /// Opens the content of a to-device envelope; `None` if it is for someone else.
 ///
 /// # Errors
@@ -197,21 +239,9 @@ pub fn open(
     content: &[u8],
     keys: &OpeningKeys<'_>,
 ) -> Result<Option<Opened>, SealError> {
-    if header.kind != Kind::ToDevice || content.len() < header.len {
-        return Err(SealError::Kind);
-    }
-    let (header_bytes, body_bytes) = content.split_at(header.len);
-    let prefix: &[u8; PREFIX_BYTES] = header_bytes.first_chunk().ok_or(SealError::Kind)?;
-    let (ephemeral, rest) =
-        header_bytes[PREFIX_BYTES..].split_first_chunk::<32>().ok_or(SealError::Kind)?;
-    let (commitment, slots) = rest.split_first_chunk::<32>().ok_or(SealError::Kind)?;
-
-    let detection = x25519_dalek::StaticSecret::from(keys.detection.0);
-    let shared = detection.diffie_hellman(&x25519_dalek::PublicKey::from(*ephemeral));
-    let own = slots.chunks_exact(SLOT_BYTES).zip(0u8..).find(|(bytes, slot)| {
-        shared.was_contributory() && bytes[..8] == view_tag(shared.as_bytes(), prefix, *slot)
-    });
-    let Some((slot_bytes, slot)) = own else { return Ok(None) };
+    let parts = Parts::of(header, content)?;
+    let Some((slot, slot_bytes)) = parts.slot_of(keys.detection) else { return Ok(None) };
+    let Parts { header_bytes, body_bytes, prefix, ephemeral, commitment, .. } = parts;
 
     let info = hpke_info(prefix, ephemeral, commitment, slot);
     let (content_key, ack) = keys

@@ -6,7 +6,9 @@ use martlet_protocol::limits::{
     DIGEST_HOURS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_REQUEST_BYTES_MAX,
     SYNC_RESPONSE_BYTES_MAX,
 };
-use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint, Refusal, Request, Response};
+use martlet_protocol::sync::{
+    Bucket, BucketDigest, Fingerprint, Refusal, Request, Response, ShortId,
+};
 use martlet_protocol::time::ExpiryHour;
 use martlet_protocol::{Ack, AckSecret, Envelope};
 use proptest::collection::vec;
@@ -36,6 +38,14 @@ fn vectors() {
         ),
         ("request_stored", Request::Stored(vec![id])),
         ("request_time", Request::Time),
+        (
+            "request_short_list",
+            Request::ShortList {
+                buckets: vec![bucket],
+                key: [0x22; 32],
+                ids: ShortId::of(&[0x22; 32], &id).0.to_vec(),
+            },
+        ),
     ];
     let responses = [
         ("response_differing", Response::Differing(vec![bucket])),
@@ -48,6 +58,8 @@ fn vectors() {
         ("response_refused_full", Response::Refused(Refusal::Full)),
         ("response_refused_invalid", Response::Refused(Refusal::Invalid)),
         ("response_time", Response::Time(1_795_435_200)),
+        ("response_refused_over_share", Response::Refused(Refusal::OverShare)),
+        ("response_lacking", Response::Lacking { there: vec![0x33; 6], here: vec![id] }),
     ];
     let mut entries = vec![("fingerprint", fingerprint.0.to_vec())];
     entries.extend(requests.iter().map(|(name, value)| (*name, codec::encode(value))));
@@ -57,8 +69,8 @@ fn vectors() {
         "Sync. id is 00 01 … 1f, bucket is shard 5, hour 490923. fingerprint: of id and ff … ff:
         their sum as little-endian integers, modulo 2^256 (ff … ff is -1, so it is id - 1).
         request_*, response_*: one of each variant, in CBOR, with an ack of slot 0 by the secret
-        11 … 11, an envelope of the content ab cd and nonce 1, and a negentropy message of one
-        byte 61.",
+        11 … 11, an envelope of the content ab cd and nonce 1, a negentropy message of one byte
+        61, and the id shortened under the key 22 … 22.",
         &entries,
     );
     for (name, request) in requests {
@@ -133,6 +145,8 @@ fn any_request() -> impl Strategy<Value = Request> {
         (vec(any_envelope(), 0..3), vec(any_ack(), 0..5))
             .prop_map(|(envelopes, acks)| Request::Push { envelopes, acks }),
         ids().prop_map(Request::Stored),
+        (vec(any_bucket(), 0..20), any::<[u8; 32]>(), vec(any::<u8>(), 0..300))
+            .prop_map(|(buckets, key, ids)| Request::ShortList { buckets, key, ids }),
     ]
 }
 
@@ -143,6 +157,7 @@ fn any_response() -> impl Strategy<Value = Response> {
         Refusal::TooLarge,
         Refusal::Full,
         Refusal::Invalid,
+        Refusal::OverShare,
     ]);
     prop_oneof![
         vec(any_bucket(), 0..20).prop_map(Response::Differing),
@@ -152,6 +167,8 @@ fn any_response() -> impl Strategy<Value = Response> {
         (ids(), vec(any_ack(), 0..5)).prop_map(|(ids, acks)| Response::Wanted { ids, acks }),
         Just(Response::Done),
         refusal.prop_map(Response::Refused),
+        (vec(any::<u8>(), 0..300), ids())
+            .prop_map(|(there, here)| Response::Lacking { there, here }),
     ]
 }
 

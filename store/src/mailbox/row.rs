@@ -3,25 +3,28 @@
 use std::sync::Arc;
 
 use martlet_protocol::sync::{Bucket, Fingerprint};
-use martlet_protocol::{AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard, Tag};
+use martlet_protocol::{AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard};
 
-/// What is known of an id.
+use super::index::Prefix;
+
+/// What became of an envelope: a row of the states, which has those acknowledged in some slots or
+/// all, and those that ended here.
 ///
 /// ```text
-/// live      0 ‖ arrival 8 ‖ acks
-/// purged    1 ‖ arrival 8 ‖ header expiry 4 ‖ acks
-/// dropped   2 ‖ arrival 8 ‖ header expiry 4
+/// live      0 ‖ id 32 ‖ acks
+/// purged    1 ‖ id 32 ‖ header expiry 4 ‖ acks
+/// dropped   2 ‖ id 32 ‖ header expiry 4
 /// ack       slot 1 ‖ secret 16
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
-    /// In the log under `arrival`; some slots may be acknowledged.
-    Live { arrival: u64, acks: Vec<(u8, AckSecret)> },
+    /// In the log; some slots may be acknowledged.
+    Live { acks: Vec<(u8, AckSecret)> },
     /// All slots acknowledged: only that is left, until `expiry`.
-    Purged { arrival: u64, expiry: ExpiryHour, acks: Vec<(u8, AckSecret)> },
+    Purged { expiry: ExpiryHour, acks: Vec<(u8, AckSecret)> },
     /// Dropped at the end of its life here, which comes before `expiry` for an envelope of a clock
     /// that runs ahead.
-    Dropped { arrival: u64, expiry: ExpiryHour },
+    Dropped { expiry: ExpiryHour },
 }
 
 const LIVE: u8 = 0;
@@ -29,15 +32,15 @@ const PURGED: u8 = 1;
 const DROPPED: u8 = 2;
 
 impl State {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let (number, arrival, expiry, acks): (_, _, _, &[_]) = match self {
-            Self::Live { arrival, acks } => (LIVE, arrival, None, acks),
-            Self::Purged { arrival, expiry, acks } => (PURGED, arrival, Some(expiry), acks),
-            Self::Dropped { arrival, expiry } => (DROPPED, arrival, Some(expiry), &[]),
+    pub(super) fn encode(&self, id: &EnvelopeId) -> Vec<u8> {
+        let (number, expiry, acks): (_, _, &[_]) = match self {
+            Self::Live { acks } => (LIVE, None, acks),
+            Self::Purged { expiry, acks } => (PURGED, Some(expiry), acks),
+            Self::Dropped { expiry } => (DROPPED, Some(expiry), &[]),
         };
-        let mut bytes = Vec::with_capacity(13 + acks.len() * 17);
+        let mut bytes = Vec::with_capacity(37 + acks.len() * 17);
         bytes.push(number);
-        bytes.extend_from_slice(&arrival.to_be_bytes());
+        bytes.extend_from_slice(&id.0);
         if let Some(expiry) = expiry {
             bytes.extend_from_slice(&expiry.0.to_be_bytes());
         }
@@ -48,26 +51,26 @@ impl State {
         bytes
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<(EnvelopeId, Self)> {
         let (number, rest) = bytes.split_first()?;
-        let (arrival, rest) = rest.split_first_chunk()?;
-        let arrival = u64::from_be_bytes(*arrival);
+        let (id, rest) = rest.split_first_chunk()?;
         let expiry_and_rest = || {
             rest.split_first_chunk()
                 .map(|(expiry, rest)| (ExpiryHour(u32::from_be_bytes(*expiry)), rest))
         };
-        match *number {
-            LIVE => Some(Self::Live { arrival, acks: decode_acks(rest)? }),
+        let state = match *number {
+            LIVE => Self::Live { acks: decode_acks(rest)? },
             PURGED => {
                 let (expiry, rest) = expiry_and_rest()?;
-                Some(Self::Purged { arrival, expiry, acks: decode_acks(rest)? })
+                Self::Purged { expiry, acks: decode_acks(rest)? }
             }
             DROPPED => {
                 let (expiry, rest) = expiry_and_rest()?;
-                rest.is_empty().then_some(Self::Dropped { arrival, expiry })
+                rest.is_empty().then_some(Self::Dropped { expiry })?
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some((EnvelopeId(*id), state))
     }
 }
 
@@ -151,7 +154,19 @@ pub(super) fn decode_digest(bytes: &[u8]) -> Option<(u64, Fingerprint)> {
     Some((u64::from_be_bytes(*count), Fingerprint(fingerprint.try_into().ok()?)))
 }
 
-/// Key of the log: `arrival 8`.
+/// What is in a bucket: `id 32 ‖ first 8 bytes of the tag`, which are 0 without a tag.
+pub(super) fn encode_member(id: &EnvelopeId, tag: Option<Prefix>) -> [u8; 40] {
+    join(id.0, tag.map_or(0, |tag| tag.0).to_be_bytes())
+}
+
+/// The reverse of [`encode_member`].
+pub(super) fn decode_member(bytes: &[u8]) -> Option<(EnvelopeId, Option<Prefix>)> {
+    let (id, tag) = bytes.split_first_chunk()?;
+    let tag = u64::from_be_bytes(tag.try_into().ok()?);
+    Some((EnvelopeId(*id), (tag != 0).then_some(Prefix(tag))))
+}
+
+/// Key of the log and of the states: `arrival 8`.
 pub(super) fn log_key(arrival: u64) -> [u8; 8] {
     arrival.to_be_bytes()
 }
@@ -159,11 +174,6 @@ pub(super) fn log_key(arrival: u64) -> [u8; 8] {
 /// Key of the ends of life: `hour 4 ‖ arrival 8`.
 pub(super) fn end_key(hour: ExpiryHour, arrival: u64) -> [u8; 12] {
     join(hour.0.to_be_bytes(), arrival.to_be_bytes())
-}
-
-/// Key of the tags: `tag 16 ‖ arrival 8`.
-pub(super) fn tag_key(tag: &Tag, arrival: u64) -> [u8; 24] {
-    join(tag.0, arrival.to_be_bytes())
 }
 
 /// Key of the digests: `shard 2 ‖ hour 4`.

@@ -1,23 +1,26 @@
 //! The mailbox's tables: how they are read, and how one change to an envelope shows in all of them.
 
+use std::sync::Arc;
+
+use martlet_protocol::limits::MAILBOX_ENTRY_BYTES;
 use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint};
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag, UnixMillis,
 };
 use redb::{ReadTransaction, WriteTransaction};
 
+use super::index::{Changes, Index, Prefix};
 use super::row::{self, Entry, State, Totals};
-use super::{Acknowledged, Arrived, MailboxStats, bytes};
+use super::{Acknowledged, Arrived, MailboxStats, SourceId, bytes};
 use crate::database::Meta;
 use crate::error::StoreError;
 use crate::layer::{Definition, Held, Layer};
 
 pub(super) const META: &str = "meta";
-const LOG: &str = "log";
-const IDS: &str = "ids";
+pub(super) const LOG: &str = "log";
+pub(super) const STATES: &str = "states";
 const ENDS: &str = "ends";
-const TAGS: &str = "tags";
-const BUCKETS: &str = "buckets";
+pub(super) const MEMBERS: &str = "members";
 const DIGESTS: &str = "digests";
 
 const TOTALS_KEY: &[u8] = b"totals";
@@ -26,17 +29,18 @@ const TOTALS_KEY: &[u8] = b"totals";
 #[derive(Debug)]
 pub(super) struct Tables {
     log: Layer<8, Vec<u8>>,
-    ids: Layer<32, Vec<u8>>,
+    states: Layer<8, Vec<u8>>,
     ends: Layer<12, [u8; 32]>,
-    tags: Layer<24, [u8; 0]>,
-    buckets: Layer<14, [u8; 32]>,
+    members: Layer<14, [u8; 40]>,
     digests: Layer<6, [u8; 40]>,
     totals: Totals,
     committed_totals: Totals,
+    index: Arc<Index>,
+    changes: Changes,
 }
 
 impl Tables {
-    pub(super) fn new(snapshot: &ReadTransaction) -> Result<Self, StoreError> {
+    pub(super) fn new(snapshot: &ReadTransaction, index: &Arc<Index>) -> Result<Self, StoreError> {
         let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
         let totals = match meta.get(TOTALS_KEY).map_err(StoreError::failed)? {
             None => Totals::default(),
@@ -44,13 +48,14 @@ impl Tables {
         };
         Ok(Self {
             log: Layer::new(snapshot, LOG)?,
-            ids: Layer::new(snapshot, IDS)?,
+            states: Layer::new(snapshot, STATES)?,
             ends: Layer::new(snapshot, ENDS)?,
-            tags: Layer::new(snapshot, TAGS)?,
-            buckets: Layer::new(snapshot, BUCKETS)?,
+            members: Layer::new(snapshot, MEMBERS)?,
             digests: Layer::new(snapshot, DIGESTS)?,
             totals,
             committed_totals: totals,
+            index: Arc::clone(index),
+            changes: Changes::default(),
         })
     }
 
@@ -66,50 +71,97 @@ impl Tables {
     /// Whether anything was changed. What came and went again shows in the totals alone: its
     /// arrival number is used up.
     pub(super) fn is_dirty(&self) -> bool {
-        self.ids.is_dirty() || self.totals != self.committed_totals
+        self.states.is_dirty() || self.totals != self.committed_totals
     }
 
-    /// Writes what was changed.
-    pub(super) fn write(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+    /// Writes what was changed. What becomes of the index is for [`Index::settle`], once that is
+    /// committed.
+    pub(super) fn write(self, transaction: &WriteTransaction) -> Result<Changes, StoreError> {
         transaction
             .open_table(Meta::new(META))
             .map_err(StoreError::failed)?
             .insert(TOTALS_KEY, self.totals.encode().as_slice())
             .map_err(StoreError::failed)?;
         write_rows(self.log, transaction)?;
-        write_rows(self.ids, transaction)?;
+        write_rows(self.states, transaction)?;
         write_rows(self.ends, transaction)?;
-        write_rows(self.tags, transaction)?;
-        write_rows(self.buckets, transaction)?;
-        write_rows(self.digests, transaction)
+        write_rows(self.members, transaction)?;
+        write_rows(self.digests, transaction)?;
+        self.index.add(&self.changes);
+        Ok(self.changes)
+    }
+
+    /// Reads the index from the tables.
+    pub(super) fn fill_index(&self) -> Result<(), StoreError> {
+        let Totals { envelopes, tombstones, .. } = self.totals;
+        let room = usize::try_from(envelopes + tombstones).unwrap_or_default();
+        let mut ids = Vec::with_capacity(room);
+        let mut tags = Vec::with_capacity(room);
+        let mut members = self.members.range([0; 14]..=[u8::MAX; 14], false)?;
+        while let Some((key, value)) = members.next()? {
+            let arrival = readable(MEMBERS, row::arrival_of(&key))?;
+            let (id, tag) = readable(MEMBERS, row::decode_member(value.bytes()))?;
+            ids.push((Prefix::of_id(&id), arrival));
+            tags.extend(tag.map(|tag| (tag, arrival)));
+        }
+        let mut states = self.states.range([0; 8]..=[u8::MAX; 8], false)?;
+        while let Some((key, value)) = states.next()? {
+            let (id, state) = readable(STATES, State::decode(value.bytes()))?;
+            match state {
+                // Among the members.
+                State::Live { .. } => {}
+                State::Purged { .. } | State::Dropped { .. } => {
+                    ids.push((Prefix::of_id(&id), u64::from_be_bytes(key)));
+                }
+            }
+        }
+        self.index.replace(ids, tags);
+        Ok(())
+    }
+
+    /// Bytes charged to a source.
+    pub(super) fn held(&self, source: &SourceId) -> u64 {
+        self.index.held(source, &self.changes)
     }
 }
 
 /// Reading.
 impl Tables {
-    pub(super) fn state(&self, id: &EnvelopeId) -> Result<Option<State>, StoreError> {
-        match self.ids.get(&id.0)? {
-            None => Ok(None),
-            Some(state) => readable(IDS, State::decode(state.bytes())).map(Some),
+    /// What became of `id`, and its arrival.
+    pub(super) fn find(&self, id: &EnvelopeId) -> Result<Option<(u64, State)>, StoreError> {
+        for arrival in self.index.ids(Prefix::of_id(id), &self.changes) {
+            if let Some((found, state)) = self.state_of(arrival)? {
+                if found == *id {
+                    return Ok(Some((arrival, state)));
+                }
+            } else if let Some(value) = self.log.get(&row::log_key(arrival))?
+                && readable(LOG, Entry::decode(value.bytes()))?.id == *id
+            {
+                return Ok(Some((arrival, State::Live { acks: Vec::new() })));
+            }
         }
+        Ok(None)
     }
 
     pub(super) fn get(&self, id: &EnvelopeId) -> Result<Option<Envelope>, StoreError> {
-        match self.state(id)? {
-            Some(State::Live { arrival, .. }) => {
+        match self.find(id)? {
+            Some((arrival, State::Live { .. })) => {
                 self.with_entry(arrival, |entry| entry.envelope()).map(Some)
             }
-            Some(State::Purged { .. } | State::Dropped { .. }) | None => Ok(None),
+            Some((_, State::Purged { .. } | State::Dropped { .. })) | None => Ok(None),
         }
     }
 
     pub(super) fn by_tag(&self, tag: &Tag) -> Result<Vec<Arrived>, StoreError> {
         let mut found = Vec::new();
-        let mut rows =
-            self.tags.range(row::tag_key(tag, 0)..=row::tag_key(tag, u64::MAX), false)?;
-        while let Some((key, _)) = rows.next()? {
-            let arrival = readable(TAGS, row::arrival_of(&key))?;
-            found.push(self.with_entry(arrival, |entry| arrived(arrival, entry))?);
+        for arrival in self.index.tags(Prefix::of_tag(tag), &self.changes) {
+            // Purged by this transaction, or of another snapshot, it isn't there.
+            let Some(value) = self.log.get(&row::log_key(arrival))? else { continue };
+            let entry = readable(LOG, Entry::decode(value.bytes()))?;
+            let header = readable(LOG, Header::parse(entry.content).ok())?;
+            if header.tag(entry.content).as_ref() == Some(tag) {
+                found.push(arrived(arrival, &entry));
+            }
         }
         Ok(found)
     }
@@ -146,9 +198,9 @@ impl Tables {
     pub(super) fn bucket_ids(&self, bucket: Bucket) -> Result<Vec<EnvelopeId>, StoreError> {
         let mut found = Vec::new();
         let keys = row::bucket_entry_key(bucket, 0)..=row::bucket_entry_key(bucket, u64::MAX);
-        let mut rows = self.buckets.range(keys, false)?;
+        let mut rows = self.members.range(keys, false)?;
         while let Some((_, value)) = rows.next()? {
-            found.push(readable(BUCKETS, EnvelopeId::from_slice(value.bytes()).ok())?);
+            found.push(readable(MEMBERS, row::decode_member(value.bytes()))?.0);
         }
         found.sort_unstable();
         Ok(found)
@@ -162,9 +214,9 @@ impl Tables {
         let mut live = Vec::new();
         let mut gone = Vec::new();
         for id in ids {
-            match self.state(id)? {
-                Some(State::Live { arrival, .. }) => live.push(arrival),
-                Some(State::Purged { .. } | State::Dropped { .. }) | None => gone.push(*id),
+            match self.find(id)? {
+                Some((arrival, State::Live { .. })) => live.push(arrival),
+                Some((_, State::Purged { .. } | State::Dropped { .. })) | None => gone.push(*id),
             }
         }
         live.sort_unstable();
@@ -189,19 +241,26 @@ impl Tables {
         let mut unknown = Vec::new();
         let mut purged = Vec::new();
         for id in ids {
-            match self.state(id)? {
+            match self.find(id)? {
                 None => unknown.push(*id),
-                Some(State::Purged { acks, .. }) => {
+                Some((_, State::Purged { acks, .. })) => {
                     purged.extend(acks.into_iter().map(|(slot, secret)| Ack {
                         envelope: *id,
                         slot,
                         secret,
                     }))
                 }
-                Some(State::Live { .. } | State::Dropped { .. }) => {}
+                Some((_, State::Live { .. } | State::Dropped { .. })) => {}
             }
         }
         Ok((unknown, purged))
+    }
+
+    fn state_of(&self, arrival: u64) -> Result<Option<(EnvelopeId, State)>, StoreError> {
+        match self.states.get(&row::log_key(arrival))? {
+            None => Ok(None),
+            Some(state) => readable(STATES, State::decode(state.bytes())).map(Some),
+        }
     }
 
     fn with_entry<T>(
@@ -220,7 +279,7 @@ struct Indexed {
     shard: Shard,
     expiry: ExpiryHour,
     drop_hour: ExpiryHour,
-    tag: Option<Tag>,
+    tag: Option<Prefix>,
     content_bytes: u64,
 }
 
@@ -233,17 +292,17 @@ impl Tables {
         envelope: &Envelope,
         header: &Header,
         drop_hour: ExpiryHour,
+        source: Option<SourceId>,
     ) -> Result<u64, StoreError> {
         let arrival = self.totals.last_arrival + 1;
         let bucket = Bucket { shard: header.shard, hour: header.expiry };
         let entry = Entry { id: *id, nonce: envelope.nonce, drop_hour, content: &envelope.content };
         self.log.put_new(row::log_key(arrival), entry.encode());
-        self.ids.put_new(id.0, State::Live { arrival, acks: Vec::new() }.encode());
         self.ends.put_new(row::end_key(drop_hour, arrival), id.0);
-        if let Some(tag) = header.tag(&envelope.content) {
-            self.tags.put_new(row::tag_key(&tag, arrival), []);
-        }
-        self.buckets.put_new(row::bucket_entry_key(bucket, arrival), id.0);
+        let tag = header.tag(&envelope.content).map(|tag| Prefix::of_tag(&tag));
+        self.members.put_new(row::bucket_entry_key(bucket, arrival), row::encode_member(id, tag));
+        let charged = source.map(|source| (source, charge(envelope)));
+        self.changes.add(Prefix::of_id(id), tag, arrival, charged);
         self.count_in(bucket, id)?;
         self.totals.last_arrival = arrival;
         self.totals.envelopes += 1;
@@ -272,11 +331,14 @@ impl Tables {
         }
         acks.push((ack.slot, ack.secret.clone()));
         if acks.len() < usize::from(slots) {
-            self.set_state(&ack.envelope, &State::Live { arrival, acks });
+            self.set_state(&ack.envelope, arrival, &State::Live { acks });
             return Ok(Acknowledged::Accepted);
         }
-        let Indexed { expiry, drop_hour, .. } = self.drop_body(&ack.envelope, arrival)?;
-        self.set_state(&ack.envelope, &State::Purged { arrival, expiry, acks });
+        let Indexed { expiry, drop_hour, content_bytes, .. } =
+            self.drop_body(&ack.envelope, arrival)?;
+        let prefix = Prefix::of_id(&ack.envelope);
+        self.changes.discharge(&self.index, prefix, arrival, content_bytes);
+        self.set_state(&ack.envelope, arrival, &State::Purged { expiry, acks });
         self.move_end(&ack.envelope, arrival, drop_hour, expiry);
         self.totals.tombstones += 1;
         Ok(Acknowledged::Purged)
@@ -302,22 +364,33 @@ impl Tables {
     }
 
     fn end(&mut self, key: &[u8; 12], id: &EnvelopeId, now: UnixMillis) -> Result<(), StoreError> {
-        match readable(IDS, self.state(id)?)? {
-            State::Live { arrival, .. } => {
-                let Indexed { expiry, drop_hour, .. } = self.drop_body(id, arrival)?;
+        let arrival = readable(ENDS, row::arrival_of(key))?;
+        let state = self.state_of(arrival)?;
+        let has_state = state.is_some();
+        let prefix = Prefix::of_id(id);
+        let mut charged = MAILBOX_ENTRY_BYTES;
+        match state {
+            None | Some((_, State::Live { .. })) => {
+                let Indexed { expiry, drop_hour, content_bytes, .. } =
+                    self.drop_body(id, arrival)?;
+                charged += content_bytes;
                 if !expiry.is_past(now) {
-                    self.set_state(id, &State::Dropped { arrival, expiry });
+                    self.changes.discharge(&self.index, prefix, arrival, content_bytes);
+                    self.set_state(id, arrival, &State::Dropped { expiry });
                     self.totals.tombstones += 1;
                     self.move_end(id, arrival, drop_hour, expiry);
                     return Ok(());
                 }
             }
-            State::Purged { .. } | State::Dropped { .. } => {
+            Some((_, State::Purged { .. } | State::Dropped { .. })) => {
                 self.totals.tombstones = self.totals.tombstones.saturating_sub(1);
             }
         }
-        self.ids.remove_known(&id.0);
+        if has_state {
+            self.states.remove_known(&row::log_key(arrival));
+        }
         self.ends.remove_known(key);
+        self.changes.remove_id(&self.index, prefix, arrival, charged);
         Ok(())
     }
 
@@ -330,25 +403,25 @@ impl Tables {
                     shard: header.shard,
                     expiry: header.expiry,
                     drop_hour: entry.drop_hour,
-                    tag: header.tag(entry.content),
+                    tag: header.tag(entry.content).map(|tag| Prefix::of_tag(&tag)),
                     content_bytes: bytes(entry.content.len()),
                 })
             })?
             .ok_or(StoreError::Record { table: LOG })?;
         let bucket = Bucket { shard: indexed.shard, hour: indexed.expiry };
         self.log.remove_known(&row::log_key(arrival));
-        if let Some(tag) = &indexed.tag {
-            self.tags.remove_known(&row::tag_key(tag, arrival));
+        if let Some(tag) = indexed.tag {
+            self.changes.remove_tag(tag, arrival);
         }
-        self.buckets.remove_known(&row::bucket_entry_key(bucket, arrival));
+        self.members.remove_known(&row::bucket_entry_key(bucket, arrival));
         self.count_out(bucket, id)?;
         self.totals.envelopes = self.totals.envelopes.saturating_sub(1);
         self.totals.bytes = self.totals.bytes.saturating_sub(indexed.content_bytes);
         Ok(indexed)
     }
 
-    fn set_state(&mut self, id: &EnvelopeId, state: &State) {
-        self.ids.put(id.0, state.encode());
+    fn set_state(&mut self, id: &EnvelopeId, arrival: u64, state: &State) {
+        self.states.put(row::log_key(arrival), state.encode(id));
     }
 
     fn move_end(&mut self, id: &EnvelopeId, arrival: u64, from: ExpiryHour, to: ExpiryHour) {
@@ -385,6 +458,11 @@ impl Tables {
             Some(value) => readable(DIGESTS, row::decode_digest(value.bytes())),
         }
     }
+}
+
+/// What an envelope counts for, in all and to its source.
+pub(super) fn charge(envelope: &Envelope) -> u64 {
+    bytes(envelope.content.len()).saturating_add(MAILBOX_ENTRY_BYTES)
 }
 
 fn arrived(arrival: u64, entry: &Entry<'_>) -> Arrived {

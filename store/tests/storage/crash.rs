@@ -175,7 +175,7 @@ impl Subject for MailboxSubject {
         let mut txn = mailbox.begin()?;
         for number in 0..8 {
             let (id, envelope, header) = spec(step, number).make();
-            txn.insert(&id, &envelope, &header, UnixMillis(0))?;
+            txn.insert(&id, &envelope, &header, PEER, UnixMillis(0))?;
         }
         if let Some(before) = step.checked_sub(1) {
             for number in 0..4 {

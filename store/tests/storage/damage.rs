@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use martlet_protocol::UnixMillis;
+use martlet_store::mailbox::{Inserted, Source};
 use martlet_store::vault::keyfile::MasterKey;
 use martlet_store::{Mailbox, StoreError, Vault};
 
@@ -79,6 +81,45 @@ fn a_damaged_mailbox_is_refused_untouched_or_whole() {
     let open =
         |path: &Path| Mailbox::open(path, OPTIONS).map(|mailbox| dump_mailbox(&mailbox, &ids));
     Subject { path, whole, crashed, expected, open: &open }.bits_and_lengths();
+}
+
+/// A mailbox of gigabytes would take seconds to check at every start. What was closed properly is
+/// taken as it is; what a crash left is read whole.
+#[test]
+fn a_large_mailbox_is_checked_whole_only_after_a_crash() {
+    let dir = scratch();
+    let path = dir.path().join("mailbox.redb");
+    let mailbox = Mailbox::open(&path, OPTIONS).unwrap();
+    let ids = fill_mailbox(&mailbox);
+    let mut txn = mailbox.begin().unwrap();
+    for number in 1_000..3_300 {
+        let (id, envelope, header) = Spec::simple(number).with_body(32 * 1024);
+        let inserted = txn.insert(&id, &envelope, &header, Source::Own, UnixMillis(0)).unwrap();
+        assert!(matches!(inserted, Inserted::New { .. }));
+    }
+    txn.commit().unwrap();
+    let expected = dump_mailbox(&mailbox, &ids).stats;
+    let crashed = fs::read(&path).unwrap();
+    drop(mailbox);
+    let mut closed = fs::read(&path).unwrap();
+    assert!(crashed.len() > 64 << 20);
+
+    let mut damaged = crashed.clone();
+    damaged[40 << 20] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    assert!(matches!(Mailbox::open(&path, OPTIONS), Err(StoreError::Damaged { .. })));
+    assert!(fs::read(&path).unwrap() == damaged);
+    fs::write(&path, &crashed).unwrap();
+    assert_eq!(Mailbox::open(&path, OPTIONS).unwrap().view().unwrap().stats().unwrap(), expected);
+
+    closed[40 << 20] ^= 1;
+    fs::write(&path, &closed).unwrap();
+    let mailbox = Mailbox::open(&path, OPTIONS).unwrap();
+    assert_eq!(mailbox.view().unwrap().stats().unwrap(), expected);
+    // While it is open, it isn't closed properly.
+    let copy = dir.path().join("copy.redb");
+    fs::copy(&path, &copy).unwrap();
+    assert!(matches!(Mailbox::open(&copy, OPTIONS), Err(StoreError::Damaged { .. })));
 }
 
 #[test]

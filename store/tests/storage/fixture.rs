@@ -5,14 +5,16 @@ use martlet_protocol::sync::BucketDigest;
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Kind, NetworkTag, Shard, Tag, UnixMillis,
 };
-use martlet_store::mailbox::{Arrived, MailboxOptions, MailboxStats};
+use martlet_store::mailbox::{Arrived, MailboxOptions, MailboxStats, Source, SourceId};
 use martlet_store::vault::keyfile::MasterKey;
 use martlet_store::vault::{Collection, Key};
 use martlet_store::{Mailbox, Vault};
 
 pub(crate) const HOUR_MS: u64 = 3_600_000;
 pub(crate) const OPTIONS: MailboxOptions =
-    MailboxOptions { bytes_max: 64 << 20, cache_bytes: 1 << 20 };
+    MailboxOptions { bytes_max: 64 << 20, bytes_per_source_max: 64 << 20, cache_bytes: 1 << 20 };
+/// Who brought what a test inserts, where it doesn't matter.
+pub(crate) const PEER: Source = Source::Peer(SourceId(1));
 pub(crate) const CACHE_BYTES: usize = 1 << 20;
 
 pub(crate) fn master_key() -> MasterKey {
@@ -45,6 +47,11 @@ impl Spec {
     }
 
     pub(crate) fn make(&self) -> (EnvelopeId, Envelope, Header) {
+        self.with_body(512)
+    }
+
+    /// An envelope with a body of so many bytes.
+    pub(crate) fn with_body(&self, body_bytes: usize) -> (EnvelopeId, Envelope, Header) {
         let mut content = Header::encode_prefix(
             Kind::Conversation,
             NetworkTag([1; 8]),
@@ -57,7 +64,7 @@ impl Spec {
         for slot in 0..self.slots {
             content.extend_from_slice(&self.secret(slot).commit().0);
         }
-        let len = content.len() + 512;
+        let len = content.len() + body_bytes;
         content.extend_from_slice(&self.number.to_be_bytes());
         content.resize(len, 0);
         let header = Header::parse(&content).unwrap();
@@ -106,7 +113,7 @@ pub(crate) fn fill_mailbox(mailbox: &Mailbox) -> Vec<EnvelopeId> {
         let mut txn = mailbox.begin().unwrap();
         for spec in part {
             let (id, envelope, header) = spec.make();
-            txn.insert(&id, &envelope, &header, UnixMillis(HOUR_MS)).unwrap();
+            txn.insert(&id, &envelope, &header, PEER, UnixMillis(HOUR_MS)).unwrap();
         }
         for spec in part.iter().step_by(4) {
             for slot in 0..spec.slots {

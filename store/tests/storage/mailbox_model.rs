@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use martlet_protocol::limits::MAILBOX_ENTRY_BYTES;
+use martlet_protocol::limits::{MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES};
 use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint};
 use martlet_protocol::{Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard, Tag, UnixMillis};
-use martlet_store::mailbox::{Acknowledged, Inserted, MailboxOptions, MailboxStats};
+use martlet_store::mailbox::{
+    Acknowledged, Inserted, MailboxOptions, MailboxStats, Source, SourceId,
+};
 use martlet_store::{Mailbox, MailboxTxn};
 use proptest::prelude::*;
 
@@ -16,12 +18,14 @@ use crate::fixture::*;
 const NUMBERS: u64 = 24;
 /// Room for some of them: content of about 600 bytes each.
 const BYTES_MAX: u64 = 14_000;
+/// The same for what one peer brings.
+const BYTES_PER_SOURCE_MAX: u64 = 6_000;
 const LIFETIME_HOURS: u32 = 6 * 24;
 const START_HOUR: u32 = 1000;
 
 #[derive(Debug, Clone)]
 enum Op {
-    Insert(u64),
+    Insert(u64, Source),
     Ack { number: u64, slot: u8, right: bool },
     Wait { hours: u32 },
     Sweep { max: usize },
@@ -43,6 +47,8 @@ struct Entry {
     drop_hour: u32,
     state: State,
     acks: BTreeMap<u8, AckSecret>,
+    /// Who is charged; nobody after the mailbox was opened again.
+    source: Option<SourceId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +88,11 @@ impl Entry {
         self.state == State::Live
     }
 
+    fn charge(&self) -> u64 {
+        let content = if self.is_live() { self.envelope().content.len() } else { 0 };
+        u64::try_from(content).unwrap() + MAILBOX_ENTRY_BYTES
+    }
+
     fn envelope(&self) -> Envelope {
         self.spec.make().1
     }
@@ -111,7 +122,13 @@ impl Model {
         }
     }
 
-    fn insert(&mut self, spec: Spec, hour: u32) -> Inserted {
+    /// What `source` is charged.
+    fn held(&self, source: SourceId) -> u64 {
+        let of_source = self.entries.values().filter(|entry| entry.source == Some(source));
+        of_source.map(Entry::charge).sum()
+    }
+
+    fn insert(&mut self, spec: Spec, source: Source, hour: u32) -> Inserted {
         let (id, envelope, _) = spec.make();
         match self.entries.get(&id).map(|entry| entry.state) {
             Some(State::Live) => return Inserted::Known,
@@ -121,14 +138,23 @@ impl Model {
         let stats = self.stats();
         let entries = stats.envelopes + stats.tombstones + 1;
         let len = u64::try_from(envelope.content.len()).unwrap();
-        if stats.bytes + len + entries * MAILBOX_ENTRY_BYTES > BYTES_MAX {
+        let (max, source) = match source {
+            Source::Own => (BYTES_MAX + MAILBOX_RESERVE_BYTES, None),
+            Source::Peer(source) => (BYTES_MAX, Some(source)),
+        };
+        if stats.bytes + len + entries * MAILBOX_ENTRY_BYTES > max {
             return Inserted::Full;
+        }
+        let charge = len + MAILBOX_ENTRY_BYTES;
+        if source.is_some_and(|source| self.held(source) + charge > BYTES_PER_SOURCE_MAX) {
+            return Inserted::OverShare;
         }
         self.last_arrival += 1;
         let drop_hour = spec.expiry.min(hour + LIFETIME_HOURS);
         let arrival = self.last_arrival;
         let acks = BTreeMap::new();
-        self.entries.insert(id, Entry { spec, arrival, drop_hour, state: State::Live, acks });
+        let entry = Entry { spec, arrival, drop_hour, state: State::Live, acks, source };
+        self.entries.insert(id, entry);
         Inserted::New { arrival }
     }
 
@@ -260,7 +286,7 @@ impl Model {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        8 => (0..NUMBERS).prop_map(Op::Insert),
+        8 => (0..NUMBERS, source()).prop_map(|(number, source)| Op::Insert(number, source)),
         6 => (0..NUMBERS, 0..4u8, prop::bool::weighted(0.9))
             .prop_map(|(number, slot, right)| Op::Ack { number, slot, right }),
         1 => (1..80u32).prop_map(|hours| Op::Wait { hours }),
@@ -271,9 +297,20 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn source() -> impl Strategy<Value = Source> {
+    prop_oneof![
+        1 => Just(Source::Own),
+        6 => (0..3u64).prop_map(|peer| Source::Peer(SourceId(peer))),
+    ]
+}
+
 fn run(ops: &[Op]) {
     let disk = Disk::default();
-    let options = MailboxOptions { bytes_max: BYTES_MAX, ..OPTIONS };
+    let options = MailboxOptions {
+        bytes_max: BYTES_MAX,
+        bytes_per_source_max: BYTES_PER_SOURCE_MAX,
+        ..OPTIONS
+    };
     let mut mailbox = Mailbox::with_backend(disk.clone(), options).unwrap();
     let mut committed = Model::default();
     let mut model = committed.clone();
@@ -282,10 +319,10 @@ fn run(ops: &[Op]) {
     for (index, op) in ops.iter().enumerate() {
         let now = UnixMillis(u64::from(hour) * HOUR_MS + 1);
         match op {
-            Op::Insert(number) => {
+            Op::Insert(number, source) => {
                 let (id, envelope, header) = spec(*number).make();
-                let found = txn.insert(&id, &envelope, &header, now).unwrap();
-                assert_eq!(found, model.insert(spec(*number), hour));
+                let found = txn.insert(&id, &envelope, &header, *source, now).unwrap();
+                assert_eq!(found, model.insert(spec(*number), *source, hour));
             }
             Op::Ack { number, slot, right } => {
                 let mut ack = spec(*number).ack(*slot);
@@ -309,6 +346,9 @@ fn run(ops: &[Op]) {
                 if matches!(op, Op::Reopen) {
                     drop(mailbox);
                     mailbox = Mailbox::with_backend(disk.clone(), options).unwrap();
+                    for entry in model.entries.values_mut().chain(committed.entries.values_mut()) {
+                        entry.source = None;
+                    }
                 }
                 model.check_view(&mailbox);
                 txn = mailbox.begin().unwrap();
@@ -337,12 +377,12 @@ fn a_life_is_six_days_from_arrival_whatever_the_header_says() {
     let (id, envelope, header) = late.make();
     let at = |hour: u32| UnixMillis(u64::from(hour) * HOUR_MS);
     let mut txn = mailbox.begin().unwrap();
-    txn.insert(&id, &envelope, &header, at(START_HOUR)).unwrap();
+    txn.insert(&id, &envelope, &header, PEER, at(START_HOUR)).unwrap();
     assert_eq!(txn.sweep(at(START_HOUR + LIFETIME_HOURS - 1), 9).unwrap(), 0);
     assert_eq!(txn.sweep(at(START_HOUR + LIFETIME_HOURS), 9).unwrap(), 1);
     assert_eq!(txn.get(&id).unwrap(), None);
     // It does not come back from a node where it arrived later.
-    let again = txn.insert(&id, &envelope, &header, at(START_HOUR + LIFETIME_HOURS)).unwrap();
+    let again = txn.insert(&id, &envelope, &header, PEER, at(START_HOUR + LIFETIME_HOURS)).unwrap();
     assert_eq!(again, Inserted::Purged);
     assert_eq!(txn.sweep(at(START_HOUR + LIFETIME_HOURS + 2), 9).unwrap(), 1);
     assert_eq!(txn.stats().unwrap(), MailboxStats { last_arrival: 1, ..MailboxStats::default() });
@@ -356,7 +396,7 @@ fn tombstones_count_against_the_quota() {
     let mut kept = 0;
     for number in 0..1000 {
         let (id, envelope, header) = Spec::simple(number).make();
-        if txn.insert(&id, &envelope, &header, UnixMillis(0)).unwrap() == Inserted::Full {
+        if txn.insert(&id, &envelope, &header, PEER, UnixMillis(0)).unwrap() == Inserted::Full {
             break;
         }
         txn.acknowledge(&Spec::simple(number).ack(0)).unwrap();
@@ -364,4 +404,48 @@ fn tombstones_count_against_the_quota() {
     }
     assert!((10..20).contains(&kept), "{kept} tombstones");
     txn.commit().unwrap();
+}
+
+#[test]
+fn a_full_mailbox_still_takes_the_users_own() {
+    let options = MailboxOptions { bytes_max: 20 * MAILBOX_ENTRY_BYTES, ..OPTIONS };
+    let mailbox = Mailbox::with_backend(Disk::default(), options).unwrap();
+    let mut txn = mailbox.begin().unwrap();
+    let mut insert = |number: u64, source| {
+        let (id, envelope, header) = Spec::simple(number).make();
+        txn.insert(&id, &envelope, &header, source, UnixMillis(0)).unwrap()
+    };
+    let full = (0..).find(|number| insert(*number, PEER) == Inserted::Full).unwrap();
+    assert!(matches!(insert(full, Source::Own), Inserted::New { .. }));
+    // The reserve is bounded as well.
+    let most = full + MAILBOX_RESERVE_BYTES / MAILBOX_ENTRY_BYTES;
+    assert!((full + 1..most).any(|number| insert(number, Source::Own) == Inserted::Full));
+}
+
+#[test]
+fn one_peers_share_leaves_room_for_the_others() {
+    let options = MailboxOptions { bytes_per_source_max: 5_000, ..OPTIONS };
+    let mailbox = Mailbox::with_backend(Disk::default(), options).unwrap();
+    let insert = |txn: &mut MailboxTxn, number: u64, peer: u64| {
+        let (id, envelope, header) = Spec::simple(number).make();
+        let source = Source::Peer(SourceId(peer));
+        txn.insert(&id, &envelope, &header, source, UnixMillis(0)).unwrap()
+    };
+    let mut txn = mailbox.begin().unwrap();
+    let refused = (0..).find(|number| insert(&mut txn, *number, 1) == Inserted::OverShare).unwrap();
+    assert!((2..10).contains(&refused));
+    assert_eq!(txn.stats().unwrap().envelopes, refused);
+    txn.commit().unwrap();
+    let mut txn = mailbox.begin().unwrap();
+    assert_eq!(insert(&mut txn, refused, 1), Inserted::OverShare);
+    assert!(matches!(insert(&mut txn, refused, 2), Inserted::New { .. }));
+    // What is acknowledged no longer counts, nor what ended.
+    for number in 0..2 {
+        txn.acknowledge(&Spec::simple(number).ack(0)).unwrap();
+    }
+    assert!(matches!(insert(&mut txn, 100, 1), Inserted::New { .. }));
+    txn.sweep(UnixMillis(1_000 * HOUR_MS), usize::MAX).unwrap();
+    txn.commit().unwrap();
+    let mut txn = mailbox.begin().unwrap();
+    assert!(matches!(insert(&mut txn, 101, 1), Inserted::New { .. }));
 }

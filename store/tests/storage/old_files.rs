@@ -7,11 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use martlet_protocol::{EnvelopeId, UnixMillis};
+use martlet_store::mailbox::Acknowledged;
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::KeyFile;
 use martlet_store::{Mailbox, Vault};
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
 
 use crate::disk::Disk;
 use crate::fixture::*;
@@ -40,7 +39,7 @@ fn fill(mailbox: &Mailbox, vault: &Vault) {
     let mut txn = mailbox.begin().unwrap();
     for spec in specs() {
         let (id, envelope, header) = spec.make();
-        txn.insert(&id, &envelope, &header, UnixMillis(0)).unwrap();
+        txn.insert(&id, &envelope, &header, PEER, UnixMillis(0)).unwrap();
     }
     for spec in &specs()[..2] {
         txn.acknowledge(&spec.ack(0)).unwrap();
@@ -65,9 +64,9 @@ fn expected() -> (MailboxDump, VaultDump) {
 }
 
 #[test]
-fn files_of_version_1_open() {
+fn old_files_open() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["mailbox-v1.redb", "vault-v1.redb", "key-v1", "key-bare-v1"] {
+    for name in ["mailbox-v1.redb", "mailbox-v2.redb", "vault-v1.redb", "key-v1", "key-bare-v1"] {
         fs::copy(data(name), dir.path().join(name)).unwrap();
     }
     let file = |name: &str| dir.path().join(name);
@@ -76,8 +75,21 @@ fn files_of_version_1_open() {
     assert_eq!(mailbox_holds.purged.len(), 1);
     assert_eq!(vault_holds.named.len(), 4);
 
-    let mailbox = Mailbox::open(&file("mailbox-v1.redb"), OPTIONS).unwrap();
-    assert_eq!(dump_mailbox(&mailbox, &ids()), mailbox_holds);
+    for name in ["mailbox-v1.redb", "mailbox-v2.redb"] {
+        // Twice: brought to the newest version, and opened as such.
+        for _ in 0..2 {
+            let mailbox = Mailbox::open(&file(name), OPTIONS).unwrap();
+            assert_eq!(dump_mailbox(&mailbox, &ids()), mailbox_holds, "{name}");
+        }
+        // Nothing of what was there is in the way of what comes.
+        let mailbox = Mailbox::open(&file(name), OPTIONS).unwrap();
+        let mut txn = mailbox.begin().unwrap();
+        assert_eq!(txn.acknowledge(&specs()[3].ack(0)).unwrap(), Acknowledged::Accepted);
+        assert_eq!(txn.acknowledge(&specs()[1].ack(1)).unwrap(), Acknowledged::Purged);
+        assert_eq!(txn.sweep(UnixMillis(1_000 * HOUR_MS), usize::MAX).unwrap(), 6);
+        assert_eq!(txn.stats().unwrap().tombstones, 0);
+        txn.commit().unwrap();
+    }
     let vault = Vault::open(&file("vault-v1.redb"), &master_key(), CACHE_BYTES).unwrap();
     assert_eq!(dump_vault(&vault), vault_holds);
 
@@ -97,10 +109,10 @@ fn make_files() {
         path
     };
     fs::create_dir_all(data("")).unwrap();
-    let mailbox = Mailbox::open(&make("mailbox-v1.redb"), OPTIONS).unwrap();
-    let vault = Vault::open(&make("vault-v1.redb"), &master_key(), CACHE_BYTES).unwrap();
+    // Those that are there stay as they are: only what has a new version is made.
+    let scratch = tempfile::tempdir().unwrap();
+    let vault = scratch.path().join("vault");
+    let mailbox = Mailbox::open(&make("mailbox-v2.redb"), OPTIONS).unwrap();
+    let vault = Vault::open(&vault, &master_key(), CACHE_BYTES).unwrap();
     fill(&mailbox, &vault);
-    let rng = || ChaCha20Rng::from_seed([9; 32]);
-    KeyFile::create(&make("key-v1"), Some(PASSPHRASE), &mut rng()).unwrap();
-    KeyFile::create(&make("key-bare-v1"), None, &mut rng()).unwrap();
 }

@@ -26,6 +26,17 @@ pub(super) struct Report {
     pub(super) catch_up: Option<CatchUp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unnoticed_death: Option<UnnoticedDeath>,
+    #[serde(flatten)]
+    pub(super) mailbox: Option<MailboxFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sync_100k: Option<SyncFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sync_1m_clustered: Option<SyncFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sync_1m_spread: Option<SyncFigures>,
+    /// The most that a daemon had in the last two, after its start or after the sync.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rss_1m_mib: Option<f64>,
 }
 
 /// From the send call on one socket to the event on the other, milliseconds.
@@ -59,6 +70,41 @@ pub(super) struct UnnoticedDeath {
     pub(super) lost: usize,
     /// From the start of its process to the last message.
     pub(super) seconds_after_return: f64,
+}
+
+/// The mailbox alone.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct MailboxFigures {
+    /// Envelopes a second, durably, into a mailbox with a million.
+    pub(super) ingest_per_s: f64,
+    /// The same into others.
+    pub(super) ingest: Ingest,
+    /// To drop 100,000 that ended.
+    pub(super) sweep_s: f64,
+}
+
+/// Envelopes a second, durably.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Ingest {
+    /// Into an empty mailbox.
+    pub(super) empty: f64,
+    /// Into one with a fifth of a million.
+    pub(super) fifth: f64,
+}
+
+/// Two daemons with nearly the same mailbox meet.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct SyncFigures {
+    /// From the dial until both have everything on disk.
+    pub(super) seconds: f64,
+    /// Syncs that took.
+    pub(super) passes: usize,
+    /// Bytes both ways to find what is missing; envelopes apart.
+    pub(super) bytes: usize,
+    /// Start of the process until it answers.
+    pub(super) start_s: f64,
+    /// Memory of the daemon that had more, MiB, files that the system caches apart.
+    pub(super) rss_mib: f64,
 }
 
 /// One line of the table.
@@ -95,6 +141,16 @@ impl Report {
         table
     }
 
+    /// Adds a sync of a million, and the memory it took.
+    pub(super) fn add_large(
+        &mut self,
+        figures: SyncFigures,
+        part: impl FnOnce(&mut Self) -> &mut Option<SyncFigures>,
+    ) {
+        self.rss_1m_mib = Some(self.rss_1m_mib.unwrap_or(0.0).max(figures.rss_mib));
+        *part(self) = Some(figures);
+    }
+
     fn rows(&self) -> Vec<Row> {
         use Target::{AtLeast, AtMost};
         let mut rows = Vec::new();
@@ -121,6 +177,20 @@ impl Report {
             AtMost(3.0),
         );
         row("  lost", death.map(|d| count(d.lost)), "", AtMost(0.0));
+        let mailbox = self.mailbox;
+        row("into a mailbox of 1,000,000", mailbox.map(|m| m.ingest_per_s), "/s", AtLeast(2e4));
+        row("  of 200,000", mailbox.map(|m| m.ingest.fifth), "/s", AtLeast(2e4));
+        row("  that is empty", mailbox.map(|m| m.ingest.empty), "/s", AtLeast(2e4));
+        row("sweep of 100,000", mailbox.map(|m| m.sweep_s), "s", AtMost(1.0));
+        let sync = self.sync_100k;
+        row("sync of 100,000, 1,000 missing", sync.map(|s| s.seconds), "s", AtMost(1.0));
+        row("  passes", sync.map(|s| count(s.passes)), "", AtMost(1.0));
+        let sync = self.sync_1m_clustered;
+        row("sync of 1,000,000, in few hours", sync.map(|s| s.seconds), "s", AtMost(2.0));
+        row("  to find them", sync.map(|s| count(s.bytes) / 1000.0), "KB", AtMost(200.0));
+        let sync = self.sync_1m_spread;
+        row("sync of 1,000,000, in all hours", sync.map(|s| s.seconds), "s", AtMost(2.0));
+        row("memory with 1,000,000", self.rss_1m_mib, "MiB", AtMost(150.0));
         rows
     }
 }
@@ -159,7 +229,20 @@ mod tests {
             ready_s: Some(0.5),
             catch_up: Some(CatchUp { seconds: 1.0, lost: 3 }),
             unnoticed_death: Some(UnnoticedDeath { sent: 300, lost: 0, seconds_after_return: 1.0 }),
+            mailbox: Some(MailboxFigures {
+                ingest_per_s: 30_000.0,
+                ingest: Ingest { empty: 50_000.0, fifth: 40_000.0 },
+                sweep_s: 0.5,
+            }),
+            sync_100k: Some(sync()),
+            sync_1m_clustered: Some(sync()),
+            sync_1m_spread: Some(sync()),
+            rss_1m_mib: Some(100.0),
         }
+    }
+
+    fn sync() -> SyncFigures {
+        SyncFigures { seconds: 0.5, passes: 1, bytes: 150_000, start_s: 0.1, rss_mib: 50.0 }
     }
 
     #[test]
@@ -179,6 +262,15 @@ mod tests {
             "/unnoticed_death/sent",
             "/unnoticed_death/lost",
             "/unnoticed_death/seconds_after_return",
+            "/ingest_per_s",
+            "/sweep_s",
+            "/sync_100k/seconds",
+            "/sync_100k/passes",
+            "/sync_100k/bytes",
+            "/sync_1m_clustered/seconds",
+            "/sync_1m_clustered/bytes",
+            "/sync_1m_spread/seconds",
+            "/rss_1m_mib",
         ] {
             assert!(json.pointer(pointer).is_some_and(serde_json::Value::is_number), "{pointer}");
         }

@@ -11,6 +11,8 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory, bytes.
     pub rss_bytes: u64,
+    /// The part of it that is in no file, bytes: what the process itself asked for.
+    pub anonymous_bytes: u64,
 }
 
 /// What the process `pid` has used so far.
@@ -32,9 +34,16 @@ fn parse(stat: &str, status: &str, ticks_per_second: u64) -> Option<Usage> {
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     let micros = (user + system).checked_mul(1_000_000)?.checked_div(ticks_per_second)?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = resident.split_ascii_whitespace().next()?.parse().ok()?;
-    Some(Usage { cpu: Duration::from_micros(micros), rss_bytes: kib * 1024 })
+    let bytes = |name: &str| -> Option<u64> {
+        let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = value.split_ascii_whitespace().next()?.parse().ok()?;
+        Some(kib * 1024)
+    };
+    Some(Usage {
+        cpu: Duration::from_micros(micros),
+        rss_bytes: bytes("VmRSS:")?,
+        anonymous_bytes: bytes("RssAnon:")?,
+    })
 }
 
 #[cfg(test)]
@@ -44,10 +53,14 @@ mod tests {
     #[test]
     fn reads_the_right_fields() {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194560 900 0 3 0 150 25 0 0 20 0 4 0 100 1 2 3";
-        let status = "Name:\ta) b\nVmHWM:\t  99999 kB\nVmRSS:\t   20480 kB\nThreads:\t4\n";
+        let status = "Name:\ta) b\nVmHWM:\t  99999 kB\nVmRSS:\t   20480 kB\nRssAnon:\t   10240 kB\nThreads:\t4\n";
         assert_eq!(
             parse(stat, status, 100),
-            Some(Usage { cpu: Duration::from_millis(1750), rss_bytes: 20 * 1024 * 1024 })
+            Some(Usage {
+                cpu: Duration::from_millis(1750),
+                rss_bytes: 20 * 1024 * 1024,
+                anonymous_bytes: 10 * 1024 * 1024,
+            })
         );
         assert_eq!(parse("garbage", status, 100), None);
         assert_eq!(parse(stat, "", 100), None);

@@ -7,7 +7,9 @@ use martlet_protocol::limits::{
     REQUEST_SESSIONS_MAX, REQUESTS_MAX, SESSION_AGE_MAX, SESSION_MESSAGES_MAX,
 };
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage};
-use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId};
+use martlet_protocol::{
+    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId, Tag,
+};
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Arrived};
 use martlet_store::records::{
@@ -38,6 +40,16 @@ impl User {
         }
         self.looked_at = arrival;
         self.open(turn, id, envelope, header)
+    }
+
+    /// Whether an envelope with this tag is one that the user can open.
+    pub(in crate::engine) fn awaits_tag(&self, tag: &Tag) -> bool {
+        self.tags.contains_key(tag)
+    }
+
+    /// Whether a slot of a to-device envelope is this device's.
+    pub(in crate::engine) fn is_addressee(&self, header: &Header, content: &[u8]) -> bool {
+        seal::is_addressed_to(header, content, &self.detection)
     }
 
     /// Looks at what arrived while there was no user, or before a crash.

@@ -11,7 +11,7 @@ use martlet_protocol::{
     Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, MessageId, Shard, stamp,
 };
 use martlet_store::StoreError;
-use martlet_store::mailbox::Inserted;
+use martlet_store::mailbox::{Inserted, Source};
 use martlet_store::records::{
     Body, MESSAGES, MessageRecord, OUTBOX, OutboxRecord, State, WAITING, WaitingRecord,
 };
@@ -184,7 +184,7 @@ impl User {
         let header = own_header(&envelope)?;
         let now = turn.now;
         if let Inserted::New { arrival } =
-            turn.mailbox_mut().insert(&id, &envelope, &header, now)?
+            turn.mailbox_mut().insert(&id, &envelope, &header, Source::Own, now)?
         {
             if self.looked_at + 1 == arrival {
                 self.looked_at = arrival;
@@ -306,14 +306,15 @@ impl User {
             let Some(record) = turn.vault()?.get(&OUTBOX, Key::Named(&id.0))? else { continue };
             let header = own_header(&record.envelope)?;
             let now = turn.now;
-            let arrival = match turn.mailbox_mut().insert(&id, &record.envelope, &header, now)? {
+            let mailbox = turn.mailbox_mut();
+            let arrival = match mailbox.insert(&id, &record.envelope, &header, Source::Own, now)? {
                 Inserted::New { arrival } => {
                     turn.effects.publish.push(record.envelope);
                     Some(arrival)
                 }
                 // It was there before any reconciliation to come.
                 Inserted::Known => Some(0),
-                Inserted::Purged | Inserted::Full => None,
+                Inserted::Purged | Inserted::Full | Inserted::OverShare => None,
             };
             if let Some(pending) = self.outbox.get_mut(&id) {
                 pending.arrival = arrival;

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use libp2p::PeerId;
 use martlet_protocol::limits::{
-    ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX, SLOTS_MAX,
-    SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_SESSION_IDS_MAX,
+    ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
+    SHORT_LIST_IDS_MAX, SHORT_LIST_REGULAR_IDS_MAX, SLOTS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX,
+    SYNC_SESSION_IDS_MAX,
 };
-use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response};
-use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour};
+use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, ShortId};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, codec};
 use martlet_store::MailboxView;
 use tokio::time::Instant;
 
-use super::reconcile::{self, Reconciliation};
-use super::{Context, NetEvent, NetSink, SyncError, ToSwarm, blocking};
+use super::reconcile::{self, Difference, Reconciliation, ShortList};
+use super::schedule::Attempt;
+use super::{Context, NetEvent, NetSink, RequestError, SyncError, ToSwarm, blocking};
 use crate::metrics::{Ended, SyncMetrics};
 
 /// What a sync did.
@@ -26,17 +28,29 @@ pub(in crate::net) struct Summary {
     pub(in crate::net) pushed: usize,
     /// Whether something was left for another round.
     pub(in crate::net) is_partial: bool,
+    /// Bytes of the requests and responses that found what differs, both ways.
+    pub(in crate::net) compared_bytes: usize,
+    /// How many requests these were.
+    pub(in crate::net) rounds: usize,
 }
 
 /// Syncs with a connected peer and reports the end to the swarm's task. After failures the batches
 /// are smaller: over a slow link a large one does not come through in time, and what came through
 /// is kept.
-pub(in crate::net) async fn run<S: NetSink>(context: Arc<Context<S>>, peer: PeerId, failures: u32) {
-    let shrink = failures.min(4);
+pub(in crate::net) async fn run<S: NetSink>(
+    context: Arc<Context<S>>,
+    peer: PeerId,
+    attempt: Attempt,
+) {
+    let shrink = attempt.failures.min(4);
     let sync = Sync {
         context: &context,
         peer,
         summary: Summary::default(),
+        short_list_max: match attempt {
+            Attempt { is_first: true, failures: 0 } => SHORT_LIST_IDS_MAX,
+            Attempt { .. } => SHORT_LIST_REGULAR_IDS_MAX,
+        },
         batch_ids: SYNC_IDS_MAX >> (2 * shrink),
         batch_bytes: SYNC_BATCH_BYTES_MAX >> shrink,
     };
@@ -65,16 +79,12 @@ struct Sync<'a, S> {
     context: &'a Arc<Context<S>>,
     peer: PeerId,
     summary: Summary,
+    /// Ids listed in one piece; more of them are compared by ranges.
+    short_list_max: usize,
     /// Ids asked for at a time.
     batch_ids: usize,
     /// Bytes of envelopes pushed at a time.
     batch_bytes: usize,
-}
-
-/// What a reconciliation found.
-struct Difference {
-    have: Vec<EnvelopeId>,
-    need: Vec<EnvelopeId>,
 }
 
 impl<S: NetSink> Sync<'_, S> {
@@ -90,7 +100,7 @@ impl<S: NetSink> Sync<'_, S> {
         .await?;
         let is_cut = digests.len() > DIGESTS_MAX;
         let differing = self.compare(digests).await?;
-        let Difference { have, need } = self.reconcile(view, differing).await?;
+        let Difference { have, need } = self.difference(view, differing).await?;
         if !(is_cut || self.summary.is_partial) {
             let lacking = have.clone();
             let event = NetEvent::Reconciled { peer: self.peer, up_to_arrival, lacking };
@@ -98,23 +108,21 @@ impl<S: NetSink> Sync<'_, S> {
         }
         self.summary.is_partial |= is_cut;
         let (unknown, acks) = self.lacking(need).await?;
-        let is_full = match self.fetch(unknown).await {
-            Ok(()) => false,
+        let room = match self.fetch(unknown).await {
+            Ok(()) => Ok(()),
             // That there is no room here keeps nothing from being kept there.
-            Err(SyncError::Full) => true,
+            Err(error @ (SyncError::Full | SyncError::OverShare)) => Err(error),
             Err(error) => return Err(error),
         };
         self.push_acks(acks).await?;
         self.offer(have).await?;
-        if is_full { Err(SyncError::Full) } else { Ok(self.summary) }
+        room.map(|()| self.summary)
     }
 
     /// The buckets in which the two differ.
-    async fn compare(&self, mut digests: Vec<BucketDigest>) -> Result<Vec<Bucket>, SyncError> {
+    async fn compare(&mut self, mut digests: Vec<BucketDigest>) -> Result<Vec<Bucket>, SyncError> {
         digests.truncate(DIGESTS_MAX);
-        let Response::Differing(buckets) =
-            self.context.request(self.peer, Request::Digests(digests)).await?
-        else {
+        let Response::Differing(buckets) = self.compared(Request::Digests(digests)).await? else {
             return Err(SyncError::Unexpected { asked: "Digests" });
         };
         at_most("buckets", buckets.len(), DIGESTS_MAX)?;
@@ -126,6 +134,49 @@ impl<S: NetSink> Sync<'_, S> {
         Ok(buckets)
     }
 
+    /// What differs in `buckets`: by a short list where they hold few, else by reconciliation.
+    async fn difference(
+        &mut self,
+        view: MailboxView,
+        buckets: Vec<Bucket>,
+    ) -> Result<Difference, SyncError> {
+        if buckets.is_empty() {
+            return Ok(Difference::default());
+        }
+        let (max, chosen) = (self.short_list_max, buckets.clone());
+        let (view, list) = blocking(move || {
+            let list = ShortList::collect(&view, &chosen, rand::random(), max)?;
+            Ok((view, list))
+        })
+        .await?;
+        let Some(list) = list else { return self.reconcile(view, buckets).await };
+        let (key, ids) = list.encode();
+        let request = Request::ShortList { buckets: buckets.clone(), key, ids };
+        match self.compared(request).await {
+            Ok(Response::Lacking { there, here }) => {
+                at_most("ids there", here.len(), SHORT_LIST_IDS_MAX)?;
+                let unexpected = SyncError::Unexpected { asked: "ShortList" };
+                let there = ShortId::list(&there).ok_or(unexpected)?;
+                Ok(list.difference(&there, here))
+            }
+            Ok(_) => Err(SyncError::Unexpected { asked: "ShortList" }),
+            // It holds many more, or does not know short lists.
+            Err(SyncError::Refused(_) | SyncError::Request(RequestError::Failed { .. })) => {
+                self.reconcile(view, buckets).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A request of the comparison, counted.
+    async fn compared(&mut self, request: Request) -> Result<Response, SyncError> {
+        self.summary.rounds += 1;
+        self.summary.compared_bytes += codec::encode(&request).len();
+        let response = self.context.request(self.peer, request).await?;
+        self.summary.compared_bytes += codec::encode(&response).len();
+        Ok(response)
+    }
+
     /// Reconciles the ids of `buckets`, or of as many of them as both sides can hold.
     async fn reconcile(
         &mut self,
@@ -134,9 +185,6 @@ impl<S: NetSink> Sync<'_, S> {
     ) -> Result<Difference, SyncError> {
         let view = Arc::new(view);
         let (mut reconciliation, mut response) = loop {
-            if buckets.is_empty() {
-                return Ok(Difference { have: Vec::new(), need: Vec::new() });
-            }
             let (reader, chosen) = (Arc::clone(&view), buckets.clone());
             let begun = blocking(move || {
                 let items = reconcile::collect(&reader, &chosen, SYNC_SESSION_IDS_MAX)?;
@@ -170,20 +218,19 @@ impl<S: NetSink> Sync<'_, S> {
             reconciliation = stepped;
             match next {
                 Some(message) => response = self.exchange(&buckets, message).await?,
-                None => {
-                    return Ok(Difference {
-                        have: reconciliation.have.into_iter().collect(),
-                        need: reconciliation.need.into_iter().collect(),
-                    });
-                }
+                None => return Ok(reconciliation.difference()),
             }
         }
         Err(SyncError::TooManyRounds { rounds: RECONCILE_ROUNDS_MAX })
     }
 
-    async fn exchange(&self, buckets: &[Bucket], message: Vec<u8>) -> Result<Vec<u8>, SyncError> {
+    async fn exchange(
+        &mut self,
+        buckets: &[Bucket],
+        message: Vec<u8>,
+    ) -> Result<Vec<u8>, SyncError> {
         let request = Request::Reconcile { buckets: buckets.to_vec(), message };
-        let Response::Reconcile(response) = self.context.request(self.peer, request).await? else {
+        let Response::Reconcile(response) = self.compared(request).await? else {
             return Err(SyncError::Unexpected { asked: "Reconcile" });
         };
         let max = usize::try_from(RECONCILE_FRAME_BYTES_MAX).unwrap_or(usize::MAX);
@@ -260,7 +307,11 @@ impl<S: NetSink> Sync<'_, S> {
             if !acks.is_empty() {
                 self.context.sink.deliver(NetEvent::Acks { from: self.peer, acks }).await;
             }
-            self.push_all(ids).await?;
+            match self.push_all(ids).await {
+                // There is no room there; others may have some.
+                Err(SyncError::Refused(Refusal::Full | Refusal::OverShare)) => break,
+                pushed => pushed?,
+            }
         }
         Ok(())
     }

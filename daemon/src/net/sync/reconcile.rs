@@ -1,10 +1,10 @@
 //! Set reconciliation by negentropy over the ids of the buckets that differ.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use martlet_protocol::EnvelopeId;
 use martlet_protocol::limits::RECONCILE_FRAME_BYTES_MAX;
-use martlet_protocol::sync::Bucket;
+use martlet_protocol::sync::{Bucket, ShortId};
 use martlet_store::MailboxView;
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
 
@@ -44,10 +44,27 @@ pub(super) fn answer(
 /// The initiator's side of a reconciliation.
 pub(super) struct Reconciliation {
     side: Negentropy<'static, NegentropyStorageVector>,
+    found: Difference,
+}
+
+/// What a comparison found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Difference {
     /// Held here, lacking there.
-    pub(super) have: HashSet<EnvelopeId>,
+    pub(super) have: Vec<EnvelopeId>,
     /// Held there, lacking (live) here.
-    pub(super) need: HashSet<EnvelopeId>,
+    pub(super) need: Vec<EnvelopeId>,
+}
+
+impl Difference {
+    /// Each once.
+    fn sorted(mut self) -> Self {
+        for ids in [&mut self.have, &mut self.need] {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        self
+    }
 }
 
 impl Reconciliation {
@@ -55,17 +72,77 @@ impl Reconciliation {
     pub(super) fn begin(items: NegentropyStorageVector) -> Result<(Self, Vec<u8>), SyncError> {
         let mut side = Negentropy::owned(items, RECONCILE_FRAME_BYTES_MAX)?;
         let message = side.initiate()?;
-        Ok((Self { side, have: HashSet::new(), need: HashSet::new() }, message))
+        Ok((Self { side, found: Difference::default() }, message))
     }
 
     /// Takes the responder's message; returns the next one, or `None` at the end.
     pub(super) fn step(&mut self, message: &[u8]) -> Result<Option<Vec<u8>>, SyncError> {
         let (mut have, mut need) = (Vec::new(), Vec::new());
         let next = self.side.reconcile_with_ids(message, &mut have, &mut need)?;
-        self.have.extend(have.into_iter().map(from_negentropy));
-        self.need.extend(need.into_iter().map(from_negentropy));
+        self.found.have.extend(have.into_iter().map(from_negentropy));
+        self.found.need.extend(need.into_iter().map(from_negentropy));
         Ok(next)
     }
+
+    /// What was found.
+    pub(super) fn difference(self) -> Difference {
+        self.found.sorted()
+    }
+}
+
+/// All live ids of some buckets, found by their short ones.
+pub(super) struct ShortList {
+    key: [u8; 32],
+    ids: HashMap<ShortId, EnvelopeId>,
+}
+
+impl ShortList {
+    /// Those of `buckets`; `None` when there are more than `max`.
+    pub(super) fn collect(
+        view: &MailboxView,
+        buckets: &[Bucket],
+        key: [u8; 32],
+        max: usize,
+    ) -> Result<Option<Self>, SyncError> {
+        let mut ids = HashMap::new();
+        for bucket in buckets {
+            let found = view.bucket_ids(*bucket)?;
+            if ids.len() + found.len() > max {
+                return Ok(None);
+            }
+            ids.extend(found.into_iter().map(|id| (ShortId::of(&key, &id), id)));
+        }
+        Ok(Some(Self { key, ids }))
+    }
+
+    /// Its key and the short ids, ascending, as they are sent.
+    pub(super) fn encode(&self) -> ([u8; 32], Vec<u8>) {
+        let mut short: Vec<ShortId> = self.ids.keys().copied().collect();
+        short.sort_unstable();
+        (self.key, encode(&short))
+    }
+
+    /// The responder's answer: which of `theirs` are not here, and the ids here that are not
+    /// theirs.
+    pub(super) fn compare(mut self, theirs: &[ShortId]) -> (Vec<u8>, Vec<EnvelopeId>) {
+        let mut lacking = Vec::new();
+        for short in theirs {
+            if self.ids.remove(short).is_none() {
+                lacking.push(*short);
+            }
+        }
+        (encode(&lacking), self.ids.into_values().collect())
+    }
+
+    /// The initiator's reading of the answer.
+    pub(super) fn difference(&self, there: &[ShortId], here: Vec<EnvelopeId>) -> Difference {
+        let have = there.iter().filter_map(|short| self.ids.get(short).copied()).collect();
+        Difference { have, need: here }.sorted()
+    }
+}
+
+fn encode(ids: &[ShortId]) -> Vec<u8> {
+    ids.iter().flat_map(|id| id.0).collect()
 }
 
 fn from_negentropy(id: Id) -> EnvelopeId {
@@ -104,8 +181,28 @@ mod tests {
             rounds += 1;
         }
         assert!(rounds < 10, "{rounds} rounds");
-        assert_eq!(initiator.have, (0..1_000).map(id).collect());
-        assert_eq!(initiator.need, (49_000..50_000).map(id).collect());
+        let expected = Difference {
+            have: (0..1_000).map(id).collect(),
+            need: (49_000..50_000).map(id).collect(),
+        };
+        assert_eq!(initiator.difference(), expected.sorted());
+    }
+
+    #[test]
+    fn a_short_list_finds_both_differences_at_once() {
+        let list = |numbers: std::ops::Range<u32>| ShortList {
+            key: [3; 32],
+            ids: numbers.map(id).map(|id| (ShortId::of(&[3; 32], &id), id)).collect(),
+        };
+        let initiator = list(0..900);
+        let (_, sent) = initiator.encode();
+        let (there, here) = list(100..1_000).compare(&ShortId::list(&sent).unwrap());
+        let found = initiator.difference(&ShortId::list(&there).unwrap(), here);
+        let expected =
+            Difference { have: (0..100).map(id).collect(), need: (900..1_000).map(id).collect() };
+        assert_eq!(found, expected.sorted());
+        // What was never in the list is nobody's.
+        assert_eq!(initiator.difference(&[ShortId([7; 6])], Vec::new()), Difference::default());
     }
 
     proptest! {

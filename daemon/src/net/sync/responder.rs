@@ -7,16 +7,17 @@ use libp2p::PeerId;
 use libp2p::request_response::ResponseChannel;
 use martlet_protocol::limits::{
     ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
-    SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_SESSION_IDLE_MAX, SYNC_SESSION_IDS_MAX,
-    SYNC_SESSIONS_MAX, SYNC_SESSIONS_PER_PEER_MAX,
+    SHORT_LIST_IDS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_SESSION_IDLE_MAX,
+    SYNC_SESSION_IDS_MAX, SYNC_SESSIONS_MAX, SYNC_SESSIONS_PER_PEER_MAX,
 };
-use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response};
+use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, ShortId};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour};
 use negentropy::NegentropyStorageVector;
 use tokio::time::Instant;
 
 use super::initiator::live_digests;
-use super::{Context, NetEvent, NetSink, SyncError, ToSwarm, blocking, reconcile};
+use super::reconcile::{self, ShortList};
+use super::{Context, NetEvent, NetSink, SyncError, ToSwarm, blocking};
 use crate::net::shorten;
 
 /// Serves the syncs of all peers.
@@ -91,7 +92,10 @@ impl<S: NetSink> Responder<S> {
         match request {
             Request::Digests(digests) => self.digests(peer, digests).await,
             Request::Reconcile { buckets, message } => self.reconcile(peer, buckets, message).await,
-            Request::Fetch(ids) => self.fetch(ids).await,
+            Request::ShortList { buckets, key, ids } => {
+                self.short_list(&peer, buckets, key, ids).await
+            }
+            Request::Fetch(ids) => self.fetch(peer, ids).await,
             Request::Offer(ids) => self.offer(peer, ids).await,
             Request::Push { envelopes, acks } => self.push(peer, envelopes, acks).await,
             Request::Stored(ids) => self.stored(peer, ids).await,
@@ -152,8 +156,39 @@ impl<S: NetSink> Responder<S> {
         Ok(Response::Reconcile(answer))
     }
 
-    async fn fetch(&self, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
+    async fn short_list(
+        &self,
+        peer: &PeerId,
+        buckets: Vec<Bucket>,
+        key: [u8; 32],
+        ids: Vec<u8>,
+    ) -> Result<Response, Unserved> {
+        at_most(buckets.len(), DIGESTS_MAX)?;
+        at_most(ids.len(), SHORT_LIST_IDS_MAX * ShortId::BYTES)?;
+        let theirs = ShortId::list(&ids).ok_or(Unserved::Fault(Refusal::Invalid))?;
+        if buckets.is_empty() || !buckets.is_sorted_by(|a, b| a < b) {
+            return Err(Unserved::Fault(Refusal::Invalid));
+        }
+        let mailbox = Arc::clone(&self.context.mailbox);
+        let compared = blocking(move || {
+            // So many are still hashed in a few milliseconds.
+            let max = 4 * SHORT_LIST_IDS_MAX;
+            let list = ShortList::collect(&mailbox.view()?, &buckets, key, max)?;
+            Ok(list.map(|list| list.compare(&theirs)))
+        })
+        .await?;
+        match compared {
+            Some((there, here)) if here.len() <= SHORT_LIST_IDS_MAX => {
+                tracing::trace!(peer = %shorten::peer(peer), "compared by a short list");
+                Ok(Response::Lacking { there, here })
+            }
+            Some(_) | None => Err(Unserved::Refused(Refusal::TooLarge)),
+        }
+    }
+
+    async fn fetch(&self, peer: PeerId, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
         at_most(ids.len(), SYNC_IDS_MAX)?;
+        self.lock().end_reconciling(&peer);
         let (envelopes, gone) =
             self.context.read(move |view| view.fetch(&ids, SYNC_BATCH_BYTES_MAX)).await?;
         let sent = &self.context.metrics.envelopes.sent_by_sync;
@@ -163,6 +198,7 @@ impl<S: NetSink> Responder<S> {
 
     async fn offer(&self, peer: PeerId, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
         at_most(ids.len(), SYNC_IDS_MAX)?;
+        self.lock().end_reconciling(&peer);
         let (ids, acks) = self.context.read(move |view| view.lacking(&ids)).await?;
         self.lock().wanted.insert(peer, ids.iter().copied().collect());
         Ok(Response::Wanted { ids, acks })
@@ -250,8 +286,13 @@ impl Sessions {
         }
     }
 
-    fn forget(&mut self, peer: &PeerId) {
+    /// The peer knows what differs: up to 40 MB that it would be in vain to keep.
+    fn end_reconciling(&mut self, peer: &PeerId) {
         self.reconciling.retain(|session| session.peer != *peer);
+    }
+
+    fn forget(&mut self, peer: &PeerId) {
+        self.end_reconciling(peer);
         self.wanted.remove(peer);
     }
 
@@ -269,6 +310,7 @@ impl Unserved {
                 tracing::debug!(peer = %shorten::peer(&peer), %error, "sync request not served");
                 let refusal = match error {
                     SyncError::Full => Refusal::Full,
+                    SyncError::OverShare => Refusal::OverShare,
                     ref error if error.is_fault() => Refusal::Invalid,
                     _ => Refusal::Busy,
                 };

@@ -23,6 +23,15 @@ pub(in crate::net) struct SyncState {
     is_settled: bool,
 }
 
+/// What is known of a sync that begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::net) struct Attempt {
+    /// How many have failed in a row.
+    pub(in crate::net) failures: u32,
+    /// Whether none has succeeded since the peer was connected: then much may differ.
+    pub(in crate::net) is_first: bool,
+}
+
 impl SyncState {
     /// The peer is connected, or one of two connections with it is gone. Of the two, one begins at
     /// once; the other only if it does not.
@@ -57,11 +66,11 @@ impl SyncState {
         self.due.filter(|_| !self.running)
     }
 
-    /// A sync begins; returns how many have failed in a row.
-    pub(in crate::net) fn started(&mut self) -> u32 {
+    /// A sync begins.
+    pub(in crate::net) fn started(&mut self) -> Attempt {
         self.due = None;
         self.running = true;
-        self.failures
+        Attempt { failures: self.failures, is_first: !self.is_settled }
     }
 
     /// It was done.
@@ -128,7 +137,7 @@ mod tests {
         let mut state = SyncState::default();
         let mut wait = RETRY_MIN;
         for failures in 0..40 {
-            assert_eq!(state.started(), failures);
+            assert_eq!(state.started(), Attempt { failures, is_first: true });
             state.failed(true, now);
             assert_eq!(state.next(), Some(now + wait));
             wait = (wait * 2).min(SYNC_INTERVAL);

@@ -103,9 +103,9 @@ impl<S: NetSink> Task<S> {
                 return;
             }
             if let Some(state) = self.peers.get_mut(&peer) {
-                let failures = state.sync.started();
+                let attempt = state.sync.started();
                 self.syncs_running += 1;
-                tokio::spawn(initiator::run(Arc::clone(&self.context), peer, failures));
+                tokio::spawn(initiator::run(Arc::clone(&self.context), peer, attempt));
             }
         }
     }
