@@ -96,7 +96,10 @@ pub(super) fn write(path: &Path, network: &NetworkDescriptor, force: bool) -> Re
         if is_there {
             fs::rename(path, with_end(path, ".old"))?;
         }
-        fs::rename(&new, path)
+        fs::rename(&new, path)?;
+        // The only copy of a new key: on disk, its name as well.
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
     });
     written.map_err(|error| {
         // What is left of it may hold half a key.
