@@ -8,6 +8,7 @@
 //! mdns = true
 //! network = "network.toml"                # a descriptor; default: the built-in network "lan"
 //! mailbox_bytes_max = 1073741824
+//! peer_envelopes_per_minute = 60000
 //! log = "info"
 //! log_format = "text"                     # or "json"
 //! user = true                             # false: a mailbox for others, no identity of its own
@@ -20,7 +21,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use martlet_protocol::limits::{CONFIG_BYTES_MAX, MAILBOX_BYTES_DEFAULT};
+use martlet_protocol::limits::{
+    CONFIG_BYTES_MAX, MAILBOX_BYTES_DEFAULT, PEER_ENVELOPES_PER_MINUTE_DEFAULT,
+};
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +55,8 @@ pub struct Config {
     pub network: NetworkDescriptor,
     /// Bytes of envelopes the mailbox holds at most.
     pub mailbox_bytes_max: u64,
+    /// Envelopes one peer may bring by gossip in a minute.
+    pub peer_envelopes_per_minute: u32,
     /// What is logged.
     pub log: LogFilter,
     /// How it is logged.
@@ -163,6 +168,7 @@ impl Config {
             mdns: Some(self.mdns),
             network: self.network_file.clone(),
             mailbox_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_bytes_max)),
+            peer_envelopes_per_minute: Some(self.peer_envelopes_per_minute),
             log: Some(self.log.clone()),
             log_format: Some(self.log_format),
             user: Some(self.user),
@@ -189,6 +195,9 @@ impl Config {
             mailbox_bytes_max: settings
                 .mailbox_bytes_max
                 .map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get),
+            peer_envelopes_per_minute: settings
+                .peer_envelopes_per_minute
+                .unwrap_or(PEER_ENVELOPES_PER_MINUTE_DEFAULT),
             log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             user: settings.user.unwrap_or(true),

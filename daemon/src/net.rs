@@ -8,9 +8,12 @@ mod behaviour;
 mod clock;
 mod dialer;
 mod gossip;
+mod handshakes;
 mod intake;
 mod listen;
+mod meter;
 mod peers;
+mod rates;
 pub(crate) mod shorten;
 mod sync;
 mod task;
@@ -44,6 +47,8 @@ pub struct NetConfig {
     pub static_peers: Vec<Multiaddr>,
     /// Whether to find peers by mDNS.
     pub mdns: bool,
+    /// The share of a peer: envelopes it may bring by gossip in a minute.
+    pub peer_envelopes_per_minute: u32,
 }
 
 /// Why the network could not be started.
@@ -226,6 +231,11 @@ impl NetHandle {
     /// Connected and known peers, connected ones first.
     pub async fn peers(&self) -> Vec<Peer> {
         self.ask(Command::Peers).await.unwrap_or_default()
+    }
+
+    /// Tells that so many acks `peer` brought don't open what is held here.
+    pub async fn false_acks(&self, peer: PeerId, count: usize) {
+        self.send(Command::FalseAcks(peer, count)).await;
     }
 
     /// Starts to dial; the connection, if it comes about, is seen in [`Self::peers`]. Tried

@@ -150,6 +150,7 @@ impl Parts {
                 .map(|address| address.as_multiaddr().clone())
                 .collect(),
             mdns: config.mdns,
+            peer_envelopes_per_minute: config.peer_envelopes_per_minute,
         };
         let net = net::spawn(net_config, mailbox, engine.clone())?;
         engine.attach_net(net.clone()).await;

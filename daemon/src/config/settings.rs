@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::builder::BoolishValueParser;
-use martlet_protocol::limits::MAILBOX_BYTES_MIN;
-use serde::{Deserialize, Serialize};
+use martlet_protocol::limits::{
+    MAILBOX_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_MAX, PEER_ENVELOPES_PER_MINUTE_MIN,
+};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::address::{DialAddress, ListenAddress};
 use super::{ConfigError, LogFormat};
@@ -60,6 +62,15 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox_bytes_max: Option<MailboxBytes>,
 
+    /// Envelopes that one peer may bring by gossip in a minute; what it brings beyond is neither kept
+    /// nor passed on. All nodes of a network should have about the same [default: 60000]
+    #[arg(long, env = "MARTLET_PEER_ENVELOPES_PER_MINUTE", value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(
+            i64::from(PEER_ENVELOPES_PER_MINUTE_MIN)..=i64::from(PEER_ENVELOPES_PER_MINUTE_MAX)))]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(deserialize_with = "peer_envelopes_per_minute")]
+    pub peer_envelopes_per_minute: Option<u32>,
+
     /// What to log: a level (off, error, warn, info, debug, trace), or TARGET=LEVEL, by commas
     /// [default: info]
     #[arg(long, env = "MARTLET_LOG", value_name = "FILTER")]
@@ -111,6 +122,9 @@ impl Settings {
             mdns: self.mdns.or(below.mdns),
             network: self.network.or(below.network),
             mailbox_bytes_max: self.mailbox_bytes_max.or(below.mailbox_bytes_max),
+            peer_envelopes_per_minute: self
+                .peer_envelopes_per_minute
+                .or(below.peer_envelopes_per_minute),
             log: self.log.or(below.log),
             log_format: self.log_format.or(below.log_format),
             user: self.user.or(below.user),
@@ -176,4 +190,15 @@ impl FromStr for MailboxBytes {
             Err(_) => Err(MailboxBytesError::NotANumber { text: text.into() }),
         }
     }
+}
+
+/// A peer's share, within its bounds.
+fn peer_envelopes_per_minute<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let (min, max) = (PEER_ENVELOPES_PER_MINUTE_MIN, PEER_ENVELOPES_PER_MINUTE_MAX);
+    let count = u32::deserialize(from)?;
+    if !(min..=max).contains(&count) {
+        let reason = format!("{count} envelopes a minute; give {min} to {max}");
+        return Err(serde::de::Error::custom(reason));
+    }
+    Ok(Some(count))
 }

@@ -10,9 +10,6 @@ use super::Engine;
 use super::turn::Turn;
 use crate::net::{Received, Stored};
 
-/// Acks kept for one envelope that isn't here yet: one for each slot.
-const ORPHAN_ACKS_PER_ENVELOPE_MAX: usize = 8;
-
 impl Engine {
     pub(super) fn take_envelopes(
         &mut self,
@@ -48,28 +45,26 @@ impl Engine {
             if let Some(user) = &mut self.user {
                 user.look_at(turn, arrival, id, envelope, header)?;
             }
-            for ack in self.orphan_acks.pop(id).unwrap_or_default() {
-                self.take_ack(turn, ack)?;
+            for (from, ack) in self.orphan_acks.take(id) {
+                self.take_ack(turn, from, ack)?;
             }
         }
         Ok(inserted)
     }
 
-    pub(super) fn take_ack(&mut self, turn: &mut Turn<'_>, ack: Ack) -> Result<(), StoreError> {
+    pub(super) fn take_ack(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: PeerId,
+        ack: Ack,
+    ) -> Result<(), StoreError> {
         if let Some(user) = &mut self.user {
             user.note_ack(turn, &ack)?;
         }
         match turn.mailbox_mut().acknowledge(&ack)? {
-            Acknowledged::NoEnvelope => {
-                let acks = self.orphan_acks.get_or_insert_mut(ack.envelope, Vec::new);
-                if acks.len() < ORPHAN_ACKS_PER_ENVELOPE_MAX && !acks.contains(&ack) {
-                    acks.push(ack);
-                }
-            }
-            Acknowledged::Accepted
-            | Acknowledged::Purged
-            | Acknowledged::Invalid
-            | Acknowledged::Known => {}
+            Acknowledged::NoEnvelope => self.orphan_acks.add(from, ack),
+            Acknowledged::Invalid => *turn.effects.false_acks.entry(from).or_default() += 1,
+            Acknowledged::Accepted | Acknowledged::Purged | Acknowledged::Known => {}
         }
         Ok(())
     }

@@ -1,5 +1,8 @@
 //! One batch: its time, its randomness, its transactions, and the effects it will have.
 
+use std::collections::HashMap;
+
+use libp2p::PeerId;
 use martlet_protocol::control::{Event, Problem};
 use martlet_protocol::{Ack, Envelope, UnixMillis};
 use martlet_store::{MailboxTxn, StoreError, VaultTxn};
@@ -30,6 +33,8 @@ pub struct Effects {
     /// Answers to commands.
     pub(super) replies: Vec<Reply>,
     pub(super) stored: StoredFor,
+    /// Peers whose acks don't open what is held here, and how many.
+    pub(super) false_acks: HashMap<PeerId, usize>,
     /// Who waits for envelopes to be on disk, and whether some were refused.
     pub(super) stored_replies: Vec<(oneshot::Sender<Stored>, bool)>,
 }

@@ -4,10 +4,13 @@ use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{Swarm, connection_limits, identify, mdns, ping, request_response, swarm};
 use martlet_protocol::limits::{
-    CONNECTION_IDLE_MAX, CONNECTIONS_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX,
-    MDNS_QUERY_INTERVAL, MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
+    CONNECTION_IDLE_MAX, CONNECTIONS_INBOUND_MAX, CONNECTIONS_MAX, CONNECTIONS_PENDING_MAX,
+    CONNECTIONS_PER_PEER_MAX, MDNS_QUERY_INTERVAL, MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
 };
 
+use super::handshakes::Handshakes;
+use super::meter::Metered;
+use super::rates::NodeRates;
 use super::sync::codec::SyncCodec;
 use super::{NetConfig, NetError, gossip, sync, transport};
 
@@ -15,9 +18,10 @@ use super::{NetConfig, NetError, gossip, sync, transport};
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
+    handshakes: Handshakes,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
-    pub(super) gossip: gossip::Gossip,
+    pub(super) gossip: Metered<gossip::Gossip>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
     mdns: Toggle<mdns::tokio::Behaviour>,
 }
@@ -32,12 +36,14 @@ pub(super) fn swarm(
     config: &NetConfig,
     transport: transport::Boxed,
     topics: &gossip::Topics,
+    rates: &NodeRates,
 ) -> Result<Swarm<Behaviour>, NetError> {
     let peer_id = config.keypair.public().to_peer_id();
     let limits = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(CONNECTIONS_PENDING_MAX))
         .with_max_pending_outgoing(Some(CONNECTIONS_PENDING_MAX))
         .with_max_established(Some(CONNECTIONS_MAX))
+        .with_max_established_incoming(Some(CONNECTIONS_INBOUND_MAX))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
     let identify =
         identify::Config::new(identify_protocol(&config.network.name), config.keypair.public())
@@ -45,11 +51,12 @@ pub(super) fn swarm(
             .with_push_listen_addr_updates(true);
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
+        handshakes: Handshakes::default(),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
         ),
-        gossip: gossip::behaviour(&config.network, topics)?,
+        gossip: Metered::new(gossip::behaviour(&config.network, topics)?, rates.frames()),
         sync: sync::behaviour(&config.network)?,
         mdns: discovery(config.mdns, peer_id).into(),
     };

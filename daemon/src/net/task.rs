@@ -26,6 +26,7 @@ use super::dialer::{Dialer, Origin};
 use super::gossip::Topics;
 use super::intake::Intake;
 use super::peers::{self, Peers};
+use super::rates::NodeRates;
 use super::sync::responder::Responder;
 use super::sync::{self, Context, RequestError, ToSwarm, initiator};
 use super::{Clock, NetConfig, NetError, NetSink, listen, shorten, transport};
@@ -47,6 +48,8 @@ pub(super) enum Command {
     PublishAcks(Vec<Ack>),
     /// Tell a peer that what it brought is on disk.
     Stored(PeerId, Vec<EnvelopeId>),
+    /// Acks of a peer's were false.
+    FalseAcks(PeerId, usize),
     /// List peers.
     Peers(oneshot::Sender<Vec<Peer>>),
     /// Dial an address.
@@ -67,7 +70,8 @@ pub(super) fn start<S: NetSink>(
     commands: mpsc::Receiver<Command>,
 ) -> Result<(), NetError> {
     let topics = Topics::new(&config.network);
-    let mut swarm = behaviour::swarm(&config, transport, &topics)?;
+    let rates = NodeRates::new(config.peer_envelopes_per_minute);
+    let mut swarm = behaviour::swarm(&config, transport, &topics, &rates)?;
     let local = *swarm.local_peer_id();
     let mut dialer = Dialer::new(local);
     for address in &config.static_peers {
@@ -91,7 +95,7 @@ pub(super) fn start<S: NetSink>(
     let task = Task {
         local,
         identify_protocol: behaviour::identify_protocol(&config.network.name),
-        intake: Intake::new(config.network, topics.clone(), clock, sink),
+        intake: Intake::new(config.network, rates, topics.clone(), clock, sink),
         responder: Arc::new(Responder::new(Arc::clone(&context))),
         outgoing: Outgoing::new(topics),
         requests: HashMap::new(),
@@ -202,6 +206,10 @@ impl<S: NetSink> Task<S> {
                     }
                     None => Timers::Same,
                 }
+            }
+            Command::FalseAcks(peer, count) => {
+                self.intake.count_false_acks(peer, count);
+                Timers::Same
             }
             Command::Peers(reply) => {
                 // Whoever asked may have gone.

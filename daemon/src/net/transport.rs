@@ -6,7 +6,7 @@ use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport as _, core, dns, noise, quic, tcp, yamux};
-use martlet_protocol::limits::CONNECT_TIMEOUT;
+use martlet_protocol::limits::{CONNECT_TIMEOUT, STREAMS_PER_CONNECTION_MAX};
 
 use super::NetError;
 
@@ -31,12 +31,17 @@ pub fn system(keypair: &Keypair) -> Result<Boxed, NetError> {
 fn sockets(keypair: &Keypair) -> Result<Boxed, NetError> {
     let noise =
         noise::Config::new(keypair).map_err(|error| NetError::Key { reason: error.to_string() })?;
+    let mut yamux = yamux::Config::default();
+    yamux.set_max_num_streams(STREAMS_PER_CONNECTION_MAX);
+    let mut quic = quic::Config::new(keypair);
+    quic.max_concurrent_stream_limit =
+        u32::try_from(STREAMS_PER_CONNECTION_MAX / 2).unwrap_or(u32::MAX);
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(yamux::Config::default())
+        .multiplex(yamux)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let quic = quic::tokio::Transport::new(quic::Config::new(keypair))
+    let quic = quic::tokio::Transport::new(quic)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     Ok(quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed())
 }

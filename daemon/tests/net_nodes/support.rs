@@ -8,7 +8,7 @@ use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use martlet_protocol::control::Peer;
-use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
+use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_DEFAULT};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, Shard, UnixMillis,
@@ -89,6 +89,7 @@ impl Setup {
             listen: self.listen,
             static_peers: self.static_peers,
             mdns: false,
+            peer_envelopes_per_minute: PEER_ENVELOPES_PER_MINUTE_DEFAULT,
         };
         let net = net::spawn(config, Arc::clone(&mailbox), Sink { events }).unwrap();
         let engine = Engine {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::super::behaviour::BehaviourEvent;
 use super::super::gossip;
 use super::super::intake::Verdict;
+use super::super::meter::MeteredEvent;
 use super::super::sync::RequestError;
 use super::super::{NetSink, shorten};
 use super::{Task, Timers};
@@ -68,7 +69,11 @@ impl<S: NetSink> Task<S> {
 
     fn on_behaviour_event(&mut self, event: BehaviourEvent) -> Timers {
         match event {
-            BehaviourEvent::Gossip(event) => self.on_gossip(event),
+            BehaviourEvent::Gossip(MeteredEvent::Inner(event)) => self.on_gossip(event),
+            BehaviourEvent::Gossip(MeteredEvent::Excess(peer)) => {
+                self.count_excess(peer);
+                Timers::Changed
+            }
             BehaviourEvent::Sync(event) => self.on_sync(event),
             BehaviourEvent::Ping(event) => {
                 self.on_ping(event);
@@ -112,6 +117,16 @@ impl<S: NetSink> Task<S> {
                 );
                 match verdict {
                     Verdict::Accept | Verdict::Ignore | Verdict::Reject => Timers::Same,
+                    Verdict::OverShare => {
+                        if let Some(state) = self.peers.get_mut(&propagation_source) {
+                            state.sync.over_share(Instant::now());
+                        }
+                        Timers::Changed
+                    }
+                    Verdict::Excess => {
+                        self.count_excess(propagation_source);
+                        Timers::Changed
+                    }
                     Verdict::Shed => {
                         self.note_gap(propagation_source);
                         Timers::Changed
@@ -184,7 +199,7 @@ impl<S: NetSink> Task<S> {
         channel: ResponseChannel<Response>,
     ) -> Timers {
         let Some(state) = self.peers.get_mut(&peer) else { return Timers::Same };
-        if state.serving >= SYNC_REQUESTS_PER_PEER_MAX {
+        if state.serving >= SYNC_REQUESTS_PER_PEER_MAX || !self.intake.takes_request(peer) {
             let busy = Response::Refused(Refusal::Busy);
             if self.swarm.behaviour_mut().sync.send_response(channel, busy).is_err() {
                 tracing::debug!(peer = %shorten::peer(&peer), "too late to refuse");
@@ -283,6 +298,12 @@ impl<S: NetSink> Task<S> {
         if self.intake.count_invalid(peer) == Verdict::RejectAndCut {
             self.cut_off(peer);
         }
+    }
+
+    /// Counts more than any honest peer sends.
+    pub(super) fn count_excess(&mut self, peer: PeerId) {
+        tracing::info!(peer = %shorten::peer(&peer), "cut off: it sends more than honest peers do");
+        self.refuse(peer);
     }
 
     fn cut_off(&mut self, peer: PeerId) {
