@@ -151,8 +151,8 @@ pub const SYNC_OUTGOING_MAX: usize = 4;
 /// How long the peer with the larger id waits, once connected, for the other to start the sync.
 pub const SYNC_FALLBACK_DELAY: Duration = Duration::from_secs(2);
 /// How long after envelopes of an honest peer went over a share it is synced with: not at once, for a
-/// flood may be passing.
-pub const SYNC_OVER_SHARE_DELAY: Duration = Duration::from_secs(10);
+/// flood is passing; soon, for its messages may be among it.
+pub const SYNC_OVER_SHARE_DELAY: Duration = Duration::from_secs(2);
 /// When the sync on connecting is repeated: what was on its way to disk during it is then seen.
 pub const SYNC_SETTLE_DELAY: Duration = Duration::from_secs(3);
 /// How long after a known gap (gossip dropped or shed) the peer is synced with: the rest of a

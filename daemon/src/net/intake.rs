@@ -137,6 +137,14 @@ impl Intake {
         }
     }
 
+    /// A peer is connected. What it has brought lately under the same name still counts.
+    pub(super) fn connected(&mut self, peer: PeerId, dialled_here: bool) {
+        if dialled_here && !self.shares.contains_key(&peer) {
+            let rates = self.rates.peer(true);
+            self.share(peer).rates = rates;
+        }
+    }
+
     /// Counts something that no honest peer sends.
     pub(super) fn count_invalid(&mut self, from: PeerId) -> Verdict {
         let share = self.share(from);
@@ -295,7 +303,7 @@ impl Intake {
             }
         }
         let rates = &self.rates;
-        let share = self.shares.entry(peer).or_insert_with(|| Share::new(rates.peer(), now));
+        let share = self.shares.entry(peer).or_insert_with(|| Share::new(rates.peer(false), now));
         share.used = now;
         if now.duration_since(share.since) >= MINUTE {
             share.since = now;
@@ -505,6 +513,7 @@ mod tests {
         let share = PEER_ENVELOPES_PER_MINUTE_MIN;
         let (mut intake, _gate, network) = intake_with(share);
         let (greedy, modest) = (PeerId::random(), PeerId::random());
+        intake.connected(greedy, true);
         let latest = ExpiryHour::latest(NOW);
         let mut bring = |from, numbers: std::ops::Range<u32>| {
             let verdicts = numbers
@@ -518,6 +527,22 @@ mod tests {
         assert_eq!(bring(greedy, 0..1), Some(Verdict::Excess));
         tokio::time::advance(MINUTE).await;
         assert_eq!(bring(greedy, 0..1), Some(Verdict::Accept));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_dialled_has_less_and_who_comes_back_no_more() {
+        let share = PEER_ENVELOPES_PER_MINUTE_MIN;
+        let (mut intake, _gate, network) = intake_with(share);
+        let latest = ExpiryHour::latest(NOW);
+        let from = PeerId::random();
+        intake.connected(from, false);
+        for number in 0..share * 3 / 4 {
+            let next = envelope(&network, 0, latest, number);
+            assert_eq!(offer(&mut intake, from, 0, &next), Verdict::Accept);
+        }
+        intake.connected(from, true);
+        let next = envelope(&network, 0, latest, share);
+        assert_eq!(offer(&mut intake, from, 0, &next), Verdict::OverShare);
     }
 
     #[tokio::test(start_paused = true)]
@@ -563,6 +588,7 @@ mod tests {
         let share = PEER_ENVELOPES_PER_MINUTE_MIN;
         let (mut intake, _gate, _) = intake_with(share);
         let from = PeerId::random();
+        intake.connected(from, true);
         let topic = intake.topics.acks().clone();
         let ack = Ack { envelope: EnvelopeId([1; 32]), slot: 0, secret: AckSecret([2; 16]) };
         let acks = codec::encode(&vec![ack; (share * ACKS_PER_ENVELOPE / 4) as usize]);

@@ -5,14 +5,17 @@
 //!
 //! | | a minute | past it |
 //! | --- | --- | --- |
-//! | a peer's share | `S` | ignored: neither kept nor passed on |
+//! | the share of a peer dialled from here | `S` | ignored: neither kept nor passed on |
+//! | of one that dialled this node | `3/4 S` | ignored |
 //! | reserved for each peer | `S / 48` | taken from the pool |
 //! | the pool of all peers | `S` | ignored |
 //! | so a node takes, and passes on | `2 S` | |
 //! | what no honest peer brings: twice that | `4 S` | the peer is cut off |
 //!
 //! So peers that flood, however many, can use up the pool but not the others' reserve; and a node that
-//! passes on a flood is never cut off for it, since all honest nodes pass on `2 S` at most.
+//! passes on a flood is never cut off for it, since all honest nodes pass on `2 S` at most. Strangers dial;
+//! so who dialled has less than the node can pass on to those who dialled it, and what one of them floods
+//! leaves room for the others' messages on the next link too.
 //! An envelope counts also by its bytes, at [`ENVELOPE_BYTES_MEAN`] for each; an ack as half an envelope.
 //! Each of these may be used at once after a quiet minute.
 
@@ -125,9 +128,10 @@ impl NodeRates {
     }
 
     /// The rates of a new peer.
-    pub(super) fn peer(&self) -> PeerRates {
+    pub(super) fn peer(&self, dialled_here: bool) -> PeerRates {
+        let share = if dialled_here { self.share } else { self.share - self.share / 4 };
         PeerRates {
-            share: Allowance::of(self.share),
+            share: Allowance::of(share),
             reserved: Allowance::of(self.share / CONNECTIONS_MAX),
             ceiling: Allowance::of(self.ceiling()),
             requests: Limiter::per_minute(SYNC_REQUESTS_PER_PEER_PER_MINUTE_MAX),
@@ -140,10 +144,10 @@ impl NodeRates {
         self.share.saturating_mul(4)
     }
 
-    /// Gossip frames that no honest peer sends in a minute: each message alone, with as many acks'
-    /// and control messages' frames.
+    /// Gossip frames that no honest peer sends in a minute: each message alone, and as many with acks
+    /// and control messages.
     pub(super) fn frames(&self) -> u32 {
-        self.ceiling().saturating_mul(2)
+        self.ceiling()
     }
 
     /// Whether the node takes what `peer` brings, and passes it on.
@@ -202,7 +206,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_is_within_its_share_then_honest_then_neither() {
-        let peer = NodeRates::new(SHARE).peer();
+        let peer = NodeRates::new(SHARE).peer(true);
         assert_eq!(bring(&peer, SHARE), Within::Share);
         assert_eq!(bring(&peer, 1), Within::Honest);
         assert_eq!(bring(&peer, 3 * SHARE - 1), Within::Honest);
@@ -213,10 +217,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_one_that_dialled_floods_fits_the_next_link_with_room_to_spare() {
+        let (first, next) = (NodeRates::new(SHARE), NodeRates::new(SHARE));
+        let load = Load::Envelope { bytes: 700 };
+        let (stranger, honest) = (first.peer(false), first.peer(false));
+        let dialled = next.peer(true);
+        let passes = |rates: &NodeRates, from: &PeerRates| {
+            from.brings(load) == Within::Share && rates.takes(from, load)
+        };
+        let flood = (0..10 * SHARE).filter(|_| passes(&first, &stranger)).count();
+        assert_eq!(flood, (SHARE - SHARE / 4) as usize);
+        assert!((0..flood).all(|_| passes(&next, &dialled)));
+        for _ in 0..SHARE / 4 {
+            assert!(passes(&first, &honest) && passes(&next, &dialled));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_floods_leaves_the_others_their_reserve() {
         let node = NodeRates::new(SHARE);
         let load = Load::Envelope { bytes: 700 };
-        let (greedy, modest) = (node.peer(), node.peer());
+        let (greedy, modest) = (node.peer(true), node.peer(true));
         let taken = (0..10 * SHARE).filter(|_| node.takes(&greedy, load)).count();
         assert_eq!(taken, (SHARE + SHARE / CONNECTIONS_MAX) as usize);
         let taken = (0..SHARE).filter(|_| node.takes(&modest, load)).count();
@@ -225,7 +246,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn large_envelopes_count_by_their_bytes_and_acks_by_number() {
-        let peer = NodeRates::new(SHARE).peer();
+        let peer = NodeRates::new(SHARE).peer(true);
         let large = Load::Envelope { bytes: 40_960 };
         let within = (0..SHARE).filter(|_| peer.brings(large) == Within::Share).count();
         assert_eq!(within, (SHARE / 10) as usize);

@@ -264,6 +264,7 @@ impl<S: NetSink> Task<S> {
         if !is_first {
             return;
         }
+        self.intake.connected(peer, endpoint.is_dialer());
         let direction = if endpoint.is_dialer() { "out" } else { "in" };
         let address = shorten::address(endpoint.get_remote_address());
         tracing::info!(peer = %shorten::peer(&peer), %address, direction, "connected");
