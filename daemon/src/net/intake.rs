@@ -137,12 +137,14 @@ impl Intake {
         }
     }
 
-    /// A peer is connected. What it has brought lately under the same name still counts.
-    pub(super) fn connected(&mut self, peer: PeerId, dialled_here: bool) {
+    /// A peer is connected. What it has brought lately under the same name still counts. Returns
+    /// false when the peer has dialled more often than honest ones do.
+    pub(super) fn connected(&mut self, peer: PeerId, dialled_here: bool) -> bool {
         if dialled_here && !self.shares.contains_key(&peer) {
             let rates = self.rates.peer(true);
             self.share(peer).rates = rates;
         }
+        dialled_here || self.share(peer).rates.takes_connection()
     }
 
     /// Counts something that no honest peer sends.

@@ -27,8 +27,8 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use martlet_protocol::limits::{
-    ACKS_PER_ENVELOPE, CONNECTIONS_MAX, ENVELOPE_BYTES_MEAN, FALSE_ACKS_PER_PEER_PER_MINUTE_MAX,
-    SYNC_REQUESTS_PER_PEER_PER_MINUTE_MAX,
+    ACKS_PER_ENVELOPE, CONNECTIONS_MAX, CONNECTIONS_PER_PEER_PER_MINUTE_MAX, ENVELOPE_BYTES_MEAN,
+    FALSE_ACKS_PER_PEER_PER_MINUTE_MAX, SYNC_REQUESTS_PER_PEER_PER_MINUTE_MAX,
 };
 use tokio::time::Instant;
 
@@ -53,6 +53,7 @@ pub(super) struct PeerRates {
     reserved: Allowance,
     ceiling: Allowance,
     requests: Limiter,
+    connections: Limiter,
     false_acks: Limiter,
 }
 
@@ -135,6 +136,7 @@ impl NodeRates {
             reserved: Allowance::of(self.share / CONNECTIONS_MAX),
             ceiling: Allowance::of(self.ceiling()),
             requests: Limiter::per_minute(SYNC_REQUESTS_PER_PEER_PER_MINUTE_MAX),
+            connections: Limiter::per_minute(CONNECTIONS_PER_PEER_PER_MINUTE_MAX),
             false_acks: Limiter::per_minute(FALSE_ACKS_PER_PEER_PER_MINUTE_MAX),
         }
     }
@@ -171,6 +173,11 @@ impl PeerRates {
     /// Whether one more sync request of its is served.
     pub(super) fn takes_request(&self) -> bool {
         self.requests.takes(1)
+    }
+
+    /// Counts a connection that it dialled; whether that is not too many.
+    pub(super) fn takes_connection(&self) -> bool {
+        self.connections.takes(1)
     }
 
     /// Counts acks of its that were false; whether they are few enough to come by mistake.

@@ -14,7 +14,9 @@ use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
 use martlet_protocol::control::Peer;
-use martlet_protocol::limits::{ACK_DELAY, NET_QUEUE_MAX, PUBLISH_BACKLOG_MAX};
+use martlet_protocol::limits::{
+    ACK_DELAY, NET_QUEUE_MAX, PEER_LOG_LINES_PER_MINUTE_MAX, PUBLISH_BACKLOG_MAX,
+};
 use martlet_protocol::sync::{Request, Response};
 use martlet_protocol::{Ack, Envelope, EnvelopeId};
 use martlet_store::Mailbox;
@@ -26,7 +28,7 @@ use super::dialer::{Dialer, Origin};
 use super::gossip::Topics;
 use super::intake::Intake;
 use super::peers::{self, Peers};
-use super::rates::NodeRates;
+use super::rates::{Limiter, NodeRates};
 use super::sync::responder::Responder;
 use super::sync::{self, Context, RequestError, ToSwarm, initiator};
 use super::{Clock, NetConfig, NetError, NetSink, listen, shorten, transport};
@@ -102,6 +104,7 @@ pub(super) fn start<S: NetSink>(
         peers: Peers::new(local),
         refused: HashMap::new(),
         syncs_running: 0,
+        lines: Limiter::per_minute(PEER_LOG_LINES_PER_MINUTE_MAX),
         next_turn: Instant::now() + turn_wait(),
         context,
         dialer,
@@ -127,6 +130,8 @@ struct Task<S: NetSink> {
     /// Peers that were cut off, until when.
     refused: HashMap<PeerId, Instant>,
     syncs_running: usize,
+    /// Lines of the log that strangers cause.
+    lines: Limiter,
     /// When a random peer is synced with.
     next_turn: Instant,
 }

@@ -34,8 +34,6 @@ pub(super) struct Arena {
     /// Connected to the mailbox node.
     pub(super) bystander: RawPeer,
     pub(super) network: NetworkDescriptor,
-    /// The share of a peer at these daemons, envelopes a minute.
-    pub(super) share: u32,
 }
 
 /// The most that any of the daemons used.
@@ -86,7 +84,7 @@ impl Arena {
             let first = from.send(to.name(), "first").await?;
             from.wait_state(&first.id, Delivery::Delivered, STEP_MAX).await?;
         }
-        Ok(Self { mailbox, alice, bob, bystander, network, share })
+        Ok(Self { mailbox, alice, bob, bystander, network })
     }
 
     /// Alice and Bob write to each other for as long as `during` runs; returns what that returned,

@@ -4,8 +4,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
-use martlet_protocol::limits::{ACKS_PER_BATCH_MAX, RECONCILE_ROUNDS_MAX, SYNC_IDS_MAX};
-use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint, Request};
+use martlet_protocol::control::PeerList;
+use martlet_protocol::limits::{
+    ACKS_PER_BATCH_MAX, RECONCILE_ROUNDS_MAX, SYNC_IDS_MAX, SYNC_RESPONSE_BYTES_MAX,
+};
+use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint, Request, Response};
 use martlet_protocol::{Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard, codec};
 
 use super::link::is_ended;
@@ -73,7 +76,10 @@ pub(super) async fn press(attack: Attack, siege: &mut Siege<'_>) -> Result<Fate,
         }
         Attack::ForgedAcks => forged_acks(siege).await,
         Attack::ClaimedTags => claimed_tags(siege, &topic).await,
-        Attack::Reinjected => reinjected(siege, &topic).await,
+        Attack::Reinjected => {
+            let taken = reinjected(siege, &topic).await;
+            return Ok(Fate::new(siege.cut(), siege.sent, taken, 1, 1));
+        }
         Attack::Sybils => {
             identities = SYBILS;
             connected = sybils(siege).await;
@@ -84,7 +90,7 @@ pub(super) async fn press(attack: Attack, siege: &mut Siege<'_>) -> Result<Fate,
             arena.held().await?.saturating_sub(held_before)
         }
         Attack::ForgedAcks => passed_on_acks(siege, heard_before),
-        Attack::Reinjected | Attack::Replay => {
+        Attack::Replay => {
             let past: HashSet<EnvelopeId> =
                 envelopes(&siege.past, &arena.network.name).iter().map(Envelope::id).collect();
             let (heard, _) = siege.heard_envelopes(heard_before);
@@ -96,6 +102,7 @@ pub(super) async fn press(attack: Attack, siege: &mut Siege<'_>) -> Result<Fate,
         | Attack::LyingSync
         | Attack::ManyStreams
         | Attack::StalledStreams
+        | Attack::Reinjected
         | Attack::FloodControl => 0,
     };
     Ok(Fate::new(siege.cut(), siege.sent, taken, identities, connected))
@@ -311,43 +318,74 @@ async fn claimed_tags(siege: &mut Siege<'_>, topic: &str) {
         .await;
 }
 
-/// By gossip, and by offering it in a sync.
-async fn reinjected(siege: &mut Siege<'_>, topic: &str) {
+/// By gossip, and by offering it in a sync. Returns how many of them are held again.
+async fn reinjected(siege: &mut Siege<'_>, topic: &str) -> u64 {
     let past = envelopes(&siege.past, &siege.arena.network.name);
-    let protocol = format!("/martlet/{}/sync/1", siege.arena.network.name);
     let ids: Vec<EnvelopeId> = past.iter().map(Envelope::id).take(SYNC_IDS_MAX).collect();
-    for request in [
-        Request::Offer(ids),
-        Request::Push { envelopes: past.iter().take(100).cloned().collect(), acks: Vec::new() },
-    ] {
-        let Some(link) = siege.link(false).await else { return };
-        let Ok(mut stream) = link.speak(&protocol).await else { continue };
-        let asking = async {
-            write(&mut stream, &codec::encode(&request)).await?;
-            stream.close().await?;
-            stream.read_to_end(&mut Vec::new()).await
-        };
-        let _ = tokio::time::timeout(ANSWER_MAX, asking).await;
+    // Bundles are held for days: what is not held any more was purged.
+    let mut checker = siege.twin();
+    let Some(Response::Envelopes { gone, .. }) = ask(&mut checker, &Request::Fetch(ids)).await
+    else {
+        return u64::MAX;
+    };
+    let purged: Vec<Envelope> =
+        past.into_iter().filter(|envelope| gone.contains(&envelope.id())).collect();
+    let push = Request::Push { envelopes: purged.clone(), acks: Vec::new() };
+    for request in [Request::Offer(gone.clone()), push] {
+        // Refused or not: what counts is what is held in the end.
+        let _ = ask(siege, &request).await;
         siege.sent += 1;
     }
-    let mut next = past.iter().cycle();
+    let mut next = purged.iter().cycle();
     siege.flood(20, |_| Some((frames::publish(topic, &[next.next()?.encode()]), 1))).await;
+    match ask(&mut checker, &Request::Fetch(gone)).await {
+        Some(Response::Envelopes { envelopes, .. }) => {
+            u64::try_from(envelopes.len()).unwrap_or(u64::MAX)
+        }
+        _ => u64::MAX,
+    }
+}
+
+/// Asks by the sync protocol.
+async fn ask(siege: &mut Siege<'_>, request: &Request) -> Option<Response> {
+    let protocol = format!("/martlet/{}/sync/1", siege.arena.network.name);
+    let link = siege.any_link().await?;
+    let mut stream = link.speak(&protocol).await.ok()?;
+    let asking = async {
+        write(&mut stream, &codec::encode(request)).await?;
+        stream.close().await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.map(|_| answer)
+    };
+    let answer = tokio::time::timeout(ANSWER_MAX, asking).await.ok()?.ok()?;
+    // Before it come the two lines of multistream-select.
+    let skipped = 2 + "/multistream/1.0.0".len() + 2 + protocol.len();
+    codec::decode(answer.get(skipped..)?, SYNC_RESPONSE_BYTES_MAX).ok()
 }
 
 /// Returns how many of them were connected at once.
 async fn sybils(siege: &mut Siege<'_>) -> u32 {
     let mut peers: Vec<Siege<'_>> = (0..SYBILS).map(|_| siege.twin()).collect();
-    let connected = std::sync::atomic::AtomicU32::new(0);
-    let most = std::sync::atomic::AtomicU32::new(0);
-    let order = std::sync::atomic::Ordering::Relaxed;
-    let floods = peers.iter_mut().map(|peer| async {
-        if peer.link(false).await.is_some() {
-            most.fetch_max(connected.fetch_add(1, order) + 1, order);
-            flood_valid(peer, SYBILS).await;
-            connected.fetch_sub(1, order);
+    let mut most = 0;
+    {
+        let floods = peers.iter_mut().map(|peer| flood_valid(peer, SYBILS));
+        let mut floods = std::pin::pin!(futures::future::join_all(floods));
+        let mailbox = siege.arena.mailbox.client();
+        loop {
+            tokio::select! {
+                _ = &mut floods => break,
+                () = tokio::time::sleep(PAUSE * 10) => {
+                    // As the daemon counts: a connection that is refused looks open for a moment.
+                    let list: Result<PeerList, _> = mailbox.get("/v1/peers").await;
+                    let peers = list.map(|list| list.peers).unwrap_or_default();
+                    let connected = peers.iter().filter(|peer| peer.connected).count();
+                    // Alice, Bob and the bystander are not the attacker's.
+                    let names = connected.saturating_sub(3);
+                    most = most.max(u32::try_from(names).unwrap_or(u32::MAX));
+                }
+            }
         }
-    });
-    futures::future::join_all(floods).await;
+    }
     siege.sent = peers.iter().map(|peer| peer.sent).sum();
-    most.into_inner()
+    most
 }

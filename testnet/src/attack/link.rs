@@ -178,7 +178,7 @@ async fn drive(
     .await;
 }
 
-/// Answers pings; takes no other protocol but sync, to lie.
+/// Answers pings and hears gossip; takes no other protocol but sync, to lie.
 async fn answer(stream: SubstreamBox, lies: bool) {
     // What ends it is of no interest.
     let _ = try_answer(stream, lies).await;
@@ -198,6 +198,14 @@ async fn try_answer(mut stream: SubstreamBox, lies: bool) -> io::Result<()> {
                 stream.write_all(&ping).await?;
                 stream.flush().await?;
             }
+        }
+        if asked.starts_with("/meshsub/") {
+            // Whoever takes none is not listened to either.
+            stream.write_all(&line(&asked)).await?;
+            stream.flush().await?;
+            let mut gossip = vec![0; 64 * 1024];
+            while stream.read(&mut gossip).await? > 0 {}
+            return Ok(());
         }
         if lies && asked.ends_with("/sync/1") {
             stream.write_all(&line(&asked)).await?;

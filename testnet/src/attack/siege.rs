@@ -115,6 +115,14 @@ impl<'a> Siege<'a> {
         self.link.clone()
     }
 
+    /// A connection, whatever the time.
+    pub(super) async fn any_link(&mut self) -> Option<Link> {
+        if !self.link.as_ref().is_some_and(Link::is_open) {
+            self.link = Link::dial(&self.keypair, &self.address, false).await.ok();
+        }
+        self.link.clone()
+    }
+
     /// Notes an end of the connection that was not noted yet.
     pub(super) fn cut(&mut self) -> Cut {
         if self.link.as_ref().is_some_and(|link| !link.is_open()) {

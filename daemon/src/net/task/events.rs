@@ -264,10 +264,17 @@ impl<S: NetSink> Task<S> {
         if !is_first {
             return;
         }
-        self.intake.connected(peer, endpoint.is_dialer());
+        if !self.intake.connected(peer, endpoint.is_dialer()) {
+            self.count_excess(peer);
+            return;
+        }
         let direction = if endpoint.is_dialer() { "out" } else { "in" };
         let address = shorten::address(endpoint.get_remote_address());
-        tracing::info!(peer = %shorten::peer(&peer), %address, direction, "connected");
+        if endpoint.is_dialer() || self.lines.takes(1) {
+            tracing::info!(peer = %shorten::peer(&peer), %address, direction, "connected");
+        } else {
+            tracing::debug!(peer = %shorten::peer(&peer), %address, direction, "connected");
+        }
         let begins = self.local < peer;
         if let Some(state) = self.peers.get_mut(&peer) {
             state.sync.connected(begins, now);
@@ -276,7 +283,11 @@ impl<S: NetSink> Task<S> {
 
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
         if self.peers.closed(&peer, connection) {
-            tracing::info!(peer = %shorten::peer(&peer), "disconnected");
+            if self.lines.takes(1) {
+                tracing::info!(peer = %shorten::peer(&peer), "disconnected");
+            } else {
+                tracing::debug!(peer = %shorten::peer(&peer), "disconnected");
+            }
             self.responder.forget(&peer);
             self.dialer.lost(peer);
         } else {
@@ -303,12 +314,18 @@ impl<S: NetSink> Task<S> {
 
     /// Counts more than any honest peer sends.
     pub(super) fn count_excess(&mut self, peer: PeerId) {
-        tracing::info!(peer = %shorten::peer(&peer), "cut off: it sends more than honest peers do");
+        if self.lines.takes(1) {
+            let peer = shorten::peer(&peer);
+            tracing::info!(%peer, "cut off: it sends, or connects, more than honest peers do");
+        }
         self.refuse(peer);
     }
 
     fn cut_off(&mut self, peer: PeerId) {
-        tracing::info!(peer = %shorten::peer(&peer), "cut off: it keeps sending what is invalid");
+        if self.lines.takes(1) {
+            let peer = shorten::peer(&peer);
+            tracing::info!(%peer, "cut off: it keeps sending what is invalid");
+        }
         self.refuse(peer);
     }
 
