@@ -11,6 +11,7 @@
 //! connections_target = 24
 //! mailbox_bytes_max = 1073741824
 //! mailbox_peer_bytes_max = 536870912
+//! peer_envelopes_per_minute = 60000
 //! log = "info"
 //! log_format = "text"                     # or "json"
 //! metrics_listen = "127.0.0.1:9464"       # default: metrics on the control socket only
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use martlet_protocol::limits::{
     CONFIG_BYTES_MAX, CONNECTIONS_TARGET, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
+    PEER_ENVELOPES_PER_MINUTE_DEFAULT,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
@@ -70,6 +72,8 @@ pub struct Config {
     pub mailbox_bytes_max: u64,
     /// Bytes of these that any one peer may bring.
     pub mailbox_peer_bytes_max: u64,
+    /// Envelopes one peer may bring by gossip in a minute.
+    pub peer_envelopes_per_minute: u32,
     /// What is logged.
     pub log: LogFilter,
     /// How it is logged.
@@ -193,6 +197,7 @@ impl Config {
             network: self.network_file.clone(),
             mailbox_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_bytes_max)),
             mailbox_peer_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_peer_bytes_max)),
+            peer_envelopes_per_minute: Some(self.peer_envelopes_per_minute),
             log: Some(self.log.clone()),
             log_format: Some(self.log_format),
             metrics_listen: self.metrics_listen,
@@ -257,6 +262,9 @@ impl Config {
             mailbox_peer_bytes_max: settings
                 .mailbox_peer_bytes_max
                 .map_or(mailbox_bytes_max / MAILBOX_PEER_SHARE_DEFAULT, MailboxBytes::get),
+            peer_envelopes_per_minute: settings
+                .peer_envelopes_per_minute
+                .unwrap_or(PEER_ENVELOPES_PER_MINUTE_DEFAULT),
             log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             metrics_listen: settings.metrics_listen,

@@ -12,6 +12,7 @@
 pub mod command;
 mod handle;
 mod mailbox_file;
+mod orphans;
 mod relay;
 mod stamper;
 mod stamping;
@@ -25,19 +26,15 @@ pub use stamping::{StampJob, StampResult};
 pub use thread::spawn;
 pub use turn::{Effects, Fault, Outlet};
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::PeerId;
-use lru::LruCache;
 use martlet_protocol::control::{ErrorCode, Problem};
-use martlet_protocol::limits::{
-    MAILBOX_COMMIT_DELAY, ORPHAN_ACKS_MAX, SWEEP_BATCH_MAX, SWEEP_INTERVAL,
-};
+use martlet_protocol::limits::{MAILBOX_COMMIT_DELAY, SWEEP_BATCH_MAX, SWEEP_INTERVAL};
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Ack, EnvelopeId, UnixMillis};
+use martlet_protocol::{EnvelopeId, UnixMillis};
 use martlet_store::mailbox::{Mailbox, MailboxOptions};
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
 use martlet_store::{MailboxTxn, StoreError, Vault};
@@ -46,6 +43,7 @@ use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
 use crate::net::{NetEvent, Stored};
+use orphans::OrphanAcks;
 use stamping::Stamps;
 use turn::{Call, Job, Turn};
 use user::User;
@@ -116,10 +114,10 @@ pub struct Engine {
     stored: StoredFor,
     /// The vault is closed once the batch that asked for it is committed.
     lock_after_turn: bool,
-    orphan_acks: LruCache<EnvelopeId, Vec<Ack>>,
     /// Stamps that are being made.
     stamps: Stamps,
     sources: relay::Sources,
+    orphan_acks: OrphanAcks,
     swept_at: UnixMillis,
 }
 
@@ -153,11 +151,9 @@ impl Engine {
             mailbox_dirty_since: None,
             stored: StoredFor::new(),
             lock_after_turn: false,
-            orphan_acks: LruCache::new(
-                NonZeroUsize::new(ORPHAN_ACKS_MAX).unwrap_or(NonZeroUsize::MIN),
-            ),
             stamps: Stamps::default(),
             sources: relay::Sources::default(),
+            orphan_acks: OrphanAcks::default(),
             swept_at: UnixMillis(0),
             config,
         };
@@ -253,8 +249,8 @@ impl Engine {
             Input::Net(NetEvent::Envelopes { from, envelopes, stored }) => {
                 self.take_envelopes(turn, from, envelopes, stored)
             }
-            Input::Net(NetEvent::Acks { acks, .. }) => {
-                acks.into_iter().try_for_each(|ack| self.take_ack(turn, ack))
+            Input::Net(NetEvent::Acks { from, acks }) => {
+                acks.into_iter().try_for_each(|ack| self.take_ack(turn, from, ack))
             }
             Input::Net(NetEvent::StoredBy { ids, .. }) => match &mut self.user {
                 Some(user) => user.note_stored(turn, &ids),

@@ -15,11 +15,14 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use crate::config::LogFormat;
 
 /// Libraries that log at `info` what only their developers want to know. Targets match by prefix.
-const QUIET: [(&str, LevelFilter); 7] = [
+const QUIET: [(&str, LevelFilter); 9] = [
     ("libp2p", LevelFilter::WARN),
     // Its warnings come with every message that a slow peer does not take, and print it; its errors
     // can be caused by any peer. Its trouble shows in our own lines.
     ("libp2p_gossipsub", LevelFilter::OFF),
+    // A line for each stream or request over a bound: any peer can cause thousands.
+    ("libp2p_request_response", LevelFilter::ERROR),
+    ("libp2p_identify", LevelFilter::ERROR),
     ("quinn", LevelFilter::WARN),
     ("yamux", LevelFilter::WARN),
     ("multistream_select", LevelFilter::WARN),

@@ -12,9 +12,12 @@ mod connections;
 mod dialer;
 mod files;
 mod gossip;
+mod handshakes;
 mod intake;
 mod listen;
+mod meter;
 mod peers;
+mod rates;
 pub mod report;
 mod scores;
 pub(crate) mod shorten;
@@ -63,6 +66,8 @@ pub struct NetConfig {
     pub connections: ConnectionPolicy,
     /// Where remembered peers and bans are kept; `None` to keep them in memory only.
     pub data_dir: Option<PathBuf>,
+    /// The share of a peer: envelopes it may bring by gossip in a minute.
+    pub peer_envelopes_per_minute: u32,
 }
 
 /// Why the network could not be started.
@@ -247,6 +252,11 @@ impl NetHandle {
     /// Connected and known peers, connected ones first.
     pub async fn peers(&self) -> Vec<Peer> {
         self.ask(Command::Peers).await.unwrap_or_default()
+    }
+
+    /// Tells that so many acks `peer` brought don't open what is held here.
+    pub async fn false_acks(&self, peer: PeerId, count: usize) {
+        self.send(Command::FalseAcks(peer, count)).await;
     }
 
     /// Starts to dial; the connection, if it comes about, is seen in [`Self::peers`]. Tried

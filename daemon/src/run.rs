@@ -184,6 +184,7 @@ impl Parts {
                 ..ConnectionPolicy::default()
             },
             data_dir: Some(config.data_dir.clone()),
+            peer_envelopes_per_minute: config.peer_envelopes_per_minute,
         };
         let net = net::spawn(net_config, mailbox, engine.clone())?;
         engine.attach_net(net.clone()).await;

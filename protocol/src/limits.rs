@@ -9,6 +9,9 @@ use std::time::Duration;
 pub const ENVELOPE_LIFETIME_MAX: Duration = Duration::from_secs(6 * 24 * 3600);
 /// How far a peer's clock may run ahead before its envelopes are refused.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2 * 3600);
+/// How far the end of an envelope may be from now before whoever brings it is held to be hostile: no
+/// clock that is merely wrong explains it, and a node with such a clock can exchange nothing anyway.
+pub const CLOCK_HOPELESS: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Largest encoded envelope, bytes: an RPC with one stays under gossipsub's 64 KiB.
 pub const ENVELOPE_BYTES_MAX: usize = 60 * 1024;
 /// Smallest body, bytes: the first rung of the padding ladder `512·2^k`.
@@ -96,7 +99,8 @@ pub const MAILBOX_CHECKED_BYTES_MAX: u64 = 64 << 20;
 /// What the user's own mail, in and out, may take above the mailbox's quota, bytes: ten thousand
 /// texts, so that a mailbox that strangers filled still takes it.
 pub const MAILBOX_RESERVE_BYTES: u64 = 16 << 20;
-/// Acks waiting in memory for the envelope they belong to.
+/// Acks waiting in memory for the envelope they belong to: envelopes. Past it the peer with the most
+/// loses its oldest.
 pub const ORPHAN_ACKS_MAX: usize = 4096;
 /// How long changes of the mailbox are gathered into one commit, unless someone waits for it: what
 /// is acknowledged within that time never costs a page.
@@ -149,6 +153,14 @@ pub const SYNC_INTERVAL: Duration = Duration::from_secs(60);
 pub const DIGESTS_MAX: usize = 16_384;
 /// Ids in one reconciliation: 40 MB on each side. Buckets past it are left for the next sync.
 pub const SYNC_SESSION_IDS_MAX: usize = 1_000_000;
+/// Sync sessions one peer may begin in a minute: reading the ids is the dearest thing a peer can
+/// ask for, and honest ones begin one a second at most, after gaps.
+pub const SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX: u32 = 60;
+/// Sync sessions whose ids are read at a time: each may take 40 MB.
+pub const SYNC_SESSIONS_STARTING_MAX: usize = 2;
+/// Sync requests of one peer in a minute before it is told to come later: a report of what is stored
+/// every 20 ms, and as many batches.
+pub const SYNC_REQUESTS_PER_PEER_PER_MINUTE_MAX: u32 = 6000;
 /// Sync sessions whose ids are kept in memory for all peers together.
 pub const SYNC_SESSIONS_MAX: usize = 8;
 /// Sync requests of one peer that are worked on at a time: one sync, one push, and `Stored`.
@@ -161,6 +173,9 @@ pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SYNC_OUTGOING_MAX: usize = 4;
 /// How long the peer with the larger id waits, once connected, for the other to start the sync.
 pub const SYNC_FALLBACK_DELAY: Duration = Duration::from_secs(2);
+/// How long after envelopes of an honest peer went over a share it is synced with: not at once, for a
+/// flood is passing; soon, for its messages may be among it.
+pub const SYNC_OVER_SHARE_DELAY: Duration = Duration::from_secs(2);
 /// When the sync on connecting is repeated: what was on its way to disk during it is then seen.
 pub const SYNC_SETTLE_DELAY: Duration = Duration::from_secs(3);
 /// How long after a known gap (gossip dropped or shed) the peer is synced with: the rest of a
@@ -192,12 +207,17 @@ pub const PUBLISH_BACKLOG_MAX: usize = 2048;
 /// The newest envelopes that found no peer to go to; they go to the first that comes. Sync has
 /// the rest.
 pub const UNSENT_MAX: usize = 256;
-/// Acks one peer may bring by gossip in a minute before they are ignored: two for each envelope.
-pub const ACKS_PER_PEER_PER_MINUTE_MAX: u32 = 1_200_000;
+/// Acks that go with one envelope, for the shares of peers: honest ones bring one for most.
+pub const ACKS_PER_ENVELOPE: u32 = 2;
+/// Acks of one peer, in a minute, that don't open what is held here before its acks are no longer
+/// passed on: an honest peer that lacks the envelope can't tell a false ack, so it isn't cut off.
+pub const FALSE_ACKS_PER_PEER_PER_MINUTE_MAX: u32 = 100;
 /// Messages that no honest peer sends, in a minute, before the peer is cut off.
 pub const INVALID_PER_PEER_PER_MINUTE_MAX: u32 = 20;
 /// How long a peer that was cut off is refused.
 pub const PEER_REFUSED_FOR: Duration = Duration::from_secs(600);
+/// Peers whose shares are remembered, connected or not: who comes back soon has no new share.
+pub const PEER_SHARES_MAX: usize = 4096;
 /// Peers remembered as refused.
 pub const REFUSED_PEERS_MAX: usize = 1024;
 /// How long one peer waits for the ping of another; two such waits end a connection.
@@ -216,6 +236,21 @@ pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 pub const CONNECTIONS_PENDING_MAX: u32 = 32;
 /// Connections with one peer: one in use, the others about to be closed.
 pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
+/// Connections that one peer may dial in a minute before it is cut off: honest ones, whose waits
+/// double, make eight.
+pub const CONNECTIONS_PER_PEER_PER_MINUTE_MAX: u32 = 30;
+/// Lines of the log, in a minute, about strangers that come and go or are cut off: more would let
+/// anyone fill the disk.
+pub const PEER_LOG_LINES_PER_MINUTE_MAX: u32 = 120;
+/// Connections that others dialled: the rest of the places is kept for peers dialled from here, so
+/// that strangers can't take them all.
+pub const CONNECTIONS_INBOUND_MAX: u32 = 32;
+/// Handshakes from one IP address at a time: half of all, so that one that stalls its
+/// own leaves room for others.
+pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 16;
+/// Streams of one connection, both ways: gossip, ping and identify need six, sync and Kademlia their
+/// own bounds. Each may hold 256 KiB in memory that nobody reads.
+pub const STREAMS_PER_CONNECTION_MAX: usize = 64;
 /// How long a second connection with a peer is suffered before the older one is taken for dead.
 pub const DUPLICATE_CONNECTION_GRACE: Duration = Duration::from_millis(500);
 /// How long the peer with the larger id waits for the other's dial after a discovery.
@@ -310,8 +345,17 @@ pub const PEER_TEXT_BYTES_MAX: usize = 100;
 pub const DIAL_BACKOFF_MIN: Duration = Duration::from_millis(250);
 /// Longest wait before a failed dial is tried again.
 pub const DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30 * 60);
-/// Envelopes one peer may bring by gossip in a minute before they are ignored.
-pub const ENVELOPES_PER_PEER_PER_MINUTE_MAX: u32 = 600_000;
+/// Default share of a peer: envelopes it may bring by gossip in a minute before they are ignored.
+/// 1,000 a second is under a third of what a node of two slow cores can take, and a hundred times what people
+/// write.
+pub const PEER_ENVELOPES_PER_MINUTE_DEFAULT: u32 = 60_000;
+/// Smallest share of a peer: ten for each peer are then reserved in a minute.
+pub const PEER_ENVELOPES_PER_MINUTE_MIN: u32 = 480;
+/// Largest share of a peer: its bytes still fit 32 bits.
+pub const PEER_ENVELOPES_PER_MINUTE_MAX: u32 = 250_000;
+/// Bytes of an envelope, for the shares of peers: four times what texts have, so that only who sends
+/// large ones all the time is bounded by bytes.
+pub const ENVELOPE_BYTES_MEAN: u32 = 4096;
 /// Inputs waiting for the engine's thread before those who bring them have to wait.
 pub const ENGINE_QUEUE_MAX: usize = 8192;
 /// Inputs the engine takes into one commit: bounds how long one commit lasts.

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::attack::{self, Attack, AttackOptions};
 use crate::bench::{self, BenchOptions, Part};
 use crate::cluster::{ClusterError, die_with_parent};
 use crate::demo::{self, DemoOptions};
@@ -21,6 +22,9 @@ Examples:
   martlet-testnet bench latency_ms          one part of it
   martlet-testnet bench sync                full mailboxes: takes 7 GB of disk for a while
   martlet-testnet bench --json              for programs
+  martlet-testnet attack --list             what a hostile peer can try
+  martlet-testnet attack all                try all of it (about eight minutes; use a release build)
+  martlet-testnet attack flood-valid --json one of them, for programs
 
 Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage.";
 
@@ -43,6 +47,8 @@ enum Command {
     Demo(DemoArgs),
     /// Measure latency, throughput, idle cost, start, catching up, loss at an unnoticed death, and sync
     Bench(BenchArgs),
+    /// A hostile peer against three real daemons, two of which have users who go on talking
+    Attack(AttackArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),
@@ -87,6 +93,63 @@ struct BenchArgs {
 }
 
 #[derive(Debug, Args)]
+struct AttackArgs {
+    /// The attacks, or "all"
+    #[arg(value_name = "NAME", required_unless_present = "list", value_parser = parse_attack)]
+    names: Vec<Chosen>,
+    /// List the attacks
+    #[arg(long)]
+    list: bool,
+    /// Print one JSON object: an attack's figures, or all in "attacks"
+    #[arg(long)]
+    json: bool,
+    /// Seconds of each attack, after half as many of quiet [default: 20, with --quick 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: Option<u64>,
+    /// Shorter times, and smaller shares for peers, so that they are soon used up
+    #[arg(long)]
+    quick: bool,
+    /// Where to put the data
+    #[arg(long, value_name = "DIR", default_value = "/tmp")]
+    dir: PathBuf,
+    /// Leave the directories with logs and databases, and say where they are
+    #[arg(long)]
+    keep: bool,
+}
+
+/// What was chosen by one name.
+#[derive(Debug, Clone, Copy)]
+enum Chosen {
+    All,
+    One(Attack),
+}
+
+fn parse_attack(name: &str) -> Result<Chosen, String> {
+    if name == "all" {
+        return Ok(Chosen::All);
+    }
+    let unknown = |_| "there is no such attack; see: martlet-testnet attack --list".to_owned();
+    Attack::from_str(name, false).map(Chosen::One).map_err(unknown)
+}
+
+impl AttackArgs {
+    fn options(self) -> AttackOptions {
+        let attacks = self.names.iter().flat_map(|chosen| match chosen {
+            Chosen::All => Attack::value_variants().to_vec(),
+            Chosen::One(attack) => vec![*attack],
+        });
+        AttackOptions {
+            attacks: attacks.collect(),
+            json: self.json,
+            seconds: self.seconds,
+            quick: self.quick,
+            dir: self.dir,
+            keep: self.keep,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 struct PassedOn {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
@@ -110,6 +173,11 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
         Command::Ctl(passed) => return martletctl::cli::main_from(named("martletctl", passed)),
+        Command::Attack(args) if args.list => {
+            attack::list();
+            Ok(())
+        }
+        Command::Attack(args) => run(attack::run(args.options())),
         Command::Demo(args) => run(demo::run(DemoOptions { keep: args.keep, json: args.json })),
         Command::Bench(args) => run(bench::run(BenchOptions {
             only: args.parts.into_iter().chain(args.only).collect(),

@@ -5,6 +5,7 @@
 //! control socket. The executable `martlet-testnet` serves as the daemon itself (by its hidden
 //! subcommand `daemon`), so one build gives all that a test or a demonstration needs.
 
+pub mod attack;
 pub mod bench;
 pub mod cli;
 pub mod cluster;

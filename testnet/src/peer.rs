@@ -184,6 +184,19 @@ impl RawPeer {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What was gossiped to it after the first `skip` messages.
+    #[must_use]
+    pub fn heard_after(&self, skip: usize) -> Vec<Heard> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.get(skip..).unwrap_or_default().to_vec()
+    }
+
+    /// How many messages were gossiped to it so far.
+    #[must_use]
+    pub fn heard_count(&self) -> usize {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     async fn publish(&self, topic: String, data: Vec<u8>) -> Result<(), PeerError> {
         let (done, answer) = oneshot::channel();
         self.order(Order::Publish { topic, data, done }).await?;

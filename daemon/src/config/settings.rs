@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::builder::BoolishValueParser;
-use martlet_protocol::limits::{CONNECTIONS_TARGET_MAX, MAILBOX_BYTES_MIN};
-use serde::{Deserialize, Serialize};
+use martlet_protocol::limits::{
+    CONNECTIONS_TARGET_MAX, MAILBOX_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_MAX,
+    PEER_ENVELOPES_PER_MINUTE_MIN,
+};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::address::{DialAddress, ListenAddress};
 use super::{ConfigError, LogFormat, LoopbackAddress};
@@ -72,6 +75,14 @@ pub struct Settings {
     #[arg(long, env = "MARTLET_MAILBOX_PEER_BYTES_MAX", value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox_peer_bytes_max: Option<MailboxBytes>,
+    /// Envelopes that one peer may bring by gossip in a minute; what it brings beyond is neither kept
+    /// nor passed on. All nodes of a network should have about the same [default: 60000]
+    #[arg(long, env = "MARTLET_PEER_ENVELOPES_PER_MINUTE", value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(
+            i64::from(PEER_ENVELOPES_PER_MINUTE_MIN)..=i64::from(PEER_ENVELOPES_PER_MINUTE_MAX)))]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(deserialize_with = "peer_envelopes_per_minute")]
+    pub peer_envelopes_per_minute: Option<u32>,
 
     /// What to log: a level (off, error, warn, info, debug, trace), or TARGET=LEVEL, by commas
     /// [default: info]
@@ -145,6 +156,9 @@ impl Settings {
             network: self.network.or(below.network),
             mailbox_bytes_max: self.mailbox_bytes_max.or(below.mailbox_bytes_max),
             mailbox_peer_bytes_max: self.mailbox_peer_bytes_max.or(below.mailbox_peer_bytes_max),
+            peer_envelopes_per_minute: self
+                .peer_envelopes_per_minute
+                .or(below.peer_envelopes_per_minute),
             log: self.log.or(below.log),
             log_format: self.log_format.or(below.log_format),
             metrics_listen: self.metrics_listen.or(below.metrics_listen),
@@ -251,4 +265,15 @@ impl FromStr for MailboxBytes {
             Err(_) => Err(MailboxBytesError::NotANumber { text: text.into() }),
         }
     }
+}
+
+/// A peer's share, within its bounds.
+fn peer_envelopes_per_minute<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let (min, max) = (PEER_ENVELOPES_PER_MINUTE_MIN, PEER_ENVELOPES_PER_MINUTE_MAX);
+    let count = u32::deserialize(from)?;
+    if !(min..=max).contains(&count) {
+        let reason = format!("{count} envelopes a minute; give {min} to {max}");
+        return Err(serde::de::Error::custom(reason));
+    }
+    Ok(Some(count))
 }

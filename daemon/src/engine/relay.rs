@@ -13,9 +13,6 @@ use super::Engine;
 use super::turn::Turn;
 use crate::net::{Received, Stored};
 
-/// Acks kept for one envelope that isn't here yet: one for each slot.
-const ORPHAN_ACKS_PER_ENVELOPE_MAX: usize = 8;
-
 /// How the mailbox knows the peers: by a hash whose key lives as long as this process. And how
 /// often what it has no room for was tried whether it is the user's.
 #[derive(Debug, Default)]
@@ -93,8 +90,8 @@ impl Engine {
             if let Some(user) = &mut self.user {
                 user.look_at(turn, arrival, id, envelope, header)?;
             }
-            for ack in self.orphan_acks.pop(id).unwrap_or_default() {
-                self.take_ack(turn, ack)?;
+            for (from, ack) in self.orphan_acks.take(id) {
+                self.take_ack(turn, from, ack)?;
             }
         }
         Ok(inserted)
@@ -110,7 +107,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn take_ack(&mut self, turn: &mut Turn<'_>, ack: Ack) -> Result<(), StoreError> {
+    pub(super) fn take_ack(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: PeerId,
+        ack: Ack,
+    ) -> Result<(), StoreError> {
         if let Some(user) = &mut self.user {
             user.note_ack(turn, &ack)?;
         }
@@ -118,10 +120,7 @@ impl Engine {
         match turn.mailbox_mut().acknowledge(&ack)? {
             Acknowledged::NoEnvelope => {
                 metrics.orphan.inc();
-                let acks = self.orphan_acks.get_or_insert_mut(ack.envelope, Vec::new);
-                if acks.len() < ORPHAN_ACKS_PER_ENVELOPE_MAX && !acks.contains(&ack) {
-                    acks.push(ack);
-                }
+                self.orphan_acks.add(from, ack);
             }
             Acknowledged::Accepted => {
                 metrics.accepted.inc();
@@ -131,6 +130,7 @@ impl Engine {
             }
             Acknowledged::Invalid => {
                 metrics.invalid.inc();
+                *turn.effects.false_acks.entry(from).or_default() += 1;
             }
             Acknowledged::Known => {
                 metrics.known.inc();

@@ -1,8 +1,10 @@
 //! The engine's thread, and the task that carries its effects away.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use libp2p::PeerId;
 use martlet_protocol::control::Event;
 use martlet_protocol::limits::{ACK_DELAY, ACKS_PER_BATCH_MAX, ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX};
 use martlet_protocol::{Ack, UnixMillis};
@@ -32,6 +34,7 @@ enum Outgoing {
     Net(NetHandle),
     Acks(Vec<Ack>),
     Stored(StoredFor),
+    FalseAcks(HashMap<PeerId, usize>),
 }
 
 /// Opens the databases and starts the engine's thread. Must be called inside a tokio runtime.
@@ -161,6 +164,9 @@ impl Outlet for ThreadOutlet {
             let _ = self.events.send(Arc::new(event));
         }
         effects.answer();
+        if !effects.false_acks.is_empty() {
+            self.send(Outgoing::FalseAcks(std::mem::take(&mut effects.false_acks)));
+        }
         if !effects.acks.is_empty() {
             self.send(Outgoing::Acks(std::mem::take(&mut effects.acks)));
         }
@@ -199,9 +205,17 @@ async fn carry(mut outgoing: mpsc::Receiver<Outgoing>) {
                     net.stored(peer, ids).await;
                 }
             }
+            (Some(Outgoing::FalseAcks(counts)), Some(net)) => {
+                for (peer, count) in counts {
+                    net.false_acks(peer, count).await;
+                }
+            }
             (None, Some(net)) => net.publish_acks(std::mem::take(&mut gathered)).await,
             // Before there is a network there is nobody to tell; sync brings it later.
-            (None | Some(Outgoing::Acks(_) | Outgoing::Stored(_)), None) => gathered.clear(),
+            (
+                None | Some(Outgoing::Acks(_) | Outgoing::Stored(_) | Outgoing::FalseAcks(_)),
+                None,
+            ) => gathered.clear(),
         }
         if gathered.len() >= ACKS_PER_BATCH_MAX {
             due = Instant::now();

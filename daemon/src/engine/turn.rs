@@ -1,5 +1,8 @@
 //! One batch: its time, its randomness, its transactions, and the effects it will have.
 
+use std::collections::HashMap;
+
+use libp2p::PeerId;
 use martlet_protocol::control::{Event, Problem};
 use martlet_protocol::{Ack, Envelope, UnixMillis};
 use martlet_store::{MailboxTxn, StoreError, VaultTxn};
@@ -35,6 +38,8 @@ pub struct Effects {
     pub(super) stored: StoredFor,
     /// Who waits for envelopes to be on disk, and what became of them if the commit succeeds.
     pub(super) stored_replies: Vec<(oneshot::Sender<Stored>, Stored)>,
+    /// Peers whose acks don't open what is held here, and how many.
+    pub(super) false_acks: HashMap<PeerId, usize>,
 }
 
 /// Answers one command, once it is known whether the commit succeeded.

@@ -10,6 +10,9 @@ use martlet_protocol::limits::{
     MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
 };
 
+use super::handshakes::Handshakes;
+use super::meter::Metered;
+use super::rates::NodeRates;
 use super::sync::codec::SyncCodec;
 use super::{NetConfig, NetError, gossip, sync, transport};
 
@@ -20,9 +23,10 @@ pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
     /// Who may not.
     pub(super) blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
+    handshakes: Handshakes,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
-    pub(super) gossip: gossip::Gossip,
+    pub(super) gossip: Metered<gossip::Gossip>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
     mdns: Toggle<mdns::tokio::Behaviour>,
 }
@@ -44,6 +48,7 @@ pub(super) fn swarm(
     config: &NetConfig,
     transport: transport::Boxed,
     topics: &gossip::Topics,
+    rates: &NodeRates,
 ) -> Result<Swarm<Behaviour>, NetError> {
     let peer_id = config.keypair.public().to_peer_id();
     let limits = connection_limits::ConnectionLimits::default()
@@ -57,11 +62,12 @@ pub(super) fn swarm(
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         blocked: allow_block_list::Behaviour::default(),
+        handshakes: Handshakes::default(),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
         ),
-        gossip: gossip::behaviour(&config.network, topics)?,
+        gossip: Metered::new(gossip::behaviour(&config.network, topics)?, rates.frames()),
         sync: sync::behaviour(&config.network, &config.metrics)?,
         mdns: discovery(config.mdns, peer_id).into(),
     };

@@ -9,16 +9,16 @@ use std::time::Duration;
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, TopicHash};
 use martlet_protocol::limits::{
-    ACKS_PER_BATCH_MAX, ACKS_PER_PEER_PER_MINUTE_MAX, ENVELOPES_PER_PEER_PER_MINUTE_MAX,
-    GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCH_MAX, GOSSIP_BATCHES_MAX, GOSSIP_BYTES_MAX,
-    INVALID_PER_PEER_PER_MINUTE_MAX,
+    ACKS_PER_BATCH_MAX, CLOCK_HOPELESS, GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCH_MAX,
+    GOSSIP_BATCHES_MAX, GOSSIP_BYTES_MAX, INVALID_PER_PEER_PER_MINUTE_MAX, PEER_SHARES_MAX,
 };
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Ack, Envelope, EnvelopeError, EnvelopeId, codec};
+use martlet_protocol::{Ack, Envelope, EnvelopeError, EnvelopeId, ExpiryHour, Header, codec};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::gossip::Topics;
+use super::rates::{Load, NodeRates, PeerRates, Within};
 use super::{Clock, NetEvent, NetSink, Received};
 use crate::metrics::Metrics;
 
@@ -29,8 +29,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) enum Verdict {
     /// Forwarded, and on its way to the engine.
     Accept,
-    /// Neither forwarded nor held against the peer: expired, or more than the peer's share.
+    /// Neither forwarded nor held against the peer: expired, or acks of a peer whose acks were false.
     Ignore,
+    /// More than is taken: neither forwarded nor kept. An honest peer may have brought it.
+    OverShare,
+    /// More than any honest peer brings: neither forwarded nor kept, and the peer is to be cut off.
+    Excess,
     /// Good, but the engine is behind: sync fetches it later.
     Shed,
     /// Ends too late: not forwarded, but not held against the peer, since where a clock runs ahead
@@ -47,8 +51,8 @@ impl Verdict {
     pub(super) fn acceptance(self) -> MessageAcceptance {
         match self {
             Self::Accept => MessageAcceptance::Accept,
-            Self::Ignore | Self::Shed => MessageAcceptance::Ignore,
             Self::FarFuture | Self::Reject | Self::RejectAndCut => MessageAcceptance::Reject,
+            Self::Ignore | Self::OverShare | Self::Excess | Self::Shed => MessageAcceptance::Ignore,
         }
     }
 }
@@ -58,6 +62,7 @@ pub(super) struct Intake {
     network: NetworkDescriptor,
     topics: Topics,
     clock: Arc<dyn Clock>,
+    rates: NodeRates,
     shares: HashMap<PeerId, Share>,
     envelopes: HashMap<PeerId, Batch<Received>>,
     acks: HashMap<PeerId, Batch<Ack>>,
@@ -77,18 +82,22 @@ struct Batch<T> {
     bytes: usize,
 }
 
-/// What one peer has brought in the current minute.
+/// What one peer may still bring, and how it behaved in the current minute.
 struct Share {
+    rates: PeerRates,
+    /// When it last brought something.
+    used: Instant,
     since: Instant,
-    envelopes: u32,
-    acks: u32,
     invalid: u32,
+    /// Until when its acks are not passed on.
+    acks_doubted_until: Option<Instant>,
 }
 
 impl Intake {
     /// An intake that delivers to `sink`, by a task of its own.
     pub(super) fn new(
         network: NetworkDescriptor,
+        rates: NodeRates,
         topics: Topics,
         clock: Arc<dyn Clock>,
         sink: Arc<impl NetSink>,
@@ -100,6 +109,7 @@ impl Intake {
         Self {
             direct: Box::new(move |event| sink.try_deliver(event)),
             network,
+            rates,
             topics,
             clock,
             shares: HashMap::new(),
@@ -138,6 +148,16 @@ impl Intake {
         }
     }
 
+    /// A peer is connected. What it has brought lately under the same name still counts. Returns
+    /// false when the peer has dialled more often than honest ones do.
+    pub(super) fn connected(&mut self, peer: PeerId, dialled_here: bool) -> bool {
+        if dialled_here && !self.shares.contains_key(&peer) {
+            let rates = self.rates.peer(true);
+            self.share(peer).rates = rates;
+        }
+        dialled_here || self.share(peer).rates.takes_connection()
+    }
+
     /// Counts something that no honest peer sends.
     pub(super) fn count_invalid(&mut self, from: PeerId) -> Verdict {
         self.metrics.net.faults.inc();
@@ -150,8 +170,23 @@ impl Intake {
         }
     }
 
-    /// Hands what was gathered to the sink, or, when that is behind, to the forwarding task. What does not fit its queue stays, and
-    /// goes with the next flush; [`GOSSIP_BACKLOG_BYTES_MAX`] bounds it.
+    /// Counts acks that `from` brought and that don't open what is held here. Who brings many of them
+    /// is not cut off, since an honest peer that lacks the envelope passes on what it can't check; but
+    /// its acks go no further for a minute.
+    pub(super) fn count_false_acks(&mut self, from: PeerId, count: usize) {
+        let share = self.share(from);
+        if !share.rates.takes_false_acks(count) {
+            share.acks_doubted_until = Some(Instant::now() + MINUTE);
+        }
+    }
+
+    /// Whether one more sync request of the peer's is served.
+    pub(super) fn takes_request(&mut self, from: PeerId) -> bool {
+        self.share(from).rates.takes_request()
+    }
+
+    /// Hands what was gathered to the sink, or, when that is behind, to the forwarding task. What does
+    /// not fit its queue stays, and goes with the next flush; [`GOSSIP_BACKLOG_BYTES_MAX`] bounds it.
     pub(super) fn flush(&mut self) {
         let way = Way { direct: &self.direct, queue: &self.queue, backlog: &self.backlog };
         way.flush(&mut self.envelopes, |from, envelopes| NetEvent::Envelopes {
@@ -180,7 +215,7 @@ impl Intake {
     /// Forgets the share of a peer that is gone for over a minute.
     pub(super) fn forget_old_shares(&mut self) {
         let now = Instant::now();
-        self.shares.retain(|_, share| now.duration_since(share.since) < 2 * MINUTE);
+        self.shares.retain(|_, share| now.duration_since(share.used) < 2 * MINUTE);
     }
 
     fn envelope(
@@ -190,32 +225,41 @@ impl Intake {
         id: Option<EnvelopeId>,
         data: &[u8],
     ) -> Result<Verdict, EnvelopeError> {
-        let share = self.share(from);
-        if share.envelopes >= ENVELOPES_PER_PEER_PER_MINUTE_MAX {
+        let load = Load::Envelope { bytes: data.len() };
+        if let Some(verdict) = self.count(from, load) {
             self.metrics.envelopes.refused.rate.inc();
-            return Ok(Verdict::Ignore);
+            return Ok(verdict);
         }
-        share.envelopes += 1;
         let envelope = Envelope::decode(data)?;
         let id = match id {
             // The message id is the envelope's, unless the stamp is bad.
             Some(id) if self.network.stamp_bits == 0 => id,
             _ => envelope.id(),
         };
-        let header = match envelope.check(&id, &self.network, self.clock.now()) {
+        let now = self.clock.now();
+        let header = match envelope.check(&id, &self.network, now) {
             Ok(header) => header,
-            Err(error @ EnvelopeError::Expired) => {
+            Err(error @ (EnvelopeError::Expired | EnvelopeError::FarFuture)) => {
+                let expiry = Header::parse(&envelope.content)?.expiry;
+                let hopeless = u32::try_from(CLOCK_HOPELESS.as_secs() / 3600).unwrap_or(u32::MAX);
+                if expiry.0.abs_diff(ExpiryHour::containing(now).0) > hopeless {
+                    return Err(error);
+                }
                 self.metrics.envelopes.refused.by(&error).inc();
-                return Ok(Verdict::Ignore);
-            }
-            Err(error @ EnvelopeError::FarFuture) => {
-                self.metrics.envelopes.refused.by(&error).inc();
-                return Ok(Verdict::FarFuture);
+                // Not counted: where a clock is wrong, an honest peer passes it on.
+                return Ok(match error {
+                    EnvelopeError::FarFuture => Verdict::FarFuture,
+                    _ => Verdict::Ignore,
+                });
             }
             Err(error) => return Err(error),
         };
         if self.topics.envelopes(header.shard) != Some(topic) {
             return Err(EnvelopeError::WrongShard { found: header.shard.0 });
+        }
+        if !self.take(from, load) {
+            self.metrics.envelopes.refused.rate.inc();
+            return Ok(Verdict::OverShare);
         }
         if !self.reserve(data.len()) {
             self.metrics.envelopes.refused.shed.inc();
@@ -232,10 +276,6 @@ impl Intake {
     }
 
     fn ack_batch(&mut self, from: PeerId, data: &[u8]) -> Result<Verdict, EnvelopeError> {
-        if self.share(from).acks >= ACKS_PER_PEER_PER_MINUTE_MAX {
-            self.metrics.acks.batches_rate.inc();
-            return Ok(Verdict::Ignore);
-        }
         let acks: Vec<Ack> = codec::decode(data, GOSSIP_BYTES_MAX)?;
         if acks.is_empty() || acks.len() > ACKS_PER_BATCH_MAX {
             return Err(EnvelopeError::Codec(codec::CodecError::TooLong {
@@ -243,8 +283,15 @@ impl Intake {
                 max: ACKS_PER_BATCH_MAX,
             }));
         }
-        let share = self.share(from);
-        share.acks = share.acks.saturating_add(u32::try_from(acks.len()).unwrap_or(u32::MAX));
+        let load = Load::Acks(acks.len());
+        if let Some(verdict) = self.count(from, load) {
+            self.metrics.acks.batches_rate.inc();
+            return Ok(verdict);
+        }
+        if !self.take(from, load) {
+            self.metrics.acks.batches_rate.inc();
+            return Ok(Verdict::OverShare);
+        }
         if !self.reserve(data.len()) {
             self.metrics.acks.batches_shed.inc();
             return Ok(Verdict::Shed);
@@ -252,7 +299,23 @@ impl Intake {
         let batch = self.acks.entry(from).or_default();
         batch.bytes += data.len();
         batch.items.extend(acks);
-        Ok(Verdict::Accept)
+        let now = Instant::now();
+        let is_doubted = self.share(from).acks_doubted_until.is_some_and(|until| until > now);
+        Ok(if is_doubted { Verdict::Ignore } else { Verdict::Accept })
+    }
+
+    /// Counts what a peer brings, good or not; the verdict if it is too much.
+    fn count(&mut self, from: PeerId, load: Load) -> Option<Verdict> {
+        match self.share(from).rates.brings(load) {
+            Within::Share => None,
+            Within::Honest => Some(Verdict::OverShare),
+            Within::Nothing => Some(Verdict::Excess),
+        }
+    }
+
+    /// Whether the node takes it, with what all peers bring.
+    fn take(&mut self, from: PeerId, load: Load) -> bool {
+        self.shares.get(&from).is_some_and(|share| self.rates.takes(&share.rates, load))
     }
 
     fn reserve(&self, bytes: usize) -> bool {
@@ -265,17 +328,26 @@ impl Intake {
 
     fn share(&mut self, peer: PeerId) -> &mut Share {
         let now = Instant::now();
-        let share = self.shares.entry(peer).or_insert_with(|| Share::new(now));
+        if self.shares.len() >= PEER_SHARES_MAX && !self.shares.contains_key(&peer) {
+            let oldest = self.shares.iter().min_by_key(|(_, share)| share.used);
+            if let Some(oldest) = oldest.map(|(peer, _)| *peer) {
+                self.shares.remove(&oldest);
+            }
+        }
+        let rates = &self.rates;
+        let share = self.shares.entry(peer).or_insert_with(|| Share::new(rates.peer(false), now));
+        share.used = now;
         if now.duration_since(share.since) >= MINUTE {
-            *share = Share::new(now);
+            share.since = now;
+            share.invalid = 0;
         }
         share
     }
 }
 
 impl Share {
-    fn new(since: Instant) -> Self {
-        Self { since, envelopes: 0, acks: 0, invalid: 0 }
+    fn new(rates: PeerRates, now: Instant) -> Self {
+        Self { rates, used: now, since: now, invalid: 0, acks_doubted_until: None }
     }
 }
 
@@ -337,7 +409,11 @@ async fn forward(
 mod tests {
     use std::sync::Mutex;
 
-    use martlet_protocol::{AckSecret, ExpiryHour, Header, Kind, Shard, UnixMillis};
+    use martlet_protocol::limits::{
+        ACKS_PER_ENVELOPE, FALSE_ACKS_PER_PEER_PER_MINUTE_MAX, PEER_ENVELOPES_PER_MINUTE_MAX,
+        PEER_ENVELOPES_PER_MINUTE_MIN,
+    };
+    use martlet_protocol::{AckSecret, Kind, Shard, UnixMillis};
 
     use super::*;
 
@@ -365,16 +441,17 @@ mod tests {
     }
 
     fn intake() -> (Intake, Arc<Gate>, NetworkDescriptor) {
+        intake_with(PEER_ENVELOPES_PER_MINUTE_MAX)
+    }
+
+    fn intake_with(share: u32) -> (Intake, Arc<Gate>, NetworkDescriptor) {
         let network = NetworkDescriptor { shard_bits: 1, ..Default::default() };
         let gate = Arc::new(Gate { open: tokio::sync::Semaphore::new(0), taken: Mutex::default() });
         let topics = Topics::new(&network);
-        let intake = Intake::new(
-            network.clone(),
-            topics,
-            Arc::new(|| NOW),
-            Arc::new(Arc::clone(&gate)),
-            Arc::default(),
-        );
+        let sink = Arc::new(Arc::clone(&gate));
+        let rates = NodeRates::new(share);
+        let clock = Arc::new(|| NOW);
+        let intake = Intake::new(network.clone(), rates, topics, clock, sink, Arc::default());
         (intake, gate, network)
     }
 
@@ -465,16 +542,107 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_over_its_share_is_ignored_for_the_rest_of_the_minute() {
-        let (mut intake, _gate, network) = intake();
+    async fn a_peer_over_its_share_is_ignored_and_far_over_it_cut_off() {
+        let share = PEER_ENVELOPES_PER_MINUTE_MIN;
+        let (mut intake, _gate, network) = intake_with(share);
         let (greedy, modest) = (PeerId::random(), PeerId::random());
+        intake.connected(greedy, true);
         let latest = ExpiryHour::latest(NOW);
-        intake.share(greedy).envelopes = ENVELOPES_PER_PEER_PER_MINUTE_MAX;
-        let next = envelope(&network, 0, latest, 1);
-        assert_eq!(offer(&mut intake, greedy, 0, &next), Verdict::Ignore);
-        assert_eq!(offer(&mut intake, modest, 0, &next), Verdict::Accept);
+        let mut bring = |from, numbers: std::ops::Range<u32>| {
+            let verdicts = numbers
+                .map(|number| offer(&mut intake, from, 0, &envelope(&network, 0, latest, number)));
+            verdicts.last()
+        };
+        assert_eq!(bring(greedy, 0..share), Some(Verdict::Accept));
+        assert_eq!(bring(greedy, 0..1), Some(Verdict::OverShare));
+        assert_eq!(bring(modest, 0..1), Some(Verdict::Accept));
+        assert_eq!(bring(greedy, 0..3 * share - 1), Some(Verdict::OverShare));
+        assert_eq!(bring(greedy, 0..1), Some(Verdict::Excess));
         tokio::time::advance(MINUTE).await;
-        assert_eq!(offer(&mut intake, greedy, 0, &next), Verdict::Accept);
+        assert_eq!(bring(greedy, 0..1), Some(Verdict::Accept));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_dialled_has_less_and_who_comes_back_no_more() {
+        let share = PEER_ENVELOPES_PER_MINUTE_MIN;
+        let (mut intake, _gate, network) = intake_with(share);
+        let latest = ExpiryHour::latest(NOW);
+        let from = PeerId::random();
+        intake.connected(from, false);
+        for number in 0..share * 3 / 4 {
+            let next = envelope(&network, 0, latest, number);
+            assert_eq!(offer(&mut intake, from, 0, &next), Verdict::Accept);
+        }
+        intake.connected(from, true);
+        let next = envelope(&network, 0, latest, share);
+        assert_eq!(offer(&mut intake, from, 0, &next), Verdict::OverShare);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_floods_under_many_names_leaves_the_others_their_reserve() {
+        let share = PEER_ENVELOPES_PER_MINUTE_MIN;
+        let (mut intake, _gate, network) = intake_with(share);
+        let latest = ExpiryHour::latest(NOW);
+        let modest = PeerId::random();
+        let mut accepted = 0;
+        for identity in 0..50 {
+            let from = PeerId::random();
+            for number in 0..share {
+                let number = identity * share + number;
+                let next = envelope(&network, 0, latest, number);
+                accepted += u32::from(offer(&mut intake, from, 0, &next) == Verdict::Accept);
+            }
+        }
+        assert!(accepted <= 2 * share + 2 * share / 48, "{accepted} of 50 shares of {share}");
+        let next = envelope(&network, 0, latest, u32::MAX);
+        assert_eq!(offer(&mut intake, modest, 0, &next), Verdict::Accept);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn acks_of_who_brings_false_ones_are_taken_and_not_passed_on() {
+        let (mut intake, _gate, _) = intake();
+        let (liar, other) = (PeerId::random(), PeerId::random());
+        let topic = intake.topics.acks().clone();
+        let ack = Ack { envelope: EnvelopeId([1; 32]), slot: 0, secret: AckSecret([2; 16]) };
+        let acks = codec::encode(&vec![ack]);
+        let tolerated = FALSE_ACKS_PER_PEER_PER_MINUTE_MAX as usize;
+        intake.count_false_acks(liar, tolerated);
+        assert_eq!(intake.message(liar, &topic, None, &acks), Verdict::Accept);
+        intake.count_false_acks(liar, 1);
+        assert_eq!(intake.message(liar, &topic, None, &acks), Verdict::Ignore);
+        assert!(intake.acks.get(&liar).is_some_and(|batch| batch.items.len() == 2), "taken");
+        assert_eq!(intake.message(other, &topic, None, &acks), Verdict::Accept);
+        tokio::time::advance(MINUTE).await;
+        assert_eq!(intake.message(liar, &topic, None, &acks), Verdict::Accept);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_acks_is_ignored_and_its_sender_cut_off() {
+        let share = PEER_ENVELOPES_PER_MINUTE_MIN;
+        let (mut intake, _gate, _) = intake_with(share);
+        let from = PeerId::random();
+        intake.connected(from, true);
+        let topic = intake.topics.acks().clone();
+        let ack = Ack { envelope: EnvelopeId([1; 32]), slot: 0, secret: AckSecret([2; 16]) };
+        let acks = codec::encode(&vec![ack; (share * ACKS_PER_ENVELOPE / 4) as usize]);
+        let verdicts = (0..17).map(|_| intake.message(from, &topic, None, &acks));
+        let verdicts: Vec<Verdict> = verdicts.collect();
+        assert!(verdicts[..4].iter().all(|verdict| *verdict == Verdict::Accept));
+        assert!(verdicts[4..16].iter().all(|verdict| *verdict == Verdict::OverShare));
+        assert_eq!(verdicts[16], Verdict::Excess);
+    }
+
+    #[tokio::test]
+    async fn what_no_clock_explains_is_held_against_the_peer() {
+        let (mut intake, _gate, network) = intake();
+        let from = PeerId::random();
+        for number in 1..INVALID_PER_PEER_PER_MINUTE_MAX {
+            let expiry = if number % 2 == 0 { ExpiryHour(0) } else { ExpiryHour(u32::MAX) };
+            let next = envelope(&network, 0, expiry, number);
+            assert_eq!(offer(&mut intake, from, 0, &next), Verdict::Reject);
+        }
+        let next = envelope(&network, 0, ExpiryHour(u32::MAX), 0);
+        assert_eq!(offer(&mut intake, from, 0, &next), Verdict::RejectAndCut);
     }
 
     #[tokio::test]

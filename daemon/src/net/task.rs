@@ -18,7 +18,8 @@ use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
 use martlet_protocol::control::{Ban, Peer};
 use martlet_protocol::limits::{
-    ACK_DELAY, NET_QUEUE_MAX, PEER_CACHE_SAVE_INTERVAL, PUBLISH_BACKLOG_MAX,
+    ACK_DELAY, NET_QUEUE_MAX, PEER_CACHE_SAVE_INTERVAL, PEER_LOG_LINES_PER_MINUTE_MAX,
+    PUBLISH_BACKLOG_MAX,
 };
 use martlet_protocol::sync::{Request, Response};
 use martlet_protocol::{Ack, Envelope, EnvelopeId};
@@ -34,6 +35,7 @@ use super::files::{self, BANS_FILE, Files, PEER_CACHE_FILE};
 use super::gossip::Topics;
 use super::intake::Intake;
 use super::peers::{self, Peers};
+use super::rates::{Limiter, NodeRates};
 use super::report::{FarFuture, NetReport};
 use super::scores::Scores;
 use super::skew::Skew;
@@ -58,6 +60,8 @@ pub(super) enum Command {
     PublishAcks(Vec<Ack>),
     /// Tell a peer that what it brought is on disk.
     Stored(PeerId, Vec<EnvelopeId>),
+    /// Acks of a peer's were false.
+    FalseAcks(PeerId, usize),
     /// List peers.
     Peers(oneshot::Sender<Vec<Peer>>),
     /// Dial an address.
@@ -97,7 +101,8 @@ pub(super) fn start<S: NetSink>(
     commands: mpsc::Receiver<Command>,
 ) -> Result<(), NetError> {
     let topics = Topics::new(&config.network);
-    let mut swarm = behaviour::swarm(&config, transport, &topics)?;
+    let rates = NodeRates::new(config.peer_envelopes_per_minute);
+    let mut swarm = behaviour::swarm(&config, transport, &topics, &rates)?;
     let local = *swarm.local_peer_id();
     let mut dialer = Dialer::new(local);
     for address in &config.static_peers {
@@ -129,7 +134,7 @@ pub(super) fn start<S: NetSink>(
     let mut task = Task {
         local,
         identify_protocol: behaviour::identify_protocol(&config.network.name),
-        intake: Intake::new(config.network, topics.clone(), clock, sink, config.metrics),
+        intake: Intake::new(config.network, rates, topics.clone(), clock, sink, config.metrics),
         responder: Arc::new(Responder::new(Arc::clone(&context))),
         outgoing: Outgoing::new(topics),
         requests: HashMap::new(),
@@ -151,6 +156,7 @@ pub(super) fn start<S: NetSink>(
         search_at: now,
         next_review: connections::first_review(config.connections.review_interval()),
         syncs_running: 0,
+        lines: Limiter::per_minute(PEER_LOG_LINES_PER_MINUTE_MAX),
         next_turn: Instant::now() + turn_wait(),
         context,
         dialer,
@@ -198,6 +204,8 @@ struct Task<S: NetSink> {
     search_at: Instant,
     next_review: Instant,
     syncs_running: usize,
+    /// Lines of the log that strangers cause.
+    lines: Limiter,
     /// When a random peer is synced with.
     next_turn: Instant,
 }
@@ -281,6 +289,10 @@ impl<S: NetSink> Task<S> {
                     }
                     None => Timers::Same,
                 }
+            }
+            Command::FalseAcks(peer, count) => {
+                self.intake.count_false_acks(peer, count);
+                Timers::Same
             }
             Command::Peers(reply) => {
                 // Whoever asked may have gone.

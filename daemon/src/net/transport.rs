@@ -12,7 +12,7 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Transport as _, core, dns, noise, quic, tcp, yamux};
-use martlet_protocol::limits::CONNECT_TIMEOUT;
+use martlet_protocol::limits::{CONNECT_TIMEOUT, STREAMS_PER_CONNECTION_MAX};
 use martlet_protocol::network::NetworkDescriptor;
 
 use super::NetError;
@@ -56,15 +56,20 @@ pub fn takes(network: &NetworkDescriptor, address: &Multiaddr) -> bool {
 }
 
 fn sockets(keypair: &Keypair, network: &NetworkDescriptor) -> Result<Boxed, NetError> {
+    let mut yamux = yamux::Config::default();
+    yamux.set_max_num_streams(STREAMS_PER_CONNECTION_MAX);
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(noise(keypair, network)?)
-        .multiplex(yamux::Config::default())
+        .multiplex(yamux)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     if network.is_closed() {
         return Ok(tcp.boxed());
     }
-    let quic = quic::tokio::Transport::new(quic::Config::new(keypair))
+    let mut quic = quic::Config::new(keypair);
+    quic.max_concurrent_stream_limit =
+        u32::try_from(STREAMS_PER_CONNECTION_MAX / 2).unwrap_or(u32::MAX);
+    let quic = quic::tokio::Transport::new(quic)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     Ok(quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed())
 }

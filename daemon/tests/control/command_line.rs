@@ -39,6 +39,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
          mdns = false\n\
          mailbox_bytes_max = 1073741824\n\
          mailbox_peer_bytes_max = 536870912\n\
+         peer_envelopes_per_minute = 60000\n\
          log = \"debug\"\n\
          log_format = \"text\"\n\
          user = true\n"

@@ -10,7 +10,7 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::control::Peer;
-use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
+use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_DEFAULT};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, Shard, UnixMillis,
@@ -108,6 +108,7 @@ impl Setup {
             metrics: Default::default(),
             connections: self.connections,
             data_dir: Some(self.data_dir.unwrap_or_else(|| dir.path().to_owned())),
+            peer_envelopes_per_minute: PEER_ENVELOPES_PER_MINUTE_DEFAULT,
         };
         let ahead = u64::try_from(self.clock_ahead.as_millis()).unwrap();
         let clock = Arc::new(move || UnixMillis(now().0 + ahead));

@@ -9,21 +9,26 @@ use martlet_protocol::limits::{
     ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
     SHORT_LIST_IDS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_SESSION_IDLE_MAX,
     SYNC_SESSION_IDS_MAX, SYNC_SESSIONS_MAX, SYNC_SESSIONS_PER_PEER_MAX,
+    SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX, SYNC_SESSIONS_STARTING_MAX,
 };
 use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, ShortId};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour};
 use negentropy::NegentropyStorageVector;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::initiator::live_digests;
 use super::reconcile::{self, ShortList};
 use super::{Context, NetEvent, NetSink, SyncError, ToSwarm, blocking};
+use crate::net::rates::Limiter;
 use crate::net::shorten;
 
 /// Serves the syncs of all peers.
 pub(in crate::net) struct Responder<S> {
     context: Arc<Context<S>>,
     sessions: Mutex<Sessions>,
+    /// Sessions whose ids are read at a time.
+    starting: Semaphore,
 }
 
 /// What is kept between requests. Losing it costs a peer nothing but time: the ids are read
@@ -31,6 +36,8 @@ pub(in crate::net) struct Responder<S> {
 #[derive(Default)]
 struct Sessions {
     reconciling: Vec<Session>,
+    /// Sessions that a peer may still begin.
+    begins: HashMap<PeerId, Limiter>,
     wanted: HashMap<PeerId, HashSet<EnvelopeId>>,
 }
 
@@ -55,7 +62,8 @@ enum Unserved {
 impl<S: NetSink> Responder<S> {
     /// A responder without sessions.
     pub(in crate::net) fn new(context: Arc<Context<S>>) -> Self {
-        Self { context, sessions: Mutex::default() }
+        let starting = Semaphore::new(SYNC_SESSIONS_STARTING_MAX);
+        Self { context, sessions: Mutex::default(), starting }
     }
 
     /// Serves one request and hands the answer to the swarm's task.
@@ -80,7 +88,7 @@ impl<S: NetSink> Responder<S> {
 
     /// Forgets what was kept for a peer that is gone.
     pub(in crate::net) fn forget(&self, peer: &PeerId) {
-        self.lock().forget(peer);
+        self.lock().forget_gone(peer);
     }
 
     /// Forgets what was left idle.
@@ -140,6 +148,11 @@ impl<S: NetSink> Responder<S> {
         let items = match known {
             Some(items) => items,
             None => {
+                if !self.lock().may_begin(peer) {
+                    return Err(Unserved::Refused(Refusal::Busy));
+                }
+                // An error: closed, which it never is.
+                let _permit = self.starting.acquire().await;
                 let mailbox = Arc::clone(&self.context.mailbox);
                 let chosen = buckets.clone();
                 let items = blocking(move || {
@@ -261,6 +274,14 @@ impl Sessions {
         Ok(Some(Arc::clone(&session.items)))
     }
 
+    /// Whether the peer may begin one more session.
+    fn may_begin(&mut self, peer: PeerId) -> bool {
+        self.begins
+            .entry(peer)
+            .or_insert_with(|| Limiter::per_minute(SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX))
+            .takes(1)
+    }
+
     /// Keeps the ids of a new reconciliation; the one used longest ago makes room.
     fn begin(&mut self, peer: PeerId, buckets: Arc<[Bucket]>, items: Arc<NegentropyStorageVector>) {
         let now = Instant::now();
@@ -294,6 +315,12 @@ impl Sessions {
     fn forget(&mut self, peer: &PeerId) {
         self.end_reconciling(peer);
         self.wanted.remove(peer);
+    }
+
+    /// The same, of a peer that is gone.
+    fn forget_gone(&mut self, peer: &PeerId) {
+        self.forget(peer);
+        self.begins.remove(peer);
     }
 
     fn expire(&mut self, now: Instant) {

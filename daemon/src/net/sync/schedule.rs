@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use martlet_protocol::limits::{
-    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_SETTLE_DELAY,
+    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
 };
 use tokio::time::Instant;
 
@@ -54,6 +54,11 @@ impl SyncState {
     /// Gossip with the peer was lost, or may have been.
     pub(in crate::net) fn gap(&mut self, now: Instant) {
         self.hasten(now + SYNC_GAP_DELAY);
+    }
+
+    /// Some of what the peer brought was over a share.
+    pub(in crate::net) fn over_share(&mut self, now: Instant) {
+        self.hasten(now + SYNC_OVER_SHARE_DELAY);
     }
 
     /// It is this peer's turn in the regular round.

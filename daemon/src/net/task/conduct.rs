@@ -77,7 +77,9 @@ impl<S: NetSink> Task<S> {
             self.context.clock.now(),
         );
         self.context.metrics.net.bans.inc();
-        tracing::info!(peer = %shorten::peer(&peer), for_ = ?lasts, "banned: it misbehaves");
+        if self.lines.takes(1) {
+            tracing::info!(peer = %shorten::peer(&peer), for_ = ?lasts, "banned: it misbehaves");
+        }
         // It starts anew afterwards; that it was banned is remembered.
         self.scores.forget(&peer);
         self.enforce_ban(peer);

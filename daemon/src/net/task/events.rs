@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::super::behaviour::BehaviourEvent;
 use super::super::gossip;
 use super::super::intake::Verdict;
+use super::super::meter::MeteredEvent;
 use super::super::scores::{Admission, Conduct, Standing};
 use super::super::sync::RequestError;
 use super::super::{NetSink, shorten, transport};
@@ -76,7 +77,11 @@ impl<S: NetSink> Task<S> {
 
     fn on_behaviour_event(&mut self, event: BehaviourEvent) -> Timers {
         match event {
-            BehaviourEvent::Gossip(event) => self.on_gossip(event),
+            BehaviourEvent::Gossip(MeteredEvent::Inner(event)) => self.on_gossip(event),
+            BehaviourEvent::Gossip(MeteredEvent::Excess(peer)) => {
+                self.cut_off(peer);
+                Timers::Changed
+            }
             BehaviourEvent::Sync(event) => self.on_sync(event),
             BehaviourEvent::Ping(event) => {
                 self.on_ping(event);
@@ -150,6 +155,16 @@ impl<S: NetSink> Task<S> {
                     }
                     Verdict::Reject => {
                         self.count_conduct(propagation_source, Conduct::Invalid);
+                        Timers::Changed
+                    }
+                    Verdict::OverShare => {
+                        if let Some(state) = self.peers.get_mut(&propagation_source) {
+                            state.sync.over_share(Instant::now());
+                        }
+                        Timers::Changed
+                    }
+                    Verdict::Excess => {
+                        self.cut_off(propagation_source);
                         Timers::Changed
                     }
                     Verdict::Shed => {
@@ -243,7 +258,8 @@ impl<S: NetSink> Task<S> {
         let is_throttled = self.scores.standing(&peer, Instant::now()) >= Standing::Throttled;
         let Some(state) = self.peers.get_mut(&peer) else { return Timers::Same };
         let is_full = state.serving >= SYNC_REQUESTS_PER_PEER_MAX;
-        if is_full || is_throttled && state.serving > 0 {
+        let is_busy = is_full || is_throttled && state.serving > 0;
+        if is_busy || !self.intake.takes_request(peer) {
             let busy = Response::Refused(Refusal::Busy);
             self.context.metrics.sync.requests_refused.inc();
             if self.swarm.behaviour_mut().sync.send_response(channel, busy).is_err() {
@@ -321,9 +337,17 @@ impl<S: NetSink> Task<S> {
         if !is_first {
             return;
         }
+        if !self.intake.connected(peer, endpoint.is_dialer()) {
+            self.cut_off(peer);
+            return;
+        }
         let direction = if endpoint.is_dialer() { "out" } else { "in" };
         let address = shorten::address(endpoint.get_remote_address());
-        tracing::info!(peer = %shorten::peer(&peer), %address, direction, "connected");
+        if endpoint.is_dialer() || self.lines.takes(1) {
+            tracing::info!(peer = %shorten::peer(&peer), %address, direction, "connected");
+        } else {
+            tracing::debug!(peer = %shorten::peer(&peer), %address, direction, "connected");
+        }
         let begins = self.local < peer;
         if let Some(state) = self.peers.get_mut(&peer) {
             state.sync.connected(begins, now);
@@ -332,7 +356,11 @@ impl<S: NetSink> Task<S> {
 
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
         if let Some(lasted) = self.peers.closed(&peer, connection) {
-            tracing::info!(peer = %shorten::peer(&peer), "disconnected");
+            if self.lines.takes(1) {
+                tracing::info!(peer = %shorten::peer(&peer), "disconnected");
+            } else {
+                tracing::debug!(peer = %shorten::peer(&peer), "disconnected");
+            }
             self.responder.forget(&peer);
             self.dialer.lost(peer, lasted);
             self.admit_by_policy();

@@ -1,0 +1,256 @@
+//! The figures of an attack, and what they must be.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Attack;
+use super::arena::{MAILBOX_BYTES, Peak, Traffic};
+use super::siege::Cut;
+
+/// Resident memory of a daemon under any attack, bytes: what it needs at rest, the gossip that
+/// waits (32 MiB), the databases' caches (16 MiB), what waits in the streams of some connections, and
+/// what the allocator keeps.
+const RSS_BYTES_MAX: u64 = 256 << 20;
+/// Data directory of a daemon, bytes: the mailbox's quota and its indexes, twice while pages are
+/// copied, and the vault.
+const DISK_BYTES_MAX: u64 = 2 * MAILBOX_BYTES + (32 << 20);
+/// Its log: a peer can't fill the disk with it.
+const LOG_BYTES_MAX: u64 = 1 << 20;
+/// Names an attacker may have connected at once.
+const CONNECTED_MAX: u32 = martlet_protocol::limits::CONNECTIONS_INBOUND_MAX;
+
+/// The figures of all attacks.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// Whether every promise was kept.
+    pub(super) ok: bool,
+    pub(super) quick: bool,
+    pub(super) attacks: Vec<Figures>,
+}
+
+/// The figures of one attack.
+#[derive(Debug, Serialize)]
+pub(super) struct Figures {
+    attack: String,
+    pub(super) ok: bool,
+    seconds: f64,
+    honest_sent: usize,
+    honest_delivered: usize,
+    honest_twice: usize,
+    quiet_p50_ms: f64,
+    quiet_p99_ms: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    rss_peak_mib: f64,
+    rss_bound_mib: f64,
+    disk_peak_mib: f64,
+    disk_bound_mib: f64,
+    log_peak_kib: f64,
+    peer: Fate,
+    /// The promises that were broken.
+    pub(super) broken: Vec<String>,
+}
+
+/// What became of the hostile peer.
+#[derive(Debug, Serialize)]
+pub(super) struct Fate {
+    outcome: Outcome,
+    /// Seconds from the beginning until it was cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_after_s: Option<f64>,
+    /// Messages, acks, frames, requests or streams it sent.
+    sent: u64,
+    /// Of these: kept, or passed on.
+    taken: u64,
+    /// Names it had.
+    identities: u32,
+    /// The most of them connected at once.
+    connected: u32,
+}
+
+/// What a peer ends as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// Cut off, and refused when it came back under the same name.
+    Banned,
+    /// Its connections were ended, each time.
+    Cut,
+    /// Only a part of what it sent was taken.
+    Throttled,
+    /// Nothing of what it sent was kept or passed on.
+    Ignored,
+    /// It kept to what any peer may do.
+    WithinShare,
+}
+
+impl Outcome {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Banned => "banned",
+            Self::Cut => "cut",
+            Self::Throttled => "throttled",
+            Self::Ignored => "ignored",
+            Self::WithinShare => "within its share",
+        }
+    }
+}
+
+impl Fate {
+    /// The fate of a peer that sent so many, of which so many were taken.
+    pub(super) fn new(cut: Cut, sent: u64, taken: u64, identities: u32, connected: u32) -> Self {
+        let outcome = match cut {
+            Cut { is_banned: true, .. } => Outcome::Banned,
+            Cut { after: Some(_), .. } => Outcome::Cut,
+            Cut { after: None, .. } if taken == 0 => Outcome::Ignored,
+            Cut { after: None, .. } if taken < sent => Outcome::Throttled,
+            Cut { after: None, .. } => Outcome::WithinShare,
+        };
+        let cut_after_s = cut.after.map(|after| rounded(after.as_secs_f64()));
+        Self { outcome, cut_after_s, sent, taken, identities, connected }
+    }
+}
+
+impl Figures {
+    /// Puts the figures together and looks whether a promise was broken.
+    pub(super) fn new(
+        attack: Attack,
+        duration: Duration,
+        quiet: &Traffic,
+        traffic: &Traffic,
+        peak: Peak,
+        peer: Fate,
+    ) -> Self {
+        let mut figures = Self {
+            attack: attack.name(),
+            ok: true,
+            seconds: duration.as_secs_f64(),
+            honest_sent: traffic.sent,
+            honest_delivered: traffic.delivered,
+            honest_twice: traffic.twice,
+            quiet_p50_ms: percentile(&quiet.latencies, 50),
+            quiet_p99_ms: percentile(&quiet.latencies, 99),
+            p50_ms: percentile(&traffic.latencies, 50),
+            p99_ms: percentile(&traffic.latencies, 99),
+            rss_peak_mib: mib(peak.rss_bytes),
+            rss_bound_mib: mib(RSS_BYTES_MAX),
+            disk_peak_mib: mib(peak.disk_bytes),
+            disk_bound_mib: mib(DISK_BYTES_MAX),
+            log_peak_kib: rounded(as_f64(peak.log_bytes) / 1024.0),
+            peer,
+            broken: Vec::new(),
+        };
+        figures.broken = figures.find_broken(attack, peak);
+        figures.ok = figures.broken.is_empty();
+        figures
+    }
+
+    fn find_broken(&self, attack: Attack, peak: Peak) -> Vec<String> {
+        let mut broken = Vec::new();
+        let (sent, delivered) = (self.honest_sent, self.honest_delivered);
+        if sent == 0 || delivered < sent {
+            broken.push(format!("{delivered} of {sent} honest messages were delivered"));
+        }
+        if self.honest_twice > 0 {
+            broken.push(format!("{} honest messages came twice", self.honest_twice));
+        }
+        for (what, found, max) in [
+            ("resident memory", peak.rss_bytes, RSS_BYTES_MAX),
+            ("data directory", peak.disk_bytes, DISK_BYTES_MAX),
+            ("log", peak.log_bytes, LOG_BYTES_MAX),
+        ] {
+            if found > max {
+                broken.push(format!("{what}: {found} bytes, over the bound of {max}"));
+            }
+        }
+        if self.peer.connected > CONNECTED_MAX {
+            broken.push(format!("{} names of one attacker were let in", self.peer.connected));
+        }
+        if !allowed(attack).contains(&self.peer.outcome) {
+            broken.push(format!("the peer was {}", self.peer.outcome.word()));
+        }
+        broken
+    }
+}
+
+/// What may become of the peer. Nothing less will do.
+fn allowed(attack: Attack) -> &'static [Outcome] {
+    use Outcome::{Banned, Cut, Ignored, Throttled, WithinShare};
+    match attack {
+        Attack::FloodGarbage | Attack::WrongTimes | Attack::LyingSync | Attack::FloodControl => {
+            &[Banned]
+        }
+        Attack::ManyStreams => &[Banned, Cut],
+        Attack::FloodValid | Attack::Sybils => &[Banned, Cut, Throttled],
+        // How many streams were ended stands for what was not taken.
+        Attack::StalledStreams | Attack::ForgedAcks => &[Banned, Cut, Throttled, Ignored],
+        Attack::Replay | Attack::Reinjected => &[Banned, Cut, Ignored],
+        // Only their addressees can tell: what it sends is as good as any, and as little.
+        Attack::ClaimedTags => &[Banned, Cut, Throttled, Ignored, WithinShare],
+    }
+}
+
+impl Report {
+    /// The attacks in which a promise was broken.
+    pub(super) fn broken(&self) -> String {
+        let broken = self.attacks.iter().filter(|figures| !figures.ok);
+        let each =
+            broken.map(|figures| format!("{}: {}", figures.attack, figures.broken.join("; ")));
+        each.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The figures for people.
+    pub(super) fn table(&self) -> String {
+        let mut table = format!(
+            "{:16} {:>9} {:>18} {:>18} {:>8} {:>8}  what became of the peer\n",
+            "attack", "messages", "quiet p50/p99 ms", "p50/p99 ms", "RSS MiB", "disk MiB"
+        );
+        for figures in &self.attacks {
+            let peer = &figures.peer;
+            let mut fate = peer.outcome.word().to_owned();
+            if let Some(after) = peer.cut_after_s {
+                fate.push_str(&format!(" after {after:.1} s"));
+            }
+            fate.push_str(&format!("; {} of {} taken", peer.taken, peer.sent));
+            if peer.identities > 1 {
+                fate.push_str(&format!("; {} of {} let in", peer.connected, peer.identities));
+            }
+            table.push_str(&format!(
+                "{:16} {:>9} {:>18} {:>18} {:>8.0} {:>8.0}  {fate}\n",
+                figures.attack,
+                format!("{}/{}", figures.honest_delivered, figures.honest_sent),
+                format!("{:.1} / {:.1}", figures.quiet_p50_ms, figures.quiet_p99_ms),
+                format!("{:.1} / {:.1}", figures.p50_ms, figures.p99_ms),
+                figures.rss_peak_mib,
+                figures.disk_peak_mib,
+            ));
+        }
+        table.push_str(&format!(
+            "bounds: all honest messages, once; {:.0} MiB of memory, {:.0} MiB of disk, {:.0} KiB of log\n",
+            mib(RSS_BYTES_MAX),
+            mib(DISK_BYTES_MAX),
+            as_f64(LOG_BYTES_MAX) / 1024.0
+        ));
+        table
+    }
+}
+
+/// The nearest-rank percentile of sorted values; 0 of none.
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    rounded(sorted.get(rank - 1).copied().unwrap_or_default())
+}
+
+fn mib(bytes: u64) -> f64 {
+    rounded(as_f64(bytes) / f64::from(1 << 20))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sizes far under 2^53")]
+fn as_f64(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
