@@ -11,6 +11,7 @@
 //! over restarts. mDNS is off: nodes know each other by the static peers a test gives them.
 
 mod error;
+mod metrics;
 mod node;
 mod process;
 mod talk;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 pub use error::ClusterError;
+pub use metrics::Samples;
 pub use node::{Node, NodeOptions, START_MAX, STOP_MAX};
 pub use process::{Process, die_with_parent, remove_own_variables};
 pub use talk::{next_event, received_message, state_change};
