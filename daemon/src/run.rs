@@ -121,7 +121,11 @@ async fn run(config: Config) -> Result<(), DaemonError> {
             metrics: parts.metrics.clone(),
             metrics_listen,
             network: config.network.clone(),
-            network_file: config.network_file_next.clone(),
+            // Absolute: a client has another working directory.
+            network_file: config
+                .network_file_next
+                .as_ref()
+                .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             warnings: config.warnings.clone(),
             peer_id: parts.net.peer_id(),
             user: config.user,

@@ -103,6 +103,9 @@ async fn who_has_the_key_talks_and_nobody_else_connects() -> TestResult {
         })
         .await?;
     }
+    for node in outside.iter().chain([&bob]) {
+        assert!(node.log().contains("another network key"), "{}", node.log());
+    }
     for stranger in &outside {
         assert!(stranger.connected_peers().await?.is_empty(), "{}", stranger.name());
     }

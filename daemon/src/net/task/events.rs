@@ -409,5 +409,11 @@ fn innermost(error: &DialError) -> String {
     while let Some(inner) = source.source() {
         source = inner;
     }
-    source.to_string()
+    match source.to_string() {
+        // What Noise says of a prologue that differs: the kind of the error is lost on the way.
+        text if text == "decrypt error" => {
+            "the handshake failed: the other node has another network key, or only one of the two has one".into()
+        }
+        text => text,
+    }
 }
