@@ -7,6 +7,7 @@
 mod catch_up;
 mod flow;
 mod idle;
+mod idle_lan;
 mod latency;
 mod ready;
 mod report;
@@ -34,7 +35,7 @@ const WAIT_MAX: Duration = Duration::from_secs(120);
 /// How to run the benchmarks.
 #[derive(Debug, Clone)]
 pub struct BenchOptions {
-    /// The parts to run; all if empty.
+    /// The parts to run; if empty all but those that take long.
     pub only: Vec<Part>,
     /// Smaller counts and shorter times.
     pub quick: bool,
@@ -64,6 +65,8 @@ pub enum Part {
     CatchUp,
     /// The recipient is killed unnoticed while messages are sent
     UnnoticedDeath,
+    /// Three daemons on a LAN without a way out, idle for ten minutes; runs only if named
+    IdleLan,
 }
 
 /// How much of everything.
@@ -74,6 +77,7 @@ struct Counts {
     idle: Duration,
     catch_up_messages: usize,
     unnoticed_messages: usize,
+    idle_lan: Duration,
 }
 
 const FULL: Counts = Counts {
@@ -82,6 +86,7 @@ const FULL: Counts = Counts {
     idle: Duration::from_secs(30),
     catch_up_messages: 10_000,
     unnoticed_messages: 300,
+    idle_lan: Duration::from_secs(600),
 };
 
 const QUICK: Counts = Counts {
@@ -90,6 +95,7 @@ const QUICK: Counts = Counts {
     idle: Duration::from_secs(5),
     catch_up_messages: 1000,
     unnoticed_messages: 30,
+    idle_lan: Duration::from_secs(20),
 };
 
 /// Runs the benchmarks and prints the figures.
@@ -101,7 +107,9 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
     let mut report = Report { quick: options.quick, ..Report::default() };
     note_conditions(&options);
     for part in Part::value_variants() {
-        if !options.only.is_empty() && !options.only.contains(part) {
+        let is_wanted =
+            options.only.contains(part) || options.only.is_empty() && *part != Part::IdleLan;
+        if !is_wanted {
             continue;
         }
         let mut cluster = Cluster::of_this_program(&options.dir)?;
@@ -139,6 +147,10 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
             Part::UnnoticedDeath => {
                 let figures = unnoticed_death::run(&cluster, counts.unnoticed_messages).await;
                 report.unnoticed_death = Some(figures.map_err(failed)?);
+            }
+            Part::IdleLan => {
+                let figures = idle_lan::run(&cluster, counts.idle_lan).await;
+                report.idle_lan = Some(figures.map_err(failed)?);
             }
         }
     }

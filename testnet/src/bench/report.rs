@@ -26,6 +26,8 @@ pub(super) struct Report {
     pub(super) catch_up: Option<CatchUp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unnoticed_death: Option<UnnoticedDeath>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) idle_lan: Option<IdleLan>,
 }
 
 /// From the send call on one socket to the event on the other, milliseconds.
@@ -59,6 +61,23 @@ pub(super) struct UnnoticedDeath {
     pub(super) lost: usize,
     /// From the start of its process to the last message.
     pub(super) seconds_after_return: f64,
+}
+
+/// Three daemons on a LAN without a way out, of which nobody wants anything.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct IdleLan {
+    /// How long they were watched.
+    pub(super) seconds: f64,
+    /// Whether they were in network namespaces and found each other by mDNS; else on loopback.
+    pub(super) namespaces: bool,
+    /// Percent of one core, of the one that used most.
+    pub(super) cpu_pct: f64,
+    /// Resident memory, MiB, of the one that used most.
+    pub(super) rss_mib: f64,
+    /// Lines that all of them logged above level `info`, from when they were connected.
+    pub(super) log_above_info: usize,
+    /// Lines of any level.
+    pub(super) log_lines: usize,
 }
 
 /// One line of the table.
@@ -121,6 +140,10 @@ impl Report {
             AtMost(3.0),
         );
         row("  lost", death.map(|d| count(d.lost)), "", AtMost(0.0));
+        let lan = self.idle_lan;
+        row("idle LAN, CPU", lan.map(|l| l.cpu_pct), "% core", AtMost(0.5));
+        row("idle LAN, memory", lan.map(|l| l.rss_mib), "MiB", AtMost(25.0));
+        row("  log lines above info", lan.map(|l| count(l.log_above_info)), "", AtMost(0.0));
         rows
     }
 }
@@ -159,6 +182,14 @@ mod tests {
             ready_s: Some(0.5),
             catch_up: Some(CatchUp { seconds: 1.0, lost: 3 }),
             unnoticed_death: Some(UnnoticedDeath { sent: 300, lost: 0, seconds_after_return: 1.0 }),
+            idle_lan: Some(IdleLan {
+                seconds: 600.0,
+                namespaces: true,
+                cpu_pct: 0.1,
+                rss_mib: 20.0,
+                log_above_info: 0,
+                log_lines: 0,
+            }),
         }
     }
 
@@ -179,6 +210,11 @@ mod tests {
             "/unnoticed_death/sent",
             "/unnoticed_death/lost",
             "/unnoticed_death/seconds_after_return",
+            "/idle_lan/seconds",
+            "/idle_lan/cpu_pct",
+            "/idle_lan/rss_mib",
+            "/idle_lan/log_above_info",
+            "/idle_lan/log_lines",
         ] {
             assert!(json.pointer(pointer).is_some_and(serde_json::Value::is_number), "{pointer}");
         }

@@ -119,9 +119,7 @@ impl Lan {
             let namespace = self.namespace(host);
             let segment = usize::from(host >= segments[0]);
             from_outside.push(format!("netns add {namespace}"));
-            in_switch.push(format!(
-                "link add p{host} type veth peer name eth0 netns {namespace}"
-            ));
+            in_switch.push(format!("link add p{host} type veth peer name eth0 netns {namespace}"));
             in_switch.push(format!("link set p{host} master bridge{segment}"));
             in_switch.push(format!("link set p{host} up"));
         }
