@@ -8,6 +8,7 @@ mod catch_up;
 mod fill;
 mod flow;
 mod idle;
+mod idle_lan;
 mod latency;
 mod mailbox;
 mod ready;
@@ -38,7 +39,7 @@ const WAIT_MAX: Duration = Duration::from_secs(120);
 /// How to run the benchmarks.
 #[derive(Debug, Clone)]
 pub struct BenchOptions {
-    /// The parts to run; all if empty.
+    /// The parts to run; if empty all but those that take long.
     pub only: Vec<Part>,
     /// Smaller counts and shorter times.
     pub quick: bool,
@@ -81,6 +82,8 @@ pub enum Part {
     Sync1mSpread,
     /// The last four
     Sync,
+    /// Three daemons on a LAN without a way out, idle for ten minutes; runs only if named
+    IdleLan,
 }
 
 /// How much of everything.
@@ -96,6 +99,7 @@ struct Counts {
     sync_small: usize,
     sync_large: usize,
     sync_missing: usize,
+    idle_lan: Duration,
 }
 
 const FULL: Counts = Counts {
@@ -108,6 +112,7 @@ const FULL: Counts = Counts {
     sync_small: 100_000,
     sync_large: 1_000_000,
     sync_missing: 1000,
+    idle_lan: Duration::from_secs(600),
 };
 
 const QUICK: Counts = Counts {
@@ -120,6 +125,7 @@ const QUICK: Counts = Counts {
     sync_small: 2000,
     sync_large: 10_000,
     sync_missing: 100,
+    idle_lan: Duration::from_secs(20),
 };
 
 /// Runs the benchmarks and prints the figures.
@@ -190,6 +196,10 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
             }
             // Its parts are run.
             Part::Sync => {}
+            Part::IdleLan => {
+                let figures = idle_lan::run(&cluster, counts.idle_lan).await;
+                report.idle_lan = Some(figures.map_err(failed)?);
+            }
         }
     }
     if options.json {
@@ -211,9 +221,12 @@ impl Part {
             | Self::ReadyS
             | Self::CatchUp
             | Self::UnnoticedDeath
-            | Self::Sync => false,
+            | Self::Sync
+            | Self::IdleLan => false,
         };
-        chosen.is_empty() || chosen.contains(&self) || is_sync && chosen.contains(&Self::Sync)
+        // Ten minutes of nothing are only watched where someone asks for it.
+        let by_default = chosen.is_empty() && self != Self::IdleLan;
+        by_default || chosen.contains(&self) || is_sync && chosen.contains(&Self::Sync)
     }
 }
 

@@ -12,8 +12,9 @@ use crate::cluster::{ClusterError, die_with_parent};
 use crate::demo::{self, DemoOptions};
 
 const HELP: &str = "\
-Everything here starts real daemon processes on loopback, in a new directory under /tmp, and ends
-them again. Nothing leaves this machine, and a Martlet daemon of yours isn't touched.
+Everything here starts real daemon processes on loopback (idle_lan, for root: in network namespaces
+without a way out), in a new directory under /tmp, and ends them again. Nothing leaves this machine,
+and a Martlet daemon of yours isn't touched.
 
 Examples:
   martlet-testnet demo                      see it work, in a few seconds
@@ -25,6 +26,7 @@ Examples:
   martlet-testnet attack --list             what a hostile peer can try
   martlet-testnet attack all                try all of it (about eight minutes; use a release build)
   martlet-testnet attack flood-valid --json one of them, for programs
+  martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
 
 Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage.";
 
@@ -69,7 +71,7 @@ struct DemoArgs {
 
 #[derive(Debug, Args)]
 struct BenchArgs {
-    /// Run only these parts
+    /// Run only these parts [default: all that are over soon]
     #[arg(value_name = "NAME", value_delimiter = ',', value_enum)]
     parts: Vec<Part>,
     /// The same

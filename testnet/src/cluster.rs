@@ -8,10 +8,14 @@
 //! ```
 //!
 //! Nodes listen on loopback only, on ports the system chose at their first start and that they keep
-//! over restarts. mDNS is off: nodes know each other by the static peers a test gives them.
+//! over restarts. mDNS is off: nodes know each other by the static peers a test gives them, directly
+//! or over a [`Link`] that can be cut. Where a test is root, nodes can also run in the network
+//! namespaces of a [`Lan`], and find each other by mDNS there.
 
 mod error;
+mod link;
 mod metrics;
+mod netns;
 mod node;
 mod process;
 mod talk;
@@ -23,7 +27,9 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 pub use error::ClusterError;
+pub use link::Link;
 pub use metrics::Samples;
+pub use netns::{HOSTS_MAX, Lan, LanError};
 pub use node::{Node, NodeOptions, START_MAX, STOP_MAX};
 pub use process::{Process, die_with_parent, remove_own_variables};
 pub use talk::{next_event, received_message, state_change};

@@ -112,7 +112,7 @@ impl Setup {
         };
         let ahead = u64::try_from(self.clock_ahead.as_millis()).unwrap();
         let clock = Arc::new(move || UnixMillis(now().0 + ahead));
-        let transport = net::transport::system(&config.keypair).unwrap();
+        let transport = net::transport::system(&config.keypair, &config.network).unwrap();
         let sink = Sink { events };
         let net = net::spawn_on(config, Arc::clone(&mailbox), sink, clock, transport).unwrap();
         let engine = Engine {

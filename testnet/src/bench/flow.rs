@@ -34,11 +34,17 @@ pub(super) async fn pair(
     let bob = cluster.user("bob", &peers).await?;
     introduce(&alice, &bob).await?;
     bob.wait_connected(&peers, WAIT_MAX).await?;
-    for (from, to) in [(&alice, &bob), (&bob, &alice)] {
+    first_messages(&alice, &bob).await?;
+    Ok((alice, bob))
+}
+
+/// Brings the first message each way behind two contacts.
+pub(super) async fn first_messages(alice: &Node, bob: &Node) -> Result<(), ClusterError> {
+    for (from, to) in [(alice, bob), (bob, alice)] {
         let first = from.send(to.name(), "first").await?;
         from.wait_state(&first.id, Delivery::Delivered, WAIT_MAX).await?;
     }
-    Ok((alice, bob))
+    Ok(())
 }
 
 /// Sends texts 0 to `count - 1` over `senders` connections, each waiting for its acknowledgement

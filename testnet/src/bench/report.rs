@@ -37,6 +37,8 @@ pub(super) struct Report {
     /// The most that a daemon had in the last two, after its start or after the sync.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rss_1m_mib: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) idle_lan: Option<IdleLan>,
 }
 
 /// From the send call on one socket to the event on the other, milliseconds.
@@ -105,6 +107,23 @@ pub(super) struct SyncFigures {
     pub(super) start_s: f64,
     /// Memory of the daemon that had more, MiB, files that the system caches apart.
     pub(super) rss_mib: f64,
+}
+
+/// Three daemons on a LAN without a way out, of which nobody wants anything.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct IdleLan {
+    /// How long they were watched.
+    pub(super) seconds: f64,
+    /// Whether they were in network namespaces and found each other by mDNS; else on loopback.
+    pub(super) namespaces: bool,
+    /// Percent of one core, of the one that used most.
+    pub(super) cpu_pct: f64,
+    /// Resident memory, MiB, of the one that used most.
+    pub(super) rss_mib: f64,
+    /// Lines that all of them logged above level `info`, from when they were connected.
+    pub(super) log_above_info: usize,
+    /// Lines of any level.
+    pub(super) log_lines: usize,
 }
 
 /// One line of the table.
@@ -191,6 +210,10 @@ impl Report {
         let sync = self.sync_1m_spread;
         row("sync of 1,000,000, in all hours", sync.map(|s| s.seconds), "s", AtMost(2.0));
         row("memory with 1,000,000", self.rss_1m_mib, "MiB", AtMost(150.0));
+        let lan = self.idle_lan;
+        row("idle LAN, CPU", lan.map(|l| l.cpu_pct), "% core", AtMost(0.5));
+        row("idle LAN, memory", lan.map(|l| l.rss_mib), "MiB", AtMost(25.0));
+        row("  log lines above info", lan.map(|l| count(l.log_above_info)), "", AtMost(0.0));
         rows
     }
 }
@@ -238,6 +261,14 @@ mod tests {
             sync_1m_clustered: Some(sync()),
             sync_1m_spread: Some(sync()),
             rss_1m_mib: Some(100.0),
+            idle_lan: Some(IdleLan {
+                seconds: 600.0,
+                namespaces: true,
+                cpu_pct: 0.1,
+                rss_mib: 20.0,
+                log_above_info: 0,
+                log_lines: 0,
+            }),
         }
     }
 
@@ -271,6 +302,11 @@ mod tests {
             "/sync_1m_clustered/bytes",
             "/sync_1m_spread/seconds",
             "/rss_1m_mib",
+            "/idle_lan/seconds",
+            "/idle_lan/cpu_pct",
+            "/idle_lan/rss_mib",
+            "/idle_lan/log_above_info",
+            "/idle_lan/log_lines",
         ] {
             assert!(json.pointer(pointer).is_some_and(serde_json::Value::is_number), "{pointer}");
         }

@@ -18,6 +18,17 @@ pub enum ClusterError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A link could not be made.
+    #[error("link to node {node}: {source}")]
+    Link {
+        /// The node's name.
+        node: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A network of namespaces could not be made or changed.
+    #[error(transparent)]
+    Lan(#[from] super::LanError),
     /// The process could not be started or signalled.
     #[error("process of node {node}: {source}")]
     Process {

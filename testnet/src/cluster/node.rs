@@ -31,6 +31,9 @@ pub struct NodeOptions {
     pub args: Vec<String>,
     /// Whether to listen by TCP alone, as in a closed network.
     pub tcp_only: bool,
+    /// The network namespace to run in ([`super::Lan::namespace`]). There the node listens where
+    /// a daemon does that nobody configured, and finds others by mDNS.
+    pub namespace: Option<String>,
     /// Whether a write past the limit set with [`Node::limit_files`] fails with an error, as one on
     /// a full disk does, and not with a signal that ends the process.
     pub survive_file_limit: bool,
@@ -43,7 +46,7 @@ pub struct Node {
     cluster: PathBuf,
     program: PathBuf,
     options: NodeOptions,
-    /// What it listens on: any port at first, then always the same.
+    /// What it listens on: any port at first, then always the same. None: the daemon's default.
     listen: Vec<String>,
     /// What others dial, once it was started.
     addresses: Vec<String>,
@@ -54,13 +57,18 @@ pub struct Node {
 impl Node {
     pub(super) fn new(cluster: &Path, program: &Path, name: &str, options: NodeOptions) -> Self {
         let cluster = cluster.to_owned();
+        let loopback = ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"];
+        let listen = match options.namespace {
+            Some(_) => Vec::new(),
+            None => loopback.map(str::to_owned).into(),
+        };
         Self {
             client: Client::new(socket(&cluster, name)),
             name: name.to_owned(),
             cluster,
             program: program.to_owned(),
             options,
-            listen: vec!["/ip4/127.0.0.1/tcp/0".into(), "/ip4/127.0.0.1/udp/0/quic-v1".into()],
+            listen,
             addresses: Vec::new(),
             process: None,
         }
@@ -162,7 +170,10 @@ impl Node {
         loop {
             if let Some(status) = self.look().await? {
                 self.addresses.clone_from(&status.listen);
-                self.listen = status.listen.iter().map(|address| without_peer(address)).collect();
+                if self.options.namespace.is_none() {
+                    let listen = status.listen.iter().map(|address| without_peer(address));
+                    self.listen = listen.collect();
+                }
                 return Ok(status);
             }
             if started.elapsed() >= START_MAX {
@@ -284,8 +295,10 @@ impl Node {
     /// # Errors
     /// When it can't be written.
     pub fn write_config(&self) -> Result<(), ClusterError> {
-        let mut text = String::from("mdns = false\n");
-        text.push_str(&format!("listen = {}\n", toml_list(&self.listens())));
+        let mut text = format!("mdns = {}\n", self.options.namespace.is_some());
+        if !self.listen.is_empty() {
+            text.push_str(&format!("listen = {}\n", toml_list(&self.listens())));
+        }
         text.push_str(&format!("static_peers = {}\n", toml_list(&self.options.peers)));
         for line in &self.options.config {
             text.push_str(line);
@@ -308,15 +321,21 @@ impl Node {
             self.socket().display().to_string(),
         ];
         daemon.extend(self.options.args.iter().cloned());
-        if !self.options.survive_file_limit {
-            return (self.program.clone(), daemon);
+        let (mut program, mut args) = (self.program.clone(), daemon);
+        // Each of these becomes the daemon by exec: the process stays the one that is started here.
+        let mut through = |wrapper: &str, first: &[&str]| {
+            let inner = std::mem::replace(&mut program, wrapper.into());
+            let first = first.iter().map(|arg| (*arg).to_owned());
+            args.splice(0..0, first.chain([inner.display().to_string()]));
+        };
+        if self.options.survive_file_limit {
+            // An ignored signal stays ignored; to ignore one here would need unsafe code.
+            through("/bin/sh", &["-c", r#"trap "" XFSZ; exec "$@""#, "sh"]);
         }
-        // An ignored signal stays ignored across exec; to ignore one here would need unsafe code.
-        let script = r#"trap "" XFSZ; exec "$@""#.to_owned();
-        let mut args =
-            vec!["-c".to_owned(), script, "sh".to_owned(), self.program.display().to_string()];
-        args.append(&mut daemon);
-        ("/bin/sh".into(), args)
+        if let Some(namespace) = &self.options.namespace {
+            through("ip", &["netns", "exec", namespace]);
+        }
+        (program, args)
     }
 
     /// Runs `martletctl` with the node's socket and `args`; its input is empty.
