@@ -64,6 +64,8 @@ Files, in the data directory:
   vault.redb       identity, contacts, messages; encrypted
   vault.key        the vault's key, wrapped by the passphrase (by nothing, if there is none)
   peer.key         this node's transport key; tied to no identity
+  peers.json       peers remembered across restarts
+  bans.json        peers that are refused
   martletd.lock    locked while a daemon runs; holds its process id
 
 Signals:

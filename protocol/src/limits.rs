@@ -288,7 +288,7 @@ pub const CACHED_DIAL_ATTEMPTS_MAX: u32 = 3;
 /// Remembered peers dialled in one search, the best first.
 pub const CACHED_PEERS_DIALLED_MAX: usize = 64;
 /// How often remembered peers are tried again while there are too few connections.
-pub const PEER_SEARCH_INTERVAL: Duration = Duration::from_secs(1800);
+pub const PEER_SEARCH_INTERVAL: Duration = Duration::from_secs(600);
 /// Peers remembered across restarts.
 pub const PEER_CACHE_MAX: usize = 500;
 /// Remembered peers of one public IPv4 /16 or IPv6 /32: one operator can't fill the cache.
@@ -297,8 +297,12 @@ pub const PEER_CACHE_PER_PREFIX_MAX: usize = 16;
 pub const PEER_CACHE_ADDRESSES_MAX: usize = 8;
 /// How long a peer is remembered since it was last connected.
 pub const PEER_CACHE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How often the remembered peers are written to disk (and at a stop).
+/// How often the remembered peers are written to disk, if they have changed (and at a stop).
 pub const PEER_CACHE_SAVE_INTERVAL: Duration = Duration::from_secs(180);
+/// How soon a peer that was not known is written, with those that come meanwhile.
+pub const PEER_CACHE_SAVE_SOON: Duration = Duration::from_secs(10);
+/// How much later a peer must have been seen for that to be worth writing.
+pub const PEER_CACHE_SEEN_STEP: Duration = Duration::from_secs(3600);
 /// Largest file of remembered peers or bans, bytes: several times what the bounds above give.
 pub const PEER_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Writes of such files that may wait; a change that finds no place is written by the next look.

@@ -11,6 +11,7 @@ use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::UnixMillis;
 use martlet_protocol::limits::{
     PEER_CACHE_ADDRESSES_MAX, PEER_CACHE_KEPT, PEER_CACHE_MAX, PEER_CACHE_PER_PREFIX_MAX,
+    PEER_CACHE_SEEN_STEP,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Default)]
 pub(super) struct PeerCache {
     peers: HashMap<PeerId, Entry>,
+    /// Whether there is something to be written.
+    is_changed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +87,13 @@ impl PeerCache {
             }
         }
         cache.forget_old(now);
+        cache.is_changed = false;
         cache
+    }
+
+    /// Whether it has changed, so that it is worth writing, since this was last asked.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.is_changed)
     }
 
     /// What goes to disk, the best first.
@@ -99,17 +108,18 @@ impl PeerCache {
         CacheRecords { peers: peers.collect() }
     }
 
-    /// A peer was reached at an address, or is connected and says that it listens there.
+    /// A peer was reached at an address, or is connected and says that it listens there. Returns
+    /// whether the peer or the address was not known.
     pub(super) fn succeeded(
         &mut self,
         peer: PeerId,
         address: Multiaddr,
         source: Source,
         now: UnixMillis,
-    ) {
+    ) -> bool {
         let prefix = public_prefix(&address);
         if prefix.is_some_and(|prefix| self.is_crowded(&peer, prefix)) {
-            return;
+            return false;
         }
         if !self.peers.contains_key(&peer) && self.peers.len() >= PEER_CACHE_MAX {
             let worst = self.ranked().last().map(|(peer, _)| **peer);
@@ -123,18 +133,19 @@ impl PeerCache {
             failures: 0,
             source,
         });
-        entry.last_success = entry.last_success.max(now);
-        entry.failures = 0;
+        self.is_changed |= entry.seen(now);
+        let is_news = !entry.addresses.iter().any(|known| known.address == address);
+        self.is_changed |= is_news;
         entry.addresses.retain(|known| known.address != address);
         entry.addresses.insert(0, Address { address, prefix });
         entry.addresses.truncate(PEER_CACHE_ADDRESSES_MAX);
+        is_news
     }
 
     /// A peer is still connected.
     pub(super) fn still_connected(&mut self, peer: &PeerId, now: UnixMillis) {
         if let Some(entry) = self.peers.get_mut(peer) {
-            entry.last_success = entry.last_success.max(now);
-            entry.failures = 0;
+            self.is_changed |= entry.seen(now);
         }
     }
 
@@ -142,18 +153,21 @@ impl PeerCache {
     pub(super) fn failed(&mut self, peer: &PeerId) {
         if let Some(entry) = self.peers.get_mut(peer) {
             entry.failures = entry.failures.saturating_add(1);
+            self.is_changed = true;
         }
     }
 
     /// A peer is of another network, or banned.
     pub(super) fn forget(&mut self, peer: &PeerId) {
-        self.peers.remove(peer);
+        self.is_changed |= self.peers.remove(peer).is_some();
     }
 
     /// Forgets peers not seen for [`PEER_CACHE_KEPT`].
     pub(super) fn forget_old(&mut self, now: UnixMillis) {
         let kept = u64::try_from(PEER_CACHE_KEPT.as_millis()).unwrap_or(u64::MAX);
+        let before = self.peers.len();
         self.peers.retain(|_, entry| entry.last_success.0.saturating_add(kept) > now.0);
+        self.is_changed |= self.peers.len() < before;
     }
 
     /// The `count` peers most likely to be there, the best first.
@@ -178,6 +192,16 @@ impl PeerCache {
 }
 
 impl Entry {
+    /// It is there at `now`. Returns whether that is worth writing.
+    fn seen(&mut self, now: UnixMillis) -> bool {
+        let is_news = now.since(self.last_success) >= PEER_CACHE_SEEN_STEP || self.failures > 0;
+        if is_news {
+            self.last_success = self.last_success.max(now);
+            self.failures = 0;
+        }
+        is_news
+    }
+
     fn addresses(&self) -> Vec<Multiaddr> {
         self.addresses.iter().map(|known| known.address.clone()).collect()
     }
@@ -262,6 +286,24 @@ mod tests {
         assert_eq!(cache.best(10)[0].0, ahead);
         cache.forget_old(UnixMillis(NOW.0 + 30 * DAY));
         assert!(cache.best(10).is_empty());
+    }
+
+    #[test]
+    fn only_what_is_news_is_worth_writing() {
+        let mut cache = PeerCache::default();
+        let peer = reached(&mut cache, ip4([10, 0, 0, 1], 1), NOW);
+        assert!(cache.take_changed() && !cache.take_changed());
+        let soon = UnixMillis(NOW.0 + 60_000);
+        assert!(!cache.succeeded(peer, ip4([10, 0, 0, 1], 1), Source::Static, soon));
+        cache.still_connected(&peer, soon);
+        cache.forget_old(soon);
+        assert!(!cache.take_changed());
+        assert!(cache.succeeded(peer, ip4([10, 0, 0, 2], 1), Source::Static, soon));
+        assert!(cache.take_changed());
+        cache.still_connected(&peer, UnixMillis(NOW.0 + DAY));
+        assert!(cache.take_changed());
+        cache.failed(&peer);
+        assert!(cache.take_changed());
     }
 
     #[test]

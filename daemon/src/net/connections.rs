@@ -121,6 +121,7 @@ impl Search {
 
 #[cfg(test)]
 mod tests {
+    use martlet_protocol::limits::CONNECTIONS_MAX;
     use proptest::prelude::*;
 
     use super::*;
@@ -140,6 +141,8 @@ mod tests {
             (policy.low(), policy.high(), policy.inbound_max())
         };
         assert_eq!(of(24), (12, 48, 32));
+        let default = ConnectionPolicy::default();
+        assert_eq!(Ok(CONNECTIONS_MAX), u32::try_from(default.high()));
         assert_eq!(of(2), (1, 4, 2));
         assert_eq!(of(1), (1, 2, 1));
         assert_eq!(policy(24).inbound_room(10), 32);

@@ -7,6 +7,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use martlet_protocol::limits::{PEER_FILE_BYTES_MAX, PEER_FILE_FLUSH_MAX, PEER_FILE_QUEUE_MAX};
 use serde::Serialize;
@@ -21,6 +23,8 @@ pub(super) const BANS_FILE: &str = "bans.json";
 /// Where the files are written. Without a data directory nothing is.
 pub(super) struct Files {
     queue: Option<mpsc::Sender<Order>>,
+    /// Whether a write has failed, or found no place, since this was last asked.
+    failed: Arc<AtomicBool>,
 }
 
 enum Order {
@@ -31,20 +35,28 @@ enum Order {
 impl Files {
     /// Starts the task that writes into `directory`. Must be called within a tokio runtime.
     pub(super) fn start(directory: Option<PathBuf>) -> Self {
+        let failed = Arc::new(AtomicBool::new(false));
         let queue = directory.map(|directory| {
             let (queue, orders) = mpsc::channel(PEER_FILE_QUEUE_MAX);
-            tokio::spawn(write_all(directory, orders));
+            tokio::spawn(write_all(directory, orders, Arc::clone(&failed)));
             queue
         });
-        Self { queue }
+        Self { queue, failed }
     }
 
-    /// Has `value` written in place of the file `name`. Returns whether that was possible without
-    /// waiting; else the caller tries again later.
-    pub(super) fn save(&self, name: &'static str, value: impl Serialize + Send + 'static) -> bool {
-        let Some(queue) = &self.queue else { return true };
+    /// Has `value` written in place of the file `name`, without waiting for it; see
+    /// [`Self::take_failed`].
+    pub(super) fn save(&self, name: &'static str, value: impl Serialize + Send + 'static) {
+        let Some(queue) = &self.queue else { return };
         let encode = Box::new(move || serde_json::to_vec_pretty(&value));
-        queue.try_send(Order::Write { name, encode }).is_ok()
+        if queue.try_send(Order::Write { name, encode }).is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether something was not written since this was last asked, and is to be given again.
+    pub(super) fn take_failed(&self) -> bool {
+        self.failed.swap(false, Ordering::Relaxed)
     }
 
     /// Waits until what was given is on disk, at most [`PEER_FILE_FLUSH_MAX`].
@@ -91,7 +103,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-async fn write_all(directory: PathBuf, mut orders: mpsc::Receiver<Order>) {
+async fn write_all(directory: PathBuf, mut orders: mpsc::Receiver<Order>, failed: Arc<AtomicBool>) {
     let mut failing = false;
     while let Some(order) = orders.recv().await {
         match order {
@@ -104,10 +116,12 @@ async fn write_all(directory: PathBuf, mut orders: mpsc::Receiver<Order>) {
                 match written.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
                     Ok(()) => failing = false,
                     Err(error) if failing => {
+                        failed.store(true, Ordering::Relaxed);
                         tracing::debug!(file = name, %error, "still cannot be written");
                     }
                     Err(error) => {
                         failing = true;
+                        failed.store(true, Ordering::Relaxed);
                         tracing::warn!(file = name, %error, "cannot be written; tried again later");
                     }
                 }
@@ -138,9 +152,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(load::<Vec<u32>>(Some(dir.path()), "x.json"), Vec::<u32>::new());
         let files = Files::start(Some(dir.path().to_owned()));
-        assert!(files.save("x.json", vec![1]));
-        assert!(files.save("x.json", vec![1, 2]));
+        files.save("x.json", vec![1]);
+        files.save("x.json", vec![1, 2]);
         files.flush().await;
+        assert!(!files.take_failed());
         assert_eq!(load::<Vec<u32>>(Some(dir.path()), "x.json"), [1, 2]);
         let names: Vec<_> =
             fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -161,9 +176,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_cannot_be_written_is_to_be_given_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::start(Some(dir.path().join("none")));
+        files.save("x.json", 1);
+        files.flush().await;
+        assert!(files.take_failed() && !files.take_failed());
+        (0..=PEER_FILE_QUEUE_MAX).for_each(|number| files.save("x.json", number));
+        assert!(files.take_failed(), "no place in the queue");
+    }
+
+    #[tokio::test]
     async fn without_a_directory_nothing_is_written() {
         let files = Files::start(None);
-        assert!(files.save("x.json", 1));
+        files.save("x.json", 1);
         files.flush().await;
         assert_eq!(load::<u32>(None, "x.json"), 0);
     }

@@ -143,7 +143,6 @@ pub(super) fn start<S: NetSink>(
         scores: Scores::default(),
         refused: HashMap::new(),
         bans,
-        bans_unsaved: false,
         cache,
         cache_save_at: now + PEER_CACHE_SAVE_INTERVAL,
         files: Files::start(config.data_dir),
@@ -187,8 +186,6 @@ struct Task<S: NetSink> {
     /// Peers that were disconnected for their score, until when.
     refused: HashMap<PeerId, Instant>,
     bans: Bans,
-    /// Whether they have changed since they were last given to be written.
-    bans_unsaved: bool,
     cache: PeerCache,
     cache_save_at: Instant,
     files: Files,

@@ -103,8 +103,9 @@ impl<S: NetSink> Task<S> {
         let was_banned = self.bans.lift(&peer);
         self.scores.forget(&peer);
         self.swarm.behaviour_mut().blocked.unblock_peer(peer);
-        self.bans_unsaved |= was_banned;
-        self.save_bans();
+        if was_banned {
+            self.save_bans();
+        }
         was_banned || was_refused
     }
 
@@ -124,8 +125,9 @@ impl<S: NetSink> Task<S> {
                 self.swarm.behaviour_mut().blocked.unblock_peer(peer);
             }
         }
-        self.bans_unsaved |= !ended.is_empty();
-        self.save_bans();
+        if !ended.is_empty() {
+            self.save_bans();
+        }
         self.scores.forget_settled(now);
     }
 
@@ -138,11 +140,9 @@ impl<S: NetSink> Task<S> {
         details.pinned = self.pinned.contains(peer);
     }
 
-    /// Has the bans written, if they have changed.
-    pub(super) fn save_bans(&mut self) {
-        if self.bans_unsaved {
-            self.bans_unsaved = !self.files.save(BANS_FILE, self.bans.to_records());
-        }
+    /// Has the bans written, which have changed.
+    pub(super) fn save_bans(&self) {
+        self.files.save(BANS_FILE, self.bans.to_records());
     }
 
     fn disconnect_for_score(&mut self, peer: PeerId, now: Instant) {
@@ -163,7 +163,6 @@ impl<S: NetSink> Task<S> {
     }
 
     fn enforce_ban(&mut self, peer: PeerId) {
-        self.bans_unsaved = true;
         self.save_bans();
         self.cache.forget(&peer);
         self.swarm.behaviour_mut().blocked.block_peer(peer);

@@ -8,8 +8,8 @@ use libp2p::{Multiaddr, PeerId, identify};
 use martlet_protocol::UnixMillis;
 use martlet_protocol::limits::{
     CACHED_PEERS_DIALLED_MAX, CONNECTIONS_SPARE, DIAL_BACKOFF_MAX, LET_GO_FOR,
-    PEER_CACHE_SAVE_INTERVAL, PEER_SEARCH_INTERVAL, REFUSED_PEERS_MAX, SYNC_REQUEST_TIMEOUT,
-    TIME_ASKED_INTERVAL,
+    PEER_CACHE_SAVE_INTERVAL, PEER_CACHE_SAVE_SOON, PEER_SEARCH_INTERVAL, REFUSED_PEERS_MAX,
+    SYNC_REQUEST_TIMEOUT, TIME_ASKED_INTERVAL,
 };
 use martlet_protocol::sync::{Request, Response};
 use tokio::sync::oneshot;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::super::cache::Source;
 use super::super::connections::surplus;
 use super::super::dialer::Origin;
-use super::super::files::PEER_CACHE_FILE;
+use super::super::files::{BANS_FILE, PEER_CACHE_FILE};
 use super::super::report::{FarFuture, MdnsState, NetReport};
 use super::super::sync::ToSwarm;
 use super::super::{NetSink, shorten};
@@ -73,7 +73,9 @@ impl<S: NetSink> Task<S> {
             Some(Origin::Command) => Source::Command,
             Some(Origin::Discovered | Origin::Cache) | None => Source::Mdns,
         };
-        self.cache.succeeded(peer, without_peer(address), source, self.context.clock.now());
+        let now = self.context.clock.now();
+        let is_news = self.cache.succeeded(peer, without_peer(address), source, now);
+        self.save_soon(is_news);
     }
 
     /// A peer said where it listens. What is at the address it connected from is believed: it can
@@ -90,7 +92,8 @@ impl<S: NetSink> Task<S> {
         // The best last, since the last one comes first.
         let theirs: Vec<Multiaddr> = theirs.take(2).map(without_peer).collect();
         for address in theirs.into_iter().rev() {
-            self.cache.succeeded(peer, address, Source::Inbound, now);
+            let is_news = self.cache.succeeded(peer, address, Source::Inbound, now);
+            self.save_soon(is_news);
         }
     }
 
@@ -101,8 +104,18 @@ impl<S: NetSink> Task<S> {
             self.cache.still_connected(peer, wall);
         }
         self.cache.forget_old(wall);
-        self.files.save(PEER_CACHE_FILE, self.cache.to_records());
+        if self.cache.take_changed() || self.files.take_failed() {
+            // One that finds no place in the queue is made up for by the next.
+            self.files.save(PEER_CACHE_FILE, self.cache.to_records());
+            self.files.save(BANS_FILE, self.bans.to_records());
+        }
         self.cache_save_at = now + PEER_CACHE_SAVE_INTERVAL;
+    }
+
+    fn save_soon(&mut self, is_news: bool) {
+        if is_news {
+            self.cache_save_at = self.cache_save_at.min(Instant::now() + PEER_CACHE_SAVE_SOON);
+        }
     }
 
     /// Writes what is worth keeping, at a stop.
