@@ -7,6 +7,10 @@
 //! static_peers = ["/ip4/192.168.1.7/tcp/4177"]
 //! mdns = true
 //! network = "network.toml"                # a descriptor; default: the built-in network "lan"
+//! announce = []                           # addresses at which everyone reaches this node
+//! relay_server = false
+//! autonat_server = false
+//! upnp = false
 //! mailbox_bytes_max = 1073741824
 //! log = "info"
 //! log_format = "text"                     # or "json"
@@ -28,7 +32,7 @@ pub mod address;
 pub mod paths;
 mod settings;
 
-pub use address::{AddressError, DialAddress, ListenAddress, PORT_DEFAULT};
+pub use address::{AddressError, AnnounceAddress, DialAddress, ListenAddress, PORT_DEFAULT};
 pub use settings::{MailboxBytes, Settings};
 
 use crate::logging::LogFilter;
@@ -50,6 +54,14 @@ pub struct Config {
     pub network_file: Option<PathBuf>,
     /// The network to be part of.
     pub network: NetworkDescriptor,
+    /// Addresses at which this node is reached from everywhere.
+    pub announce: Vec<AnnounceAddress>,
+    /// Whether to relay between nodes that cannot reach each other.
+    pub relay_server: bool,
+    /// Whether to test for others at which addresses they are reached.
+    pub autonat_server: bool,
+    /// Whether to ask the router for a port by UPnP.
+    pub upnp: bool,
     /// Bytes of envelopes the mailbox holds at most.
     pub mailbox_bytes_max: u64,
     /// What is logged.
@@ -162,6 +174,10 @@ impl Config {
             static_peers: Some(self.static_peers.clone()),
             mdns: Some(self.mdns),
             network: self.network_file.clone(),
+            announce: Some(self.announce.clone()),
+            relay_server: Some(self.relay_server),
+            autonat_server: Some(self.autonat_server),
+            upnp: Some(self.upnp),
             mailbox_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_bytes_max)),
             log: Some(self.log.clone()),
             log_format: Some(self.log_format),
@@ -186,6 +202,10 @@ impl Config {
             mdns: settings.mdns.unwrap_or(true),
             network_file: settings.network,
             network,
+            announce: settings.announce.unwrap_or_default(),
+            relay_server: settings.relay_server.unwrap_or(false),
+            autonat_server: settings.autonat_server.unwrap_or(false),
+            upnp: settings.upnp.unwrap_or(false),
             mailbox_bytes_max: settings
                 .mailbox_bytes_max
                 .map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get),

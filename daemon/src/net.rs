@@ -10,6 +10,7 @@ mod dialer;
 mod gossip;
 mod intake;
 mod listen;
+mod open;
 mod peers;
 pub(crate) mod shorten;
 mod sync;
@@ -23,11 +24,12 @@ use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::control::Peer;
 use martlet_protocol::limits::NET_QUEUE_MAX;
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Header};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard};
 use martlet_store::Mailbox;
 use tokio::sync::{mpsc, oneshot};
 
 pub use clock::{Clock, SystemClock};
+pub use open::{OpenOptions, Provider, Reach};
 
 use task::Command;
 
@@ -44,6 +46,8 @@ pub struct NetConfig {
     pub static_peers: Vec<Multiaddr>,
     /// Whether to find peers by mDNS.
     pub mdns: bool,
+    /// What to do for others, where the network reaches beyond the LAN.
+    pub open: OpenOptions,
 }
 
 /// Why the network could not be started.
@@ -237,6 +241,23 @@ impl NetHandle {
     /// Addresses listened on, each with `/p2p/<peer id>`.
     pub async fn listen_addresses(&self) -> Vec<Multiaddr> {
         self.ask(Command::ListenAddresses).await.unwrap_or_default()
+    }
+
+    /// How far others reach this node.
+    pub async fn reach(&self) -> Reach {
+        self.ask(Command::Reach).await.unwrap_or_default()
+    }
+
+    /// Tells the network from now on whether this node keeps a shard. Where there is only one, it
+    /// is told without asking. On a LAN nothing is told: there everyone sees what everyone keeps.
+    pub async fn provide(&self, shard: Shard, keeps: bool) {
+        self.send(Command::Provide(shard, keeps)).await;
+    }
+
+    /// Asks the network who keeps a shard: takes up to `limits::LOOKUP_MAX`. Empty where no one is
+    /// found, too many are asking, or the network stays on the LAN.
+    pub async fn find_providers(&self, shard: Shard) -> Vec<Provider> {
+        self.ask(|reply| Command::FindProviders(shard, reply)).await.unwrap_or_default()
     }
 
     /// This node's peer id.

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::control::{self, BindError, ControlContext};
 use crate::engine::{self, EngineConfig, EngineError, EngineHandle};
 use crate::lock::{DataDirLock, LockError};
-use crate::net::{self, NetConfig, NetError, NetHandle, shorten};
+use crate::net::{self, NetConfig, NetError, NetHandle, OpenOptions, shorten};
 use crate::peer_key::{self, PeerKeyError};
 
 /// Threads for network and control. Two keep a busy reader from delaying the other; more only cost
@@ -150,6 +150,16 @@ impl Parts {
                 .map(|address| address.as_multiaddr().clone())
                 .collect(),
             mdns: config.mdns,
+            open: OpenOptions {
+                relay_server: config.relay_server,
+                autonat_server: config.autonat_server,
+                upnp: config.upnp,
+                announce: config
+                    .announce
+                    .iter()
+                    .map(|address| address.as_multiaddr().clone())
+                    .collect(),
+            },
         };
         let net = net::spawn(net_config, mailbox, engine.clone())?;
         engine.attach_net(net.clone()).await;

@@ -20,16 +20,19 @@ use crate::engine::command::{GetIdentity, GetStatus, Lock};
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusal> {
-    let (status, peers, listen) = tokio::join!(
+    let (status, peers, listen, reach) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.net().peers(),
         shared.net().listen_addresses(),
+        shared.net().reach(),
     );
     let mut status = status?;
     let context = shared.context();
     context.network.clone_into(&mut status.network);
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();
+    status.reachability = reach.state;
+    status.external = reach.addresses.iter().map(ToString::to_string).collect();
     let connected = peers.iter().filter(|peer| peer.connected).count();
     status.peers_connected = u32::try_from(connected).unwrap_or(u32::MAX);
     Ok(Json(status))

@@ -1,6 +1,7 @@
 //! The task that owns the swarm. It never waits for anything but events, commands and timers.
 
 mod events;
+mod open;
 mod publish;
 mod timers;
 
@@ -9,14 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use libp2p::multiaddr::Protocol;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
 use martlet_protocol::control::Peer;
 use martlet_protocol::limits::{ACK_DELAY, NET_QUEUE_MAX, PUBLISH_BACKLOG_MAX};
 use martlet_protocol::sync::{Request, Response};
-use martlet_protocol::{Ack, Envelope, EnvelopeId};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Shard};
 use martlet_store::Mailbox;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -25,6 +25,7 @@ use super::behaviour::{self, Behaviour};
 use super::dialer::{Dialer, Origin};
 use super::gossip::Topics;
 use super::intake::Intake;
+use super::open::{Open, Provider, Reach, Scope};
 use super::peers::{self, Peers};
 use super::sync::responder::Responder;
 use super::sync::{self, Context, RequestError, ToSwarm, initiator};
@@ -53,6 +54,12 @@ pub(super) enum Command {
     Dial(Multiaddr),
     /// List addresses listened on.
     ListenAddresses(oneshot::Sender<Vec<Multiaddr>>),
+    /// Tell how far others reach this node.
+    Reach(oneshot::Sender<Reach>),
+    /// Tell the network whether this node keeps a shard.
+    Provide(Shard, bool),
+    /// Ask the network who keeps a shard.
+    FindProviders(Shard, oneshot::Sender<Vec<Provider>>),
     /// Stop.
     Shutdown(oneshot::Sender<()>),
 }
@@ -67,17 +74,19 @@ pub(super) fn start<S: NetSink>(
     commands: mpsc::Receiver<Command>,
 ) -> Result<(), NetError> {
     let topics = Topics::new(&config.network);
-    let mut swarm = behaviour::swarm(&config, transport, &topics)?;
+    let mut configured = config.static_peers.clone();
+    for address in &config.network.bootstrap {
+        configured.push(address.parse().map_err(|error: libp2p::multiaddr::Error| {
+            NetError::Bootstrap { address: address.clone(), reason: error.to_string() }
+        })?);
+    }
+    let scope = (!config.network.lan_only).then(|| Scope::of(&config.listen, &configured));
+    let mut swarm = behaviour::swarm(&config, scope, transport, &topics)?;
+    let open = scope.map(|scope| Open::new(&config, scope)).transpose()?;
     let local = *swarm.local_peer_id();
     let mut dialer = Dialer::new(local);
-    for address in &config.static_peers {
-        dialer.add(address.clone(), Origin::Static);
-    }
-    for address in &config.network.bootstrap {
-        let parsed = address.parse().map_err(|error: libp2p::multiaddr::Error| {
-            NetError::Bootstrap { address: address.clone(), reason: error.to_string() }
-        })?;
-        dialer.add(parsed, Origin::Static);
+    for address in configured {
+        dialer.add(address, Origin::Static);
     }
     listen::listen(&mut swarm, &config.listen)?;
     let (to_swarm, from_sync) = mpsc::channel(NET_QUEUE_MAX);
@@ -88,7 +97,8 @@ pub(super) fn start<S: NetSink>(
         network: config.network.clone(),
         swarm: to_swarm,
     });
-    let task = Task {
+    let mut task = Task {
+        open,
         local,
         identify_protocol: behaviour::identify_protocol(&config.network.name),
         intake: Intake::new(config.network, topics.clone(), clock, sink),
@@ -103,6 +113,7 @@ pub(super) fn start<S: NetSink>(
         dialer,
         swarm,
     };
+    task.announce(config.open.announce);
     tokio::spawn(task.run(commands, from_sync));
     Ok(())
 }
@@ -118,6 +129,8 @@ struct Task<S: NetSink> {
     outgoing: Outgoing,
     dialer: Dialer,
     peers: Peers,
+    /// What reaches beyond the LAN, where the network does.
+    open: Option<Open>,
     /// Requests sent and not answered.
     requests: HashMap<OutboundRequestId, oneshot::Sender<Result<Response, RequestError>>>,
     /// Peers that were cut off, until when.
@@ -217,11 +230,20 @@ impl<S: NetSink> Task<S> {
                 let addresses = self
                     .swarm
                     .listeners()
-                    .map(|address| address.clone().with(Protocol::P2p(local)))
+                    .map(|address| {
+                        // One through a relay has it already.
+                        address.clone().with_p2p(local).unwrap_or_else(|address| address)
+                    })
                     .collect();
                 reply.send(addresses).unwrap_or_default();
                 Timers::Same
             }
+            Command::Reach(reply) => {
+                reply.send(self.reach()).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Provide(shard, keeps) => self.provide(shard, keeps),
+            Command::FindProviders(shard, reply) => self.find_providers(shard, reply),
             // Handled by the loop, which ends.
             Command::Shutdown(_) => Timers::Same,
         }
@@ -315,6 +337,7 @@ impl<S: NetSink> Task<S> {
                 transport: peers::transport(address),
                 direction: None,
                 latency_ms: None,
+                upgraded: false,
             })
             .collect();
         described.sort_by(|a, b| a.peer_id.cmp(&b.peer_id));

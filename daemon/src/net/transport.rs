@@ -5,7 +5,7 @@ use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, Transport as _, core, dns, noise, quic, tcp, yamux};
+use libp2p::{PeerId, Transport as _, core, dns, noise, quic, relay, tcp, yamux};
 use martlet_protocol::limits::CONNECT_TIMEOUT;
 
 use super::NetError;
@@ -26,6 +26,26 @@ pub fn system(keypair: &Keypair) -> Result<Boxed, NetError> {
             Ok(TransportTimeout::new(sockets(keypair)?, CONNECT_TIMEOUT).boxed())
         }
     }
+}
+
+/// `transport`, and beside it connections through relays: secured end to end like those by TCP.
+///
+/// # Errors
+/// [`NetError::Key`] when Noise refuses the key.
+pub(super) fn with_relayed(
+    transport: Boxed,
+    relayed: relay::client::Transport,
+    keypair: &Keypair,
+) -> Result<Boxed, NetError> {
+    let noise =
+        noise::Config::new(keypair).map_err(|error| NetError::Key { reason: error.to_string() })?;
+    let relayed = relayed
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(yamux::Config::default())
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let relayed = TransportTimeout::new(relayed, CONNECT_TIMEOUT);
+    Ok(relayed.or_transport(transport).map(|either, _| either.into_inner()).boxed())
 }
 
 fn sockets(keypair: &Keypair) -> Result<Boxed, NetError> {

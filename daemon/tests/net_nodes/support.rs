@@ -15,7 +15,7 @@ use martlet_protocol::{
 };
 use martlet_store::Mailbox;
 use martlet_store::mailbox::MailboxOptions;
-use martletd::net::{self, NetConfig, NetEvent, NetHandle, NetSink, Stored};
+use martletd::net::{self, NetConfig, NetEvent, NetHandle, NetSink, OpenOptions, Stored};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -50,6 +50,7 @@ pub(crate) struct Setup {
     pub(crate) keypair: Keypair,
     pub(crate) listen: Vec<Multiaddr>,
     pub(crate) static_peers: Vec<Multiaddr>,
+    pub(crate) open: OpenOptions,
     /// Envelopes in the mailbox at start.
     pub(crate) holds: Vec<Envelope>,
     /// Acks applied to them.
@@ -64,6 +65,7 @@ impl Default for Setup {
             keypair: Keypair::generate_ed25519(),
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
             static_peers: Vec::new(),
+            open: OpenOptions::default(),
             holds: Vec::new(),
             acks: Vec::new(),
             bytes_max: 1 << 30,
@@ -89,6 +91,7 @@ impl Setup {
             listen: self.listen,
             static_peers: self.static_peers,
             mdns: false,
+            open: self.open,
         };
         let net = net::spawn(config, Arc::clone(&mailbox), Sink { events }).unwrap();
         let engine = Engine {

@@ -21,6 +21,9 @@ pub struct Peer {
     /// Round-trip time of the last ping, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
+    /// Whether the connection took the place of one through a relay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub upgraded: bool,
 }
 
 /// What a connection runs on.
@@ -31,6 +34,8 @@ pub enum Transport {
     Tcp,
     /// QUIC.
     Quic,
+    /// Through another node, which passes the bytes on and can't read them; the address says which.
+    Relay,
 }
 
 /// Who opened a connection.

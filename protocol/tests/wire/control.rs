@@ -179,19 +179,30 @@ fn peers() {
         transport: Some(Transport::Quic),
         direction: Some(ConnectionDirection::Out),
         latency_ms: Some(0.5),
+        upgraded: true,
+    };
+    let relayed = Peer {
+        address: "/ip4/8.8.8.8/tcp/4177/p2p/12D4/p2p-circuit".into(),
+        transport: Some(Transport::Relay),
+        upgraded: false,
+        ..peer.clone()
     };
     let known = Peer {
         connected: false,
         transport: None,
         direction: None,
         latency_ms: None,
+        upgraded: false,
         ..peer.clone()
     };
     is_json(
-        &PeerList { peers: vec![peer, known] },
+        &PeerList { peers: vec![peer, relayed, known] },
         json!({"peers": [
             {"peer_id": "12D3", "connected": true, "address": "/ip4/10.0.0.1/tcp/4177",
-             "transport": "quic", "direction": "out", "latency_ms": 0.5},
+             "transport": "quic", "direction": "out", "latency_ms": 0.5, "upgraded": true},
+            {"peer_id": "12D3", "connected": true,
+             "address": "/ip4/8.8.8.8/tcp/4177/p2p/12D4/p2p-circuit",
+             "transport": "relay", "direction": "out", "latency_ms": 0.5},
             {"peer_id": "12D3", "connected": false, "address": "/ip4/10.0.0.1/tcp/4177"},
         ]}),
     );
@@ -209,6 +220,8 @@ fn status_and_identity() {
         network: "lan".into(),
         peer_id: "12D3".into(),
         listen: vec!["/ip4/127.0.0.1/tcp/1".into()],
+        reachability: Some(Reachability::Private),
+        external: vec!["/ip4/8.8.8.8/tcp/4177/p2p/12D4/p2p-circuit".into()],
         peers_connected: 3,
         mailbox: MailboxStatus { envelopes: 1, bytes: 2, bytes_max: 3 },
         outbox: Some(0),
@@ -220,7 +233,8 @@ fn status_and_identity() {
         json!({
             "version": "0.1.0", "pid": 42, "lock": "unlocked", "passphrase": false,
             "identity": {"id": "martlet1…"}, "network": "lan", "peer_id": "12D3",
-            "listen": ["/ip4/127.0.0.1/tcp/1"], "peers_connected": 3,
+            "listen": ["/ip4/127.0.0.1/tcp/1"], "reachability": "private",
+            "external": ["/ip4/8.8.8.8/tcp/4177/p2p/12D4/p2p-circuit"], "peers_connected": 3,
             "mailbox": {"envelopes": 1, "bytes": 2, "bytes_max": 3}, "outbox": 0,
             "warnings": ["no passphrase"],
         }),

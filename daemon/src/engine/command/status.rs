@@ -7,8 +7,8 @@ use crate::engine::Engine;
 use crate::engine::turn::{Fault, Turn};
 use crate::engine::user::User;
 
-/// The daemon's state. `peer_id`, `listen` and `peers_connected` are left for the control task to
-/// fill in.
+/// The daemon's state. `peer_id`, `listen`, `reachability`, `external` and `peers_connected` are
+/// left for the control task to fill in.
 #[derive(Debug)]
 pub struct GetStatus {}
 
@@ -42,6 +42,8 @@ impl Command for GetStatus {
             network: engine.config.network.name.clone(),
             peer_id: String::new(),
             listen: Vec::new(),
+            reachability: None,
+            external: Vec::new(),
             peers_connected: 0,
             mailbox: MailboxStatus {
                 envelopes: stats.envelopes,

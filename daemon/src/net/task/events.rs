@@ -51,6 +51,8 @@ impl<S: NetSink> Task<S> {
             SwarmEvent::ListenerError { error, .. } => {
                 tracing::debug!(%error, "listener error");
             }
+            SwarmEvent::ListenerClosed { listener_id, .. }
+                if self.reservation_ended(listener_id) => {}
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
                 for address in &addresses {
                     let address = shorten::address(address);
@@ -60,6 +62,8 @@ impl<S: NetSink> Task<S> {
                     }
                 }
             }
+            SwarmEvent::ExternalAddrConfirmed { address }
+            | SwarmEvent::ExternalAddrExpired { address } => self.on_external_changed(&address),
             // Nothing is decided by these. The enum is open: new variants are news, not duties.
             _ => return Timers::Same,
         }
@@ -78,6 +82,7 @@ impl<S: NetSink> Task<S> {
                 self.on_identify(event);
                 Timers::Changed
             }
+            BehaviourEvent::Open(event) => self.on_open(event),
             BehaviourEvent::Mdns(event) => {
                 match event {
                     mdns::Event::Discovered(found) => {
@@ -217,9 +222,14 @@ impl<S: NetSink> Task<S> {
 
     /// Peers of other networks are found by mDNS too, and may be dialled by mistake.
     fn on_identify(&mut self, event: identify::Event) {
-        if let identify::Event::Received { peer_id, info, .. } = event
-            && info.protocol_version != self.identify_protocol
-        {
+        let (identify::Event::Received { peer_id, info, .. }
+        | identify::Event::Pushed { peer_id, info, .. }) = event
+        else {
+            return;
+        };
+        if info.protocol_version == self.identify_protocol {
+            self.on_kin(peer_id, &info);
+        } else {
             let name = shorten::peer(&peer_id);
             if self.dialer.postpone(peer_id, PEER_REFUSED_FOR) {
                 tracing::info!(peer = %name, "a configured peer is of another network");
@@ -242,6 +252,18 @@ impl<S: NetSink> Task<S> {
             self.refuse(peer);
             return;
         }
+        if !self.is_test(peer, connection, endpoint) {
+            self.count_connection(peer, connection, endpoint);
+        }
+    }
+
+    /// A connection is one of the peer's.
+    pub(super) fn count_connection(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
         let (is_first, close) = self.peers.established(peer, connection, endpoint);
         for connection in close {
             self.swarm.close_connection(connection);
@@ -254,12 +276,16 @@ impl<S: NetSink> Task<S> {
         tracing::info!(peer = %shorten::peer(&peer), %address, direction, "connected");
         let begins = self.local < peer;
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.sync.connected(begins, now);
+            state.sync.connected(begins, Instant::now());
         }
     }
 
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
+        if self.open.as_mut().is_some_and(|open| open.connections.closed(connection)) {
+            return;
+        }
         if self.peers.closed(&peer, connection) {
+            self.kin_gone(peer);
             tracing::info!(peer = %shorten::peer(&peer), "disconnected");
             self.responder.forget(&peer);
             self.dialer.lost(peer);

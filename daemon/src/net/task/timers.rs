@@ -31,6 +31,7 @@ impl<S: NetSink> Task<S> {
                 state.sync.turn(now);
             }
         }
+        self.open_due();
         self.dial_due();
         if now >= self.next_turn {
             self.next_turn = now + turn_wait();
@@ -118,6 +119,7 @@ impl<S: NetSink> Task<S> {
             Some(self.next_turn),
             self.dialer.next_due(peers.takes_discovered(), |peer| peers.is_connected(peer)),
             self.peers.next_dead(),
+            self.next_open_due(),
             self.outgoing.resumes_at(),
             self.intake.is_held_up().then(|| Instant::now() + HELD_UP_RETRY),
         ]
