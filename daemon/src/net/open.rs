@@ -27,10 +27,10 @@ use libp2p::swarm::{ConnectionId, NetworkBehaviour};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, autonat, dcutr, kad, relay, upnp};
 use martlet_protocol::control::Reachability;
 use martlet_protocol::limits::{
-    AUTONAT_PROBE_INTERVAL, AUTONAT_PROBES_MAX, LOOKUP_BYTES_MAX, LOOKUP_MAX, PROVIDE_INTERVAL,
-    PROVIDER_KEPT, PROVIDERS_PER_SHARD_MAX, RELAY_ASKED_MAX, RELAY_ASKED_WINDOW,
-    RELAY_CIRCUIT_BYTES_MAX, RELAY_CIRCUIT_MAX, RELAY_CIRCUITS_MAX, RELAY_CIRCUITS_PER_PEER_MAX,
-    RELAY_PATIENCE, RELAY_RESERVATIONS_MAX, RELAY_RESERVATIONS_PER_PEER_MAX,
+    AUTONAT_PROBE_INTERVAL, AUTONAT_PROBES_MAX, LOOKUP_BYTES_MAX, LOOKUP_MAX, PROVIDER_KEPT,
+    PROVIDERS_PER_SHARD_MAX, RELAY_ASKED_MAX, RELAY_ASKED_WINDOW, RELAY_CIRCUIT_BYTES_MAX,
+    RELAY_CIRCUIT_MAX, RELAY_CIRCUITS_MAX, RELAY_CIRCUITS_PER_PEER_MAX, RELAY_PATIENCE,
+    RELAY_RESERVATIONS_MAX, RELAY_RESERVATIONS_PER_PEER_MAX,
 };
 use martlet_protocol::network::NetworkDescriptor;
 use tokio::time::Instant;
@@ -137,7 +137,8 @@ fn kademlia(
         .set_replication_interval(None)
         .set_publication_interval(None)
         .set_provider_record_ttl(Some(PROVIDER_KEPT))
-        .set_provider_publication_interval(Some(PROVIDE_INTERVAL))
+        // Ours to repeat, see `Shards::take_untold`.
+        .set_provider_publication_interval(None)
         // It warns every five minutes while it knows no one; ours are quiet.
         .set_periodic_bootstrap_interval(None)
         .set_query_timeout(LOOKUP_MAX)
@@ -199,7 +200,7 @@ pub(super) struct Open {
 pub(super) struct Connections {
     /// Made for a look-up; closed then if there are others enough.
     pub(super) for_lookup: HashMap<ConnectionId, (PeerId, Instant)>,
-    /// Made to test a peer's address.
+    /// Made to test a peer's address. libp2p leaves them open (rust-libp2p #6528).
     pub(super) tests: HashMap<ConnectionId, (PeerId, Instant)>,
     /// Perhaps made by a peer to test an address of this node's; else a new connection of its.
     pub(super) maybe_tests: HashMap<ConnectionId, (PeerId, ConnectedPoint, Instant)>,
@@ -247,14 +248,19 @@ impl Open {
     }
 
     /// When something is due, as far as time tells.
-    pub(super) fn next_due(&self, wanted: usize, state: Reachability) -> Option<Instant> {
+    pub(super) fn next_due(
+        &self,
+        wanted: usize,
+        is_connected: impl Fn(&PeerId) -> bool,
+        state: Reachability,
+    ) -> Option<Instant> {
         let relays = match state {
             Reachability::Public => None,
             Reachability::Private => self.relays.next_due(),
             Reachability::Unknown => self.relays.next_due().map(|due| due.max(self.patient_until)),
         };
         let times = [
-            self.found.next_due(wanted),
+            self.found.next_due(wanted, is_connected),
             self.lookups.next_due(),
             self.connections.next_due(),
             relays,

@@ -225,13 +225,23 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, mut states: watch::Recei
 }
 
 /// Waits for a condition.
-pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
+    until_within(SOON, what, condition).await;
+}
+
+/// Waits for a condition that may take longer.
+pub(crate) async fn until_within(
+    patience: Duration,
+    what: &str,
+    mut condition: impl AsyncFnMut() -> bool,
+) {
     let waiting = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(tokio::time::timeout(SOON, waiting).await.is_ok(), "not within {SOON:?}: {what}");
+    let in_time = tokio::time::timeout(patience, waiting).await.is_ok();
+    assert!(in_time, "not within {patience:?}: {what}");
 }
 
 pub(crate) fn network(name: &str) -> NetworkDescriptor {

@@ -54,10 +54,7 @@ impl Found {
         is_connected: impl Fn(&PeerId) -> bool,
     ) -> Vec<(PeerId, Vec<Multiaddr>)> {
         let now = Instant::now();
-        let on_their_way = self.peers.iter().filter(|(peer, found)| {
-            found.handed.is_some_and(|at| now - at < CONNECT_TIMEOUT) && !is_connected(peer)
-        });
-        let room = wanted.saturating_sub(on_their_way.count());
+        let room = self.room(wanted, &is_connected);
         if room == 0 {
             return Vec::new();
         }
@@ -85,17 +82,34 @@ impl Found {
             .collect()
     }
 
-    /// When [`Self::hand_over`] or [`Self::take_expired`] may have something, as far as time tells.
-    pub(in crate::net) fn next_due(&self, wanted: usize) -> Option<Instant> {
+    /// When [`Self::hand_over`] or [`Self::take_expired`] has something, as far as time tells.
+    pub(in crate::net) fn next_due(
+        &self,
+        wanted: usize,
+        is_connected: impl Fn(&PeerId) -> bool,
+    ) -> Option<Instant> {
+        let now = Instant::now();
         let expiry = self.peers.values().map(|found| found.until).min();
-        let waits = wanted > 0 && self.peers.values().any(|found| found.handed.is_none());
-        let timed_out = self
-            .peers
-            .values()
-            .filter_map(|found| Some(found.handed? + CONNECT_TIMEOUT))
-            .filter(|at| waits && *at > Instant::now())
-            .min();
-        expiry.into_iter().chain(timed_out).min()
+        let waits = wanted > 0
+            && self.peers.iter().any(|(peer, found)| found.handed.is_none() && !is_connected(peer));
+        let hand_over = if !waits {
+            None
+        } else if self.room(wanted, &is_connected) > 0 {
+            Some(now)
+        } else {
+            let handed = self.peers.values().filter_map(|found| found.handed);
+            handed.map(|at| at + CONNECT_TIMEOUT).filter(|at| *at > now).min()
+        };
+        expiry.into_iter().chain(hand_over).min()
+    }
+
+    /// How many more the dialer may be given.
+    fn room(&self, wanted: usize, is_connected: &impl Fn(&PeerId) -> bool) -> usize {
+        let now = Instant::now();
+        let on_their_way = self.peers.iter().filter(|(peer, found)| {
+            found.handed.is_some_and(|at| now - at < CONNECT_TIMEOUT) && !is_connected(peer)
+        });
+        wanted.saturating_sub(on_their_way.count())
     }
 }
 
@@ -166,7 +180,9 @@ mod tests {
         for _ in 0..100 {
             assert!(found.add(PeerId::random(), vec![address()]));
         }
+        assert_eq!(found.next_due(5, |_| false), Some(Instant::now()));
         let first = found.hand_over(5, |_| false);
+        assert_eq!(found.next_due(5, |_| false), Some(Instant::now() + CONNECT_TIMEOUT));
         assert_eq!(first.len(), 5);
         assert!(found.hand_over(5, |_| false).is_empty(), "they are on their way");
         let connected = first[0].0;
@@ -180,7 +196,7 @@ mod tests {
         assert!(found.hand_over(0, |_| false).is_empty());
         tokio::time::advance(FOUND_PEER_KEPT).await;
         assert_eq!(found.take_expired().len(), 9, "what the dialer had");
-        assert!(found.next_due(5).is_none());
+        assert!(found.next_due(5, |_| false).is_none());
     }
 
     #[tokio::test(start_paused = true)]

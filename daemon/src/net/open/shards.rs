@@ -6,10 +6,11 @@ use libp2p::kad::{QueryId, RecordKey};
 use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::Shard;
 use martlet_protocol::ids::NetworkTag;
-use martlet_protocol::limits::PROVIDER_LOOKUPS_MAX;
+use martlet_protocol::limits::{PROVIDE_INTERVAL, PROVIDER_LOOKUPS_MAX};
 use martlet_protocol::network::NetworkDescriptor;
 use rand::seq::IteratorRandom;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Provider;
 
@@ -23,8 +24,8 @@ pub(in crate::net) struct Shards {
     /// Of every shard of the network.
     keys: HashSet<RecordKey>,
     kept: BTreeSet<Shard>,
-    /// Whether the network was told of them since something changed.
-    pub(in crate::net) told: bool,
+    /// When the network was told of them; not since something changed.
+    told: Option<Instant>,
     lookups: HashMap<QueryId, Lookup>,
 }
 
@@ -45,7 +46,7 @@ impl Shards {
             tag,
             keys: (0..count).map(|shard| key(tag, Shard(shard))).collect(),
             kept: if count == 1 { [Shard(0)].into() } else { BTreeSet::new() },
-            told: false,
+            told: None,
             lookups: HashMap::new(),
         }
     }
@@ -63,7 +64,9 @@ impl Shards {
     /// This node keeps the shard from now on. Returns whether that is news.
     pub(in crate::net) fn keep(&mut self, shard: Shard) -> bool {
         let is_news = self.key(shard).is_some() && self.kept.insert(shard);
-        self.told &= !is_news;
+        if is_news {
+            self.told = None;
+        }
         is_news
     }
 
@@ -72,8 +75,20 @@ impl Shards {
         self.kept.remove(&shard);
     }
 
-    /// The keys of the shards kept.
-    pub(in crate::net) fn kept_keys(&self) -> Vec<RecordKey> {
+    /// What was told is no longer true, or no one heard it.
+    pub(in crate::net) fn tell_again(&mut self) {
+        self.told = None;
+    }
+
+    /// The keys of the shards kept, if the network is to be told now: after a change, and every
+    /// [`PROVIDE_INTERVAL`]. (Kademlia would repeat it by itself, but not on a node that holds
+    /// [`PROVIDERS_PER_SHARD_MAX`](martlet_protocol::limits::PROVIDERS_PER_SHARD_MAX) others.)
+    pub(in crate::net) fn take_untold(&mut self) -> Vec<RecordKey> {
+        let now = Instant::now();
+        if self.told.is_some_and(|told| now - told < PROVIDE_INTERVAL) {
+            return Vec::new();
+        }
+        self.told = Some(now);
         self.kept.iter().map(|shard| key(self.tag, *shard)).collect()
     }
 
@@ -142,19 +157,21 @@ mod tests {
         assert!(one.key(Shard(4)).is_none());
     }
 
-    #[test]
-    fn what_is_kept_is_told() {
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_is_told_at_once_and_again_and_again() {
         let mut whole = Shards::new(&network("one", 0));
-        assert_eq!(whole.kept_keys().len(), 1, "every node keeps the only shard");
-        whole.told = true;
-        assert!(!whole.keep(Shard(0)) && whole.told);
+        assert_eq!(whole.take_untold().len(), 1, "every node keeps the only shard");
+        assert!(!whole.keep(Shard(0)) && whole.take_untold().is_empty());
+        tokio::time::advance(PROVIDE_INTERVAL).await;
+        assert_eq!(whole.take_untold().len(), 1);
+        whole.tell_again();
+        assert_eq!(whole.take_untold().len(), 1);
 
         let mut shards = Shards::new(&network("one", 2));
-        assert!(shards.kept_keys().is_empty() && shards.any_kept_key().is_none());
-        shards.told = true;
-        assert!(shards.keep(Shard(3)) && !shards.told);
+        assert!(shards.take_untold().is_empty() && shards.any_kept_key().is_none());
+        assert!(shards.keep(Shard(3)));
         assert!(!shards.keep(Shard(4)), "there is no such shard");
-        assert_eq!(shards.kept_keys().first(), shards.key(Shard(3)).as_ref());
+        assert_eq!(shards.take_untold().first(), shards.key(Shard(3)).as_ref());
         shards.drop(Shard(3));
         assert!(shards.any_kept_key().is_none());
     }

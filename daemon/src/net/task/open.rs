@@ -155,7 +155,7 @@ impl<S: NetSink> Task<S> {
             relay.set_status(Some(status));
         }
         // Provider records carry the addresses.
-        open.shards.told = false;
+        open.shards.tell_again();
         if open.lookups.next_due().is_some() {
             open.lookups.soon();
         }
@@ -229,6 +229,7 @@ impl<S: NetSink> Task<S> {
                 self.dialer.discovered(peer, address);
             }
         }
+        open.testers.retain(|peer| peers.is_connected(peer));
         let mut close = open.connections.take_ended_tests();
         let looked_up = open.connections.take_looked_up();
         if self.peers.is_over_target() {
@@ -247,7 +248,8 @@ impl<S: NetSink> Task<S> {
     /// When something is due next.
     pub(super) fn next_open_due(&self) -> Option<Instant> {
         let state = self.reachability()?;
-        self.open.as_ref()?.next_due(self.peers.wanted(), state)
+        let is_connected = |peer: &PeerId| self.peers.is_connected(peer);
+        self.open.as_ref()?.next_due(self.peers.wanted(), is_connected, state)
     }
 
     /// Tells the network what is kept here, if it doesn't know, and looks for peers.
@@ -260,15 +262,12 @@ impl<S: NetSink> Task<S> {
         if kademlia.bootstrap().is_err() {
             // No one to ask: whoever comes starts it again.
             open.lookups.stop();
-            open.shards.told = false;
+            open.shards.tell_again();
             return;
         }
-        if !open.shards.told {
-            open.shards.told = true;
-            for key in open.shards.kept_keys() {
-                if let Err(error) = kademlia.start_providing(key) {
-                    tracing::debug!(%error, "a shard cannot be told of");
-                }
+        for key in open.shards.take_untold() {
+            if let Err(error) = kademlia.start_providing(key) {
+                tracing::debug!(%error, "a shard cannot be told of");
             }
         }
         if wants_more
