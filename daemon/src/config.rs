@@ -9,6 +9,10 @@
 //! network = "network.toml"                # a descriptor; default: network.toml beside this file if it
 //!                                         # is there, else the built-in network "lan"
 //! connections_target = 24
+//! announce = []                           # addresses at which everyone reaches this node
+//! relay_server = false
+//! autonat_server = false
+//! upnp = false
 //! mailbox_bytes_max = 1073741824
 //! mailbox_peer_bytes_max = 536870912
 //! peer_envelopes_per_minute = 60000
@@ -39,7 +43,7 @@ mod loopback;
 pub mod paths;
 mod settings;
 
-pub use address::{AddressError, DialAddress, ListenAddress, PORT_DEFAULT};
+pub use address::{AddressError, AnnounceAddress, DialAddress, ListenAddress, PORT_DEFAULT};
 pub use loopback::{LoopbackAddress, LoopbackError};
 pub use settings::{ConnectionsTarget, MailboxBytes, Settings};
 
@@ -68,6 +72,14 @@ pub struct Config {
     pub network_file_next: Option<PathBuf>,
     /// The network to be part of.
     pub network: NetworkDescriptor,
+    /// Addresses at which this node is reached from everywhere.
+    pub announce: Vec<AnnounceAddress>,
+    /// Whether to relay between nodes that cannot reach each other.
+    pub relay_server: bool,
+    /// Whether to test for others at which addresses they are reached.
+    pub autonat_server: bool,
+    /// Whether to ask the router for a port by UPnP.
+    pub upnp: bool,
     /// Bytes of envelopes the mailbox holds at most.
     pub mailbox_bytes_max: u64,
     /// Bytes of these that any one peer may bring.
@@ -195,6 +207,10 @@ impl Config {
             mdns: Some(self.mdns),
             connections_target: Some(ConnectionsTarget::from_checked(self.connections_target)),
             network: self.network_file.clone(),
+            announce: Some(self.announce.clone()),
+            relay_server: Some(self.relay_server),
+            autonat_server: Some(self.autonat_server),
+            upnp: Some(self.upnp),
             mailbox_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_bytes_max)),
             mailbox_peer_bytes_max: Some(MailboxBytes::from_checked(self.mailbox_peer_bytes_max)),
             peer_envelopes_per_minute: Some(self.peer_envelopes_per_minute),
@@ -265,6 +281,10 @@ impl Config {
             peer_envelopes_per_minute: settings
                 .peer_envelopes_per_minute
                 .unwrap_or(PEER_ENVELOPES_PER_MINUTE_DEFAULT),
+            announce: settings.announce.unwrap_or_default(),
+            relay_server: settings.relay_server.unwrap_or(false),
+            autonat_server: settings.autonat_server.unwrap_or(false),
+            upnp: settings.upnp.unwrap_or(false),
             log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             metrics_listen: settings.metrics_listen,

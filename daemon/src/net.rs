@@ -16,6 +16,7 @@ mod handshakes;
 mod intake;
 mod listen;
 mod meter;
+mod open;
 mod peers;
 mod rates;
 pub mod report;
@@ -35,7 +36,7 @@ use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::control::{Ban, Peer};
 use martlet_protocol::limits::NET_QUEUE_MAX;
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Header};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard};
 use martlet_store::Mailbox;
 use tokio::sync::{mpsc, oneshot};
 
@@ -43,6 +44,7 @@ use crate::metrics::Metrics;
 
 pub use clock::{Clock, SystemClock};
 pub use connections::ConnectionPolicy;
+pub use open::{OpenOptions, Provider, Reach};
 
 use report::NetReport;
 use task::Command;
@@ -68,6 +70,8 @@ pub struct NetConfig {
     pub data_dir: Option<PathBuf>,
     /// The share of a peer: envelopes it may bring by gossip in a minute.
     pub peer_envelopes_per_minute: u32,
+    /// What to do for others, where the network reaches beyond the LAN.
+    pub open: OpenOptions,
 }
 
 /// Why the network could not be started.
@@ -300,6 +304,23 @@ impl NetHandle {
     #[must_use]
     pub fn queued(&self) -> usize {
         self.commands.max_capacity() - self.commands.capacity()
+    }
+
+    /// How far others reach this node.
+    pub async fn reach(&self) -> Reach {
+        self.ask(Command::Reach).await.unwrap_or_default()
+    }
+
+    /// Tells the network from now on whether this node keeps a shard. Where there is only one, it
+    /// is told without asking. On a LAN nothing is told: there everyone sees what everyone keeps.
+    pub async fn provide(&self, shard: Shard, keeps: bool) {
+        self.send(Command::Provide(shard, keeps)).await;
+    }
+
+    /// Asks the network who keeps a shard: takes up to `limits::LOOKUP_MAX`. Empty where no one is
+    /// found, too many are asking, or the network stays on the LAN.
+    pub async fn find_providers(&self, shard: Shard) -> Vec<Provider> {
+        self.ask(|reply| Command::FindProviders(shard, reply)).await.unwrap_or_default()
     }
 
     /// This node's peer id.

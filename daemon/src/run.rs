@@ -15,7 +15,7 @@ use crate::control::{self, BindError, ControlContext};
 use crate::engine::{self, EngineConfig, EngineError, EngineHandle};
 use crate::lock::{DataDirLock, LockError};
 use crate::metrics::{self, Metrics, MetricsSource};
-use crate::net::{self, ConnectionPolicy, NetConfig, NetError, NetHandle, shorten};
+use crate::net::{self, ConnectionPolicy, NetConfig, NetError, NetHandle, OpenOptions, shorten};
 use crate::peer_key::{self, PeerKeyError};
 
 /// Threads for network and control. Two keep a busy reader from delaying the other; more only cost
@@ -189,6 +189,16 @@ impl Parts {
             },
             data_dir: Some(config.data_dir.clone()),
             peer_envelopes_per_minute: config.peer_envelopes_per_minute,
+            open: OpenOptions {
+                relay_server: config.relay_server,
+                autonat_server: config.autonat_server,
+                upnp: config.upnp,
+                announce: config
+                    .announce
+                    .iter()
+                    .map(|address| address.as_multiaddr().clone())
+                    .collect(),
+            },
         };
         let net = net::spawn(net_config, mailbox, engine.clone())?;
         engine.attach_net(net.clone()).await;

@@ -10,6 +10,8 @@ mod gossip;
 mod hostile;
 #[path = "net_nodes/managing.rs"]
 mod managing;
+#[path = "net_nodes/open.rs"]
+mod open;
 #[path = "net_nodes/support.rs"]
 mod support;
 #[path = "net_nodes/sync.rs"]

@@ -59,5 +59,6 @@ pub use peer::{
 };
 pub use problem::{ErrorCode, Problem};
 pub use status::{
-    Identity, InitRequest, InitResponse, LockState, MailboxStatus, Status, UnlockRequest,
+    Identity, InitRequest, InitResponse, LockState, MailboxStatus, Reachability, Status,
+    UnlockRequest,
 };

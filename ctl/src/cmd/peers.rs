@@ -137,8 +137,11 @@ fn row(peer: &Peer) -> [(Paint, String); 6] {
         false => (Paint::Dim, "known"),
     };
     let transport = match peer.transport {
+        Some(Transport::Tcp) if peer.upgraded => "tcp, upgraded",
         Some(Transport::Tcp) => "tcp",
+        Some(Transport::Quic) if peer.upgraded => "quic, upgraded",
         Some(Transport::Quic) => "quic",
+        Some(Transport::Relay) => "relay",
         None => "-",
     };
     let direction = match peer.direction {

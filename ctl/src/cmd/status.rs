@@ -1,6 +1,6 @@
 //! `status`: how the daemon does.
 
-use martlet_protocol::control::{LockState, Status};
+use martlet_protocol::control::{LockState, Reachability, Status};
 
 use super::Context;
 use crate::exit::Failure;
@@ -65,6 +65,20 @@ fn human(status: &Status, page: &mut Page) {
     let peers = count(u64::from(status.peers_connected), "peer");
     let closed = if status.closed { " (closed: TCP only)" } else { "" };
     field(page, "Network", &format!("{}{closed}, {peers} connected", word(&status.network)));
+    if let Some(reachability) = status.reachability {
+        let reachability = match reachability {
+            Reachability::Unknown => "not known yet",
+            Reachability::Public => "public: everyone can connect",
+            Reachability::Private if status.external.is_empty() => {
+                "private: no one beyond the LAN can connect"
+            }
+            Reachability::Private => "private: others connect through relays",
+        };
+        field(page, "Reachable", reachability);
+        for address in &status.external {
+            field(page, "", &word(address));
+        }
+    }
     let mailbox = &status.mailbox;
     // In floating point: a quota of 0 has no share, and u64 would overflow.
     let share = if mailbox.bytes_max == 0 {

@@ -15,7 +15,8 @@ use crate::net::transport;
 pub const PORT_DEFAULT: u16 = 4177;
 
 /// An address to dial: `/ip4|ip6|dns|dns4|dns6/…` then `/tcp/PORT` or `/udp/PORT/quic-v1`, then
-/// perhaps `/p2p/PEER-ID`.
+/// perhaps `/p2p/PEER-ID`, then perhaps `/p2p-circuit/p2p/PEER-ID` for a peer behind that relay. Or
+/// `/dnsaddr/NAME`, then perhaps `/p2p/PEER-ID`: addresses that the name's TXT records list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DialAddress(Multiaddr);
@@ -25,6 +26,11 @@ pub struct DialAddress(Multiaddr);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ListenAddress(Multiaddr);
+
+/// An address at which others reach this node: an IP address to listen on, and a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AnnounceAddress(Multiaddr);
 
 /// Why an address can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +45,7 @@ pub enum AddressError {
     },
     /// A multiaddress, but not of a form that can be dialled here.
     #[error(
-        "{text:?} can't be dialled: {reason}. Write it like {EXAMPLE}, /dns/host.example/tcp/4177 or /ip6/2001:db8::7/udp/4177/quic-v1, with /p2p/PEER-ID at the end if you like"
+        "{text:?} can't be dialled: {reason}. Write it like {EXAMPLE}, /dns/host.example/tcp/4177 or /ip6/2001:db8::7/udp/4177/quic-v1, with /p2p/PEER-ID at the end if you like; or /dnsaddr/host.example"
     )]
     NotDialable {
         /// What was given.
@@ -52,6 +58,16 @@ pub enum AddressError {
         "{text:?} can't be listened on: {reason}. Write it like /ip4/0.0.0.0/tcp/4177 or /ip6/::/udp/4177/quic-v1"
     )]
     NotListenable {
+        /// What was given.
+        text: String,
+        /// What stands in the way.
+        reason: &'static str,
+    },
+    /// A multiaddress, but not one at which others could reach this node.
+    #[error(
+        "{text:?} can't be announced: {reason}. Write it like /ip4/198.51.100.7/tcp/4177 or /ip6/2001:db8::7/udp/4177/quic-v1"
+    )]
+    NotReachable {
         /// What was given.
         text: String,
         /// What stands in the way.
@@ -103,6 +119,14 @@ impl ListenAddress {
     }
 }
 
+impl AnnounceAddress {
+    /// The multiaddress.
+    #[must_use]
+    pub fn as_multiaddr(&self) -> &Multiaddr {
+        &self.0
+    }
+}
+
 impl FromStr for DialAddress {
     type Err = AddressError;
 
@@ -127,6 +151,18 @@ impl FromStr for ListenAddress {
     }
 }
 
+impl FromStr for AnnounceAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let address = parse(text)?;
+        match check_listenable(&address).and_then(|()| check_dialable(&address)) {
+            Ok(()) => Ok(Self(address)),
+            Err(reason) => Err(AddressError::NotReachable { text: text.into(), reason }),
+        }
+    }
+}
+
 fn parse(text: &str) -> Result<Multiaddr, AddressError> {
     Multiaddr::from_str(text)
         .map_err(|error| AddressError::Malformed { text: text.into(), reason: error.to_string() })
@@ -147,15 +183,27 @@ fn check_dialable(address: &Multiaddr) -> Result<(), &'static str> {
                 return Err("the host's name is empty");
             }
         }
-        _ => return Err("it must begin with /ip4, /ip6, /dns, /dns4 or /dns6"),
+        Some(Protocol::Dnsaddr(name)) => {
+            return match (name.is_empty(), parts.next(), parts.next()) {
+                (true, ..) => Err("the host's name is empty"),
+                (false, None | Some(Protocol::P2p(_)), None) => Ok(()),
+                _ => Err("only /p2p/PEER-ID may follow the name"),
+            };
+        }
+        _ => return Err("it must begin with /ip4, /ip6, /dns, /dns4, /dns6 or /dnsaddr"),
     }
     if check_transport(&mut parts)? == 0 {
         return Err("port 0 can't be dialled");
     }
-    match parts.next() {
-        None => Ok(()),
-        Some(Protocol::P2p(_)) if parts.next().is_none() => Ok(()),
-        Some(_) => Err("only /p2p/PEER-ID may follow the port"),
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (None, ..) | (Some(Protocol::P2p(_)), None, ..) => Ok(()),
+        (Some(Protocol::P2p(_)), Some(Protocol::P2pCircuit), Some(Protocol::P2p(_)), None) => {
+            Ok(())
+        }
+        (Some(Protocol::P2p(_)), Some(Protocol::P2pCircuit), ..) => {
+            Err("behind /p2p-circuit comes the /p2p/PEER-ID of the peer behind the relay")
+        }
+        _ => Err("only /p2p/PEER-ID may follow the port"),
     }
 }
 
@@ -210,6 +258,7 @@ macro_rules! as_text {
     };
 }
 
+as_text!(AnnounceAddress);
 as_text!(DialAddress);
 as_text!(ListenAddress);
 
@@ -228,6 +277,9 @@ mod tests {
             "/dns/host.example/tcp/1",
             "/dns4/host.example/udp/1/quic-v1",
             &format!("/dns6/host.example/tcp/1/p2p/{PEER}"),
+            "/dnsaddr/host.example",
+            &format!("/dnsaddr/host.example/p2p/{PEER}"),
+            &format!("/ip4/1.2.3.4/tcp/1/p2p/{PEER}/p2p-circuit/p2p/{PEER}"),
         ] {
             assert_eq!(good.parse::<DialAddress>().map(|a| a.to_string()), Ok(good.to_owned()));
         }
@@ -251,6 +303,16 @@ mod tests {
         ] {
             let error = bad.parse::<DialAddress>().expect_err(bad).to_string();
             assert!(error.contains("Write it like") || error.contains("write it like"), "{error}");
+        }
+    }
+
+    #[test]
+    fn announced_addresses() {
+        for good in ["/ip4/198.51.100.7/tcp/4177", "/ip6/2001:db8::7/udp/4177/quic-v1"] {
+            assert_eq!(good.parse::<AnnounceAddress>().map(|a| a.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", "/ip4/0.0.0.0/tcp/1", "/ip4/198.51.100.7/tcp/0", "/dns/a.example/tcp/1"] {
+            bad.parse::<AnnounceAddress>().expect_err(bad);
         }
     }
 

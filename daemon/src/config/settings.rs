@@ -10,7 +10,7 @@ use martlet_protocol::limits::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::address::{DialAddress, ListenAddress};
+use super::address::{AnnounceAddress, DialAddress, ListenAddress};
 use super::{ConfigError, LogFormat, LoopbackAddress};
 use crate::logging::LogFilter;
 
@@ -65,6 +65,30 @@ pub struct Settings {
     #[arg(long, env = "MARTLET_NETWORK", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<PathBuf>,
+
+    /// Address at which this node is reached from everywhere, if you know; repeat it, or separate
+    /// several by commas. Only in networks that are not lan_only
+    #[arg(long, env = "MARTLET_ANNOUNCE", value_name = "MULTIADDR", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announce: Option<Vec<AnnounceAddress>>,
+
+    /// Whether to relay between nodes that cannot reach each other; for public nodes of networks
+    /// that are not lan_only [default: false]
+    #[arg(long, env = "MARTLET_RELAY_SERVER", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay_server: Option<bool>,
+
+    /// Whether to test for others whether they are reached from everywhere; for public nodes of
+    /// networks that are not lan_only [default: false]
+    #[arg(long, env = "MARTLET_AUTONAT_SERVER", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autonat_server: Option<bool>,
+
+    /// Whether to ask the router for a port by UPnP; in networks that are not lan_only
+    /// [default: false]
+    #[arg(long, env = "MARTLET_UPNP", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upnp: Option<bool>,
 
     /// Bytes of envelopes the mailbox holds for others at most [default: 1073741824]
     #[arg(long, env = "MARTLET_MAILBOX_BYTES_MAX", value_name = "BYTES")]
@@ -154,6 +178,10 @@ impl Settings {
             mdns: self.mdns.or(below.mdns),
             connections_target: self.connections_target.or(below.connections_target),
             network: self.network.or(below.network),
+            announce: self.announce.or(below.announce),
+            relay_server: self.relay_server.or(below.relay_server),
+            autonat_server: self.autonat_server.or(below.autonat_server),
+            upnp: self.upnp.or(below.upnp),
             mailbox_bytes_max: self.mailbox_bytes_max.or(below.mailbox_bytes_max),
             mailbox_peer_bytes_max: self.mailbox_peer_bytes_max.or(below.mailbox_peer_bytes_max),
             peer_envelopes_per_minute: self

@@ -20,10 +20,11 @@ use crate::engine::command::{GetIdentity, GetStatus, Lock};
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusal> {
-    let (status, net, listen) = tokio::join!(
+    let (status, net, listen, reach) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.net().report(),
         shared.net().listen_addresses(),
+        shared.net().reach(),
     );
     let mut status = status?;
     let context = shared.context();
@@ -36,6 +37,8 @@ pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Stat
         status.peers_connected = u32::try_from(net.connected).unwrap_or(u32::MAX);
         status.warnings.extend(doctor::clock_warning(&net));
     }
+    status.reachability = reach.state;
+    status.external = reach.addresses.iter().map(ToString::to_string).collect();
     Ok(Json(status))
 }
 

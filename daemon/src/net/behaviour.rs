@@ -3,20 +3,22 @@
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    Swarm, allow_block_list, connection_limits, identify, mdns, ping, request_response, swarm,
+    Swarm, allow_block_list, connection_limits, identify, mdns, memory_connection_limits, ping,
+    request_response, swarm,
 };
 use martlet_protocol::limits::{
-    CONNECTION_IDLE_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, MDNS_QUERY_INTERVAL,
-    MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
+    CONNECTION_IDLE_MAX, CONNECTIONS_MEMORY_BYTES_MAX, CONNECTIONS_PENDING_MAX,
+    CONNECTIONS_PER_PEER_MAX, MDNS_QUERY_INTERVAL, MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
 };
 
 use super::handshakes::Handshakes;
 use super::meter::Metered;
+use super::open::{self, Guard, OpenBehaviour, Scope};
 use super::rates::NodeRates;
 use super::sync::codec::SyncCodec;
 use super::{NetConfig, NetError, gossip, sync, transport};
 
-/// The behaviours. Kademlia, AutoNAT and relays come with networks beyond the LAN.
+/// The behaviours. Those of networks beyond the LAN cost nothing on it.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     /// How many may connect; see `task::connections`.
@@ -24,11 +26,13 @@ pub(super) struct Behaviour {
     /// Who may not.
     pub(super) blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     handshakes: Handshakes,
-    identify: identify::Behaviour,
+    memory: memory_connection_limits::Behaviour,
+    pub(super) identify: Guard<identify::Behaviour>,
     ping: ping::Behaviour,
     pub(super) gossip: Metered<gossip::Gossip>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
     mdns: Toggle<mdns::tokio::Behaviour>,
+    pub(super) open: Toggle<OpenBehaviour>,
 }
 
 impl Behaviour {
@@ -43,9 +47,10 @@ pub(super) fn identify_protocol(network: &str) -> String {
     format!("/martlet/{network}/1")
 }
 
-/// The swarm, not yet listening.
+/// The swarm, not yet listening. With a `scope` it reaches beyond the LAN.
 pub(super) fn swarm(
     config: &NetConfig,
+    scope: Option<Scope>,
     transport: transport::Boxed,
     topics: &gossip::Topics,
     rates: &NodeRates,
@@ -58,18 +63,29 @@ pub(super) fn swarm(
     let identify =
         identify::Config::new(identify_protocol(&config.network.name), config.keypair.public())
             .with_agent_version("martletd".into())
-            .with_push_listen_addr_updates(true);
+            .with_push_listen_addr_updates(true)
+            // It would dial what peers say their addresses are, without a look at them.
+            .with_cache_size(0);
+    let (open, transport) = match scope {
+        Some(scope) => {
+            let (open, relayed) = open::behaviour(config, scope)?;
+            (Some(open), transport::with_relayed(transport, relayed, config)?)
+        }
+        None => (None, transport),
+    };
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         blocked: allow_block_list::Behaviour::default(),
         handshakes: Handshakes::default(),
-        identify: identify::Behaviour::new(identify),
+        memory: memory_connection_limits::Behaviour::with_max_bytes(CONNECTIONS_MEMORY_BYTES_MAX),
+        identify: Guard::new(identify::Behaviour::new(identify), scope),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
         ),
         gossip: Metered::new(gossip::behaviour(&config.network, topics)?, rates.frames()),
         sync: sync::behaviour(&config.network, &config.metrics)?,
         mdns: discovery(config.mdns, peer_id).into(),
+        open: open.into(),
     };
     let config =
         swarm::Config::with_tokio_executor().with_idle_connection_timeout(CONNECTION_IDLE_MAX);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use libp2p::core::ConnectedPoint;
+use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::identify;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
@@ -15,6 +15,7 @@ use martlet_protocol::{EnvelopeId, UnixMillis};
 use tokio::time::Instant;
 
 use super::connections::{Candidate, ConnectionPolicy, Search};
+use super::open::is_relayed;
 use super::sync::schedule::SyncState;
 
 /// Connected peers.
@@ -67,6 +68,8 @@ struct Connection {
     id: ConnectionId,
     dialled_here: bool,
     address: Multiaddr,
+    /// Whether it took the place of one through a relay.
+    upgraded: bool,
 }
 
 /// Ids to be reported to a peer as stored.
@@ -125,6 +128,11 @@ impl Peers {
         candidates.collect()
     }
 
+    /// Whether there are more connections than wanted.
+    pub(super) fn is_over_target(&self) -> bool {
+        self.connected.len() > self.policy.target
+    }
+
     /// A connected peer.
     pub(super) fn get_mut(&mut self, peer: &PeerId) -> Option<&mut PeerState> {
         self.connected.get_mut(peer)
@@ -155,18 +163,26 @@ impl Peers {
     ) -> (bool, Vec<ConnectionId>) {
         let smaller_is_local = self.local < peer;
         let state = self.connected.entry(peer).or_insert_with(|| PeerState::new(Instant::now()));
-        state.connections.push(Connection {
-            id,
-            dialled_here: endpoint.is_dialer(),
-            address: endpoint.get_remote_address().clone(),
-        });
+        let connection = Connection::new(id, endpoint);
+        let is_direct = !is_relayed(&connection.address);
+        let relayed_before = state.connections.iter().any(|known| is_relayed(&known.address));
+        let upgraded = is_direct && relayed_before;
+        state.connections.push(Connection { upgraded, ..connection });
         if state.connections.len() == 1 {
             self.search.count(self.connected.len(), &self.policy);
             return (true, Vec::new());
         }
-        let by_smaller = |connection: &Connection| connection.dialled_here == smaller_is_local;
-        let stays =
-            state.connections.iter().rposition(by_smaller).unwrap_or(state.connections.len() - 1);
+        // A direct connection wins over one through a relay.
+        let any_direct = state.connections.iter().any(|known| !is_relayed(&known.address));
+        let can_stay = |known: &Connection| !any_direct || !is_relayed(&known.address);
+        let by_smaller =
+            |known: &Connection| can_stay(known) && known.dialled_here == smaller_is_local;
+        let stays = state
+            .connections
+            .iter()
+            .rposition(by_smaller)
+            .or_else(|| state.connections.iter().rposition(can_stay))
+            .unwrap_or(state.connections.len() - 1);
         let mut close = Vec::new();
         let mut wait = false;
         for (at, connection) in state.connections.iter().enumerate() {
@@ -310,7 +326,25 @@ impl PeerState {
                 protocols: self.protocols.clone(),
             }),
             ban: None,
+            upgraded: connection.upgraded,
         })
+    }
+}
+
+impl Connection {
+    fn new(id: ConnectionId, endpoint: &ConnectedPoint) -> Self {
+        let (dialled_here, address) = match endpoint {
+            // Both sides dial to open their NATs; one of them then takes the listener's part.
+            ConnectedPoint::Dialer { address, role_override, .. } => {
+                (*role_override == Endpoint::Dialer, address)
+            }
+            // Of one through a relay, the way here tells more: which relay.
+            ConnectedPoint::Listener { local_addr, .. } if endpoint.is_relayed() => {
+                (false, local_addr)
+            }
+            ConnectedPoint::Listener { send_back_addr, .. } => (false, send_back_addr),
+        };
+        Self { id, dialled_here, address: address.clone(), upgraded: false }
     }
 }
 
@@ -334,6 +368,9 @@ fn shown(text: &str) -> String {
 
 /// What an address runs on.
 pub(super) fn transport(address: &Multiaddr) -> Option<Transport> {
+    if is_relayed(address) {
+        return Some(Transport::Relay);
+    }
     address.iter().find_map(|part| match part {
         Protocol::Tcp(_) => Some(Transport::Tcp),
         Protocol::QuicV1 => Some(Transport::Quic),
@@ -343,7 +380,6 @@ pub(super) fn transport(address: &Multiaddr) -> Option<Transport> {
 
 #[cfg(test)]
 mod tests {
-    use libp2p::core::Endpoint;
     use libp2p::core::transport::PortUse;
 
     use super::*;
@@ -420,6 +456,39 @@ mod tests {
         assert_eq!(peers.inbound_room(|of| *of == pinned), 48 - 30);
         let candidates = peers.candidates(|of| *of == pinned);
         assert_eq!(candidates.iter().filter(|one| one.is_pinned).count(), 1);
+    }
+
+    #[test]
+    fn a_direct_connection_takes_the_place_of_one_through_a_relay() {
+        let relay = PeerId::random();
+        let relayed: Multiaddr = Multiaddr::empty()
+            .with(Protocol::Ip4([8, 8, 8, 8].into()))
+            .with(Protocol::Tcp(1))
+            .with(Protocol::P2p(relay))
+            .with(Protocol::P2pCircuit);
+        let (smaller, larger) = two_ids();
+        // Whoever has the smaller id, and whatever part it takes in punching the hole.
+        for (local, remote) in [(smaller, larger), (larger, smaller)] {
+            for role_override in [Endpoint::Dialer, Endpoint::Listener] {
+                let mut peers = peers_of(local);
+                let through_relay = ConnectedPoint::Dialer {
+                    address: relayed.clone(),
+                    role_override: Endpoint::Dialer,
+                    port_use: PortUse::New,
+                };
+                peers.established(remote, id(0), &through_relay);
+                let told = peers.describe(UnixMillis(0), |_, _| {});
+                assert_eq!(told[0].transport, Some(Transport::Relay));
+                let direct = ConnectedPoint::Dialer {
+                    address: Multiaddr::empty(),
+                    role_override,
+                    port_use: PortUse::Reuse,
+                };
+                assert_eq!(peers.established(remote, id(1), &direct), (false, vec![id(0)]));
+                assert!(peers.closed(&remote, id(0)).is_none());
+                assert!(peers.describe(UnixMillis(0), |_, _| {})[0].upgraded);
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ mod conduct;
 mod connections;
 mod events;
 mod measure;
+mod open;
 mod publish;
 mod timers;
 
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use libp2p::multiaddr::Protocol;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
@@ -22,7 +22,7 @@ use martlet_protocol::limits::{
     PUBLISH_BACKLOG_MAX,
 };
 use martlet_protocol::sync::{Request, Response};
-use martlet_protocol::{Ack, Envelope, EnvelopeId};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Shard};
 use martlet_store::Mailbox;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -34,6 +34,7 @@ use super::dialer::{Dialer, Origin};
 use super::files::{self, BANS_FILE, Files, PEER_CACHE_FILE};
 use super::gossip::Topics;
 use super::intake::Intake;
+use super::open::{Open, Provider, Reach, Scope};
 use super::peers::{self, Peers};
 use super::rates::{Limiter, NodeRates};
 use super::report::{FarFuture, NetReport};
@@ -87,6 +88,12 @@ pub(super) enum Command {
     ListenAddresses(oneshot::Sender<Vec<Multiaddr>>),
     /// Set the metrics that are states.
     Measure(oneshot::Sender<()>),
+    /// Tell how far others reach this node.
+    Reach(oneshot::Sender<Reach>),
+    /// Tell the network whether this node keeps a shard.
+    Provide(Shard, bool),
+    /// Ask the network who keeps a shard.
+    FindProviders(Shard, oneshot::Sender<Vec<Provider>>),
     /// Stop.
     Shutdown(oneshot::Sender<()>),
 }
@@ -102,17 +109,19 @@ pub(super) fn start<S: NetSink>(
 ) -> Result<(), NetError> {
     let topics = Topics::new(&config.network);
     let rates = NodeRates::new(config.peer_envelopes_per_minute);
-    let mut swarm = behaviour::swarm(&config, transport, &topics, &rates)?;
+    let mut configured = config.static_peers.clone();
+    for address in &config.network.bootstrap {
+        configured.push(address.parse().map_err(|error: libp2p::multiaddr::Error| {
+            NetError::Bootstrap { address: address.clone(), reason: error.to_string() }
+        })?);
+    }
+    let scope = (!config.network.lan_only).then(|| Scope::of(&config.listen, &configured));
+    let mut swarm = behaviour::swarm(&config, scope, transport, &topics, &rates)?;
+    let open = scope.map(|scope| Open::new(&config, scope)).transpose()?;
     let local = *swarm.local_peer_id();
     let mut dialer = Dialer::new(local);
-    for address in &config.static_peers {
-        dialer.add(address.clone(), Origin::Static);
-    }
-    for address in &config.network.bootstrap {
-        let parsed = address.parse().map_err(|error: libp2p::multiaddr::Error| {
-            NetError::Bootstrap { address: address.clone(), reason: error.to_string() }
-        })?;
-        dialer.add(parsed, Origin::Static);
+    for address in configured {
+        dialer.add(address, Origin::Static);
     }
     let directory = config.data_dir.as_deref();
     let bans = Bans::from_records(files::load(directory, BANS_FILE), clock.now());
@@ -132,6 +141,7 @@ pub(super) fn start<S: NetSink>(
     });
     let now = Instant::now();
     let mut task = Task {
+        open,
         local,
         identify_protocol: behaviour::identify_protocol(&config.network.name),
         intake: Intake::new(config.network, rates, topics.clone(), clock, sink, config.metrics),
@@ -163,6 +173,7 @@ pub(super) fn start<S: NetSink>(
     };
     task.search(now);
     task.admit_by_policy();
+    task.announce(config.open.announce);
     tokio::spawn(task.run(commands, from_sync));
     Ok(())
 }
@@ -178,6 +189,8 @@ struct Task<S: NetSink> {
     outgoing: Outgoing,
     dialer: Dialer,
     peers: Peers,
+    /// What reaches beyond the LAN, where the network does.
+    open: Option<Open>,
     /// Requests sent and not answered.
     requests: HashMap<OutboundRequestId, oneshot::Sender<Result<Response, RequestError>>>,
     /// Peers that the user wants: their connections are kept.
@@ -322,7 +335,10 @@ impl<S: NetSink> Task<S> {
                 let addresses = self
                     .swarm
                     .listeners()
-                    .map(|address| address.clone().with(Protocol::P2p(local)))
+                    .map(|address| {
+                        // One through a relay has it already.
+                        address.clone().with_p2p(local).unwrap_or_else(|address| address)
+                    })
                     .collect();
                 reply.send(addresses).unwrap_or_default();
                 Timers::Same
@@ -333,6 +349,12 @@ impl<S: NetSink> Task<S> {
                 reply.send(()).unwrap_or_default();
                 Timers::Same
             }
+            Command::Reach(reply) => {
+                reply.send(self.reach()).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Provide(shard, keeps) => self.provide(shard, keeps),
+            Command::FindProviders(shard, reply) => self.find_providers(shard, reply),
             // Handled by the loop, which ends.
             Command::Shutdown(_) => Timers::Same,
         }
@@ -437,6 +459,7 @@ impl<S: NetSink> Task<S> {
                 latency_ms: None,
                 details: None,
                 ban: self.bans.get(&peer),
+                upgraded: false,
             })
             .collect();
         described.sort_by(|a, b| a.peer_id.cmp(&b.peer_id));

@@ -11,11 +11,11 @@ use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId, Transport as _, core, dns, noise, quic, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, Transport as _, core, dns, noise, quic, relay, tcp, yamux};
 use martlet_protocol::limits::{CONNECT_TIMEOUT, STREAMS_PER_CONNECTION_MAX};
 use martlet_protocol::network::NetworkDescriptor;
 
-use super::NetError;
+use super::{NetConfig, NetError};
 
 /// A transport of any kind: authenticated and multiplexed.
 pub type Boxed = core::transport::Boxed<(PeerId, StreamMuxerBox)>;
@@ -33,6 +33,24 @@ pub fn system(keypair: &Keypair, network: &NetworkDescriptor) -> Result<Boxed, N
             Ok(TransportTimeout::new(sockets(keypair, network)?, CONNECT_TIMEOUT).boxed())
         }
     }
+}
+
+/// `transport`, and beside it connections through relays: secured end to end like those by TCP.
+///
+/// # Errors
+/// [`NetError::Key`] when Noise refuses the key.
+pub(super) fn with_relayed(
+    transport: Boxed,
+    relayed: relay::client::Transport,
+    config: &NetConfig,
+) -> Result<Boxed, NetError> {
+    let relayed = relayed
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise(&config.keypair, &config.network)?)
+        .multiplex(multiplexer())
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let relayed = TransportTimeout::new(relayed, CONNECT_TIMEOUT);
+    Ok(relayed.or_transport(transport).map(|either, _| either.into_inner()).boxed())
 }
 
 /// Noise as the nodes of `network` speak it: for transports beside [`system`]'s.
@@ -55,13 +73,18 @@ pub fn takes(network: &NetworkDescriptor, address: &Multiaddr) -> bool {
     !(network.is_closed() && address.iter().any(is_quic))
 }
 
+/// Yamux with as many streams as are allowed.
+fn multiplexer() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(STREAMS_PER_CONNECTION_MAX);
+    config
+}
+
 fn sockets(keypair: &Keypair, network: &NetworkDescriptor) -> Result<Boxed, NetError> {
-    let mut yamux = yamux::Config::default();
-    yamux.set_max_num_streams(STREAMS_PER_CONNECTION_MAX);
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(noise(keypair, network)?)
-        .multiplex(yamux)
+        .multiplex(multiplexer())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     if network.is_closed() {
         return Ok(tcp.boxed());

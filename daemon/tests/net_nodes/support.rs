@@ -17,7 +17,9 @@ use martlet_protocol::{
 };
 use martlet_store::Mailbox;
 use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
-use martletd::net::{self, ConnectionPolicy, NetConfig, NetEvent, NetHandle, NetSink, Stored};
+use martletd::net::{
+    self, ConnectionPolicy, NetConfig, NetEvent, NetHandle, NetSink, OpenOptions, Stored,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -52,6 +54,7 @@ pub(crate) struct Setup {
     pub(crate) keypair: Keypair,
     pub(crate) listen: Vec<Multiaddr>,
     pub(crate) static_peers: Vec<Multiaddr>,
+    pub(crate) open: OpenOptions,
     /// Envelopes in the mailbox at start.
     pub(crate) holds: Vec<Envelope>,
     /// Acks applied to them.
@@ -72,6 +75,7 @@ impl Default for Setup {
             keypair: Keypair::generate_ed25519(),
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
             static_peers: Vec::new(),
+            open: OpenOptions::default(),
             holds: Vec::new(),
             acks: Vec::new(),
             bytes_max: 1 << 30,
@@ -109,6 +113,7 @@ impl Setup {
             connections: self.connections,
             data_dir: Some(self.data_dir.unwrap_or_else(|| dir.path().to_owned())),
             peer_envelopes_per_minute: PEER_ENVELOPES_PER_MINUTE_DEFAULT,
+            open: self.open,
         };
         let ahead = u64::try_from(self.clock_ahead.as_millis()).unwrap();
         let clock = Arc::new(move || UnixMillis(now().0 + ahead));
@@ -246,13 +251,23 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, mut states: watch::Recei
 }
 
 /// Waits for a condition.
-pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
+    until_within(SOON, what, condition).await;
+}
+
+/// Waits for a condition that may take longer.
+pub(crate) async fn until_within(
+    patience: Duration,
+    what: &str,
+    mut condition: impl AsyncFnMut() -> bool,
+) {
     let waiting = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(tokio::time::timeout(SOON, waiting).await.is_ok(), "not within {SOON:?}: {what}");
+    let in_time = tokio::time::timeout(patience, waiting).await.is_ok();
+    assert!(in_time, "not within {patience:?}: {what}");
 }
 
 pub(crate) fn network(name: &str) -> NetworkDescriptor {

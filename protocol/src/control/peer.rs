@@ -23,6 +23,9 @@ pub struct Peer {
     /// Round-trip time of the last ping, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
+    /// Whether the connection took the place of one through a relay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub upgraded: bool,
     /// How it does, while connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<PeerDetails>,
@@ -102,6 +105,8 @@ pub enum Transport {
     Tcp,
     /// QUIC.
     Quic,
+    /// Through another node, which passes the bytes on and can't read them; the address says which.
+    Relay,
 }
 
 /// Who opened a connection.

@@ -37,6 +37,13 @@ pub struct Status {
     /// Where metrics are served by TCP; absent where they are only on the control socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics_listen: Option<String>,
+    /// Whether nodes beyond the LAN can connect to this one; absent where the network stays on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reachability: Option<Reachability>,
+    /// Addresses at which nodes beyond the LAN reach this one: public ones, and those through
+    /// relays (with `/p2p-circuit`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<String>,
     /// Peers connected.
     pub peers_connected: u32,
     /// How full the mailbox is.
@@ -64,6 +71,18 @@ pub struct MailboxStatus {
     pub bytes: u64,
     /// Bytes allowed.
     pub bytes_max: u64,
+}
+
+/// Whether nodes beyond the LAN can connect to this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reachability {
+    /// It is not known yet: no other node has tested it.
+    Unknown,
+    /// At a public address.
+    Public,
+    /// Not directly (it is behind NAT or a firewall); through relays, if there are any.
+    Private,
 }
 
 /// Whether there is an identity and whether it can be used.

@@ -192,6 +192,14 @@ fn peers() {
             protocols: vec!["/x/1".into()],
         }),
         ban: None,
+        upgraded: true,
+    };
+    let relayed = Peer {
+        address: "/ip4/8.8.8.8/tcp/4177/p2p/12D4/p2p-circuit".into(),
+        transport: Some(Transport::Relay),
+        upgraded: false,
+        details: None,
+        ..peer.clone()
     };
     let ban = Ban {
         peer_id: "12D3".into(),
@@ -208,15 +216,19 @@ fn peers() {
         latency_ms: None,
         details: None,
         ban: Some(ban.clone()),
+        upgraded: false,
         ..peer.clone()
     };
     is_json(
-        &PeerList { peers: vec![peer, known] },
+        &PeerList { peers: vec![peer, relayed, known] },
         json!({"peers": [
             {"peer_id": "12D3", "connected": true, "address": "/ip4/10.0.0.1/tcp/4177",
-             "transport": "quic", "direction": "out", "latency_ms": 0.5,
+             "transport": "quic", "direction": "out", "latency_ms": 0.5, "upgraded": true,
              "details": {"since": 9, "mesh": true, "pinned": false, "score": 1.5,
                 "throttled": false, "envelopes_in": 2, "invalid": 3, "protocols": ["/x/1"]}},
+            {"peer_id": "12D3", "connected": true,
+             "address": "/ip4/8.8.8.8/tcp/4177/p2p/12D4/p2p-circuit",
+             "transport": "relay", "direction": "out", "latency_ms": 0.5},
             {"peer_id": "12D3", "connected": false, "address": "/ip4/10.0.0.1/tcp/4177",
              "ban": ban_json},
         ]}),
@@ -253,6 +265,8 @@ fn status_and_identity() {
         transports: vec![Transport::Tcp],
         peer_id: "12D3".into(),
         listen: vec!["/ip4/127.0.0.1/tcp/1".into()],
+        reachability: Some(Reachability::Private),
+        external: vec!["/ip4/8.8.8.8/tcp/4177/p2p/12D4/p2p-circuit".into()],
         peers_connected: 3,
         metrics_listen: None,
         mailbox: MailboxStatus { envelopes: 1, bytes: 2, bytes_max: 3 },
@@ -267,7 +281,8 @@ fn status_and_identity() {
             "version": "0.1.0", "pid": 42, "lock": "unlocked", "passphrase": false,
             "identity": {"id": "martlet1…"}, "network": "lan", "closed": true,
             "transports": ["tcp"], "peer_id": "12D3",
-            "listen": ["/ip4/127.0.0.1/tcp/1"], "peers_connected": 3,
+            "listen": ["/ip4/127.0.0.1/tcp/1"], "reachability": "private",
+            "external": ["/ip4/8.8.8.8/tcp/4177/p2p/12D4/p2p-circuit"], "peers_connected": 3,
             "mailbox": {"envelopes": 1, "bytes": 2, "bytes_max": 3}, "outbox": 0, "stamping": 2,
             "warnings": ["no passphrase"],
         }),

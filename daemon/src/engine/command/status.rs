@@ -7,8 +7,8 @@ use crate::engine::Engine;
 use crate::engine::turn::{Fault, Turn};
 use crate::engine::user::User;
 
-/// The daemon's state. `transports`, `peer_id`, `listen`, `metrics_listen` and `peers_connected` are
-/// left for the control task to fill in.
+/// The daemon's state. `transports`, `peer_id`, `listen`, `metrics_listen`, `reachability`, `external`
+/// and `peers_connected` are left for the control task to fill in.
 #[derive(Debug)]
 pub struct GetStatus {}
 
@@ -45,6 +45,8 @@ impl Command for GetStatus {
             peer_id: String::new(),
             listen: Vec::new(),
             metrics_listen: None,
+            reachability: None,
+            external: Vec::new(),
             peers_connected: 0,
             mailbox: MailboxStatus {
                 envelopes: stats.envelopes,

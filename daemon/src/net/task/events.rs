@@ -60,6 +60,8 @@ impl<S: NetSink> Task<S> {
             SwarmEvent::ListenerError { error, .. } => {
                 tracing::debug!(%error, "listener error");
             }
+            SwarmEvent::ListenerClosed { listener_id, .. }
+                if self.reservation_ended(listener_id) => {}
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
                 for address in &addresses {
                     let address = shorten::address(address);
@@ -69,6 +71,8 @@ impl<S: NetSink> Task<S> {
                     }
                 }
             }
+            SwarmEvent::ExternalAddrConfirmed { address }
+            | SwarmEvent::ExternalAddrExpired { address } => self.on_external_changed(&address),
             // Nothing is decided by these. The enum is open: new variants are news, not duties.
             _ => return Timers::Same,
         }
@@ -91,6 +95,7 @@ impl<S: NetSink> Task<S> {
                 self.on_identify(event);
                 Timers::Changed
             }
+            BehaviourEvent::Open(event) => self.on_open(event),
             BehaviourEvent::Mdns(event) => {
                 match event {
                     mdns::Event::Discovered(found) => {
@@ -297,14 +302,18 @@ impl<S: NetSink> Task<S> {
 
     /// Peers of other networks are found by mDNS too, and may be dialled by mistake.
     fn on_identify(&mut self, event: identify::Event) {
-        if let identify::Event::Received { peer_id, info, .. } = event {
-            if info.protocol_version == self.identify_protocol {
-                self.remember_inbound(peer_id, &info);
-                if let Some(state) = self.peers.get_mut(&peer_id) {
-                    state.identified(&info);
-                }
-                return;
+        let (identify::Event::Received { peer_id, info, .. }
+        | identify::Event::Pushed { peer_id, info, .. }) = event
+        else {
+            return;
+        };
+        if info.protocol_version == self.identify_protocol {
+            self.remember_inbound(peer_id, &info);
+            if let Some(state) = self.peers.get_mut(&peer_id) {
+                state.identified(&info);
             }
+            self.on_kin(peer_id, &info);
+        } else {
             self.cache.forget(&peer_id);
             let name = shorten::peer(&peer_id);
             if self.dialer.postpone(peer_id, PEER_REFUSED_FOR) {
@@ -325,7 +334,18 @@ impl<S: NetSink> Task<S> {
         self.dialer.established(connection, peer);
         let metrics = &self.context.metrics.net;
         if endpoint.is_dialer() { &metrics.dialled } else { &metrics.accepted }.inc();
-        let now = Instant::now();
+        if !self.is_test(peer, connection, endpoint) {
+            self.count_connection(peer, connection, endpoint);
+        }
+    }
+
+    /// A connection is one of the peer's.
+    pub(super) fn count_connection(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
         let (is_first, close) = self.peers.established(peer, connection, endpoint);
         for connection in close {
             self.swarm.close_connection(connection);
@@ -350,12 +370,16 @@ impl<S: NetSink> Task<S> {
         }
         let begins = self.local < peer;
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.sync.connected(begins, now);
+            state.sync.connected(begins, Instant::now());
         }
     }
 
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
+        if self.open.as_mut().is_some_and(|open| open.connections.closed(connection)) {
+            return;
+        }
         if let Some(lasted) = self.peers.closed(&peer, connection) {
+            self.kin_gone(peer);
             if self.lines.takes(1) {
                 tracing::info!(peer = %shorten::peer(&peer), "disconnected");
             } else {

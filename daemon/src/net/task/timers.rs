@@ -35,6 +35,7 @@ impl<S: NetSink> Task<S> {
             self.next_review = now + self.peers.policy().review_interval();
             self.review(now);
         }
+        self.open_due();
         self.dial_due();
         if now >= self.next_turn {
             self.next_turn = now + turn_wait();
@@ -125,6 +126,7 @@ impl<S: NetSink> Task<S> {
             self.dialer
                 .next_due(peers.wanted(), |peer| peers.is_connected(peer) || self.is_blocked(peer)),
             self.peers.next_dead(),
+            self.next_open_due(),
             self.outgoing.resumes_at(),
             self.intake.is_held_up().then(|| Instant::now() + HELD_UP_RETRY),
         ]
