@@ -11,6 +11,9 @@
 //! log = "info"
 //! log_format = "text"                     # or "json"
 //! user = true                             # false: a mailbox for others, no identity of its own
+//! role = "full"                           # or "edge", or "mailbox"
+//! shard_count = 8                         # of a full node: how many shards it keeps for the network
+//! shards = [3, 7]                         # and which, if not (only) those of its peer id
 //! ```
 //!
 //! Relative paths in the file are relative to the file.
@@ -20,7 +23,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use martlet_protocol::limits::{CONFIG_BYTES_MAX, MAILBOX_BYTES_DEFAULT};
+use martlet_protocol::Shard;
+use martlet_protocol::control::Role;
+use martlet_protocol::limits::{CONFIG_BYTES_MAX, MAILBOX_BYTES_DEFAULT, SHARDS_KEPT_DEFAULT};
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +63,12 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Whether an identity may be made and used here.
     pub user: bool,
+    /// What the node does for the network.
+    pub role: Role,
+    /// Shards that a full node keeps whatever its peer id.
+    pub shards: Vec<Shard>,
+    /// How many shards it keeps by its peer id.
+    pub shard_count: u16,
 }
 
 /// How log lines look.
@@ -119,6 +130,9 @@ pub enum ConfigError {
         /// The key.
         key: &'static str,
     },
+    /// Keys that don't go together.
+    #[error("{0}")]
+    Conflict(String),
 }
 
 impl Config {
@@ -166,18 +180,28 @@ impl Config {
             log: Some(self.log.clone()),
             log_format: Some(self.log_format),
             user: Some(self.user),
+            role: Some(self.role),
+            shard_count: (self.role == Role::Full).then_some(self.shard_count),
+            shards: (!self.shards.is_empty())
+                .then(|| self.shards.iter().map(|shard| shard.0).collect()),
         })
     }
 
     fn from_settings(settings: Settings, lookup: paths::Lookup<'_>) -> Result<Self, ConfigError> {
         settings.check_paths()?;
-        let data_dir =
-            settings.data_dir.or_else(|| paths::data_dir(lookup)).ok_or(ConfigError::NoDataDir)?;
-        let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));
         let network = match &settings.network {
             Some(path) => read_network(path)?,
             None => NetworkDescriptor::default(),
         };
+        let role = settings.role.unwrap_or_default();
+        settings.check_role(role, &network)?;
+        let data_dir =
+            settings.data_dir.or_else(|| paths::data_dir(lookup)).ok_or(ConfigError::NoDataDir)?;
+        let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));
+        let shards: Vec<Shard> =
+            settings.shards.unwrap_or_default().into_iter().map(Shard).collect();
+        // Who names shards means these.
+        let default_count = if shards.is_empty() { SHARDS_KEPT_DEFAULT } else { 0 };
         Ok(Self {
             data_dir,
             socket,
@@ -191,7 +215,10 @@ impl Config {
                 .map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get),
             log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
-            user: settings.user.unwrap_or(true),
+            user: settings.user.unwrap_or(role != Role::Mailbox),
+            role,
+            shards,
+            shard_count: settings.shard_count.unwrap_or(default_count),
         })
     }
 }
@@ -364,9 +391,30 @@ mod tests {
     }
 
     #[test]
+    fn roles_and_shards_that_do_not_go_together_are_refused() {
+        for (text, expected) in [
+            ("role = \"mailbox\"\nuser = true", "user"),
+            ("role = \"edge\"\nshard_count = 3", "shard_count"),
+            ("role = \"mailbox\"\nshards = [0]", "shards"),
+            ("shards = [1]", "has 1 shard"),
+        ] {
+            let error = load(text, Settings::default()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(refused("role = \"relay\"\n").contains("line 1"));
+        let mailbox = load("role = \"mailbox\"\n", Settings::default()).unwrap();
+        assert!(!mailbox.user);
+        let listed = load("shards = [0]\n", Settings::default()).unwrap();
+        assert_eq!((listed.shards, listed.shard_count), (vec![Shard(0)], 0));
+    }
+
+    #[test]
     fn what_is_printed_is_a_file_that_gives_the_same() {
         let text = "data_dir = \"/d\"\nlisten = [\"/ip4/0.0.0.0/tcp/0\"]\nlog = \"debug,yamux=warn\"\n\
                     static_peers = [\"/ip4/10.0.0.1/udp/1/quic-v1\"]\nlog_format = \"json\"\nuser = false\n";
+        let config = load(text, Settings::default()).unwrap();
+        assert_eq!(load(&config.to_toml().unwrap(), Settings::default()).unwrap(), config);
+        let text = "role = \"edge\"\n";
         let config = load(text, Settings::default()).unwrap();
         assert_eq!(load(&config.to_toml().unwrap(), Settings::default()).unwrap(), config);
         let config = load("", Settings::default()).unwrap();

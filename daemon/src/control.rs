@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use libp2p::PeerId;
+use martlet_protocol::control::Role;
 use tokio::sync::watch;
 
 use crate::engine::EngineHandle;
@@ -36,6 +37,10 @@ pub struct ControlContext {
     pub net: NetHandle,
     /// The network's name.
     pub network: String,
+    /// Its `shard_bits`.
+    pub shard_bits: u8,
+    /// What this node does for it.
+    pub role: Role,
     /// This node's peer id.
     pub peer_id: PeerId,
     /// Whether an identity may be made here.

@@ -33,6 +33,7 @@ use martlet_protocol::limits::{
     MAILBOX_COMMIT_DELAY, ORPHAN_ACKS_MAX, SWEEP_BATCH_MAX, SWEEP_INTERVAL,
 };
 use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, EnvelopeId, UnixMillis};
 use martlet_store::mailbox::{Mailbox, MailboxOptions};
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
@@ -58,6 +59,8 @@ pub struct EngineConfig {
     pub network: NetworkDescriptor,
     /// Bytes of envelopes held at most.
     pub mailbox_bytes_max: u64,
+    /// The shards kept for the network; the user's is kept too.
+    pub kept: ShardSet,
 }
 
 /// Why the engine could not start.
@@ -241,12 +244,23 @@ impl Engine {
                 Some(user) => user.note_stored(turn, &ids),
                 None => Ok(()),
             },
-            Input::Net(NetEvent::Reconciled { up_to_arrival, lacking, .. }) => {
+            Input::Net(NetEvent::Reconciled { shards, up_to_arrival, lacking, .. }) => {
                 match &mut self.user {
-                    Some(user) => user.note_reconciled(turn, up_to_arrival, &lacking),
+                    Some(user) => user.note_reconciled(turn, &shards, up_to_arrival, &lacking),
                     None => Ok(()),
                 }
             }
+            Input::Net(NetEvent::Outstanding { shards, reply }) => {
+                if let Some(user) = &self.user {
+                    // The sync that asked may have been given up.
+                    let _ = reply.send(user.outstanding(turn, &shards)?);
+                }
+                Ok(())
+            }
+            Input::Net(NetEvent::Found { envelopes }) => match &mut self.user {
+                Some(user) => user.take_found(turn, &envelopes),
+                None => Ok(()),
+            },
             Input::Command(job) => job.run(self, turn),
             Input::Tick => self.tick(turn),
         }
@@ -365,7 +379,7 @@ impl Engine {
     }
 
     fn load_user(&mut self, vault: Vault, key: MasterKey) -> Result<(), StoreError> {
-        let user = User::load(vault, key, &self.mailbox, &self.config.network)?;
+        let user = User::load(vault, key, &self.mailbox, &self.config)?;
         self.user = user;
         Ok(())
     }
@@ -435,7 +449,9 @@ fn refuse(input: Input, problem: &Problem) {
             NetEvent::Envelopes { stored: None, .. }
             | NetEvent::Acks { .. }
             | NetEvent::StoredBy { .. }
-            | NetEvent::Reconciled { .. },
+            | NetEvent::Reconciled { .. }
+            | NetEvent::Outstanding { .. }
+            | NetEvent::Found { .. },
         )
         | Input::Tick => {}
     }

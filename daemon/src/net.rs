@@ -11,6 +11,7 @@ mod gossip;
 mod intake;
 mod listen;
 mod peers;
+pub mod shards;
 pub(crate) mod shorten;
 mod sync;
 mod task;
@@ -20,14 +21,16 @@ use std::future::Future;
 use std::sync::Arc;
 
 use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::control::Peer;
+use martlet_protocol::control::{Peer, Role};
 use martlet_protocol::limits::NET_QUEUE_MAX;
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Header};
+use martlet_protocol::sync::ShardSet;
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag};
 use martlet_store::Mailbox;
 use tokio::sync::{mpsc, oneshot};
 
 pub use clock::{Clock, SystemClock};
+pub use shards::Interest;
 
 use task::Command;
 
@@ -44,6 +47,10 @@ pub struct NetConfig {
     pub static_peers: Vec<Multiaddr>,
     /// Whether to find peers by mDNS.
     pub mdns: bool,
+    /// What the node does for the network.
+    pub role: Role,
+    /// The shards it keeps for the network, its user's apart: see [`shards::kept`].
+    pub kept: ShardSet,
 }
 
 /// Why the network could not be started.
@@ -139,16 +146,39 @@ pub enum NetEvent {
         /// The envelopes.
         ids: Vec<EnvelopeId>,
     },
-    /// A reconciliation with `peer` ended: of all live envelopes that had arrived here up to
-    /// `up_to_arrival`, it holds all but `lacking`.
+    /// A reconciliation with `peer` ended: of all live envelopes of `shards` that had arrived here
+    /// up to `up_to_arrival`, it holds all but `lacking`.
     Reconciled {
         /// With whom.
         peer: PeerId,
+        /// The shards reconciled.
+        shards: ShardSet,
         /// `last_arrival` of the snapshot reconciled.
         up_to_arrival: u64,
         /// What the peer lacked.
         lacking: Vec<EnvelopeId>,
     },
+    /// Asks which of the user's own envelopes of `shards` are not proved received yet.
+    Outstanding {
+        /// The shards.
+        shards: ShardSet,
+        /// Gets their ids; dropped where there is no user.
+        reply: oneshot::Sender<Vec<EnvelopeId>>,
+    },
+    /// What a look-up found: not to be kept in the mailbox.
+    Found {
+        /// Validated conversation envelopes with tags asked for.
+        envelopes: Vec<Received>,
+    },
+}
+
+/// Tags to be looked up at the keepers of a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// The shard.
+    pub shard: Shard,
+    /// The tags.
+    pub tags: Vec<Tag>,
 }
 
 /// What became of envelopes brought.
@@ -216,6 +246,22 @@ impl NetHandle {
     /// Gossips acks, at once: who has few at a time gathers them before.
     pub async fn publish_acks(&self, acks: Vec<Ack>) {
         self.send(Command::PublishAcks(acks)).await;
+    }
+
+    /// Keeps the user's shard from now on, and stays near the keepers of the contacts' shards.
+    pub async fn set_interest(&self, interest: Interest) {
+        self.send(Command::SetInterest(interest)).await;
+    }
+
+    /// Asks keepers, those connected and for a while those that connect later, for envelopes by
+    /// their tags; what they have comes as [`NetEvent::Found`].
+    pub async fn look_up(&self, lookups: Vec<Lookup>) {
+        self.send(Command::LookUp(lookups)).await;
+    }
+
+    /// The shards kept here, the user's included.
+    pub async fn kept(&self) -> ShardSet {
+        self.ask(Command::Kept).await.unwrap_or(ShardSet::NONE)
     }
 
     /// Tells a peer that what it brought is on disk. Gathered for `limits::ACK_DELAY`.

@@ -101,6 +101,8 @@ async fn run(config: Config) -> Result<(), DaemonError> {
             engine: parts.engine.clone(),
             net: parts.net.clone(),
             network: config.network.name.clone(),
+            shard_bits: config.network.shard_bits,
+            role: config.role,
             peer_id: parts.net.peer_id(),
             user: config.user,
         },
@@ -134,7 +136,15 @@ struct Parts {
 
 impl Parts {
     async fn start(config: &Config, keypair: Keypair) -> Result<Self, DaemonError> {
+        let kept = net::shards::kept(
+            config.role,
+            &config.shards,
+            config.shard_count,
+            &keypair.public().to_peer_id(),
+            config.network.shard_bits,
+        );
         let engine_config = EngineConfig {
+            kept: kept.clone(),
             data_dir: config.data_dir.clone(),
             network: config.network.clone(),
             mailbox_bytes_max: config.mailbox_bytes_max,
@@ -150,6 +160,8 @@ impl Parts {
                 .map(|address| address.as_multiaddr().clone())
                 .collect(),
             mdns: config.mdns,
+            role: config.role,
+            kept,
         };
         let net = net::spawn(net_config, mailbox, engine.clone())?;
         engine.attach_net(net.clone()).await;

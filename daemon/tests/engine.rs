@@ -13,6 +13,7 @@ use martlet_protocol::control::{
 };
 use martlet_protocol::limits::{MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, SESSION_MESSAGES_MAX};
 use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, UnixMillis};
 use martlet_store::vault::keyfile::KeyFile;
 use martletd::engine::command::{
@@ -93,6 +94,7 @@ impl World {
             data_dir: self.nodes[node].dir.path().to_path_buf(),
             network: NetworkDescriptor::default(),
             mailbox_bytes_max: 1 << 30,
+            kept: ShardSet::ALL,
         })?);
         // As the engine's thread does first of all.
         self.run(node, vec![Input::Tick]);
@@ -204,7 +206,8 @@ impl World {
             let peer = self.nodes[to].peer;
             let acks = Input::Net(NetEvent::Acks { from: peer, acks });
             let lacking = Vec::new();
-            let reconciled = NetEvent::Reconciled { peer, up_to_arrival, lacking };
+            let reconciled =
+                NetEvent::Reconciled { peer, shards: ShardSet::ALL, up_to_arrival, lacking };
             self.run(from, vec![acks, Input::Net(reconciled)]);
         }
         Ok(())

@@ -45,5 +45,6 @@ pub use message::{
 pub use peer::{ConnectionDirection, DialRequest, Peer, PeerList, Transport};
 pub use problem::{ErrorCode, Problem};
 pub use status::{
-    Identity, InitRequest, InitResponse, LockState, MailboxStatus, Status, UnlockRequest,
+    Identity, InitRequest, InitResponse, KeptShards, LockState, MailboxStatus, Role, RoleError,
+    Status, UnlockRequest,
 };

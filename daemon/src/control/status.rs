@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    ErrorCode, Identity, InitRequest, InitResponse, Problem, Status, UnlockRequest,
+    ErrorCode, Identity, InitRequest, InitResponse, KeptShards, Problem, Status, UnlockRequest,
 };
 use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
+use martlet_protocol::sync::ShardSet;
 use zeroize::Zeroizing;
 
 use super::Shared;
@@ -20,19 +21,31 @@ use crate::engine::command::{GetIdentity, GetStatus, Lock};
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusal> {
-    let (status, peers, listen) = tokio::join!(
+    let (status, peers, listen, kept) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.net().peers(),
         shared.net().listen_addresses(),
+        shared.net().kept(),
     );
     let mut status = status?;
     let context = shared.context();
     context.network.clone_into(&mut status.network);
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();
+    status.role = context.role;
+    status.shards = shown(&kept, context.shard_bits);
     let connected = peers.iter().filter(|peer| peer.connected).count();
     status.peers_connected = u32::try_from(connected).unwrap_or(u32::MAX);
     Ok(Json(status))
+}
+
+fn shown(kept: &ShardSet, shard_bits: u8) -> KeptShards {
+    let list: Vec<u16> = kept.iter(shard_bits).map(|shard| shard.0).collect();
+    KeptShards {
+        total: 1 << shard_bits,
+        kept: u16::try_from(list.len()).unwrap_or(u16::MAX),
+        list: if kept.is_all() { Vec::new() } else { list },
+    }
 }
 
 /// Creates the identity.

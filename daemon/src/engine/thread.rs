@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::handle::{EngineHandle, Order};
 use super::turn::{Effects, Outlet};
 use super::{Engine, EngineConfig, EngineError, Input, StoredFor};
-use crate::net::NetHandle;
+use crate::net::{Interest, Lookup, NetHandle};
 
 /// Events a follower may be behind before it reads the log instead.
 const EVENTS_BUFFERED: usize = 4096;
@@ -30,6 +30,8 @@ enum Outgoing {
     Net(NetHandle),
     Acks(Vec<Ack>),
     Stored(StoredFor),
+    Interest(Interest),
+    LookUp(Vec<Lookup>),
 }
 
 /// Opens the databases and starts the engine's thread. Must be called inside a tokio runtime.
@@ -45,7 +47,13 @@ pub fn spawn(config: EngineConfig) -> Result<(EngineHandle, Arc<Mailbox>), Engin
     let (outgoing, carried) = mpsc::channel(EFFECTS_BUFFERED);
     tokio::spawn(carry(carried));
     tokio::spawn(tick(orders.downgrade()));
-    let outlet = ThreadOutlet { events: events.clone(), net: None, outgoing };
+    let outlet = ThreadOutlet {
+        events: events.clone(),
+        net: None,
+        outgoing,
+        interest: None,
+        lookups: Vec::new(),
+    };
     let runtime = Handle::current();
     std::thread::Builder::new()
         .name("engine".into())
@@ -122,12 +130,29 @@ struct ThreadOutlet {
     events: broadcast::Sender<Arc<Event>>,
     net: Option<NetHandle>,
     outgoing: mpsc::Sender<Outgoing>,
+    /// What the network is to be told once there is one.
+    interest: Option<Interest>,
+    lookups: Vec<Lookup>,
 }
 
 impl ThreadOutlet {
     fn attach(&mut self, net: NetHandle) {
         self.send(Outgoing::Net(net.clone()));
         self.net = Some(net);
+        self.tell_wishes();
+    }
+
+    fn tell_wishes(&mut self) {
+        if self.net.is_none() {
+            return;
+        }
+        if let Some(interest) = self.interest.take() {
+            self.send(Outgoing::Interest(interest));
+        }
+        if !self.lookups.is_empty() {
+            let lookups = std::mem::take(&mut self.lookups);
+            self.send(Outgoing::LookUp(lookups));
+        }
     }
 
     fn send(&self, outgoing: Outgoing) {
@@ -147,6 +172,9 @@ impl Outlet for ThreadOutlet {
             let _ = self.events.send(Arc::new(event));
         }
         effects.answer();
+        self.interest = effects.interest.take().or_else(|| self.interest.take());
+        self.lookups.append(&mut effects.lookups);
+        self.tell_wishes();
         if !effects.acks.is_empty() {
             self.send(Outgoing::Acks(std::mem::take(&mut effects.acks)));
         }
@@ -185,9 +213,20 @@ async fn carry(mut outgoing: mpsc::Receiver<Outgoing>) {
                     net.stored(peer, ids).await;
                 }
             }
+            (Some(Outgoing::Interest(interest)), Some(net)) => net.set_interest(interest).await,
+            (Some(Outgoing::LookUp(lookups)), Some(net)) => net.look_up(lookups).await,
             (None, Some(net)) => net.publish_acks(std::mem::take(&mut gathered)).await,
             // Before there is a network there is nobody to tell; sync brings it later.
-            (None | Some(Outgoing::Acks(_) | Outgoing::Stored(_)), None) => gathered.clear(),
+            (
+                None
+                | Some(
+                    Outgoing::Acks(_)
+                    | Outgoing::Stored(_)
+                    | Outgoing::Interest(_)
+                    | Outgoing::LookUp(_),
+                ),
+                None,
+            ) => gathered.clear(),
         }
         if gathered.len() >= ACKS_PER_BATCH_MAX {
             due = Instant::now();

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::command::Command;
 use super::{Engine, StoredFor};
-use crate::net::Stored;
+use crate::net::{Interest, Lookup, Stored};
 
 /// Takes effects once what they rest on is on disk.
 pub trait Outlet {
@@ -25,6 +25,10 @@ pub struct Effects {
     pub publish: Vec<Envelope>,
     /// Own acks to gossip.
     pub acks: Vec<Ack>,
+    /// What the user makes of the shards, where that has changed.
+    pub interest: Option<Interest>,
+    /// What is to be looked up at the keepers of other shards.
+    pub lookups: Vec<Lookup>,
     /// Events, in order.
     pub events: Vec<Event>,
     /// Answers to commands.
@@ -170,6 +174,7 @@ impl std::fmt::Debug for Effects {
         f.debug_struct("Effects")
             .field("publish", &self.publish.len())
             .field("acks", &self.acks.len())
+            .field("lookups", &self.lookups.len())
             .field("events", &self.events.len())
             .field("replies", &self.replies.len())
             .finish()

@@ -49,7 +49,7 @@ pub(super) fn swarm(
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
         ),
-        gossip: gossip::behaviour(&config.network, topics)?,
+        gossip: gossip::behaviour(&config.network, topics, &config.kept)?,
         sync: sync::behaviour(&config.network)?,
         mdns: discovery(config.mdns, peer_id).into(),
     };

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, TopicHash};
+use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
     ACKS_PER_BATCH_MAX, ACKS_PER_PEER_PER_MINUTE_MAX, ENVELOPES_PER_PEER_PER_MINUTE_MAX,
     GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCH_MAX, GOSSIP_BATCHES_MAX, GOSSIP_BYTES_MAX,
@@ -28,6 +29,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) enum Verdict {
     /// Forwarded, and on its way to the engine.
     Accept,
+    /// On its way to the engine, but not forwarded: this is an edge node.
+    Keep,
     /// Neither forwarded nor held against the peer: expired, or more than the peer's share.
     Ignore,
     /// Good, but the engine is behind: sync fetches it later.
@@ -43,7 +46,7 @@ impl Verdict {
     pub(super) fn acceptance(self) -> MessageAcceptance {
         match self {
             Self::Accept => MessageAcceptance::Accept,
-            Self::Ignore | Self::Shed => MessageAcceptance::Ignore,
+            Self::Keep | Self::Ignore | Self::Shed => MessageAcceptance::Ignore,
             Self::Reject | Self::RejectAndCut => MessageAcceptance::Reject,
         }
     }
@@ -53,6 +56,8 @@ impl Verdict {
 pub(super) struct Intake {
     network: NetworkDescriptor,
     topics: Topics,
+    /// What becomes of what is good.
+    good: Verdict,
     clock: Arc<dyn Clock>,
     shares: HashMap<PeerId, Share>,
     envelopes: HashMap<PeerId, Batch<Received>>,
@@ -85,6 +90,7 @@ impl Intake {
     pub(super) fn new(
         network: NetworkDescriptor,
         topics: Topics,
+        role: Role,
         clock: Arc<dyn Clock>,
         sink: Arc<impl NetSink>,
     ) -> Self {
@@ -95,6 +101,10 @@ impl Intake {
             direct: Box::new(move |event| sink.try_deliver(event)),
             network,
             topics,
+            good: match role {
+                Role::Full | Role::Mailbox => Verdict::Accept,
+                Role::Edge => Verdict::Keep,
+            },
             clock,
             shares: HashMap::new(),
             envelopes: HashMap::new(),
@@ -198,7 +208,7 @@ impl Intake {
         if batch.items.len() >= GOSSIP_BATCH_MAX {
             self.flush();
         }
-        Ok(Verdict::Accept)
+        Ok(self.good)
     }
 
     fn ack_batch(&mut self, from: PeerId, data: &[u8]) -> Result<Verdict, EnvelopeError> {
@@ -220,7 +230,7 @@ impl Intake {
         let batch = self.acks.entry(from).or_default();
         batch.bytes += data.len();
         batch.items.extend(acks);
-        Ok(Verdict::Accept)
+        Ok(self.good)
     }
 
     fn reserve(&self, bytes: usize) -> bool {
@@ -323,7 +333,10 @@ mod tests {
             let count = match event {
                 NetEvent::Envelopes { envelopes, .. } => envelopes.len(),
                 NetEvent::Acks { acks, .. } => acks.len(),
-                NetEvent::StoredBy { .. } | NetEvent::Reconciled { .. } => 0,
+                NetEvent::StoredBy { .. }
+                | NetEvent::Reconciled { .. }
+                | NetEvent::Outstanding { .. }
+                | NetEvent::Found { .. } => 0,
             };
             if let Ok(mut taken) = self.taken.lock() {
                 *taken += count;
@@ -336,8 +349,13 @@ mod tests {
         let network = NetworkDescriptor { shard_bits: 1, ..Default::default() };
         let gate = Arc::new(Gate { open: tokio::sync::Semaphore::new(0), taken: Mutex::default() });
         let topics = Topics::new(&network);
-        let intake =
-            Intake::new(network.clone(), topics, Arc::new(|| NOW), Arc::new(Arc::clone(&gate)));
+        let intake = Intake::new(
+            network.clone(),
+            topics,
+            Role::Full,
+            Arc::new(|| NOW),
+            Arc::new(Arc::clone(&gate)),
+        );
         (intake, gate, network)
     }
 

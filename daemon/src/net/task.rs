@@ -14,10 +14,11 @@ use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
 use martlet_protocol::control::Peer;
-use martlet_protocol::limits::{ACK_DELAY, NET_QUEUE_MAX, PUBLISH_BACKLOG_MAX};
-use martlet_protocol::sync::{Request, Response};
+use martlet_protocol::limits::{ACK_DELAY, LOOKUP_KEEPERS_MAX, NET_QUEUE_MAX, PUBLISH_BACKLOG_MAX};
+use martlet_protocol::sync::{Request, Response, ShardSet};
 use martlet_protocol::{Ack, Envelope, EnvelopeId};
 use martlet_store::Mailbox;
+use rand::seq::IteratorRandom;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -26,9 +27,10 @@ use super::dialer::{Dialer, Origin};
 use super::gossip::Topics;
 use super::intake::Intake;
 use super::peers::{self, Peers};
+use super::shards::{Interest, Kept, Shards};
 use super::sync::responder::Responder;
 use super::sync::{self, Context, RequestError, ToSwarm, initiator};
-use super::{Clock, NetConfig, NetError, NetSink, listen, shorten, transport};
+use super::{Clock, Lookup, NetConfig, NetError, NetSink, gossip, listen, shorten, transport};
 
 use publish::Outgoing;
 use timers::turn_wait;
@@ -47,6 +49,12 @@ pub(super) enum Command {
     PublishAcks(Vec<Ack>),
     /// Tell a peer that what it brought is on disk.
     Stored(PeerId, Vec<EnvelopeId>),
+    /// Keep the user's shard, and stay near the contacts'.
+    SetInterest(Interest),
+    /// Look envelopes up by their tags.
+    LookUp(Vec<Lookup>),
+    /// Tell which shards are kept.
+    Kept(oneshot::Sender<ShardSet>),
     /// List peers.
     Peers(oneshot::Sender<Vec<Peer>>),
     /// Dial an address.
@@ -81,7 +89,10 @@ pub(super) fn start<S: NetSink>(
     }
     listen::listen(&mut swarm, &config.listen)?;
     let (to_swarm, from_sync) = mpsc::channel(NET_QUEUE_MAX);
+    let kept = Kept::new(config.kept.clone());
     let context = Arc::new(Context {
+        role: config.role,
+        kept: kept.clone(),
         mailbox,
         sink: Arc::clone(&sink),
         clock: Arc::clone(&clock),
@@ -91,7 +102,8 @@ pub(super) fn start<S: NetSink>(
     let task = Task {
         local,
         identify_protocol: behaviour::identify_protocol(&config.network.name),
-        intake: Intake::new(config.network, topics.clone(), clock, sink),
+        shards: Shards::new(config.network.shard_bits, config.role, kept),
+        intake: Intake::new(config.network, topics.clone(), config.role, clock, sink),
         responder: Arc::new(Responder::new(Arc::clone(&context))),
         outgoing: Outgoing::new(topics),
         requests: HashMap::new(),
@@ -118,6 +130,7 @@ struct Task<S: NetSink> {
     outgoing: Outgoing,
     dialer: Dialer,
     peers: Peers,
+    shards: Shards,
     /// Requests sent and not answered.
     requests: HashMap<OutboundRequestId, oneshot::Sender<Result<Response, RequestError>>>,
     /// Peers that were cut off, until when.
@@ -203,6 +216,19 @@ impl<S: NetSink> Task<S> {
                     None => Timers::Same,
                 }
             }
+            Command::SetInterest(interest) => {
+                self.set_interest(&interest);
+                Timers::Changed
+            }
+            Command::LookUp(lookups) => {
+                self.look_up(lookups);
+                Timers::Changed
+            }
+            Command::Kept(reply) => {
+                // Whoever asked may have gone.
+                reply.send(self.shards.kept()).unwrap_or_default();
+                Timers::Same
+            }
             Command::Peers(reply) => {
                 // Whoever asked may have gone.
                 reply.send(self.describe_peers()).unwrap_or_default();
@@ -227,6 +253,32 @@ impl<S: NetSink> Task<S> {
         }
     }
 
+    /// A shard kept from now on is gossiped in and synced at once.
+    fn set_interest(&mut self, interest: &Interest) {
+        let Some(shard) = self.shards.set_interest(interest) else { return };
+        let topics = &self.outgoing.topics;
+        if let Some(topic) = topics.envelopes(shard)
+            && let Err(error) = gossip::subscribe(&mut self.swarm.behaviour_mut().gossip, topic)
+        {
+            tracing::warn!(%error, "gossip of the user's shard is not taken part in");
+        }
+        let now = Instant::now();
+        for (_, state) in self.peers.iter_mut() {
+            state.sync.turn(now);
+        }
+    }
+
+    fn look_up(&mut self, lookups: Vec<Lookup>) {
+        let now = Instant::now();
+        for Lookup { shard, tags } in lookups {
+            let keepers = self.shards.keepers(shard).sample(&mut rand::rng(), LOOKUP_KEEPERS_MAX);
+            self.shards.lookups.add(shard, tags, now);
+            for peer in keepers {
+                self.shards.lookups.ask(peer, shard, now);
+            }
+        }
+    }
+
     fn on_sync_message(&mut self, message: ToSwarm) -> Timers {
         match message {
             ToSwarm::Request { peer, request, reply } => {
@@ -247,6 +299,13 @@ impl<S: NetSink> Task<S> {
             }
             ToSwarm::Ended { peer, result } => {
                 self.on_sync_ended(peer, result);
+                Timers::Changed
+            }
+            ToSwarm::LookedUp { peer, fault } => {
+                self.shards.lookups.asked(&peer, Instant::now());
+                if fault {
+                    self.count_fault(peer);
+                }
                 Timers::Changed
             }
             ToSwarm::StoredReported(peer) => {

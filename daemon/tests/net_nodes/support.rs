@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use martlet_protocol::control::Peer;
+use martlet_protocol::control::{Peer, Role};
 use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, Shard, UnixMillis,
 };
@@ -39,6 +40,8 @@ pub(crate) struct Seen {
     pub(crate) envelopes: HashMap<EnvelopeId, usize>,
     pub(crate) acks: Vec<Ack>,
     pub(crate) stored_by: Vec<EnvelopeId>,
+    /// What look-ups found.
+    pub(crate) found: Vec<EnvelopeId>,
     /// `up_to_arrival` and the number lacking.
     pub(crate) reconciled: Vec<(u64, usize)>,
 }
@@ -55,6 +58,10 @@ pub(crate) struct Setup {
     /// Acks applied to them.
     pub(crate) acks: Vec<Ack>,
     pub(crate) bytes_max: u64,
+    pub(crate) role: Role,
+    pub(crate) kept: ShardSet,
+    /// What the user has outstanding.
+    pub(crate) own: Vec<EnvelopeId>,
 }
 
 impl Default for Setup {
@@ -67,6 +74,9 @@ impl Default for Setup {
             holds: Vec::new(),
             acks: Vec::new(),
             bytes_max: 1 << 30,
+            role: Role::Full,
+            kept: ShardSet::ALL,
+            own: Vec::new(),
         }
     }
 }
@@ -89,6 +99,8 @@ impl Setup {
             listen: self.listen,
             static_peers: self.static_peers,
             mdns: false,
+            role: self.role,
+            kept: self.kept,
         };
         let net = net::spawn(config, Arc::clone(&mailbox), Sink { events }).unwrap();
         let engine = Engine {
@@ -96,6 +108,7 @@ impl Setup {
             runtime: tokio::runtime::Handle::current(),
             mailbox: Arc::clone(&mailbox),
             seen: Arc::clone(&seen),
+            own: self.own,
         };
         std::thread::spawn(move || engine.run(inbox));
         Node { net, mailbox, seen, _dir: dir }
@@ -318,6 +331,7 @@ struct Engine {
     runtime: tokio::runtime::Handle,
     mailbox: Arc<Mailbox>,
     seen: Arc<Mutex<Seen>>,
+    own: Vec<EnvelopeId>,
 }
 
 impl Engine {
@@ -355,6 +369,13 @@ impl Engine {
                         seen.acks.extend(acks);
                     }
                     NetEvent::StoredBy { ids, .. } => seen.stored_by.extend(ids),
+                    NetEvent::Outstanding { reply, .. } => {
+                        // The sync may have been given up.
+                        let _ = reply.send(self.own.clone());
+                    }
+                    NetEvent::Found { envelopes } => {
+                        seen.found.extend(envelopes.iter().map(|found| found.id));
+                    }
                     NetEvent::Reconciled { up_to_arrival, lacking, .. } => {
                         seen.reconciled.push((up_to_arrival, lacking.len()));
                     }

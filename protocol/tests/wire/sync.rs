@@ -3,8 +3,8 @@
 use martlet_protocol::codec::{self, CodecError};
 use martlet_protocol::ids::{EnvelopeId, Shard, Tag};
 use martlet_protocol::limits::{
-    DIGEST_HOURS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_REQUEST_BYTES_MAX,
-    DIGESTS_MAX, LOOKUP_TAGS_MAX, SYNC_RESPONSE_BYTES_MAX,
+    DIGEST_HOURS_MAX, DIGESTS_MAX, LOOKUP_TAGS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX,
+    SYNC_REQUEST_BYTES_MAX, SYNC_RESPONSE_BYTES_MAX,
 };
 use martlet_protocol::sync::{
     Bucket, BucketDigest, Fingerprint, Refusal, Request, Response, ShardSet,
@@ -190,9 +190,8 @@ fn any_response() -> impl Strategy<Value = Response> {
         (ids(), vec(any_ack(), 0..5)).prop_map(|(ids, acks)| Response::Wanted { ids, acks }),
         Just(Response::Done),
         refusal.prop_map(Response::Refused),
-        (vec(any_bucket(), 0..20), any_shards(), any::<bool>()).prop_map(
-            |(buckets, kept, compared)| Response::Compared { buckets, kept, compared }
-        ),
+        (vec(any_bucket(), 0..20), any_shards(), any::<bool>())
+            .prop_map(|(buckets, kept, compared)| Response::Compared { buckets, kept, compared }),
     ]
 }
 

@@ -103,11 +103,13 @@ impl Tables {
         }
     }
 
-    pub(super) fn by_tag(&self, tag: &Tag) -> Result<Vec<Arrived>, StoreError> {
+    pub(super) fn by_tag(&self, tag: &Tag, max: usize) -> Result<Vec<Arrived>, StoreError> {
         let mut found = Vec::new();
         let mut rows =
             self.tags.range(row::tag_key(tag, 0)..=row::tag_key(tag, u64::MAX), false)?;
-        while let Some((key, _)) = rows.next()? {
+        while found.len() < max
+            && let Some((key, _)) = rows.next()?
+        {
             let arrival = readable(TAGS, row::arrival_of(&key))?;
             found.push(self.with_entry(arrival, |entry| arrived(arrival, entry))?);
         }

@@ -1,13 +1,13 @@
 //! The engine's part of the status.
 
-use martlet_protocol::control::{Identity, LockState, MailboxStatus, Status};
+use martlet_protocol::control::{Identity, KeptShards, LockState, MailboxStatus, Role, Status};
 
 use super::Command;
 use crate::engine::Engine;
 use crate::engine::turn::{Fault, Turn};
 use crate::engine::user::User;
 
-/// The daemon's state. `peer_id`, `listen` and `peers_connected` are left for the control task to
+/// The daemon's state. `peer_id`, `listen`, `peers_connected`, `role` and `shards` are left for the control task to
 /// fill in.
 #[derive(Debug)]
 pub struct GetStatus {}
@@ -43,6 +43,8 @@ impl Command for GetStatus {
             peer_id: String::new(),
             listen: Vec::new(),
             peers_connected: 0,
+            role: Role::default(),
+            shards: KeptShards::default(),
             mailbox: MailboxStatus {
                 envelopes: stats.envelopes,
                 bytes: stats.bytes,

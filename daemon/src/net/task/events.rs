@@ -111,7 +111,9 @@ impl<S: NetSink> Task<S> {
                     verdict.acceptance(),
                 );
                 match verdict {
-                    Verdict::Accept | Verdict::Ignore | Verdict::Reject => Timers::Same,
+                    Verdict::Accept | Verdict::Keep | Verdict::Ignore | Verdict::Reject => {
+                        Timers::Same
+                    }
                     Verdict::Shed => {
                         self.note_gap(propagation_source);
                         Timers::Changed
@@ -122,9 +124,15 @@ impl<S: NetSink> Task<S> {
                     }
                 }
             }
-            gossipsub::Event::Subscribed { .. } => {
-                self.outgoing.retry_unsent();
-                Timers::Same
+            gossipsub::Event::Subscribed { peer_id, topic } => {
+                self.outgoing.retry_unsent(&topic);
+                self.on_subscribed(peer_id, &topic)
+            }
+            gossipsub::Event::Unsubscribed { peer_id, topic } => {
+                if let Some(shard) = self.outgoing.topics.shard(&topic) {
+                    self.shards.unsubscribed(&peer_id, shard);
+                }
+                Timers::Changed
             }
             gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
                 tracing::debug!(
@@ -135,8 +143,21 @@ impl<S: NetSink> Task<S> {
                 self.note_gap(peer_id);
                 Timers::Changed
             }
-            gossipsub::Event::Unsubscribed { .. }
-            | gossipsub::Event::GossipsubNotSupported { .. } => Timers::Same,
+            gossipsub::Event::GossipsubNotSupported { .. } => Timers::Same,
+        }
+    }
+
+    /// A peer that takes gossip of a shard keeps it.
+    fn on_subscribed(&mut self, peer: PeerId, topic: &gossipsub::TopicHash) -> Timers {
+        let Some(shard) = self.outgoing.topics.shard(topic) else { return Timers::Same };
+        if !self.peers.is_connected(&peer) {
+            return Timers::Same;
+        }
+        self.shards.subscribed(peer, shard);
+        if self.shards.lookups.ask(peer, shard, Instant::now()) {
+            Timers::Changed
+        } else {
+            Timers::Same
         }
     }
 
@@ -192,7 +213,8 @@ impl<S: NetSink> Task<S> {
             return Timers::Same;
         }
         state.serving += 1;
-        if matches!(request, Request::Digests(_)) {
+        let compares = matches!(request, Request::Digests(_) | Request::Compare { .. });
+        if compares && !self.shards.always_begins() {
             state.sync.served();
         }
         tokio::spawn(Arc::clone(&self.responder).serve(peer, request, channel));
@@ -262,6 +284,7 @@ impl<S: NetSink> Task<S> {
         if self.peers.closed(&peer, connection) {
             tracing::info!(peer = %shorten::peer(&peer), "disconnected");
             self.responder.forget(&peer);
+            self.shards.disconnected(&peer);
             self.dialer.lost(peer);
         } else {
             let begins = self.local < peer;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use libp2p::gossipsub::PublishError;
+use libp2p::gossipsub::{PublishError, TopicHash};
 use martlet_protocol::envelope::Header;
 use martlet_protocol::limits::{ACKS_PER_BATCH_MAX, UNSENT_MAX};
 use martlet_protocol::{Ack, Envelope, codec};
@@ -25,8 +25,8 @@ const FULL_PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Outgoing {
     pub(super) topics: Topics,
     waiting: VecDeque<Envelope>,
-    /// The newest that found no peer.
-    unsent: VecDeque<Envelope>,
+    /// The newest that found no peer, and where they go.
+    unsent: VecDeque<(TopicHash, Envelope)>,
     /// Until when publishing rests.
     rests_until: Option<Instant>,
     /// Since when every connection's queue is full.
@@ -65,10 +65,14 @@ impl Outgoing {
         self.rests_until.filter(|_| !self.waiting.is_empty())
     }
 
-    /// Someone came who takes gossip: what found no one is tried again, before the rest.
-    pub(super) fn retry_unsent(&mut self) {
-        while let Some(envelope) = self.unsent.pop_back() {
-            self.waiting.push_front(envelope);
+    /// Someone came who takes gossip of `topic`: what found no one is tried again, before the rest.
+    pub(super) fn retry_unsent(&mut self, topic: &TopicHash) {
+        for (of, envelope) in std::mem::take(&mut self.unsent).into_iter().rev() {
+            if of == *topic {
+                self.waiting.push_front(envelope);
+            } else {
+                self.unsent.push_front((of, envelope));
+            }
         }
     }
 
@@ -82,11 +86,11 @@ impl Outgoing {
         }
     }
 
-    fn keep_unsent(&mut self, envelope: Envelope) {
+    fn keep_unsent(&mut self, topic: TopicHash, envelope: Envelope) {
         if self.unsent.len() >= UNSENT_MAX {
             self.unsent.pop_front();
         }
-        self.unsent.push_back(envelope);
+        self.unsent.push_back((topic, envelope));
     }
 }
 
@@ -105,11 +109,11 @@ impl<S: NetSink> Task<S> {
                 continue;
             };
             let bytes = envelope.encode();
-            match self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
+            match self.swarm.behaviour_mut().gossip.publish(topic.clone(), bytes) {
                 Ok(_) => self.outgoing.full_since = None,
                 Err(error) => {
                     if self.on_publish_error(&error) {
-                        self.outgoing.keep_unsent(envelope);
+                        self.outgoing.keep_unsent(topic, envelope);
                     }
                     if self.outgoing.rests_until.is_some() {
                         return Timers::Changed;

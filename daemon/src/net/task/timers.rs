@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::swarm::DialError;
-use martlet_protocol::limits::{SYNC_IDS_MAX, SYNC_INTERVAL, SYNC_OUTGOING_MAX};
+use martlet_protocol::limits::{
+    CONNECTIONS_FOR_SHARDS_MAX, SYNC_IDS_MAX, SYNC_INTERVAL, SYNC_OUTGOING_MAX,
+};
 use martlet_protocol::sync::Request;
 use rand::RngExt;
 use rand::seq::IteratorRandom;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::sync::{ToSwarm, initiator};
+use super::super::sync::{ToSwarm, initiator, lookup};
 use super::super::{NetSink, shorten};
 use super::Task;
 
@@ -43,11 +45,22 @@ impl<S: NetSink> Task<S> {
         }
         self.report_stored(now);
         self.start_syncs(now);
+        for (peer, wanted) in self.shards.lookups.take_due(now) {
+            tokio::spawn(lookup::run(Arc::clone(&self.context), peer, wanted));
+        }
+    }
+
+    /// Whether discovered peers are to be dialled.
+    fn takes_discovered(&self) -> bool {
+        let connected = self.peers.iter().count();
+        self.peers.takes_discovered()
+            || self.shards.is_lacking() && connected < CONNECTIONS_FOR_SHARDS_MAX
     }
 
     fn dial_due(&mut self) {
+        let takes_discovered = self.takes_discovered();
         let peers = &self.peers;
-        let dials = self.dialer.take_due(peers.takes_discovered(), |peer| peers.is_connected(peer));
+        let dials = self.dialer.take_due(takes_discovered, |peer| peers.is_connected(peer));
         for options in dials {
             let connection = options.connection_id();
             match self.swarm.dial(options) {
@@ -116,7 +129,8 @@ impl<S: NetSink> Task<S> {
         });
         [
             Some(self.next_turn),
-            self.dialer.next_due(peers.takes_discovered(), |peer| peers.is_connected(peer)),
+            self.dialer.next_due(self.takes_discovered(), |peer| peers.is_connected(peer)),
+            self.shards.lookups.next_due(),
             self.peers.next_dead(),
             self.outgoing.resumes_at(),
             self.intake.is_held_up().then(|| Instant::now() + HELD_UP_RETRY),
