@@ -8,6 +8,8 @@ mod connecting;
 mod gossip;
 #[path = "net_nodes/hostile.rs"]
 mod hostile;
+#[path = "net_nodes/shards.rs"]
+mod shards;
 #[path = "net_nodes/support.rs"]
 mod support;
 #[path = "net_nodes/sync.rs"]

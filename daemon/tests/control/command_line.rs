@@ -40,7 +40,9 @@ fn flags_win_over_environment_over_file_over_defaults() {
          mailbox_bytes_max = 1073741824\n\
          log = \"debug\"\n\
          log_format = \"text\"\n\
-         user = true\n"
+         user = true\n\
+         role = \"full\"\n\
+         shard_count = 8\n"
     );
 }
 

@@ -264,7 +264,7 @@ pub(crate) fn envelopes(numbers: std::ops::Range<u32>) -> Vec<Envelope> {
 
 /// One with the largest body.
 pub(crate) fn large_envelope(number: u32) -> Envelope {
-    sized_envelope(&network("test"), number, ExpiryHour::latest(now()), BODY_BYTES_MAX)
+    sized_envelope(&network("test"), Shard(0), number, ExpiryHour::latest(now()), BODY_BYTES_MAX)
 }
 
 pub(crate) fn envelope_of(
@@ -272,17 +272,23 @@ pub(crate) fn envelope_of(
     number: u32,
     expiry: ExpiryHour,
 ) -> Envelope {
-    sized_envelope(network, number, expiry, BODY_BYTES_MIN)
+    sized_envelope(network, Shard(0), number, expiry, BODY_BYTES_MIN)
+}
+
+/// [`envelope`] in another shard.
+pub(crate) fn sharded_envelope(shard: Shard, number: u32) -> Envelope {
+    sized_envelope(&network("test"), shard, number, ExpiryHour::latest(now()), BODY_BYTES_MIN)
 }
 
 fn sized_envelope(
     network: &NetworkDescriptor,
+    shard: Shard,
     number: u32,
     expiry: ExpiryHour,
     body: usize,
 ) -> Envelope {
     let kind = Kind::Conversation;
-    let mut content = Header::encode_prefix(kind, network.tag(), Shard(0), expiry, 1).to_vec();
+    let mut content = Header::encode_prefix(kind, network.tag(), shard, expiry, 1).to_vec();
     let mut bytes = blake3::Hasher::new().update(&number.to_be_bytes()).finalize_xof();
     let mut rest = vec![0; 16 + 16 + body];
     bytes.fill(&mut rest);
@@ -293,7 +299,12 @@ fn sized_envelope(
 
 /// The ack that purges [`envelope`].
 pub(crate) fn ack(number: u32) -> Ack {
-    Ack { envelope: envelope(number).id(), slot: 0, secret: secret(number) }
+    ack_of(&envelope(number), number)
+}
+
+/// The ack that purges an envelope made of `number`.
+pub(crate) fn ack_of(envelope: &Envelope, number: u32) -> Ack {
+    Ack { envelope: envelope.id(), slot: 0, secret: secret(number) }
 }
 
 fn secret(number: u32) -> AckSecret {
