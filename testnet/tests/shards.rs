@@ -98,9 +98,9 @@ async fn say(from: &Node, to: &Node, text: &str, state: Delivery) -> Result<Stri
     Ok(id)
 }
 
-fn view(node: &Node) -> Result<MailboxView, Box<dyn std::error::Error>> {
+fn mailbox(node: &Node) -> Result<Mailbox, martlet_store::StoreError> {
     let options = MailboxOptions { bytes_max: 1 << 30, cache_bytes: 1 << 20 };
-    Ok(Mailbox::open(&node.data_dir().join("mailbox.redb"), options)?.view()?)
+    Mailbox::open(&node.data_dir().join("mailbox.redb"), options)
 }
 
 /// The live envelopes, and their shards.
@@ -181,10 +181,12 @@ async fn users_of_different_shards_talk_and_each_node_keeps_its_own_shards() -> 
         node.stop().await?;
     }
     world.attic.stop().await?;
-    let attic = view(&world.attic)?;
+    let of_attic = mailbox(&world.attic)?;
+    let attic = of_attic.view()?;
     let mut seen = BTreeSet::new();
     for (node, (name, kept)) in world.relays.iter().chain(&world.users).zip(kept) {
-        let (ids, shards) = live(&view(node)?)?;
+        let mailbox = mailbox(node)?;
+        let (ids, shards) = live(&mailbox.view()?)?;
         let foreign: Vec<_> = shards.iter().filter(|shard| !kept.contains(&shard.0)).collect();
         assert!(foreign.is_empty(), "{name} keeps {kept:?} and has some of {foreign:?}");
         let (unknown, _) = attic.lacking(&ids)?;
