@@ -152,7 +152,7 @@ pub enum NetEvent {
         /// With whom.
         peer: PeerId,
         /// The shards reconciled.
-        shards: ShardSet,
+        shards: Box<ShardSet>,
         /// `last_arrival` of the snapshot reconciled.
         up_to_arrival: u64,
         /// What the peer lacked.

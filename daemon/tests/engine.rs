@@ -217,8 +217,12 @@ impl World {
             let peer = self.nodes[to].peer;
             let acks = Input::Net(NetEvent::Acks { from: peer, acks });
             let lacking = Vec::new();
-            let reconciled =
-                NetEvent::Reconciled { peer, shards: ShardSet::ALL, up_to_arrival, lacking };
+            let reconciled = NetEvent::Reconciled {
+                peer,
+                shards: Box::new(ShardSet::ALL),
+                up_to_arrival,
+                lacking,
+            };
             self.run(from, vec![acks, Input::Net(reconciled)]);
         }
         Ok(())
@@ -529,7 +533,7 @@ fn a_contact_in_another_shard_is_looked_up_and_written_to() -> Result {
         (ShardSet::of([own], BITS), Delivery::Queued),
         (ShardSet::of([own, theirs], BITS), Delivery::Sent),
     ] {
-        let lacking = Vec::new();
+        let (shards, lacking) = (Box::new(shards), Vec::new());
         let event = NetEvent::Reconciled { peer, shards, up_to_arrival: u64::MAX, lacking };
         world.run(0, vec![Input::Net(event)]);
         let texts = world.texts(0, "bob", Direction::Out)?;

@@ -7,6 +7,8 @@ use martlet_protocol::limits::{LOOKUP_DELAY, LOOKUP_STANDING_FOR, LOOKUPS_STANDI
 use martlet_protocol::{Shard, Tag};
 use tokio::time::Instant;
 
+use crate::net::Lookup;
+
 /// Tags asked for, and peers to ask.
 #[derive(Default)]
 pub(in crate::net) struct Lookups {
@@ -50,10 +52,7 @@ impl Lookups {
     }
 
     /// Whom to ask for what, now. Who is still being asked is left for later.
-    pub(in crate::net) fn take_due(
-        &mut self,
-        now: Instant,
-    ) -> Vec<(PeerId, Vec<(Shard, Vec<Tag>)>)> {
+    pub(in crate::net) fn take_due(&mut self, now: Instant) -> Vec<(PeerId, Vec<Lookup>)> {
         if self.due_at.is_none_or(|due| due > now) {
             return Vec::new();
         }
@@ -66,7 +65,7 @@ impl Lookups {
                 .into_iter()
                 .filter_map(|shard| {
                     let tags = self.standing.get(&shard)?.keys().copied().collect();
-                    Some((shard, tags))
+                    Some(Lookup { shard, tags })
                 })
                 .collect();
             if !wanted.is_empty() {
@@ -105,7 +104,10 @@ mod tests {
         assert!(!lookups.ask(peer, Shard(4), now));
         assert!(lookups.take_due(now).is_empty());
         let later = now + LOOKUP_DELAY;
-        assert_eq!(lookups.take_due(later), [(peer, vec![(Shard(3), vec![tag])])]);
+        assert_eq!(
+            lookups.take_due(later),
+            [(peer, vec![Lookup { shard: Shard(3), tags: vec![tag] }])]
+        );
         lookups.ask(peer, Shard(3), later);
         assert!(lookups.take_due(later + LOOKUP_DELAY).is_empty(), "still being asked");
         lookups.asked(&peer, later);

@@ -95,7 +95,7 @@ impl<S: NetSink> Sync<'_, S> {
         let Difference { mut have, need } = self.reconcile(view, differing).await?;
         if !(self.summary.is_partial || compared.is_empty()) {
             let lacking = have.clone();
-            let shards = compared.clone();
+            let shards = Box::new(compared.clone());
             let event = NetEvent::Reconciled { peer: self.peer, shards, up_to_arrival, lacking };
             self.context.sink.deliver(event).await;
         }

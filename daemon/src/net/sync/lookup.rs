@@ -9,16 +9,16 @@ use martlet_protocol::sync::{Request, Response};
 use martlet_protocol::{Shard, Tag};
 
 use super::{Context, NetEvent, NetSink, SyncError, ToSwarm};
-use crate::net::shorten;
+use crate::net::{Lookup, shorten};
 
 /// Asks `peer`, hands on what is found, and reports the end to the swarm's task.
 pub(in crate::net) async fn run<S: NetSink>(
     context: Arc<Context<S>>,
     peer: PeerId,
-    wanted: Vec<(Shard, Vec<Tag>)>,
+    wanted: Vec<Lookup>,
 ) {
     let mut fault = false;
-    'asking: for (shard, tags) in wanted {
+    'asking: for Lookup { shard, tags } in wanted {
         for tags in tags.chunks(LOOKUP_TAGS_MAX) {
             if let Err(error) = ask(&context, peer, shard, tags).await {
                 tracing::debug!(peer = %shorten::peer(&peer), %error, "look-up ended early");

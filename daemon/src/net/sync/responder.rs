@@ -131,8 +131,8 @@ impl<S: NetSink> Responder<S> {
         let mut differing = differing(&ours, &theirs, is_whole);
         differing.truncate(DIGESTS_MAX);
         if differing.is_empty() && is_whole && !both.is_empty() {
-            let event =
-                NetEvent::Reconciled { peer, shards: both, up_to_arrival, lacking: Vec::new() };
+            let shards = Box::new(both);
+            let event = NetEvent::Reconciled { peer, shards, up_to_arrival, lacking: Vec::new() };
             self.context.sink.deliver(event).await;
         }
         Ok(if kept.is_all() {
