@@ -20,6 +20,9 @@
 //! log_format = "text"                     # or "json"
 //! metrics_listen = "127.0.0.1:9464"       # default: metrics on the control socket only
 //! user = true                             # false: a mailbox for others, no identity of its own
+//! role = "full"                           # or "edge", or "mailbox"
+//! shard_count = 8                         # of a full node: how many shards it keeps for the network
+//! shards = [3, 7]                         # and which, if not (only) those of its peer id
 //! ```
 //!
 //! Relative paths in the file are relative to the file.
@@ -30,9 +33,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use martlet_protocol::Shard;
+use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
     CONFIG_BYTES_MAX, CONNECTIONS_TARGET, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
-    PEER_ENVELOPES_PER_MINUTE_DEFAULT,
+    PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
@@ -96,6 +101,12 @@ pub struct Config {
     pub user: bool,
     /// What the user should know about the files.
     pub warnings: Vec<String>,
+    /// What the node does for the network.
+    pub role: Role,
+    /// Shards that a full node keeps whatever its peer id.
+    pub shards: Vec<Shard>,
+    /// How many shards it keeps by its peer id.
+    pub shard_count: u16,
 }
 
 /// How log lines look.
@@ -169,6 +180,9 @@ pub enum ConfigError {
         /// The key.
         key: &'static str,
     },
+    /// Keys that don't go together.
+    #[error("{0}")]
+    Conflict(String),
 }
 
 impl Config {
@@ -218,6 +232,10 @@ impl Config {
             log_format: Some(self.log_format),
             metrics_listen: self.metrics_listen,
             user: Some(self.user),
+            role: Some(self.role),
+            shard_count: (self.role == Role::Full).then_some(self.shard_count),
+            shards: (!self.shards.is_empty())
+                .then(|| self.shards.iter().map(|shard| shard.0).collect()),
         })
     }
 
@@ -227,9 +245,6 @@ impl Config {
         lookup: paths::Lookup<'_>,
     ) -> Result<Self, ConfigError> {
         settings.check_paths()?;
-        let data_dir =
-            settings.data_dir.or_else(|| paths::data_dir(lookup)).ok_or(ConfigError::NoDataDir)?;
-        let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));
         let beside = || config_file.map(|file| file.with_file_name(paths::NETWORK_FILE));
         let network_file_next = settings.network.clone().or_else(beside);
         let (network_file, network) = match &network_file_next {
@@ -241,6 +256,11 @@ impl Config {
             },
             None => (None, NetworkDescriptor::default()),
         };
+        let role = settings.role.unwrap_or_default();
+        settings.check_role(role, &network)?;
+        let data_dir =
+            settings.data_dir.or_else(|| paths::data_dir(lookup)).ok_or(ConfigError::NoDataDir)?;
+        let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));
         let listen = settings.listen.unwrap_or_else(|| ListenAddress::defaults(&network));
         let static_peers = settings.static_peers.unwrap_or_default();
         let listens = listen.iter().map(|address| ("listen", address.as_multiaddr()));
@@ -256,6 +276,10 @@ impl Config {
         }
         let mailbox_bytes_max =
             settings.mailbox_bytes_max.map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get);
+        let shards: Vec<Shard> =
+            settings.shards.unwrap_or_default().into_iter().map(Shard).collect();
+        // Who names shards means these.
+        let default_count = if shards.is_empty() { SHARDS_KEPT_DEFAULT } else { 0 };
         Ok(Self {
             data_dir,
             socket,
@@ -288,7 +312,10 @@ impl Config {
             log: settings.log.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             metrics_listen: settings.metrics_listen,
-            user: settings.user.unwrap_or(true),
+            user: settings.user.unwrap_or(role != Role::Mailbox),
+            role,
+            shards,
+            shard_count: settings.shard_count.unwrap_or(default_count),
         })
     }
 }
@@ -533,12 +560,30 @@ mod tests {
     }
 
     #[test]
+    fn roles_and_shards_that_do_not_go_together_are_refused() {
+        for (text, expected) in [
+            ("role = \"mailbox\"\nuser = true", "user"),
+            ("role = \"edge\"\nshard_count = 3", "shard_count"),
+            ("role = \"mailbox\"\nshards = [0]", "shards"),
+            ("shards = [1]", "has 1 shard"),
+        ] {
+            let error = load(text, Settings::default()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(refused("role = \"relay\"\n").contains("line 1"));
+        let mailbox = load("role = \"mailbox\"\n", Settings::default()).unwrap();
+        assert!(!mailbox.user);
+        let listed = load("shards = [0]\n", Settings::default()).unwrap();
+        assert_eq!((listed.shards, listed.shard_count), (vec![Shard(0)], 0));
+    }
+
+    #[test]
     fn what_is_printed_is_a_file_that_gives_the_same() {
         let text = "data_dir = \"/d\"\nlisten = [\"/ip4/0.0.0.0/tcp/0\"]\nlog = \"debug,yamux=warn\"\n\
                     static_peers = [\"/ip4/10.0.0.1/udp/1/quic-v1\"]\nlog_format = \"json\"\n\
                     metrics_listen = \"127.0.0.1:0\"\nuser = false\n\
                     connections_target = 3\n";
-        for text in [text, ""] {
+        for text in [text, "role = \"edge\"\n", ""] {
             let config = load(text, Settings::default()).unwrap();
             let again = load(&config.to_toml().unwrap(), Settings::default()).unwrap();
             // Only where a descriptor would be looked for differs: beside either file.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use libp2p::PeerId;
+use martlet_protocol::control::Role;
 use martlet_protocol::network::NetworkDescriptor;
 use tokio::sync::watch;
 
@@ -51,6 +52,8 @@ pub struct ControlContext {
     pub network_file: Option<PathBuf>,
     /// What the user should know about the configuration.
     pub warnings: Vec<String>,
+    /// What this node does for the network.
+    pub role: Role,
     /// This node's peer id.
     pub peer_id: PeerId,
     /// Whether an identity may be made here.

@@ -34,6 +34,7 @@ use libp2p::PeerId;
 use martlet_protocol::control::{ErrorCode, Problem};
 use martlet_protocol::limits::{MAILBOX_COMMIT_DELAY, SWEEP_BATCH_MAX, SWEEP_INTERVAL};
 use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{EnvelopeId, UnixMillis};
 use martlet_store::mailbox::{Mailbox, MailboxOptions};
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
@@ -66,6 +67,8 @@ pub struct EngineConfig {
     pub metrics: Arc<Metrics>,
     /// Bytes of these that any one peer may bring.
     pub mailbox_peer_bytes_max: u64,
+    /// The shards kept for the network; the user's is kept too.
+    pub kept: ShardSet,
 }
 
 /// Why the engine could not start.
@@ -256,12 +259,23 @@ impl Engine {
                 Some(user) => user.note_stored(turn, &ids),
                 None => Ok(()),
             },
-            Input::Net(NetEvent::Reconciled { up_to_arrival, lacking, .. }) => {
+            Input::Net(NetEvent::Reconciled { shards, up_to_arrival, lacking, .. }) => {
                 match &mut self.user {
-                    Some(user) => user.note_reconciled(turn, up_to_arrival, &lacking),
+                    Some(user) => user.note_reconciled(turn, &shards, up_to_arrival, &lacking),
                     None => Ok(()),
                 }
             }
+            Input::Net(NetEvent::Outstanding { shards, reply }) => {
+                if let Some(user) = &self.user {
+                    // The sync that asked may have been given up.
+                    let _ = reply.send(user.outstanding(turn, &shards)?);
+                }
+                Ok(())
+            }
+            Input::Net(NetEvent::Found { envelopes }) => match &mut self.user {
+                Some(user) => user.take_found(turn, &envelopes),
+                None => Ok(()),
+            },
             Input::Command(job) => job.run(self, turn),
             Input::Stamped(result) => {
                 self.stamps.came_back(&result);
@@ -386,7 +400,9 @@ impl Engine {
                 NetEvent::Envelopes { stored: None, .. }
                 | NetEvent::Acks { .. }
                 | NetEvent::StoredBy { .. }
-                | NetEvent::Reconciled { .. },
+                | NetEvent::Reconciled { .. }
+                | NetEvent::Outstanding { .. }
+                | NetEvent::Found { .. },
             )
             | Input::Tick => {}
         }
@@ -427,7 +443,7 @@ impl Engine {
     }
 
     fn load_user(&mut self, vault: Vault, key: MasterKey) -> Result<(), StoreError> {
-        let user = User::load(vault, key, &self.mailbox, &self.config.network)?;
+        let user = User::load(vault, key, &self.mailbox, &self.config)?;
         self.user = user;
         Ok(())
     }

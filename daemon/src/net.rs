@@ -21,6 +21,7 @@ mod peers;
 mod rates;
 pub mod report;
 mod scores;
+pub mod shards;
 pub(crate) mod shorten;
 mod skew;
 mod sync;
@@ -33,10 +34,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::control::{Ban, Peer};
+use martlet_protocol::control::{Ban, Peer, Role};
 use martlet_protocol::limits::NET_QUEUE_MAX;
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard};
+use martlet_protocol::sync::ShardSet;
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag};
 use martlet_store::Mailbox;
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,6 +47,7 @@ use crate::metrics::Metrics;
 pub use clock::{Clock, SystemClock};
 pub use connections::ConnectionPolicy;
 pub use open::{OpenOptions, Provider, Reach};
+pub use shards::Interest;
 
 use report::NetReport;
 use task::Command;
@@ -72,6 +75,10 @@ pub struct NetConfig {
     pub peer_envelopes_per_minute: u32,
     /// What to do for others, where the network reaches beyond the LAN.
     pub open: OpenOptions,
+    /// What the node does for the network.
+    pub role: Role,
+    /// The shards it keeps for the network, its user's apart: see [`shards::kept`].
+    pub kept: ShardSet,
 }
 
 /// Why the network could not be started.
@@ -167,16 +174,39 @@ pub enum NetEvent {
         /// The envelopes.
         ids: Vec<EnvelopeId>,
     },
-    /// A reconciliation with `peer` ended: of all live envelopes that had arrived here up to
-    /// `up_to_arrival`, it holds all but `lacking`.
+    /// A reconciliation with `peer` ended: of all live envelopes of `shards` that had arrived here
+    /// up to `up_to_arrival`, it holds all but `lacking`.
     Reconciled {
         /// With whom.
         peer: PeerId,
+        /// The shards reconciled.
+        shards: Box<ShardSet>,
         /// `last_arrival` of the snapshot reconciled.
         up_to_arrival: u64,
         /// What the peer lacked.
         lacking: Vec<EnvelopeId>,
     },
+    /// Asks which of the user's own envelopes of `shards` are not proved received yet.
+    Outstanding {
+        /// The shards.
+        shards: ShardSet,
+        /// Gets their ids; dropped where there is no user.
+        reply: oneshot::Sender<Vec<EnvelopeId>>,
+    },
+    /// What a look-up found: not to be kept in the mailbox.
+    Found {
+        /// Validated conversation envelopes with tags asked for.
+        envelopes: Vec<Received>,
+    },
+}
+
+/// Tags to be looked up at the keepers of a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// The shard.
+    pub shard: Shard,
+    /// The tags.
+    pub tags: Vec<Tag>,
 }
 
 /// What became of envelopes brought.
@@ -246,6 +276,22 @@ impl NetHandle {
     /// Gossips acks, at once: who has few at a time gathers them before.
     pub async fn publish_acks(&self, acks: Vec<Ack>) {
         self.send(Command::PublishAcks(acks)).await;
+    }
+
+    /// Keeps the user's shard from now on, and stays near the keepers of the contacts' shards.
+    pub async fn set_interest(&self, interest: Interest) {
+        self.send(Command::SetInterest(interest)).await;
+    }
+
+    /// Asks keepers, those connected and for a while those that connect later, for envelopes by
+    /// their tags; what they have comes as [`NetEvent::Found`].
+    pub async fn look_up(&self, lookups: Vec<Lookup>) {
+        self.send(Command::LookUp(lookups)).await;
+    }
+
+    /// The shards kept here, the user's included.
+    pub async fn kept(&self) -> ShardSet {
+        self.ask(Command::Kept).await.unwrap_or(ShardSet::NONE)
     }
 
     /// Tells a peer that what it brought is on disk. Gathered for `limits::ACK_DELAY`.

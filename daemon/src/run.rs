@@ -127,6 +127,7 @@ async fn run(config: Config) -> Result<(), DaemonError> {
                 .as_ref()
                 .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             warnings: config.warnings.clone(),
+            role: config.role,
             peer_id: parts.net.peer_id(),
             user: config.user,
             data_dir: config.data_dir.clone(),
@@ -164,7 +165,15 @@ struct Parts {
 impl Parts {
     async fn start(config: &Config, keypair: Keypair) -> Result<Self, DaemonError> {
         let metrics = Arc::new(Metrics::new());
+        let kept = net::shards::kept(
+            config.role,
+            &config.shards,
+            config.shard_count,
+            &keypair.public().to_peer_id(),
+            config.network.shard_bits,
+        );
         let engine_config = EngineConfig {
+            kept: kept.clone(),
             data_dir: config.data_dir.clone(),
             network: config.network.clone(),
             mailbox_bytes_max: config.mailbox_bytes_max,
@@ -199,6 +208,8 @@ impl Parts {
                     .map(|address| address.as_multiaddr().clone())
                     .collect(),
             },
+            role: config.role,
+            kept,
         };
         let net = net::spawn(net_config, mailbox, engine.clone())?;
         engine.attach_net(net.clone()).await;

@@ -16,6 +16,7 @@ use martlet_protocol::limits::{
     MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, SESSION_MESSAGES_MAX, STAMP_JOBS_MAX,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
+use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, UnixMillis, stamp};
 use martlet_store::vault::keyfile::KeyFile;
 use martletd::engine::command::{
@@ -25,10 +26,11 @@ use martletd::engine::command::{
 use martletd::engine::{
     Effects, Engine, EngineConfig, Input, Outlet, StampJob, StoredFor, key_file_path,
 };
-use martletd::net::{NetEvent, Received};
+use martletd::net::{Interest, Lookup, NetEvent, Received};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use tokio::sync::oneshot;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -60,6 +62,8 @@ struct Released {
     acks: Vec<Ack>,
     stamp: VecDeque<StampJob>,
     stored: Vec<EnvelopeId>,
+    interest: Option<Interest>,
+    lookups: Vec<Lookup>,
 }
 
 impl Outlet for Released {
@@ -67,6 +71,8 @@ impl Outlet for Released {
         self.publish.append(&mut effects.publish);
         self.acks.append(&mut effects.acks);
         self.stamp.extend(effects.stamp.drain(..));
+        self.interest = effects.interest.take().or(self.interest.take());
+        self.lookups.append(&mut effects.lookups);
         effects.answer();
     }
 
@@ -121,6 +127,8 @@ impl World {
             mailbox_bytes_max: self.mailbox_bytes_max,
             mailbox_peer_bytes_max: self.mailbox_bytes_max,
             metrics: Default::default(),
+            // With shards, no node keeps any but its user's.
+            kept: ShardSet::NONE,
         })?);
         // As the engine's thread does first of all.
         self.run(node, vec![Input::Tick]);
@@ -247,7 +255,12 @@ impl World {
             let peer = self.nodes[to].peer;
             let acks = Input::Net(NetEvent::Acks { from: peer, acks });
             let lacking = Vec::new();
-            let reconciled = NetEvent::Reconciled { peer, up_to_arrival, lacking };
+            let reconciled = NetEvent::Reconciled {
+                peer,
+                shards: Box::new(ShardSet::ALL),
+                up_to_arrival,
+                lacking,
+            };
             self.run(from, vec![acks, Input::Net(reconciled)]);
         }
         Ok(())
@@ -672,5 +685,80 @@ fn nothing_is_lost_repeated_or_out_of_order() -> Result {
             assert!(events.iter().zip(1..).all(|(event, seq)| event.seq == seq), "seed {seed}");
         }
     }
+    Ok(())
+}
+
+/// The keys of a contact in another shard are looked up until they are found; what was written to
+/// them then goes to their shard, and only a node that keeps it can be said to have it.
+#[test]
+fn a_contact_in_another_shard_is_looked_up_and_written_to() -> Result {
+    const BITS: u8 = 4;
+    let mut world = World::on(2, 31, NetworkDescriptor { shard_bits: BITS, ..Default::default() })?;
+    let (_, bob) = (world.init(0, "alice")?, world.init(1, "bob")?);
+    let shard_of = |world: &mut World, node: usize| {
+        world.run(node, vec![Input::Tick]);
+        let interest = world.nodes[node].released.interest.clone();
+        interest.map(|interest| interest.user).ok_or("the user's shard is not told")
+    };
+    let (own, theirs) = (shard_of(&mut world, 0)?, shard_of(&mut world, 1)?);
+    assert_ne!(own, theirs, "choose another seed");
+
+    world.add(0, &bob, "bob")?;
+    let contacts = world.nodes[0].released.interest.clone().map(|interest| interest.contacts);
+    assert_eq!(contacts, Some(ShardSet::of([theirs], BITS)));
+    let asked = std::mem::take(&mut world.nodes[0].released.lookups);
+    assert!(asked.len() == 1 && asked[0].shard == theirs && asked[0].tags.len() == 8, "{asked:?}");
+    world.send(0, "bob", "hello")?;
+    world.pass(Duration::from_secs(30));
+    assert!(world.nodes[0].released.lookups.is_empty());
+    world.pass(Duration::from_secs(40));
+    assert_eq!(std::mem::take(&mut world.nodes[0].released.lookups).len(), 1, "asked again");
+
+    let bundles = std::mem::take(&mut world.nodes[1].released.publish);
+    let found = bundles.into_iter().filter_map(|envelope| {
+        let header = Header::parse(&envelope.content).ok()?;
+        let is_asked =
+            header.tag(&envelope.content).is_some_and(|tag| asked[0].tags.contains(&tag));
+        is_asked.then(|| Received { id: envelope.id(), envelope, header })
+    });
+    let envelopes: Vec<Received> = found.collect();
+    let bundle = envelopes.first().ok_or("bob's bundle is not published")?.id;
+    world.nodes[0].released.publish.clear();
+    world.run(0, vec![Input::Net(NetEvent::Found { envelopes })]);
+    world.pass(MAILBOX_COMMIT_DELAY);
+    let sent: Vec<Header> = world.nodes[0]
+        .released
+        .publish
+        .iter()
+        .map(|envelope| Header::parse(&envelope.content))
+        .collect::<std::result::Result<_, _>>()?;
+    assert!(sent.len() == 2 && sent.iter().all(|header| header.shard == theirs), "{sent:?}");
+    let engine = world.nodes[0].engine.as_ref().ok_or("alice is on")?;
+    assert!(engine.mailbox().view()?.get(&bundle)?.is_none(), "what was looked up is not kept");
+
+    let peer = world.nodes[1].peer;
+    for (shards, state) in [
+        (ShardSet::of([own], BITS), Delivery::Queued),
+        (ShardSet::of([own, theirs], BITS), Delivery::Sent),
+    ] {
+        let (shards, lacking) = (Box::new(shards), Vec::new());
+        let event = NetEvent::Reconciled { peer, shards, up_to_arrival: u64::MAX, lacking };
+        world.run(0, vec![Input::Net(event)]);
+        let texts = world.texts(0, "bob", Direction::Out)?;
+        assert_eq!(texts, [("hello".to_owned(), state)]);
+    }
+    for (shard, count) in [(theirs, 2), (own, 1)] {
+        let (reply, mut answer) = oneshot::channel();
+        let shards = ShardSet::of([shard], BITS);
+        world.run(0, vec![Input::Net(NetEvent::Outstanding { shards, reply })]);
+        assert_eq!(answer.try_recv()?.len(), count, "own envelopes of shard {}", shard.0);
+    }
+
+    // With today's bundle known, tomorrow's is looked up once it is tomorrow.
+    world.pass(Duration::from_secs(2 * 3600));
+    assert!(world.nodes[0].released.lookups.is_empty());
+    world.pass(Duration::from_secs(24 * 3600));
+    let asked = std::mem::take(&mut world.nodes[0].released.lookups);
+    assert!(asked.len() == 1 && asked[0].tags.len() < 8, "{asked:?}");
     Ok(())
 }

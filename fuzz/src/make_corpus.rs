@@ -9,10 +9,12 @@ use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, ErrorCode, Event, EventBody, InitRequest, Message as Shown,
     Problem, SendRequest, UnlockRequest,
 };
-use martlet_protocol::ids::{MessageId, Shard};
+use martlet_protocol::ids::{MessageId, Shard, Tag};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
-use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint, Refusal, Request, Response};
+use martlet_protocol::sync::{
+    Bucket, BucketDigest, Fingerprint, Refusal, Request, Response, ShardSet,
+};
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, UnixMillis, codec,
 };
@@ -85,6 +87,7 @@ fn keep_sync(content: &[u8]) -> std::io::Result<()> {
     let envelope = Envelope::new(content.to_vec());
     keep("acks", "two", &codec::encode(&vec![ack.clone(), ack.clone()]))?;
     let digest = BucketDigest { bucket, count: 2, fingerprint: Fingerprint([3; 32]) };
+    let some = ShardSet::of([Shard(5), Shard(8)], 4);
     for (name, request) in [
         ("digests", Request::Digests(vec![digest])),
         ("reconcile", Request::Reconcile { buckets: vec![bucket], message: vec![0x61, 0, 0, 0] }),
@@ -93,6 +96,8 @@ fn keep_sync(content: &[u8]) -> std::io::Result<()> {
         ("push", Request::Push { envelopes: vec![envelope.clone()], acks: vec![ack.clone()] }),
         ("stored", Request::Stored(vec![id])),
         ("time", Request::Time),
+        ("compare", Request::Compare { shards: some.clone(), digests: vec![digest] }),
+        ("lookup", Request::Lookup { shard: Shard(5), tags: vec![Tag([0x22; 16])] }),
     ] {
         keep("sync_request", name, &codec::encode(&request))?;
     }
@@ -104,6 +109,7 @@ fn keep_sync(content: &[u8]) -> std::io::Result<()> {
         ("done", Response::Done),
         ("refused", Response::Refused(Refusal::Busy)),
         ("time", Response::Time(1_795_435_200)),
+        ("compared", Response::Compared { buckets: vec![bucket], kept: some, compared: true }),
     ] {
         keep("sync_response", name, &codec::encode(&response))?;
     }

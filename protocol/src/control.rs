@@ -59,6 +59,6 @@ pub use peer::{
 };
 pub use problem::{ErrorCode, Problem};
 pub use status::{
-    Identity, InitRequest, InitResponse, LockState, MailboxStatus, Reachability, Status,
-    UnlockRequest,
+    Identity, InitRequest, InitResponse, KeptShards, LockState, MailboxStatus, Reachability, Role,
+    RoleError, Status, UnlockRequest,
 };

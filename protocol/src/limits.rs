@@ -143,6 +143,32 @@ pub const SHORT_LIST_REGULAR_IDS_MAX: usize = 1024;
 pub const RECONCILE_ROUNDS_MAX: usize = 64;
 /// Expiry hours in one digest list: 6 days and the skew, and the hour at each end.
 pub const DIGEST_HOURS_MAX: usize = 6 * 24 + 2 + 2;
+/// Largest set of shards, bytes: a bit for each of 2^12.
+pub const SHARD_SET_BYTES_MAX: usize = 512;
+/// Shards derived from its peer id that a `full` node keeps by default: on a network of 2^12 shards
+/// and as many nodes, all but one shard in three thousand then have a keeper without a user of their
+/// own, and a node keeps a five-hundredth of what is sent.
+pub const SHARDS_KEPT_DEFAULT: u16 = 8;
+/// Tags in one look-up: the days around today of 32 contacts.
+pub const LOOKUP_TAGS_MAX: usize = 256;
+/// Envelopes answered for one tag of a look-up, the oldest: a bundle for each of 8 devices, with room
+/// for what others published under the tag.
+pub const LOOKUP_PER_TAG_MAX: usize = 32;
+/// Keepers asked for one look-up: the first may be new and know nothing yet.
+pub const LOOKUP_KEEPERS_MAX: usize = 2;
+/// Tags remembered to be asked of keepers that connect later: the days of 2,048 contacts.
+pub const LOOKUPS_STANDING_MAX: usize = 16_384;
+/// How long they are remembered; the engine asks again before.
+pub const LOOKUP_STANDING_FOR: Duration = Duration::from_secs(2 * 3600);
+/// How often the bundle of a contact is looked up whose keys are not known.
+pub const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the bundle of the day is looked up of a contact whose older one is known.
+pub const LOOKUP_REFRESH_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long a new keeper's announcements are gathered before it is asked: it announces its shards
+/// one by one.
+pub const LOOKUP_DELAY: Duration = Duration::from_millis(100);
+/// Connections held to keepers of a shard that the user writes to: one may be lost.
+pub const KEEPERS_PER_SHARD: usize = 2;
 /// Sync sessions served to one peer at a time.
 pub const SYNC_SESSIONS_PER_PEER_MAX: usize = 2;
 /// How long a peer may leave its sync session idle.

@@ -11,6 +11,15 @@
 //!    tombstone for an envelope of the other's answers with the acks that made it: the purge
 //!    spreads, the envelope doesn't come back.
 //!
+//! Where a node keeps only some shards, it names them with its digests ([`Request::Compare`]); the
+//! responder says which ones it keeps itself ([`Response::Compared`]), and only what both keep is
+//! reconciled. The initiator then offers what its own user has outstanding in the responder's other
+//! shards: that is how an envelope gets to the keepers of its shard when gossip did not bring it.
+//! Where both keep everything, nothing of this is said. An `edge` node compares nothing when asked.
+//!
+//! [`Request::Lookup`] asks a keeper of a shard for the conversation envelopes with given tags:
+//! bundles of contacts whose shard is not kept here.
+//!
 //! [`Request::Stored`] is apart: every node tells the neighbour that brought an envelope that it is
 //! on disk. All nodes do so for all envelopes, so it does not tell who is the author.
 //!
@@ -19,18 +28,22 @@
 //! Each request and response is one CBOR value (see [`crate::codec`]), bounded by
 //! [`crate::limits::SYNC_REQUEST_BYTES_MAX`] and [`crate::limits::SYNC_RESPONSE_BYTES_MAX`].
 
+mod shard_set;
+
 use serde::{Deserialize, Serialize};
+
+pub use shard_set::ShardSet;
 
 use crate::ack::Ack;
 use crate::envelope::Envelope;
-use crate::ids::{EnvelopeId, Shard};
+use crate::ids::{EnvelopeId, Shard, Tag};
 use crate::time::ExpiryHour;
 
 /// What a peer asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Request {
-    /// The initiator's digests, ascending, empty buckets left out.
+    /// The initiator's digests, of all shards, ascending, empty buckets left out.
     Digests(Vec<BucketDigest>),
     /// One negentropy message over the live ids of `buckets`.
     Reconcile {
@@ -66,6 +79,21 @@ pub enum Request {
         /// The [`ShortId`]s, ascending, one after another.
         #[serde(with = "serde_bytes")]
         ids: Vec<u8>,
+    },
+    /// [`Self::Digests`] of some shards.
+    Compare {
+        /// The shards compared: all or some of those the initiator keeps.
+        shards: ShardSet,
+        /// All the initiator's digests of them, ascending, empty buckets left out.
+        digests: Vec<BucketDigest>,
+    },
+    /// Asks a keeper of `shard` for its conversation envelopes with these tags, at most
+    /// [`crate::limits::LOOKUP_TAGS_MAX`]. Answered by [`Response::Envelopes`], none of them `gone`.
+    Lookup {
+        /// The shard.
+        shard: Shard,
+        /// The tags.
+        tags: Vec<Tag>,
     },
 }
 
@@ -132,6 +160,16 @@ pub enum Response {
         there: Vec<u8>,
         /// Ids that the responder holds and the list lacks.
         here: Vec<EnvelopeId>,
+    },
+    /// To [`Request::Compare`] and [`Request::Digests`], from a responder that does not keep or not
+    /// compare all shards.
+    Compared {
+        /// The buckets, of shards that both keep, in which the two differ.
+        buckets: Vec<Bucket>,
+        /// The shards the responder keeps: it takes offers of their envelopes.
+        kept: ShardSet,
+        /// Whether it compared: an `edge` node does not.
+        compared: bool,
     },
 }
 

@@ -308,7 +308,7 @@ impl MailboxTxn {
     /// # Errors
     /// [`StoreError`].
     pub fn by_tag(&self, tag: &Tag) -> Result<Vec<Arrived>, StoreError> {
-        self.tables.by_tag(tag)
+        self.tables.by_tag(tag, usize::MAX)
     }
 
     /// Live envelopes that arrived after `arrival`, in order, at most `max`.
@@ -379,6 +379,14 @@ impl MailboxView {
     /// [`StoreError`].
     pub fn bucket_ids(&self, bucket: Bucket) -> Result<Vec<EnvelopeId>, StoreError> {
         self.tables.bucket_ids(bucket)
+    }
+
+    /// The first `max` live envelopes with this tag, in order of arrival.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn by_tag(&self, tag: &Tag, max: usize) -> Result<Vec<Arrived>, StoreError> {
+        self.tables.by_tag(tag, max)
     }
 
     /// Those of `ids` that are live, in order of arrival, until `bytes_max` bytes of content are

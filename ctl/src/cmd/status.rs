@@ -1,6 +1,6 @@
 //! `status`: how the daemon does.
 
-use martlet_protocol::control::{LockState, Reachability, Status};
+use martlet_protocol::control::{LockState, Reachability, Role, Status};
 
 use super::Context;
 use crate::exit::Failure;
@@ -78,6 +78,16 @@ fn human(status: &Status, page: &mut Page) {
         for address in &status.external {
             field(page, "", &word(address));
         }
+    }
+    let shards = &status.shards;
+    let kept = match shards.total {
+        // One shard is no news; a daemon of an older version tells of none.
+        0 | 1 => String::new(),
+        total if total == shards.kept => format!(", keeps all {total} shards"),
+        total => format!(", keeps {} of {total} shards", shards.kept),
+    };
+    if status.role != Role::Full || !kept.is_empty() {
+        field(page, "Role", &format!("{}{kept}", status.role.name()));
     }
     let mailbox = &status.mailbox;
     // In floating point: a quota of 0 has no share, and u64 would overflow.

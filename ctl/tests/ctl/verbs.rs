@@ -117,7 +117,9 @@ fn status(lock: &str, passphrase: bool) -> Value {
     json!({"version": "0.1.0", "pid": 42, "lock": lock, "passphrase": passphrase,
         "network": "lan", "closed": false, "transports": ["tcp", "quic"], "stamping": 0,
         "peer_id": "12D3KooWx", "listen": ["/ip4/1.2.3.4/tcp/4177", "/ip6/::1/tcp/1"],
-        "peers_connected": 1, "mailbox": {"envelopes": 2, "bytes": 3 << 20, "bytes_max": 1 << 30},
+        "peers_connected": 1, "role": "full",
+        "shards": {"total": 16, "kept": 2, "list": [3, 7]},
+        "mailbox": {"envelopes": 2, "bytes": 3 << 20, "bytes_max": 1 << 30},
         "warnings": []})
 }
 
@@ -134,6 +136,7 @@ fn status_of_an_open_vault() {
          Unread     3 messages\n\
          Outbox     1 message not yet delivered\n\
          Network    lan, 1 peer connected\n\
+         Role       full, keeps 2 of 16 shards\n\
          Mailbox    2 envelopes, 3 MiB of 1 GiB (0 %)\n\
          Peer ID    12D3KooWx\n\
          Listening  /ip4/1.2.3.4/tcp/4177\n\

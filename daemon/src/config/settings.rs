@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::builder::BoolishValueParser;
+use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
     CONNECTIONS_TARGET_MAX, MAILBOX_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_MAX,
     PEER_ENVELOPES_PER_MINUTE_MIN,
 };
+use martlet_protocol::network::NetworkDescriptor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::address::{AnnounceAddress, DialAddress, ListenAddress};
@@ -129,6 +131,24 @@ pub struct Settings {
     #[arg(long, env = "MARTLET_USER", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<bool>,
+
+    /// What to do for the network: full (keep shards for it and forward gossip), edge (keep the
+    /// user's own shard, forward nothing: laptops on battery) or mailbox (keep all shards, no user)
+    /// [default: full]
+    #[arg(long, env = "MARTLET_ROLE", value_name = "ROLE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+
+    /// How many shards a full node keeps for the network, beside its user's; its peer id says which
+    /// [default: 8, or 0 if --shards names some]
+    #[arg(long, env = "MARTLET_SHARD_COUNT", value_name = "COUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard_count: Option<u16>,
+
+    /// Shards that a full node keeps for the network; separate several by commas
+    #[arg(long, env = "MARTLET_SHARDS", value_name = "SHARD", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<Vec<u16>>,
 }
 
 /// Connections aimed at, 1 to [`CONNECTIONS_TARGET_MAX`].
@@ -191,6 +211,9 @@ impl Settings {
             log_format: self.log_format.or(below.log_format),
             metrics_listen: self.metrics_listen.or(below.metrics_listen),
             user: self.user.or(below.user),
+            role: self.role.or(below.role),
+            shard_count: self.shard_count.or(below.shard_count),
+            shards: self.shards.or(below.shards),
         }
     }
 
@@ -199,6 +222,38 @@ impl Settings {
         for path in [&mut self.data_dir, &mut self.socket, &mut self.network].into_iter().flatten()
         {
             *path = directory.join(&path);
+        }
+    }
+
+    /// Whether the role goes together with the rest.
+    pub(super) fn check_role(
+        &self,
+        role: Role,
+        network: &NetworkDescriptor,
+    ) -> Result<(), ConfigError> {
+        if role == Role::Mailbox && self.user == Some(true) {
+            let text = "role = \"mailbox\" is a node without a user; leave user = true out, or choose the role full";
+            return Err(ConfigError::Conflict(text.into()));
+        }
+        let named =
+            [("shards", self.shards.is_some()), ("shard_count", self.shard_count.is_some())];
+        if let Some((key, _)) = named.iter().find(|(_, is_given)| *is_given)
+            && role != Role::Full
+        {
+            let role = role.name();
+            let text = format!(
+                "{key} is for the role full; the role {role} says itself which shards are kept"
+            );
+            return Err(ConfigError::Conflict(text));
+        }
+        let count = 1u16 << network.shard_bits;
+        match self.shards.iter().flatten().find(|shard| **shard >= count) {
+            Some(shard) => Err(ConfigError::Conflict(format!(
+                "shards: there is no shard {shard}; the network {:?} has {count} {}, counted from 0",
+                network.name,
+                if count == 1 { "shard" } else { "shards" },
+            ))),
+            None => Ok(()),
         }
     }
 

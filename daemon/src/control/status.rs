@@ -4,9 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    ErrorCode, Identity, InitRequest, InitResponse, Network, Problem, Status, UnlockRequest,
+    ErrorCode, Identity, InitRequest, InitResponse, KeptShards, Network, Problem, Status,
+    UnlockRequest,
 };
 use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
+use martlet_protocol::sync::ShardSet;
 use zeroize::Zeroizing;
 
 use super::extract::{JsonBody, NoBody};
@@ -20,11 +22,12 @@ use crate::engine::command::{GetIdentity, GetStatus, Lock};
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusal> {
-    let (status, net, listen, reach) = tokio::join!(
+    let (status, net, listen, reach, kept) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.net().report(),
         shared.net().listen_addresses(),
         shared.net().reach(),
+        shared.net().kept(),
     );
     let mut status = status?;
     let context = shared.context();
@@ -39,7 +42,18 @@ pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Stat
     }
     status.reachability = reach.state;
     status.external = reach.addresses.iter().map(ToString::to_string).collect();
+    status.role = context.role;
+    status.shards = shown(&kept, context.network.shard_bits);
     Ok(Json(status))
+}
+
+fn shown(kept: &ShardSet, shard_bits: u8) -> KeptShards {
+    let list: Vec<u16> = kept.iter(shard_bits).map(|shard| shard.0).collect();
+    KeptShards {
+        total: 1 << shard_bits,
+        kept: u16::try_from(list.len()).unwrap_or(u16::MAX),
+        list: if kept.is_all() { Vec::new() } else { list },
+    }
 }
 
 /// Creates the identity.

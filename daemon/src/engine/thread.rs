@@ -20,7 +20,7 @@ use super::stamper::Stamper;
 use super::turn::{Effects, Outlet};
 use super::{Engine, EngineConfig, EngineError, Input, StoredFor};
 use crate::metrics::Metrics;
-use crate::net::NetHandle;
+use crate::net::{Interest, Lookup, NetHandle};
 
 /// Events a follower may be behind before it reads the log instead.
 const EVENTS_BUFFERED: usize = 4096;
@@ -35,6 +35,8 @@ enum Outgoing {
     Acks(Vec<Ack>),
     Stored(StoredFor),
     FalseAcks(HashMap<PeerId, usize>),
+    Interest(Interest),
+    LookUp(Vec<Lookup>),
 }
 
 /// Opens the databases and starts the engine's thread. Must be called inside a tokio runtime.
@@ -53,7 +55,14 @@ pub fn spawn(config: EngineConfig) -> Result<(EngineHandle, Arc<Mailbox>), Engin
     tokio::spawn(carry(carried));
     tokio::spawn(tick(orders.downgrade()));
     let stamper = (stamp_bits > 0).then(|| Stamper::spawn(orders.downgrade())).transpose()?;
-    let outlet = ThreadOutlet { events: events.clone(), net: None, outgoing, stamper };
+    let outlet = ThreadOutlet {
+        events: events.clone(),
+        net: None,
+        outgoing,
+        stamper,
+        interest: None,
+        lookups: Vec::new(),
+    };
     let runtime = Handle::current();
     std::thread::Builder::new()
         .name("engine".into())
@@ -136,12 +145,29 @@ struct ThreadOutlet {
     outgoing: mpsc::Sender<Outgoing>,
     /// Where the network asks for stamps.
     stamper: Option<Stamper>,
+    /// What the network is to be told once there is one.
+    interest: Option<Interest>,
+    lookups: Vec<Lookup>,
 }
 
 impl ThreadOutlet {
     fn attach(&mut self, net: NetHandle) {
         self.send(Outgoing::Net(net.clone()));
         self.net = Some(net);
+        self.tell_wishes();
+    }
+
+    fn tell_wishes(&mut self) {
+        if self.net.is_none() {
+            return;
+        }
+        if let Some(interest) = self.interest.take() {
+            self.send(Outgoing::Interest(interest));
+        }
+        if !self.lookups.is_empty() {
+            let lookups = std::mem::take(&mut self.lookups);
+            self.send(Outgoing::LookUp(lookups));
+        }
     }
 
     fn send(&self, outgoing: Outgoing) {
@@ -167,6 +193,9 @@ impl Outlet for ThreadOutlet {
         if !effects.false_acks.is_empty() {
             self.send(Outgoing::FalseAcks(std::mem::take(&mut effects.false_acks)));
         }
+        self.interest = effects.interest.take().or_else(|| self.interest.take());
+        self.lookups.append(&mut effects.lookups);
+        self.tell_wishes();
         if !effects.acks.is_empty() {
             self.send(Outgoing::Acks(std::mem::take(&mut effects.acks)));
         }
@@ -210,10 +239,19 @@ async fn carry(mut outgoing: mpsc::Receiver<Outgoing>) {
                     net.false_acks(peer, count).await;
                 }
             }
+            (Some(Outgoing::Interest(interest)), Some(net)) => net.set_interest(interest).await,
+            (Some(Outgoing::LookUp(lookups)), Some(net)) => net.look_up(lookups).await,
             (None, Some(net)) => net.publish_acks(std::mem::take(&mut gathered)).await,
             // Before there is a network there is nobody to tell; sync brings it later.
             (
-                None | Some(Outgoing::Acks(_) | Outgoing::Stored(_) | Outgoing::FalseAcks(_)),
+                None
+                | Some(
+                    Outgoing::Acks(_)
+                    | Outgoing::Stored(_)
+                    | Outgoing::FalseAcks(_)
+                    | Outgoing::Interest(_)
+                    | Outgoing::LookUp(_),
+                ),
                 None,
             ) => gathered.clear(),
         }

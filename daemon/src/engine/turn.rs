@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::command::Command;
 use super::{Engine, StampJob, StoredFor};
 use crate::metrics::Commit;
-use crate::net::Stored;
+use crate::net::{Interest, Lookup, Stored};
 
 /// Takes effects once what they rest on is on disk.
 pub trait Outlet {
@@ -31,6 +31,10 @@ pub struct Effects {
     pub acks: Vec<Ack>,
     /// Stamps to make; each gives an input back.
     pub stamp: Vec<StampJob>,
+    /// What the user makes of the shards, where that has changed.
+    pub interest: Option<Interest>,
+    /// What is to be looked up at the keepers of other shards.
+    pub lookups: Vec<Lookup>,
     /// Events, in order.
     pub events: Vec<Event>,
     /// Answers to commands.
@@ -180,6 +184,7 @@ impl std::fmt::Debug for Effects {
             .field("publish", &self.publish.len())
             .field("acks", &self.acks.len())
             .field("stamp", &self.stamp.len())
+            .field("lookups", &self.lookups.len())
             .field("events", &self.events.len())
             .field("replies", &self.replies.len())
             .finish()

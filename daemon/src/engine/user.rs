@@ -9,6 +9,7 @@ mod contacts;
 mod conversations;
 mod events;
 mod inbox;
+mod lookup;
 mod outbox;
 mod readdress;
 mod stamping;
@@ -21,6 +22,7 @@ use martlet_protocol::crypto::session::{InboundSession, OutboundSession};
 use martlet_protocol::identity::{Bundle, DeviceKeys};
 use martlet_protocol::limits::SESSION_MESSAGES_MAX;
 use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
 use martlet_protocol::time::Day;
 use martlet_protocol::{
     Ack, AckCommit, DeviceId, EnvelopeId, ExpiryHour, IdentityId, SessionId, Shard, Tag, UnixMillis,
@@ -36,6 +38,7 @@ use martlet_store::{Mailbox, StoreError, Vault, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
+use super::EngineConfig;
 use super::turn::Turn;
 use stamping::ToStamp;
 
@@ -46,6 +49,8 @@ pub(super) struct User {
     vault: Vault,
     key: MasterKey,
     network: NetworkDescriptor,
+    /// The shards kept here, the user's included.
+    kept: ShardSet,
     pub(super) identity: IdentityId,
     pub(super) name: Option<String>,
     device: DeviceKeys,
@@ -76,6 +81,10 @@ pub(super) struct User {
     acks_at_load: Vec<Ack>,
     /// Own acks whose effect on the mailbox may not be on disk yet.
     recent_acks: RecentAcks,
+    /// When the bundles of contacts in other shards were looked up.
+    looked_up: HashMap<IdentityId, UnixMillis>,
+    /// When it was last seen whether any are to be looked up.
+    lookups_seen_at: UnixMillis,
     /// Whether the day's chores (bundle, old sessions) were done, and for which day.
     chores_day: Day,
     dirty: Dirty,
@@ -133,6 +142,7 @@ struct Pending {
     is_foreign: bool,
     /// Whether it waits for its stamp, and is neither in the mailbox nor on the network.
     lacks_stamp: bool,
+    shard: Shard,
 }
 
 /// Own acks, kept in the vault until the mailbox is committed. A crash in between would make this
@@ -186,7 +196,7 @@ impl User {
         vault: Vault,
         key: MasterKey,
         mailbox: &Mailbox,
-        network: &NetworkDescriptor,
+        config: &EngineConfig,
     ) -> Result<Option<Self>, StoreError> {
         // Only reads: no nonce will be made of this seed.
         let txn = vault.begin([0; 32])?;
@@ -199,9 +209,13 @@ impl User {
         let view = mailbox.view()?;
         let last_arrival = view.stats()?.last_arrival;
 
+        let identity = device.certificate().identity();
+        let shard_bits = config.network.shard_bits;
+        let kept = config.kept.iter(shard_bits).chain([Shard::of(&identity, shard_bits)]);
         let mut user = Self {
-            network: network.clone(),
-            identity: device.certificate().identity(),
+            network: config.network.clone(),
+            kept: ShardSet::of(kept, shard_bits),
+            identity,
             name: profile.name.clone(),
             detection: profile.detection.clone(),
             prekey_secrets: prekeys.iter().rev().map(|(_, prekey)| prekey.secret.clone()).collect(),
@@ -223,6 +237,8 @@ impl User {
             waiting: HashMap::new(),
             recent_acks: RecentAcks::load(&txn)?,
             acks_at_load: Vec::new(),
+            looked_up: HashMap::new(),
+            lookups_seen_at: UnixMillis(0),
             chores_day: Day(0),
             dirty: Dirty::default(),
             device,
@@ -366,10 +382,12 @@ impl User {
             self.readdress_outbox(turn)?;
             self.restore_outbox(turn)?;
             self.replay_recent_acks(turn)?;
+            self.tell_interest(turn);
             self.publish_bundle(turn)?;
             self.watch_bundles(turn)?;
             self.drop_old_sessions(turn)?;
         }
+        self.look_up_bundles_in_time(turn);
         Ok(())
     }
 

@@ -120,13 +120,16 @@ impl Frames {
 impl From<&Request> for Frame {
     fn from(request: &Request) -> Self {
         match request {
-            Request::Digests(_) | Request::Reconcile { .. } | Request::ShortList { .. } => {
-                Self::Reconciliation
-            }
+            Request::Digests(_)
+            | Request::Compare { .. }
+            | Request::Reconcile { .. }
+            | Request::ShortList { .. } => Self::Reconciliation,
             Request::Push { .. } => Self::Envelopes,
-            Request::Fetch(_) | Request::Offer(_) | Request::Stored(_) | Request::Time => {
-                Self::Control
-            }
+            Request::Fetch(_)
+            | Request::Offer(_)
+            | Request::Stored(_)
+            | Request::Time
+            | Request::Lookup { .. } => Self::Control,
         }
     }
 }
@@ -134,9 +137,10 @@ impl From<&Request> for Frame {
 impl From<&Response> for Frame {
     fn from(response: &Response) -> Self {
         match response {
-            Response::Differing(_) | Response::Reconcile(_) | Response::Lacking { .. } => {
-                Self::Reconciliation
-            }
+            Response::Differing(_)
+            | Response::Compared { .. }
+            | Response::Reconcile(_)
+            | Response::Lacking { .. } => Self::Reconciliation,
             Response::Envelopes { .. } => Self::Envelopes,
             Response::Wanted { .. } | Response::Done | Response::Time(_) | Response::Refused(_) => {
                 Self::Control

@@ -82,7 +82,10 @@ pub(super) fn swarm(
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
         ),
-        gossip: Metered::new(gossip::behaviour(&config.network, topics)?, rates.frames()),
+        gossip: Metered::new(
+            gossip::behaviour(&config.network, topics, &config.kept)?,
+            rates.frames(),
+        ),
         sync: sync::behaviour(&config.network, &config.metrics)?,
         mdns: discovery(config.mdns, peer_id).into(),
         open: open.into(),

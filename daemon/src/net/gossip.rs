@@ -1,6 +1,6 @@
 //! Gossipsub as Martlet uses it: topics, bounds, and message ids.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use libp2p::gossipsub::{
@@ -12,6 +12,7 @@ use martlet_protocol::limits::{
     GOSSIP_QUEUE_MAX, GOSSIP_SEEN_KEPT, IDONTWANT_BYTES_MIN,
 };
 use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Envelope, EnvelopeId, Shard, stamp};
 
 use super::NetError;
@@ -32,6 +33,7 @@ const HISTORY_ANNOUNCED: usize = 2;
 #[derive(Debug, Clone)]
 pub(super) struct Topics {
     envelopes: Vec<TopicHash>,
+    shards: HashMap<TopicHash, Shard>,
     acks: TopicHash,
 }
 
@@ -40,16 +42,22 @@ impl Topics {
     pub(super) fn new(network: &NetworkDescriptor) -> Self {
         let name = &network.name;
         // At most 2^12, see limits::SHARD_BITS_MAX.
-        let envelopes = (0..1u32 << network.shard_bits)
+        let envelopes: Vec<TopicHash> = (0..1u16 << network.shard_bits)
             .map(|shard| IdentTopic::new(format!("/martlet/{name}/envelopes/1/{shard}")).hash())
             .collect();
+        let shards = envelopes.iter().cloned().zip((0..).map(Shard)).collect();
         let acks = IdentTopic::new(format!("/martlet/{name}/acks/1")).hash();
-        Self { envelopes, acks }
+        Self { envelopes, shards, acks }
     }
 
     /// The topic of a shard; `None` for one the network doesn't have.
     pub(super) fn envelopes(&self, shard: Shard) -> Option<&TopicHash> {
         self.envelopes.get(usize::from(shard.0))
+    }
+
+    /// The shard of a topic; `None` for the acks'.
+    pub(super) fn shard(&self, topic: &TopicHash) -> Option<Shard> {
+        self.shards.get(topic).copied()
     }
 
     /// The acks' topic.
@@ -62,8 +70,14 @@ impl Topics {
     }
 }
 
-/// The behaviour, subscribed to all topics of the network.
-pub(super) fn behaviour(network: &NetworkDescriptor, topics: &Topics) -> Result<Gossip, NetError> {
+/// The behaviour, subscribed to the acks and to the shards kept here. (What is gossiped in others
+/// goes by without this node; the acks go to every node, since who wrote to a shard waits for them
+/// wherever they are.)
+pub(super) fn behaviour(
+    network: &NetworkDescriptor,
+    topics: &Topics,
+    kept: &ShardSet,
+) -> Result<Gossip, NetError> {
     let failed = |reason: String| NetError::Gossip { reason };
     let stamp_bits = network.stamp_bits;
     let acks = topics.acks.clone();
@@ -102,12 +116,19 @@ pub(super) fn behaviour(network: &NetworkDescriptor, topics: &Topics) -> Result<
     let mut gossip =
         Gossip::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter)
             .map_err(|error| failed(error.to_owned()))?;
-    for topic in topics.all() {
-        gossip
-            .subscribe(&IdentTopic::new(topic.as_str()))
-            .map_err(|error| failed(error.to_string()))?;
+    subscribe(&mut gossip, topics.acks())?;
+    for topic in kept.iter(network.shard_bits).filter_map(|shard| topics.envelopes(shard)) {
+        subscribe(&mut gossip, topic)?;
     }
     Ok(gossip)
+}
+
+/// Takes part in a topic from now on.
+pub(super) fn subscribe(gossip: &mut Gossip, topic: &TopicHash) -> Result<(), NetError> {
+    gossip
+        .subscribe(&IdentTopic::new(topic.as_str()))
+        .map(drop)
+        .map_err(|error| NetError::Gossip { reason: error.to_string() })
 }
 
 /// The id of a gossiped envelope that was found good.
@@ -159,6 +180,8 @@ mod tests {
         );
         assert_eq!(topics.envelopes(Shard(3)).unwrap().as_str(), names[3]);
         assert!(topics.envelopes(Shard(4)).is_none());
+        assert_eq!(topics.shard(topics.envelopes(Shard(3)).unwrap()), Some(Shard(3)));
+        assert_eq!(topics.shard(topics.acks()), None);
     }
 
     #[test]

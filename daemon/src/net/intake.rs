@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, TopicHash};
+use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
     ACKS_PER_BATCH_MAX, CLOCK_HOPELESS, GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCH_MAX,
     GOSSIP_BATCHES_MAX, GOSSIP_BYTES_MAX, INVALID_PER_PEER_PER_MINUTE_MAX, PEER_SHARES_MAX,
@@ -29,6 +30,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) enum Verdict {
     /// Forwarded, and on its way to the engine.
     Accept,
+    /// On its way to the engine, but not forwarded: this is an edge node.
+    Keep,
     /// Neither forwarded nor held against the peer: expired, or acks of a peer whose acks were false.
     Ignore,
     /// More than is taken: neither forwarded nor kept. An honest peer may have brought it.
@@ -51,8 +54,10 @@ impl Verdict {
     pub(super) fn acceptance(self) -> MessageAcceptance {
         match self {
             Self::Accept => MessageAcceptance::Accept,
+            Self::Keep | Self::Ignore | Self::OverShare | Self::Excess | Self::Shed => {
+                MessageAcceptance::Ignore
+            }
             Self::FarFuture | Self::Reject | Self::RejectAndCut => MessageAcceptance::Reject,
-            Self::Ignore | Self::OverShare | Self::Excess | Self::Shed => MessageAcceptance::Ignore,
         }
     }
 }
@@ -61,6 +66,8 @@ impl Verdict {
 pub(super) struct Intake {
     network: NetworkDescriptor,
     topics: Topics,
+    /// What becomes of what is good.
+    good: Verdict,
     clock: Arc<dyn Clock>,
     rates: NodeRates,
     shares: HashMap<PeerId, Share>,
@@ -99,6 +106,7 @@ impl Intake {
         network: NetworkDescriptor,
         rates: NodeRates,
         topics: Topics,
+        role: Role,
         clock: Arc<dyn Clock>,
         sink: Arc<impl NetSink>,
         metrics: Arc<Metrics>,
@@ -111,6 +119,10 @@ impl Intake {
             network,
             rates,
             topics,
+            good: match role {
+                Role::Full | Role::Mailbox => Verdict::Accept,
+                Role::Edge => Verdict::Keep,
+            },
             clock,
             shares: HashMap::new(),
             envelopes: HashMap::new(),
@@ -272,7 +284,7 @@ impl Intake {
         if batch.items.len() >= GOSSIP_BATCH_MAX {
             self.flush();
         }
-        Ok(Verdict::Accept)
+        Ok(self.good)
     }
 
     fn ack_batch(&mut self, from: PeerId, data: &[u8]) -> Result<Verdict, EnvelopeError> {
@@ -301,7 +313,7 @@ impl Intake {
         batch.items.extend(acks);
         let now = Instant::now();
         let is_doubted = self.share(from).acks_doubted_until.is_some_and(|until| until > now);
-        Ok(if is_doubted { Verdict::Ignore } else { Verdict::Accept })
+        Ok(if is_doubted { Verdict::Ignore } else { self.good })
     }
 
     /// Counts what a peer brings, good or not; the verdict if it is too much.
@@ -431,7 +443,10 @@ mod tests {
             let count = match event {
                 NetEvent::Envelopes { envelopes, .. } => envelopes.len(),
                 NetEvent::Acks { acks, .. } => acks.len(),
-                NetEvent::StoredBy { .. } | NetEvent::Reconciled { .. } => 0,
+                NetEvent::StoredBy { .. }
+                | NetEvent::Reconciled { .. }
+                | NetEvent::Outstanding { .. }
+                | NetEvent::Found { .. } => 0,
             };
             if let Ok(mut taken) = self.taken.lock() {
                 *taken += count;
@@ -451,7 +466,8 @@ mod tests {
         let sink = Arc::new(Arc::clone(&gate));
         let rates = NodeRates::new(share);
         let clock = Arc::new(|| NOW);
-        let intake = Intake::new(network.clone(), rates, topics, clock, sink, Arc::default());
+        let metrics = Arc::default();
+        let intake = Intake::new(network.clone(), rates, topics, Role::Full, clock, sink, metrics);
         (intake, gate, network)
     }
 

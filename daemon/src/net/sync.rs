@@ -6,6 +6,7 @@
 
 pub(super) mod codec;
 pub(super) mod initiator;
+pub(super) mod lookup;
 mod reconcile;
 pub(super) mod responder;
 pub(super) mod schedule;
@@ -14,13 +15,15 @@ use std::sync::Arc;
 
 use libp2p::request_response::{self, ProtocolSupport, ResponseChannel};
 use libp2p::{PeerId, StreamProtocol};
+use martlet_protocol::control::Role;
 use martlet_protocol::limits::{ENVELOPE_BYTES_MAX, SYNC_REQUEST_TIMEOUT, SYNC_STREAMS_MAX};
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::sync::{Refusal, Request, Response};
+use martlet_protocol::sync::{Refusal, Request, Response, ShardSet};
 use martlet_protocol::{Envelope, EnvelopeError, EnvelopeId, UnixMillis};
 use martlet_store::{Mailbox, MailboxView, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
+use super::shards::Kept;
 use super::{Clock, NetError, NetEvent, NetSink, Received, Stored};
 use crate::metrics::{EnvelopeMetrics, Metrics};
 use codec::SyncCodec;
@@ -75,6 +78,13 @@ pub(super) enum ToSwarm {
     StoredReported(PeerId),
     /// A peer said what the time is there.
     TimeHeard(PeerId, UnixMillis),
+    /// A peer was asked for what is looked up.
+    LookedUp {
+        /// Who.
+        peer: PeerId,
+        /// Whether it answered as no honest peer does.
+        fault: bool,
+    },
 }
 
 /// Why a request got no answer.
@@ -140,6 +150,12 @@ pub(super) enum SyncError {
         /// The envelope.
         id: EnvelopeId,
     },
+    /// The peer sent an envelope of a shard that is not kept here.
+    #[error("envelope {id} is of a shard that is not kept here")]
+    NotKept {
+        /// The envelope.
+        id: EnvelopeId,
+    },
     /// The peer answers without getting on.
     #[error("the peer holds back what it said it has")]
     NoProgress,
@@ -166,6 +182,7 @@ impl SyncError {
             | Self::TooManyRounds { .. }
             | Self::TooMany { .. }
             | Self::NotAskedFor { .. }
+            | Self::NotKept { .. }
             | Self::NoProgress
             | Self::Envelope(_) => true,
             Self::Mailbox(_)
@@ -180,6 +197,10 @@ impl SyncError {
 
 /// What every sync task works with.
 pub(super) struct Context<S> {
+    /// What this node does for the network.
+    pub(super) role: Role,
+    /// The shards it keeps.
+    pub(super) kept: Kept,
     /// The mailbox, for snapshots.
     pub(super) mailbox: Arc<Mailbox>,
     /// Where envelopes go.
@@ -227,6 +248,28 @@ impl<S: NetSink> Context<S> {
             Ok(Stored::Full) => Err(SyncError::Full),
             Ok(Stored::OverShare) => Err(SyncError::OverShare),
             Err(_) => Err(SyncError::Stopping),
+        }
+    }
+
+    /// The user's own envelopes of `shards` that are not proved received.
+    async fn outstanding(&self, shards: ShardSet) -> Vec<EnvelopeId> {
+        let (reply, answer) = oneshot::channel();
+        self.sink.deliver(NetEvent::Outstanding { shards, reply }).await;
+        // No answer: there is no user, or none who is unlocked.
+        answer.await.unwrap_or_default()
+    }
+
+    /// Checks envelopes to be kept: of shards kept here, and see [`Self::check`].
+    fn check_kept(
+        &self,
+        envelopes: Vec<Envelope>,
+        take_wanted: impl FnMut(&EnvelopeId) -> bool,
+    ) -> Result<Vec<Received>, SyncError> {
+        let received = self.check(envelopes, take_wanted)?;
+        let kept = self.kept.get();
+        match received.iter().find(|received| !kept.contains(received.header.shard)) {
+            Some(received) => Err(SyncError::NotKept { id: received.id }),
+            None => Ok(received),
         }
     }
 

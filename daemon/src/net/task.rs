@@ -18,12 +18,13 @@ use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
 use martlet_protocol::control::{Ban, Peer};
 use martlet_protocol::limits::{
-    ACK_DELAY, NET_QUEUE_MAX, PEER_CACHE_SAVE_INTERVAL, PEER_LOG_LINES_PER_MINUTE_MAX,
-    PUBLISH_BACKLOG_MAX,
+    ACK_DELAY, LOOKUP_KEEPERS_MAX, NET_QUEUE_MAX, PEER_CACHE_SAVE_INTERVAL,
+    PEER_LOG_LINES_PER_MINUTE_MAX, PUBLISH_BACKLOG_MAX,
 };
-use martlet_protocol::sync::{Request, Response};
+use martlet_protocol::sync::{Request, Response, ShardSet};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Shard};
 use martlet_store::Mailbox;
+use rand::seq::IteratorRandom;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -39,10 +40,11 @@ use super::peers::{self, Peers};
 use super::rates::{Limiter, NodeRates};
 use super::report::{FarFuture, NetReport};
 use super::scores::Scores;
+use super::shards::{Interest, Kept, Shards};
 use super::skew::Skew;
 use super::sync::responder::Responder;
 use super::sync::{self, Context, RequestError, ToSwarm, initiator};
-use super::{Clock, NetConfig, NetError, NetSink, listen, shorten, transport};
+use super::{Clock, Lookup, NetConfig, NetError, NetSink, gossip, listen, shorten, transport};
 
 use publish::Outgoing;
 use timers::turn_wait;
@@ -63,6 +65,12 @@ pub(super) enum Command {
     Stored(PeerId, Vec<EnvelopeId>),
     /// Acks of a peer's were false.
     FalseAcks(PeerId, usize),
+    /// Keep the user's shard, and stay near the contacts'.
+    SetInterest(Interest),
+    /// Look envelopes up by their tags.
+    LookUp(Vec<Lookup>),
+    /// Tell which shards are kept.
+    Kept(oneshot::Sender<ShardSet>),
     /// List peers.
     Peers(oneshot::Sender<Vec<Peer>>),
     /// Dial an address.
@@ -131,7 +139,10 @@ pub(super) fn start<S: NetSink>(
     let cache = PeerCache::from_records(files::load(directory, PEER_CACHE_FILE), clock.now());
     listen::listen(&mut swarm, &config.listen)?;
     let (to_swarm, from_sync) = mpsc::channel(NET_QUEUE_MAX);
+    let kept = Kept::new(config.kept.clone());
     let context = Arc::new(Context {
+        role: config.role,
+        kept: kept.clone(),
         mailbox,
         sink: Arc::clone(&sink),
         clock: Arc::clone(&clock),
@@ -144,7 +155,16 @@ pub(super) fn start<S: NetSink>(
         open,
         local,
         identify_protocol: behaviour::identify_protocol(&config.network.name),
-        intake: Intake::new(config.network, rates, topics.clone(), clock, sink, config.metrics),
+        shards: Shards::new(config.network.shard_bits, config.role, kept),
+        intake: Intake::new(
+            config.network,
+            rates,
+            topics.clone(),
+            config.role,
+            clock,
+            sink,
+            config.metrics,
+        ),
         responder: Arc::new(Responder::new(Arc::clone(&context))),
         outgoing: Outgoing::new(topics),
         requests: HashMap::new(),
@@ -174,6 +194,7 @@ pub(super) fn start<S: NetSink>(
     task.search(now);
     task.admit_by_policy();
     task.announce(config.open.announce);
+    task.provide_kept();
     tokio::spawn(task.run(commands, from_sync));
     Ok(())
 }
@@ -191,6 +212,7 @@ struct Task<S: NetSink> {
     peers: Peers,
     /// What reaches beyond the LAN, where the network does.
     open: Option<Open>,
+    shards: Shards,
     /// Requests sent and not answered.
     requests: HashMap<OutboundRequestId, oneshot::Sender<Result<Response, RequestError>>>,
     /// Peers that the user wants: their connections are kept.
@@ -304,6 +326,19 @@ impl<S: NetSink> Task<S> {
                 self.intake.count_false_acks(peer, count);
                 Timers::Same
             }
+            Command::SetInterest(interest) => {
+                self.set_interest(&interest);
+                Timers::Changed
+            }
+            Command::LookUp(lookups) => {
+                self.look_up(lookups);
+                Timers::Changed
+            }
+            Command::Kept(reply) => {
+                // Whoever asked may have gone.
+                reply.send(self.shards.kept()).unwrap_or_default();
+                Timers::Same
+            }
             Command::Peers(reply) => {
                 // Whoever asked may have gone.
                 reply.send(self.describe_peers()).unwrap_or_default();
@@ -360,6 +395,33 @@ impl<S: NetSink> Task<S> {
         }
     }
 
+    /// A shard kept from now on is gossiped in and synced at once.
+    fn set_interest(&mut self, interest: &Interest) {
+        let Some(shard) = self.shards.set_interest(interest) else { return };
+        let topics = &self.outgoing.topics;
+        if let Some(topic) = topics.envelopes(shard)
+            && let Err(error) = gossip::subscribe(&mut self.swarm.behaviour_mut().gossip, topic)
+        {
+            tracing::warn!(%error, "gossip of the user's shard is not taken part in");
+        }
+        self.provide(shard, true);
+        let now = Instant::now();
+        for (_, state) in self.peers.iter_mut() {
+            state.sync.turn(now);
+        }
+    }
+
+    fn look_up(&mut self, lookups: Vec<Lookup>) {
+        let now = Instant::now();
+        for Lookup { shard, tags } in lookups {
+            let keepers = self.shards.keepers(shard).sample(&mut rand::rng(), LOOKUP_KEEPERS_MAX);
+            self.shards.lookups.add(shard, tags, now);
+            for peer in keepers {
+                self.shards.lookups.ask(peer, shard, now);
+            }
+        }
+    }
+
     fn on_sync_message(&mut self, message: ToSwarm) -> Timers {
         match message {
             ToSwarm::Request { peer, request, reply } => {
@@ -380,6 +442,13 @@ impl<S: NetSink> Task<S> {
             }
             ToSwarm::Ended { peer, result } => {
                 self.on_sync_ended(peer, result);
+                Timers::Changed
+            }
+            ToSwarm::LookedUp { peer, fault } => {
+                self.shards.lookups.asked(&peer, Instant::now());
+                if fault {
+                    self.count_fault(peer);
+                }
                 Timers::Changed
             }
             ToSwarm::StoredReported(peer) => {

@@ -42,7 +42,9 @@ fn flags_win_over_environment_over_file_over_defaults() {
          peer_envelopes_per_minute = 60000\n\
          log = \"debug\"\n\
          log_format = \"text\"\n\
-         user = true\n"
+         user = true\n\
+         role = \"full\"\n\
+         shard_count = 8\n"
     );
 }
 

@@ -73,11 +73,11 @@ struct Behaviour {
     sync: request_response::Behaviour<Raw>,
 }
 
-type Answer = Box<dyn FnMut(Request) -> Vec<u8> + Send>;
+pub(crate) type Answer = Box<dyn FnMut(Request) -> Vec<u8> + Send>;
 
 /// A peer that does as it is told.
 #[derive(Clone)]
-struct Hostile {
+pub(crate) struct Hostile {
     orders: mpsc::Sender<Order>,
     /// Whether it is connected.
     connected: Arc<Mutex<bool>>,
@@ -90,7 +90,7 @@ enum Order {
 
 impl Hostile {
     /// Connects to `victim`, answering its requests by `answer`.
-    async fn connect(victim: &Node, mut answer: Answer) -> Self {
+    pub(crate) async fn connect(victim: &Node, mut answer: Answer) -> Self {
         let address: Multiaddr = victim.address().await;
         let victim_id = victim.net.peer_id();
         let mut swarm = SwarmBuilder::with_new_identity()
@@ -191,13 +191,13 @@ impl Hostile {
         answer.await.unwrap()
     }
 
-    async fn ask(&self, request: &Request) -> Response {
+    pub(crate) async fn ask(&self, request: &Request) -> Response {
         let bytes = self.ask_raw(codec::encode(request)).await.unwrap();
         codec::decode(&bytes, 4 << 20).unwrap()
     }
 }
 
-fn silent() -> Answer {
+pub(crate) fn silent() -> Answer {
     Box::new(|_| codec::encode(&Response::Refused(Refusal::Busy)))
 }
 

@@ -9,9 +9,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::control::Peer;
+use martlet_protocol::control::{Peer, Role};
 use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_DEFAULT};
 use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, Shard, UnixMillis,
 };
@@ -43,6 +44,8 @@ pub(crate) struct Seen {
     pub(crate) envelopes: HashMap<EnvelopeId, usize>,
     pub(crate) acks: Vec<Ack>,
     pub(crate) stored_by: Vec<EnvelopeId>,
+    /// What look-ups found.
+    pub(crate) found: Vec<EnvelopeId>,
     /// `up_to_arrival` and the number lacking.
     pub(crate) reconciled: Vec<(u64, usize)>,
 }
@@ -66,6 +69,10 @@ pub(crate) struct Setup {
     /// How far its clock is ahead.
     pub(crate) clock_ahead: Duration,
     pub(crate) bytes_per_source_max: u64,
+    pub(crate) role: Role,
+    pub(crate) kept: ShardSet,
+    /// What the user has outstanding.
+    pub(crate) own: Vec<EnvelopeId>,
 }
 
 impl Default for Setup {
@@ -83,6 +90,9 @@ impl Default for Setup {
             data_dir: None,
             clock_ahead: Duration::ZERO,
             bytes_per_source_max: 1 << 30,
+            role: Role::Full,
+            kept: ShardSet::ALL,
+            own: Vec::new(),
         }
     }
 }
@@ -114,6 +124,8 @@ impl Setup {
             data_dir: Some(self.data_dir.unwrap_or_else(|| dir.path().to_owned())),
             peer_envelopes_per_minute: PEER_ENVELOPES_PER_MINUTE_DEFAULT,
             open: self.open,
+            role: self.role,
+            kept: self.kept,
         };
         let ahead = u64::try_from(self.clock_ahead.as_millis()).unwrap();
         let clock = Arc::new(move || UnixMillis(now().0 + ahead));
@@ -125,6 +137,7 @@ impl Setup {
             runtime: tokio::runtime::Handle::current(),
             mailbox: Arc::clone(&mailbox),
             seen: Arc::clone(&seen),
+            own: self.own,
         };
         std::thread::spawn(move || engine.run(inbox));
         Node { net, mailbox, seen, _dir: dir }
@@ -290,7 +303,7 @@ pub(crate) fn envelopes(numbers: std::ops::Range<u32>) -> Vec<Envelope> {
 
 /// One with the largest body.
 pub(crate) fn large_envelope(number: u32) -> Envelope {
-    sized_envelope(&network("test"), number, ExpiryHour::latest(now()), BODY_BYTES_MAX)
+    sized_envelope(&network("test"), Shard(0), number, ExpiryHour::latest(now()), BODY_BYTES_MAX)
 }
 
 pub(crate) fn envelope_of(
@@ -298,17 +311,23 @@ pub(crate) fn envelope_of(
     number: u32,
     expiry: ExpiryHour,
 ) -> Envelope {
-    sized_envelope(network, number, expiry, BODY_BYTES_MIN)
+    sized_envelope(network, Shard(0), number, expiry, BODY_BYTES_MIN)
+}
+
+/// [`envelope`] in another shard.
+pub(crate) fn sharded_envelope(shard: Shard, number: u32) -> Envelope {
+    sized_envelope(&network("test"), shard, number, ExpiryHour::latest(now()), BODY_BYTES_MIN)
 }
 
 fn sized_envelope(
     network: &NetworkDescriptor,
+    shard: Shard,
     number: u32,
     expiry: ExpiryHour,
     body: usize,
 ) -> Envelope {
     let kind = Kind::Conversation;
-    let mut content = Header::encode_prefix(kind, network.tag(), Shard(0), expiry, 1).to_vec();
+    let mut content = Header::encode_prefix(kind, network.tag(), shard, expiry, 1).to_vec();
     let mut bytes = blake3::Hasher::new().update(&number.to_be_bytes()).finalize_xof();
     let mut rest = vec![0; 16 + 16 + body];
     bytes.fill(&mut rest);
@@ -319,7 +338,12 @@ fn sized_envelope(
 
 /// The ack that purges [`envelope`].
 pub(crate) fn ack(number: u32) -> Ack {
-    Ack { envelope: envelope(number).id(), slot: 0, secret: secret(number) }
+    ack_of(&envelope(number), number)
+}
+
+/// The ack that purges an envelope made of `number`.
+pub(crate) fn ack_of(envelope: &Envelope, number: u32) -> Ack {
+    Ack { envelope: envelope.id(), slot: 0, secret: secret(number) }
 }
 
 fn secret(number: u32) -> AckSecret {
@@ -357,6 +381,7 @@ struct Engine {
     runtime: tokio::runtime::Handle,
     mailbox: Arc<Mailbox>,
     seen: Arc<Mutex<Seen>>,
+    own: Vec<EnvelopeId>,
 }
 
 impl Engine {
@@ -396,6 +421,13 @@ impl Engine {
                         seen.acks.extend(acks);
                     }
                     NetEvent::StoredBy { ids, .. } => seen.stored_by.extend(ids),
+                    NetEvent::Outstanding { reply, .. } => {
+                        // The sync may have been given up.
+                        let _ = reply.send(self.own.clone());
+                    }
+                    NetEvent::Found { envelopes } => {
+                        seen.found.extend(envelopes.iter().map(|found| found.id));
+                    }
                     NetEvent::Reconciled { up_to_arrival, lacking, .. } => {
                         seen.reconciled.push((up_to_arrival, lacking.len()));
                     }

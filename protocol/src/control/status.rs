@@ -1,6 +1,7 @@
 //! The daemon's state, its identity, and the vault's lock.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -46,6 +47,12 @@ pub struct Status {
     pub external: Vec<String>,
     /// Peers connected.
     pub peers_connected: u32,
+    /// What it does for the network.
+    #[serde(default)]
+    pub role: Role,
+    /// The shards it keeps.
+    #[serde(default)]
+    pub shards: KeptShards,
     /// How full the mailbox is.
     pub mailbox: MailboxStatus,
     /// Messages not yet delivered; absent while locked.
@@ -60,6 +67,38 @@ pub struct Status {
     pub unread: Option<u64>,
     /// What the user should know: no passphrase, a full disk, a wrong clock.
     pub warnings: Vec<String>,
+}
+
+/// What a node does for the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Keeps its user's shard and some more, and forwards what is gossiped in them.
+    #[default]
+    Full,
+    /// Keeps its user's shard only, and forwards nothing.
+    Edge,
+    /// Keeps all shards, and has no user.
+    Mailbox,
+}
+
+/// `full`, `edge` and `mailbox` are the roles.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no role; there are full, edge and mailbox")]
+pub struct RoleError {
+    text: String,
+}
+
+/// The shards a node keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct KeptShards {
+    /// Shards of the network.
+    pub total: u16,
+    /// How many of them it keeps.
+    pub kept: u16,
+    /// Which; left out where it keeps all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub list: Vec<u16>,
 }
 
 /// How full the mailbox is.
@@ -135,6 +174,29 @@ pub struct UnlockRequest {
     /// The vault's passphrase; `null` where there is none.
     #[serde(default)]
     pub passphrase: Option<String>,
+}
+
+impl Role {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Edge => "edge",
+            Self::Mailbox => "mailbox",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = RoleError;
+
+    fn from_str(text: &str) -> Result<Self, RoleError> {
+        [Self::Full, Self::Edge, Self::Mailbox]
+            .into_iter()
+            .find(|role| role.name() == text)
+            .ok_or_else(|| RoleError { text: text.to_owned() })
+    }
 }
 
 impl fmt::Debug for InitRequest {

@@ -1,13 +1,13 @@
 //! What sync says, and its set fingerprint.
 
 use martlet_protocol::codec::{self, CodecError};
-use martlet_protocol::ids::{EnvelopeId, Shard};
+use martlet_protocol::ids::{EnvelopeId, Shard, Tag};
 use martlet_protocol::limits::{
-    DIGEST_HOURS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_REQUEST_BYTES_MAX,
-    SYNC_RESPONSE_BYTES_MAX,
+    DIGEST_HOURS_MAX, DIGESTS_MAX, LOOKUP_TAGS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX,
+    SYNC_REQUEST_BYTES_MAX, SYNC_RESPONSE_BYTES_MAX,
 };
 use martlet_protocol::sync::{
-    Bucket, BucketDigest, Fingerprint, Refusal, Request, Response, ShortId,
+    Bucket, BucketDigest, Fingerprint, Refusal, Request, Response, ShardSet, ShortId,
 };
 use martlet_protocol::time::ExpiryHour;
 use martlet_protocol::{Ack, AckSecret, Envelope};
@@ -47,6 +47,22 @@ fn vectors() {
             },
         ),
     ];
+    let some = ShardSet::of([Shard(5), Shard(8)], 4);
+    let new_requests = [
+        ("request_compare", Request::Compare { shards: some.clone(), digests: vec![digest] }),
+        ("request_compare_all", Request::Compare { shards: ShardSet::ALL, digests: vec![] }),
+        ("request_lookup", Request::Lookup { shard: Shard(5), tags: vec![Tag([0x22; 16])] }),
+    ];
+    let new_responses = [
+        (
+            "response_compared",
+            Response::Compared { buckets: vec![bucket], kept: some, compared: true },
+        ),
+        (
+            "response_compared_edge",
+            Response::Compared { buckets: vec![], kept: ShardSet::NONE, compared: false },
+        ),
+    ];
     let responses = [
         ("response_differing", Response::Differing(vec![bucket])),
         ("response_reconcile", Response::Reconcile(vec![0x61])),
@@ -64,21 +80,24 @@ fn vectors() {
     let mut entries = vec![("fingerprint", fingerprint.0.to_vec())];
     entries.extend(requests.iter().map(|(name, value)| (*name, codec::encode(value))));
     entries.extend(responses.iter().map(|(name, value)| (*name, codec::encode(value))));
+    entries.extend(new_requests.iter().map(|(name, value)| (*name, codec::encode(value))));
+    entries.extend(new_responses.iter().map(|(name, value)| (*name, codec::encode(value))));
     vectors::check(
         "sync.txt",
         "Sync. id is 00 01 … 1f, bucket is shard 5, hour 490923. fingerprint: of id and ff … ff:
         their sum as little-endian integers, modulo 2^256 (ff … ff is -1, so it is id - 1).
         request_*, response_*: one of each variant, in CBOR, with an ack of slot 0 by the secret
         11 … 11, an envelope of the content ab cd and nonce 1, a negentropy message of one byte
-        61, and the id shortened under the key 22 … 22.",
+         61, and the id shortened under the key 22 … 22. The sets of shards are {5, 8}, all, and
+         none; the tag is 22 … 22.",
         &entries,
     );
-    for (name, request) in requests {
+    for (name, request) in requests.into_iter().chain(new_requests) {
         let bytes = codec::encode(&request);
         assert_eq!(codec::decode::<Request>(&bytes, 4096).unwrap(), request, "{name}");
         assert_exact_length(&bytes, |bytes| codec::decode::<Request>(bytes, 4096));
     }
-    for (name, response) in responses {
+    for (name, response) in responses.into_iter().chain(new_responses) {
         let bytes = codec::encode(&response);
         assert_eq!(codec::decode::<Response>(&bytes, 4096).unwrap(), response, "{name}");
         assert_exact_length(&bytes, |bytes| codec::decode::<Response>(bytes, 4096));
@@ -102,6 +121,16 @@ fn the_largest_lists_fit_their_frames() {
     };
     let digests = Request::Digests(vec![digest; DIGEST_HOURS_MAX]);
     assert!(codec::encode(&digests).len() < SYNC_REQUEST_BYTES_MAX);
+    // The largest sets have every other shard.
+    let shards = ShardSet::of((1..4096).step_by(2).map(Shard), 12);
+    let compare = Request::Compare { shards: shards.clone(), digests: vec![digest; DIGESTS_MAX] };
+    assert!(codec::encode(&compare).len() < SYNC_REQUEST_BYTES_MAX);
+    let buckets = vec![digest.bucket; DIGESTS_MAX];
+    let compared = Response::Compared { buckets, kept: shards, compared: true };
+    assert!(codec::encode(&compared).len() < SYNC_RESPONSE_BYTES_MAX);
+    let tags = vec![Tag([0xff; 16]); LOOKUP_TAGS_MAX];
+    let lookup = Request::Lookup { shard: Shard(0xfff), tags };
+    assert!(codec::encode(&lookup).len() < SYNC_REQUEST_BYTES_MAX);
 }
 
 #[test]
@@ -113,9 +142,9 @@ fn too_long_is_refused_unread() {
 
 #[test]
 fn unknown_variants_and_fields_are_refused() {
-    // Variants are 0 to 5.
-    assert!(codec::decode::<Request>(&[0x82, 0x06, 0x80], 64).is_err());
-    assert!(codec::decode::<Response>(&[0x06], 64).is_err());
+    // Variants are 0 to 7, and 0 to 6.
+    assert!(codec::decode::<Request>(&[0x82, 0x08, 0x80], 64).is_err());
+    assert!(codec::decode::<Response>(&[0x07], 64).is_err());
     // [1, {0: [], 1: h'', 2: 0}]
     let reconcile = [0x82, 0x01, 0xa3, 0x00, 0x80, 0x01, 0x40, 0x02, 0x00];
     assert!(codec::decode::<Request>(&reconcile, 64).is_err());
@@ -134,6 +163,12 @@ fn any_digest() -> impl Strategy<Value = BucketDigest> {
     })
 }
 
+fn any_shards() -> impl Strategy<Value = ShardSet> {
+    let some = vec(0u16..4096, 0..20);
+    let some = some.prop_map(|numbers| ShardSet::of(numbers.into_iter().map(Shard), 12));
+    prop_oneof![some, Just(ShardSet::ALL)]
+}
+
 fn any_request() -> impl Strategy<Value = Request> {
     let ids = || vec(any_envelope_id(), 0..20);
     prop_oneof![
@@ -147,6 +182,10 @@ fn any_request() -> impl Strategy<Value = Request> {
         ids().prop_map(Request::Stored),
         (vec(any_bucket(), 0..20), any::<[u8; 32]>(), vec(any::<u8>(), 0..300))
             .prop_map(|(buckets, key, ids)| Request::ShortList { buckets, key, ids }),
+        (any_shards(), vec(any_digest(), 0..20))
+            .prop_map(|(shards, digests)| Request::Compare { shards, digests }),
+        (any::<u16>(), vec(any::<[u8; 16]>().prop_map(Tag), 0..20))
+            .prop_map(|(shard, tags)| Request::Lookup { shard: Shard(shard), tags }),
     ]
 }
 
@@ -169,6 +208,8 @@ fn any_response() -> impl Strategy<Value = Response> {
         refusal.prop_map(Response::Refused),
         (vec(any::<u8>(), 0..300), ids())
             .prop_map(|(there, here)| Response::Lacking { there, here }),
+        (vec(any_bucket(), 0..20), any_shards(), any::<bool>())
+            .prop_map(|(buckets, kept, compared)| Response::Compared { buckets, kept, compared }),
     ]
 }
 

@@ -152,9 +152,12 @@ impl Tables {
         }
     }
 
-    pub(super) fn by_tag(&self, tag: &Tag) -> Result<Vec<Arrived>, StoreError> {
+    pub(super) fn by_tag(&self, tag: &Tag, max: usize) -> Result<Vec<Arrived>, StoreError> {
         let mut found = Vec::new();
         for arrival in self.index.tags(Prefix::of_tag(tag), &self.changes) {
+            if found.len() >= max {
+                break;
+            }
             // Purged by this transaction, or of another snapshot, it isn't there.
             let Some(value) = self.log.get(&row::log_key(arrival))? else { continue };
             let entry = readable(LOG, Entry::decode(value.bytes()))?;

@@ -1,6 +1,6 @@
 //! The engine's part of the status.
 
-use martlet_protocol::control::{Identity, LockState, MailboxStatus, Status};
+use martlet_protocol::control::{Identity, KeptShards, LockState, MailboxStatus, Role, Status};
 
 use super::Command;
 use crate::engine::Engine;
@@ -8,7 +8,7 @@ use crate::engine::turn::{Fault, Turn};
 use crate::engine::user::User;
 
 /// The daemon's state. `transports`, `peer_id`, `listen`, `metrics_listen`, `reachability`, `external`
-/// and `peers_connected` are left for the control task to fill in.
+/// `role`, `shards` and `peers_connected` are left for the control task to fill in.
 #[derive(Debug)]
 pub struct GetStatus {}
 
@@ -48,6 +48,8 @@ impl Command for GetStatus {
             reachability: None,
             external: Vec::new(),
             peers_connected: 0,
+            role: Role::default(),
+            shards: KeptShards::default(),
             mailbox: MailboxStatus {
                 envelopes: stats.envelopes,
                 bytes: stats.bytes,

@@ -174,6 +174,7 @@ impl Contact {
     }
 }
 
-fn days_around(today: Day) -> impl Iterator<Item = Day> {
+/// The days whose bundles are looked for.
+pub(super) fn days_around(today: Day) -> impl Iterator<Item = Day> {
     (today.0.saturating_sub(DAYS_BACK)..=today.0.saturating_add(DAYS_AHEAD)).map(Day)
 }

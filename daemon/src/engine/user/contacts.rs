@@ -69,6 +69,8 @@ impl User {
             self.look_again(turn)?;
         }
         self.watch_bundle(turn, identity)?;
+        self.tell_interest(turn);
+        self.look_up_bundles(turn);
         Ok(())
     }
 
@@ -108,6 +110,8 @@ impl User {
         self.forget_bundle(turn.now.day(), identity);
         self.contacts.remove(&identity);
         self.names.remove(name);
+        self.looked_up.remove(&identity);
+        self.tell_interest(turn);
         self.emit(turn, EventBody::ContactRemoved { name: name.to_owned() })?;
         Ok(())
     }

@@ -7,13 +7,14 @@ use martlet_protocol::crypto::session::OutboundSession;
 use martlet_protocol::limits::SESSION_AGE_MAX;
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{
     Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, MessageId, Shard, stamp,
 };
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Inserted, Source};
 use martlet_store::records::{
-    Body, MESSAGES, MessageRecord, OUTBOX, OutboxRecord, State, WAITING, WaitingRecord,
+    Body, MESSAGES, MessageRecord, OUTBOX, OutboxRecord, PUBLISHED, State, WAITING, WaitingRecord,
 };
 use martlet_store::vault::Key;
 
@@ -215,10 +216,27 @@ impl User {
         Ok(())
     }
 
-    /// A neighbour has everything of ours but `lacking`.
+    /// Own envelopes of `shards` that are not proved received, the published bundle included.
+    pub(in crate::engine) fn outstanding(
+        &self,
+        turn: &mut Turn<'_>,
+        shards: &ShardSet,
+    ) -> Result<Vec<EnvelopeId>, StoreError> {
+        let pending = self.outbox.iter().filter(|(_, pending)| shards.contains(pending.shard));
+        let mut ids: Vec<EnvelopeId> = pending.map(|(id, _)| *id).collect();
+        if let Some(bundle) = turn.vault()?.get(&PUBLISHED, Key::Named(b""))?
+            && shards.contains(own_header(&bundle)?.shard)
+        {
+            ids.push(bundle.id());
+        }
+        Ok(ids)
+    }
+
+    /// A neighbour has everything of ours in `shards` but `lacking`.
     pub(in crate::engine) fn note_reconciled(
         &mut self,
         turn: &mut Turn<'_>,
+        shards: &ShardSet,
         up_to_arrival: u64,
         lacking: &[EnvelopeId],
     ) -> Result<(), StoreError> {
@@ -229,6 +247,7 @@ impl User {
             .iter()
             .filter(|(id, pending)| {
                 !pending.stored
+                    && shards.contains(pending.shard)
                     && pending.arrival.is_some_and(|arrival| arrival <= up_to_arrival)
                     && !lacking.contains(id)
             })
@@ -343,6 +362,7 @@ impl Pending {
             expiry: header.expiry,
             is_foreign: !is_addressed_in(network, &header, &record.identity),
             lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, network.stamp_bits),
+            shard: header.shard,
         })
     }
 }

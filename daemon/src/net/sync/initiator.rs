@@ -4,14 +4,16 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use libp2p::PeerId;
+use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
     ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
     SHORT_LIST_IDS_MAX, SHORT_LIST_REGULAR_IDS_MAX, SLOTS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX,
     SYNC_SESSION_IDS_MAX,
 };
-use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, ShortId};
-use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, codec};
+use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, ShardSet, ShortId};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Shard, codec};
 use martlet_store::MailboxView;
+use rand::RngExt;
 use tokio::time::Instant;
 
 use super::reconcile::{self, Difference, Reconciliation, ShortList};
@@ -87,26 +89,46 @@ struct Sync<'a, S> {
     batch_bytes: usize,
 }
 
+/// What a comparison of digests found.
+struct Comparison {
+    /// The buckets that differ.
+    differing: Vec<Bucket>,
+    /// The shards that the peer keeps.
+    theirs: ShardSet,
+    /// The shards that were compared.
+    compared: ShardSet,
+}
+
 impl<S: NetSink> Sync<'_, S> {
     async fn run(mut self) -> Result<Summary, SyncError> {
         let now = self.context.clock.now();
+        let kept = self.context.kept.get();
         let mailbox = Arc::clone(&self.context.mailbox);
-        let (view, up_to_arrival, digests) = blocking(move || {
+        let shard_bits = self.context.network.shard_bits;
+        let (view, up_to_arrival, (shards, digests), own) = blocking(move || {
             let view = mailbox.view()?;
             let up_to_arrival = view.stats()?.last_arrival;
-            let digests = live_digests(view.digests()?, ExpiryHour::containing(now));
-            Ok((view, up_to_arrival, digests))
+            let mut digests = live_digests(view.digests()?, ExpiryHour::containing(now));
+            // What is here of other shards is the user's own, on its way to their keepers.
+            let mut own = Vec::new();
+            for digest in digests.extract_if(.., |digest| !kept.contains(digest.bucket.shard)) {
+                own.push((digest.bucket.shard, view.bucket_ids(digest.bucket)?));
+            }
+            let start = rand::rng().random_range(0..digests.len().max(1));
+            Ok((view, up_to_arrival, window(&kept, digests, start, shard_bits), own))
         })
         .await?;
-        let is_cut = digests.len() > DIGESTS_MAX;
-        let differing = self.compare(digests).await?;
-        let Difference { have, need } = self.difference(view, differing).await?;
-        if !(is_cut || self.summary.is_partial) {
+        let Comparison { differing, theirs, compared } = self.compare(shards, digests).await?;
+        let Difference { mut have, need } = self.difference(view, differing).await?;
+        if !(self.summary.is_partial || compared.is_empty()) {
             let lacking = have.clone();
-            let event = NetEvent::Reconciled { peer: self.peer, up_to_arrival, lacking };
+            let shards = Box::new(compared.clone());
+            let event = NetEvent::Reconciled { peer: self.peer, shards, up_to_arrival, lacking };
             self.context.sink.deliver(event).await;
         }
-        self.summary.is_partial |= is_cut;
+        self.choose_offers(&mut have, &compared, &self.context.kept.get().and(&theirs)).await;
+        let own = own.into_iter().filter(|(shard, _)| theirs.contains(*shard));
+        have.extend(own.flat_map(|(_, ids)| ids).take(SYNC_SESSION_IDS_MAX));
         let (unknown, acks) = self.lacking(need).await?;
         let room = match self.fetch(unknown).await {
             Ok(()) => Ok(()),
@@ -119,19 +141,51 @@ impl<S: NetSink> Sync<'_, S> {
         room.map(|()| self.summary)
     }
 
-    /// The buckets in which the two differ.
-    async fn compare(&mut self, mut digests: Vec<BucketDigest>) -> Result<Vec<Bucket>, SyncError> {
-        digests.truncate(DIGESTS_MAX);
-        let Response::Differing(buckets) = self.compared(Request::Digests(digests)).await? else {
-            return Err(SyncError::Unexpected { asked: "Digests" });
+    /// The buckets of `shards` in which the two differ, of those that both keep.
+    async fn compare(
+        &mut self,
+        shards: ShardSet,
+        digests: Vec<BucketDigest>,
+    ) -> Result<Comparison, SyncError> {
+        let request = if shards.is_all() {
+            Request::Digests(digests)
+        } else {
+            Request::Compare { shards: shards.clone(), digests }
         };
-        at_most("buckets", buckets.len(), DIGESTS_MAX)?;
+        let (mut differing, theirs, is_compared) = match self.compared(request).await? {
+            Response::Differing(buckets) => (buckets, ShardSet::ALL, true),
+            Response::Compared { buckets, kept, compared } => (buckets, kept, compared),
+            _ => return Err(SyncError::Unexpected { asked: "Digests" }),
+        };
+        at_most("buckets", differing.len(), DIGESTS_MAX)?;
+        let compared = if is_compared { shards.and(&theirs) } else { ShardSet::NONE };
         let now = self.context.clock.now();
-        let mut buckets: Vec<Bucket> =
-            buckets.into_iter().filter(|bucket| !bucket.hour.is_past(now)).collect();
-        buckets.sort_unstable();
-        buckets.dedup();
-        Ok(buckets)
+        differing.retain(|bucket| compared.contains(bucket.shard) && !bucket.hour.is_past(now));
+        differing.sort_unstable();
+        differing.dedup();
+        Ok(Comparison { differing, theirs, compared })
+    }
+
+    /// Of what the peer lacks (`have`), an edge node offers its user's own only: it relays nothing.
+    /// To a peer that does not compare (an edge node) the user's own of the shards that `both`
+    /// keep are offered unseen.
+    async fn choose_offers(
+        &self,
+        have: &mut Vec<EnvelopeId>,
+        compared: &ShardSet,
+        both: &ShardSet,
+    ) {
+        match self.context.role {
+            Role::Edge if !have.is_empty() => {
+                let own = self.context.outstanding(compared.clone()).await;
+                let own: HashSet<EnvelopeId> = own.into_iter().collect();
+                have.retain(|id| own.contains(id));
+            }
+            Role::Full | Role::Edge | Role::Mailbox => {}
+        }
+        if compared.is_empty() && !both.is_empty() {
+            *have = self.context.outstanding(both.clone()).await;
+        }
     }
 
     /// What differs in `buckets`: by a short list where they hold few, else by reconciliation.
@@ -265,7 +319,7 @@ impl<S: NetSink> Sync<'_, S> {
             if envelopes.is_empty() && gone.is_empty() {
                 return Err(SyncError::NoProgress);
             }
-            let received = self.context.check(envelopes, |id| open.remove(id))?;
+            let received = self.context.check_kept(envelopes, |id| open.remove(id))?;
             for id in &gone {
                 open.remove(id);
             }
@@ -306,6 +360,14 @@ impl<S: NetSink> Sync<'_, S> {
             }
             if !acks.is_empty() {
                 self.context.sink.deliver(NetEvent::Acks { from: self.peer, acks }).await;
+            }
+            // What it does not want, it has, or has had.
+            let wanted: HashSet<&EnvelopeId> = ids.iter().collect();
+            let held: Vec<EnvelopeId> =
+                offered.iter().filter(|id| !wanted.contains(id)).copied().collect();
+            if !held.is_empty() {
+                let event = NetEvent::StoredBy { from: self.peer, ids: held };
+                self.context.sink.deliver(event).await;
             }
             match self.push_all(ids).await {
                 // There is no room there; others may have some.
@@ -356,6 +418,31 @@ impl<S: NetSink> Sync<'_, S> {
     }
 }
 
+/// As many whole shards as one list of digests can have, from that of the digest at `start` on and
+/// round again: all of `kept`, except on a node that keeps over a hundred of a large network.
+fn window(
+    kept: &ShardSet,
+    mut digests: Vec<BucketDigest>,
+    start: usize,
+    shard_bits: u8,
+) -> (ShardSet, Vec<BucketDigest>) {
+    if digests.len() <= DIGESTS_MAX {
+        return (kept.clone(), digests);
+    }
+    let first = digests[start].bucket.shard;
+    let start = digests.partition_point(|digest| digest.bucket.shard < first);
+    digests.rotate_left(start);
+    let next = digests[DIGESTS_MAX].bucket.shard;
+    // A shard has far fewer digests than a list: the one cut through is not the first.
+    let whole = digests.iter().position(|digest| digest.bucket.shard == next).unwrap_or(0);
+    digests.truncate(whole);
+    digests.sort_unstable_by_key(|digest| digest.bucket);
+    let is_between = |shard: &Shard| {
+        if first < next { (first..next).contains(shard) } else { *shard >= first || *shard < next }
+    };
+    (ShardSet::of(kept.iter(shard_bits).filter(is_between), shard_bits), digests)
+}
+
 /// Digests of buckets whose hour has not come: the others wait to be swept, here or there.
 pub(super) fn live_digests(mut digests: Vec<BucketDigest>, now: ExpiryHour) -> Vec<BucketDigest> {
     digests.retain(|digest| digest.bucket.hour > now);
@@ -364,4 +451,50 @@ pub(super) fn live_digests(mut digests: Vec<BucketDigest>, now: ExpiryHour) -> V
 
 fn at_most(what: &'static str, found: usize, max: usize) -> Result<(), SyncError> {
     if found > max { Err(SyncError::TooMany { what, found, max }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use martlet_protocol::limits::DIGEST_HOURS_MAX;
+    use martlet_protocol::sync::Fingerprint;
+
+    use super::*;
+
+    fn digests(shards: impl Iterator<Item = u16>) -> Vec<BucketDigest> {
+        let hours = 0..u32::try_from(DIGEST_HOURS_MAX).unwrap_or(0);
+        shards
+            .flat_map(|shard| hours.clone().map(move |hour| (Shard(shard), ExpiryHour(hour))))
+            .map(|(shard, hour)| BucketDigest {
+                bucket: Bucket { shard, hour },
+                count: 1,
+                fingerprint: Fingerprint::default(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_fits_one_list_is_compared_whole() {
+        let kept = ShardSet::of((0..100).map(Shard), 12);
+        let all = digests(0..100);
+        assert_eq!(window(&kept, all.clone(), 77, 12), (kept, all));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_compared_in_whole_shards_from_anywhere_on() {
+        // Odd shards are kept and have envelopes, except for those that are 1 modulo 10: they are
+        // empty here, but perhaps not there.
+        let kept = ShardSet::of((1..4096).step_by(2).map(Shard), 12);
+        let all = digests((1..4096).step_by(2).filter(|shard| shard % 10 != 1));
+        for start in [0, 1, 12_345, all.len() / 2, all.len() - 1] {
+            let (shards, part) = window(&kept, all.clone(), start, 12);
+            assert!(part.len() <= DIGESTS_MAX && part.len() > DIGESTS_MAX - DIGEST_HOURS_MAX);
+            assert!(part.is_sorted_by(|a, b| a.bucket < b.bucket));
+            let of_shards: Vec<BucketDigest> =
+                all.iter().filter(|d| shards.contains(d.bucket.shard)).copied().collect();
+            assert_eq!(part, of_shards, "all there is of these shards");
+            assert!(shards.contains(all[start].bucket.shard));
+            assert!(shards.iter(12).all(|shard| kept.contains(shard)));
+            assert!(shards.iter(12).any(|shard| shard.0 % 10 == 1), "empty ones too");
+        }
+    }
 }

@@ -5,14 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libp2p::PeerId;
 use libp2p::request_response::ResponseChannel;
+use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
-    ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
-    SHORT_LIST_IDS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_SESSION_IDLE_MAX,
-    SYNC_SESSION_IDS_MAX, SYNC_SESSIONS_MAX, SYNC_SESSIONS_PER_PEER_MAX,
-    SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX, SYNC_SESSIONS_STARTING_MAX,
+    ACKS_PER_BATCH_MAX, DIGESTS_MAX, LOOKUP_PER_TAG_MAX, LOOKUP_TAGS_MAX,
+    RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX, SHARD_BITS_MAX, SHORT_LIST_IDS_MAX,
+    SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_SESSION_IDLE_MAX, SYNC_SESSION_IDS_MAX,
+    SYNC_SESSIONS_MAX, SYNC_SESSIONS_PER_PEER_MAX, SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX,
+    SYNC_SESSIONS_STARTING_MAX,
 };
-use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, ShortId};
-use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour};
+use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, ShardSet, ShortId};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag};
+use martlet_store::MailboxView;
+use martlet_store::mailbox::Arrived;
 use negentropy::NegentropyStorageVector;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -98,7 +102,9 @@ impl<S: NetSink> Responder<S> {
 
     async fn answer(&self, peer: PeerId, request: Request) -> Result<Response, Unserved> {
         match request {
-            Request::Digests(digests) => self.digests(peer, digests).await,
+            Request::Digests(digests) => self.digests(peer, &ShardSet::ALL, digests).await,
+            Request::Compare { shards, digests } => self.digests(peer, &shards, digests).await,
+            Request::Lookup { shard, tags } => self.look_up(shard, tags).await,
             Request::Reconcile { buckets, message } => self.reconcile(peer, buckets, message).await,
             Request::ShortList { buckets, key, ids } => {
                 self.short_list(&peer, buckets, key, ids).await
@@ -111,26 +117,45 @@ impl<S: NetSink> Responder<S> {
         }
     }
 
-    async fn digests(&self, peer: PeerId, theirs: Vec<BucketDigest>) -> Result<Response, Unserved> {
+    async fn digests(
+        &self,
+        peer: PeerId,
+        shards: &ShardSet,
+        mut theirs: Vec<BucketDigest>,
+    ) -> Result<Response, Unserved> {
         at_most(theirs.len(), DIGESTS_MAX)?;
-        if !theirs.is_sorted_by(|a, b| a.bucket < b.bucket) {
+        if !theirs.is_sorted_by(|a, b| a.bucket < b.bucket)
+            || !theirs.iter().all(|digest| shards.contains(digest.bucket.shard))
+        {
             return Err(Unserved::Fault(Refusal::Invalid));
         }
+        let kept = self.context.kept.get();
+        if self.context.role == Role::Edge {
+            return Ok(Response::Compared { buckets: Vec::new(), kept, compared: false });
+        }
+        let is_whole = theirs.len() < DIGESTS_MAX;
+        let both = kept.and(shards);
+        theirs.retain(|digest| both.contains(digest.bucket.shard));
         // A new sync begins: what is kept of the last one is stale.
         self.lock().forget(&peer);
         let now = ExpiryHour::containing(self.context.clock.now());
-        let (ours, up_to_arrival) = self
+        let (mut ours, up_to_arrival) = self
             .context
             .read(move |view| Ok((live_digests(view.digests()?, now), view.stats()?.last_arrival)))
             .await?;
-        let is_whole = theirs.len() < DIGESTS_MAX;
+        ours.retain(|digest| both.contains(digest.bucket.shard));
         let mut differing = differing(&ours, &theirs, is_whole);
         differing.truncate(DIGESTS_MAX);
-        if differing.is_empty() && is_whole {
-            let event = NetEvent::Reconciled { peer, up_to_arrival, lacking: Vec::new() };
+        if differing.is_empty() && is_whole && !both.is_empty() {
+            let shards = Box::new(both);
+            let event = NetEvent::Reconciled { peer, shards, up_to_arrival, lacking: Vec::new() };
             self.context.sink.deliver(event).await;
         }
-        Ok(Response::Differing(differing))
+        Ok(if kept.is_all() {
+            Response::Differing(differing)
+        } else {
+            Response::Compared { buckets: differing, kept, compared: true }
+        })
     }
 
     async fn reconcile(
@@ -139,11 +164,8 @@ impl<S: NetSink> Responder<S> {
         buckets: Vec<Bucket>,
         message: Vec<u8>,
     ) -> Result<Response, Unserved> {
-        at_most(buckets.len(), DIGESTS_MAX)?;
         at_most(message.len(), usize::try_from(RECONCILE_FRAME_BYTES_MAX).unwrap_or(usize::MAX))?;
-        if buckets.is_empty() || !buckets.is_sorted_by(|a, b| a < b) {
-            return Err(Unserved::Fault(Refusal::Invalid));
-        }
+        self.check_buckets(&buckets)?;
         let known = self.lock().resume(peer, &buckets)?;
         let items = match known {
             Some(items) => items,
@@ -169,6 +191,20 @@ impl<S: NetSink> Responder<S> {
         Ok(Response::Reconcile(answer))
     }
 
+    /// Buckets to be compared: ascending, and of shards kept here.
+    fn check_buckets(&self, buckets: &[Bucket]) -> Result<(), Unserved> {
+        at_most(buckets.len(), DIGESTS_MAX)?;
+        let kept = self.context.kept.get();
+        if buckets.is_empty()
+            || !buckets.is_sorted_by(|a, b| a < b)
+            || self.context.role == Role::Edge
+            || !buckets.iter().all(|bucket| kept.contains(bucket.shard))
+        {
+            return Err(Unserved::Fault(Refusal::Invalid));
+        }
+        Ok(())
+    }
+
     async fn short_list(
         &self,
         peer: &PeerId,
@@ -176,12 +212,9 @@ impl<S: NetSink> Responder<S> {
         key: [u8; 32],
         ids: Vec<u8>,
     ) -> Result<Response, Unserved> {
-        at_most(buckets.len(), DIGESTS_MAX)?;
         at_most(ids.len(), SHORT_LIST_IDS_MAX * ShortId::BYTES)?;
         let theirs = ShortId::list(&ids).ok_or(Unserved::Fault(Refusal::Invalid))?;
-        if buckets.is_empty() || !buckets.is_sorted_by(|a, b| a < b) {
-            return Err(Unserved::Fault(Refusal::Invalid));
-        }
+        self.check_buckets(&buckets)?;
         let mailbox = Arc::clone(&self.context.mailbox);
         let compared = blocking(move || {
             // So many are still hashed in a few milliseconds.
@@ -202,11 +235,53 @@ impl<S: NetSink> Responder<S> {
     async fn fetch(&self, peer: PeerId, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
         at_most(ids.len(), SYNC_IDS_MAX)?;
         self.lock().end_reconciling(&peer);
-        let (envelopes, gone) =
+        if self.context.role == Role::Edge {
+            return Ok(Response::Envelopes { envelopes: Vec::new(), gone: ids });
+        }
+        let (mut envelopes, mut gone) =
             self.context.read(move |view| view.fetch(&ids, SYNC_BATCH_BYTES_MAX)).await?;
+        let kept = self.context.kept.get();
+        if !kept.is_all() {
+            // What is here of other shards is the user's own: it is offered, not fetched.
+            let foreign = envelopes.extract_if(.., |envelope| !is_of(&kept, envelope));
+            gone.extend(foreign.map(|envelope| envelope.id()));
+        }
         let sent = &self.context.metrics.envelopes.sent_by_sync;
         sent.inc_by(u64::try_from(envelopes.len()).unwrap_or(u64::MAX));
         Ok(Response::Envelopes { envelopes, gone })
+    }
+
+    /// Answers with the oldest envelopes of each tag: what others publish under a tag that they have
+    /// seen is newer. Each tag has an equal share of the answer.
+    async fn look_up(&self, shard: Shard, tags: Vec<Tag>) -> Result<Response, Unserved> {
+        at_most(tags.len(), LOOKUP_TAGS_MAX)?;
+        if tags.is_empty() {
+            return Err(Unserved::Fault(Refusal::Invalid));
+        }
+        let envelopes = if self.context.kept.get().contains(shard) {
+            let share = SYNC_BATCH_BYTES_MAX / tags.len();
+            let read = move |view: &MailboxView| {
+                let mut found = Vec::new();
+                for tag in &tags {
+                    let mut room = share;
+                    for Arrived { envelope, .. } in view.by_tag(tag, LOOKUP_PER_TAG_MAX)? {
+                        let bytes = envelope.content.len();
+                        if bytes > room {
+                            break;
+                        }
+                        if is_of(&ShardSet::of([shard], SHARD_BITS_MAX), &envelope) {
+                            room -= bytes;
+                            found.push(envelope);
+                        }
+                    }
+                }
+                Ok(found)
+            };
+            self.context.read(read).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Response::Envelopes { envelopes, gone: Vec::new() })
     }
 
     async fn offer(&self, peer: PeerId, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
@@ -227,7 +302,7 @@ impl<S: NetSink> Responder<S> {
         at_most(acks.len(), ACKS_PER_BATCH_MAX)?;
         let received = {
             let mut wanted = self.lock().wanted.remove(&peer).unwrap_or_default();
-            let received = self.context.check(envelopes, |id| wanted.remove(id))?;
+            let received = self.context.check_kept(envelopes, |id| wanted.remove(id))?;
             if !wanted.is_empty() {
                 self.lock().wanted.insert(peer, wanted);
             }
@@ -352,6 +427,10 @@ impl From<SyncError> for Unserved {
     fn from(error: SyncError) -> Self {
         Self::Failed(error)
     }
+}
+
+fn is_of(shards: &ShardSet, envelope: &Envelope) -> bool {
+    Header::parse(&envelope.content).is_ok_and(|header| shards.contains(header.shard))
 }
 
 fn at_most(found: usize, max: usize) -> Result<(), Unserved> {

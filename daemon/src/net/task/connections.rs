@@ -193,7 +193,8 @@ impl<S: NetSink> Task<S> {
     }
 
     fn let_go(&mut self, now: Instant) {
-        let candidates = self.peers.candidates(|peer| self.pinned.contains(peer));
+        let candidates =
+            self.peers.candidates(|peer| self.pinned.contains(peer) || self.shards.needs(peer));
         for peer in surplus(&candidates, self.peers.policy(), now) {
             tracing::debug!(peer = %shorten::peer(&peer), "let go: there are connections enough");
             self.dialer.postpone(peer, LET_GO_FOR);

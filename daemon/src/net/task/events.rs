@@ -146,7 +146,7 @@ impl<S: NetSink> Task<S> {
                     self.count_excess(propagation_source);
                 }
                 match verdict {
-                    Verdict::Accept => {
+                    Verdict::Accept | Verdict::Keep => {
                         self.far_future.taken += 1;
                         if is_envelope {
                             self.count_useful(propagation_source, 1);
@@ -183,9 +183,15 @@ impl<S: NetSink> Task<S> {
                     }
                 }
             }
-            gossipsub::Event::Subscribed { .. } => {
-                self.outgoing.retry_unsent();
-                Timers::Same
+            gossipsub::Event::Subscribed { peer_id, topic } => {
+                self.outgoing.retry_unsent(&topic);
+                self.on_subscribed(peer_id, &topic)
+            }
+            gossipsub::Event::Unsubscribed { peer_id, topic } => {
+                if let Some(shard) = self.outgoing.topics.shard(&topic) {
+                    self.shards.unsubscribed(&peer_id, shard);
+                }
+                Timers::Changed
             }
             gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
                 tracing::debug!(
@@ -206,7 +212,20 @@ impl<S: NetSink> Task<S> {
                 }
                 Timers::Same
             }
-            gossipsub::Event::Unsubscribed { .. } => Timers::Same,
+        }
+    }
+
+    /// A peer that takes gossip of a shard keeps it.
+    fn on_subscribed(&mut self, peer: PeerId, topic: &gossipsub::TopicHash) -> Timers {
+        let Some(shard) = self.outgoing.topics.shard(topic) else { return Timers::Same };
+        if !self.peers.is_connected(&peer) {
+            return Timers::Same;
+        }
+        self.shards.subscribed(peer, shard);
+        if self.shards.lookups.ask(peer, shard, Instant::now()) {
+            Timers::Changed
+        } else {
+            Timers::Same
         }
     }
 
@@ -276,7 +295,8 @@ impl<S: NetSink> Task<S> {
             return Timers::Changed;
         }
         state.serving += 1;
-        if matches!(request, Request::Digests(_)) {
+        let compares = matches!(request, Request::Digests(_) | Request::Compare { .. });
+        if compares && !self.shards.always_begins() {
             state.sync.served();
             self.context.metrics.sync.served.inc();
         }
@@ -387,6 +407,7 @@ impl<S: NetSink> Task<S> {
             }
             self.responder.forget(&peer);
             self.dialer.lost(peer, lasted);
+            self.shards.disconnected(&peer);
             self.admit_by_policy();
         } else {
             let begins = self.local < peer;

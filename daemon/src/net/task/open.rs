@@ -43,6 +43,16 @@ impl<S: NetSink> Task<S> {
         Reach { state: Some(state), addresses }
     }
 
+    /// Tells the network of the shards kept from the start.
+    pub(super) fn provide_kept(&mut self) {
+        if self.open.is_some() {
+            let shards: Vec<Shard> = self.shards.kept_shards().collect();
+            for shard in shards {
+                self.provide(shard, true);
+            }
+        }
+    }
+
     /// Whether this node keeps a shard; the network is told soon.
     pub(super) fn provide(&mut self, shard: Shard, keeps: bool) -> Timers {
         let Some((open, swarm)) = self.open() else { return Timers::Same };
@@ -217,7 +227,8 @@ impl<S: NetSink> Task<S> {
     pub(super) fn open_due(&mut self) {
         let Some(state) = self.reachability() else { return };
         let peers = &self.peers;
-        let wanted = peers.wanted();
+        let wanted = self.wanted();
+        let lacking = self.shards.lacking();
         let Some(open) = &mut self.open else { return };
         for (peer, addresses) in open.found.take_expired() {
             for address in addresses {
@@ -241,7 +252,7 @@ impl<S: NetSink> Task<S> {
         for (connection, peer, endpoint) in open.connections.take_no_tests() {
             self.count_connection(peer, connection, &endpoint);
         }
-        self.look_up(wanted > 0);
+        self.look_around(wanted > 0, lacking);
         self.ask_relays(state);
     }
 
@@ -249,11 +260,12 @@ impl<S: NetSink> Task<S> {
     pub(super) fn next_open_due(&self) -> Option<Instant> {
         let state = self.reachability()?;
         let is_connected = |peer: &PeerId| self.peers.is_connected(peer);
-        self.open.as_ref()?.next_due(self.peers.wanted(), is_connected, state)
+        self.open.as_ref()?.next_due(self.wanted(), is_connected, state)
     }
 
     /// Tells the network what is kept here, if it doesn't know, and looks for peers.
-    fn look_up(&mut self, wants_more: bool) {
+    /// Of the providers of a shard whose keepers are `lacking` rather than of one kept here.
+    fn look_around(&mut self, wants_more: bool, lacking: Option<Shard>) {
         let Some((open, swarm)) = self.open() else { return };
         if !open.lookups.take_due(wants_more) {
             return;
@@ -272,7 +284,9 @@ impl<S: NetSink> Task<S> {
         }
         if wants_more
             && open.shards.has_room()
-            && let Some(key) = open.shards.any_kept_key()
+            && let Some(key) = lacking
+                .and_then(|shard| open.shards.key(shard))
+                .or_else(|| open.shards.any_kept_key())
         {
             let query = kademlia.get_providers(key);
             open.shards.began(query, None);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use libp2p::gossipsub::PublishError;
+use libp2p::gossipsub::{PublishError, TopicHash};
 use martlet_protocol::envelope::Header;
 use martlet_protocol::limits::{ACKS_PER_BATCH_MAX, UNSENT_MAX};
 use martlet_protocol::{Ack, Envelope, codec};
@@ -25,8 +25,8 @@ const FULL_PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Outgoing {
     pub(super) topics: Topics,
     waiting: VecDeque<Envelope>,
-    /// The newest that found no peer.
-    unsent: VecDeque<Envelope>,
+    /// The newest that found no peer, and where they go.
+    unsent: VecDeque<(TopicHash, Envelope)>,
     /// Until when publishing rests.
     rests_until: Option<Instant>,
     /// Since when every connection's queue is full.
@@ -70,10 +70,14 @@ impl Outgoing {
         self.rests_until.filter(|_| !self.waiting.is_empty())
     }
 
-    /// Someone came who takes gossip: what found no one is tried again, before the rest.
-    pub(super) fn retry_unsent(&mut self) {
-        while let Some(envelope) = self.unsent.pop_back() {
-            self.waiting.push_front(envelope);
+    /// Someone came who takes gossip of `topic`: what found no one is tried again, before the rest.
+    pub(super) fn retry_unsent(&mut self, topic: &TopicHash) {
+        for (of, envelope) in std::mem::take(&mut self.unsent).into_iter().rev() {
+            if of == *topic {
+                self.waiting.push_front(envelope);
+            } else {
+                self.unsent.push_front((of, envelope));
+            }
         }
     }
 
@@ -90,8 +94,8 @@ impl Outgoing {
     }
 
     /// Keeps an envelope for the next peer; returns how many older ones had to make room.
-    fn keep_unsent(&mut self, envelope: Envelope) -> usize {
-        self.unsent.push_back(envelope);
+    fn keep_unsent(&mut self, topic: TopicHash, envelope: Envelope) -> usize {
+        self.unsent.push_back((topic, envelope));
         let too_many = self.unsent.len().saturating_sub(UNSENT_MAX);
         self.unsent.drain(..too_many).count()
     }
@@ -112,14 +116,14 @@ impl<S: NetSink> Task<S> {
                 continue;
             };
             let bytes = envelope.encode();
-            match self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
+            match self.swarm.behaviour_mut().gossip.publish(topic.clone(), bytes) {
                 Ok(_) => {
                     self.context.metrics.envelopes.published.inc();
                     self.outgoing.full_since = None;
                 }
                 Err(error) => {
                     if self.on_publish_error(&error) {
-                        let given_up = self.outgoing.keep_unsent(envelope);
+                        let given_up = self.outgoing.keep_unsent(topic, envelope);
                         self.count_given_up(given_up);
                     }
                     if self.outgoing.rests_until.is_some() {

@@ -12,7 +12,7 @@ use rand::seq::IteratorRandom;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::sync::{ToSwarm, initiator};
+use super::super::sync::{ToSwarm, initiator, lookup};
 use super::super::{NetSink, shorten};
 use super::Task;
 
@@ -47,13 +47,28 @@ impl<S: NetSink> Task<S> {
         }
         self.report_stored(now);
         self.start_syncs(now);
+        for (peer, wanted) in self.shards.lookups.take_due(now) {
+            tokio::spawn(lookup::run(Arc::clone(&self.context), peer, wanted));
+        }
+    }
+
+    /// How many connections more are to be opened. Half as many again as are aimed at while no
+    /// keeper of a shard that the user writes to is connected: one of them may be one.
+    pub(super) fn wanted(&self) -> usize {
+        let for_shards = if self.shards.is_lacking() {
+            (self.peers.policy().target * 3 / 2).saturating_sub(self.peers.count())
+        } else {
+            0
+        };
+        self.peers.wanted().max(for_shards)
     }
 
     fn dial_due(&mut self) {
+        let wanted = self.wanted();
         let (peers, blocked) = (&self.peers, &self.swarm.behaviour().blocked);
         let is_settled =
             |peer: &PeerId| peers.is_connected(peer) || blocked.blocked_peers().contains(peer);
-        let dials = self.dialer.take_due(peers.wanted(), is_settled);
+        let dials = self.dialer.take_due(wanted, is_settled);
         for options in dials {
             let connection = options.connection_id();
             match self.swarm.dial(options) {
@@ -124,7 +139,8 @@ impl<S: NetSink> Task<S> {
             Some(self.next_turn),
             Some(self.next_review),
             self.dialer
-                .next_due(peers.wanted(), |peer| peers.is_connected(peer) || self.is_blocked(peer)),
+                .next_due(self.wanted(), |peer| peers.is_connected(peer) || self.is_blocked(peer)),
+            self.shards.lookups.next_due(),
             self.peers.next_dead(),
             self.next_open_due(),
             self.outgoing.resumes_at(),
