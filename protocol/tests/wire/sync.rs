@@ -111,13 +111,13 @@ fn too_long_is_refused_unread() {
 
 #[test]
 fn unknown_variants_and_fields_are_refused() {
-    // Variants are 0 to 5.
-    assert!(codec::decode::<Request>(&[0x82, 0x06, 0x80], 64).is_err());
-    assert!(codec::decode::<Response>(&[0x06], 64).is_err());
+    // Variants are 0 to 6.
+    assert!(codec::decode::<Request>(&[0x82, 0x07, 0x80], 64).is_err());
+    assert!(codec::decode::<Response>(&[0x07], 64).is_err());
     // [1, {0: [], 1: h'', 2: 0}]
     let reconcile = [0x82, 0x01, 0xa3, 0x00, 0x80, 0x01, 0x40, 0x02, 0x00];
     assert!(codec::decode::<Request>(&reconcile, 64).is_err());
-    // [5, 4]: refused for a reason not known here.
+    // [5, 5]: refused for a reason not known here.
     assert!(codec::decode::<Response>(&[0x82, 0x05, 0x05], 64).is_err());
 }
 

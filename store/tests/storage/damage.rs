@@ -87,8 +87,9 @@ fn a_damaged_mailbox_is_refused_untouched_or_whole() {
 /// taken as it is; what a crash left is read whole.
 #[test]
 fn a_large_mailbox_is_checked_whole_only_after_a_crash() {
-    /// Some of the log: more than the unused end of a page.
-    const ENVELOPES: std::ops::Range<usize> = 40 << 20..(40 << 20) + (128 << 10);
+    /// Inside of an envelope's content. (In debug builds redb follows the structure at every
+    /// opening, but computes no checksums.)
+    const ENVELOPES: std::ops::Range<usize> = (40 << 20) + 8192..(40 << 20) + 12_288;
     let dir = scratch();
     let path = dir.path().join("mailbox.redb");
     let mailbox = Mailbox::open(&path, OPTIONS).unwrap();
