@@ -308,19 +308,6 @@ async fn only_what_was_wanted_is_taken_and_only_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_short_list_ends_a_sync() {
-    for there in [vec![1; 5], vec![1; 12]] {
-        survives(move |request| {
-            codec::encode(&match request {
-                Request::Digests(_) => Response::Differing(vec![bucket()]),
-                _ => Response::Lacking { there: there.clone(), here: Vec::new() },
-            })
-        })
-        .await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_endless_reconciliation_is_ended_by_the_responder() {
     let victim = Setup { holds: envelopes(0..100), ..Setup::default() }.start();
     let hostile = Hostile::connect(&victim, silent()).await;
