@@ -9,7 +9,7 @@ use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, gossipsub, noise, tcp, yamux};
 use martlet_protocol::limits::{
     DIGESTS_MAX, INVALID_PER_PEER_PER_MINUTE_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
-    SYNC_IDS_MAX, SYNC_REQUEST_BYTES_MAX,
+    SHORT_LIST_IDS_MAX, SYNC_IDS_MAX, SYNC_REQUEST_BYTES_MAX,
 };
 use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint, Refusal, Request, Response};
 use martlet_protocol::{Envelope, EnvelopeId, ExpiryHour, Shard, codec};
@@ -254,6 +254,7 @@ async fn bad_requests_are_refused_and_change_nothing() {
         fingerprint: Fingerprint::default(),
     };
     let frame = usize::try_from(RECONCILE_FRAME_BYTES_MAX).unwrap();
+    let short_list = |ids| Request::ShortList { buckets: vec![bucket()], key: [0; 32], ids };
     let reconcile = |message| Request::Reconcile { buckets: vec![bucket()], message };
     let push = |envelopes| Request::Push { envelopes, acks: Vec::new() };
     let cases = [
@@ -264,6 +265,8 @@ async fn bad_requests_are_refused_and_change_nothing() {
         (Request::Offer(ids.clone()), Refusal::TooLarge),
         (Request::Stored(ids), Refusal::TooLarge),
         (Request::Reconcile { buckets: Vec::new(), message: vec![0x61] }, Refusal::Invalid),
+        (short_list(vec![1; 12]), Refusal::Invalid),
+        (short_list(vec![0; 6 * SHORT_LIST_IDS_MAX + 6]), Refusal::TooLarge),
         (reconcile(Vec::new()), Refusal::Invalid),
         (reconcile(vec![0xff; 100]), Refusal::Invalid),
         (reconcile(vec![0x61; frame + 1]), Refusal::TooLarge),
@@ -356,10 +359,24 @@ async fn a_garbage_reconciliation_ends_a_sync() {
     survives(|request| {
         codec::encode(&match request {
             Request::Digests(_) => Response::Differing(vec![bucket()]),
+            Request::ShortList { .. } => Response::Refused(Refusal::TooLarge),
             _ => Response::Reconcile(vec![0x61, 0xff, 0xff, 0xff]),
         })
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_short_list_ends_a_sync() {
+    for there in [vec![1; 5], vec![1; 12]] {
+        survives(move |request| {
+            codec::encode(&match request {
+                Request::Digests(_) => Response::Differing(vec![bucket()]),
+                _ => Response::Lacking { there: there.clone(), here: Vec::new() },
+            })
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -369,6 +386,7 @@ async fn an_endless_reconciliation_is_ended_by_the_initiator() {
     survives(move |request| {
         codec::encode(&match request {
             Request::Digests(_) => Response::Differing(vec![bucket()]),
+            Request::ShortList { .. } => Response::Refused(Refusal::TooLarge),
             Request::Reconcile { .. } => {
                 *counted.lock().unwrap() += 1;
                 // Everything up to the end of time has this fingerprint: never ours.
@@ -389,6 +407,7 @@ async fn envelopes_that_were_not_asked_for_are_not_taken() {
         ids.sort_unstable();
         codec::encode(&match request {
             Request::Digests(_) => Response::Differing(vec![bucket()]),
+            Request::ShortList { .. } => Response::Refused(Refusal::TooLarge),
             Request::Reconcile { .. } => {
                 // A list of two ids up to the end of time.
                 let mut message = vec![0x61, 0, 0, 2, 2];
@@ -410,6 +429,7 @@ async fn envelopes_held_back_end_a_sync() {
     survives(|request| {
         codec::encode(&match request {
             Request::Digests(_) => Response::Differing(vec![bucket()]),
+            Request::ShortList { .. } => Response::Refused(Refusal::TooLarge),
             Request::Reconcile { .. } => {
                 let mut message = vec![0x61, 0, 0, 2, 1];
                 message.extend(envelope(901).id().0);

@@ -148,8 +148,8 @@ fn unknown_variants_and_fields_are_refused() {
     // [1, {0: [], 1: h'', 2: 0}]
     let reconcile = [0x82, 0x01, 0xa3, 0x00, 0x80, 0x01, 0x40, 0x02, 0x00];
     assert!(codec::decode::<Request>(&reconcile, 64).is_err());
-    // [5, 4]: refused for a reason not known here.
-    assert!(codec::decode::<Response>(&[0x82, 0x05, 0x04], 64).is_err());
+    // [5, 5]: refused for a reason not known here.
+    assert!(codec::decode::<Response>(&[0x82, 0x05, 0x05], 64).is_err());
 }
 
 fn any_bucket() -> impl Strategy<Value = Bucket> {

@@ -87,6 +87,9 @@ fn a_damaged_mailbox_is_refused_untouched_or_whole() {
 /// taken as it is; what a crash left is read whole.
 #[test]
 fn a_large_mailbox_is_checked_whole_only_after_a_crash() {
+    /// Inside of an envelope's content. (In debug builds redb follows the structure at every
+    /// opening, but computes no checksums.)
+    const ENVELOPES: std::ops::Range<usize> = (40 << 20) + 8192..(40 << 20) + 12_288;
     let dir = scratch();
     let path = dir.path().join("mailbox.redb");
     let mailbox = Mailbox::open(&path, OPTIONS).unwrap();
@@ -105,14 +108,14 @@ fn a_large_mailbox_is_checked_whole_only_after_a_crash() {
     assert!(crashed.len() > 64 << 20);
 
     let mut damaged = crashed.clone();
-    damaged[40 << 20] ^= 1;
+    damaged[ENVELOPES].iter_mut().for_each(|byte| *byte ^= 1);
     fs::write(&path, &damaged).unwrap();
     assert!(matches!(Mailbox::open(&path, OPTIONS), Err(StoreError::Damaged { .. })));
     assert!(fs::read(&path).unwrap() == damaged);
     fs::write(&path, &crashed).unwrap();
     assert_eq!(Mailbox::open(&path, OPTIONS).unwrap().view().unwrap().stats().unwrap(), expected);
 
-    closed[40 << 20] ^= 1;
+    closed[ENVELOPES].iter_mut().for_each(|byte| *byte ^= 1);
     fs::write(&path, &closed).unwrap();
     let mailbox = Mailbox::open(&path, OPTIONS).unwrap();
     assert_eq!(mailbox.view().unwrap().stats().unwrap(), expected);
