@@ -185,5 +185,5 @@ async fn against(
             fate
         })
         .await?;
-    Ok(Figures::new(attack, duration, &quiet, &traffic, watch.peak(), fate?))
+    Ok(Figures::new(attack, duration, share, &quiet, &traffic, watch.peak(), fate?))
 }

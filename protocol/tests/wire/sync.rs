@@ -142,9 +142,9 @@ fn too_long_is_refused_unread() {
 
 #[test]
 fn unknown_variants_and_fields_are_refused() {
-    // Variants are 0 to 7, and 0 to 6.
-    assert!(codec::decode::<Request>(&[0x82, 0x08, 0x80], 64).is_err());
-    assert!(codec::decode::<Response>(&[0x07], 64).is_err());
+    // Variants are 0 to 9, and 0 to 8.
+    assert!(codec::decode::<Request>(&[0x82, 0x0a, 0x80], 64).is_err());
+    assert!(codec::decode::<Response>(&[0x09], 64).is_err());
     // [1, {0: [], 1: h'', 2: 0}]
     let reconcile = [0x82, 0x01, 0xa3, 0x00, 0x80, 0x01, 0x40, 0x02, 0x00];
     assert!(codec::decode::<Request>(&reconcile, 64).is_err());
