@@ -37,6 +37,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
          listen = [\"/ip4/0.0.0.0/tcp/4177\", \"/ip4/0.0.0.0/udp/4177/quic-v1\", \"/ip6/::/tcp/4177\", \"/ip6/::/udp/4177/quic-v1\"]\n\
          static_peers = [\"/ip4/10.0.0.1/tcp/1\", \"/ip4/10.0.0.2/tcp/2\"]\n\
          mdns = false\n\
+         connections_target = 24\n\
          mailbox_bytes_max = 1073741824\n\
          mailbox_peer_bytes_max = 536870912\n\
          peer_envelopes_per_minute = 60000\n\
