@@ -133,13 +133,7 @@ async fn who_keeps_a_shard_is_found() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].peer, keeper.net.peer_id());
     let addresses = &found[0].addresses;
-    assert!(
-        addresses
-            .iter()
-            .all(|address| keeper_address.to_string().starts_with(&address.to_string())
-                || *address == keeper_address),
-        "{addresses:?}"
-    );
+    assert!(addresses.contains(&keeper_address), "{addresses:?}");
     assert!(asking.net.find_providers(Shard(1)).await.is_empty(), "no one keeps it");
     assert!(asking.net.find_providers(Shard(4)).await.is_empty(), "there is no such shard");
 }
@@ -199,6 +193,7 @@ async fn two_that_only_a_relay_reaches_talk_through_it() {
     other.net.dial(addresses[0].clone()).await;
     other.until_connected(&one).await;
     assert_eq!(transport_to(&other, &one).await, Some(Transport::Relay));
+    one.until_connected(&other).await;
     assert_eq!(transport_to(&one, &other).await, Some(Transport::Relay));
     one.send(&[envelope(1)]).await;
     other.send(&[envelope(2)]).await;

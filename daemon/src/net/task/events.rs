@@ -322,11 +322,8 @@ impl<S: NetSink> Task<S> {
 
     /// Peers of other networks are found by mDNS too, and may be dialled by mistake.
     fn on_identify(&mut self, event: identify::Event) {
-        let (identify::Event::Received { peer_id, info, .. }
-        | identify::Event::Pushed { peer_id, info, .. }) = event
-        else {
-            return;
-        };
+        // (`Pushed` is about what was told here; what a peer pushes is received.)
+        let identify::Event::Received { peer_id, info, .. } = event else { return };
         if info.protocol_version == self.identify_protocol {
             self.remember_inbound(peer_id, &info);
             if let Some(state) = self.peers.get_mut(&peer_id) {
