@@ -89,6 +89,7 @@ async fn run(nodes: &mut [Node], rng: &mut StdRng) -> TestResult {
     }
 
     let (mut flows, mut kills, mut last_words) = (Vec::new(), 0, Vec::new());
+    let mut restarted = Instant::now();
     while !running.is_empty() {
         let mut others: Vec<usize> = (recipient + 1..nodes.len()).collect();
         others.shuffle(rng);
@@ -115,6 +116,7 @@ async fn run(nodes: &mut [Node], rng: &mut StdRng) -> TestResult {
         for victim in &victims {
             nodes[*victim].ready().await?;
         }
+        restarted = Instant::now();
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..1000))).await;
         while let Some(done) = running.try_join_next() {
             flows.push(done??);
@@ -122,7 +124,6 @@ async fn run(nodes: &mut [Node], rng: &mut StdRng) -> TestResult {
     }
     let flowed = began.elapsed();
 
-    let settling = Instant::now();
     for (from, to, flow) in &flows {
         flow.check(&nodes[*from], &nodes[*to], SETTLED_MAX).await?;
     }
@@ -136,7 +137,7 @@ async fn run(nodes: &mut [Node], rng: &mut StdRng) -> TestResult {
          restart, and the {LAST_WORDS} of a node that never came back",
         flowed.as_secs_f64(),
         each * flows.len(),
-        settling.elapsed().as_secs_f64(),
+        restarted.elapsed().as_secs_f64(),
     ));
     Ok(())
 }
