@@ -99,11 +99,8 @@ async fn say(from: &Node, to: &Node, text: &str, state: Delivery) -> Result<Stri
 }
 
 fn mailbox(node: &Node) -> Result<Mailbox, martlet_store::StoreError> {
-    let options = MailboxOptions {
-        bytes_max: 1 << 30,
-        bytes_per_source_max: 1 << 30,
-        cache_bytes: 1 << 20,
-    };
+    let options =
+        MailboxOptions { bytes_max: 1 << 30, bytes_per_source_max: 1 << 30, cache_bytes: 1 << 20 };
     Mailbox::open(&node.data_dir().join("mailbox.redb"), options)
 }
 
