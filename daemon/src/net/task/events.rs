@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use libp2p::core::ConnectedPoint;
 use libp2p::gossipsub;
+use libp2p::multiaddr::Protocol;
 use libp2p::request_response::{self, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{PeerId, identify, mdns, ping};
+use libp2p::{Multiaddr, PeerId, identify, mdns, ping};
 use martlet_protocol::limits::{PEER_REFUSED_FOR, SYNC_REQUESTS_PER_PEER_MAX};
 use martlet_protocol::sync::{Refusal, Request, Response};
 use tokio::time::Instant;
@@ -451,11 +452,40 @@ fn innermost(error: &DialError) -> String {
     while let Some(inner) = source.source() {
         source = inner;
     }
-    match source.to_string() {
-        // What Noise says of a prologue that differs: the kind of the error is lost on the way.
-        text if text == "decrypt error" => {
-            "the handshake failed: the other node has another network key, or only one of the two has one".into()
+    let text = source.to_string();
+    // What Noise says of a prologue that differs: the kind of the error is lost on the way.
+    if text == "decrypt error" {
+        return "the handshake failed: the other node has another network key, or only one of the two has one".into();
+    }
+    match error {
+        DialError::Transport(attempts) => {
+            attempts.last().map_or_else(String::new, |(address, _)| without_name(&text, address))
         }
-        text => text,
+        _ => text,
+    }
+}
+
+/// A reason without the host's name, which a resolver's errors repeat: it is part of the address.
+fn without_name(reason: &str, address: &Multiaddr) -> String {
+    let name = address.iter().find_map(|part| match part {
+        Protocol::Dns(name)
+        | Protocol::Dns4(name)
+        | Protocol::Dns6(name)
+        | Protocol::Dnsaddr(name) => Some(name.into_owned()),
+        _ => None,
+    });
+    name.map_or_else(|| reason.to_owned(), |name| reason.replace(&name, "…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A look-up that failed was logged with the whole name.
+    #[test]
+    fn the_names_of_hosts_are_not_in_the_log() {
+        let address = Multiaddr::empty().with(Protocol::Dnsaddr("host.example".into()));
+        let reason = "no records found for Query { name: Name(\"_dnsaddr.host.example.\") }";
+        assert!(!without_name(reason, &address).contains("example"));
     }
 }
