@@ -38,6 +38,10 @@ fn flags_win_over_environment_over_file_over_defaults() {
          static_peers = [\"/ip4/10.0.0.1/tcp/1\", \"/ip4/10.0.0.2/tcp/2\"]\n\
          mdns = false\n\
          connections_target = 24\n\
+         announce = []\n\
+         relay_server = false\n\
+         autonat_server = false\n\
+         upnp = false\n\
          mailbox_bytes_max = 1073741824\n\
          mailbox_peer_bytes_max = 536870912\n\
          peer_envelopes_per_minute = 60000\n\

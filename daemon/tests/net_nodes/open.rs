@@ -12,6 +12,7 @@ use martlet_protocol::Shard;
 use martlet_protocol::control::{Reachability, Transport};
 use martlet_protocol::limits::CONNECTIONS_TARGET;
 use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
 use martletd::net::OpenOptions;
 
 use crate::support::{Node, Setup, envelope, network, until_within};
@@ -46,7 +47,10 @@ fn member(bootstrap: &Multiaddr) -> Setup {
 fn public_node(open: OpenOptions, network: NetworkDescriptor) -> (Node, Multiaddr) {
     let address = tcp_address(free_port());
     let open = OpenOptions { announce: vec![address.clone()], ..open };
-    let node = Setup { listen: vec![address.clone()], network, open, ..Setup::default() }.start();
+    // Of several shards none, but for what a test has it keep.
+    let kept = if network.shard_bits == 0 { ShardSet::ALL } else { ShardSet::NONE };
+    let listen = vec![address.clone()];
+    let node = Setup { listen, network, open, kept, ..Setup::default() }.start();
     let id = node.net.peer_id();
     (node, address.with(Protocol::P2p(id)))
 }
@@ -123,7 +127,8 @@ async fn who_keeps_a_shard_is_found() {
         |bootstrap: &[&Multiaddr]| NetworkDescriptor { shard_bits: 2, ..open_network(bootstrap) };
     let (bootstrap, address) = public_node(OpenOptions::default(), sharded(&[]));
     let (keeper, keeper_address) = public_node(OpenOptions::default(), sharded(&[&address]));
-    let asking = Setup { network: sharded(&[&address]), ..Setup::default() }.start();
+    let kept = ShardSet::NONE;
+    let asking = Setup { network: sharded(&[&address]), kept, ..Setup::default() }.start();
     keeper.until_connected(&bootstrap).await;
     asking.until_connected(&bootstrap).await;
     keeper.net.provide(Shard(3), true).await;

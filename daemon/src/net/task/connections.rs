@@ -193,8 +193,12 @@ impl<S: NetSink> Task<S> {
     }
 
     fn let_go(&mut self, now: Instant) {
-        let candidates =
-            self.peers.candidates(|peer| self.pinned.contains(peer) || self.shards.needs(peer));
+        let relays = self.open.as_ref().map(|open| &open.relays);
+        let candidates = self.peers.candidates(|peer| {
+            self.pinned.contains(peer)
+                || self.shards.needs(peer)
+                || relays.is_some_and(|relays| relays.is_used(peer))
+        });
         for peer in surplus(&candidates, self.peers.policy(), now) {
             tracing::debug!(peer = %shorten::peer(&peer), "let go: there are connections enough");
             self.dialer.postpone(peer, LET_GO_FOR);
