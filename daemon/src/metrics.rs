@@ -1,5 +1,5 @@
 //! What the daemon counts about itself, for Prometheus: `GET /v1/metrics` on the control socket
-//! and, where it is configured, a loopback TCP port ([`server`]).
+//! and, where it is configured, a loopback TCP port (`metrics/server.rs`).
 //!
 //! One [`Metrics`] is shared by engine and network. To count is one atomic addition; histograms,
 //! which take a lock, are only fed once per batch, commit or sync. What is a state and not a count

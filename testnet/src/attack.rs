@@ -3,7 +3,7 @@
 //!
 //! Each attack has a network of its own on loopback: Alice and Bob, connected only by way of a
 //! mailbox node, which the attacker connects to as anybody can. First they talk in quiet, then under
-//! attack. What must hold is in [`report::Figures::broken`].
+//! attack. What must hold is in `attack/report.rs`.
 
 mod arena;
 mod deeds;

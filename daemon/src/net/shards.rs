@@ -1,7 +1,7 @@
 //! Which shards this node keeps, and who of its peers keeps which.
 //!
 //! A peer's subscriptions to the shards' topics tell what it keeps. A `full` node's shards follow
-//! from its peer id ([`derived`]), so that every shard has keepers, whoever uses the network.
+//! from its peer id (`derived`), so that every shard has keepers, whoever uses the network.
 
 mod lookups;
 
