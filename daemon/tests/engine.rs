@@ -17,7 +17,7 @@ use martlet_protocol::limits::{
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, UnixMillis, stamp};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Kind, UnixMillis, stamp};
 use martlet_store::vault::keyfile::KeyFile;
 use martletd::engine::command::{
     AcceptRequest, AddContact, Command, CreateUser, DropRequest, GetHistory, GetStatus,
@@ -331,6 +331,31 @@ fn a_message_is_queued_then_sent_then_delivered() -> Result {
 
 /// Who brought an envelope that was known already was told so only with the next commit, which on a
 /// quiet node was never: nothing had changed. And a clock set back put the commit off for as long.
+/// A message was told to be sent as soon as another node had it, though nobody had its session's key
+/// yet: had the sender then died, what was "sent" could never have been read.
+#[test]
+fn a_message_is_sent_only_once_its_sessions_key_is_held_elsewhere_too() -> Result {
+    let mut world = World::pair(11, 3)?;
+    world.settle()?;
+    world.nodes[0].released = Released::default();
+    world.send(0, "bob", "hello")?;
+    let (keys, messages): (Vec<_>, Vec<_>) =
+        world.nodes[0].released.publish.iter().partition(|envelope| {
+            Header::parse(&envelope.content).is_ok_and(|h| h.kind == Kind::ToDevice)
+        });
+    let ids =
+        |envelopes: Vec<&Envelope>| envelopes.into_iter().map(Envelope::id).collect::<Vec<_>>();
+    let (keys, messages) = (ids(keys), ids(messages));
+    assert_eq!((keys.len(), messages.len()), (1, 1));
+    let from = world.nodes[2].peer;
+    for (ids, state) in [(messages, Delivery::Queued), (keys, Delivery::Sent)] {
+        world.run(0, vec![Input::Net(NetEvent::StoredBy { from, ids })]);
+        let shown = world.texts(0, "bob", Direction::Out)?;
+        assert_eq!(shown, with_state(&["hello"], state));
+    }
+    Ok(())
+}
+
 #[test]
 fn a_neighbour_is_told_what_is_stored_whatever_the_clock() -> Result {
     let mut world = World::pair(8, 3)?;

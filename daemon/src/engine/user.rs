@@ -135,6 +135,8 @@ struct Pending {
     acked: u8,
     /// Whether another node has it on disk.
     stored: bool,
+    /// Whether its message was told to be sent: its session's key is on another node's disk too.
+    is_sent: bool,
     /// Its arrival number in the mailbox; `None` if it isn't there.
     arrival: Option<u64>,
     expiry: ExpiryHour,

@@ -204,14 +204,38 @@ impl User {
         turn: &mut Turn<'_>,
         ids: &[EnvelopeId],
     ) -> Result<(), StoreError> {
+        let mut touched = HashSet::new();
         for id in ids {
             let Some(pending) = self.outbox.get_mut(id) else { continue };
-            if std::mem::replace(&mut pending.stored, true) {
-                continue;
+            if !std::mem::replace(&mut pending.stored, true) {
+                touched.insert(pending.identity);
             }
-            if let (identity, Some(position)) = (pending.identity, pending.position) {
-                self.advance(turn, identity, position, State::Sent)?;
+        }
+        if touched.is_empty() {
+            return Ok(());
+        }
+        // Whoever has a message but not its session's key can't read it: without the key nothing is
+        // sent.
+        for pending in self.outbox.values() {
+            if pending.position.is_none() && !pending.stored {
+                touched.remove(&pending.identity);
             }
+        }
+        let mut sent = Vec::new();
+        for pending in self.outbox.values_mut() {
+            if let Some(position) = pending.position
+                && pending.stored
+                && !pending.is_sent
+                && touched.contains(&pending.identity)
+            {
+                pending.is_sent = true;
+                sent.push((pending.identity, position));
+            }
+        }
+        // The order of a hash map is no order of events.
+        sent.sort_unstable();
+        for (identity, position) in sent {
+            self.advance(turn, identity, position, State::Sent)?;
         }
         Ok(())
     }
@@ -358,6 +382,7 @@ impl Pending {
             commits,
             acked: 0,
             stored: false,
+            is_sent: false,
             arrival: None,
             expiry: header.expiry,
             is_foreign: !is_addressed_in(network, &header, &record.identity),
