@@ -11,3 +11,5 @@ pub mod cli;
 pub mod cluster;
 pub mod demo;
 pub mod peer;
+pub mod plan;
+pub mod report;

@@ -1,0 +1,227 @@
+//! What a scenario comes to: every node, link, message and event, with its time.
+//!
+//! A scenario file says "ten users, each writes six messages an hour"; its plan lists the messages. All chance is in
+//! the making of the plan, which is given a seed, so that the three runners do the same: `sim` under a virtual clock,
+//! `local` with processes on loopback, `netns` with processes in network namespaces.
+
+use std::time::Duration;
+
+use martlet_protocol::control::Role;
+
+/// A node, by its place in [`Plan::nodes`].
+pub type NodeIndex = usize;
+
+/// A network and all that happens to it. Times are from the start of the run, when all nodes that are there from the
+/// start have been started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The scenario's name: letters, digits and dashes.
+    pub name: String,
+    /// What it shows, in a sentence or two.
+    pub description: String,
+    /// What chance it was made with.
+    pub seed: u64,
+    /// How long it runs.
+    pub duration: Duration,
+    /// The network's descriptor, as far as it matters here.
+    pub network: NetworkPlan,
+    /// How the daemons are set.
+    pub settings: Settings,
+    /// The nodes.
+    pub nodes: Vec<NodePlan>,
+    /// Who is connected to whom; each pair once, `a < b`.
+    pub links: Vec<LinkPlan>,
+    /// Who becomes whose contact, in order of time.
+    pub contacts: Vec<ContactPlan>,
+    /// What is written, in order of time.
+    pub messages: Vec<MessagePlan>,
+    /// What happens, in order of time.
+    pub events: Vec<TimedEvent>,
+    /// What must be true at the end.
+    pub expectations: Vec<Expectation>,
+}
+
+/// The network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NetworkPlan {
+    /// 0 to 12: the network has `2^shard_bits` shards.
+    pub shard_bits: u8,
+    /// Zero bits asked of a stamp, 0 to 32.
+    pub stamp_bits: u8,
+}
+
+/// How the daemons are set, where it is not as they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Connections a node tries to have.
+    pub connections_target: Option<usize>,
+    /// Bytes of envelopes a mailbox holds.
+    pub mailbox_bytes_max: Option<u64>,
+    /// Envelopes a peer may bring in a minute.
+    pub peer_envelopes_per_minute: Option<u32>,
+    /// How much rarer than usual nodes do what they do unasked: gossip's heartbeat, pings, rounds of sync. 1 is as
+    /// usual. Simulations of days use more, since it is what they spend their time on; the other runners have only 1.
+    pub quiet_factor: u32,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodePlan {
+    /// Its name, unique: letters, digits and dashes.
+    pub name: String,
+    /// The cluster or LAN it is in, where the topology has such: for drawings.
+    pub cluster: Option<usize>,
+    /// What it does for the network.
+    pub role: Role,
+    /// Whether it has a user, who has an identity from the first start.
+    pub user: bool,
+    /// How far its clock is ahead, milliseconds; negative: behind.
+    pub clock_offset_ms: i64,
+    /// The shards it keeps; `None`: as many as by default.
+    pub shards: Option<Vec<u16>>,
+    /// Whether it is there from the start. If not it joins by [`Event::Start`].
+    pub starts: bool,
+}
+
+/// A link between two nodes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinkPlan {
+    /// One end, which dials.
+    pub a: NodeIndex,
+    /// The other.
+    pub b: NodeIndex,
+    /// How it is.
+    pub shape: LinkShape,
+}
+
+/// How a link is, in both directions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinkShape {
+    /// One-way delay.
+    pub latency: Duration,
+    /// What chance adds to it, at most.
+    pub jitter: Duration,
+    /// `None`: without bound.
+    pub bandwidth_bytes_per_s: Option<u64>,
+    /// The part of all packets (of 1,400 bytes) that is lost, 0 to 1.
+    pub loss: f64,
+    /// What a loss does to a reliable stream.
+    pub loss_as: LossAs,
+}
+
+/// What a lost packet does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossAs {
+    /// It is sent again: what comes after it waits for a round trip, at least 200 ms (RFC 6298, with Linux's minimum).
+    Delay,
+    /// The connection breaks.
+    Reset,
+}
+
+/// Two users become contacts of each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContactPlan {
+    /// When.
+    pub at: Duration,
+    /// One.
+    pub a: NodeIndex,
+    /// The other.
+    pub b: NodeIndex,
+}
+
+/// A message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessagePlan {
+    /// When it is written.
+    pub at: Duration,
+    /// Who writes it.
+    pub from: NodeIndex,
+    /// To whom.
+    pub to: NodeIndex,
+    /// Bytes of its text, at least 16: they begin with a number that tells it from all others.
+    pub bytes: usize,
+}
+
+/// Something that happens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimedEvent {
+    /// When.
+    pub at: Duration,
+    /// What.
+    pub event: Event,
+}
+
+/// What can happen. Churn is a list of crashes and starts by the time it stands here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// An orderly stop: what a user does who shuts a computer down.
+    Stop(Vec<NodeIndex>),
+    /// SIGKILL, or the plug pulled.
+    Crash(Vec<NodeIndex>),
+    /// A start, the first one or another, with what was on disk.
+    Start(Vec<NodeIndex>),
+    /// A stop for ever, and the disk is erased.
+    Leave(Vec<NodeIndex>),
+    /// Nodes of different groups don't reach each other any more; every node is in one of them.
+    Partition(Vec<Vec<NodeIndex>>),
+    /// All nodes that are linked reach each other again.
+    Heal,
+    /// A hostile node connects to `at` and gossips valid envelopes that are for nobody.
+    Flood {
+        /// The victim.
+        at: NodeIndex,
+        /// How fast.
+        envelopes_per_s: u32,
+        /// How large each is.
+        bytes: usize,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A clock is set forward by so many milliseconds; negative: back.
+    ClockJump {
+        /// Whose.
+        nodes: Vec<NodeIndex>,
+        /// How far.
+        by_ms: i64,
+    },
+    /// From now on each write to these nodes' disks fails.
+    DiskFull(Vec<NodeIndex>),
+    /// There is room again.
+    DiskFree(Vec<NodeIndex>),
+}
+
+/// What must be true at the end. Times are of the nodes' network, not of the machine that simulates it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Expectation {
+    /// At least this part of all messages written was delivered, 0 to 1.
+    DeliveryMin(f64),
+    /// Half of all messages took at most so long.
+    LatencyP50Max(Duration),
+    /// 99 % of all messages took at most so long.
+    LatencyP99Max(Duration),
+    /// No node received more bytes.
+    BytesPerNodeMax(u64),
+    /// All nodes together received at most so many bytes for each byte of text delivered.
+    AmplificationMax(f64),
+    /// After the last heal (or the last start, if nothing was healed) all messages written before were delivered within
+    /// so long.
+    ConvergenceMax(Duration),
+    /// No node ever held an envelope longer than six days by its own receive time, and at the end none holds one.
+    NothingOlderThan(Duration),
+    /// No message was shown twice.
+    NoDuplicates,
+    /// Each conversation came in the order of its writing.
+    InOrder,
+}
+
+impl Default for LinkShape {
+    fn default() -> Self {
+        Self {
+            latency: Duration::from_millis(1),
+            jitter: Duration::ZERO,
+            bandwidth_bytes_per_s: None,
+            loss: 0.0,
+            loss_as: LossAs::Delay,
+        }
+    }
+}
