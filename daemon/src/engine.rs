@@ -16,6 +16,7 @@ mod orphans;
 mod relay;
 mod stamper;
 mod stamping;
+mod storage;
 mod thread;
 mod turn;
 mod user;
@@ -23,10 +24,10 @@ mod user;
 pub use command::Command;
 pub use handle::EngineHandle;
 pub use stamping::{StampJob, StampResult};
-pub use thread::spawn;
+pub use storage::{MemoryDisk, Storage, key_file_path};
+pub use thread::{spawn, spawn_task};
 pub use turn::{Effects, Fault, Outlet};
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,16 +50,14 @@ use stamping::Stamps;
 use turn::{Call, Job, Turn};
 use user::User;
 
-/// Memory redb may use for the vault's pages, bytes: a few thousand pages, what is in use.
-const VAULT_CACHE_BYTES: usize = 8 << 20;
-/// The same for the mailbox.
+/// Memory redb may use for the mailbox's pages, bytes: a few thousand pages, what is in use.
 const MAILBOX_CACHE_BYTES: usize = 8 << 20;
 
 /// How to run the engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Holds `mailbox.redb`, `vault.redb` and `vault.key`.
-    pub data_dir: PathBuf,
+    /// Where the databases are.
+    pub storage: Storage,
     /// The network to be part of.
     pub network: NetworkDescriptor,
     /// Bytes of envelopes held at most.
@@ -69,7 +68,12 @@ pub struct EngineConfig {
     pub mailbox_peer_bytes_max: u64,
     /// The shards kept for the network; the user's is kept too.
     pub kept: ShardSet,
+    /// How often the engine is told that time has passed: [`TICK`], in simulations of days less.
+    pub tick: Duration,
 }
+
+/// How often the engine is usually told that time has passed.
+pub const TICK: Duration = Duration::from_secs(1);
 
 /// Why the engine could not start.
 #[derive(Debug, thiserror::Error)]
@@ -136,8 +140,8 @@ impl Engine {
             cache_bytes: MAILBOX_CACHE_BYTES,
         };
         config.metrics.engine.quota_bytes.set(config.mailbox_bytes_max);
-        let mailbox = Arc::new(mailbox_file::open(&config.data_dir, &config.network, options)?);
-        let key_file = KeyFile::read(&key_file_path(&config.data_dir))?;
+        let mailbox = Arc::new(config.storage.open_mailbox(&config.network, options)?);
+        let key_file = config.storage.read_key_file()?;
         let has_passphrase = key_file.as_ref().is_some_and(KeyFile::has_passphrase);
         let recover = match &key_file {
             Some(file) if !has_passphrase => Some(file.unwrap(None)?),
@@ -161,7 +165,7 @@ impl Engine {
             config,
         };
         if let Some(key) = recover {
-            let vault = Vault::open(&engine.vault_path(), &key, VAULT_CACHE_BYTES)?;
+            let vault = engine.config.storage.open_vault(&key)?;
             engine.load_user(vault, key)?;
         }
         Ok(engine)
@@ -424,8 +428,8 @@ impl Engine {
 
     fn recover(&mut self) {
         let Some(key) = self.recover.take() else { return };
-        let loaded = Vault::open(&self.vault_path(), &key, VAULT_CACHE_BYTES)
-            .and_then(|vault| self.load_user(vault, key.clone()));
+        let opened = self.config.storage.open_vault(&key);
+        let loaded = opened.and_then(|vault| self.load_user(vault, key.clone()));
         if let Err(error) = loaded {
             tracing::error!(%error, "the vault does not open again yet");
             self.recover = Some(key);
@@ -446,10 +450,6 @@ impl Engine {
         let user = User::load(vault, key, &self.mailbox, &self.config)?;
         self.user = user;
         Ok(())
-    }
-
-    fn vault_path(&self) -> PathBuf {
-        self.config.data_dir.join("vault.redb")
     }
 
     fn user_mut(&mut self) -> Result<&mut User, Problem> {
@@ -488,12 +488,6 @@ impl std::fmt::Debug for Input {
             Self::Tick => f.write_str("Tick"),
         }
     }
-}
-
-/// Where the key file of a data directory is.
-#[must_use]
-pub fn key_file_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("vault.key")
 }
 
 /// Peers and the envelopes of theirs that are on disk here.

@@ -3,7 +3,9 @@
 //! An event loop only makes inputs; the engine, synchronous and on its own thread, decides; what it
 //! wrote is committed first, then its effects go out.
 
+mod blocking;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod control;
 pub mod engine;

@@ -7,7 +7,6 @@
 mod bans;
 mod behaviour;
 mod cache;
-mod clock;
 mod connections;
 mod dialer;
 mod files;
@@ -29,6 +28,7 @@ mod task;
 pub mod transport;
 
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,11 +40,12 @@ use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag};
 use martlet_store::Mailbox;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::metrics::Metrics;
 
-pub use clock::{Clock, SystemClock};
+pub use crate::clock::{Clock, SystemClock};
 pub use connections::ConnectionPolicy;
 pub use open::{OpenOptions, Provider, Reach};
 pub use shards::Interest;
@@ -79,6 +80,34 @@ pub struct NetConfig {
     pub role: Role,
     /// The shards it keeps for the network, its user's apart: see [`shards::kept`].
     pub kept: ShardSet,
+    /// How often the node does what it does unasked.
+    pub pace: Pace,
+    /// Memory of the process past which connections are refused; `None` where the process is not
+    /// this node's alone.
+    pub memory_bytes_max: Option<usize>,
+}
+
+/// How much rarer than usual a node does what it does unasked: gossip's heartbeat, pings, rounds of
+/// sync, looking over its connections. 1 in every daemon; simulations of days use more, since this
+/// is all that happens in quiet hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace(NonZeroU32);
+
+impl Pace {
+    /// As usual.
+    pub const USUAL: Self = Self(NonZeroU32::MIN);
+
+    /// So many times rarer; 0 is taken for 1.
+    #[must_use]
+    pub fn rarer(factor: u32) -> Self {
+        Self(NonZeroU32::new(factor).unwrap_or(NonZeroU32::MIN))
+    }
+
+    /// What is usually `interval` apart.
+    #[must_use]
+    pub fn apply(self, interval: Duration) -> Duration {
+        interval.saturating_mul(self.0.get())
+    }
 }
 
 /// Why the network could not be started.
@@ -266,11 +295,19 @@ impl NetHandle {
         self.send(Command::Publish(envelopes)).await;
     }
 
-    /// The same from a thread outside the runtime, which is held up while the task is behind.
-    pub fn blocking_publish(&self, envelopes: Vec<Envelope>) {
-        if self.commands.blocking_send(Command::Publish(envelopes)).is_err() {
-            tracing::debug!("the network has stopped; envelopes are not gossiped");
+    /// The same if that is possible without waiting; else gives them back.
+    ///
+    /// # Errors
+    /// The envelopes.
+    pub(crate) fn try_publish(&self, envelopes: Vec<Envelope>) -> Result<(), Vec<Envelope>> {
+        match self.commands.try_reserve() {
+            Ok(permit) => permit.send(Command::Publish(envelopes)),
+            Err(TrySendError::Full(())) => return Err(envelopes),
+            Err(TrySendError::Closed(())) => {
+                tracing::debug!("the network has stopped; envelopes are not gossiped");
+            }
         }
+        Ok(())
     }
 
     /// Gossips acks, at once: who has few at a time gathers them before.

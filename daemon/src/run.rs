@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use libp2p::identity::Keypair;
+use martlet_protocol::limits::CONNECTIONS_MEMORY_BYTES_MAX;
 use martlet_store::StoreError;
 use martlet_store::vault::keyfile::KeyFileError;
 use sd_notify::NotifyState;
@@ -12,10 +13,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
 use crate::control::{self, BindError, ControlContext};
-use crate::engine::{self, EngineConfig, EngineError, EngineHandle};
+use crate::engine::{self, EngineConfig, EngineError, EngineHandle, Storage};
 use crate::lock::{DataDirLock, LockError};
 use crate::metrics::{self, Metrics, MetricsSource};
-use crate::net::{self, ConnectionPolicy, NetConfig, NetError, NetHandle, OpenOptions, shorten};
+use crate::net::{
+    self, ConnectionPolicy, NetConfig, NetError, NetHandle, OpenOptions, Pace, shorten,
+};
 use crate::peer_key::{self, PeerKeyError};
 
 /// Threads for network and control. Two keep a busy reader from delaying the other; more only cost
@@ -174,11 +177,12 @@ impl Parts {
         );
         let engine_config = EngineConfig {
             kept: kept.clone(),
-            data_dir: config.data_dir.clone(),
+            storage: Storage::Directory(config.data_dir.clone()),
             network: config.network.clone(),
             mailbox_bytes_max: config.mailbox_bytes_max,
             metrics: Arc::clone(&metrics),
             mailbox_peer_bytes_max: config.mailbox_peer_bytes_max,
+            tick: engine::TICK,
         };
         let (engine, mailbox) = engine::spawn(engine_config)?;
         let net_config = NetConfig {
@@ -210,6 +214,8 @@ impl Parts {
             },
             role: config.role,
             kept,
+            pace: Pace::USUAL,
+            memory_bytes_max: Some(CONNECTIONS_MEMORY_BYTES_MAX),
         };
         let net = net::spawn(net_config, mailbox, engine.clone())?;
         engine.attach_net(net.clone()).await;

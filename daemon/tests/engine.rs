@@ -24,7 +24,7 @@ use martletd::engine::command::{
     ListRequests, ReadEvents, RemoveContact, SendText,
 };
 use martletd::engine::{
-    Effects, Engine, EngineConfig, Input, Outlet, StampJob, StoredFor, key_file_path,
+    Effects, Engine, EngineConfig, Input, Outlet, StampJob, Storage, StoredFor, TICK, key_file_path,
 };
 use martletd::net::{Interest, Lookup, NetEvent, Received};
 use rand::RngExt;
@@ -122,13 +122,14 @@ impl World {
 
     fn start(&mut self, node: usize) -> Result {
         self.nodes[node].engine = Some(Engine::open(EngineConfig {
-            data_dir: self.nodes[node].dir.path().to_path_buf(),
+            storage: Storage::Directory(self.nodes[node].dir.path().to_path_buf()),
             network: self.network.clone(),
             mailbox_bytes_max: self.mailbox_bytes_max,
             mailbox_peer_bytes_max: self.mailbox_bytes_max,
             metrics: Default::default(),
             // With shards, no node keeps any but its user's.
             kept: ShardSet::NONE,
+            tick: TICK,
         })?);
         // As the engine's thread does first of all.
         self.run(node, vec![Input::Tick]);

@@ -6,6 +6,7 @@ pub mod error;
 mod layer;
 pub mod mailbox;
 mod mark;
+pub mod memory;
 mod migrate;
 pub mod records;
 mod schema;

@@ -381,6 +381,14 @@ impl MailboxView {
         self.tables.bucket_ids(bucket)
     }
 
+    /// Live envelopes that arrived after `arrival`, in order, at most `max`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn arrived_after(&self, arrival: u64, max: usize) -> Result<Vec<Arrived>, StoreError> {
+        self.tables.arrived_after(arrival, max)
+    }
+
     /// The first `max` live envelopes with this tag, in order of arrival.
     ///
     /// # Errors

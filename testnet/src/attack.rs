@@ -7,7 +7,7 @@
 
 mod arena;
 mod deeds;
-mod frames;
+pub(crate) mod frames;
 mod link;
 mod report;
 mod siege;

@@ -1,5 +1,7 @@
 //! The `martlet-testnet` executable.
 
+mod hooks;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

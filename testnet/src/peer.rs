@@ -7,9 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::upgrade::Version;
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode};
+use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, identify, noise, request_response, yamux};
+use libp2p::{
+    Multiaddr, PeerId, StreamProtocol, Swarm, Transport as _, identify, noise, request_response,
+    swarm, tcp, yamux,
+};
 use martlet_protocol::network::NetworkDescriptor;
 use tokio::sync::{mpsc, oneshot};
 
@@ -92,6 +99,27 @@ impl RawPeer {
     /// # Errors
     /// [`PeerError`].
     pub async fn connect(network: &NetworkDescriptor, address: &str) -> Result<Self, PeerError> {
+        let key = Keypair::generate_ed25519();
+        let setup = |error: noise::Error| PeerError::Setup(error.to_string());
+        let transport = tcp::tokio::Transport::new(tcp::Config::default())
+            .upgrade(Version::V1Lazy)
+            .authenticate(noise::Config::new(&key).map_err(setup)?)
+            .multiplex(yamux::Config::default())
+            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+            .boxed();
+        Self::connect_over(transport, &key, network, address).await
+    }
+
+    /// The same over a transport of the caller's, which authenticates by `key`.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn connect_over(
+        transport: Boxed<(PeerId, StreamMuxerBox)>,
+        key: &Keypair,
+        network: &NetworkDescriptor,
+        address: &str,
+    ) -> Result<Self, PeerError> {
         let bad_address = || PeerError::Address { address: address.to_owned() };
         let dial: Multiaddr = address.parse().map_err(|_| bad_address())?;
         let daemon = dial
@@ -101,7 +129,7 @@ impl RawPeer {
                 _ => None,
             })
             .ok_or_else(bad_address)?;
-        let mut swarm = swarm(&network.name)?;
+        let mut swarm = swarm(transport, key, &network.name)?;
         let topics = [envelopes_topic(&network.name), acks_topic(&network.name)];
         for topic in &topics {
             let subscribed = swarm.behaviour_mut().gossip.subscribe(&IdentTopic::new(topic));
@@ -220,46 +248,41 @@ pub fn acks_topic(network: &str) -> String {
     format!("/martlet/{network}/acks/1")
 }
 
-fn swarm(network: &str) -> Result<Swarm<Behaviour>, PeerError> {
+fn swarm(
+    transport: Boxed<(PeerId, StreamMuxerBox)>,
+    key: &Keypair,
+    network: &str,
+) -> Result<Swarm<Behaviour>, PeerError> {
     fn setup(error: impl std::fmt::Display) -> PeerError {
         PeerError::Setup(error.to_string())
     }
     let sync = StreamProtocol::try_from_owned(format!("/martlet/{network}/sync/1"))
         .map_err(|error| setup(format!("{error:?}")))?;
     let identify_protocol = format!("/martlet/{network}/1");
-    let behaviour = |key: &libp2p::identity::Keypair| {
-        let config = gossipsub::ConfigBuilder::default()
-            .validation_mode(ValidationMode::Anonymous)
-            // The default is made of sender and number, which anonymous messages don't have.
-            .message_id_fn(|message| {
-                let mut hasher = std::hash::DefaultHasher::new();
-                message.data.hash(&mut hasher);
-                gossipsub::MessageId::new(&hasher.finish().to_be_bytes())
-            })
-            .max_transmit_size(MESSAGE_BYTES_MAX)
-            .heartbeat_initial_delay(Duration::from_millis(100))
-            .flood_publish(true)
-            .build()?;
-        Ok(Behaviour {
-            gossip: gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config)?,
-            identify: identify::Behaviour::new(identify::Config::new(
-                identify_protocol,
-                key.public(),
-            )),
-            sync: request_response::Behaviour::with_codec(
-                RawCodec,
-                [(sync, request_response::ProtocolSupport::Outbound)],
-                request_response::Config::default().with_request_timeout(ANSWER_MAX),
-            ),
+    let config = gossipsub::ConfigBuilder::default()
+        .validation_mode(ValidationMode::Anonymous)
+        // The default is made of sender and number, which anonymous messages don't have.
+        .message_id_fn(|message| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            message.data.hash(&mut hasher);
+            gossipsub::MessageId::new(&hasher.finish().to_be_bytes())
         })
+        .max_transmit_size(MESSAGE_BYTES_MAX)
+        .heartbeat_initial_delay(Duration::from_millis(100))
+        .flood_publish(true)
+        .build()
+        .map_err(setup)?;
+    let behaviour = Behaviour {
+        gossip: gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config).map_err(setup)?,
+        identify: identify::Behaviour::new(identify::Config::new(identify_protocol, key.public())),
+        sync: request_response::Behaviour::with_codec(
+            RawCodec,
+            [(sync, request_response::ProtocolSupport::Outbound)],
+            request_response::Config::default().with_request_timeout(ANSWER_MAX),
+        ),
     };
-    Ok(libp2p::SwarmBuilder::with_new_identity()
-        .with_tokio()
-        .with_tcp(libp2p::tcp::Config::default(), noise::Config::new, yamux::Config::default)
-        .map_err(setup)?
-        .with_behaviour(behaviour)
-        .map_err(setup)?
-        .build())
+    let config = swarm::Config::with_tokio_executor();
+    Ok(Swarm::new(transport, behaviour, key.public().to_peer_id(), config))
 }
 
 async fn run(

@@ -1,6 +1,5 @@
 //! The engine as other tasks see it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use martlet_protocol::control::{ErrorCode, Event, InitResponse, Problem};
@@ -12,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::command::{Command, CreateUser, GetStatus, OpenVault};
 use super::user::clean_name;
-use super::{Input, key_file_path};
+use super::{Input, Storage};
 use crate::net::{NetEvent, NetHandle, NetSink};
 
 /// What goes to the engine's thread.
@@ -27,7 +26,7 @@ pub(super) enum Order {
 pub struct EngineHandle {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) events: broadcast::Sender<Arc<Event>>,
-    pub(super) data_dir: PathBuf,
+    pub(super) storage: Storage,
 }
 
 impl NetSink for EngineHandle {
@@ -77,7 +76,7 @@ impl EngineHandle {
                 "there is an identity already; this daemon's data directory holds it",
             ));
         }
-        let path = key_file_path(&self.data_dir);
+        let path = self.storage.key_file_path();
         let (key_file, key) = blocking(move || {
             let passphrase = passphrase.as_ref().map(|text| text.as_bytes());
             KeyFile::make(&path, passphrase, &mut UnwrapErr(SysRng))
@@ -91,8 +90,8 @@ impl EngineHandle {
     /// # Errors
     /// `wrong-passphrase`, `no-identity`, `storage-failed`, `stopping`.
     pub async fn unlock(&self, passphrase: Option<Zeroizing<String>>) -> Result<(), Problem> {
-        let path = key_file_path(&self.data_dir);
-        let key = blocking(move || match KeyFile::read(&path)? {
+        let storage = self.storage.clone();
+        let key = blocking(move || match storage.read_key_file()? {
             None => Ok(None),
             Some(file) => file.unwrap(passphrase.as_ref().map(|text| text.as_bytes())).map(Some),
         })
@@ -143,7 +142,7 @@ impl EngineHandle {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KeyFileError> + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| stopping())?.map_err(|error| match error {
+    crate::blocking::run(work).await.ok_or_else(stopping)?.map_err(|error| match error {
         KeyFileError::WrongPassphrase => Problem::new(
             ErrorCode::WrongPassphrase,
             "wrong passphrase; try again (checking one is slow on purpose, and there is no lock-out)",

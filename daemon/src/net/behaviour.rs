@@ -7,8 +7,8 @@ use libp2p::{
     request_response, swarm,
 };
 use martlet_protocol::limits::{
-    CONNECTION_IDLE_MAX, CONNECTIONS_MEMORY_BYTES_MAX, CONNECTIONS_PENDING_MAX,
-    CONNECTIONS_PER_PEER_MAX, MDNS_QUERY_INTERVAL, MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
+    CONNECTION_IDLE_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, MDNS_QUERY_INTERVAL,
+    MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
 };
 
 use super::handshakes::Handshakes;
@@ -26,7 +26,7 @@ pub(super) struct Behaviour {
     /// Who may not.
     pub(super) blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     handshakes: Handshakes,
-    memory: memory_connection_limits::Behaviour,
+    memory: Toggle<memory_connection_limits::Behaviour>,
     pub(super) identify: Guard<identify::Behaviour>,
     ping: ping::Behaviour,
     pub(super) gossip: Metered<gossip::Gossip>,
@@ -77,15 +77,17 @@ pub(super) fn swarm(
         limits: connection_limits::Behaviour::new(limits),
         blocked: allow_block_list::Behaviour::default(),
         handshakes: Handshakes::default(),
-        memory: memory_connection_limits::Behaviour::with_max_bytes(CONNECTIONS_MEMORY_BYTES_MAX),
+        memory: config
+            .memory_bytes_max
+            .map(memory_connection_limits::Behaviour::with_max_bytes)
+            .into(),
         identify: Guard::new(identify::Behaviour::new(identify), scope),
         ping: ping::Behaviour::new(
-            ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
+            ping::Config::new()
+                .with_interval(config.pace.apply(PING_INTERVAL))
+                .with_timeout(PING_TIMEOUT),
         ),
-        gossip: Metered::new(
-            gossip::behaviour(&config.network, topics, &config.kept)?,
-            rates.frames(),
-        ),
+        gossip: Metered::new(gossip::behaviour(config, topics)?, rates.frames()),
         sync: sync::behaviour(&config.network, &config.metrics)?,
         mdns: discovery(config.mdns, peer_id).into(),
         open: open.into(),

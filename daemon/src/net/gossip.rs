@@ -12,10 +12,9 @@ use martlet_protocol::limits::{
     GOSSIP_QUEUE_MAX, GOSSIP_SEEN_KEPT, IDONTWANT_BYTES_MIN,
 };
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Envelope, EnvelopeId, Shard, stamp};
 
-use super::NetError;
+use super::{NetConfig, NetError};
 
 /// The behaviour, with our subscription filter.
 pub(super) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, SubscriptionFilter>;
@@ -74,9 +73,8 @@ impl Topics {
 /// goes by without this node; the acks go to every node, since who wrote to a shard waits for them
 /// wherever they are.)
 pub(super) fn behaviour(
-    network: &NetworkDescriptor,
+    NetConfig { network, kept, pace, .. }: &NetConfig,
     topics: &Topics,
-    kept: &ShardSet,
 ) -> Result<Gossip, NetError> {
     let failed = |reason: String| NetError::Gossip { reason };
     let stamp_bits = network.stamp_bits;
@@ -95,7 +93,7 @@ pub(super) fn behaviour(
         .max_control_message_size(GOSSIP_CONTROL_BYTES_MAX)
         .max_control_messages_sent(GOSSIP_CONTROL_IDS_MAX)
         .heartbeat_initial_delay(HEARTBEAT_FIRST)
-        .heartbeat_interval(HEARTBEAT)
+        .heartbeat_interval(pace.apply(HEARTBEAT))
         .history_length(HISTORY_HEARTBEATS)
         .history_gossip(HISTORY_ANNOUNCED)
         .duplicate_cache_time(GOSSIP_SEEN_KEPT)

@@ -316,6 +316,5 @@ impl<S: NetSink> Context<S> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
 ) -> Result<T, SyncError> {
-    // An error here is a panic in `work` or the runtime's end.
-    tokio::task::spawn_blocking(work).await.map_err(|_| SyncError::Stopping)?
+    crate::blocking::run(work).await.ok_or(SyncError::Stopping)?
 }

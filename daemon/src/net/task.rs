@@ -44,7 +44,9 @@ use super::shards::{Interest, Kept, Shards};
 use super::skew::Skew;
 use super::sync::responder::Responder;
 use super::sync::{self, Context, RequestError, ToSwarm, initiator};
-use super::{Clock, Lookup, NetConfig, NetError, NetSink, gossip, listen, shorten, transport};
+use super::{
+    Clock, Lookup, NetConfig, NetError, NetSink, Pace, gossip, listen, shorten, transport,
+};
 
 use publish::Outgoing;
 use timers::turn_wait;
@@ -183,10 +185,13 @@ pub(super) fn start<S: NetSink>(
         mdns_heard: false,
         started: now,
         search_at: now,
-        next_review: connections::first_review(config.connections.review_interval()),
+        next_review: connections::first_review(
+            config.pace.apply(config.connections.review_interval()),
+        ),
         syncs_running: 0,
         lines: Limiter::per_minute(PEER_LOG_LINES_PER_MINUTE_MAX),
-        next_turn: Instant::now() + turn_wait(),
+        next_turn: now + turn_wait(config.pace),
+        pace: config.pace,
         context,
         dialer,
         swarm,
@@ -240,6 +245,7 @@ struct Task<S: NetSink> {
     lines: Limiter,
     /// When a random peer is synced with.
     next_turn: Instant,
+    pace: Pace,
 }
 
 /// Whether something happened that may have changed when the next timer is due.

@@ -19,7 +19,7 @@ use martlet_protocol::{
 use martlet_store::Mailbox;
 use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
 use martletd::net::{
-    self, ConnectionPolicy, NetConfig, NetEvent, NetHandle, NetSink, OpenOptions, Stored,
+    self, ConnectionPolicy, NetConfig, NetEvent, NetHandle, NetSink, OpenOptions, Pace, Stored,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -126,6 +126,8 @@ impl Setup {
             open: self.open,
             role: self.role,
             kept: self.kept,
+            pace: Pace::USUAL,
+            memory_bytes_max: None,
         };
         let ahead = u64::try_from(self.clock_ahead.as_millis()).unwrap();
         let clock = Arc::new(move || UnixMillis(now().0 + ahead));

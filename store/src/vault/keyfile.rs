@@ -72,6 +72,7 @@ pub enum KeyFileError {
 }
 
 /// A key file that was read, and is whole.
+#[derive(Clone)]
 pub struct KeyFile {
     path: PathBuf,
     bytes: Zeroizing<[u8; KEY_FILE_BYTES]>,

@@ -3,6 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Envelope, ExpiryHour, Header, Kind, Shard, UnixMillis};
 use rand::Rng;
@@ -52,9 +53,19 @@ pub(super) fn control(topic: &str, number: u64) -> Vec<u8> {
 
 /// An envelope of `network` that every node must take, but for `expiry`, all random.
 pub(super) fn envelope(network: &NetworkDescriptor, expiry: ExpiryHour) -> Envelope {
+    envelope_of(network, expiry, BODY_BYTES)
+}
+
+/// The same with a body of `bytes` bytes, raised to the next size that bodies are padded to.
+pub(crate) fn envelope_of(
+    network: &NetworkDescriptor,
+    expiry: ExpiryHour,
+    bytes: usize,
+) -> Envelope {
+    let padded = bytes.clamp(BODY_BYTES_MIN, BODY_BYTES_MAX).next_power_of_two();
     let kind = Kind::Conversation;
     let mut content = Header::encode_prefix(kind, network.tag(), Shard(0), expiry, 1).to_vec();
-    content.extend(random(16 + 16 + BODY_BYTES));
+    content.extend(random(16 + 16 + padded));
     Envelope::new(content)
 }
 
@@ -74,7 +85,7 @@ pub(super) fn random(len: usize) -> Vec<u8> {
 }
 
 /// The time of day.
-pub(super) fn now() -> UnixMillis {
+pub(crate) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,17 +1,14 @@
 //! The identity and its vault's lock.
 
-use std::io;
-use std::path::Path;
-
 use martlet_protocol::control::{ErrorCode, Identity, InitResponse, Problem};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
+use martlet_store::StoreError;
 use martlet_store::vault::keyfile::{KeyFile, MasterKey};
-use martlet_store::{StoreError, Vault};
 
 use super::Command;
+use crate::engine::Engine;
 use crate::engine::turn::{Fault, Turn};
 use crate::engine::user::{User, clean_name};
-use crate::engine::{Engine, VAULT_CACHE_BYTES};
 
 /// Creates the user in a new vault. Its key file is written last: with it the identity exists, and
 /// what a crash leaves before is no identity.
@@ -51,14 +48,16 @@ impl Command for CreateUser {
         let name = name.map(|name| clean_name(&name)).transpose()?;
         let root = RootKey::generate(turn.rng);
         let device = DeviceKeys::generate(turn.rng, &root, turn.now);
-        remove_leftover(&engine.vault_path())?;
-        let vault = Vault::open(&engine.vault_path(), &key, VAULT_CACHE_BYTES)?;
+        let storage = engine.config.storage.clone();
+        storage.remove_vault()?;
+        let vault = storage.open_vault(&key)?;
         let mut nonce_seed = [0; 32];
         rand_core::Rng::fill_bytes(turn.rng, &mut nonce_seed);
         let mut txn = vault.begin(nonce_seed)?;
         User::create(&mut txn, *root.seed(), &device, name, turn.rng)?;
         txn.commit()?;
-        key_file.write().map_err(|error| StoreError::Failed { reason: error.to_string() })?;
+        let written = storage.write_key_file(&key_file);
+        written.map_err(|error| StoreError::Failed { reason: error.to_string() })?;
         engine.has_key_file = true;
         engine.has_passphrase = key_file.has_passphrase();
         engine.load_user(vault, key)?;
@@ -77,7 +76,7 @@ impl Command for OpenVault {
         if engine.user.is_some() {
             return Ok(());
         }
-        let vault = Vault::open(&engine.vault_path(), &self.key, VAULT_CACHE_BYTES)?;
+        let vault = engine.config.storage.open_vault(&self.key)?;
         engine.load_user(vault, self.key)?;
         Ok(engine.join_turn(turn)?)
     }
@@ -103,15 +102,5 @@ impl Command for GetIdentity {
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<Identity, Fault> {
         let user = engine.user_mut()?;
         Ok(Identity { id: user.identity.to_string(), name: user.name.clone() })
-    }
-}
-
-/// Removes the vault that an `init` cut short left behind: no key file was ever written for it.
-fn remove_leftover(vault: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_file(vault) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::Failed { reason: format!("{}: {error}", vault.display()) })
-        }
-        Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::super::sync::{ToSwarm, initiator, lookup};
-use super::super::{NetSink, shorten};
+use super::super::{NetSink, Pace, shorten};
 use super::Task;
 
 /// How soon held-up batches are handed on when nothing else happens.
@@ -32,13 +32,13 @@ impl<S: NetSink> Task<S> {
             }
         }
         if now >= self.next_review {
-            self.next_review = now + self.peers.policy().review_interval();
+            self.next_review = now + self.pace.apply(self.peers.policy().review_interval());
             self.review(now);
         }
         self.open_due();
         self.dial_due();
         if now >= self.next_turn {
-            self.next_turn = now + turn_wait();
+            self.next_turn = now + turn_wait(self.pace);
             self.responder.expire();
             self.intake.forget_old_shares();
             if let Some((_, state)) = self.peers.iter_mut().choose(&mut rand::rng()) {
@@ -155,6 +155,6 @@ impl<S: NetSink> Task<S> {
 }
 
 /// About [`SYNC_INTERVAL`]: nodes started together do not sync in step.
-pub(super) fn turn_wait() -> Duration {
-    SYNC_INTERVAL.mul_f64(rand::rng().random_range(0.75..1.25))
+pub(super) fn turn_wait(pace: Pace) -> Duration {
+    pace.apply(SYNC_INTERVAL).mul_f64(rand::rng().random_range(0.75..1.25))
 }

@@ -1,0 +1,373 @@
+//! A simulated node: the daemon's engine and network, without a process around them.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use libp2p::core::transport::Transport as _;
+use libp2p::core::transport::timeout::TransportTimeout;
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, core::muxing::StreamMuxerBox, yamux};
+use martlet_protocol::control::{ContactAdd, EventBody, InitResponse, Problem, SendRequest};
+use martlet_protocol::limits::{
+    CONNECT_TIMEOUT, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
+    PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
+};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::{Shard, UnixMillis};
+use martlet_store::Mailbox;
+use martletd::clock::{Clock, SystemClock};
+use martletd::engine::command::{AddContact, ReadEvents, SendText};
+use martletd::engine::{self, EngineConfig, EngineHandle, MemoryDisk, Storage, TICK};
+use martletd::metrics::Metrics;
+use martletd::net::{
+    self, ConnectionPolicy, NetConfig, NetEvent, NetHandle, NetSink, OpenOptions, Pace,
+};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::SimError;
+use super::net::Net;
+use crate::plan::{NodeIndex, NodePlan, Plan};
+
+/// What was seen at nodes, with its time since the start of the run.
+pub(super) type Sightings = Arc<Mutex<Vec<(Duration, Sighting)>>>;
+
+/// Something seen at a node.
+#[derive(Debug, Clone)]
+pub(super) enum Sighting {
+    /// Its user's envelope is about to be gossiped.
+    Made { node: NodeIndex, id: [u8; 32] },
+    /// It was brought an envelope.
+    Seen { node: NodeIndex, id: [u8; 32] },
+    /// Its user was shown a text.
+    Shown { node: NodeIndex, text: String },
+}
+
+/// What all nodes have in common.
+pub(super) struct Common {
+    pub(super) net: Arc<Net>,
+    pub(super) network: NetworkDescriptor,
+    pub(super) peers: Vec<PeerId>,
+    pub(super) sightings: Sightings,
+    pub(super) start: Instant,
+}
+
+/// A node: what outlives its stops, and what runs.
+pub(super) struct Node {
+    index: NodeIndex,
+    keypair: Keypair,
+    disk: Arc<MemoryDisk>,
+    clock: Arc<ShiftedClock>,
+    /// Counts over restarts.
+    pub(super) metrics: Arc<Metrics>,
+    /// The last event that was seen.
+    seen: Arc<AtomicU64>,
+    running: Option<Running>,
+}
+
+struct Running {
+    engine: EngineHandle,
+    net: NetHandle,
+    mailbox: Arc<Mailbox>,
+    tasks: [AbortHandle; 2],
+}
+
+/// The simulation's clock as one node has it.
+#[derive(Debug)]
+struct ShiftedClock {
+    ahead_ms: AtomicI64,
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(SystemClock.now().0.saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed)))
+    }
+}
+
+impl Node {
+    pub(super) fn new(index: NodeIndex, plan: &NodePlan, rng: &mut ChaCha8Rng) -> Self {
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        Self {
+            index,
+            keypair: Keypair::ed25519_from_bytes(seed).expect("any 32 bytes are a key"),
+            disk: Arc::default(),
+            clock: Arc::new(ShiftedClock { ahead_ms: AtomicI64::new(plan.clock_offset_ms) }),
+            metrics: Arc::default(),
+            seen: Arc::default(),
+            running: None,
+        }
+    }
+
+    pub(super) fn peer_id(&self) -> PeerId {
+        self.keypair.public().to_peer_id()
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.running.is_some()
+    }
+
+    pub(super) fn mailbox(&self) -> Option<&Mailbox> {
+        self.running.as_ref().map(|running| &*running.mailbox)
+    }
+
+    /// Starts it, with what is on its disk. Nothing happens where it is on.
+    pub(super) fn start(&mut self, plan: &Plan, common: &Common) -> Result<(), SimError> {
+        if self.running.is_some() {
+            return Ok(());
+        }
+        let node = &plan.nodes[self.index];
+        let failed = |reason: String| SimError::Node { node: node.name.clone(), reason };
+        let listed: Vec<Shard> = node.shards.iter().flatten().copied().map(Shard).collect();
+        let count = if node.shards.is_some() { 0 } else { SHARDS_KEPT_DEFAULT };
+        let shard_bits = common.network.shard_bits;
+        let kept = net::shards::kept(node.role, &listed, count, &self.peer_id(), shard_bits);
+        let settings = &plan.settings;
+        let bytes_max = settings.mailbox_bytes_max.unwrap_or(MAILBOX_BYTES_DEFAULT);
+        let pace = Pace::rarer(settings.quiet_factor);
+        let engine_config = EngineConfig {
+            storage: Storage::Memory(Arc::clone(&self.disk)),
+            network: common.network.clone(),
+            mailbox_bytes_max: bytes_max,
+            mailbox_peer_bytes_max: bytes_max / MAILBOX_PEER_SHARE_DEFAULT,
+            metrics: Arc::clone(&self.metrics),
+            kept: kept.clone(),
+            tick: pace.apply(TICK),
+        };
+        let index = self.index;
+        let (sightings, start) = (Arc::clone(&common.sightings), common.start);
+        let published = move |envelope: &martlet_protocol::Envelope| {
+            saw(&sightings, start, Sighting::Made { node: index, id: envelope.id().0 });
+        };
+        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
+        let (engine, mailbox, task) =
+            engine::spawn_task(engine_config, Arc::clone(&clock), published)
+                .map_err(|error| failed(error.to_string()))?;
+        let links = plan.links.iter();
+        let static_peers: Vec<Multiaddr> = links
+            .filter(|link| link.a == index)
+            .map(|link| Net::address(link.b).with(Protocol::P2p(common.peers[link.b])))
+            .collect();
+        let degree = plan.links.iter().filter(|link| link.a == index || link.b == index).count();
+        let policy = ConnectionPolicy::default();
+        let target = settings.connections_target.unwrap_or(policy.target);
+        let net_config = NetConfig {
+            network: common.network.clone(),
+            keypair: self.keypair.clone(),
+            listen: vec![Net::address(index)],
+            static_peers,
+            mdns: false,
+            metrics: Arc::clone(&self.metrics),
+            // What the topology asks for is never refused.
+            connections: ConnectionPolicy { target: target.max(degree * 2), ..policy },
+            data_dir: None,
+            peer_envelopes_per_minute: settings
+                .peer_envelopes_per_minute
+                .unwrap_or(PEER_ENVELOPES_PER_MINUTE_DEFAULT),
+            open: OpenOptions::default(),
+            role: node.role,
+            kept,
+            pace,
+            memory_bytes_max: None,
+        };
+        let sink = Tap {
+            engine: engine.clone(),
+            node: index,
+            sightings: Arc::clone(&common.sightings),
+            start,
+        };
+        let transport = transport(&common.net, index, &self.keypair, &common.network)
+            .map_err(|error| failed(error.to_string()))?;
+        let net = net::spawn_on(net_config, Arc::clone(&mailbox), sink, clock, transport)
+            .map_err(|error| failed(error.to_string()))?;
+        let watcher = watch(
+            index,
+            engine.clone(),
+            Arc::clone(&self.seen),
+            Arc::clone(&common.sightings),
+            start,
+        );
+        let watcher = tokio::spawn(watcher).abort_handle();
+        self.running = Some(Running { engine, net, mailbox, tasks: [task, watcher] });
+        Ok(())
+    }
+
+    /// Lets the engine send by the network, and makes the user, if there is to be one. Returns the user's ID if it
+    /// is new.
+    pub(super) async fn begin(&self, plan: &NodePlan) -> Result<Option<String>, SimError> {
+        let Some(running) = &self.running else { return Ok(None) };
+        running.engine.attach_net(running.net.clone()).await;
+        if !plan.user {
+            return Ok(None);
+        }
+        match running.engine.init(Some(plan.name.clone()), None).await {
+            Ok(InitResponse { id, .. }) => Ok(Some(id)),
+            Err(problem)
+                if problem.code == martlet_protocol::control::ErrorCode::IdentityExists =>
+            {
+                Ok(None)
+            }
+            Err(problem) => {
+                Err(SimError::Node { node: plan.name.clone(), reason: problem.to_string() })
+            }
+        }
+    }
+
+    /// Stops it in good order.
+    pub(super) async fn stop(&mut self, net: &Net) {
+        let Some(running) = self.running.take() else { return };
+        running.net.shutdown().await;
+        running.engine.shutdown().await;
+        net.unplug(self.index);
+        // What it still had to show was shown: the watcher is behind nothing.
+        tokio::task::yield_now().await;
+        running.tasks.iter().for_each(AbortHandle::abort);
+    }
+
+    /// Ends it as SIGKILL does: what is not committed is lost.
+    pub(super) fn crash(&mut self, net: &Net) {
+        let Some(running) = self.running.take() else { return };
+        net.unplug(self.index);
+        running.tasks.iter().for_each(AbortHandle::abort);
+    }
+
+    /// Erases its disk.
+    pub(super) fn erase(&mut self) {
+        self.disk = Arc::default();
+        self.seen = Arc::default();
+    }
+
+    pub(super) fn set_disk_full(&self, is_full: bool) {
+        self.disk.set_full(is_full);
+    }
+
+    pub(super) fn shift_clock(&self, by_ms: i64) {
+        self.clock.ahead_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
+    /// What the time is here.
+    pub(super) fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    pub(super) async fn add_contact(&self, name: &str, id: &str) -> Result<(), Problem> {
+        let Some(running) = &self.running else { return Err(off()) };
+        let request = ContactAdd { id: id.to_owned(), name: name.to_owned() };
+        running.engine.call(AddContact { request }).await.map(drop)
+    }
+
+    pub(super) async fn send(&self, to: &str, text: String) -> Result<(), Problem> {
+        let Some(running) = &self.running else { return Err(off()) };
+        let request = SendRequest { to: to.to_owned(), text };
+        running.engine.call(SendText { request }).await.map(drop)
+    }
+}
+
+fn off() -> Problem {
+    Problem::new(martlet_protocol::control::ErrorCode::Stopping, "the node is off")
+}
+
+fn saw(sightings: &Sightings, start: Instant, sighting: Sighting) {
+    let at = start.elapsed();
+    sightings.lock().unwrap_or_else(PoisonError::into_inner).push((at, sighting));
+}
+
+/// Follows a node's events.
+async fn watch(
+    node: NodeIndex,
+    engine: EngineHandle,
+    seen: Arc<AtomicU64>,
+    sightings: Sightings,
+    start: Instant,
+) {
+    let mut events = engine.subscribe();
+    // What was committed, and not seen, when the node crashed.
+    let mut is_behind = true;
+    loop {
+        if std::mem::take(&mut is_behind) {
+            loop {
+                let since = seen.load(Ordering::Relaxed);
+                let Ok(page) = engine.call(ReadEvents { since }).await else { break };
+                if page.events.is_empty() {
+                    break;
+                }
+                page.events
+                    .into_iter()
+                    .for_each(|event| see(node, event, &seen, &sightings, start));
+            }
+        }
+        match events.recv().await {
+            Ok(event) => see(node, (*event).clone(), &seen, &sightings, start),
+            Err(RecvError::Lagged(_)) => is_behind = true,
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn see(
+    node: NodeIndex,
+    event: martlet_protocol::control::Event,
+    seen: &AtomicU64,
+    sightings: &Sightings,
+    start: Instant,
+) {
+    if seen.fetch_max(event.seq, Ordering::Relaxed) >= event.seq {
+        return;
+    }
+    if let EventBody::MessageReceived { message } = event.body {
+        saw(sightings, start, Sighting::Shown { node, text: message.text });
+    }
+}
+
+/// Sees what the network brings, on its way to the engine.
+struct Tap {
+    engine: EngineHandle,
+    node: NodeIndex,
+    sightings: Sightings,
+    start: Instant,
+}
+
+impl Tap {
+    fn look(&self, event: &NetEvent) {
+        if let NetEvent::Envelopes { envelopes, .. } = event {
+            for received in envelopes {
+                let sighting = Sighting::Seen { node: self.node, id: received.id.0 };
+                saw(&self.sightings, self.start, sighting);
+            }
+        }
+    }
+}
+
+impl NetSink for Tap {
+    async fn deliver(&self, event: NetEvent) {
+        self.look(&event);
+        self.engine.deliver(event).await;
+    }
+
+    fn try_deliver(&self, event: NetEvent) -> Result<(), NetEvent> {
+        self.look(&event);
+        self.engine.try_deliver(event)
+    }
+}
+
+/// Noise and Yamux as everywhere, over the simulated links.
+pub(super) fn transport(
+    net: &Arc<Net>,
+    node: NodeIndex,
+    keypair: &Keypair,
+    network: &NetworkDescriptor,
+) -> Result<net::transport::Boxed, net::NetError> {
+    let secured = net
+        .transport(node)
+        .upgrade(Version::V1Lazy)
+        .authenticate(net::transport::noise(keypair, network)?)
+        .multiplex(yamux::Config::default())
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    Ok(TransportTimeout::new(secured, CONNECT_TIMEOUT).boxed())
+}
