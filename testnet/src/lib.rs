@@ -13,3 +13,4 @@ pub mod demo;
 pub mod peer;
 pub mod plan;
 pub mod report;
+pub mod scenario;
