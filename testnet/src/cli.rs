@@ -11,6 +11,8 @@ use crate::bench::{self, BenchOptions, Part};
 use crate::cluster::{ClusterError, die_with_parent};
 use crate::demo::{self, DemoOptions};
 
+mod scenario;
+
 const HELP: &str = "\
 Everything here starts real daemon processes on loopback (idle_lan, for root: in network namespaces
 without a way out), in a new directory under /tmp, and ends them again. Nothing leaves this machine,
@@ -26,6 +28,8 @@ Examples:
   martlet-testnet attack --list             what a hostile peer can try
   martlet-testnet attack all                try all of it (about eight minutes; use a release build)
   martlet-testnet attack flood-valid --json one of them, for programs
+  martlet-testnet scenario list             networks and what happens to them, each in a file
+  martlet-testnet scenario check FILE       whether a file of yours is one
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
 
 Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage.";
@@ -51,6 +55,9 @@ enum Command {
     Bench(BenchArgs),
     /// A hostile peer against three real daemons, two of which have users who go on talking
     Attack(AttackArgs),
+    /// Scenarios: list the ready ones, show one, check files without running them
+    #[command(subcommand)]
+    Scenario(scenario::ScenarioCommand),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),
@@ -174,6 +181,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 Err(error) => failed(&error),
             };
         }
+        Command::Scenario(command) => return command.run(),
         Command::Ctl(passed) => return martletctl::cli::main_from(named("martletctl", passed)),
         Command::Attack(args) if args.list => {
             attack::list();

@@ -13,4 +13,5 @@ pub mod demo;
 pub mod peer;
 pub mod plan;
 pub mod report;
+pub mod scenario;
 pub mod sim;
