@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 pub(crate) mod example;
 mod file;
+mod html;
 pub mod recorder;
 mod words;
 
 pub use file::{ReportError, write};
+pub use html::DrawError;
 
 /// The version of the shape. A new field does not change it; a changed meaning does.
 pub const SCHEMA: u32 = 1;

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 
-use super::{Report, SCHEMA};
+use super::{DrawError, Report, SCHEMA, html};
 
 /// The report itself.
 pub(super) const JSON_NAME: &str = "report.json";
+
+/// The page made of it.
+pub(super) const HTML_NAME: &str = "report.html";
 
 /// A report that can't be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,9 @@ pub enum ReportError {
         /// Why.
         source: io::Error,
     },
+    /// A figure can't be drawn.
+    #[error("cannot make {HTML_NAME} of it: {0}; report.json is written, please tell us with it")]
+    Draw(#[from] DrawError),
     /// It can't be read.
     #[error(
         "cannot read {path}: {source}; name a report.json, or a directory with one or with directories of them"
@@ -61,24 +67,27 @@ pub enum ReportError {
     },
 }
 
-/// Writes `report.json` into `dir`, which is made. A file is there whole or as it was before.
+/// Writes `report.json` and `report.html` into `dir`, which is made. A file is there whole or as it was before.
 ///
 /// # Errors
 ///
 /// When the directory can't be made, or a file in it not written.
 pub fn write(report: &Report, dir: &Path) -> Result<(), ReportError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ReportError::Write { path, source }
-    };
-    fs::create_dir_all(dir).map_err(failed(dir))?;
-    for (name, text) in [(JSON_NAME, report.to_json())] {
-        let path = dir.join(name);
-        let unfinished = dir.join(format!(".{name}.unfinished"));
-        let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &path));
-        written.map_err(failed(&path))?;
-    }
-    Ok(())
+    fs::create_dir_all(dir)
+        .map_err(|source| ReportError::Write { path: dir.to_owned(), source })?;
+    write_file(dir, JSON_NAME, &report.to_json())?;
+    write_file(dir, HTML_NAME, &html::page(report)?)
+}
+
+fn write_file(dir: &Path, name: &str, text: &str) -> Result<(), ReportError> {
+    let path = dir.join(name);
+    let unfinished = dir.join(format!(".{name}.unfinished"));
+    let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &path));
+    written.map_err(|source| {
+        // Nothing more can be done about it than about the file.
+        let _ = fs::remove_file(&unfinished);
+        ReportError::Write { path, source }
+    })
 }
 
 impl Report {
@@ -200,6 +209,19 @@ mod tests {
         let left: Vec<_> =
             fs::read_dir(&into).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+    }
+
+    /// `MARTLET_WRITE_REPORTS=DIR` keeps them, to look at.
+    #[test]
+    fn every_example_has_a_page() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = std::env::var_os("MARTLET_WRITE_REPORTS").map(PathBuf::from);
+        let into = kept.unwrap_or_else(|| dir.path().to_owned());
+        for report in [example::split_and_heal(), example::churn(), example::thousand()] {
+            write(&report, &into.join(&report.scenario)).unwrap();
+            let page = fs::read_to_string(into.join(&report.scenario).join(HTML_NAME)).unwrap();
+            assert!(page.contains("</html>") && page.len() < 4 << 20, "{}", page.len());
+        }
     }
 
     #[test]
