@@ -11,6 +11,8 @@ use crate::bench::{self, BenchOptions, Part};
 use crate::cluster::{ClusterError, die_with_parent};
 use crate::demo::{self, DemoOptions};
 
+mod compare;
+
 const HELP: &str = "\
 Everything here starts real daemon processes on loopback (idle_lan, for root: in network namespaces
 without a way out), in a new directory under /tmp, and ends them again. Nothing leaves this machine,
@@ -27,6 +29,7 @@ Examples:
   martlet-testnet attack all                try all of it (about eight minutes; use a release build)
   martlet-testnet attack flood-valid --json one of them, for programs
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
+  martlet-testnet compare before after      two reports, or directories of them, beside each other
 
 Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage.";
 
@@ -51,6 +54,8 @@ enum Command {
     Bench(BenchArgs),
     /// A hostile peer against three real daemons, two of which have users who go on talking
     Attack(AttackArgs),
+    /// Two reports beside each other: what differs, by how much, and which expectations came out otherwise
+    Compare(compare::CompareArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),
@@ -175,6 +180,12 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
         Command::Ctl(passed) => return martletctl::cli::main_from(named("martletctl", passed)),
+        Command::Compare(args) => {
+            return match compare::run(&args) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            };
+        }
         Command::Attack(args) if args.list => {
             attack::list();
             Ok(())

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod compare;
 #[cfg(test)]
 pub(crate) mod example;
 mod file;

@@ -224,6 +224,66 @@ mod tests {
         }
     }
 
+    /// Paths of all fields: `nodes[].name`.
+    fn fields(value: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+        use serde_json::Value;
+        match value {
+            Value::Object(fields_of) => {
+                for (name, value) in fields_of {
+                    let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+                    fields(value, &path, found);
+                }
+            }
+            Value::Array(values) => {
+                let at = format!("{at}[]");
+                found.push(at.clone());
+                values
+                    .iter()
+                    .filter(|value| value.is_object())
+                    .for_each(|value| fields(value, &at, found));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                found.push(at.to_owned())
+            }
+        }
+    }
+
+    #[test]
+    fn the_document_has_every_field_and_no_other() {
+        let document = include_str!("../../../docs/reports.md");
+        let table =
+            document.split("## report.json").nth(1).and_then(|rest| rest.split("\n## ").next());
+        let rows = table.unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut documented: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
+        let json = serde_json::from_str(&example::split_and_heal().to_json()).unwrap();
+        let mut found = Vec::new();
+        fields(&json, "", &mut found);
+        // The second distribution has the fields of the first.
+        found.retain(|field| !field.starts_with("messages.latency_reachable."));
+        found.push("messages.latency_reachable".to_owned());
+        // Objects are documented where there is something to say of them as a whole.
+        found.extend(["messages.latency", "spread"].map(str::to_owned));
+        // A pair is one value; what is empty in this example is named all the same.
+        found.sort_unstable();
+        found.dedup();
+        documented.sort_unstable();
+        assert_eq!(documented, found, "docs/reports.md has the fields of report.json");
+    }
+
+    /// Its lines as they were when the shape was made stable: `MARTLET_WRITE_VECTORS=1` writes them anew. What was
+    /// there must not change without a new [`SCHEMA`].
+    #[test]
+    fn the_shape_is_as_it_was() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report-1.json");
+        let mut report = example::small();
+        report.messages.latency_reachable = Some(report.messages.latency.clone());
+        if std::env::var_os("MARTLET_WRITE_VECTORS").is_some() {
+            fs::write(&golden, report.to_json()).unwrap();
+        }
+        assert_eq!(report.to_json(), fs::read_to_string(&golden).unwrap());
+        assert_eq!(Report::read(&golden).unwrap(), report);
+    }
+
     #[test]
     fn the_same_run_gives_the_same_bytes() {
         assert_eq!(example::churn().to_json(), example::churn().to_json());

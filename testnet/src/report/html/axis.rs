@@ -113,6 +113,11 @@ impl Axis {
         place.clamp(self.range.start, self.range.end)
     }
 
+    /// The part of the axis that is before a value, 0 to 1.
+    pub(super) fn part(&self, value: f64) -> f64 {
+        (self.place(value) - self.range.start) / (self.range.end - self.range.start)
+    }
+
     /// For plotters.
     pub(super) fn scale(&self) -> Scale {
         let ticks = self.ticks.iter().map(|tick| tick.0).collect();

@@ -91,7 +91,7 @@ pub(super) fn latency(report: &Report) -> Result<Figure, DrawError> {
     let percentiles = [("p50", all.p50_s), ("p90", all.p90_s), ("p99", all.p99_s)];
     let mark = |(name, at): (&str, f64)| {
         let label = format!("{name} {}", time(at));
-        Mark { at, label, matters: true }
+        Mark { at, label }
     };
     let marks = if all.count > 0 { percentiles.map(mark).to_vec() } else { Vec::new() };
     legend.push((Key::Mark, "percentiles of all".to_owned()));
@@ -201,7 +201,7 @@ fn marks(events: &[EventMark], labelled: bool) -> Vec<Mark> {
             "partition" => event.label.split(" of ").next().unwrap_or_default().to_owned(),
             _ => event.label.clone(),
         };
-        Mark { at: event.at_s, label, matters }
+        Mark { at: event.at_s, label }
     };
     events.iter().map(mark).collect()
 }

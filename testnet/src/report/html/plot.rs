@@ -12,11 +12,14 @@ pub(super) const SCALE: i32 = 2;
 /// Width of a figure as it is shown, pixels.
 pub(super) const WIDTH: i32 = 640;
 /// Of its letters.
-const LETTERS: i32 = 13;
+const LETTERS: i32 = 14;
 /// Rows of labels above a plot.
-const ROWS: usize = 4;
+const ROWS: usize = 5;
 /// More marks than that get a small line each, those without a label.
 const LINES_MAX: usize = 40;
+/// What is left of a plot, for its numbers and what they are; and right of it, for half of the last number.
+const LEFT: i32 = 82;
+const RIGHT: i32 = 30;
 
 /// What is drawn on.
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -38,9 +41,8 @@ pub(super) enum Layer {
 #[derive(Debug, Clone)]
 pub(super) struct Mark {
     pub(super) at: f64,
+    /// Empty: none.
     pub(super) label: String,
-    /// Whether its label is placed before others'.
-    pub(super) matters: bool,
 }
 
 /// A plot.
@@ -102,18 +104,21 @@ pub(super) fn width(text: &str) -> i32 {
 
 impl Plot {
     fn draw(&self, area: &Area<'_>, with_x_label: bool) -> Result<(), DrawError> {
-        let labels: Vec<_> = self.marks.iter().filter(|mark| !mark.label.is_empty()).collect();
+        let placed = self.place_labels(area.dim_in_pixel().0 as i32);
         let row = scaled(LETTERS + 4);
-        let rows = ROWS.min(labels.len()) as i32;
+        let rows =
+            placed.iter().flatten().map(|place| place.row as i32 + 1).max().unwrap_or_default();
         let mut chart = ChartBuilder::on(area)
             .margin_top(rows * row + scaled(8))
-            .margin_right(scaled(18))
-            .x_label_area_size(scaled(if with_x_label { 44 } else { 24 }))
-            .y_label_area_size(scaled(72))
+            .margin_left(scaled(6))
+            .margin_right(scaled(RIGHT))
+            .x_label_area_size(scaled(if with_x_label { 48 } else { 28 }))
+            .y_label_area_size(scaled(LEFT - 6))
             .build_cartesian_2d(self.x.scale(), self.y.scale())?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
+            .set_all_tick_mark_size(scaled(5))
             .bold_line_style(Ink::Grid.color())
             .axis_style(Ink::Muted.color())
             .label_style(letters(Ink::Text))
@@ -153,7 +158,6 @@ impl Plot {
             (x - base_x, y - base_y)
         };
         let top = chart.y_range().end;
-        let placed = self.place_labels(|mark| pixel(mark.at, top).0, area.dim_in_pixel().0 as i32);
         for (mark, place) in self.marks.iter().zip(placed) {
             let (x, bottom) = pixel(mark.at, floor);
             let mut y = pixel(mark.at, top).1;
@@ -161,8 +165,11 @@ impl Plot {
                 let text_y = y - scaled(3) - at_row as i32 * row;
                 // Its line goes up to it.
                 y = text_y - scaled(LETTERS);
-                let anchored =
-                    if left == x { (HPos::Left, left + scaled(3)) } else { (HPos::Right, right) };
+                let anchored = if left == x {
+                    (HPos::Left, left + scaled(3))
+                } else {
+                    (HPos::Right, right - scaled(3))
+                };
                 let style = letters(Ink::Text).pos(Pos::new(anchored.0, VPos::Bottom));
                 area.draw(&Text::new(mark.label.clone(), (anchored.1, text_y), style))?;
             } else if self.marks.len() > LINES_MAX {
@@ -174,23 +181,24 @@ impl Plot {
         Ok(())
     }
 
-    /// Where labels stand, those that matter first; `None`: there was no room.
-    fn place_labels(&self, x: impl Fn(&Mark) -> i32, width_max: i32) -> Vec<Option<Place>> {
+    /// Where labels stand; `None`: there was no room. The later, the lower: so no line goes up through words.
+    fn place_labels(&self, width_max: i32) -> Vec<Option<Place>> {
+        let inner = f64::from(width_max - scaled(LEFT + RIGHT));
         let mut order: Vec<_> = (0..self.marks.len()).collect();
-        order.sort_by_key(|index| !self.marks[*index].matters);
+        order.sort_by(|one, other| self.marks[*other].at.total_cmp(&self.marks[*one].at));
         let mut placed: Vec<Option<Place>> = vec![None; self.marks.len()];
         for index in order {
             let mark = &self.marks[index];
             if mark.label.is_empty() {
                 continue;
             }
-            let (x, wide) = (x(mark), width(&mark.label) + scaled(8));
-            let (left, right) =
-                if x + wide > width_max { (x - wide, x - scaled(3)) } else { (x, x + wide) };
-            let others: Vec<Place> = placed.iter().flatten().copied().collect();
+            let x = scaled(LEFT) + (self.x.part(mark.at) * inner).round() as i32;
+            let wide = width(&mark.label) + scaled(8);
+            let turns = x + wide > width_max;
+            let (left, right) = if turns { (x - wide, x) } else { (x, x + wide) };
             let free = (0..ROWS)
                 .map(|row| Place { row, left, right, x })
-                .find(|place| left >= 0 && !others.iter().any(|other| other.meets(place)));
+                .find(|place| !placed.iter().flatten().any(|other| other.meets(place)));
             placed[index] = free;
         }
         placed
@@ -224,12 +232,10 @@ mod tests {
 
     #[test]
     fn labels_stand_beside_each_other_or_are_left_out() {
-        let mark = |at: f64, matters| Mark { at, label: "crash of n3".to_owned(), matters };
-        let mut marks: Vec<_> = (0..100).map(|at| mark(f64::from(at), false)).collect();
-        marks.push(mark(50.5, true));
+        let mark = |at: i32| Mark { at: f64::from(at), label: "crash of n3".to_owned() };
+        let marks: Vec<_> = (0..100).map(mark).collect();
         let plot = Plot { x: Axis::run(100.0), y: Axis::count(1.0, ""), layers: Vec::new(), marks };
-        let placed = plot.place_labels(|mark| (mark.at * 12.0) as i32, 1_280);
-        assert!(placed[100].is_some_and(|place| place.row == 0), "the one that matters");
+        let placed = plot.place_labels(1_280);
         let shown: Vec<_> = placed.into_iter().flatten().collect();
         assert!((5..40).contains(&shown.len()), "{}", shown.len());
         for (index, one) in shown.iter().enumerate() {
