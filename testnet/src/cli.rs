@@ -11,6 +11,7 @@ use crate::bench::{self, BenchOptions, Part};
 use crate::cluster::{ClusterError, die_with_parent};
 use crate::demo::{self, DemoOptions};
 
+mod compare;
 mod scenario;
 
 const HELP: &str = "\
@@ -31,6 +32,7 @@ Examples:
   martlet-testnet scenario list             networks and what happens to them, each in a file
   martlet-testnet scenario check FILE       whether a file of yours is one
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
+  martlet-testnet compare before after      two reports, or directories of them, beside each other
 
 Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage.";
 
@@ -58,6 +60,8 @@ enum Command {
     /// Scenarios: list the ready ones, show one, check files without running them
     #[command(subcommand)]
     Scenario(scenario::ScenarioCommand),
+    /// Two reports beside each other: what differs, by how much, and which expectations came out otherwise
+    Compare(compare::CompareArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),
@@ -183,6 +187,12 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::Scenario(command) => return command.run(),
         Command::Ctl(passed) => return martletctl::cli::main_from(named("martletctl", passed)),
+        Command::Compare(args) => {
+            return match compare::run(&args) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            };
+        }
         Command::Attack(args) if args.list => {
             attack::list();
             Ok(())
