@@ -13,6 +13,7 @@ pub mod command;
 mod handle;
 mod mailbox_file;
 mod orphans;
+mod refused;
 mod relay;
 mod stamper;
 mod stamping;
@@ -46,6 +47,7 @@ use tokio::sync::oneshot;
 use crate::metrics::Metrics;
 use crate::net::{NetEvent, Stored};
 use orphans::OrphanAcks;
+use refused::Refused;
 use stamping::Stamps;
 use turn::{Call, Job, Turn};
 use user::User;
@@ -125,6 +127,7 @@ pub struct Engine {
     stamps: Stamps,
     sources: relay::Sources,
     orphan_acks: OrphanAcks,
+    refused: Refused,
     swept_at: UnixMillis,
 }
 
@@ -161,6 +164,7 @@ impl Engine {
             stamps: Stamps::default(),
             sources: relay::Sources::default(),
             orphan_acks: OrphanAcks::default(),
+            refused: Refused::default(),
             swept_at: UnixMillis(0),
             config,
         };
@@ -219,6 +223,7 @@ impl Engine {
                 .by_ref()
                 .try_for_each(|input| self.handle(input, &mut turn))
                 .and_then(|()| self.look_at_mailbox(&mut turn));
+            self.refused.forget(&turn.awaited);
             match handled {
                 Ok(()) => self.commit(turn, outlet),
                 Err(error) => {
@@ -274,6 +279,11 @@ impl Engine {
                     // The sync that asked may have been given up.
                     let _ = reply.send(user.outstanding(turn, &shards)?);
                 }
+                Ok(())
+            }
+            Input::Net(NetEvent::Sift { from, ids, reply }) => {
+                // The sync that asked may have been given up.
+                let _ = reply.send(self.refused.sift(&from, ids, turn.now));
                 Ok(())
             }
             Input::Net(NetEvent::Found { envelopes }) => match &mut self.user {
@@ -406,6 +416,7 @@ impl Engine {
                 | NetEvent::StoredBy { .. }
                 | NetEvent::Reconciled { .. }
                 | NetEvent::Outstanding { .. }
+                | NetEvent::Sift { .. }
                 | NetEvent::Found { .. },
             )
             | Input::Tick => {}
@@ -449,6 +460,8 @@ impl Engine {
     fn load_user(&mut self, vault: Vault, key: MasterKey) -> Result<(), StoreError> {
         let user = User::load(vault, key, &self.mailbox, &self.config)?;
         self.user = user;
+        // None of it was looked at for this user.
+        self.refused.clear();
         Ok(())
     }
 

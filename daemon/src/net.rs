@@ -222,6 +222,16 @@ pub enum NetEvent {
         /// Gets their ids; dropped where there is no user.
         reply: oneshot::Sender<Vec<EnvelopeId>>,
     },
+    /// Asks which of these envelopes, which `from` holds and the mailbox here doesn't know, are worth
+    /// fetching: not those that were refused lately for want of room.
+    Sift {
+        /// Who holds them.
+        from: PeerId,
+        /// The envelopes.
+        ids: Vec<EnvelopeId>,
+        /// Gets those worth fetching.
+        reply: oneshot::Sender<Vec<EnvelopeId>>,
+    },
     /// What a look-up found: not to be kept in the mailbox.
     Found {
         /// Validated conversation envelopes with tags asked for.

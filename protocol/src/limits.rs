@@ -93,6 +93,12 @@ pub const MAILBOX_PEER_SHARE_DEFAULT: u64 = 2;
 /// To-device envelopes tried with the detection key in one second when there is no room for them: an
 /// X25519 each, together a hundredth of a core.
 pub const OWN_CHECKS_PER_SECOND_MAX: u32 = 200;
+/// Envelopes refused for want of room that are remembered, so that sync does not fetch them again; up to
+/// twice as many, the newest always. More than two mailboxes of the default size can differ by when one
+/// peer's share is filled with short texts; 18 MB for each such number.
+pub const REFUSED_MAX: usize = 7 << 17;
+/// How long they are remembered at least, and at most twice as long: there may be room by then.
+pub const REFUSED_KEPT: Duration = Duration::from_secs(30 * 60);
 /// Size up to which the mailbox's file is checked whole at every start, bytes: it takes a tenth of a
 /// second. A larger one is, if it was not closed properly.
 pub const MAILBOX_CHECKED_BYTES_MAX: u64 = 64 << 20;
@@ -130,6 +136,10 @@ pub const SYNC_REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const SYNC_RESPONSE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Envelope bytes in one fetch response or push request: below the frame by the ids' room.
 pub const SYNC_BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Batches that one sync fetches although there is no room for them, since the user's own mail may be among
+/// them; the rest is for the next sync, [`SYNC_OVER_SHARE_DELAY`] later. 25,000 texts, and at most twice the
+/// bytes that a peer may bring by gossip in that time.
+pub const SYNC_LOOKED_THROUGH_BATCHES_MAX: usize = 16;
 /// Ids in one fetch or offer.
 pub const SYNC_IDS_MAX: usize = 2048;
 /// One negentropy message, bytes (0 would be unlimited).

@@ -46,10 +46,9 @@ impl Engine {
         envelopes: Vec<Received>,
         stored: Option<oneshot::Sender<Stored>>,
     ) -> Result<(), StoreError> {
-        let source = self.sources.of(&from);
         let mut outcome = Stored::All;
         for received in envelopes {
-            let inserted = self.take_envelope(turn, &received, source)?;
+            let inserted = self.take_envelope(turn, &received, from)?;
             let metrics = &self.config.metrics.envelopes;
             match inserted {
                 Inserted::New { .. } => &metrics.new,
@@ -77,14 +76,24 @@ impl Engine {
         &mut self,
         turn: &mut Turn<'_>,
         received: &Received,
-        source: Source,
+        from: PeerId,
     ) -> Result<Inserted, StoreError> {
         let Received { id, envelope, header } = received;
         let now = turn.now;
+        let source = self.sources.of(&from);
         let mut inserted = turn.mailbox_mut().insert(id, envelope, header, source, now)?;
         let is_refused = matches!(inserted, Inserted::Full | Inserted::OverShare);
-        if is_refused && self.is_for_user(received, now) {
-            inserted = turn.mailbox_mut().insert(id, envelope, header, Source::Own, now)?;
+        if is_refused {
+            match self.is_for_user(received, now) {
+                Some(true) => {
+                    inserted = turn.mailbox_mut().insert(id, envelope, header, Source::Own, now)?;
+                }
+                Some(false) => {
+                    let tag = header.tag(&envelope.content);
+                    self.refused.add(&from, id, tag.as_ref(), inserted, now);
+                }
+                None => {}
+            }
         }
         if let Inserted::New { arrival } = inserted {
             if let Some(user) = &mut self.user {
@@ -97,13 +106,17 @@ impl Engine {
         Ok(inserted)
     }
 
-    /// Whether the user waits for it, as far as can be told without opening it.
-    fn is_for_user(&mut self, received: &Received, now: UnixMillis) -> bool {
-        let Some(user) = &self.user else { return false };
+    /// Whether the user waits for it, as far as can be told without opening it; `None` if too many were
+    /// tried just now.
+    fn is_for_user(&mut self, received: &Received, now: UnixMillis) -> Option<bool> {
+        let Some(user) = &self.user else { return Some(false) };
         let Received { envelope, header, .. } = received;
         match header.tag(&envelope.content) {
-            Some(tag) => user.awaits_tag(&tag),
-            None => self.sources.may_check(now) && user.is_addressee(header, &envelope.content),
+            Some(tag) => Some(user.awaits_tag(&tag)),
+            None if self.sources.may_check(now) => {
+                Some(user.is_addressee(header, &envelope.content))
+            }
+            None => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use libp2p::PeerId;
 use martlet_protocol::control::{Event, Problem};
-use martlet_protocol::{Ack, Envelope, UnixMillis};
+use martlet_protocol::{Ack, Envelope, Tag, UnixMillis};
 use martlet_store::{MailboxTxn, StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 use tokio::sync::oneshot;
@@ -83,6 +83,8 @@ pub struct Turn<'a> {
     pub(super) now: UnixMillis,
     pub(super) rng: &'a mut ChaCha20Rng,
     pub(super) effects: Effects,
+    /// Tags of envelopes that the user awaits from now on.
+    pub(super) awaited: Vec<Tag>,
     mailbox: MailboxTxn,
     vault: Option<VaultTxn>,
 }
@@ -94,7 +96,7 @@ impl<'a> Turn<'a> {
         mailbox: MailboxTxn,
         vault: Option<VaultTxn>,
     ) -> Self {
-        Self { now, rng, effects: Effects::default(), mailbox, vault }
+        Self { now, rng, effects: Effects::default(), awaited: Vec::new(), mailbox, vault }
     }
 
     pub(super) fn mailbox(&self) -> &MailboxTxn {

@@ -23,7 +23,7 @@ pub struct SyncMetrics {
     pub partial: Ended,
     /// Ended because the peer refused a request.
     pub refused: Ended,
-    /// Ended because the mailbox here is full.
+    /// There was no room here for some of what was fetched.
     pub full: Ended,
     /// Ended by something that no honest peer does.
     pub fault: Ended,

@@ -446,6 +446,7 @@ mod tests {
                 NetEvent::StoredBy { .. }
                 | NetEvent::Reconciled { .. }
                 | NetEvent::Outstanding { .. }
+                | NetEvent::Sift { .. }
                 | NetEvent::Found { .. } => 0,
             };
             if let Ok(mut taken) = self.taken.lock() {

@@ -259,6 +259,16 @@ impl<S: NetSink> Context<S> {
         answer.await.unwrap_or_default()
     }
 
+    /// Those of `ids`, which `from` holds and which are unknown here, that are worth fetching.
+    async fn sift(&self, from: PeerId, ids: Vec<EnvelopeId>) -> Result<Vec<EnvelopeId>, SyncError> {
+        if ids.is_empty() {
+            return Ok(ids);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.sink.deliver(NetEvent::Sift { from, ids, reply }).await;
+        answer.await.map_err(|_| SyncError::Stopping)
+    }
+
     /// Checks envelopes to be kept: of shards kept here, and see [`Self::check`].
     fn check_kept(
         &self,

@@ -16,12 +16,12 @@ use futures::{FutureExt, StreamExt};
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
-use martlet_protocol::control::{Ban, Peer};
+use martlet_protocol::control::{Ban, Peer, Role};
 use martlet_protocol::limits::{
     ACK_DELAY, LOOKUP_KEEPERS_MAX, NET_QUEUE_MAX, PEER_CACHE_SAVE_INTERVAL,
-    PEER_LOG_LINES_PER_MINUTE_MAX, PUBLISH_BACKLOG_MAX,
+    PEER_LOG_LINES_PER_MINUTE_MAX, PUBLISH_BACKLOG_MAX, SYNC_INTERVAL,
 };
-use martlet_protocol::sync::{Request, Response, ShardSet};
+use martlet_protocol::sync::{Refusal, Request, Response, ShardSet};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Shard};
 use martlet_store::Mailbox;
 use rand::seq::IteratorRandom;
@@ -435,8 +435,14 @@ impl<S: NetSink> Task<S> {
                 Timers::Same
             }
             ToSwarm::Respond { peer, channel, response, fault } => {
+                let lacks_room =
+                    matches!(response, Response::Refused(Refusal::Full | Refusal::OverShare));
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.serving = state.serving.saturating_sub(1);
+                    if lacks_room && self.context.role != Role::Mailbox {
+                        // It stops to push, and the user's mail may be among the rest.
+                        state.sync.over_share(Instant::now());
+                    }
                 }
                 if self.swarm.behaviour_mut().sync.send_response(channel, response).is_err() {
                     tracing::debug!(peer = %shorten::peer(&peer), "too late to answer");
@@ -476,16 +482,27 @@ impl<S: NetSink> Task<S> {
         let name = shorten::peer(&peer);
         match result {
             Ok(summary) => {
-                let initiator::Summary { fetched, pushed, is_partial, compared_bytes, rounds } =
-                    summary;
+                let initiator::Summary {
+                    fetched,
+                    pushed,
+                    is_partial,
+                    lacks_room,
+                    compared_bytes,
+                    rounds,
+                } = summary;
                 tracing::debug!(
-                    peer = %name, fetched, pushed, is_partial, compared_bytes, rounds, "synced"
+                    peer = %name, fetched, pushed, is_partial, lacks_room, compared_bytes, rounds,
+                    "synced"
                 );
                 self.count_useful(peer, fetched);
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.sync.succeeded(now);
-                    if is_partial {
-                        state.sync.gap(now);
+                    match (is_partial, lacks_room) {
+                        (true, true) => state.sync.over_share(now),
+                        (true, false) => state.sync.gap(now),
+                        // There may be room by then.
+                        (false, true) => state.sync.turn(now + SYNC_INTERVAL),
+                        (false, false) => {}
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! A node with a mailbox and the least of an engine, and envelopes to send.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -73,6 +73,8 @@ pub(crate) struct Setup {
     pub(crate) kept: ShardSet,
     /// What the user has outstanding.
     pub(crate) own: Vec<EnvelopeId>,
+    /// What the user waits for: kept even where there is no room.
+    pub(crate) awaits: Vec<EnvelopeId>,
 }
 
 impl Default for Setup {
@@ -93,6 +95,7 @@ impl Default for Setup {
             role: Role::Full,
             kept: ShardSet::ALL,
             own: Vec::new(),
+            awaits: Vec::new(),
         }
     }
 }
@@ -140,6 +143,7 @@ impl Setup {
             mailbox: Arc::clone(&mailbox),
             seen: Arc::clone(&seen),
             own: self.own,
+            awaits: self.awaits.into_iter().collect(),
         };
         std::thread::spawn(move || engine.run(inbox));
         Node { net, mailbox, seen, _dir: dir }
@@ -384,11 +388,13 @@ struct Engine {
     mailbox: Arc<Mailbox>,
     seen: Arc<Mutex<Seen>>,
     own: Vec<EnvelopeId>,
+    awaits: HashSet<EnvelopeId>,
 }
 
 impl Engine {
     fn run(self, mut inbox: mpsc::Receiver<NetEvent>) {
         let mut events = Vec::new();
+        let mut refused = HashSet::new();
         while inbox.blocking_recv_many(&mut events, 1024) > 0 {
             let mut txn = self.mailbox.begin().unwrap();
             let mut told = Vec::new();
@@ -408,8 +414,20 @@ impl Engine {
                                 .insert(&id, &received.envelope, &received.header, source, now())
                                 .unwrap();
                             match inserted {
-                                Inserted::Full => answer = Stored::Full,
-                                Inserted::OverShare => answer = Stored::OverShare,
+                                Inserted::Full | Inserted::OverShare
+                                    if self.awaits.contains(&id) =>
+                                {
+                                    let (envelope, header) = (&received.envelope, &received.header);
+                                    txn.insert(&id, envelope, header, Source::Own, now()).unwrap();
+                                    ids.push(id);
+                                }
+                                Inserted::Full | Inserted::OverShare => {
+                                    refused.insert(id);
+                                    answer = match inserted {
+                                        Inserted::Full => Stored::Full,
+                                        _ => Stored::OverShare,
+                                    };
+                                }
                                 _ => ids.push(id),
                             }
                         }
@@ -426,6 +444,11 @@ impl Engine {
                     NetEvent::Outstanding { reply, .. } => {
                         // The sync may have been given up.
                         let _ = reply.send(self.own.clone());
+                    }
+                    NetEvent::Sift { ids, reply, .. } => {
+                        let worth = ids.into_iter().filter(|id| !refused.contains(id));
+                        // The sync may have been given up.
+                        let _ = reply.send(worth.collect());
                     }
                     NetEvent::Found { envelopes } => {
                         seen.found.extend(envelopes.iter().map(|found| found.id));

@@ -79,6 +79,28 @@ async fn a_peer_over_its_share_is_refused_and_others_are_not() {
     node.until_connected(&one).await;
 }
 
+/// A neighbour that passed on a flood held its share of the mailbox. A sync ended with the first batch that
+/// there was no room for, the next one began with the same, and the user's own mail behind it never came.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_user_waits_for_comes_from_a_peer_over_its_share() {
+    let awaited = envelopes(10_000..10_030);
+    let holds = [&envelopes(0..5_000)[..], &awaited].concat();
+    let one = Setup { holds, ..Setup::default() }.start();
+    let node = Setup {
+        bytes_per_source_max: 50 * 1024,
+        awaits: awaited.iter().map(Envelope::id).collect(),
+        ..Setup::dialling(&one.address().await)
+    };
+    let node = node.start();
+    until("the user's mail came", async || awaited.iter().all(|envelope| node.holds(envelope)))
+        .await;
+    assert!(node.live() < 130, "{}", node.live());
+    let (seen, brought) = (node.seen(), one.live());
+    let most = seen.envelopes.values().max().copied();
+    assert_eq!(most, Some(1), "nothing is fetched again that was refused");
+    assert!(seen.envelopes.len() <= usize::try_from(brought).unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_mailbox_refuses_and_stays_connected() {
     let one = Setup { holds: envelopes(0..200), ..Setup::default() }.start();

@@ -104,6 +104,7 @@ impl User {
         for day in days_around(turn.now.day()) {
             let tag = Bundle::tag(&identity, day);
             self.tags.insert(tag, TagMeaning::Bundle(identity, day));
+            turn.awaited.push(tag);
             for Arrived { envelope, .. } in turn.mailbox().by_tag(&tag)? {
                 if let Ok(header) = Header::parse(&envelope.content) {
                     self.take_bundle(turn, identity, day, &header, &envelope)?;

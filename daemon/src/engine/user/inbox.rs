@@ -162,6 +162,7 @@ impl User {
         let tags: Vec<_> = inbound.session.tags().map(|(_, tag)| tag).collect();
         self.add_inbound(id, inbound);
         self.dirty.inbound.insert(id);
+        turn.awaited.extend(&tags);
         // What came before its key waits in the mailbox.
         for tag in tags {
             for Arrived { arrival, id, envelope } in turn.mailbox().by_tag(&tag)? {

@@ -8,12 +8,13 @@ use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
     ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
     SHORT_LIST_IDS_MAX, SHORT_LIST_REGULAR_IDS_MAX, SLOTS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX,
-    SYNC_SESSION_IDS_MAX,
+    SYNC_LOOKED_THROUGH_BATCHES_MAX, SYNC_SESSION_IDS_MAX,
 };
 use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, ShardSet, ShortId};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Shard, codec};
 use martlet_store::MailboxView;
 use rand::RngExt;
+use rand::seq::SliceRandom;
 use tokio::time::Instant;
 
 use super::reconcile::{self, Difference, Reconciliation, ShortList};
@@ -30,6 +31,8 @@ pub(in crate::net) struct Summary {
     pub(in crate::net) pushed: usize,
     /// Whether something was left for another round.
     pub(in crate::net) is_partial: bool,
+    /// Whether there was no room here for some of what was fetched.
+    pub(in crate::net) lacks_room: bool,
     /// Bytes of the requests and responses that found what differs, both ways.
     pub(in crate::net) compared_bytes: usize,
     /// How many requests these were.
@@ -68,10 +71,10 @@ pub(in crate::net) async fn run<S: NetSink>(
 /// Where a sync that ended like this is counted.
 fn ended<'a>(metrics: &'a SyncMetrics, result: &Result<Summary, SyncError>) -> &'a Ended {
     match result {
+        Ok(Summary { lacks_room: true, .. }) => &metrics.full,
         Ok(Summary { is_partial: false, .. }) => &metrics.complete,
         Ok(Summary { is_partial: true, .. }) => &metrics.partial,
         Err(SyncError::Refused(_)) => &metrics.refused,
-        Err(SyncError::Full) => &metrics.full,
         Err(error) if error.is_fault() => &metrics.fault,
         Err(_) => &metrics.failed,
     }
@@ -130,15 +133,11 @@ impl<S: NetSink> Sync<'_, S> {
         let own = own.into_iter().filter(|(shard, _)| theirs.contains(*shard));
         have.extend(own.flat_map(|(_, ids)| ids).take(SYNC_SESSION_IDS_MAX));
         let (unknown, acks) = self.lacking(need).await?;
-        let room = match self.fetch(unknown).await {
-            Ok(()) => Ok(()),
-            // That there is no room here keeps nothing from being kept there.
-            Err(error @ (SyncError::Full | SyncError::OverShare)) => Err(error),
-            Err(error) => return Err(error),
-        };
+        self.fetch(unknown).await?;
+        // That there is no room here keeps nothing from being kept there.
         self.push_acks(acks).await?;
         self.offer(have).await?;
-        room.map(|()| self.summary)
+        Ok(self.summary)
     }
 
     /// The buckets of `shards` in which the two differ, of those that both keep.
@@ -303,9 +302,18 @@ impl<S: NetSink> Sync<'_, S> {
         self.context.read(move |view| view.lacking(&need)).await
     }
 
-    /// Fetches what is unknown here, batch by batch, each stored before the next is asked for.
+    /// Fetches what is unknown here, batch by batch, each stored before the next is asked for. Where there
+    /// is no room any more, the user's own mail is kept all the same, and only who has it sees which it is: so
+    /// the rest is looked through too, in any order, a part in each sync.
     async fn fetch(&mut self, unknown: Vec<EnvelopeId>) -> Result<(), SyncError> {
+        let mut unknown = self.context.sift(self.peer, unknown).await?;
+        unknown.shuffle(&mut rand::rng());
         let mut waiting = VecDeque::from(unknown);
+        let mut batches_left = match self.context.role {
+            Role::Full | Role::Edge => SYNC_LOOKED_THROUGH_BATCHES_MAX,
+            // There is no user.
+            Role::Mailbox => 1,
+        };
         while !waiting.is_empty() {
             let asked: Vec<EnvelopeId> =
                 waiting.drain(..waiting.len().min(self.batch_ids)).collect();
@@ -327,10 +335,21 @@ impl<S: NetSink> Sync<'_, S> {
                 return Err(SyncError::NoProgress);
             }
             let count = received.len();
-            self.context.store(self.peer, received).await?;
-            self.summary.fetched += count;
+            match self.context.store(self.peer, received).await {
+                Ok(()) => self.summary.fetched += count,
+                Err(SyncError::Full | SyncError::OverShare) => {
+                    self.summary.lacks_room = true;
+                    batches_left -= 1;
+                }
+                Err(error) => return Err(error),
+            }
             for id in asked.into_iter().rev().filter(|id| open.contains(id)) {
                 waiting.push_front(id);
+            }
+            if batches_left == 0 {
+                self.summary.is_partial |=
+                    !waiting.is_empty() && self.context.role != Role::Mailbox;
+                break;
             }
         }
         Ok(())
