@@ -34,6 +34,8 @@ pub struct NodeOptions {
     /// The network namespace to run in ([`super::Lan::namespace`]). There the node listens where
     /// a daemon does that nobody configured, and finds others by mDNS.
     pub namespace: Option<String>,
+    /// Whether to find others by mDNS; `None`: in a namespace only.
+    pub mdns: Option<bool>,
     /// Whether a write past the limit set with [`Node::limit_files`] fails with an error, as one on
     /// a full disk does, and not with a signal that ends the process.
     pub survive_file_limit: bool,
@@ -295,7 +297,8 @@ impl Node {
     /// # Errors
     /// When it can't be written.
     pub fn write_config(&self) -> Result<(), ClusterError> {
-        let mut text = format!("mdns = {}\n", self.options.namespace.is_some());
+        let mdns = self.options.mdns.unwrap_or(self.options.namespace.is_some());
+        let mut text = format!("mdns = {mdns}\n");
         if !self.listen.is_empty() {
             text.push_str(&format!("listen = {}\n", toml_list(&self.listens())));
         }
