@@ -1,6 +1,5 @@
 //! `local` and `netns`: a scenario with real processes.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,7 +8,7 @@ use clap::Args;
 use super::{block_on, failed};
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::run::{self, Hosts, Local, Netns, RunError, RunOptions};
 
 /// Expectations were not met, or the run failed.
@@ -109,15 +108,12 @@ fn go(
 /// Prints and writes what came of a run; the exit code tells whether it was as expected.
 pub(super) fn conclude(report: &Report, json: bool, directory: Option<&Path>) -> ExitCode {
     if let Some(directory) = directory
-        && let Err(error) = write(report, directory)
+        && let Err(error) = report::write(report, directory)
     {
         return failed(&error);
     }
     if json {
-        match crate::cluster::to_json(report) {
-            Ok(json) => println!("{json}"),
-            Err(error) => return failed(&error),
-        }
+        print!("{}", report.to_json());
     } else {
         print!("{}", run::summary(report));
     }
@@ -139,11 +135,4 @@ pub(super) fn conclude(report: &Report, json: bool, directory: Option<&Path>) ->
         eprintln!("martlet-testnet: interrupted; the report is of what ran");
     }
     if report.passed { ExitCode::SUCCESS } else { ExitCode::from(NOT_MET) }
-}
-
-fn write(report: &Report, directory: &Path) -> Result<(), RunError> {
-    let file = |path: PathBuf| move |source| RunError::File { path, source };
-    fs::create_dir_all(directory).map_err(file(directory.to_owned()))?;
-    let path = directory.join("report.json");
-    fs::write(&path, crate::cluster::to_json(report)?).map_err(file(path.clone()))
 }
