@@ -12,6 +12,7 @@ mod state;
 mod supervise;
 
 use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -129,7 +130,7 @@ pub fn down(name: Option<&str>, all: bool) -> Result<(), HandError> {
             }
             sleep(LOOK_INTERVAL);
         }
-        println!("{}: {} nodes stopped", network.name, network.nodes.len());
+        print(&format!("{}: {} nodes stopped", network.name, network.nodes.len()));
     }
     cleaned.tell();
     states.clean().tell();
@@ -138,22 +139,29 @@ pub fn down(name: Option<&str>, all: bool) -> Result<(), HandError> {
 
 /// Prints how to use a network.
 pub fn print_up(network: &Network) {
-    println!("{} is up, with {} nodes:\n", network.name, network.nodes.len());
+    let mut lines = vec![format!("{} is up, with {} nodes:\n", network.name, network.nodes.len())];
     for node in &network.nodes {
-        println!("  {:<5} export MARTLET_SOCKET={}", node.name, node.socket.display());
+        lines.push(format!("  {:<5} export MARTLET_SOCKET={}", node.name, node.socket.display()));
     }
     if let Some(namespace) = network.nodes.first().and_then(|node| node.namespace.as_ref()) {
-        println!("\nEach is a host of its own; a shell on the first: ip netns exec {namespace} bash");
+        let shell = format!("ip netns exec {namespace} bash");
+        lines.push(format!("\nEach is a host of its own; a shell on the first: {shell}"));
     }
-    println!("\nTry it:");
+    lines.push("\nTry it:".to_owned());
     if !network.bare && network.nodes.len() > 1 {
-        println!("  martlet-testnet exec n2 -- martletctl watch &");
-        println!("  martlet-testnet exec n1 -- martletctl send n2 'Hello!'");
+        lines.push("  martlet-testnet exec n2 -- martletctl watch &".to_owned());
+        lines.push("  martlet-testnet exec n1 -- martletctl send n2 'Hello!'".to_owned());
     } else {
-        println!("  martlet-testnet exec n1 -- martletctl init --name Alice");
+        lines.push("  martlet-testnet exec n1 -- martletctl init --name Alice".to_owned());
     }
-    println!("  martlet-testnet ps");
-    println!("  martlet-testnet down {}", network.name);
+    lines.push("  martlet-testnet ps".to_owned());
+    lines.push(format!("  martlet-testnet down {}", network.name));
+    print(&lines.join("\n"));
+}
+
+/// Prints a text and a line's end. Whoever reads it may have seen enough and gone.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A network's name: letters, digits and dashes.

@@ -61,7 +61,8 @@ impl Progress {
                 bar.set_message(note.to_owned());
             }
             Look::Lines(told) => {
-                let percent = (now.as_secs_f64() / self.total.as_secs_f64().max(0.001) * 100.0) as u64;
+                let percent =
+                    (now.as_secs_f64() / self.total.as_secs_f64().max(0.001) * 100.0) as u64;
                 let step = percent.min(100) / STEP_PERCENT;
                 if step > told.replace(step.max(told.get())) {
                     eprintln!("{}: {} %  {note}", self.title, step * STEP_PERCENT);

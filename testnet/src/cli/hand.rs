@@ -61,7 +61,12 @@ pub(super) struct ExecArgs {
     node: String,
     /// A command, run with MARTLET_SOCKET set to the node's (and in its network namespace, if it has one). martletctl
     /// is built in
-    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     command: Vec<OsString>,
 }
 

@@ -42,11 +42,7 @@ impl Link {
     ///
     /// # Errors
     /// [`ClusterError::Link`]; [`ClusterError::Wrong`] if it is no such address.
-    pub async fn shaped(
-        name: &str,
-        address: &str,
-        shape: LinkShape,
-    ) -> Result<Self, ClusterError> {
+    pub async fn shaped(name: &str, address: &str, shape: LinkShape) -> Result<Self, ClusterError> {
         let (target, peer) = tcp(address).ok_or_else(|| {
             ClusterError::Wrong(format!("{address} is no TCP address with a peer id"))
         })?;

@@ -25,6 +25,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::ProcessId;
+
 pub(crate) use shape::needs_netem;
 
 /// Most hosts: what 10.77.0.0/24 has.
@@ -88,7 +90,11 @@ impl Lan {
         remove_leftovers();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         // From here on what was made is removed, also when the rest fails.
-        let lan = Self { name: format!("{PREFIX}{}-{number}", std::process::id()), hosts, groups: AtomicUsize::new(0) };
+        let lan = Self {
+            name: format!("{PREFIX}{}-{number}", std::process::id()),
+            hosts,
+            groups: AtomicUsize::new(0),
+        };
         lan.make(segments)?;
         Ok(lan)
     }
@@ -218,7 +224,7 @@ pub(crate) fn remove_leftovers() -> usize {
     let Ok(names) = fs::read_dir(NAMES_DIR) else { return 0 };
     let mut removed = 0;
     for name in names.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
-        if owner(&name).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+        if owner(&name).is_some_and(|pid| ProcessId::of(pid).is_none()) {
             // Another process may be removing it as well.
             removed += usize::from(ip(&["netns", "delete", &name], "").is_ok());
         }

@@ -371,9 +371,8 @@ impl Node {
             }
             Err(source) => return Err(ClusterError::Process { node, source }),
         }
-        let listens = self.listens().len();
         match self.client.get::<Status>("/v1/status").await {
-            Ok(status) if status.listen.len() >= listens => Ok(Some(status)),
+            Ok(status) if self.is_listening(&status) => Ok(Some(status)),
             // It is about to listen, or to end: what it is shows at the next look.
             Ok(_)
             | Err(
@@ -383,6 +382,17 @@ impl Node {
             ) => Ok(None),
             Err(source) => Err(ClusterError::Client { node, source }),
         }
+    }
+
+    /// Whether it listens on all that it is to; where it was told nothing, by all transports at an address that others
+    /// reach.
+    fn is_listening(&self, status: &Status) -> bool {
+        if !self.listen.is_empty() {
+            return status.listen.len() >= self.listens().len();
+        }
+        let kinds: &[&str] =
+            if self.options.tcp_only { &["/tcp/"] } else { &["/tcp/", "/quic-v1"] };
+        kinds.iter().all(|kind| self.find_address(&status.listen, kind).is_some())
     }
 
     /// What it is to listen on.
@@ -396,8 +406,18 @@ impl Node {
     }
 
     fn address_with(&self, transport: &str) -> Result<String, ClusterError> {
-        let found = self.addresses.iter().find(|address| address.contains(transport));
+        let found = self.find_address(&self.addresses, transport);
         found.cloned().ok_or_else(|| ClusterError::NotRunning { node: self.name.clone() })
+    }
+
+    /// One of `addresses` that others can dial.
+    fn find_address<'a>(&self, addresses: &'a [String], transport: &str) -> Option<&'a String> {
+        let is_loopback = |address: &str| address.starts_with("/ip4/127.");
+        addresses.iter().find(|address| {
+            address.starts_with("/ip4/")
+                && address.contains(transport)
+                && !(self.options.namespace.is_some() && is_loopback(address))
+        })
     }
 
     fn log_tail(&self) -> String {

@@ -86,8 +86,7 @@ pub fn remove_leftovers(parent: &Path) -> Leftovers {
     }) {
         let path = entry.path();
         let owner = fs::read(path.join(OWNER_FILE)).ok();
-        let owner: Option<ProcessId> =
-            owner.and_then(|owner| serde_json::from_slice(&owner).ok());
+        let owner: Option<ProcessId> = owner.and_then(|owner| serde_json::from_slice(&owner).ok());
         // Without an owner: kept, or made this moment.
         if owner.is_some_and(|owner| !owner.is_alive()) && fs::remove_dir_all(&path).is_ok() {
             left.directories.push(path);
@@ -118,8 +117,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_dead_process_left_is_removed_and_nothing_else() -> Result<(), Box<dyn std::error::Error>>
-    {
+    fn what_a_dead_process_left_is_removed_and_nothing_else()
+    -> Result<(), Box<dyn std::error::Error>> {
         let parent = tempfile::tempdir()?;
         let dir = |name: &str, owner: Option<ProcessId>| {
             let path = parent.path().join(name);

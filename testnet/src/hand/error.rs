@@ -9,7 +9,9 @@ use crate::cluster::ClusterError;
 #[derive(Debug, thiserror::Error)]
 pub enum HandError {
     /// The name is taken.
-    #[error("{name} is up already; end it with `martlet-testnet down {name}`, or choose another name with --name")]
+    #[error(
+        "{name} is up already; end it with `martlet-testnet down {name}`, or choose another name with --name"
+    )]
     IsUp {
         /// The name.
         name: String,

@@ -35,8 +35,7 @@ pub fn exec(node: &str, command: &[OsString]) -> Result<u8, HandError> {
         Command::new(program)
     };
     remove_own_variables(&mut run);
-    let status =
-        run.args(args).env("MARTLET_SOCKET", &node.socket).status().map_err(failed)?;
+    let status = run.args(args).env("MARTLET_SOCKET", &node.socket).status().map_err(failed)?;
     let code = status.code().or_else(|| status.signal().map(|signal| SIGNALLED + signal));
     Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }

@@ -7,8 +7,8 @@ use martlet_protocol::control::Status;
 use martletctl::client::Client;
 use serde::Serialize;
 
-use super::HandError;
 use super::state::{Network, NodeState, States};
+use super::{HandError, print};
 use crate::cluster::to_json;
 
 /// Longest wait for a node's status.
@@ -40,19 +40,19 @@ pub async fn ps(json: bool) -> Result<(), HandError> {
         shown.push(Shown { network, status: join_all(network.nodes.iter().map(ask)).await });
     }
     if json {
-        println!("{}", to_json(&List { networks: &shown })?);
+        print(&to_json(&List { networks: &shown })?);
         return Ok(());
     }
     if shown.is_empty() {
         eprintln!("No network is up; start one with `martlet-testnet up`.");
     }
     for Shown { network, status } in &shown {
-        println!(
+        print(&format!(
             "{} (supervisor {}, {}):",
             network.name,
             network.supervisor.pid,
             network.dir.display()
-        );
+        ));
         for (node, status) in network.nodes.iter().zip(status) {
             let is = match status {
                 Some(status) => format!(
@@ -62,13 +62,13 @@ pub async fn ps(json: bool) -> Result<(), HandError> {
                 None if node.process.is_alive() => "does not answer".to_owned(),
                 None => "ended; its log tells why".to_owned(),
             };
-            println!(
+            print(&format!(
                 "  {:<5} {:>8}  {:<24}  {}",
                 node.name,
                 node.process.pid,
                 is,
                 node.socket.display()
-            );
+            ));
         }
     }
     Ok(())
@@ -83,7 +83,7 @@ pub fn print_json(networks: &[Network]) -> Result<(), HandError> {
     struct List<'a> {
         networks: &'a [Network],
     }
-    println!("{}", to_json(&List { networks })?);
+    print(&to_json(&List { networks })?);
     Ok(())
 }
 

@@ -49,16 +49,14 @@ pub(super) async fn make_user(
         }
         Err(error) => Err(error),
     };
-    let id = made.map_err(|source| ClusterError::Client { node: stage.name(node).into(), source })?;
+    let id =
+        made.map_err(|source| ClusterError::Client { node: stage.name(node).into(), source })?;
     stage.set_id(node, id);
     Ok(())
 }
 
 /// Makes the contacts of the start between those who are there.
-pub(super) async fn make_first_ones(
-    stage: &Stage<'_>,
-    hosts: &impl Hosts,
-) -> Result<(), RunError> {
+pub(super) async fn make_first_ones(stage: &Stage<'_>, hosts: &impl Hosts) -> Result<(), RunError> {
     let clients: Vec<Client> = clients(stage, hosts)?;
     let halves = stage.plan.contacts.iter().filter(|contact| is_first(stage, contact));
     let added = iter(halves.flat_map(both)).map(|(who, whom)| {

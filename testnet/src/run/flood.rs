@@ -66,7 +66,9 @@ pub async fn flood(options: &FloodOptions) -> Result<(), PeerError> {
                     // It is the victim's right to cut it off.
                     Ok(()) | Err(_) => {}
                 },
-                Err(error @ (PeerError::Setup(_) | PeerError::Address { .. })) => return Err(error),
+                Err(error @ (PeerError::Setup(_) | PeerError::Address { .. })) => {
+                    return Err(error);
+                }
                 Err(_) => {}
             }
             tokio::time::sleep(AGAIN_AFTER).await;

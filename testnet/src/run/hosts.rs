@@ -40,8 +40,10 @@ pub trait Hosts {
     fn check(&self, node: NodeIndex) -> impl Future<Output = Result<(), ClusterError>>;
 
     /// Lets only nodes of the same group reach each other.
-    fn partition(&self, groups: &[Vec<NodeIndex>])
-    -> impl Future<Output = Result<(), ClusterError>>;
+    fn partition(
+        &self,
+        groups: &[Vec<NodeIndex>],
+    ) -> impl Future<Output = Result<(), ClusterError>>;
 
     /// Lets all that are linked reach each other.
     fn heal(&self) -> impl Future<Output = Result<(), ClusterError>>;

@@ -77,7 +77,9 @@ fn lacks_files(files: u64) -> Option<String> {
     if files <= hard && setrlimit(Resource::Nofile, raised).is_ok() {
         return None;
     }
-    Some(format!("it needs {files} open files, and {hard} are allowed; raise it: ulimit -Hn {files}"))
+    Some(format!(
+        "it needs {files} open files, and {hard} are allowed; raise it: ulimit -Hn {files}"
+    ))
 }
 
 fn lacks_memory(nodes: usize, meminfo: &str) -> Option<String> {

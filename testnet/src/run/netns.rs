@@ -82,7 +82,11 @@ impl Netns {
             }
             shape(plan, &lan)?;
         }
-        if plan.links.iter().any(|link| link.shape.loss > 0.0 && link.shape.loss_as == LossAs::Reset) {
+        if plan
+            .links
+            .iter()
+            .any(|link| link.shape.loss > 0.0 && link.shape.loss_as == LossAs::Reset)
+        {
             notes.push("losses are lost packets: loss_as = \"reset\" is not applied".to_owned());
         }
         let processes = Processes::new(plan, options, |node, options| {

@@ -26,8 +26,7 @@ struct Actor {
 
 impl<'a> Stage<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
-        let actor =
-            |_| Actor { is_on: watch::Sender::new(false), id: watch::Sender::new(None) };
+        let actor = |_| Actor { is_on: watch::Sender::new(false), id: watch::Sender::new(None) };
         Self { plan, actors: plan.nodes.iter().map(actor).collect(), contacts: RefCell::default() }
     }
 

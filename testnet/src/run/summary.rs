@@ -26,10 +26,7 @@ pub fn summary(report: &Report) -> String {
     if messages.duplicated + messages.out_of_order > 0 {
         line(
             "flaws",
-            format!(
-                "{} shown twice, {} out of order",
-                messages.duplicated, messages.out_of_order
-            ),
+            format!("{} shown twice, {} out of order", messages.duplicated, messages.out_of_order),
         );
     }
     if messages.latency.count > 0 {
@@ -49,7 +46,10 @@ pub fn summary(report: &Report) -> String {
         };
         line(
             "convergence",
-            format!("{} waiting at \"{}\", all there {took}", convergence.outstanding, convergence.after),
+            format!(
+                "{} waiting at \"{}\", all there {took}",
+                convergence.outstanding, convergence.after
+            ),
         );
     }
     let nodes = u64::try_from(report.nodes.len()).unwrap_or(u64::MAX).max(1);
@@ -136,8 +136,10 @@ mod tests {
 
     #[test]
     fn units_are_those_a_person_would_choose() {
-        assert_eq!([0.25, 12.34, 600.0, 9000.0, 518_400.0].map(seconds).join(" | "),
-            "250 ms | 12.3 s | 10 min | 2.5 h | 6.0 d");
+        assert_eq!(
+            [0.25, 12.34, 600.0, 9000.0, 518_400.0].map(seconds).join(" | "),
+            "250 ms | 12.3 s | 10 min | 2.5 h | 6.0 d"
+        );
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(3 << 20), "3.0 MiB");
     }

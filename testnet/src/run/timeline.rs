@@ -59,9 +59,7 @@ async fn begin(
         Event::ClockJump { nodes, by_ms } => {
             each(nodes, async |node| hosts.jump_clock(node, *by_ms).await).await
         }
-        Event::DiskFull(nodes) => {
-            each(nodes, async |node| hosts.fill_disk(node, true).await).await
-        }
+        Event::DiskFull(nodes) => each(nodes, async |node| hosts.fill_disk(node, true).await).await,
         Event::DiskFree(nodes) => {
             each(nodes, async |node| hosts.fill_disk(node, false).await).await
         }

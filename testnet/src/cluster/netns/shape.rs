@@ -64,9 +64,8 @@ fn commands(to: &[(usize, LinkShape)]) -> Vec<String> {
             if shape.loss > 0.0 {
                 netem.push_str(&format!(" loss {:.4}%", shape.loss * 100.0));
             }
-            commands.push(format!(
-                "qdisc add dev eth0 parent 1:{number:x} netem {netem} limit 100000"
-            ));
+            commands
+                .push(format!("qdisc add dev eth0 parent 1:{number:x} netem {netem} limit 100000"));
         }
         let destination: Ipv4Addr = address(*host);
         commands.push(format!(
