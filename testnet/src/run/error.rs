@@ -25,7 +25,7 @@ pub enum RunError {
         /// When.
         at: Duration,
         /// Why not.
-        source: ClusterError,
+        source: Box<ClusterError>,
     },
     /// A node, or a network of them, does not do what it should.
     #[error(transparent)]

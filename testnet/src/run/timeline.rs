@@ -64,7 +64,7 @@ async fn begin(
             each(nodes, async |node| hosts.fill_disk(node, false).await).await
         }
     };
-    done.map_err(|source| RunError::Event { event: word(event), at, source })
+    done.map_err(|source| RunError::Event { event: word(event), at, source: source.into() })
 }
 
 async fn off(
@@ -86,7 +86,7 @@ async fn start(
 ) -> Result<(), RunError> {
     try_join_all(nodes.iter().map(async |node| {
         let started = hosts.start(*node).await;
-        started.map_err(|source| RunError::Event { event: "start", at, source })?;
+        started.map_err(|source| RunError::Event { event: "start", at, source: source.into() })?;
         contacts::make_user(stage, hosts, *node).await?;
         stage.set_on(*node, true);
         Ok::<_, RunError>(())
