@@ -8,6 +8,7 @@ mod bans;
 mod behaviour;
 mod cache;
 mod connections;
+mod counted;
 mod dialer;
 mod files;
 mod gossip;

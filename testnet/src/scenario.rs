@@ -33,7 +33,7 @@ mod traffic;
 mod values;
 
 pub use error::ScenarioError;
-pub use memory::{check_memory, memory_bytes};
+pub use memory::{available_bytes, check_memory, memory_bytes};
 pub use ready::{READY, Ready};
 pub use summary::Summary;
 

@@ -52,12 +52,12 @@ pub enum SimError {
 
 /// How far a simulation has got, for those who watch, and whether it is to end early.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct Watch {
     at_ms: AtomicU64,
     is_stopped: AtomicBool,
 }
 
-impl Progress {
+impl Watch {
     /// The virtual time reached.
     #[must_use]
     pub fn at(&self) -> Duration {
@@ -82,17 +82,17 @@ impl Progress {
 ///
 /// # Errors
 /// [`SimError`].
-pub fn run(plan: &Arc<Plan>, progress: &Arc<Progress>) -> Result<Report, SimError> {
-    let (plan, progress) = (Arc::clone(plan), Arc::clone(progress));
+pub fn run(plan: &Arc<Plan>, watch: &Arc<Watch>) -> Result<Report, SimError> {
+    let (plan, watch) = (Arc::clone(plan), Arc::clone(watch));
     std::thread::Builder::new()
         .name("simulation".into())
         .stack_size(STACK_BYTES)
-        .spawn(move || simulate(&plan, &progress))?
+        .spawn(move || simulate(&plan, &watch))?
         .join()
         .map_err(|_| SimError::Panicked)?
 }
 
-fn simulate(plan: &Plan, progress: &Progress) -> Result<Report, SimError> {
+fn simulate(plan: &Plan, watch: &Watch) -> Result<Report, SimError> {
     // First of all: whatever asks for randomness on this thread from now on gets the simulation's.
     host::enter(ChaCha20Rng::seed_from_u64(plan.seed));
     if !host::is_hooked() {
@@ -102,7 +102,7 @@ fn simulate(plan: &Plan, progress: &Progress) -> Result<Report, SimError> {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
         host::run_clock();
-        timeline::run(plan, progress).await
+        timeline::run(plan, watch).await
     })
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::flood;
 use super::net::Net;
 use super::node::{Common, Node, Sighting};
-use super::{Progress, SimError};
+use super::{SimError, Watch};
 use crate::plan::{Event, NodeIndex, Plan};
 use crate::report::recorder::{NodeSample, Recorder};
 use crate::report::{Report, Runner};
@@ -24,7 +24,7 @@ const SAMPLES_MAX: u32 = 600;
 const SAMPLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// Runs the plan to its end, or until it is stopped.
-pub(super) async fn run(plan: &Plan, progress: &Progress) -> Result<Report, SimError> {
+pub(super) async fn run(plan: &Plan, watch: &Watch) -> Result<Report, SimError> {
     let mut world = World::new(plan);
     let first: Vec<NodeIndex> =
         (0..plan.nodes.len()).filter(|node| plan.nodes[*node].starts).collect();
@@ -46,14 +46,14 @@ pub(super) async fn run(plan: &Plan, progress: &Progress) -> Result<Report, SimE
             .filter_map(|(kind, at)| Some((kind, (*at)?)))
             .min_by_key(|(kind, at)| (*at, *kind))
             .unwrap_or((3, plan.duration));
-        let is_stopped = progress.is_stopped();
+        let is_stopped = watch.is_stopped();
         if at > plan.duration || is_stopped {
             let end = if is_stopped { world.elapsed() } else { plan.duration };
             world.wait_until(end).await;
             return Ok(world.finish(end, is_stopped));
         }
         world.wait_until(at).await;
-        progress.reach(at);
+        watch.reach(at);
         match kind {
             0 => {
                 world.happen(&plan.events[event].event).await?;
