@@ -35,7 +35,7 @@ mod values;
 pub use error::ScenarioError;
 pub use memory::{available_bytes, check_memory, memory_bytes};
 pub use ready::{READY, Ready};
-pub use summary::Summary;
+pub use summary::{DIAMETER_NODES_MAX, Summary};
 
 use chance::{Purpose, chance};
 use contacts::Contacts;

@@ -95,6 +95,11 @@ fn explain(key: String, message: &str) -> (String, String) {
         .find_map(|number| message.strip_suffix(&format!("expected {number}")))
         .map(|start| format!("{start}expected a whole number, not negative and not huge"));
     let message = plain.unwrap_or_else(|| message.to_owned());
+    // A table of a list, written as a single one.
+    let message = match message.strip_suffix("expected a sequence") {
+        Some(start) => format!("{start}expected a list; of tables, write [[{key}]]"),
+        None => message,
+    };
     let key = if key.is_empty() { "the file".to_owned() } else { key };
     (key, message)
 }
