@@ -1,5 +1,6 @@
 //! The command line.
 
+mod compare;
 mod hand;
 mod run;
 mod scenario;
@@ -39,6 +40,7 @@ Examples:
   martlet-testnet up --nodes 5              a network in the background, to try things on
   martlet-testnet exec n1 -- martletctl send n2 'Hello!'
   martlet-testnet down                      away with it
+  martlet-testnet compare before after      two reports, or directories of them, beside each other
 
 Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage, or a scenario
 that can't be run so. exec exits as its command does.";
@@ -87,6 +89,8 @@ enum Command {
     /// Scenarios: list the ready ones, show one, check files without running them
     #[command(subcommand)]
     Scenario(scenario::ScenarioCommand),
+    /// Two reports beside each other: what differs, by how much, and which expectations came out otherwise
+    Compare(compare::CompareArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),
@@ -236,6 +240,12 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::Scenario(command) => return command.run(),
         Command::Ctl(passed) => return martletctl::cli::main_from(named("martletctl", passed)),
+        Command::Compare(args) => {
+            return match compare::run(&args) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            };
+        }
         Command::Attack(args) if args.list => {
             attack::list();
             Ok(())

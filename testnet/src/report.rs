@@ -5,13 +5,16 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod compare;
 #[cfg(test)]
 pub(crate) mod example;
 mod file;
+mod html;
 pub mod recorder;
 mod words;
 
 pub use file::{ReportError, write};
+pub use html::DrawError;
 
 /// The version of the shape. A new field does not change it; a changed meaning does.
 pub const SCHEMA: u32 = 1;

@@ -45,6 +45,21 @@ pub(crate) fn plan(nodes: usize) -> Plan {
     }
 }
 
+/// Three nodes and a few messages, of which the report is short enough to read.
+pub(crate) fn small() -> Report {
+    let mut plan = plan(3);
+    write_evenly(&mut plan, 6);
+    plan.events = vec![
+        timed(30, Event::Partition(vec![vec![0], vec![1, 2]])),
+        timed(60, Event::Heal),
+        timed(70, Event::Crash(vec![2])),
+        timed(80, Event::Start(vec![2])),
+    ];
+    plan.expectations =
+        vec![Expectation::DeliveryMin(1.0), Expectation::LatencyP50Max(Duration::from_millis(1))];
+    run(&plan, Duration::from_secs(100), Duration::from_secs(20))
+}
+
 /// Twenty nodes, split for five minutes.
 pub(crate) fn split_and_heal() -> Report {
     let mut plan = plan(20);

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 
-use super::{Report, SCHEMA};
+use super::{DrawError, Report, SCHEMA, html};
 
 /// The report itself.
 pub(super) const JSON_NAME: &str = "report.json";
+
+/// The page made of it.
+pub(super) const HTML_NAME: &str = "report.html";
 
 /// A report that can't be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,9 @@ pub enum ReportError {
         /// Why.
         source: io::Error,
     },
+    /// A figure can't be drawn.
+    #[error("cannot make {HTML_NAME} of it: {0}; report.json is written, please tell us with it")]
+    Draw(#[from] DrawError),
     /// It can't be read.
     #[error(
         "cannot read {path}: {source}; name a report.json, or a directory with one or with directories of them"
@@ -61,24 +67,27 @@ pub enum ReportError {
     },
 }
 
-/// Writes `report.json` into `dir`, which is made. A file is there whole or as it was before.
+/// Writes `report.json` and `report.html` into `dir`, which is made. A file is there whole or as it was before.
 ///
 /// # Errors
 ///
 /// When the directory can't be made, or a file in it not written.
 pub fn write(report: &Report, dir: &Path) -> Result<(), ReportError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ReportError::Write { path, source }
-    };
-    fs::create_dir_all(dir).map_err(failed(dir))?;
-    for (name, text) in [(JSON_NAME, report.to_json())] {
-        let path = dir.join(name);
-        let unfinished = dir.join(format!(".{name}.unfinished"));
-        let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &path));
-        written.map_err(failed(&path))?;
-    }
-    Ok(())
+    fs::create_dir_all(dir)
+        .map_err(|source| ReportError::Write { path: dir.to_owned(), source })?;
+    write_file(dir, JSON_NAME, &report.to_json())?;
+    write_file(dir, HTML_NAME, &html::page(report)?)
+}
+
+fn write_file(dir: &Path, name: &str, text: &str) -> Result<(), ReportError> {
+    let path = dir.join(name);
+    let unfinished = dir.join(format!(".{name}.unfinished"));
+    let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &path));
+    written.map_err(|source| {
+        // Nothing more can be done about it than about the file.
+        let _ = fs::remove_file(&unfinished);
+        ReportError::Write { path, source }
+    })
 }
 
 impl Report {
@@ -187,6 +196,8 @@ impl Formatter for Lines {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use crate::report::example;
 
@@ -200,6 +211,79 @@ mod tests {
         let left: Vec<_> =
             fs::read_dir(&into).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+    }
+
+    /// `MARTLET_WRITE_REPORTS=DIR` keeps them, to look at.
+    #[test]
+    fn every_example_has_a_page() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = std::env::var_os("MARTLET_WRITE_REPORTS").map(PathBuf::from);
+        let into = kept.unwrap_or_else(|| dir.path().to_owned());
+        for report in [example::split_and_heal(), example::churn(), example::thousand()] {
+            write(&report, &into.join(&report.scenario)).unwrap();
+            let page = fs::read_to_string(into.join(&report.scenario).join(HTML_NAME)).unwrap();
+            assert!(page.contains("</html>") && page.len() < 4 << 20, "{}", page.len());
+        }
+    }
+
+    /// Paths of all fields: `nodes[].name`.
+    fn fields(value: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+        use serde_json::Value;
+        match value {
+            Value::Object(fields_of) => {
+                for (name, value) in fields_of {
+                    let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+                    fields(value, &path, found);
+                }
+            }
+            Value::Array(values) => {
+                let at = format!("{at}[]");
+                found.push(at.clone());
+                values
+                    .iter()
+                    .filter(|value| value.is_object())
+                    .for_each(|value| fields(value, &at, found));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                found.push(at.to_owned())
+            }
+        }
+    }
+
+    #[test]
+    fn the_document_has_every_field_and_no_other() {
+        let document = include_str!("../../../docs/reports.md");
+        let table =
+            document.split("## report.json").nth(1).and_then(|rest| rest.split("\n## ").next());
+        let rows = table.unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut documented: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
+        let json = serde_json::from_str(&example::split_and_heal().to_json()).unwrap();
+        let mut found = Vec::new();
+        fields(&json, "", &mut found);
+        // The second distribution has the fields of the first.
+        found.retain(|field| !field.starts_with("messages.latency_reachable."));
+        found.push("messages.latency_reachable".to_owned());
+        // Objects are documented where there is something to say of them as a whole.
+        found.extend(["messages.latency", "spread"].map(str::to_owned));
+        // A pair is one value; what is empty in this example is named all the same.
+        found.sort_unstable();
+        found.dedup();
+        documented.sort_unstable();
+        assert_eq!(documented, found, "docs/reports.md has the fields of report.json");
+    }
+
+    /// Its lines as they were when the shape was made stable: `MARTLET_WRITE_VECTORS=1` writes them anew. What was
+    /// there must not change without a new [`SCHEMA`].
+    #[test]
+    fn the_shape_is_as_it_was() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report-1.json");
+        let mut report = example::small();
+        report.messages.latency_reachable = Some(report.messages.latency.clone());
+        if std::env::var_os("MARTLET_WRITE_VECTORS").is_some() {
+            fs::write(&golden, report.to_json()).unwrap();
+        }
+        assert_eq!(report.to_json(), fs::read_to_string(&golden).unwrap());
+        assert_eq!(Report::read(&golden).unwrap(), report);
     }
 
     #[test]

@@ -1,0 +1,331 @@
+//! The figures over time and over nodes.
+
+use super::axis::Axis;
+use super::figure::{Figure, Key};
+use super::ink::Ink;
+use super::plot::{self, DrawError, Layer, Mark, Plot};
+use crate::report::words::{bytes, count, percent, short, time};
+use crate::report::{EventMark, Latency, Report, Spread};
+
+const HEIGHT: i32 = 340;
+const HEIGHT_OF_TWO: i32 = 440;
+/// More events than that are not all labelled.
+const LABELS_MAX: usize = 24;
+
+/// Of more nodes not each has a bar.
+const BARS_MAX: usize = 150;
+
+/// How envelopes spread.
+pub(super) fn spread(spread: &Spread) -> Result<Figure, DrawError> {
+    let ages = &spread.age_s;
+    let (first, last) =
+        (ages.first().copied().unwrap_or(0.001), ages.last().copied().unwrap_or(1.0));
+    let low = reached_first(spread).unwrap_or(first).max(first);
+    let points =
+        |values: &[f64]| ages.iter().copied().zip(values.iter().copied()).collect::<Vec<_>>();
+    let band = ages
+        .iter()
+        .zip(spread.p10.iter().zip(&spread.p90))
+        .map(|(age, (low, high))| (*age, *low, *high));
+    let within =
+        |points: Vec<(f64, f64)>| points.into_iter().filter(|point| point.0 >= low).collect();
+    let plot = Plot {
+        x: Axis::log_time(low, last, "time since the envelope was made"),
+        y: Axis::percent("nodes that have it"),
+        layers: vec![
+            Layer::Band(Ink::Kind(0), band.filter(|point| point.0 >= low).collect()),
+            Layer::Line(Ink::Kind(0), within(points(&spread.median))),
+        ],
+        marks: Vec::new(),
+    };
+    let half = ages.iter().zip(&spread.median).find(|(_, part)| **part >= 0.5);
+    let most = spread.median.last().copied().unwrap_or_default() * 100.0;
+    let half = half.map_or("never half of the nodes".to_owned(), |(age, _)| {
+        format!("half of the nodes after {}", time(*age))
+    });
+    Ok(Figure {
+        id: "spread",
+        title: "How envelopes spread",
+        summary: format!(
+            "the envelope in the middle had reached {half}, and {} % in the end",
+            short(most)
+        ),
+        svg: plot::one(HEIGHT, &plot)?,
+        legend: vec![
+            (Key::Line(Ink::Kind(0)), "the envelope in the middle".to_owned()),
+            (Key::Band(Ink::Kind(0)), "eight of ten envelopes".to_owned()),
+        ],
+        caption: format!(
+            "Of the nodes that were on when an envelope was made, the part that had it so long after. The steeper \
+             and the farther left, the faster. Over {} envelopes: the one in the middle reached {half}. The lower \
+             edge of the band is the tenth that was slowest, for instance those made during a partition.",
+            count(spread.envelopes)
+        ),
+    })
+}
+
+/// The age before which nobody but the maker had any.
+fn reached_first(spread: &Spread) -> Option<f64> {
+    let start = spread.p90.first()?;
+    let first = spread.p90.iter().position(|part| part > start)?;
+    spread.age_s.get(first.saturating_sub(2)).copied()
+}
+
+/// The distribution of latencies.
+pub(super) fn latency(report: &Report) -> Result<Figure, DrawError> {
+    let all = &report.messages.latency;
+    let reachable = report.messages.latency_reachable.as_ref();
+    let bars = buckets(all);
+    let low = bars.first().map_or(0.001, |bar| bar.0);
+    let high = bars.last().map_or(1.0, |bar| bar.1);
+    let most = bars.iter().map(|bar| bar.2).fold(1.0, f64::max);
+    let mut layers = vec![Layer::Bars(Ink::Kind(0), bars)];
+    let mut legend = vec![(Key::Band(Ink::Kind(0)), format!("all {} delivered", count(all.count)))];
+    if let Some(reachable) = reachable {
+        let outline = buckets(reachable);
+        let outline = outline.into_iter().flat_map(|(from, to, high)| [(from, high), (to, high)]);
+        layers.push(Layer::Line(Ink::Kind(1), outline.collect()));
+        let words = format!(
+            "those whose recipient was on and reachable all the time: {}",
+            count(reachable.count)
+        );
+        legend.push((Key::Line(Ink::Kind(1)), words));
+    }
+    let percentiles = [("p50", all.p50_s), ("p90", all.p90_s), ("p99", all.p99_s)];
+    let mark = |(name, at): (&str, f64)| {
+        let label = format!("{name} {}", time(at));
+        Mark { at, label }
+    };
+    let marks = if all.count > 0 { percentiles.map(mark).to_vec() } else { Vec::new() };
+    legend.push((Key::Mark, "percentiles of all".to_owned()));
+    let plot = Plot {
+        x: Axis::log_time(low, high, "time from writing to being shown"),
+        y: Axis::count(most, "messages"),
+        layers,
+        marks,
+    };
+    let [p50, p90, p99] = percentiles.map(|(_, at)| time(at));
+    Ok(Figure {
+        id: "latency",
+        title: "Latency",
+        summary: format!("half of {} messages within {p50}, 90 % within {p90}, 99 % within {p99}", count(all.count)),
+        svg: plot::one(HEIGHT, &plot)?,
+        legend,
+        caption: "Each bar counts the messages that took so long from writing to being shown; the scale is \
+                  logarithmic. Half of all took at most p50, 99 % at most p99. A second hump far to the right are \
+                  messages that waited for their recipient, or for a partition's end."
+            .to_owned(),
+    })
+}
+
+fn buckets(latency: &Latency) -> Vec<(f64, f64, f64)> {
+    let factor = 10_f64.powf(0.1);
+    latency
+        .histogram
+        .iter()
+        .map(|(bound, number)| (bound / factor, *bound, *number as f64))
+        .collect()
+}
+
+/// What was written and delivered until when, and what happened.
+pub(super) fn delivery(report: &Report) -> Result<Figure, DrawError> {
+    let series = &report.series;
+    let end = report.ran_s;
+    let most = series.written.iter().chain(&series.delivered).max().copied().unwrap_or_default();
+    let nodes = report.nodes.len() as f64;
+    let upper = Plot {
+        x: Axis::run(end),
+        y: Axis::count(most as f64, "messages"),
+        layers: vec![
+            Layer::Line(Ink::Kind(0), over_time(series, &series.written)),
+            Layer::Line(Ink::Kind(1), over_time(series, &series.delivered)),
+        ],
+        marks: marks(&report.events, true),
+    };
+    let lower = Plot {
+        x: Axis::run(end),
+        y: Axis::count(nodes, "nodes on"),
+        layers: vec![Layer::Line(Ink::Kind(2), over_time(series, &series.nodes_on))],
+        marks: marks(&report.events, false),
+    };
+    let messages = &report.messages;
+    let converged = report.convergence.last().map(|last| match last.took_s {
+        Some(took) if last.outstanding > 0 => format!(
+            " After the last of them ({}) it took {} until the {} messages that had waited were delivered.",
+            last.after,
+            time(took),
+            count(last.outstanding)
+        ),
+        Some(_) => format!(" After the last of them ({}) nothing waited.", last.after),
+        None => format!(" Of what waited at the last of them ({}) some never came.", last.after),
+    });
+    let labelled = if report.events.len() > LABELS_MAX {
+        " Only some of the many events are labelled; the table of events has all."
+    } else {
+        ""
+    };
+    let mut legend = vec![
+        (Key::Line(Ink::Kind(0)), "written".to_owned()),
+        (Key::Line(Ink::Kind(1)), "delivered".to_owned()),
+        (Key::Line(Ink::Kind(2)), "nodes on (lower plot)".to_owned()),
+    ];
+    if !report.events.is_empty() {
+        legend.push((Key::Mark, "events".to_owned()));
+    }
+    Ok(Figure {
+        id: "delivery",
+        title: "Delivery and convergence",
+        summary: format!(
+            "{} written, {} delivered, {} events",
+            count(messages.written),
+            count(messages.delivered),
+            report.events.len()
+        ),
+        svg: plot::two(HEIGHT_OF_TWO + 70, &upper, &lower, HEIGHT_OF_TWO - 90)?,
+        legend,
+        caption: format!(
+            "Messages written and delivered until each time of the run; what is between the lines is on its way. \
+             The lower plot has the nodes that are on.{}{labelled}",
+            converged.unwrap_or_default()
+        ),
+    })
+}
+
+fn over_time(series: &crate::report::Series, values: &[u64]) -> Vec<(f64, f64)> {
+    series.t_s.iter().copied().zip(values.iter().map(|value| *value as f64)).collect()
+}
+
+fn marks(events: &[EventMark], labelled: bool) -> Vec<Mark> {
+    let mark = |event: &EventMark| {
+        let matters = ["partition", "heal", "flood"].contains(&event.kind.as_str());
+        let label = match event.kind.as_str() {
+            _ if !labelled || (events.len() > LABELS_MAX && !matters) => String::new(),
+            "flood" => event.label.split(':').next().unwrap_or_default().to_owned(),
+            "partition" => event.label.split(" of ").next().unwrap_or_default().to_owned(),
+            _ => event.label.clone(),
+        };
+        Mark { at: event.at_s, label }
+    };
+    events.iter().map(mark).collect()
+}
+
+/// What each node received.
+pub(super) fn bytes_per_node(report: &Report) -> Result<Figure, DrawError> {
+    let mut received: Vec<_> = report.nodes.iter().map(|node| node.received_bytes).collect();
+    received.sort_unstable_by(|one, other| other.cmp(one));
+    let most = received.first().copied().unwrap_or_default();
+    let middle = received.get(received.len() / 2).copied().unwrap_or_default();
+    let layers = if received.len() <= BARS_MAX {
+        let bar =
+            |(place, bytes): (usize, &u64)| (place as f64 + 0.1, place as f64 + 0.9, *bytes as f64);
+        vec![Layer::Bars(Ink::Kind(3), received.iter().enumerate().map(bar).collect())]
+    } else {
+        let steps: Vec<_> = received
+            .iter()
+            .enumerate()
+            .flat_map(|(place, bytes)| [(place, *bytes as f64), (place + 1, *bytes as f64)])
+            .map(|(place, bytes)| (place as f64, bytes))
+            .collect();
+        let area = steps.iter().map(|(place, bytes)| (*place, 0.0, *bytes)).collect();
+        vec![Layer::Band(Ink::Kind(3), area), Layer::Line(Ink::Kind(3), steps)]
+    };
+    let plot = Plot {
+        x: Axis::count(received.len() as f64, "nodes, by what they received"),
+        y: Axis::bytes(most as f64, "received"),
+        layers,
+        marks: Vec::new(),
+    };
+    let (most, middle) = (bytes(most as f64), bytes(middle as f64));
+    Ok(Figure {
+        id: "bytes-per-node",
+        title: "Bytes per node",
+        summary: format!("the busiest node received {most}, the one in the middle {middle}"),
+        svg: plot::one(HEIGHT, &plot)?,
+        legend: Vec::new(),
+        caption: format!(
+            "Bytes that each node received on its links, the busiest first. The busiest received {most}, the one \
+             in the middle {middle}. A flat row is load shared well; a peak at the left are nodes that carry \
+             for others."
+        ),
+    })
+}
+
+/// What the network received for each byte of text.
+pub(super) fn amplification(report: &Report) -> Result<Figure, DrawError> {
+    let series = &report.series;
+    let messages = &report.messages;
+    let mean = messages.payload_bytes as f64 / messages.delivered.max(1) as f64;
+    let found = report.traffic.amplification;
+    // The first few messages pay for all that the network does before.
+    let enough = messages.delivered / 50 + 1;
+    let points: Vec<_> = (0..series.t_s.len())
+        .filter(|at| series.delivered[*at] >= enough && mean > 0.0)
+        .map(|at| {
+            let payload = series.delivered[at] as f64 * mean;
+            (series.t_s[at], series.received_bytes[at] as f64 / payload)
+        })
+        .collect();
+    let most = points.iter().map(|point| point.1).fold(1.0, f64::max);
+    let plot = Plot {
+        x: Axis::run(report.ran_s),
+        y: Axis::count(most, "bytes received per payload byte"),
+        layers: vec![Layer::Line(Ink::Kind(4), points)],
+        marks: marks(&report.events, false),
+    };
+    let found = found.map_or("no text was delivered".to_owned(), |found| {
+        format!("{} bytes received for each byte of text", short(found))
+    });
+    Ok(Figure {
+        id: "amplification",
+        title: "Amplification",
+        summary: found.clone(),
+        svg: plot::one(HEIGHT, &plot)?,
+        legend: Vec::new(),
+        caption: format!(
+            "Bytes that all nodes received until each time, over bytes of text delivered until then (at the mean \
+             length of the texts). In the end: {found}. A network that rests goes on receiving, so few messages \
+             make the figure high."
+        ),
+    })
+}
+
+/// What mailboxes hold.
+pub(super) fn mailbox(report: &Report) -> Result<Figure, DrawError> {
+    let series = &report.series;
+    let most = |values: &[u64]| values.iter().max().copied().unwrap_or_default();
+    let (envelopes, held) = (most(&series.mailbox_envelopes), most(&series.mailbox_bytes));
+    let upper = Plot {
+        x: Axis::run(report.ran_s),
+        y: Axis::count(envelopes as f64, "envelopes"),
+        layers: vec![Layer::Line(Ink::Kind(5), over_time(series, &series.mailbox_envelopes))],
+        marks: marks(&report.events, false),
+    };
+    let lower = Plot {
+        x: Axis::run(report.ran_s),
+        y: Axis::bytes(held as f64, "size"),
+        layers: vec![Layer::Line(Ink::Kind(3), over_time(series, &series.mailbox_bytes))],
+        marks: marks(&report.events, false),
+    };
+    let oldest = time(report.retention.oldest_s);
+    Ok(Figure {
+        id: "mailbox",
+        title: "Mailbox fill",
+        summary: format!("at most {} envelopes, {}", count(envelopes), bytes(held as f64)),
+        svg: plot::two(HEIGHT_OF_TWO, &upper, &lower, HEIGHT_OF_TWO / 2 - 10)?,
+        legend: vec![
+            (Key::Line(Ink::Kind(5)), "live envelopes in all mailboxes".to_owned()),
+            (Key::Line(Ink::Kind(3)), "their size".to_owned()),
+        ],
+        caption: format!(
+            "Live envelopes in the mailboxes of all nodes together. An envelope stays until every addressed device \
+             proved that it has it, six days at most. The longest that one was seen to stay: {oldest}; left at the \
+             end: {}.",
+            count(report.retention.left_at_end)
+        ),
+    })
+}
+
+/// The part that was delivered, for the head of the page.
+pub(super) fn delivered_part(report: &Report) -> String {
+    percent(report.messages.delivered, report.messages.written)
+}
