@@ -21,8 +21,8 @@ use crate::run::FloodOptions;
 
 const HELP: &str = "\
 Everything here starts real daemon processes on loopback (netns, and for root idle_lan: in network
-namespaces without a way out), in a new directory under /tmp, and ends them again (up: by down). Nothing leaves this machine,
-and a Martlet daemon of yours isn't touched.
+namespaces without a way out), in a new directory under /tmp, and ends them again (up: by down).
+Nothing leaves this machine, and a Martlet daemon of yours isn't touched.
 
 Examples:
   martlet-testnet demo                      see it work, in a few seconds
@@ -37,12 +37,12 @@ Examples:
   martlet-testnet scenario list             networks and what happens to them, each in a file
   martlet-testnet scenario check FILE       whether a file of yours is one
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
-  martlet-testnet compare before after      two reports, or directories of them, beside each other
   martlet-testnet sim split-and-heal        a ready scenario, simulated: minutes in seconds
   martlet-testnet local FILE --report DIR   a scenario, with processes on loopback
   martlet-testnet up --nodes 5              a network in the background, to try things on
   martlet-testnet exec n1 -- martletctl send n2 'Hello!'
   martlet-testnet down                      away with it
+  martlet-testnet compare before after      two reports, or directories of them, beside each other
 
 Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage, or a scenario
 that can't be run so. exec exits as its command does.";
@@ -68,11 +68,6 @@ enum Command {
     Bench(BenchArgs),
     /// A hostile peer against three real daemons, two of which have users who go on talking
     Attack(AttackArgs),
-    /// Scenarios: list the ready ones, show one, check files without running them
-    #[command(subcommand)]
-    Scenario(scenario::ScenarioCommand),
-    /// Two reports beside each other: what differs, by how much, and which expectations came out otherwise
-    Compare(compare::CompareArgs),
     /// Run a scenario with simulated nodes in this process, under a virtual clock
     Sim(sim::SimArgs),
     /// Run a scenario with real processes on loopback, up to 200
@@ -95,6 +90,11 @@ enum Command {
     /// A hostile node
     #[command(hide = true)]
     Flood(FloodArgs),
+    /// Scenarios: list the ready ones, show one, check files without running them
+    #[command(subcommand)]
+    Scenario(scenario::ScenarioCommand),
+    /// Two reports beside each other: what differs, by how much, and which expectations came out otherwise
+    Compare(compare::CompareArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),

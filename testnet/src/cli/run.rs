@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -11,6 +12,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::run::{self, Hosts, Local, Netns, RunError, RunOptions};
+use crate::scenario::{PlanOptions, Scenario, ScenarioError, parse_duration};
 
 /// Expectations were not met, or the run failed.
 const NOT_MET: u8 = 1;
@@ -22,9 +24,15 @@ pub(super) struct RunArgs {
     /// A scenario file, or the name of a ready one
     #[arg(value_name = "FILE|NAME")]
     scenario: String,
-    /// What chance the plan is made with: the same seed, the same plan
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    /// What chance the plan is made with: the same seed, the same plan [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// How many nodes: groups of several are made larger or smaller [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    nodes: Option<usize>,
+    /// How long to run it, as 30s or 10m [default: the scenario's]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
     /// Write report.json and report.html to this directory
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -40,14 +48,14 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn local(args: RunArgs) -> ExitCode {
-    with(&args, "local", |plan, options| {
+    with(&args, |plan, options| {
         let hosts = Local::new(plan, options)?;
         go(plan, &hosts, &args, hosts.path())
     })
 }
 
 pub(super) fn netns(args: RunArgs) -> ExitCode {
-    with(&args, "netns", |plan, options| {
+    with(&args, |plan, options| {
         let hosts = Netns::new(plan, options)?;
         go(plan, &hosts, &args, hosts.path())
     })
@@ -55,13 +63,12 @@ pub(super) fn netns(args: RunArgs) -> ExitCode {
 
 fn with(
     args: &RunArgs,
-    _runner: &str,
     run: impl FnOnce(&Plan, &RunOptions) -> Result<Report, RunError>,
 ) -> ExitCode {
     let plan = match plan(args) {
         Ok(plan) => plan,
-        Err(reason) => {
-            eprintln!("martlet-testnet: {reason}");
+        Err(error) => {
+            failed(&error);
             return ExitCode::from(REFUSED);
         }
     };
@@ -77,9 +84,9 @@ fn with(
     conclude(&report, args.json, args.report.as_deref())
 }
 
-fn plan(args: &RunArgs) -> Result<Plan, String> {
-    // Scenario files are not read yet.
-    Err(format!("{}: no scenarios (seed {})", args.scenario, args.seed))
+fn plan(args: &RunArgs) -> Result<Plan, ScenarioError> {
+    let options = PlanOptions { seed: args.seed, nodes: args.nodes, duration: args.duration };
+    Scenario::find(&args.scenario)?.plan(&options)
 }
 
 fn go(plan: &Plan, hosts: &impl Hosts, args: &RunArgs, data: &Path) -> Result<Report, RunError> {

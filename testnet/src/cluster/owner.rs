@@ -137,7 +137,7 @@ mod tests {
             dir("martlet-kept", None)?,
             dir("other", Some(reused))?,
         ];
-        assert_eq!(remove_leftovers(parent.path()).directories, [dead.clone()]);
+        assert_eq!(remove_leftovers(parent.path()).directories, std::slice::from_ref(&dead));
         assert!(!dead.exists() && kept.iter().all(|path| path.exists()));
         Ok(())
     }

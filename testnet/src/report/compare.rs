@@ -287,6 +287,8 @@ fn verdicts(a: &Report, b: &Report) -> Vec<Verdicts> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use crate::report::{example, write};
 

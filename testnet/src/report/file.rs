@@ -196,6 +196,8 @@ impl Formatter for Lines {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use crate::report::example;
 

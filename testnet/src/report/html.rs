@@ -160,7 +160,7 @@ fn expectations(report: &Report) -> Markup {
         @if report.expectations.is_empty() {
             p.note { "The scenario expects nothing." }
         } @else {
-            div.scroll { table {
+            table.expectations {
                 thead { tr { th { "Result" } th { "Expected" } th { "Found" } th { "Missed by" } } }
                 tbody {
                     @for outcome in &report.expectations {
@@ -170,12 +170,13 @@ fn expectations(report: &Report) -> Markup {
                                 @else { span.bad { "✗ missed" } }
                             }
                             td { (outcome.wanted) " " code { (outcome.name) } }
-                            td { (outcome.found) }
-                            td { (outcome.missed_by) }
+                            td data-name="Found" { (outcome.found) }
+                            @if outcome.passed { td.none {} }
+                            @else { td data-name="Missed by" { (outcome.missed_by) } }
                         }
                     }
                 }
-            } }
+            }
         }
     }
 }
@@ -289,6 +290,8 @@ fn nodes(report: &Report) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use crate::report::example;
 

@@ -4,7 +4,7 @@
 pub(crate) fn time(seconds: f64) -> String {
     let whole = seconds.round();
     match seconds {
-        s if s == 0.0 => "0 s".to_owned(),
+        0.0 => "0 s".to_owned(),
         s if s < 0.001 => format!("{} µs", short(s * 1e6)),
         s if s < 0.9995 => format!("{} ms", short(s * 1e3)),
         s if s < 119.5 => format!("{} s", short(s)),

@@ -12,6 +12,9 @@ const HEIGHT_OF_TWO: i32 = 440;
 /// More events than that are not all labelled.
 const LABELS_MAX: usize = 24;
 
+/// Of more nodes not each has a bar.
+const BARS_MAX: usize = 150;
+
 /// How envelopes spread.
 pub(super) fn spread(spread: &Spread) -> Result<Figure, DrawError> {
     let ages = &spread.age_s;
@@ -212,14 +215,24 @@ pub(super) fn bytes_per_node(report: &Report) -> Result<Figure, DrawError> {
     received.sort_unstable_by(|one, other| other.cmp(one));
     let most = received.first().copied().unwrap_or_default();
     let middle = received.get(received.len() / 2).copied().unwrap_or_default();
-    let gap = if received.len() > 150 { 0.0 } else { 0.1 };
-    let bar = |(place, bytes): (usize, &u64)| {
-        (place as f64 + gap, (place + 1) as f64 - gap, *bytes as f64)
+    let layers = if received.len() <= BARS_MAX {
+        let bar =
+            |(place, bytes): (usize, &u64)| (place as f64 + 0.1, place as f64 + 0.9, *bytes as f64);
+        vec![Layer::Bars(Ink::Kind(3), received.iter().enumerate().map(bar).collect())]
+    } else {
+        let steps: Vec<_> = received
+            .iter()
+            .enumerate()
+            .flat_map(|(place, bytes)| [(place, *bytes as f64), (place + 1, *bytes as f64)])
+            .map(|(place, bytes)| (place as f64, bytes))
+            .collect();
+        let area = steps.iter().map(|(place, bytes)| (*place, 0.0, *bytes)).collect();
+        vec![Layer::Band(Ink::Kind(3), area), Layer::Line(Ink::Kind(3), steps)]
     };
     let plot = Plot {
         x: Axis::count(received.len() as f64, "nodes, by what they received"),
         y: Axis::bytes(most as f64, "received"),
-        layers: vec![Layer::Bars(Ink::Kind(3), received.iter().enumerate().map(bar).collect())],
+        layers,
         marks: Vec::new(),
     };
     let (most, middle) = (bytes(most as f64), bytes(middle as f64));

@@ -181,11 +181,21 @@ impl Plot {
         Ok(())
     }
 
-    /// Where labels stand; `None`: there was no room. The later, the lower: so no line goes up through words.
+    /// Where labels stand; `None`: there was no room. Words right of their lines, the later the lower, or left of
+    /// them, the earlier the lower: so no line goes up through words. What has room for more of them is taken.
     fn place_labels(&self, width_max: i32) -> Vec<Option<Place>> {
+        let [right, left] = [false, true].map(|to_left| self.place_to_side(width_max, to_left));
+        let shown = |placed: &[Option<Place>]| placed.iter().flatten().count();
+        if shown(&left) > shown(&right) { left } else { right }
+    }
+
+    fn place_to_side(&self, width_max: i32, to_left: bool) -> Vec<Option<Place>> {
         let inner = f64::from(width_max - scaled(LEFT + RIGHT));
         let mut order: Vec<_> = (0..self.marks.len()).collect();
-        order.sort_by(|one, other| self.marks[*other].at.total_cmp(&self.marks[*one].at));
+        order.sort_by(|one, other| self.marks[*one].at.total_cmp(&self.marks[*other].at));
+        if !to_left {
+            order.reverse();
+        }
         let mut placed: Vec<Option<Place>> = vec![None; self.marks.len()];
         for index in order {
             let mark = &self.marks[index];
@@ -194,7 +204,7 @@ impl Plot {
             }
             let x = scaled(LEFT) + (self.x.part(mark.at) * inner).round() as i32;
             let wide = width(&mark.label) + scaled(8);
-            let turns = x + wide > width_max;
+            let turns = if to_left { x >= wide } else { x + wide > width_max };
             let (left, right) = if turns { (x - wide, x) } else { (x, x + wide) };
             let free = (0..ROWS)
                 .map(|row| Place { row, left, right, x })

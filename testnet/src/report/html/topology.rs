@@ -47,7 +47,7 @@ pub(super) fn figure(report: &Report) -> Result<Figure, DrawError> {
     };
     let drawn = svg(HEIGHT, |area| {
         let thin = report.links.len() > 300;
-        let line = Ink::Muted.color().mix(if thin { 0.18 } else { 0.5 });
+        let line = Ink::Muted.color().mix(if thin { 0.35 } else { 0.6 });
         for [a, b] in report.links.iter().step_by(every) {
             let style = line.stroke_width(if thin { 1 } else { scaled(1) as u32 });
             area.draw(&PathElement::new([at(*a), at(*b)], style))?;
@@ -58,7 +58,7 @@ pub(super) fn figure(report: &Report) -> Result<Figure, DrawError> {
             if let Some(group) =
                 node.partition.filter(|_| nodes.len() <= NUMBERED_MAX && radius > 7)
             {
-                let style = letters(Ink::Paper).pos(center);
+                let style = letters(if node.on { Ink::Paper } else { Ink::Text }).pos(center);
                 area.draw(&Text::new((group + 1).to_string(), at(index), style))?;
             }
             if nodes.len() <= NAMED_MAX {
@@ -128,33 +128,33 @@ fn draw_node(
     r: i32,
     ink: Ink,
 ) -> Result<(), DrawError> {
-    let (behind, front) = (Ink::Paper.color().filled(), ink.color());
-    let ring = front.stroke_width(scaled(2) as u32);
+    // A thin edge, since what received little is pale.
+    let (edge, hole) = (Ink::Muted.color().filled(), Ink::Paper.color().filled());
+    let front = ink.color();
     match node.role.as_str() {
         "edge" => {
             let r = r * 9 / 10;
             let corners = |r: i32| [(x - r, y - r), (x + r, y + r)];
-            area.draw(&Rectangle::new(corners(r + scaled(1)), behind))?;
+            area.draw(&Rectangle::new(corners(r + 1), edge))?;
             area.draw(&Rectangle::new(corners(r), front.filled()))?;
             if !node.on {
-                area.draw(&Rectangle::new(corners(r - scaled(2)), behind))?;
+                area.draw(&Rectangle::new(corners(r - scaled(2)), hole))?;
             }
         }
         "mailbox" => {
             let r = r * 13 / 10;
             let corners = |r: i32| [(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
-            area.draw(&Polygon::new(corners(r + scaled(2)), behind))?;
+            area.draw(&Polygon::new(corners(r + 2), edge))?;
             area.draw(&Polygon::new(corners(r), front.filled()))?;
             if !node.on {
-                area.draw(&Polygon::new(corners(r - scaled(3)), behind))?;
+                area.draw(&Polygon::new(corners(r - scaled(3)), hole))?;
             }
         }
         _ => {
-            area.draw(&Circle::new((x, y), r + scaled(1), behind))?;
-            if node.on {
-                area.draw(&Circle::new((x, y), r, front.filled()))?;
-            } else {
-                area.draw(&Circle::new((x, y), r - scaled(1), ring))?;
+            area.draw(&Circle::new((x, y), r + 1, edge))?;
+            area.draw(&Circle::new((x, y), r, front.filled()))?;
+            if !node.on {
+                area.draw(&Circle::new((x, y), r - scaled(2), hole))?;
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{SWEEP, seconds};
 use crate::plan::Expectation;
-use crate::report::words::{bytes, count, percent, time};
+use crate::report::words::{bytes, count, percent, short, time};
 use crate::report::{Outcome, Report};
 
 /// What the report itself does not tell.
@@ -106,9 +106,8 @@ fn amplification(max: f64, report: &Report) -> Outcome {
     let name = "amplification_max";
     match report.traffic.amplification {
         Some(found) => {
-            let said = |value: f64| format!("{}", (value * 100.0).round() / 100.0);
-            let text = format!("{} bytes for each byte", said(found));
-            outcome(name, wanted, text, found <= max, over(found, max, said))
+            let text = format!("{} bytes for each byte", short(found));
+            outcome(name, wanted, text, found <= max, over(found, max, short))
         }
         None => {
             let found = "no text was delivered".to_owned();

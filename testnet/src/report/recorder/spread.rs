@@ -131,6 +131,8 @@ impl Tracked {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     fn id(number: u64) -> [u8; 32] {

@@ -1,5 +1,7 @@
 //! The recorder is told of runs that never were.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use super::*;
 use crate::plan::{Expectation, MessagePlan};
 use crate::report::{Outcome, example};
