@@ -1,11 +1,14 @@
 //! The command line.
 
+mod agent;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::agent::run as run_agent;
 use crate::attack::{self, Attack, AttackOptions};
 use crate::bench::{self, BenchOptions, Part};
 use crate::cluster::{ClusterError, die_with_parent};
@@ -51,6 +54,8 @@ enum Command {
     Bench(BenchArgs),
     /// A hostile peer against three real daemons, two of which have users who go on talking
     Attack(AttackArgs),
+    /// Keep one daemon for a driver elsewhere: start, stop, kill it, and pass its control socket on
+    Agent(agent::AgentArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),
@@ -180,6 +185,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(())
         }
         Command::Attack(args) => run(attack::run(args.options())),
+        Command::Agent(args) => run(run_agent(args.options())),
         Command::Demo(args) => run(demo::run(DemoOptions { keep: args.keep, json: args.json })),
         Command::Bench(args) => run(bench::run(BenchOptions {
             only: args.parts.into_iter().chain(args.only).collect(),

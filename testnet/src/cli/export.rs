@@ -1,0 +1,75 @@
+//! `martlet-testnet export`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::export::{self, Engine, ExportError, ExportOptions, Source};
+use crate::scenario::{PlanOptions, Scenario, ScenarioError};
+
+const HELP: &str = "\
+The directory gets a README.md with the commands that run it. What of the scenario the engine does not do is
+said here and there. The same scenario and seed give the same files. docs/export.md tells more.
+
+Examples:
+  martlet-testnet export kubernetes first-contact --out k8s --image registry.example/martlet:0.1
+  martlet-testnet export compose my-scenario.toml --out compose
+  martlet-testnet export shadow split-and-heal --out shadow --seed 7";
+
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(super) struct ExportArgs {
+    /// What is to run it
+    #[arg(value_name = "ENGINE", value_enum)]
+    engine: Engine,
+    /// A scenario file, or the name of a ready one
+    scenario: String,
+    /// The directory to write into; made if it isn't there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The container image, for kubernetes and compose
+    #[arg(long, value_name = "NAME", default_value = "localhost/martlet:latest")]
+    image: String,
+    /// The seed [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// How many nodes [default: as many as the scenario says]
+    #[arg(long, value_name = "N")]
+    nodes: Option<usize>,
+    /// Write into a directory that isn't empty, over files of the same names
+    #[arg(long)]
+    force: bool,
+}
+
+/// Why nothing, or not all, was exported.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The scenario is refused.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// It can't be exported, or not written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+}
+
+impl ExportArgs {
+    pub(super) fn run(self) -> Result<(), Error> {
+        let scenario = Scenario::find(&self.scenario)?;
+        let plan = scenario.plan(&PlanOptions { seed: self.seed, nodes: self.nodes })?;
+        let mut arguments = vec!["--seed".to_owned(), plan.seed.to_string()];
+        if let Some(nodes) = self.nodes {
+            arguments.extend(["--nodes".to_owned(), nodes.to_string()]);
+        }
+        let edges = scenario.edges().map(|(file, text)| (file.to_owned(), text.to_owned()));
+        let source = Source { text: scenario.text().to_owned(), edges, arguments };
+        let options = ExportOptions { image: self.image };
+        let made = export::export(self.engine, &plan, &source, &options)?;
+        export::write(&self.out, &made.files, self.force)?;
+        for warning in &made.warnings {
+            eprintln!("martlet-testnet: left out: {warning}");
+        }
+        let readme = self.out.join("README.md");
+        println!("{} nodes, {} files; {} says how to run them", plan.nodes.len(), made.files.len(), readme.display());
+        Ok(())
+    }
+}
