@@ -54,14 +54,14 @@ fn node_service(host: &str, image: &str) -> Value {
     let listen = format!("0.0.0.0:{PORT}");
     let config = "/etc/martlet/martletd.toml";
     let command = ["agent", "--listen", &listen, "--data", "/data", "--", "--config", config];
-    let data = map([("type", "volume".into()), ("target", "/data".into())]);
     service(
         image,
         command,
         [
             bind(&format!("./nodes/{host}.toml"), config),
             bind("./nodes/network.toml", "/etc/martlet/network.toml"),
-            data,
+            // Without a name: each container has its own. The long form of this podman-compose does not read.
+            "/data".into(),
         ],
         [],
     )

@@ -23,11 +23,9 @@ pub(super) fn stateful_set(set: &Set<'_>, role: Role, count: usize, configs: &[S
             ("app.kubernetes.io/component", role.name().into()),
         ])
     };
-    let sources =
-        configs.iter().map(|name| map([("configMap", map([("name", name.as_str().into())]))]));
     let volumes = list([
         map([("name", "data".into()), ("emptyDir", map([("sizeLimit", "2Gi".into())]))]),
-        map([("name", "configuration".into()), ("projected", map([("sources", list(sources))]))]),
+        configuration(configs),
     ]);
     let template = map([
         ("metadata", map([("labels", labels())])),
@@ -41,6 +39,19 @@ pub(super) fn stateful_set(set: &Set<'_>, role: Role, count: usize, configs: &[S
         ("template", template),
     ]);
     set.object("apps/v1", "StatefulSet", Some(role.name()), [("spec", spec)])
+}
+
+/// The files of all `configs` in one directory.
+fn configuration(configs: &[String]) -> Value {
+    let config_map = |name: &str| map([("name", name.into())]);
+    let source = match configs {
+        [only] => ("configMap", config_map(only)),
+        several => {
+            let sources = several.iter().map(|name| map([("configMap", config_map(name))]));
+            ("projected", map([("sources", list(sources))]))
+        }
+    };
+    map([("name", "configuration".into()), source])
 }
 
 /// The driver, run once: what it finds is not found again by a second try.
