@@ -9,6 +9,7 @@ mod behaviour;
 mod cache;
 mod clock;
 mod connections;
+mod counted;
 mod dialer;
 mod files;
 mod gossip;

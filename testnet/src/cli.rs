@@ -1,10 +1,13 @@
 //! The command line.
 
 mod agent;
+mod hand;
+mod run;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -13,10 +16,11 @@ use crate::attack::{self, Attack, AttackOptions};
 use crate::bench::{self, BenchOptions, Part};
 use crate::cluster::{ClusterError, die_with_parent};
 use crate::demo::{self, DemoOptions};
+use crate::run::FloodOptions;
 
 const HELP: &str = "\
-Everything here starts real daemon processes on loopback (idle_lan, for root: in network namespaces
-without a way out), in a new directory under /tmp, and ends them again. Nothing leaves this machine,
+Everything here starts real daemon processes on loopback (netns, and for root idle_lan: in network
+namespaces without a way out), in a new directory under /tmp, and ends them again (up: by down). Nothing leaves this machine,
 and a Martlet daemon of yours isn't touched.
 
 Examples:
@@ -30,8 +34,13 @@ Examples:
   martlet-testnet attack all                try all of it (about eight minutes; use a release build)
   martlet-testnet attack flood-valid --json one of them, for programs
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
+  martlet-testnet local FILE --report DIR   a scenario, with processes on loopback
+  martlet-testnet up --nodes 5              a network in the background, to try things on
+  martlet-testnet exec n1 -- martletctl send n2 'Hello!'
+  martlet-testnet down                      away with it
 
-Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage.";
+Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage, or a scenario
+that can't be run so. exec exits as its command does.";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -56,6 +65,26 @@ enum Command {
     Attack(AttackArgs),
     /// Keep one daemon for a driver elsewhere: start, stop, kill it, and pass its control socket on
     Agent(agent::AgentArgs),
+    /// Run a scenario with real processes on loopback, up to 200
+    Local(run::RunArgs),
+    /// Run a scenario with real processes, each in a network namespace on one LAN; for root
+    Netns(run::RunArgs),
+    /// Start a network in the background, and say how to use it
+    Up(hand::UpArgs),
+    /// Stop a network that up started, and remove its data
+    Down(hand::DownArgs),
+    /// List the networks that up started, and their nodes
+    Ps(hand::PsArgs),
+    /// Print a node's log
+    Logs(hand::LogsArgs),
+    /// Run a command with a node, such as martletctl
+    Exec(hand::ExecArgs),
+    /// What up leaves in the background
+    #[command(hide = true)]
+    Supervise(hand::SuperviseArgs),
+    /// A hostile node
+    #[command(hide = true)]
+    Flood(FloodArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),
@@ -157,6 +186,30 @@ impl AttackArgs {
 }
 
 #[derive(Debug, Args)]
+struct FloodArgs {
+    #[arg(long)]
+    address: String,
+    #[arg(long)]
+    network: String,
+    #[arg(long)]
+    stamp_bits: u8,
+    #[arg(long)]
+    envelopes_per_s: u32,
+    #[arg(long)]
+    bytes: usize,
+    #[arg(long)]
+    seconds: f64,
+}
+
+impl FloodArgs {
+    fn options(self) -> FloodOptions {
+        let Self { address, network, stamp_bits, envelopes_per_s, bytes, seconds } = self;
+        let lasts = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        FloodOptions { address, network, stamp_bits, envelopes_per_s, bytes, lasts }
+    }
+}
+
+#[derive(Debug, Args)]
 struct PassedOn {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
@@ -184,6 +237,21 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             attack::list();
             Ok(())
         }
+        Command::Local(args) => return run::local(args),
+        Command::Netns(args) => return run::netns(args),
+        Command::Up(args) => return hand::up(args),
+        Command::Down(args) => return hand::down(&args),
+        Command::Ps(args) => return hand::ps(&args),
+        Command::Logs(args) => return hand::logs(&args),
+        Command::Exec(args) => return hand::exec(&args),
+        Command::Supervise(args) => return hand::supervise(args),
+        Command::Flood(args) => run(async {
+            if let Err(error) = die_with_parent() {
+                return Err(ClusterError::Wrong(error.to_string()));
+            }
+            let flooded = crate::run::flood(&args.options()).await;
+            flooded.map_err(|error| ClusterError::Wrong(error.to_string()))
+        }),
         Command::Attack(args) => run(attack::run(args.options())),
         Command::Agent(args) => run(run_agent(args.options())),
         Command::Demo(args) => run(demo::run(DemoOptions { keep: args.keep, json: args.json })),
@@ -203,12 +271,16 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(task: impl Future<Output = Result<(), ClusterError>>) -> Result<(), ClusterError> {
+    block_on(task)?
+}
+
+fn block_on<T>(task: impl Future<Output = T>) -> Result<T, ClusterError> {
     // On this thread, which starts the daemons: they are killed when it ends.
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| ClusterError::Wrong(format!("cannot start: {error}")))?
-        .block_on(task)
+        .map_err(|error| ClusterError::Wrong(format!("cannot start: {error}")))?;
+    Ok(runtime.block_on(task))
 }
 
 fn named(program: &str, passed: PassedOn) -> impl Iterator<Item = OsString> {

@@ -5,6 +5,7 @@
 //!     alice.toml             configuration, written at each start
 //!     alice.log              the process's output, appended at each start
 //!     alice/                 data directory, with control.sock
+//!     .owner                 the process that removes it; if that is gone, whoever cleans up does
 //! ```
 //!
 //! Nodes listen on loopback only, on ports the system chose at their first start and that they keep
@@ -17,6 +18,7 @@ mod link;
 mod metrics;
 mod netns;
 mod node;
+mod owner;
 mod process;
 mod talk;
 mod usage;
@@ -30,7 +32,9 @@ pub use error::ClusterError;
 pub use link::Link;
 pub use metrics::Samples;
 pub use netns::{HOSTS_MAX, Lan, LanError};
+pub(crate) use netns::{address, needs_netem};
 pub use node::{Node, NodeOptions, START_MAX, STOP_MAX};
+pub use owner::{Leftovers, ProcessId, remove_leftovers};
 pub use process::{Process, die_with_parent, remove_own_variables};
 pub use talk::{next_event, received_message, state_change};
 pub use usage::{Usage, usage};
@@ -65,9 +69,10 @@ impl Cluster {
     /// When the directory can't be made.
     pub fn in_dir(program: impl Into<PathBuf>, parent: &Path) -> Result<Self, ClusterError> {
         let dir = tempfile::Builder::new()
-            .prefix("martlet-")
+            .prefix(owner::DIR_PREFIX)
             .tempdir_in(parent)
             .map_err(|source| ClusterError::File { path: parent.to_owned(), source })?;
+        owner::mark(dir.path())?;
         Ok(Self { dir: Dir::Temporary(dir), program: program.into() })
     }
 
@@ -94,8 +99,15 @@ impl Cluster {
     pub fn keep(&mut self) {
         if let Dir::Temporary(dir) = &mut self.dir {
             dir.disable_cleanup(true);
+            owner::unmark(dir.path());
             self.dir = Dir::Kept(dir.path().to_owned());
         }
+    }
+
+    /// The `martlet-testnet` that nodes run.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// A node that is not started yet.

@@ -5,7 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub(crate) mod example;
+mod file;
 pub mod recorder;
+mod words;
+
+pub use file::{ReportError, write};
 
 /// The version of the shape. A new field does not change it; a changed meaning does.
 pub const SCHEMA: u32 = 1;

@@ -28,6 +28,10 @@ pub struct NetMetrics {
     pub dials_failed: Counter,
     /// Connections from others that failed to come up.
     pub accepts_failed: Counter,
+    /// Bytes that came over all connections.
+    pub bytes_received: Counter,
+    /// Bytes that went out over them.
+    pub bytes_sent: Counter,
     /// Mesh links of the envelopes' topics.
     pub mesh_of_envelopes: Gauge,
     /// Mesh links of the acks' topic.
@@ -92,6 +96,11 @@ impl NetMetrics {
             "Connections that did not come up, by who dialled",
             ["direction"],
         );
+        let carried = describe.byte_counters(
+            "connections",
+            "Bytes that the streams of all connections carried, without the transport's share",
+            ["direction"],
+        );
         let mesh = describe.gauges(
             "mesh_peers",
             "Links of the gossip mesh, summed over the topics of a kind",
@@ -117,6 +126,8 @@ impl NetMetrics {
             accepted: established(["in"]),
             dials_failed: failed(["out"]),
             accepts_failed: failed(["in"]),
+            bytes_received: carried(["received"]),
+            bytes_sent: carried(["sent"]),
             mesh_of_envelopes: mesh(["envelopes"]),
             mesh_of_acks: mesh(["acks"]),
             topics_of_envelopes: topics(["envelopes"]),

@@ -11,6 +11,7 @@ use martlet_protocol::limits::{
     CONNECTIONS_PER_PEER_MAX, MDNS_QUERY_INTERVAL, MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
 };
 
+use super::counted::counted;
 use super::handshakes::Handshakes;
 use super::meter::Metered;
 use super::open::{self, Guard, OpenBehaviour, Scope};
@@ -73,6 +74,7 @@ pub(super) fn swarm(
         }
         None => (None, transport),
     };
+    let transport = counted(transport, &config.metrics.net);
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         blocked: allow_block_list::Behaviour::default(),

@@ -1,4 +1,7 @@
-//! A link between two nodes that a test can cut and mend, as someone does who pulls a cable.
+//! A link between two nodes that a test can cut and mend, as someone does who pulls a cable, and that
+//! can be as slow as a real one.
+
+mod shape;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -8,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{ClusterError, Node};
+use crate::plan::LinkShape;
 
 /// The link's own end of every connection: not the nodes' address, so that no node takes where a
 /// link comes from for where the other listens, and dials past the link.
@@ -30,18 +34,26 @@ impl Link {
     /// # Errors
     /// [`ClusterError::NotRunning`] if it was not; [`ClusterError::Link`].
     pub async fn to(node: &Node) -> Result<Self, ClusterError> {
-        let address = node.address()?;
-        let (target, peer) = tcp(&address).ok_or_else(|| {
+        Self::shaped(node.name(), &node.address()?, LinkShape::default()).await
+    }
+
+    /// A link to the node `name` at a TCP address with its peer id. The default shape is that of loopback, without
+    /// further delay.
+    ///
+    /// # Errors
+    /// [`ClusterError::Link`]; [`ClusterError::Wrong`] if it is no such address.
+    pub async fn shaped(name: &str, address: &str, shape: LinkShape) -> Result<Self, ClusterError> {
+        let (target, peer) = tcp(address).ok_or_else(|| {
             ClusterError::Wrong(format!("{address} is no TCP address with a peer id"))
         })?;
-        let failed = |source| ClusterError::Link { node: node.name().to_owned(), source };
+        let failed = |source| ClusterError::Link { node: name.to_owned(), source };
         let listener = TcpListener::bind((LINK_IP, 0)).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         let (is_up, watched) = watch::channel(true);
         Ok(Self {
             address: format!("/ip4/{LINK_IP}/tcp/{port}/p2p/{peer}"),
             is_up,
-            task: tokio::spawn(forward(listener, target, watched)),
+            task: tokio::spawn(forward(listener, target, shape, watched)),
         })
     }
 
@@ -68,7 +80,12 @@ impl Drop for Link {
     }
 }
 
-async fn forward(listener: TcpListener, target: SocketAddr, is_up: watch::Receiver<bool>) {
+async fn forward(
+    listener: TcpListener,
+    target: SocketAddr,
+    shape: LinkShape,
+    is_up: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -76,7 +93,7 @@ async fn forward(listener: TcpListener, target: SocketAddr, is_up: watch::Receiv
                 // A connection that was gone before it was taken is no loss.
                 let Ok((near, _)) = accepted else { continue };
                 if *is_up.borrow() && connections.len() < CONNECTIONS_MAX {
-                    connections.spawn(carry(near, target, is_up.clone()));
+                    connections.spawn(carry(near, target, shape, is_up.clone()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -85,14 +102,23 @@ async fn forward(listener: TcpListener, target: SocketAddr, is_up: watch::Receiv
 }
 
 /// Carries one connection until an end closes it or the link is cut.
-async fn carry(mut near: TcpStream, target: SocketAddr, mut is_up: watch::Receiver<bool>) {
+async fn carry(
+    mut near: TcpStream,
+    target: SocketAddr,
+    shape: LinkShape,
+    mut is_up: watch::Receiver<bool>,
+) {
     let both_ways = async {
         let socket = TcpSocket::new_v4()?;
         socket.bind((LINK_IP, 0).into())?;
         let mut far = socket.connect(target).await?;
         near.set_nodelay(true)?;
         far.set_nodelay(true)?;
-        copy_bidirectional(&mut near, &mut far).await
+        if shape == LinkShape::default() {
+            copy_bidirectional(&mut near, &mut far).await.map(drop)
+        } else {
+            shape::carry(near, far, shape).await
+        }
     };
     tokio::select! {
         // However it ended: both ends are closed, which is what the nodes should see.

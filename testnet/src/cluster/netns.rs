@@ -10,14 +10,24 @@
 //!     eth0 10.77.0.3/24  ──veth── p2 ─ bridge1 ── cross1
 //! ```
 //!
+//! Hosts can also be sorted into any number of groups ([`Lan::separate`]): each has a bridge of its own then, and
+//! who is alone has no cable.
+//!
 //! Namespaces are called `martlet-<process id>-<number>-<host>`. Those of a process that is gone are
 //! removed when the next network is made.
 
+mod shape;
+
 use std::fs;
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::ProcessId;
+
+pub(crate) use shape::needs_netem;
 
 /// Most hosts: what 10.77.0.0/24 has.
 pub const HOSTS_MAX: usize = 254;
@@ -38,15 +48,15 @@ pub enum LanError {
         hosts: usize,
     },
     /// `ip` could not be run.
-    #[error("`ip` of iproute2 can't be run: {source}")]
+    #[error("`ip` of iproute2 can't be run: {source}; on Debian it is in the package iproute2")]
     NoIp {
         /// The system's reason.
         source: io::Error,
     },
-    /// `ip` refused.
-    #[error("`ip {command}`: {said}")]
+    /// `ip` or `tc` refused.
+    #[error("`{command}`: {said}")]
     Refused {
-        /// Its arguments, or the batch's first line.
+        /// The program and its arguments, or the batch's first line.
         command: String,
         /// What it said.
         said: String,
@@ -58,6 +68,8 @@ pub enum LanError {
 pub struct Lan {
     name: String,
     hosts: usize,
+    /// Bridges of the groups it is separated into.
+    groups: AtomicUsize,
 }
 
 impl Lan {
@@ -78,7 +90,11 @@ impl Lan {
         remove_leftovers();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         // From here on what was made is removed, also when the rest fails.
-        let lan = Self { name: format!("{PREFIX}{}-{number}", std::process::id()), hosts };
+        let lan = Self {
+            name: format!("{PREFIX}{}-{number}", std::process::id()),
+            hosts,
+            groups: AtomicUsize::new(0),
+        };
         lan.make(segments)?;
         Ok(lan)
     }
@@ -103,6 +119,48 @@ impl Lan {
     /// [`LanError::Refused`].
     pub fn heal(&self) -> Result<(), LanError> {
         ip(&["-n", &self.switch(), "link", "set", "cross0", "up"], "")
+    }
+
+    /// Moves each host to the bridge of its group, so that only hosts of one group reach each other; who is alone
+    /// in a group finds the cable pulled. `group_of` has each host's group; those past its end stay where they are.
+    ///
+    /// # Errors
+    /// [`LanError::Refused`].
+    pub fn separate(&self, group_of: &[usize]) -> Result<(), LanError> {
+        self.reunite()?;
+        let groups = group_of.iter().max().map_or(0, |last| last + 1);
+        self.groups.store(groups, Ordering::Relaxed);
+        let mut batch = Vec::new();
+        for group in 0..groups {
+            batch.push(format!("link add group{group} type bridge"));
+            batch.push(format!("link set group{group} up"));
+        }
+        for (host, group) in group_of.iter().enumerate().take(self.hosts) {
+            batch.push(format!("link set p{host} master group{group}"));
+            let is_alone = group_of.iter().filter(|other| *other == group).count() == 1;
+            if is_alone {
+                batch.push(format!("link set p{host} down"));
+            }
+        }
+        ip(&["-n", &self.switch(), "-batch", "-"], &batch.join("\n"))
+    }
+
+    /// Connects all that [`Self::separate`] took apart, in one segment. Does nothing if nothing was.
+    ///
+    /// # Errors
+    /// [`LanError::Refused`].
+    pub fn reunite(&self) -> Result<(), LanError> {
+        let groups = self.groups.swap(0, Ordering::Relaxed);
+        if groups == 0 {
+            return Ok(());
+        }
+        let mut batch = Vec::new();
+        for host in 0..self.hosts {
+            batch.push(format!("link set p{host} master bridge0"));
+            batch.push(format!("link set p{host} up"));
+        }
+        batch.extend((0..groups).map(|group| format!("link delete group{group}")));
+        ip(&["-n", &self.switch(), "-batch", "-"], &batch.join("\n"))
     }
 
     fn make(&self, segments: [usize; 2]) -> Result<(), LanError> {
@@ -130,8 +188,8 @@ impl Lan {
         ip(&["-n", &switch, "-batch", "-"], &in_switch.join("\n"))?;
         for host in 0..self.hosts {
             let in_host = format!(
-                "link set lo up\naddress add 10.77.0.{}/24 dev eth0\nlink set eth0 up",
-                host + 1
+                "link set lo up\naddress add {}/24 dev eth0\nlink set eth0 up",
+                address(host)
             );
             ip(&["-n", &self.namespace(host), "-batch", "-"], &in_host)?;
         }
@@ -154,16 +212,24 @@ impl Drop for Lan {
     }
 }
 
-/// Removes the namespaces of processes that ended without doing so.
-fn remove_leftovers() {
+/// The address of a host.
+pub(crate) fn address(host: usize) -> Ipv4Addr {
+    // There are `HOSTS_MAX` at most.
+    Ipv4Addr::new(10, 77, 0, u8::try_from(host + 1).unwrap_or(u8::MAX))
+}
+
+/// Removes the namespaces of processes that ended without doing so; returns how many.
+pub(crate) fn remove_leftovers() -> usize {
     // No directory: no namespaces.
-    let Ok(names) = fs::read_dir(NAMES_DIR) else { return };
+    let Ok(names) = fs::read_dir(NAMES_DIR) else { return 0 };
+    let mut removed = 0;
     for name in names.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
-        if owner(&name).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+        if owner(&name).is_some_and(|pid| ProcessId::of(pid).is_none()) {
             // Another process may be removing it as well.
-            let _ = ip(&["netns", "delete", &name], "");
+            removed += usize::from(ip(&["netns", "delete", &name], "").is_ok());
         }
     }
+    removed
 }
 
 /// The process that made a namespace of this name.
@@ -173,8 +239,12 @@ fn owner(namespace: &str) -> Option<u32> {
 
 /// Runs `ip`, with `input` as its standard input.
 fn ip(args: &[&str], input: &str) -> Result<(), LanError> {
+    run("ip", args, input)
+}
+
+fn run(program: &str, args: &[&str], input: &str) -> Result<(), LanError> {
     let no_ip = |source| LanError::NoIp { source };
-    let mut child = Command::new("ip")
+    let mut child = Command::new(program)
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -189,7 +259,10 @@ fn ip(args: &[&str], input: &str) -> Result<(), LanError> {
     if output.status.success() {
         return Ok(());
     }
-    let command = input.lines().next().map_or_else(|| args.join(" "), str::to_owned);
+    let command = match input.lines().next() {
+        Some(first) => first.to_owned(),
+        None => format!("{program} {}", args.join(" ")),
+    };
     let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
     Err(LanError::Refused { command, said })
 }

@@ -34,6 +34,8 @@ pub struct NodeOptions {
     /// The network namespace to run in ([`super::Lan::namespace`]). There the node listens where
     /// a daemon does that nobody configured, and finds others by mDNS.
     pub namespace: Option<String>,
+    /// Whether to find others by mDNS; `None`: in a namespace only.
+    pub mdns: Option<bool>,
     /// Whether a write past the limit set with [`Node::limit_files`] fails with an error, as one on
     /// a full disk does, and not with a signal that ends the process.
     pub survive_file_limit: bool,
@@ -295,7 +297,8 @@ impl Node {
     /// # Errors
     /// When it can't be written.
     pub fn write_config(&self) -> Result<(), ClusterError> {
-        let mut text = format!("mdns = {}\n", self.options.namespace.is_some());
+        let mdns = self.options.mdns.unwrap_or(self.options.namespace.is_some());
+        let mut text = format!("mdns = {mdns}\n");
         if !self.listen.is_empty() {
             text.push_str(&format!("listen = {}\n", toml_list(&self.listens())));
         }
@@ -368,9 +371,8 @@ impl Node {
             }
             Err(source) => return Err(ClusterError::Process { node, source }),
         }
-        let listens = self.listens().len();
         match self.client.get::<Status>("/v1/status").await {
-            Ok(status) if status.listen.len() >= listens => Ok(Some(status)),
+            Ok(status) if self.is_listening(&status) => Ok(Some(status)),
             // It is about to listen, or to end: what it is shows at the next look.
             Ok(_)
             | Err(
@@ -380,6 +382,17 @@ impl Node {
             ) => Ok(None),
             Err(source) => Err(ClusterError::Client { node, source }),
         }
+    }
+
+    /// Whether it listens on all that it is to; where it was told nothing, by all transports at an address that others
+    /// reach.
+    fn is_listening(&self, status: &Status) -> bool {
+        if !self.listen.is_empty() {
+            return status.listen.len() >= self.listens().len();
+        }
+        let kinds: &[&str] =
+            if self.options.tcp_only { &["/tcp/"] } else { &["/tcp/", "/quic-v1"] };
+        kinds.iter().all(|kind| self.find_address(&status.listen, kind).is_some())
     }
 
     /// What it is to listen on.
@@ -393,8 +406,18 @@ impl Node {
     }
 
     fn address_with(&self, transport: &str) -> Result<String, ClusterError> {
-        let found = self.addresses.iter().find(|address| address.contains(transport));
+        let found = self.find_address(&self.addresses, transport);
         found.cloned().ok_or_else(|| ClusterError::NotRunning { node: self.name.clone() })
+    }
+
+    /// One of `addresses` that others can dial.
+    fn find_address<'a>(&self, addresses: &'a [String], transport: &str) -> Option<&'a String> {
+        let is_loopback = |address: &str| address.starts_with("/ip4/127.");
+        addresses.iter().find(|address| {
+            address.starts_with("/ip4/")
+                && address.contains(transport)
+                && !(self.options.namespace.is_some() && is_loopback(address))
+        })
     }
 
     fn log_tail(&self) -> String {

@@ -1,18 +1,48 @@
 //! Takes down what a runner sees, and makes the report of it.
+//!
+//! What it keeps is bounded by the plan: some bytes for each message and event of it, at most
+//! [`spread::TRACKED_MAX`] envelopes, at most [`series::SAMPLES_MAX`] samples.
 
 use std::time::Duration;
 
-use super::{Report, Runner};
-use crate::plan::{NodeIndex, Plan};
+use super::{Messages, NodeReport, Report, Retention, Runner, SCHEMA, Traffic};
+use crate::plan::{Event, NodeIndex, Plan};
+
+mod convergence;
+mod expectations;
+mod happenings;
+mod latency;
+mod messages;
+mod reach;
+mod series;
+mod spread;
+
+use happenings::Happenings;
+use messages::MessageLog;
+use reach::Reach;
+use series::SeriesLog;
+use spread::SpreadLog;
 
 /// A message of the plan, by its place in [`Plan::messages`].
 pub type MessageIndex = usize;
+
+/// How much longer than they may live envelopes are kept: the mailbox is swept once an hour.
+pub const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Takes down what a runner sees. Times are from the start of the run.
 #[derive(Debug)]
 pub struct Recorder<'a> {
     plan: &'a Plan,
     runner: Runner,
+    messages: MessageLog<'a>,
+    spread: SpreadLog,
+    series: SeriesLog,
+    reach: Reach,
+    happenings: Happenings,
+    nodes: Vec<NodeSample>,
+    mailbox_envelopes_max: Vec<u64>,
+    oldest: Option<Duration>,
+    over_six_days: u64,
 }
 
 /// What a node is like at some time. Counts are since the start of the run, over restarts.
@@ -42,47 +72,208 @@ impl<'a> Recorder<'a> {
     /// For a run of `plan`.
     #[must_use]
     pub fn new(plan: &'a Plan, runner: Runner) -> Self {
-        Self { plan, runner }
+        Self {
+            plan,
+            runner,
+            messages: MessageLog::new(&plan.messages),
+            spread: SpreadLog::default(),
+            series: SeriesLog::default(),
+            reach: Reach::new(&plan.nodes),
+            happenings: Happenings::default(),
+            nodes: vec![NodeSample::default(); plan.nodes.len()],
+            mailbox_envelopes_max: vec![0; plan.nodes.len()],
+            oldest: None,
+            over_six_days: 0,
+        }
     }
 
     /// The writer's daemon took the message.
     pub fn written(&mut self, message: MessageIndex, at: Duration) {
-        todo!()
+        self.messages.written(message, at);
     }
 
     /// The writer's node was off, or refused.
     pub fn skipped(&mut self, message: MessageIndex) {
-        todo!()
+        self.messages.skipped(message);
     }
 
     /// The message was shown to its recipient.
     pub fn delivered(&mut self, message: MessageIndex, at: Duration) {
-        todo!()
+        self.messages.delivered(message, at);
     }
 
-    /// An envelope was made by `node`'s user, or first seen anywhere.
+    /// An envelope was made by `node`'s user, or first seen anywhere. It is to spread to all nodes that are on.
     pub fn envelope_made(&mut self, id: [u8; 32], node: NodeIndex, at: Duration) {
-        todo!()
+        let nodes = self.plan.nodes.len();
+        self.spread.made(id, node, at, nodes, |other| self.reach.is_on(other));
+    }
+
+    /// The same, where the network has shards and the runner knows who keeps the envelope's: it is to spread to those
+    /// that are on and of whom `keeps` is true.
+    pub fn envelope_made_for(
+        &mut self,
+        id: [u8; 32],
+        node: NodeIndex,
+        at: Duration,
+        keeps: impl Fn(NodeIndex) -> bool,
+    ) {
+        let nodes = self.plan.nodes.len();
+        let expected = |other| self.reach.is_on(other) && keeps(other);
+        self.spread.made(id, node, at, nodes, expected);
     }
 
     /// A node was brought an envelope for the first time.
     pub fn envelope_seen(&mut self, id: [u8; 32], node: NodeIndex, at: Duration) {
-        todo!()
+        self.spread.seen(&id, node, at);
     }
 
-    /// An event of the plan happened.
-    pub fn happened(&mut self, event: &crate::plan::Event, at: Duration) {
-        todo!()
+    /// An event of the plan happened. Events come in order of time.
+    pub fn happened(&mut self, event: &Event, at: Duration) {
+        let was_on = |node: &NodeIndex| self.reach.is_on(*node);
+        self.happenings.add(self.plan, event, at, was_on);
+        self.reach.happened(event, at);
     }
 
     /// What all nodes are like, in the plan's order.
     pub fn sample(&mut self, at: Duration, nodes: &[NodeSample]) {
-        todo!()
+        for (index, node) in nodes.iter().enumerate().take(self.nodes.len()) {
+            self.nodes[index] = *node;
+            let most = &mut self.mailbox_envelopes_max[index];
+            *most = (*most).max(node.mailbox_envelopes);
+            let Some(oldest) = node.mailbox_oldest.filter(|_| node.on) else { continue };
+            self.oldest = self.oldest.max(Some(oldest));
+            let lifetime = martlet_protocol::limits::ENVELOPE_LIFETIME_MAX;
+            self.over_six_days += u64::from(oldest > lifetime + SWEEP);
+        }
+        let mut sample = series::Sample {
+            at,
+            written: self.messages.written_count(),
+            delivered: self.messages.delivered_count(),
+            ..series::Sample::default()
+        };
+        let mut connection_ends = 0;
+        for (index, node) in self.nodes.iter().enumerate() {
+            sample.nodes_on += u64::from(node.on);
+            connection_ends += if node.on { node.connections } else { 0 };
+            sample.received_bytes += node.received_bytes;
+            // The disk of a node that left is erased.
+            if !self.reach.has_left(index) {
+                sample.mailbox_envelopes += node.mailbox_envelopes;
+                sample.mailbox_bytes += node.mailbox_bytes;
+            }
+        }
+        sample.connections = u64::div_ceil(connection_ends, 2);
+        self.series.push(sample);
     }
 
     /// Ends the run at `at`.
     #[must_use]
     pub fn finish(self, at: Duration, interrupted: bool) -> Report {
-        todo!()
+        let plan = self.plan;
+        let (messages, told) = self.messages.finish(at, &self.reach);
+        let series = self.series.finish();
+        let nodes =
+            node_reports(plan, &self.nodes, &self.mailbox_envelopes_max, &told, &self.reach);
+        let seen_kept = self.oldest.is_some()
+            || (!series.t_s.is_empty() && series.mailbox_envelopes.iter().all(|count| *count == 0));
+        let mut report = Report {
+            schema: SCHEMA,
+            scenario: plan.name.clone(),
+            description: plan.description.clone(),
+            seed: plan.seed,
+            runner: self.runner,
+            duration_s: seconds(plan.duration),
+            ran_s: seconds(at),
+            interrupted,
+            passed: false,
+            expectations: Vec::new(),
+            traffic: traffic(&nodes, &messages),
+            messages,
+            spread: self.spread.finish(at),
+            retention: Retention {
+                oldest_s: seconds(self.oldest.unwrap_or_default()),
+                over_six_days: self.over_six_days,
+                left_at_end: series.mailbox_envelopes.last().copied().unwrap_or_default(),
+            },
+            series,
+            convergence: convergence::all(&self.happenings.restorations, &told, &self.reach),
+            events: self.happenings.marks,
+            nodes,
+            links: plan.links.iter().map(|link| [link.a, link.b]).collect(),
+        };
+        let healed = plan.events.iter().any(|timed| matches!(timed.event, Event::Heal));
+        let seen = expectations::Seen { kept: seen_kept, healed };
+        report.expectations = plan
+            .expectations
+            .iter()
+            .map(|wanted| expectations::judge(*wanted, &report, seen))
+            .collect();
+        report.passed = !interrupted && report.expectations.iter().all(|outcome| outcome.passed);
+        report
     }
 }
+
+fn node_reports(
+    plan: &Plan,
+    samples: &[NodeSample],
+    mailbox_envelopes_max: &[u64],
+    told: &[messages::Told],
+    reach: &Reach,
+) -> Vec<NodeReport> {
+    let groups = reach.last_groups();
+    let report = |index: NodeIndex| {
+        let (node, sample) = (&plan.nodes[index], &samples[index]);
+        NodeReport {
+            name: node.name.clone(),
+            role: node.role.name().to_owned(),
+            user: node.user,
+            cluster: node.cluster,
+            partition: groups.map(|groups| groups[index]),
+            on: sample.on,
+            received_bytes: sample.received_bytes,
+            sent_bytes: sample.sent_bytes,
+            envelopes_new: sample.envelopes_new,
+            envelopes_duplicate: sample.envelopes_duplicate,
+            connections: if sample.on { sample.connections } else { 0 },
+            mailbox_envelopes: sample.mailbox_envelopes,
+            mailbox_envelopes_max: mailbox_envelopes_max[index],
+            mailbox_bytes: sample.mailbox_bytes,
+            written: 0,
+            delivered: 0,
+        }
+    };
+    let mut nodes: Vec<_> = (0..plan.nodes.len()).map(report).collect();
+    for told in told {
+        nodes[told.from].written += 1;
+        nodes[told.to].delivered += u64::from(told.delivered.is_some());
+    }
+    nodes
+}
+
+fn traffic(nodes: &[NodeReport], messages: &Messages) -> Traffic {
+    let received_bytes = nodes.iter().map(|node| node.received_bytes).sum();
+    let payload = messages.payload_bytes;
+    Traffic {
+        received_bytes,
+        sent_bytes: nodes.iter().map(|node| node.sent_bytes).sum(),
+        amplification: (payload > 0).then(|| rounded(ratio(received_bytes, payload))),
+        received_bytes_max: nodes.iter().map(|node| node.received_bytes).max().unwrap_or_default(),
+    }
+}
+
+/// Whole microseconds, so that a sum in another order is the same.
+fn seconds(time: Duration) -> f64 {
+    (time.as_micros() as f64) / 1e6
+}
+
+/// Ratios have six digits behind the point.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
+}
+
+#[cfg(test)]
+mod tests;

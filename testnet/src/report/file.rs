@@ -1,0 +1,223 @@
+//! Reports as files.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{Formatter, Serializer};
+
+use super::{Report, SCHEMA};
+
+/// The report itself.
+pub(super) const JSON_NAME: &str = "report.json";
+
+/// A report that can't be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// It can't be written.
+    #[error(
+        "cannot write {path}: {source}; name another directory with --report, or make room there"
+    )]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It can't be read.
+    #[error(
+        "cannot read {path}: {source}; name a report.json, or a directory with one or with directories of them"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no report.
+    #[error("{path} is no report of martlet-testnet: {source}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// It is of another version of the shape.
+    #[error(
+        "{path} has schema {found}, and this martlet-testnet reads {SCHEMA}; read it with the version that wrote it"
+    )]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The file's.
+        found: u32,
+    },
+    /// No report is there.
+    #[error("there is no report in {path}; --report DIR of a run writes one")]
+    Nothing {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// Writes `report.json` into `dir`, which is made. A file is there whole or as it was before.
+///
+/// # Errors
+///
+/// When the directory can't be made, or a file in it not written.
+pub fn write(report: &Report, dir: &Path) -> Result<(), ReportError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ReportError::Write { path, source }
+    };
+    fs::create_dir_all(dir).map_err(failed(dir))?;
+    for (name, text) in [(JSON_NAME, report.to_json())] {
+        let path = dir.join(name);
+        let unfinished = dir.join(format!(".{name}.unfinished"));
+        let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &path));
+        written.map_err(failed(&path))?;
+    }
+    Ok(())
+}
+
+impl Report {
+    /// The text of `report.json`: the same for the same report, byte for byte. An object or array has a line for each
+    /// of its parts, an array of numbers or of pairs has one line.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "it can't happen")]
+    pub fn to_json(&self) -> String {
+        let mut text = Vec::new();
+        let mut serializer = Serializer::with_formatter(&mut text, Lines::default());
+        self.serialize(&mut serializer)
+            .expect("a report has string keys only, and memory has no errors");
+        text.push(b'\n');
+        String::from_utf8(text).expect("JSON is UTF-8")
+    }
+
+    /// Reads a `report.json`.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read or is no report of this version of the shape.
+    pub fn read(path: &Path) -> Result<Self, ReportError> {
+        #[derive(Deserialize)]
+        struct Version {
+            schema: u32,
+        }
+        let malformed = |source| ReportError::Malformed { path: path.to_owned(), source };
+        let text =
+            fs::read(path).map_err(|source| ReportError::Read { path: path.to_owned(), source })?;
+        let Version { schema } = serde_json::from_slice(&text).map_err(malformed)?;
+        if schema != SCHEMA {
+            return Err(ReportError::Schema { path: path.to_owned(), found: schema });
+        }
+        serde_json::from_slice(&text).map_err(malformed)
+    }
+}
+
+/// Pretty JSON whose arrays of numbers don't fill pages: only objects and their members begin lines.
+#[derive(Debug, Default)]
+struct Lines {
+    depth: usize,
+    /// Whether the value that just ended was an object.
+    object_ended: bool,
+}
+
+impl Lines {
+    fn line<W: ?Sized + Write>(&self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b"\n")?;
+        (0..self.depth).try_for_each(|_| writer.write_all(b"  "))
+    }
+}
+
+impl Formatter for Lines {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        writer.write_all(b"[")
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.object_ended {
+            self.line(writer)?;
+        }
+        self.object_ended = false;
+        writer.write_all(b"]")
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        // The outermost has no line before it, and the value of a key none of its own.
+        writer.write_all(b"{")?;
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        self.object_ended = true;
+        self.line(writer)?;
+        writer.write_all(b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if !first {
+            writer.write_all(b",")?;
+        }
+        self.line(writer)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.object_ended = false;
+        writer.write_all(b": ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example;
+
+    #[test]
+    fn a_report_survives_a_round_trip_through_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let report = example::split_and_heal();
+        let into = dir.path().join("new/one");
+        write(&report, &into).unwrap();
+        assert_eq!(Report::read(&into.join(JSON_NAME)).unwrap(), report);
+        let left: Vec<_> =
+            fs::read_dir(&into).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+    }
+
+    #[test]
+    fn the_same_run_gives_the_same_bytes() {
+        assert_eq!(example::churn().to_json(), example::churn().to_json());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(JSON_NAME);
+        let said = |path: &Path| Report::read(path).unwrap_err().to_string();
+        assert!(said(&path).contains("cannot read"));
+        fs::write(&path, "{\"schema\": 1}").unwrap();
+        assert!(said(&path).contains("missing field `scenario`"), "{}", said(&path));
+        fs::write(&path, "{\"schema\": 9}").unwrap();
+        assert!(said(&path).contains("has schema 9"));
+        let error = write(&example::split_and_heal(), &path).unwrap_err().to_string();
+        assert!(error.contains("cannot write") && error.contains("--report"), "{error}");
+    }
+}

@@ -1,0 +1,207 @@
+//! The recorder is told of runs that never were.
+
+use super::*;
+use crate::plan::{Expectation, MessagePlan};
+use crate::report::{Outcome, example};
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Four nodes, and messages of 100 bytes from 0 to 1, one a second.
+fn plan(messages: u64, expectations: Vec<Expectation>) -> Plan {
+    let mut plan = example::plan(4);
+    let message = |at| MessagePlan { at: s(at), from: 0, to: 1, bytes: 100 };
+    plan.messages = (0..messages).map(message).collect();
+    plan.expectations = expectations;
+    plan
+}
+
+fn recorder(plan: &Plan) -> Recorder<'_> {
+    Recorder::new(plan, Runner::Sim)
+}
+
+fn only(report: &Report) -> &Outcome {
+    let [outcome] = report.expectations.as_slice() else { panic!("{:?}", report.expectations) };
+    outcome
+}
+
+#[test]
+fn a_failed_expectation_says_by_how_much() {
+    let plan = plan(500, vec![Expectation::DeliveryMin(1.0)]);
+    let mut recorder = recorder(&plan);
+    for message in 0..500 {
+        recorder.written(message, s(message as u64));
+        if message >= 13 {
+            recorder.delivered(message, s(message as u64 + 1));
+        }
+    }
+    let report = recorder.finish(s(1_000), false);
+    assert!(!report.passed);
+    let outcome = only(&report);
+    assert_eq!(outcome.name, "delivery_min");
+    assert_eq!(outcome.wanted, "at least 100 % delivered");
+    assert_eq!(outcome.found, "97.4 % of 500 delivered");
+    assert_eq!(outcome.missed_by, "13 too few");
+    assert_eq!(report.messages.delivery_ratio, 0.974);
+}
+
+#[test]
+fn every_kind_of_expectation_is_met_or_says_what_it_missed() {
+    use Expectation::*;
+    let wanted = [
+        (LatencyP50Max(s(1)), "4 s too much, 5.00 times what is allowed"),
+        (LatencyP99Max(s(4)), "1 s too much, 1.25 times what is allowed"),
+        (BytesPerNodeMax(1_000), "2.93 KiB too much, 4.00 times what is allowed"),
+        (AmplificationMax(5.0), "3 too much, 1.60 times what is allowed"),
+        (ConvergenceMax(s(2)), "there was no start"),
+        (NothingOlderThan(s(3_600)), "1 h too much, 1.50 times what is allowed"),
+        (NoDuplicates, "1 too many"),
+        (InOrder, "1 too many"),
+    ];
+    let plan = plan(10, wanted.iter().map(|(wanted, _)| *wanted).collect());
+    let mut recorder = recorder(&plan);
+    for message in 0..10 {
+        recorder.written(message, s(message as u64));
+    }
+    for message in [1, 0, 2, 3, 4, 5, 6, 7, 8, 9] {
+        recorder.delivered(message, s(message as u64 + 5));
+    }
+    recorder.delivered(9, s(30));
+    let mut nodes = [NodeSample { on: true, ..NodeSample::default() }; 4];
+    nodes[0].received_bytes = 4_000;
+    nodes[1].received_bytes = 4_000;
+    nodes[2].mailbox_oldest = Some(s(3 * 3_600));
+    recorder.sample(s(20), &nodes);
+    let report = recorder.finish(s(100), false);
+    let missed: Vec<_> =
+        report.expectations.iter().map(|outcome| outcome.missed_by.as_str()).collect();
+    let expected: Vec<_> = wanted.iter().map(|(_, missed)| *missed).collect();
+    assert_eq!(missed, expected);
+    assert_eq!((report.messages.duplicated, report.messages.out_of_order), (1, 1));
+    assert_eq!(report.messages.payload_bytes, 1_000);
+}
+
+#[test]
+fn an_interrupted_run_passes_nothing() {
+    let plan = plan(1, vec![Expectation::DeliveryMin(1.0)]);
+    let mut recorder = recorder(&plan);
+    recorder.written(0, s(0));
+    recorder.delivered(0, s(1));
+    let report = recorder.finish(s(2), true);
+    assert!(!report.passed && !only(&report).passed);
+    assert_eq!(only(&report).missed_by, "the run was interrupted; so far it was met");
+}
+
+#[test]
+fn a_message_that_was_skipped_is_not_owed() {
+    let plan = plan(3, vec![Expectation::DeliveryMin(1.0)]);
+    let mut recorder = recorder(&plan);
+    recorder.skipped(0);
+    recorder.written(1, s(1));
+    recorder.delivered(1, s(2));
+    let report = recorder.finish(s(1), false);
+    assert!(report.passed);
+    let messages = &report.messages;
+    assert_eq!((messages.planned, messages.written, messages.skipped), (2, 1, 1));
+}
+
+#[test]
+fn a_message_shown_though_its_writer_died_before_it_said_so_was_written() {
+    let plan = plan(2, Vec::new());
+    let mut recorder = recorder(&plan);
+    recorder.skipped(1);
+    recorder.delivered(1, s(3));
+    let messages = recorder.finish(s(10), false).messages;
+    assert_eq!((messages.written, messages.delivered, messages.skipped), (1, 1, 0));
+    assert_eq!(messages.latency.max_s, 2.0);
+}
+
+#[test]
+fn what_waited_for_a_heal_counts_in_all_latencies_but_not_among_the_reachable() {
+    let plan = plan(10, Vec::new());
+    let mut recorder = recorder(&plan);
+    for message in 0..10 {
+        if message == 4 {
+            recorder.happened(&Event::Partition(vec![vec![0], vec![1, 2, 3]]), s(4));
+        }
+        recorder.written(message, s(message as u64));
+        if message < 4 {
+            recorder.delivered(message, s(message as u64));
+        }
+    }
+    recorder.happened(&Event::Heal, s(60));
+    for message in 4..10 {
+        recorder.delivered(message, s(61 + message as u64));
+    }
+    let report = recorder.finish(s(100), false);
+    let reachable = report.messages.latency_reachable.unwrap();
+    assert_eq!((reachable.count, reachable.max_s), (4, 0.0));
+    assert_eq!((report.messages.latency.count, report.messages.latency.max_s), (10, 61.0));
+    let [healed] = report.convergence.as_slice() else { panic!("{:?}", report.convergence) };
+    assert_eq!((healed.after.as_str(), healed.outstanding, healed.took_s), ("heal", 6, Some(10.0)));
+    assert_eq!(report.nodes[0].partition, Some(0));
+    assert_eq!(report.events[0].label, "split into 2 groups of 1 and 3 nodes");
+    assert_eq!(report.events[0].groups, [0, 1, 1, 1]);
+}
+
+#[test]
+fn starts_within_a_second_are_one_and_what_never_came_is_said() {
+    let plan = plan(3, vec![Expectation::ConvergenceMax(s(10))]);
+    let mut recorder = recorder(&plan);
+    recorder.happened(&Event::Crash(vec![1, 2]), s(0));
+    recorder.written(0, s(1));
+    recorder.written(1, s(1));
+    recorder.happened(&Event::Start(vec![1]), s(10));
+    recorder.happened(&Event::Start(vec![2]), s(11));
+    recorder.happened(&Event::Start(vec![3]), s(11));
+    recorder.delivered(0, s(12));
+    let report = recorder.finish(s(100), false);
+    let [started] = report.convergence.as_slice() else { panic!("{:?}", report.convergence) };
+    assert_eq!(started.after, "start of n1, n2");
+    assert_eq!((started.at_s, started.outstanding, started.took_s), (11.0, 2, None));
+    assert_eq!(only(&report).found, "not all of 2 that waited came");
+}
+
+#[test]
+fn who_keeps_envelopes_unseen_is_not_taken_for_one_who_keeps_none_too_long() {
+    let plan = plan(0, vec![Expectation::NothingOlderThan(s(10))]);
+    let mut recorder = recorder(&plan);
+    let nodes = [NodeSample { on: true, mailbox_envelopes: 1, ..NodeSample::default() }; 4];
+    recorder.sample(s(1), &nodes);
+    let report = recorder.finish(s(100), false);
+    assert!(!only(&report).passed, "{:?}", only(&report));
+}
+
+#[test]
+fn samples_become_series_and_nodes() {
+    let plan = plan(0, Vec::new());
+    let mut recorder = recorder(&plan);
+    let mut nodes =
+        [NodeSample { on: true, connections: 3, mailbox_envelopes: 5, ..NodeSample::default() }; 4];
+    recorder.sample(s(1), &nodes);
+    recorder.happened(&Event::Leave(vec![3]), s(2));
+    nodes[3].on = false;
+    nodes[0].mailbox_envelopes = 2;
+    recorder.sample(s(3), &nodes);
+    let report = recorder.finish(s(4), false);
+    assert_eq!(report.series.t_s, [1.0, 3.0]);
+    assert_eq!(report.series.nodes_on, [4, 3]);
+    assert_eq!(report.series.connections, [6, 5]);
+    assert_eq!(report.series.mailbox_envelopes, [20, 12], "a disk that was erased holds nothing");
+    assert_eq!((report.nodes[0].mailbox_envelopes, report.nodes[0].mailbox_envelopes_max), (2, 5));
+    assert!(!report.nodes[3].on && report.nodes[3].connections == 0);
+    assert_eq!(report.retention.left_at_end, 12);
+}
+
+#[test]
+fn the_examples_are_as_told() {
+    let split = example::split_and_heal();
+    assert!(split.spread.is_some());
+    assert!(!split.passed);
+    assert!(split.series.t_s.len() > 500);
+    let churn = example::churn();
+    assert!(churn.series.t_s.len() <= series::SAMPLES_MAX + 1);
+    assert!(!example::thousand().passed, "it was interrupted");
+    assert!(churn.convergence.len() > 100);
+}

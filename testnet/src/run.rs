@@ -1,0 +1,116 @@
+//! Runs a [`Plan`] with real daemons, in real time: starts the nodes, makes users and contacts, writes the messages,
+//! carries out the events, and takes down what comes of it.
+//!
+//! What differs between processes on loopback, processes in network namespaces, and nodes on other machines is behind
+//! [`Hosts`]. Everything else is the same: it is done over the nodes' control API.
+//!
+//! All of it is one task: nothing here waits for anything but clocks and sockets, and the daemons are children of the
+//! thread that it runs on.
+
+mod contacts;
+mod diary;
+mod error;
+mod flood;
+mod hosts;
+mod local;
+mod machine;
+mod netns;
+mod observe;
+mod processes;
+mod sample;
+mod stage;
+mod summary;
+mod timeline;
+mod traffic;
+
+use std::time::Duration;
+
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::report::Report;
+
+pub use error::RunError;
+pub use flood::{FloodOptions, flood};
+pub use hosts::Hosts;
+pub use local::Local;
+pub use netns::Netns;
+pub use processes::RunOptions;
+pub use summary::summary;
+
+use diary::Diary;
+use stage::Stage;
+
+/// How long events that happened in time may take until they are known here.
+const LAST_EVENTS: Duration = Duration::from_millis(300);
+/// Time between two tellings of how far the run is.
+const TOLD_EVERY: Duration = Duration::from_millis(250);
+
+/// Runs `plan` on `hosts` to its end, or until `cancel` is ready; either way there is a report.
+///
+/// # Errors
+/// [`RunError`], when something that isn't part of the plan went wrong: a daemon ended by itself, or can't be started.
+pub async fn run(
+    plan: &Plan,
+    hosts: &impl Hosts,
+    progress: &Progress,
+    cancel: impl Future<Output = ()>,
+) -> Result<Report, RunError> {
+    let mut cancel = std::pin::pin!(cancel);
+    let stage = Stage::new(plan);
+    progress.at(Duration::ZERO, &format!("starting {} nodes", plan.nodes.len()));
+    tokio::select! {
+        prepared = prepare(&stage, hosts) => prepared?,
+        () = &mut cancel => return Ok(Diary::new(plan, hosts.runner()).finish(Duration::ZERO, true)),
+    }
+    // The time of the run begins here.
+    let diary = Diary::new(plan, hosts.runner());
+    let acting = async {
+        // None of these ends by itself while the run lasts, but by an error.
+        tokio::try_join!(
+            contacts::make_later_ones(&stage, hosts, &diary),
+            traffic::write(&stage, hosts, &diary),
+            observe::follow(&stage, hosts, &diary),
+            timeline::carry_out(&stage, hosts, &diary),
+            sample::look(&stage, hosts, &diary),
+        )
+    };
+    let mut acting = Box::pin(acting);
+    let telling = async {
+        loop {
+            progress.at(diary.now(), &diary.in_short());
+            tokio::time::sleep(TOLD_EVERY).await;
+        }
+    };
+    let interrupted = tokio::select! {
+        failed = &mut acting => match failed {
+            Err(error) => return Err(error),
+            // A plan without nodes.
+            Ok(_) => false,
+        },
+        () = diary.sleep_until(plan.duration) => false,
+        () = &mut cancel => true,
+        () = telling => false,
+    };
+    let ended = diary.now().min(plan.duration);
+    diary.close(ended);
+    // What was committed before the end counts, also if it is told a little later.
+    if let Ok(Err(error)) = tokio::time::timeout(LAST_EVENTS, &mut acting).await {
+        return Err(error);
+    }
+    drop(acting);
+    progress.finish();
+    Ok(diary.finish(ended, interrupted))
+}
+
+/// Starts the nodes that are there from the start, makes their users, and those contacts that are made at once.
+async fn prepare(stage: &Stage<'_>, hosts: &impl Hosts) -> Result<(), RunError> {
+    let first: Vec<usize> = (0..stage.plan.nodes.len())
+        .filter(|node| stage.plan.nodes.get(*node).is_some_and(|node| node.starts))
+        .collect();
+    hosts.begin(&first).await?;
+    contacts::make_users(stage, hosts, &first).await?;
+    for node in &first {
+        stage.set_on(*node, true);
+    }
+    contacts::make_first_ones(stage, hosts).await
+}

@@ -1,0 +1,246 @@
+//! Processes on loopback.
+//!
+//! Links are the nodes' static peers. One that must be cut or that is not as fast as loopback runs over TCP through a
+//! [`Link`]; of the others every second one runs over QUIC.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::future::try_join_all;
+
+use super::machine::{self, Needs};
+use super::processes::{Processes, RunOptions};
+use super::{Hosts, RunError};
+use crate::cluster::{ClusterError, Link};
+use crate::plan::{Event, LinkShape, NodeIndex, Plan};
+use crate::report::Runner;
+
+/// The most nodes.
+const NODES_MAX: usize = 200;
+
+/// The nodes of a plan as processes on loopback. They end with it.
+pub struct Local {
+    processes: Processes,
+    /// Of each node, its neighbours.
+    neighbours: Vec<Vec<Neighbour>>,
+    names: Vec<String>,
+    /// The ways that can be cut: from, to.
+    links: RefCell<HashMap<(NodeIndex, NodeIndex), Link>>,
+    /// The group of each node, while the network is split.
+    groups: RefCell<Option<Vec<usize>>>,
+    can_split: bool,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Neighbour {
+    node: NodeIndex,
+    shape: LinkShape,
+}
+
+impl Local {
+    /// Checks that `plan` can be run so on this machine. Nothing is started yet.
+    ///
+    /// # Errors
+    /// [`RunError::Refused`] with all reasons; [`RunError::Cluster`] when there is no place for the nodes' files.
+    pub fn new(plan: &Plan, options: &RunOptions) -> Result<Self, RunError> {
+        let can_split = plan.events.iter().any(|timed| matches!(timed.event, Event::Partition(_)));
+        let is_proxied = |shape: LinkShape| can_split || shape != LinkShape::default();
+        let proxied = plan.links.iter().filter(|link| is_proxied(link.shape)).count();
+        let mut reasons = machine::clocks(plan);
+        if plan.nodes.len() > NODES_MAX {
+            reasons.push(format!(
+                "it has {} nodes, and {NODES_MAX} processes are the most; use sim for more",
+                plan.nodes.len()
+            ));
+        }
+        let users = plan.nodes.iter().filter(|node| node.user).count();
+        reasons.extend(machine::lacks(Needs { nodes: plan.nodes.len(), users, proxied }));
+        if !reasons.is_empty() {
+            return Err(RunError::Refused { runner: "local", reasons });
+        }
+        let mut notes = machine::notes(plan);
+        if proxied > 0 {
+            notes.push(format!(
+                "{proxied} of {} links run over TCP only, since they are slowed down or can be cut",
+                plan.links.len()
+            ));
+        }
+        let mut neighbours = vec![Vec::new(); plan.nodes.len()];
+        for link in &plan.links {
+            for (one, other) in [(link.a, link.b), (link.b, link.a)] {
+                let of = neighbours.get_mut(one).ok_or(RunError::NoNode { node: one })?;
+                of.push(Neighbour { node: other, shape: link.shape });
+            }
+        }
+        Ok(Self {
+            processes: Processes::new(plan, options, |_, _| {})?,
+            neighbours,
+            names: plan.nodes.iter().map(|node| node.name.clone()).collect(),
+            links: RefCell::default(),
+            groups: RefCell::default(),
+            can_split,
+            notes,
+        })
+    }
+
+    /// Where the nodes' directories are.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.processes.path()
+    }
+
+    /// The ways to all neighbours that were started.
+    async fn ways(&self, from: NodeIndex) -> Result<Vec<String>, ClusterError> {
+        let mut ways = Vec::new();
+        for neighbour in self.neighbours.get(from).into_iter().flatten() {
+            let to = neighbour.node;
+            let Some(addresses) = self.processes.addresses(to)? else { continue };
+            let is_proxied = self.can_split || neighbour.shape != LinkShape::default();
+            ways.push(match (is_proxied, (from + to) % 2) {
+                (true, _) => self.link(from, to, &addresses.tcp, neighbour.shape).await?,
+                (false, 0) => addresses.tcp,
+                (false, _) => addresses.quic,
+            });
+        }
+        Ok(ways)
+    }
+
+    /// The address of a link, which is made if there is none yet.
+    async fn link(
+        &self,
+        from: NodeIndex,
+        to: NodeIndex,
+        address: &str,
+        shape: LinkShape,
+    ) -> Result<String, ClusterError> {
+        if let Some(link) = self.links.borrow().get(&(from, to)) {
+            return Ok(link.address().to_owned());
+        }
+        let name = self.names.get(to).map_or("?", String::as_str);
+        let link = Link::shaped(name, address, shape).await?;
+        if self.is_cut(from, to) {
+            link.cut();
+        }
+        let address = link.address().to_owned();
+        self.links.borrow_mut().insert((from, to), link);
+        Ok(address)
+    }
+
+    fn is_cut(&self, one: NodeIndex, other: NodeIndex) -> bool {
+        self.groups.borrow().as_ref().is_some_and(|groups| groups.get(one) != groups.get(other))
+    }
+
+    fn set_groups(&self, groups: Option<Vec<usize>>) {
+        self.groups.replace(groups);
+        for ((from, to), link) in &*self.links.borrow() {
+            if self.is_cut(*from, *to) {
+                link.cut();
+            } else {
+                link.mend();
+            }
+        }
+    }
+}
+
+/// The group of each of `nodes` nodes.
+pub(super) fn group_of(groups: &[Vec<NodeIndex>], nodes: usize) -> Vec<usize> {
+    let mut group_of = vec![0; nodes];
+    for (number, group) in groups.iter().enumerate() {
+        for node in group {
+            if let Some(of) = group_of.get_mut(*node) {
+                *of = number;
+            }
+        }
+    }
+    group_of
+}
+
+impl Hosts for Local {
+    fn runner(&self) -> Runner {
+        Runner::Local
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    async fn begin(&self, nodes: &[NodeIndex]) -> Result<(), ClusterError> {
+        // Each after those that it dials, which have the larger numbers: their ports are chosen by the system.
+        try_join_all(nodes.iter().map(async |node| {
+            for neighbour in self.neighbours.get(*node).into_iter().flatten() {
+                if neighbour.node > *node && nodes.contains(&neighbour.node) {
+                    self.processes.until_started(neighbour.node).await?;
+                }
+            }
+            self.start(*node).await
+        }))
+        .await
+        .map(drop)
+    }
+
+    async fn start(&self, node: NodeIndex) -> Result<(), ClusterError> {
+        let ways = self.ways(node).await?;
+        self.processes.start(node, ways).await
+    }
+
+    async fn stop(&self, node: NodeIndex) -> Result<(), ClusterError> {
+        self.processes.stop(node).await
+    }
+
+    async fn kill(&self, node: NodeIndex) -> Result<(), ClusterError> {
+        self.processes.kill(node).await
+    }
+
+    async fn erase(&self, node: NodeIndex) -> Result<(), ClusterError> {
+        self.processes.erase(node).await
+    }
+
+    fn socket(&self, node: NodeIndex) -> Result<PathBuf, ClusterError> {
+        self.processes.socket(node)
+    }
+
+    async fn check(&self, node: NodeIndex) -> Result<(), ClusterError> {
+        self.processes.check(node).await
+    }
+
+    async fn partition(&self, groups: &[Vec<NodeIndex>]) -> Result<(), ClusterError> {
+        self.set_groups(Some(group_of(groups, self.neighbours.len())));
+        Ok(())
+    }
+
+    async fn heal(&self) -> Result<(), ClusterError> {
+        self.set_groups(None);
+        Ok(())
+    }
+
+    async fn fill_disk(&self, node: NodeIndex, full: bool) -> Result<(), ClusterError> {
+        self.processes.fill_disk(node, full).await
+    }
+
+    async fn jump_clock(&self, _node: NodeIndex, _by_ms: i64) -> Result<(), ClusterError> {
+        Err(machine::no_clocks())
+    }
+
+    async fn flood(
+        &self,
+        at: NodeIndex,
+        envelopes_per_s: u32,
+        bytes: usize,
+        lasts: Duration,
+    ) -> Result<(), ClusterError> {
+        self.processes.flood(at, (envelopes_per_s, bytes, lasts), None).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_node_is_in_a_group() {
+        assert_eq!(group_of(&[vec![0, 3], vec![1, 2]], 4), [0, 1, 1, 0]);
+    }
+}

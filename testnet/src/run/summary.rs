@@ -1,0 +1,146 @@
+//! A report in a few lines, for people.
+
+use std::fmt::Write as _;
+
+use crate::report::Report;
+
+/// What came of a run, in a few lines. The page that `--report` makes has the rest.
+#[must_use]
+pub fn summary(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "  {label:<14}{value}");
+    };
+    let messages = &report.messages;
+    line(
+        "delivery",
+        format!(
+            "{:.2} % ({} of {} written; {} not written, as their writers were off)",
+            messages.delivery_ratio * 100.0,
+            messages.delivered,
+            messages.written,
+            messages.skipped
+        ),
+    );
+    if messages.duplicated + messages.out_of_order > 0 {
+        line(
+            "flaws",
+            format!("{} shown twice, {} out of order", messages.duplicated, messages.out_of_order),
+        );
+    }
+    if messages.latency.count > 0 {
+        let of = |latency: &crate::report::Latency| {
+            let shown = [latency.p50_s, latency.p99_s, latency.max_s].map(seconds);
+            format!("p50 {}, p99 {}, most {}", shown[0], shown[1], shown[2])
+        };
+        line("latency", of(&messages.latency));
+        if let Some(reachable) = &messages.latency_reachable {
+            line("  reachable", of(reachable));
+        }
+    }
+    for convergence in &report.convergence {
+        let took = match convergence.took_s {
+            Some(took) => format!("in {}", seconds(took)),
+            None => "not by the end".to_owned(),
+        };
+        line(
+            "convergence",
+            format!(
+                "{} waiting at \"{}\", all there {took}",
+                convergence.outstanding, convergence.after
+            ),
+        );
+    }
+    let nodes = u64::try_from(report.nodes.len()).unwrap_or(u64::MAX).max(1);
+    let traffic = &report.traffic;
+    let amplification = traffic
+        .amplification
+        .map_or_else(String::new, |factor| format!("; {factor:.1} for each byte of text"));
+    line(
+        "received",
+        format!(
+            "{} a node on average, {} at most{amplification}",
+            bytes(traffic.received_bytes / nodes),
+            bytes(traffic.received_bytes_max)
+        ),
+    );
+    if !report.expectations.is_empty() {
+        text.push('\n');
+        text.push_str(&expectations(report));
+    }
+    let heading = format!(
+        "{}, seed {}: {} nodes for {}{}\n",
+        report.scenario,
+        report.seed,
+        report.nodes.len(),
+        seconds(report.ran_s),
+        if report.interrupted {
+            format!(" of {} (interrupted)", seconds(report.duration_s))
+        } else {
+            String::new()
+        }
+    );
+    heading + &text
+}
+
+/// The table of expectations.
+fn expectations(report: &Report) -> String {
+    let rows = report.expectations.iter().map(|outcome| {
+        let verdict = if outcome.passed {
+            "met".to_owned()
+        } else if outcome.missed_by.is_empty() {
+            "NOT MET".to_owned()
+        } else {
+            format!("NOT MET, by {}", outcome.missed_by)
+        };
+        [outcome.name.clone(), outcome.wanted.clone(), outcome.found.clone(), verdict]
+    });
+    let head = ["expectation", "wanted", "found", ""].map(str::to_owned);
+    let rows: Vec<[String; 4]> = std::iter::once(head).chain(rows).collect();
+    let widths: [usize; 3] = std::array::from_fn(|column| {
+        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
+    });
+    let mut text = String::new();
+    for [name, wanted, found, verdict] in &rows {
+        let [a, b, c] = widths;
+        let row = format!("  {name:<a$}  {wanted:<b$}  {found:<c$}  {verdict}");
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{:.0} ms", s * 1000.0),
+        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.1} d", s / 86_400.0),
+    }
+}
+
+fn bytes(bytes: u64) -> String {
+    let mib = bytes as f64 / 1_048_576.0;
+    match mib {
+        mib if mib < 1.0 => format!("{:.1} KiB", mib * 1024.0),
+        mib if mib < 1024.0 => format!("{mib:.1} MiB"),
+        mib => format!("{:.2} GiB", mib / 1024.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_those_a_person_would_choose() {
+        assert_eq!(
+            [0.25, 12.34, 600.0, 9000.0, 518_400.0].map(seconds).join(" | "),
+            "250 ms | 12.3 s | 10 min | 2.5 h | 6.0 d"
+        );
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(3 << 20), "3.0 MiB");
+    }
+}

@@ -1,0 +1,109 @@
+//! Writing the messages.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use martlet_protocol::control::{SendRequest, SendResponse};
+use martletctl::client::{Client, ClientError};
+
+use super::stage::Stage;
+use super::{Diary, Hosts, RunError, contacts};
+use crate::plan::MessagePlan;
+use crate::report::recorder::MessageIndex;
+
+/// How long a message waits for its contact, who is about to be added: on a busy machine that takes a while.
+const CONTACT_MAX: Duration = Duration::from_secs(5);
+/// Time between two looks whether it was.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Writes each message when it is time, each user's one after the other; then waits for ever.
+pub(super) async fn write(
+    stage: &Stage<'_>,
+    hosts: &impl Hosts,
+    diary: &Diary<'_>,
+) -> Result<(), RunError> {
+    let clients = contacts::clients(stage, hosts)?;
+    let mut by_writer: Vec<Vec<(MessageIndex, MessagePlan)>> =
+        vec![Vec::new(); stage.plan.nodes.len()];
+    for (index, message) in stage.plan.messages.iter().enumerate() {
+        let node = message.from;
+        by_writer.get_mut(node).ok_or(RunError::NoNode { node })?.push((index, *message));
+    }
+    try_join_all(clients.iter().zip(&by_writer).map(async |(client, messages)| {
+        for (index, message) in messages {
+            diary.sleep_until(message.at).await;
+            one(stage, client, diary, *index, message).await;
+        }
+        Ok::<_, RunError>(())
+    }))
+    .await?;
+    std::future::pending().await
+}
+
+async fn one(
+    stage: &Stage<'_>,
+    client: &Client,
+    diary: &Diary<'_>,
+    index: MessageIndex,
+    message: &MessagePlan,
+) {
+    let at = diary.now();
+    let given_up = at + CONTACT_MAX;
+    while stage.is_on(message.from) && !stage.knows(message.from, message.to) {
+        if diary.now() >= given_up || !is_promised(stage, message) {
+            break;
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    if !stage.is_on(message.from) || !stage.knows(message.from, message.to) {
+        return diary.skipped(index);
+    }
+    let request =
+        SendRequest { to: stage.name(message.to).to_owned(), text: text(index, message.bytes) };
+    match client.post::<_, SendResponse>("/v1/messages", &request).await {
+        Ok(_) => diary.written(index, at),
+        Err(ClientError::Disconnected { .. } | ClientError::Timeout) => diary.unsure(index, at),
+        Err(
+            ClientError::NotRunning { .. }
+            | ClientError::Connect { .. }
+            | ClientError::Problem(_)
+            | ClientError::Protocol(_)
+            | ClientError::UnknownEvent { .. },
+        ) => diary.skipped(index),
+    }
+}
+
+/// Whether the plan has made the two contacts by now.
+fn is_promised(stage: &Stage<'_>, message: &MessagePlan) -> bool {
+    let pair = [(message.from, message.to), (message.to, message.from)];
+    let mut made = stage.plan.contacts.iter().take_while(|contact| contact.at <= message.at);
+    made.any(|contact| pair.contains(&(contact.a, contact.b)))
+}
+
+/// The text of a message: a number that tells it from all others, then filler.
+fn text(index: MessageIndex, bytes: usize) -> String {
+    let number = format!("#{index:06} ");
+    let filler = ".".repeat(bytes.saturating_sub(number.len()));
+    number + &filler
+}
+
+/// The message that begins with such a number.
+pub(super) fn number(text: &str) -> Option<MessageIndex> {
+    text.strip_prefix('#')?.split_once(' ')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_known_by_its_text() {
+        assert_eq!(text(123, 16), "#000123 ........");
+        for index in [0, 999_999, 1_000_000] {
+            assert_eq!(number(&text(index, 16)), Some(index));
+        }
+        for other in ["hello", "#12", "#x y", ""] {
+            assert_eq!(number(other), None);
+        }
+    }
+}

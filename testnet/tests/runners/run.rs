@@ -1,0 +1,147 @@
+//! The same plan with processes on loopback and in network namespaces.
+
+use std::future::pending;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use martlet_testnet::plan::{Event, Plan, TimedEvent};
+use martlet_testnet::progress::Progress;
+use martlet_testnet::report::{Report, Runner};
+use martlet_testnet::run::{Hosts, Local, Netns, RunError, RunOptions, run, summary};
+
+use super::plans::{ms, node, small};
+use super::{PROGRAM, TestResult};
+
+fn options() -> RunOptions {
+    RunOptions { program: Some(PROGRAM.into()), ..RunOptions::default() }
+}
+
+async fn go(plan: &Plan, hosts: &impl Hosts) -> Result<Report, RunError> {
+    run(plan, hosts, &Progress::silent(), pending()).await
+}
+
+/// All that [`small`] promises.
+fn check(report: &Report, runner: Runner) {
+    let shown = summary(report);
+    assert!(report.passed, "{shown}");
+    assert_eq!(report.runner, runner);
+    let messages = &report.messages;
+    assert_eq!(messages.planned, 56);
+    // Node 3 was off for a second, and wrote nothing then.
+    assert_eq!(messages.written + messages.skipped, 56, "{shown}");
+    assert!((1..=6).contains(&messages.skipped), "{shown}");
+    assert_eq!(messages.delivered, messages.written, "{shown}");
+    // What was written across the split came after it healed: at the end of it, or with the next one's connection.
+    assert!(messages.latency.max_s > 0.5, "{shown}");
+    let kinds: Vec<&str> = report.events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["partition", "heal", "crash", "start"]);
+    assert!(report.nodes.iter().all(|node| node.on && node.received_bytes > 0), "{shown}");
+    assert!(report.series.nodes_on.contains(&3), "{:?}", report.series.nodes_on);
+}
+
+#[tokio::test]
+async fn a_plan_with_a_crash_and_a_split_runs_on_loopback() -> TestResult {
+    let plan = small();
+    let hosts = Local::new(&plan, &options())?;
+    assert!(hosts.notes().iter().any(|note| note.contains("TCP only")), "{:?}", hosts.notes());
+    check(&go(&plan, &hosts).await?, Runner::Local);
+    let path = hosts.path().to_owned();
+    drop(hosts);
+    assert!(!path.exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_same_plan_runs_in_network_namespaces() -> TestResult {
+    let plan = small();
+    let hosts = match Netns::new(&plan, &options()) {
+        Ok(hosts) => hosts,
+        Err(RunError::Refused { reasons, .. }) => {
+            let reasons = reasons.join("; ");
+            // Standard error may be closed; then nobody reads it.
+            let _ = writeln!(std::io::stderr(), "SKIPPED, this test could not be run: {reasons}");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    check(&go(&plan, &hosts).await?, Runner::Netns);
+    Ok(())
+}
+
+/// Everything that is not the default at once: slow links, shards and stamps, a joiner, one who leaves, a full disk, a
+/// flood.
+#[tokio::test]
+async fn every_fault_that_processes_can_have_is_carried_out() -> TestResult {
+    let mut plan = small();
+    plan.name = "faults".to_owned();
+    plan.duration = ms(9000);
+    plan.network.stamp_bits = 4;
+    plan.expectations.truncate(1);
+    plan.messages.retain(|message| message.from < 2 && message.to < 2);
+    for link in &mut plan.links {
+        link.shape.latency = ms(30);
+        link.shape.jitter = ms(5);
+        link.shape.bandwidth_bytes_per_s = Some(500_000);
+    }
+    let mut late = node(4);
+    late.starts = false;
+    plan.nodes.push(late);
+    plan.links.push(super::plans::link(1, 4));
+    let at = |at, event| TimedEvent { at: ms(at), event };
+    plan.events = vec![
+        at(300, Event::Flood { at: 0, envelopes_per_s: 50, bytes: 900, lasts: ms(2000) }),
+        at(500, Event::Start(vec![4])),
+        at(800, Event::DiskFull(vec![2])),
+        at(2500, Event::DiskFree(vec![2])),
+        at(2600, Event::Stop(vec![2])),
+        at(3500, Event::Start(vec![2])),
+        at(4000, Event::Leave(vec![3])),
+    ];
+    let hosts = Local::new(&plan, &options())?;
+    let report = go(&plan, &hosts).await?;
+    let shown = summary(&report);
+    assert!(report.passed, "{shown}");
+    // Twice over a link is the least: there, and its ack back.
+    assert!(report.messages.latency.min_s >= 0.03, "{shown}");
+    let on: Vec<bool> = report.nodes.iter().map(|node| node.on).collect();
+    assert_eq!(on, [true, true, true, false, true], "{shown}");
+    assert!(report.nodes[4].envelopes_new > 0, "{shown}");
+    // The flood came through: more than users and their keys make.
+    assert!(report.nodes[0].envelopes_new > 50, "{shown}");
+    assert!(hosts.path().join("n2").exists() && !hosts.path().join("n3").exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_interrupted_run_still_gives_a_report() -> TestResult {
+    let mut plan = small();
+    plan.events.clear();
+    plan.nodes.truncate(2);
+    plan.links.truncate(1);
+    plan.contacts.truncate(1);
+    plan.messages.retain(|message| message.from < 2 && message.to < 2);
+    plan.duration = Duration::from_secs(3600);
+    let hosts = Local::new(&plan, &options())?;
+    let started = Instant::now();
+    let cancel = tokio::time::sleep(ms(4000));
+    let report = run(&plan, &hosts, &Progress::silent(), cancel).await?;
+    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(report.interrupted && !report.passed && report.ran_s < 10.0);
+    assert_eq!(report.duration_s, 3600.0);
+    Ok(())
+}
+
+#[test]
+fn what_processes_cannot_do_is_refused_with_all_reasons() -> TestResult {
+    let mut plan = small();
+    plan.nodes[1].clock_offset_ms = 5;
+    plan.events
+        .push(TimedEvent { at: ms(1), event: Event::ClockJump { nodes: vec![0], by_ms: 1 } });
+    plan.nodes.extend((4..201).map(node));
+    let Err(error) = Local::new(&plan, &options()) else { return Err("not refused".into()) };
+    let said = error.to_string();
+    for reason in ["the clock of n1 is off", "a clock jumps", "201 nodes", "use sim"] {
+        assert!(said.contains(reason), "{reason}: {said}");
+    }
+    Ok(())
+}
