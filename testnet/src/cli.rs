@@ -18,6 +18,8 @@ use crate::cluster::{ClusterError, die_with_parent};
 use crate::demo::{self, DemoOptions};
 use crate::run::FloodOptions;
 
+mod scenario;
+
 const HELP: &str = "\
 Everything here starts real daemon processes on loopback (netns, and for root idle_lan: in network
 namespaces without a way out), in a new directory under /tmp, and ends them again (up: by down). Nothing leaves this machine,
@@ -33,6 +35,8 @@ Examples:
   martlet-testnet attack --list             what a hostile peer can try
   martlet-testnet attack all                try all of it (about eight minutes; use a release build)
   martlet-testnet attack flood-valid --json one of them, for programs
+  martlet-testnet scenario list             networks and what happens to them, each in a file
+  martlet-testnet scenario check FILE       whether a file of yours is one
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
   martlet-testnet local FILE --report DIR   a scenario, with processes on loopback
   martlet-testnet up --nodes 5              a network in the background, to try things on
@@ -85,6 +89,9 @@ enum Command {
     /// A hostile node
     #[command(hide = true)]
     Flood(FloodArgs),
+    /// Scenarios: list the ready ones, show one, check files without running them
+    #[command(subcommand)]
+    Scenario(scenario::ScenarioCommand),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),
@@ -232,6 +239,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 Err(error) => failed(&error),
             };
         }
+        Command::Scenario(command) => return command.run(),
         Command::Ctl(passed) => return martletctl::cli::main_from(named("martletctl", passed)),
         Command::Attack(args) if args.list => {
             attack::list();

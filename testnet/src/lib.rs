@@ -19,3 +19,4 @@ pub mod plan;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod scenario;

@@ -1,0 +1,53 @@
+//! What must be true at the end.
+
+use super::error::Fault;
+use super::file::Expect;
+use crate::plan::{Event, Expectation, MessagePlan, TimedEvent};
+
+/// Expectations that the plan can meet or miss.
+pub(crate) fn expectations(
+    expect: &Expect,
+    messages: &[MessagePlan],
+    events: &[TimedEvent],
+) -> Result<Vec<Expectation>, Fault> {
+    let Expect {
+        delivery,
+        latency_p50,
+        latency_p99,
+        bytes_per_node,
+        amplification,
+        convergence,
+        nothing_older_than,
+        no_duplicates,
+        in_order,
+    } = expect;
+    let of_messages = [
+        ("delivery", delivery.is_some()),
+        ("latency_p50", latency_p50.is_some()),
+        ("latency_p99", latency_p99.is_some()),
+        ("amplification", amplification.is_some()),
+        ("convergence", convergence.is_some()),
+    ];
+    if let Some((key, _)) = of_messages.iter().find(|(_, given)| *given && messages.is_empty()) {
+        let message = "nobody writes a message; add [[traffic]], or leave it out";
+        return Err(Fault::new(format!("expect.{key}"), message));
+    }
+    let converges = |event: &TimedEvent| matches!(event.event, Event::Heal | Event::Start(_));
+    if convergence.is_some() && !events.iter().any(converges) {
+        let message =
+            "it counts from a heal or a start, and there is none; add one, or leave it out";
+        return Err(Fault::new("expect.convergence", message));
+    }
+    let all = [
+        delivery.map(|part| Expectation::DeliveryMin(part.0)),
+        latency_p50.map(|time| Expectation::LatencyP50Max(time.0)),
+        latency_p99.map(|time| Expectation::LatencyP99Max(time.0)),
+        bytes_per_node.map(|bytes| Expectation::BytesPerNodeMax(bytes.0)),
+        amplification.map(|factor| Expectation::AmplificationMax(factor.0)),
+        convergence.map(|time| Expectation::ConvergenceMax(time.0)),
+        nothing_older_than.map(|time| Expectation::NothingOlderThan(time.0)),
+        no_duplicates.filter(|wanted| *wanted).map(|_| Expectation::NoDuplicates),
+        in_order.filter(|wanted| *wanted).map(|_| Expectation::InOrder),
+    ];
+    Ok(all.into_iter().flatten().collect())
+}

@@ -1,0 +1,57 @@
+//! What a plan needs of memory, estimated before it starts.
+
+use super::error::ScenarioError;
+use crate::plan::Plan;
+use crate::report::Runner;
+
+/// What a simulated node takes: engine, databases, swarm and its share of links, bytes.
+const SIM_NODE_BYTES: u64 = 1_600_000;
+/// What a daemon's process takes, bytes.
+const PROCESS_NODE_BYTES: u64 = 25_000_000;
+/// What a message takes: in the plan and the report, bytes.
+const MESSAGE_BYTES: u64 = 200;
+/// What the runner takes itself, bytes.
+const BASE_BYTES: u64 = 50_000_000;
+
+const MIB: u64 = 1 << 20;
+
+/// What a run of `plan` takes, bytes.
+#[must_use]
+pub fn memory_bytes(plan: &Plan, runner: Runner) -> u64 {
+    let nodes = plan.nodes.len() as u64 * node_bytes(runner);
+    BASE_BYTES + plan.messages.len() as u64 * MESSAGE_BYTES + nodes
+}
+
+/// Whether that is available.
+///
+/// # Errors
+///
+/// [`ScenarioError::Memory`] if it is not.
+pub fn check_memory(
+    plan: &Plan,
+    runner: Runner,
+    available_bytes: u64,
+) -> Result<(), ScenarioError> {
+    let needed = memory_bytes(plan, runner);
+    if needed <= available_bytes {
+        return Ok(());
+    }
+    let of_nodes = plan.nodes.len() as u64 * node_bytes(runner);
+    let for_nodes = available_bytes.saturating_sub(needed - of_nodes);
+    Err(ScenarioError::Memory {
+        scenario: plan.name.clone(),
+        nodes: plan.nodes.len(),
+        needed_mib: needed.div_ceil(MIB),
+        available_mib: available_bytes / MIB,
+        nodes_max: for_nodes / node_bytes(runner).max(1),
+    })
+}
+
+fn node_bytes(runner: Runner) -> u64 {
+    match runner {
+        Runner::Sim => SIM_NODE_BYTES,
+        Runner::Local | Runner::Netns => PROCESS_NODE_BYTES,
+        // They run elsewhere.
+        Runner::Agents => 0,
+    }
+}

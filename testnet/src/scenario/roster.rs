@@ -1,0 +1,373 @@
+//! The nodes, and the names by which a scenario speaks of them.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use martlet_protocol::control::Role;
+
+use super::error::Fault;
+use super::file;
+use super::limits::{NAME_CHARS_MAX, NODES_MAX, TABLES_MAX};
+use super::source::advise;
+use super::values::{Names, show};
+use crate::plan::{NodeIndex, NodePlan};
+
+/// Words that are no names of nodes.
+const RESERVED: [&str; 3] = ["all", "rest", "contacts"];
+/// How many names an error lists.
+const LISTED_MAX: usize = 8;
+
+/// The nodes.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    pub(crate) nodes: Vec<NodePlan>,
+    /// When each joins that is not there from the start.
+    pub(crate) joins: Vec<Option<Duration>>,
+    /// The cluster that each was put into by the scenario, from 0.
+    pub(crate) assigned: Vec<Option<usize>>,
+    pub(crate) groups: Vec<Group>,
+    by_name: HashMap<String, NodeIndex>,
+    clusters: usize,
+}
+
+/// The nodes of one `[[nodes]]`.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) members: Range<NodeIndex>,
+}
+
+impl Roster {
+    /// All nodes that `tables` speak of. With `total`, groups of several are made larger or smaller until there are so
+    /// many; those of one stay.
+    pub(crate) fn new(
+        tables: &[file::Nodes],
+        total: Option<usize>,
+        shard_bits: u8,
+        duration: Duration,
+    ) -> Result<Self, Fault> {
+        let counts = counts(tables, total)?;
+        let mut roster = Self {
+            nodes: Vec::new(),
+            joins: Vec::new(),
+            assigned: Vec::new(),
+            groups: Vec::new(),
+            by_name: HashMap::new(),
+            clusters: 0,
+        };
+        for (index, (table, count)) in tables.iter().zip(counts).enumerate() {
+            let key = |key: &str| format!("nodes[{index}].{key}");
+            check_name(&table.name).map_err(|message| Fault::new(key("name"), message))?;
+            check_table(table, shard_bits, duration)
+                .map_err(|fault| Fault::new(key(&fault.key), fault.message))?;
+            roster.add(table, count).map_err(|message| Fault::new(key("name"), message))?;
+        }
+        Ok(roster)
+    }
+
+    /// Says which cluster each node is in.
+    pub(crate) fn put_into_clusters(&mut self, clusters: &[Vec<NodeIndex>]) {
+        self.clusters = clusters.len();
+        for (cluster, members) in clusters.iter().enumerate() {
+            for member in members {
+                self.nodes[*member].cluster = Some(cluster);
+            }
+        }
+    }
+
+    pub(crate) fn clusters(&self) -> usize {
+        self.clusters
+    }
+
+    /// The nodes of these names, in the order of the scenario, each once. At least one.
+    pub(crate) fn select(&self, names: &Names) -> Result<Vec<NodeIndex>, String> {
+        let mut chosen = self.select_each(names)?;
+        chosen.sort_unstable();
+        chosen.dedup();
+        Ok(chosen)
+    }
+
+    /// The nodes of these names, in their order, each as often as it is named. At least one.
+    pub(crate) fn select_each(&self, names: &Names) -> Result<Vec<NodeIndex>, String> {
+        if names.0.is_empty() {
+            return Err("no node is named; name some, or \"all\"".to_owned());
+        }
+        let mut chosen = Vec::new();
+        for name in &names.0 {
+            chosen.extend(self.named(name)?);
+        }
+        Ok(chosen)
+    }
+
+    /// The node of this name.
+    pub(crate) fn one(&self, name: &str) -> Result<NodeIndex, String> {
+        match self.named(name)?[..] {
+            [node] => Ok(node),
+            ref several => Err(format!("{name:?} are {} nodes; name one of them", several.len())),
+        }
+    }
+
+    /// "user-1, user-2 and 3 others".
+    pub(crate) fn list(&self, nodes: &[NodeIndex]) -> String {
+        let names: Vec<&str> =
+            nodes.iter().take(LISTED_MAX).map(|node| self.nodes[*node].name.as_str()).collect();
+        let more = nodes.len().saturating_sub(LISTED_MAX);
+        let list = names.join(", ");
+        if more == 0 { list } else { format!("{list} and {more} others") }
+    }
+
+    pub(crate) fn users(&self) -> Vec<NodeIndex> {
+        (0..self.nodes.len()).filter(|node| self.nodes[*node].user).collect()
+    }
+
+    fn named(&self, name: &str) -> Result<Vec<NodeIndex>, String> {
+        if name == "all" {
+            return Ok((0..self.nodes.len()).collect());
+        }
+        if let Some(group) = self.groups.iter().find(|group| group.name == name) {
+            return Ok(group.members.clone().collect());
+        }
+        if let Some(node) = self.by_name.get(name) {
+            return Ok(vec![*node]);
+        }
+        if let Some((first, last)) = name.split_once("..") {
+            return self.range(first.trim(), last.trim());
+        }
+        if let Some(number) = name.strip_prefix("cluster-").filter(|_| self.clusters > 0) {
+            let number: Option<usize> = number.parse().ok();
+            let Some(cluster) = number.filter(|number| (1..=self.clusters).contains(number)) else {
+                return Err(format!(
+                    "there is no {name:?}; there are cluster-1 to cluster-{}",
+                    self.clusters
+                ));
+            };
+            let within = |node: &NodeIndex| self.nodes[*node].cluster == Some(cluster - 1);
+            return Ok((0..self.nodes.len()).filter(within).collect());
+        }
+        Err(self.unknown(name))
+    }
+
+    fn range(&self, first: &str, last: &str) -> Result<Vec<NodeIndex>, String> {
+        let end = |name: &str| self.by_name.get(name).copied().ok_or_else(|| self.unknown(name));
+        let (first_node, last_node) = (end(first)?, end(last)?);
+        if first_node > last_node {
+            return Err(format!("{first:?} comes after {last:?}; change their order"));
+        }
+        Ok((first_node..=last_node).collect())
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let known: Vec<&str> = self.groups.iter().map(|group| group.name.as_str()).collect();
+        // A node of a known group, but beyond its end.
+        if let Some((stem, _)) = name.rsplit_once('-')
+            && let Some(group) = self.groups.iter().find(|group| group.name == stem)
+        {
+            let count = group.members.len();
+            return match count {
+                1 => format!("there is no node {name:?}; {stem} is a single one, of that name"),
+                _ => format!("there is no node {name:?}; there are {stem}-1 to {stem}-{count}"),
+            };
+        }
+        let known = &known[..known.len().min(LISTED_MAX)];
+        format!("there is no node {name:?}; {}", advise(name, known))
+    }
+
+    fn add(&mut self, table: &file::Nodes, count: usize) -> Result<(), String> {
+        let first = self.nodes.len();
+        // A mailbox for others has no user, as the daemon has it.
+        let user = table.user.unwrap_or(table.role != Role::Mailbox);
+        for number in 0..count {
+            let name = if count == 1 {
+                table.name.clone()
+            } else {
+                format!("{}-{}", table.name, number + 1)
+            };
+            if self.by_name.insert(name.clone(), first + number).is_some() {
+                return Err(format!(
+                    "there are two nodes {name:?}; give one of the groups another name"
+                ));
+            }
+            self.nodes.push(NodePlan {
+                name,
+                cluster: None,
+                role: table.role,
+                user,
+                clock_offset_ms: table.clock_offset.0,
+                shards: table.shards.clone(),
+                starts: table.joins.is_none(),
+            });
+            self.joins.push(join_time(table, number, count));
+            self.assigned.push(table.cluster.map(|cluster| cluster - 1));
+        }
+        if self.groups.iter().any(|group| group.name == table.name) {
+            return Err(format!("there are two groups {:?}; give one another name", table.name));
+        }
+        self.groups.push(Group { name: table.name.clone(), members: first..first + count });
+        Ok(())
+    }
+}
+
+/// Evenly over `joins_over`, the first at `joins`.
+fn join_time(table: &file::Nodes, number: usize, count: usize) -> Option<Duration> {
+    let over = table.joins_over.map_or(Duration::ZERO, |over| over.0);
+    table.joins.map(|joins| joins.0 + spread(over, number, count))
+}
+
+/// When the `number`th of `count` comes, which come evenly within `over`.
+pub(crate) fn spread(over: Duration, number: usize, count: usize) -> Duration {
+    let ms = over.as_millis() * number as u128 / count.max(1) as u128;
+    Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+}
+
+fn counts(tables: &[file::Nodes], total: Option<usize>) -> Result<Vec<usize>, Fault> {
+    if tables.is_empty() {
+        return Err(Fault::new("nodes", "there are no nodes; add [[nodes]] with a name"));
+    }
+    if tables.len() > TABLES_MAX {
+        let message = format!("there are more than {TABLES_MAX} [[nodes]]; use count = …");
+        return Err(Fault::new("nodes", message));
+    }
+    let mut counts = Vec::with_capacity(tables.len());
+    let mut sum = 0;
+    for (index, table) in tables.iter().enumerate() {
+        let count = table.count.unwrap_or(1);
+        if !(1..=NODES_MAX).contains(&count) {
+            let message = format!("{count} nodes are out of bounds; give 1 to {NODES_MAX}");
+            return Err(Fault::new(format!("nodes[{index}].count"), message));
+        }
+        sum += count;
+        counts.push(count);
+        if sum > NODES_MAX && total.is_none() {
+            let message = format!("together there are {sum} nodes; have at most {NODES_MAX}");
+            return Err(Fault::new(format!("nodes[{index}].count"), message));
+        }
+    }
+    if let Some(total) = total {
+        scale(&mut counts, total).map_err(|message| Fault::new("nodes", message))?;
+    }
+    Ok(counts)
+}
+
+/// Makes groups of several larger or smaller, in proportion, until there are `total` nodes.
+fn scale(counts: &mut [usize], total: usize) -> Result<(), String> {
+    let single = counts.iter().filter(|count| **count == 1).count();
+    let groups = counts.len() - single;
+    let scaled: usize = counts.iter().filter(|count| **count > 1).sum();
+    // Groups keep at least two: with one its name would change.
+    let least = single + 2 * groups;
+    if groups == 0 {
+        return Err(format!(
+            "--nodes {total} has no group to make larger or smaller; give one of them a count above 1"
+        ));
+    }
+    if !(least..=NODES_MAX).contains(&total) {
+        return Err(format!("--nodes {total} is out of bounds; give {least} to {NODES_MAX}"));
+    }
+    let mut before = 0;
+    let mut given = 0;
+    let mut left = groups;
+    for count in counts.iter_mut().filter(|count| **count > 1) {
+        before += *count;
+        left -= 1;
+        // Up to here in proportion, but at least two for this one and for each of the rest.
+        let upto = (total - single) * before / scaled;
+        let share = upto.saturating_sub(given).max(2).min(total - single - given - 2 * left);
+        given += share;
+        *count = share;
+    }
+    Ok(())
+}
+
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
+    if !begins || !name.chars().all(letters) || name.ends_with('-') || name.len() > NAME_CHARS_MAX {
+        return Err(format!(
+            "{name:?} is no name here; use small letters, digits and dashes, a letter first, at most {NAME_CHARS_MAX}"
+        ));
+    }
+    if RESERVED.contains(&name) || name.starts_with("cluster-") {
+        return Err(format!(
+            "{name:?} means something else in lists of nodes; choose another name"
+        ));
+    }
+    Ok(())
+}
+
+fn check_table(table: &file::Nodes, shard_bits: u8, duration: Duration) -> Result<(), Fault> {
+    if table.role == Role::Mailbox && table.user == Some(true) {
+        let message = "a node with the role mailbox has no user; leave user = true out, or take the role full";
+        return Err(Fault::new("user", message));
+    }
+    if let Some(shards) = &table.shards {
+        if table.role != Role::Full {
+            return Err(Fault::new(
+                "shards",
+                "only nodes with the role full choose shards; leave it out",
+            ));
+        }
+        let count = 1_u32 << shard_bits;
+        if let Some(shard) = shards.iter().find(|shard| u32::from(**shard) >= count) {
+            let message = format!(
+                "there is no shard {shard}; with shard_bits = {shard_bits} there are 0 to {}",
+                count - 1
+            );
+            return Err(Fault::new("shards", message));
+        }
+    }
+    if table.cluster == Some(0) {
+        return Err(Fault::new("cluster", "clusters are counted from 1; give 1 or more"));
+    }
+    if table.joins_over.is_some() && table.joins.is_none() {
+        return Err(Fault::new(
+            "joins_over",
+            "it needs joins: when the first of them joins; add it",
+        ));
+    }
+    let over = table.joins_over.map_or(Duration::ZERO, |over| over.0);
+    if let Some(joins) = table.joins
+        && joins.0 + over >= duration
+    {
+        let key = if joins.0 >= duration { "joins" } else { "joins_over" };
+        let message = format!(
+            "they join after the end of the run, which is {}; join earlier",
+            show(duration)
+        );
+        return Err(Fault::new(key, message));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_names_of_hosts() {
+        for name in ["a", "user-1", "n2"] {
+            assert_eq!(check_name(name), Ok(()), "{name}");
+        }
+        for name in ["", "1a", "A", "a_b", "a-", "ä", "all", "rest", "contacts", "cluster-1"] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn scaling_gives_what_was_asked_for(
+            counts in proptest::collection::vec(1_usize..50, 1..8),
+            total in 1_usize..2000,
+        ) {
+            let mut scaled = counts.clone();
+            if scale(&mut scaled, total).is_ok() {
+                prop_assert_eq!(scaled.iter().sum::<usize>(), total);
+                for (before, after) in counts.iter().zip(&scaled) {
+                    prop_assert_eq!(*before == 1, *after == 1);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What a plan comes to, in a few lines.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::memory::memory_bytes;
+use super::topology::graph::{distances, neighbours};
+use super::values::show;
+use crate::plan::{Event, Plan};
+use crate::report::Runner;
+
+/// What a plan comes to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The scenario's name.
+    pub name: String,
+    /// What it shows.
+    pub description: String,
+    /// What chance it was made with.
+    pub seed: u64,
+    /// How long it runs, seconds.
+    pub duration_s: f64,
+    /// Nodes.
+    pub nodes: usize,
+    /// Of those, with a user.
+    pub users: usize,
+    /// Links.
+    pub links: usize,
+    /// Links of the node that has the most.
+    pub links_per_node_max: usize,
+    /// Links on the longest of all shortest ways.
+    pub diameter: usize,
+    /// Clusters or LANs; 0 if the topology has none.
+    pub clusters: usize,
+    /// Pairs of contacts.
+    pub contacts: usize,
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of their texts.
+    pub text_bytes: u64,
+    /// Events, by their kind.
+    pub events: BTreeMap<&'static str, usize>,
+    /// Expectations.
+    pub expectations: usize,
+    /// What a simulation takes of memory, bytes, as estimated.
+    pub sim_memory_bytes: u64,
+    /// What a run with processes takes.
+    pub local_memory_bytes: u64,
+}
+
+impl Summary {
+    /// Of a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let neighbours =
+            neighbours(plan.nodes.len(), plan.links.iter().map(|link| (link.a, link.b)));
+        let farthest = |node| distances(&neighbours, node).into_iter().flatten().max().unwrap_or(0);
+        let mut events = BTreeMap::new();
+        for event in &plan.events {
+            *events.entry(word(&event.event)).or_default() += 1;
+        }
+        let cluster = |node: &crate::plan::NodePlan| node.cluster.map_or(0, |cluster| cluster + 1);
+        Self {
+            name: plan.name.clone(),
+            description: plan.description.clone(),
+            seed: plan.seed,
+            duration_s: plan.duration.as_secs_f64(),
+            nodes: plan.nodes.len(),
+            users: plan.nodes.iter().filter(|node| node.user).count(),
+            links: plan.links.len(),
+            links_per_node_max: neighbours.iter().map(Vec::len).max().unwrap_or(0),
+            diameter: (0..plan.nodes.len()).map(farthest).max().unwrap_or(0),
+            clusters: plan.nodes.iter().map(cluster).max().unwrap_or(0),
+            contacts: plan.contacts.len(),
+            messages: plan.messages.len(),
+            text_bytes: plan.messages.iter().map(|message| message.bytes as u64).sum(),
+            events,
+            expectations: plan.expectations.len(),
+            sim_memory_bytes: memory_bytes(plan, Runner::Sim),
+            local_memory_bytes: memory_bytes(plan, Runner::Local),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = std::time::Duration::from_secs_f64(self.duration_s);
+        writeln!(f, "{}: {}", self.name, self.description)?;
+        writeln!(f, "  runs {}, seed {}", show(seconds), self.seed)?;
+        write!(f, "  nodes     {} ({} users)", self.nodes, self.users)?;
+        if self.clusters > 0 {
+            write!(f, " in {} clusters", self.clusters)?;
+        }
+        let (links, most, diameter) = (self.links, self.links_per_node_max, self.diameter);
+        writeln!(f, "\n  links     {links}, at most {most} at a node, diameter {diameter}")?;
+        writeln!(f, "  contacts  {} pairs", self.contacts)?;
+        writeln!(f, "  messages  {}, {} bytes of text", self.messages, self.text_bytes)?;
+        let events: Vec<String> =
+            self.events.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        writeln!(
+            f,
+            "  events    {}",
+            if events.is_empty() { "none".to_owned() } else { events.join(", ") }
+        )?;
+        writeln!(f, "  expects   {}", self.expectations)?;
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        write!(
+            f,
+            "  memory    about {} MiB in sim, {} MiB with processes",
+            mib(self.sim_memory_bytes),
+            mib(self.local_memory_bytes)
+        )
+    }
+}
+
+fn word(event: &Event) -> &'static str {
+    match event {
+        Event::Stop(_) => "stop",
+        Event::Crash(_) => "crash",
+        Event::Start(_) => "start",
+        Event::Leave(_) => "leave",
+        Event::Partition(_) => "partition",
+        Event::Heal => "heal",
+        Event::Flood { .. } => "flood",
+        Event::ClockJump { .. } => "clock-jump",
+        Event::DiskFull(_) => "disk-full",
+        Event::DiskFree(_) => "disk-free",
+    }
+}

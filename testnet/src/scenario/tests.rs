@@ -1,0 +1,696 @@
+//! Promises of the format: the ready scenarios are right, chance is the seed's, what is wrong is told with its line.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::{Event, Expectation, LossAs};
+use crate::report::Runner;
+
+/// A scenario in which all is right, to be spoiled.
+const GOOD: &str = r#"
+duration = "10m"
+
+[[nodes]]
+name = "user"
+count = 6
+
+[[nodes]]
+name = "mailbox"
+role = "mailbox"
+
+[[contacts]]
+pairs = "all"
+
+[[traffic]]
+from = "user"
+to = "contacts"
+every = "10s"
+
+[[events]]
+at = "1m"
+do = "partition"
+groups = [["user-1..user-3"], ["rest"]]
+
+[[events]]
+at = "2m"
+do = "heal"
+"#;
+
+fn plan(text: &str) -> Plan {
+    let plan = Scenario::parse(text, "good.toml").and_then(|it| it.plan(&PlanOptions::default()));
+    plan.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refused(text: &str) -> (usize, String, String) {
+    match Scenario::parse(text, "bad.toml").and_then(|it| it.plan(&PlanOptions::default())) {
+        Err(ScenarioError::Wrong { file, line, key, message }) => {
+            assert_eq!(file, "bad.toml");
+            (line, key, message)
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("this was taken:\n{text}"),
+    }
+}
+
+/// [`GOOD`] with `from` put in the place of `to` is refused for `key` at the line of `at`, with `message` in the reason.
+#[track_caller]
+fn assert_refused(from: &str, to: &str, (at, key, message): (&str, &str, &str)) {
+    assert!(GOOD.contains(from), "{from}");
+    let text = GOOD.replacen(from, to, 1);
+    let place = text.find(at).unwrap_or_else(|| panic!("{at:?} is not in it"));
+    let line = text[..place].matches('\n').count() + 1;
+    let (found_line, found_key, found) = refused(&text);
+    assert_eq!((found_key.as_str(), found_line), (key, line), "{found}");
+    assert!(found.contains(message), "{found}");
+}
+
+#[test]
+fn ready_scenarios_are_right_and_expect_something() {
+    for ready in READY {
+        let scenario = Scenario::find(ready.name).unwrap_or_else(|error| panic!("{error}"));
+        let plan = scenario.plan(&PlanOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(plan.name, ready.name);
+        assert!(!plan.description.is_empty() && !plan.messages.is_empty(), "{}", ready.name);
+        let delivery = |it: &Expectation| matches!(it, Expectation::DeliveryMin(_));
+        assert!(plan.expectations.iter().any(delivery), "{}", ready.name);
+        // They run with every change.
+        if ready.name != "six-day-network" {
+            assert!(plan.nodes.len() <= 50 && plan.messages.len() < 2000, "{}", ready.name);
+        }
+    }
+}
+
+#[test]
+fn all_files_beside_the_ready_scenarios_are_among_them() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let files: BTreeSet<String> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(files, READY.iter().map(Ready::file).collect());
+}
+
+#[test]
+fn six_day_expiry_delivers_exactly_what_can_be() {
+    let plan = Scenario::find("six-day-expiry").unwrap().plan(&PlanOptions::default()).unwrap();
+    let to = |name: &str| {
+        let node = plan.nodes.iter().position(|node| node.name == name).unwrap();
+        plan.messages.iter().filter(|message| message.to == node).count()
+    };
+    assert_eq!(to("bob"), to("carol"));
+    let last = plan.messages.iter().map(|message| message.at).max().unwrap();
+    let back = plan
+        .events
+        .iter()
+        .filter(|event| matches!(event.event, Event::Start(_)))
+        .map(|event| event.at);
+    // With the hour of expiry and the one in which it is swept.
+    assert!(back.max().unwrap() > last + Duration::from_secs((6 * 24 + 2) * 3600));
+}
+
+#[test]
+fn the_full_size_of_thousand_nodes_is_a_thousand_for_ten_minutes() {
+    let options = PlanOptions {
+        nodes: Some(1000),
+        duration: Some(parse_duration("10m").unwrap()),
+        ..PlanOptions::default()
+    };
+    let plan = Scenario::find("thousand-nodes").unwrap().plan(&options).unwrap();
+    let summary = Summary::of(&plan);
+    assert_eq!((summary.nodes, summary.links, summary.duration_s), (1000, 4000, 600.0));
+    assert!(summary.messages > 8000 && summary.diameter <= 6, "{summary}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_same_seed_gives_the_same_plan(seed: u64, which in 0..READY.len()) {
+        let options = PlanOptions { seed: Some(seed), ..PlanOptions::default() };
+        let scenario = Scenario::find(READY[which].name).unwrap();
+        let plan = scenario.plan(&options).unwrap();
+        prop_assert!(plan == scenario.plan(&options).unwrap());
+        let other = PlanOptions { seed: Some(seed ^ 1), ..options };
+        prop_assert!(plan != scenario.plan(&other).unwrap());
+    }
+
+    #[test]
+    fn a_plan_keeps_its_promises(seed: u64, which in 0..READY.len()) {
+        let options = PlanOptions { seed: Some(seed), ..PlanOptions::default() };
+        let plan = Scenario::find(READY[which].name).unwrap().plan(&options).unwrap();
+        let n = plan.nodes.len();
+        prop_assert!(plan.links.iter().all(|link| link.a < link.b && link.b < n));
+        let pairs: BTreeSet<_> = plan.links.iter().map(|link| (link.a, link.b)).collect();
+        prop_assert_eq!(pairs.len(), plan.links.len());
+        prop_assert_eq!(topology::graph::apart(n, &pairs), None);
+        prop_assert!(plan.messages.is_sorted_by_key(|message| message.at));
+        prop_assert!(plan.events.is_sorted_by_key(|event| event.at));
+        prop_assert!(plan.contacts.is_sorted_by_key(|contact| contact.at));
+        for message in &plan.messages {
+            prop_assert!(message.at < plan.duration && message.bytes >= limits::TEXT_BYTES_MIN);
+            let contact = |it: &&crate::plan::ContactPlan| {
+                (it.a, it.b) == topology::graph::pair(message.from, message.to)
+            };
+            prop_assert!(plan.contacts.iter().find(contact).unwrap().at <= message.at);
+        }
+        // Who is stopped is on, who is started is off.
+        let mut on: Vec<bool> = plan.nodes.iter().map(|node| node.starts).collect();
+        for event in &plan.events {
+            prop_assert!(event.at < plan.duration);
+            let (nodes, start) = match &event.event {
+                Event::Start(nodes) => (nodes, true),
+                Event::Stop(nodes) | Event::Crash(nodes) | Event::Leave(nodes) => (nodes, false),
+                _ => continue,
+            };
+            for node in nodes {
+                prop_assert_eq!(on[*node], !start);
+                on[*node] = start;
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "[a-z0-9\\[\\]=\"., \n-]{0,200}") {
+        if let Ok(scenario) = Scenario::parse(&text, "x.toml") {
+            let _ = scenario.plan(&PlanOptions::default());
+        }
+    }
+
+    #[test]
+    fn a_spoiled_scenario_does_not_make_it_panic(which in 0..READY.len(), cut in any::<prop::sample::Index>(), with in "[\"a-z0-9.\\[-]{0,3}") {
+        let text = READY[which].text;
+        let mut places: Vec<usize> = text.char_indices().map(|(place, _)| place).collect();
+        places.push(text.len());
+        let place = places[cut.index(places.len() - 1)];
+        let next = places.iter().find(|next| **next > place).unwrap();
+        let text = format!("{}{with}{}", &text[..place], &text[*next..]);
+        if let Ok(scenario) = Scenario::parse(&text, "x.toml") {
+            let _ = scenario.plan(&PlanOptions::default());
+        }
+    }
+}
+
+#[test]
+fn unknown_keys_are_told_with_the_nearest_that_there_is() {
+    assert_refused("count = 6", "cuont = 6", ("cuont", "nodes[0].cuont", "did you mean count?"));
+    assert_refused("every =", "evry =", ("evry", "traffic[0].evry", "did you mean every?"));
+    assert_refused(
+        "[[contacts]]",
+        "[topologie]\n[[contacts]]",
+        ("[topologie]", "topologie", "did you mean topology?"),
+    );
+    assert_refused(
+        "role = \"mailbox\"",
+        "role = \"mail\"",
+        ("role", "nodes[1].role", "did you mean mailbox?"),
+    );
+    assert_refused(
+        "do = \"heal\"",
+        "do = \"heal\"\nnodes = \"user\"",
+        ("nodes = \"user\"", "events[1].nodes", "no such key; leave it out"),
+    );
+    assert_refused("groups =", "node =", ("node =", "events[0].node", "invalid type"));
+    assert_refused(
+        "[[contacts]]",
+        "[topology]\nkind = \"full\"\ndegree = 3\n[[contacts]]",
+        ("degree", "topology.degree", "no such key"),
+    );
+}
+
+#[test]
+fn impossible_topologies_are_refused() {
+    let topology = |keys: &str| format!("[topology]\n{keys}\n[[contacts]]");
+    let cases = [
+        ("kind = \"random-regular\"\ndegree = 7", "degree", "topology.degree", "at most 6"),
+        ("kind = \"random-regular\"\ndegree = 3", "degree", "topology.degree", "half a link"),
+        ("kind = \"random-regular\"", "[topology]", "topology.degree", "missing"),
+        ("kind = \"small-world\"\ndegree = 3\nrewire = 0.1", "degree", "topology.degree", "even"),
+        ("kind = \"small-world\"\ndegree = 2\nrewire = 1.5", "rewire", "topology.rewire", "0 to 1"),
+        ("kind = \"scale-free\"\nlinks = 0", "links", "topology.links", "at least 1"),
+        ("kind = \"scale-free\"\nlinks = 7", "links", "topology.links", "at most 6"),
+        ("kind = \"clusters\"\nclusters = 0", "clusters = 0", "topology.clusters", "1 to 7"),
+        ("kind = \"clusters\"\nclusters = 8", "clusters = 8", "topology.clusters", "1 to 7"),
+        (
+            "kind = \"clusters\"\nclusters = 2\nbridges = 13",
+            "bridges",
+            "topology.bridges",
+            "1 to 12",
+        ),
+        (
+            "kind = \"clusters\"\nclusters = 2\ndegree = 9",
+            "degree",
+            "topology.degree",
+            "in cluster 1",
+        ),
+        (
+            "kind = \"lans\"\nlans = 2\nrouters = \"user-1\"",
+            "routers",
+            "topology.routers",
+            "no router is in LAN 2",
+        ),
+        (
+            "kind = \"edges\"\nedges = [[\"user-1\", \"user-2\"]]",
+            "[topology]",
+            "topology",
+            "no way leads",
+        ),
+        (
+            "kind = \"edges\"\nedges = [\n[\"user-1\", \"user-1\"]]",
+            "[\"user-1\", \"user-1\"]",
+            "topology.edges[0]",
+            "itself",
+        ),
+        (
+            "kind = \"edges\"\nedges = [\n[\"user-1\", \"bob\"]]",
+            "[\"user-1\", \"bob\"]",
+            "topology.edges[0]",
+            "no node \"bob\"",
+        ),
+        (
+            "kind = \"edges\"\nfile = \"x\"",
+            "file",
+            "topology.file",
+            "only a scenario that is a file",
+        ),
+        ("kind = \"hexagons\"", "kind", "topology.kind", "there are: full"),
+    ];
+    for (keys, at, key, message) in cases {
+        assert_refused("[[contacts]]", &topology(keys), (at, key, message));
+    }
+}
+
+#[test]
+fn impossible_nodes_are_refused() {
+    assert_refused("count = 6", "count = 0", ("count", "nodes[0].count", "give 1 to 10000"));
+    assert_refused("count = 6", "count = -1", ("count", "nodes[0].count", "whole number"));
+    assert_refused("count = 6", "count = 10001", ("count", "nodes[0].count", "give 1 to 10000"));
+    assert_refused(
+        "from = \"user\"",
+        "from = \"mailbox\"",
+        ("from", "traffic[0].from", "has no user"),
+    );
+    assert_refused(
+        "count = 6",
+        "count = 6\nuser = false",
+        ("pairs", "contacts[0].pairs", "of 0 users"),
+    );
+    assert_refused(
+        "name = \"mailbox\"",
+        "name = \"user-2\"",
+        ("name = \"user-2\"", "nodes[1].name", "two nodes \"user-2\""),
+    );
+    assert_refused(
+        "name = \"mailbox\"",
+        "name = \"all\"",
+        ("name = \"all\"", "nodes[1].name", "something else"),
+    );
+    assert_refused(
+        "role = \"mailbox\"",
+        "role = \"mailbox\"\nuser = true",
+        ("user = true", "nodes[1].user", "no user"),
+    );
+    assert_refused("count = 6", "joins = \"10m\"", ("joins", "nodes[0].joins", "after the end"));
+    assert_refused("count = 6", "cluster = 1", ("cluster", "nodes[0].cluster", "has no clusters"));
+    let (line, key, message) = refused("duration = \"1m\"\n");
+    assert_eq!((line, key.as_str()), (1, "nodes"), "{message}");
+    let (_, key, message) = refused("[[nodes]]\nname = \"a\"");
+    assert_eq!((key.as_str(), message.as_str()), ("duration", "it is missing; add it"));
+    let (line, key, _) = refused("duration = \"1m\"\n\n[[nodes]]\ncount = 2\n");
+    assert_eq!((line, key.as_str()), (3, "nodes[0].name"));
+}
+
+#[test]
+fn impossible_partitions_are_refused() {
+    let groups = "groups = [[\"user-1..user-3\"], [\"rest\"]]";
+    let cases = [
+        ("groups = [[\"bob\"], [\"rest\"]]", "events[0].groups[0]", "no node \"bob\""),
+        ("groups = [[\"user-1..user-9\"], [\"rest\"]]", "events[0].groups[0]", "user-1 to user-6"),
+        (
+            "groups = [[\"user-1\"], [\"user-2..user-6\"]]",
+            "events[0].groups",
+            "no group has mailbox",
+        ),
+        (
+            "groups = [[\"user\"], [\"user-2\", \"mailbox\"]]",
+            "events[0].groups[1]",
+            "user-2 is named twice",
+        ),
+        ("groups = [[\"all\"], [\"rest\"]]", "events[0].groups[1]", "nobody is left"),
+        ("groups = [[\"all\"]]", "events[0].groups", "two groups or more"),
+        ("groups = \"clusters\"", "events[0].groups", "no two clusters"),
+        ("into = 8", "events[0].into", "2 to 7"),
+    ];
+    for (with, key, message) in cases {
+        assert_refused(groups, with, (with, key, message));
+    }
+}
+
+#[test]
+fn impossible_times_are_refused() {
+    assert_refused(
+        "at = \"2m\"",
+        "at = \"10m\"",
+        ("at = \"10m\"", "events[1].at", "not before the end of the run, which is 10m"),
+    );
+    assert_refused("at = \"2m\"", "at = \"-1m\"", ("at = \"-1m\"", "events[1].at", "negative"));
+    assert_refused("at = \"2m\"", "at = 120", ("at = 120", "events[1].at", "duration such as"));
+    assert_refused("duration = \"10m\"", "duration = \"0s\"", ("duration", "duration", "at least"));
+    assert_refused(
+        "duration = \"10m\"",
+        "duration = \"90d\"",
+        ("duration", "duration", "at most 31d"),
+    );
+    assert_refused("every = \"10s\"", "every = \"0s\"", ("every", "traffic[0].every", "at least"));
+    assert_refused(
+        "every = \"10s\"",
+        "every = \"10s\"\nend = \"11m\"",
+        ("end = ", "traffic[0].end", "after the end of the run"),
+    );
+    assert_refused(
+        "every = \"10s\"",
+        "every = \"10s\"\nstart = \"10m\"",
+        ("start", "traffic[0].start", "start earlier"),
+    );
+    assert_refused(
+        "at = \"1m\"",
+        "at = \"1m\"\nlasts = \"9m\"",
+        ("lasts", "events[0].lasts", "shorten it"),
+    );
+}
+
+#[test]
+fn impossible_rates_and_sizes_are_refused() {
+    assert_refused("every = \"10s\"", "rate = \"20000/s\"", ("rate", "traffic[0].rate", "10000/s"));
+    assert_refused(
+        "every = \"10s\"",
+        "rate = \"0/s\"",
+        ("rate", "traffic[0].rate", "beyond bounds"),
+    );
+    assert_refused(
+        "every = \"10s\"",
+        "rate = \"10000/s\"",
+        ("rate", "traffic[0].rate", "10000000 messages"),
+    );
+    assert_refused(
+        "every = \"10s\"",
+        "every = \"10s\"\nrate = \"1/s\"",
+        ("rate", "traffic[0].rate", "leave one"),
+    );
+    assert_refused(
+        "every = \"10s\"",
+        "every = \"10s\"\nsize = 15",
+        ("size", "traffic[0].size", "16 to 16384"),
+    );
+    assert_refused(
+        "every = \"10s\"",
+        "every = \"10s\"\nsize = [30, 20]",
+        ("size", "traffic[0].size", "order"),
+    );
+    assert_refused("every = \"10s\"", "burst = 0", ("burst", "traffic[0].burst", "1 to 10000"));
+    assert_refused(
+        "[[contacts]]",
+        "[links]\nloss = 0.9\n[[contacts]]",
+        ("loss", "links.loss", "at most 0.5"),
+    );
+    assert_refused(
+        "[[contacts]]",
+        "[links]\nlatency = \"1h\"\n[[contacts]]",
+        ("latency", "links.latency", "at most 10s"),
+    );
+    assert_refused(
+        "[[contacts]]",
+        "[network]\nshard_bits = 13\n[[contacts]]",
+        ("shard_bits", "network.shard_bits", "0 to 12"),
+    );
+}
+
+#[test]
+fn what_can_not_happen_is_refused() {
+    let event = |keys: &str| format!("do = \"heal\"\n\n[[events]]\nat = \"3m\"\n{keys}");
+    let cases = [
+        ("do = \"heal\"", "events[2].at", "in one piece"),
+        ("do = \"start\"\nnodes = \"user-1\"", "events[2].at", "user-1 is on already"),
+        (
+            "do = \"flood\"\nnode = \"user\"\nrate = \"9/s\"\nlasts = \"1s\"",
+            "events[2].node",
+            "6 nodes",
+        ),
+        ("do = \"clock-jump\"\nnodes = \"user-1\"\nby = \"0s\"", "events[2].by", "none"),
+        ("do = \"stop\"", "events[2].nodes", "missing"),
+        (
+            "do = \"churn\"\nnodes = \"user\"\ndown = \"5s\"\nrate = \"1/s\"\nuntil = \"2m\"",
+            "events[2].until",
+            "not after at",
+        ),
+    ];
+    for (keys, key, message) in cases {
+        let name = key.rsplit('.').next().unwrap();
+        let text = event(keys);
+        let at = match keys.find(&format!("{name} = ")) {
+            Some(place) => keys[place..].lines().next().unwrap(),
+            None if name == "at" => "at = \"3m\"",
+            // A missing key is looked for in its table.
+            None => "[[events]]\nat = \"3m\"",
+        };
+        assert_refused("do = \"heal\"", &text, (at, key, message));
+    }
+    let twice = "do = \"heal\"\n[[events]]\nat = \"3m\"\ndo = \"stop\"\nnodes = \"user-1\"\n[[events]]\nat = \"4m\"\ndo = \"crash\"\nnodes = \"user\"";
+    assert_refused(
+        "do = \"heal\"",
+        twice,
+        ("at = \"4m\"", "events[3].at", "user-1 is off since 3m"),
+    );
+}
+
+#[test]
+fn traffic_needs_contacts_and_users() {
+    assert_refused(
+        "to = \"contacts\"",
+        "to = \"mailbox\"",
+        ("to = ", "traffic[0].to", "mailbox has no user"),
+    );
+    assert_refused(
+        "from = \"user\"",
+        "from = \"bob\"",
+        ("from", "traffic[0].from", "no node \"bob\""),
+    );
+    assert_refused(
+        "pairs = \"all\"\n",
+        "pairs = [[\"user-1\", \"user-2\"]]\n[[traffic]]\nfrom = \"user-1\"\nto = \"user-3\"\n",
+        ("to = \"user-3\"", "traffic[0].to", "are no contacts"),
+    );
+    assert_refused(
+        "pairs = \"all\"",
+        "pairs = \"all\"\nat = \"10m\"",
+        ("at = \"10m\"", "contacts[0].at", "after the end"),
+    );
+    assert_refused(
+        "pairs = \"all\"",
+        "pairs = \"rnig\"",
+        ("pairs", "contacts[0].pairs", "did you mean ring?"),
+    );
+    assert_refused(
+        "pairs = \"all\"",
+        "pairs = \"random\"\neach = 6",
+        ("each", "contacts[0].each", "1 to 5"),
+    );
+}
+
+#[test]
+fn expectations_need_what_they_are_about() {
+    let text = "duration = \"1m\"\n[[nodes]]\nname = \"a\"\n[expect]\ndelivery = 1\n";
+    let (line, key, _) = refused(text);
+    assert_eq!((line, key.as_str()), (5, "expect.delivery"));
+    assert_refused(
+        "do = \"heal\"",
+        "do = \"partition\"\ninto = 2\n[expect]\nconvergence = \"1m\"",
+        ("convergence", "expect.convergence", "there is none"),
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_line() {
+    let error = Scenario::parse("duration = \"1m\"\n[[nodes]\n", "bad.toml").unwrap_err();
+    assert!(error.to_string().starts_with("bad.toml:2: this is not TOML: "), "{error}");
+    let twice = Scenario::parse("seed = 1\nseed = 2\n", "bad.toml").unwrap_err();
+    assert!(twice.to_string().starts_with("bad.toml:2: "), "{twice}");
+    let huge = "#".repeat(FILE_BYTES_MAX as usize + 1);
+    let error = Scenario::parse(&huge, "huge.toml").unwrap_err();
+    assert!(matches!(error, ScenarioError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn errors_read_as_they_should() {
+    let text = GOOD
+        .replace("[[contacts]]", "[topology]\nkind = \"random-regular\"\ndegree = 7\n[[contacts]]");
+    let error = Scenario::parse(&text, "split.toml").unwrap().plan(&PlanOptions::default());
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "split.toml:14: topology.degree: each of 7 nodes can have at most 6 links; lower it"
+    );
+}
+
+#[test]
+fn more_nodes_than_memory_has_room_for_are_refused_before_the_start() {
+    let plan = plan(GOOD);
+    let needed = memory_bytes(&plan, Runner::Local);
+    check_memory(&plan, Runner::Local, needed).unwrap();
+    let error = check_memory(&plan, Runner::Local, needed - 1).unwrap_err();
+    assert!(matches!(error, ScenarioError::Memory { nodes: 7, nodes_max: 6, .. }), "{error}");
+    assert!(memory_bytes(&plan, Runner::Sim) < needed);
+}
+
+#[test]
+fn neither_a_file_nor_a_ready_scenario_is_told_with_those_there_are() {
+    let error = Scenario::find("split-and-heel").unwrap_err().to_string();
+    assert!(error.contains("split-and-heal"), "{error}");
+}
+
+#[test]
+fn a_list_of_edges_is_read_from_the_file_beside() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ring.toml");
+    let text = "duration = \"1m\"\n[[nodes]]\nname = \"n\"\ncount = 4\n[topology]\nkind = \"edges\"\nfile = \"ring.txt\"\n";
+    std::fs::write(&path, text).unwrap();
+    let missing = Scenario::load(&path).unwrap_err();
+    assert!(missing.to_string().contains("ring.txt"), "{missing}");
+    std::fs::write(directory.path().join("ring.txt"), "# a ring\n0 1\n1,2\n\nn-3 n-4 7.5\n3 0\n")
+        .unwrap();
+    let plan = Scenario::load(&path).unwrap().plan(&PlanOptions::default()).unwrap();
+    let pairs: Vec<_> = plan.links.iter().map(|link| (link.a, link.b)).collect();
+    assert_eq!(pairs, [(0, 1), (0, 3), (1, 2), (2, 3)]);
+    std::fs::write(directory.path().join("ring.txt"), "0 1\n1 9\n").unwrap();
+    let error = Scenario::load(&path).unwrap().plan(&PlanOptions::default()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("ring.toml:7: topology.file: line 2 of that file: there is no node 9"),
+        "{error}"
+    );
+}
+
+#[test]
+fn links_have_the_shape_of_the_last_that_speaks_of_them() {
+    let plan = plan(
+        r#"
+duration = "1m"
+[[nodes]]
+name = "a"
+count = 4
+[topology]
+kind = "clusters"
+clusters = 2
+joined = "chain"
+[links]
+latency = "5ms"
+bandwidth = "10Mbit/s"
+[links.bridges]
+latency = "600ms"
+loss = 0.01
+loss_as = "reset"
+[[links.between]]
+nodes = ["a-2", "all"]
+jitter = "3ms"
+"#,
+    );
+    assert_eq!(plan.links.len(), 3);
+    for link in &plan.links {
+        let bridge = plan.nodes[link.a].cluster != plan.nodes[link.b].cluster;
+        assert_eq!(link.shape.latency, Duration::from_millis(if bridge { 600 } else { 5 }));
+        assert_eq!(link.shape.loss_as, if bridge { LossAs::Reset } else { LossAs::Delay });
+        assert_eq!(link.shape.bandwidth_bytes_per_s, Some(1_250_000));
+        assert_eq!(link.shape.jitter.is_zero(), link.a != 1 && link.b != 1);
+    }
+}
+
+#[test]
+fn lans_are_joined_by_their_routers_alone() {
+    let plan = plan(
+        r#"
+duration = "1m"
+[[nodes]]
+name = "router"
+count = 3
+[[nodes]]
+name = "host"
+count = 9
+[topology]
+kind = "lans"
+lans = 3
+routers = "router"
+"#,
+    );
+    let between: Vec<_> = plan
+        .links
+        .iter()
+        .filter(|link| plan.nodes[link.a].cluster != plan.nodes[link.b].cluster)
+        .map(|link| (link.a, link.b))
+        .collect();
+    assert_eq!(between, [(0, 1), (0, 2), (1, 2)]);
+    // Three LANs of a router and three hosts, each a full mesh.
+    assert_eq!(plan.links.len(), 3 * 6 + 3);
+}
+
+/// The keys that the reader knows in the table which `start` opens.
+fn keys_of_table(start: &str) -> BTreeSet<String> {
+    let (_, _, message) = refused(&format!("{start}zzz = 1\n"));
+    let list = message.rsplit("here are: ").next().unwrap();
+    list.split(", ").map(str::to_owned).collect()
+}
+
+/// What the first column of a table of the reference has that is headed `column`, below the heading `section`.
+fn documented(reference: &str, section: &str, column: &str) -> BTreeSet<String> {
+    let start =
+        reference.find(&format!("\n### {section}\n")).unwrap_or_else(|| panic!("no {section}"));
+    let text = &reference[start + 5..];
+    let text = &text[..text.find("\n### ").unwrap_or(text.len())];
+    let table =
+        &text[text.find(&format!("\n| {column} |")).unwrap_or_else(|| panic!("no {column}")) + 1..];
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_is_documented_and_every_documented_key_exists() {
+    let reference = include_str!("../../../docs/scenarios.md");
+    let tables = [
+        ("The file", ""),
+        ("`[network]`", "[network]\n"),
+        ("`[settings]`", "[settings]\n"),
+        ("`[[nodes]]`", "[[nodes]]\n"),
+        ("`[topology]`", "[topology]\n"),
+        ("`[links]`", "[links]\n"),
+        ("`[links.bridges]`", "[links.bridges]\n"),
+        ("`[[links.between]]`", "[[links.between]]\n"),
+        ("`[[contacts]]`", "[[contacts]]\n"),
+        ("`[[traffic]]`", "[[traffic]]\n"),
+        ("`[[events]]`", "[[events]]\n"),
+        ("`[expect]`", "[expect]\n"),
+    ];
+    for (heading, start) in tables {
+        assert_eq!(documented(reference, heading, "key"), keys_of_table(start), "{heading}");
+    }
+    let words = |start: &str| {
+        let (_, _, message) = refused(start);
+        let list = message.rsplit("here are: ").next().unwrap();
+        list.split(", ").map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(
+        documented(reference, "`[topology]`", "kind"),
+        words("[topology]\nkind = \"zzz\"\n")
+    );
+    assert_eq!(documented(reference, "`[[events]]`", "do"), words("[[events]]\ndo = \"zzz\"\n"));
+}
+
+#[test]
+fn the_example_of_the_reference_is_right() {
+    let reference = include_str!("../../../docs/scenarios.md");
+    let start = reference.find("```toml\n").unwrap() + "```toml\n".len();
+    let text = &reference[start..][..reference[start..].find("```").unwrap()];
+    assert!(plan(text).messages.len() > 10);
+}

@@ -1,0 +1,267 @@
+//! Who writes what to whom, and when.
+
+use std::time::Duration;
+
+use martlet_protocol::limits::TEXT_BYTES_MAX;
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha20Rng;
+
+use super::chance::{Purpose, below, chance, exponential};
+use super::contacts::{Contacts, with_users};
+use super::error::Fault;
+use super::file::{self, Pattern, Pick};
+use super::limits::{BURST_MAX, MESSAGES_MAX, TEXT_BYTES_MIN};
+use super::roster::Roster;
+use super::values::{Bytes, Sizes, show};
+use crate::plan::{MessagePlan, NodeIndex};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Bytes of a message, where the scenario says nothing: a sentence or two.
+const SIZE_DEFAULT: Bytes = Bytes(200);
+
+/// All messages, in order of time.
+pub(crate) fn messages(
+    tables: &[file::Traffic],
+    roster: &Roster,
+    contacts: &Contacts,
+    seed: u64,
+    duration: Duration,
+) -> Result<Vec<MessagePlan>, Fault> {
+    let contacts_of_all = contacts.of_all(roster.nodes.len());
+    let mut messages = Vec::new();
+    for (index, table) in tables.iter().enumerate() {
+        let mut chance = chance(seed, Purpose::Traffic, index);
+        let flow = Flow { table, roster, contacts, contacts_of_all: &contacts_of_all, duration };
+        flow.write(&mut chance, &mut messages).map_err(|fault| {
+            Fault::new(format!("traffic[{index}].{}", fault.key), fault.message)
+        })?;
+    }
+    messages.sort_by_key(|message: &MessagePlan| message.at);
+    Ok(messages)
+}
+
+/// One `[[traffic]]`.
+struct Flow<'a> {
+    table: &'a file::Traffic,
+    roster: &'a Roster,
+    contacts: &'a Contacts,
+    contacts_of_all: &'a [Vec<(NodeIndex, Duration)>],
+    duration: Duration,
+}
+
+/// To whom a writer can write, and from when on.
+type Recipients = Vec<(NodeIndex, Duration)>;
+
+impl Flow<'_> {
+    fn write(
+        &self,
+        chance: &mut ChaCha20Rng,
+        messages: &mut Vec<MessagePlan>,
+    ) -> Result<(), Fault> {
+        let table = self.table;
+        let writers =
+            with_users(&table.from, self.roster).map_err(|message| Fault::new("from", message))?;
+        let (start, end) = self.window()?;
+        let mean = self.mean()?;
+        let sizes = self.sizes()?;
+        let burst = table.burst.unwrap_or(1);
+        if !(1..=BURST_MAX).contains(&burst) {
+            return Err(Fault::new(
+                "burst",
+                format!("{burst} is out of bounds; give 1 to {BURST_MAX}"),
+            ));
+        }
+        let recipients: Vec<Recipients> =
+            writers.iter().map(|writer| self.recipients(*writer)).collect::<Result<_, _>>()?;
+        self.check_number(&recipients, burst, mean, end.saturating_sub(start))?;
+        let before = messages.len();
+        for (writer, recipients) in writers.iter().zip(&recipients) {
+            let joins = self.roster.joins[*writer].unwrap_or_default();
+            for at in self.occasions(chance, mean, start, end) {
+                let known: Vec<NodeIndex> = recipients
+                    .iter()
+                    .filter(|(_, since)| *since <= at)
+                    .map(|(node, _)| *node)
+                    .collect();
+                if at < joins || known.is_empty() || !self.is_awake(at) {
+                    continue;
+                }
+                for _ in 0..burst {
+                    let chosen: Vec<NodeIndex> = match table.pick {
+                        Pick::Each => known.clone(),
+                        Pick::One => known.choose(chance).copied().into_iter().collect(),
+                    };
+                    for to in chosen {
+                        let bytes = chance.random_range(sizes.clone());
+                        messages.push(MessagePlan { at, from: *writer, to, bytes });
+                    }
+                }
+                if messages.len() > MESSAGES_MAX {
+                    return Err(too_many(self.rate_key()));
+                }
+            }
+        }
+        if messages.len() == before {
+            let message = "nobody has a contact in that time, or it is shorter than an occasion; \
+                           start earlier, end later, or make contacts earlier";
+            return Err(Fault::new("from", message));
+        }
+        Ok(())
+    }
+
+    fn window(&self) -> Result<(Duration, Duration), Fault> {
+        let start = self.table.start.0;
+        let end = self.table.end.map_or(self.duration, |end| end.0);
+        if end > self.duration {
+            let message =
+                format!("it is after the end of the run, which is {}", show(self.duration));
+            return Err(Fault::new("end", message));
+        }
+        if start >= end {
+            let message =
+                format!("it is not before the end, which is {}; start earlier", show(end));
+            return Err(Fault::new("start", message));
+        }
+        if let Some(daily) = self.table.daily
+            && !(daily.from < daily.to && daily.to.0 <= DAY)
+        {
+            let message = "it must be from an earlier hour of the day to a later one, such as \
+                           { from = \"8h\", to = \"22h\" }";
+            return Err(Fault::new("daily", message));
+        }
+        Ok((start, end))
+    }
+
+    /// The time between two occasions of a writer; `None`: there is one.
+    fn mean(&self) -> Result<Option<Duration>, Fault> {
+        match (self.table.every, self.table.rate) {
+            (Some(every), None) => Ok(Some(every.0)),
+            (None, Some(rate)) => Ok(Some(Duration::from_secs_f64(1.0 / rate.0))),
+            (Some(_), Some(_)) => {
+                Err(Fault::new("rate", "every says it already; leave one of the two out"))
+            }
+            (None, None) if self.table.pattern == Pattern::Poisson => Err(Fault::new(
+                "rate",
+                "it is missing: pattern = \"poisson\" needs it, or every; add it",
+            )),
+            (None, None) if self.table.daily.is_some() => {
+                Err(Fault::new("rate", "it is missing: daily needs it, or every; add it"))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn sizes(&self) -> Result<std::ops::RangeInclusive<usize>, Fault> {
+        let Sizes { min, max } = self.table.size.unwrap_or_else(|| SIZE_DEFAULT.into());
+        let within = |bytes: Bytes| {
+            let bytes = usize::try_from(bytes.0).ok()?;
+            (TEXT_BYTES_MIN..=TEXT_BYTES_MAX).contains(&bytes).then_some(bytes)
+        };
+        match (within(min), within(max)) {
+            (Some(min), Some(max)) => Ok(min..=max),
+            _ => {
+                let message =
+                    format!("a text has {TEXT_BYTES_MIN} to {TEXT_BYTES_MAX} bytes; stay within");
+                Err(Fault::new("size", message))
+            }
+        }
+    }
+
+    fn recipients(&self, writer: NodeIndex) -> Result<Recipients, Fault> {
+        let fault = |message| Fault::new("to", message);
+        if self.table.to.0 == ["contacts"] {
+            return Ok(self.contacts_of_all[writer].clone());
+        }
+        let named = with_users(&self.table.to, self.roster).map_err(fault)?;
+        let mut recipients = Vec::with_capacity(named.len());
+        for node in named.into_iter().filter(|node| *node != writer) {
+            let Some(since) = self.contacts.since(writer, node) else {
+                let (from, to) = (&self.roster.nodes[writer].name, &self.roster.nodes[node].name);
+                return Err(fault(format!(
+                    "{from} and {to} are no contacts; make them some by [[contacts]]"
+                )));
+            };
+            recipients.push((node, since));
+        }
+        if recipients.is_empty() {
+            let name = &self.roster.nodes[writer].name;
+            return Err(fault(format!("{name} has nobody but itself to write to; name another")));
+        }
+        Ok(recipients)
+    }
+
+    /// Before they are listed, lest that takes all memory.
+    fn check_number(
+        &self,
+        recipients: &[Recipients],
+        burst: usize,
+        mean: Option<Duration>,
+        window: Duration,
+    ) -> Result<(), Fault> {
+        let occasions = mean.map_or(1.0, |mean| window.as_secs_f64() / mean.as_secs_f64());
+        let at_once: usize = recipients
+            .iter()
+            .map(|recipients| match self.table.pick {
+                Pick::One => burst,
+                Pick::Each => burst * recipients.len(),
+            })
+            .sum();
+        #[expect(clippy::cast_precision_loss, reason = "it is compared with a bound far below")]
+        let expected = occasions * at_once as f64;
+        #[expect(clippy::cast_precision_loss, reason = "ten million is exact")]
+        let most = MESSAGES_MAX as f64;
+        if expected > most { Err(too_many(self.rate_key())) } else { Ok(()) }
+    }
+
+    fn rate_key(&self) -> &'static str {
+        match (self.table.every, self.table.rate) {
+            (Some(_), _) => "every",
+            (None, Some(_)) => "rate",
+            (None, None) => "burst",
+        }
+    }
+
+    fn occasions(
+        &self,
+        chance: &mut ChaCha20Rng,
+        mean: Option<Duration>,
+        start: Duration,
+        end: Duration,
+    ) -> Vec<Duration> {
+        let Some(mean) = mean else { return vec![start] };
+        let mut at = start;
+        let mut occasions = Vec::new();
+        match self.table.pattern {
+            Pattern::Regular => {
+                // Writers are not in step.
+                at += below(chance, mean);
+                while at < end {
+                    occasions.push(at);
+                    at += mean;
+                }
+            }
+            Pattern::Poisson => loop {
+                at += exponential(chance, mean);
+                if at >= end {
+                    break;
+                }
+                occasions.push(at);
+            },
+        }
+        occasions
+    }
+
+    fn is_awake(&self, at: Duration) -> bool {
+        let Some(daily) = self.table.daily else { return true };
+        let of_day = Duration::from_nanos((at.as_nanos() % DAY.as_nanos()) as u64);
+        (daily.from.0..daily.to.0).contains(&of_day)
+    }
+}
+
+fn too_many(key: &str) -> Fault {
+    Fault::new(
+        key,
+        format!("this comes to more than {MESSAGES_MAX} messages; write more rarely, or shorter"),
+    )
+}
