@@ -3,6 +3,7 @@
 //! Each agent is reached through a Unix socket made here ([`Tunnel`]), so that whatever speaks with a daemon on this
 //! machine speaks with one elsewhere in the same words.
 
+mod hosts;
 mod list;
 mod tunnel;
 
@@ -16,7 +17,9 @@ use tempfile::TempDir;
 
 use crate::agent::Daemon;
 use crate::cluster::{ClusterError, START_MAX, until};
+use crate::export::{left_out_by_agents, left_out_of_links};
 use crate::plan::{NodeIndex, Plan};
+use crate::run::RunError;
 
 pub use list::{AgentList, AgentListError};
 
@@ -34,6 +37,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Agents {
     nodes: Vec<Agent>,
+    notes: Vec<String>,
     links: Vec<(NodeIndex, NodeIndex)>,
     /// Where the tunnels' sockets are.
     _dir: TempDir,
@@ -44,6 +48,23 @@ struct Agent {
     name: String,
     client: Client,
     tunnel: Tunnel,
+}
+
+/// Refuses a plan with what agents can't do: without it, what it shows would seem to be so and not be tried.
+///
+/// # Errors
+/// [`RunError::Refused`].
+pub fn check(plan: &Plan) -> Result<(), RunError> {
+    let mut reasons = left_out_by_agents(plan);
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    for reason in &mut reasons {
+        // They become the parts of a sentence.
+        reason.truncate(reason.trim_end_matches('.').len());
+    }
+    reasons.push("--skip-unsupported runs it without".to_owned());
+    Err(RunError::Refused { runner: "drive", reasons })
 }
 
 impl Agents {
@@ -70,7 +91,7 @@ impl Agents {
         });
         let nodes = nodes.collect::<Result<Vec<_>, ClusterError>>()?;
         let links = plan.links.iter().map(|link| (link.a, link.b)).collect();
-        let agents = Self { nodes, links, _dir: dir };
+        let agents = Self { nodes, notes: left_out_of_links(plan), links, _dir: dir };
         let all: Vec<NodeIndex> = (0..agents.nodes.len()).collect();
         agents.each(&all, async |agent| agent.appear(wait).await).await?;
         Ok(agents)
