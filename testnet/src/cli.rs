@@ -1,8 +1,11 @@
 //! The command line.
 
 mod agent;
+mod drive;
+mod export;
 mod hand;
 mod run;
+mod scenario;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,8 +20,6 @@ use crate::bench::{self, BenchOptions, Part};
 use crate::cluster::{ClusterError, die_with_parent};
 use crate::demo::{self, DemoOptions};
 use crate::run::FloodOptions;
-
-mod scenario;
 
 const HELP: &str = "\
 Everything here starts real daemon processes on loopback (netns, and for root idle_lan: in network
@@ -37,6 +38,8 @@ Examples:
   martlet-testnet attack flood-valid --json one of them, for programs
   martlet-testnet scenario list             networks and what happens to them, each in a file
   martlet-testnet scenario check FILE       whether a file of yours is one
+  martlet-testnet export compose NAME --out DIR
+                                            a scenario for containers, a cluster, or a simulator
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
   martlet-testnet local FILE --report DIR   a scenario, with processes on loopback
   martlet-testnet up --nodes 5              a network in the background, to try things on
@@ -67,6 +70,10 @@ enum Command {
     Bench(BenchArgs),
     /// A hostile peer against three real daemons, two of which have users who go on talking
     Attack(AttackArgs),
+    /// Write a scenario as files for Kubernetes, compose or the Shadow simulator
+    Export(export::ExportArgs),
+    /// Run a scenario on nodes elsewhere, each kept by an agent
+    Drive(drive::DriveArgs),
     /// Keep one daemon for a driver elsewhere: start, stop, kill it, and pass its control socket on
     Agent(agent::AgentArgs),
     /// Run a scenario with real processes on loopback, up to 200
@@ -261,6 +268,8 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             flooded.map_err(|error| ClusterError::Wrong(error.to_string()))
         }),
         Command::Attack(args) => run(attack::run(args.options())),
+        Command::Export(args) => return args.run(),
+        Command::Drive(args) => return drive::drive(&args),
         Command::Agent(args) => run(run_agent(args.options())),
         Command::Demo(args) => run(demo::run(DemoOptions { keep: args.keep, json: args.json })),
         Command::Bench(args) => run(bench::run(BenchOptions {

@@ -78,6 +78,14 @@ pub enum ExportError {
         /// The other.
         second: String,
     },
+    /// The list of edges is in another directory than the scenario.
+    #[error(
+        "topology.file = {file:?}: put the list of edges beside the scenario, to be exported with it"
+    )]
+    EdgesElsewhere {
+        /// As the scenario names it.
+        file: String,
+    },
     /// A graph with an edge for each pair would be too large.
     #[error(
         "{nodes} nodes with links of different shapes need a graph with an edge for each pair; Shadow exports have at \
@@ -126,6 +134,11 @@ pub fn export(
     source: &Source,
     options: &ExportOptions,
 ) -> Result<Export, ExportError> {
+    if let Some((file, _)) = &source.edges
+        && file.contains('/')
+    {
+        return Err(ExportError::EdgesElsewhere { file: file.clone() });
+    }
     let warnings = left_out::left_out(plan, engine);
     let mut files = match engine {
         Engine::Shadow => shadow::files(plan, source, &warnings)?,

@@ -13,6 +13,7 @@ use martlet_testnet::agent::Daemon;
 use martlet_testnet::cluster::{ClusterError, received_message, until};
 use martlet_testnet::drive::{AgentList, Agents};
 use martlet_testnet::plan::{LinkPlan, LinkShape, NetworkPlan, NodePlan, Plan, Settings};
+use martlet_testnet::report::{Report, Runner};
 use martletctl::client::{Client, ClientError};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -206,5 +207,61 @@ async fn agents_that_are_missing_are_named() -> TestResult {
     let error =
         Agents::connect(&plan, &list, Duration::from_millis(50)).await.expect_err("it is refused");
     assert!(error.to_string().contains("does not answer at 127.0.0.1:1"), "{error}");
+    Ok(())
+}
+
+/// Four nodes in a row; those at its ends write to each other, while one between them crashes and comes back.
+const ROW: &str = r#"
+duration = "8s"
+nodes = [{ name = "n0" }, { name = "n1" }, { name = "n2" }, { name = "n3" }]
+topology = { kind = "edges", edges = [["n0", "n1"], ["n1", "n2"], ["n2", "n3"]] }
+contacts = [{ pairs = [["n0", "n3"]] }]
+traffic = [{ from = ["n0", "n3"], to = "contacts", every = "400ms", start = "200ms", end = "3s" }]
+events = [{ at = "1s", do = "crash", nodes = "n1" }, { at = "2s", do = "start", nodes = "n1" }]
+expect = { delivery = 1.0, no_duplicates = true, in_order = true }
+"#;
+
+#[test]
+fn a_scenario_is_driven_on_agents_to_its_report() -> TestResult {
+    let dir = tempfile::tempdir_in("/tmp")?;
+    let scenario = dir.path().join("row.toml");
+    std::fs::write(&scenario, ROW)?;
+    let report = dir.path().join("report");
+    let (processes, _) = start_agents(&row(4), dir.path())?;
+    let mut list = String::new();
+    for (node, agent) in processes.iter().enumerate() {
+        list.push_str(&format!("n{node} {}\n", agent.url));
+    }
+    let agents = dir.path().join("agents.txt");
+    std::fs::write(&agents, list)?;
+    let drive = |scenario: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_martlet-testnet"));
+        command.arg("drive").arg(scenario).arg("--agents").arg(&agents);
+        command
+    };
+
+    let run = drive(&scenario).arg("--report").arg(&report).arg("--json").output()?;
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    let found: Report = serde_json::from_slice(&run.stdout)?;
+    assert_eq!((found.runner, found.passed), (Runner::Agents, true), "{said}");
+    assert_eq!(found.messages.delivered, found.messages.planned);
+    assert!(found.messages.planned >= 10);
+    assert_eq!(found.events.len(), 2);
+    assert!(found.nodes.iter().all(|node| node.on && node.received_bytes > 0));
+    let written: Report = serde_json::from_slice(&std::fs::read(report.join("report.json"))?)?;
+    assert_eq!(written.scenario, "row");
+
+    // What agents can't do is refused: a run without it would show nothing.
+    let split = ROW.replace("do = \"crash\", nodes = \"n1\"", "do = \"partition\", into = 2");
+    let split = split.replace(
+        "{ at = \"2s\", do = \"start\", nodes = \"n1\" }",
+        "{ at = \"2s\", do = \"heal\" }",
+    );
+    std::fs::write(&scenario, split)?;
+    let refused = drive(&scenario).output()?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("Partitions") && said.contains("--skip-unsupported"), "{said}");
     Ok(())
 }

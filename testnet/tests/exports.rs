@@ -289,6 +289,12 @@ fn what_cannot_be_exported_is_refused_with_the_reason() -> TestResult {
     large.nodes = (0..1001).map(|index| node(&format!("n{index}"), Role::Full)).collect();
     assert!(matches!(make(Engine::Shadow, &large), Err(ExportError::TooManyNodes { .. })));
 
+    let mut elsewhere = source();
+    elsewhere.edges = Some(("../edges.csv".into(), String::new()));
+    let options = ExportOptions { image: "martlet".into() };
+    let error = export(Engine::Compose, &plan(), &elsewhere, &options);
+    assert!(matches!(error, Err(ExportError::EdgesElsewhere { .. })));
+
     let dir = tempfile::tempdir()?;
     let made = make(Engine::Compose, &plan())?;
     write(dir.path(), &made.files, false)?;

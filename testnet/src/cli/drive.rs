@@ -15,9 +15,6 @@ use crate::progress::Progress;
 use crate::run::Hosts;
 use crate::scenario::{PlanOptions, Scenario};
 
-/// The scenario can't be run so, or the agents can't be told apart.
-const REFUSED: u8 = 2;
-
 const HELP: &str = "\
 The daemons run elsewhere, each with an agent (martlet-testnet agent) that this tells what to do. Exported
 networks (martlet-testnet export) have a place that runs this. It waits for the agents, starts the nodes,
@@ -29,8 +26,8 @@ Examples:
 
 A file of agents has a line for each node: its name and its agent's address, such as: n1 http://10.0.0.7:4180
 
-Exit codes: 0 all expectations were met; 1 one was not, or a node failed; 2 the scenario or the list of agents
-is refused; the reason is on stderr.";
+Exit codes: 0 all expectations were met; 1 one was not, the scenario or the list of agents is wrong, or a node
+failed: the reason is on stderr; 2 usage.";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -61,23 +58,19 @@ pub(super) struct DriveArgs {
 }
 
 pub(super) fn drive(args: &DriveArgs) -> ExitCode {
-    let refused = |error: &dyn std::error::Error| {
-        failed(error);
-        ExitCode::from(REFUSED)
-    };
     let options = PlanOptions { seed: args.seed, nodes: args.nodes };
     let plan = match Scenario::find(&args.scenario).and_then(|found| found.plan(&options)) {
         Ok(plan) => plan,
-        Err(error) => return refused(&error),
+        Err(error) => return failed(&error),
     };
     let list = match AgentList::parse(&args.agents) {
         Ok(list) => list,
-        Err(error) => return refused(&error),
+        Err(error) => return failed(&error),
     };
     if !args.skip_unsupported
         && let Err(error) = drive::check(&plan)
     {
-        return refused(&error);
+        return failed(&error);
     }
     match block_on(conduct(&plan, &list, Duration::from_secs(args.wait))) {
         Ok(Ok(report)) => run::conclude(&report, args.json, args.report.as_deref()),

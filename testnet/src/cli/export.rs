@@ -1,11 +1,13 @@
 //! `martlet-testnet export`.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::export::{self, Engine, ExportError, ExportOptions, Source};
-use crate::scenario::{PlanOptions, Scenario, ScenarioError};
+use super::failed;
+use crate::export::{self, Engine, ExportOptions, Source};
+use crate::scenario::{PlanOptions, Scenario};
 
 const HELP: &str = "\
 The directory gets a README.md with the commands that run it. What of the scenario the engine does not do is
@@ -41,21 +43,14 @@ pub(super) struct ExportArgs {
     force: bool,
 }
 
-/// Why nothing, or not all, was exported.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    /// The scenario is refused.
-    #[error(transparent)]
-    Scenario(#[from] ScenarioError),
-    /// It can't be exported, or not written.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-}
-
 impl ExportArgs {
-    pub(super) fn run(self) -> Result<(), Error> {
-        let scenario = Scenario::find(&self.scenario)?;
-        let plan = scenario.plan(&PlanOptions { seed: self.seed, nodes: self.nodes })?;
+    pub(super) fn run(self) -> ExitCode {
+        let options = PlanOptions { seed: self.seed, nodes: self.nodes };
+        let found = Scenario::find(&self.scenario);
+        let (scenario, plan) = match found.and_then(|found| Ok((found.plan(&options)?, found))) {
+            Ok((plan, scenario)) => (scenario, plan),
+            Err(error) => return failed(&error),
+        };
         let mut arguments = vec!["--seed".to_owned(), plan.seed.to_string()];
         if let Some(nodes) = self.nodes {
             arguments.extend(["--nodes".to_owned(), nodes.to_string()]);
@@ -63,13 +58,19 @@ impl ExportArgs {
         let edges = scenario.edges().map(|(file, text)| (file.to_owned(), text.to_owned()));
         let source = Source { text: scenario.text().to_owned(), edges, arguments };
         let options = ExportOptions { image: self.image };
-        let made = export::export(self.engine, &plan, &source, &options)?;
-        export::write(&self.out, &made.files, self.force)?;
+        let made = match export::export(self.engine, &plan, &source, &options) {
+            Ok(made) => made,
+            Err(error) => return failed(&error),
+        };
+        if let Err(error) = export::write(&self.out, &made.files, self.force) {
+            return failed(&error);
+        }
         for warning in &made.warnings {
             eprintln!("martlet-testnet: left out: {warning}");
         }
+        let (nodes, files) = (plan.nodes.len(), made.files.len());
         let readme = self.out.join("README.md");
-        println!("{} nodes, {} files; {} says how to run them", plan.nodes.len(), made.files.len(), readme.display());
-        Ok(())
+        println!("{nodes} nodes, {files} files; {} says how to run them", readme.display());
+        ExitCode::SUCCESS
     }
 }

@@ -63,13 +63,7 @@ impl Hosts for Agents {
         Ok(())
     }
 
-    async fn flood(
-        &self,
-        _: NodeIndex,
-        _: u32,
-        _: usize,
-        _: Duration,
-    ) -> Result<(), ClusterError> {
+    async fn flood(&self, _: NodeIndex, _: u32, _: usize, _: Duration) -> Result<(), ClusterError> {
         Ok(())
     }
 }
