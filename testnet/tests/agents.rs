@@ -51,11 +51,11 @@ impl Drop for AgentProcess {
     }
 }
 
-/// An address of loopback that is this process's and this node's alone, so that each can listen on the port that its
-/// peers were told before it started.
-fn host(node: usize) -> String {
+/// An address of loopback that is this test's and this node's alone, so that each can listen on the port that its peers
+/// were told before it started.
+fn host(test: usize, node: usize) -> String {
     let [.., high, low] = std::process::id().to_be_bytes();
-    format!("127.{}.{high}.{low}", 64 + node)
+    format!("127.{}.{high}.{low}", 64 + 8 * test + node)
 }
 
 /// Nodes in a row: each knows the one before it.
@@ -88,14 +88,17 @@ fn row(count: usize) -> Plan {
 
 /// The agents of a plan's nodes, each daemon dialling those that its links lead to.
 fn start_agents(
+    test: usize,
     plan: &Plan,
     dir: &Path,
 ) -> Result<(Vec<AgentProcess>, AgentList), Box<dyn std::error::Error>> {
     let agents = (0..plan.nodes.len()).map(|node| {
         let mut daemon = vec!["--mdns=false".to_owned()];
-        daemon.push(format!("--listen=/ip4/{}/tcp/4177", host(node)));
+        daemon.push(format!("--listen=/ip4/{}/tcp/4177", host(test, node)));
         let peers = plan.links.iter().filter(|link| link.a == node);
-        daemon.extend(peers.map(|link| format!("--static-peer=/ip4/{}/tcp/4177", host(link.b))));
+        daemon.extend(
+            peers.map(|link| format!("--static-peer=/ip4/{}/tcp/4177", host(test, link.b))),
+        );
         AgentProcess::start(&dir.join(&plan.nodes[node].name), &daemon)
     });
     let agents = agents.collect::<Result<Vec<_>, _>>()?;
@@ -110,7 +113,7 @@ fn start_agents(
 async fn a_daemon_is_reached_started_crashed_and_erased_through_its_agent() -> TestResult {
     let dir = tempfile::tempdir_in("/tmp")?;
     let plan = row(2);
-    let (_processes, list) = start_agents(&plan, dir.path())?;
+    let (_processes, list) = start_agents(0, &plan, dir.path())?;
     let agents = Agents::connect(&plan, &list, DEADLINE).await?;
     let [a, b] = [Client::new(agents.socket(0)?), Client::new(agents.socket(1)?)];
 
@@ -227,7 +230,7 @@ fn a_scenario_is_driven_on_agents_to_its_report() -> TestResult {
     let scenario = dir.path().join("row.toml");
     std::fs::write(&scenario, ROW)?;
     let report = dir.path().join("report");
-    let (processes, _) = start_agents(&row(4), dir.path())?;
+    let (processes, _) = start_agents(1, &row(4), dir.path())?;
     let mut list = String::new();
     for (node, agent) in processes.iter().enumerate() {
         list.push_str(&format!("n{node} {}\n", agent.url));

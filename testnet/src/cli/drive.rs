@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::scenario::DrawArgs;
 use super::{block_on, failed, run};
 use crate::cluster::ClusterError;
 use crate::drive::{self, AgentList, Agents};
@@ -13,7 +14,7 @@ use crate::export::left_out_by_agents;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run::Hosts;
-use crate::scenario::{PlanOptions, Scenario};
+use crate::scenario::Scenario;
 
 const HELP: &str = "\
 The daemons run elsewhere, each with an agent (martlet-testnet agent) that this tells what to do. Exported
@@ -37,12 +38,8 @@ pub(super) struct DriveArgs {
     /// A node's agent, or a file that lists agents; repeat it
     #[arg(long, value_name = "FILE|NAME=URL", required = true)]
     agents: Vec<String>,
-    /// The seed [default: the scenario's]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// How many nodes [default: as many as the scenario says]
-    #[arg(long, value_name = "N")]
-    nodes: Option<usize>,
+    #[command(flatten)]
+    drawn: DrawArgs,
     /// Run without what agents can't do: partitions, clocks, full disks, floods
     #[arg(long)]
     skip_unsupported: bool,
@@ -58,7 +55,7 @@ pub(super) struct DriveArgs {
 }
 
 pub(super) fn drive(args: &DriveArgs) -> ExitCode {
-    let options = PlanOptions { seed: args.seed, nodes: args.nodes };
+    let options = args.drawn.options();
     let plan = match Scenario::find(&args.scenario).and_then(|found| found.plan(&options)) {
         Ok(plan) => plan,
         Err(error) => return failed(&error),

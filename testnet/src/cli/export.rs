@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::failed;
+use super::scenario::DrawArgs;
 use crate::export::{self, Engine, ExportOptions, Source};
-use crate::scenario::{PlanOptions, Scenario};
+use crate::scenario::Scenario;
 
 const HELP: &str = "\
 The directory gets a README.md with the commands that run it. What of the scenario the engine does not do is
@@ -32,12 +33,8 @@ pub(super) struct ExportArgs {
     /// The container image, for kubernetes and compose
     #[arg(long, value_name = "NAME", default_value = "localhost/martlet:latest")]
     image: String,
-    /// The seed [default: the scenario's]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// How many nodes [default: as many as the scenario says]
-    #[arg(long, value_name = "N")]
-    nodes: Option<usize>,
+    #[command(flatten)]
+    drawn: DrawArgs,
     /// Write into a directory that isn't empty, over files of the same names
     #[arg(long)]
     force: bool,
@@ -45,15 +42,18 @@ pub(super) struct ExportArgs {
 
 impl ExportArgs {
     pub(super) fn run(self) -> ExitCode {
-        let options = PlanOptions { seed: self.seed, nodes: self.nodes };
+        let options = self.drawn.options();
         let found = Scenario::find(&self.scenario);
         let (scenario, plan) = match found.and_then(|found| Ok((found.plan(&options)?, found))) {
             Ok((plan, scenario)) => (scenario, plan),
             Err(error) => return failed(&error),
         };
         let mut arguments = vec!["--seed".to_owned(), plan.seed.to_string()];
-        if let Some(nodes) = self.nodes {
+        if let Some(nodes) = options.nodes {
             arguments.extend(["--nodes".to_owned(), nodes.to_string()]);
+        }
+        if let Some(duration) = options.duration {
+            arguments.extend(["--duration".to_owned(), format!("{}ms", duration.as_millis())]);
         }
         let edges = scenario.edges().map(|(file, text)| (file.to_owned(), text.to_owned()));
         let source = Source { text: scenario.text().to_owned(), edges, arguments };
