@@ -19,7 +19,6 @@ use crate::agent::Daemon;
 use crate::cluster::{ClusterError, START_MAX, until};
 use crate::export::{left_out_by_agents, left_out_of_links};
 use crate::plan::{NodeIndex, Plan};
-use crate::run::RunError;
 
 pub use list::{AgentList, AgentListError};
 
@@ -50,21 +49,18 @@ struct Agent {
     tunnel: Tunnel,
 }
 
+/// A plan has what agents can't do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("drive can't do all of this scenario; --skip-unsupported runs it without: {}", .0.join(" "))]
+pub struct Unsupported(Vec<String>);
+
 /// Refuses a plan with what agents can't do: without it, what it shows would seem to be so and not be tried.
 ///
 /// # Errors
-/// [`RunError::Refused`].
-pub fn check(plan: &Plan) -> Result<(), RunError> {
-    let mut reasons = left_out_by_agents(plan);
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    for reason in &mut reasons {
-        // They become the parts of a sentence.
-        reason.truncate(reason.trim_end_matches('.').len());
-    }
-    reasons.push("--skip-unsupported runs it without".to_owned());
-    Err(RunError::Refused { runner: "drive", reasons })
+/// [`Unsupported`].
+pub fn check(plan: &Plan) -> Result<(), Unsupported> {
+    let left_out = left_out_by_agents(plan);
+    if left_out.is_empty() { Ok(()) } else { Err(Unsupported(left_out)) }
 }
 
 impl Agents {

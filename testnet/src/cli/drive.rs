@@ -49,7 +49,7 @@ pub(super) struct DriveArgs {
     /// Write the report into this directory
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
-    /// Print the report as JSON, on one line, instead of a summary
+    /// Print the report as JSON instead of a summary
     #[arg(long)]
     json: bool,
 }
