@@ -17,18 +17,21 @@ use crate::run::Hosts;
 use crate::scenario::Scenario;
 
 const HELP: &str = "\
-The daemons run elsewhere, each with an agent (martlet-testnet agent) that this tells what to do. Exported
-networks (martlet-testnet export) have a place that runs this. It waits for the agents, starts the nodes,
-makes users and contacts, writes the messages, carries out the events, and reports.
+The daemons run elsewhere, each with an agent (martlet-testnet agent) that this tells what
+to do. Exported networks (martlet-testnet export) have a place that runs this. It waits for
+the agents, starts the nodes, makes users and contacts, writes the messages, carries out the
+events, and reports.
 
 Examples:
   martlet-testnet drive first-contact --agents agents.txt --report report
-  martlet-testnet drive pair.toml --agents n1=http://10.0.0.7:4180 --agents n2=http://10.0.0.8:4180
+  martlet-testnet drive pair.toml --agents n1=http://10.0.0.7:4180 \\
+      --agents n2=http://10.0.0.8:4180
 
-A file of agents has a line for each node: its name and its agent's address, such as: n1 http://10.0.0.7:4180
+A file of agents has a line for each node: its name and its agent's address, such as:
+n1 http://10.0.0.7:4180
 
-Exit codes: 0 all expectations were met; 1 one was not, the scenario or the list of agents is wrong, or a node
-failed: the reason is on stderr; 2 usage.";
+Exit codes: 0 all expectations were met; 1 one was not, the scenario or the list of agents
+is wrong, or a node failed: the reason is on stderr; 2 usage.";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]

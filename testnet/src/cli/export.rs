@@ -11,11 +11,13 @@ use crate::export::{self, Engine, ExportOptions, Source};
 use crate::scenario::Scenario;
 
 const HELP: &str = "\
-The directory gets a README.md with the commands that run it. What of the scenario the engine does not do is
-said here and there. The same scenario and seed give the same files. docs/export.md tells more.
+The directory gets a README.md with the commands that run it. What of the scenario the
+engine does not do is said here and there. The same scenario and seed give the same files.
+docs/export.md tells more.
 
 Examples:
-  martlet-testnet export kubernetes first-contact --out k8s --image registry.example/martlet:0.1
+  martlet-testnet export kubernetes first-contact --out k8s \\
+      --image registry.example/martlet:0.1
   martlet-testnet export compose my-scenario.toml --out compose
   martlet-testnet export shadow split-and-heal --out shadow --seed 7";
 
