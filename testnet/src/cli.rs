@@ -1,6 +1,9 @@
 //! The command line.
 
+mod agent;
 mod compare;
+mod drive;
+mod export;
 mod hand;
 mod run;
 mod scenario;
@@ -13,6 +16,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::agent::run as run_agent;
 use crate::attack::{self, Attack, AttackOptions};
 use crate::bench::{self, BenchOptions, Part};
 use crate::cluster::{ClusterError, die_with_parent};
@@ -36,6 +40,8 @@ Examples:
   martlet-testnet attack flood-valid --json one of them, for programs
   martlet-testnet scenario list             networks and what happens to them, each in a file
   martlet-testnet scenario check FILE       whether a file of yours is one
+  martlet-testnet export compose NAME --out DIR
+                                            a scenario for containers, a cluster, or a simulator
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
   martlet-testnet sim split-and-heal        a ready scenario, simulated: minutes in seconds
   martlet-testnet local FILE --report DIR   a scenario, with processes on loopback
@@ -70,6 +76,12 @@ enum Command {
     Attack(AttackArgs),
     /// Run a scenario with simulated nodes in this process, under a virtual clock
     Sim(sim::SimArgs),
+    /// Write a scenario as files for Kubernetes, compose or the Shadow simulator
+    Export(export::ExportArgs),
+    /// Run a scenario on nodes elsewhere, each kept by an agent
+    Drive(drive::DriveArgs),
+    /// Keep one daemon for a driver elsewhere: start, stop, kill it, and pass its control socket on
+    Agent(agent::AgentArgs),
     /// Run a scenario with real processes on loopback, up to 200
     Local(run::RunArgs),
     /// Run a scenario with real processes, each in a network namespace on one LAN; for root
@@ -271,6 +283,9 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             flooded.map_err(|error| ClusterError::Wrong(error.to_string()))
         }),
         Command::Attack(args) => run(attack::run(args.options())),
+        Command::Export(args) => return args.run(),
+        Command::Drive(args) => return drive::drive(&args),
+        Command::Agent(args) => run(run_agent(args.options())),
         Command::Demo(args) => run(demo::run(DemoOptions { keep: args.keep, json: args.json })),
         Command::Bench(args) => run(bench::run(BenchOptions {
             only: args.parts.into_iter().chain(args.only).collect(),

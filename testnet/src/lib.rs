@@ -5,11 +5,14 @@
 //! control socket. The executable `martlet-testnet` serves as the daemon itself (by its hidden
 //! subcommand `daemon`), so one build gives all that a test or a demonstration needs.
 
+pub mod agent;
 pub mod attack;
 pub mod bench;
 pub mod cli;
 pub mod cluster;
 pub mod demo;
+pub mod drive;
+pub mod export;
 pub mod hand;
 pub mod peer;
 pub mod plan;

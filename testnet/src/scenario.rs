@@ -126,6 +126,18 @@ impl Scenario {
         self.file.description.trim()
     }
 
+    /// Its text, as it was read.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.source.text()
+    }
+
+    /// The list of edges that it names: the file, as it is named there, and its text.
+    #[must_use]
+    pub fn edges(&self) -> Option<(&str, &str)> {
+        self.file.topology.file.as_deref().zip(self.edges.as_deref())
+    }
+
     /// All that happens, drawn by the seed: the same seed gives the same plan.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -33,12 +34,25 @@ impl Process {
     ) -> io::Result<Self> {
         let output = OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(program);
-        command
-            .args(args)
-            .env(PARENT_VARIABLE, std::process::id().to_string())
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
+        command.args(args).stdout(output.try_clone()?).stderr(output);
+        Self::start(command)
+    }
+
+    /// The same, its output on this process's standard error.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn spawn_logging_here<A: AsRef<OsStr>>(
+        program: &Path,
+        args: impl IntoIterator<Item = A>,
+    ) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(args).stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned()?));
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> io::Result<Self> {
+        command.env(PARENT_VARIABLE, std::process::id().to_string()).stdin(Stdio::null());
         remove_own_variables(&mut command);
         Ok(Self { child: command.spawn()? })
     }

@@ -26,6 +26,10 @@ impl Source {
         &self.file
     }
 
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The keys that the table `key` has, in order of the alphabet.
     pub(crate) fn keys_of(&self, key: &str) -> Vec<String> {
         let root = DeTable::parse_recoverable(&self.text).0;

@@ -1,0 +1,108 @@
+//! `martlet-testnet drive`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::scenario::DrawArgs;
+use super::{block_on, failed, run};
+use crate::cluster::ClusterError;
+use crate::drive::{self, AgentList, Agents};
+use crate::export::left_out_by_agents;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::run::Hosts;
+use crate::scenario::Scenario;
+
+const HELP: &str = "\
+The daemons run elsewhere, each with an agent (martlet-testnet agent) that this tells what
+to do. Exported networks (martlet-testnet export) have a place that runs this. It waits for
+the agents, starts the nodes, makes users and contacts, writes the messages, carries out the
+events, and reports.
+
+Examples:
+  martlet-testnet drive first-contact --agents agents.txt --report report
+  martlet-testnet drive pair.toml --agents n1=http://10.0.0.7:4180 \\
+      --agents n2=http://10.0.0.8:4180
+
+A file of agents has a line for each node: its name and its agent's address, such as:
+n1 http://10.0.0.7:4180
+
+Exit codes: 0 all expectations were met; 1 one was not, the scenario or the list of agents
+is wrong, or a node failed: the reason is on stderr; 2 usage.";
+
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(super) struct DriveArgs {
+    /// A scenario file, or the name of a ready one
+    scenario: String,
+    /// A node's agent, or a file that lists agents; repeat it
+    #[arg(long, value_name = "FILE|NAME=URL", required = true)]
+    agents: Vec<String>,
+    #[command(flatten)]
+    drawn: DrawArgs,
+    /// Run without what agents can't do: partitions, clocks, full disks, floods
+    #[arg(long)]
+    skip_unsupported: bool,
+    /// Seconds to wait until all agents answer
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    wait: u64,
+    /// Write the report into this directory
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Print the report as JSON instead of a summary
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn drive(args: &DriveArgs) -> ExitCode {
+    let options = args.drawn.options();
+    let plan = match Scenario::find(&args.scenario).and_then(|found| found.plan(&options)) {
+        Ok(plan) => plan,
+        Err(error) => return failed(&error),
+    };
+    let list = match AgentList::parse(&args.agents) {
+        Ok(list) => list,
+        Err(error) => return failed(&error),
+    };
+    if !args.skip_unsupported
+        && let Err(error) = drive::check(&plan)
+    {
+        return failed(&error);
+    }
+    match block_on(conduct(&plan, &list, Duration::from_secs(args.wait))) {
+        Ok(Ok(report)) => run::conclude(&report, args.json, args.report.as_deref()),
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn conduct(
+    plan: &Plan,
+    list: &AgentList,
+    wait: Duration,
+) -> Result<crate::report::Report, crate::run::RunError> {
+    let progress = Progress::new(&plan.name, plan.duration);
+    for left_out in left_out_by_agents(plan) {
+        progress.say(&format!("Left out: {left_out}"));
+    }
+    let interrupted = async {
+        // Without a handler the signal ends the program, as always.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let mut interrupted = std::pin::pin!(interrupted);
+    let agents = tokio::select! {
+        agents = Agents::connect(plan, list, wait) => agents?,
+        () = &mut interrupted => {
+            return Err(ClusterError::Wrong("interrupted while waiting for agents".into()).into());
+        }
+    };
+    for note in agents.notes() {
+        progress.say(&format!("Note: {note}"));
+    }
+    crate::run::run(plan, &agents, &progress, interrupted).await
+}
