@@ -149,15 +149,19 @@ pub(super) fn delivery(report: &Report) -> Result<Figure, DrawError> {
         marks: marks(&report.events, false),
     };
     let messages = &report.messages;
-    let converged = report.convergence.last().map(|last| match last.took_s {
-        Some(took) if last.outstanding > 0 => format!(
-            " After the last of them ({}) it took {} until the {} messages that had waited were delivered.",
-            last.after,
-            time(took),
-            count(last.outstanding)
-        ),
-        Some(_) => format!(" After the last of them ({}) nothing waited.", last.after),
-        None => format!(" Of what waited at the last of them ({}) some never came.", last.after),
+    let converged = report.convergence.last().map(|last| {
+        let what = match last.took_s {
+            Some(took) if last.outstanding > 0 => format!(
+                "the {} messages that waited were delivered within {}",
+                count(last.outstanding),
+                time(took)
+            ),
+            Some(_) => "nothing waited".to_owned(),
+            None => {
+                format!("of the {} messages that waited some never came", count(last.outstanding))
+            }
+        };
+        format!(" After the last heal or start ({}, at {}) {what}.", last.after, time(last.at_s))
     });
     let labelled = if report.events.len() > LABELS_MAX {
         " Only some of the many events are labelled; the table of events has all."

@@ -161,11 +161,11 @@ impl Plot {
         for (mark, place) in self.marks.iter().zip(placed) {
             let (x, bottom) = pixel(mark.at, floor);
             let mut y = pixel(mark.at, top).1;
-            if let Some(Place { row: at_row, left, right, .. }) = place {
+            if let Some(Place { row: at_row, left, right, x: line }) = place {
                 let text_y = y - scaled(3) - at_row as i32 * row;
                 // Its line goes up to it.
                 y = text_y - scaled(LETTERS);
-                let anchored = if left == x {
+                let anchored = if left == line {
                     (HPos::Left, left + scaled(3))
                 } else {
                     (HPos::Right, right - scaled(3))
