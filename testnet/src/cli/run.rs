@@ -120,7 +120,9 @@ pub(super) fn conclude(report: &Report, json: bool, directory: Option<&Path>) ->
     } else {
         print(&run::summary(report));
     }
-    let missed = report.expectations.iter().filter(|outcome| !outcome.passed);
+    // Of a run that was interrupted none is met.
+    let missed =
+        report.expectations.iter().filter(|outcome| !outcome.passed && !report.interrupted);
     for outcome in missed {
         eprintln!(
             "martlet-testnet: {} was not met: wanted {}, found {}{}",

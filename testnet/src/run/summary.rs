@@ -89,6 +89,8 @@ fn expectations(report: &Report) -> String {
     let rows = report.expectations.iter().map(|outcome| {
         let verdict = if outcome.passed {
             "met".to_owned()
+        } else if report.interrupted {
+            outcome.missed_by.clone()
         } else if outcome.missed_by.is_empty() {
             "NOT MET".to_owned()
         } else {
