@@ -209,6 +209,9 @@ pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SYNC_OUTGOING_MAX: usize = 4;
 /// How long the peer with the larger id waits, once connected, for the other to start the sync.
 pub const SYNC_FALLBACK_DELAY: Duration = Duration::from_secs(2);
+/// Envelopes that a sync brought in one batch and that are gossiped on: those on their way, or of a short
+/// gap. Of more, other peers are told by syncs, which cost nothing where they have them.
+pub const SYNC_NEWS_MAX: usize = 64;
 /// How long after envelopes of an honest peer went over a share it is synced with: not at once, for a
 /// flood is passing; soon, for its messages may be among it.
 pub const SYNC_OVER_SHARE_DELAY: Duration = Duration::from_secs(2);

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use libp2p::request_response::{self, ProtocolSupport, ResponseChannel};
 use libp2p::{PeerId, StreamProtocol};
 use martlet_protocol::control::Role;
-use martlet_protocol::limits::{ENVELOPE_BYTES_MAX, SYNC_REQUEST_TIMEOUT, SYNC_STREAMS_MAX};
+use martlet_protocol::limits::{
+    ENVELOPE_BYTES_MAX, SYNC_NEWS_MAX, SYNC_REQUEST_TIMEOUT, SYNC_STREAMS_MAX,
+};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::{Refusal, Request, Response, ShardSet};
 use martlet_protocol::{Envelope, EnvelopeError, EnvelopeId, UnixMillis};
@@ -73,6 +75,14 @@ pub(super) enum ToSwarm {
         peer: PeerId,
         /// How.
         result: Result<initiator::Summary, SyncError>,
+    },
+    /// A peer brought envelopes that were new here, and are on disk now. Gossip has not brought them,
+    /// so it may not have brought them to others.
+    News {
+        /// Who.
+        from: PeerId,
+        /// The envelopes, if they are at most `limits::SYNC_NEWS_MAX`.
+        few: Option<Vec<Envelope>>,
     },
     /// A report of stored envelopes was answered, or was not.
     StoredReported(PeerId),
@@ -241,10 +251,16 @@ impl<S: NetSink> Context<S> {
         if envelopes.is_empty() {
             return Ok(());
         }
+        let is_few = envelopes.len() <= SYNC_NEWS_MAX;
+        let few =
+            is_few.then(|| envelopes.iter().map(|received| received.envelope.clone()).collect());
         let (stored, answer) = oneshot::channel();
         self.sink.deliver(NetEvent::Envelopes { from, envelopes, stored: Some(stored) }).await;
         match answer.await {
-            Ok(Stored::All) => Ok(()),
+            Ok(Stored::All) => {
+                let told = self.swarm.send(ToSwarm::News { from, few }).await;
+                told.map_err(|_| SyncError::Stopping)
+            }
             Ok(Stored::Full) => Err(SyncError::Full),
             Ok(Stored::OverShare) => Err(SyncError::OverShare),
             Err(_) => Err(SyncError::Stopping),

@@ -463,6 +463,10 @@ impl<S: NetSink> Task<S> {
                 }
                 Timers::Changed
             }
+            ToSwarm::News { from, few } => {
+                self.pass_on(from, few);
+                Timers::Changed
+            }
             ToSwarm::StoredReported(peer) => {
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.stored.in_flight = false;

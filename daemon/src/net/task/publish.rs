@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use libp2p::PeerId;
 use libp2p::gossipsub::{PublishError, TopicHash};
+use martlet_protocol::control::Role;
 use martlet_protocol::envelope::Header;
 use martlet_protocol::limits::{ACKS_PER_BATCH_MAX, UNSENT_MAX};
 use martlet_protocol::{Ack, Envelope, codec};
@@ -102,6 +104,31 @@ impl Outgoing {
 }
 
 impl<S: NetSink> Task<S> {
+    /// Tells other peers what a sync brought: after a split it came by the one link that is up again,
+    /// and without this it would go on from node to node with the rounds of sync, while what is
+    /// written from then on comes everywhere at once, before it. Gossip drops what it has passed on.
+    pub(super) fn pass_on(&mut self, from: PeerId, few: Option<Vec<Envelope>>) {
+        if self.context.role == Role::Edge {
+            return;
+        }
+        let Some(envelopes) = few else {
+            let now = Instant::now();
+            let others = self.peers.iter_mut().filter(|(peer, _)| **peer != from);
+            others.for_each(|(_, state)| state.sync.gap(now));
+            return;
+        };
+        for envelope in envelopes {
+            let Ok(header) = Header::parse(&envelope.content) else { continue };
+            let Some(topic) = self.outgoing.topics.envelopes(header.shard).cloned() else {
+                continue;
+            };
+            // An error: gossip had it, there is no one else, or they are behind; then sync is left.
+            if self.swarm.behaviour_mut().gossip.publish(topic, envelope.encode()).is_ok() {
+                self.context.metrics.envelopes.forwarded.inc();
+            }
+        }
+    }
+
     /// Publishes a part of what waits.
     pub(super) fn publish_some(&mut self) -> Timers {
         self.outgoing.rests_until = None;
