@@ -323,3 +323,9 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("martlet-testnet: {error}");
     ExitCode::FAILURE
 }
+
+/// What was asked for is wrong, or can't be done so: nothing was run.
+fn refused(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("martlet-testnet: {error}");
+    ExitCode::from(2)
+}

@@ -112,7 +112,7 @@ pub struct Messages {
     pub payload_bytes: u64,
     /// From writing to being shown.
     pub latency: Latency,
-    /// The same of those whose recipient was on and reachable from writing on; absent if all were.
+    /// The same of those whose recipient was on and reachable from writing on; absent if all were, or none.
     pub latency_reachable: Option<Latency>,
 }
 

@@ -264,7 +264,7 @@ fn a_scenario_is_driven_on_agents_to_its_report() -> TestResult {
     std::fs::write(&scenario, split)?;
     let refused = drive(&scenario).output()?;
     let said = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("Partitions") && said.contains("--skip-unsupported"), "{said}");
     Ok(())
 }

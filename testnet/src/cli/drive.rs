@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::scenario::DrawArgs;
-use super::{block_on, failed, run};
+use super::{block_on, failed, refused, run};
 use crate::cluster::ClusterError;
 use crate::drive::{self, AgentList, Agents};
 use crate::export::left_out_by_agents;
@@ -30,8 +30,8 @@ Examples:
 A file of agents has a line for each node: its name and its agent's address, such as:
 n1 http://10.0.0.7:4180
 
-Exit codes: 0 all expectations were met; 1 one was not, the scenario or the list of agents
-is wrong, or a node failed: the reason is on stderr; 2 usage.";
+Exit codes: 0 all expectations were met; 1 one was not, or a node failed: the reason is on stderr;
+2 usage, or the scenario or the list of agents is wrong.";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -61,16 +61,16 @@ pub(super) fn drive(args: &DriveArgs) -> ExitCode {
     let options = args.drawn.options();
     let plan = match Scenario::find(&args.scenario).and_then(|found| found.plan(&options)) {
         Ok(plan) => plan,
-        Err(error) => return failed(&error),
+        Err(error) => return refused(&error),
     };
     let list = match AgentList::parse(&args.agents) {
         Ok(list) => list,
-        Err(error) => return failed(&error),
+        Err(error) => return refused(&error),
     };
     if !args.skip_unsupported
         && let Err(error) = drive::check(&plan)
     {
-        return failed(&error);
+        return refused(&error);
     }
     match block_on(conduct(&plan, &list, Duration::from_secs(args.wait))) {
         Ok(Ok(report)) => run::conclude(&report, args.json, args.report.as_deref()),

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::failed;
 use super::scenario::DrawArgs;
+use super::{failed, refused};
 use crate::export::{self, Engine, ExportOptions, Source};
 use crate::scenario::Scenario;
 
@@ -48,7 +48,7 @@ impl ExportArgs {
         let found = Scenario::find(&self.scenario);
         let (scenario, plan) = match found.and_then(|found| Ok((found.plan(&options)?, found))) {
             Ok((plan, scenario)) => (scenario, plan),
-            Err(error) => return failed(&error),
+            Err(error) => return refused(&error),
         };
         let mut arguments = vec!["--seed".to_owned(), plan.seed.to_string()];
         if let Some(nodes) = options.nodes {
@@ -62,7 +62,7 @@ impl ExportArgs {
         let options = ExportOptions { image: self.image };
         let made = match export::export(self.engine, &plan, &source, &options) {
             Ok(made) => made,
-            Err(error) => return failed(&error),
+            Err(error) => return refused(&error),
         };
         if let Err(error) = export::write(&self.out, &made.files, self.force) {
             return failed(&error);

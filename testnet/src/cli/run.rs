@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{block_on, failed};
+use super::{block_on, failed, refused};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{self, Report};
@@ -16,8 +16,6 @@ use crate::scenario::{PlanOptions, Scenario, ScenarioError, parse_duration};
 
 /// Expectations were not met, or the run failed.
 const NOT_MET: u8 = 1;
-/// The scenario can't be run so.
-pub(super) const REFUSED: u8 = 2;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -67,18 +65,12 @@ fn with(
 ) -> ExitCode {
     let plan = match plan(args) {
         Ok(plan) => plan,
-        Err(error) => {
-            failed(&error);
-            return ExitCode::from(REFUSED);
-        }
+        Err(error) => return refused(&error),
     };
     let options = RunOptions { program: None, dir: args.dir.clone(), keep: args.keep };
     let report = match run(&plan, &options) {
         Ok(report) => report,
-        Err(error @ RunError::Refused { .. }) => {
-            failed(&error);
-            return ExitCode::from(REFUSED);
-        }
+        Err(error @ RunError::Refused { .. }) => return refused(&error),
         Err(error) => return failed(&error),
     };
     conclude(&report, args.json, args.report.as_deref())

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::run::{REFUSED, conclude};
+use super::run::conclude;
 use super::scenario::DrawArgs;
-use super::{block_on, failed};
+use super::{block_on, failed, refused};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{Report, Runner};
@@ -37,10 +37,7 @@ pub(super) struct SimArgs {
 pub(super) fn run(args: &SimArgs) -> ExitCode {
     let plan = match plan(args) {
         Ok(plan) => plan,
-        Err(error) => {
-            failed(&error);
-            return ExitCode::from(REFUSED);
-        }
+        Err(error) => return refused(&error),
     };
     match block_on(simulate(&Arc::new(plan))) {
         Ok(Ok(report)) => conclude(&report, args.json, args.report.as_deref()),

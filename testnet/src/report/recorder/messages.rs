@@ -121,7 +121,7 @@ impl<'a> MessageLog<'a> {
                 .filter(|(fate, _)| fate.delivered.is_some())
                 .map(|(_, planned)| planned.bytes as u64)
                 .sum(),
-            latency_reachable: (reachable.len() < all.len())
+            latency_reachable: (!reachable.is_empty() && reachable.len() < all.len())
                 .then(|| latency::distribution(reachable)),
             latency: latency::distribution(all),
         };

@@ -1,0 +1,197 @@
+//! Simulations, by the real executable: without its clocks there are none.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use martlet_testnet::report::Report;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// Longest wait for a simulation to notice an interrupt: it looks after each step.
+const STOP_MAX: Duration = Duration::from_secs(60);
+
+fn testnet(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_martlet-testnet"));
+    command.args(args);
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A scenario's run ends with all its expectations met.
+fn holds(scenario: &str) -> Result {
+    let output = testnet(&["sim", scenario]).output()?;
+    assert!(
+        output.status.success(),
+        "{scenario}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        said(&output)
+    );
+    Ok(())
+}
+
+/// One test for each ready scenario, that they run beside each other. `six_day_network` is for the night.
+macro_rules! ready {
+    ($($name:ident: $scenario:literal,)*) => {
+        $(#[test]
+        fn $name() -> Result {
+            holds($scenario)
+        })*
+
+        #[test]
+        fn every_ready_scenario_is_run_here() {
+            let run = [$($scenario,)* "split-and-heal", "six-day-network"];
+            for ready in martlet_testnet::scenario::READY {
+                assert!(run.contains(&ready.name), "{} is not", ready.name);
+            }
+        }
+    };
+}
+
+ready! {
+    first_contact: "first-contact",
+    offline_five_days: "offline-five-days",
+    churn: "churn",
+    six_day_expiry: "six-day-expiry",
+    hostile_flood: "hostile-flood",
+    thin_link: "thin-link",
+    clock_skew: "clock-skew",
+    flash_crowd: "flash-crowd",
+    thousand_nodes: "thousand-nodes",
+}
+
+#[test]
+fn the_same_seed_gives_the_same_report_byte_for_byte() -> Result {
+    let dir = TempDir::new()?;
+    let run = |seed: &str, name: &str| -> Result<(Vec<u8>, Vec<u8>)> {
+        let to = dir.path().join(name);
+        let report = to.to_str().ok_or("a path that is no text")?;
+        let output =
+            testnet(&["sim", "split-and-heal", "--seed", seed, "--report", report]).output()?;
+        assert!(output.status.success(), "{}", said(&output));
+        Ok((fs::read(to.join("report.json"))?, fs::read(to.join("report.html"))?))
+    };
+    let (first, again, other) = (run("7", "a")?, run("7", "b")?, run("8", "c")?);
+    assert!(first == again, "two runs with one seed differ");
+    assert!(first.0 != other.0, "another seed changes nothing");
+    Ok(())
+}
+
+/// Three nodes for a minute and a half; the writer of half of the messages has no link to the reader for most of it.
+const CUT_OFF: &str = r#"
+duration = "90s"
+
+[[nodes]]
+name = "user"
+count = 3
+
+[topology]
+kind = "full"
+
+[[contacts]]
+pairs = "all"
+
+[[traffic]]
+from = "user"
+to = "contacts"
+every = "5s"
+start = "10s"
+end = "80s"
+
+[[events]]
+at = "30s"
+do = "partition"
+groups = [["user-1"], ["rest"]]
+
+[expect]
+delivery = 1.0
+"#;
+
+fn scenario(dir: &Path, text: &str) -> Result<String> {
+    let path = dir.join("mine.toml");
+    fs::write(&path, text)?;
+    Ok(path.to_str().ok_or("a path that is no text")?.to_owned())
+}
+
+#[test]
+fn an_expectation_that_is_not_met_is_exit_code_1_and_says_by_how_much() -> Result {
+    let dir = TempDir::new()?;
+    let output = testnet(&["sim", &scenario(dir.path(), CUT_OFF)?, "--json"]).output()?;
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    assert!(said.contains("delivery") && said.contains("too few"), "{said}");
+    let report: Report = serde_json::from_slice(&output.stdout)?;
+    assert!(!report.passed && report.messages.delivered < report.messages.written);
+    Ok(())
+}
+
+#[test]
+fn what_is_wrong_in_a_scenario_is_told_with_file_line_and_key_before_anything_runs() -> Result {
+    let dir = TempDir::new()?;
+    let path = scenario(dir.path(), &CUT_OFF.replace("\"rest\"", "\"user-2\", \"user-9\""))?;
+    let output = testnet(&["sim", &path]).output()?;
+    assert_eq!(output.status.code(), Some(2));
+    let said = said(&output);
+    assert!(said.contains("mine.toml:25: events[0].groups") && said.contains("user-9"), "{said}");
+    assert!(output.stdout.is_empty());
+    Ok(())
+}
+
+/// Ends the simulation if a test fails before it does.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_interrupted_run_still_writes_the_report_of_what_ran() -> Result {
+    let dir = TempDir::new()?;
+    let to = dir.path().join("report");
+    let report = to.to_str().ok_or("a path that is no text")?;
+    let mut running = Running(
+        testnet(&["sim", "six-day-network", "--report", report])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?,
+    );
+    // Once it has a handler for the signal; before, it would end without a report.
+    let pid = running.0.id();
+    let begun = Instant::now();
+    while !handles_interrupts(pid)? {
+        assert!(begun.elapsed() < STOP_MAX, "no handler of interrupts");
+        std::thread::yield_now();
+    }
+    kill_process(Pid::from_child(&running.0), Signal::INT)?;
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = running.0.try_wait()? {
+            break status;
+        }
+        assert!(begun.elapsed() < STOP_MAX, "it goes on");
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(1));
+    let report = Report::read(&to)?;
+    assert!(report.interrupted && !report.passed && report.ran_s < report.duration_s);
+    assert!(fs::read_to_string(to.join("report.html"))?.contains("interrupted"));
+    Ok(())
+}
+
+/// Whether a process has a handler for SIGINT (proc_pid_status(5), `SigCgt`).
+fn handles_interrupts(pid: u32) -> Result<bool> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = u64::from_str_radix(caught.ok_or("no SigCgt")?.trim(), 16)?;
+    Ok(caught & (1 << (Signal::INT.as_raw() - 1)) != 0)
+}
