@@ -138,7 +138,7 @@ fn what_is_wrong_in_a_scenario_is_told_with_file_line_and_key_before_anything_ru
     let output = testnet(&["sim", &path]).output()?;
     assert_eq!(output.status.code(), Some(2));
     let said = said(&output);
-    assert!(said.contains("mine.toml:25: events[0].groups") && said.contains("user-9"), "{said}");
+    assert!(said.contains("mine.toml:24: events[0].groups") && said.contains("user-9"), "{said}");
     assert!(output.stdout.is_empty());
     Ok(())
 }
@@ -182,7 +182,7 @@ fn an_interrupted_run_still_writes_the_report_of_what_ran() -> Result {
         std::thread::yield_now();
     };
     assert_eq!(status.code(), Some(1));
-    let report = Report::read(&to)?;
+    let report = Report::read(&to.join("report.json"))?;
     assert!(report.interrupted && !report.passed && report.ran_s < report.duration_s);
     assert!(fs::read_to_string(to.join("report.html"))?.contains("interrupted"));
     Ok(())
