@@ -308,11 +308,11 @@ mod tests {
         assert_eq!(figure("latency_p50_s").ratio, Some(2.0));
         assert_eq!(figure("written").difference, Some(0.0));
         let [verdicts] = found.expectations.as_slice() else { panic!("{:?}", found.expectations) };
-        assert_eq!(verdicts.name, "delivery_min");
+        assert_eq!(verdicts.name, "delivery");
         let table = found.table();
         assert!(table.contains("warning: the seed differs"), "{table}");
         assert!(
-            table.contains("expectation delivery_min: A met (99 % of 500 delivered); B missed"),
+            table.contains("expectation delivery: A met (99 % of 500 delivered); B missed"),
             "{table}"
         );
     }

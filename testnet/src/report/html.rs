@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::words::{bytes, count, short, time};
 use super::{Latency, Report, Runner};
+use crate::scenario::READY;
 
 mod axis;
 mod figure;
@@ -148,10 +149,11 @@ fn command(report: &Report) -> Option<String> {
         Runner::Netns => "netns",
         Runner::Agents => return None,
     };
-    Some(format!(
-        "martlet-testnet {how} {}.toml --seed {} --report DIR",
-        report.scenario, report.seed
-    ))
+    // One that is not ready is a file of the user's.
+    let is_ready = READY.iter().any(|ready| ready.name == report.scenario);
+    let extension = if is_ready { "" } else { ".toml" };
+    let (scenario, seed) = (&report.scenario, report.seed);
+    Some(format!("martlet-testnet {how} {scenario}{extension} --seed {seed} --report DIR"))
 }
 
 fn expectations(report: &Report) -> Markup {
@@ -294,6 +296,7 @@ mod tests {
 
     use super::*;
     use crate::report::example;
+    use crate::scenario::READY;
 
     #[test]
     fn the_page_has_every_figure_named_and_asks_for_nothing() {

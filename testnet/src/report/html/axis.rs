@@ -6,6 +6,9 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 
 use crate::report::words::{byte_unit, short, time};
 
+/// From here on counts are told in thousands: longer numbers have no room beside a plot.
+const THOUSANDS_MIN: f64 = 20_000.0;
+
 /// An axis.
 #[derive(Debug, Clone)]
 pub(super) struct Axis {
@@ -42,8 +45,11 @@ impl Ranged for Scale {
 }
 
 impl Axis {
-    /// From 0 to `max`, counted in ones.
+    /// From 0 to `max`, counted in ones or thousands.
     pub(super) fn count(max: f64, label: &str) -> Self {
+        if max >= THOUSANDS_MIN {
+            return Self::linear(max, 1000.0, format!("{label} (thousands)"), short);
+        }
         Self::linear(max.max(1.0), 1.0, label.to_owned(), short)
     }
 

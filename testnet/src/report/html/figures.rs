@@ -272,7 +272,7 @@ pub(super) fn amplification(report: &Report) -> Result<Figure, DrawError> {
     let most = points.iter().map(|point| point.1).fold(1.0, f64::max);
     let plot = Plot {
         x: Axis::run(report.ran_s),
-        y: Axis::count(most, "bytes received per payload byte"),
+        y: Axis::count(most, "received per payload byte"),
         layers: vec![Layer::Line(Ink::Kind(4), points)],
         marks: marks(&report.events, false),
     };

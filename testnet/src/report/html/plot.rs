@@ -204,7 +204,8 @@ impl Plot {
             }
             let x = scaled(LEFT) + (self.x.part(mark.at) * inner).round() as i32;
             let wide = width(&mark.label) + scaled(8);
-            let turns = if to_left { x >= wide } else { x + wide > width_max };
+            // Left of the plot are the numbers of its axis.
+            let turns = if to_left { x - wide >= scaled(LEFT) } else { x + wide > width_max };
             let (left, right) = if turns { (x - wide, x) } else { (x, x + wide) };
             let free = (0..ROWS)
                 .map(|row| Place { row, left, right, x })

@@ -5,7 +5,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::figure::{Figure, Key};
 use super::ink::{Ink, KINDS, LOADS};
-use super::plot::{Area, DrawError, WIDTH, letters, scaled, svg};
+use super::plot::{Area, DrawError, WIDTH, letters, scaled, svg, width};
 use crate::report::words::{bytes, count};
 use crate::report::{NodeReport, Report};
 
@@ -25,12 +25,17 @@ pub(super) fn figure(report: &Report) -> Result<Figure, DrawError> {
     let nodes = &report.nodes;
     let clusters: Vec<_> = nodes.iter().map(|node| node.cluster).collect();
     let places = layout::places(&clusters, &report.links);
+    let is_named = nodes.len() <= NAMED_MAX;
+    // Half of the longest name stands beside its node.
+    let longest = nodes.iter().map(|node| width(&node.name)).max().unwrap_or(0);
+    let beside =
+        if is_named { scaled(MARGIN).max(longest / 2 + scaled(4)) } else { scaled(MARGIN) };
     let at = |node: usize| {
         let (x, y) = places[node];
-        let along = |part: f64, size: i32| {
-            scaled(MARGIN) + (part * f64::from(scaled(size - 2 * MARGIN))).round() as i32
+        let along = |part: f64, size: i32, margin: i32| {
+            margin + (part * f64::from(scaled(size) - 2 * margin)).round() as i32
         };
-        (along(x, WIDTH), along(y, HEIGHT))
+        (along(x, WIDTH, beside), along(y, HEIGHT, scaled(MARGIN)))
     };
     let is_split = nodes.iter().any(|node| node.partition.is_some());
     let most = report.traffic.received_bytes_max;
@@ -61,7 +66,7 @@ pub(super) fn figure(report: &Report) -> Result<Figure, DrawError> {
                 let style = letters(if node.on { Ink::Paper } else { Ink::Text }).pos(center);
                 area.draw(&Text::new((group + 1).to_string(), at(index), style))?;
             }
-            if nodes.len() <= NAMED_MAX {
+            if is_named {
                 let (x, y) = at(index);
                 let style = letters(Ink::Text).pos(Pos::new(HPos::Center, VPos::Top));
                 area.draw(&Text::new(node.name.clone(), (x, y + scaled(radius + 1)), style))?;

@@ -35,10 +35,10 @@ fn judge_whole_run(wanted: Expectation, report: &Report, seen: Seen) -> Outcome 
     match wanted {
         Expectation::DeliveryMin(min) => delivery(min, report),
         Expectation::LatencyP50Max(max) => {
-            latency("latency_p50_max", 50, max, report.messages.latency.p50_s, report)
+            latency("latency_p50", 50, max, report.messages.latency.p50_s, report)
         }
         Expectation::LatencyP99Max(max) => {
-            latency("latency_p99_max", 99, max, report.messages.latency.p99_s, report)
+            latency("latency_p99", 99, max, report.messages.latency.p99_s, report)
         }
         Expectation::BytesPerNodeMax(max) => bytes_per_node(max, report),
         Expectation::AmplificationMax(max) => amplification(max, report),
@@ -73,7 +73,7 @@ fn delivery(min: f64, report: &Report) -> Outcome {
     };
     let missed = format!("{} too few", count(needed.saturating_sub(delivered)));
     let wanted = format!("at least {} % delivered", (min * 1e4).round() / 1e2);
-    outcome("delivery_min", wanted, found, delivered >= needed, missed)
+    outcome("delivery", wanted, found, delivered >= needed, missed)
 }
 
 fn latency(name: &str, part: u32, max: Duration, found_s: f64, report: &Report) -> Outcome {
@@ -93,7 +93,7 @@ fn bytes_per_node(max: u64, report: &Report) -> Outcome {
     let most = report.nodes.iter().find(|node| node.received_bytes == found);
     let name = most.map_or("no node", |node| node.name.as_str());
     outcome(
-        "bytes_per_node_max",
+        "bytes_per_node",
         format!("no node receives more than {}", bytes(max as f64)),
         format!("{name} received {}", bytes(found as f64)),
         found <= max,
@@ -103,7 +103,7 @@ fn bytes_per_node(max: u64, report: &Report) -> Outcome {
 
 fn amplification(max: f64, report: &Report) -> Outcome {
     let wanted = format!("at most {max} bytes received for each byte of text delivered");
-    let name = "amplification_max";
+    let name = "amplification";
     match report.traffic.amplification {
         Some(found) => {
             let text = format!("{} bytes for each byte", short(found));
@@ -117,7 +117,7 @@ fn amplification(max: f64, report: &Report) -> Outcome {
 }
 
 fn convergence(max: Duration, report: &Report, healed: bool) -> Outcome {
-    let (name, max_s) = ("convergence_max", seconds(max));
+    let (name, max_s) = ("convergence", seconds(max));
     let what = if healed { "heal" } else { "start" };
     let wanted = format!(
         "all that was written before the last {what} delivered within {} of it",

@@ -41,7 +41,7 @@ fn a_failed_expectation_says_by_how_much() {
     let report = recorder.finish(s(1_000), false);
     assert!(!report.passed);
     let outcome = only(&report);
-    assert_eq!(outcome.name, "delivery_min");
+    assert_eq!(outcome.name, "delivery");
     assert_eq!(outcome.wanted, "at least 100 % delivered");
     assert_eq!(outcome.found, "97.4 % of 500 delivered");
     assert_eq!(outcome.missed_by, "13 too few");
