@@ -38,7 +38,7 @@ use martlet_protocol::limits::{MAILBOX_COMMIT_DELAY, SWEEP_BATCH_MAX, SWEEP_INTE
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{EnvelopeId, UnixMillis};
-use martlet_store::mailbox::{Mailbox, MailboxOptions};
+use martlet_store::mailbox::Mailbox;
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
 use martlet_store::{MailboxTxn, StoreError, Vault};
 use rand_chacha::ChaCha20Rng;
@@ -51,9 +51,6 @@ use refused::Refused;
 use stamping::Stamps;
 use turn::{Call, Job, Turn};
 use user::User;
-
-/// Memory redb may use for the mailbox's pages, bytes: a few thousand pages, what is in use.
-const MAILBOX_CACHE_BYTES: usize = 8 << 20;
 
 /// How to run the engine.
 #[derive(Debug, Clone)]
@@ -137,13 +134,14 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; a damaged file is left as it is.
     pub fn open(config: EngineConfig) -> Result<Self, EngineError> {
-        let options = MailboxOptions {
-            bytes_max: config.mailbox_bytes_max,
-            bytes_per_source_max: config.mailbox_peer_bytes_max,
-            cache_bytes: MAILBOX_CACHE_BYTES,
-        };
         config.metrics.engine.quota_bytes.set(config.mailbox_bytes_max);
-        let mailbox = Arc::new(config.storage.open_mailbox(&config.network, options)?);
+        let EngineConfig { mailbox_bytes_max, mailbox_peer_bytes_max, .. } = config;
+        let mailbox = config.storage.open_mailbox(
+            &config.network,
+            mailbox_bytes_max,
+            mailbox_peer_bytes_max,
+        )?;
+        let mailbox = Arc::new(mailbox);
         let key_file = config.storage.read_key_file()?;
         let has_passphrase = key_file.as_ref().is_some_and(KeyFile::has_passphrase);
         let recover = match &key_file {

@@ -13,8 +13,10 @@ use martlet_store::{StoreError, Vault};
 
 use super::mailbox_file;
 
-/// Memory redb may use for the vault's pages, bytes: a few thousand pages, what is in use.
-const VAULT_CACHE_BYTES: usize = 8 << 20;
+/// Memory redb may use for a database's pages, bytes: a few thousand pages, what is in use.
+const CACHE_BYTES: usize = 8 << 20;
+/// The same where the file is in memory itself.
+const MEMORY_CACHE_BYTES: usize = 64 << 10;
 
 /// Where an engine's databases are. A clone is the same place.
 #[derive(Debug, Clone)]
@@ -45,8 +47,11 @@ impl Storage {
     pub(super) fn open_mailbox(
         &self,
         network: &NetworkDescriptor,
-        options: MailboxOptions,
+        bytes_max: u64,
+        bytes_per_source_max: u64,
     ) -> Result<Mailbox, StoreError> {
+        let options =
+            MailboxOptions { bytes_max, bytes_per_source_max, cache_bytes: self.cache_bytes() };
         match self {
             Self::Directory(directory) => mailbox_file::open(directory, network, options),
             Self::Memory(disk) => Mailbox::with_backend(disk.mailbox.clone(), options),
@@ -57,9 +62,16 @@ impl Storage {
     pub(super) fn open_vault(&self, key: &MasterKey) -> Result<Vault, StoreError> {
         match self {
             Self::Directory(directory) => {
-                Vault::open(&directory.join("vault.redb"), key, VAULT_CACHE_BYTES)
+                Vault::open(&directory.join("vault.redb"), key, self.cache_bytes())
             }
-            Self::Memory(disk) => Vault::with_backend(disk.vault.clone(), key, VAULT_CACHE_BYTES),
+            Self::Memory(disk) => Vault::with_backend(disk.vault.clone(), key, self.cache_bytes()),
+        }
+    }
+
+    fn cache_bytes(&self) -> usize {
+        match self {
+            Self::Directory(_) => CACHE_BYTES,
+            Self::Memory(_) => MEMORY_CACHE_BYTES,
         }
     }
 
