@@ -7,14 +7,24 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::StorageBackend;
 
+/// What is allocated at once, bytes: a page of redb's. What was never written takes nothing.
+const PAGE_BYTES: usize = 4096;
+
 /// A database's file. A clone is the same file; it is there as long as one of them is.
 #[derive(Clone, Default)]
 pub struct MemoryFile(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    bytes: RwLock<Vec<u8>>,
+    bytes: RwLock<Bytes>,
     is_full: AtomicBool,
+}
+
+#[derive(Default)]
+struct Bytes {
+    len: usize,
+    /// Those never written are zero.
+    pages: Vec<Option<Box<[u8; PAGE_BYTES]>>>,
 }
 
 impl MemoryFile {
@@ -25,14 +35,14 @@ impl MemoryFile {
 
     /// Makes it empty, as a file that was removed and made again.
     pub fn erase(&self) {
-        *self.0.bytes.write().unwrap_or_else(PoisonError::into_inner) = Vec::new();
+        *self.0.bytes.write().unwrap_or_else(PoisonError::into_inner) = Bytes::default();
     }
 
-    fn read_bytes<T>(&self, read: impl FnOnce(&[u8]) -> T) -> T {
+    fn read_bytes<T>(&self, read: impl FnOnce(&Bytes) -> T) -> T {
         read(&self.0.bytes.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write_bytes<T>(&self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<T>) -> io::Result<T> {
+    fn write_bytes<T>(&self, write: impl FnOnce(&mut Bytes) -> io::Result<T>) -> io::Result<T> {
         if self.0.is_full.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -40,23 +50,53 @@ impl MemoryFile {
     }
 }
 
-/// Where `len` bytes at `offset` are, of a file of `total`.
-fn range(offset: u64, len: usize, total: usize) -> io::Result<std::ops::Range<usize>> {
-    let start = usize::try_from(offset).ok();
-    start
-        .and_then(|start| Some(start..start.checked_add(len)?))
-        .filter(|range| range.end <= total)
-        .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+impl Bytes {
+    fn set_len(&mut self, len: usize) {
+        self.len = len;
+        self.pages.resize_with(len.div_ceil(PAGE_BYTES), || None);
+        // What is cut off is zero when the file grows again.
+        if let Some(Some(last)) = self.pages.last_mut() {
+            let used = len - (len - 1) / PAGE_BYTES * PAGE_BYTES;
+            last[used..].fill(0);
+        }
+    }
+
+    /// The pieces of pages that `len` bytes at `offset` are: page, place in it, length.
+    fn pieces(
+        &self,
+        offset: u64,
+        len: usize,
+    ) -> io::Result<impl Iterator<Item = (usize, usize, usize)> + use<>> {
+        let start = usize::try_from(offset).ok();
+        let end = start.and_then(|start| start.checked_add(len)).filter(|end| *end <= self.len);
+        let (Some(mut at), Some(end)) = (start, end) else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        Ok(std::iter::from_fn(move || {
+            let (page, place) = (at / PAGE_BYTES, at % PAGE_BYTES);
+            let piece = (PAGE_BYTES - place).min(end - at);
+            at += piece;
+            (piece > 0).then_some((page, place, piece))
+        }))
+    }
 }
 
 impl StorageBackend for MemoryFile {
     fn len(&self) -> Result<u64, io::Error> {
-        Ok(self.read_bytes(|bytes| bytes.len() as u64))
+        Ok(self.read_bytes(|bytes| bytes.len as u64))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
         self.read_bytes(|bytes| {
-            out.copy_from_slice(&bytes[range(offset, out.len(), bytes.len())?]);
+            let mut out = out;
+            for (page, place, piece) in bytes.pieces(offset, out.len())? {
+                let (here, rest) = out.split_at_mut(piece);
+                match &bytes.pages[page] {
+                    Some(page) => here.copy_from_slice(&page[place..place + piece]),
+                    None => here.fill(0),
+                }
+                out = rest;
+            }
             Ok(())
         })
     }
@@ -64,7 +104,7 @@ impl StorageBackend for MemoryFile {
     fn set_len(&self, len: u64) -> Result<(), io::Error> {
         let len = usize::try_from(len).map_err(io::Error::other)?;
         self.write_bytes(|bytes| {
-            bytes.resize(len, 0);
+            bytes.set_len(len);
             Ok(())
         })
     }
@@ -73,10 +113,14 @@ impl StorageBackend for MemoryFile {
         Ok(())
     }
 
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+    fn write(&self, offset: u64, mut data: &[u8]) -> Result<(), io::Error> {
         self.write_bytes(|bytes| {
-            let range = range(offset, data.len(), bytes.len())?;
-            bytes[range].copy_from_slice(data);
+            for (page, place, piece) in bytes.pieces(offset, data.len())? {
+                let (here, rest) = data.split_at(piece);
+                let page = bytes.pages[page].get_or_insert_with(|| Box::new([0; PAGE_BYTES]));
+                page[place..place + piece].copy_from_slice(here);
+                data = rest;
+            }
             Ok(())
         })
     }
@@ -84,7 +128,7 @@ impl StorageBackend for MemoryFile {
 
 impl fmt::Debug for MemoryFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let len = self.read_bytes(<[u8]>::len);
+        let len = self.read_bytes(|bytes| bytes.len);
         f.debug_struct("MemoryFile").field("len", &len).finish_non_exhaustive()
     }
 }
@@ -105,6 +149,18 @@ mod tests {
         file.read(3, &mut out).unwrap();
         assert_eq!(&out, b"\0abc");
         assert!(file.read(8, &mut out).is_err() && file.write(8, b"abc").is_err());
+        let long: Vec<u8> = (0..10_000u32).map(|at| (at % 251) as u8).collect();
+        file.set_len(20_000).unwrap();
+        file.write(3000, &long).unwrap();
+        let mut read = vec![1; 20_000 - 2000];
+        again.read(2000, &mut read).unwrap();
+        assert!(read[..1000].iter().chain(&read[11_000..]).all(|byte| *byte == 0));
+        assert_eq!(read[1000..11_000], long);
+        file.set_len(5000).unwrap();
+        file.set_len(20_000).unwrap();
+        again.read(2000, &mut read).unwrap();
+        assert!(read[3000..].iter().all(|byte| *byte == 0), "what was cut off is gone");
+        file.set_len(10).unwrap();
         file.set_full(true);
         assert_eq!(again.write(0, b"a").unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(again.set_len(11).unwrap_err().kind(), io::ErrorKind::StorageFull);

@@ -123,7 +123,7 @@ struct Loop {
 
 impl Loop {
     async fn run(mut self) {
-        let mut orders = Vec::with_capacity(ENGINE_BATCH_MAX);
+        let mut orders = Vec::new();
         loop {
             if self.engine.is_behind() || !self.outlet.stamps.is_empty() {
                 // Work is left: take what waits, but wait for nothing.

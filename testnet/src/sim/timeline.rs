@@ -20,6 +20,9 @@ use crate::report::{Report, Runner};
 
 /// Looks at all nodes, at most, in a run.
 const SAMPLES_MAX: u32 = 600;
+/// From one node's first start to the next's, before the run begins: that a thousand nodes do not publish their keys in
+/// the same instant, of which each would hold a copy for each neighbour.
+const START_INTERVAL: Duration = Duration::from_millis(20);
 /// Shortest time between two of them.
 const SAMPLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
@@ -28,7 +31,10 @@ pub(super) async fn run(plan: &Plan, watch: &Watch) -> Result<Report, SimError> 
     let mut world = World::new(plan);
     let first: Vec<NodeIndex> =
         (0..plan.nodes.len()).filter(|node| plan.nodes[*node].starts).collect();
-    world.start(&first).await?;
+    for node in first {
+        world.start(&[node]).await?;
+        tokio::time::sleep(START_INTERVAL).await;
+    }
     let sample_every = (plan.duration / SAMPLES_MAX).max(SAMPLE_INTERVAL_MIN);
     let (mut event, mut contact, mut message) = (0, 0, 0);
     let mut sample_at = Duration::ZERO;
@@ -107,6 +113,8 @@ impl<'a> World<'a> {
             .enumerate()
             .map(|(index, node)| Node::new(index, node, &mut rng))
             .collect();
+        let started = plan.nodes.iter().filter(|node| node.starts).count();
+        let started = u32::try_from(started).unwrap_or(u32::MAX);
         let shapes = plan.links.iter().map(|link| ((link.a, link.b), link.shape));
         let shapes: HashMap<_, _> = shapes.chain(flood::links(plan)).collect();
         let network = NetworkDescriptor {
@@ -121,7 +129,7 @@ impl<'a> World<'a> {
                 network,
                 peers: nodes.iter().map(Node::peer_id).collect(),
                 sightings: Arc::default(),
-                start: Instant::now(),
+                start: Instant::now() + START_INTERVAL * started,
             },
             ids: vec![None; count],
             wanted: Vec::new(),
