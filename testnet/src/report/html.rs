@@ -296,7 +296,6 @@ mod tests {
 
     use super::*;
     use crate::report::example;
-    use crate::scenario::READY;
 
     #[test]
     fn the_page_has_every_figure_named_and_asks_for_nothing() {
