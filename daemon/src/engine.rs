@@ -205,8 +205,8 @@ impl Engine {
         self.user.as_ref().is_some_and(User::is_behind)
     }
 
-    /// Handles `inputs` in one commit of the vault, and releases the effects to `outlet`. The mailbox
-    /// is committed if someone waits for it, or if its changes are old enough.
+    /// Handles `inputs` in one commit of the vault, and releases the effects to `outlet`. The
+    /// mailbox is committed if someone waits for it, or if its changes are old enough.
     pub fn run_batch(
         &mut self,
         inputs: impl IntoIterator<Item = Input>,

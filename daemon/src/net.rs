@@ -223,8 +223,8 @@ pub enum NetEvent {
         /// Gets their ids; dropped where there is no user.
         reply: oneshot::Sender<Vec<EnvelopeId>>,
     },
-    /// Asks which of these envelopes, which `from` holds and the mailbox here doesn't know, are worth
-    /// fetching: not those that were refused lately for want of room.
+    /// Asks which of these envelopes, which `from` holds and the mailbox here doesn't know, are
+    /// worth fetching: not those that were refused lately for want of room.
     Sift {
         /// Who holds them.
         from: PeerId,
@@ -368,7 +368,8 @@ impl NetHandle {
         self.ask(|reply| Command::Ban { peer, lasts, reason, reply }).await.flatten()
     }
 
-    /// Lifts a ban, and what else a peer's score led to. Returns whether there was anything to lift.
+    /// Lifts a ban, and what else a peer's score led to. Returns whether there was anything to
+    /// lift.
     pub async fn unban(&self, peer: PeerId) -> bool {
         self.ask(|reply| Command::Unban(peer, reply)).await.unwrap_or_default()
     }

@@ -339,8 +339,8 @@ fn a_message_is_queued_then_sent_then_delivered() -> Result {
 
 /// Who brought an envelope that was known already was told so only with the next commit, which on a
 /// quiet node was never: nothing had changed. And a clock set back put the commit off for as long.
-/// A message was told to be sent as soon as another node had it, though nobody had its session's key
-/// yet: had the sender then died, what was "sent" could never have been read.
+/// A message was told to be sent as soon as another node had it, though nobody had its session's
+/// key yet: had the sender then died, what was "sent" could never have been read.
 #[test]
 fn a_message_is_sent_only_once_its_sessions_key_is_held_elsewhere_too() -> Result {
     let mut world = World::pair(11, 3)?;
@@ -407,8 +407,9 @@ fn a_mailbox_that_strangers_filled_still_takes_the_users_own_mail() -> Result {
     Ok(())
 }
 
-/// Sync fetched the same envelopes each time there was no room for, and came to no others. Now they are
-/// remembered; but a message that came before its session's key must then still be fetched again.
+/// Sync fetched the same envelopes each time there was no room for, and came to no others. Now they
+/// are remembered; but a message that came before its session's key must then still be fetched
+/// again.
 #[test]
 fn what_was_refused_is_not_fetched_again_unless_it_is_the_users_after_all() -> Result {
     let mut world = World::pair(9, 2)?;
@@ -678,8 +679,8 @@ fn more_bits_make_stamps_anew() -> Result {
     Ok(())
 }
 
-/// Who joined another network offered its neighbours there what was addressed in the one before, and
-/// was cut off by them as hostile.
+/// Who joined another network offered its neighbours there what was addressed in the one before,
+/// and was cut off by them as hostile.
 #[test]
 fn another_network_begins_with_an_empty_mailbox_and_what_was_not_delivered_is_sent_there() -> Result
 {

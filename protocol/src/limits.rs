@@ -9,8 +9,9 @@ use std::time::Duration;
 pub const ENVELOPE_LIFETIME_MAX: Duration = Duration::from_secs(6 * 24 * 3600);
 /// How far a peer's clock may run ahead before its envelopes are refused.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2 * 3600);
-/// How far the end of an envelope may be from now before whoever brings it is held to be hostile: no
-/// clock that is merely wrong explains it, and a node with such a clock can exchange nothing anyway.
+/// How far the end of an envelope may be from now before whoever brings it is held to be hostile:
+/// no clock that is merely wrong explains it, and a node with such a clock can exchange nothing
+/// anyway.
 pub const CLOCK_HOPELESS: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Largest encoded envelope, bytes: an RPC with one stays under gossipsub's 64 KiB.
 pub const ENVELOPE_BYTES_MAX: usize = 60 * 1024;
@@ -90,29 +91,29 @@ pub const MAILBOX_ENTRY_BYTES: u64 = 256;
 /// node whose only neighbour relays for the whole network still gets most of it, and no single peer
 /// can leave the others without room.
 pub const MAILBOX_PEER_SHARE_DEFAULT: u64 = 2;
-/// To-device envelopes tried with the detection key in one second when there is no room for them: an
-/// X25519 each, together a hundredth of a core.
+/// To-device envelopes tried with the detection key in one second when there is no room for them:
+/// an X25519 each, together a hundredth of a core.
 pub const OWN_CHECKS_PER_SECOND_MAX: u32 = 200;
-/// Envelopes refused for want of room that are remembered, so that sync does not fetch them again; up to
-/// twice as many, the newest always. More than two mailboxes of the default size can differ by when one
-/// peer's share is filled with short texts; 18 MB for each such number.
+/// Envelopes refused for want of room that are remembered, so that sync does not fetch them again;
+/// up to twice as many, the newest always. More than two mailboxes of the default size can differ
+/// by when one peer's share is filled with short texts; 18 MB for each such number.
 pub const REFUSED_MAX: usize = 7 << 17;
 /// How long they are remembered at least, and at most twice as long: there may be room by then.
 pub const REFUSED_KEPT: Duration = Duration::from_secs(30 * 60);
-/// Size up to which the mailbox's file is checked whole at every start, bytes: it takes a tenth of a
-/// second. A larger one is, if it was not closed properly.
+/// Size up to which the mailbox's file is checked whole at every start, bytes: it takes a tenth of
+/// a second. A larger one is, if it was not closed properly.
 pub const MAILBOX_CHECKED_BYTES_MAX: u64 = 64 << 20;
 /// What the user's own mail, in and out, may take above the mailbox's quota, bytes: ten thousand
 /// texts, so that a mailbox that strangers filled still takes it.
 pub const MAILBOX_RESERVE_BYTES: u64 = 16 << 20;
-/// Acks waiting in memory for the envelope they belong to: envelopes. Past it the peer with the most
-/// loses its oldest.
+/// Acks waiting in memory for the envelope they belong to: envelopes. Past it the peer with the
+/// most loses its oldest.
 pub const ORPHAN_ACKS_MAX: usize = 4096;
 /// How long changes of the mailbox are gathered into one commit, unless someone waits for it: what
 /// is acknowledged within that time never costs a page.
 pub const MAILBOX_COMMIT_DELAY: Duration = Duration::from_millis(100);
-/// How long after a start the acks that a crash may have lost are revealed again with their envelope:
-/// long enough for a sync with every neighbour.
+/// How long after a start the acks that a crash may have lost are revealed again with their
+/// envelope: long enough for a sync with every neighbour.
 pub const ACK_REPLAY_MAX: Duration = Duration::from_secs(10 * 60);
 /// How often expired envelopes are swept: the hour is the unit of expiry.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -136,9 +137,9 @@ pub const SYNC_REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const SYNC_RESPONSE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Envelope bytes in one fetch response or push request: below the frame by the ids' room.
 pub const SYNC_BATCH_BYTES_MAX: usize = 1024 * 1024;
-/// Batches that one sync fetches although there is no room for them, since the user's own mail may be among
-/// them; the rest is for the next sync, [`SYNC_OVER_SHARE_DELAY`] later. 25,000 texts, and at most twice the
-/// bytes that a peer may bring by gossip in that time.
+/// Batches that one sync fetches although there is no room for them, since the user's own mail may
+/// be among them; the rest is for the next sync, [`SYNC_OVER_SHARE_DELAY`] later. 25,000 texts, and
+/// at most twice the bytes that a peer may bring by gossip in that time.
 pub const SYNC_LOOKED_THROUGH_BATCHES_MAX: usize = 16;
 /// Ids in one fetch or offer.
 pub const SYNC_IDS_MAX: usize = 2048;
@@ -156,13 +157,13 @@ pub const DIGEST_HOURS_MAX: usize = 6 * 24 + 2 + 2;
 /// Largest set of shards, bytes: a bit for each of 2^12.
 pub const SHARD_SET_BYTES_MAX: usize = 512;
 /// Shards derived from its peer id that a `full` node keeps by default: on a network of 2^12 shards
-/// and as many nodes, all but one shard in three thousand then have a keeper without a user of their
-/// own, and a node keeps a five-hundredth of what is sent.
+/// and as many nodes, all but one shard in three thousand then have a keeper without a user of
+/// their own, and a node keeps a five-hundredth of what is sent.
 pub const SHARDS_KEPT_DEFAULT: u16 = 8;
 /// Tags in one look-up: the days around today of 32 contacts.
 pub const LOOKUP_TAGS_MAX: usize = 256;
-/// Envelopes answered for one tag of a look-up, the oldest: a bundle for each of 8 devices, with room
-/// for what others published under the tag.
+/// Envelopes answered for one tag of a look-up, the oldest: a bundle for each of 8 devices, with
+/// room for what others published under the tag.
 pub const LOOKUP_PER_TAG_MAX: usize = 32;
 /// Keepers asked for one look-up: the first may be new and know nothing yet.
 pub const LOOKUP_KEEPERS_MAX: usize = 2;
@@ -194,8 +195,8 @@ pub const SYNC_SESSION_IDS_MAX: usize = 1_000_000;
 pub const SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX: u32 = 60;
 /// Sync sessions whose ids are read at a time: each may take 40 MB.
 pub const SYNC_SESSIONS_STARTING_MAX: usize = 2;
-/// Sync requests of one peer in a minute before it is told to come later: a report of what is stored
-/// every 20 ms, and as many batches.
+/// Sync requests of one peer in a minute before it is told to come later: a report of what is
+/// stored every 20 ms, and as many batches.
 pub const SYNC_REQUESTS_PER_PEER_PER_MINUTE_MAX: u32 = 6000;
 /// Sync sessions whose ids are kept in memory for all peers together.
 pub const SYNC_SESSIONS_MAX: usize = 8;
@@ -209,11 +210,11 @@ pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SYNC_OUTGOING_MAX: usize = 4;
 /// How long the peer with the larger id waits, once connected, for the other to start the sync.
 pub const SYNC_FALLBACK_DELAY: Duration = Duration::from_secs(2);
-/// Envelopes that a sync brought in one batch and that are gossiped on: those on their way, or of a short
-/// gap. Of more, other peers are told by syncs, which cost nothing where they have them.
+/// Envelopes that a sync brought in one batch and that are gossiped on: those on their way, or of a
+/// short gap. Of more, other peers are told by syncs, which cost nothing where they have them.
 pub const SYNC_NEWS_MAX: usize = 64;
-/// How long after envelopes of an honest peer went over a share it is synced with: not at once, for a
-/// flood is passing; soon, for its messages may be among it.
+/// How long after envelopes of an honest peer went over a share it is synced with: not at once, for
+/// a flood is passing; soon, for its messages may be among it.
 pub const SYNC_OVER_SHARE_DELAY: Duration = Duration::from_secs(2);
 /// When the sync on connecting is repeated: what was on its way to disk during it is then seen.
 pub const SYNC_SETTLE_DELAY: Duration = Duration::from_secs(3);
@@ -287,8 +288,8 @@ pub const CONNECTIONS_INBOUND_MAX: u32 = 32;
 /// Handshakes from one IP address at a time: half of all, so that one that stalls its
 /// own leaves room for others.
 pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 16;
-/// Streams of one connection, both ways: gossip, ping and identify need six, sync and Kademlia their
-/// own bounds. Each may hold 256 KiB in memory that nobody reads.
+/// Streams of one connection, both ways: gossip, ping and identify need six, sync and Kademlia
+/// their own bounds. Each may hold 256 KiB in memory that nobody reads.
 pub const STREAMS_PER_CONNECTION_MAX: usize = 64;
 /// How long a second connection with a peer is suffered before the older one is taken for dead.
 pub const DUPLICATE_CONNECTION_GRACE: Duration = Duration::from_millis(500);
@@ -303,9 +304,10 @@ pub const DIAL_ATTEMPTS_MAX: u32 = 10;
 /// Longest wait before a configured peer is dialled again: there are few of them and the user
 /// expects them back soon.
 pub const STATIC_DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// Connections aimed at, unless configured: enough that gossip's meshes (up to 12 peers) have a choice,
-/// and each costs about 100 KiB. Below half of it peers are looked for until it is reached; above it,
-/// connections that carry nothing are closed; at twice it, peers that connect are refused.
+/// Connections aimed at, unless configured: enough that gossip's meshes (up to 12 peers) have a
+/// choice, and each costs about 100 KiB. Below half of it peers are looked for until it is reached;
+/// above it, connections that carry nothing are closed; at twice it, peers that connect are
+/// refused.
 pub const CONNECTIONS_TARGET: usize = 24;
 /// Most connections that may be aimed at: each is a file descriptor of 1,024.
 pub const CONNECTIONS_TARGET_MAX: usize = 256;
@@ -389,15 +391,15 @@ pub const DIAL_BACKOFF_MIN: Duration = Duration::from_millis(250);
 /// Longest wait before a failed dial is tried again.
 pub const DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30 * 60);
 /// Default share of a peer: envelopes it may bring by gossip in a minute before they are ignored.
-/// 1,000 a second is under a third of what a node of two slow cores can take, and a hundred times what people
-/// write.
+/// 1,000 a second is under a third of what a node of two slow cores can take, and a hundred times
+/// what people write.
 pub const PEER_ENVELOPES_PER_MINUTE_DEFAULT: u32 = 60_000;
 /// Smallest share of a peer: ten for each peer are then reserved in a minute.
 pub const PEER_ENVELOPES_PER_MINUTE_MIN: u32 = 480;
 /// Largest share of a peer: its bytes still fit 32 bits.
 pub const PEER_ENVELOPES_PER_MINUTE_MAX: u32 = 250_000;
-/// Bytes of an envelope, for the shares of peers: four times what texts have, so that only who sends
-/// large ones all the time is bounded by bytes.
+/// Bytes of an envelope, for the shares of peers: four times what texts have, so that only who
+/// sends large ones all the time is bounded by bytes.
 pub const ENVELOPE_BYTES_MEAN: u32 = 4096;
 /// Inputs waiting for the engine's thread before those who bring them have to wait.
 pub const ENGINE_QUEUE_MAX: usize = 8192;

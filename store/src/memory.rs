@@ -28,7 +28,8 @@ struct Bytes {
 }
 
 impl MemoryFile {
-    /// From now on it can't grow, and what is written is refused, as on a full disk; or it can again.
+    /// From now on it can't grow, and what is written is refused, as on a full disk; or it can
+    /// again.
     pub fn set_full(&self, is_full: bool) {
         self.0.is_full.store(is_full, Ordering::Relaxed);
     }

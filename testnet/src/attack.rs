@@ -2,8 +2,8 @@
 //! write to each other.
 //!
 //! Each attack has a network of its own on loopback: Alice and Bob, connected only by way of a
-//! mailbox node, which the attacker connects to as anybody can. First they talk in quiet, then under
-//! attack. What must hold is in `attack/report.rs`.
+//! mailbox node, which the attacker connects to as anybody can. First they talk in quiet, then
+//! under attack. What must hold is in `attack/report.rs`.
 
 mod arena;
 mod deeds;
@@ -23,8 +23,8 @@ use arena::Arena;
 use report::{Figures, Report};
 use siege::Siege;
 
-/// Seconds of each attack, unless told otherwise: with the default share, a flood of 20,000 messages a
-/// second passes what an honest peer may bring after 12.
+/// Seconds of each attack, unless told otherwise: with the default share, a flood of 20,000
+/// messages a second passes what an honest peer may bring after 12.
 pub const SECONDS_DEFAULT: u64 = 20;
 /// Seconds of each attack with `--quick`.
 const SECONDS_QUICK: u64 = 5;

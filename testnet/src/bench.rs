@@ -11,6 +11,7 @@ mod idle;
 mod idle_lan;
 mod latency;
 mod mailbox;
+mod network;
 mod ready;
 mod report;
 mod sync;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cluster::{Cluster, ClusterError, to_json};
+use network::NetworkCounts;
 use report::{Report, SyncFigures};
 use sync::Missing;
 
@@ -84,6 +86,8 @@ pub enum Part {
     Sync,
     /// Three daemons on a LAN without a way out, idle for ten minutes; runs only if named
     IdleLan,
+    /// Simulated networks of 100 to 1,000 nodes, with traffic and without; runs only if named
+    Network,
 }
 
 /// How much of everything.
@@ -100,6 +104,7 @@ struct Counts {
     sync_large: usize,
     sync_missing: usize,
     idle_lan: Duration,
+    network: NetworkCounts,
 }
 
 const FULL: Counts = Counts {
@@ -113,6 +118,12 @@ const FULL: Counts = Counts {
     sync_large: 1_000_000,
     sync_missing: 1000,
     idle_lan: Duration::from_secs(600),
+    network: NetworkCounts {
+        nodes: 100,
+        rates: &[10, 50, 100, 200],
+        seconds: 60,
+        idle: &[100, 300, 1000],
+    },
 };
 
 const QUICK: Counts = Counts {
@@ -126,6 +137,7 @@ const QUICK: Counts = Counts {
     sync_large: 10_000,
     sync_missing: 100,
     idle_lan: Duration::from_secs(20),
+    network: NetworkCounts { nodes: 10, rates: &[10], seconds: 20, idle: &[10] },
 };
 
 /// Runs the benchmarks and prints the figures.
@@ -200,6 +212,10 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
                 let figures = idle_lan::run(&cluster, counts.idle_lan).await;
                 report.idle_lan = Some(figures.map_err(failed)?);
             }
+            Part::Network => {
+                let figures = network::run(&cluster, &counts.network).await;
+                report.network = Some(figures.map_err(failed)?);
+            }
         }
     }
     if options.json {
@@ -222,10 +238,11 @@ impl Part {
             | Self::CatchUp
             | Self::UnnoticedDeath
             | Self::Sync
-            | Self::IdleLan => false,
+            | Self::IdleLan
+            | Self::Network => false,
         };
-        // Ten minutes of nothing are only watched where someone asks for it.
-        let by_default = chosen.is_empty() && self != Self::IdleLan;
+        // What takes ten minutes is only run where someone asks for it.
+        let by_default = chosen.is_empty() && !matches!(self, Self::IdleLan | Self::Network);
         by_default || chosen.contains(&self) || is_sync && chosen.contains(&Self::Sync)
     }
 }

@@ -42,6 +42,7 @@ Examples:
   martlet-testnet scenario check FILE       whether a file of yours is one
   martlet-testnet export compose NAME --out DIR
                                             a scenario for containers, a cluster, or a simulator
+  martlet-testnet bench network             what networks of up to 1,000 simulated nodes cost
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
   martlet-testnet sim split-and-heal        a ready scenario, simulated: minutes in seconds
   martlet-testnet local FILE --report DIR   a scenario, with processes on loopback
@@ -70,7 +71,8 @@ struct Cli {
 enum Command {
     /// Three daemons: two users who talk, and a mailbox that keeps what waits for one who is away
     Demo(DemoArgs),
-    /// Measure latency, throughput, idle cost, start, catching up, loss at an unnoticed death, and sync
+    /// Measure latency, throughput, idle cost, start, catching up, loss at an unnoticed death, and
+    /// sync
     Bench(BenchArgs),
     /// A hostile peer against three real daemons, two of which have users who go on talking
     Attack(AttackArgs),
@@ -105,7 +107,8 @@ enum Command {
     /// Scenarios: list the ready ones, show one, check files without running them
     #[command(subcommand)]
     Scenario(scenario::ScenarioCommand),
-    /// Two reports beside each other: what differs, by how much, and which expectations came out otherwise
+    /// Two reports beside each other: what differs, by how much, and which expectations came out
+    /// otherwise
     Compare(compare::CompareArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]

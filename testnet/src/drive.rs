@@ -1,7 +1,7 @@
 //! Runs a scenario on nodes that run elsewhere, each kept by an agent ([`crate::agent`]).
 //!
-//! Each agent is reached through a Unix socket made here ([`Tunnel`]), so that whatever speaks with a daemon on this
-//! machine speaks with one elsewhere in the same words.
+//! Each agent is reached through a Unix socket made here ([`Tunnel`]), so that whatever speaks with
+//! a daemon on this machine speaks with one elsewhere in the same words.
 
 mod hosts;
 mod list;
@@ -26,8 +26,8 @@ use tunnel::Tunnel;
 
 /// Agents that are asked at the same time.
 const ASKED_MAX: usize = 64;
-/// How long linked nodes may take to connect, once both are on: their names must be known, and a node whose peer
-/// wasn't there yet waits before it tries again.
+/// How long linked nodes may take to connect, once both are on: their names must be known, and a
+/// node whose peer wasn't there yet waits before it tries again.
 const CONNECT_MAX: Duration = Duration::from_secs(90);
 /// How long a daemon that runs may leave its agent without an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);

@@ -1,9 +1,9 @@
-//! The same scenario, for machines that this program doesn't run on: files for Kubernetes, for compose, and for the
-//! Shadow simulator.
+//! The same scenario, for machines that this program doesn't run on: files for Kubernetes, for
+//! compose, and for the Shadow simulator.
 //!
-//! Each node gets an agent ([`crate::agent`]), which keeps its daemon, and one more place runs `drive`
-//! ([`crate::drive`]), which tells the agents what the scenario says and writes the report. The same plan gives the
-//! same files, byte for byte.
+//! Each node gets an agent ([`crate::agent`]), which keeps its daemon, and one more place runs
+//! `drive` ([`crate::drive`]), which tells the agents what the scenario says and writes the report.
+//! The same plan gives the same files, byte for byte.
 
 mod compose;
 mod files;
@@ -24,7 +24,8 @@ pub use left_out::{left_out_by_agents, left_out_of_links};
 
 /// The port that daemons listen on in exported networks.
 const DAEMON_PORT: u16 = 4177;
-/// How long a run may take beyond the scenario's own time: to start the nodes, make the users, and stop.
+/// How long a run may take beyond the scenario's own time: to start the nodes, make the users, and
+/// stop.
 const MARGIN_S: u64 = 300;
 
 /// What runs the network.

@@ -1,8 +1,10 @@
-//! A network to try things on by hand: `up` leaves it in the background, `ps`, `logs` and `exec` use it, `down` ends it.
+//! A network to try things on by hand: `up` leaves it in the background, `ps`, `logs` and `exec`
+//! use it, `down` ends it.
 //!
-//! A supervisor process has the network's daemons for children and its namespaces and directory for its own: whatever
-//! ends it, the daemons end with it. What it is about is in a file that all of these commands read
-//! ([`state`]); where the supervisor of a file is gone, they remove what it left.
+//! A supervisor process has the network's daemons for children and its namespaces and directory for
+//! its own: whatever ends it, the daemons end with it. What it is about is in a file that all of
+//! these commands read ([`state`]); where the supervisor of a file is gone, they remove what it
+//! left.
 
 mod error;
 mod exec;

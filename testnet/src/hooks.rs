@@ -1,8 +1,9 @@
-//! Stands in for two functions of libc in this executable, so that a simulation has clocks and randomness of its own.
+//! Stands in for two functions of libc in this executable, so that a simulation has clocks and
+//! randomness of its own.
 //!
-//! A function that the executable defines is taken before libc's, by all of it and by the libraries it loads. On
-//! threads without a simulation these pass on to libc's own functions, found once by `dlsym(RTLD_NEXT, …)`, which read
-//! the clocks without a system call.
+//! A function that the executable defines is taken before libc's, by all of it and by the libraries
+//! it loads. On threads without a simulation these pass on to libc's own functions, found once by
+//! `dlsym(RTLD_NEXT, …)`, which read the clocks without a system call.
 
 #![expect(
     unsafe_code,

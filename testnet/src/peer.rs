@@ -20,7 +20,8 @@ use libp2p::{
 use martlet_protocol::network::NetworkDescriptor;
 use tokio::sync::{mpsc, oneshot};
 
-/// Largest message it says or hears: far over what daemons allow, so that they can be sent too much.
+/// Largest message it says or hears: far over what daemons allow, so that they can be sent too
+/// much.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Requests to the task that wait at most.
 const QUEUE_MAX: usize = 64;

@@ -1,8 +1,9 @@
 //! What a scenario comes to: every node, link, message and event, with its time.
 //!
-//! A scenario file says "ten users, each writes six messages an hour"; its plan lists the messages. All chance is in
-//! the making of the plan, which is given a seed, so that the three runners do the same: `sim` under a virtual clock,
-//! `local` with processes on loopback, `netns` with processes in network namespaces.
+//! A scenario file says "ten users, each writes six messages an hour"; its plan lists the messages.
+//! All chance is in the making of the plan, which is given a seed, so that the three runners do the
+//! same: `sim` under a virtual clock, `local` with processes on loopback, `netns` with processes in
+//! network namespaces.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use martlet_protocol::control::Role;
 /// A node, by its place in [`Plan::nodes`].
 pub type NodeIndex = usize;
 
-/// A network and all that happens to it. Times are from the start of the run, when all nodes that are there from the
-/// start have been started.
+/// A network and all that happens to it. Times are from the start of the run, when all nodes that
+/// are there from the start have been started.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The scenario's name: letters, digits and dashes.
@@ -59,8 +60,9 @@ pub struct Settings {
     pub mailbox_bytes_max: Option<u64>,
     /// Envelopes a peer may bring in a minute.
     pub peer_envelopes_per_minute: Option<u32>,
-    /// How much rarer than usual nodes do what they do unasked: gossip's heartbeat, pings, rounds of sync. 1 is as
-    /// usual. Simulations of days use more, since it is what they spend their time on; the other runners have only 1.
+    /// How much rarer than usual nodes do what they do unasked: gossip's heartbeat, pings, rounds
+    /// of sync. 1 is as usual. Simulations of days use more, since it is what they spend their time
+    /// on; the other runners have only 1.
     pub quiet_factor: u32,
 }
 
@@ -112,7 +114,8 @@ pub struct LinkShape {
 /// What a lost packet does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossAs {
-    /// It is sent again: what comes after it waits for a round trip, at least 200 ms (RFC 6298, with Linux's minimum).
+    /// It is sent again: what comes after it waits for a round trip, at least 200 ms (RFC 6298,
+    /// with Linux's minimum).
     Delay,
     /// The connection breaks.
     Reset,
@@ -190,7 +193,8 @@ pub enum Event {
     DiskFree(Vec<NodeIndex>),
 }
 
-/// What must be true at the end. Times are of the nodes' network, not of the machine that simulates it.
+/// What must be true at the end. Times are of the nodes' network, not of the machine that simulates
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Expectation {
     /// At least this part of all messages written was delivered, 0 to 1.
@@ -203,10 +207,11 @@ pub enum Expectation {
     BytesPerNodeMax(u64),
     /// All nodes together received at most so many bytes for each byte of text delivered.
     AmplificationMax(f64),
-    /// After the last heal (or the last start, if nothing was healed) all messages written before were delivered within
-    /// so long.
+    /// After the last heal (or the last start, if nothing was healed) all messages written before
+    /// were delivered within so long.
     ConvergenceMax(Duration),
-    /// No node ever held an envelope longer than six days by its own receive time, and at the end none holds one.
+    /// No node ever held an envelope longer than six days by its own receive time, and at the end
+    /// none holds one.
     NothingOlderThan(Duration),
     /// No message was shown twice.
     NoDuplicates,

@@ -1,7 +1,8 @@
 //! What a run gives: `report.json`, whose shape is stable, and all that is made of it.
 //!
-//! Times are seconds of the run (virtual ones in `sim`), bytes are bytes on the links. A simulation's report has
-//! nothing of the machine it ran on: with the same plan it is the same, byte for byte.
+//! Times are seconds of the run (virtual ones in `sim`), bytes are bytes on the links. A
+//! simulation's report has nothing of the machine it ran on: with the same plan it is the same,
+//! byte for byte.
 
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +53,8 @@ pub struct Report {
     pub series: Series,
     /// What happened, in order of time.
     pub events: Vec<EventMark>,
-    /// How long it took, after each heal and start, until all that had been written before was delivered.
+    /// How long it took, after each heal and start, until all that had been written before was
+    /// delivered.
     pub convergence: Vec<Convergence>,
     /// How long envelopes were kept.
     pub retention: Retention,
@@ -112,7 +114,8 @@ pub struct Messages {
     pub payload_bytes: u64,
     /// From writing to being shown.
     pub latency: Latency,
-    /// The same of those whose recipient was on and reachable from writing on; absent if all were, or none.
+    /// The same of those whose recipient was on and reachable from writing on; absent if all were,
+    /// or none.
     pub latency_reachable: Option<Latency>,
 }
 
@@ -131,7 +134,8 @@ pub struct Latency {
     pub p99_s: f64,
     /// All are.
     pub max_s: f64,
-    /// Ascending upper bounds, a factor of `10^(1/10)` apart, and how many are at most each and over the one before.
+    /// Ascending upper bounds, a factor of `10^(1/10)` apart, and how many are at most each and
+    /// over the one before.
     pub histogram: Vec<(f64, u64)>,
 }
 
@@ -148,8 +152,9 @@ pub struct Traffic {
     pub received_bytes_max: u64,
 }
 
-/// How envelopes spread, over all that were made in the run: at `age_s[i]` after its making, the part of the nodes
-/// that were on which had seen an envelope was `median[i]`, in the slowest tenth of the envelopes `p10[i]` or less.
+/// How envelopes spread, over all that were made in the run: at `age_s[i]` after its making, the
+/// part of the nodes that were on which had seen an envelope was `median[i]`, in the slowest tenth
+/// of the envelopes `p10[i]` or less.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Spread {
     /// Ages, seconds, ascending, a constant factor apart.

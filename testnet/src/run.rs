@@ -1,11 +1,12 @@
-//! Runs a [`Plan`] with real daemons, in real time: starts the nodes, makes users and contacts, writes the messages,
-//! carries out the events, and takes down what comes of it.
+//! Runs a [`Plan`] with real daemons, in real time: starts the nodes, makes users and contacts,
+//! writes the messages, carries out the events, and takes down what comes of it.
 //!
-//! What differs between processes on loopback, processes in network namespaces, and nodes on other machines is behind
-//! [`Hosts`]. Everything else is the same: it is done over the nodes' control API.
+//! What differs between processes on loopback, processes in network namespaces, and nodes on other
+//! machines is behind [`Hosts`]. Everything else is the same: it is done over the nodes' control
+//! API.
 //!
-//! All of it is one task: nothing here waits for anything but clocks and sockets, and the daemons are children of the
-//! thread that it runs on.
+//! All of it is one task: nothing here waits for anything but clocks and sockets, and the daemons
+//! are children of the thread that it runs on.
 
 mod contacts;
 mod diary;
@@ -102,7 +103,8 @@ pub async fn run(
     Ok(diary.finish(ended, interrupted))
 }
 
-/// Starts the nodes that are there from the start, makes their users, and those contacts that are made at once.
+/// Starts the nodes that are there from the start, makes their users, and those contacts that are
+/// made at once.
 async fn prepare(stage: &Stage<'_>, hosts: &impl Hosts) -> Result<(), RunError> {
     let first: Vec<usize> = (0..stage.plan.nodes.len())
         .filter(|node| stage.plan.nodes.get(*node).is_some_and(|node| node.starts))

@@ -1,7 +1,8 @@
 //! Scenarios: a network and what happens to it, in one small TOML file.
 //!
-//! [`Scenario::parse`] reads one, [`Scenario::plan`] draws from it, by a seed, the [`Plan`] that is run. All that can be
-//! wrong is found there, before anything runs, and told with file, line and key. `docs/scenarios.md` is the reference.
+//! [`Scenario::parse`] reads one, [`Scenario::plan`] draws from it, by a seed, the [`Plan`] that is
+//! run. All that can be wrong is found there, before anything runs, and told with file, line and
+//! key. `docs/scenarios.md` is the reference.
 
 use std::fs::File as FsFile;
 use std::io::{self, Read};
@@ -62,7 +63,8 @@ pub struct Scenario {
 pub struct PlanOptions {
     /// The seed; `None`: the scenario's.
     pub seed: Option<u64>,
-    /// How many nodes: groups of several are made larger or smaller; `None`: as many as the scenario says.
+    /// How many nodes: groups of several are made larger or smaller; `None`: as many as the
+    /// scenario says.
     pub nodes: Option<usize>,
     /// How long it runs; `None`: as long as the scenario says.
     pub duration: Option<Duration>,

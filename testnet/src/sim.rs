@@ -1,9 +1,11 @@
-//! Simulation: the daemon's engine and network, many times over in one thread, under a virtual clock.
+//! Simulation: the daemon's engine and network, many times over in one thread, under a virtual
+//! clock.
 //!
-//! The nodes are real: the engine with its databases in memory, libp2p's swarms with Noise, Yamux and gossipsub. What is
-//! simulated is what is around them: the links (`net.rs`, `pipe.rs`), the clocks and the randomness (`host.rs`). When
-//! every task of the runtime waits, tokio's paused clock goes to where the next timer is due, so quiet hours cost nothing
-//! but the timers in them. One thread and one source of randomness make a run the same each time.
+//! The nodes are real: the engine with its databases in memory, libp2p's swarms with Noise, Yamux
+//! and gossipsub. What is simulated is what is around them: the links (`net.rs`, `pipe.rs`), the
+//! clocks and the randomness (`host.rs`). When every task of the runtime waits, tokio's paused
+//! clock goes to where the next timer is due, so quiet hours cost nothing but the timers in them.
+//! One thread and one source of randomness make a run the same each time.
 
 pub mod host;
 

@@ -51,8 +51,8 @@ impl Drop for AgentProcess {
     }
 }
 
-/// An address of loopback that is this test's and this node's alone, so that each can listen on the port that its peers
-/// were told before it started.
+/// An address of loopback that is this test's and this node's alone, so that each can listen on the
+/// port that its peers were told before it started.
 fn host(test: usize, node: usize) -> String {
     let [.., high, low] = std::process::id().to_be_bytes();
     format!("127.{}.{high}.{low}", 64 + 8 * test + node)
@@ -213,7 +213,8 @@ async fn agents_that_are_missing_are_named() -> TestResult {
     Ok(())
 }
 
-/// Four nodes in a row; those at its ends write to each other, while one between them crashes and comes back.
+/// Four nodes in a row; those at its ends write to each other, while one between them crashes and
+/// comes back.
 const ROW: &str = r#"
 duration = "8s"
 nodes = [{ name = "n0" }, { name = "n1" }, { name = "n2" }, { name = "n3" }]

@@ -1,6 +1,7 @@
 //! Exported scenarios: the same files each time, and what each engine must find in them.
 //!
-//! `tests/exports/` has what is made of a small scenario; `MARTLET_WRITE_EXPORTS=1` writes it anew, to be looked at.
+//! `tests/exports/` has what is made of a small scenario; `MARTLET_WRITE_EXPORTS=1` writes it anew,
+//! to be looked at.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,8 @@ fn link(a: usize, b: usize, latency_ms: u64, loss: f64) -> LinkPlan {
     LinkPlan { a, b, shape }
 }
 
-/// Two users, one of them on battery, with a mailbox between them, and a fourth node with a slow link.
+/// Two users, one of them on battery, with a mailbox between them, and a fourth node with a slow
+/// link.
 fn plan() -> Plan {
     let mut slow = link(2, 3, 300, 0.01);
     slow.shape.bandwidth_bytes_per_s = Some(16_000);

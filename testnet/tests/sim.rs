@@ -36,7 +36,8 @@ fn holds(scenario: &str) -> Result {
     Ok(())
 }
 
-/// One test for each ready scenario, that they run beside each other. `six_day_network` is for the night.
+/// One test for each ready scenario, that they run beside each other. `six_day_network` is for the
+/// night.
 macro_rules! ready {
     ($($name:ident: $scenario:literal,)*) => {
         $(#[test]
@@ -83,7 +84,8 @@ fn the_same_seed_gives_the_same_report_byte_for_byte() -> Result {
     Ok(())
 }
 
-/// Three nodes for a minute and a half; the writer of half of the messages has no link to the reader for most of it.
+/// Three nodes for a minute and a half; the writer of half of the messages has no link to the
+/// reader for most of it.
 const CUT_OFF: &str = r#"
 duration = "90s"
 

@@ -1,9 +1,9 @@
 //! The interface of `futures-timer` 3.0, on tokio's timers.
 //!
-//! libp2p's behaviours take their timers from `futures-timer`, which runs a thread of its own on the system's
-//! clock. Every Martlet program runs on tokio; with its timers there is one thread less in the daemon, and a
-//! simulation's virtual clock reaches all of libp2p. `[patch.crates-io]` in the workspace's manifest puts this
-//! crate in the other's place.
+//! libp2p's behaviours take their timers from `futures-timer`, which runs a thread of its own on
+//! the system's clock. Every Martlet program runs on tokio; with its timers there is one thread
+//! less in the daemon, and a simulation's virtual clock reaches all of libp2p. `[patch.crates-io]`
+//! in the workspace's manifest puts this crate in the other's place.
 
 use std::fmt;
 use std::future::Future;

@@ -1,5 +1,5 @@
-//! What was refused for want of room and is not the user's: remembered, so that sync fetches it once, and
-//! gets on to what it has not fetched yet.
+//! What was refused for want of room and is not the user's: remembered, so that sync fetches it
+//! once, and gets on to what it has not fetched yet.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -19,7 +19,8 @@ pub(super) struct Refused {
     since: UnixMillis,
 }
 
-/// By a hash of the envelope, and of the peer where others may still bring it; a hash of its tag, if any.
+/// By a hash of the envelope, and of the peer where others may still bring it; a hash of its tag,
+/// if any.
 type Generation = HashMap<u64, u64>;
 
 impl Refused {

@@ -106,8 +106,8 @@ impl Engine {
         Ok(inserted)
     }
 
-    /// Whether the user waits for it, as far as can be told without opening it; `None` if too many were
-    /// tried just now.
+    /// Whether the user waits for it, as far as can be told without opening it; `None` if too many
+    /// were tried just now.
     fn is_for_user(&mut self, received: &Received, now: UnixMillis) -> Option<bool> {
         let Some(user) = &self.user else { return Some(false) };
         let Received { envelope, header, .. } = received;

@@ -32,7 +32,8 @@ pub(super) enum Verdict {
     Accept,
     /// On its way to the engine, but not forwarded: this is an edge node.
     Keep,
-    /// Neither forwarded nor held against the peer: expired, or acks of a peer whose acks were false.
+    /// Neither forwarded nor held against the peer: expired, or acks of a peer whose acks were
+    /// false.
     Ignore,
     /// More than is taken: neither forwarded nor kept. An honest peer may have brought it.
     OverShare,
@@ -182,9 +183,9 @@ impl Intake {
         }
     }
 
-    /// Counts acks that `from` brought and that don't open what is held here. Who brings many of them
-    /// is not cut off, since an honest peer that lacks the envelope passes on what it can't check; but
-    /// its acks go no further for a minute.
+    /// Counts acks that `from` brought and that don't open what is held here. Who brings many of
+    /// them is not cut off, since an honest peer that lacks the envelope passes on what it can't
+    /// check; but its acks go no further for a minute.
     pub(super) fn count_false_acks(&mut self, from: PeerId, count: usize) {
         let share = self.share(from);
         if !share.rates.takes_false_acks(count) {
@@ -197,8 +198,9 @@ impl Intake {
         self.share(from).rates.takes_request()
     }
 
-    /// Hands what was gathered to the sink, or, when that is behind, to the forwarding task. What does
-    /// not fit its queue stays, and goes with the next flush; [`GOSSIP_BACKLOG_BYTES_MAX`] bounds it.
+    /// Hands what was gathered to the sink, or, when that is behind, to the forwarding task. What
+    /// does not fit its queue stays, and goes with the next flush; [`GOSSIP_BACKLOG_BYTES_MAX`]
+    /// bounds it.
     pub(super) fn flush(&mut self) {
         let way = Way { direct: &self.direct, queue: &self.queue, backlog: &self.backlog };
         way.flush(&mut self.envelopes, |from, envelopes| NetEvent::Envelopes {

@@ -76,8 +76,8 @@ pub(super) enum ToSwarm {
         /// How.
         result: Result<initiator::Summary, SyncError>,
     },
-    /// A peer brought envelopes that were new here, and are on disk now. Gossip has not brought them,
-    /// so it may not have brought them to others.
+    /// A peer brought envelopes that were new here, and are on disk now. Gossip has not brought
+    /// them, so it may not have brought them to others.
     News {
         /// Who.
         from: PeerId,

@@ -79,8 +79,9 @@ async fn a_peer_over_its_share_is_refused_and_others_are_not() {
     node.until_connected(&one).await;
 }
 
-/// A neighbour that passed on a flood held its share of the mailbox. A sync ended with the first batch that
-/// there was no room for, the next one began with the same, and the user's own mail behind it never came.
+/// A neighbour that passed on a flood held its share of the mailbox. A sync ended with the first
+/// batch that there was no room for, the next one began with the same, and the user's own mail
+/// behind it never came.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_user_waits_for_comes_from_a_peer_over_its_share() {
     let awaited = envelopes(10_000..10_030);

@@ -1,7 +1,8 @@
-//! Passes requests on to the daemon's control socket, and its answers back, streams of events as they come.
+//! Passes requests on to the daemon's control socket, and its answers back, streams of events as
+//! they come.
 //!
-//! Nothing is gathered here: bodies flow as fast as the slower end takes them, so that an answer of any length needs a
-//! fixed amount of memory. What a request may be is the daemon's to judge.
+//! Nothing is gathered here: bodies flow as fast as the slower end takes them, so that an answer of
+//! any length needs a fixed amount of memory. What a request may be is the daemon's to judge.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -15,8 +16,8 @@ use tokio::net::UnixStream;
 
 use super::ward::{Ward, WardError};
 
-/// One request, over a connection of its own: they are cheap on a socket of the same machine, and a stream of events
-/// keeps none from the others.
+/// One request, over a connection of its own: they are cheap on a socket of the same machine, and a
+/// stream of events keeps none from the others.
 pub(super) async fn pass_on(State(ward): State<Ward>, request: Request) -> Response {
     if !request.uri().path().starts_with("/v1/") {
         return (StatusCode::NOT_FOUND, "an agent has /agent/… and its daemon's /v1/…\n")

@@ -11,12 +11,14 @@ use martlet_protocol::limits::{CONTROL_HEAD_BYTES_MAX, CONTROL_HEAD_READ_MAX};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// Connections at a time. A driver has one for requests and one for events; the others are for people who look.
+/// Connections at a time. A driver has one for requests and one for events; the others are for
+/// people who look.
 const CONNECTIONS_MAX: usize = 32;
 /// How long to wait after a failed accept: the system is out of something.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Answers until it is dropped. Who comes while all connections are taken waits in the system's queue.
+/// Answers until it is dropped. Who comes while all connections are taken waits in the system's
+/// queue.
 pub(super) async fn serve(listener: TcpListener, router: Router) {
     let service = TowerToHyperService::new(router);
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));

@@ -31,8 +31,8 @@ pub(super) fn subscriptions(topics: &[String], subscribe: bool) -> Vec<u8> {
     framed(&rpc)
 }
 
-/// A frame of control messages: grafts and prunes of `topic`, announcements, wishes, and refusals of
-/// made up messages.
+/// A frame of control messages: grafts and prunes of `topic`, announcements, wishes, and refusals
+/// of made up messages.
 pub(super) fn control(topic: &str, number: u64) -> Vec<u8> {
     let topic = topic.as_bytes();
     let ids: Vec<u8> = (0..20u64)

@@ -39,6 +39,44 @@ pub(super) struct Report {
     pub(super) rss_1m_mib: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) idle_lan: Option<IdleLan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) network: Option<NetworkFigures>,
+}
+
+/// Simulated networks.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(super) struct NetworkFigures {
+    /// Nodes of the one with traffic.
+    pub(super) nodes: u64,
+    /// How long users wrote, virtual seconds.
+    pub(super) seconds: u64,
+    pub(super) carried: Vec<Carried>,
+    pub(super) idle: Vec<IdleNetwork>,
+}
+
+/// What a network does with so much traffic, and what it costs beyond what it costs without.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Carried {
+    pub(super) envelopes_per_s: u64,
+    /// Delivered of written, 0 to 1.
+    pub(super) delivery: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    /// Processor time of the simulation for each envelope that a node received.
+    pub(super) cpu_us_per_copy: f64,
+    /// Bytes that a node received on average, for each byte of text delivered in the network.
+    pub(super) bytes_per_payload_byte: f64,
+    /// The same of all nodes together.
+    pub(super) bytes_per_payload_byte_all: f64,
+}
+
+/// What a node costs in a simulated network in which nobody says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct IdleNetwork {
+    pub(super) nodes: u64,
+    pub(super) rss_mib_per_node: f64,
+    /// Percent of a core, if the simulation went as fast as time.
+    pub(super) cpu_pct_per_node: f64,
 }
 
 /// From the send call on one socket to the event on the other, milliseconds.
@@ -154,6 +192,9 @@ impl Report {
             let value = if unit.is_empty() { format!("{value:.0}") } else { significant(value) };
             let _ = writeln!(table, "{name:<38} {value:>12}  {unit:<8} {target:>9}  {met}");
         }
+        if let Some(network) = &self.network {
+            network.write(&mut table);
+        }
         if self.quick {
             table.push_str("(--quick: small counts; no measurement)\n");
         }
@@ -218,6 +259,43 @@ impl Report {
     }
 }
 
+impl NetworkFigures {
+    /// Appends its two tables.
+    fn write(&self, table: &mut String) {
+        // Writing to a String can't fail.
+        let _ = writeln!(
+            table,
+            "\n{} simulated nodes, {} s of traffic\n{:>11} {:>10} {:>8} {:>8} {:>12} {:>23}",
+            self.nodes,
+            self.seconds,
+            "envelopes/s",
+            "delivery",
+            "p50 ms",
+            "p99 ms",
+            "CPU us/copy",
+            "bytes/payload byte, node"
+        );
+        for of in &self.carried {
+            let _ = writeln!(
+                table,
+                "{:>11} {:>8.2} % {:>8.0} {:>8.0} {:>12.0} {:>23.1}",
+                of.envelopes_per_s,
+                of.delivery * 100.0,
+                of.p50_ms,
+                of.p99_ms,
+                of.cpu_us_per_copy,
+                of.bytes_per_payload_byte
+            );
+        }
+        let _ =
+            writeln!(table, "\n{:>11} {:>14} {:>18}", "idle nodes", "MiB a node", "% core a node");
+        for of in &self.idle {
+            let (mib, cpu) = (of.rss_mib_per_node, of.cpu_pct_per_node);
+            let _ = writeln!(table, "{:>11} {mib:>14.2} {cpu:>18.3}", of.nodes);
+        }
+    }
+}
+
 /// A figure rounded to what the measurement supports: four decimals, as the JSON object has it.
 pub(super) fn rounded(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
@@ -269,6 +347,24 @@ mod tests {
                 log_above_info: 0,
                 log_lines: 0,
             }),
+            network: Some(NetworkFigures {
+                nodes: 100,
+                seconds: 60,
+                carried: vec![Carried {
+                    envelopes_per_s: 10,
+                    delivery: 1.0,
+                    p50_ms: 100.0,
+                    p99_ms: 200.0,
+                    cpu_us_per_copy: 50.0,
+                    bytes_per_payload_byte: 10.0,
+                    bytes_per_payload_byte_all: 1000.0,
+                }],
+                idle: vec![IdleNetwork {
+                    nodes: 100,
+                    rss_mib_per_node: 2.0,
+                    cpu_pct_per_node: 0.1,
+                }],
+            }),
         }
     }
 
@@ -307,6 +403,15 @@ mod tests {
             "/idle_lan/rss_mib",
             "/idle_lan/log_above_info",
             "/idle_lan/log_lines",
+            "/network/carried/0/envelopes_per_s",
+            "/network/carried/0/delivery",
+            "/network/carried/0/p50_ms",
+            "/network/carried/0/p99_ms",
+            "/network/carried/0/cpu_us_per_copy",
+            "/network/carried/0/bytes_per_payload_byte",
+            "/network/idle/0/nodes",
+            "/network/idle/0/rss_mib_per_node",
+            "/network/idle/0/cpu_pct_per_node",
         ] {
             assert!(json.pointer(pointer).is_some_and(serde_json::Value::is_number), "{pointer}");
         }

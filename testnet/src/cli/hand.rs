@@ -59,8 +59,8 @@ pub(super) struct ExecArgs {
     /// The node: n1, or net/n1 where there are several networks
     #[arg(value_name = "NODE")]
     node: String,
-    /// A command, run with MARTLET_SOCKET set to the node's (and in its network namespace, if it has one). martletctl
-    /// is built in
+    /// A command, run with MARTLET_SOCKET set to the node's (and in its network namespace, if it
+    /// has one). martletctl is built in
     #[arg(
         value_name = "COMMAND",
         required = true,

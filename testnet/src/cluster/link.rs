@@ -1,5 +1,5 @@
-//! A link between two nodes that a test can cut and mend, as someone does who pulls a cable, and that
-//! can be as slow as a real one.
+//! A link between two nodes that a test can cut and mend, as someone does who pulls a cable, and
+//! that can be as slow as a real one.
 
 mod shape;
 

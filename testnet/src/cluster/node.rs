@@ -384,8 +384,8 @@ impl Node {
         }
     }
 
-    /// Whether it listens on all that it is to; where it was told nothing, by all transports at an address that others
-    /// reach.
+    /// Whether it listens on all that it is to; where it was told nothing, by all transports at an
+    /// address that others reach.
     fn is_listening(&self, status: &Status) -> bool {
         if !self.listen.is_empty() {
             return status.listen.len() >= self.listens().len();

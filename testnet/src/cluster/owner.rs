@@ -37,12 +37,13 @@ impl ProcessId {
         Self::of(std::process::id())
     }
 
-    /// The process that has this number now; `None` if none has (or only one that has ended and is not waited for).
+    /// The process that has this number now; `None` if none has (or only one that has ended and is
+    /// not waited for).
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The command's name is in parentheses and may hold anything. State is the first field after it, the
-        // start's time the 20th.
+        // The command's name is in parentheses and may hold anything. State is the first field
+        // after it, the start's time the 20th.
         let (_, after_name) = stat.rsplit_once(')')?;
         let mut fields = after_name.split_ascii_whitespace();
         if matches!(fields.next()?, "Z" | "X") {
@@ -70,8 +71,8 @@ impl ProcessId {
     }
 }
 
-/// Removes what runs left that ended without doing so themselves: directories under `parent`, and network namespaces
-/// (if this is root). What was to be kept, and what is another user's, stays.
+/// Removes what runs left that ended without doing so themselves: directories under `parent`, and
+/// network namespaces (if this is root). What was to be kept, and what is another user's, stays.
 #[must_use]
 pub fn remove_leftovers(parent: &Path) -> Leftovers {
     let mut left = Leftovers::default();
@@ -108,7 +109,8 @@ pub(super) fn mark(dir: &Path) -> Result<(), ClusterError> {
 
 /// Leaves a directory to the user.
 pub(super) fn unmark(dir: &Path) {
-    // If it can't be removed the next cleaning takes the directory with it; nothing better can be done here.
+    // If it can't be removed the next cleaning takes the directory with it; nothing better can be
+    // done here.
     let _ = fs::remove_file(dir.join(OWNER_FILE));
 }
 

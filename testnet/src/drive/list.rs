@@ -1,4 +1,5 @@
-//! Where the agents are: `name=http://host:port` on the command line, `name http://host:port` in the lines of a file.
+//! Where the agents are: `name=http://host:port` on the command line, `name http://host:port` in
+//! the lines of a file.
 
 use std::collections::BTreeMap;
 use std::fs::File;

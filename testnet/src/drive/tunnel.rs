@@ -9,7 +9,8 @@ use tokio::net::{TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-/// Connections at a time: one for requests, one for events, and as many again that are about to end.
+/// Connections at a time: one for requests, one for events, and as many again that are about to
+/// end.
 const CONNECTIONS_MAX: usize = 8;
 
 /// A way to one agent. Gone, with its connections, when dropped.
@@ -21,7 +22,8 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Listens on `socket`, in a directory of this user's alone; each connection leads to `authority`, a host and a port.
+    /// Listens on `socket`, in a directory of this user's alone; each connection leads to
+    /// `authority`, a host and a port.
     pub(super) fn open(socket: PathBuf, authority: String) -> io::Result<Self> {
         let listener = UnixListener::bind(&socket)?;
         let task = tokio::spawn(carry_all(listener, authority.clone()));
@@ -46,8 +48,8 @@ impl Drop for Tunnel {
 async fn carry_all(listener: UnixListener, authority: String) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut carried = tokio::task::JoinSet::new();
-    // Never closed; and a socket in a directory of one's own doesn't fail to accept but for want of descriptors, which
-    // the requests that then stay unanswered tell.
+    // Never closed; and a socket in a directory of one's own doesn't fail to accept but for want of
+    // descriptors, which the requests that then stay unanswered tell.
     while let Ok(permit) = Arc::clone(&connections).acquire_owned().await {
         let Ok((mut near, _)) = listener.accept().await else { return };
         while carried.try_join_next().is_some() {}

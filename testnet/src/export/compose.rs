@@ -60,7 +60,8 @@ fn node_service(host: &str, image: &str) -> Value {
         [
             bind(&format!("./nodes/{host}.toml"), config),
             bind("./nodes/network.toml", "/etc/martlet/network.toml"),
-            // Without a name: each container has its own. The long form of this podman-compose does not read.
+            // Without a name: each container has its own. The long form of this podman-compose does
+            // not read.
             "/data".into(),
         ],
         [],

@@ -1,8 +1,9 @@
 //! The network as Shadow's graph, in the Graph Modelling Language.
 //!
-//! Shadow routes by the quickest way through its graph unless told not to; then there must be exactly one edge for each
-//! pair of places, and one from each to itself. That is what is written here, since a slow link of a scenario must not
-//! be gone round by two quick ones. Where all links are alike, all nodes are at one place.
+//! Shadow routes by the quickest way through its graph unless told not to; then there must be
+//! exactly one edge for each pair of places, and one from each to itself. That is what is written
+//! here, since a slow link of a scenario must not be gone round by two quick ones. Where all links
+//! are alike, all nodes are at one place.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-//! Kubernetes: a StatefulSet for each role, whose pods have lasting names through a headless Service, and a Job that
-//! runs `drive`.
+//! Kubernetes: a StatefulSet for each role, whose pods have lasting names through a headless
+//! Service, and a Job that runs `drive`.
 
 mod workload;
 
@@ -146,7 +146,8 @@ impl Set<'_> {
         self.pods.iter().map(move |pod| format!("{pod}.{domain}"))
     }
 
-    /// Gives pods names. Also those of pods that aren't ready: a node that is off is started by its agent.
+    /// Gives pods names. Also those of pods that aren't ready: a node that is off is started by its
+    /// agent.
     fn service(&self) -> Value {
         let port = |name: &str, port: u16, protocol: &str| {
             map([("name", name.into()), ("port", port.into()), ("protocol", protocol.into())])

@@ -1,5 +1,5 @@
-//! YAML, as values in the order of their writing. What makes text of them is a library: it alone knows what must be
-//! quoted.
+//! YAML, as values in the order of their writing. What makes text of them is a library: it alone
+//! knows what must be quoted.
 
 use yaml_serde::{Mapping, Value};
 

@@ -145,8 +145,8 @@ impl States {
         let _ = fs::remove_file(self.file(name));
     }
 
-    /// Removes what is left of networks and runs that ended without doing so: files, directories, namespaces. (Their
-    /// processes have ended with them.)
+    /// Removes what is left of networks and runs that ended without doing so: files, directories,
+    /// namespaces. (Their processes have ended with them.)
     pub(super) fn clean(&self) -> Cleaned {
         let mut cleaned = Cleaned::default();
         let dead = self.read().unwrap_or_default();

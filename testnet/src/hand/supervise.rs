@@ -9,7 +9,8 @@ use super::state::{Network, NodeState, States};
 use super::{HandError, UpOptions};
 use crate::cluster::{Cluster, ClusterError, Lan, Node, NodeOptions, ProcessId, introduce};
 
-/// Up to so many nodes all users are contacts of each other; in larger networks of so many neighbours.
+/// Up to so many nodes all users are contacts of each other; in larger networks of so many
+/// neighbours.
 const ALL_CONTACTS_MAX: usize = 12;
 const CONTACTS: usize = 3;
 /// On loopback each node has this many of those before it for static peers, and as many far ones.
@@ -86,7 +87,8 @@ async fn start(
     Ok(nodes)
 }
 
-/// Whom a node dials on loopback: a chain with long and longer shortcuts, so that all are few steps apart.
+/// Whom a node dials on loopback: a chain with long and longer shortcuts, so that all are few steps
+/// apart.
 fn peers_of(number: usize) -> Vec<usize> {
     let near = (1..=PEERS).filter_map(|back| number.checked_sub(back));
     let far = (1..=PEERS).map(|part| number / (part + 1)).filter(|far| *far < number);

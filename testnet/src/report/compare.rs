@@ -15,7 +15,8 @@ use super::{Latency, Outcome, Report, ReportError};
 pub struct Comparison {
     /// The scenario of the first.
     pub scenario: String,
-    /// Why differences may mean nothing: another scenario, seed, runner, duration or number of nodes.
+    /// Why differences may mean nothing: another scenario, seed, runner, duration or number of
+    /// nodes.
     pub warnings: Vec<String>,
     /// The main figures.
     pub figures: Vec<Figure>,

@@ -288,7 +288,8 @@ impl Course {
         self.turned[node].iter().rfind(|turned| turned.0 <= at).is_none_or(|turned| turned.1)
     }
 
-    /// When something gets from one node to another: at once, or after what keeps them apart has ended.
+    /// When something gets from one node to another: at once, or after what keeps them apart has
+    /// ended.
     fn meet(&self, a: NodeIndex, b: NodeIndex, at: Duration, took: Duration) -> Duration {
         let turned = self.turned[b].iter().map(|turned| turned.0);
         let mut changes: Vec<_> = turned.chain(self.groups.iter().map(|groups| groups.0)).collect();

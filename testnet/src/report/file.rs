@@ -91,8 +91,8 @@ fn write_file(dir: &Path, name: &str, text: &str) -> Result<(), ReportError> {
 }
 
 impl Report {
-    /// The text of `report.json`: the same for the same report, byte for byte. An object or array has a line for each
-    /// of its parts, an array of numbers or of pairs has one line.
+    /// The text of `report.json`: the same for the same report, byte for byte. An object or array
+    /// has a line for each of its parts, an array of numbers or of pairs has one line.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "it can't happen")]
     pub fn to_json(&self) -> String {
@@ -125,7 +125,8 @@ impl Report {
     }
 }
 
-/// Pretty JSON whose arrays of numbers don't fill pages: only objects and their members begin lines.
+/// Pretty JSON whose arrays of numbers don't fill pages: only objects and their members begin
+/// lines.
 #[derive(Debug, Default)]
 struct Lines {
     depth: usize,
@@ -272,8 +273,8 @@ mod tests {
         assert_eq!(documented, found, "docs/reports.md has the fields of report.json");
     }
 
-    /// Its lines as they were when the shape was made stable: `MARTLET_WRITE_VECTORS=1` writes them anew. What was
-    /// there must not change without a new [`SCHEMA`].
+    /// Its lines as they were when the shape was made stable: `MARTLET_WRITE_VECTORS=1` writes them
+    /// anew. What was there must not change without a new [`SCHEMA`].
     #[test]
     fn the_shape_is_as_it_was() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report-1.json");

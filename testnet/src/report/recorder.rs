@@ -102,14 +102,15 @@ impl<'a> Recorder<'a> {
         self.messages.delivered(message, at);
     }
 
-    /// An envelope was made by `node`'s user, or first seen anywhere. It is to spread to all nodes that are on.
+    /// An envelope was made by `node`'s user, or first seen anywhere. It is to spread to all nodes
+    /// that are on.
     pub fn envelope_made(&mut self, id: [u8; 32], node: NodeIndex, at: Duration) {
         let nodes = self.plan.nodes.len();
         self.spread.made(id, node, at, nodes, |other| self.reach.is_on(other));
     }
 
-    /// The same, where the network has shards and the runner knows who keeps the envelope's: it is to spread to those
-    /// that are on and of whom `keeps` is true.
+    /// The same, where the network has shards and the runner knows who keeps the envelope's: it is
+    /// to spread to those that are on and of whom `keeps` is true.
     pub fn envelope_made_for(
         &mut self,
         id: [u8; 32],

@@ -1,5 +1,5 @@
-//! Takes down for the recorder what several followers see, in an order that makes sense: that a message was delivered may
-//! be known here before that it was written.
+//! Takes down for the recorder what several followers see, in an order that makes sense: that a
+//! message was delivered may be known here before that it was written.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -9,8 +9,9 @@ use crate::report::Runner;
 
 /// Where the nodes of a plan run. Nodes are called by their place in [`crate::plan::Plan::nodes`].
 ///
-/// Calls for different nodes run at the same time; for one node, one after the other, in order of their making.
-/// What an implementation can't do it says before anything runs, when it is made from the plan.
+/// Calls for different nodes run at the same time; for one node, one after the other, in order of
+/// their making. What an implementation can't do it says before anything runs, when it is made from
+/// the plan.
 pub trait Hosts {
     /// Which runner this is.
     fn runner(&self) -> Runner;
@@ -21,7 +22,8 @@ pub trait Hosts {
     /// Starts all of `nodes` and connects those that are linked.
     fn begin(&self, nodes: &[NodeIndex]) -> impl Future<Output = Result<(), ClusterError>>;
 
-    /// Starts a node, for the first time or again, with what is on its disk; returns once its control API answers.
+    /// Starts a node, for the first time or again, with what is on its disk; returns once its
+    /// control API answers.
     fn start(&self, node: NodeIndex) -> impl Future<Output = Result<(), ClusterError>>;
 
     /// Stops a node in an orderly way.
@@ -33,7 +35,8 @@ pub trait Hosts {
     /// Stops a node if it runs, and erases its disk.
     fn erase(&self, node: NodeIndex) -> impl Future<Output = Result<(), ClusterError>>;
 
-    /// A node's control socket on this machine (of one elsewhere: where its control API is tunnelled to).
+    /// A node's control socket on this machine (of one elsewhere: where its control API is
+    /// tunnelled to).
     fn socket(&self, node: NodeIndex) -> Result<PathBuf, ClusterError>;
 
     /// An error if a node that should run does not.

@@ -1,7 +1,7 @@
 //! Processes on loopback.
 //!
-//! Links are the nodes' static peers. One that must be cut or that is not as fast as loopback runs over TCP through a
-//! [`Link`]; of the others every second one runs over QUIC.
+//! Links are the nodes' static peers. One that must be cut or that is not as fast as loopback runs
+//! over TCP through a [`Link`]; of the others every second one runs over QUIC.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -168,7 +168,8 @@ impl Hosts for Local {
     }
 
     async fn begin(&self, nodes: &[NodeIndex]) -> Result<(), ClusterError> {
-        // Each after those that it dials, which have the larger numbers: their ports are chosen by the system.
+        // Each after those that it dials, which have the larger numbers: their ports are chosen by
+        // the system.
         try_join_all(nodes.iter().map(async |node| {
             for neighbour in self.neighbours.get(*node).into_iter().flatten() {
                 if neighbour.node > *node && nodes.contains(&neighbour.node) {

@@ -53,7 +53,8 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
     (factor > 1).then(note).into_iter().collect()
 }
 
-/// What the machine has too little of. Raises this process's own limit of open files as far as it may.
+/// What the machine has too little of. Raises this process's own limit of open files as far as it
+/// may.
 pub(super) fn lacks(needs: Needs) -> Vec<String> {
     let mut reasons = Vec::new();
     let files = FILES_BASE

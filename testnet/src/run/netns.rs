@@ -1,7 +1,8 @@
 //! Processes in network namespaces, each a host with an address of its own on one bridge.
 //!
-//! Where the plan has everyone linked to everyone, and links as they come, nodes find each other by mDNS as on any
-//! LAN. Else mDNS is off, links are static peers, and the kernel shapes what goes over them.
+//! Where the plan has everyone linked to everyone, and links as they come, nodes find each other by
+//! mDNS as on any LAN. Else mDNS is off, links are static peers, and the kernel shapes what goes
+//! over them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -35,7 +35,8 @@ pub(super) async fn follow(
                 Ok(Step::Lost) => stage.until_on(node).await,
                 Ok(Step::Back | Step::Locked | Step::Missed { .. })
                 | Err(ClientError::UnknownEvent { .. }) => {}
-                // It left for good, or is on its way up or down. What ended by itself is found by the samples.
+                // It left for good, or is on its way up or down. What ended by itself is found by
+                // the samples.
                 Err(_) => {
                     tokio::time::sleep(AGAIN_AFTER).await;
                     stage.until_on(node).await;

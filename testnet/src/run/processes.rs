@@ -14,7 +14,8 @@ use super::flood::FloodOptions;
 use crate::cluster::{Cluster, ClusterError, Node, NodeOptions, Process};
 use crate::plan::{Event, NodeIndex, NodePlan, Plan};
 
-/// Daemons that start at the same time: more take no less time in all on the machines this is run on, and each longer.
+/// Daemons that start at the same time: more take no less time in all on the machines this is run
+/// on, and each longer.
 const STARTS_AT_ONCE: usize = 8;
 
 /// How and where to run processes.
@@ -60,7 +61,8 @@ impl Default for RunOptions {
 }
 
 impl Processes {
-    /// Makes directories and configurations; nothing is started. `more` says what else a node's options are.
+    /// Makes directories and configurations; nothing is started. `more` says what else a node's
+    /// options are.
     pub(super) fn new(
         plan: &Plan,
         options: &RunOptions,

@@ -13,7 +13,8 @@ use crate::report::recorder::NodeSample;
 
 /// Time between two looks at all nodes of a small network.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
-/// More time for each node: a look costs it about a millisecond, which is to stay some percent of the machine.
+/// More time for each node: a look costs it about a millisecond, which is to stay some percent of
+/// the machine.
 const INTERVAL_PER_NODE: Duration = Duration::from_millis(20);
 /// Nodes asked at the same time.
 const AT_ONCE: usize = 8;

@@ -10,7 +10,8 @@ use super::{Diary, Hosts, RunError, contacts};
 use crate::cluster::ClusterError;
 use crate::plan::{Event, NodeIndex};
 
-/// Carries out each event when it is time, also while earlier ones take theirs; then waits for ever.
+/// Carries out each event when it is time, also while earlier ones take theirs; then waits for
+/// ever.
 pub(super) async fn carry_out(
     stage: &Stage<'_>,
     hosts: &impl Hosts,

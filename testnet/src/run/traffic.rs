@@ -11,7 +11,8 @@ use super::{Diary, Hosts, RunError, contacts};
 use crate::plan::MessagePlan;
 use crate::report::recorder::MessageIndex;
 
-/// How long a message waits for its contact, who is about to be added: on a busy machine that takes a while.
+/// How long a message waits for its contact, who is about to be added: on a busy machine that takes
+/// a while.
 const CONTACT_MAX: Duration = Duration::from_secs(5);
 /// Time between two looks whether it was.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);

@@ -1,5 +1,5 @@
-//! All chance of a plan comes from its seed, from a stream of its own for each use: another line of traffic does not
-//! make another topology.
+//! All chance of a plan comes from its seed, from a stream of its own for each use: another line of
+//! traffic does not make another topology.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ pub(crate) fn chance(seed: u64, purpose: Purpose, index: usize) -> ChaCha20Rng {
     chance
 }
 
-/// A time to wait for something that happens at a steady rate, once in `mean`: exponential, in whole microseconds, so
-/// that machines whose logarithm differs in the last bit agree.
+/// A time to wait for something that happens at a steady rate, once in `mean`: exponential, in
+/// whole microseconds, so that machines whose logarithm differs in the last bit agree.
 pub(crate) fn exponential(chance: &mut ChaCha20Rng, mean: Duration) -> Duration {
     let uniform: f64 = chance.random();
     let seconds = mean.as_secs_f64() * -(1.0 - uniform).ln();

@@ -19,7 +19,8 @@ use state::Timeline;
 
 /// How long a restart takes, where the scenario says nothing.
 const RESTART_DEFAULT: Duration = Duration::from_secs(1);
-/// Bytes of a flood's envelopes, where the scenario says nothing: the smallest that are valid have about so many.
+/// Bytes of a flood's envelopes, where the scenario says nothing: the smallest that are valid have
+/// about so many.
 const FLOOD_BYTES_DEFAULT: usize = 1024;
 
 /// What the tables come to, each with the key of its time and the table it is from.
@@ -29,7 +30,8 @@ struct Step {
     event: Event,
 }
 
-/// All events, in order of time. Nodes that join by an event are taken from those that are there from the start.
+/// All events, in order of time. Nodes that join by an event are taken from those that are there
+/// from the start.
 pub(crate) fn events(
     tables: &[file::Event],
     keys_given: impl Fn(&str) -> Vec<String>,
@@ -79,7 +81,8 @@ pub(crate) fn events(
     Ok(events)
 }
 
-/// The first starts of those that are not there from the start; who comes at the same time comes as one.
+/// The first starts of those that are not there from the start; who comes at the same time comes as
+/// one.
 fn joins(roster: &Roster) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for (index, group) in roster.groups.iter().enumerate() {

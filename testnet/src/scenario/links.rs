@@ -8,8 +8,8 @@ use super::topology::graph::Edges;
 use super::values::show;
 use crate::plan::{LinkPlan, LinkShape};
 
-/// Gives each of `edges` its shape: the one of `[links]`; of `[links.bridges]`, if its ends are in different clusters;
-/// of the last `[[links.between]]` that speaks of it.
+/// Gives each of `edges` its shape: the one of `[links]`; of `[links.bridges]`, if its ends are in
+/// different clusters; of the last `[[links.between]]` that speaks of it.
 pub(crate) fn shaped(
     links: &file::Links,
     edges: &Edges,

@@ -22,8 +22,8 @@ pub fn memory_bytes(plan: &Plan, runner: Runner) -> u64 {
     BASE_BYTES + plan.messages.len() as u64 * MESSAGE_BYTES + nodes
 }
 
-/// Memory of this machine that programs can still have, bytes (`MemAvailable` of proc_meminfo(5)); `None` where the
-/// system does not say.
+/// Memory of this machine that programs can still have, bytes (`MemAvailable` of proc_meminfo(5));
+/// `None` where the system does not say.
 #[must_use]
 pub fn available_bytes() -> Option<u64> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;

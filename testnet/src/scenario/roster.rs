@@ -39,8 +39,8 @@ pub(crate) struct Group {
 }
 
 impl Roster {
-    /// All nodes that `tables` speak of. With `total`, groups of several are made larger or smaller until there are so
-    /// many; those of one stay.
+    /// All nodes that `tables` speak of. With `total`, groups of several are made larger or smaller
+    /// until there are so many; those of one stay.
     pub(crate) fn new(
         tables: &[file::Nodes],
         total: Option<usize>,

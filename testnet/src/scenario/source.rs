@@ -7,7 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Fault, ScenarioError};
 
-/// How alike two words are from which on one is held to be meant by the other: Jaro-Winkler, 0 to 1.
+/// How alike two words are from which on one is held to be meant by the other: Jaro-Winkler, 0 to
+/// 1.
 const LIKENESS_MIN: f64 = 0.75;
 
 /// A scenario's text.
@@ -37,7 +38,8 @@ impl Source {
         table.map_or_else(Vec::new, |table| table.keys().map(|key| key.to_string()).collect())
     }
 
-    /// Tells the file and the line of a fault: of the innermost table that is there, where its key is missing.
+    /// Tells the file and the line of a fault: of the innermost table that is there, where its key
+    /// is missing.
     pub(crate) fn locate(&self, fault: Fault) -> ScenarioError {
         let Fault { key, message } = fault;
         let root = DeTable::parse_recoverable(&self.text).0;

@@ -33,7 +33,8 @@ pub struct Summary {
     pub links: usize,
     /// Links of the node that has the most.
     pub links_per_node_max: usize,
-    /// Links on the longest of all shortest ways; of a large network, of those from [`DIAMETER_NODES_MAX`] nodes.
+    /// Links on the longest of all shortest ways; of a large network, of those from
+    /// [`DIAMETER_NODES_MAX`] nodes.
     pub diameter: usize,
     /// Clusters or LANs; 0 if the topology has none.
     pub clusters: usize,

@@ -1,4 +1,5 @@
-//! Promises of the format: the ready scenarios are right, chance is the seed's, and the reference has every key.
+//! Promises of the format: the ready scenarios are right, chance is the seed's, and the reference
+//! has every key.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -335,7 +336,8 @@ fn keys_of_table(start: &str) -> BTreeSet<String> {
     list.split(", ").map(str::to_owned).collect()
 }
 
-/// What the first column of a table of the reference has that is headed `column`, below the heading `section`.
+/// What the first column of a table of the reference has that is headed `column`, below the heading
+/// `section`.
 fn documented(reference: &str, section: &str, column: &str) -> BTreeSet<String> {
     let start =
         reference.find(&format!("\n### {section}\n")).unwrap_or_else(|| panic!("no {section}"));

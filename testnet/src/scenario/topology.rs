@@ -14,8 +14,8 @@ pub(crate) mod graph;
 
 use graph::{Edges, pair};
 
-/// The links of `roster`'s nodes, which are put into clusters where the topology has such. `list` is the content of
-/// the file of edges.
+/// The links of `roster`'s nodes, which are put into clusters where the topology has such. `list`
+/// is the content of the file of edges.
 pub(crate) fn links(
     topology: &file::Topology,
     given: &[String],

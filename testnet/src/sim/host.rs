@@ -1,8 +1,8 @@
 //! What a simulation puts in the operating system's place: the clocks and the randomness.
 //!
-//! `std` and all libraries ask libc for the time and for random bytes. The executable stands in for the two
-//! functions (`hooks.rs` beside `main.rs`) and asks here first. On the thread of a simulation the answer is the
-//! simulation's; on every other it is libc's.
+//! `std` and all libraries ask libc for the time and for random bytes. The executable stands in for
+//! the two functions (`hooks.rs` beside `main.rs`) and asks here first. On the thread of a
+//! simulation the answer is the simulation's; on every other it is libc's.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -25,7 +25,8 @@ thread_local! {
 enum Time {
     /// libc's.
     System,
-    /// The simulation's, which stands still: its runtime is being made, or asks for the time itself.
+    /// The simulation's, which stands still: its runtime is being made, or asks for the time
+    /// itself.
     Still,
     /// The simulation's, since this instant of tokio's clock.
     Running(tokio::time::Instant),

@@ -94,7 +94,8 @@ impl Net {
         Protocol::Memory(node as u64 + 1).into()
     }
 
-    /// Nodes of different groups don't reach each other any more. Without groups all that are linked do.
+    /// Nodes of different groups don't reach each other any more. Without groups all that are
+    /// linked do.
     pub(super) fn partition(&self, groups: &[Vec<NodeIndex>], nodes: usize) {
         let mut group_of = Vec::new();
         if !groups.is_empty() {

@@ -198,8 +198,8 @@ impl Node {
         Ok(())
     }
 
-    /// Lets the engine send by the network, and makes the user, if there is to be one. Returns the user's ID if it
-    /// is new.
+    /// Lets the engine send by the network, and makes the user, if there is to be one. Returns the
+    /// user's ID if it is new.
     pub(super) async fn begin(&self, plan: &NodePlan) -> Result<Option<String>, SimError> {
         let Some(running) = &self.running else { return Ok(None) };
         running.engine.attach_net(running.net.clone()).await;

@@ -1,9 +1,9 @@
 //! A connection between two simulated nodes: bytes that arrive when the link lets them.
 //!
-//! Each direction is a queue of chunks with the time each is due. What a link does to packets (latency, jitter,
-//! bandwidth, loss) is decided when a chunk is written; whether the two nodes reach each other, when it is read:
-//! what is under way while they don't is held back, as TCP would send it again, until they do or the connection is
-//! given up.
+//! Each direction is a queue of chunks with the time each is due. What a link does to packets
+//! (latency, jitter, bandwidth, loss) is decided when a chunk is written; whether the two nodes
+//! reach each other, when it is read: what is under way while they don't is held back, as TCP would
+//! send it again, until they do or the connection is given up.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -23,7 +23,8 @@ use crate::plan::{LinkShape, LossAs};
 
 /// Bytes of a packet, for losses: of a common path over Ethernet.
 const PACKET_BYTES: usize = 1400;
-/// Bytes under way in one direction before the writer waits: the usual receive window of a system's TCP.
+/// Bytes under way in one direction before the writer waits: the usual receive window of a system's
+/// TCP.
 const WINDOW_BYTES: usize = 1 << 20;
 /// What a lost packet costs at least until it is sent again (RFC 6298, with Linux's minimum).
 const RESEND_MIN: Duration = Duration::from_millis(200);

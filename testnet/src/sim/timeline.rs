@@ -20,8 +20,8 @@ use crate::report::{Report, Runner};
 
 /// Looks at all nodes, at most, in a run.
 const SAMPLES_MAX: u32 = 600;
-/// From one node's first start to the next's, before the run begins: that a thousand nodes do not publish their keys in
-/// the same instant, of which each would hold a copy for each neighbour.
+/// From one node's first start to the next's, before the run begins: that a thousand nodes do not
+/// publish their keys in the same instant, of which each would hold a copy for each neighbour.
 const START_INTERVAL: Duration = Duration::from_millis(20);
 /// Shortest time between two of them.
 const SAMPLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
@@ -99,7 +99,8 @@ struct World<'a> {
     floods: usize,
 }
 
-/// When the envelopes of a mailbox arrived: the last arrival number at each look that saw a new one.
+/// When the envelopes of a mailbox arrived: the last arrival number at each look that saw a new
+/// one.
 #[derive(Debug, Default)]
 struct Arrivals(Vec<(UnixMillis, u64)>);
 

@@ -12,8 +12,8 @@ pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// Four users in a ring, who write to each other for seven seconds; then it is quiet. Meanwhile they are split in two
-/// and healed, one crashes and comes back.
+/// Four users in a ring, who write to each other for seven seconds; then it is quiet. Meanwhile
+/// they are split in two and healed, one crashes and comes back.
 pub(crate) fn small() -> Plan {
     let pairs = [(0, 1), (2, 3), (0, 2), (1, 3)];
     let messages = (0..14u64).flat_map(|round| {

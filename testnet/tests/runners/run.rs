@@ -30,7 +30,8 @@ fn check(report: &Report, runner: Runner) {
     // Node 3 was off for a second, and wrote nothing then.
     assert_eq!(messages.written + messages.skipped, 56, "{shown}");
     assert!((1..=6).contains(&messages.skipped), "{shown}");
-    // What was written across the split came after it healed: at the end of it, or with the next one's connection.
+    // What was written across the split came after it healed: at the end of it, or with the next
+    // one's connection.
     assert!(messages.latency.max_s > 0.5, "{shown}");
     let kinds: Vec<&str> = report.events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["partition", "heal", "crash", "start"]);
@@ -53,8 +54,9 @@ async fn a_plan_with_a_crash_and_a_split_runs_on_loopback() -> TestResult {
 #[tokio::test]
 async fn the_same_plan_runs_in_network_namespaces() -> TestResult {
     let mut plan = small();
-    // There the links run over QUIC, too. A process that is killed says no word on it: for some seconds its
-    // neighbours take it for connected, and gossip nothing to it when it is back. Sync would bring it, within a minute.
+    // There the links run over QUIC, too. A process that is killed says no word on it: for some
+    // seconds its neighbours take it for connected, and gossip nothing to it when it is back. Sync
+    // would bring it, within a minute.
     plan.expectations[0] = Expectation::DeliveryMin(0.85);
     let hosts = match Netns::new(&plan, &options()) {
         Ok(hosts) => hosts,
@@ -70,8 +72,8 @@ async fn the_same_plan_runs_in_network_namespaces() -> TestResult {
     Ok(())
 }
 
-/// Everything that is not the default at once: slow links, shards and stamps, a joiner, one who leaves, a full disk, a
-/// flood.
+/// Everything that is not the default at once: slow links, shards and stamps, a joiner, one who
+/// leaves, a full disk, a flood.
 #[tokio::test]
 async fn every_fault_that_processes_can_have_is_carried_out() -> TestResult {
     let mut plan = small();

@@ -302,9 +302,9 @@ impl<S: NetSink> Sync<'_, S> {
         self.context.read(move |view| view.lacking(&need)).await
     }
 
-    /// Fetches what is unknown here, batch by batch, each stored before the next is asked for. Where there
-    /// is no room any more, the user's own mail is kept all the same, and only who has it sees which it is: so
-    /// the rest is looked through too, in any order, a part in each sync.
+    /// Fetches what is unknown here, batch by batch, each stored before the next is asked for.
+    /// Where there is no room any more, the user's own mail is kept all the same, and only who has
+    /// it sees which it is: so the rest is looked through too, in any order, a part in each sync.
     async fn fetch(&mut self, unknown: Vec<EnvelopeId>) -> Result<(), SyncError> {
         let mut unknown = self.context.sift(self.peer, unknown).await?;
         unknown.shuffle(&mut rand::rng());

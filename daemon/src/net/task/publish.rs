@@ -104,9 +104,10 @@ impl Outgoing {
 }
 
 impl<S: NetSink> Task<S> {
-    /// Tells other peers what a sync brought: after a split it came by the one link that is up again,
-    /// and without this it would go on from node to node with the rounds of sync, while what is
-    /// written from then on comes everywhere at once, before it. Gossip drops what it has passed on.
+    /// Tells other peers what a sync brought: after a split it came by the one link that is up
+    /// again, and without this it would go on from node to node with the rounds of sync, while what
+    /// is written from then on comes everywhere at once, before it. Gossip drops what it has passed
+    /// on.
     pub(super) fn pass_on(&mut self, from: PeerId, few: Option<Vec<Envelope>>) {
         if self.context.role == Role::Edge {
             return;

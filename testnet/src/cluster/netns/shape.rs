@@ -1,5 +1,5 @@
-//! Links of a [`Lan`] as slow, narrow and bad as wanted, by the kernel: tc-htb(8) for bandwidth, tc-netem(8)
-//! for delay and loss, on what each host sends, by where it goes.
+//! Links of a [`Lan`] as slow, narrow and bad as wanted, by the kernel: tc-htb(8) for bandwidth,
+//! tc-netem(8) for delay and loss, on what each host sends, by where it goes.
 
 use std::net::Ipv4Addr;
 
@@ -39,8 +39,8 @@ pub(crate) fn needs_netem(shape: &LinkShape) -> bool {
     shape.latency > default.latency || !shape.jitter.is_zero() || shape.loss > 0.0
 }
 
-/// What `tc` is to do, in a namespace without queueing disciplines. Classes are numbered from 2; what goes
-/// elsewhere is not held up.
+/// What `tc` is to do, in a namespace without queueing disciplines. Classes are numbered from 2;
+/// what goes elsewhere is not held up.
 fn commands(to: &[(usize, LinkShape)]) -> Vec<String> {
     let mut commands = vec!["qdisc add dev eth0 root handle 1: htb".to_owned()];
     for (number, (host, shape)) in (2..).zip(to) {

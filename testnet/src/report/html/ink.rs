@@ -1,5 +1,5 @@
-//! Colours: figures are drawn in stand-ins, which become classes, whose colours are the style sheet's, one set for
-//! light and one for dark.
+//! Colours: figures are drawn in stand-ins, which become classes, whose colours are the style
+//! sheet's, one set for light and one for dark.
 
 use plotters::style::RGBColor;
 

@@ -7,7 +7,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::axis::Axis;
 use super::ink::{Ink, with_classes};
 
-/// Figures are drawn at twice the size at which they are shown, since plotters has whole pixels only.
+/// Figures are drawn at twice the size at which they are shown, since plotters has whole pixels
+/// only.
 pub(super) const SCALE: i32 = 2;
 /// Width of a figure as it is shown, pixels.
 pub(super) const WIDTH: i32 = 640;
@@ -17,7 +18,8 @@ const LETTERS: i32 = 14;
 const ROWS: usize = 5;
 /// More marks than that get a small line each, those without a label.
 const LINES_MAX: usize = 40;
-/// What is left of a plot, for its numbers and what they are; and right of it, for half of the last number.
+/// What is left of a plot, for its numbers and what they are; and right of it, for half of the last
+/// number.
 const LEFT: i32 = 82;
 const RIGHT: i32 = 30;
 
@@ -181,8 +183,9 @@ impl Plot {
         Ok(())
     }
 
-    /// Where labels stand; `None`: there was no room. Words right of their lines, the later the lower, or left of
-    /// them, the earlier the lower: so no line goes up through words. What has room for more of them is taken.
+    /// Where labels stand; `None`: there was no room. Words right of their lines, the later the
+    /// lower, or left of them, the earlier the lower: so no line goes up through words. What has
+    /// room for more of them is taken.
     fn place_labels(&self, width_max: i32) -> Vec<Option<Place>> {
         let [right, left] = [false, true].map(|to_left| self.place_to_side(width_max, to_left));
         let shown = |placed: &[Option<Place>]| placed.iter().flatten().count();

@@ -1,4 +1,5 @@
-//! How long it took, after each heal and start, until all that had been written before was delivered.
+//! How long it took, after each heal and start, until all that had been written before was
+//! delivered.
 
 use std::time::Duration;
 

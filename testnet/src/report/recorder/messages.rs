@@ -80,7 +80,8 @@ impl<'a> MessageLog<'a> {
     /// The counts, and the messages that were written, in the plan's order.
     pub(super) fn finish(mut self, at: Duration, reach: &Reach) -> (Messages, Vec<Told>) {
         for (fate, planned) in self.fates.iter_mut().zip(self.plan) {
-            // A message that was shown was taken, even if the writer's daemon died before it said so.
+            // A message that was shown was taken, even if the writer's daemon died before it said
+            // so.
             if let Some(shown) = fate.delivered {
                 let written = fate.written.get_or_insert(planned.at.min(shown.at));
                 *written = (*written).min(shown.at);

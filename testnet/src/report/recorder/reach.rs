@@ -88,7 +88,8 @@ impl Reach {
     /// Whether it was on all the time.
     pub(super) fn was_on(&self, node: NodeIndex, from: Duration, to: Duration) -> bool {
         let off = &self.off[node];
-        // They follow each other: only those that end after `from` and begin before `to` can meet it.
+        // They follow each other: only those that end after `from` and begin before `to` can meet
+        // it.
         let first = off.partition_point(|stretch| stretch.to <= from);
         off.get(first).is_none_or(|stretch| !stretch.meets(from, to))
     }

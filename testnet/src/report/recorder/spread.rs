@@ -7,13 +7,14 @@ use super::{latency, rounded};
 use crate::plan::NodeIndex;
 use crate::report::Spread;
 
-/// Envelopes that are followed. When there are more, every second one is dropped, and so on: those that stay are
-/// spread evenly over the run.
+/// Envelopes that are followed. When there are more, every second one is dropped, and so on: those
+/// that stay are spread evenly over the run.
 pub(super) const TRACKED_MAX: usize = 2_000;
-/// Ages begin at `10^(-3)` seconds and are a factor of `10^(1/10)` apart; up to a thousand years if need be.
+/// Ages begin at `10^(-3)` seconds and are a factor of `10^(1/10)` apart; up to a thousand years if
+/// need be.
 const AGES: std::ops::Range<i32> = -30..105;
-/// Envelopes that were made less than this before the end, or in the last tenth of a shorter run, had no time to
-/// spread, and don't count.
+/// Envelopes that were made less than this before the end, or in the last tenth of a shorter run,
+/// had no time to spread, and don't count.
 const SETTLED: Duration = Duration::from_secs(60);
 
 /// Follows envelopes.

@@ -11,7 +11,8 @@ use super::super::limits::{CHURN_DOWN_MIN, EVENTS_MAX};
 use super::state::Timeline;
 use crate::plan::{Event, NodeIndex, TimedEvent};
 
-/// From `at` to `until` one of `nodes` goes down, once in `mean`, and comes back after about `down`.
+/// From `at` to `until` one of `nodes` goes down, once in `mean`, and comes back after about
+/// `down`.
 pub(super) struct Churn {
     pub(super) index: usize,
     pub(super) nodes: Vec<NodeIndex>,
@@ -23,7 +24,8 @@ pub(super) struct Churn {
 }
 
 impl Churn {
-    /// Its crashes and starts. Whoever is off for another reason, or will be before it would be back, is left alone.
+    /// Its crashes and starts. Whoever is off for another reason, or will be before it would be
+    /// back, is left alone.
     pub(super) fn events(
         self,
         timeline: &mut Timeline,

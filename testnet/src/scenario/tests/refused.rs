@@ -45,7 +45,8 @@ pub(super) fn refused(text: &str) -> (usize, String, String) {
     }
 }
 
-/// [`GOOD`] with `from` put in the place of `to` is refused for `key` at the line of `at`, with `message` in the reason.
+/// [`GOOD`] with `from` put in the place of `to` is refused for `key` at the line of `at`, with
+/// `message` in the reason.
 #[track_caller]
 fn assert_refused(from: &str, to: &str, (at, key, message): (&str, &str, &str)) {
     assert!(GOOD.contains(from), "{from}");

@@ -1,5 +1,6 @@
-//! Graphs by the models of the literature. No kept crate has all three, connected and by a seed: `petgraph-gen` lacks
-//! random regular graphs and small worlds, `rustworkx-core` brings numerics with it.
+//! Graphs by the models of the literature. No kept crate has all three, connected and by a seed:
+//! `petgraph-gen` lacks random regular graphs and small worlds, `rustworkx-core` brings numerics
+//! with it.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -13,7 +14,8 @@ use crate::scenario::limits::GRAPH_TRIES_MAX;
 /// Pairs of vertices, `a < b`, each once.
 pub(crate) type Edges = BTreeSet<(usize, usize)>;
 
-/// A graph that does not exist, or not connected, or can't be found: what is wrong with the numbers.
+/// A graph that does not exist, or not connected, or can't be found: what is wrong with the
+/// numbers.
 pub(crate) type Impossible = String;
 
 /// The pair, the smaller first.
@@ -26,8 +28,8 @@ pub(crate) fn full(n: usize) -> Edges {
     (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect()
 }
 
-/// `degree` edges at each vertex, otherwise random: pairing with rejection, by A. Steger and N. Wormald, "Generating
-/// random regular graphs quickly", 1999.
+/// `degree` edges at each vertex, otherwise random: pairing with rejection, by A. Steger and N.
+/// Wormald, "Generating random regular graphs quickly", 1999.
 pub(crate) fn random_regular(
     n: usize,
     degree: usize,
@@ -63,8 +65,9 @@ pub(crate) fn random_regular(
     })
 }
 
-/// A ring in which each vertex knows its `degree` nearest, each edge of which is led elsewhere with the probability
-/// `rewire`: D. Watts and S. Strogatz, "Collective dynamics of 'small-world' networks", 1998.
+/// A ring in which each vertex knows its `degree` nearest, each edge of which is led elsewhere with
+/// the probability `rewire`: D. Watts and S. Strogatz, "Collective dynamics of 'small-world'
+/// networks", 1998.
 pub(crate) fn small_world(
     n: usize,
     degree: usize,
@@ -87,8 +90,9 @@ pub(crate) fn small_world(
     })
 }
 
-/// Vertices that come one after the other, each with `links` edges to those there already, rather to those with many:
-/// A.-L. Barabási and R. Albert, "Emergence of scaling in random networks", 1999. It begins with a star.
+/// Vertices that come one after the other, each with `links` edges to those there already, rather
+/// to those with many: A.-L. Barabási and R. Albert, "Emergence of scaling in random networks",
+/// 1999. It begins with a star.
 pub(crate) fn scale_free(
     n: usize,
     links: usize,
