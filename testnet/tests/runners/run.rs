@@ -53,11 +53,7 @@ async fn a_plan_with_a_crash_and_a_split_runs_on_loopback() -> TestResult {
 
 #[tokio::test]
 async fn the_same_plan_runs_in_network_namespaces() -> TestResult {
-    let mut plan = small();
-    // There the links run over QUIC, too. A process that is killed says no word on it: for some
-    // seconds its neighbours take it for connected, and gossip nothing to it when it is back. Sync
-    // would bring it, within a minute.
-    plan.expectations[0] = Expectation::DeliveryMin(0.85);
+    let plan = small();
     let hosts = match Netns::new(&plan, &options()) {
         Ok(hosts) => hosts,
         Err(RunError::Refused { reasons, .. }) => {

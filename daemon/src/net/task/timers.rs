@@ -23,13 +23,12 @@ impl<S: NetSink> Task<S> {
     /// Does what is due.
     pub(super) fn on_timer(&mut self) {
         let now = Instant::now();
-        for (peer, connection) in self.peers.take_dead(now) {
+        for peer in self.peers.take_dead(now) {
+            // It was restarted, or lost its network: gossip has gone into the dead connection, and
+            // gossipsub tells what it takes on the first of several connections alone. So all are
+            // closed: over a new one the two tell each other, and sync.
             tracing::debug!(peer = %shorten::peer(&peer), "an older connection is dead");
-            self.swarm.close_connection(connection);
-            if let Some(state) = self.peers.get_mut(&peer) {
-                // Gossip may have gone into it.
-                state.sync.turn(now);
-            }
+            self.disconnect(peer);
         }
         if now >= self.next_review {
             self.next_review = now + self.pace.apply(self.peers.policy().review_interval());
