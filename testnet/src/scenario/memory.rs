@@ -4,8 +4,11 @@ use super::error::ScenarioError;
 use crate::plan::Plan;
 use crate::report::Runner;
 
-/// What a simulated node takes: engine, databases, swarm and its share of links, bytes.
-const SIM_NODE_BYTES: u64 = 1_600_000;
+/// What a simulated node takes: engine, databases, swarm and its share of links, bytes. With the
+/// next, as measured with 100 nodes (2.9 MB each).
+const SIM_NODE_BYTES: u64 = 2_500_000;
+/// What the keys of each user take in each simulated node's mailbox, bytes.
+const SIM_KEYS_BYTES: u64 = 5_000;
 /// What a daemon's process takes, bytes.
 const PROCESS_NODE_BYTES: u64 = 25_000_000;
 /// What a message takes: in the plan and the report, bytes.
@@ -18,7 +21,7 @@ const MIB: u64 = 1 << 20;
 /// What a run of `plan` takes, bytes.
 #[must_use]
 pub fn memory_bytes(plan: &Plan, runner: Runner) -> u64 {
-    let nodes = plan.nodes.len() as u64 * node_bytes(runner);
+    let nodes = plan.nodes.len() as u64 * node_bytes(plan, runner);
     BASE_BYTES + plan.messages.len() as u64 * MESSAGE_BYTES + nodes
 }
 
@@ -45,20 +48,21 @@ pub fn check_memory(
     if needed <= available_bytes {
         return Ok(());
     }
-    let of_nodes = plan.nodes.len() as u64 * node_bytes(runner);
+    let of_nodes = plan.nodes.len() as u64 * node_bytes(plan, runner);
     let for_nodes = available_bytes.saturating_sub(needed - of_nodes);
     Err(ScenarioError::Memory {
         scenario: plan.name.clone(),
         nodes: plan.nodes.len(),
         needed_mib: needed.div_ceil(MIB),
         available_mib: available_bytes / MIB,
-        nodes_max: for_nodes / node_bytes(runner).max(1),
+        nodes_max: for_nodes / node_bytes(plan, runner).max(1),
     })
 }
 
-fn node_bytes(runner: Runner) -> u64 {
+fn node_bytes(plan: &Plan, runner: Runner) -> u64 {
+    let users = plan.nodes.iter().filter(|node| node.user).count() as u64;
     match runner {
-        Runner::Sim => SIM_NODE_BYTES,
+        Runner::Sim => SIM_NODE_BYTES + users * SIM_KEYS_BYTES,
         Runner::Local | Runner::Netns => PROCESS_NODE_BYTES,
         // They run elsewhere.
         Runner::Agents => 0,

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use martlet_testnet::plan::{Event, Expectation, Plan, TimedEvent};
+use martlet_testnet::plan::{Event, Plan, TimedEvent};
 use martlet_testnet::progress::Progress;
 use martlet_testnet::report::{Report, Runner};
 use martlet_testnet::run::{Hosts, Local, Netns, RunError, RunOptions, run, summary};
