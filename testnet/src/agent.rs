@@ -9,7 +9,7 @@
 //! | `POST /agent/stop` | SIGTERM, and waits for the end | 204 |
 //! | `POST /agent/crash` | SIGKILL | 204 |
 //! | `POST /agent/erase` | removes all that the daemon kept | 204; 409 while it is on |
-//! | `/v1/…` | asks the daemon's control socket ([`mod@proxy`]) | what it answers; 503 while it is off |
+//! | `/v1/…` | asks the daemon's control socket (`agent/proxy.rs`) | what it answers; 503 while it is off |
 //!
 //! **Whoever reaches this port has the node**: its identity, its contacts, its messages. It is a tool for tests, listens
 //! on loopback unless told otherwise, and must be told otherwise only in a network of nothing but test nodes.

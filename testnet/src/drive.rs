@@ -1,6 +1,6 @@
 //! Runs a scenario on nodes that run elsewhere, each kept by an agent ([`crate::agent`]).
 //!
-//! Each agent is reached through a Unix socket made here ([`Tunnel`]), so that whatever speaks with
+//! Each agent is reached through a Unix socket made here (`drive/tunnel.rs`), so that whatever speaks with
 //! a daemon on this machine speaks with one elsewhere in the same words.
 
 mod hosts;

@@ -3,7 +3,7 @@
 //!
 //! A supervisor process has the network's daemons for children and its namespaces and directory for
 //! its own: whatever ends it, the daemons end with it. What it is about is in a file that all of
-//! these commands read ([`state`]); where the supervisor of a file is gone, they remove what it
+//! these commands read (`hand/state.rs`); where the supervisor of a file is gone, they remove what it
 //! left.
 
 mod error;

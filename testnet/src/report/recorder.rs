@@ -1,7 +1,7 @@
 //! Takes down what a runner sees, and makes the report of it.
 //!
 //! What it keeps is bounded by the plan: some bytes for each message and event of it, at most
-//! [`spread::TRACKED_MAX`] envelopes, at most [`series::SAMPLES_MAX`] samples.
+//! `spread::TRACKED_MAX` envelopes, at most `series::SAMPLES_MAX` samples.
 
 use std::time::Duration;
 
