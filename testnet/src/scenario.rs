@@ -34,6 +34,7 @@ mod traffic;
 mod values;
 
 pub use error::ScenarioError;
+pub(crate) use memory::PROCESS_NODE_BYTES;
 pub use memory::{available_bytes, check_memory, memory_bytes};
 pub use ready::{READY, Ready};
 pub use summary::{DIAMETER_NODES_MAX, Summary};

@@ -6,9 +6,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cluster::ClusterError;
 use crate::plan::{Event, Plan};
+use crate::scenario::PROCESS_NODE_BYTES;
 
-/// Memory of a daemon with a small mailbox: measured at 20 MiB idle, and some for its traffic.
-const NODE_BYTES: u64 = 28 << 20;
 /// Files and sockets of this process in any case.
 const FILES_BASE: usize = 64;
 /// Those for a node: a client, and one of the samples.
@@ -87,14 +86,14 @@ fn lacks_memory(nodes: usize, meminfo: &str) -> Option<String> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let available: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
     let available = available.checked_mul(1024)?;
-    let needed = NODE_BYTES.checked_mul(u64::try_from(nodes).ok()?)?;
+    let needed = PROCESS_NODE_BYTES.checked_mul(u64::try_from(nodes).ok()?)?;
     let mib = |bytes: u64| bytes >> 20;
     (needed > available).then(|| {
         format!(
             "{nodes} processes need about {} MiB of memory, and {} MiB are available: {} nodes would fit; sim needs less",
             mib(needed),
             mib(available),
-            available / NODE_BYTES
+            available / PROCESS_NODE_BYTES
         )
     })
 }

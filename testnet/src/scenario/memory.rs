@@ -9,8 +9,8 @@ use crate::report::Runner;
 const SIM_NODE_BYTES: u64 = 2_500_000;
 /// What the keys of each user take in each simulated node's mailbox, bytes.
 const SIM_KEYS_BYTES: u64 = 5_000;
-/// What a daemon's process takes, bytes.
-const PROCESS_NODE_BYTES: u64 = 25_000_000;
+/// What a daemon's process takes, bytes: 20 MiB idle, and some for its traffic.
+pub(crate) const PROCESS_NODE_BYTES: u64 = 28 << 20;
 /// What a message takes: in the plan and the report, bytes.
 const MESSAGE_BYTES: u64 = 200;
 /// What the runner takes itself, bytes.

@@ -32,6 +32,9 @@ pub(super) async fn run(plan: &Plan, watch: &Watch) -> Result<Report, SimError> 
     let first: Vec<NodeIndex> =
         (0..plan.nodes.len()).filter(|node| plan.nodes[*node].starts).collect();
     for node in first {
+        if watch.is_stopped() {
+            break;
+        }
         world.start(&[node]).await?;
         tokio::time::sleep(START_INTERVAL).await;
     }

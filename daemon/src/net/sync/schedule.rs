@@ -19,8 +19,18 @@ pub(in crate::net) struct SyncState {
     is_fallback: bool,
     running: bool,
     failures: u32,
-    /// Whether the sync on connecting was repeated once things had settled.
-    is_settled: bool,
+    /// The repetition of the sync on connecting, once things have settled: apart from `due`, as one
+    /// that begins before does not replace it.
+    settle: Settle,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Settle {
+    /// None has succeeded yet.
+    #[default]
+    Connecting,
+    Due(Instant),
+    Done,
 }
 
 /// What is known of a sync that begins.
@@ -68,23 +78,33 @@ impl SyncState {
 
     /// When it is due.
     pub(in crate::net) fn next(&self) -> Option<Instant> {
-        self.due.filter(|_| !self.running)
+        if self.running {
+            return None;
+        }
+        let settle = match self.settle {
+            Settle::Due(at) => Some(at),
+            Settle::Connecting | Settle::Done => None,
+        };
+        self.due.into_iter().chain(settle).min()
     }
 
     /// A sync begins.
-    pub(in crate::net) fn started(&mut self) -> Attempt {
+    pub(in crate::net) fn started(&mut self, now: Instant) -> Attempt {
         self.due = None;
         self.running = true;
-        Attempt { failures: self.failures, is_first: !self.is_settled }
+        if matches!(self.settle, Settle::Due(at) if at <= now) {
+            self.settle = Settle::Done;
+        }
+        let is_first = matches!(self.settle, Settle::Connecting);
+        Attempt { failures: self.failures, is_first }
     }
 
     /// It was done.
     pub(in crate::net) fn succeeded(&mut self, now: Instant) {
         self.running = false;
         self.failures = 0;
-        if !self.is_settled {
-            self.is_settled = true;
-            self.hasten(now + SYNC_SETTLE_DELAY);
+        if matches!(self.settle, Settle::Connecting) {
+            self.settle = Settle::Due(now + SYNC_SETTLE_DELAY);
         }
     }
 
@@ -127,13 +147,31 @@ mod tests {
         let mut begins = SyncState::default();
         begins.connected(true, now);
         assert_eq!(begins.next(), Some(now));
-        begins.started();
+        begins.started(now);
         assert_eq!(begins.next(), None);
         begins.succeeded(now);
-        assert_eq!(begins.next(), Some(now + SYNC_SETTLE_DELAY));
-        begins.started();
-        begins.succeeded(now);
+        let settled = now + SYNC_SETTLE_DELAY;
+        assert_eq!(begins.next(), Some(settled));
+        begins.started(settled);
+        begins.succeeded(settled);
         assert_eq!(begins.next(), None);
+    }
+
+    /// Of two connections one was closed right after the first sync, so that a second began at once;
+    /// the repetition was forgotten with it, and what the peer had put in its mailbox meanwhile,
+    /// untold, came only with the next round.
+    #[test]
+    fn a_sync_before_things_have_settled_does_not_replace_the_repetition() {
+        let now = Instant::now();
+        let mut state = SyncState::default();
+        state.connected(true, now);
+        state.started(now);
+        state.succeeded(now);
+        state.connected(true, now);
+        assert_eq!(state.next(), Some(now));
+        state.started(now);
+        state.succeeded(now);
+        assert_eq!(state.next(), Some(now + SYNC_SETTLE_DELAY));
     }
 
     #[test]
@@ -142,12 +180,12 @@ mod tests {
         let mut state = SyncState::default();
         let mut wait = RETRY_MIN;
         for failures in 0..40 {
-            assert_eq!(state.started(), Attempt { failures, is_first: true });
+            assert_eq!(state.started(now), Attempt { failures, is_first: true });
             state.failed(true, now);
             assert_eq!(state.next(), Some(now + wait));
             wait = (wait * 2).min(SYNC_INTERVAL);
         }
-        state.started();
+        state.started(now);
         state.gap(now);
         state.failed(false, now);
         assert_eq!(state.next(), Some(now + SYNC_GAP_DELAY));

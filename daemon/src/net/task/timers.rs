@@ -118,7 +118,7 @@ impl<S: NetSink> Task<S> {
                 return;
             }
             if let Some(state) = self.peers.get_mut(&peer) {
-                let attempt = state.sync.started();
+                let attempt = state.sync.started(now);
                 self.syncs_running += 1;
                 tokio::spawn(initiator::run(Arc::clone(&self.context), peer, attempt));
             }
