@@ -9,7 +9,7 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use martlet_protocol::control::{ConnectionDirection, Peer, PeerDetails, Transport};
 use martlet_protocol::limits::{
-    CONNECTION_SETTLED, DUPLICATE_CONNECTION_GRACE, PEER_PROTOCOLS_SHOWN_MAX, PEER_TEXT_BYTES_MAX,
+    CONNECT_TIMEOUT, DUPLICATE_CONNECTION_GRACE, PEER_PROTOCOLS_SHOWN_MAX, PEER_TEXT_BYTES_MAX,
     STORED_BACKLOG_MAX,
 };
 use martlet_protocol::{EnvelopeId, UnixMillis};
@@ -18,6 +18,9 @@ use tokio::time::Instant;
 use super::connections::{Candidate, ConnectionPolicy, Search};
 use super::open::is_relayed;
 use super::sync::schedule::SyncState;
+
+/// Round trips that setting up a connection takes, with some to spare.
+const DIAL_ROUND_TRIPS: u32 = 8;
 
 /// Connected peers.
 pub(super) struct Peers {
@@ -154,8 +157,8 @@ impl Peers {
     ///
     /// Of two connections the one dialled by the peer with the smaller id stays, and of two
     /// dialled by the same peer the newer. Whoever dialled the other closes it: it surely knows
-    /// both. If after a grace both are still there, or if the peer dials long after it was connected,
-    /// it doesn't know the older one (it was restarted, or lost its network), which is then dead; see
+    /// both. If after a grace both are still there, or if the peer dials though it must have known of
+    /// the older one, it doesn't know it (it was restarted, or lost its network): it is then dead; see
     /// [`Self::take_dead`].
     pub(super) fn established(
         &mut self,
@@ -174,9 +177,7 @@ impl Peers {
             self.search.count(self.connected.len(), &self.policy);
             return (true, Vec::new());
         }
-        // Two that dial each other at once do so soon.
-        let is_late = state.since.elapsed() >= CONNECTION_SETTLED;
-        if is_late && !endpoint.is_dialer() && !upgraded && is_direct {
+        if !state.may_dial() && !endpoint.is_dialer() && !upgraded && is_direct {
             state.duplicate_until = Some(Instant::now());
             return (false, Vec::new());
         }
@@ -280,6 +281,14 @@ impl PeerState {
             serving: 0,
             stored: StoredReport::default(),
         }
+    }
+
+    /// Whether a connection that it dialled before it knew of the first may still come up.
+    fn may_dial(&self) -> bool {
+        let dial_max = self.latency.map_or(CONNECT_TIMEOUT, |latency| {
+            (DUPLICATE_CONNECTION_GRACE + latency * DIAL_ROUND_TRIPS).min(CONNECT_TIMEOUT)
+        });
+        self.since.elapsed() < dial_max
     }
 
     /// A ping was answered.
@@ -389,6 +398,8 @@ pub(super) fn transport(address: &Multiaddr) -> Option<Transport> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use libp2p::core::transport::PortUse;
 
     use super::*;
@@ -510,11 +521,25 @@ mod tests {
             for older_dialled_here in [true, false] {
                 let mut peers = peers_of(local);
                 peers.established(remote, id(0), &endpoint(older_dialled_here));
-                tokio::time::advance(CONNECTION_SETTLED).await;
+                peers.get_mut(&remote).unwrap().answered(Duration::from_millis(50));
+                tokio::time::advance(DUPLICATE_CONNECTION_GRACE + Duration::from_millis(400)).await;
                 assert_eq!(peers.established(remote, id(1), &endpoint(false)), (false, vec![]));
                 assert_eq!(peers.take_dead(Instant::now()), [remote]);
                 assert!(peers.take_dead(Instant::now()).is_empty());
             }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_a_slow_link_a_second_connection_may_come_late() {
+        let (smaller, larger) = two_ids();
+        for latency in [None, Some(Duration::from_secs(1))] {
+            let mut peers = peers_of(smaller);
+            peers.established(larger, id(0), &endpoint(true));
+            latency.iter().for_each(|latency| peers.get_mut(&larger).unwrap().answered(*latency));
+            tokio::time::advance(Duration::from_secs(5)).await;
+            assert_eq!(peers.established(larger, id(1), &endpoint(false)), (false, vec![]));
+            assert!(peers.take_dead(Instant::now()).is_empty());
         }
     }
 

@@ -403,6 +403,8 @@ impl<S: NetSink> Task<S> {
             } else {
                 tracing::debug!(peer = %shorten::peer(&peer), "disconnected");
             }
+            // Were one that is set aside as a test to stay, gossip would not begin anew with the next.
+            self.disconnect(peer);
             self.responder.forget(&peer);
             self.dialer.lost(peer, lasted);
             self.shards.disconnected(&peer);
