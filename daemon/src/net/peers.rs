@@ -10,12 +10,14 @@ use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use martlet_protocol::control::{ConnectionDirection, Peer, PeerDetails, Transport};
 use martlet_protocol::limits::{
     CONNECT_TIMEOUT, DUPLICATE_CONNECTION_GRACE, PEER_PROTOCOLS_SHOWN_MAX, PEER_TEXT_BYTES_MAX,
-    STORED_BACKLOG_MAX,
+    PING_INTERVAL, STORED_BACKLOG_MAX,
 };
 use martlet_protocol::{EnvelopeId, UnixMillis};
 use tokio::time::Instant;
 
+use super::Pace;
 use super::connections::{Candidate, ConnectionPolicy, Search};
+use super::gossip::HISTORY_KEPT;
 use super::open::is_relayed;
 use super::sync::schedule::SyncState;
 
@@ -34,6 +36,8 @@ pub(super) struct Peers {
 pub(super) struct PeerState {
     connections: Vec<Connection>,
     latency: Option<Duration>,
+    /// When it last answered a ping; at first when it connected.
+    answered_at: Instant,
     /// When the first of the connections came up.
     pub(super) since: Instant,
     /// Whether it is in a mesh of gossip, when that was last looked at.
@@ -265,6 +269,7 @@ impl PeerState {
         Self {
             connections: Vec::new(),
             latency: None,
+            answered_at: now,
             since: now,
             in_mesh: false,
             useful_at: now,
@@ -291,10 +296,15 @@ impl PeerState {
         self.since.elapsed() < dial_max
     }
 
-    /// A ping was answered.
-    pub(super) fn answered(&mut self, round_trip: Duration) {
+    /// A ping was answered. Returns whether the connection was silent before that: the answer came
+    /// later than usual, by more than gossip keeps messages to be asked for.
+    pub(super) fn answered(&mut self, round_trip: Duration, pace: Pace) -> bool {
+        let latest = pace.apply(PING_INTERVAL + HISTORY_KEPT) + self.latency.unwrap_or_default();
+        let was_silent = self.answered_at.elapsed() > latest;
+        self.answered_at = Instant::now();
         self.latency = Some(round_trip);
         self.missed_pings = 0;
+        was_silent
     }
 
     /// It brought envelopes that were good and new.
@@ -521,7 +531,7 @@ mod tests {
             for older_dialled_here in [true, false] {
                 let mut peers = peers_of(local);
                 peers.established(remote, id(0), &endpoint(older_dialled_here));
-                peers.get_mut(&remote).unwrap().answered(Duration::from_millis(50));
+                peers.get_mut(&remote).unwrap().answered(Duration::from_millis(50), Pace::USUAL);
                 tokio::time::advance(DUPLICATE_CONNECTION_GRACE + Duration::from_millis(400)).await;
                 assert_eq!(peers.established(remote, id(1), &endpoint(false)), (false, vec![]));
                 assert_eq!(peers.take_dead(Instant::now()), [remote]);
@@ -536,11 +546,33 @@ mod tests {
         for latency in [None, Some(Duration::from_secs(1))] {
             let mut peers = peers_of(smaller);
             peers.established(larger, id(0), &endpoint(true));
-            latency.iter().for_each(|latency| peers.get_mut(&larger).unwrap().answered(*latency));
+            if let Some(latency) = latency {
+                peers.get_mut(&larger).unwrap().answered(latency, Pace::USUAL);
+            }
             tokio::time::advance(Duration::from_secs(5)).await;
             assert_eq!(peers.established(larger, id(1), &endpoint(false)), (false, vec![]));
             assert!(peers.take_dead(Instant::now()).is_empty());
         }
+    }
+
+    /// A split shorter than the time-outs of pings ended no connection, so that no sync followed it:
+    /// gossip lost meanwhile came with the next round, up to a minute later, newer messages first.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_silent_is_told_from_a_slow_one() {
+        let mut peer = PeerState::new(Instant::now());
+        let mut ping = async |round_trip, waited| {
+            tokio::time::advance(waited + round_trip).await;
+            peer.answered(round_trip, Pace::USUAL)
+        };
+        let (short, long) = (Duration::from_millis(20), Duration::from_secs(5));
+        assert!(!ping(short, Duration::ZERO).await, "the first");
+        assert!(!ping(short, PING_INTERVAL).await);
+        assert!(ping(long, PING_INTERVAL).await, "answered late");
+        assert!(!ping(long, PING_INTERVAL).await, "a slow link is no silent one");
+        assert!(!ping(short, PING_INTERVAL).await);
+        // The first that is not answered is not reported.
+        assert!(ping(short, PING_INTERVAL * 2).await);
+        assert!(!ping(short, PING_INTERVAL).await);
     }
 
     #[tokio::test(start_paused = true)]
