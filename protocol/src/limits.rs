@@ -291,8 +291,10 @@ pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 16;
 /// Streams of one connection, both ways: gossip, ping and identify need six, sync and Kademlia
 /// their own bounds. Each may hold 256 KiB in memory that nobody reads.
 pub const STREAMS_PER_CONNECTION_MAX: usize = 64;
-/// How long a second connection with a peer is suffered before the older one is taken for dead.
-pub const DUPLICATE_CONNECTION_GRACE: Duration = Duration::from_millis(500);
+/// How long a second connection with a peer is suffered before the older one is taken for dead; and
+/// how much later than the older one, beside some round trips, it may come up if the two dialled each
+/// other at once.
+pub const DUPLICATE_CONNECTION_GRACE: Duration = Duration::from_secs(1);
 /// How long the peer with the larger id waits for the other's dial after a discovery.
 pub const DISCOVERED_DIAL_DELAY: Duration = Duration::from_secs(1);
 /// Peers known by discovery.

@@ -1,8 +1,9 @@
 //! Messages to who is away: they wait in any node, arrive in order, once, though the sender is off.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use martlet_protocol::control::Delivery;
+use martlet_protocol::control::{Delivery, PeerList};
+use martlet_protocol::limits::DUPLICATE_CONNECTION_GRACE;
 use martlet_testnet::cluster::{Cluster, ClusterError, Node, introduce, until};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -163,4 +164,47 @@ async fn an_unnoticed_death_of_the_recipient_loses_nothing() -> TestResult {
     assert_eq!(received[1..], texts);
     all_delivered(&alice, "bob").await?;
     Ok(())
+}
+
+/// A process that is killed says no word on QUIC. When it was back, a neighbour with the larger id, which had dialled,
+/// closed its dead connection beside the new one; but to gossip the peer had never been gone, so that it was not told
+/// what is taken there: what it sent waited for the next sync, up to a minute.
+#[tokio::test]
+async fn who_was_killed_on_quic_and_is_back_is_heard_at_once() -> TestResult {
+    let cluster = cluster()?;
+    let (one, other) = (cluster.user("one", &[]).await?, cluster.user("other", &[]).await?);
+    let is_smaller = one.status().await?.peer_id < other.status().await?.peer_id;
+    let (mut killed, mut dials) = if is_smaller { (one, other) } else { (other, one) };
+    dials.options_mut().peers = vec![killed.quic_address()?];
+    dials.restart().await?;
+    introduce(&killed, &dials).await?;
+    killed.wait_connected(&[&dials], DEADLINE).await?;
+    send(&killed, dials.name(), &["before".to_owned()], Delivery::Delivered).await?;
+    no_longer_dials(&dials, &killed).await?;
+    killed.kill()?;
+    // The neighbour does not dial: its connection lives.
+    killed.options_mut().peers = vec![dials.quic_address()?];
+    killed.start().await?;
+    // One after another: two may be brought by the syncs that follow a connection.
+    for text in texts(4) {
+        send(&killed, dials.name(), &[text], Delivery::Delivered).await?;
+    }
+    Ok(())
+}
+
+/// Waits until they have been connected for so long that, as far as `node` knows, `peer` can't have dialled it before it
+/// knew of that.
+async fn no_longer_dials(node: &Node, peer: &Node) -> Result<(), ClusterError> {
+    let peer_id = peer.status().await?.peer_id;
+    until(format!("{} should be long connected", node.name()), DEADLINE, async || {
+        let list: PeerList = node.get("/v1/peers").await?;
+        let peer = list.peers.into_iter().find(|peer| peer.peer_id == peer_id);
+        Ok(peer.and_then(|peer| {
+            let latency = Duration::from_secs_f64(peer.latency_ms? / 1000.0);
+            let since = UNIX_EPOCH + Duration::from_millis(peer.details?.since.0);
+            let age = since.elapsed().unwrap_or_default();
+            (age > DUPLICATE_CONNECTION_GRACE + 10 * latency).then_some(())
+        }))
+    })
+    .await
 }

@@ -244,17 +244,20 @@ impl Dialer {
 
     /// The last connection with `peer`, which had `lasted` so long, is gone: it is dialled again
     /// soon, unless it was postponed. One that hardly lasted is a failure: the peer has no place for
-    /// it, or wants none.
+    /// it, or wants none. After the first of them it is dialled again soon all the same: it may just
+    /// have shown the peer that an older connection was dead.
     pub(super) fn lost(&mut self, peer: PeerId, lasted: Duration) {
         let now = Instant::now();
         for target in self.of_peer(peer) {
-            let wait = if lasted >= CONNECTION_SETTLED {
+            if lasted >= CONNECTION_SETTLED {
                 target.failures = 0;
                 target.told = Duration::ZERO;
-                DIAL_BACKOFF_MIN
             } else {
                 target.failures = target.failures.saturating_add(1);
-                backoff(target.failures, target.origin)
+            }
+            let wait = match target.failures {
+                0 | 1 => DIAL_BACKOFF_MIN,
+                failures => backoff(failures, target.origin),
             };
             target.due = target.due.max(now + jittered(wait));
         }
@@ -612,6 +615,24 @@ mod tests {
         dialer.established(dial, peer);
         dialer.lost(peer, CONNECTION_SETTLED);
         assert!(dialer.next_due(0, |_| false).unwrap() - Instant::now() < DIAL_BACKOFF_MIN * 2);
+    }
+
+    /// A remembered peer that closed the first connection after a restart, since it still had an older
+    /// one, was dialled again only after five seconds.
+    #[tokio::test(start_paused = true)]
+    async fn after_the_first_connection_that_hardly_lasts_comes_another_soon() {
+        let (mut dialer, peer) = (dialer(), PeerId::random());
+        dialer.remembered(peer, vec![address(1)]);
+        let mut waits = Vec::new();
+        for _ in 0..2 {
+            let dial = take_one(&mut dialer).unwrap();
+            dialer.established(dial, peer);
+            dialer.lost(peer, Duration::from_millis(20));
+            let wait = dialer.next_due(1, |_| false).unwrap() - Instant::now();
+            waits.push(wait);
+            tokio::time::advance(wait).await;
+        }
+        assert!(waits[0] < 2 * DIAL_BACKOFF_MIN && waits[1] > FOUND_DIAL_BACKOFF_MIN, "{waits:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,8 +25,10 @@ const HEARTBEAT_FIRST: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Heartbeats for which messages are kept to be asked for. At the default of 5, a burst of 5,000
 /// messages a second would hold 25,000 of them.
-const HISTORY_HEARTBEATS: usize = 3;
+const HISTORY_HEARTBEATS: u32 = 3;
 const HISTORY_ANNOUNCED: usize = 2;
+/// How long a peer that wasn't sent a message can ask for it.
+pub(super) const HISTORY_KEPT: Duration = HEARTBEAT.saturating_mul(HISTORY_HEARTBEATS);
 
 /// The network's topics: one per shard, and one for acks.
 #[derive(Debug, Clone)]
@@ -94,7 +96,7 @@ pub(super) fn behaviour(
         .max_control_messages_sent(GOSSIP_CONTROL_IDS_MAX)
         .heartbeat_initial_delay(HEARTBEAT_FIRST)
         .heartbeat_interval(pace.apply(HEARTBEAT))
-        .history_length(HISTORY_HEARTBEATS)
+        .history_length(HISTORY_HEARTBEATS as usize)
         .history_gossip(HISTORY_ANNOUNCED)
         .duplicate_cache_time(GOSSIP_SEEN_KEPT)
         .connection_handler_queue_len(GOSSIP_QUEUE_MAX)

@@ -9,15 +9,20 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use martlet_protocol::control::{ConnectionDirection, Peer, PeerDetails, Transport};
 use martlet_protocol::limits::{
-    CONNECTION_SETTLED, DUPLICATE_CONNECTION_GRACE, PEER_PROTOCOLS_SHOWN_MAX, PEER_TEXT_BYTES_MAX,
-    STORED_BACKLOG_MAX,
+    CONNECT_TIMEOUT, DUPLICATE_CONNECTION_GRACE, PEER_PROTOCOLS_SHOWN_MAX, PEER_TEXT_BYTES_MAX,
+    PING_INTERVAL, STORED_BACKLOG_MAX,
 };
 use martlet_protocol::{EnvelopeId, UnixMillis};
 use tokio::time::Instant;
 
+use super::Pace;
 use super::connections::{Candidate, ConnectionPolicy, Search};
+use super::gossip::HISTORY_KEPT;
 use super::open::is_relayed;
 use super::sync::schedule::SyncState;
+
+/// Round trips that setting up a connection takes, with some to spare.
+const DIAL_ROUND_TRIPS: u32 = 8;
 
 /// Connected peers.
 pub(super) struct Peers {
@@ -31,6 +36,8 @@ pub(super) struct Peers {
 pub(super) struct PeerState {
     connections: Vec<Connection>,
     latency: Option<Duration>,
+    /// When it last answered a ping; at first when it connected.
+    answered_at: Instant,
     /// When the first of the connections came up.
     pub(super) since: Instant,
     /// Whether it is in a mesh of gossip, when that was last looked at.
@@ -154,8 +161,8 @@ impl Peers {
     ///
     /// Of two connections the one dialled by the peer with the smaller id stays, and of two
     /// dialled by the same peer the newer. Whoever dialled the other closes it: it surely knows
-    /// both. If after a grace both are still there, or if the peer dials long after it was connected,
-    /// it doesn't know the older one (it was restarted, or lost its network), which is then dead; see
+    /// both. If after a grace both are still there, or if the peer dials though it must have known of
+    /// the older one, it doesn't know it (it was restarted, or lost its network): it is then dead; see
     /// [`Self::take_dead`].
     pub(super) fn established(
         &mut self,
@@ -174,9 +181,7 @@ impl Peers {
             self.search.count(self.connected.len(), &self.policy);
             return (true, Vec::new());
         }
-        // Two that dial each other at once do so soon.
-        let is_late = state.since.elapsed() >= CONNECTION_SETTLED;
-        if is_late && !endpoint.is_dialer() && !upgraded && is_direct {
+        if !state.may_dial() && !endpoint.is_dialer() && !upgraded && is_direct {
             state.duplicate_until = Some(Instant::now());
             return (false, Vec::new());
         }
@@ -264,6 +269,7 @@ impl PeerState {
         Self {
             connections: Vec::new(),
             latency: None,
+            answered_at: now,
             since: now,
             in_mesh: false,
             useful_at: now,
@@ -282,10 +288,23 @@ impl PeerState {
         }
     }
 
-    /// A ping was answered.
-    pub(super) fn answered(&mut self, round_trip: Duration) {
+    /// Whether a connection that it dialled before it knew of the first may still come up.
+    fn may_dial(&self) -> bool {
+        let dial_max = self.latency.map_or(CONNECT_TIMEOUT, |latency| {
+            (DUPLICATE_CONNECTION_GRACE + latency * DIAL_ROUND_TRIPS).min(CONNECT_TIMEOUT)
+        });
+        self.since.elapsed() < dial_max
+    }
+
+    /// A ping was answered. Returns whether the connection was silent before that: the answer came
+    /// later than usual, by more than gossip keeps messages to be asked for.
+    pub(super) fn answered(&mut self, round_trip: Duration, pace: Pace) -> bool {
+        let latest = pace.apply(PING_INTERVAL + HISTORY_KEPT) + self.latency.unwrap_or_default();
+        let was_silent = self.answered_at.elapsed() > latest;
+        self.answered_at = Instant::now();
         self.latency = Some(round_trip);
         self.missed_pings = 0;
+        was_silent
     }
 
     /// It brought envelopes that were good and new.
@@ -389,6 +408,8 @@ pub(super) fn transport(address: &Multiaddr) -> Option<Transport> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use libp2p::core::transport::PortUse;
 
     use super::*;
@@ -510,12 +531,48 @@ mod tests {
             for older_dialled_here in [true, false] {
                 let mut peers = peers_of(local);
                 peers.established(remote, id(0), &endpoint(older_dialled_here));
-                tokio::time::advance(CONNECTION_SETTLED).await;
+                peers.get_mut(&remote).unwrap().answered(Duration::from_millis(50), Pace::USUAL);
+                tokio::time::advance(DUPLICATE_CONNECTION_GRACE + Duration::from_millis(400)).await;
                 assert_eq!(peers.established(remote, id(1), &endpoint(false)), (false, vec![]));
                 assert_eq!(peers.take_dead(Instant::now()), [remote]);
                 assert!(peers.take_dead(Instant::now()).is_empty());
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_a_slow_link_a_second_connection_may_come_late() {
+        let (smaller, larger) = two_ids();
+        for latency in [None, Some(Duration::from_secs(1))] {
+            let mut peers = peers_of(smaller);
+            peers.established(larger, id(0), &endpoint(true));
+            if let Some(latency) = latency {
+                peers.get_mut(&larger).unwrap().answered(latency, Pace::USUAL);
+            }
+            tokio::time::advance(Duration::from_secs(5)).await;
+            assert_eq!(peers.established(larger, id(1), &endpoint(false)), (false, vec![]));
+            assert!(peers.take_dead(Instant::now()).is_empty());
+        }
+    }
+
+    /// A split shorter than the time-outs of pings ended no connection, so that no sync followed it:
+    /// gossip lost meanwhile came with the next round, up to a minute later, newer messages first.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_silent_is_told_from_a_slow_one() {
+        let mut peer = PeerState::new(Instant::now());
+        let mut ping = async |round_trip, waited| {
+            tokio::time::advance(waited + round_trip).await;
+            peer.answered(round_trip, Pace::USUAL)
+        };
+        let (short, long) = (Duration::from_millis(20), Duration::from_secs(5));
+        assert!(!ping(short, Duration::ZERO).await, "the first");
+        assert!(!ping(short, PING_INTERVAL).await);
+        assert!(ping(long, PING_INTERVAL).await, "answered late");
+        assert!(!ping(long, PING_INTERVAL).await, "a slow link is no silent one");
+        assert!(!ping(short, PING_INTERVAL).await);
+        // The first that is not answered is not reported.
+        assert!(ping(short, PING_INTERVAL * 2).await);
+        assert!(!ping(short, PING_INTERVAL).await);
     }
 
     #[tokio::test(start_paused = true)]

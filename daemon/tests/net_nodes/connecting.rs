@@ -83,8 +83,10 @@ async fn a_peer_that_vanished_is_redialled() {
     talk(&one, &second, 2).await;
 }
 
+/// What it sent was not: of the two connections the dead one was closed, and to gossip the peer had
+/// never been gone, so that it was not told what is taken here.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_whose_old_connection_is_dead_and_unnoticed_is_heard_at_once() {
+async fn a_peer_whose_old_connection_is_dead_and_unnoticed_hears_and_is_heard_at_once() {
     let one = Setup::default().start();
     let real = one.address().await;
     let wire = Wire::to(&real).await;
@@ -110,6 +112,11 @@ async fn a_peer_whose_old_connection_is_dead_and_unnoticed_is_heard_at_once() {
     }
     until("all came", async || (10..31).all(|number| second.holds(&envelope(number)))).await;
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    // The same the other way, one by one: some are brought by the syncs that follow a connection.
+    for number in 31..36 {
+        second.send(&[envelope(number)]).await;
+        until("it came", async || one.holds(&envelope(number))).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,8 +43,8 @@ pub(in crate::net) struct Attempt {
 }
 
 impl SyncState {
-    /// The peer is connected, or one of two connections with it is gone. Of the two, one begins at
-    /// once; the other only if it does not.
+    /// The peer is connected, or one of two connections with it is gone, or it was silent for a while.
+    /// Of the two, one begins at once; the other only if it does not.
     pub(in crate::net) fn connected(&mut self, begins: bool, now: Instant) {
         if begins {
             self.hasten(now);

@@ -90,7 +90,7 @@ impl<S: NetSink> Task<S> {
             BehaviourEvent::Sync(event) => self.on_sync(event),
             BehaviourEvent::Ping(event) => {
                 self.on_ping(event);
-                Timers::Same
+                Timers::Changed
             }
             BehaviourEvent::Identify(event) => {
                 self.on_identify(event);
@@ -308,7 +308,12 @@ impl<S: NetSink> Task<S> {
     fn on_ping(&mut self, event: ping::Event) {
         let Some(state) = self.peers.get_mut(&event.peer) else { return };
         match event.result {
-            Ok(round_trip) => state.answered(round_trip),
+            Ok(round_trip) => {
+                if state.answered(round_trip, self.pace) {
+                    tracing::debug!(peer = %shorten::peer(&event.peer), "it was silent; syncing");
+                    state.sync.connected(self.local < event.peer, Instant::now());
+                }
+            }
             Err(ping::Failure::Unsupported) => {}
             Err(error) => {
                 state.missed_pings += 1;
@@ -403,6 +408,8 @@ impl<S: NetSink> Task<S> {
             } else {
                 tracing::debug!(peer = %shorten::peer(&peer), "disconnected");
             }
+            // Were one that is set aside as a test to stay, gossip would not begin anew with the next.
+            self.disconnect(peer);
             self.responder.forget(&peer);
             self.dialer.lost(peer, lasted);
             self.shards.disconnected(&peer);

@@ -123,8 +123,16 @@ impl<S: NetSink> Task<S> {
             let Some(topic) = self.outgoing.topics.envelopes(header.shard).cloned() else {
                 continue;
             };
-            // An error: gossip had it, there is no one else, or they are behind; then sync is left.
-            if self.swarm.behaviour_mut().gossip.publish(topic, envelope.encode()).is_ok() {
+            let gossip = &mut self.swarm.behaviour_mut().gossip;
+            // Gossipsub can't leave out the one who brought it: with others there, that one gets it too.
+            let takes = |(peer, topics): (&PeerId, Vec<&TopicHash>)| {
+                *peer != from && topics.contains(&&topic)
+            };
+            if !gossip.all_peers().any(takes) {
+                continue;
+            }
+            // An error: gossip had it, or all are behind; then sync is left.
+            if gossip.publish(topic, envelope.encode()).is_ok() {
                 self.context.metrics.envelopes.forwarded.inc();
             }
         }
