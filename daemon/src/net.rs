@@ -36,7 +36,9 @@ use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::control::{Ban, Peer, Role};
-use martlet_protocol::limits::NET_QUEUE_MAX;
+use martlet_protocol::limits::{
+    GOSSIP_LAZY, GOSSIP_MESH, GOSSIP_MESH_MAX, IDONTWANT_BYTES_MIN, NET_QUEUE_MAX,
+};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag};
@@ -83,6 +85,8 @@ pub struct NetConfig {
     pub kept: ShardSet,
     /// How often the node does what it does unasked.
     pub pace: Pace,
+    /// How gossip spreads.
+    pub gossip: GossipPolicy,
     /// Memory of the process past which connections are refused; `None` where the process is not
     /// this node's alone.
     pub memory_bytes_max: Option<usize>,
@@ -108,6 +112,33 @@ impl Pace {
     #[must_use]
     pub fn apply(self, interval: Duration) -> Duration {
         interval.saturating_mul(self.0.get())
+    }
+}
+
+/// How gossip spreads: more ways to each node bear more loss, and bring more copies of what is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GossipPolicy {
+    /// Peers of a topic to which all is passed on; gossipsub's D.
+    pub mesh: usize,
+    /// The most peers of a mesh; gossipsub's D_high.
+    pub mesh_max: usize,
+    /// Other peers of a topic that are told at each heartbeat what there is; gossipsub's D_lazy.
+    pub lazy: usize,
+    /// Whether what is the node's own goes to every peer of the topic, not those of the mesh alone.
+    pub flood_publish: bool,
+    /// Size from which peers are told that a message has arrived already (IDONTWANT), bytes.
+    pub idontwant_bytes_min: usize,
+}
+
+impl Default for GossipPolicy {
+    fn default() -> Self {
+        Self {
+            mesh: GOSSIP_MESH,
+            mesh_max: GOSSIP_MESH_MAX,
+            lazy: GOSSIP_LAZY,
+            flood_publish: true,
+            idontwant_bytes_min: IDONTWANT_BYTES_MIN,
+        }
     }
 }
 

@@ -17,7 +17,8 @@ use crate::engine::{self, EngineConfig, EngineError, EngineHandle, Storage};
 use crate::lock::{DataDirLock, LockError};
 use crate::metrics::{self, Metrics, MetricsSource};
 use crate::net::{
-    self, ConnectionPolicy, NetConfig, NetError, NetHandle, OpenOptions, Pace, shorten,
+    self, ConnectionPolicy, GossipPolicy, NetConfig, NetError, NetHandle, OpenOptions, Pace,
+    shorten,
 };
 use crate::peer_key::{self, PeerKeyError};
 
@@ -186,6 +187,7 @@ impl Parts {
         };
         let (engine, mailbox) = engine::spawn(engine_config)?;
         let net_config = NetConfig {
+            gossip: GossipPolicy::default(),
             network: config.network.clone(),
             keypair,
             listen: config.listen.iter().map(|address| address.as_multiaddr().clone()).collect(),

@@ -184,7 +184,7 @@ pub const KEEPERS_PER_SHARD: usize = 2;
 pub const SYNC_SESSIONS_PER_PEER_MAX: usize = 2;
 /// How long a peer may leave its sync session idle.
 pub const SYNC_SESSION_IDLE_MAX: Duration = Duration::from_secs(30);
-/// How often a random peer is synced with.
+/// How often a random peer is synced with, and each to which gossip passes nothing on.
 pub const SYNC_INTERVAL: Duration = Duration::from_secs(60);
 /// Digests in one list: every hour of 110 shards. Buckets past it are left for another round.
 pub const DIGESTS_MAX: usize = 16_384;
@@ -216,6 +216,12 @@ pub const SYNC_NEWS_MAX: usize = 64;
 /// How long after envelopes of an honest peer went over a share it is synced with: not at once, for
 /// a flood is passing; soon, for its messages may be among it.
 pub const SYNC_OVER_SHARE_DELAY: Duration = Duration::from_secs(2);
+/// When a sync follows news, over a link that gossip leaves out: they are on disk by then.
+pub const SYNC_BRIDGE_DELAY: Duration = Duration::from_millis(500);
+/// From one such sync to the next at least: what a burst of news costs.
+pub const SYNC_BRIDGE_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a link is taken for such a one after a sync that showed it: some regular rounds.
+pub const SYNC_BRIDGE_KEPT: Duration = Duration::from_secs(600);
 /// When the sync on connecting is repeated: what was on its way to disk during it is then seen.
 pub const SYNC_SETTLE_DELAY: Duration = Duration::from_secs(3);
 /// How long after a known gap (gossip dropped or shed) the peer is synced with: the rest of a
@@ -232,6 +238,14 @@ pub const GOSSIP_SEEN_KEPT: Duration = Duration::from_secs(600);
 /// Size from which peers are told that a message has arrived already, bytes: below it the notice
 /// costs more than the copy.
 pub const IDONTWANT_BYTES_MIN: usize = 16 * 1024;
+/// Peers of a topic to which gossip passes all on (gossipsub's D). At libp2p's 6, with up to 12, each
+/// node gets twice the bytes, and messages come hardly sooner: docs/performance.md.
+pub const GOSSIP_MESH: usize = 4;
+/// The most peers of a mesh (gossipsub's D_high): each costs a copy of every message.
+pub const GOSSIP_MESH_MAX: usize = 5;
+/// Other peers of a topic that are told what there is, at each heartbeat (gossipsub's D_lazy). Sync
+/// finds what they are not told.
+pub const GOSSIP_LAZY: usize = 2;
 /// Ids of one gossip announcement (IHAVE): 36 KB.
 pub const GOSSIP_CONTROL_IDS_MAX: usize = 1000;
 /// Gossip control messages of one RPC, bytes: an announcement and its frame.

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use martlet_protocol::control::Role;
+use martletd::net::GossipPolicy;
 
 /// A node, by its place in [`Plan::nodes`].
 pub type NodeIndex = usize;
@@ -64,6 +65,8 @@ pub struct Settings {
     /// of sync. 1 is as usual. Simulations of days use more, since it is what they spend their time
     /// on; the other runners have only 1.
     pub quiet_factor: u32,
+    /// How gossip spreads; the other runners have only the default.
+    pub gossip: GossipPolicy,
 }
 
 /// A node.

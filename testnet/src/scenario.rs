@@ -14,6 +14,8 @@ use martlet_protocol::limits::{
     PEER_ENVELOPES_PER_MINUTE_MIN, SHARD_BITS_MAX, STAMP_BITS_MAX,
 };
 
+use martletd::net::GossipPolicy;
+
 use crate::plan::{NetworkPlan, Plan, Settings};
 
 mod chance;
@@ -43,7 +45,7 @@ use chance::{Purpose, chance};
 use contacts::Contacts;
 use error::Fault;
 use file::File;
-use limits::{DURATION_MAX, FILE_BYTES_MAX, QUIET_FACTOR_MAX, TABLES_MAX};
+use limits::{DURATION_MAX, FILE_BYTES_MAX, GOSSIP_PEERS_MAX, QUIET_FACTOR_MAX, TABLES_MAX};
 use roster::Roster;
 use source::Source;
 
@@ -245,6 +247,7 @@ fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
         mailbox_bytes_max,
         peer_envelopes_per_minute,
         quiet_factor,
+        gossip,
     } = *settings;
     if let Some(target) = connections_target {
         bounded("settings.connections_target", target, 1, CONNECTIONS_TARGET_MAX)?;
@@ -263,6 +266,25 @@ fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
         mailbox_bytes_max: mailbox_bytes_max.map(|bytes| bytes.0),
         peer_envelopes_per_minute,
         quiet_factor,
+        gossip: gossip_policy(gossip)?,
+    })
+}
+
+fn gossip_policy(gossip: file::Gossip) -> Result<GossipPolicy, Fault> {
+    let file::Gossip { mesh, mesh_max, lazy, flood_publish, idontwant_bytes_min } = gossip;
+    let usual = GossipPolicy::default();
+    let mesh = mesh.unwrap_or(usual.mesh);
+    bounded("settings.gossip.mesh", mesh, 1, GOSSIP_PEERS_MAX)?;
+    let mesh_max = mesh_max.unwrap_or(mesh + usual.mesh_max - usual.mesh);
+    bounded("settings.gossip.mesh_max", mesh_max, mesh, 2 * GOSSIP_PEERS_MAX)?;
+    let lazy = lazy.unwrap_or(usual.lazy);
+    bounded("settings.gossip.lazy", lazy, 0, GOSSIP_PEERS_MAX)?;
+    Ok(GossipPolicy {
+        mesh,
+        mesh_max,
+        lazy,
+        flood_publish: flood_publish.unwrap_or(usual.flood_publish),
+        idontwant_bytes_min: idontwant_bytes_min.unwrap_or(usual.idontwant_bytes_min),
     })
 }
 

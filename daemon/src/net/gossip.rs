@@ -9,7 +9,7 @@ use libp2p::gossipsub::{
 };
 use martlet_protocol::limits::{
     GOSSIP_BYTES_MAX, GOSSIP_CONTROL_BYTES_MAX, GOSSIP_CONTROL_IDS_MAX, GOSSIP_QUEUE_DEADLINE,
-    GOSSIP_QUEUE_MAX, GOSSIP_SEEN_KEPT, IDONTWANT_BYTES_MIN,
+    GOSSIP_QUEUE_MAX, GOSSIP_SEEN_KEPT,
 };
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Envelope, EnvelopeId, Shard, stamp};
@@ -66,6 +66,11 @@ impl Topics {
         &self.acks
     }
 
+    /// The shards' topics.
+    pub(super) fn all_envelopes(&self) -> impl Iterator<Item = &TopicHash> {
+        self.envelopes.iter()
+    }
+
     fn all(&self) -> impl Iterator<Item = &TopicHash> {
         self.envelopes.iter().chain([&self.acks])
     }
@@ -75,7 +80,7 @@ impl Topics {
 /// goes by without this node; the acks go to every node, since who wrote to a shard waits for them
 /// wherever they are.)
 pub(super) fn behaviour(
-    NetConfig { network, kept, pace, .. }: &NetConfig,
+    NetConfig { network, kept, pace, gossip: policy, .. }: &NetConfig,
     topics: &Topics,
 ) -> Result<Gossip, NetError> {
     let failed = |reason: String| NetError::Gossip { reason };
@@ -102,8 +107,14 @@ pub(super) fn behaviour(
         .connection_handler_queue_len(GOSSIP_QUEUE_MAX)
         .publish_queue_duration(GOSSIP_QUEUE_DEADLINE)
         .forward_queue_duration(GOSSIP_QUEUE_DEADLINE)
-        .idontwant_message_size_threshold(IDONTWANT_BYTES_MIN)
-        .flood_publish(true)
+        .mesh_n(policy.mesh)
+        .mesh_n_low(policy.mesh.saturating_sub(1).max(1))
+        // Those who dial us can't fill it.
+        .mesh_outbound_min(policy.mesh / 2)
+        .mesh_n_high(policy.mesh_max)
+        .gossip_lazy(policy.lazy)
+        .idontwant_message_size_threshold(policy.idontwant_bytes_min)
+        .flood_publish(policy.flood_publish)
         .build()
         .map_err(|error| failed(error.to_string()))?;
     let count = topics.all().count();

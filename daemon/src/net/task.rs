@@ -189,6 +189,8 @@ pub(super) fn start<S: NetSink>(
             config.pace.apply(config.connections.review_interval()),
         ),
         syncs_running: 0,
+        news: 0,
+        bridges: Vec::new(),
         lines: Limiter::per_minute(PEER_LOG_LINES_PER_MINUTE_MAX),
         next_turn: now + turn_wait(config.pace),
         pace: config.pace,
@@ -241,6 +243,10 @@ struct Task<S: NetSink> {
     search_at: Instant,
     next_review: Instant,
     syncs_running: usize,
+    /// Envelopes that were new here, own ones included.
+    news: u64,
+    /// Peers to which gossip passes nothing on, and syncs carry much.
+    bridges: Vec<PeerId>,
     /// Lines of the log that strangers cause.
     lines: Limiter,
     /// When a random peer is synced with.
@@ -501,6 +507,12 @@ impl<S: NetSink> Task<S> {
                 self.count_useful(peer, fetched);
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.sync.succeeded(now);
+                    if state.sync.carried(fetched + pushed, self.news, now)
+                        && !self.bridges.contains(&peer)
+                    {
+                        tracing::debug!(peer = %name, "gossip leaves it out; syncing when there is news");
+                        self.bridges.push(peer);
+                    }
                     match (is_partial, lacks_room) {
                         (true, true) => state.sync.over_share(now),
                         (true, false) => state.sync.gap(now),

@@ -19,7 +19,8 @@ use martlet_protocol::{
 use martlet_store::Mailbox;
 use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
 use martletd::net::{
-    self, ConnectionPolicy, NetConfig, NetEvent, NetHandle, NetSink, OpenOptions, Pace, Stored,
+    self, ConnectionPolicy, GossipPolicy, NetConfig, NetEvent, NetHandle, NetSink, OpenOptions,
+    Pace, Stored,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -117,6 +118,7 @@ impl Setup {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (events, inbox) = mpsc::channel(8192);
         let config = NetConfig {
+            gossip: GossipPolicy::default(),
             network: self.network,
             keypair: self.keypair,
             listen: self.listen,

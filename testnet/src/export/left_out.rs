@@ -1,6 +1,8 @@
 //! What of a scenario is not done where nodes run under agents, and where it runs on an engine.
 
 use super::Engine;
+use martletd::net::GossipPolicy;
+
 use crate::plan::{Event, LinkShape, LossAs, Plan};
 
 /// What of `plan` an engine leaves out, a sentence each.
@@ -24,6 +26,10 @@ pub fn left_out_by_agents(plan: &Plan) -> Vec<String> {
         (
             plan.settings.quiet_factor > 1,
             "The quiet factor: real daemons do what they do unasked as often as always.",
+        ),
+        (
+            plan.settings.gossip != GossipPolicy::default(),
+            "The settings of gossip: real daemons gossip as they always do.",
         ),
         (
             has(|event| matches!(event, Event::Partition(_) | Event::Heal)),

@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use martletd::net::GossipPolicy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cluster::ClusterError;
-use crate::plan::{Event, Plan};
+use crate::plan::{Event, Plan, Settings};
 use crate::scenario::PROCESS_NODE_BYTES;
 
 /// Files and sockets of this process in any case.
@@ -47,9 +48,18 @@ pub(super) fn no_clocks() -> ClusterError {
 
 /// What is not as the plan has it.
 pub(super) fn notes(plan: &Plan) -> Vec<String> {
-    let factor = plan.settings.quiet_factor;
-    let note = || "quiet_factor is for sim: these daemons run at their usual pace".to_owned();
-    (factor > 1).then(note).into_iter().collect()
+    let Settings { quiet_factor, gossip, .. } = plan.settings;
+    [
+        (quiet_factor > 1, "quiet_factor is for sim: these daemons run at their usual pace"),
+        (
+            gossip != GossipPolicy::default(),
+            "settings.gossip is for sim: these daemons gossip as they always do",
+        ),
+    ]
+    .into_iter()
+    .filter(|(is_so, _)| *is_so)
+    .map(|(_, note)| note.to_owned())
+    .collect()
 }
 
 /// What the machine has too little of. Raises this process's own limit of open files as far as it

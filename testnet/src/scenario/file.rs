@@ -53,6 +53,18 @@ pub(crate) struct Settings {
     pub(crate) mailbox_bytes_max: Option<Bytes>,
     pub(crate) peer_envelopes_per_minute: Option<u32>,
     pub(crate) quiet_factor: Option<u32>,
+    pub(crate) gossip: Gossip,
+}
+
+/// `[settings.gossip]`
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Gossip {
+    pub(crate) mesh: Option<usize>,
+    pub(crate) mesh_max: Option<usize>,
+    pub(crate) lazy: Option<usize>,
+    pub(crate) flood_publish: Option<bool>,
+    pub(crate) idontwant_bytes_min: Option<usize>,
 }
 
 /// `[[nodes]]`

@@ -48,6 +48,8 @@ pub const CLOCK_OFFSET_MS_MAX: i64 = 365 * 24 * 3600 * 1000;
 /// How much rarer than usual nodes may do what they do unasked, at most: above it connections are
 /// taken for dead.
 pub const QUIET_FACTOR_MAX: u32 = 1000;
+/// Most peers of a mesh that are wanted, and of those told what there is: as many as a node has.
+pub const GOSSIP_PEERS_MAX: usize = 24;
 /// Longest name of a scenario or a node, characters: it becomes a directory, a host and a namespace
 /// of the kernel.
 pub const NAME_CHARS_MAX: usize = 40;

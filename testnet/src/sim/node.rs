@@ -174,6 +174,7 @@ impl Node {
             role: node.role,
             kept,
             pace,
+            gossip: settings.gossip,
             memory_bytes_max: None,
         };
         let sink = Tap {

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use martlet_protocol::limits::{
-    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
+    SYNC_BRIDGE_DELAY, SYNC_BRIDGE_INTERVAL, SYNC_BRIDGE_KEPT, SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY,
+    SYNC_INTERVAL, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
 };
 use tokio::time::Instant;
 
 /// First wait before a failed sync is tried again: it may have run over a connection that was
 /// closed because there were two.
 const RETRY_MIN: Duration = Duration::from_millis(100);
+
+/// A sync that carried one in so many of the envelopes which came lately has shown that gossip doesn't
+/// go that way. (A few are always on their way while a sync runs.)
+const BRIDGE_PART: u64 = 4;
 
 /// When and how to sync with one connected peer.
 #[derive(Debug, Default)]
@@ -22,6 +27,11 @@ pub(in crate::net) struct SyncState {
     /// The repetition of the sync on connecting, once things have settled: apart from `due`, as one
     /// that begins before does not replace it.
     settle: Settle,
+    /// Until when syncs go this way instead of gossip.
+    bridge_until: Option<Instant>,
+    bridge_rests_until: Option<Instant>,
+    /// What had come to the node in all when the last one was done.
+    news_before: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -108,6 +118,30 @@ impl SyncState {
         }
     }
 
+    /// It carried so many envelopes, both ways; `news` is how many came to the node in all, its own
+    /// included. If they are a good part of those since the last one, gossip doesn't go this way, and
+    /// syncs do instead for a while. Returns whether that is so.
+    pub(in crate::net) fn carried(&mut self, envelopes: usize, news: u64, now: Instant) -> bool {
+        self.bridge_rests_until = Some(now + SYNC_BRIDGE_INTERVAL);
+        let since = news.saturating_sub(std::mem::replace(&mut self.news_before, news));
+        let envelopes = u64::try_from(envelopes).unwrap_or(u64::MAX);
+        if envelopes > 0 && envelopes.saturating_mul(BRIDGE_PART) >= since {
+            self.bridge_until = Some(now + SYNC_BRIDGE_KEPT);
+        }
+        self.is_bridge(now)
+    }
+
+    /// Whether syncs go this way instead of gossip.
+    pub(in crate::net) fn is_bridge(&self, now: Instant) -> bool {
+        self.bridge_until.is_some_and(|until| until > now)
+    }
+
+    /// Something new came that the peer hasn't brought, and gossip doesn't go its way.
+    pub(in crate::net) fn news(&mut self, now: Instant) {
+        let soon = now + SYNC_BRIDGE_DELAY;
+        self.hasten(self.bridge_rests_until.map_or(soon, |until| until.max(soon)));
+    }
+
     /// It failed; `retry` where another attempt may help.
     pub(in crate::net) fn failed(&mut self, retry: bool, now: Instant) {
         self.running = false;
@@ -172,6 +206,29 @@ mod tests {
         state.started(now);
         state.succeeded(now);
         assert_eq!(state.next(), Some(now + SYNC_SETTLE_DELAY));
+    }
+
+    /// Of two villages with one link between them each had a mesh of its own; what one wrote came to the
+    /// other with the rounds of sync, minutes later.
+    #[test]
+    fn a_link_that_gossip_leaves_out_is_synced_over_when_something_comes() {
+        let mut now = Instant::now();
+        let mut state = SyncState { settle: Settle::Done, ..SyncState::default() };
+        assert!(!state.carried(0, 100, now));
+        assert!(!state.carried(10, 200, now), "on their way as it ran");
+        assert!(state.carried(50, 300, now));
+        assert_eq!(state.next(), None, "nothing new yet");
+        state.news(now);
+        state.news(now + SYNC_BRIDGE_DELAY);
+        assert_eq!(state.next(), Some(now + SYNC_BRIDGE_INTERVAL));
+        now += SYNC_BRIDGE_INTERVAL * 2;
+        state.started(now);
+        state.news(now);
+        assert!(state.carried(0, 301, now));
+        state.succeeded(now);
+        assert_eq!(state.next(), Some(now + SYNC_BRIDGE_DELAY));
+        now += SYNC_BRIDGE_KEPT;
+        assert!(!state.is_bridge(now));
     }
 
     #[test]

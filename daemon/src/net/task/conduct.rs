@@ -11,7 +11,7 @@ use super::super::files::BANS_FILE;
 use super::super::intake::Verdict;
 use super::super::scores::{Conduct, Standing};
 use super::super::{NetSink, shorten};
-use super::Task;
+use super::{Task, Timers};
 
 impl<S: NetSink> Task<S> {
     /// Counts something that no honest peer asks or answers.
@@ -36,12 +36,32 @@ impl<S: NetSink> Task<S> {
     /// Counts envelopes that were good and new.
     pub(super) fn count_useful(&mut self, peer: PeerId, envelopes: usize) {
         let now = Instant::now();
+        self.count_news(Some(peer), envelopes);
         for _ in 0..envelopes.min(1000) {
             self.scores.count(peer, Conduct::Useful, now);
         }
         if let Some(state) = self.peers.get_mut(&peer) {
             state.brought(u64::try_from(envelopes).unwrap_or(u64::MAX), now);
         }
+    }
+
+    /// Counts envelopes that are new here, and has them carried where gossip doesn't go.
+    pub(super) fn count_news(&mut self, from: Option<PeerId>, envelopes: usize) {
+        if envelopes == 0 {
+            return;
+        }
+        self.news += envelopes as u64;
+        let now = Instant::now();
+        for peer in self.bridges.iter().filter(|peer| Some(**peer) != from) {
+            if let Some(state) = self.peers.get_mut(peer) {
+                state.sync.news(now);
+            }
+        }
+    }
+
+    /// Whether timers may have changed with news.
+    pub(super) fn after_news(&self) -> Timers {
+        if self.bridges.is_empty() { Timers::Same } else { Timers::Changed }
     }
 
     /// Counts what a peer did, and does what its score then leads to.

@@ -152,7 +152,7 @@ impl<S: NetSink> Task<S> {
                         if is_envelope {
                             self.count_useful(propagation_source, 1);
                         }
-                        Timers::Same
+                        self.after_news()
                     }
                     Verdict::Ignore => Timers::Same,
                     Verdict::FarFuture => {

@@ -151,6 +151,7 @@ impl<S: NetSink> Task<S> {
                 tracing::warn!("an envelope of this node's own is for no shard here and not sent");
                 continue;
             };
+            self.count_news(None, 1);
             let bytes = envelope.encode();
             match self.swarm.behaviour_mut().gossip.publish(topic.clone(), bytes) {
                 Ok(_) => {
@@ -168,7 +169,7 @@ impl<S: NetSink> Task<S> {
                 }
             }
         }
-        Timers::Same
+        self.after_news()
     }
 
     /// Publishes acks, in as many messages as they need.

@@ -295,6 +295,11 @@ fn impossible_rates_and_sizes_are_refused() {
         "[network]\nshard_bits = 13\n[[contacts]]",
         ("shard_bits", "network.shard_bits", "0 to 12"),
     );
+    assert_refused(
+        "[[contacts]]",
+        "[settings.gossip]\nmesh = 8\nmesh_max = 7\n[[contacts]]",
+        ("mesh_max", "settings.gossip.mesh_max", "8 to 48"),
+    );
 }
 
 #[test]
