@@ -222,6 +222,8 @@ pub const SYNC_BRIDGE_DELAY: Duration = Duration::from_millis(500);
 pub const SYNC_BRIDGE_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a link is taken for such a one after a sync that showed it: some regular rounds.
 pub const SYNC_BRIDGE_KEPT: Duration = Duration::from_secs(600);
+/// The same once a sync over it carried little of what is new: what it lacked may be on its way.
+pub const SYNC_BRIDGE_DOUBTED: Duration = Duration::from_secs(30);
 /// When the sync on connecting is repeated: what was on its way to disk during it is then seen.
 pub const SYNC_SETTLE_DELAY: Duration = Duration::from_secs(3);
 /// How long after a known gap (gossip dropped or shed) the peer is synced with: the rest of a

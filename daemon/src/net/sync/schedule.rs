@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use martlet_protocol::limits::{
-    SYNC_BRIDGE_DELAY, SYNC_BRIDGE_INTERVAL, SYNC_BRIDGE_KEPT, SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY,
-    SYNC_INTERVAL, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
+    SYNC_BRIDGE_DELAY, SYNC_BRIDGE_DOUBTED, SYNC_BRIDGE_INTERVAL, SYNC_BRIDGE_KEPT,
+    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
 };
 use tokio::time::Instant;
 
@@ -120,13 +120,16 @@ impl SyncState {
 
     /// It carried so many envelopes, both ways; `news` is how many came to the node in all, its own
     /// included. If they are a good part of those since the last one, gossip doesn't go this way, and
-    /// syncs do instead for a while. Returns whether that is so.
+    /// syncs do instead for a while; for a short one if others carry little (after a time away much
+    /// comes once). Returns whether that is so.
     pub(in crate::net) fn carried(&mut self, envelopes: usize, news: u64, now: Instant) -> bool {
         self.bridge_rests_until = Some(now + SYNC_BRIDGE_INTERVAL);
         let since = news.saturating_sub(std::mem::replace(&mut self.news_before, news));
         let envelopes = u64::try_from(envelopes).unwrap_or(u64::MAX);
         if envelopes > 0 && envelopes.saturating_mul(BRIDGE_PART) >= since {
             self.bridge_until = Some(now + SYNC_BRIDGE_KEPT);
+        } else if since > 0 {
+            self.bridge_until = self.bridge_until.min(Some(now + SYNC_BRIDGE_DOUBTED));
         }
         self.is_bridge(now)
     }
@@ -224,11 +227,12 @@ mod tests {
         now += SYNC_BRIDGE_INTERVAL * 2;
         state.started(now);
         state.news(now);
-        assert!(state.carried(0, 301, now));
+        assert!(state.carried(1, 301, now) && state.carried(0, 301, now));
         state.succeeded(now);
         assert_eq!(state.next(), Some(now + SYNC_BRIDGE_DELAY));
-        now += SYNC_BRIDGE_KEPT;
-        assert!(!state.is_bridge(now));
+        assert!(!state.is_bridge(now + SYNC_BRIDGE_KEPT));
+        assert!(state.carried(0, 302, now), "gossip may have brought it");
+        assert!(!state.is_bridge(now + SYNC_BRIDGE_DOUBTED));
     }
 
     #[test]
