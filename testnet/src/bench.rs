@@ -121,7 +121,7 @@ const FULL: Counts = Counts {
     network: NetworkCounts {
         nodes: 100,
         rates: &[10, 50, 100, 200],
-        seconds: 60,
+        seconds: 20,
         idle: &[100, 300, 1000],
     },
 };

@@ -59,20 +59,26 @@ pub(super) async fn run(
             "[[traffic]]\nfrom = \"node\"\nto = \"contacts\"\nevery = \"{every_ms}ms\"\n\
              size = {TEXT_BYTES}\nstart = \"{LEAD_S}s\"\nend = \"{end}s\"\n"
         );
+        eprintln!("  {nodes} nodes, {rate} envelopes a second …");
         let run = simulate(cluster, &scenario(nodes, all_s, &traffic)).await?;
-        carried.push(carries(*rate, &run, &quiet));
+        let figures = carries(*rate, &run, &quiet);
+        eprintln!("  {figures}");
+        carried.push(figures);
     }
     let mut idle_networks = Vec::new();
     for nodes in idle {
         let [short, long] = IDLE_S;
+        eprintln!("  {nodes} idle nodes …");
         let short_run = simulate(cluster, &scenario(*nodes, short, "")).await?;
         let long_run = simulate(cluster, &scenario(*nodes, long, "")).await?;
         let per_node_s = (long_run.cpu_s - short_run.cpu_s) / *nodes as f64 / (long - short) as f64;
-        idle_networks.push(IdleNetwork {
+        let figures = IdleNetwork {
             nodes: *nodes,
             rss_mib_per_node: long_run.rss_mib / *nodes as f64,
             cpu_pct_per_node: per_node_s * 100.0,
-        });
+        };
+        eprintln!("  {figures}");
+        idle_networks.push(figures);
     }
     Ok(NetworkFigures { nodes, seconds, carried, idle: idle_networks })
 }

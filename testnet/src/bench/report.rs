@@ -1,6 +1,6 @@
 //! The figures, their targets, and how they are printed.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 
@@ -276,23 +276,37 @@ impl NetworkFigures {
             "bytes/payload byte, node"
         );
         for of in &self.carried {
-            let _ = writeln!(
-                table,
-                "{:>11} {:>8.2} % {:>8.0} {:>8.0} {:>12.0} {:>23.1}",
-                of.envelopes_per_s,
-                of.delivery * 100.0,
-                of.p50_ms,
-                of.p99_ms,
-                of.cpu_us_per_copy,
-                of.bytes_per_payload_byte
-            );
+            let _ = writeln!(table, "{of}");
         }
         let _ =
             writeln!(table, "\n{:>11} {:>14} {:>18}", "idle nodes", "MiB a node", "% core a node");
         for of in &self.idle {
-            let (mib, cpu) = (of.rss_mib_per_node, of.cpu_pct_per_node);
-            let _ = writeln!(table, "{:>11} {mib:>14.2} {cpu:>18.3}", of.nodes);
+            let _ = writeln!(table, "{of}");
         }
+    }
+}
+
+/// A row of the table.
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:>11} {:>8.2} % {:>8.0} {:>8.0} {:>12.0} {:>23.1}",
+            self.envelopes_per_s,
+            self.delivery * 100.0,
+            self.p50_ms,
+            self.p99_ms,
+            self.cpu_us_per_copy,
+            self.bytes_per_payload_byte
+        )
+    }
+}
+
+/// A row of the table.
+impl fmt::Display for IdleNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mib, cpu) = (self.rss_mib_per_node, self.cpu_pct_per_node);
+        write!(f, "{:>11} {mib:>14.2} {cpu:>18.3}", self.nodes)
     }
 }
 
