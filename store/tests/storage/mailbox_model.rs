@@ -149,13 +149,18 @@ impl Model {
         if source.is_some_and(|source| self.held(source) + charge > BYTES_PER_SOURCE_MAX) {
             return Inserted::OverShare;
         }
+        Inserted::New { arrival: self.add(spec, source, hour) }
+    }
+
+    /// Adds an envelope that is not there and has room.
+    fn add(&mut self, spec: Spec, source: Option<SourceId>, hour: u32) -> u64 {
         self.last_arrival += 1;
         let drop_hour = spec.expiry.min(hour + LIFETIME_HOURS);
         let arrival = self.last_arrival;
         let acks = BTreeMap::new();
         let entry = Entry { spec, arrival, drop_hour, state: State::Live, acks, source };
-        self.entries.insert(id, entry);
-        Inserted::New { arrival }
+        self.entries.insert(spec.make().0, entry);
+        arrival
     }
 
     fn acknowledge(&mut self, ack: &Ack) -> Acknowledged {
@@ -317,7 +322,7 @@ fn run(ops: &[Op]) {
     let mut hour = START_HOUR;
     let mut txn = mailbox.begin().unwrap();
     for (index, op) in ops.iter().enumerate() {
-        let now = UnixMillis(u64::from(hour) * HOUR_MS + 1);
+        let now = at(hour);
         match op {
             Op::Insert(number, source) => {
                 let (id, envelope, header) = spec(*number).make();
@@ -361,12 +366,65 @@ fn run(ops: &[Op]) {
     }
 }
 
+/// Just after that hour begins.
+fn at(hour: u32) -> UnixMillis {
+    UnixMillis(u64::from(hour) * HOUR_MS + 1)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn the_mailbox_does_what_the_model_does(ops in prop::collection::vec(op(), 1..80)) {
         run(&ops);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    /// Rows that follow one another are removed page by page: of many pages, whole ones and parts.
+    #[test]
+    fn a_sweep_removes_what_ended_among_what_did_not(
+        runs in prop::collection::vec((any::<bool>(), 1..400u64), 1..16),
+        max in 1..900usize,
+    ) {
+        let (early, late) = (START_HOUR + 3, START_HOUR + 20);
+        let ends = runs.iter().flat_map(|(ends, count)| (0..*count).map(|_| *ends));
+        let specs: Vec<Spec> = (0..)
+            .zip(ends)
+            .map(|(number, ends)| Spec { expiry: if ends { early } else { late }, ..spec(number) })
+            .collect();
+        let disk = Disk::default();
+        let mailbox = Mailbox::with_backend(disk.clone(), OPTIONS).unwrap();
+        let mut model = Model::default();
+        let mut txn = mailbox.begin().unwrap();
+        for spec in &specs {
+            let (id, envelope, header) = spec.make();
+            let inserted = txn.insert(&id, &envelope, &header, PEER, at(START_HOUR)).unwrap();
+            assert!(matches!(inserted, Inserted::New { .. }));
+            model.add(*spec, None, START_HOUR);
+        }
+        txn.commit().unwrap();
+        loop {
+            let mut txn = mailbox.begin().unwrap();
+            let swept = txn.sweep(at(early + 1), max).unwrap();
+            txn.commit().unwrap();
+            assert_eq!(swept, model.sweep(early + 1, max));
+            if swept < max {
+                break;
+            }
+        }
+        let check = |mailbox: &Mailbox| {
+            let dump = dump_mailbox(mailbox, &[]);
+            assert_eq!(dump.stats, model.stats());
+            assert_eq!(dump.digests, model.digests());
+            assert_eq!(dump.tagged.iter().sum::<usize>(), model.entries.len());
+            assert!(dump.live.iter().map(|a| &a.id).eq(model.live().iter().map(|(id, _)| *id)));
+        };
+        check(&mailbox);
+        drop(mailbox);
+        check(&Mailbox::with_backend(disk, OPTIONS).unwrap());
     }
 }
 
