@@ -284,8 +284,9 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 pub const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a peer found on the local network is believed to be there without a new answer.
 pub const MDNS_TTL: Duration = Duration::from_secs(120);
-/// How long a connection may take to be set up.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a connection may take to be set up: less than the 10 s that libp2p gives a test by AutoNAT,
+/// so that who is behind a router that drops silently is told so in time.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long a connection without a stream is kept. Connections are closed by rule, not by idling.
 pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Connections being set up, each way.

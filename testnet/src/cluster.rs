@@ -31,7 +31,7 @@ use tempfile::TempDir;
 pub use error::ClusterError;
 pub use link::Link;
 pub use metrics::Samples;
-pub use netns::{HOSTS_MAX, Lan, LanError};
+pub use netns::{HOSTS_MAX, Internet, Lan, LanError, PortMapping};
 pub(crate) use netns::{address, needs_netem};
 pub use node::{Node, NodeOptions, START_MAX, STOP_MAX};
 pub use owner::{Leftovers, ProcessId, remove_leftovers};

@@ -13,11 +13,12 @@
 
 mod found;
 mod guard;
+mod probes;
 mod relays;
 mod scope;
 mod shards;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use libp2p::core::ConnectedPoint;
@@ -27,16 +28,17 @@ use libp2p::swarm::{ConnectionId, NetworkBehaviour};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, autonat, dcutr, kad, relay, upnp};
 use martlet_protocol::control::Reachability;
 use martlet_protocol::limits::{
-    AUTONAT_PROBE_INTERVAL, AUTONAT_PROBES_MAX, LOOKUP_BYTES_MAX, LOOKUP_MAX, PROVIDER_KEPT,
-    PROVIDERS_PER_SHARD_MAX, RELAY_ASKED_MAX, RELAY_ASKED_WINDOW, RELAY_CIRCUIT_BYTES_MAX,
-    RELAY_CIRCUIT_MAX, RELAY_CIRCUITS_MAX, RELAY_CIRCUITS_PER_PEER_MAX, RELAY_PATIENCE,
-    RELAY_RESERVATIONS_MAX, RELAY_RESERVATIONS_PER_PEER_MAX,
+    LOOKUP_BYTES_MAX, LOOKUP_MAX, PROVIDER_KEPT, PROVIDERS_PER_SHARD_MAX, RELAY_ASKED_MAX,
+    RELAY_ASKED_WINDOW, RELAY_CIRCUIT_BYTES_MAX, RELAY_CIRCUIT_MAX, RELAY_CIRCUITS_MAX,
+    RELAY_CIRCUITS_PER_PEER_MAX, RELAY_PATIENCE, RELAY_RESERVATIONS_MAX,
+    RELAY_RESERVATIONS_PER_PEER_MAX,
 };
 use martlet_protocol::network::NetworkDescriptor;
 use tokio::time::Instant;
 
 use super::{NetConfig, NetError};
 use found::{Found, Lookups};
+use probes::Probes;
 use relays::Relays;
 use shards::Shards;
 
@@ -79,7 +81,7 @@ pub struct Provider {
 #[derive(NetworkBehaviour)]
 pub(super) struct OpenBehaviour {
     pub(super) kad: Guard<kad::Behaviour<MemoryStore>>,
-    autonat_client: autonat::v2::client::Behaviour,
+    pub(super) autonat_client: Probes,
     pub(super) autonat_server: Toggle<Guard<autonat::v2::server::Behaviour>>,
     relay_client: relay::client::Behaviour,
     pub(super) relay_server: Toggle<relay::Behaviour>,
@@ -95,9 +97,6 @@ pub(super) fn behaviour(
     let local = config.keypair.public().to_peer_id();
     let (transport, relay_client) = relay::client::new(local);
     let guarded = Some(scope);
-    let probes = autonat::v2::client::Config::default()
-        .with_probe_interval(AUTONAT_PROBE_INTERVAL)
-        .with_max_candidates(AUTONAT_PROBES_MAX);
     let options = &config.open;
     let autonat_server = options
         .autonat_server
@@ -105,7 +104,7 @@ pub(super) fn behaviour(
     let relay_server = options.relay_server.then(|| relay::Behaviour::new(local, relay_limits()));
     let behaviour = OpenBehaviour {
         kad: Guard::new(kademlia(&config.network, local)?, guarded),
-        autonat_client: autonat::v2::client::Behaviour::new(rand::make_rng(), probes),
+        autonat_client: Probes::new(),
         autonat_server: autonat_server.into(),
         relay_client,
         relay_server: relay_server.into(),
@@ -186,8 +185,6 @@ pub(super) struct Open {
     pub(super) lookups: Lookups,
     pub(super) relays: Relays,
     pub(super) connections: Connections,
-    /// Connected peers that test addresses.
-    pub(super) testers: HashSet<PeerId>,
     /// Whether an address of this node's own turned out not to be reached.
     pub(super) test_failed: bool,
     /// Until when relays are not asked for unless a test failed.
@@ -217,7 +214,6 @@ impl Open {
             lookups: Lookups::new(),
             relays: Relays::default(),
             connections: Connections::default(),
-            testers: HashSet::new(),
             test_failed: false,
             patient_until: Instant::now() + RELAY_PATIENCE,
             listens: !config.listen.is_empty(),

@@ -16,6 +16,7 @@
 //! Namespaces are called `martlet-<process id>-<number>-<host>`. Those of a process that is gone are
 //! removed when the next network is made.
 
+mod nat;
 mod shape;
 
 use std::fs;
@@ -27,6 +28,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::ProcessId;
 
+pub use nat::{Internet, PortMapping};
 pub(crate) use shape::needs_netem;
 
 /// Most hosts: what 10.77.0.0/24 has.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use martlet_protocol::control::{
     Contact, ContactAdd, Delivery, Direction, Event, EventBody, History, Identity, InitRequest,
-    InitResponse, Message, PeerList, SendRequest, SendResponse, Status,
+    InitResponse, Message, Peer, PeerList, SendRequest, SendResponse, Status,
 };
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
 use martletctl::client::{ClientError, EventStream, encode};
@@ -68,9 +68,17 @@ impl Node {
     /// # Errors
     /// When the daemon doesn't answer.
     pub async fn connected_peers(&self) -> Result<Vec<String>, ClusterError> {
-        let list: PeerList = self.get("/v1/peers").await?;
-        let connected = list.peers.into_iter().filter(|peer| peer.connected);
+        let connected = self.peers().await?.into_iter().filter(|peer| peer.connected);
         Ok(connected.map(|peer| peer.peer_id).collect())
+    }
+
+    /// The peers it is connected to or knows.
+    ///
+    /// # Errors
+    /// When the daemon doesn't answer.
+    pub async fn peers(&self) -> Result<Vec<Peer>, ClusterError> {
+        let list: PeerList = self.get("/v1/peers").await?;
+        Ok(list.peers)
     }
 
     /// All of a conversation, oldest first.

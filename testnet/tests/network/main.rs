@@ -1,15 +1,16 @@
 //! Whole networks of daemon processes: split and healed, killed and restarted, idle; on loopback,
-//! and where this is root (and may) in network namespaces, with mDNS.
+//! and where this is root (and may) in network namespaces, with mDNS and behind NATs.
 
 mod churn;
 mod idle_lan;
+mod nat;
 mod netns;
 mod split;
 mod traffic;
 
 use std::io::Write;
 
-use martlet_testnet::cluster::{Cluster, ClusterError};
+use martlet_testnet::cluster::{Cluster, ClusterError, LanError};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -23,6 +24,11 @@ fn keep_if_failed(mut cluster: Cluster, outcome: TestResult) -> TestResult {
         cluster.keep();
         format!("{error}; logs and databases are in {}", cluster.path().display()).into()
     })
+}
+
+/// A network of namespaces, or else the reason why not is printed.
+fn or_skip<T>(made: Result<T, LanError>) -> Option<T> {
+    made.inspect_err(|error| say(&format!("SKIPPED, this test could not be run: {error}"))).ok()
 }
 
 /// Prints a line, though the test passes: what was measured or skipped should be seen.

@@ -5,13 +5,13 @@ use futures::future::try_join_all;
 use martlet_testnet::cluster::{Cluster, ClusterError, Lan, Node, NodeOptions, until};
 
 use super::split::{NODES_PER_SIDE, split_and_heal};
-use super::{TestResult, churn, cluster, keep_if_failed, say};
+use super::{TestResult, churn, cluster, keep_if_failed, or_skip};
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_sent_across_a_split_lan_arrives_once_it_heals() -> TestResult {
-    let Some(lan) = lan([NODES_PER_SIDE; 2]) else { return Ok(()) };
+    let Some(lan) = or_skip(Lan::new([NODES_PER_SIDE; 2])) else { return Ok(()) };
     let cluster = cluster()?;
     let outcome = async {
         let nodes = start(&cluster, &lan, 2 * NODES_PER_SIDE).await?;
@@ -29,7 +29,7 @@ async fn what_is_sent_across_a_split_lan_arrives_once_it_heals() -> TestResult {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_on_a_lan_while_half_of_the_nodes_are_killed_and_restarted() -> TestResult {
-    let Some(lan) = lan([churn::NODES, 0]) else { return Ok(()) };
+    let Some(lan) = or_skip(Lan::new([churn::NODES, 0])) else { return Ok(()) };
     let cluster = cluster()?;
     let outcome = async {
         let nodes = start(&cluster, &lan, churn::NODES).await?;
@@ -41,7 +41,7 @@ async fn nothing_is_lost_on_a_lan_while_half_of_the_nodes_are_killed_and_restart
 
 #[test]
 fn a_network_of_namespaces_is_removed_also_after_a_panic() -> TestResult {
-    let Some(lan) = lan([1, 1]) else { return Ok(()) };
+    let Some(lan) = or_skip(Lan::new([1, 1])) else { return Ok(()) };
     let names = || {
         let listed = std::process::Command::new("ip").args(["netns", "list"]).output()?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&listed.stdout).into_owned())
@@ -56,13 +56,6 @@ fn a_network_of_namespaces_is_removed_also_after_a_panic() -> TestResult {
     assert!(panicked.join().is_err());
     assert!(!names()?.contains(namespace.trim_end_matches('1')));
     Ok(())
-}
-
-/// The network, or else the reason why not is printed.
-fn lan(segments: [usize; 2]) -> Option<Lan> {
-    Lan::new(segments)
-        .inspect_err(|error| say(&format!("SKIPPED, this test could not be run: {error}")))
-        .ok()
 }
 
 /// So many nodes, each on its host.

@@ -16,9 +16,6 @@ use super::super::open::{OpenBehaviour, OpenBehaviourEvent, Provider, Reach, is_
 use super::super::{NetSink, shorten};
 use super::{Task, Timers};
 
-/// What peers speak that test addresses; libp2p keeps the name to itself.
-const AUTONAT_PROTOCOL: StreamProtocol = StreamProtocol::new("/libp2p/autonat/2/dial-request");
-
 impl<S: NetSink> Task<S> {
     /// Takes the addresses that the operator knows to be this node's.
     pub(super) fn announce(&mut self, addresses: Vec<Multiaddr>) {
@@ -104,7 +101,7 @@ impl<S: NetSink> Task<S> {
             open.connections.for_lookup.insert(connection, (peer, until));
         }
         let may_test = endpoint.is_listener() && !endpoint.is_relayed();
-        if may_test && is_connected && open.testers.contains(&peer) {
+        if may_test && is_connected && swarm.autonat_client.expects(&peer) {
             let held = (peer, endpoint.clone(), now + DIAL_BACK_MAX);
             open.connections.maybe_tests.insert(connection, held);
             return true;
@@ -125,11 +122,6 @@ impl<S: NetSink> Task<S> {
         } else {
             kademlia.remove_peer(&peer);
         }
-        if speaks(&AUTONAT_PROTOCOL) {
-            open.testers.insert(peer);
-        } else {
-            open.testers.remove(&peer);
-        }
         match addresses.into_iter().find(|address| !is_relayed(address)) {
             Some(address) if speaks(&relay::HOP_PROTOCOL_NAME) => open.relays.add(peer, address),
             _ => open.relays.remove(&peer),
@@ -140,7 +132,6 @@ impl<S: NetSink> Task<S> {
     pub(super) fn kin_gone(&mut self, peer: PeerId) {
         let few = self.peers.count() < self.peers.policy().low();
         let Some((open, _)) = self.open() else { return };
-        open.testers.remove(&peer);
         open.relays.remove(&peer);
         if few && open.lookups.next_due().is_some() {
             open.lookups.soon();
@@ -240,7 +231,6 @@ impl<S: NetSink> Task<S> {
                 self.dialer.discovered(peer, address);
             }
         }
-        open.testers.retain(|peer| peers.is_connected(peer));
         let mut close = open.connections.take_ended_tests();
         let looked_up = open.connections.take_looked_up();
         if self.peers.is_over_target() {

@@ -89,6 +89,9 @@ impl<S: NetSink> Task<S> {
             let connection = options.connection_id();
             match self.swarm.dial(options) {
                 Ok(()) => {}
+                // libp2p leaves out addresses on which this node listens. Who begins with a network's
+                // descriptor may find its own there.
+                Err(DialError::NoAddresses) => self.dialer.is_self(connection),
                 Err(DialError::DialPeerConditionFalse(_)) => self.dialer.failed(connection, None),
                 Err(error) => self.dialer.failed(connection, Some(&error.to_string())),
             }
