@@ -281,3 +281,6 @@ async fn dial(net: Arc<Net>, path: Path) -> io::Result<End> {
     state.connections.push((path, breaker));
     Ok(here)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::future::poll_fn;
+
+use futures::{AsyncReadExt, AsyncWriteExt};
+use libp2p::core::transport::PortUse;
+use libp2p::core::{Endpoint, transport::TransportEvent};
+use proptest::prelude::*;
+use rand::SeedableRng;
+use std::time::Duration;
+use tokio::time::Instant;
+
+use super::*;
+use crate::plan::LossAs;
+
+/// Time is kept in milliseconds, and one is rounded up to.
+const TICK: Duration = Duration::from_millis(1);
+
+/// What is written: after so long so many bytes.
+type Write = (u64, usize);
+
+/// How a link is used.
+#[derive(Debug, Clone)]
+struct Use {
+    shape: LinkShape,
+    writes: Vec<Write>,
+    /// When the two don't reach each other, from and for so many milliseconds.
+    outage: Option<(u64, u64)>,
+    seed: u64,
+}
+
+/// What happened, in times since the connection was there.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    /// The bytes written until then, and when the last of them were taken.
+    written: Vec<(usize, Duration)>,
+    /// The same for those read.
+    read: Vec<(usize, Duration)>,
+    outage: Option<(Duration, Duration)>,
+}
+
+fn shape() -> impl Strategy<Value = LinkShape> {
+    let loss = prop_oneof![Just(0.0), 0.0..0.5];
+    let bandwidth = proptest::option::of(1_000..1_000_000u64);
+    (0..400u64, 0..200u64, bandwidth, loss).prop_map(|(latency, jitter, bandwidth, loss)| {
+        LinkShape {
+            latency: Duration::from_millis(latency),
+            jitter: Duration::from_millis(jitter),
+            bandwidth_bytes_per_s: bandwidth,
+            loss,
+            loss_as: LossAs::Delay,
+        }
+    })
+}
+
+fn usage() -> impl Strategy<Value = Use> {
+    let writes = prop::collection::vec((0..400u64, 1..30_000usize), 1..20);
+    let outage = proptest::option::of((0..3_000u64, 1..5_000u64));
+    (shape(), writes, outage, any::<u64>()).prop_map(|(shape, writes, outage, seed)| Use {
+        shape,
+        writes,
+        outage,
+        seed,
+    })
+}
+
+/// The byte at a place of the stream.
+fn byte(at: usize) -> u8 {
+    u8::try_from(at % 251).unwrap()
+}
+
+/// Uses a link as `usage` says. What is read is checked to be what was written.
+fn run(usage: &Use) -> Seen {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let shapes = HashMap::from([((0, 1), usage.shape)]);
+        let net = Net::new(2, shapes, ChaCha8Rng::seed_from_u64(usage.seed));
+        let (mut near, mut far) = connected(&net).await;
+        let begin = Instant::now();
+        let write = async {
+            let mut written = Vec::new();
+            let mut sum = 0;
+            for (wait, count) in &usage.writes {
+                tokio::time::sleep(Duration::from_millis(*wait)).await;
+                let bytes: Vec<u8> = (sum..sum + count).map(byte).collect();
+                near.write_all(&bytes).await.unwrap();
+                sum += count;
+                written.push((sum, begin.elapsed()));
+            }
+            near.close().await.unwrap();
+            written
+        };
+        let read = async {
+            let mut read = Vec::new();
+            let (mut sum, mut buffer) = (0, vec![0; 50_000]);
+            loop {
+                let count = far.read(&mut buffer).await.unwrap();
+                if count == 0 {
+                    break read;
+                }
+                assert!((sum..).map(byte).zip(&buffer[..count]).all(|(a, b)| a == *b));
+                sum += count;
+                read.push((sum, begin.elapsed()));
+            }
+        };
+        let cut = async {
+            let (after, lasts) = usage.outage?;
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            net.partition(&[vec![0], vec![1]], 2);
+            let from = begin.elapsed();
+            tokio::time::sleep(Duration::from_millis(lasts)).await;
+            net.partition(&[], 2);
+            Some((from, begin.elapsed()))
+        };
+        let (written, read, outage) = futures::join!(write, read, cut);
+        Seen { written, read, outage }
+    })
+}
+
+/// A connection from node 0 to node 1.
+async fn connected(net: &Arc<Net>) -> (End, End) {
+    let mut listening = net.transport(1);
+    listening.listen_on(ListenerId::next(), Net::address(1)).unwrap();
+    let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
+    let near = net.transport(0).dial(Net::address(1), options).unwrap().await.unwrap();
+    loop {
+        let event = poll_fn(|context| Pin::new(&mut listening).poll(context)).await;
+        if let TransportEvent::Incoming { upgrade, .. } = event {
+            return (near, upgrade.await.unwrap());
+        }
+    }
+}
+
+/// When the last byte of each write may arrive: at the earliest, and at the latest if the two reach
+/// each other all the time.
+fn bounds(usage: &Use, seen: &Seen) -> Vec<(Duration, Duration)> {
+    let LinkShape { latency, jitter, bandwidth_bytes_per_s, loss, .. } = usage.shape;
+    let resend =
+        if loss > 0.0 { (latency * 2).max(Duration::from_millis(200)) } else { Duration::ZERO };
+    let (mut free, mut latest) = (Duration::ZERO, Duration::ZERO);
+    let mut bounds = Vec::new();
+    for ((_, taken), (_, count)) in seen.written.iter().zip(&usage.writes) {
+        let takes = bandwidth_bytes_per_s.map_or(0.0, |rate| *count as f64 / rate as f64);
+        free = free.max(*taken) + Duration::from_secs_f64(takes);
+        latest = latest.max(free + latency + jitter + resend);
+        bounds.push((free + latency, latest));
+    }
+    bounds
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    /// All that is written arrives, in order, as soon as the link lets it and no sooner; nothing
+    /// while the nodes are apart; and all at the same times with the same seed.
+    #[test]
+    fn a_link_delivers_all_in_order_when_it_can(usage in usage()) {
+        let seen = run(&usage);
+        prop_assert_eq!(&run(&usage), &seen);
+        prop_assert_eq!(seen.read.last().map(|(sum, _)| *sum), seen.written.last().map(|(sum, _)| *sum));
+        if let Some((from, until)) = seen.outage {
+            prop_assert!(seen.read.iter().all(|(_, at)| *at <= from || *at >= until));
+        }
+        for ((sum, _), (earliest, latest)) in seen.written.iter().zip(bounds(&usage, &seen)) {
+            let arrived = seen.read.iter().find(|(read, _)| read >= sum).unwrap().1;
+            let latest = match seen.outage {
+                Some((from, until)) if latest + TICK >= from => latest.max(until),
+                _ => latest,
+            };
+            prop_assert!(arrived >= earliest, "{arrived:?} is before {earliest:?}");
+            prop_assert!(arrived <= latest + TICK, "{arrived:?} is after {latest:?}");
+        }
+    }
+}
