@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use martlet_protocol::control::Role;
 use serde::Serialize;
 
 use super::memory::memory_bytes;
@@ -52,6 +53,8 @@ pub struct Summary {
     pub sim_memory_bytes: u64,
     /// What a run with processes takes.
     pub local_memory_bytes: u64,
+    /// What is probably not meant.
+    pub warnings: Vec<String>,
 }
 
 impl Summary {
@@ -85,8 +88,52 @@ impl Summary {
             expectations: plan.expectations.len(),
             sim_memory_bytes: memory_bytes(plan, Runner::Sim),
             local_memory_bytes: memory_bytes(plan, Runner::Local),
+            warnings: cut_off(plan, &neighbours).into_iter().collect(),
         }
     }
+}
+
+/// Says which contacts have only edge nodes between them, if there are such.
+fn cut_off(plan: &Plan, neighbours: &[Vec<usize>]) -> Option<String> {
+    let forwards = |node: usize| plan.nodes[node].role != Role::Edge;
+    if (0..plan.nodes.len()).all(forwards) {
+        return None;
+    }
+    let mut pairs: Vec<_> = plan.contacts.iter().map(|pair| (pair.a, pair.b)).collect();
+    pairs.sort_unstable();
+    let mut cut_off = Vec::new();
+    for from_one in pairs.chunk_by(|(a, _), (b, _)| a == b) {
+        let [(from, _), ..] = from_one else { continue };
+        let reached = spread(neighbours, *from, forwards);
+        cut_off.extend(from_one.iter().filter(|(_, to)| !reached[*to]));
+    }
+    let (from, to) = cut_off.first()?;
+    Some(format!(
+        "{} of {} pairs of contacts, the first {} and {}, have no way to each other but through edge nodes, which \
+         forward nothing",
+        cut_off.len(),
+        pairs.len(),
+        plan.nodes[*from].name,
+        plan.nodes[*to].name,
+    ))
+}
+
+/// Which nodes something from one reaches.
+fn spread(neighbours: &[Vec<usize>], from: usize, forwards: impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut reached = vec![false; neighbours.len()];
+    let mut front = vec![from];
+    reached[from] = true;
+    while let Some(node) = front.pop() {
+        if node != from && !forwards(node) {
+            continue;
+        }
+        for near in &neighbours[node] {
+            if !std::mem::replace(&mut reached[*near], true) {
+                front.push(*near);
+            }
+        }
+    }
+    reached
 }
 
 impl fmt::Display for Summary {
@@ -119,7 +166,8 @@ impl fmt::Display for Summary {
             "  memory    about {} MiB in sim, {} MiB with processes",
             mib(self.sim_memory_bytes),
             mib(self.local_memory_bytes)
-        )
+        )?;
+        self.warnings.iter().try_for_each(|warning| write!(f, "\n  warning   {warning}"))
     }
 }
 

@@ -37,6 +37,23 @@ fn ready_scenarios_are_right_and_expect_something() {
 }
 
 #[test]
+fn contacts_with_only_edge_nodes_between_them_are_told_of() {
+    let line = |role: &str| {
+        plan(&format!(
+            "duration = \"1m\"\n\
+             [[nodes]]\nname = \"end\"\ncount = 2\n[[nodes]]\nname = \"middle\"\nrole = \"{role}\"\n\
+             [topology]\nkind = \"edges\"\nedges = [[\"end-1\", \"middle\"], [\"middle\", \"end-2\"]]\n\
+             [[contacts]]\npairs = \"all\"\n"
+        ))
+    };
+    assert!(Summary::of(&line("full")).warnings.is_empty());
+    // Each end and the middle are neighbours; the ends are not.
+    let warnings = Summary::of(&line("edge")).warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("1 of 3 pairs of contacts, the first end-1 and end-2,"));
+}
+
+#[test]
 fn all_files_beside_the_ready_scenarios_are_among_them() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
     let files: BTreeSet<String> = std::fs::read_dir(directory)
