@@ -148,6 +148,9 @@ pub struct Traffic {
     pub sent_bytes: u64,
     /// Received by all nodes, for each byte of text delivered; absent if none was.
     pub amplification: Option<f64>,
+    /// Bytes of the envelopes that nodes took into their mailboxes from others, summed over all nodes.
+    #[serde(default)]
+    pub envelope_bytes: u64,
     /// The most that one node received.
     pub received_bytes_max: u64,
 }
@@ -248,6 +251,9 @@ pub struct NodeReport {
     pub sent_bytes: u64,
     /// Envelopes taken into the mailbox.
     pub envelopes_new: u64,
+    /// Bytes of these.
+    #[serde(default)]
+    pub envelopes_new_bytes: u64,
     /// Envelopes that were there already.
     pub envelopes_duplicate: u64,
     /// Connections at the end.

@@ -50,6 +50,10 @@ impl Engine {
         for received in envelopes {
             let inserted = self.take_envelope(turn, &received, from)?;
             let metrics = &self.config.metrics.envelopes;
+            if matches!(inserted, Inserted::New { .. }) {
+                let bytes = u64::try_from(received.envelope.content.len()).unwrap_or(u64::MAX);
+                metrics.new_bytes.inc_by(bytes);
+            }
             match inserted {
                 Inserted::New { .. } => &metrics.new,
                 Inserted::Known | Inserted::Purged => &metrics.duplicate,

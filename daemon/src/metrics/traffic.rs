@@ -13,6 +13,8 @@ pub struct EnvelopeMetrics {
     pub received_by_sync: Counter,
     /// Received and new, on their way to the disk.
     pub new: Counter,
+    /// Bytes of those: their content.
+    pub new_bytes: Counter,
     /// Received and known already, live or purged.
     pub duplicate: Counter,
     /// Refused.
@@ -85,11 +87,17 @@ impl EnvelopeMetrics {
             "Envelopes received that the mailbox was offered, by whether it had them",
             ["result"],
         );
+        let stored_bytes = describe.byte_counters(
+            "envelopes_taken",
+            "Bytes of envelopes received that the mailbox was offered and did not have",
+            ["result"],
+        );
         let sent = describe.counters("envelopes_sent", "Envelopes given to peers", ["way"]);
         Self {
             received_by_gossip: received(["gossip"]),
             received_by_sync: received(["sync"]),
             new: stored(["new"]),
+            new_bytes: stored_bytes(["new"]),
             duplicate: stored(["duplicate"]),
             refused: RefusedEnvelopes::new(describe),
             published: sent(["publish"]),

@@ -98,6 +98,7 @@ fn carries(rate: u64, run: &Run, quiet: &Run) -> Carried {
     };
     let received = |run: &Run| run.report.traffic.received_bytes as f64;
     let messages = &run.report.messages;
+    let envelope_bytes = |run: &Run| run.report.traffic.envelope_bytes as f64;
     let more_copies = copies(run).saturating_sub(copies(quiet)).max(1) as f64;
     let per_payload_byte = (received(run) - received(quiet)) / messages.payload_bytes.max(1) as f64;
     Carried {
@@ -108,6 +109,8 @@ fn carries(rate: u64, run: &Run, quiet: &Run) -> Carried {
         cpu_us_per_copy: (run.cpu_s - quiet.cpu_s) * 1e6 / more_copies,
         bytes_per_payload_byte: per_payload_byte / run.report.nodes.len() as f64,
         bytes_per_payload_byte_all: per_payload_byte,
+        bytes_per_envelope_byte: (received(run) - received(quiet))
+            / (envelope_bytes(run) - envelope_bytes(quiet)).max(1.0),
     }
 }
 

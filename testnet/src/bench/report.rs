@@ -68,6 +68,8 @@ pub(super) struct Carried {
     pub(super) bytes_per_payload_byte: f64,
     /// The same of all nodes together.
     pub(super) bytes_per_payload_byte_all: f64,
+    /// Bytes that a node received, for each byte of the envelopes it took, padding included.
+    pub(super) bytes_per_envelope_byte: f64,
 }
 
 /// What a node costs in a simulated network in which nobody says anything.
@@ -265,7 +267,7 @@ impl NetworkFigures {
         // Writing to a String can't fail.
         let _ = writeln!(
             table,
-            "\n{} simulated nodes, {} s of traffic\n{:>11} {:>10} {:>8} {:>8} {:>12} {:>23}",
+            "\n{} simulated nodes, {} s of traffic\n{:>11} {:>10} {:>8} {:>8} {:>12} {:>23} {:>19}",
             self.nodes,
             self.seconds,
             "envelopes/s",
@@ -273,7 +275,8 @@ impl NetworkFigures {
             "p50 ms",
             "p99 ms",
             "CPU us/copy",
-            "bytes/payload byte, node"
+            "bytes/byte of text",
+            "of envelope"
         );
         for of in &self.carried {
             let _ = writeln!(table, "{of}");
@@ -291,13 +294,14 @@ impl fmt::Display for Carried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:>11} {:>8.2} % {:>8.0} {:>8.0} {:>12.0} {:>23.1}",
+            "{:>11} {:>8.2} % {:>8.0} {:>8.0} {:>12.0} {:>23.1} {:>19.1}",
             self.envelopes_per_s,
             self.delivery * 100.0,
             self.p50_ms,
             self.p99_ms,
             self.cpu_us_per_copy,
-            self.bytes_per_payload_byte
+            self.bytes_per_payload_byte,
+            self.bytes_per_envelope_byte
         )
     }
 }
@@ -372,6 +376,7 @@ mod tests {
                     cpu_us_per_copy: 50.0,
                     bytes_per_payload_byte: 10.0,
                     bytes_per_payload_byte_all: 1000.0,
+                    bytes_per_envelope_byte: 4.0,
                 }],
                 idle: vec![IdleNetwork {
                     nodes: 100,
@@ -423,6 +428,7 @@ mod tests {
             "/network/carried/0/p99_ms",
             "/network/carried/0/cpu_us_per_copy",
             "/network/carried/0/bytes_per_payload_byte",
+            "/network/carried/0/bytes_per_envelope_byte",
             "/network/idle/0/nodes",
             "/network/idle/0/rss_mib_per_node",
             "/network/idle/0/cpu_pct_per_node",

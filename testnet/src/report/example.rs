@@ -228,6 +228,7 @@ fn run(plan: &Plan, until: Duration, every: Duration) -> Report {
                 nodes[*node].received_bytes += 900 + 200 * load;
                 nodes[*node].sent_bytes += 1_300;
                 nodes[*node].envelopes_new += 1;
+                nodes[*node].envelopes_new_bytes += 1_180;
                 nodes[*node].envelopes_duplicate += load;
                 nodes[*node].mailbox_envelopes += 1;
             }

@@ -64,6 +64,8 @@ pub struct NodeSample {
     pub sent_bytes: u64,
     /// Envelopes taken into the mailbox.
     pub envelopes_new: u64,
+    /// Bytes of these.
+    pub envelopes_new_bytes: u64,
     /// Envelopes that were there already.
     pub envelopes_duplicate: u64,
 }
@@ -234,6 +236,7 @@ fn node_reports(
             received_bytes: sample.received_bytes,
             sent_bytes: sample.sent_bytes,
             envelopes_new: sample.envelopes_new,
+            envelopes_new_bytes: sample.envelopes_new_bytes,
             envelopes_duplicate: sample.envelopes_duplicate,
             connections: if sample.on { sample.connections } else { 0 },
             mailbox_envelopes: sample.mailbox_envelopes,
@@ -257,6 +260,7 @@ fn traffic(nodes: &[NodeReport], messages: &Messages) -> Traffic {
     Traffic {
         received_bytes,
         sent_bytes: nodes.iter().map(|node| node.sent_bytes).sum(),
+        envelope_bytes: nodes.iter().map(|node| node.envelopes_new_bytes).sum(),
         amplification: (payload > 0).then(|| rounded(ratio(received_bytes, payload))),
         received_bytes_max: nodes.iter().map(|node| node.received_bytes).max().unwrap_or_default(),
     }

@@ -23,9 +23,9 @@ const AT_ONCE: usize = 8;
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     /// Up to the last restart.
-    before: [u64; 4],
+    before: [u64; 5],
     /// Since then, when last seen.
-    since: [u64; 4],
+    since: [u64; 5],
     /// What else was last seen.
     last: NodeSample,
 }
@@ -85,6 +85,7 @@ impl Counts {
             count(r#"martlet_connections_bytes_total{direction="sent"}"#),
             count(r#"martlet_envelopes_taken_total{result="new"}"#),
             count(r#"martlet_envelopes_taken_total{result="duplicate"}"#),
+            count(r#"martlet_envelopes_taken_bytes_total{result="new"}"#),
         ];
         for ((before, since), now) in self.before.iter_mut().zip(&mut self.since).zip(now) {
             // It counts from its start on: less than before means another start.
@@ -93,7 +94,7 @@ impl Counts {
             }
             *since = now;
         }
-        let [received, sent, new, duplicate] =
+        let [received, sent, new, duplicate, new_bytes] =
             std::array::from_fn(|at| self.before[at] + self.since[at]);
         self.last = NodeSample {
             on: self.last.on,
@@ -105,6 +106,7 @@ impl Counts {
             received_bytes: received,
             sent_bytes: sent,
             envelopes_new: new,
+            envelopes_new_bytes: new_bytes,
             envelopes_duplicate: duplicate,
         };
     }

@@ -251,6 +251,7 @@ impl<'a> World<'a> {
             (sample.received_bytes, sample.sent_bytes) = (bytes.received, bytes.sent);
             let envelopes = &node.metrics.envelopes;
             sample.envelopes_new = envelopes.new.get();
+            sample.envelopes_new_bytes = envelopes.new_bytes.get();
             sample.envelopes_duplicate = envelopes.duplicate.get();
             sample.connections = connections.get(&index).copied().unwrap_or(0);
             let Some(view) = node.mailbox().and_then(|mailbox| mailbox.view().ok()) else {
