@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use martlet_protocol::limits::{
     SYNC_BRIDGE_DELAY, SYNC_BRIDGE_DOUBTED, SYNC_BRIDGE_INTERVAL, SYNC_BRIDGE_KEPT,
-    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
+    SYNC_BRIDGE_TRIALS, SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_OVER_SHARE_DELAY,
+    SYNC_SETTLE_DELAY,
 };
 use tokio::time::Instant;
 
@@ -32,6 +33,12 @@ pub(in crate::net) struct SyncState {
     bridge_rests_until: Option<Instant>,
     /// What had come to the node in all when the last one was done.
     news_before: u64,
+    /// Syncs to come by which it is seen whether gossip goes this way.
+    trials: u32,
+    /// When the first of these was last due.
+    tried_at: Option<Instant>,
+    /// Whether gossip leaves the link out, when that was last looked at.
+    left_out: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -128,7 +135,9 @@ impl SyncState {
         let envelopes = u64::try_from(envelopes).unwrap_or(u64::MAX);
         if envelopes > 0 && envelopes.saturating_mul(BRIDGE_PART) >= since {
             self.bridge_until = Some(now + SYNC_BRIDGE_KEPT);
+            self.trials = 0;
         } else if since > 0 {
+            self.trials = self.trials.saturating_sub(1);
             self.bridge_until = self.bridge_until.min(Some(now + SYNC_BRIDGE_DOUBTED));
         }
         self.is_bridge(now)
@@ -136,7 +145,25 @@ impl SyncState {
 
     /// Whether syncs go this way instead of gossip.
     pub(in crate::net) fn is_bridge(&self, now: Instant) -> bool {
-        self.bridge_until.is_some_and(|until| until > now)
+        self.trials > 0 || self.bridge_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether the link is in a mesh, looked at from time to time. When it is so no longer, the next
+    /// syncs after news show whether what is new goes other ways; but not each time a mesh changes.
+    /// Returns whether they begin.
+    pub(in crate::net) fn meshed(&mut self, in_mesh: bool, now: Instant) -> bool {
+        if in_mesh {
+            self.trials = 0;
+        }
+        let was_left_out = std::mem::replace(&mut self.left_out, !in_mesh);
+        let begins = self.left_out
+            && !was_left_out
+            && self.tried_at.is_none_or(|at| now.duration_since(at) >= SYNC_INTERVAL);
+        if begins {
+            self.tried_at = Some(now);
+            self.trials = SYNC_BRIDGE_TRIALS;
+        }
+        begins
     }
 
     /// Something new came that the peer hasn't brought, and gossip doesn't go its way.
@@ -233,6 +260,28 @@ mod tests {
         assert!(!state.is_bridge(now + SYNC_BRIDGE_KEPT));
         assert!(state.carried(0, 302, now), "gossip may have brought it");
         assert!(!state.is_bridge(now + SYNC_BRIDGE_DOUBTED));
+    }
+
+    /// A link that a mesh had left out was known for one that is synced over only after a regular
+    /// round, up to a minute later.
+    #[test]
+    fn a_link_that_gossip_leaves_out_is_tried_when_something_comes() {
+        let now = Instant::now();
+        let mut state = SyncState { settle: Settle::Done, ..SyncState::default() };
+        state.carried(0, 100, now);
+        assert!(!state.meshed(true, now) && !state.is_bridge(now));
+        assert!(state.meshed(false, now) && !state.meshed(false, now));
+        assert!(state.carried(0, 100, now), "nothing came to try it with");
+        for trial in 1..=SYNC_BRIDGE_TRIALS {
+            assert!(state.is_bridge(now));
+            state.carried(0, 100 + u64::from(trial), now);
+        }
+        assert!(!state.is_bridge(now));
+        assert!(!state.meshed(true, now) && !state.meshed(false, now), "not so soon again");
+        let now = now + SYNC_INTERVAL;
+        assert!(!state.meshed(true, now) && state.meshed(false, now));
+        assert!(state.carried(1, 104, now));
+        assert!(state.is_bridge(now + SYNC_BRIDGE_DOUBTED));
     }
 
     #[test]

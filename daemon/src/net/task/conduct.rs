@@ -53,7 +53,9 @@ impl<S: NetSink> Task<S> {
         self.news += envelopes as u64;
         let now = Instant::now();
         for peer in self.bridges.iter().filter(|peer| Some(**peer) != from) {
-            if let Some(state) = self.peers.get_mut(peer) {
+            if let Some(state) = self.peers.get_mut(peer)
+                && state.sync.is_bridge(now)
+            {
                 state.sync.news(now);
             }
         }
