@@ -220,9 +220,11 @@ pub const SYNC_OVER_SHARE_DELAY: Duration = Duration::from_secs(2);
 pub const SYNC_BRIDGE_DELAY: Duration = Duration::from_millis(500);
 /// From one such sync to the next at least: what a burst of news costs.
 pub const SYNC_BRIDGE_INTERVAL: Duration = Duration::from_secs(2);
-/// Syncs after news by which a link that gossip left out lately is found to be one over which others
-/// bring nothing: gossip's announcements may bring one or the other message.
-pub const SYNC_BRIDGE_TRIALS: u32 = 3;
+/// When a sync follows news over a link on which gossip only announces what there is: announcements
+/// have then had time enough.
+pub const SYNC_LEFT_OUT_DELAY: Duration = Duration::from_secs(5);
+/// From one such sync to the next at least: mostly the two have the same, and it costs some hundred bytes.
+pub const SYNC_LEFT_OUT_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a link is taken for such a one after a sync that showed it: some regular rounds.
 pub const SYNC_BRIDGE_KEPT: Duration = Duration::from_secs(600);
 /// The same once a sync over it carried little of what is new: what it lacked may be on its way.

@@ -190,7 +190,7 @@ pub(super) fn start<S: NetSink>(
         ),
         syncs_running: 0,
         news: 0,
-        bridges: Vec::new(),
+        left_out: Vec::new(),
         lines: Limiter::per_minute(PEER_LOG_LINES_PER_MINUTE_MAX),
         next_turn: now + turn_wait(config.pace),
         pace: config.pace,
@@ -245,8 +245,8 @@ struct Task<S: NetSink> {
     syncs_running: usize,
     /// Envelopes that were new here, own ones included.
     news: u64,
-    /// Peers to which gossip passes nothing on, and syncs carry much.
-    bridges: Vec<PeerId>,
+    /// Peers that are told of news by syncs: gossip passes nothing on to them, or did not lately.
+    left_out: Vec<PeerId>,
     /// Lines of the log that strangers cause.
     lines: Limiter,
     /// When a random peer is synced with.
@@ -508,10 +508,10 @@ impl<S: NetSink> Task<S> {
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.sync.succeeded(now);
                     if state.sync.carried(fetched + pushed, self.news, now)
-                        && !self.bridges.contains(&peer)
+                        && !self.left_out.contains(&peer)
                     {
                         tracing::debug!(peer = %name, "gossip leaves it out; syncing when there is news");
-                        self.bridges.push(peer);
+                        self.left_out.push(peer);
                     }
                     match (is_partial, lacks_room) {
                         (true, true) => state.sync.over_share(now),

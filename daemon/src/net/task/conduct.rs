@@ -52,10 +52,8 @@ impl<S: NetSink> Task<S> {
         }
         self.news += envelopes as u64;
         let now = Instant::now();
-        for peer in self.bridges.iter().filter(|peer| Some(**peer) != from) {
-            if let Some(state) = self.peers.get_mut(peer)
-                && state.sync.is_bridge(now)
-            {
+        for peer in self.left_out.iter().filter(|peer| Some(**peer) != from) {
+            if let Some(state) = self.peers.get_mut(peer) {
                 state.sync.news(now);
             }
         }
@@ -63,7 +61,7 @@ impl<S: NetSink> Task<S> {
 
     /// Whether timers may have changed with news.
     pub(super) fn after_news(&self) -> Timers {
-        if self.bridges.is_empty() { Timers::Same } else { Timers::Changed }
+        if self.left_out.is_empty() { Timers::Same } else { Timers::Changed }
     }
 
     /// Counts what a peer did, and does what its score then leads to.

@@ -24,8 +24,6 @@ use super::super::sync::ToSwarm;
 use super::super::{NetSink, shorten};
 use super::Task;
 
-/// How long a mesh has to take a new peer in: some heartbeats.
-const MESHED_AFTER: Duration = Duration::from_secs(3);
 /// Peers asked for the time in one look: those that connected at once are asked one after another.
 const TIME_ASKED_AT_ONCE: usize = 4;
 
@@ -166,13 +164,10 @@ impl<S: NetSink> Task<S> {
             topics.flat_map(|topic| gossip.mesh_peers(topic)).copied().collect();
         let wait = self.peers.policy().gossip_wait();
         let mut lost = Vec::new();
+        self.left_out.clear();
         for (peer, state) in self.peers.iter_mut() {
-            // Before, a mesh could not have taken it in.
-            if now.duration_since(state.since) >= MESHED_AFTER
-                && state.sync.meshed(passed_to.contains(peer), now)
-                && !self.bridges.contains(peer)
-            {
-                self.bridges.push(*peer);
+            if state.sync.set_left_out(!passed_to.contains(peer), now) {
+                self.left_out.push(*peer);
             }
             state.in_mesh = mesh.contains(peer);
             if state.in_mesh {

@@ -298,7 +298,7 @@ impl<S: NetSink> Task<S> {
         state.serving += 1;
         let compares = matches!(request, Request::Digests(_) | Request::Compare { .. });
         if compares && !self.shards.always_begins() {
-            state.sync.served();
+            state.sync.served(Instant::now());
             self.context.metrics.sync.served.inc();
         }
         tokio::spawn(Arc::clone(&self.responder).serve(peer, request, channel));
