@@ -191,6 +191,7 @@ pub(super) fn start<S: NetSink>(
         syncs_running: 0,
         news: 0,
         left_out: Vec::new(),
+        next_look: Instant::now(),
         lines: Limiter::per_minute(PEER_LOG_LINES_PER_MINUTE_MAX),
         next_turn: now + turn_wait(config.pace),
         pace: config.pace,
@@ -247,6 +248,8 @@ struct Task<S: NetSink> {
     news: u64,
     /// Peers that are told of news by syncs: gossip passes nothing on to them, or did not lately.
     left_out: Vec<PeerId>,
+    /// When some of them may be looked after again to which gossip only announces what there is.
+    next_look: Instant,
     /// Lines of the log that strangers cause.
     lines: Limiter,
     /// When a random peer is synced with.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use libp2p::PeerId;
 use martlet_protocol::limits::{
     SYNC_BRIDGE_DELAY, SYNC_BRIDGE_DOUBTED, SYNC_BRIDGE_INTERVAL, SYNC_BRIDGE_KEPT,
-    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_LEFT_OUT_DELAY,
-    SYNC_LEFT_OUT_INTERVAL, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
+    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_LEFT_OUT_DELAY, SYNC_OVER_SHARE_DELAY,
+    SYNC_SETTLE_DELAY,
 };
 use tokio::time::Instant;
 
@@ -156,19 +157,20 @@ impl SyncState {
         self.left_out
     }
 
-    /// Something new came that the peer hasn't brought. Where syncs go instead of gossip one follows
-    /// soon. Where gossip only announces what there is, and may be too late with that, one looks after
-    /// it now and then.
+    /// Something new came that the peer hasn't brought, and syncs go its way instead of gossip.
     pub(in crate::net) fn news(&mut self, now: Instant) {
-        let (delay, interval) = if self.is_bridge(now) {
-            (SYNC_BRIDGE_DELAY, SYNC_BRIDGE_INTERVAL)
-        } else if self.left_out {
-            (SYNC_LEFT_OUT_DELAY, SYNC_LEFT_OUT_INTERVAL)
-        } else {
-            return;
-        };
-        let soon = now + delay;
-        self.hasten(self.compared_at.map_or(soon, |at| soon.max(at + interval)));
+        let soon = now + SYNC_BRIDGE_DELAY;
+        self.hasten(self.compared_at.map_or(soon, |at| soon.max(at + SYNC_BRIDGE_INTERVAL)));
+    }
+
+    /// Something new came that gossip only announces to the peer, and perhaps too late.
+    pub(in crate::net) fn announced(&mut self, now: Instant) {
+        self.hasten(now + SYNC_LEFT_OUT_DELAY);
+    }
+
+    /// When the two were last compared.
+    pub(in crate::net) fn compared_at(&self) -> Option<Instant> {
+        self.compared_at
     }
 
     /// It failed; `retry` where another attempt may help.
@@ -185,6 +187,17 @@ impl SyncState {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
         self.is_fallback = false;
     }
+}
+
+/// Of peers to which gossip only announces what there is, with the envelopes that each brought and
+/// when it was last compared with, the two to compare with next: the one that brought most, since
+/// others don't make up for its link, and the one whose turn it is.
+pub(in crate::net) fn to_compare(
+    peers: &[(PeerId, u64, Option<Instant>)],
+) -> impl Iterator<Item = PeerId> + use<> {
+    let most = peers.iter().max_by_key(|(peer, brought, _)| (*brought, *peer));
+    let longest_ago = peers.iter().min_by_key(|(peer, _, compared_at)| (*compared_at, *peer));
+    [most, longest_ago].map(|found| found.map(|(peer, ..)| *peer)).into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -261,32 +274,27 @@ mod tests {
         assert!(!state.is_bridge(now + SYNC_BRIDGE_DOUBTED));
     }
 
-    /// One announcement in a hundred was lost on a slow link that a mesh had left out, and what it was
-    /// for came with a regular round, up to a minute later.
+    /// One announcement in a hundred came too late on a slow link that a mesh had left out, and what it
+    /// was for came with a regular round, up to a minute later.
     #[test]
-    fn a_link_over_which_gossip_only_announces_is_looked_after_by_syncs() {
-        let mut now = Instant::now();
+    fn who_is_only_told_what_there_is_is_compared_with() {
+        let now = Instant::now();
+        let [brings, other, new] = [(); 3].map(|()| PeerId::random());
+        let compared = |peers: &[_]| to_compare(peers).collect::<Vec<_>>();
+        assert_eq!(compared(&[]), []);
+        let (earlier, later) = (Some(now), Some(now + SYNC_LEFT_OUT_DELAY));
+        assert_eq!(compared(&[(other, 1, earlier), (brings, 9, later)]), [brings, other]);
+        assert_eq!(compared(&[(other, 1, later), (brings, 9, earlier)]), [brings, brings]);
+        assert_eq!(
+            compared(&[(other, 1, later), (brings, 9, later), (new, 0, None)]),
+            [brings, new]
+        );
+
         let mut state = SyncState { settle: Settle::Done, ..SyncState::default() };
-        assert!(!state.set_left_out(false, now));
-        state.news(now);
-        assert_eq!(state.next(), None, "gossip passes it on");
-        assert!(state.set_left_out(true, now));
-        state.news(now);
-        state.news(now + SYNC_LEFT_OUT_DELAY);
+        assert!(!state.set_left_out(false, now) && state.set_left_out(true, now));
+        state.announced(now);
+        state.announced(now + SYNC_LEFT_OUT_DELAY);
         assert_eq!(state.next(), Some(now + SYNC_LEFT_OUT_DELAY));
-        now += SYNC_LEFT_OUT_DELAY;
-        state.started(now);
-        state.news(now);
-        assert!(!state.carried(0, 2, now));
-        state.succeeded(now);
-        assert_eq!(state.next(), Some(now + SYNC_LEFT_OUT_DELAY), "what came meanwhile");
-        now += SYNC_LEFT_OUT_DELAY;
-        state.started(now);
-        state.succeeded(now);
-        // The peer looks after it as well.
-        state.served(now);
-        state.news(now);
-        assert_eq!(state.next(), Some(now + SYNC_LEFT_OUT_INTERVAL));
     }
 
     #[test]
