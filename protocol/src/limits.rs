@@ -220,11 +220,8 @@ pub const SYNC_OVER_SHARE_DELAY: Duration = Duration::from_secs(2);
 pub const SYNC_BRIDGE_DELAY: Duration = Duration::from_millis(500);
 /// From one such sync to the next at least: what a burst of news costs.
 pub const SYNC_BRIDGE_INTERVAL: Duration = Duration::from_secs(2);
-/// When a sync follows news over a link on which gossip only announces what there is: announcements
-/// have then had time enough.
-pub const SYNC_LEFT_OUT_DELAY: Duration = Duration::from_secs(5);
-/// From such syncs of a node to the next at least: mostly the two have the same, and it costs some
-/// hundred bytes.
+/// From one time to the next that a node compares with peers to which gossip only announces what there
+/// is: mostly the two have the same, and it costs some hundred bytes.
 pub const SYNC_LEFT_OUT_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a link is taken for such a one after a sync that showed it: some regular rounds.
 pub const SYNC_BRIDGE_KEPT: Duration = Duration::from_secs(600);

@@ -190,8 +190,10 @@ pub(super) fn start<S: NetSink>(
         ),
         syncs_running: 0,
         news: 0,
-        left_out: Vec::new(),
-        next_look: Instant::now(),
+        bridges: Vec::new(),
+        news_reviewed: 0,
+        news_compared: 0,
+        next_comparison: Instant::now(),
         lines: Limiter::per_minute(PEER_LOG_LINES_PER_MINUTE_MAX),
         next_turn: now + turn_wait(config.pace),
         pace: config.pace,
@@ -246,10 +248,13 @@ struct Task<S: NetSink> {
     syncs_running: usize,
     /// Envelopes that were new here, own ones included.
     news: u64,
-    /// Peers that are told of news by syncs: gossip passes nothing on to them, or did not lately.
-    left_out: Vec<PeerId>,
-    /// When some of them may be looked after again to which gossip only announces what there is.
-    next_look: Instant,
+    /// Peers to which gossip passes nothing on, and syncs carry much.
+    bridges: Vec<PeerId>,
+    /// How many of the news there were at the last review, and when they were last compared with those
+    /// of peers to which gossip only announces them.
+    news_reviewed: u64,
+    news_compared: u64,
+    next_comparison: Instant,
     /// Lines of the log that strangers cause.
     lines: Limiter,
     /// When a random peer is synced with.
@@ -511,10 +516,10 @@ impl<S: NetSink> Task<S> {
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.sync.succeeded(now);
                     if state.sync.carried(fetched + pushed, self.news, now)
-                        && !self.left_out.contains(&peer)
+                        && !self.bridges.contains(&peer)
                     {
                         tracing::debug!(peer = %name, "gossip leaves it out; syncing when there is news");
-                        self.left_out.push(peer);
+                        self.bridges.push(peer);
                     }
                     match (is_partial, lacks_room) {
                         (true, true) => state.sync.over_share(now),

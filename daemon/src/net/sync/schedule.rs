@@ -5,8 +5,7 @@ use std::time::Duration;
 use libp2p::PeerId;
 use martlet_protocol::limits::{
     SYNC_BRIDGE_DELAY, SYNC_BRIDGE_DOUBTED, SYNC_BRIDGE_INTERVAL, SYNC_BRIDGE_KEPT,
-    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_LEFT_OUT_DELAY, SYNC_OVER_SHARE_DELAY,
-    SYNC_SETTLE_DELAY,
+    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
 };
 use tokio::time::Instant;
 
@@ -145,11 +144,9 @@ impl SyncState {
         self.bridge_until.is_some_and(|until| until > now)
     }
 
-    /// Whether gossip passes nothing on to the peer, looked at from time to time. Returns whether it
-    /// is then told of news by syncs.
-    pub(in crate::net) fn set_left_out(&mut self, left_out: bool, now: Instant) -> bool {
+    /// Whether gossip passes nothing on to the peer, looked at from time to time.
+    pub(in crate::net) fn set_left_out(&mut self, left_out: bool) {
         self.left_out = left_out;
-        left_out || self.is_bridge(now)
     }
 
     /// Whether gossip passes nothing on to the peer, when that was last looked at.
@@ -161,11 +158,6 @@ impl SyncState {
     pub(in crate::net) fn news(&mut self, now: Instant) {
         let soon = now + SYNC_BRIDGE_DELAY;
         self.hasten(self.compared_at.map_or(soon, |at| soon.max(at + SYNC_BRIDGE_INTERVAL)));
-    }
-
-    /// Something new came that gossip only announces to the peer, and perhaps too late.
-    pub(in crate::net) fn announced(&mut self, now: Instant) {
-        self.hasten(now + SYNC_LEFT_OUT_DELAY);
     }
 
     /// When the two were last compared.
@@ -282,19 +274,13 @@ mod tests {
         let [brings, other, new] = [(); 3].map(|()| PeerId::random());
         let compared = |peers: &[_]| to_compare(peers).collect::<Vec<_>>();
         assert_eq!(compared(&[]), []);
-        let (earlier, later) = (Some(now), Some(now + SYNC_LEFT_OUT_DELAY));
+        let (earlier, later) = (Some(now), Some(now + RETRY_MIN));
         assert_eq!(compared(&[(other, 1, earlier), (brings, 9, later)]), [brings, other]);
         assert_eq!(compared(&[(other, 1, later), (brings, 9, earlier)]), [brings, brings]);
         assert_eq!(
             compared(&[(other, 1, later), (brings, 9, later), (new, 0, None)]),
             [brings, new]
         );
-
-        let mut state = SyncState { settle: Settle::Done, ..SyncState::default() };
-        assert!(!state.set_left_out(false, now) && state.set_left_out(true, now));
-        state.announced(now);
-        state.announced(now + SYNC_LEFT_OUT_DELAY);
-        assert_eq!(state.next(), Some(now + SYNC_LEFT_OUT_DELAY));
     }
 
     #[test]

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use martlet_protocol::control::{Ban, PeerDetails};
-use martlet_protocol::limits::{DISCONNECTED_FOR, REFUSED_PEERS_MAX, SYNC_LEFT_OUT_INTERVAL};
+use martlet_protocol::limits::{DISCONNECTED_FOR, REFUSED_PEERS_MAX};
 use tokio::time::Instant;
 
 use super::super::files::BANS_FILE;
 use super::super::intake::Verdict;
 use super::super::scores::{Conduct, Standing};
-use super::super::sync::schedule::to_compare;
 use super::super::{NetSink, shorten};
 use super::{Task, Timers};
 
@@ -53,29 +52,16 @@ impl<S: NetSink> Task<S> {
         }
         self.news += envelopes as u64;
         let now = Instant::now();
-        let mut announced = Vec::new();
-        for peer in self.left_out.iter().filter(|peer| Some(**peer) != from) {
-            let Some(state) = self.peers.get_mut(peer) else { continue };
-            if state.sync.is_bridge(now) {
+        for peer in self.bridges.iter().filter(|peer| Some(**peer) != from) {
+            if let Some(state) = self.peers.get_mut(peer) {
                 state.sync.news(now);
-            } else {
-                announced.push((*peer, state.envelopes_in, state.sync.compared_at()));
-            }
-        }
-        if now < self.next_look {
-            return;
-        }
-        for peer in to_compare(&announced) {
-            self.next_look = now + SYNC_LEFT_OUT_INTERVAL;
-            if let Some(state) = self.peers.get_mut(&peer) {
-                state.sync.announced(now);
             }
         }
     }
 
     /// Whether timers may have changed with news.
     pub(super) fn after_news(&self) -> Timers {
-        if self.left_out.is_empty() { Timers::Same } else { Timers::Changed }
+        if self.bridges.is_empty() { Timers::Same } else { Timers::Changed }
     }
 
     /// Counts what a peer did, and does what its score then leads to.

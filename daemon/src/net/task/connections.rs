@@ -9,7 +9,7 @@ use martlet_protocol::UnixMillis;
 use martlet_protocol::limits::{
     CACHED_PEERS_DIALLED_MAX, CONNECTIONS_SPARE, DIAL_BACKOFF_MAX, LET_GO_FOR,
     PEER_CACHE_SAVE_INTERVAL, PEER_CACHE_SAVE_SOON, PEER_SEARCH_INTERVAL, REFUSED_PEERS_MAX,
-    SYNC_REQUEST_TIMEOUT, TIME_ASKED_INTERVAL,
+    SYNC_LEFT_OUT_INTERVAL, SYNC_REQUEST_TIMEOUT, TIME_ASKED_INTERVAL,
 };
 use martlet_protocol::sync::{Request, Response};
 use tokio::sync::oneshot;
@@ -21,6 +21,7 @@ use super::super::dialer::Origin;
 use super::super::files::{BANS_FILE, PEER_CACHE_FILE};
 use super::super::report::{FarFuture, MdnsState, NetReport};
 use super::super::sync::ToSwarm;
+use super::super::sync::schedule::to_compare;
 use super::super::{NetSink, shorten};
 use super::Task;
 
@@ -32,6 +33,7 @@ impl<S: NetSink> Task<S> {
     pub(super) fn review(&mut self, now: Instant) {
         self.pardon(now);
         self.look_at_gossip(now);
+        self.look_after_left_out(now);
         self.let_go(now);
         self.search(now);
         self.ask_times(now);
@@ -164,11 +166,8 @@ impl<S: NetSink> Task<S> {
             topics.flat_map(|topic| gossip.mesh_peers(topic)).copied().collect();
         let wait = self.peers.policy().gossip_wait();
         let mut lost = Vec::new();
-        self.left_out.clear();
         for (peer, state) in self.peers.iter_mut() {
-            if state.sync.set_left_out(!passed_to.contains(peer), now) {
-                self.left_out.push(*peer);
-            }
+            state.sync.set_left_out(!passed_to.contains(peer));
             state.in_mesh = mesh.contains(peer);
             if state.in_mesh {
                 state.useful_at = now;
@@ -196,6 +195,26 @@ impl<S: NetSink> Task<S> {
             *self.gossip_lost.entry(peer).or_default() += 1;
             tracing::debug!(peer = %shorten::peer(&peer), "no gossip with it; connecting anew");
             self.disconnect(peer);
+        }
+    }
+
+    /// After news, compares with two of the peers to which gossip only announces them: on a slow link
+    /// that may come too late. What came since the last review may still be on its way.
+    fn look_after_left_out(&mut self, now: Instant) {
+        let settled = std::mem::replace(&mut self.news_reviewed, self.news);
+        if settled == self.news_compared || now < self.next_comparison {
+            return;
+        }
+        self.news_compared = settled;
+        self.next_comparison = now + SYNC_LEFT_OUT_INTERVAL;
+        let left_out = self.peers.iter().filter(|(_, state)| state.sync.is_left_out());
+        let left_out: Vec<_> = left_out
+            .map(|(peer, state)| (*peer, state.envelopes_in, state.sync.compared_at()))
+            .collect();
+        for peer in to_compare(&left_out) {
+            if let Some(state) = self.peers.get_mut(&peer) {
+                state.sync.turn(now);
+            }
         }
     }
 

@@ -52,6 +52,9 @@ impl<S: NetSink> Task<S> {
     /// The regular syncs: with one of the peers, and with all to which gossip passes nothing on. One of
     /// them may be the only link to another part of the network.
     fn give_turns(&mut self, now: Instant) {
+        let peers = &mut self.peers;
+        self.bridges
+            .retain(|peer| peers.get_mut(peer).is_some_and(|state| state.sync.is_bridge(now)));
         let one = self.peers.iter().map(|(peer, _)| *peer).choose(&mut rand::rng());
         for (peer, state) in self.peers.iter_mut() {
             if one == Some(*peer) || state.sync.is_left_out() {
