@@ -101,11 +101,18 @@ fn cut_off(plan: &Plan, neighbours: &[Vec<usize>]) -> Option<String> {
     }
     let mut pairs: Vec<_> = plan.contacts.iter().map(|pair| (pair.a, pair.b)).collect();
     pairs.sort_unstable();
+    let mut passed_to = neighbours.to_vec();
+    for (_, none) in passed_to.iter_mut().enumerate().filter(|(node, _)| !forwards(*node)) {
+        none.clear();
+    }
     let mut cut_off = Vec::new();
     for from_one in pairs.chunk_by(|(a, _), (b, _)| a == b) {
         let [(from, _), ..] = from_one else { continue };
-        let reached = spread(neighbours, *from, forwards);
-        cut_off.extend(from_one.iter().filter(|(_, to)| !reached[*to]));
+        // What is its own an edge node sends as well.
+        let passes = std::mem::replace(&mut passed_to[*from], neighbours[*from].clone());
+        let ways = distances(&passed_to, *from);
+        passed_to[*from] = passes;
+        cut_off.extend(from_one.iter().filter(|(_, to)| ways[*to].is_none()));
     }
     let (from, to) = cut_off.first()?;
     Some(format!(
@@ -116,24 +123,6 @@ fn cut_off(plan: &Plan, neighbours: &[Vec<usize>]) -> Option<String> {
         plan.nodes[*from].name,
         plan.nodes[*to].name,
     ))
-}
-
-/// Which nodes something from one reaches.
-fn spread(neighbours: &[Vec<usize>], from: usize, forwards: impl Fn(usize) -> bool) -> Vec<bool> {
-    let mut reached = vec![false; neighbours.len()];
-    let mut front = vec![from];
-    reached[from] = true;
-    while let Some(node) = front.pop() {
-        if node != from && !forwards(node) {
-            continue;
-        }
-        for near in &neighbours[node] {
-            if !std::mem::replace(&mut reached[*near], true) {
-                front.push(*near);
-            }
-        }
-    }
-    reached
 }
 
 impl fmt::Display for Summary {

@@ -30,7 +30,7 @@ pub(in crate::net) struct SyncState {
     settle: Settle,
     /// Until when syncs go this way instead of gossip.
     bridge_until: Option<Instant>,
-    /// When the two were last compared.
+    /// When the two were last compared, or that failed.
     compared_at: Option<Instant>,
     /// What had come to the node in all when the last one was done.
     news_before: u64,
@@ -160,7 +160,7 @@ impl SyncState {
         self.hasten(self.compared_at.map_or(soon, |at| soon.max(at + SYNC_BRIDGE_INTERVAL)));
     }
 
-    /// When the two were last compared.
+    /// When the two were last compared, or that failed.
     pub(in crate::net) fn compared_at(&self) -> Option<Instant> {
         self.compared_at
     }
@@ -169,6 +169,8 @@ impl SyncState {
     pub(in crate::net) fn failed(&mut self, retry: bool, now: Instant) {
         self.running = false;
         self.failures = self.failures.saturating_add(1);
+        // Else the turn would always be of one with which it never succeeds.
+        self.compared_at = Some(now);
         if retry {
             let wait = RETRY_MIN * (1 << self.failures.saturating_sub(1).min(16));
             self.hasten(now + wait.min(SYNC_INTERVAL));
@@ -281,6 +283,10 @@ mod tests {
             compared(&[(other, 1, later), (brings, 9, later), (new, 0, None)]),
             [brings, new]
         );
+        let mut state = SyncState::default();
+        state.started(now);
+        state.failed(false, now);
+        assert_eq!(state.compared_at(), Some(now), "it had its turn");
     }
 
     #[test]
