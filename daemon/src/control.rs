@@ -13,7 +13,7 @@ use martlet_protocol::control::Role;
 use martlet_protocol::network::NetworkDescriptor;
 use tokio::sync::watch;
 
-use crate::engine::EngineHandle;
+use crate::host::EngineHandle;
 use crate::metrics::MetricsSource;
 use crate::net::NetHandle;
 

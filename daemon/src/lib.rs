@@ -1,4 +1,4 @@
-//! The Martlet daemon: engine (messenger logic), net (libp2p), control (Unix socket).
+//! The Martlet daemon: host (the engine's thread), net (libp2p), control (Unix socket).
 //!
 //! An event loop only makes inputs; the engine, synchronous and on its own thread, decides; what it
 //! wrote is committed first, then its effects go out.
@@ -8,7 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
-pub mod engine;
+pub mod host;
 pub mod lock;
 pub mod logging;
 pub mod metrics;

@@ -25,7 +25,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
-use crate::engine::EngineHandle;
+use crate::host::EngineHandle;
 use crate::net::NetHandle;
 
 pub use describe::{Counter, Gauge, Histogram};

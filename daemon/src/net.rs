@@ -17,6 +17,7 @@ mod intake;
 mod listen;
 mod meter;
 mod open;
+pub mod peer_key;
 mod peers;
 mod rates;
 pub mod report;
@@ -26,6 +27,7 @@ pub(crate) mod shorten;
 mod skew;
 mod sync;
 mod task;
+mod tickets;
 pub mod transport;
 
 use std::future::Future;
@@ -35,13 +37,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
+use martlet_engine::{FromNet, ToNet};
+use martlet_protocol::Shard;
 use martlet_protocol::control::{Ban, Peer, Role};
 use martlet_protocol::limits::{
     GOSSIP_LAZY, GOSSIP_MESH, GOSSIP_MESH_MAX, IDONTWANT_BYTES_MIN, NET_QUEUE_MAX,
 };
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag};
 use martlet_store::Mailbox;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -51,10 +54,10 @@ use crate::metrics::Metrics;
 pub use crate::clock::{Clock, SystemClock};
 pub use connections::ConnectionPolicy;
 pub use open::{OpenOptions, Provider, Reach};
-pub use shards::Interest;
 
 use report::NetReport;
 use task::Command;
+use tickets::Tickets;
 
 /// How to run the network.
 #[derive(Debug, Clone)]
@@ -186,109 +189,15 @@ pub enum NetError {
 /// Where the network delivers: the engine, or a test.
 pub trait NetSink: Send + Sync + 'static {
     /// Takes an event; waits while the taker is behind.
-    fn deliver(&self, event: NetEvent) -> impl Future<Output = ()> + Send;
+    fn deliver(&self, event: FromNet) -> impl Future<Output = ()> + Send;
 
     /// Takes an event if that is possible without waiting; else gives it back.
     ///
     /// # Errors
     /// The event.
-    fn try_deliver(&self, event: NetEvent) -> Result<(), NetEvent> {
+    fn try_deliver(&self, event: FromNet) -> Result<(), FromNet> {
         Err(event)
     }
-}
-
-/// A validated envelope.
-#[derive(Debug, Clone)]
-pub struct Received {
-    /// Its id.
-    pub id: EnvelopeId,
-    /// The envelope.
-    pub envelope: Envelope,
-    /// Its header, checked against the network and the clock.
-    pub header: Header,
-}
-
-/// What the network brings to the engine.
-#[derive(Debug)]
-pub enum NetEvent {
-    /// Validated envelopes, by gossip or sync. `stored` is answered once they are on disk (or
-    /// refused: full); the engine also asks the net to tell `from` that they are stored.
-    Envelopes {
-        /// Who brought them.
-        from: PeerId,
-        /// The envelopes.
-        envelopes: Vec<Received>,
-        /// Answered after the commit, where someone waits for it.
-        stored: Option<oneshot::Sender<Stored>>,
-    },
-    /// Acks, unchecked.
-    Acks {
-        /// Who brought them.
-        from: PeerId,
-        /// The acks.
-        acks: Vec<Ack>,
-    },
-    /// `from` says that these are on its disk.
-    StoredBy {
-        /// Who holds them.
-        from: PeerId,
-        /// The envelopes.
-        ids: Vec<EnvelopeId>,
-    },
-    /// A reconciliation with `peer` ended: of all live envelopes of `shards` that had arrived here
-    /// up to `up_to_arrival`, it holds all but `lacking`.
-    Reconciled {
-        /// With whom.
-        peer: PeerId,
-        /// The shards reconciled.
-        shards: Box<ShardSet>,
-        /// `last_arrival` of the snapshot reconciled.
-        up_to_arrival: u64,
-        /// What the peer lacked.
-        lacking: Vec<EnvelopeId>,
-    },
-    /// Asks which of the user's own envelopes of `shards` are not proved received yet.
-    Outstanding {
-        /// The shards.
-        shards: ShardSet,
-        /// Gets their ids; dropped where there is no user.
-        reply: oneshot::Sender<Vec<EnvelopeId>>,
-    },
-    /// Asks which of these envelopes, which `from` holds and the mailbox here doesn't know, are
-    /// worth fetching: not those that were refused lately for want of room.
-    Sift {
-        /// Who holds them.
-        from: PeerId,
-        /// The envelopes.
-        ids: Vec<EnvelopeId>,
-        /// Gets those worth fetching.
-        reply: oneshot::Sender<Vec<EnvelopeId>>,
-    },
-    /// What a look-up found: not to be kept in the mailbox.
-    Found {
-        /// Validated conversation envelopes with tags asked for.
-        envelopes: Vec<Received>,
-    },
-}
-
-/// Tags to be looked up at the keepers of a shard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lookup {
-    /// The shard.
-    pub shard: Shard,
-    /// The tags.
-    pub tags: Vec<Tag>,
-}
-
-/// What became of envelopes brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
-    /// All are on disk (or were known).
-    All,
-    /// Some were refused: the mailbox or the disk is full.
-    Full,
-    /// Some were refused: the peer that brought them holds its share of the mailbox.
-    OverShare,
 }
 
 /// Starts the network on the system's clock and sockets. Must be called within a tokio runtime.
@@ -318,8 +227,10 @@ pub fn spawn_on(
 ) -> Result<NetHandle, NetError> {
     let peer_id = config.keypair.public().to_peer_id();
     let (commands, receiver) = mpsc::channel(NET_QUEUE_MAX);
-    task::start(config, mailbox, Arc::new(sink), clock, transport, receiver)?;
-    Ok(NetHandle { peer_id, commands })
+    let tickets = Arc::new(Tickets::default());
+    let handle = NetHandle { peer_id, commands, tickets: Arc::clone(&tickets) };
+    task::start(config, mailbox, Arc::new(sink), clock, transport, tickets, receiver)?;
+    Ok(handle)
 }
 
 /// A handle to the network task. Cheap to clone. Sending waits when the task is behind; once the
@@ -328,44 +239,52 @@ pub fn spawn_on(
 pub struct NetHandle {
     peer_id: PeerId,
     commands: mpsc::Sender<Command>,
+    tickets: Arc<Tickets>,
 }
 
 impl NetHandle {
-    /// Gossips envelopes of the user's own. (The mailbox has them: sync brings them to those whom
-    /// gossip does not reach.)
-    pub async fn publish(&self, envelopes: Vec<Envelope>) {
-        self.send(Command::Publish(envelopes)).await;
+    /// Takes what the engine tells.
+    pub async fn tell(&self, to_net: Vec<ToNet>) {
+        let rest = self.answer(to_net);
+        if !rest.is_empty() {
+            self.send(Command::Engine(rest)).await;
+        }
     }
 
-    /// The same if that is possible without waiting; else gives them back.
+    /// The same if that is possible without waiting; else gives it back.
     ///
     /// # Errors
-    /// The envelopes.
-    pub(crate) fn try_publish(&self, envelopes: Vec<Envelope>) -> Result<(), Vec<Envelope>> {
-        match self.commands.try_reserve() {
-            Ok(permit) => permit.send(Command::Publish(envelopes)),
-            Err(TrySendError::Full(())) => return Err(envelopes),
-            Err(TrySendError::Closed(())) => {
-                tracing::debug!("the network has stopped; envelopes are not gossiped");
+    /// What was to be told.
+    pub(crate) fn try_tell(&self, to_net: Vec<ToNet>) -> Result<(), Vec<ToNet>> {
+        let rest = self.answer(to_net);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        match self.commands.try_send(Command::Engine(rest)) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(Command::Engine(rest))) => Err(rest),
+            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
+                tracing::debug!("the network has stopped; what the engine tells is dropped");
+                Ok(())
             }
         }
-        Ok(())
     }
 
-    /// Gossips acks, at once: who has few at a time gathers them before.
-    pub async fn publish_acks(&self, acks: Vec<Ack>) {
-        self.send(Command::PublishAcks(acks)).await;
-    }
-
-    /// Keeps the user's shard from now on, and stays near the keepers of the contacts' shards.
-    pub async fn set_interest(&self, interest: Interest) {
-        self.send(Command::SetInterest(interest)).await;
-    }
-
-    /// Asks keepers, those connected and for a while those that connect later, for envelopes by
-    /// their tags; what they have comes as [`NetEvent::Found`].
-    pub async fn look_up(&self, lookups: Vec<Lookup>) {
-        self.send(Command::LookUp(lookups)).await;
+    /// Gives the answers in it to those who asked; returns the rest.
+    fn answer(&self, to_net: Vec<ToNet>) -> Vec<ToNet> {
+        let mut rest = Vec::with_capacity(to_net.len());
+        for told in to_net {
+            match told {
+                ToNet::Answer(ticket, answer) => self.tickets.answer(ticket, answer),
+                ToNet::Publish(_)
+                | ToNet::PublishAcks(_)
+                | ToNet::Stored(..)
+                | ToNet::FalseAcks(..)
+                | ToNet::Interest(_)
+                | ToNet::LookUp(_) => rest.push(told),
+            }
+        }
+        rest
     }
 
     /// The shards kept here, the user's included.
@@ -373,19 +292,9 @@ impl NetHandle {
         self.ask(Command::Kept).await.unwrap_or(ShardSet::NONE)
     }
 
-    /// Tells a peer that what it brought is on disk. Gathered for `limits::ACK_DELAY`.
-    pub async fn stored(&self, peer: PeerId, ids: Vec<EnvelopeId>) {
-        self.send(Command::Stored(peer, ids)).await;
-    }
-
     /// Connected and known peers, connected ones first.
     pub async fn peers(&self) -> Vec<Peer> {
         self.ask(Command::Peers).await.unwrap_or_default()
-    }
-
-    /// Tells that so many acks `peer` brought don't open what is held here.
-    pub async fn false_acks(&self, peer: PeerId, count: usize) {
-        self.send(Command::FalseAcks(peer, count)).await;
     }
 
     /// Starts to dial; the connection, if it comes about, is seen in [`Self::peers`]. Tried

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use libp2p::identity::Keypair;
+use martlet_engine::{EngineConfig, EngineError, Storage, TICK};
 use martlet_protocol::limits::CONNECTIONS_MEMORY_BYTES_MAX;
 use martlet_store::StoreError;
 use martlet_store::vault::keyfile::KeyFileError;
@@ -13,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
 use crate::control::{self, BindError, ControlContext};
-use crate::engine::{self, EngineConfig, EngineError, EngineHandle, Storage};
+use crate::host::{self, EngineHandle};
 use crate::lock::{DataDirLock, LockError};
 use crate::metrics::{self, Metrics, MetricsSource};
 use crate::net::{
@@ -181,11 +182,11 @@ impl Parts {
             storage: Storage::Directory(config.data_dir.clone()),
             network: config.network.clone(),
             mailbox_bytes_max: config.mailbox_bytes_max,
-            metrics: Arc::clone(&metrics),
+            observer: Arc::clone(&metrics) as _,
             mailbox_peer_bytes_max: config.mailbox_peer_bytes_max,
-            tick: engine::TICK,
+            tick: TICK,
         };
-        let (engine, mailbox) = engine::spawn(engine_config)?;
+        let (engine, mailbox) = host::spawn(engine_config, Arc::clone(&metrics))?;
         let net_config = NetConfig {
             gossip: GossipPolicy::default(),
             network: config.network.clone(),

@@ -423,6 +423,9 @@ pub const PEER_ENVELOPES_PER_MINUTE_MAX: u32 = 250_000;
 /// Bytes of an envelope, for the shares of peers: four times what texts have, so that only who
 /// sends large ones all the time is bounded by bytes.
 pub const ENVELOPE_BYTES_MEAN: u32 = 4096;
+/// How long a sync waits for the engine's answer: several commits on a slow disk. An engine that has ended
+/// gives none.
+pub const ENGINE_ANSWER_MAX: Duration = Duration::from_secs(60);
 /// Inputs waiting for the engine's thread before those who bring them have to wait.
 pub const ENGINE_QUEUE_MAX: usize = 8192;
 /// Inputs the engine takes into one commit: bounds how long one commit lasts.

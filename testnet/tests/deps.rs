@@ -63,10 +63,20 @@ fn the_store_knows_no_network_and_no_runtime() -> TestResult {
     assert_without("martlet-store", &["martletd", "martletctl", "martlet-testnet"])
 }
 
+/// Network and runtime are the engine's host's.
+#[test]
+fn the_engine_knows_no_network_no_runtime_and_no_clock() -> TestResult {
+    assert_without("martlet-engine", &["tokio", "futures", "libp2p", "axum", "hyper", "rustix"])?;
+    assert_without("martlet-engine", &["martletd", "martletctl", "martlet-testnet"])
+}
+
 #[test]
 fn the_client_knows_no_network_and_no_database() -> TestResult {
     assert_without("martletctl", &["libp2p", "redb"])?;
-    assert_without("martletctl", &["martlet-store", "martletd", "martlet-testnet"])
+    assert_without(
+        "martletctl",
+        &["martlet-store", "martlet-engine", "martletd", "martlet-testnet"],
+    )
 }
 
 #[test]

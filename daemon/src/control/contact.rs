@@ -10,7 +10,7 @@ use martlet_protocol::control::{
 use super::Shared;
 use super::extract::{JsonBody, NoBody, PathPart};
 use super::problem::Refusal;
-use crate::engine::command::{
+use martlet_engine::command::{
     AcceptRequest, AddContact, DropRequest, GetContact, ListContacts, ListRequests, RemoveContact,
     RenameContact,
 };

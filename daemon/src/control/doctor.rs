@@ -16,8 +16,8 @@ use martlet_protocol::limits::{
 
 use super::Shared;
 use super::problem::Refusal;
-use crate::engine::command::{GetStatus, GetStorageFailure};
 use crate::net::report::{MdnsState, NetReport};
+use martlet_engine::command::{GetStatus, GetStorageFailure};
 
 /// From here the clock is worth a word: far over what a network and whole seconds make of it.
 const SKEW_WORTH_TELLING_MS: u64 = 5 * 60 * 1000;

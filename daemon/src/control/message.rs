@@ -11,7 +11,7 @@ use martlet_protocol::limits::HISTORY_PAGE_MAX;
 use super::Shared;
 use super::extract::{JsonBody, NoBody, PathPart, QueryOf};
 use super::problem::Refusal;
-use crate::engine::command::{GetHistory, GetInbox, GetMessage, MarkRead, SendText};
+use martlet_engine::command::{GetHistory, GetInbox, GetMessage, MarkRead, SendText};
 
 /// Sends a text. Answered once the message is on disk.
 #[utoipa::path(post, path = "/v1/messages", tag = "messages", request_body = SendRequest, responses(

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::extract::{JsonBody, NoBody};
 use super::problem::Refusal;
 use super::{Shared, doctor};
-use crate::engine::command::{GetIdentity, GetStatus, Lock};
+use martlet_engine::command::{GetIdentity, GetStatus, Lock};
 
 /// The daemon's state.
 #[utoipa::path(get, path = "/v1/status", tag = "daemon", responses(

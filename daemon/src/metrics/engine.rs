@@ -1,10 +1,13 @@
 //! Batches, commits, mailbox and outbox.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use martlet_store::StoreError;
-use martlet_store::mailbox::MailboxStats;
+use martlet_engine::Observer;
+use martlet_engine::observer::{Database, State};
+use martlet_store::mailbox::{Acknowledged, Inserted};
 
+use super::Metrics;
 use super::describe::{Counter, Describe, Gauge, Histogram};
 
 /// Seconds. From what a commit takes on a fast disk to what users take for a standstill.
@@ -43,6 +46,9 @@ pub struct EngineMetrics {
 pub struct Commit {
     seconds: Histogram,
     failed: Counter,
+    /// When the one under way began. The time is the machine's own, not the engine's: nothing is decided
+    /// by it.
+    begun: Mutex<Option<Instant>>,
 }
 
 impl EngineMetrics {
@@ -63,7 +69,11 @@ impl EngineMetrics {
             "Commits that failed: the disk is full or failing",
             ["database"],
         );
-        let commit = |database| Commit { seconds: seconds(database), failed: failed([database]) };
+        let commit = |database| Commit {
+            seconds: seconds(database),
+            failed: failed([database]),
+            begun: Mutex::default(),
+        };
         Self {
             batch_inputs,
             vault: commit("vault"),
@@ -84,29 +94,75 @@ impl EngineMetrics {
         }
     }
 
-    /// The mailbox is so full now.
-    pub fn set_mailbox(&self, stats: &MailboxStats) {
-        self.envelopes.set(stats.envelopes);
-        self.bytes.set(stats.bytes);
-        self.tombstones.set(stats.tombstones);
+    fn commit(&self, database: Database) -> &Commit {
+        match database {
+            Database::Mailbox => &self.mailbox,
+            Database::Vault => &self.vault,
+        }
     }
 }
 
 impl Commit {
-    /// Does a commit and observes it. The time is the machine's own, not the engine's: nothing is
-    /// decided by it.
-    pub fn observe<T>(
-        &self,
-        commit: impl FnOnce() -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let begun = Instant::now();
-        let result = commit();
-        match &result {
-            Ok(_) => self.seconds.observe(begun.elapsed().as_secs_f64()),
-            Err(_) => {
-                self.failed.inc();
-            }
+    fn begins(&self) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn ended(&self, succeeded: bool) {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match begun {
+            Some(begun) if succeeded => self.seconds.observe(begun.elapsed().as_secs_f64()),
+            Some(_) | None => {}
         }
-        result
+        self.failed.inc_by(u64::from(!succeeded));
+    }
+}
+
+impl Observer for Metrics {
+    fn envelope(&self, outcome: Inserted, bytes: usize) {
+        let counters = &self.envelopes;
+        match outcome {
+            Inserted::New { .. } => {
+                counters.new_bytes.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+                &counters.new
+            }
+            Inserted::Known | Inserted::Purged => &counters.duplicate,
+            Inserted::Full => &counters.refused.full,
+            Inserted::OverShare => &counters.refused.over_share,
+        }
+        .inc();
+    }
+
+    fn ack(&self, outcome: Acknowledged) {
+        let counters = &self.acks;
+        match outcome {
+            Acknowledged::NoEnvelope => &counters.orphan,
+            Acknowledged::Accepted => &counters.accepted,
+            Acknowledged::Purged => &counters.purged,
+            Acknowledged::Invalid => &counters.invalid,
+            Acknowledged::Known => &counters.known,
+        }
+        .inc();
+    }
+
+    fn quota(&self, bytes: u64) {
+        self.engine.quota_bytes.set(bytes);
+    }
+
+    fn state(&self, state: &State) {
+        let gauges = &self.engine;
+        gauges.envelopes.set(state.mailbox.envelopes);
+        gauges.bytes.set(state.mailbox.bytes);
+        gauges.tombstones.set(state.mailbox.tombstones);
+        gauges.orphans.set(u64::try_from(state.orphans).unwrap_or(u64::MAX));
+        gauges.outbox.set(state.outbox);
+        gauges.unlocked.set(u64::from(state.is_unlocked));
+    }
+
+    fn commit_begins(&self, database: Database) {
+        self.engine.commit(database).begins();
+    }
+
+    fn commit_ended(&self, database: Database, succeeded: bool) {
+        self.engine.commit(database).ended(succeeded);
     }
 }

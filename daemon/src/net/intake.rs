@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, TopicHash};
+use martlet_engine::{FromNet, Received};
 use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
     ACKS_PER_BATCH_MAX, CLOCK_HOPELESS, GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCH_MAX,
@@ -19,8 +20,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::gossip::Topics;
+use super::peer_key::key_of;
 use super::rates::{Load, NodeRates, PeerRates, Within};
-use super::{Clock, NetEvent, NetSink, Received};
+use super::{Clock, NetSink};
 use crate::metrics::Metrics;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -76,13 +78,13 @@ pub(super) struct Intake {
     acks: HashMap<PeerId, Batch<Ack>>,
     /// Bytes of gossip that the sink has not taken yet.
     backlog: Arc<AtomicUsize>,
-    queue: mpsc::Sender<(NetEvent, usize)>,
+    queue: mpsc::Sender<(FromNet, usize)>,
     metrics: Arc<Metrics>,
     /// The way without the queue, for when nothing waits in it.
     direct: Direct,
 }
 
-type Direct = Box<dyn Fn(NetEvent) -> Result<(), NetEvent> + Send + Sync>;
+type Direct = Box<dyn Fn(FromNet) -> Result<(), FromNet> + Send + Sync>;
 
 /// What one peer has brought of one kind since the last flush.
 struct Batch<T> {
@@ -203,12 +205,12 @@ impl Intake {
     /// bounds it.
     pub(super) fn flush(&mut self) {
         let way = Way { direct: &self.direct, queue: &self.queue, backlog: &self.backlog };
-        way.flush(&mut self.envelopes, |from, envelopes| NetEvent::Envelopes {
-            from,
+        way.flush(&mut self.envelopes, |from, envelopes| FromNet::Envelopes {
+            from: key_of(&from),
             envelopes,
-            stored: None,
+            ticket: None,
         });
-        way.flush(&mut self.acks, |from, acks| NetEvent::Acks { from, acks });
+        way.flush(&mut self.acks, |from, acks| FromNet::Acks { from: key_of(&from), acks });
     }
 
     /// Whether something waits that the last flush could not hand over.
@@ -374,7 +376,7 @@ impl<T> Default for Batch<T> {
 /// How gossip gets to the sink.
 struct Way<'a> {
     direct: &'a Direct,
-    queue: &'a mpsc::Sender<(NetEvent, usize)>,
+    queue: &'a mpsc::Sender<(FromNet, usize)>,
     backlog: &'a AtomicUsize,
 }
 
@@ -382,7 +384,7 @@ impl Way<'_> {
     fn flush<T>(
         &self,
         batches: &mut HashMap<PeerId, Batch<T>>,
-        event: impl Fn(PeerId, Vec<T>) -> NetEvent,
+        event: impl Fn(PeerId, Vec<T>) -> FromNet,
     ) {
         batches.retain(|from, batch| match self.queue.try_reserve() {
             Ok(permit) => {
@@ -409,7 +411,7 @@ impl Way<'_> {
 }
 
 async fn forward(
-    mut waiting: mpsc::Receiver<(NetEvent, usize)>,
+    mut waiting: mpsc::Receiver<(FromNet, usize)>,
     backlog: Arc<AtomicUsize>,
     sink: Arc<impl NetSink>,
 ) {
@@ -440,16 +442,16 @@ mod tests {
     }
 
     impl NetSink for Arc<Gate> {
-        async fn deliver(&self, event: NetEvent) {
+        async fn deliver(&self, event: FromNet) {
             let permit = self.open.acquire().await;
             let count = match event {
-                NetEvent::Envelopes { envelopes, .. } => envelopes.len(),
-                NetEvent::Acks { acks, .. } => acks.len(),
-                NetEvent::StoredBy { .. }
-                | NetEvent::Reconciled { .. }
-                | NetEvent::Outstanding { .. }
-                | NetEvent::Sift { .. }
-                | NetEvent::Found { .. } => 0,
+                FromNet::Envelopes { envelopes, .. } => envelopes.len(),
+                FromNet::Acks { acks, .. } => acks.len(),
+                FromNet::StoredBy { .. }
+                | FromNet::Reconciled { .. }
+                | FromNet::Outstanding { .. }
+                | FromNet::Sift { .. }
+                | FromNet::Found { .. } => 0,
             };
             if let Ok(mut taken) = self.taken.lock() {
                 *taken += count;

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use libp2p::PeerId;
+use martlet_engine::Interest;
 use martlet_protocol::Shard;
 use martlet_protocol::control::Role;
 use martlet_protocol::limits::{KEEPERS_PER_SHARD, SHARD_BITS_MAX};
@@ -19,15 +20,6 @@ pub(super) use lookups::Lookups;
 
 /// BLAKE3's context for [`derived`].
 const DERIVED_CONTEXT: &str = "martlet 2026 shards of a node v1";
-
-/// What the user of this node makes of the shards.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interest {
-    /// The user's own shard: it is kept here.
-    pub user: Shard,
-    /// The shards of the user's contacts: their keepers should be near.
-    pub contacts: ShardSet,
-}
 
 /// The shards that a node keeps for the network, its user's apart.
 #[must_use]

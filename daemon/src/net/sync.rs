@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use libp2p::request_response::{self, ProtocolSupport, ResponseChannel};
 use libp2p::{PeerId, StreamProtocol};
+use martlet_engine::{Answer, FromNet, Received, Stored};
 use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
     ENVELOPE_BYTES_MAX, SYNC_NEWS_MAX, SYNC_REQUEST_TIMEOUT, SYNC_STREAMS_MAX,
@@ -25,8 +26,10 @@ use martlet_protocol::{Envelope, EnvelopeError, EnvelopeId, UnixMillis};
 use martlet_store::{Mailbox, MailboxView, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
+use super::peer_key::key_of;
 use super::shards::Kept;
-use super::{Clock, NetError, NetEvent, NetSink, Received, Stored};
+use super::tickets::Tickets;
+use super::{Clock, NetError, NetSink};
 use crate::metrics::{EnvelopeMetrics, Metrics};
 use codec::SyncCodec;
 
@@ -215,6 +218,8 @@ pub(super) struct Context<S> {
     pub(super) mailbox: Arc<Mailbox>,
     /// Where envelopes go.
     pub(super) sink: Arc<S>,
+    /// Questions to the engine.
+    pub(super) tickets: Arc<Tickets>,
     /// The time of day.
     pub(super) clock: Arc<dyn Clock>,
     /// The network.
@@ -254,25 +259,28 @@ impl<S: NetSink> Context<S> {
         let is_few = envelopes.len() <= SYNC_NEWS_MAX;
         let few =
             is_few.then(|| envelopes.iter().map(|received| received.envelope.clone()).collect());
-        let (stored, answer) = oneshot::channel();
-        self.sink.deliver(NetEvent::Envelopes { from, envelopes, stored: Some(stored) }).await;
-        match answer.await {
-            Ok(Stored::All) => {
+        let waiting = self.tickets.issue();
+        let ticket = Some(waiting.ticket());
+        self.sink.deliver(FromNet::Envelopes { from: key_of(&from), envelopes, ticket }).await;
+        match waiting.answer().await {
+            Some(Answer::Stored(Stored::All)) => {
                 let told = self.swarm.send(ToSwarm::News { from, few }).await;
                 told.map_err(|_| SyncError::Stopping)
             }
-            Ok(Stored::Full) => Err(SyncError::Full),
-            Ok(Stored::OverShare) => Err(SyncError::OverShare),
-            Err(_) => Err(SyncError::Stopping),
+            Some(Answer::Stored(Stored::Full)) => Err(SyncError::Full),
+            Some(Answer::Stored(Stored::OverShare)) => Err(SyncError::OverShare),
+            Some(Answer::Ids(_)) | None => Err(SyncError::Stopping),
         }
     }
 
     /// The user's own envelopes of `shards` that are not proved received.
     async fn outstanding(&self, shards: ShardSet) -> Vec<EnvelopeId> {
-        let (reply, answer) = oneshot::channel();
-        self.sink.deliver(NetEvent::Outstanding { shards, reply }).await;
-        // No answer: there is no user, or none who is unlocked.
-        answer.await.unwrap_or_default()
+        let waiting = self.tickets.issue();
+        self.sink.deliver(FromNet::Outstanding { shards, ticket: waiting.ticket() }).await;
+        match waiting.answer().await {
+            Some(Answer::Ids(ids)) => ids,
+            Some(Answer::Stored(_)) | None => Vec::new(),
+        }
     }
 
     /// Those of `ids`, which `from` holds and which are unknown here, that are worth fetching.
@@ -280,9 +288,13 @@ impl<S: NetSink> Context<S> {
         if ids.is_empty() {
             return Ok(ids);
         }
-        let (reply, answer) = oneshot::channel();
-        self.sink.deliver(NetEvent::Sift { from, ids, reply }).await;
-        answer.await.map_err(|_| SyncError::Stopping)
+        let waiting = self.tickets.issue();
+        let ticket = waiting.ticket();
+        self.sink.deliver(FromNet::Sift { from: key_of(&from), ids, ticket }).await;
+        match waiting.answer().await {
+            Some(Answer::Ids(ids)) => Ok(ids),
+            Some(Answer::Stored(_)) | None => Err(SyncError::Stopping),
+        }
     }
 
     /// Checks envelopes to be kept: of shards kept here, and see [`Self::check`].

@@ -16,13 +16,14 @@ use futures::{FutureExt, StreamExt};
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
+use martlet_engine::{Interest, Lookup, ToNet};
+use martlet_protocol::Shard;
 use martlet_protocol::control::{Ban, Peer, Role};
 use martlet_protocol::limits::{
     ACK_DELAY, LOOKUP_KEEPERS_MAX, NET_QUEUE_MAX, PEER_CACHE_SAVE_INTERVAL,
     PEER_LOG_LINES_PER_MINUTE_MAX, PUBLISH_BACKLOG_MAX, SYNC_INTERVAL,
 };
 use martlet_protocol::sync::{Refusal, Request, Response, ShardSet};
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Shard};
 use martlet_store::Mailbox;
 use rand::seq::IteratorRandom;
 use tokio::sync::{mpsc, oneshot};
@@ -36,17 +37,17 @@ use super::files::{self, BANS_FILE, Files, PEER_CACHE_FILE};
 use super::gossip::Topics;
 use super::intake::Intake;
 use super::open::{Open, Provider, Reach, Scope};
+use super::peer_key::peer_of;
 use super::peers::{self, Peers};
 use super::rates::{Limiter, NodeRates};
 use super::report::{FarFuture, NetReport};
 use super::scores::Scores;
-use super::shards::{Interest, Kept, Shards};
+use super::shards::{Kept, Shards};
 use super::skew::Skew;
 use super::sync::responder::Responder;
 use super::sync::{self, Context, RequestError, ToSwarm, initiator};
-use super::{
-    Clock, Lookup, NetConfig, NetError, NetSink, Pace, gossip, listen, shorten, transport,
-};
+use super::tickets::Tickets;
+use super::{Clock, NetConfig, NetError, NetSink, Pace, gossip, listen, shorten, transport};
 
 use publish::Outgoing;
 use timers::turn_wait;
@@ -59,18 +60,8 @@ const CLOSE_WAIT: Duration = Duration::from_millis(500);
 /// What the handle asks for.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Gossip envelopes.
-    Publish(Vec<Envelope>),
-    /// Gossip acks.
-    PublishAcks(Vec<Ack>),
-    /// Tell a peer that what it brought is on disk.
-    Stored(PeerId, Vec<EnvelopeId>),
-    /// Acks of a peer's were false.
-    FalseAcks(PeerId, usize),
-    /// Keep the user's shard, and stay near the contacts'.
-    SetInterest(Interest),
-    /// Look envelopes up by their tags.
-    LookUp(Vec<Lookup>),
+    /// What the engine tells, in order.
+    Engine(Vec<ToNet>),
     /// Tell which shards are kept.
     Kept(oneshot::Sender<ShardSet>),
     /// List peers.
@@ -115,6 +106,7 @@ pub(super) fn start<S: NetSink>(
     sink: Arc<S>,
     clock: Arc<dyn Clock>,
     transport: transport::Boxed,
+    tickets: Arc<Tickets>,
     commands: mpsc::Receiver<Command>,
 ) -> Result<(), NetError> {
     let topics = Topics::new(&config.network);
@@ -147,6 +139,7 @@ pub(super) fn start<S: NetSink>(
         kept: kept.clone(),
         mailbox,
         sink: Arc::clone(&sink),
+        tickets,
         clock: Arc::clone(&clock),
         network: config.network.clone(),
         metrics: Arc::clone(&config.metrics),
@@ -324,34 +317,11 @@ impl<S: NetSink> Task<S> {
 
     fn on_command(&mut self, command: Command) -> Timers {
         match command {
-            Command::Publish(envelopes) => {
-                self.outgoing.add(envelopes);
-                if self.outgoing.has_due() { self.publish_some() } else { Timers::Same }
-            }
-            Command::PublishAcks(acks) => {
-                self.publish_acks(&acks);
-                Timers::Changed
-            }
-            Command::Stored(peer, ids) => {
-                let due = Instant::now() + ACK_DELAY;
-                match self.peers.get_mut(&peer) {
-                    Some(state) => {
-                        state.stored.add(ids, due);
-                        Timers::Changed
-                    }
-                    None => Timers::Same,
+            Command::Engine(to_net) => {
+                to_net.into_iter().for_each(|told| self.on_engine(told));
+                if self.outgoing.has_due() {
+                    self.publish_some();
                 }
-            }
-            Command::FalseAcks(peer, count) => {
-                self.intake.count_false_acks(peer, count);
-                Timers::Same
-            }
-            Command::SetInterest(interest) => {
-                self.set_interest(&interest);
-                Timers::Changed
-            }
-            Command::LookUp(lookups) => {
-                self.look_up(lookups);
                 Timers::Changed
             }
             Command::Kept(reply) => {
@@ -412,6 +382,29 @@ impl<S: NetSink> Task<S> {
             Command::FindProviders(shard, reply) => self.find_providers(shard, reply),
             // Handled by the loop, which ends.
             Command::Shutdown(_) => Timers::Same,
+        }
+    }
+
+    fn on_engine(&mut self, told: ToNet) {
+        match told {
+            ToNet::Publish(envelopes) => self.outgoing.add(envelopes),
+            ToNet::PublishAcks(acks) => self.outgoing.add_acks(acks, Instant::now()),
+            ToNet::Stored(peer, ids) => {
+                let due = Instant::now() + ACK_DELAY;
+                let state = peer_of(&peer).and_then(|peer| self.peers.get_mut(&peer));
+                if let Some(state) = state {
+                    state.stored.add(ids, due);
+                }
+            }
+            ToNet::FalseAcks(peer, count) => {
+                if let Some(peer) = peer_of(&peer) {
+                    self.intake.count_false_acks(peer, count);
+                }
+            }
+            ToNet::Interest(interest) => self.set_interest(&interest),
+            ToNet::LookUp(lookups) => self.look_up(lookups),
+            // Given to those who asked before it comes here.
+            ToNet::Answer(..) => {}
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use martlet_engine::ToNet;
 use martlet_protocol::ExpiryHour;
 use martlet_protocol::limits::{GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_QUEUE_MAX};
 
@@ -55,7 +56,7 @@ async fn acks_are_gossiped() {
     let one = Setup { holds: vec![envelope(1)], ..Setup::default() }.start();
     let other = Setup::dialling(&one.address().await).start();
     until("synced", async || other.holds(&envelope(1))).await;
-    other.net.publish_acks(vec![ack(1)]).await;
+    other.net.tell(vec![ToNet::PublishAcks(vec![ack(1)])]).await;
     until("purged by the ack", async || !one.holds(&envelope(1))).await;
     assert_eq!(one.seen().acks, [ack(1)]);
 }
@@ -69,7 +70,7 @@ async fn a_burst_of_20_000_arrives_whole() {
     let burst = envelopes(0..COUNT);
     let started = Instant::now();
     for part in burst.chunks(256) {
-        one.net.publish(part.to_vec()).await;
+        one.net.tell(vec![ToNet::Publish(part.to_vec())]).await;
     }
     let published = started.elapsed();
     until("all arrived", async || other.seen().envelopes.len() == burst.len()).await;
@@ -123,7 +124,7 @@ async fn a_stuck_engine_sheds_gossip_and_catches_up_by_sync() {
 async fn what_was_published_to_nobody_goes_to_the_first_who_comes() {
     let one = Setup::default().start();
     // Not in the mailbox: sync does not bring it.
-    one.net.publish(vec![envelope(1)]).await;
+    one.net.tell(vec![ToNet::Publish(vec![envelope(1)])]).await;
     let other = Setup::dialling(&one.address().await).start();
     until("arrived", async || other.holds(&envelope(1))).await;
 }
@@ -136,12 +137,12 @@ async fn expired_far_future_and_foreign_envelopes_are_not_delivered() {
     let test = network("test");
     let hour = ExpiryHour::containing(now());
     one.net
-        .publish(vec![
+        .tell(vec![ToNet::Publish(vec![
             envelope_of(&test, 1, hour),
             envelope_of(&test, 2, ExpiryHour(hour.0 + 6 * 24 + 4)),
             envelope_of(&network("other"), 3, ExpiryHour::latest(now())),
             envelope(4),
-        ])
+        ])])
         .await;
     until("the good one arrived", async || other.holds(&envelope(4))).await;
     assert_eq!(other.seen().envelopes.len(), 1);

@@ -1,10 +1,10 @@
 //! Nodes that keep different shards, and edge nodes.
 
+use martlet_engine::{Interest, Lookup, ToNet};
 use martlet_protocol::control::Role;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::{Request, Response, ShardSet};
 use martlet_protocol::{Envelope, Shard, Tag};
-use martletd::net::{Interest, Lookup};
 
 use crate::hostile::{Hostile, silent};
 use crate::support::{Setup, ack_of, envelope, network, sharded_envelope, until};
@@ -69,12 +69,12 @@ async fn gossip_reaches_the_keepers_of_another_shard_and_waits_for_one() {
     one.until_connected(&bystander).await;
     // Not in the mailbox: sync does not bring it.
     let for_three = sharded_envelope(Shard(3), 1);
-    one.net.publish(vec![for_three.clone()]).await;
+    one.net.tell(vec![ToNet::Publish(vec![for_three.clone()])]).await;
     let keeper = Setup { static_peers: vec![address], ..keeping(&[3]) }.start();
     until("arrived", async || keeper.holds(&for_three)).await;
     until("told", async || one.seen().stored_by.contains(&for_three.id())).await;
     let more = sharded_envelope(Shard(3), 2);
-    one.net.publish(vec![more.clone()]).await;
+    one.net.tell(vec![ToNet::Publish(vec![more.clone()])]).await;
     until("arrived", async || keeper.holds(&more)).await;
     assert!(!bystander.holds(&for_three) && !bystander.holds(&more));
     assert!(!one.holds(&more), "of another shard, and nobody's own here");
@@ -88,11 +88,11 @@ async fn a_users_shard_is_kept_from_the_unlocking_on() {
     let node = Setup { static_peers: peers, ..keeping(&[1]) }.start();
     node.until_connected(&keeper).await;
     let interest = Interest { user: Shard(7), contacts: ShardSet::NONE };
-    node.net.set_interest(interest).await;
+    node.net.tell(vec![ToNet::Interest(interest)]).await;
     assert_eq!(node.net.kept().await, shards(&[1, 7]));
     until("synced", async || node.holds(&held)).await;
     let gossiped = sharded_envelope(Shard(7), 2);
-    keeper.net.publish(vec![gossiped.clone()]).await;
+    keeper.net.tell(vec![ToNet::Publish(vec![gossiped.clone()])]).await;
     until("gossiped", async || node.holds(&gossiped)).await;
 }
 
@@ -104,7 +104,7 @@ async fn envelopes_are_looked_up_by_tag_of_those_who_keep_them_now_or_later() {
     let peers = vec![early.address().await];
     let node = Setup { static_peers: peers, ..keeping(&[0]) }.start();
     node.until_connected(&early).await;
-    node.net.look_up(vec![Lookup { shard: Shard(2), tags }]).await;
+    node.net.tell(vec![ToNet::LookUp(vec![Lookup { shard: Shard(2), tags }])]).await;
     until("found", async || node.seen().found.contains(&first.id())).await;
     let peers = vec![node.address().await];
     let _late = Setup { static_peers: peers, holds: vec![second.clone()], ..keeping(&[2]) }.start();

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId};
+use martlet_engine::{Answer, FromNet, PeerKey, Stored, ToNet};
 use martlet_protocol::control::{Peer, Role};
 use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_DEFAULT};
 use martlet_protocol::network::NetworkDescriptor;
@@ -19,8 +20,7 @@ use martlet_protocol::{
 use martlet_store::Mailbox;
 use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
 use martletd::net::{
-    self, ConnectionPolicy, GossipPolicy, NetConfig, NetEvent, NetHandle, NetSink, OpenOptions,
-    Pace, Stored,
+    self, ConnectionPolicy, GossipPolicy, NetConfig, NetHandle, NetSink, OpenOptions, Pace,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -178,7 +178,7 @@ impl Node {
 
     /// Stores and gossips, as the engine does with a user's own.
     pub(crate) async fn send(&self, envelopes: &[Envelope]) {
-        self.net.publish(envelopes.to_vec()).await;
+        self.net.tell(vec![ToNet::Publish(envelopes.to_vec())]).await;
         store(&self.mailbox, envelopes, &[]);
     }
 
@@ -373,11 +373,11 @@ fn store(mailbox: &Mailbox, envelopes: &[Envelope], acks: &[Ack]) {
 }
 
 struct Sink {
-    events: mpsc::Sender<NetEvent>,
+    events: mpsc::Sender<FromNet>,
 }
 
 impl NetSink for Sink {
-    async fn deliver(&self, event: NetEvent) {
+    async fn deliver(&self, event: FromNet) {
         // A test that has ended needs no more events.
         let _ = self.events.send(event).await;
     }
@@ -394,7 +394,7 @@ struct Engine {
 }
 
 impl Engine {
-    fn run(self, mut inbox: mpsc::Receiver<NetEvent>) {
+    fn run(self, mut inbox: mpsc::Receiver<FromNet>) {
         let mut events = Vec::new();
         let mut refused = HashSet::new();
         while inbox.blocking_recv_many(&mut events, 1024) > 0 {
@@ -404,7 +404,7 @@ impl Engine {
             for event in events.drain(..) {
                 let mut seen = self.seen.lock().unwrap();
                 match event {
-                    NetEvent::Envelopes { from, envelopes, stored } => {
+                    FromNet::Envelopes { from, envelopes, ticket } => {
                         let mut answer = Stored::All;
                         let source = Source::Peer(SourceId(hash_of(&from)));
                         let mut ids = Vec::new();
@@ -434,49 +434,44 @@ impl Engine {
                             }
                         }
                         told.push((from, ids));
-                        answers.extend(stored.map(|reply| (reply, answer)));
+                        answers.extend(ticket.map(|ticket| (ticket, Answer::Stored(answer))));
                     }
-                    NetEvent::Acks { acks, .. } => {
+                    FromNet::Acks { acks, .. } => {
                         for ack in &acks {
                             txn.acknowledge(ack).unwrap();
                         }
                         seen.acks.extend(acks);
                     }
-                    NetEvent::StoredBy { ids, .. } => seen.stored_by.extend(ids),
-                    NetEvent::Outstanding { reply, .. } => {
-                        // The sync may have been given up.
-                        let _ = reply.send(self.own.clone());
+                    FromNet::StoredBy { ids, .. } => seen.stored_by.extend(ids),
+                    FromNet::Outstanding { ticket, .. } => {
+                        answers.push((ticket, Answer::Ids(self.own.clone())));
                     }
-                    NetEvent::Sift { ids, reply, .. } => {
+                    FromNet::Sift { ids, ticket, .. } => {
                         let worth = ids.into_iter().filter(|id| !refused.contains(id));
-                        // The sync may have been given up.
-                        let _ = reply.send(worth.collect());
+                        answers.push((ticket, Answer::Ids(worth.collect())));
                     }
-                    NetEvent::Found { envelopes } => {
+                    FromNet::Found { envelopes } => {
                         seen.found.extend(envelopes.iter().map(|found| found.id));
                     }
-                    NetEvent::Reconciled { up_to_arrival, lacking, .. } => {
+                    FromNet::Reconciled { up_to_arrival, lacking, .. } => {
                         seen.reconciled.push((up_to_arrival, lacking.len()));
                     }
                 }
             }
             txn.commit().unwrap();
-            for (reply, answer) in answers {
-                // The sync may have been given up.
-                let _ = reply.send(answer);
-            }
             let net = self.net.get().unwrap().clone();
             self.runtime.spawn(async move {
-                for (peer, ids) in told {
-                    net.stored(peer, ids).await;
-                }
+                let answers = answers.into_iter();
+                let answers = answers.map(|(ticket, answer)| ToNet::Answer(ticket, answer));
+                let stored = told.into_iter().map(|(peer, ids)| ToNet::Stored(peer, ids));
+                net.tell(answers.chain(stored).collect()).await;
             });
         }
     }
 }
 
 /// A number of the peer's own.
-fn hash_of(peer: &PeerId) -> u64 {
+fn hash_of(peer: &PeerKey) -> u64 {
     let mut hasher = DefaultHasher::new();
     peer.hash(&mut hasher);
     hasher.finish()

@@ -10,6 +10,8 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, core::muxing::StreamMuxerBox, yamux};
+use martlet_engine::command::{AddContact, ReadEvents, SendText};
+use martlet_engine::{EngineConfig, FromNet, MemoryDisk, Storage, TICK};
 use martlet_protocol::control::{ContactAdd, EventBody, InitResponse, Problem, SendRequest};
 use martlet_protocol::limits::{
     CONNECT_TIMEOUT, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
@@ -19,12 +21,9 @@ use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Shard, UnixMillis};
 use martlet_store::Mailbox;
 use martletd::clock::{Clock, SystemClock};
-use martletd::engine::command::{AddContact, ReadEvents, SendText};
-use martletd::engine::{self, EngineConfig, EngineHandle, MemoryDisk, Storage, TICK};
+use martletd::host::{self, EngineHandle};
 use martletd::metrics::Metrics;
-use martletd::net::{
-    self, ConnectionPolicy, NetConfig, NetEvent, NetHandle, NetSink, OpenOptions, Pace,
-};
+use martletd::net::{self, ConnectionPolicy, NetConfig, NetHandle, NetSink, OpenOptions, Pace};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::broadcast::error::RecvError;
@@ -136,7 +135,7 @@ impl Node {
             network: common.network.clone(),
             mailbox_bytes_max: bytes_max,
             mailbox_peer_bytes_max: bytes_max / MAILBOX_PEER_SHARE_DEFAULT,
-            metrics: Arc::clone(&self.metrics),
+            observer: Arc::clone(&self.metrics) as _,
             kept: kept.clone(),
             tick: pace.apply(TICK),
         };
@@ -146,9 +145,13 @@ impl Node {
             saw(&sightings, start, Sighting::Made { node: index, id: envelope.id().0 });
         };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
-        let (engine, mailbox, task) =
-            engine::spawn_task(engine_config, Arc::clone(&clock), published)
-                .map_err(|error| failed(error.to_string()))?;
+        let (engine, mailbox, task) = host::spawn_task(
+            engine_config,
+            Arc::clone(&self.metrics),
+            Arc::clone(&clock),
+            published,
+        )
+        .map_err(|error| failed(error.to_string()))?;
         let links = plan.links.iter();
         let static_peers: Vec<Multiaddr> = links
             .filter(|link| link.a == index)
@@ -335,8 +338,8 @@ struct Tap {
 }
 
 impl Tap {
-    fn look(&self, event: &NetEvent) {
-        if let NetEvent::Envelopes { envelopes, .. } = event {
+    fn look(&self, event: &FromNet) {
+        if let FromNet::Envelopes { envelopes, .. } = event {
             for received in envelopes {
                 let sighting = Sighting::Seen { node: self.node, id: received.id.0 };
                 saw(&self.sightings, self.start, sighting);
@@ -346,12 +349,12 @@ impl Tap {
 }
 
 impl NetSink for Tap {
-    async fn deliver(&self, event: NetEvent) {
+    async fn deliver(&self, event: FromNet) {
         self.look(&event);
         self.engine.deliver(event).await;
     }
 
-    fn try_deliver(&self, event: NetEvent) -> Result<(), NetEvent> {
+    fn try_deliver(&self, event: FromNet) -> Result<(), FromNet> {
         self.look(&event);
         self.engine.try_deliver(event)
     }

@@ -13,8 +13,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::super::Ending;
 use super::super::problem::Refusal;
-use crate::engine::EngineHandle;
-use crate::engine::command::{EventsPage, ReadEvents};
+use crate::host::EngineHandle;
+use martlet_engine::command::{EventsPage, ReadEvents};
 
 /// Where events are kept and announced.
 pub(super) trait EventLog: Send + Sync + 'static {

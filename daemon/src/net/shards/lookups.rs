@@ -7,7 +7,7 @@ use martlet_protocol::limits::{LOOKUP_DELAY, LOOKUP_STANDING_FOR, LOOKUPS_STANDI
 use martlet_protocol::{Shard, Tag};
 use tokio::time::Instant;
 
-use crate::net::Lookup;
+use martlet_engine::Lookup;
 
 /// Tags asked for, and peers to ask.
 #[derive(Default)]

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use libp2p::PeerId;
+use martlet_engine::FromNet;
 use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
     ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
@@ -19,8 +20,9 @@ use tokio::time::Instant;
 
 use super::reconcile::{self, Difference, Reconciliation, ShortList};
 use super::schedule::Attempt;
-use super::{Context, NetEvent, NetSink, RequestError, SyncError, ToSwarm, blocking};
+use super::{Context, NetSink, RequestError, SyncError, ToSwarm, blocking};
 use crate::metrics::{Ended, SyncMetrics};
+use crate::net::peer_key::key_of;
 
 /// What a sync did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -126,7 +128,8 @@ impl<S: NetSink> Sync<'_, S> {
         if !(self.summary.is_partial || compared.is_empty()) {
             let lacking = have.clone();
             let shards = Box::new(compared.clone());
-            let event = NetEvent::Reconciled { peer: self.peer, shards, up_to_arrival, lacking };
+            let event =
+                FromNet::Reconciled { peer: key_of(&self.peer), shards, up_to_arrival, lacking };
             self.context.sink.deliver(event).await;
         }
         self.choose_offers(&mut have, &compared, &self.context.kept.get().and(&theirs)).await;
@@ -378,14 +381,14 @@ impl<S: NetSink> Sync<'_, S> {
                 return Err(SyncError::NotAskedFor { id: *id });
             }
             if !acks.is_empty() {
-                self.context.sink.deliver(NetEvent::Acks { from: self.peer, acks }).await;
+                self.context.sink.deliver(FromNet::Acks { from: key_of(&self.peer), acks }).await;
             }
             // What it does not want, it has, or has had.
             let wanted: HashSet<&EnvelopeId> = ids.iter().collect();
             let held: Vec<EnvelopeId> =
                 offered.iter().filter(|id| !wanted.contains(id)).copied().collect();
             if !held.is_empty() {
-                let event = NetEvent::StoredBy { from: self.peer, ids: held };
+                let event = FromNet::StoredBy { from: key_of(&self.peer), ids: held };
                 self.context.sink.deliver(event).await;
             }
             match self.push_all(ids).await {
@@ -423,7 +426,7 @@ impl<S: NetSink> Sync<'_, S> {
                 .envelopes
                 .sent_by_sync
                 .inc_by(u64::try_from(sent.len()).unwrap_or(u64::MAX));
-            let event = NetEvent::StoredBy { from: self.peer, ids: sent };
+            let event = FromNet::StoredBy { from: key_of(&self.peer), ids: sent };
             self.context.sink.deliver(event).await;
         }
         Ok(())

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use libp2p::PeerId;
+use martlet_engine::{FromNet, Lookup};
 use martlet_protocol::limits::{LOOKUP_PER_TAG_MAX, LOOKUP_TAGS_MAX};
 use martlet_protocol::sync::{Request, Response};
 use martlet_protocol::{Shard, Tag};
 
-use super::{Context, NetEvent, NetSink, SyncError, ToSwarm};
-use crate::net::{Lookup, shorten};
+use super::{Context, NetSink, SyncError, ToSwarm};
+use crate::net::shorten;
 
 /// Asks `peer`, hands on what is found, and reports the end to the swarm's task.
 pub(in crate::net) async fn run<S: NetSink>(
@@ -55,7 +56,7 @@ async fn ask<S: NetSink>(
         }
     }
     if !found.is_empty() {
-        context.sink.deliver(NetEvent::Found { envelopes: found }).await;
+        context.sink.deliver(FromNet::Found { envelopes: found }).await;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libp2p::PeerId;
 use libp2p::request_response::ResponseChannel;
+use martlet_engine::FromNet;
 use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
     ACKS_PER_BATCH_MAX, DIGESTS_MAX, LOOKUP_PER_TAG_MAX, LOOKUP_TAGS_MAX,
@@ -23,7 +24,8 @@ use tokio::time::Instant;
 
 use super::initiator::live_digests;
 use super::reconcile::{self, ShortList};
-use super::{Context, NetEvent, NetSink, SyncError, ToSwarm, blocking};
+use super::{Context, NetSink, SyncError, ToSwarm, blocking};
+use crate::net::peer_key::key_of;
 use crate::net::rates::Limiter;
 use crate::net::shorten;
 
@@ -148,7 +150,12 @@ impl<S: NetSink> Responder<S> {
         differing.truncate(DIGESTS_MAX);
         if differing.is_empty() && is_whole && !both.is_empty() {
             let shards = Box::new(both);
-            let event = NetEvent::Reconciled { peer, shards, up_to_arrival, lacking: Vec::new() };
+            let event = FromNet::Reconciled {
+                peer: key_of(&peer),
+                shards,
+                up_to_arrival,
+                lacking: Vec::new(),
+            };
             self.context.sink.deliver(event).await;
         }
         Ok(if kept.is_all() {
@@ -309,7 +316,7 @@ impl<S: NetSink> Responder<S> {
             received
         };
         if !acks.is_empty() {
-            self.context.sink.deliver(NetEvent::Acks { from: peer, acks }).await;
+            self.context.sink.deliver(FromNet::Acks { from: key_of(&peer), acks }).await;
         }
         self.context.store(peer, received).await?;
         Ok(Response::Done)
@@ -317,7 +324,7 @@ impl<S: NetSink> Responder<S> {
 
     async fn stored(&self, peer: PeerId, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
         at_most(ids.len(), SYNC_IDS_MAX)?;
-        self.context.sink.deliver(NetEvent::StoredBy { from: peer, ids }).await;
+        self.context.sink.deliver(FromNet::StoredBy { from: key_of(&peer), ids }).await;
         Ok(Response::Done)
     }
 

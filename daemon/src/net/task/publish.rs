@@ -7,7 +7,7 @@ use libp2p::PeerId;
 use libp2p::gossipsub::{PublishError, TopicHash};
 use martlet_protocol::control::Role;
 use martlet_protocol::envelope::Header;
-use martlet_protocol::limits::{ACKS_PER_BATCH_MAX, UNSENT_MAX};
+use martlet_protocol::limits::{ACK_DELAY, ACKS_PER_BATCH_MAX, UNSENT_MAX};
 use martlet_protocol::{Ack, Envelope, codec};
 use tokio::time::Instant;
 
@@ -33,6 +33,9 @@ pub(super) struct Outgoing {
     rests_until: Option<Instant>,
     /// Since when every connection's queue is full.
     full_since: Option<Instant>,
+    /// Acks of the user's own, gathered, and when they leave.
+    acks: Vec<Ack>,
+    acks_due: Option<Instant>,
 }
 
 impl Outgoing {
@@ -44,12 +47,26 @@ impl Outgoing {
             unsent: VecDeque::new(),
             rests_until: None,
             full_since: None,
+            acks: Vec::new(),
+            acks_due: None,
         }
     }
 
     /// Adds envelopes.
     pub(super) fn add(&mut self, envelopes: Vec<Envelope>) {
         self.waiting.extend(envelopes);
+    }
+
+    /// Adds acks; what comes within [`ACK_DELAY`] leaves together.
+    pub(super) fn add_acks(&mut self, mut acks: Vec<Ack>, now: Instant) {
+        self.acks.append(&mut acks);
+        let due = if self.acks.len() >= ACKS_PER_BATCH_MAX { now } else { now + ACK_DELAY };
+        self.acks_due = Some(self.acks_due.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    /// When acks leave.
+    pub(super) fn acks_due(&self) -> Option<Instant> {
+        self.acks_due
     }
 
     /// Envelopes that found no peer.
@@ -172,8 +189,13 @@ impl<S: NetSink> Task<S> {
         self.after_news()
     }
 
-    /// Publishes acks, in as many messages as they need.
-    pub(super) fn publish_acks(&mut self, acks: &[Ack]) {
+    /// Publishes the acks that are due, in as many messages as they need.
+    pub(super) fn publish_acks(&mut self, now: Instant) {
+        if self.outgoing.acks_due.is_none_or(|due| due > now) {
+            return;
+        }
+        self.outgoing.acks_due = None;
+        let acks = std::mem::take(&mut self.outgoing.acks);
         for batch in acks.chunks(ACKS_PER_BATCH_MAX) {
             let topic = self.outgoing.topics.acks().clone();
             let bytes = codec::encode(&batch);

@@ -36,6 +36,7 @@ impl<S: NetSink> Task<S> {
         }
         self.open_due();
         self.dial_due();
+        self.publish_acks(now);
         if now >= self.next_turn {
             self.next_turn = now + turn_wait(self.pace);
             self.responder.expire();
@@ -158,6 +159,7 @@ impl<S: NetSink> Task<S> {
             self.peers.next_dead(),
             self.next_open_due(),
             self.outgoing.resumes_at(),
+            self.outgoing.acks_due(),
             self.intake.is_held_up().then(|| Instant::now() + HELD_UP_RETRY),
         ]
         .into_iter()

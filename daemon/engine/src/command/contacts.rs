@@ -1,0 +1,103 @@
+//! Contacts.
+
+use martlet_protocol::IdentityId;
+use martlet_protocol::control::{Contact, ContactAdd, ContactList, ErrorCode, Problem};
+
+use super::Command;
+use crate::engine::Engine;
+use crate::turn::{Fault, Turn};
+use crate::user::User;
+
+/// All contacts, by name.
+#[derive(Debug)]
+pub struct ListContacts {}
+
+/// A new contact.
+#[derive(Debug)]
+pub struct AddContact {
+    /// Who, and under what name.
+    pub request: ContactAdd,
+}
+
+/// One contact.
+#[derive(Debug)]
+pub struct GetContact {
+    /// Its name.
+    pub name: String,
+}
+
+/// Another name for a contact.
+#[derive(Debug)]
+pub struct RenameContact {
+    /// Its name so far.
+    pub name: String,
+    /// Its name from now on.
+    pub new_name: String,
+}
+
+/// Removes a contact and the conversation.
+#[derive(Debug)]
+pub struct RemoveContact {
+    /// Its name.
+    pub name: String,
+}
+
+impl Command for ListContacts {
+    type Reply = ContactList;
+
+    fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<ContactList, Fault> {
+        let user = engine.user_mut()?;
+        let contacts = user.names.values().filter_map(|id| user.show_contact(id)).collect();
+        Ok(ContactList { contacts })
+    }
+}
+
+impl Command for AddContact {
+    type Reply = Contact;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Contact, Fault> {
+        let user = engine.user_mut()?;
+        let identity = parse_id(&self.request.id)?;
+        user.add_contact(turn, identity, &self.request.name)?;
+        shown(user, &identity)
+    }
+}
+
+impl Command for GetContact {
+    type Reply = Contact;
+
+    fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<Contact, Fault> {
+        let user = engine.user_mut()?;
+        let identity = user.identity_of(&self.name)?;
+        shown(user, &identity)
+    }
+}
+
+impl Command for RenameContact {
+    type Reply = Contact;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Contact, Fault> {
+        let user = engine.user_mut()?;
+        let identity = user.rename_contact(turn, &self.name, &self.new_name)?;
+        shown(user, &identity)
+    }
+}
+
+impl Command for RemoveContact {
+    type Reply = ();
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        engine.user_mut()?.remove_contact(turn, &self.name)
+    }
+}
+
+pub(super) fn parse_id(text: &str) -> Result<IdentityId, Problem> {
+    text.parse().map_err(|error: martlet_protocol::ids::IdError| {
+        Problem::new(ErrorCode::InvalidId, error.to_string())
+    })
+}
+
+pub(super) fn shown(user: &User, identity: &IdentityId) -> Result<Contact, Fault> {
+    let contact = user.show_contact(identity);
+    Ok(contact.ok_or_else(|| Problem::new(ErrorCode::Internal, "the contact is gone"))?)
+}

@@ -1,0 +1,100 @@
+//! Messages and conversations.
+
+use martlet_protocol::control::{
+    ErrorCode, History, HistoryQuery, Inbox, Message, Problem, ReadResponse, SendRequest,
+    SendResponse,
+};
+use martlet_protocol::message::{Text, TextError};
+
+use super::Command;
+use crate::engine::Engine;
+use crate::turn::{Fault, Turn};
+
+/// Commits a text to a contact, and sends it.
+#[derive(Debug)]
+pub struct SendText {
+    /// To whom, and what.
+    pub request: SendRequest,
+}
+
+/// One message, by id.
+#[derive(Debug)]
+pub struct GetMessage {
+    /// Its id.
+    pub id: String,
+}
+
+/// A page of a conversation.
+#[derive(Debug)]
+pub struct GetHistory {
+    /// The contact's name.
+    pub name: String,
+    /// Which page.
+    pub query: HistoryQuery,
+}
+
+/// Marks a conversation as read.
+#[derive(Debug)]
+pub struct MarkRead {
+    /// The contact's name.
+    pub name: String,
+}
+
+/// Unread messages, by conversation.
+#[derive(Debug)]
+pub struct GetInbox {}
+
+impl Command for SendText {
+    type Reply = SendResponse;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<SendResponse, Fault> {
+        let user = engine.user_mut()?;
+        let SendRequest { to, text } = self.request;
+        let identity = user.identity_of(&to)?;
+        let text = Text::new(text).map_err(|error| {
+            let code = match error {
+                TextError::Empty => ErrorCode::EmptyText,
+                TextError::TooLong { .. } => ErrorCode::TextTooLong,
+                TextError::NotUtf8 => ErrorCode::BadRequest,
+            };
+            Problem::new(code, error.to_string())
+        })?;
+        Ok(user.send_text(turn, identity, &text)?)
+    }
+}
+
+impl Command for GetMessage {
+    type Reply = Message;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Message, Fault> {
+        engine.user_mut()?.find_message(turn, &self.id)
+    }
+}
+
+impl Command for GetHistory {
+    type Reply = History;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<History, Fault> {
+        let user = engine.user_mut()?;
+        let identity = user.identity_of(&self.name)?;
+        user.history(turn, &identity, self.query.limit, self.query.before.as_deref())
+    }
+}
+
+impl Command for MarkRead {
+    type Reply = ReadResponse;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<ReadResponse, Fault> {
+        let user = engine.user_mut()?;
+        let identity = user.identity_of(&self.name)?;
+        Ok(ReadResponse { marked: user.mark_read(turn, identity)? })
+    }
+}
+
+impl Command for GetInbox {
+    type Reply = Inbox;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Inbox, Fault> {
+        Ok(engine.user_mut()?.inbox(turn)?)
+    }
+}

@@ -1,0 +1,66 @@
+//! Requests: first messages of people who aren't contacts.
+
+use martlet_protocol::control::{Contact, RequestList};
+
+use super::Command;
+use super::contacts::{parse_id, shown};
+use crate::engine::Engine;
+use crate::turn::{Fault, Turn};
+use crate::user::unknown_request;
+
+/// All requests, oldest first.
+#[derive(Debug)]
+pub struct ListRequests {}
+
+/// Makes the sender a contact, and the messages a conversation.
+#[derive(Debug)]
+pub struct AcceptRequest {
+    /// The sender's ID.
+    pub id: String,
+    /// A name for them.
+    pub name: String,
+}
+
+/// Discards a request and its messages.
+#[derive(Debug)]
+pub struct DropRequest {
+    /// The sender's ID.
+    pub id: String,
+}
+
+impl Command for ListRequests {
+    type Reply = RequestList;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<RequestList, Fault> {
+        let user = engine.user_mut()?;
+        let mut requests = user
+            .waiting_requests()
+            .map(|request| user.show_request(turn, request))
+            .collect::<Result<Vec<_>, _>>()?;
+        requests.sort_by_key(|request| request.first_at);
+        Ok(RequestList { requests })
+    }
+}
+
+impl Command for AcceptRequest {
+    type Reply = Contact;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Contact, Fault> {
+        let user = engine.user_mut()?;
+        let identity = parse_id(&self.id)?;
+        if !user.requests.contains_key(&identity) {
+            return Err(unknown_request().into());
+        }
+        user.add_contact(turn, identity, &self.name)?;
+        shown(user, &identity)
+    }
+}
+
+impl Command for DropRequest {
+    type Reply = ();
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let identity = parse_id(&self.id)?;
+        engine.user_mut()?.drop_request(turn, identity)
+    }
+}

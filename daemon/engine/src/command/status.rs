@@ -1,0 +1,64 @@
+//! The engine's part of the status.
+
+use martlet_protocol::control::{Identity, KeptShards, LockState, MailboxStatus, Role, Status};
+
+use super::Command;
+use crate::engine::Engine;
+use crate::turn::{Fault, Turn};
+use crate::user::User;
+
+/// The daemon's state. `transports`, `peer_id`, `listen`, `metrics_listen`, `reachability`, `external`
+/// `role`, `shards` and `peers_connected` are left for the control task to fill in.
+#[derive(Debug)]
+pub struct GetStatus {}
+
+impl Command for GetStatus {
+    type Reply = Status;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Status, Fault> {
+        let stats = turn.mailbox().stats()?;
+        let user = engine.user.as_ref();
+        let lock = match (user, engine.has_key_file) {
+            (Some(_), _) => LockState::Unlocked,
+            (None, true) => LockState::Locked,
+            (None, false) => LockState::NoIdentity,
+        };
+        let mut warnings = Vec::new();
+        if engine.has_key_file && !engine.has_passphrase {
+            warnings.push(
+                "the vault has no passphrase: who can read its files can read the messages".into(),
+            );
+        }
+        if let Some(reason) = &engine.storage_failed {
+            warnings.push(reason.clone());
+        }
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            lock,
+            passphrase: engine.has_key_file.then_some(engine.has_passphrase),
+            identity: user
+                .map(|user| Identity { id: user.identity.to_string(), name: user.name.clone() }),
+            network: engine.config.network.name.clone(),
+            closed: engine.config.network.is_closed(),
+            transports: Vec::new(),
+            peer_id: String::new(),
+            listen: Vec::new(),
+            metrics_listen: None,
+            reachability: None,
+            external: Vec::new(),
+            peers_connected: 0,
+            role: Role::default(),
+            shards: KeptShards::default(),
+            mailbox: MailboxStatus {
+                envelopes: stats.envelopes,
+                bytes: stats.bytes,
+                bytes_max: engine.config.mailbox_bytes_max,
+            },
+            outbox: user.map(User::outbox_len),
+            stamping: user.map_or(0, User::stamping),
+            unread: user.map(User::unread),
+            warnings,
+        })
+    }
+}

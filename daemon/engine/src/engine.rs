@@ -1,0 +1,503 @@
+//! Batches: what happens to what is on disk when.
+//!
+//! [`Engine::run_batch`] takes all inputs that are waiting, decides, commits the vault, releases
+//! what may leave once that is on disk (replies, events, envelopes, acks), commits the mailbox, and
+//! releases what may leave once *that* is on disk (word to the neighbours that their envelopes are
+//! stored). The daemon runs it on a thread of its own; tests and the simulator call it directly.
+//!
+//! The mailbox is a log: each envelope gets an arrival number, and the vault keeps how far the user
+//! has looked. Restart, unlock and recovery are therefore the same: look at what has arrived since.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use martlet_protocol::UnixMillis;
+use martlet_protocol::control::{ErrorCode, Problem};
+use martlet_protocol::limits::{MAILBOX_COMMIT_DELAY, SWEEP_BATCH_MAX, SWEEP_INTERVAL};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
+use martlet_store::mailbox::Mailbox;
+use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
+use martlet_store::{MailboxTxn, StoreError, Vault};
+use rand_chacha::ChaCha20Rng;
+
+use crate::command::Command;
+use crate::observer::{Database, Observer, State};
+use crate::orphans::OrphanAcks;
+use crate::refused::Refused;
+use crate::relay;
+use crate::seam::{Answer, FromNet, Stored, Ticket, ToNet};
+use crate::stamping::{StampResult, Stamps};
+use crate::storage::Storage;
+use crate::turn::{Call, Job, Outlet, StoredFor, Turn};
+use crate::user::User;
+
+/// How to run the engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Where the databases are.
+    pub storage: Storage,
+    /// The network to be part of.
+    pub network: NetworkDescriptor,
+    /// Bytes of envelopes held at most.
+    pub mailbox_bytes_max: u64,
+    /// Who counts.
+    pub observer: Arc<dyn Observer>,
+    /// Bytes of these that any one peer may bring.
+    pub mailbox_peer_bytes_max: u64,
+    /// The shards kept for the network; the user's is kept too.
+    pub kept: ShardSet,
+    /// How often the engine is told that time has passed: [`TICK`], in simulations of days less.
+    pub tick: Duration,
+}
+
+/// How often the engine is usually told that time has passed.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// Why the engine could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A database or the key file.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key file.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// No thread to be had.
+    #[error("cannot start the engine's thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// One thing that happened.
+pub enum Input {
+    /// The network brought something.
+    Net(FromNet),
+    /// The user asks for something.
+    Command(Box<dyn Job>),
+    /// A stamp was made, or its making was cancelled.
+    Stamped(StampResult),
+    /// Time has passed.
+    Tick,
+}
+
+/// The messenger's state and its two databases.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) config: EngineConfig,
+    mailbox: Arc<Mailbox>,
+    pub(crate) user: Option<User>,
+    /// The key of a vault that is to be opened again after a failed commit.
+    recover: Option<MasterKey>,
+    pub(crate) has_key_file: bool,
+    pub(crate) has_passphrase: bool,
+    pub(crate) storage_failed: Option<String>,
+    /// The mailbox's transaction, kept open over several batches: what comes and goes in that time
+    /// costs no page.
+    mailbox_txn: Option<MailboxTxn>,
+    /// Since when it has changes to commit, or neighbours wait to be told.
+    mailbox_dirty_since: Option<UnixMillis>,
+    /// Whom to tell, once it is committed, that their envelopes are on disk.
+    stored: StoredFor,
+    /// The vault is closed once the batch that asked for it is committed.
+    pub(crate) lock_after_turn: bool,
+    /// Stamps that are being made.
+    stamps: Stamps,
+    pub(crate) sources: relay::Sources,
+    pub(crate) orphan_acks: OrphanAcks,
+    pub(crate) refused: Refused,
+    swept_at: UnixMillis,
+}
+
+impl Engine {
+    /// Opens the databases; a vault without a passphrase is unlocked at once.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a damaged file is left as it is.
+    pub fn open(config: EngineConfig) -> Result<Self, EngineError> {
+        config.observer.quota(config.mailbox_bytes_max);
+        let EngineConfig { mailbox_bytes_max, mailbox_peer_bytes_max, .. } = config;
+        let mailbox = config.storage.open_mailbox(
+            &config.network,
+            mailbox_bytes_max,
+            mailbox_peer_bytes_max,
+        )?;
+        let mailbox = Arc::new(mailbox);
+        let key_file = config.storage.read_key_file()?;
+        let has_passphrase = key_file.as_ref().is_some_and(KeyFile::has_passphrase);
+        let recover = match &key_file {
+            Some(file) if !has_passphrase => Some(file.unwrap(None)?),
+            Some(_) | None => None,
+        };
+        let mut engine = Self {
+            mailbox,
+            user: None,
+            recover: None,
+            has_key_file: key_file.is_some(),
+            has_passphrase,
+            storage_failed: None,
+            mailbox_txn: None,
+            mailbox_dirty_since: None,
+            stored: StoredFor::new(),
+            lock_after_turn: false,
+            stamps: Stamps::default(),
+            sources: relay::Sources::default(),
+            orphan_acks: OrphanAcks::default(),
+            refused: Refused::default(),
+            swept_at: UnixMillis(0),
+            config,
+        };
+        if let Some(key) = recover {
+            let vault = engine.config.storage.open_vault(&key)?;
+            engine.load_user(vault, key)?;
+        }
+        Ok(engine)
+    }
+
+    /// The mailbox, for those who read it beside the engine.
+    #[must_use]
+    pub fn mailbox(&self) -> Arc<Mailbox> {
+        Arc::clone(&self.mailbox)
+    }
+
+    /// How long until the mailbox has to be committed, by an empty batch if by no other.
+    #[must_use]
+    pub fn commit_due(&self, now: UnixMillis) -> Option<Duration> {
+        let since = self.mailbox_dirty_since?;
+        if now < since {
+            // The clock was set back: how long it has been can't be told.
+            return Some(Duration::ZERO);
+        }
+        Some(MAILBOX_COMMIT_DELAY.saturating_sub(now.since(since)))
+    }
+
+    /// Commits what is left to be committed.
+    pub fn close(mut self, outlet: &mut impl Outlet) {
+        if let Some(mailbox) = self.mailbox_txn.take()
+            && let Err(error) = self.commit_mailbox(mailbox, Vec::new(), outlet)
+        {
+            tracing::error!(%error, "the last commit failed");
+        }
+    }
+
+    /// Whether there is more in the mailbox to look at: run another batch soon.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.user.as_ref().is_some_and(User::is_behind)
+    }
+
+    /// Handles `inputs` in one commit of the vault, and releases the effects to `outlet`. The
+    /// mailbox is committed if someone waits for it, or if its changes are old enough.
+    pub fn run_batch(
+        &mut self,
+        inputs: impl IntoIterator<Item = Input>,
+        now: UnixMillis,
+        rng: &mut ChaCha20Rng,
+        outlet: &mut impl Outlet,
+    ) {
+        let mut inputs = inputs.into_iter();
+        self.recover();
+        let result = self.begin(now, rng).and_then(|mut turn| {
+            let handled = inputs
+                .by_ref()
+                .try_for_each(|input| self.handle(input, &mut turn))
+                .and_then(|()| self.look_at_mailbox(&mut turn));
+            self.refused.forget(&turn.awaited);
+            match handled {
+                Ok(()) => self.commit(turn, outlet),
+                Err(error) => {
+                    outlet.tell(turn.fail(&problem(&error)));
+                    Err(error)
+                }
+            }
+        });
+        match result {
+            Ok(()) => self.storage_failed = None,
+            Err(error) => {
+                tracing::error!(%error, "a commit failed");
+                self.storage_failed = Some(error.to_string());
+                let refused = inputs.filter_map(|input| self.refuse(input, &problem(&error)));
+                let refused =
+                    refused.map(|(ticket, answer)| ToNet::Answer(ticket, answer)).collect();
+                outlet.tell(refused);
+                self.forget_uncommitted();
+            }
+        }
+    }
+
+    fn begin<'a>(
+        &mut self,
+        now: UnixMillis,
+        rng: &'a mut ChaCha20Rng,
+    ) -> Result<Turn<'a>, StoreError> {
+        let vault = self.user.as_ref().map(|user| user.begin(rng)).transpose()?;
+        let mailbox = match self.mailbox_txn.take() {
+            Some(mailbox) => mailbox,
+            None => self.mailbox.begin()?,
+        };
+        Ok(Turn::new(now, rng, mailbox, vault))
+    }
+
+    fn handle(&mut self, input: Input, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        match input {
+            Input::Net(event) => {
+                let refusal = event.refusal();
+                let result = self.handle_net(event, turn);
+                if result.is_err() {
+                    turn.net.answers.extend(refusal);
+                }
+                result
+            }
+            Input::Command(job) => job.run(self, turn),
+            Input::Stamped(result) => {
+                self.stamps.came_back(&result);
+                match (&mut self.user, result.nonce) {
+                    (Some(user), Some(nonce)) => user.take_stamp(turn, result.id, nonce),
+                    (Some(_) | None, _) => Ok(()),
+                }
+            }
+            Input::Tick => self.tick(turn),
+        }
+    }
+
+    fn handle_net(&mut self, event: FromNet, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        match event {
+            FromNet::Envelopes { from, envelopes, ticket } => {
+                self.take_envelopes(turn, from, envelopes, ticket)
+            }
+            FromNet::Acks { from, acks } => {
+                acks.into_iter().try_for_each(|ack| self.take_ack(turn, from, ack))
+            }
+            FromNet::StoredBy { ids, .. } => match &mut self.user {
+                Some(user) => user.note_stored(turn, &ids),
+                None => Ok(()),
+            },
+            FromNet::Reconciled { shards, up_to_arrival, lacking, .. } => match &mut self.user {
+                Some(user) => user.note_reconciled(turn, &shards, up_to_arrival, &lacking),
+                None => Ok(()),
+            },
+            FromNet::Outstanding { shards, ticket } => {
+                let ids = match &self.user {
+                    Some(user) => user.outstanding(turn, &shards)?,
+                    None => Vec::new(),
+                };
+                turn.net.answers.push((ticket, Answer::Ids(ids)));
+                Ok(())
+            }
+            FromNet::Sift { from, ids, ticket } => {
+                let ids = self.refused.sift(&from, ids, turn.now);
+                turn.net.answers.push((ticket, Answer::Ids(ids)));
+                Ok(())
+            }
+            FromNet::Found { envelopes } => match &mut self.user {
+                Some(user) => user.take_found(turn, &envelopes),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if turn.now.since(self.swept_at) >= SWEEP_INTERVAL || turn.now < self.swept_at {
+            let now = turn.now;
+            let swept = turn.mailbox_mut().sweep(now, SWEEP_BATCH_MAX)?;
+            if swept < SWEEP_BATCH_MAX {
+                self.swept_at = turn.now;
+            }
+        }
+        if let Some(user) = &mut self.user {
+            user.tick(turn)?;
+        }
+        self.measure(turn)
+    }
+
+    /// Tells the observer how things stand.
+    fn measure(&self, turn: &Turn<'_>) -> Result<(), StoreError> {
+        self.config.observer.state(&State {
+            mailbox: turn.mailbox().stats()?,
+            orphans: self.orphan_acks.len(),
+            outbox: self.user.as_ref().map_or(0, User::outbox_len),
+            is_unlocked: self.user.is_some(),
+        });
+        Ok(())
+    }
+
+    fn look_at_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        match &mut self.user {
+            Some(user) => user.look_at_mailbox(turn),
+            None => Ok(()),
+        }
+    }
+
+    /// Commits the vault, releases, commits the mailbox if that is due, releases.
+    fn commit(&mut self, mut turn: Turn<'_>, outlet: &mut impl Outlet) -> Result<(), StoreError> {
+        let vault_result = match &mut self.user {
+            Some(user) => user
+                .flush(&mut turn)
+                .and_then(|()| turn.commit_vault(self.config.observer.as_ref())),
+            None => Ok(()),
+        };
+        if let Err(error) = vault_result {
+            outlet.tell(turn.fail(&problem(&error)));
+            return Err(error);
+        }
+        let now = turn.now;
+        let (mailbox, mut effects, mut gathered) = turn.into_parts();
+        effects.to_net = gathered.release();
+        for (peer, mut ids) in gathered.stored {
+            self.stored.entry(peer).or_default().append(&mut ids);
+        }
+        let waiting = gathered.waiting;
+        if !self.lock_after_turn {
+            effects.stamp = self.stamps.hand_out(self.user.as_mut());
+        }
+        outlet.release(effects);
+        if mailbox.is_dirty() || !self.stored.is_empty() {
+            self.mailbox_dirty_since.get_or_insert(now);
+        }
+        let is_due = !waiting.is_empty()
+            || self.lock_after_turn
+            || self.commit_due(now).is_some_and(|due| due.is_zero());
+        if is_due {
+            self.commit_mailbox(mailbox, waiting, outlet)?;
+        } else {
+            self.mailbox_txn = Some(mailbox);
+        }
+        if std::mem::take(&mut self.lock_after_turn) {
+            self.user = None;
+            self.stamps.cancel_all();
+        }
+        Ok(())
+    }
+
+    fn commit_mailbox(
+        &mut self,
+        mailbox: MailboxTxn,
+        waiting: Vec<(Ticket, Stored)>,
+        outlet: &mut impl Outlet,
+    ) -> Result<(), StoreError> {
+        let result = if mailbox.is_dirty() {
+            self.config.observer.commit_begins(Database::Mailbox);
+            let result = mailbox.commit();
+            self.config.observer.commit_ended(Database::Mailbox, result.is_ok());
+            result
+        } else {
+            mailbox.commit()
+        };
+        self.mailbox_dirty_since = None;
+        let outcome = |stored| if result.is_ok() { stored } else { Stored::Full };
+        let waiting = waiting.into_iter();
+        let mut to_net: Vec<ToNet> = waiting
+            .map(|(ticket, stored)| ToNet::Answer(ticket, Answer::Stored(outcome(stored))))
+            .collect();
+        if result.is_ok() {
+            let stored = std::mem::take(&mut self.stored).into_iter();
+            to_net.extend(stored.map(|(peer, ids)| ToNet::Stored(peer, ids)));
+        }
+        if !to_net.is_empty() {
+            outlet.tell(to_net);
+        }
+        result?;
+        if let Some(user) = &mut self.user {
+            user.mailbox_committed();
+        }
+        Ok(())
+    }
+
+    /// Answers an input that is not handled; returns what the network is told.
+    fn refuse(&mut self, input: Input, problem: &Problem) -> Option<(Ticket, Answer)> {
+        match input {
+            Input::Command(job) => job.refuse(problem.clone()),
+            // Its envelope is queued again when the vault is.
+            Input::Stamped(result) => self.stamps.came_back(&result),
+            Input::Net(event) => return event.refusal(),
+            Input::Tick => {}
+        }
+        None
+    }
+
+    /// After a failed commit memory and disk differ: memory is thrown away.
+    fn forget_uncommitted(&mut self) {
+        if let Some(user) = self.user.take() {
+            self.recover = Some(user.into_key());
+            self.stamps.cancel_all();
+        }
+        self.mailbox_txn = None;
+        self.mailbox_dirty_since = None;
+        self.stored.clear();
+        if let Err(error) = self.mailbox.reopen() {
+            tracing::error!(%error, "the mailbox does not open again yet");
+        }
+    }
+
+    fn recover(&mut self) {
+        let Some(key) = self.recover.take() else { return };
+        let opened = self.config.storage.open_vault(&key);
+        let loaded = opened.and_then(|vault| self.load_user(vault, key.clone()));
+        if let Err(error) = loaded {
+            tracing::error!(%error, "the vault does not open again yet");
+            self.recover = Some(key);
+        }
+    }
+
+    /// Lets a user who came in the middle of a batch take part in it.
+    pub(crate) fn join_turn(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if let Some(user) = &mut self.user {
+            let txn = user.begin(turn.rng)?;
+            turn.open_vault(txn);
+            user.tick(turn)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn load_user(&mut self, vault: Vault, key: MasterKey) -> Result<(), StoreError> {
+        let user = User::load(vault, key, &self.mailbox, &self.config)?;
+        self.user = user;
+        // None of it was looked at for this user.
+        self.refused.clear();
+        Ok(())
+    }
+
+    pub(crate) fn user_mut(&mut self) -> Result<&mut User, Problem> {
+        let (recover, failed, has_key_file) =
+            (&self.recover, &self.storage_failed, self.has_key_file);
+        self.user.as_mut().ok_or_else(|| {
+            if recover.is_some() {
+                let reason = failed.as_deref().unwrap_or("the disk failed");
+                Problem::new(ErrorCode::StorageFailed, reason)
+            } else if has_key_file {
+                Problem::new(ErrorCode::Locked, "the vault is locked; run: martletctl unlock")
+            } else {
+                Problem::new(
+                    ErrorCode::NoIdentity,
+                    "there is no identity yet; run: martletctl init",
+                )
+            }
+        })
+    }
+}
+
+impl Input {
+    /// A command, and what takes its reply once that is on disk.
+    pub fn command<C: Command>(
+        command: C,
+        reply: impl FnOnce(Result<C::Reply, Problem>) + Send + 'static,
+    ) -> Self {
+        Self::Command(Box::new(Call { command, reply }))
+    }
+}
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Net(event) => f.debug_tuple("Net").field(event).finish(),
+            Self::Command(_) => f.write_str("Command"),
+            Self::Stamped(result) => f.debug_tuple("Stamped").field(result).finish(),
+            Self::Tick => f.write_str("Tick"),
+        }
+    }
+}
+
+/// A failed database, as users are told.
+#[must_use]
+pub fn problem(error: &StoreError) -> Problem {
+    Problem::new(ErrorCode::StorageFailed, error.to_string())
+}

@@ -1,0 +1,27 @@
+//! The engine: messenger logic, synchronous, given time and randomness.
+//!
+//! An [`Input`] goes in, [`Effects`] come out once what they rest on is on disk. Between the engine and
+//! the network passes only what [`seam`] names: [`FromNet`] one way, [`ToNet`] the other. So the same code
+//! runs on a thread of the daemon, in a simulation and in a test.
+
+pub mod command;
+mod engine;
+mod mailbox_file;
+pub mod observer;
+mod orphans;
+mod refused;
+mod relay;
+pub mod seam;
+mod stamping;
+mod storage;
+mod turn;
+mod user;
+
+pub use command::Command;
+pub use engine::{Engine, EngineConfig, EngineError, Input, TICK, problem};
+pub use observer::Observer;
+pub use seam::{Answer, FromNet, Interest, Lookup, PeerKey, Received, Stored, Ticket, ToNet};
+pub use stamping::{StampJob, StampResult};
+pub use storage::{MemoryDisk, Storage, key_file_path};
+pub use turn::{Effects, Fault, Job, Outlet};
+pub use user::clean_name;

@@ -1,0 +1,51 @@
+//! What the engine tells to whoever counts: the daemon's metrics, or nobody.
+
+use martlet_store::mailbox::{Acknowledged, Inserted, MailboxStats};
+
+/// Takes note of what the engine does. Nothing is decided by it.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// An envelope that a peer brought was offered to the mailbox; its content has so many bytes.
+    fn envelope(&self, outcome: Inserted, bytes: usize);
+    /// An ack that a peer brought was tried.
+    fn ack(&self, outcome: Acknowledged);
+    /// The mailbox may hold so many bytes.
+    fn quota(&self, bytes: u64);
+    /// How things stand, told at each tick.
+    fn state(&self, state: &State);
+    /// A commit that changes something begins.
+    fn commit_begins(&self, database: Database);
+    /// It ended; whether it succeeded.
+    fn commit_ended(&self, database: Database, succeeded: bool);
+}
+
+/// One of the engine's two databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// Everyone's ciphertext.
+    Mailbox,
+    /// The user's own.
+    Vault,
+}
+
+/// How things stand.
+#[derive(Debug, Clone, Copy)]
+pub struct State {
+    /// The mailbox.
+    pub mailbox: MailboxStats,
+    /// Envelopes whose acks came before them.
+    pub orphans: usize,
+    /// Own messages not yet delivered.
+    pub outbox: u64,
+    /// Whether there is a user whose vault is open.
+    pub is_unlocked: bool,
+}
+
+/// Counts nothing.
+impl Observer for () {
+    fn envelope(&self, _: Inserted, _: usize) {}
+    fn ack(&self, _: Acknowledged) {}
+    fn quota(&self, _: u64) {}
+    fn state(&self, _: &State) {}
+    fn commit_begins(&self, _: Database) {}
+    fn commit_ended(&self, _: Database, _: bool) {}
+}

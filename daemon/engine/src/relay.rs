@@ -1,0 +1,130 @@
+//! What any node does for the network, user or not: keep envelopes, check acks.
+
+use std::hash::{BuildHasher, RandomState};
+
+use martlet_protocol::limits::OWN_CHECKS_PER_SECOND_MAX;
+use martlet_protocol::{Ack, UnixMillis};
+use martlet_store::StoreError;
+use martlet_store::mailbox::{Acknowledged, Inserted, Source, SourceId};
+
+use crate::engine::Engine;
+use crate::seam::{PeerKey, Received, Stored, Ticket};
+use crate::turn::Turn;
+
+/// How the mailbox knows the peers: by a hash whose key lives as long as this process. And how
+/// often what it has no room for was tried whether it is the user's.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    hasher: RandomState,
+    second: u64,
+    checks: u32,
+}
+
+impl Sources {
+    fn of(&self, peer: &PeerKey) -> Source {
+        Source::Peer(SourceId(self.hasher.hash_one(peer)))
+    }
+
+    /// Whether another trial is due.
+    fn may_check(&mut self, now: UnixMillis) -> bool {
+        let second = now.0 / 1000;
+        if second != self.second {
+            (self.second, self.checks) = (second, 0);
+        }
+        self.checks = self.checks.saturating_add(1);
+        self.checks <= OWN_CHECKS_PER_SECOND_MAX
+    }
+}
+
+impl Engine {
+    pub(super) fn take_envelopes(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: PeerKey,
+        envelopes: Vec<Received>,
+        ticket: Option<Ticket>,
+    ) -> Result<(), StoreError> {
+        let mut outcome = Stored::All;
+        for received in envelopes {
+            let inserted = self.take_envelope(turn, &received, from)?;
+            self.config.observer.envelope(inserted, received.envelope.content.len());
+            match inserted {
+                Inserted::New { .. } | Inserted::Known | Inserted::Purged => {
+                    turn.net.stored.entry(from).or_default().push(received.id);
+                }
+                Inserted::Full => outcome = Stored::Full,
+                Inserted::OverShare if outcome == Stored::All => outcome = Stored::OverShare,
+                Inserted::OverShare => {}
+            }
+        }
+        turn.net.waiting.extend(ticket.map(|ticket| (ticket, outcome)));
+        Ok(())
+    }
+
+    fn take_envelope(
+        &mut self,
+        turn: &mut Turn<'_>,
+        received: &Received,
+        from: PeerKey,
+    ) -> Result<Inserted, StoreError> {
+        let Received { id, envelope, header } = received;
+        let now = turn.now;
+        let source = self.sources.of(&from);
+        let mut inserted = turn.mailbox_mut().insert(id, envelope, header, source, now)?;
+        let is_refused = matches!(inserted, Inserted::Full | Inserted::OverShare);
+        if is_refused {
+            match self.is_for_user(received, now) {
+                Some(true) => {
+                    inserted = turn.mailbox_mut().insert(id, envelope, header, Source::Own, now)?;
+                }
+                Some(false) => {
+                    let tag = header.tag(&envelope.content);
+                    self.refused.add(&from, id, tag.as_ref(), inserted, now);
+                }
+                None => {}
+            }
+        }
+        if let Inserted::New { arrival } = inserted {
+            if let Some(user) = &mut self.user {
+                user.look_at(turn, arrival, id, envelope, header)?;
+            }
+            for (from, ack) in self.orphan_acks.take(id) {
+                self.take_ack(turn, from, ack)?;
+            }
+        }
+        Ok(inserted)
+    }
+
+    /// Whether the user waits for it, as far as can be told without opening it; `None` if too many
+    /// were tried just now.
+    fn is_for_user(&mut self, received: &Received, now: UnixMillis) -> Option<bool> {
+        let Some(user) = &self.user else { return Some(false) };
+        let Received { envelope, header, .. } = received;
+        match header.tag(&envelope.content) {
+            Some(tag) => Some(user.awaits_tag(&tag)),
+            None if self.sources.may_check(now) => {
+                Some(user.is_addressee(header, &envelope.content))
+            }
+            None => None,
+        }
+    }
+
+    pub(super) fn take_ack(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: PeerKey,
+        ack: Ack,
+    ) -> Result<(), StoreError> {
+        if let Some(user) = &mut self.user {
+            user.note_ack(turn, &ack)?;
+        }
+        let outcome = turn.mailbox_mut().acknowledge(&ack)?;
+        self.config.observer.ack(outcome);
+        match outcome {
+            Acknowledged::NoEnvelope => self.orphan_acks.add(from, ack),
+            Acknowledged::Invalid => *turn.net.false_acks.entry(from).or_default() += 1,
+            Acknowledged::Accepted | Acknowledged::Purged | Acknowledged::Known => {}
+        }
+        Ok(())
+    }
+}

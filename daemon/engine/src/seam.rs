@@ -1,0 +1,174 @@
+//! All that passes between engine and network: one enum each way.
+//!
+//! The network asks by a [`Ticket`] and gets the [`Answer`] with it, so that neither side holds a channel of
+//! the other's.
+
+use std::fmt;
+
+use martlet_protocol::sync::ShardSet;
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag};
+
+/// What the engine knows a peer by: the Ed25519 public key of its transport. Tied to no identity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey(pub [u8; 32]);
+
+/// The number of a question; the network chooses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// A validated envelope.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// Its id.
+    pub id: EnvelopeId,
+    /// The envelope.
+    pub envelope: Envelope,
+    /// Its header, checked against the network and the clock.
+    pub header: Header,
+}
+
+/// What the network brings to the engine.
+#[derive(Debug)]
+pub enum FromNet {
+    /// Validated envelopes, by gossip or sync. The engine also asks the network to tell `from` which of
+    /// them are stored.
+    Envelopes {
+        /// Who brought them.
+        from: PeerKey,
+        /// The envelopes.
+        envelopes: Vec<Received>,
+        /// Answered by [`Answer::Stored`] after the commit, where someone waits for it.
+        ticket: Option<Ticket>,
+    },
+    /// Acks, unchecked.
+    Acks {
+        /// Who brought them.
+        from: PeerKey,
+        /// The acks.
+        acks: Vec<Ack>,
+    },
+    /// `from` says that these are on its disk.
+    StoredBy {
+        /// Who holds them.
+        from: PeerKey,
+        /// The envelopes.
+        ids: Vec<EnvelopeId>,
+    },
+    /// A reconciliation with `peer` ended: of all live envelopes of `shards` that had arrived here
+    /// up to `up_to_arrival`, it holds all but `lacking`.
+    Reconciled {
+        /// With whom.
+        peer: PeerKey,
+        /// The shards reconciled.
+        shards: Box<ShardSet>,
+        /// `last_arrival` of the snapshot reconciled.
+        up_to_arrival: u64,
+        /// What the peer lacked.
+        lacking: Vec<EnvelopeId>,
+    },
+    /// Asks which of the user's own envelopes of `shards` are not proved received yet. Answered by
+    /// [`Answer::Ids`]: none where there is no user.
+    Outstanding {
+        /// The shards.
+        shards: ShardSet,
+        /// Of the answer.
+        ticket: Ticket,
+    },
+    /// Asks which of these envelopes, which `from` holds and the mailbox here doesn't know, are
+    /// worth fetching: not those that were refused lately for want of room. Answered by [`Answer::Ids`].
+    Sift {
+        /// Who holds them.
+        from: PeerKey,
+        /// The envelopes.
+        ids: Vec<EnvelopeId>,
+        /// Of the answer.
+        ticket: Ticket,
+    },
+    /// What a look-up found: not to be kept in the mailbox.
+    Found {
+        /// Validated conversation envelopes with tags asked for.
+        envelopes: Vec<Received>,
+    },
+}
+
+/// What the engine tells the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToNet {
+    /// Gossip these envelopes of the user's own. (The mailbox has them: sync brings them to those whom
+    /// gossip does not reach.)
+    Publish(Vec<Envelope>),
+    /// Gossip these acks of the user's own.
+    PublishAcks(Vec<Ack>),
+    /// Tell a peer that what it brought is on disk.
+    Stored(PeerKey, Vec<EnvelopeId>),
+    /// So many acks that a peer brought don't open what is held here.
+    FalseAcks(PeerKey, usize),
+    /// What the user makes of the shards has changed.
+    Interest(Interest),
+    /// Ask the keepers of other shards. What they have comes as [`FromNet::Found`].
+    LookUp(Vec<Lookup>),
+    /// The answer to a question.
+    Answer(Ticket, Answer),
+}
+
+/// What the network asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// What became of envelopes brought.
+    Stored(Stored),
+    /// Envelopes.
+    Ids(Vec<EnvelopeId>),
+}
+
+/// What became of envelopes brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// All are on disk (or were known).
+    All,
+    /// Some were refused: the mailbox or the disk is full.
+    Full,
+    /// Some were refused: the peer that brought them holds its share of the mailbox.
+    OverShare,
+}
+
+/// What the user of this node makes of the shards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interest {
+    /// The user's own shard: it is kept here.
+    pub user: Shard,
+    /// The shards of the user's contacts: their keepers should be near.
+    pub contacts: ShardSet,
+}
+
+/// Tags to be looked up at the keepers of a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// The shard.
+    pub shard: Shard,
+    /// The tags.
+    pub tags: Vec<Tag>,
+}
+
+impl FromNet {
+    /// The answer where nothing comes of it: a database failed, or the engine has ended.
+    #[must_use]
+    pub fn refusal(&self) -> Option<(Ticket, Answer)> {
+        match self {
+            Self::Envelopes { ticket, .. } => Some(((*ticket)?, Answer::Stored(Stored::Full))),
+            Self::Outstanding { ticket, .. } | Self::Sift { ticket, .. } => {
+                Some((*ticket, Answer::Ids(Vec::new())))
+            }
+            Self::Acks { .. }
+            | Self::StoredBy { .. }
+            | Self::Reconciled { .. }
+            | Self::Found { .. } => None,
+        }
+    }
+}
+
+/// Hand-written: shortened, as in logs.
+impl fmt::Debug for PeerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerKey({:02x}{:02x}…)", self.0[0], self.0[1])
+    }
+}

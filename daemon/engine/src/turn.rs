@@ -1,0 +1,249 @@
+//! One batch: its time, its randomness, its transactions, and the effects it will have.
+
+use std::collections::BTreeMap;
+
+use martlet_protocol::control::{Event, Problem};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Tag, UnixMillis};
+use martlet_store::{MailboxTxn, StoreError, VaultTxn};
+use rand_chacha::ChaCha20Rng;
+
+use crate::command::Command;
+use crate::engine::Engine;
+use crate::observer::{Database, Observer};
+use crate::seam::{Answer, Interest, Lookup, PeerKey, Stored, Ticket, ToNet};
+use crate::stamping::StampJob;
+
+/// Takes effects once what they rest on is on disk.
+pub trait Outlet {
+    /// The vault is committed: replies, events, envelopes and acks may leave.
+    fn release(&mut self, effects: Effects);
+    /// The mailbox is committed, or failed: the network may be told.
+    fn tell(&mut self, to_net: Vec<ToNet>);
+}
+
+/// What a batch will have caused.
+#[derive(Default)]
+pub struct Effects {
+    /// What the network is told, in order.
+    pub to_net: Vec<ToNet>,
+    /// Stamps to make; each gives an input back.
+    pub stamp: Vec<StampJob>,
+    /// Events, in order.
+    pub events: Vec<Event>,
+    /// Answers to commands.
+    replies: Vec<Reply>,
+}
+
+/// What the network will be told, gathered while the batch is handled.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    /// Own envelopes to gossip.
+    pub(crate) publish: Vec<Envelope>,
+    /// Own acks to gossip.
+    pub(crate) acks: Vec<Ack>,
+    /// What the user makes of the shards, where that has changed.
+    pub(crate) interest: Option<Interest>,
+    /// What is to be looked up at the keepers of other shards.
+    pub(crate) lookups: Vec<Lookup>,
+    /// Peers whose acks don't open what is held here, and how many.
+    pub(crate) false_acks: BTreeMap<PeerKey, usize>,
+    /// Answers that rest on nothing but what was read.
+    pub(crate) answers: Vec<(Ticket, Answer)>,
+    /// Peers and those of their envelopes that the mailbox will have on disk.
+    pub(crate) stored: StoredFor,
+    /// Who waits for envelopes to be on disk, and what became of them if the commit succeeds.
+    pub(crate) waiting: Vec<(Ticket, Stored)>,
+}
+
+/// Peers and the envelopes of theirs that are on disk here.
+pub(crate) type StoredFor = BTreeMap<PeerKey, Vec<EnvelopeId>>;
+
+/// Answers one command, once it is known whether the commit succeeded.
+type Reply = Box<dyn FnOnce(Result<(), Problem>) + Send>;
+
+/// A command on its way to the engine.
+pub trait Job: Send {
+    /// Runs it; its answer is among the turn's effects.
+    ///
+    /// # Errors
+    /// Only what fails the whole batch.
+    fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError>;
+    /// Answers that it did not run.
+    fn refuse(self: Box<Self>, problem: Problem);
+}
+
+/// A command, and what takes its reply.
+pub(crate) struct Call<C, F> {
+    pub(crate) command: C,
+    pub(crate) reply: F,
+}
+
+/// Why a command did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// What was asked can't be done; nothing was changed.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// The database failed: the whole batch is undone.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One batch under way.
+pub struct Turn<'a> {
+    /// The time, the same for all inputs of the batch.
+    pub(crate) now: UnixMillis,
+    pub(crate) rng: &'a mut ChaCha20Rng,
+    pub(crate) effects: Effects,
+    /// What the network will be told.
+    pub(crate) net: Gathered,
+    /// Tags of envelopes that the user awaits from now on.
+    pub(crate) awaited: Vec<Tag>,
+    mailbox: MailboxTxn,
+    vault: Option<VaultTxn>,
+}
+
+impl<'a> Turn<'a> {
+    pub(crate) fn new(
+        now: UnixMillis,
+        rng: &'a mut ChaCha20Rng,
+        mailbox: MailboxTxn,
+        vault: Option<VaultTxn>,
+    ) -> Self {
+        Self {
+            now,
+            rng,
+            effects: Effects::default(),
+            net: Gathered::default(),
+            awaited: Vec::new(),
+            mailbox,
+            vault,
+        }
+    }
+
+    pub(crate) fn mailbox(&self) -> &MailboxTxn {
+        &self.mailbox
+    }
+
+    pub(crate) fn mailbox_mut(&mut self) -> &mut MailboxTxn {
+        &mut self.mailbox
+    }
+
+    /// The vault's records.
+    ///
+    /// # Errors
+    /// Never while there is a user, who alone asks.
+    pub(crate) fn vault(&mut self) -> Result<&mut VaultTxn, StoreError> {
+        self.vault
+            .as_mut()
+            .ok_or_else(|| StoreError::Failed { reason: "the vault is locked".into() })
+    }
+
+    /// Takes the transaction of a vault unlocked in the middle of the batch.
+    pub(crate) fn open_vault(&mut self, txn: VaultTxn) {
+        self.vault = Some(txn);
+    }
+
+    pub(crate) fn commit_vault(&mut self, observer: &dyn Observer) -> Result<(), StoreError> {
+        match self.vault.take() {
+            Some(txn) if txn.is_dirty() => {
+                observer.commit_begins(Database::Vault);
+                let result = txn.commit();
+                observer.commit_ended(Database::Vault, result.is_ok());
+                result
+            }
+            Some(txn) => txn.commit(),
+            None => Ok(()),
+        }
+    }
+
+    /// The mailbox's transaction, the effects, and what the network will be told.
+    pub(crate) fn into_parts(self) -> (MailboxTxn, Effects, Gathered) {
+        (self.mailbox, self.effects, self.net)
+    }
+
+    /// Answers everyone who waits that nothing of this came about; returns what the network is told.
+    pub(crate) fn fail(mut self, problem: &Problem) -> Vec<ToNet> {
+        self.effects.replies.drain(..).for_each(|reply| reply(Err(problem.clone())));
+        let refused = self.net.waiting.into_iter();
+        let refused = refused.map(|(ticket, _)| (ticket, Answer::Stored(Stored::Full)));
+        let answers = self.net.answers.into_iter().chain(refused);
+        answers.map(|(ticket, answer)| ToNet::Answer(ticket, answer)).collect()
+    }
+}
+
+impl Gathered {
+    /// What may leave once the vault is on disk.
+    pub(crate) fn release(&mut self) -> Vec<ToNet> {
+        let mut to_net = Vec::new();
+        if !self.publish.is_empty() {
+            to_net.push(ToNet::Publish(std::mem::take(&mut self.publish)));
+        }
+        let answers = self.answers.drain(..);
+        to_net.extend(answers.map(|(ticket, answer)| ToNet::Answer(ticket, answer)));
+        let false_acks = std::mem::take(&mut self.false_acks).into_iter();
+        to_net.extend(false_acks.map(|(peer, count)| ToNet::FalseAcks(peer, count)));
+        to_net.extend(self.interest.take().map(ToNet::Interest));
+        if !self.lookups.is_empty() {
+            to_net.push(ToNet::LookUp(std::mem::take(&mut self.lookups)));
+        }
+        if !self.acks.is_empty() {
+            to_net.push(ToNet::PublishAcks(std::mem::take(&mut self.acks)));
+        }
+        to_net
+    }
+}
+
+impl<C, F> Job for Call<C, F>
+where
+    C: Command,
+    F: FnOnce(Result<C::Reply, Problem>) + Send + 'static,
+{
+    fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let Self { command, reply } = *self;
+        match command.run(engine, turn) {
+            Ok(answer) => {
+                turn.effects.replies.push(Box::new(move |result| {
+                    reply(result.map(|()| answer));
+                }));
+                Ok(())
+            }
+            Err(Fault::Problem(problem)) => {
+                reply(Err(problem));
+                Ok(())
+            }
+            Err(Fault::Store(error)) => {
+                reply(Err(crate::engine::problem(&error)));
+                Err(error)
+            }
+        }
+    }
+
+    fn refuse(self: Box<Self>, problem: Problem) {
+        (self.reply)(Err(problem));
+    }
+}
+
+impl Effects {
+    /// Answers the commands that wait: their batch is on disk.
+    pub fn answer(&mut self) {
+        self.replies.drain(..).for_each(|reply| reply(Ok(())));
+    }
+}
+
+impl std::fmt::Debug for Effects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Effects")
+            .field("to_net", &self.to_net.len())
+            .field("stamp", &self.stamp.len())
+            .field("events", &self.events.len())
+            .field("replies", &self.replies.len())
+            .finish()
+    }
+}
+
+impl std::fmt::Debug for Turn<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turn").field("now", &self.now).field("effects", &self.effects).finish()
+    }
+}

@@ -1,0 +1,347 @@
+//! What arrives: recognized, opened, kept, acknowledged.
+
+use martlet_protocol::crypto::seal::{self, OpeningKeys};
+use martlet_protocol::crypto::session::{InboundSession, SessionGrant};
+use martlet_protocol::limits::{
+    ACK_REPLAY_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_CONTACT_MAX, REQUEST_MESSAGES_MAX,
+    REQUEST_SESSIONS_MAX, REQUESTS_MAX, SESSION_AGE_MAX, SESSION_MESSAGES_MAX,
+};
+use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage};
+use martlet_protocol::{
+    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId, Tag,
+};
+use martlet_store::StoreError;
+use martlet_store::mailbox::{Acknowledged, Arrived};
+use martlet_store::records::{
+    Body, INBOUND_SESSIONS, MessageRecord, REQUESTS, RequestRecord, State,
+};
+use martlet_store::vault::Key;
+
+use super::{Inbound, TagMeaning, User};
+use crate::turn::Turn;
+
+/// Envelopes looked at in one batch when there is much to catch up with: bounds the commit.
+const LOOK_BATCH_MAX: usize = 512;
+
+impl User {
+    /// Looks at an envelope that has just been put into the mailbox.
+    pub(crate) fn look_at(
+        &mut self,
+        turn: &mut Turn<'_>,
+        arrival: u64,
+        id: &EnvelopeId,
+        envelope: &Envelope,
+        header: &Header,
+    ) -> Result<(), StoreError> {
+        self.replay_acks_of(turn, id)?;
+        // Before it, others wait: it is looked at in its turn.
+        if self.looked_at + 1 != arrival {
+            return Ok(());
+        }
+        self.looked_at = arrival;
+        self.open(turn, id, envelope, header)
+    }
+
+    /// Whether an envelope with this tag is one that the user can open.
+    pub(crate) fn awaits_tag(&self, tag: &Tag) -> bool {
+        self.tags.contains_key(tag)
+    }
+
+    /// Whether a slot of a to-device envelope is this device's.
+    pub(crate) fn is_addressee(&self, header: &Header, content: &[u8]) -> bool {
+        seal::is_addressed_to(header, content, &self.detection)
+    }
+
+    /// Looks at what arrived while there was no user, or before a crash.
+    pub(crate) fn look_at_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let last = turn.mailbox().stats()?.last_arrival;
+        if self.looked_at >= last {
+            return Ok(());
+        }
+        let arrived = turn.mailbox().arrived_after(self.looked_at, LOOK_BATCH_MAX)?;
+        if arrived.len() < LOOK_BATCH_MAX {
+            self.looked_at = last;
+        }
+        for Arrived { arrival, id, envelope } in arrived {
+            self.looked_at = self.looked_at.max(arrival);
+            if let Ok(header) = Header::parse(&envelope.content) {
+                self.open(turn, &id, &envelope, &header)?;
+            }
+        }
+        // So that the next start does not look at it all again.
+        self.dirty.counters = true;
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &EnvelopeId,
+        envelope: &Envelope,
+        header: &Header,
+    ) -> Result<(), StoreError> {
+        match header.kind {
+            Kind::ToDevice => self.open_to_device(turn, id, envelope, header),
+            Kind::Conversation => self.open_conversation(turn, id, envelope, header),
+        }
+    }
+
+    fn open_to_device(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &EnvelopeId,
+        envelope: &Envelope,
+        header: &Header,
+    ) -> Result<(), StoreError> {
+        let keys = OpeningKeys {
+            identity: &self.identity,
+            detection: &self.detection,
+            prekeys: &self.prekey_secrets,
+        };
+        let opened = match seal::open(id, header, &envelope.content, &keys) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                tracing::debug!(%error, "an envelope for this device does not open");
+                return Ok(());
+            }
+        };
+        let from = (opened.certificate.identity(), opened.certificate.device());
+        let kept = match DeviceMessage::decode(&opened.payload) {
+            Ok(DeviceMessage::SessionKey(message)) => self.take_session(turn, from, message)?,
+            Ok(DeviceMessage::Unknown { kind }) => {
+                tracing::debug!(kind, "a device message of a kind not known here");
+                false
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a malformed device message");
+                false
+            }
+        };
+        if kept {
+            self.acknowledge(turn, opened.acks)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a session's key; `false` if there is no room for it, so that it isn't acknowledged.
+    fn take_session(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (identity, device): (IdentityId, DeviceId),
+        message: SessionKeyMessage,
+    ) -> Result<bool, StoreError> {
+        let SessionKeyMessage { grant, suggested_name } = message;
+        let (id, session) = match opened_grant(&grant) {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::debug!(%error, "a malformed session key");
+                return Ok(false);
+            }
+        };
+        if identity == self.identity {
+            return Ok(false);
+        }
+        if let Some(known) = self.inbound.get(&id) {
+            return Ok(known.identity == identity && known.device == device);
+        }
+        if !self.has_room_for(identity) {
+            return Ok(false);
+        }
+        if !self.contacts.contains_key(&identity) && !self.requests.contains_key(&identity) {
+            let suggested_name =
+                suggested_name.and_then(|name| super::contacts::clean_name(&name).ok());
+            let request = RequestRecord { identity, suggested_name, first_at: turn.now };
+            turn.vault()?.put(&REQUESTS, Key::Named(&identity.0), &request)?;
+            self.requests.insert(identity, request);
+        }
+        let inbound = Inbound { session, identity, device, received_at: turn.now, received: 0 };
+        let tags: Vec<_> = inbound.session.tags().map(|(_, tag)| tag).collect();
+        self.add_inbound(id, inbound);
+        self.dirty.inbound.insert(id);
+        turn.awaited.extend(&tags);
+        // What came before its key waits in the mailbox.
+        for tag in tags {
+            for Arrived { arrival, id, envelope } in turn.mailbox().by_tag(&tag)? {
+                if arrival <= self.looked_at
+                    && let Ok(header) = Header::parse(&envelope.content)
+                {
+                    self.open_conversation(turn, &id, &envelope, &header)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn has_room_for(&self, identity: IdentityId) -> bool {
+        let sessions = || self.inbound.values().filter(|s| s.identity == identity).count();
+        if self.contacts.contains_key(&identity) {
+            // Counted only when it could matter.
+            self.inbound.len() < INBOUND_SESSIONS_PER_CONTACT_MAX
+                || sessions() < INBOUND_SESSIONS_PER_CONTACT_MAX
+        } else {
+            let is_known = self.requests.contains_key(&identity);
+            sessions() < REQUEST_SESSIONS_MAX && (is_known || self.requests.len() < REQUESTS_MAX)
+        }
+    }
+
+    /// An unknown sender's messages are bounded, those held back included.
+    fn has_room_for_message(&self, identity: &IdentityId) -> bool {
+        if self.contacts.contains_key(identity) {
+            return true;
+        }
+        let shown = self.conversation_record(identity).map_or(0, |record| record.received);
+        let held: usize = self
+            .held
+            .iter()
+            .filter(|((of, _), _)| of == identity)
+            .map(|(_, held)| held.since.len())
+            .sum();
+        shown + u64::try_from(held).unwrap_or(u64::MAX)
+            < u64::try_from(REQUEST_MESSAGES_MAX).unwrap_or(u64::MAX)
+    }
+
+    fn open_conversation(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &EnvelopeId,
+        envelope: &Envelope,
+        header: &Header,
+    ) -> Result<(), StoreError> {
+        let meaning = header.tag(&envelope.content).and_then(|tag| self.tags.get(&tag).copied());
+        match meaning {
+            None => Ok(()),
+            Some(TagMeaning::Bundle(identity, day)) => {
+                self.take_bundle(turn, identity, day, header, envelope)
+            }
+            Some(TagMeaning::Message(session, index)) => {
+                self.take_message(turn, (session, index), id, envelope, header)
+            }
+        }
+    }
+
+    fn take_message(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (session, index): (SessionId, u32),
+        id: &EnvelopeId,
+        envelope: &Envelope,
+        header: &Header,
+    ) -> Result<(), StoreError> {
+        let Some(identity) = self.inbound.get(&session).map(|inbound| inbound.identity) else {
+            return Ok(());
+        };
+        if !self.has_room_for_message(&identity) {
+            return Ok(());
+        }
+        let Some(inbound) = self.inbound.get_mut(&session) else { return Ok(()) };
+        let device = inbound.device;
+        let opened = inbound.session.open(index, id, header, &envelope.content);
+        let decrypted = match opened {
+            Ok(decrypted) => decrypted,
+            Err(error) => {
+                // Anyone who saw the tag can copy it; the true envelope may still come.
+                tracing::debug!(%error, "an envelope with a known tag does not open");
+                return Ok(());
+            }
+        };
+        inbound.received |= 1 << (index % SESSION_MESSAGES_MAX);
+        inbound.session.advance_to(inbound.received.trailing_ones());
+        self.dirty.inbound.insert(session);
+        if let Some(tag) = header.tag(&envelope.content) {
+            self.tags.remove(&tag);
+        }
+        match Message::decode(&decrypted.data) {
+            Ok(Message { id, sent_at, seq, content }) => {
+                let record = MessageRecord {
+                    id,
+                    own: false,
+                    seq,
+                    sent_at,
+                    stored_at: turn.now,
+                    state: State::Delivered,
+                    body: match content {
+                        Content::Text(text) => Body::Text(text.as_str().to_owned()),
+                        Content::Unknown { kind } => Body::Unknown(kind),
+                    },
+                };
+                self.receive(turn, identity, device, record)?;
+            }
+            // Signed by its sender and still malformed: there is nothing to show.
+            Err(error) => tracing::debug!(%error, "a malformed message"),
+        }
+        self.acknowledge(turn, decrypted.acks)
+    }
+
+    /// Reveals acks once the batch is on disk.
+    fn acknowledge(&mut self, turn: &mut Turn<'_>, acks: Vec<Ack>) -> Result<(), StoreError> {
+        for ack in acks {
+            turn.mailbox_mut().acknowledge(&ack)?;
+            turn.net.acks.push(ack.clone());
+            self.recent_acks.new.push(ack);
+        }
+        Ok(())
+    }
+
+    /// After a start: acks that may not have reached the mailbox or the network. Those whose
+    /// envelope isn't here are kept for when a neighbour brings it again.
+    pub(super) fn replay_recent_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.recent_acks.replayed_until = turn.now.plus(ACK_REPLAY_MAX);
+        for (envelope, acks) in std::mem::take(&mut self.recent_acks.replayed) {
+            let mut is_missing = false;
+            for ack in &acks {
+                is_missing |= turn.mailbox_mut().acknowledge(ack)? == Acknowledged::NoEnvelope;
+                turn.net.acks.push(ack.clone());
+            }
+            if is_missing {
+                self.recent_acks.replayed.insert(envelope, acks);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reveals again what was revealed before a crash, now that the envelope has come again.
+    fn replay_acks_of(&mut self, turn: &mut Turn<'_>, id: &EnvelopeId) -> Result<(), StoreError> {
+        match self.recent_acks.replayed.remove(id) {
+            Some(acks) => self.acknowledge(turn, acks),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets sessions whose last envelope must have ended.
+    pub(super) fn drop_old_sessions(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let life = SESSION_AGE_MAX + ENVELOPE_LIFETIME_MAX * 2;
+        let now = turn.now;
+        self.forget_sessions(turn, |inbound| {
+            inbound.received == u128::MAX || now.since(inbound.received_at) > life
+        })
+    }
+
+    /// Forgets the sessions of `identity`.
+    pub(super) fn remove_sessions(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+    ) -> Result<(), StoreError> {
+        self.forget_sessions(turn, |inbound| inbound.identity == identity)
+    }
+
+    fn forget_sessions(
+        &mut self,
+        turn: &mut Turn<'_>,
+        which: impl Fn(&Inbound) -> bool,
+    ) -> Result<(), StoreError> {
+        let sessions = self.inbound.iter().filter(|(_, inbound)| which(inbound));
+        for id in sessions.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.remove_inbound(&id);
+            turn.vault()?.delete(&INBOUND_SESSIONS, Key::Named(&id.0))?;
+        }
+        Ok(())
+    }
+}
+
+fn opened_grant(
+    grant: &SessionGrant,
+) -> Result<(SessionId, InboundSession), martlet_protocol::crypto::session::SessionError> {
+    Ok((grant.id()?, InboundSession::new(grant)?))
+}

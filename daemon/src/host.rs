@@ -1,0 +1,12 @@
+//! The engine's host: the thread that runs it, the handle that others reach it by, and the thread that
+//! makes stamps for it.
+//!
+//! The engine is synchronous ([`martlet_engine`]); what waits (for inputs, for the network to take what the
+//! engine releases, for a passphrase to be tried) waits here.
+
+mod handle;
+mod stamper;
+mod thread;
+
+pub use handle::EngineHandle;
+pub use thread::{spawn, spawn_task};

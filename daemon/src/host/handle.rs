@@ -1,0 +1,161 @@
+//! The engine as other tasks see it.
+
+use std::sync::Arc;
+
+use martlet_engine::command::{Command, CreateUser, GetStatus, OpenVault};
+use martlet_engine::{FromNet, Input, Storage, clean_name, problem};
+use martlet_protocol::control::{ErrorCode, Event, InitResponse, Problem};
+use martlet_store::vault::keyfile::{KeyFile, KeyFileError};
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use zeroize::Zeroizing;
+
+use crate::net::{NetHandle, NetSink};
+
+/// What goes to the engine's thread.
+pub(super) enum Order {
+    Input(Input),
+    AttachNet(NetHandle),
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// A handle to the engine's thread. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct EngineHandle {
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) events: broadcast::Sender<Arc<Event>>,
+    pub(super) storage: Storage,
+}
+
+impl NetSink for EngineHandle {
+    async fn deliver(&self, event: FromNet) {
+        // A stopped engine needs no more events.
+        let _ = self.orders.send(Order::Input(Input::Net(event))).await;
+    }
+
+    fn try_deliver(&self, event: FromNet) -> Result<(), FromNet> {
+        match self.orders.try_reserve() {
+            Ok(permit) => {
+                permit.send(Order::Input(Input::Net(event)));
+                Ok(())
+            }
+            Err(_) => Err(event),
+        }
+    }
+}
+
+impl EngineHandle {
+    /// Runs a command; the reply comes once what it changed is on disk.
+    ///
+    /// # Errors
+    /// The command's own [`Problem`], `storage-failed` when the commit failed, `stopping` when the
+    /// engine has ended.
+    pub async fn call<C: Command>(&self, command: C) -> Result<C::Reply, Problem> {
+        let (reply, answer) = oneshot::channel();
+        // Whoever asked may have gone by the time of the answer.
+        let input = Input::command(command, |result| reply.send(result).unwrap_or_default());
+        self.orders.send(Order::Input(input)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
+    }
+
+    /// Creates the identity and its vault. The key derivation runs beside the engine.
+    ///
+    /// # Errors
+    /// `invalid-name`, `identity-exists`, `storage-failed`, `stopping`.
+    pub async fn init(
+        &self,
+        name: Option<String>,
+        passphrase: Option<Zeroizing<String>>,
+    ) -> Result<InitResponse, Problem> {
+        use martlet_protocol::control::LockState;
+        // Before the key file is made: a refused request leaves nothing behind.
+        let name = name.map(|name| clean_name(&name)).transpose()?;
+        if self.call(GetStatus {}).await?.lock != LockState::NoIdentity {
+            return Err(Problem::new(
+                ErrorCode::IdentityExists,
+                "there is an identity already; this daemon's data directory holds it",
+            ));
+        }
+        let path = self.storage.key_file_path();
+        let (key_file, key) = blocking(move || {
+            let passphrase = passphrase.as_ref().map(|text| text.as_bytes());
+            KeyFile::make(&path, passphrase, &mut UnwrapErr(SysRng))
+        })
+        .await?;
+        self.call(CreateUser { key_file, key, name }).await
+    }
+
+    /// Unlocks the vault. The key derivation is slow by design and runs beside the engine.
+    ///
+    /// # Errors
+    /// `wrong-passphrase`, `no-identity`, `storage-failed`, `stopping`.
+    pub async fn unlock(&self, passphrase: Option<Zeroizing<String>>) -> Result<(), Problem> {
+        let storage = self.storage.clone();
+        let key = blocking(move || match storage.read_key_file()? {
+            None => Ok(None),
+            Some(file) => file.unwrap(passphrase.as_ref().map(|text| text.as_bytes())).map(Some),
+        })
+        .await?;
+        match key {
+            Some(key) => self.call(OpenVault { key }).await,
+            None => Err(Problem::new(
+                ErrorCode::NoIdentity,
+                "there is no identity yet; run: martletctl init",
+            )),
+        }
+    }
+
+    /// Gives the engine the network to send by.
+    pub async fn attach_net(&self, net: NetHandle) {
+        // A stopped engine needs no network.
+        let _ = self.orders.send(Order::AttachNet(net)).await;
+    }
+
+    /// Events as they are committed, each numbered one more than the last. A receiver that lags
+    /// reads what it missed with [`super::command::ReadEvents`].
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.events.subscribe()
+    }
+
+    /// Inputs that wait for the engine's thread.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.orders.max_capacity() - self.orders.capacity()
+    }
+
+    /// Waits until the engine's thread has ended, which is a defect while nothing has asked for it.
+    pub async fn ended(&self) {
+        self.orders.closed().await;
+    }
+
+    /// Ends the engine's thread once all it was given before is committed.
+    pub async fn shutdown(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.orders.send(Order::Shutdown(done)).await.is_ok() {
+            // An error means that it has ended, too.
+            let _ = ended.await;
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KeyFileError> + Send + 'static,
+) -> Result<T, Problem> {
+    crate::blocking::run(work).await.ok_or_else(stopping)?.map_err(|error| match error {
+        KeyFileError::WrongPassphrase => Problem::new(
+            ErrorCode::WrongPassphrase,
+            "wrong passphrase; try again (checking one is slow on purpose, and there is no lock-out)",
+        ),
+        KeyFileError::PassphraseRequired => Problem::new(
+            ErrorCode::WrongPassphrase,
+            "this vault has a passphrase; give it with: martletctl unlock --passphrase-file FILE",
+        ),
+        KeyFileError::Store(error) => problem(&error),
+    })
+}
+
+fn stopping() -> Problem {
+    Problem::new(ErrorCode::Stopping, "the daemon is stopping")
+}
