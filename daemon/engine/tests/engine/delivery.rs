@@ -1,0 +1,153 @@
+//! What becomes of messages, and what their sender is told.
+
+use crate::world::*;
+
+#[test]
+fn a_message_is_queued_then_sent_then_delivered() -> Result {
+    let mut world = World::pair(1, 3)?;
+    // Nobody has anybody's keys yet.
+    world.send(0, "bob", "first")?;
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, with_state(&["first"], Delivery::Queued));
+    world.gossip(0.0);
+    world.sync(0, 2)?;
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, with_state(&["first"], Delivery::Sent));
+    world.gossip(0.0);
+    world.send(0, "bob", "second")?;
+    world.gossip(0.0);
+    world.gossip(0.0);
+    let expected = with_state(&["first", "second"], Delivery::Delivered);
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, expected);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, expected);
+    // What was proved received is gone: what is left in the mailbox are the two bundles.
+    assert_eq!(world.call(2, GetStatus {})?.mailbox.envelopes, 2);
+    Ok(())
+}
+
+/// Who brought an envelope that was known already was told so only with the next commit, which on a
+/// quiet node was never: nothing had changed. And a clock set back put the commit off for as long.
+/// A message was told to be sent as soon as another node had it, though nobody had its session's
+/// key yet: had the sender then died, what was "sent" could never have been read.
+#[test]
+fn a_message_is_sent_only_once_its_sessions_key_is_held_elsewhere_too() -> Result {
+    let mut world = World::pair(11, 3)?;
+    world.settle()?;
+    world.nodes[0].released = Released::default();
+    world.send(0, "bob", "hello")?;
+    let (keys, messages): (Vec<_>, Vec<_>) =
+        world.nodes[0].released.publish.iter().partition(|envelope| {
+            Header::parse(&envelope.content).is_ok_and(|h| h.kind == Kind::ToDevice)
+        });
+    let ids =
+        |envelopes: Vec<&Envelope>| envelopes.into_iter().map(Envelope::id).collect::<Vec<_>>();
+    let (keys, messages) = (ids(keys), ids(messages));
+    assert_eq!((keys.len(), messages.len()), (1, 1));
+    let from = world.nodes[2].peer;
+    for (ids, state) in [(messages, Delivery::Queued), (keys, Delivery::Sent)] {
+        world.run(0, vec![Input::Net(FromNet::StoredBy { from, ids })]);
+        let shown = world.texts(0, "bob", Direction::Out)?;
+        assert_eq!(shown, with_state(&["hello"], state));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_neighbour_is_told_what_is_stored_whatever_the_clock() -> Result {
+    let mut world = World::pair(8, 3)?;
+    let envelope = world.nodes[0].released.publish[0].clone();
+    for _ in 0..2 {
+        let brought = brought(world.nodes[0].peer, envelope.clone()).ok_or("no header")?;
+        world.run(2, vec![brought]);
+        assert!(world.nodes[2].released.stored.is_empty(), "not on disk yet");
+        world.now = world.now.minus(Duration::from_secs(3600));
+        world.run(2, vec![]);
+        assert_eq!(std::mem::take(&mut world.nodes[2].released.stored), [envelope.id()]);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_mailbox_node_alone_carries_it_over() -> Result {
+    let mut world = World::pair(2, 3)?;
+    world.settle()?;
+    let texts: Vec<_> = (0..300).map(|n| format!("{n}")).collect();
+    assert!(texts.len() > usize::try_from(SESSION_MESSAGES_MAX)?, "more than one session");
+    for text in &texts {
+        world.send(0, "bob", text)?;
+    }
+    world.nodes[0].released = Released::default();
+    world.sync(0, 2)?;
+    let states = world.texts(0, "bob", Direction::Out)?;
+    assert!(states.iter().all(|(_, state)| *state == Delivery::Sent));
+    world.pass(Duration::from_secs(5 * 24 * 3600));
+    world.sync(1, 2)?;
+    world.pass(Duration::from_secs(61));
+    let received = world.texts(1, "alice", Direction::In)?;
+    assert!(received.iter().map(|(text, _)| text).eq(&texts));
+    world.sync(1, 2)?;
+    world.sync(0, 2)?;
+    let states = world.texts(0, "bob", Direction::Out)?;
+    assert!(states.iter().all(|(_, state)| *state == Delivery::Delivered));
+    Ok(())
+}
+
+#[test]
+fn what_nobody_proved_received_expires_after_six_days() -> Result {
+    let mut world = World::pair(3, 3)?;
+    world.settle()?;
+    world.send(0, "bob", "late")?;
+    world.sync(0, 2)?;
+    world.pass(Duration::from_secs(6 * 24 * 3600));
+    world.pass(Duration::from_secs(61));
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, with_state(&["late"], Delivery::Expired));
+    world.settle()?;
+    assert!(world.texts(1, "alice", Direction::In)?.is_empty());
+    Ok(())
+}
+
+/// Loss, repetition, reordering and crashes at random, over many seeds.
+#[test]
+fn nothing_is_lost_repeated_or_out_of_order() -> Result {
+    for seed in 100..120 {
+        // Every other network asks for stamps, and they take their time.
+        let stamp_bits = if seed % 2 == 0 { 0 } else { 6 };
+        let network = NetworkDescriptor { stamp_bits, ..NetworkDescriptor::default() };
+        let mut world = World::pair_on(seed, 3, network)?;
+        world.stamps_at_once = false;
+        let mut plan = ChaCha20Rng::seed_from_u64(seed);
+        let mut sent = [Vec::new(), Vec::new()];
+        for step in 0..120 {
+            let node = plan.random_range(0..2usize);
+            match plan.random_range(0..20) {
+                0..10 => {
+                    let text = format!("{seed} {step}");
+                    world.send(node, ["bob", "alice"][node], &text)?;
+                    sent[node].push(text);
+                }
+                10..14 => world.gossip(0.3),
+                14..16 => {
+                    world.stamp(node);
+                    world.sync(node, 2)?;
+                }
+                16..18 => world.crash(plan.random_range(0..3))?,
+                // Together less than a message is held back for the sake of earlier ones.
+                _ => world.pass(Duration::from_millis(300)),
+            }
+        }
+        // All that is left to stamp is in the mailboxes before anyone waits for it in vain.
+        world.stamps_at_once = true;
+        world.pass(MAILBOX_COMMIT_DELAY);
+        world.pass(MAILBOX_COMMIT_DELAY);
+        world.settle()?;
+        world.settle()?;
+        for (node, name) in [(0, "bob"), (1, "alice")] {
+            let texts: Vec<_> = sent[node].iter().map(String::as_str).collect();
+            let expected = with_state(&texts, Delivery::Delivered);
+            let other = ["alice", "bob"][node];
+            assert_eq!(world.texts(node, name, Direction::Out)?, expected, "seed {seed}");
+            assert_eq!(world.texts(1 - node, other, Direction::In)?, expected, "seed {seed}");
+            let events = world.call(node, ReadEvents { since: 0 })?.events;
+            assert!(events.iter().zip(1..).all(|(event, seq)| event.seq == seq), "seed {seed}");
+        }
+    }
+    Ok(())
+}

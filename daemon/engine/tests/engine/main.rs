@@ -1,0 +1,13 @@
+//! Engines on a simulated network: no sockets, no clock of their own, everything by a seed.
+//!
+//! Nodes exchange what their engines release; the network loses, repeats, delays and reorders it as
+//! the seed says, and nodes crash between any two batches. Whatever happens, once nodes have synced
+//! (here: handed each other their whole mailboxes), every message is in the recipient's history
+//! once, in the order it was sent.
+
+mod delivery;
+mod mailbox;
+mod networks;
+mod requests;
+mod stamps;
+mod world;

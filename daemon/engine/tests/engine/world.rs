@@ -1,0 +1,342 @@
+//! The simulated network.
+
+pub(crate) use std::collections::VecDeque;
+pub(crate) use std::sync::{Arc, mpsc};
+pub(crate) use std::time::Duration;
+
+pub(crate) use martlet_engine::command::{
+    AcceptRequest, AddContact, Command, CreateUser, DropRequest, GetHistory, GetStatus,
+    ListRequests, ReadEvents, RemoveContact, SendText,
+};
+pub(crate) use martlet_engine::{
+    Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, Outlet, PeerKey,
+    Received, StampJob, Storage, TICK, Ticket, ToNet, key_file_path,
+};
+pub(crate) use martlet_protocol::control::{
+    ContactAdd, Delivery, Direction, HistoryQuery, LockState, SendRequest,
+};
+pub(crate) use martlet_protocol::limits::{
+    MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, SESSION_MESSAGES_MAX, STAMP_JOBS_MAX,
+};
+pub(crate) use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
+pub(crate) use martlet_protocol::sync::ShardSet;
+pub(crate) use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Kind, UnixMillis, stamp};
+pub(crate) use martlet_store::vault::keyfile::KeyFile;
+pub(crate) use rand::RngExt;
+pub(crate) use rand_chacha::ChaCha20Rng;
+pub(crate) use rand_core::SeedableRng;
+
+pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// A day in autumn 2026.
+pub(crate) const START: UnixMillis = UnixMillis(1_793_500_000_000);
+
+pub(crate) struct World {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) network: NetworkDescriptor,
+    /// Whether stamps are made as soon as they are asked for.
+    pub(crate) stamps_at_once: bool,
+    pub(crate) now: UnixMillis,
+    pub(crate) rng: ChaCha20Rng,
+    /// Of the nodes started from now on.
+    pub(crate) mailbox_bytes_max: u64,
+}
+
+pub(crate) struct Node {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) peer: PeerKey,
+    pub(crate) engine: Option<Engine>,
+    pub(crate) released: Released,
+}
+
+/// What an engine released and the network has not carried yet.
+#[derive(Default)]
+pub(crate) struct Released {
+    pub(crate) publish: Vec<Envelope>,
+    pub(crate) acks: Vec<Ack>,
+    pub(crate) stamp: VecDeque<StampJob>,
+    pub(crate) stored: Vec<EnvelopeId>,
+    pub(crate) interest: Option<Interest>,
+    pub(crate) lookups: Vec<Lookup>,
+    pub(crate) answers: Vec<(Ticket, Answer)>,
+}
+
+impl Outlet for Released {
+    fn release(&mut self, mut effects: Effects) {
+        self.tell(std::mem::take(&mut effects.to_net));
+        self.stamp.extend(effects.stamp.drain(..));
+        effects.answer();
+    }
+
+    fn tell(&mut self, to_net: Vec<ToNet>) {
+        for told in to_net {
+            match told {
+                ToNet::Publish(mut envelopes) => self.publish.append(&mut envelopes),
+                ToNet::PublishAcks(mut acks) => self.acks.append(&mut acks),
+                ToNet::Stored(_, mut ids) => self.stored.append(&mut ids),
+                ToNet::FalseAcks(..) => {}
+                ToNet::Interest(interest) => self.interest = Some(interest),
+                ToNet::LookUp(mut lookups) => self.lookups.append(&mut lookups),
+                ToNet::Answer(ticket, answer) => self.answers.push((ticket, answer)),
+            }
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn new(nodes: usize, seed: u64) -> Result<Self> {
+        Self::on(nodes, seed, NetworkDescriptor::default())
+    }
+
+    pub(crate) fn on(nodes: usize, seed: u64, network: NetworkDescriptor) -> Result<Self> {
+        let mut world = Self {
+            nodes: Vec::new(),
+            network,
+            stamps_at_once: true,
+            now: START,
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            mailbox_bytes_max: 1 << 30,
+        };
+        for node in 0..nodes {
+            world.nodes.push(Node {
+                dir: tempfile::tempdir()?,
+                peer: peer_key(node),
+                engine: None,
+                released: Released::default(),
+            });
+            world.start(node)?;
+        }
+        Ok(world)
+    }
+
+    /// Alice and Bob, who know each other's IDs, and nodes without a user.
+    pub(crate) fn pair(seed: u64, nodes: usize) -> Result<Self> {
+        Self::pair_on(seed, nodes, NetworkDescriptor::default())
+    }
+
+    pub(crate) fn pair_on(seed: u64, nodes: usize, network: NetworkDescriptor) -> Result<Self> {
+        let mut world = Self::on(nodes, seed, network)?;
+        let (alice, bob) = (world.init(0, "alice")?, world.init(1, "bob")?);
+        world.add(0, &bob, "bob")?;
+        world.add(1, &alice, "alice")?;
+        Ok(world)
+    }
+
+    pub(crate) fn start(&mut self, node: usize) -> Result {
+        self.nodes[node].engine = Some(Engine::open(EngineConfig {
+            storage: Storage::Directory(self.nodes[node].dir.path().to_path_buf()),
+            network: self.network.clone(),
+            mailbox_bytes_max: self.mailbox_bytes_max,
+            mailbox_peer_bytes_max: self.mailbox_bytes_max,
+            observer: Arc::new(()),
+            // With shards, no node keeps any but its user's.
+            kept: ShardSet::NONE,
+            tick: TICK,
+        })?);
+        // As the engine's thread does first of all.
+        self.run(node, vec![Input::Tick]);
+        Ok(())
+    }
+
+    /// Between two batches: everything in memory, and what the network had not carried, is lost.
+    pub(crate) fn crash(&mut self, node: usize) -> Result {
+        self.nodes[node].engine = None;
+        self.nodes[node].released = Released::default();
+        self.start(node)
+    }
+
+    pub(crate) fn run(&mut self, node: usize, inputs: Vec<Input>) {
+        self.run_batches(node, inputs);
+        while self.stamps_at_once && self.stamp(node) {}
+    }
+
+    /// Makes the stamp that was asked for first; whether there was one to make.
+    pub(crate) fn stamp(&mut self, node: usize) -> bool {
+        let Some(job) = self.nodes[node].released.stamp.pop_front() else { return false };
+        self.run_batches(node, vec![job.run()]);
+        true
+    }
+
+    pub(crate) fn run_batches(&mut self, node: usize, inputs: Vec<Input>) {
+        let Node { engine, released, .. } = &mut self.nodes[node];
+        if let Some(engine) = engine {
+            engine.run_batch(inputs, self.now, &mut self.rng, released);
+            while engine.is_behind() {
+                engine.run_batch([], self.now, &mut self.rng, released);
+            }
+        }
+    }
+
+    pub(crate) fn call<C: Command>(&mut self, node: usize, command: C) -> Result<C::Reply> {
+        let (reply, answer) = mpsc::channel();
+        let input = Input::command(command, move |result| reply.send(result).unwrap_or_default());
+        self.run(node, vec![input]);
+        Ok(answer.try_recv()??)
+    }
+
+    pub(crate) fn init(&mut self, node: usize, name: &str) -> Result<String> {
+        let path = key_file_path(self.nodes[node].dir.path());
+        let (key_file, key) = KeyFile::make(&path, None, &mut self.rng)?;
+        Ok(self.call(node, CreateUser { key_file, key, name: Some(name.into()) })?.id)
+    }
+
+    pub(crate) fn add(&mut self, node: usize, id: &str, name: &str) -> Result {
+        self.call(node, AddContact { request: ContactAdd { id: id.into(), name: name.into() } })?;
+        Ok(())
+    }
+
+    pub(crate) fn send(&mut self, node: usize, to: &str, text: &str) -> Result<String> {
+        let request = SendRequest { to: to.into(), text: text.into() };
+        Ok(self.call(node, SendText { request })?.id)
+    }
+
+    /// The texts of a conversation in one direction, with their states.
+    pub(crate) fn texts(
+        &mut self,
+        node: usize,
+        with: &str,
+        direction: Direction,
+    ) -> Result<Vec<(String, Delivery)>> {
+        let query = HistoryQuery { limit: Some(1000), before: None };
+        let history = self.call(node, GetHistory { name: with.into(), query })?;
+        let messages = history.messages.into_iter().filter(|m| m.direction == direction);
+        Ok(messages.map(|message| (message.text, message.state)).collect())
+    }
+
+    /// Carries what was released to everyone: each item is lost with probability `loss`, and
+    /// otherwise sometimes repeated, in any order.
+    pub(crate) fn gossip(&mut self, loss: f64) {
+        for from in 0..self.nodes.len() {
+            let released = &mut self.nodes[from].released;
+            let publish = std::mem::take(&mut released.publish);
+            let acks = std::mem::take(&mut released.acks);
+            released.stored.clear();
+            let peer = self.nodes[from].peer;
+            for to in (0..self.nodes.len()).filter(|to| *to != from) {
+                let mut inputs = Vec::new();
+                for envelope in &publish {
+                    for _ in 0..copies(&mut self.rng, loss) {
+                        inputs.extend(brought(peer, envelope.clone()));
+                    }
+                }
+                for ack in &acks {
+                    for _ in 0..copies(&mut self.rng, loss) {
+                        let acks = vec![ack.clone()];
+                        inputs.push(Input::Net(FromNet::Acks { from: peer, acks }));
+                    }
+                }
+                shuffle(&mut self.rng, &mut inputs);
+                self.run(to, inputs);
+            }
+        }
+    }
+
+    /// Makes two mailboxes equal, as the network's sync does.
+    pub(crate) fn sync(&mut self, a: usize, b: usize) -> Result {
+        // What is in a mailbox shows to others once it is committed.
+        self.now = self.now.plus(MAILBOX_COMMIT_DELAY);
+        self.run(a, vec![]);
+        self.run(b, vec![]);
+        for (from, to) in [(a, b), (b, a)] {
+            let (Some(source), Some(target)) = (&self.nodes[from].engine, &self.nodes[to].engine)
+            else {
+                continue;
+            };
+            let (source, target) = (source.mailbox().view()?, target.mailbox().view()?);
+            let mut ids = Vec::new();
+            for digest in source.digests()? {
+                ids.extend(source.bucket_ids(digest.bucket)?);
+            }
+            let (lacking, acks) = target.lacking(&ids)?;
+            let (mut envelopes, _) = source.fetch(&lacking, usize::MAX)?;
+            let up_to_arrival = source.stats()?.last_arrival;
+            drop((source, target));
+            shuffle(&mut self.rng, &mut envelopes);
+            let peer = self.nodes[from].peer;
+            let inputs =
+                envelopes.into_iter().filter_map(|envelope| brought(peer, envelope)).collect();
+            self.run(to, inputs);
+            let peer = self.nodes[to].peer;
+            let acks = Input::Net(FromNet::Acks { from: peer, acks });
+            let lacking = Vec::new();
+            let reconciled = FromNet::Reconciled {
+                peer,
+                shards: Box::new(ShardSet::ALL),
+                up_to_arrival,
+                lacking,
+            };
+            self.run(from, vec![acks, Input::Net(reconciled)]);
+        }
+        Ok(())
+    }
+
+    /// What of `ids` a sync with `from` would fetch.
+    pub(crate) fn sift(
+        &mut self,
+        node: usize,
+        from: PeerKey,
+        ids: &[EnvelopeId],
+    ) -> Result<Vec<EnvelopeId>> {
+        self.ask(node, |ticket| FromNet::Sift { from, ids: ids.to_vec(), ticket })
+    }
+
+    /// Asks for envelopes, as the network does.
+    pub(crate) fn ask(
+        &mut self,
+        node: usize,
+        question: impl FnOnce(Ticket) -> FromNet,
+    ) -> Result<Vec<EnvelopeId>> {
+        let asked = Ticket(7);
+        self.run(node, vec![Input::Net(question(asked))]);
+        match self.nodes[node].released.answers.pop() {
+            Some((ticket, Answer::Ids(ids))) if ticket == asked => Ok(ids),
+            answer => Err(format!("{answer:?}").into()),
+        }
+    }
+
+    /// Everyone with everyone, twice, and time for what was held back.
+    pub(crate) fn settle(&mut self) -> Result {
+        for _ in 0..2 {
+            for a in 0..self.nodes.len() {
+                for b in 0..a {
+                    self.sync(a, b)?;
+                }
+            }
+            self.pass(Duration::from_secs(61));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        self.now = self.now.plus(duration);
+        for node in 0..self.nodes.len() {
+            self.run(node, vec![Input::Tick]);
+        }
+    }
+}
+
+/// The transport key of a node.
+pub(crate) fn peer_key(node: usize) -> PeerKey {
+    PeerKey([u8::try_from(node + 1).unwrap_or(u8::MAX); 32])
+}
+
+pub(crate) fn brought(from: PeerKey, envelope: Envelope) -> Option<Input> {
+    let id = envelope.id();
+    let header = Header::parse(&envelope.content).ok()?;
+    let envelopes = vec![Received { id, envelope, header }];
+    Some(Input::Net(FromNet::Envelopes { from, envelopes, ticket: None }))
+}
+
+pub(crate) fn copies(rng: &mut ChaCha20Rng, loss: f64) -> usize {
+    if rng.random_bool(loss) { 0 } else { 1 + usize::from(rng.random_bool(0.1)) }
+}
+
+pub(crate) fn shuffle<T>(rng: &mut ChaCha20Rng, items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, rng.random_range(0..=last));
+    }
+}
+
+pub(crate) fn with_state(texts: &[&str], state: Delivery) -> Vec<(String, Delivery)> {
+    texts.iter().map(|text| ((*text).to_owned(), state)).collect()
+}
