@@ -5,6 +5,7 @@
 //! runs on a thread of the daemon, in a simulation and in a test.
 
 pub mod command;
+mod directory;
 mod engine;
 mod mailbox_file;
 pub mod observer;
@@ -18,10 +19,10 @@ mod turn;
 mod user;
 
 pub use command::Command;
+pub use directory::clean_name;
 pub use engine::{Engine, EngineConfig, EngineError, Input, TICK, problem};
 pub use observer::Observer;
 pub use seam::{Answer, FromNet, Interest, Lookup, PeerKey, Received, Stored, Ticket, ToNet};
 pub use stamping::{StampJob, StampResult};
 pub use storage::{MemoryDisk, Storage, key_file_path};
 pub use turn::{Effects, Fault, Job, Outlet};
-pub use user::clean_name;

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
 use martlet_protocol::crypto::session::{InboundSession, OutboundSession};
-use martlet_protocol::identity::{Bundle, DeviceKeys};
+use martlet_protocol::identity::DeviceKeys;
 use martlet_protocol::limits::SESSION_MESSAGES_MAX;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
@@ -28,9 +28,9 @@ use martlet_protocol::{
     Ack, AckCommit, DeviceId, EnvelopeId, ExpiryHour, IdentityId, SessionId, Shard, Tag, UnixMillis,
 };
 use martlet_store::records::{
-    CONTACTS, CONVERSATIONS, COUNTERS, ContactRecord, ConversationRecord, Counters, HELD,
-    INBOUND_SESSIONS, InboundRecord, OUTBOUND_SESSIONS, OUTBOX, OutboundRecord, PREKEYS, PROFILE,
-    PrekeyRecord, Profile, RECENT_ACKS, REQUESTS, RequestRecord, Seed, WAITING,
+    CONVERSATIONS, COUNTERS, ConversationRecord, Counters, HELD, INBOUND_SESSIONS, InboundRecord,
+    OUTBOUND_SESSIONS, OUTBOX, OutboundRecord, PREKEYS, PROFILE, PrekeyRecord, Profile,
+    RECENT_ACKS, Seed, WAITING,
 };
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::MasterKey;
@@ -38,11 +38,11 @@ use martlet_store::{Mailbox, StoreError, Vault, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
+use crate::directory::Directory;
 use crate::engine::EngineConfig;
 use crate::turn::Turn;
 use stamping::ToStamp;
 
-pub use contacts::clean_name;
 pub(crate) use contacts::unknown_request;
 
 /// The user of this node.
@@ -65,9 +65,7 @@ pub(crate) struct User {
     looked_at: u64,
     /// The last arrival in the mailbox, as of the last batch.
     last_arrival: u64,
-    pub(crate) contacts: HashMap<IdentityId, Contact>,
-    pub(crate) names: BTreeMap<String, IdentityId>,
-    pub(crate) requests: HashMap<IdentityId, RequestRecord>,
+    pub(crate) directory: Directory,
     conversations: HashMap<IdentityId, ConversationRecord>,
     outbound: HashMap<IdentityId, Outbound>,
     inbound: HashMap<SessionId, Inbound>,
@@ -82,19 +80,9 @@ pub(crate) struct User {
     acks_at_load: Vec<Ack>,
     /// Own acks whose effect on the mailbox may not be on disk yet.
     recent_acks: RecentAcks,
-    /// When the bundles of contacts in other shards were looked up.
-    looked_up: HashMap<IdentityId, UnixMillis>,
-    /// When it was last seen whether any are to be looked up.
-    lookups_seen_at: UnixMillis,
     /// Whether the day's chores (bundle, old sessions) were done, and for which day.
     chores_day: Day,
     dirty: Dirty,
-}
-
-/// A contact and the devices known of.
-pub(crate) struct Contact {
-    pub(crate) record: ContactRecord,
-    pub(crate) bundles: Vec<Bundle>,
 }
 
 struct Outbound {
@@ -227,9 +215,7 @@ impl User {
             looked_at: counters.processed_arrival.min(last_arrival),
             last_arrival,
             counters,
-            contacts: HashMap::new(),
-            names: BTreeMap::new(),
-            requests: HashMap::new(),
+            directory: Directory::load(&txn)?,
             conversations: HashMap::new(),
             outbound: HashMap::new(),
             inbound: HashMap::new(),
@@ -240,8 +226,6 @@ impl User {
             waiting: HashMap::new(),
             recent_acks: RecentAcks::load(&txn)?,
             acks_at_load: Vec::new(),
-            looked_up: HashMap::new(),
-            lookups_seen_at: UnixMillis(0),
             chores_day: Day(0),
             dirty: Dirty::default(),
             device,
@@ -256,13 +240,6 @@ impl User {
     }
 
     fn load_records(&mut self, txn: &VaultTxn) -> Result<(), StoreError> {
-        for record in txn.scan(&CONTACTS)? {
-            self.names.insert(record.name.clone(), record.identity);
-            self.contacts.insert(record.identity, Contact::from_record(record));
-        }
-        for record in txn.scan(&REQUESTS)? {
-            self.requests.insert(record.identity, record);
-        }
         for record in txn.scan(&CONVERSATIONS)? {
             self.conversations.insert(record.identity, record);
         }
@@ -401,7 +378,11 @@ impl User {
     }
 
     pub(crate) fn unread(&self) -> u64 {
-        self.contacts.keys().filter_map(|id| self.conversations.get(id)).map(|c| c.unread).sum()
+        self.directory
+            .identities()
+            .filter_map(|id| self.conversations.get(id))
+            .map(|c| c.unread)
+            .sum()
     }
 
     /// The header fields of an envelope for `identity`, made now.

@@ -47,7 +47,8 @@ impl Command for ListContacts {
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<ContactList, Fault> {
         let user = engine.user_mut()?;
-        let contacts = user.names.values().filter_map(|id| user.show_contact(id)).collect();
+        let contacts =
+            user.directory.by_name().filter_map(|(_, id)| user.show_contact(id)).collect();
         Ok(ContactList { contacts })
     }
 }

@@ -6,9 +6,10 @@ use martlet_store::StoreError;
 use martlet_store::vault::keyfile::{KeyFile, MasterKey};
 
 use super::Command;
+use crate::directory::clean_name;
 use crate::engine::Engine;
 use crate::turn::{Fault, Turn};
-use crate::user::{User, clean_name};
+use crate::user::User;
 
 /// Creates the user in a new vault. Its key file is written last: with it the identity exists, and
 /// what a crash leaves before is no identity.

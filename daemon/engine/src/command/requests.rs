@@ -48,7 +48,7 @@ impl Command for AcceptRequest {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Contact, Fault> {
         let user = engine.user_mut()?;
         let identity = parse_id(&self.id)?;
-        if !user.requests.contains_key(&identity) {
+        if user.directory.request(&identity).is_none() {
             return Err(unknown_request().into());
         }
         user.add_contact(turn, identity, &self.name)?;

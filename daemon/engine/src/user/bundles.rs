@@ -3,16 +3,17 @@
 use martlet_protocol::control::EventBody;
 use martlet_protocol::crypto::seal::PrekeySecret;
 use martlet_protocol::identity::Bundle;
-use martlet_protocol::limits::{DEVICES_PER_IDENTITY_MAX, PREKEY_KEPT_AFTER_SUPERSEDED};
+use martlet_protocol::limits::PREKEY_KEPT_AFTER_SUPERSEDED;
 use martlet_protocol::time::Day;
 use martlet_protocol::{Envelope, Header, IdentityId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::Arrived;
-use martlet_store::records::{CONTACTS, ContactRecord, PREKEYS, PUBLISHED, PrekeyRecord};
+use martlet_store::records::{PREKEYS, PUBLISHED, PrekeyRecord};
 use martlet_store::vault::Key;
 
 use super::outbox::is_addressed_in;
-use super::{Contact, TagMeaning, User};
+use super::{TagMeaning, User};
+use crate::directory::NewBundle;
 use crate::turn::Turn;
 
 /// Days before today whose bundles may still be on the network.
@@ -89,7 +90,7 @@ impl User {
             TagMeaning::Bundle(..) => false,
             TagMeaning::Message(..) => true,
         });
-        for identity in self.contacts.keys().copied().collect::<Vec<_>>() {
+        for identity in self.directory.identities().copied().collect::<Vec<_>>() {
             self.watch_bundle(turn, identity)?;
         }
         Ok(())
@@ -137,41 +138,13 @@ impl User {
                 return Ok(());
             }
         };
-        let Some(contact) = self.contacts.get_mut(&identity) else { return Ok(()) };
-        if !contact.update(bundle) {
-            return Ok(());
-        }
-        let was_waiting = self.waiting.contains_key(&identity);
-        let name = contact.record.name.clone();
-        let is_first = contact.bundles.len() == 1 && contact.record.bundles.len() == 1;
-        turn.vault()?.put(&CONTACTS, Key::Named(&identity.0), &contact.record)?;
-        if was_waiting || is_first {
+        let taken = self.directory.take_bundle(turn.vault()?, &identity, bundle)?;
+        let Some(NewBundle { is_first }) = taken else { return Ok(()) };
+        if is_first || self.waiting.contains_key(&identity) {
+            let name = self.conversation_name(&identity);
             self.emit(turn, EventBody::ContactReachable { name })?;
         }
         self.send_waiting(turn, identity)
-    }
-}
-
-impl Contact {
-    pub(super) fn from_record(record: ContactRecord) -> Self {
-        let bundles =
-            record.bundles.iter().filter_map(|bytes| Bundle::from_bytes(bytes).ok()).collect();
-        Self { record, bundles }
-    }
-
-    /// Takes a bundle if it is of a new device or newer than the device's last one.
-    fn update(&mut self, bundle: Bundle) -> bool {
-        let device = bundle.certificate().device();
-        let has_room = self.bundles.len() < DEVICES_PER_IDENTITY_MAX;
-        match self.bundles.iter_mut().find(|known| known.certificate().device() == device) {
-            Some(known) if known.created_at() >= bundle.created_at() => return false,
-            Some(known) => *known = bundle,
-            None if has_room => self.bundles.push(bundle),
-            None => return false,
-        }
-        self.record.bundles =
-            self.bundles.iter().map(|bundle| bundle.as_bytes().to_vec().into()).collect();
-        true
     }
 }
 

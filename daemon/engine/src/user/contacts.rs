@@ -4,14 +4,13 @@ use martlet_protocol::IdentityId;
 use martlet_protocol::control::{
     Contact as ShownContact, ErrorCode, EventBody, MessageRequest, Problem,
 };
-use martlet_protocol::limits::{CONTACTS_MAX, NAME_BYTES_MAX};
+use martlet_protocol::limits::CONTACTS_MAX;
 use martlet_store::StoreError;
-use martlet_store::records::{
-    Body, CONTACTS, ContactRecord, MESSAGES, OUTBOUND_SESSIONS, REQUESTS, RequestRecord,
-};
+use martlet_store::records::{Body, MESSAGES, OUTBOUND_SESSIONS, RequestRecord};
 use martlet_store::vault::Key;
 
-use super::{Contact, User};
+use super::User;
+use crate::directory::clean_name;
 use crate::turn::{Fault, Turn};
 
 /// Characters of a request's first message that are shown before it is accepted.
@@ -19,7 +18,7 @@ const PREVIEW_CHARS: usize = 80;
 
 impl User {
     pub(crate) fn identity_of(&self, name: &str) -> Result<IdentityId, Problem> {
-        self.names.get(name).copied().ok_or_else(|| {
+        self.directory.identity_of(name).ok_or_else(|| {
             Problem::new(
                 ErrorCode::UnknownContact,
                 format!("there is no contact called {name:?}; martletctl contact list shows all"),
@@ -28,12 +27,12 @@ impl User {
     }
 
     pub(crate) fn show_contact(&self, identity: &IdentityId) -> Option<ShownContact> {
-        let Contact { record, bundles } = self.contacts.get(identity)?;
+        let contact = self.directory.contact(identity)?;
         Some(ShownContact {
-            name: record.name.clone(),
+            name: contact.name().to_owned(),
             id: identity.to_string(),
-            added_at: record.added_at,
-            devices: u32::try_from(bundles.len()).unwrap_or(u32::MAX),
+            added_at: contact.added_at(),
+            devices: u32::try_from(contact.bundles().len()).unwrap_or(u32::MAX),
             unread: self.conversation_record(identity).map_or(0, |record| record.unread),
         })
     }
@@ -49,22 +48,18 @@ impl User {
             let detail = "this is your own ID; a contact is someone else";
             return Err(Problem::new(ErrorCode::OwnId, detail).into());
         }
-        if let Some(contact) = self.contacts.get(&identity) {
-            let detail = format!("this ID is your contact {:?} already", contact.record.name);
+        if let Some(contact) = self.directory.contact(&identity) {
+            let detail = format!("this ID is your contact {:?} already", contact.name());
             return Err(Problem::new(ErrorCode::AlreadyContact, detail).into());
         }
-        if self.contacts.len() >= CONTACTS_MAX {
+        if self.directory.contacts_len() >= CONTACTS_MAX {
             let detail = format!("there are {CONTACTS_MAX} contacts, the most there can be");
             return Err(Problem::new(ErrorCode::LimitReached, detail).into());
         }
-        let record =
-            ContactRecord { identity, name: name.clone(), added_at: turn.now, bundles: Vec::new() };
-        turn.vault()?.put(&CONTACTS, Key::Named(&identity.0), &record)?;
-        self.names.insert(name.clone(), identity);
-        self.contacts.insert(identity, Contact::from_record(record));
+        let now = turn.now;
+        self.directory.add(turn.vault()?, identity, name.clone(), now)?;
         self.emit(turn, EventBody::ContactAdded { name, id: identity.to_string() })?;
-        if self.requests.remove(&identity).is_some() {
-            turn.vault()?.delete(&REQUESTS, Key::Named(&identity.0))?;
+        if self.directory.remove_request(turn.vault()?, &identity)? {
             self.show_requested(turn, identity)?;
             self.look_again(turn)?;
         }
@@ -82,12 +77,7 @@ impl User {
     ) -> Result<IdentityId, Fault> {
         let identity = self.identity_of(from)?;
         let to = if from == to { to.to_owned() } else { self.free_name(to)? };
-        if let Some(contact) = self.contacts.get_mut(&identity) {
-            contact.record.name.clone_from(&to);
-            turn.vault()?.put(&CONTACTS, Key::Named(&identity.0), &contact.record)?;
-        }
-        self.names.remove(from);
-        self.names.insert(to.clone(), identity);
+        self.directory.rename(turn.vault()?, identity, to.clone())?;
         self.emit(turn, EventBody::ContactRenamed { from: from.to_owned(), to })?;
         Ok(identity)
     }
@@ -102,11 +92,8 @@ impl User {
         self.dirty.outbound.remove(&identity);
         let records = turn.vault()?;
         records.delete(&OUTBOUND_SESSIONS, Key::Named(&identity.0))?;
-        records.delete(&CONTACTS, Key::Named(&identity.0))?;
+        self.directory.remove(records, &identity)?;
         self.forget_bundle(turn.now.day(), identity);
-        self.contacts.remove(&identity);
-        self.names.remove(name);
-        self.looked_up.remove(&identity);
         self.tell_interest(turn);
         self.emit(turn, EventBody::ContactRemoved { name: name.to_owned() })?;
         Ok(())
@@ -114,7 +101,7 @@ impl User {
 
     /// Requests with a message: a session's key alone is not shown.
     pub(crate) fn waiting_requests(&self) -> impl Iterator<Item = &RequestRecord> {
-        self.requests.values().filter(|request| {
+        self.directory.requests().filter(|request| {
             self.conversation_record(&request.identity).is_some_and(|record| record.received > 0)
         })
     }
@@ -144,10 +131,9 @@ impl User {
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<(), Fault> {
-        if self.requests.remove(&identity).is_none() {
+        if !self.directory.remove_request(turn.vault()?, &identity)? {
             return Err(unknown_request().into());
         }
-        turn.vault()?.delete(&REQUESTS, Key::Named(&identity.0))?;
         self.remove_sessions(turn, identity)?;
         self.remove_messages(turn, identity)?;
         self.look_again(turn)?;
@@ -181,32 +167,12 @@ impl User {
 
     fn free_name(&self, name: &str) -> Result<String, Problem> {
         let name = clean_name(name)?;
-        if self.names.contains_key(&name) {
+        if self.directory.identity_of(&name).is_some() {
             let detail = format!("there is a contact called {name:?} already; choose another name");
             return Err(Problem::new(ErrorCode::NameTaken, detail));
         }
         Ok(name)
     }
-}
-
-/// A name without white space around it: 1 to 64 bytes, no control characters.
-///
-/// # Errors
-/// `invalid-name`.
-pub fn clean_name(name: &str) -> Result<String, Problem> {
-    let name = name.trim();
-    let reason = if name.is_empty() {
-        "it is empty"
-    } else if name.len() > NAME_BYTES_MAX {
-        "it is longer than 64 bytes"
-    } else if name.chars().any(char::is_control) {
-        "it has control characters"
-    } else if name.contains('/') {
-        "it has a '/'"
-    } else {
-        return Ok(name.to_owned());
-    };
-    Err(Problem::new(ErrorCode::InvalidName, format!("this can't be a name: {reason}")))
 }
 
 pub(crate) fn unknown_request() -> Problem {

@@ -146,7 +146,7 @@ impl User {
         let records = turn.vault()?;
         records.put(&MESSAGES, Key::Scoped(&identity.0, position), &message)?;
         records.put(&MESSAGE_INDEX, Key::Named(index_key), &MessageAt { identity, position })?;
-        if self.contacts.contains_key(&identity) {
+        if self.directory.is_contact(&identity) {
             let shown = self.show(&identity, position, &message);
             let body = if message.own {
                 EventBody::MessageQueued { message: shown }
@@ -155,8 +155,10 @@ impl User {
             };
             self.emit(turn, body)?;
         } else if is_first_received {
-            let suggested_name =
-                self.requests.get(&identity).and_then(|request| request.suggested_name.clone());
+            let suggested_name = self
+                .directory
+                .request(&identity)
+                .and_then(|request| request.suggested_name.clone());
             let id = identity.to_string();
             self.emit(turn, EventBody::RequestReceived { id, suggested_name })?;
         }
@@ -220,7 +222,7 @@ impl User {
         let id: MessageId = text.parse().map_err(|_| unknown_message())?;
         let records = turn.vault()?;
         let mut at = records.get(&MESSAGE_INDEX, Key::Named(&id.0))?;
-        let mut others = self.contacts.keys();
+        let mut others = self.directory.identities();
         while at.is_none() {
             let identity = others.next().ok_or_else(unknown_message)?;
             at = records.get(&MESSAGE_INDEX, Key::Named(&received_key(identity, &id)))?;
@@ -253,7 +255,7 @@ impl User {
 
     pub(crate) fn inbox(&self, turn: &mut Turn<'_>) -> Result<Inbox, StoreError> {
         let mut conversations = Vec::new();
-        for (name, identity) in &self.names {
+        for (name, identity) in self.directory.by_name() {
             let Some(record) = self.conversations.get(identity) else { continue };
             if record.unread == 0 {
                 continue;
@@ -268,7 +270,7 @@ impl User {
                 .map(|(at, message)| self.show(identity, at, &message))
                 .collect();
             conversations.push(Conversation {
-                name: name.clone(),
+                name: name.to_owned(),
                 unread: record.unread,
                 messages,
             });
@@ -355,8 +357,8 @@ impl User {
     }
 
     pub(super) fn conversation_name(&self, identity: &IdentityId) -> String {
-        match self.contacts.get(identity) {
-            Some(contact) => contact.record.name.clone(),
+        match self.directory.contact(identity) {
+            Some(contact) => contact.name().to_owned(),
             None => identity.to_string(),
         }
     }

@@ -12,9 +12,7 @@ use martlet_protocol::{
 };
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Arrived};
-use martlet_store::records::{
-    Body, INBOUND_SESSIONS, MessageRecord, REQUESTS, RequestRecord, State,
-};
+use martlet_store::records::{Body, INBOUND_SESSIONS, MessageRecord, RequestRecord, State};
 use martlet_store::vault::Key;
 
 use super::{Inbound, TagMeaning, User};
@@ -148,12 +146,11 @@ impl User {
         if !self.has_room_for(identity) {
             return Ok(false);
         }
-        if !self.contacts.contains_key(&identity) && !self.requests.contains_key(&identity) {
+        if !self.directory.is_contact(&identity) && self.directory.request(&identity).is_none() {
             let suggested_name =
-                suggested_name.and_then(|name| super::contacts::clean_name(&name).ok());
+                suggested_name.and_then(|name| crate::directory::clean_name(&name).ok());
             let request = RequestRecord { identity, suggested_name, first_at: turn.now };
-            turn.vault()?.put(&REQUESTS, Key::Named(&identity.0), &request)?;
-            self.requests.insert(identity, request);
+            self.directory.add_request(turn.vault()?, request)?;
         }
         let inbound = Inbound { session, identity, device, received_at: turn.now, received: 0 };
         let tags: Vec<_> = inbound.session.tags().map(|(_, tag)| tag).collect();
@@ -175,19 +172,20 @@ impl User {
 
     fn has_room_for(&self, identity: IdentityId) -> bool {
         let sessions = || self.inbound.values().filter(|s| s.identity == identity).count();
-        if self.contacts.contains_key(&identity) {
+        if self.directory.is_contact(&identity) {
             // Counted only when it could matter.
             self.inbound.len() < INBOUND_SESSIONS_PER_CONTACT_MAX
                 || sessions() < INBOUND_SESSIONS_PER_CONTACT_MAX
         } else {
-            let is_known = self.requests.contains_key(&identity);
-            sessions() < REQUEST_SESSIONS_MAX && (is_known || self.requests.len() < REQUESTS_MAX)
+            let is_known = self.directory.request(&identity).is_some();
+            sessions() < REQUEST_SESSIONS_MAX
+                && (is_known || self.directory.requests_len() < REQUESTS_MAX)
         }
     }
 
     /// An unknown sender's messages are bounded, those held back included.
     fn has_room_for_message(&self, identity: &IdentityId) -> bool {
-        if self.contacts.contains_key(identity) {
+        if self.directory.is_contact(identity) {
             return true;
         }
         let shown = self.conversation_record(identity).map_or(0, |record| record.received);

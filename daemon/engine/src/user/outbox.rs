@@ -106,13 +106,9 @@ impl User {
         identity: IdentityId,
     ) -> Result<bool, StoreError> {
         let now = turn.now;
-        let Some(contact) = self.contacts.get(&identity) else { return Ok(false) };
-        let devices: Vec<DeviceId> = contact
-            .bundles
-            .iter()
-            .filter(|bundle| bundle.is_usable(now))
-            .map(|bundle| bundle.certificate().device())
-            .collect();
+        let Some(contact) = self.directory.contact(&identity) else { return Ok(false) };
+        let devices: Vec<DeviceId> =
+            contact.usable_bundles(now).map(|bundle| bundle.certificate().device()).collect();
         if devices.is_empty() {
             return Ok(false);
         }
@@ -128,7 +124,7 @@ impl User {
         let session = OutboundSession::new(turn.rng, &devices).map_err(|error| defect(&error))?;
         let addressing = self.addressing(&identity, now);
         let mut contents = Vec::new();
-        for bundle in contact.bundles.iter().filter(|bundle| bundle.is_usable(now)) {
+        for bundle in contact.usable_bundles(now) {
             let Some(grant) = session.grant(&bundle.certificate().device()) else { continue };
             let suggested_name = self.name.clone();
             let message =

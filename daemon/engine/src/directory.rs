@@ -1,0 +1,180 @@
+//! The directory: whom the user knows.
+//!
+//! Contacts with their names and their devices' bundles, those who ask to be contacts, and when whose
+//! bundles were looked up. What changes here is written into the batch's transaction at once: that is the
+//! buffer, and a failed commit throws away both it and this.
+
+mod contact;
+mod lookups;
+mod name;
+
+use std::collections::BTreeMap;
+
+use martlet_protocol::identity::Bundle;
+use martlet_protocol::{IdentityId, UnixMillis};
+use martlet_store::records::{CONTACTS, ContactRecord, REQUESTS, RequestRecord};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+pub(crate) use contact::Contact;
+use lookups::Lookups;
+pub use name::clean_name;
+
+/// Whom the user knows.
+pub(crate) struct Directory {
+    contacts: BTreeMap<IdentityId, Contact>,
+    names: BTreeMap<String, IdentityId>,
+    requests: BTreeMap<IdentityId, RequestRecord>,
+    lookups: Lookups,
+}
+
+/// A bundle of a contact's was new.
+pub(crate) struct NewBundle {
+    /// Whether it is the first that is known of them.
+    pub(crate) is_first: bool,
+}
+
+impl Directory {
+    /// Loads it from the vault.
+    pub(crate) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
+        let mut directory = Self {
+            contacts: BTreeMap::new(),
+            names: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            lookups: Lookups::default(),
+        };
+        for record in records.scan(&CONTACTS)? {
+            directory.insert(record);
+        }
+        for record in records.scan(&REQUESTS)? {
+            directory.requests.insert(record.identity, record);
+        }
+        Ok(directory)
+    }
+
+    fn insert(&mut self, record: ContactRecord) {
+        self.names.insert(record.name.clone(), record.identity);
+        self.contacts.insert(record.identity, Contact::from_record(record));
+    }
+
+    /// Whom the user calls `name`.
+    pub(crate) fn identity_of(&self, name: &str) -> Option<IdentityId> {
+        self.names.get(name).copied()
+    }
+
+    /// The contact with this identity.
+    pub(crate) fn contact(&self, identity: &IdentityId) -> Option<&Contact> {
+        self.contacts.get(identity)
+    }
+
+    pub(crate) fn is_contact(&self, identity: &IdentityId) -> bool {
+        self.contacts.contains_key(identity)
+    }
+
+    /// All contacts, by identity.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = &IdentityId> {
+        self.contacts.keys()
+    }
+
+    /// All contacts, by name.
+    pub(crate) fn by_name(&self) -> impl Iterator<Item = (&str, &IdentityId)> {
+        self.names.iter().map(|(name, identity)| (name.as_str(), identity))
+    }
+
+    pub(crate) fn contacts_len(&self) -> usize {
+        self.contacts.len()
+    }
+
+    /// Makes `identity` a contact. The name must be free.
+    pub(crate) fn add(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: IdentityId,
+        name: String,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let record = ContactRecord { identity, name, added_at: now, bundles: Vec::new() };
+        records.put(&CONTACTS, Key::Named(&identity.0), &record)?;
+        self.insert(record);
+        Ok(())
+    }
+
+    /// Calls a contact by another name, which must be free.
+    pub(crate) fn rename(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: IdentityId,
+        name: String,
+    ) -> Result<(), StoreError> {
+        let Some(contact) = self.contacts.get_mut(&identity) else { return Ok(()) };
+        self.names.remove(contact.name());
+        contact.rename(name.clone());
+        records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
+        self.names.insert(name, identity);
+        Ok(())
+    }
+
+    /// Forgets a contact.
+    pub(crate) fn remove(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+    ) -> Result<(), StoreError> {
+        records.delete(&CONTACTS, Key::Named(&identity.0))?;
+        if let Some(contact) = self.contacts.remove(identity) {
+            self.names.remove(contact.name());
+        }
+        self.lookups.forget(identity);
+        Ok(())
+    }
+
+    /// Takes a contact's bundle; `None` if it is not newer than what is known, or of nobody known.
+    pub(crate) fn take_bundle(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+        bundle: Bundle,
+    ) -> Result<Option<NewBundle>, StoreError> {
+        let Some(contact) = self.contacts.get_mut(identity) else { return Ok(None) };
+        let is_first = contact.bundles().is_empty();
+        if !contact.update(bundle) {
+            return Ok(None);
+        }
+        records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
+        Ok(Some(NewBundle { is_first }))
+    }
+
+    /// The request of `identity`.
+    pub(crate) fn request(&self, identity: &IdentityId) -> Option<&RequestRecord> {
+        self.requests.get(identity)
+    }
+
+    /// All requests, by identity.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = &RequestRecord> {
+        self.requests.values()
+    }
+
+    pub(crate) fn requests_len(&self) -> usize {
+        self.requests.len()
+    }
+
+    pub(crate) fn add_request(
+        &mut self,
+        records: &mut VaultTxn,
+        request: RequestRecord,
+    ) -> Result<(), StoreError> {
+        records.put(&REQUESTS, Key::Named(&request.identity.0), &request)?;
+        self.requests.insert(request.identity, request);
+        Ok(())
+    }
+
+    /// Forgets a request; whether there was one.
+    pub(crate) fn remove_request(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+    ) -> Result<bool, StoreError> {
+        records.delete(&REQUESTS, Key::Named(&identity.0))?;
+        Ok(self.requests.remove(identity).is_some())
+    }
+}

@@ -1,0 +1,70 @@
+//! A contact, and the devices known of them.
+
+use martlet_protocol::UnixMillis;
+use martlet_protocol::identity::Bundle;
+use martlet_protocol::limits::DEVICES_PER_IDENTITY_MAX;
+use martlet_protocol::time::Day;
+use martlet_store::records::ContactRecord;
+
+/// A contact, and the devices known of them.
+pub(crate) struct Contact {
+    record: ContactRecord,
+    /// The newest bundle of each device: those of the record, read.
+    bundles: Vec<Bundle>,
+}
+
+impl Contact {
+    pub(super) fn from_record(record: ContactRecord) -> Self {
+        let bundles =
+            record.bundles.iter().filter_map(|bytes| Bundle::from_bytes(bytes).ok()).collect();
+        Self { record, bundles }
+    }
+
+    pub(super) fn record(&self) -> &ContactRecord {
+        &self.record
+    }
+
+    pub(super) fn rename(&mut self, name: String) {
+        self.record.name = name;
+    }
+
+    /// The user's name for them.
+    pub(crate) fn name(&self) -> &str {
+        &self.record.name
+    }
+
+    /// When they were added.
+    pub(crate) fn added_at(&self) -> UnixMillis {
+        self.record.added_at
+    }
+
+    /// The newest bundle of each of their devices.
+    pub(crate) fn bundles(&self) -> &[Bundle] {
+        &self.bundles
+    }
+
+    /// Those that can be written to now.
+    pub(crate) fn usable_bundles(&self, now: UnixMillis) -> impl Iterator<Item = &Bundle> {
+        self.bundles.iter().filter(move |bundle| bundle.is_usable(now))
+    }
+
+    /// The day of the newest of them.
+    pub(super) fn newest_bundle_day(&self, now: UnixMillis) -> Option<Day> {
+        self.usable_bundles(now).map(|bundle| bundle.created_at().day()).max()
+    }
+
+    /// Takes a bundle if it is of a new device or newer than the device's last one.
+    pub(super) fn update(&mut self, bundle: Bundle) -> bool {
+        let device = bundle.certificate().device();
+        let has_room = self.bundles.len() < DEVICES_PER_IDENTITY_MAX;
+        match self.bundles.iter_mut().find(|known| known.certificate().device() == device) {
+            Some(known) if known.created_at() >= bundle.created_at() => return false,
+            Some(known) => *known = bundle,
+            None if has_room => self.bundles.push(bundle),
+            None => return false,
+        }
+        self.record.bundles =
+            self.bundles.iter().map(|bundle| bundle.as_bytes().to_vec().into()).collect();
+        true
+    }
+}
