@@ -71,13 +71,27 @@ pub const DEVICES_PER_IDENTITY_MAX: usize = 8;
 
 /// Contacts in one vault.
 pub const CONTACTS_MAX: usize = 10_000;
-/// Unknown senders whose first messages wait for a decision.
+/// Unknown senders whose first messages wait for a decision: more than anyone looks through at a time, and
+/// 50 MB of texts at most. The messages of others stay in the mailbox and are taken when there is room.
 pub const REQUESTS_MAX: usize = 100;
-/// Messages kept per unknown sender; later ones are not acknowledged, so their sender is not told
-/// they were delivered.
+/// Unknown senders of whom there is a session's key and no message yet. A message follows its key at once,
+/// so this is what a flood must exceed within a second or so to push an honest one out; a node opens 100 to
+/// 500 keys a second. Each takes 10 KB of memory for its session.
+pub const REQUEST_KEYS_MAX: usize = 512;
+/// Messages kept per unknown sender; later ones stay in the mailbox until the sender is a contact.
 pub const REQUEST_MESSAGES_MAX: usize = 32;
-/// Inbound sessions kept per unknown sender.
+/// Inbound sessions kept per unknown sender; the oldest goes. A session lasts a day, and what was not taken
+/// of an older one is found in the mailbox once the sender is a contact.
 pub const REQUEST_SESSIONS_MAX: usize = 4;
+/// Envelopes per unknown sender whose acks are kept, to be revealed when the sender is a contact: all
+/// messages and session keys once a day for the six days that an envelope lives, should its sender send them
+/// again each day. The oldest go.
+pub const REQUEST_ENVELOPES_MAX: usize = 6 * (REQUEST_MESSAGES_MAX + REQUEST_SESSIONS_MAX);
+/// How long a request waits after its last message: a user who is away for a month finds it.
+pub const REQUEST_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Unknown senders who are remembered as dropped; the first goes. Each was dropped by the user, one by one,
+/// so strangers can't fill it; 0.5 MB of memory.
+pub const DROPPED_MAX: usize = 10_000;
 
 // ---- mailbox ---------------------------------------------------------------------------------
 

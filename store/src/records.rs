@@ -26,7 +26,14 @@ pub const PUBLISHED: Collection<Envelope> = Collection::new("published");
 pub const CONTACTS: Collection<ContactRecord> = Collection::new("contacts");
 /// Unknown senders, `Named` by identity.
 pub const REQUESTS: Collection<RequestRecord> = Collection::new("requests");
-/// Conversations with contacts and unknown senders, `Named` by identity.
+/// What unknown senders wrote, `Scoped` by identity, numbered as it came.
+pub const REQUEST_MESSAGES: Collection<RequestMessage> = Collection::new("request_messages");
+/// Acks of unknown senders' envelopes, to be revealed once they are contacts; `Scoped` by identity,
+/// numbered as the envelopes came.
+pub const REQUEST_ACKS: Collection<RequestAcks> = Collection::new("request_acks");
+/// Unknown senders whose request the user dropped, `Named` by identity.
+pub const DROPPED: Collection<DroppedRecord> = Collection::new("dropped");
+/// Conversations with contacts, `Named` by identity.
 pub const CONVERSATIONS: Collection<ConversationRecord> = Collection::new("conversations");
 /// Own sessions, `Named` by the identity they are for.
 pub const OUTBOUND_SESSIONS: Collection<OutboundRecord> = Collection::new("outbound_sessions");
@@ -114,6 +121,39 @@ pub struct RequestRecord {
     pub suggested_name: Option<String>,
     /// When their first session key came.
     pub first_at: UnixMillis,
+    /// When their last message came that was kept; 0 while there is none.
+    #[serde(default)]
+    pub last_at: UnixMillis,
+}
+
+/// See [`REQUEST_MESSAGES`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RequestMessage {
+    /// From which device.
+    pub device: DeviceId,
+    /// When it came.
+    pub stored_at: UnixMillis,
+    /// The message as its sender encoded it: it is read once its sender is a contact.
+    #[serde(with = "serde_bytes")]
+    pub message: Vec<u8>,
+}
+
+/// See [`REQUEST_ACKS`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RequestAcks {
+    /// When the envelope came.
+    pub stored_at: UnixMillis,
+    /// Its acks.
+    pub acks: Vec<Ack>,
+}
+
+/// See [`DROPPED`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DroppedRecord {
+    /// Who it is.
+    pub identity: IdentityId,
+    /// When the request was dropped.
+    pub dropped_at: UnixMillis,
 }
 
 /// See [`CONVERSATIONS`].
@@ -274,6 +314,7 @@ opaque_debug!(
     PrekeyRecord,
     OutboundRecord,
     InboundRecord,
+    RequestMessage,
     MessageRecord,
     Body,
     HeldRecord,

@@ -22,7 +22,7 @@ enum Verb {
 Example:
   martletctl requests list")]
     List,
-    /// Make someone a contact; their messages become a conversation
+    /// Make someone a contact; their messages become a conversation, and they see them delivered
     #[command(after_help = "\
 Example:
   martletctl requests accept martlet1… --name carol")]
@@ -34,10 +34,12 @@ Example:
         #[arg(long)]
         name: String,
     },
-    /// Drop someone's messages; they are not told
+    /// Drop someone's messages, and what they send later; they are not told
     #[command(after_help = "\
 Example:
-  martletctl requests drop martlet1…")]
+  martletctl requests drop martlet1…
+
+Whoever was dropped stays dropped until you add them: martletctl contact add")]
     Drop {
         /// Their ID
         #[arg(value_parser = NonEmptyStringValueParser::new())]

@@ -5,26 +5,32 @@
 //! buffer, and a failed commit throws away both it and this.
 
 mod contact;
+mod dropped;
 mod lookups;
 mod name;
+mod requests;
 
 use std::collections::BTreeMap;
 
 use martlet_protocol::identity::Bundle;
 use martlet_protocol::{IdentityId, UnixMillis};
-use martlet_store::records::{CONTACTS, ContactRecord, REQUESTS, RequestRecord};
+use martlet_store::records::{CONTACTS, ContactRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 pub(crate) use contact::Contact;
+use dropped::Dropped;
 use lookups::Lookups;
 pub use name::clean_name;
+use requests::Requests;
+pub(crate) use requests::{Accepted, Kept};
 
 /// Whom the user knows.
 pub(crate) struct Directory {
     contacts: BTreeMap<IdentityId, Contact>,
     names: BTreeMap<String, IdentityId>,
-    requests: BTreeMap<IdentityId, RequestRecord>,
+    requests: Requests,
+    dropped: Dropped,
     lookups: Lookups,
 }
 
@@ -40,14 +46,12 @@ impl Directory {
         let mut directory = Self {
             contacts: BTreeMap::new(),
             names: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            requests: Requests::load(records)?,
+            dropped: Dropped::load(records)?,
             lookups: Lookups::default(),
         };
         for record in records.scan(&CONTACTS)? {
             directory.insert(record);
-        }
-        for record in records.scan(&REQUESTS)? {
-            directory.requests.insert(record.identity, record);
         }
         Ok(directory)
     }
@@ -144,37 +148,21 @@ impl Directory {
         Ok(Some(NewBundle { is_first }))
     }
 
-    /// The request of `identity`.
-    pub(crate) fn request(&self, identity: &IdentityId) -> Option<&RequestRecord> {
-        self.requests.get(identity)
+    /// What unknown people sent.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
     }
 
-    /// All requests, by identity.
-    pub(crate) fn requests(&self) -> impl Iterator<Item = &RequestRecord> {
-        self.requests.values()
+    pub(crate) fn requests_mut(&mut self) -> &mut Requests {
+        &mut self.requests
     }
 
-    pub(crate) fn requests_len(&self) -> usize {
-        self.requests.len()
+    /// Unknown people whose request was dropped.
+    pub(crate) fn dropped(&self) -> &Dropped {
+        &self.dropped
     }
 
-    pub(crate) fn add_request(
-        &mut self,
-        records: &mut VaultTxn,
-        request: RequestRecord,
-    ) -> Result<(), StoreError> {
-        records.put(&REQUESTS, Key::Named(&request.identity.0), &request)?;
-        self.requests.insert(request.identity, request);
-        Ok(())
-    }
-
-    /// Forgets a request; whether there was one.
-    pub(crate) fn remove_request(
-        &mut self,
-        records: &mut VaultTxn,
-        identity: &IdentityId,
-    ) -> Result<bool, StoreError> {
-        records.delete(&REQUESTS, Key::Named(&identity.0))?;
-        Ok(self.requests.remove(identity).is_some())
+    pub(crate) fn dropped_mut(&mut self) -> &mut Dropped {
+        &mut self.dropped
     }
 }

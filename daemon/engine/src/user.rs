@@ -12,6 +12,7 @@ mod inbox;
 mod lookup;
 mod outbox;
 mod readdress;
+mod requests;
 mod stamping;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -43,7 +44,7 @@ use crate::engine::EngineConfig;
 use crate::turn::Turn;
 use stamping::ToStamp;
 
-pub(crate) use contacts::unknown_request;
+pub(crate) use requests::unknown_request;
 
 /// The user of this node.
 pub(crate) struct User {
@@ -366,6 +367,8 @@ impl User {
             self.publish_bundle(turn)?;
             self.watch_bundles(turn)?;
             self.drop_old_sessions(turn)?;
+            self.move_old_requests(turn)?;
+            self.end_requests(turn)?;
         }
         self.look_up_bundles_in_time(turn);
         Ok(())

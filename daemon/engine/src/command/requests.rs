@@ -33,11 +33,7 @@ impl Command for ListRequests {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<RequestList, Fault> {
         let user = engine.user_mut()?;
-        let mut requests = user
-            .waiting_requests()
-            .map(|request| user.show_request(turn, request))
-            .collect::<Result<Vec<_>, _>>()?;
-        requests.sort_by_key(|request| request.first_at);
+        let requests = user.show_requests(turn)?;
         Ok(RequestList { requests })
     }
 }
@@ -48,7 +44,7 @@ impl Command for AcceptRequest {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Contact, Fault> {
         let user = engine.user_mut()?;
         let identity = parse_id(&self.id)?;
-        if user.directory.request(&identity).is_none() {
+        if !user.directory.requests().is_waiting(&identity) {
             return Err(unknown_request().into());
         }
         user.add_contact(turn, identity, &self.name)?;

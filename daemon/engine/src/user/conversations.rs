@@ -140,7 +140,6 @@ impl User {
             conversation.unread += 1;
             conversation.received += 1;
         }
-        let is_first_received = !message.own && conversation.received == 1;
         let key = received_key(&identity, &message.id);
         let index_key: &[u8] = if message.own { &message.id.0 } else { &key };
         let records = turn.vault()?;
@@ -154,13 +153,6 @@ impl User {
                 EventBody::MessageReceived { message: shown }
             };
             self.emit(turn, body)?;
-        } else if is_first_received {
-            let suggested_name = self
-                .directory
-                .request(&identity)
-                .and_then(|request| request.suggested_name.clone());
-            let id = identity.to_string();
-            self.emit(turn, EventBody::RequestReceived { id, suggested_name })?;
         }
         Ok(position)
     }
@@ -278,7 +270,7 @@ impl User {
         conversations.sort_by_key(|conversation| {
             conversation.messages.first().map(|message| message.stored_at)
         });
-        let requests = self.waiting_requests().count();
+        let requests = self.directory.requests().waiting().count();
         Ok(Inbox { conversations, requests: u64::try_from(requests).unwrap_or(u64::MAX) })
     }
 

@@ -3,16 +3,16 @@
 use martlet_protocol::crypto::seal::{self, OpeningKeys};
 use martlet_protocol::crypto::session::{InboundSession, SessionGrant};
 use martlet_protocol::limits::{
-    ACK_REPLAY_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_CONTACT_MAX, REQUEST_MESSAGES_MAX,
-    REQUEST_SESSIONS_MAX, REQUESTS_MAX, SESSION_AGE_MAX, SESSION_MESSAGES_MAX,
+    ACK_REPLAY_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_CONTACT_MAX, REQUEST_SESSIONS_MAX,
+    SESSION_AGE_MAX, SESSION_MESSAGES_MAX,
 };
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage};
 use martlet_protocol::{
-    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId, Tag,
+    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId, Tag, UnixMillis,
 };
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Arrived};
-use martlet_store::records::{Body, INBOUND_SESSIONS, MessageRecord, RequestRecord, State};
+use martlet_store::records::{Body, INBOUND_SESSIONS, MessageRecord, State};
 use martlet_store::vault::Key;
 
 use super::{Inbound, TagMeaning, User};
@@ -117,12 +117,13 @@ impl User {
             }
         };
         if kept {
-            self.acknowledge(turn, opened.acks)?;
+            self.acknowledge_to(turn, &from.0, opened.acks)?;
         }
         Ok(())
     }
 
-    /// Keeps a session's key; `false` if there is no room for it, so that it isn't acknowledged.
+    /// Keeps a session's key; `false` if it isn't wanted or there is no room for it, so that it isn't
+    /// acknowledged.
     fn take_session(
         &mut self,
         turn: &mut Turn<'_>,
@@ -140,29 +141,27 @@ impl User {
         if identity == self.identity {
             return Ok(false);
         }
-        if let Some(known) = self.inbound.get(&id) {
-            return Ok(known.identity == identity && known.device == device);
-        }
-        if !self.has_room_for(identity) {
-            return Ok(false);
-        }
-        if !self.directory.is_contact(&identity) && self.directory.request(&identity).is_none() {
-            let suggested_name =
-                suggested_name.and_then(|name| crate::directory::clean_name(&name).ok());
-            let request = RequestRecord { identity, suggested_name, first_at: turn.now };
-            self.directory.add_request(turn.vault()?, request)?;
-        }
-        let inbound = Inbound { session, identity, device, received_at: turn.now, received: 0 };
-        let tags: Vec<_> = inbound.session.tags().map(|(_, tag)| tag).collect();
-        self.add_inbound(id, inbound);
-        self.dirty.inbound.insert(id);
-        turn.awaited.extend(&tags);
-        // What came before its key waits in the mailbox.
+        let tags: Vec<_> = if let Some(known) = self.inbound.get(&id) {
+            if (known.identity, known.device) != (identity, device) {
+                return Ok(false);
+            }
+            known.session.tags().map(|(_, tag)| tag).collect()
+        } else {
+            if !self.make_room_for_session(turn, identity, suggested_name)? {
+                return Ok(false);
+            }
+            let inbound = Inbound { session, identity, device, received_at: turn.now, received: 0 };
+            let tags: Vec<_> = inbound.session.tags().map(|(_, tag)| tag).collect();
+            self.add_inbound(id, inbound);
+            self.dirty.inbound.insert(id);
+            turn.awaited.extend(&tags);
+            tags
+        };
+        // What is in the mailbox already is looked at now: of unknown people too many others may follow
+        // before its turn comes.
         for tag in tags {
-            for Arrived { arrival, id, envelope } in turn.mailbox().by_tag(&tag)? {
-                if arrival <= self.looked_at
-                    && let Ok(header) = Header::parse(&envelope.content)
-                {
+            for Arrived { id, envelope, .. } in turn.mailbox().by_tag(&tag)? {
+                if let Ok(header) = Header::parse(&envelope.content) {
                     self.open_conversation(turn, &id, &envelope, &header)?;
                 }
             }
@@ -170,33 +169,38 @@ impl User {
         Ok(true)
     }
 
-    fn has_room_for(&self, identity: IdentityId) -> bool {
-        let sessions = || self.inbound.values().filter(|s| s.identity == identity).count();
+    /// Makes room for another session of `identity`; `false` if there is none.
+    fn make_room_for_session(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+        suggested_name: Option<String>,
+    ) -> Result<bool, StoreError> {
         if self.directory.is_contact(&identity) {
             // Counted only when it could matter.
-            self.inbound.len() < INBOUND_SESSIONS_PER_CONTACT_MAX
-                || sessions() < INBOUND_SESSIONS_PER_CONTACT_MAX
-        } else {
-            let is_known = self.directory.request(&identity).is_some();
-            sessions() < REQUEST_SESSIONS_MAX
-                && (is_known || self.directory.requests_len() < REQUESTS_MAX)
+            return Ok(self.inbound.len() < INBOUND_SESSIONS_PER_CONTACT_MAX
+                || self.sessions_of(identity).count() < INBOUND_SESSIONS_PER_CONTACT_MAX);
         }
+        if !self.greet_stranger(turn, identity, suggested_name)? {
+            return Ok(false);
+        }
+        // Who writes for days begins a session each day: the oldest goes. What was sent in it and not
+        // taken is found in the mailbox once its sender is a contact.
+        if self.sessions_of(identity).count() >= REQUEST_SESSIONS_MAX
+            && let Some((oldest, _)) =
+                self.sessions_of(identity).min_by_key(|(id, session)| (session.received_at, id.0))
+        {
+            let oldest = *oldest;
+            self.forget_sessions(turn, |id, _| *id == oldest)?;
+        }
+        Ok(true)
     }
 
-    /// An unknown sender's messages are bounded, those held back included.
-    fn has_room_for_message(&self, identity: &IdentityId) -> bool {
-        if self.directory.is_contact(identity) {
-            return true;
-        }
-        let shown = self.conversation_record(identity).map_or(0, |record| record.received);
-        let held: usize = self
-            .held
-            .iter()
-            .filter(|((of, _), _)| of == identity)
-            .map(|(_, held)| held.since.len())
-            .sum();
-        shown + u64::try_from(held).unwrap_or(u64::MAX)
-            < u64::try_from(REQUEST_MESSAGES_MAX).unwrap_or(u64::MAX)
+    pub(super) fn sessions_of(
+        &self,
+        identity: IdentityId,
+    ) -> impl Iterator<Item = (&SessionId, &Inbound)> {
+        self.inbound.iter().filter(move |(_, session)| session.identity == identity)
     }
 
     fn open_conversation(
@@ -229,7 +233,8 @@ impl User {
         let Some(identity) = self.inbound.get(&session).map(|inbound| inbound.identity) else {
             return Ok(());
         };
-        if !self.has_room_for_message(&identity) {
+        let is_contact = self.directory.is_contact(&identity);
+        if !is_contact && !self.directory.requests_mut().has_room_for(&identity) {
             return Ok(());
         }
         let Some(inbound) = self.inbound.get_mut(&session) else { return Ok(()) };
@@ -249,30 +254,51 @@ impl User {
         if let Some(tag) = header.tag(&envelope.content) {
             self.tags.remove(&tag);
         }
-        match Message::decode(&decrypted.data) {
+        if !is_contact {
+            return self.keep_for_request(turn, identity, device, &decrypted.data, decrypted.acks);
+        }
+        self.take_content(turn, (identity, device), &decrypted.data, turn.now)?;
+        self.acknowledge(turn, decrypted.acks)
+    }
+
+    /// Takes what a contact's device wrote; it came at `stored_at`.
+    pub(super) fn take_content(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (identity, device): (IdentityId, DeviceId),
+        message: &[u8],
+        stored_at: UnixMillis,
+    ) -> Result<(), StoreError> {
+        match Message::decode(message) {
             Ok(Message { id, sent_at, seq, content }) => {
                 let record = MessageRecord {
                     id,
                     own: false,
                     seq,
                     sent_at,
-                    stored_at: turn.now,
+                    stored_at,
                     state: State::Delivered,
                     body: match content {
                         Content::Text(text) => Body::Text(text.as_str().to_owned()),
                         Content::Unknown { kind } => Body::Unknown(kind),
                     },
                 };
-                self.receive(turn, identity, device, record)?;
+                self.receive(turn, identity, device, record)
             }
             // Signed by its sender and still malformed: there is nothing to show.
-            Err(error) => tracing::debug!(%error, "a malformed message"),
+            Err(error) => {
+                tracing::debug!(%error, "a malformed message");
+                Ok(())
+            }
         }
-        self.acknowledge(turn, decrypted.acks)
     }
 
     /// Reveals acks once the batch is on disk.
-    fn acknowledge(&mut self, turn: &mut Turn<'_>, acks: Vec<Ack>) -> Result<(), StoreError> {
+    pub(super) fn acknowledge(
+        &mut self,
+        turn: &mut Turn<'_>,
+        acks: Vec<Ack>,
+    ) -> Result<(), StoreError> {
         for ack in acks {
             turn.mailbox_mut().acknowledge(&ack)?;
             turn.net.acks.push(ack.clone());
@@ -310,7 +336,7 @@ impl User {
     pub(super) fn drop_old_sessions(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let life = SESSION_AGE_MAX + ENVELOPE_LIFETIME_MAX * 2;
         let now = turn.now;
-        self.forget_sessions(turn, |inbound| {
+        self.forget_sessions(turn, |_, inbound| {
             inbound.received == u128::MAX || now.since(inbound.received_at) > life
         })
     }
@@ -321,15 +347,15 @@ impl User {
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<(), StoreError> {
-        self.forget_sessions(turn, |inbound| inbound.identity == identity)
+        self.forget_sessions(turn, |_, inbound| inbound.identity == identity)
     }
 
     fn forget_sessions(
         &mut self,
         turn: &mut Turn<'_>,
-        which: impl Fn(&Inbound) -> bool,
+        which: impl Fn(&SessionId, &Inbound) -> bool,
     ) -> Result<(), StoreError> {
-        let sessions = self.inbound.iter().filter(|(_, inbound)| which(inbound));
+        let sessions = self.inbound.iter().filter(|(id, inbound)| which(id, inbound));
         for id in sessions.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.remove_inbound(&id);
             turn.vault()?.delete(&INBOUND_SESSIONS, Key::Named(&id.0))?;

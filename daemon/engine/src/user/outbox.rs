@@ -397,7 +397,8 @@ fn own_header(envelope: &Envelope) -> Result<Header, StoreError> {
     Header::parse(&envelope.content).map_err(|_| StoreError::Record { table: OUTBOX.name() })
 }
 
-fn message_of(record: &MessageRecord) -> Message {
+/// A message as its sender encodes it.
+pub(super) fn message_of(record: &MessageRecord) -> Message {
     let content = match &record.body {
         Body::Text(text) => match Text::new(text.clone()) {
             Ok(text) => Content::Text(text),

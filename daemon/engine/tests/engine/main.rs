@@ -10,4 +10,5 @@ mod mailbox;
 mod networks;
 mod requests;
 mod stamps;
+mod stranger;
 mod world;

@@ -1,5 +1,12 @@
 //! Strangers, and contacts that were removed.
 
+use martlet_protocol::control::EventBody;
+use martlet_protocol::limits::{REQUEST_KEYS_MAX, REQUESTS_MAX};
+use martlet_protocol::{DeviceId, IdentityId, MessageId};
+use martlet_store::records::*;
+use martlet_store::vault::Key;
+
+use crate::stranger::{Stranger, in_vault, left_of};
 use crate::world::*;
 
 #[test]
@@ -29,25 +36,8 @@ fn a_strangers_messages_wait_for_a_decision() -> Result {
     Ok(())
 }
 
-#[test]
-fn a_dropped_request_leaves_nothing_and_may_be_made_again() -> Result {
-    let mut world = World::new(2, 5)?;
-    world.init(0, "alice")?;
-    let bob = world.init(1, "bob")?;
-    world.add(0, &bob, "bob")?;
-    world.settle()?;
-    world.send(0, "bob", "buy this")?;
-    world.settle()?;
-    let id = world.call(1, ListRequests {})?.requests[0].id.clone();
-    world.call(1, DropRequest { id })?;
-    world.settle()?;
-    assert!(world.call(1, ListRequests {})?.requests.is_empty());
-    assert_eq!(world.call(1, GetStatus {})?.lock, LockState::Unlocked);
-    Ok(())
-}
-
-/// What is over a request's bound is not acknowledged, so its sender is not told that it was
-/// delivered; once accepted, the rest arrives.
+/// What is over a request's bound stays in the mailbox; once the sender is a contact, all of it is shown in
+/// order.
 #[test]
 fn a_flood_from_a_stranger_is_bounded_and_not_lost() -> Result {
     let mut world = World::new(2, 6)?;
@@ -62,20 +52,294 @@ fn a_flood_from_a_stranger_is_bounded_and_not_lost() -> Result {
     world.settle()?;
     let requests = world.call(1, ListRequests {})?.requests;
     assert_eq!(requests[0].messages, u64::try_from(REQUEST_MESSAGES_MAX)?);
-    let delivered = |states: Vec<(String, Delivery)>| {
-        states.iter().filter(|(_, state)| *state == Delivery::Delivered).count()
-    };
-    assert_eq!(delivered(world.texts(0, "bob", Direction::Out)?), REQUEST_MESSAGES_MAX);
 
     let id = requests[0].id.clone();
     world.call(1, AcceptRequest { id, name: "alice".into() })?;
     world.settle()?;
-    let received = world.texts(1, "alice", Direction::In)?;
-    let mut received: Vec<_> = received.into_iter().map(|(text, _)| text).collect();
-    received.sort_by_key(|text| text.parse::<usize>().ok());
-    assert_eq!(received, texts);
+    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+    let delivered = with_state(&texts, Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, delivered);
     world.settle()?;
-    assert_eq!(delivered(world.texts(0, "bob", Direction::Out)?), texts.len());
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, delivered);
+    Ok(())
+}
+
+/// Whoever wrote to someone who didn't know them was told at once that it was delivered: so anyone could
+/// test whether someone was on. Now nothing is acknowledged before the request is accepted, and then all
+/// that was sent is, also what came before a restart.
+#[test]
+fn nothing_is_acknowledged_to_a_stranger_before_the_request_is_accepted() -> Result {
+    let mut world = World::new(3, 40)?;
+    world.init(0, "alice")?;
+    let bob = world.init(1, "bob")?;
+    world.add(0, &bob, "bob")?;
+    world.settle()?;
+    let texts = ["one", "two", "three"];
+    for (sent, text) in (1..).zip(texts) {
+        world.send(0, "bob", text)?;
+        world.settle()?;
+        world.gossip(0.0);
+        assert!(world.nodes[1].acks_released == 0, "an ack left");
+        let sent = with_state(&texts[..sent], Delivery::Sent);
+        assert_eq!(world.texts(0, "bob", Direction::Out)?, sent);
+        world.crash(1)?;
+    }
+    // They are on the disks of others for as long as they live: a device that comes later can have them.
+    world.settle()?;
+    let requests = world.call(1, ListRequests {})?.requests;
+    assert_eq!((requests.len(), requests[0].messages), (1, 3));
+    assert_eq!(requests[0].preview.as_deref(), Some("one"));
+
+    let id = requests[0].id.clone();
+    world.call(1, AcceptRequest { id, name: "alice".into() })?;
+    world.crash(1)?;
+    world.settle()?;
+    let delivered = with_state(&texts, Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, delivered);
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, delivered);
+    let events = world.call(1, ReadEvents { since: 0 })?.events;
+    let received =
+        events.iter().filter(|event| matches!(event.body, EventBody::MessageReceived { .. }));
+    assert_eq!(received.count(), texts.len());
+    Ok(())
+}
+
+/// A request that was dropped came back with the sender's next session. Now whoever was dropped stays
+/// dropped, until they are added: then what they wrote meanwhile arrives.
+#[test]
+fn whoever_was_dropped_stays_dropped_until_added() -> Result {
+    let mut world = World::new(2, 41)?;
+    let alice = world.init(0, "alice")?;
+    let bob = world.init(1, "bob")?;
+    world.add(0, &bob, "bob")?;
+    world.settle()?;
+    world.send(0, "bob", "one")?;
+    world.settle()?;
+    world.call(1, DropRequest { id: alice.clone() })?;
+    for text in ["two", "three", "four"] {
+        // A session lasts a day.
+        world.pass(Duration::from_secs(25 * 3600));
+        world.send(0, "bob", text)?;
+        world.settle()?;
+        world.crash(1)?;
+        world.settle()?;
+        assert!(world.call(1, ListRequests {})?.requests.is_empty(), "{text}");
+    }
+    let texts = ["one", "two", "three", "four"];
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, with_state(&texts, Delivery::Sent));
+    world.add(1, &alice, "alice")?;
+    world.settle()?;
+    let delivered = with_state(&texts, Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, delivered);
+    world.settle()?;
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, delivered);
+    Ok(())
+}
+
+/// A hundred identities that had sent a session's key and no message filled the requests: they were not
+/// listed, could not be dropped, and never ended. An honest stranger then stayed `sent`.
+#[test]
+fn keys_without_a_message_take_nobodys_place() -> Result {
+    let mut world = World::new(2, 42)?;
+    world.init(0, "alice")?;
+    let bob = world.init(1, "bob")?;
+    world.add(0, &bob, "bob")?;
+    world.settle()?;
+    for _ in 0..REQUEST_KEYS_MAX + 10 {
+        let envelope = Stranger::new(&mut world, 1)?.key(&mut world)?;
+        world.bring(1, &[envelope])?;
+    }
+    assert!(world.call(1, ListRequests {})?.requests.is_empty());
+    world.send(0, "bob", "hello")?;
+    world.settle()?;
+    let requests = world.call(1, ListRequests {})?.requests;
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].preview.as_deref(), Some("hello"));
+    Ok(())
+}
+
+/// The extreme of honest use: more people write at once than there is room for, some of them before the flood
+/// pushed out their keys. Nobody is lost: they come in as there is room.
+#[test]
+fn strangers_for_whom_there_was_no_room_are_seen_when_there_is() -> Result {
+    let mut world = World::new(2, 43)?;
+    world.init(1, "bob")?;
+    let mut strangers = Vec::new();
+    for _ in 0..REQUESTS_MAX + 5 {
+        let mut stranger = Stranger::new(&mut world, 1)?;
+        let key = stranger.key(&mut world)?;
+        let message = stranger.text(&world, 1, "hello")?;
+        world.bring(1, &[key, message])?;
+        strangers.push(stranger);
+    }
+    // One whose key is pushed out by a flood before the message comes.
+    let mut unlucky = Stranger::new(&mut world, 1)?;
+    let key = unlucky.key(&mut world)?;
+    world.bring(1, &[key])?;
+    for _ in 0..REQUEST_KEYS_MAX {
+        let key = Stranger::new(&mut world, 1)?.key(&mut world)?;
+        world.bring(1, &[key])?;
+    }
+    let message = unlucky.text(&world, 1, "hello")?;
+    world.bring(1, &[message])?;
+    let mut seen = std::collections::BTreeSet::new();
+    world.pass(MAILBOX_COMMIT_DELAY);
+    world.crash(1)?;
+    for left in (0..REQUESTS_MAX + 6).rev() {
+        let requests = world.call(1, ListRequests {})?.requests;
+        assert_eq!(requests.len(), REQUESTS_MAX.min(left + 1));
+        let id = requests[0].id.clone();
+        seen.insert(id.clone());
+        world.call(1, DropRequest { id })?;
+    }
+    assert_eq!(seen.len(), REQUESTS_MAX + 6);
+    Ok(())
+}
+
+/// Requests never ended.
+#[test]
+fn a_request_ends_a_month_after_its_last_message() -> Result {
+    let mut world = World::new(1, 44)?;
+    world.init(0, "bob")?;
+    let mut stranger = Stranger::new(&mut world, 0)?;
+    let (key, text) = (stranger.key(&mut world)?, stranger.text(&world, 0, "hello")?);
+    world.bring(0, &[key, text])?;
+    let silent = Stranger::new(&mut world, 0)?.key(&mut world)?;
+    world.bring(0, &[silent])?;
+    let mut days = 0;
+    while !world.call(0, ListRequests {})?.requests.is_empty() {
+        world.pass(Duration::from_secs(24 * 3600));
+        days += 1;
+        assert!(days < 40);
+    }
+    assert_eq!(days, 30);
+    assert_eq!(left_of(&mut world, 0, &[stranger.identity().0.to_vec()])?, [""; 0]);
+    Ok(())
+}
+
+/// The session's key of a contact may come again in another envelope, if its sender could not know that it
+/// had arrived: it is acknowledged. Of an unknown person it is not: else anyone could test, as often as they
+/// like, whether someone is on.
+#[test]
+fn a_known_key_is_acknowledged_again_to_contacts_alone() -> Result {
+    let mut world = World::new(1, 45)?;
+    world.init(0, "bob")?;
+    let mut stranger = Stranger::new(&mut world, 0)?;
+    for _ in 0..3 {
+        let key = stranger.key(&mut world)?;
+        world.bring(0, &[key])?;
+    }
+    let text = stranger.text(&world, 0, "hello")?;
+    world.bring(0, &[text])?;
+    assert_eq!(world.nodes[0].released.acks.len(), 0);
+    let id = stranger.identity().to_string();
+    world.call(0, AcceptRequest { id, name: "carol".into() })?;
+    assert_eq!(world.nodes[0].released.acks.len(), 4);
+    let key = stranger.key(&mut world)?;
+    world.bring(0, &[key])?;
+    assert_eq!(world.nodes[0].released.acks.len(), 5);
+    Ok(())
+}
+
+/// An earlier version kept what unknown people wrote among the conversations: such a vault's requests are
+/// still there, are shown once when accepted, and what dropped ones left goes.
+#[test]
+fn requests_of_an_earlier_version_are_taken_along() -> Result {
+    let mut world = World::new(1, 48)?;
+    world.init(0, "bob")?;
+    let (waiting, dropped) = (Stranger::new(&mut world, 0)?, Stranger::new(&mut world, 0)?);
+    let now = world.now;
+    in_vault(&mut world, 0, |txn| {
+        for (identity, received) in [(waiting.identity(), 1), (dropped.identity(), 0)] {
+            let conversation = ConversationRecord {
+                identity,
+                last_position: 1,
+                read_position: 0,
+                unread: received,
+                received,
+                last_sent_seq: 0,
+                due: vec![(DeviceId([1; 32]), 2)],
+            };
+            txn.put(&CONVERSATIONS, Key::Named(&identity.0), &conversation)?;
+        }
+        let identity = waiting.identity();
+        let request = RequestRecord {
+            identity,
+            suggested_name: Some("carol".into()),
+            first_at: now,
+            last_at: UnixMillis(0),
+        };
+        txn.put(&REQUESTS, Key::Named(&identity.0), &request)?;
+        let message = MessageRecord {
+            id: MessageId([1; 16]),
+            own: false,
+            seq: 1,
+            sent_at: now,
+            stored_at: now,
+            state: State::Delivered,
+            body: Body::Text("an old hello".into()),
+        };
+        Ok(txn.put(&MESSAGES, Key::Scoped(&identity.0, 1), &message)?)
+    })?;
+    let requests = world.call(0, ListRequests {})?.requests;
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].preview.as_deref(), Some("an old hello"));
+    assert_eq!(left_of(&mut world, 0, &[dropped.identity().0.to_vec()])?, [""; 0]);
+    world.call(0, AcceptRequest { id: requests[0].id.clone(), name: "carol".into() })?;
+    let expected = with_state(&["an old hello"], Delivery::Delivered);
+    assert_eq!(world.texts(0, "carol", Direction::In)?, expected);
+    Ok(())
+}
+
+/// Of dropped strangers conversation counters, sessions and more stayed in the vault.
+#[test]
+fn of_a_dropped_stranger_only_that_they_were_dropped_is_left() -> Result {
+    let mut world = World::new(1, 46)?;
+    world.init(0, "bob")?;
+    let mut stranger = Stranger::new(&mut world, 0)?;
+    let key = stranger.key(&mut world)?;
+    let texts = [stranger.text(&world, 0, "first words")?, {
+        stranger.skip();
+        stranger.text(&world, 0, "last words")?
+    }];
+    world.bring(0, &[key])?;
+    world.bring(0, &texts)?;
+    let id = stranger.identity().to_string();
+    let traces = [
+        stranger.identity().0.to_vec(),
+        id.as_bytes().to_vec(),
+        b"first words".to_vec(),
+        b"last words".to_vec(),
+    ];
+    let found = left_of(&mut world, 0, &traces)?;
+    assert!(found.len() >= 3, "the search finds what is there: {found:?}");
+    world.call(0, DropRequest { id })?;
+    // And that a request came, in the event log, for as long as it goes back.
+    assert_eq!(left_of(&mut world, 0, &traces)?, ["dropped", "events"]);
+    Ok(())
+}
+
+/// Of a removed contact only the counters stay: should the two talk again, the other side expects the next
+/// number.
+#[test]
+fn of_a_removed_contact_only_the_counters_are_left() -> Result {
+    let mut world = World::pair(47, 2)?;
+    world.settle()?;
+    for text in ["first words", "more words"] {
+        world.send(0, "bob", text)?;
+        world.send(1, "alice", text)?;
+        world.settle()?;
+    }
+    world.send(0, "bob", "last words")?;
+    let bob = world.call(1, GetStatus {})?.identity.ok_or("bob has no identity")?.id;
+    let identity: IdentityId = bob.parse()?;
+    let words = [b"first words".to_vec(), b"more words".to_vec(), b"last words".to_vec()];
+    let mut traces = words.to_vec();
+    traces.push(identity.0.to_vec());
+    let found = left_of(&mut world, 0, &traces)?;
+    assert!(found.len() >= 7, "the search finds what is there: {found:?}");
+    world.call(0, RemoveContact { name: "bob".into() })?;
+    assert_eq!(left_of(&mut world, 0, &traces)?, ["conversations", "events"]);
     Ok(())
 }
 

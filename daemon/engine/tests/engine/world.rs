@@ -13,7 +13,7 @@ pub(crate) use martlet_engine::{
     Received, StampJob, Storage, TICK, Ticket, ToNet, key_file_path,
 };
 pub(crate) use martlet_protocol::control::{
-    ContactAdd, Delivery, Direction, HistoryQuery, LockState, SendRequest,
+    ContactAdd, Delivery, Direction, HistoryQuery, SendRequest,
 };
 pub(crate) use martlet_protocol::limits::{
     MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, SESSION_MESSAGES_MAX, STAMP_JOBS_MAX,
@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) peer: PeerKey,
     pub(crate) engine: Option<Engine>,
     pub(crate) released: Released,
+    /// Acks that left so far, also those the network has carried.
+    pub(crate) acks_released: usize,
 }
 
 /// What an engine released and the network has not carried yet.
@@ -103,6 +105,7 @@ impl World {
                 peer: peer_key(node),
                 engine: None,
                 released: Released::default(),
+                acks_released: 0,
             });
             world.start(node)?;
         }
@@ -210,6 +213,8 @@ impl World {
             let released = &mut self.nodes[from].released;
             let publish = std::mem::take(&mut released.publish);
             let acks = std::mem::take(&mut released.acks);
+            self.nodes[from].acks_released += acks.len();
+            let released = &mut self.nodes[from].released;
             released.stored.clear();
             let peer = self.nodes[from].peer;
             for to in (0..self.nodes.len()).filter(|to| *to != from) {
@@ -229,6 +234,15 @@ impl World {
                 self.run(to, inputs);
             }
         }
+    }
+
+    /// Brings envelopes to a node, each in a batch of its own.
+    pub(crate) fn bring(&mut self, node: usize, envelopes: &[Envelope]) -> Result {
+        for envelope in envelopes {
+            let input = brought(PeerKey([99; 32]), envelope.clone()).ok_or("no header")?;
+            self.run(node, vec![input]);
+        }
+        Ok(())
     }
 
     /// Makes two mailboxes equal, as the network's sync does.

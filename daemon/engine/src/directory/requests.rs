@@ -1,0 +1,297 @@
+//! What unknown people sent, until the user decides.
+//!
+//! All of it is kept apart from conversations: the messages as their senders encoded them, and the acks of
+//! their envelopes. Nothing is revealed before the sender is a contact. Until then the envelopes live on
+//! in the mailboxes, and the sender's client shows `sent`.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use martlet_protocol::limits::{
+    ENVELOPE_LIFETIME_MAX, REQUEST_AGE_MAX, REQUEST_ENVELOPES_MAX, REQUEST_KEYS_MAX,
+    REQUEST_MESSAGES_MAX, REQUESTS_MAX, SESSION_AGE_MAX,
+};
+use martlet_protocol::message::Message;
+use martlet_protocol::{Ack, IdentityId, MessageId, UnixMillis};
+use martlet_store::records::{
+    REQUEST_ACKS, REQUEST_MESSAGES, REQUESTS, RequestAcks, RequestMessage, RequestRecord,
+};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+/// What unknown people sent.
+pub(crate) struct Requests {
+    /// Also those who have sent a session's key and no message yet.
+    by_identity: BTreeMap<IdentityId, Request>,
+    /// Whether something found no room, so that the mailbox is to be looked at again once there is some.
+    has_left_out: bool,
+}
+
+/// What one of them sent.
+struct Request {
+    record: RequestRecord,
+    /// The ids of the messages kept.
+    messages: HashSet<MessageId>,
+    /// The number under which the next is kept.
+    next_message: u64,
+    /// The sender's number for the earliest of them, and the number under which it is kept.
+    earliest: Option<(u64, u64)>,
+    /// The numbers under which acks are kept, and when their envelopes came; oldest first.
+    acks: VecDeque<(u64, UnixMillis)>,
+}
+
+/// What is shown of a request.
+pub(crate) struct Waiting<'a> {
+    pub(crate) record: &'a RequestRecord,
+    pub(crate) messages: usize,
+}
+
+/// A request whose sender is a contact now.
+#[derive(Default)]
+pub(crate) struct Accepted {
+    /// In the order in which they came.
+    pub(crate) messages: Vec<RequestMessage>,
+    /// To be revealed.
+    pub(crate) acks: Vec<Ack>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is the sender's first: the request begins.
+    First,
+    /// One more.
+    Another,
+    /// It had come in another envelope.
+    Known,
+}
+
+impl Requests {
+    pub(super) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
+        let mut requests = Self { by_identity: BTreeMap::new(), has_left_out: false };
+        for record in records.scan(&REQUESTS)? {
+            let identity = record.identity;
+            let scope = Some(&identity.0[..]);
+            let mut request = Request::new(record);
+            let messages = records.range(&REQUEST_MESSAGES, scope, 0..=u64::MAX, usize::MAX)?;
+            for (number, message) in messages {
+                if let Ok(message) = Message::decode(&message.message) {
+                    request.note(number, &message);
+                }
+                request.next_message = number + 1;
+            }
+            for (number, acks) in records.range(&REQUEST_ACKS, scope, 0..=u64::MAX, usize::MAX)? {
+                request.acks.push_back((number, acks.stored_at));
+            }
+            requests.by_identity.insert(identity, request);
+        }
+        // Whether anything was left out is not on disk; where there is room nothing was.
+        requests.has_left_out =
+            !requests.has_room() || requests.empty().count() >= REQUEST_KEYS_MAX;
+        Ok(requests)
+    }
+
+    /// Those with a message, by identity.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
+        let with_message = self.by_identity.values().filter(|request| !request.is_empty());
+        with_message
+            .map(|request| Waiting { record: &request.record, messages: request.messages.len() })
+    }
+
+    /// Whether `identity` is there with a message.
+    pub(crate) fn is_waiting(&self, identity: &IdentityId) -> bool {
+        self.by_identity.get(identity).is_some_and(|request| !request.is_empty())
+    }
+
+    /// The name that its sender gave.
+    pub(crate) fn suggested_name(&self, identity: &IdentityId) -> Option<String> {
+        self.by_identity.get(identity)?.record.suggested_name.clone()
+    }
+
+    /// Whether anything of `identity` is kept, if only that a session's key came.
+    pub(crate) fn is_known(&self, identity: &IdentityId) -> bool {
+        self.by_identity.contains_key(identity)
+    }
+
+    /// The sender of a session's key, who is not known yet, is remembered. Whoever has to go for that,
+    /// being the one without a message who has waited longest, is returned.
+    pub(crate) fn greet(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: IdentityId,
+        suggested_name: Option<String>,
+        now: UnixMillis,
+    ) -> Result<Option<IdentityId>, StoreError> {
+        if self.by_identity.contains_key(&identity) {
+            return Ok(None);
+        }
+        let oldest = (self.empty().count() >= REQUEST_KEYS_MAX)
+            .then(|| self.empty().min_by_key(|record| record.first_at))
+            .flatten()
+            .map(|record| record.identity);
+        if let Some(oldest) = &oldest {
+            self.remove(records, oldest)?;
+            self.has_left_out = true;
+        }
+        let request = Request::of(identity, suggested_name, now);
+        records.put(&REQUESTS, Key::Named(&identity.0), &request.record)?;
+        self.by_identity.insert(identity, request);
+        Ok(oldest)
+    }
+
+    /// Whether there is room for another message of `identity`. Where there is none it should stay in the
+    /// mailbox, unacknowledged, and will be looked at again.
+    pub(crate) fn has_room_for(&mut self, identity: &IdentityId) -> bool {
+        let kept = self.by_identity.get(identity).map_or(0, |request| request.messages.len());
+        if kept > 0 {
+            // The rest is looked at once its sender is a contact.
+            return kept < REQUEST_MESSAGES_MAX;
+        }
+        let has_room = self.has_room();
+        self.has_left_out |= !has_room;
+        has_room
+    }
+
+    /// Keeps a message; `None` if it is malformed.
+    pub(crate) fn keep(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: IdentityId,
+        message: &RequestMessage,
+    ) -> Result<Option<Kept>, StoreError> {
+        let now = message.stored_at;
+        let Ok(decoded) = Message::decode(&message.message) else { return Ok(None) };
+        let request =
+            self.by_identity.entry(identity).or_insert_with(|| Request::of(identity, None, now));
+        let kept = match request.messages.len() {
+            _ if request.messages.contains(&decoded.id) => return Ok(Some(Kept::Known)),
+            0 => Kept::First,
+            _ => Kept::Another,
+        };
+        let number = request.next_message;
+        records.put(&REQUEST_MESSAGES, Key::Scoped(&identity.0, number), message)?;
+        request.note(number, &decoded);
+        request.next_message = number + 1;
+        if kept == Kept::First {
+            request.record.first_at = now;
+        }
+        request.record.last_at = now;
+        records.put(&REQUESTS, Key::Named(&identity.0), &request.record)?;
+        Ok(Some(kept))
+    }
+
+    /// Keeps the acks of an envelope; of too many the oldest go, and those whose envelope has ended.
+    pub(crate) fn keep_acks(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+        acks: Vec<Ack>,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let Some(request) = self.by_identity.get_mut(identity) else { return Ok(()) };
+        while let Some((oldest, stored_at)) = request.acks.front()
+            && (request.acks.len() >= REQUEST_ENVELOPES_MAX
+                || now.since(*stored_at) > ENVELOPE_LIFETIME_MAX)
+        {
+            records.delete(&REQUEST_ACKS, Key::Scoped(&identity.0, *oldest))?;
+            request.acks.pop_front();
+        }
+        let number = request.acks.back().map_or(0, |(newest, _)| newest + 1);
+        let record = RequestAcks { stored_at: now, acks };
+        records.put(&REQUEST_ACKS, Key::Scoped(&identity.0, number), &record)?;
+        request.acks.push_back((number, now));
+        Ok(())
+    }
+
+    /// The first message of a request, by its sender's count.
+    pub(crate) fn first_message(
+        &self,
+        records: &VaultTxn,
+        identity: &IdentityId,
+    ) -> Result<Option<Message>, StoreError> {
+        let request = self.by_identity.get(identity);
+        let Some((_, number)) = request.and_then(|request| request.earliest) else {
+            return Ok(None);
+        };
+        let first = records.range(&REQUEST_MESSAGES, Some(&identity.0), number..=number, 1)?;
+        Ok(first.first().and_then(|(_, first)| Message::decode(&first.message).ok()))
+    }
+
+    /// Takes all that `identity` sent, to be shown and acknowledged.
+    pub(crate) fn take(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+    ) -> Result<Accepted, StoreError> {
+        if !self.by_identity.contains_key(identity) {
+            return Ok(Accepted::default());
+        }
+        let scope = Some(&identity.0[..]);
+        let messages = records.range(&REQUEST_MESSAGES, scope, 0..=u64::MAX, usize::MAX)?;
+        let acks = records.range(&REQUEST_ACKS, scope, 0..=u64::MAX, usize::MAX)?;
+        self.remove(records, identity)?;
+        Ok(Accepted {
+            messages: messages.into_iter().map(|(_, message)| message).collect(),
+            acks: acks.into_iter().flat_map(|(_, acks)| acks.acks).collect(),
+        })
+    }
+
+    /// Forgets all that `identity` sent.
+    pub(crate) fn remove(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+    ) -> Result<(), StoreError> {
+        let scope = Some(&identity.0[..]);
+        records.delete(&REQUESTS, Key::Named(&identity.0))?;
+        records.delete_range(&REQUEST_MESSAGES, scope, 0..=u64::MAX)?;
+        records.delete_range(&REQUEST_ACKS, scope, 0..=u64::MAX)?;
+        self.by_identity.remove(identity);
+        Ok(())
+    }
+
+    /// Those whose time is over.
+    pub(crate) fn ended(&self, now: UnixMillis) -> Vec<IdentityId> {
+        let has_ended = |request: &Request| match request.is_empty() {
+            true => now.since(request.record.first_at) > SESSION_AGE_MAX + ENVELOPE_LIFETIME_MAX,
+            false => now.since(request.record.last_at) > REQUEST_AGE_MAX,
+        };
+        let ended = self.by_identity.iter().filter(|(_, request)| has_ended(request));
+        ended.map(|(identity, _)| *identity).collect()
+    }
+
+    /// Whether the mailbox should be looked at again, since something found no room and there is some now.
+    pub(crate) fn take_left_out(&mut self) -> bool {
+        self.has_room() && std::mem::take(&mut self.has_left_out)
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting().count() < REQUESTS_MAX
+    }
+
+    fn empty(&self) -> impl Iterator<Item = &RequestRecord> {
+        let empty = self.by_identity.values().filter(|request| request.is_empty());
+        empty.map(|request| &request.record)
+    }
+}
+
+impl Request {
+    fn new(record: RequestRecord) -> Self {
+        let (messages, acks) = (HashSet::new(), VecDeque::new());
+        Self { record, messages, next_message: 0, earliest: None, acks }
+    }
+
+    fn of(identity: IdentityId, suggested_name: Option<String>, now: UnixMillis) -> Self {
+        let last_at = UnixMillis(0);
+        Self::new(RequestRecord { identity, suggested_name, first_at: now, last_at })
+    }
+
+    fn note(&mut self, number: u64, message: &Message) {
+        self.messages.insert(message.id);
+        let this = (message.seq, number);
+        self.earliest = Some(self.earliest.map_or(this, |earliest| earliest.min(this)));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+}

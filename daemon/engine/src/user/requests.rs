@@ -1,0 +1,218 @@
+//! Unknown people: what they send waits in a request, unacknowledged, until the user decides.
+
+use martlet_protocol::control::{ErrorCode, EventBody, MessageRequest, Problem};
+use martlet_protocol::message::Content;
+use martlet_protocol::{Ack, DeviceId, IdentityId};
+use martlet_store::StoreError;
+use martlet_store::records::{CONVERSATIONS, HELD, MESSAGES, RequestMessage};
+use martlet_store::vault::Key;
+
+use super::User;
+use super::outbox::message_of;
+use crate::directory::{Accepted, Kept};
+use crate::turn::{Fault, Turn};
+
+/// Characters of a request's first message that are shown before it is accepted.
+const PREVIEW_CHARS: usize = 80;
+
+impl User {
+    /// The sender of a session's key is not a contact: makes room for what they may send. `false` if
+    /// nothing of theirs is wanted.
+    pub(super) fn greet_stranger(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+        suggested_name: Option<String>,
+    ) -> Result<bool, StoreError> {
+        if self.directory.dropped().contains(&identity) {
+            return Ok(false);
+        }
+        let suggested_name =
+            suggested_name.and_then(|name| crate::directory::clean_name(&name).ok());
+        let now = turn.now;
+        let requests = self.directory.requests_mut();
+        let pushed_out = requests.greet(turn.vault()?, identity, suggested_name, now)?;
+        if let Some(pushed_out) = pushed_out {
+            self.remove_sessions(turn, pushed_out)?;
+        }
+        Ok(true)
+    }
+
+    /// Keeps what an unknown person wrote.
+    pub(super) fn keep_for_request(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+        device: DeviceId,
+        message: &[u8],
+        acks: Vec<Ack>,
+    ) -> Result<(), StoreError> {
+        let now = turn.now;
+        let message = RequestMessage { device, stored_at: now, message: message.to_vec() };
+        let requests = self.directory.requests_mut();
+        let kept = requests.keep(turn.vault()?, identity, &message)?;
+        match kept {
+            // Signed by its sender and still malformed: there is nothing to keep.
+            None => return Ok(()),
+            Some(Kept::First) => {
+                let suggested_name = requests.suggested_name(&identity);
+                let id = identity.to_string();
+                self.emit(turn, EventBody::RequestReceived { id, suggested_name })?;
+            }
+            Some(Kept::Another | Kept::Known) => {}
+        }
+        self.directory.requests_mut().keep_acks(turn.vault()?, &identity, acks, now)
+    }
+
+    /// What came from `identity` is safe here. A contact is told so; of an unknown person the acks wait
+    /// until they are a contact: else anyone could test whether the user is on.
+    pub(super) fn acknowledge_to(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: &IdentityId,
+        acks: Vec<Ack>,
+    ) -> Result<(), StoreError> {
+        if self.directory.is_contact(identity) {
+            return self.acknowledge(turn, acks);
+        }
+        let now = turn.now;
+        self.directory.requests_mut().keep_acks(turn.vault()?, identity, acks, now)
+    }
+
+    /// Someone is a contact now: what they had sent is shown and acknowledged, and what found no room
+    /// is looked for in the mailbox.
+    pub(super) fn accept_stranger(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+    ) -> Result<(), StoreError> {
+        let was_dropped = self.directory.dropped_mut().remove(turn.vault()?, &identity)?;
+        let requests = self.directory.requests_mut();
+        let Accepted { messages, acks } = requests.take(turn.vault()?, &identity)?;
+        let is_complete = messages.is_empty() && acks.is_empty() && !was_dropped;
+        for RequestMessage { device, stored_at, message } in messages {
+            self.take_content(turn, (identity, device), &message, stored_at)?;
+        }
+        self.acknowledge(turn, acks)?;
+        // Also when something of unknown people was left out: it may have been theirs.
+        if self.directory.requests_mut().take_left_out() || !is_complete {
+            self.look_again(turn)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn show_requests(
+        &self,
+        turn: &mut Turn<'_>,
+    ) -> Result<Vec<MessageRequest>, StoreError> {
+        let requests = self.directory.requests();
+        let mut shown = Vec::new();
+        for request in requests.waiting() {
+            let first = requests.first_message(turn.vault()?, &request.record.identity)?;
+            let preview = first.and_then(|message| match message.content {
+                Content::Text(text) => Some(text.as_str().chars().take(PREVIEW_CHARS).collect()),
+                Content::Unknown { .. } => None,
+            });
+            shown.push(MessageRequest {
+                id: request.record.identity.to_string(),
+                suggested_name: request.record.suggested_name.clone(),
+                first_at: request.record.first_at,
+                messages: u64::try_from(request.messages).unwrap_or(u64::MAX),
+                preview,
+            });
+        }
+        shown.sort_by_key(|request| request.first_at);
+        Ok(shown)
+    }
+
+    /// Discards a request and what came with it. Whatever its sender sends later is not looked at,
+    /// until they are added as a contact.
+    pub(crate) fn drop_request(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+    ) -> Result<(), Fault> {
+        if !self.directory.requests().is_waiting(&identity) {
+            return Err(unknown_request().into());
+        }
+        let now = turn.now;
+        self.directory.dropped_mut().add(turn.vault()?, identity, now)?;
+        self.forget_request(turn, identity)?;
+        self.look_for_left_out(turn)?;
+        Ok(())
+    }
+
+    /// Forgets the requests whose time is over.
+    pub(super) fn end_requests(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        for identity in self.directory.requests().ended(turn.now) {
+            self.forget_request(turn, identity)?;
+        }
+        self.look_for_left_out(turn)
+    }
+
+    /// An earlier version kept what unknown people wrote among the conversations, acknowledged, and left
+    /// their counters there when a request was dropped.
+    pub(super) fn move_old_requests(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let strangers = self.conversations.values().filter(|conversation| {
+            conversation.last_sent_seq == 0 && !self.directory.is_contact(&conversation.identity)
+        });
+        let strangers: Vec<_> =
+            strangers.map(|stranger| (stranger.identity, stranger.due.clone())).collect();
+        for (identity, due) in strangers {
+            let scope = Some(&identity.0[..]);
+            let device = self.sessions_of(identity).map(|(_, session)| session.device).next();
+            let device = device.or(due.first().map(|(device, _)| *device));
+            let records = turn.vault()?;
+            let mut old: Vec<_> = records
+                .range(&MESSAGES, scope, 0..=u64::MAX, usize::MAX)?
+                .into_iter()
+                .filter_map(|(_, message)| Some((device?, message)))
+                .collect();
+            let held = records.scan(&HELD)?.into_iter().filter(|held| held.identity == identity);
+            old.extend(held.map(|held| (held.device, held.message)));
+            if self.directory.requests().is_known(&identity) {
+                for (device, message) in old {
+                    let stored_at = message.stored_at;
+                    let message = message_of(&message).encode();
+                    let message = RequestMessage { device, stored_at, message };
+                    self.directory.requests_mut().keep(turn.vault()?, identity, &message)?;
+                }
+            }
+            self.remove_messages(turn, identity)?;
+            self.conversations.remove(&identity);
+            self.dirty.conversations.remove(&identity);
+            turn.vault()?.delete(&CONVERSATIONS, Key::Named(&identity.0))?;
+        }
+        Ok(())
+    }
+
+    fn forget_request(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+    ) -> Result<(), StoreError> {
+        self.directory.requests_mut().remove(turn.vault()?, &identity)?;
+        self.remove_sessions(turn, identity)
+    }
+
+    fn look_for_left_out(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if self.directory.requests_mut().take_left_out() {
+            self.look_again(turn)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the whole mailbox once more. What was taken before is recognized as such.
+    fn look_again(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.last_arrival = turn.mailbox().stats()?.last_arrival;
+        self.looked_at = 0;
+        self.counters.processed_arrival = 0;
+        self.dirty.counters = true;
+        Ok(())
+    }
+}
+
+pub(crate) fn unknown_request() -> Problem {
+    let detail = "there is no request from this ID; martletctl requests list shows all";
+    Problem::new(ErrorCode::UnknownRequest, detail)
+}

@@ -1,0 +1,171 @@
+//! Someone unknown, who has no engine: whose envelopes are made by hand.
+
+use martlet_protocol::crypto::Addressing;
+use martlet_protocol::crypto::seal;
+use martlet_protocol::crypto::session::OutboundSession;
+use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
+use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
+use martlet_protocol::{ExpiryHour, IdentityId, MessageId, Shard, codec};
+use martlet_store::records::*;
+use martlet_store::vault::Collection;
+use martlet_store::{Vault, VaultTxn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::world::*;
+
+pub(crate) struct Stranger {
+    root: RootKey,
+    device: DeviceKeys,
+    session: OutboundSession,
+    /// Of the addressee.
+    bundle: Bundle,
+    seq: u64,
+}
+
+impl Stranger {
+    /// Someone who knows the ID of a node's user.
+    pub(crate) fn new(world: &mut World, to: usize) -> Result<Self> {
+        let bundle = bundle_of(world, to)?;
+        let root = RootKey::generate(&mut world.rng);
+        let device = DeviceKeys::generate(&mut world.rng, &root, world.now);
+        let to = [bundle.certificate().device()];
+        let session = OutboundSession::new(&mut world.rng, &to)?;
+        Ok(Self { root, device, session, bundle, seq: 0 })
+    }
+
+    pub(crate) fn identity(&self) -> IdentityId {
+        self.root.identity()
+    }
+
+    /// The next message is never sent.
+    pub(crate) fn skip(&mut self) {
+        self.seq += 1;
+    }
+
+    /// The session's key, sealed anew each time.
+    pub(crate) fn key(&self, world: &mut World) -> Result<Envelope> {
+        let to = self.bundle.certificate();
+        let grant = self.session.grant(&to.device()).ok_or("not a recipient")?;
+        let suggested_name = Some("stranger".to_owned());
+        let message = DeviceMessage::SessionKey(SessionKeyMessage { grant, suggested_name });
+        let addressing = addressing(world, &to.identity());
+        let content = seal::seal(
+            &mut world.rng,
+            &addressing,
+            &self.device,
+            &to.identity(),
+            &[self.bundle.recipient()],
+            &message.encode(),
+        )?;
+        Ok(Envelope::new(content))
+    }
+
+    /// The next message of the session.
+    pub(crate) fn text(&mut self, world: &World, _to: usize, text: &str) -> Result<Envelope> {
+        self.seq += 1;
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&self.identity().0[..8]);
+        id[8..].copy_from_slice(&self.seq.to_be_bytes());
+        let content = Content::Text(Text::new(text.to_owned())?);
+        let message = Message { id: MessageId(id), sent_at: world.now, seq: self.seq, content };
+        let addressing = addressing(world, &self.bundle.certificate().identity());
+        Ok(Envelope::new(self.session.seal(&addressing, &message.encode())?))
+    }
+}
+
+fn addressing(world: &World, identity: &IdentityId) -> Addressing {
+    Addressing {
+        network: world.network.tag(),
+        shard: Shard::of(identity, world.network.shard_bits),
+        expiry: ExpiryHour::latest(world.now),
+    }
+}
+
+/// The bundle of a node's user, as found in its mailbox.
+fn bundle_of(world: &mut World, node: usize) -> Result<Bundle> {
+    let identity: IdentityId =
+        world.call(node, GetStatus {})?.identity.ok_or("no identity")?.id.parse()?;
+    world.now = world.now.plus(MAILBOX_COMMIT_DELAY);
+    world.run(node, vec![]);
+    let day = world.now.day();
+    let view = world.nodes[node].engine.as_ref().ok_or("not running")?.mailbox().view()?;
+    for digest in view.digests()? {
+        let (envelopes, _) = view.fetch(&view.bucket_ids(digest.bucket)?, usize::MAX)?;
+        for envelope in envelopes {
+            let header = Header::parse(&envelope.content)?;
+            if let Ok(bundle) = Bundle::open(&identity, day, &header, &envelope.content) {
+                return Ok(bundle);
+            }
+        }
+    }
+    Err("no bundle of today".into())
+}
+
+/// The collections of a node's vault with a record in which one of `traces` is, in order of name.
+pub(crate) fn left_of(
+    world: &mut World,
+    node: usize,
+    traces: &[Vec<u8>],
+) -> Result<Vec<&'static str>> {
+    let mut found = Vec::new();
+    in_vault(world, node, |txn| look_in_all(txn, traces, &mut found))?;
+    Ok(found)
+}
+
+/// Does something with a node's vault while the node is off, and starts the node again.
+pub(crate) fn in_vault(
+    world: &mut World,
+    node: usize,
+    act: impl FnOnce(&mut VaultTxn) -> Result,
+) -> Result {
+    let directory = world.nodes[node].dir.path().to_path_buf();
+    world.nodes[node].engine = None;
+    let key_file = Storage::Directory(directory.clone()).read_key_file()?.ok_or("no key file")?;
+    let vault = Vault::open(&directory.join("vault.redb"), &key_file.unwrap(None)?, 1 << 20)?;
+    let mut txn = vault.begin([0; 32])?;
+    act(&mut txn)?;
+    txn.commit()?;
+    drop(vault);
+    world.start(node)
+}
+
+fn look_in_all(txn: &VaultTxn, traces: &[Vec<u8>], found: &mut Vec<&'static str>) -> Result {
+    look_in(txn, &CONTACTS, traces, found)?;
+    look_in(txn, &CONVERSATIONS, traces, found)?;
+    look_in(txn, &COUNTERS, traces, found)?;
+    look_in(txn, &DROPPED, traces, found)?;
+    look_in(txn, &EVENTS, traces, found)?;
+    look_in(txn, &HELD, traces, found)?;
+    look_in(txn, &INBOUND_SESSIONS, traces, found)?;
+    look_in(txn, &MESSAGES, traces, found)?;
+    look_in(txn, &MESSAGE_INDEX, traces, found)?;
+    look_in(txn, &OUTBOUND_SESSIONS, traces, found)?;
+    look_in(txn, &OUTBOX, traces, found)?;
+    look_in(txn, &PREKEYS, traces, found)?;
+    look_in(txn, &PROFILE, traces, found)?;
+    look_in(txn, &PUBLISHED, traces, found)?;
+    look_in(txn, &RECENT_ACKS, traces, found)?;
+    look_in(txn, &REQUESTS, traces, found)?;
+    look_in(txn, &REQUEST_ACKS, traces, found)?;
+    look_in(txn, &REQUEST_MESSAGES, traces, found)?;
+    look_in(txn, &WAITING, traces, found)?;
+    Ok(())
+}
+
+fn look_in<T: Serialize + DeserializeOwned>(
+    txn: &VaultTxn,
+    collection: &Collection<T>,
+    traces: &[Vec<u8>],
+    found: &mut Vec<&'static str>,
+) -> Result {
+    for record in txn.scan(collection)? {
+        let bytes = codec::encode(&record);
+        let mut traces = traces.iter();
+        if traces.any(|trace| bytes.windows(trace.len()).any(|window| window == trace.as_slice())) {
+            found.push(collection.name());
+            break;
+        }
+    }
+    Ok(())
+}
