@@ -10,6 +10,7 @@ mod engine;
 mod mailbox_file;
 pub mod observer;
 mod orphans;
+mod outbox;
 mod refused;
 mod relay;
 pub mod seam;

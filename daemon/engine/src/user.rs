@@ -15,7 +15,7 @@ mod readdress;
 mod requests;
 mod stamping;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
@@ -26,12 +26,11 @@ use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::time::Day;
 use martlet_protocol::{
-    Ack, AckCommit, DeviceId, EnvelopeId, ExpiryHour, IdentityId, SessionId, Shard, Tag, UnixMillis,
+    Ack, DeviceId, EnvelopeId, ExpiryHour, IdentityId, SessionId, Shard, Tag, UnixMillis,
 };
 use martlet_store::records::{
     CONVERSATIONS, COUNTERS, ConversationRecord, Counters, HELD, INBOUND_SESSIONS, InboundRecord,
-    OUTBOUND_SESSIONS, OUTBOX, OutboundRecord, PREKEYS, PROFILE, PrekeyRecord, Profile,
-    RECENT_ACKS, Seed, WAITING,
+    OUTBOUND_SESSIONS, OutboundRecord, PREKEYS, PROFILE, PrekeyRecord, Profile, RECENT_ACKS, Seed,
 };
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::MasterKey;
@@ -41,8 +40,8 @@ use rand_core::Rng;
 
 use crate::directory::Directory;
 use crate::engine::EngineConfig;
+use crate::outbox::Outbox;
 use crate::turn::Turn;
-use stamping::ToStamp;
 
 pub(crate) use requests::unknown_request;
 
@@ -73,10 +72,7 @@ pub(crate) struct User {
     /// What is recognized, and as what.
     tags: HashMap<Tag, TagMeaning>,
     held: HashMap<(IdentityId, DeviceId), Held>,
-    outbox: HashMap<EnvelopeId, Pending>,
-    /// What of it, and of the bundle, lacks its stamp.
-    to_stamp: ToStamp,
-    waiting: HashMap<IdentityId, BTreeSet<u64>>,
+    pub(crate) outbox: Outbox,
     /// Acks of own envelopes that the mailbox knew when the vault was opened.
     acks_at_load: Vec<Ack>,
     /// Own acks whose effect on the mailbox may not be on disk yet.
@@ -113,28 +109,6 @@ struct Held {
     since: BTreeMap<u64, UnixMillis>,
     /// When the device's last message came.
     last_arrival: UnixMillis,
-}
-
-/// An own envelope not yet proved received.
-struct Pending {
-    identity: IdentityId,
-    /// The message it carries; `None` for a session key.
-    position: Option<u64>,
-    commits: Vec<AckCommit>,
-    /// Bit `n`: slot `n` was acknowledged.
-    acked: u8,
-    /// Whether another node has it on disk.
-    stored: bool,
-    /// Whether its message was told to be sent: its session's key is on another node's disk too.
-    is_sent: bool,
-    /// Its arrival number in the mailbox; `None` if it isn't there.
-    arrival: Option<u64>,
-    expiry: ExpiryHour,
-    /// Whether it was addressed in another network than this.
-    is_foreign: bool,
-    /// Whether it waits for its stamp, and is neither in the mailbox nor on the network.
-    lacks_stamp: bool,
-    shard: Shard,
 }
 
 /// Own acks, kept in the vault until the mailbox is committed. A crash in between would make this
@@ -222,9 +196,7 @@ impl User {
             inbound: HashMap::new(),
             tags: HashMap::new(),
             held: HashMap::new(),
-            outbox: HashMap::new(),
-            to_stamp: ToStamp::default(),
-            waiting: HashMap::new(),
+            outbox: Outbox::load(&txn, &config.network)?,
             recent_acks: RecentAcks::load(&txn)?,
             acks_at_load: Vec::new(),
             chores_day: Day(0),
@@ -234,8 +206,7 @@ impl User {
             vault,
         };
         user.load_records(&txn)?;
-        let own: Vec<EnvelopeId> = user.outbox.keys().copied().collect();
-        user.acks_at_load = view.lacking(&own)?.1;
+        user.acks_at_load = view.lacking(&user.outbox.ids())?.1;
         drop(txn);
         Ok(Some(user))
     }
@@ -264,13 +235,6 @@ impl User {
                 .or_insert_with(|| Held { since: BTreeMap::new(), last_arrival: UnixMillis(0) });
             held.last_arrival = held.last_arrival.max(record.message.stored_at);
             held.since.insert(record.message.seq, record.message.stored_at);
-        }
-        for record in txn.scan(&OUTBOX)? {
-            let pending = Pending::from_record(&record, &self.network)?;
-            self.outbox.insert(record.id, pending);
-        }
-        for record in txn.scan(&WAITING)? {
-            self.waiting.entry(record.identity).or_default().insert(record.position);
         }
         Ok(())
     }
@@ -354,6 +318,7 @@ impl User {
     pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.release_held(turn)?;
         self.expire_outbox(turn)?;
+        self.fill_mailbox(turn)?;
         self.trim_events(turn)?;
         if turn.now > self.recent_acks.replayed_until && self.chores_day != Day(0) {
             self.recent_acks.replayed.clear();
@@ -375,9 +340,7 @@ impl User {
     }
 
     pub(crate) fn outbox_len(&self) -> u64 {
-        let own = self.outbox.values().filter(|pending| pending.position.is_some()).count();
-        let waiting: usize = self.waiting.values().map(BTreeSet::len).sum();
-        u64::try_from(own + waiting).unwrap_or(u64::MAX)
+        u64::try_from(self.outbox.messages()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn unread(&self) -> u64 {

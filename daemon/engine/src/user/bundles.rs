@@ -11,9 +11,9 @@ use martlet_store::mailbox::Arrived;
 use martlet_store::records::{PREKEYS, PUBLISHED, PrekeyRecord};
 use martlet_store::vault::Key;
 
-use super::outbox::is_addressed_in;
 use super::{TagMeaning, User};
 use crate::directory::NewBundle;
+use crate::outbox::is_addressed_in;
 use crate::turn::Turn;
 
 /// Days before today whose bundles may still be on the network.
@@ -35,7 +35,7 @@ impl User {
             if self.has_stamp(&id, &envelope) {
                 return self.publish(turn, id, envelope);
             }
-            self.queue_bundle_for_stamp(id);
+            self.outbox.queue_bundle(id);
             return Ok(());
         }
         let secret = PrekeySecret::generate(turn.rng);
@@ -53,7 +53,7 @@ impl User {
         self.counters.published_day = today.0;
         self.dirty.counters = true;
         if !self.has_stamp(&id, &envelope) {
-            self.queue_bundle_for_stamp(id);
+            self.outbox.queue_bundle(id);
             return Ok(());
         }
         self.publish(turn, id, envelope)
@@ -140,7 +140,7 @@ impl User {
         };
         let taken = self.directory.take_bundle(turn.vault()?, &identity, bundle)?;
         let Some(NewBundle { is_first }) = taken else { return Ok(()) };
-        if is_first || self.waiting.contains_key(&identity) {
+        if is_first || self.outbox.first_waiting(&identity).is_some() {
             let name = self.conversation_name(&identity);
             self.emit(turn, EventBody::ContactReachable { name })?;
         }

@@ -76,7 +76,7 @@ impl User {
     /// Removes a contact, the conversation, and what waits to be sent.
     pub(crate) fn remove_contact(&mut self, turn: &mut Turn<'_>, name: &str) -> Result<(), Fault> {
         let identity = self.identity_of(name)?;
-        self.clear_outbox(turn, identity)?;
+        self.outbox.clear(turn.vault()?, &identity)?;
         self.remove_sessions(turn, identity)?;
         self.remove_messages(turn, identity)?;
         self.outbound.remove(&identity);

@@ -1,25 +1,23 @@
-//! The outbox: own envelopes until they are proved received, or their life ends.
-
-use std::collections::HashSet;
+//! Sending: composing envelopes, and what becomes of them.
 
 use martlet_protocol::control::{Delivery, SendResponse};
 use martlet_protocol::crypto::session::OutboundSession;
 use martlet_protocol::limits::SESSION_AGE_MAX;
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
-use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{
-    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, MessageId, Shard, stamp,
-};
+use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, IdentityId, MessageId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Inserted, Source};
-use martlet_store::records::{
-    Body, MESSAGES, MessageRecord, OUTBOX, OutboxRecord, PUBLISHED, State, WAITING, WaitingRecord,
-};
+use martlet_store::records::{Body, MESSAGES, MessageRecord, OutboxRecord, PUBLISHED, State};
 use martlet_store::vault::Key;
 
-use super::{Outbound, Pending, User};
+use super::{Outbound, User};
+use crate::outbox::{Ended, Outbox, Outcome, Place, own_header};
 use crate::turn::Turn;
+
+/// Envelopes that go into the mailbox in one batch once there is room again: bounds the commit, at some
+/// 300 bytes to 60 KiB each.
+const FILL_BATCH_MAX: usize = 512;
 
 impl User {
     /// Commits a message of the user's to `identity`, a contact, and sends it if their keys are
@@ -43,13 +41,11 @@ impl User {
             state: State::Queued,
             body: Body::Text(text.as_str().to_owned()),
         };
-        let is_first_in_line = !self.waiting.contains_key(&identity);
+        let is_first_in_line = self.outbox.first_waiting(&identity).is_none();
         let message = message_of(&record);
         let position = self.append(turn, identity, record)?;
         if !(is_first_in_line && self.dispatch(turn, identity, position, &message)?) {
-            self.waiting.entry(identity).or_default().insert(position);
-            let waiting = WaitingRecord { identity, position };
-            turn.vault()?.put(&WAITING, Key::Scoped(&identity.0, position), &waiting)?;
+            self.outbox.wait(turn.vault()?, Place { identity, position })?;
         }
         Ok(SendResponse { id: id.to_string(), state: Delivery::Queued })
     }
@@ -60,19 +56,15 @@ impl User {
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<(), StoreError> {
-        for position in self.waiting.get(&identity).cloned().unwrap_or_default() {
+        while let Some(position) = self.outbox.first_waiting(&identity) {
             let key = Key::Scoped(&identity.0, position);
             if let Some(record) = turn.vault()?.get(&MESSAGES, key)?
                 && !self.dispatch(turn, identity, position, &message_of(&record))?
             {
                 return Ok(());
             }
-            turn.vault()?.delete(&WAITING, key)?;
-            if let Some(waiting) = self.waiting.get_mut(&identity) {
-                waiting.remove(&position);
-            }
+            self.outbox.end_wait(turn.vault()?, Place { identity, position })?;
         }
-        self.waiting.remove(&identity);
         Ok(())
     }
 
@@ -160,15 +152,38 @@ impl User {
         let envelope = Envelope::new(content);
         let id = envelope.id();
         let record = OutboxRecord { id, envelope, identity, position };
-        let pending = Pending::from_record(&record, &self.network)?;
-        let lacks_stamp = pending.lacks_stamp;
-        self.outbox.insert(id, pending);
-        turn.vault()?.put(&OUTBOX, Key::Named(&id.0), &record)?;
-        if lacks_stamp {
-            self.queue_for_stamp(id);
-            return Ok(());
+        if self.outbox.post(turn.vault()?, &record)? {
+            self.offer(turn, id, record.envelope)?;
         }
-        self.publish(turn, id, record.envelope)
+        Ok(())
+    }
+
+    /// Offers an envelope of the outbox to mailbox and gossip. What there is no room for stays in the
+    /// outbox, and those after it with it; whether it went in.
+    pub(super) fn offer(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: EnvelopeId,
+        envelope: Envelope,
+    ) -> Result<bool, StoreError> {
+        if self.outbox.is_after_others(&id) {
+            self.outbox.keep_outside(&id);
+            return Ok(false);
+        }
+        match self.insert_own(turn, &id, &envelope)? {
+            Inserted::New { arrival } => {
+                self.outbox.arrived(&id, arrival);
+                turn.net.publish.push(envelope);
+            }
+            // It was there before any reconciliation to come.
+            Inserted::Known => self.outbox.arrived(&id, 0),
+            Inserted::Purged => {}
+            Inserted::Full | Inserted::OverShare => {
+                self.outbox.keep_outside(&id);
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Gives an envelope of this node's own to mailbox and gossip.
@@ -178,19 +193,37 @@ impl User {
         id: EnvelopeId,
         envelope: Envelope,
     ) -> Result<(), StoreError> {
-        let header = own_header(&envelope)?;
+        self.insert_own(turn, &id, &envelope)?;
+        turn.net.publish.push(envelope);
+        Ok(())
+    }
+
+    fn insert_own(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &EnvelopeId,
+        envelope: &Envelope,
+    ) -> Result<Inserted, StoreError> {
+        let header = own_header(envelope)?;
         let now = turn.now;
-        if let Inserted::New { arrival } =
-            turn.mailbox_mut().insert(&id, &envelope, &header, Source::Own, now)?
+        let inserted = turn.mailbox_mut().insert(id, envelope, &header, Source::Own, now)?;
+        if let Inserted::New { arrival } = inserted
+            && self.looked_at + 1 == arrival
         {
-            if self.looked_at + 1 == arrival {
-                self.looked_at = arrival;
-            }
-            if let Some(pending) = self.outbox.get_mut(&id) {
-                pending.arrival = Some(arrival);
+            self.looked_at = arrival;
+        }
+        Ok(inserted)
+    }
+
+    /// Gives the mailbox what it had no room for, in order, as far as there is room now.
+    pub(crate) fn fill_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        for _ in 0..FILL_BATCH_MAX {
+            let Some(id) = self.outbox.first_outside() else { return Ok(()) };
+            let Some(envelope) = Outbox::envelope(turn.vault()?, &id)? else { return Ok(()) };
+            if !self.offer(turn, id, envelope)? {
+                return Ok(());
             }
         }
-        turn.net.publish.push(envelope);
         Ok(())
     }
 
@@ -200,40 +233,8 @@ impl User {
         turn: &mut Turn<'_>,
         ids: &[EnvelopeId],
     ) -> Result<(), StoreError> {
-        let mut touched = HashSet::new();
-        for id in ids {
-            let Some(pending) = self.outbox.get_mut(id) else { continue };
-            if !std::mem::replace(&mut pending.stored, true) {
-                touched.insert(pending.identity);
-            }
-        }
-        if touched.is_empty() {
-            return Ok(());
-        }
-        // Whoever has a message but not its session's key can't read it: without the key nothing is
-        // sent.
-        for pending in self.outbox.values() {
-            if pending.position.is_none() && !pending.stored {
-                touched.remove(&pending.identity);
-            }
-        }
-        let mut sent = Vec::new();
-        for pending in self.outbox.values_mut() {
-            if let Some(position) = pending.position
-                && pending.stored
-                && !pending.is_sent
-                && touched.contains(&pending.identity)
-            {
-                pending.is_sent = true;
-                sent.push((pending.identity, position));
-            }
-        }
-        // The order of a hash map is no order of events.
-        sent.sort_unstable();
-        for (identity, position) in sent {
-            self.advance(turn, identity, position, State::Sent)?;
-        }
-        Ok(())
+        let sent = self.outbox.note_stored(ids);
+        self.tell_sent(turn, sent)
     }
 
     /// Own envelopes of `shards` that are not proved received, the published bundle included.
@@ -242,8 +243,7 @@ impl User {
         turn: &mut Turn<'_>,
         shards: &ShardSet,
     ) -> Result<Vec<EnvelopeId>, StoreError> {
-        let pending = self.outbox.iter().filter(|(_, pending)| shards.contains(pending.shard));
-        let mut ids: Vec<EnvelopeId> = pending.map(|(id, _)| *id).collect();
+        let mut ids = self.outbox.in_shards(shards);
         if let Some(bundle) = turn.vault()?.get(&PUBLISHED, Key::Named(b""))?
             && shards.contains(own_header(&bundle)?.shard)
         {
@@ -260,141 +260,60 @@ impl User {
         up_to_arrival: u64,
         lacking: &[EnvelopeId],
     ) -> Result<(), StoreError> {
-        let lacking: HashSet<_> = lacking.iter().collect();
-        // Only what had arrived in the mailbox before the reconciliation took part in it.
-        let held: Vec<_> = self
-            .outbox
-            .iter()
-            .filter(|(id, pending)| {
-                !pending.stored
-                    && shards.contains(pending.shard)
-                    && pending.arrival.is_some_and(|arrival| arrival <= up_to_arrival)
-                    && !lacking.contains(id)
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        self.note_stored(turn, &held)
+        let sent = self.outbox.note_reconciled(shards, up_to_arrival, lacking);
+        self.tell_sent(turn, sent)
+    }
+
+    fn tell_sent(&mut self, turn: &mut Turn<'_>, sent: Vec<Place>) -> Result<(), StoreError> {
+        sent.into_iter().try_for_each(|Place { identity, position }| {
+            self.advance(turn, identity, position, State::Sent)
+        })
     }
 
     /// A device proved that it has one of our envelopes on disk.
     pub(crate) fn note_ack(&mut self, turn: &mut Turn<'_>, ack: &Ack) -> Result<(), StoreError> {
-        let Some(pending) = self.outbox.get_mut(&ack.envelope) else { return Ok(()) };
-        if pending.commits.get(usize::from(ack.slot)) != Some(&ack.secret.commit()) {
-            return Ok(());
+        for outcome in self.outbox.note_ack(turn.vault()?, ack)? {
+            match outcome {
+                Outcome::Sent(place) => self.tell_sent(turn, vec![place])?,
+                Outcome::Ended(ended) => self.tell_ended(turn, ended)?,
+            }
         }
-        pending.acked |= 1 << ack.slot;
-        if usize::try_from(pending.acked.count_ones()).unwrap_or(0) < pending.commits.len() {
-            return Ok(());
-        }
-        let (identity, position) = (pending.identity, pending.position);
-        self.outbox.remove(&ack.envelope);
-        turn.vault()?.delete(&OUTBOX, Key::Named(&ack.envelope.0))?;
-        match position {
-            Some(position) => self.advance(turn, identity, position, State::Delivered),
-            None => Ok(()),
-        }
+        Ok(())
+    }
+
+    fn tell_ended(&mut self, turn: &mut Turn<'_>, ended: Ended) -> Result<(), StoreError> {
+        let (Place { identity, position }, state) = match ended {
+            Ended::Delivered(place) => (place, State::Delivered),
+            Ended::Expired(place) => (place, State::Expired),
+        };
+        self.advance(turn, identity, position, state)
     }
 
     pub(super) fn expire_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let now = turn.now;
-        let past: Vec<_> = self
-            .outbox
-            .iter()
-            .filter(|(_, pending)| pending.expiry.is_past(now))
-            .map(|(id, pending)| (*id, pending.identity, pending.position))
-            .collect();
-        for (id, identity, position) in past {
-            self.outbox.remove(&id);
-            turn.vault()?.delete(&OUTBOX, Key::Named(&id.0))?;
-            if let Some(position) = position {
-                self.advance(turn, identity, position, State::Expired)?;
-            }
+        for ended in self.outbox.expire(turn.vault()?, now)? {
+            self.tell_ended(turn, ended)?;
         }
         Ok(())
     }
 
-    /// Forgets what was for `identity`.
-    pub(super) fn clear_outbox(
-        &mut self,
-        turn: &mut Turn<'_>,
-        identity: IdentityId,
-    ) -> Result<(), StoreError> {
-        let records = turn.vault()?;
-        for (id, _) in self.outbox.extract_if(|_, pending| pending.identity == identity) {
-            records.delete(&OUTBOX, Key::Named(&id.0))?;
-        }
-        records.delete_range(&WAITING, Some(&identity.0), 0..=u64::MAX)?;
-        self.waiting.remove(&identity);
-        Ok(())
-    }
-
-    /// After a start: own envelopes that the mailbox lost in a crash go back into it, and acks that
-    /// came while the vault was locked, or whose commit was cut short, are counted. What lacks its
-    /// stamp waits for it again.
+    /// After a start: own envelopes that the mailbox lost in a crash go back into it, in order, and
+    /// acks that came while the vault was locked, or whose commit was cut short, are counted. What
+    /// lacks its stamp waits for it again.
     pub(super) fn restore_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         for ack in std::mem::take(&mut self.acks_at_load) {
             self.note_ack(turn, &ack)?;
         }
-        self.requeue_for_stamps();
-        let stamped = self.outbox.iter().filter(|(_, pending)| !pending.lacks_stamp);
-        for id in stamped.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let Some(record) = turn.vault()?.get(&OUTBOX, Key::Named(&id.0))? else { continue };
-            let header = own_header(&record.envelope)?;
-            let now = turn.now;
-            let mailbox = turn.mailbox_mut();
-            let arrival = match mailbox.insert(&id, &record.envelope, &header, Source::Own, now)? {
-                Inserted::New { arrival } => {
-                    turn.net.publish.push(record.envelope);
-                    Some(arrival)
-                }
-                // It was there before any reconciliation to come.
-                Inserted::Known => Some(0),
-                Inserted::Purged | Inserted::Full | Inserted::OverShare => None,
-            };
-            if let Some(pending) = self.outbox.get_mut(&id) {
-                pending.arrival = arrival;
+        self.outbox.requeue();
+        for id in self.outbox.begin_again() {
+            if self.outbox.is_after_others(&id) {
+                self.outbox.keep_outside(&id);
+            } else if let Some(envelope) = Outbox::envelope(turn.vault()?, &id)? {
+                self.offer(turn, id, envelope)?;
             }
         }
         Ok(())
     }
-}
-
-impl Pending {
-    pub(super) fn from_record(
-        record: &OutboxRecord,
-        network: &NetworkDescriptor,
-    ) -> Result<Self, StoreError> {
-        let header = own_header(&record.envelope)?;
-        let commits = (0..header.slots)
-            .filter_map(|slot| header.ack_commit(&record.envelope.content, slot))
-            .collect();
-        Ok(Self {
-            identity: record.identity,
-            position: record.position,
-            commits,
-            acked: 0,
-            stored: false,
-            is_sent: false,
-            arrival: None,
-            expiry: header.expiry,
-            is_foreign: !is_addressed_in(network, &header, &record.identity),
-            lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, network.stamp_bits),
-            shard: header.shard,
-        })
-    }
-}
-
-/// Whether an own envelope for `identity` is addressed as `network` has it.
-pub(super) fn is_addressed_in(
-    network: &NetworkDescriptor,
-    header: &Header,
-    identity: &IdentityId,
-) -> bool {
-    header.network == network.tag() && header.shard == Shard::of(identity, network.shard_bits)
-}
-
-fn own_header(envelope: &Envelope) -> Result<Header, StoreError> {
-    Header::parse(&envelope.content).map_err(|_| StoreError::Record { table: OUTBOX.name() })
 }
 
 /// A message as its sender encodes it.

@@ -69,3 +69,56 @@ fn what_was_refused_is_not_fetched_again_unless_it_is_the_users_after_all() -> R
     assert_eq!(world.sift(1, peer, &[foreign.id()])?, [foreign.id()]);
     Ok(())
 }
+
+/// Own mail that the mailbox had no room for was gossiped once and then not tried again until a
+/// restart or the next day, while later messages passed it: 3,539 of 25,000 were still `queued` long after the
+/// contact was back.
+#[test]
+fn own_mail_beyond_the_quota_goes_in_in_order_as_soon_as_there_is_room() -> Result {
+    let mut world = World::pair(12, 2)?;
+    world.settle()?;
+    world.mailbox_bytes_max = 1;
+    world.crash(0)?;
+    // More than the reserve for the user's own mail takes.
+    let size = 16 * 1024;
+    let count = usize::try_from(MAILBOX_RESERVE_BYTES)? / size * 6 / 5;
+    let text = |number: usize| format!("{number:size$}");
+    for number in 0..count {
+        world.send(0, "bob", &text(number))?;
+    }
+    let gossiped = std::mem::take(&mut world.nodes[0].released.publish).len();
+    assert!(gossiped < count, "{gossiped} of {count} went into a mailbox without room for them");
+    world.crash(0)?;
+    world.nodes[0].released.publish.clear();
+    let mut rounds = 0;
+    loop {
+        world.sync(0, 1)?;
+        // Acks make room.
+        world.gossip(0.0);
+        world.send(0, "bob", &text(count + rounds))?;
+        world.nodes[0].released.publish.clear();
+        rounds += 1;
+        let states = world.call(0, GetStatus {})?.outbox;
+        if states == Some(0) || rounds == 30 {
+            break;
+        }
+        world.pass(TICK);
+        world.nodes[0].released.publish.clear();
+    }
+    world.settle()?;
+    world.gossip(0.0);
+    let mut received = Vec::new();
+    let mut before = None;
+    loop {
+        let query = HistoryQuery { limit: Some(200), before: before.take() };
+        let page = world.call(1, GetHistory { name: "alice".into(), query })?;
+        before = page.messages.first().map(|message| message.id.clone());
+        received.splice(0..0, page.messages.into_iter().map(|message| message.text));
+        if !page.more {
+            break;
+        }
+    }
+    assert!(received.iter().eq(&(0..count + rounds).map(text).collect::<Vec<_>>()));
+    assert_eq!(world.call(0, GetStatus {})?.outbox, Some(0), "after {rounds} rounds");
+    Ok(())
+}

@@ -16,7 +16,8 @@ pub(crate) use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, HistoryQuery, SendRequest,
 };
 pub(crate) use martlet_protocol::limits::{
-    MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, SESSION_MESSAGES_MAX, STAMP_JOBS_MAX,
+    MAILBOX_COMMIT_DELAY, MAILBOX_RESERVE_BYTES, REQUEST_MESSAGES_MAX, SESSION_MESSAGES_MAX,
+    STAMP_JOBS_MAX,
 };
 pub(crate) use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 pub(crate) use martlet_protocol::sync::ShardSet;

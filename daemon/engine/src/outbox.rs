@@ -1,0 +1,430 @@
+//! The outbox: own envelopes until they are proved received or their life ends, and own messages that wait
+//! for the contact's keys.
+//!
+//! What changes here is written into the batch's transaction at once: that is the buffer, and a failed commit
+//! throws away both it and this. Nothing here looks at a clock or walks over all envelopes while it is told
+//! about a few.
+
+mod line;
+mod pending;
+mod to_stamp;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, IdentityId, UnixMillis};
+use martlet_store::records::{OUTBOX, OutboxRecord, WAITING, WaitingRecord};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+use line::{Ending, Line};
+use pending::Carries;
+pub(crate) use pending::{Pending, Place, is_addressed_in, own_header};
+use to_stamp::ToStamp;
+
+/// Own envelopes, and the messages that wait to become some.
+pub(crate) struct Outbox {
+    network: NetworkDescriptor,
+    pending: HashMap<EnvelopeId, Pending>,
+    /// What is on its way to whom.
+    lines: HashMap<IdentityId, Line>,
+    /// When which of them ends.
+    ends: BTreeSet<(ExpiryHour, EnvelopeId)>,
+    /// Those in the mailbox that no other node is known to hold, by their arrival in it.
+    unheld: BTreeSet<(u64, EnvelopeId)>,
+    /// Those that the mailbox has no room for, in the order in which they were made.
+    outside: BTreeMap<u64, EnvelopeId>,
+    /// How many were made or loaded.
+    made: u64,
+    to_stamp: ToStamp,
+}
+
+/// A message whose last envelope has left the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All its envelopes were proved received.
+    Delivered(Place),
+    /// One of them was not, and its life is over.
+    Expired(Place),
+}
+
+/// What was taken out of the outbox, to be sent again.
+pub(crate) struct TakenBack {
+    /// For whom it was.
+    pub(crate) recipients: BTreeSet<IdentityId>,
+}
+
+impl Outbox {
+    /// Loads it from the vault.
+    pub(crate) fn load(
+        records: &VaultTxn,
+        network: &NetworkDescriptor,
+    ) -> Result<Self, StoreError> {
+        let mut outbox = Self {
+            network: network.clone(),
+            pending: HashMap::new(),
+            lines: HashMap::new(),
+            ends: BTreeSet::new(),
+            unheld: BTreeSet::new(),
+            outside: BTreeMap::new(),
+            made: 0,
+            to_stamp: ToStamp::default(),
+        };
+        // Keys before the messages that need them, messages in the order in which they were written.
+        let mut loaded = Vec::new();
+        for record in records.scan(&OUTBOX)? {
+            let pending = Pending::from_record(&record, network)?;
+            loaded.push((record.position, record.identity, record.id, pending));
+        }
+        loaded.sort_unstable_by_key(|(position, identity, id, _)| (*position, *identity, *id));
+        for (_, _, id, pending) in loaded {
+            outbox.add(id, pending);
+        }
+        for record in records.scan(&WAITING)? {
+            outbox.line(record.identity).waiting.insert(record.position);
+        }
+        Ok(outbox)
+    }
+
+    /// The envelopes in it.
+    pub(crate) fn ids(&self) -> Vec<EnvelopeId> {
+        self.pending.keys().copied().collect()
+    }
+
+    /// Messages that are neither delivered nor expired.
+    pub(crate) fn messages(&self) -> usize {
+        self.lines.values().map(Line::messages).sum()
+    }
+
+    /// Takes a new envelope; whether it may leave at once. If not, it waits for its stamp.
+    pub(crate) fn post(
+        &mut self,
+        records: &mut VaultTxn,
+        record: &OutboxRecord,
+    ) -> Result<bool, StoreError> {
+        let pending = Pending::from_record(record, &self.network)?;
+        let lacks_stamp = pending.lacks_stamp;
+        self.add(record.id, pending);
+        records.put(&OUTBOX, Key::Named(&record.id.0), record)?;
+        if lacks_stamp {
+            self.to_stamp.queue(record.id);
+        }
+        Ok(!lacks_stamp)
+    }
+
+    /// Other nodes have these on disk. Returns the messages that are sent now: their session's key is held
+    /// elsewhere too, without which nobody could read them.
+    pub(crate) fn note_stored(&mut self, ids: &[EnvelopeId]) -> Vec<Place> {
+        let mut touched = BTreeSet::new();
+        for id in ids {
+            let Some(pending) = self.pending.get_mut(id) else { continue };
+            if std::mem::replace(&mut pending.is_stored, true) {
+                continue;
+            }
+            let Pending { identity, carries, arrival, .. } = *pending;
+            if let Some(arrival) = arrival {
+                self.unheld.remove(&(arrival, *id));
+            }
+            self.line(identity).stored(carries);
+            touched.insert(identity);
+        }
+        touched.into_iter().flat_map(|identity| self.take_sent(identity)).collect()
+    }
+
+    fn take_sent(&mut self, identity: IdentityId) -> Vec<Place> {
+        let sent = self.line(identity).take_sent();
+        sent.into_iter().map(|position| Place { identity, position }).collect()
+    }
+
+    /// Of `shards` those that were in the mailbox at `up_to_arrival`, but for `lacking`, are on a
+    /// neighbour's disk.
+    pub(crate) fn note_reconciled(
+        &mut self,
+        shards: &ShardSet,
+        up_to_arrival: u64,
+        lacking: &[EnvelopeId],
+    ) -> Vec<Place> {
+        let lacking: HashSet<_> = lacking.iter().collect();
+        let arrived = self.unheld.iter().take_while(|(arrival, _)| *arrival <= up_to_arrival);
+        let held: Vec<_> = arrived
+            .map(|(_, id)| *id)
+            .filter(|id| {
+                !lacking.contains(id)
+                    && self.pending.get(id).is_some_and(|pending| shards.contains(pending.shard))
+            })
+            .collect();
+        self.note_stored(&held)
+    }
+
+    /// A device proved that it has one of them on disk.
+    pub(crate) fn note_ack(
+        &mut self,
+        records: &mut VaultTxn,
+        ack: &Ack,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let Some(pending) = self.pending.get_mut(&ack.envelope) else { return Ok(Vec::new()) };
+        if !pending.acknowledge(ack) {
+            return Ok(Vec::new());
+        }
+        let identity = pending.identity;
+        let ended = self.remove(records, &ack.envelope, Ending::Acknowledged)?;
+        // A key that was proved received is held elsewhere.
+        let sent = self.take_sent(identity).into_iter().map(Outcome::Sent);
+        Ok(sent.chain(ended.map(Outcome::Ended)).collect())
+    }
+
+    /// Ends what ended before `now`.
+    pub(crate) fn expire(
+        &mut self,
+        records: &mut VaultTxn,
+        now: UnixMillis,
+    ) -> Result<Vec<Ended>, StoreError> {
+        let mut ended = Vec::new();
+        while let Some((_, id)) = self.ends.first().copied().filter(|(hour, _)| hour.is_past(now)) {
+            ended.extend(self.remove(records, &id, Ending::Expired)?);
+        }
+        Ok(ended)
+    }
+
+    /// Takes out of it what `which` says, so that its messages wait to be sent again in other envelopes,
+    /// in order.
+    pub(crate) fn take_back(
+        &mut self,
+        records: &mut VaultTxn,
+        which: impl Fn(&Pending) -> bool,
+    ) -> Result<TakenBack, StoreError> {
+        let found = self.pending.iter().filter(|(_, pending)| which(pending));
+        let found: Vec<_> =
+            found.map(|(id, pending)| (*id, pending.identity, pending.carries)).collect();
+        let (mut recipients, mut places) = (BTreeSet::new(), BTreeSet::new());
+        for (id, identity, carries) in found {
+            self.remove(records, &id, Ending::TakenBack)?;
+            recipients.insert(identity);
+            match carries {
+                Carries::Message(position) => {
+                    places.insert(Place { identity, position });
+                }
+                Carries::Key => {}
+            }
+        }
+        for place in &places {
+            self.wait(records, *place)?;
+        }
+        Ok(TakenBack { recipients })
+    }
+
+    /// A message waits for the contact's keys.
+    pub(crate) fn wait(&mut self, records: &mut VaultTxn, place: Place) -> Result<(), StoreError> {
+        let Place { identity, position } = place;
+        self.line(identity).waiting.insert(position);
+        let waiting = WaitingRecord { identity, position };
+        records.put(&WAITING, Key::Scoped(&identity.0, position), &waiting)
+    }
+
+    /// The first message that waits for keys of `identity`.
+    pub(crate) fn first_waiting(&self, identity: &IdentityId) -> Option<u64> {
+        self.lines.get(identity)?.waiting.first().copied()
+    }
+
+    /// A message waits no more.
+    pub(crate) fn end_wait(
+        &mut self,
+        records: &mut VaultTxn,
+        place: Place,
+    ) -> Result<(), StoreError> {
+        self.line(place.identity).waiting.remove(&place.position);
+        self.tidy(&place.identity);
+        records.delete(&WAITING, Key::Scoped(&place.identity.0, place.position))?;
+        Ok(())
+    }
+
+    /// Forgets what was for `identity`.
+    pub(crate) fn clear(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+    ) -> Result<(), StoreError> {
+        let of_identity = self.pending.iter().filter(|(_, pending)| pending.identity == *identity);
+        for id in of_identity.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.remove(records, &id, Ending::TakenBack)?;
+        }
+        self.lines.remove(identity);
+        records.delete_range(&WAITING, Some(&identity.0), 0..=u64::MAX)?;
+        Ok(())
+    }
+
+    /// Those of `shards`.
+    pub(crate) fn in_shards(&self, shards: &ShardSet) -> Vec<EnvelopeId> {
+        let pending = self.pending.iter().filter(|(_, pending)| shards.contains(pending.shard));
+        pending.map(|(id, _)| *id).collect()
+    }
+
+    fn add(&mut self, id: EnvelopeId, mut pending: Pending) {
+        self.made += 1;
+        pending.order = self.made;
+        self.ends.insert((pending.expiry, id));
+        self.line(pending.identity).add(pending.carries);
+        self.pending.insert(id, pending);
+    }
+
+    fn remove(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &EnvelopeId,
+        ending: Ending,
+    ) -> Result<Option<Ended>, StoreError> {
+        let Some(pending) = self.pending.remove(id) else { return Ok(None) };
+        records.delete(&OUTBOX, Key::Named(&id.0))?;
+        let Pending { identity, carries, expiry, arrival, order, is_stored, .. } = pending;
+        self.ends.remove(&(expiry, *id));
+        self.outside.remove(&order);
+        if let Some(arrival) = arrival {
+            self.unheld.remove(&(arrival, *id));
+        }
+        let ended = self.line(identity).remove(carries, is_stored, ending);
+        self.tidy(&identity);
+        Ok(ended.map(|(position, is_delivered)| {
+            let place = Place { identity, position };
+            if is_delivered { Ended::Delivered(place) } else { Ended::Expired(place) }
+        }))
+    }
+
+    fn line(&mut self, identity: IdentityId) -> &mut Line {
+        self.lines.entry(identity).or_default()
+    }
+
+    fn tidy(&mut self, identity: &IdentityId) {
+        if self.lines.get(identity).is_some_and(Line::is_empty) {
+            self.lines.remove(identity);
+        }
+    }
+}
+
+/// Into the mailbox.
+impl Outbox {
+    /// All that have their stamps, in the order in which they were made, to be offered to the mailbox again.
+    pub(crate) fn begin_again(&mut self) -> Vec<EnvelopeId> {
+        self.outside.clear();
+        self.unheld.clear();
+        let mut stamped: Vec<_> = self
+            .pending
+            .iter_mut()
+            .filter(|(_, pending)| !pending.lacks_stamp)
+            .map(|(id, pending)| {
+                pending.arrival = None;
+                (pending.order, *id)
+            })
+            .collect();
+        stamped.sort_unstable();
+        stamped.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Whether earlier ones than `id` wait for room in the mailbox. It may not pass them.
+    pub(crate) fn is_after_others(&self, id: &EnvelopeId) -> bool {
+        let order = self.pending.get(id).map_or(u64::MAX, |pending| pending.order);
+        self.outside.first_key_value().is_some_and(|(first, _)| *first < order)
+    }
+
+    /// The mailbox has no room for it yet.
+    pub(crate) fn keep_outside(&mut self, id: &EnvelopeId) {
+        if let Some(pending) = self.pending.get(id) {
+            self.outside.insert(pending.order, *id);
+        }
+    }
+
+    /// The first that waits for room in the mailbox.
+    pub(crate) fn first_outside(&self) -> Option<EnvelopeId> {
+        self.outside.first_key_value().map(|(_, id)| *id)
+    }
+
+    /// It is in the mailbox, as this arrival; 0 if it was there before.
+    pub(crate) fn arrived(&mut self, id: &EnvelopeId, arrival: u64) {
+        let Some(pending) = self.pending.get_mut(id) else { return };
+        self.outside.remove(&pending.order);
+        pending.arrival = Some(arrival);
+        if !pending.is_stored {
+            self.unheld.insert((arrival, *id));
+        }
+    }
+
+    /// Its envelope.
+    pub(crate) fn envelope(
+        records: &VaultTxn,
+        id: &EnvelopeId,
+    ) -> Result<Option<Envelope>, StoreError> {
+        Ok(records.get(&OUTBOX, Key::Named(&id.0))?.map(|record| record.envelope))
+    }
+}
+
+/// Stamps.
+impl Outbox {
+    /// Whether an envelope still waits for its stamp.
+    pub(crate) fn lacks_stamp(&self, id: &EnvelopeId) -> bool {
+        self.to_stamp.is_bundle(id)
+            || self.pending.get(id).is_some_and(|pending| pending.lacks_stamp)
+    }
+
+    /// An envelope of the outbox has got its stamp. Returns it; `None` if nobody waits for it.
+    pub(crate) fn stamped(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &EnvelopeId,
+        nonce: u64,
+    ) -> Result<Option<Envelope>, StoreError> {
+        let Some(pending) = self.pending.get_mut(id).filter(|pending| pending.lacks_stamp) else {
+            return Ok(None);
+        };
+        pending.lacks_stamp = false;
+        let Some(mut record) = records.get(&OUTBOX, Key::Named(&id.0))? else { return Ok(None) };
+        record.envelope.nonce = nonce;
+        records.put(&OUTBOX, Key::Named(&id.0), &record)?;
+        Ok(Some(record.envelope))
+    }
+
+    /// The next envelope to make a stamp for, and the bits it needs.
+    pub(crate) fn next_to_stamp(&mut self) -> Option<(EnvelopeId, u8)> {
+        while let Some(id) = self.to_stamp.next() {
+            if self.lacks_stamp(&id) {
+                return Some((id, self.network.stamp_bits));
+            }
+        }
+        None
+    }
+
+    /// How many wait for their stamp, the bundle included.
+    pub(crate) fn stamping(&self) -> u64 {
+        if self.network.stamp_bits == 0 {
+            return 0;
+        }
+        let waiting = self.pending.values().filter(|pending| pending.lacks_stamp).count();
+        u64::try_from(waiting).unwrap_or(u64::MAX) + u64::from(self.to_stamp.has_bundle())
+    }
+
+    /// The bundle needs a stamp, before all else: without it nobody new can write.
+    pub(crate) fn queue_bundle(&mut self, id: EnvelopeId) {
+        self.to_stamp.queue_bundle(id);
+    }
+
+    /// Whether `id` is the bundle that waits for its stamp; it waits no more.
+    pub(crate) fn take_bundle(&mut self, id: &EnvelopeId) -> bool {
+        self.to_stamp.take_bundle(id)
+    }
+
+    /// After a start: queues all that lacks its stamp, in the order in which it was made.
+    pub(crate) fn requeue(&mut self) {
+        let lacking = self.pending.iter().filter(|(_, pending)| pending.lacks_stamp);
+        let mut lacking: Vec<_> = lacking.map(|(id, pending)| (pending.order, *id)).collect();
+        lacking.sort_unstable();
+        self.to_stamp.replace(lacking.into_iter().map(|(_, id)| id));
+    }
+}
+
+/// What an ack changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// A message is on another node's disk.
+    Sent(Place),
+    /// A message has left the outbox.
+    Ended(Ended),
+}

@@ -1,0 +1,112 @@
+//! What is on its way to one contact.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pending::Carries;
+
+/// What is on its way to one contact.
+#[derive(Default)]
+pub(super) struct Line {
+    /// Positions of messages that wait for the contact's keys.
+    pub(super) waiting: BTreeSet<u64>,
+    /// Envelopes with session keys.
+    keys: usize,
+    /// Those of them that no other node is known to hold.
+    keys_unstored: usize,
+    /// Messages with envelopes on their way, by position.
+    messages: BTreeMap<u64, Parts>,
+    /// Those of them whose envelopes are all held elsewhere, and that were not told to be sent.
+    unsent: BTreeSet<u64>,
+}
+
+/// The envelopes of one message.
+#[derive(Default)]
+struct Parts {
+    pending: usize,
+    unstored: usize,
+    has_expired: bool,
+}
+
+/// Why an envelope leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It was proved received.
+    Acknowledged,
+    /// Its life is over.
+    Expired,
+    /// What it carries goes into another.
+    TakenBack,
+}
+
+impl Line {
+    pub(super) fn messages(&self) -> usize {
+        self.waiting.len() + self.messages.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.keys == 0 && self.messages.is_empty()
+    }
+
+    pub(super) fn add(&mut self, carries: Carries) {
+        match carries {
+            Carries::Message(position) => {
+                let parts = self.messages.entry(position).or_default();
+                parts.pending += 1;
+                parts.unstored += 1;
+            }
+            Carries::Key => {
+                self.keys += 1;
+                self.keys_unstored += 1;
+            }
+        }
+    }
+
+    /// Another node has it.
+    pub(super) fn stored(&mut self, carries: Carries) {
+        match carries {
+            Carries::Message(position) => {
+                let Some(parts) = self.messages.get_mut(&position) else { return };
+                parts.unstored = parts.unstored.saturating_sub(1);
+                if parts.unstored == 0 {
+                    self.unsent.insert(position);
+                }
+            }
+            Carries::Key => self.keys_unstored = self.keys_unstored.saturating_sub(1),
+        }
+    }
+
+    /// The messages that are sent now. Each is told once.
+    pub(super) fn take_sent(&mut self) -> BTreeSet<u64> {
+        if self.keys_unstored > 0 { BTreeSet::new() } else { std::mem::take(&mut self.unsent) }
+    }
+
+    /// An envelope leaves. If it was the last of its message: the message, and whether it is delivered.
+    pub(super) fn remove(
+        &mut self,
+        carries: Carries,
+        is_stored: bool,
+        ending: Ending,
+    ) -> Option<(u64, bool)> {
+        let unstored = usize::from(!is_stored);
+        match carries {
+            Carries::Key => {
+                self.keys = self.keys.saturating_sub(1);
+                self.keys_unstored = self.keys_unstored.saturating_sub(unstored);
+                None
+            }
+            Carries::Message(position) => {
+                let parts = self.messages.get_mut(&position)?;
+                parts.pending = parts.pending.saturating_sub(1);
+                parts.unstored = parts.unstored.saturating_sub(unstored);
+                parts.has_expired |= ending == Ending::Expired;
+                if parts.pending > 0 {
+                    return None;
+                }
+                let is_delivered = !parts.has_expired;
+                self.messages.remove(&position);
+                self.unsent.remove(&position);
+                (ending != Ending::TakenBack).then_some((position, is_delivered))
+            }
+        }
+    }
+}

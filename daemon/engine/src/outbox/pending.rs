@@ -1,0 +1,97 @@
+//! An own envelope not yet proved received.
+
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::{Ack, AckCommit, Envelope, ExpiryHour, Header, IdentityId, Shard, stamp};
+use martlet_store::StoreError;
+use martlet_store::records::{OUTBOX, OutboxRecord};
+
+/// An own message's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    /// With whom.
+    pub(crate) identity: IdentityId,
+    /// Its position in the conversation.
+    pub(crate) position: u64,
+}
+
+/// What an own envelope is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carries {
+    /// The message at this position of the conversation.
+    Message(u64),
+    /// The key of a session.
+    Key,
+}
+
+/// An own envelope not yet proved received.
+pub(crate) struct Pending {
+    pub(super) identity: IdentityId,
+    pub(super) carries: Carries,
+    commits: Vec<AckCommit>,
+    /// Bit `n`: slot `n` was acknowledged.
+    acked: u8,
+    /// Whether another node has it on disk.
+    pub(super) is_stored: bool,
+    /// Its arrival number in the mailbox; `None` if it isn't there.
+    pub(super) arrival: Option<u64>,
+    /// The how manieth it is of those made or loaded.
+    pub(super) order: u64,
+    pub(super) expiry: ExpiryHour,
+    /// Whether it was addressed in another network than this.
+    is_foreign: bool,
+    /// Whether it waits for its stamp, and is neither in the mailbox nor on the network.
+    pub(super) lacks_stamp: bool,
+    pub(super) shard: Shard,
+}
+
+impl Pending {
+    pub(super) fn from_record(
+        record: &OutboxRecord,
+        network: &NetworkDescriptor,
+    ) -> Result<Self, StoreError> {
+        let header = own_header(&record.envelope)?;
+        let commits = (0..header.slots)
+            .filter_map(|slot| header.ack_commit(&record.envelope.content, slot))
+            .collect();
+        Ok(Self {
+            identity: record.identity,
+            carries: record.position.map_or(Carries::Key, Carries::Message),
+            commits,
+            acked: 0,
+            is_stored: false,
+            arrival: None,
+            order: 0,
+            expiry: header.expiry,
+            is_foreign: !is_addressed_in(network, &header, &record.identity),
+            lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, network.stamp_bits),
+            shard: header.shard,
+        })
+    }
+
+    /// Takes an ack; whether all its slots are acknowledged now.
+    pub(super) fn acknowledge(&mut self, ack: &Ack) -> bool {
+        if self.commits.get(usize::from(ack.slot)) != Some(&ack.secret.commit()) {
+            return false;
+        }
+        self.acked |= 1 << ack.slot;
+        usize::try_from(self.acked.count_ones()).unwrap_or(0) >= self.commits.len()
+    }
+
+    /// Whether it was addressed in another network than this.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+}
+
+/// Whether an own envelope for `identity` is addressed as `network` has it.
+pub(crate) fn is_addressed_in(
+    network: &NetworkDescriptor,
+    header: &Header,
+    identity: &IdentityId,
+) -> bool {
+    header.network == network.tag() && header.shard == Shard::of(identity, network.shard_bits)
+}
+
+pub(crate) fn own_header(envelope: &Envelope) -> Result<Header, StoreError> {
+    Header::parse(&envelope.content).map_err(|_| StoreError::Record { table: OUTBOX.name() })
+}
