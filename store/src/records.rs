@@ -37,8 +37,10 @@ pub const DROPPED: Collection<DroppedRecord> = Collection::new("dropped");
 pub const CONVERSATIONS: Collection<ConversationRecord> = Collection::new("conversations");
 /// Own sessions, `Named` by the identity they are for.
 pub const OUTBOUND_SESSIONS: Collection<OutboundRecord> = Collection::new("outbound_sessions");
-/// Others' sessions, `Named` by session id.
-pub const INBOUND_SESSIONS: Collection<InboundRecord> = Collection::new("inbound_sessions");
+/// Others' sessions, `Named` by identity ‖ device ‖ session id.
+pub const INBOUND_SESSIONS: Collection<InboundRecord> = Collection::new("sessions_of_others");
+/// The same as older builds kept them, `Named` by session id alone. Moved after the first start.
+pub const SESSIONS_BY_ID: Collection<InboundRecord> = Collection::new("inbound_sessions");
 /// Messages, `Scoped` by identity, numbered by position in the conversation.
 pub const MESSAGES: Collection<MessageRecord> = Collection::new("messages");
 /// Where a message is: `Named` by its id (own ones), or identity ‖ id (received ones).
@@ -93,7 +95,7 @@ pub struct Counters {
     pub last_event: u64,
     /// The oldest event kept.
     pub first_event: u64,
-    /// The newest prekey's number.
+    /// Of older builds: the newest prekey's number.
     pub last_prekey: u64,
     /// The day, since the Unix epoch, whose bundle was published last.
     pub published_day: u32,

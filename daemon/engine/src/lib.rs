@@ -7,6 +7,7 @@
 pub mod command;
 mod directory;
 mod engine;
+mod keyring;
 mod mailbox_file;
 pub mod observer;
 mod orphans;

@@ -144,6 +144,16 @@ impl<'a> Turn<'a> {
         self.vault = Some(txn);
     }
 
+    /// The vault's transaction and the batch's randomness, both at once.
+    pub(crate) fn vault_and_rng(
+        &mut self,
+    ) -> Result<(&mut VaultTxn, &mut ChaCha20Rng), StoreError> {
+        match self.vault.as_mut() {
+            Some(vault) => Ok((vault, self.rng)),
+            None => Err(StoreError::Failed { reason: "the vault is locked".into() }),
+        }
+    }
+
     pub(crate) fn commit_vault(&mut self, observer: &dyn Observer) -> Result<(), StoreError> {
         match self.vault.take() {
             Some(txn) if txn.is_dirty() => {

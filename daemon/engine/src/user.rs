@@ -18,19 +18,15 @@ mod stamping;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use martlet_protocol::crypto::Addressing;
-use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
-use martlet_protocol::crypto::session::{InboundSession, OutboundSession};
+use martlet_protocol::crypto::seal::DetectionSecret;
 use martlet_protocol::identity::DeviceKeys;
-use martlet_protocol::limits::SESSION_MESSAGES_MAX;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::time::Day;
-use martlet_protocol::{
-    Ack, DeviceId, EnvelopeId, ExpiryHour, IdentityId, SessionId, Shard, Tag, UnixMillis,
-};
+use martlet_protocol::{Ack, DeviceId, EnvelopeId, ExpiryHour, IdentityId, Shard, UnixMillis};
 use martlet_store::records::{
-    CONVERSATIONS, COUNTERS, ConversationRecord, Counters, HELD, INBOUND_SESSIONS, InboundRecord,
-    OUTBOUND_SESSIONS, OutboundRecord, PREKEYS, PROFILE, PrekeyRecord, Profile, RECENT_ACKS, Seed,
+    CONVERSATIONS, COUNTERS, ConversationRecord, Counters, HELD, PROFILE, Profile, RECENT_ACKS,
+    Seed,
 };
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::MasterKey;
@@ -40,6 +36,7 @@ use rand_core::Rng;
 
 use crate::directory::Directory;
 use crate::engine::EngineConfig;
+use crate::keyring::Keyring;
 use crate::outbox::Outbox;
 use crate::turn::Turn;
 
@@ -54,12 +51,7 @@ pub(crate) struct User {
     kept: ShardSet,
     pub(crate) identity: IdentityId,
     pub(crate) name: Option<String>,
-    device: DeviceKeys,
-    detection: DetectionSecret,
-    /// Newest last.
-    prekeys: Vec<(u64, PrekeyRecord)>,
-    /// Their private halves, newest first: what envelopes are opened with.
-    prekey_secrets: Vec<PrekeySecret>,
+    keyring: Keyring,
     counters: Counters,
     /// The last arrival whose envelope was looked at.
     looked_at: u64,
@@ -67,10 +59,6 @@ pub(crate) struct User {
     last_arrival: u64,
     pub(crate) directory: Directory,
     conversations: HashMap<IdentityId, ConversationRecord>,
-    outbound: HashMap<IdentityId, Outbound>,
-    inbound: HashMap<SessionId, Inbound>,
-    /// What is recognized, and as what.
-    tags: HashMap<Tag, TagMeaning>,
     held: HashMap<(IdentityId, DeviceId), Held>,
     pub(crate) outbox: Outbox,
     /// Acks of own envelopes that the mailbox knew when the vault was opened.
@@ -80,27 +68,6 @@ pub(crate) struct User {
     /// Whether the day's chores (bundle, old sessions) were done, and for which day.
     chores_day: Day,
     dirty: Dirty,
-}
-
-struct Outbound {
-    session: OutboundSession,
-    created_at: UnixMillis,
-}
-
-struct Inbound {
-    session: InboundSession,
-    identity: IdentityId,
-    device: DeviceId,
-    received_at: UnixMillis,
-    received: u128,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum TagMeaning {
-    /// A contact's bundle of that day.
-    Bundle(IdentityId, Day),
-    /// The message at that position of that session.
-    Message(SessionId, u32),
 }
 
 /// Messages of one device waiting for earlier ones.
@@ -133,8 +100,6 @@ struct RecentAcks {
 struct Dirty {
     counters: bool,
     conversations: HashSet<IdentityId>,
-    outbound: HashSet<IdentityId>,
-    inbound: HashSet<SessionId>,
 }
 
 impl User {
@@ -167,15 +132,12 @@ impl User {
         // Only reads: no nonce will be made of this seed.
         let txn = vault.begin([0; 32])?;
         let Some(profile) = txn.get(&PROFILE, Key::Named(b""))? else { return Ok(None) };
-        let damaged = |_| StoreError::Record { table: PROFILE.name() };
-        let device = DeviceKeys::from_parts(&profile.device_seed.0, &profile.certificate)
-            .map_err(damaged)?;
+        let keyring = Keyring::load(&txn, &profile)?;
         let counters: Counters = txn.get(&COUNTERS, Key::Named(b""))?.unwrap_or_default();
-        let prekeys = txn.range(&PREKEYS, None, 0..=u64::MAX, usize::MAX)?;
         let view = mailbox.view()?;
         let last_arrival = view.stats()?.last_arrival;
 
-        let identity = device.certificate().identity();
+        let identity = keyring.identity();
         let shard_bits = config.network.shard_bits;
         let kept = config.kept.iter(shard_bits).chain([Shard::of(&identity, shard_bits)]);
         let mut user = Self {
@@ -183,25 +145,19 @@ impl User {
             kept: ShardSet::of(kept, shard_bits),
             identity,
             name: profile.name.clone(),
-            detection: profile.detection.clone(),
-            prekey_secrets: prekeys.iter().rev().map(|(_, prekey)| prekey.secret.clone()).collect(),
-            prekeys,
+            keyring,
             // A mailbox that was moved away starts to count again.
             looked_at: counters.processed_arrival.min(last_arrival),
             last_arrival,
             counters,
             directory: Directory::load(&txn)?,
             conversations: HashMap::new(),
-            outbound: HashMap::new(),
-            inbound: HashMap::new(),
-            tags: HashMap::new(),
             held: HashMap::new(),
             outbox: Outbox::load(&txn, &config.network)?,
             recent_acks: RecentAcks::load(&txn)?,
             acks_at_load: Vec::new(),
             chores_day: Day(0),
             dirty: Dirty::default(),
-            device,
             key,
             vault,
         };
@@ -214,19 +170,6 @@ impl User {
     fn load_records(&mut self, txn: &VaultTxn) -> Result<(), StoreError> {
         for record in txn.scan(&CONVERSATIONS)? {
             self.conversations.insert(record.identity, record);
-        }
-        for record in txn.scan(&OUTBOUND_SESSIONS)? {
-            let session = OutboundSession::from_record(&record.session)
-                .map_err(|_| StoreError::Record { table: OUTBOUND_SESSIONS.name() })?;
-            let created_at = record.created_at;
-            self.outbound.insert(record.identity, Outbound { session, created_at });
-        }
-        for record in txn.scan(&INBOUND_SESSIONS)? {
-            let session = InboundSession::from_record(&record.session)
-                .map_err(|_| StoreError::Record { table: INBOUND_SESSIONS.name() })?;
-            let received = u128::from_le_bytes(record.received);
-            let InboundRecord { id, identity, device, received_at, .. } = record;
-            self.add_inbound(id, Inbound { session, identity, device, received_at, received });
         }
         for record in txn.scan(&HELD)? {
             let held = self
@@ -256,29 +199,7 @@ impl User {
                 records.put(&CONVERSATIONS, Key::Named(&identity.0), record)?;
             }
         }
-        for identity in &dirty.outbound {
-            if let Some(outbound) = self.outbound.get(identity) {
-                let record = OutboundRecord {
-                    identity: *identity,
-                    created_at: outbound.created_at,
-                    session: outbound.session.to_record().to_vec(),
-                };
-                records.put(&OUTBOUND_SESSIONS, Key::Named(&identity.0), &record)?;
-            }
-        }
-        for id in &dirty.inbound {
-            if let Some(inbound) = self.inbound.get(id) {
-                let record = InboundRecord {
-                    id: *id,
-                    identity: inbound.identity,
-                    device: inbound.device,
-                    received_at: inbound.received_at,
-                    received: inbound.received.to_le_bytes(),
-                    session: inbound.session.to_record().to_vec(),
-                };
-                records.put(&INBOUND_SESSIONS, Key::Named(&id.0), &record)?;
-            }
-        }
+        self.keyring.flush(records)?;
         let acks = &mut self.recent_acks;
         if !acks.new.is_empty() {
             acks.written += 1;
@@ -371,26 +292,6 @@ impl User {
             last_sent_seq: 0,
             due: Vec::new(),
         })
-    }
-
-    fn add_inbound(&mut self, id: SessionId, inbound: Inbound) {
-        let open = inbound
-            .session
-            .tags()
-            .filter(|(index, _)| inbound.received & (1 << (index % SESSION_MESSAGES_MAX)) == 0);
-        for (index, tag) in open {
-            self.tags.insert(tag, TagMeaning::Message(id, index));
-        }
-        self.inbound.insert(id, inbound);
-    }
-
-    fn remove_inbound(&mut self, id: &SessionId) {
-        if let Some(inbound) = self.inbound.remove(id) {
-            for (_, tag) in inbound.session.tags() {
-                self.tags.remove(&tag);
-            }
-        }
-        self.dirty.inbound.remove(id);
     }
 }
 

@@ -1,17 +1,15 @@
 //! Bundles: publishing one's own, finding those of contacts.
 
 use martlet_protocol::control::EventBody;
-use martlet_protocol::crypto::seal::PrekeySecret;
 use martlet_protocol::identity::Bundle;
-use martlet_protocol::limits::PREKEY_KEPT_AFTER_SUPERSEDED;
 use martlet_protocol::time::Day;
 use martlet_protocol::{Envelope, Header, IdentityId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::Arrived;
-use martlet_store::records::{PREKEYS, PUBLISHED, PrekeyRecord};
+use martlet_store::records::PUBLISHED;
 use martlet_store::vault::Key;
 
-use super::{TagMeaning, User};
+use super::User;
 use crate::directory::NewBundle;
 use crate::outbox::is_addressed_in;
 use crate::turn::Turn;
@@ -38,10 +36,9 @@ impl User {
             self.outbox.queue_bundle(id);
             return Ok(());
         }
-        let secret = PrekeySecret::generate(turn.rng);
-        let bundle =
-            Bundle::issue(&self.device, secret.public(), self.detection.public(), turn.now);
-        self.add_prekey(turn, secret)?;
+        let now = turn.now;
+        let (records, rng) = turn.vault_and_rng()?;
+        let bundle = self.keyring.issue_bundle(records, rng, now)?;
         let identity = self.identity;
         let addressing = self.addressing(&identity, turn.now);
         let content = bundle
@@ -59,37 +56,9 @@ impl User {
         self.publish(turn, id, envelope)
     }
 
-    /// Adds a prekey, and deletes those superseded more than eight days ago.
-    fn add_prekey(&mut self, turn: &mut Turn<'_>, secret: PrekeySecret) -> Result<(), StoreError> {
-        let now = turn.now;
-        if let Some((number, newest)) = self.prekeys.last_mut() {
-            newest.superseded_at = Some(now);
-            turn.vault()?.put(&PREKEYS, Key::Ordinal(*number), newest)?;
-        }
-        self.counters.last_prekey += 1;
-        let number = self.counters.last_prekey;
-        let record = PrekeyRecord { secret, created_at: now, superseded_at: None };
-        turn.vault()?.put(&PREKEYS, Key::Ordinal(number), &record)?;
-        self.prekeys.push((number, record));
-
-        let is_old = |prekey: &PrekeyRecord| {
-            prekey.superseded_at.is_some_and(|at| now.since(at) > PREKEY_KEPT_AFTER_SUPERSEDED)
-        };
-        for (number, _) in self.prekeys.iter().filter(|(_, prekey)| is_old(prekey)) {
-            turn.vault()?.delete(&PREKEYS, Key::Ordinal(*number))?;
-        }
-        self.prekeys.retain(|(_, prekey)| !is_old(prekey));
-        self.prekey_secrets =
-            self.prekeys.iter().rev().map(|(_, prekey)| prekey.secret.clone()).collect();
-        Ok(())
-    }
-
     /// Recognizes the bundles of all contacts, of the days around today.
     pub(super) fn watch_bundles(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        self.tags.retain(|_, meaning| match meaning {
-            TagMeaning::Bundle(..) => false,
-            TagMeaning::Message(..) => true,
-        });
+        self.keyring.forget_all_bundles();
         for identity in self.directory.identities().copied().collect::<Vec<_>>() {
             self.watch_bundle(turn, identity)?;
         }
@@ -103,8 +72,7 @@ impl User {
         identity: IdentityId,
     ) -> Result<(), StoreError> {
         for day in days_around(turn.now.day()) {
-            let tag = Bundle::tag(&identity, day);
-            self.tags.insert(tag, TagMeaning::Bundle(identity, day));
+            let tag = self.keyring.watch_bundle(identity, day);
             turn.awaited.push(tag);
             for Arrived { envelope, .. } in turn.mailbox().by_tag(&tag)? {
                 if let Ok(header) = Header::parse(&envelope.content) {
@@ -115,12 +83,7 @@ impl User {
         Ok(())
     }
 
-    pub(super) fn forget_bundle(&mut self, today: Day, identity: IdentityId) {
-        for day in days_around(today) {
-            self.tags.remove(&Bundle::tag(&identity, day));
-        }
-    }
-
+    /// Takes a contact's bundle; whether the envelope is one.
     pub(super) fn take_bundle(
         &mut self,
         turn: &mut Turn<'_>,
@@ -128,23 +91,24 @@ impl User {
         day: Day,
         header: &Header,
         envelope: &Envelope,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let bundle = match Bundle::open(&identity, day, header, &envelope.content) {
             Ok(bundle) if bundle.is_usable(turn.now) => bundle,
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(true),
             Err(error) => {
                 // Whoever knows the ID can publish under its tag; only the signature counts.
                 tracing::debug!(%error, "a contact's bundle is not valid");
-                return Ok(());
+                return Ok(false);
             }
         };
         let taken = self.directory.take_bundle(turn.vault()?, &identity, bundle)?;
-        let Some(NewBundle { is_first }) = taken else { return Ok(()) };
+        let Some(NewBundle { is_first }) = taken else { return Ok(true) };
         if is_first || self.outbox.first_waiting(&identity).is_some() {
             let name = self.conversation_name(&identity);
             self.emit(turn, EventBody::ContactReachable { name })?;
         }
-        self.send_waiting(turn, identity)
+        self.send_waiting(turn, identity)?;
+        Ok(true)
     }
 }
 

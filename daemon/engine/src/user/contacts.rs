@@ -3,8 +3,6 @@
 use martlet_protocol::IdentityId;
 use martlet_protocol::control::{Contact as ShownContact, ErrorCode, EventBody, Problem};
 use martlet_protocol::limits::CONTACTS_MAX;
-use martlet_store::records::OUTBOUND_SESSIONS;
-use martlet_store::vault::Key;
 
 use super::User;
 use crate::directory::clean_name;
@@ -77,14 +75,12 @@ impl User {
     pub(crate) fn remove_contact(&mut self, turn: &mut Turn<'_>, name: &str) -> Result<(), Fault> {
         let identity = self.identity_of(name)?;
         self.outbox.clear(turn.vault()?, &identity)?;
-        self.remove_sessions(turn, identity)?;
         self.remove_messages(turn, identity)?;
-        self.outbound.remove(&identity);
-        self.dirty.outbound.remove(&identity);
         let records = turn.vault()?;
-        records.delete(&OUTBOUND_SESSIONS, Key::Named(&identity.0))?;
+        self.keyring.inbound.forget_all_of(records, &identity)?;
+        self.keyring.outbound.end(records, &identity)?;
+        self.keyring.forget_bundles(&identity);
         self.directory.remove(records, &identity)?;
-        self.forget_bundle(turn.now.day(), identity);
         self.tell_interest(turn);
         self.emit(turn, EventBody::ContactRemoved { name: name.to_owned() })?;
         Ok(())

@@ -1,10 +1,9 @@
 //! What arrives: recognized, opened, kept, acknowledged.
 
-use martlet_protocol::crypto::seal::{self, OpeningKeys};
 use martlet_protocol::crypto::session::{InboundSession, SessionGrant};
 use martlet_protocol::limits::{
     ACK_REPLAY_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_CONTACT_MAX, REQUEST_SESSIONS_MAX,
-    SESSION_AGE_MAX, SESSION_MESSAGES_MAX,
+    SESSION_AGE_MAX,
 };
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage};
 use martlet_protocol::{
@@ -12,10 +11,10 @@ use martlet_protocol::{
 };
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Arrived};
-use martlet_store::records::{Body, INBOUND_SESSIONS, MessageRecord, State};
-use martlet_store::vault::Key;
+use martlet_store::records::{Body, MessageRecord, State};
 
-use super::{Inbound, TagMeaning, User};
+use super::User;
+use crate::keyring::{SessionHandle, SessionName};
 use crate::turn::Turn;
 
 /// Envelopes looked at in one batch when there is much to catch up with: bounds the commit.
@@ -42,12 +41,12 @@ impl User {
 
     /// Whether an envelope with this tag is one that the user can open.
     pub(crate) fn awaits_tag(&self, tag: &Tag) -> bool {
-        self.tags.contains_key(tag)
+        self.keyring.awaits(tag)
     }
 
     /// Whether a slot of a to-device envelope is this device's.
     pub(crate) fn is_addressee(&self, header: &Header, content: &[u8]) -> bool {
-        seal::is_addressed_to(header, content, &self.detection)
+        self.keyring.is_addressee(header, content)
     }
 
     /// Looks at what arrived while there was no user, or before a crash.
@@ -91,12 +90,7 @@ impl User {
         envelope: &Envelope,
         header: &Header,
     ) -> Result<(), StoreError> {
-        let keys = OpeningKeys {
-            identity: &self.identity,
-            detection: &self.detection,
-            prekeys: &self.prekey_secrets,
-        };
-        let opened = match seal::open(id, header, &envelope.content, &keys) {
+        let opened = match self.keyring.open_sealed(id, header, envelope) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Ok(()),
             Err(error) => {
@@ -141,21 +135,17 @@ impl User {
         if identity == self.identity {
             return Ok(false);
         }
-        let tags: Vec<_> = if let Some(known) = self.inbound.get(&id) {
-            if (known.identity, known.device) != (identity, device) {
-                return Ok(false);
+        let name = SessionName { identity, device, id };
+        let tags = match self.keyring.inbound.tags(&name) {
+            Some(tags) => tags,
+            None => {
+                if !self.make_room_for_session(turn, identity, suggested_name)? {
+                    return Ok(false);
+                }
+                let tags = self.keyring.inbound.add(name, session, turn.now);
+                turn.awaited.extend(&tags);
+                tags
             }
-            known.session.tags().map(|(_, tag)| tag).collect()
-        } else {
-            if !self.make_room_for_session(turn, identity, suggested_name)? {
-                return Ok(false);
-            }
-            let inbound = Inbound { session, identity, device, received_at: turn.now, received: 0 };
-            let tags: Vec<_> = inbound.session.tags().map(|(_, tag)| tag).collect();
-            self.add_inbound(id, inbound);
-            self.dirty.inbound.insert(id);
-            turn.awaited.extend(&tags);
-            tags
         };
         // What is in the mailbox already is looked at now: of unknown people too many others may follow
         // before its turn comes.
@@ -178,29 +168,18 @@ impl User {
     ) -> Result<bool, StoreError> {
         if self.directory.is_contact(&identity) {
             // Counted only when it could matter.
-            return Ok(self.inbound.len() < INBOUND_SESSIONS_PER_CONTACT_MAX
-                || self.sessions_of(identity).count() < INBOUND_SESSIONS_PER_CONTACT_MAX);
+            return Ok(self.keyring.inbound.len() < INBOUND_SESSIONS_PER_CONTACT_MAX
+                || self.keyring.inbound.count_of(&identity) < INBOUND_SESSIONS_PER_CONTACT_MAX);
         }
         if !self.greet_stranger(turn, identity, suggested_name)? {
             return Ok(false);
         }
         // Who writes for days begins a session each day: the oldest goes. What was sent in it and not
         // taken is found in the mailbox once its sender is a contact.
-        if self.sessions_of(identity).count() >= REQUEST_SESSIONS_MAX
-            && let Some((oldest, _)) =
-                self.sessions_of(identity).min_by_key(|(id, session)| (session.received_at, id.0))
-        {
-            let oldest = *oldest;
-            self.forget_sessions(turn, |id, _| *id == oldest)?;
+        if self.keyring.inbound.count_of(&identity) >= REQUEST_SESSIONS_MAX {
+            self.keyring.inbound.forget_oldest_of(turn.vault()?, &identity)?;
         }
         Ok(true)
-    }
-
-    pub(super) fn sessions_of(
-        &self,
-        identity: IdentityId,
-    ) -> impl Iterator<Item = (&SessionId, &Inbound)> {
-        self.inbound.iter().filter(move |(_, session)| session.identity == identity)
     }
 
     fn open_conversation(
@@ -210,55 +189,52 @@ impl User {
         envelope: &Envelope,
         header: &Header,
     ) -> Result<(), StoreError> {
-        let meaning = header.tag(&envelope.content).and_then(|tag| self.tags.get(&tag).copied());
-        match meaning {
-            None => Ok(()),
-            Some(TagMeaning::Bundle(identity, day)) => {
-                self.take_bundle(turn, identity, day, header, envelope)
-            }
-            Some(TagMeaning::Message(session, index)) => {
-                self.take_message(turn, (session, index), id, envelope, header)
+        let Some(tag) = header.tag(&envelope.content) else { return Ok(()) };
+        if let Some((identity, day)) = self.keyring.bundle_of(&tag)
+            && self.take_bundle(turn, identity, day, header, envelope)?
+        {
+            return Ok(());
+        }
+        for at in self.keyring.inbound.with_tag(&tag).collect::<Vec<_>>() {
+            if self.take_message(turn, at, id, envelope, header)? {
+                break;
             }
         }
+        Ok(())
     }
 
+    /// Takes a message if the session opens it; whether it does.
     fn take_message(
         &mut self,
         turn: &mut Turn<'_>,
-        (session, index): (SessionId, u32),
+        at: (SessionHandle, u32),
         id: &EnvelopeId,
         envelope: &Envelope,
         header: &Header,
-    ) -> Result<(), StoreError> {
-        let Some(identity) = self.inbound.get(&session).map(|inbound| inbound.identity) else {
-            return Ok(());
+    ) -> Result<bool, StoreError> {
+        let Some(SessionName { identity, device, .. }) = self.keyring.inbound.name(at.0) else {
+            return Ok(false);
         };
         let is_contact = self.directory.is_contact(&identity);
         if !is_contact && !self.directory.requests_mut().has_room_for(&identity) {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(inbound) = self.inbound.get_mut(&session) else { return Ok(()) };
-        let device = inbound.device;
-        let opened = inbound.session.open(index, id, header, &envelope.content);
-        let decrypted = match opened {
-            Ok(decrypted) => decrypted,
+        let decrypted = match self.keyring.inbound.open(at, id, header, &envelope.content) {
+            Ok(Some(decrypted)) => decrypted,
+            Ok(None) => return Ok(false),
             Err(error) => {
                 // Anyone who saw the tag can copy it; the true envelope may still come.
                 tracing::debug!(%error, "an envelope with a known tag does not open");
-                return Ok(());
+                return Ok(false);
             }
         };
-        inbound.received |= 1 << (index % SESSION_MESSAGES_MAX);
-        inbound.session.advance_to(inbound.received.trailing_ones());
-        self.dirty.inbound.insert(session);
-        if let Some(tag) = header.tag(&envelope.content) {
-            self.tags.remove(&tag);
+        if is_contact {
+            self.take_content(turn, (identity, device), &decrypted.data, turn.now)?;
+            self.acknowledge(turn, decrypted.acks)?;
+        } else {
+            self.keep_for_request(turn, identity, device, &decrypted.data, decrypted.acks)?;
         }
-        if !is_contact {
-            return self.keep_for_request(turn, identity, device, &decrypted.data, decrypted.acks);
-        }
-        self.take_content(turn, (identity, device), &decrypted.data, turn.now)?;
-        self.acknowledge(turn, decrypted.acks)
+        Ok(true)
     }
 
     /// Takes what a contact's device wrote; it came at `stored_at`.
@@ -336,31 +312,7 @@ impl User {
     pub(super) fn drop_old_sessions(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let life = SESSION_AGE_MAX + ENVELOPE_LIFETIME_MAX * 2;
         let now = turn.now;
-        self.forget_sessions(turn, |_, inbound| {
-            inbound.received == u128::MAX || now.since(inbound.received_at) > life
-        })
-    }
-
-    /// Forgets the sessions of `identity`.
-    pub(super) fn remove_sessions(
-        &mut self,
-        turn: &mut Turn<'_>,
-        identity: IdentityId,
-    ) -> Result<(), StoreError> {
-        self.forget_sessions(turn, |_, inbound| inbound.identity == identity)
-    }
-
-    fn forget_sessions(
-        &mut self,
-        turn: &mut Turn<'_>,
-        which: impl Fn(&SessionId, &Inbound) -> bool,
-    ) -> Result<(), StoreError> {
-        let sessions = self.inbound.iter().filter(|(id, inbound)| which(id, inbound));
-        for id in sessions.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.remove_inbound(&id);
-            turn.vault()?.delete(&INBOUND_SESSIONS, Key::Named(&id.0))?;
-        }
-        Ok(())
+        self.keyring.inbound.forget_old(turn.vault()?, now, life)
     }
 }
 

@@ -7,8 +7,8 @@ use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{IdentityId, Shard, Tag};
 use martlet_store::StoreError;
 
+use super::User;
 use super::bundles::days_around;
-use super::{TagMeaning, User};
 use crate::seam::{Interest, Lookup, Received};
 use crate::turn::Turn;
 
@@ -57,9 +57,7 @@ impl User {
     ) -> Result<(), StoreError> {
         for Received { envelope, header, .. } in found {
             let tag = header.tag(&envelope.content);
-            if let Some(TagMeaning::Bundle(identity, day)) =
-                tag.and_then(|tag| self.tags.get(&tag).copied())
-            {
+            if let Some((identity, day)) = tag.and_then(|tag| self.keyring.bundle_of(&tag)) {
                 self.take_bundle(turn, identity, day, header, envelope)?;
             }
         }

@@ -2,7 +2,6 @@
 
 use martlet_protocol::control::{Delivery, SendResponse};
 use martlet_protocol::crypto::session::OutboundSession;
-use martlet_protocol::limits::SESSION_AGE_MAX;
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, IdentityId, MessageId};
@@ -11,7 +10,7 @@ use martlet_store::mailbox::{Inserted, Source};
 use martlet_store::records::{Body, MESSAGES, MessageRecord, OutboxRecord, PUBLISHED, State};
 use martlet_store::vault::Key;
 
-use super::{Outbound, User};
+use super::User;
 use crate::outbox::{Ended, Outbox, Outcome, Place, own_header};
 use crate::turn::Turn;
 
@@ -80,12 +79,8 @@ impl User {
             return Ok(false);
         }
         let addressing = self.addressing(&identity, turn.now);
-        let Some(outbound) = self.outbound.get_mut(&identity) else { return Ok(false) };
-        let content = outbound
-            .session
-            .seal(&addressing, &message.encode())
-            .map_err(|error| defect(&error))?;
-        self.dirty.outbound.insert(identity);
+        let sealed = self.keyring.outbound.seal(&identity, &addressing, &message.encode());
+        let Some(content) = sealed.map_err(|error| defect(&error))? else { return Ok(false) };
         self.post(turn, identity, Some(position), content)?;
         Ok(true)
     }
@@ -104,12 +99,7 @@ impl User {
         if devices.is_empty() {
             return Ok(false);
         }
-        let is_current = self.outbound.get(&identity).is_some_and(|outbound| {
-            !outbound.session.is_exhausted()
-                && now.since(outbound.created_at) < SESSION_AGE_MAX
-                && outbound.session.recipients().eq(devices.iter().copied())
-        });
-        if is_current {
+        if self.keyring.outbound.is_current(&identity, &devices, now) {
             return Ok(true);
         }
 
@@ -124,7 +114,7 @@ impl User {
             let content = martlet_protocol::crypto::seal::seal(
                 turn.rng,
                 &addressing,
-                &self.device,
+                self.keyring.device(),
                 &identity,
                 &[bundle.recipient()],
                 &message,
@@ -132,8 +122,7 @@ impl User {
             .map_err(|error| defect(&error))?;
             contents.push(content);
         }
-        self.outbound.insert(identity, Outbound { session, created_at: now });
-        self.dirty.outbound.insert(identity);
+        self.keyring.outbound.begin(identity, session, now);
         for content in contents {
             self.post(turn, identity, None, content)?;
         }

@@ -1,8 +1,6 @@
 //! After a start on another network: own envelopes of the one before.
 
 use martlet_store::StoreError;
-use martlet_store::records::OUTBOUND_SESSIONS;
-use martlet_store::vault::Key;
 
 use super::User;
 use crate::outbox::Pending;
@@ -16,8 +14,7 @@ impl User {
         let taken = self.outbox.take_back(turn.vault()?, Pending::is_foreign)?;
         for identity in taken.recipients {
             // Its key may have been in what nobody got.
-            self.outbound.remove(&identity);
-            turn.vault()?.delete(&OUTBOUND_SESSIONS, Key::Named(&identity.0))?;
+            self.keyring.outbound.end(turn.vault()?, &identity)?;
             self.send_waiting(turn, identity)?;
         }
         Ok(())

@@ -33,7 +33,7 @@ impl User {
         let requests = self.directory.requests_mut();
         let pushed_out = requests.greet(turn.vault()?, identity, suggested_name, now)?;
         if let Some(pushed_out) = pushed_out {
-            self.remove_sessions(turn, pushed_out)?;
+            self.keyring.inbound.forget_all_of(turn.vault()?, &pushed_out)?;
         }
         Ok(true)
     }
@@ -160,7 +160,7 @@ impl User {
             strangers.map(|stranger| (stranger.identity, stranger.due.clone())).collect();
         for (identity, due) in strangers {
             let scope = Some(&identity.0[..]);
-            let device = self.sessions_of(identity).map(|(_, session)| session.device).next();
+            let device = self.keyring.inbound.devices_of(&identity).next();
             let device = device.or(due.first().map(|(device, _)| *device));
             let records = turn.vault()?;
             let mut old: Vec<_> = records
@@ -192,7 +192,7 @@ impl User {
         identity: IdentityId,
     ) -> Result<(), StoreError> {
         self.directory.requests_mut().remove(turn.vault()?, &identity)?;
-        self.remove_sessions(turn, identity)
+        self.keyring.inbound.forget_all_of(turn.vault()?, &identity)
     }
 
     fn look_for_left_out(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {

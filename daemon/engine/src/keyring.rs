@@ -1,0 +1,135 @@
+//! The keyring: what opens and seals.
+//!
+//! The keys of this device, its prekeys, the sessions that it writes with and those that others write to it
+//! with, and the tags by which all that is for the user is recognized. What changes often (sessions) is
+//! changed in memory, marked, and written once per batch by [`Keyring::flush`]; what is made or deleted is
+//! written into the batch's transaction at once.
+
+mod inbound;
+mod outbound;
+mod prekeys;
+
+use std::collections::HashMap;
+
+use martlet_protocol::crypto::seal::{self, DetectionSecret, Opened, OpeningKeys, SealError};
+use martlet_protocol::identity::{Bundle, DeviceKeys};
+use martlet_protocol::time::Day;
+use martlet_protocol::{Envelope, EnvelopeId, Header, IdentityId, Tag, UnixMillis};
+use martlet_store::records::{PROFILE, Profile};
+use martlet_store::{StoreError, VaultTxn};
+use rand_chacha::ChaCha20Rng;
+
+use inbound::InboundSessions;
+pub(crate) use inbound::{SessionHandle, SessionName};
+use outbound::OutboundSessions;
+use prekeys::Prekeys;
+
+/// The user's keys.
+pub(crate) struct Keyring {
+    identity: IdentityId,
+    device: DeviceKeys,
+    detection: DetectionSecret,
+    prekeys: Prekeys,
+    pub(crate) outbound: OutboundSessions,
+    pub(crate) inbound: InboundSessions,
+    /// Contacts' bundles, by the tags under which they are published.
+    bundle_tags: HashMap<Tag, (IdentityId, Day)>,
+}
+
+impl Keyring {
+    /// Loads it from the vault.
+    pub(crate) fn load(records: &VaultTxn, profile: &Profile) -> Result<Self, StoreError> {
+        let device = DeviceKeys::from_parts(&profile.device_seed.0, &profile.certificate)
+            .map_err(|_| StoreError::Record { table: PROFILE.name() })?;
+        Ok(Self {
+            identity: device.certificate().identity(),
+            device,
+            detection: profile.detection.clone(),
+            prekeys: Prekeys::load(records)?,
+            outbound: OutboundSessions::load(records)?,
+            inbound: InboundSessions::load(records)?,
+            bundle_tags: HashMap::new(),
+        })
+    }
+
+    /// Writes what is only in memory yet.
+    pub(crate) fn flush(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
+        self.outbound.flush(records)?;
+        self.inbound.flush(records)
+    }
+
+    /// Whose keys these are.
+    pub(crate) fn identity(&self) -> IdentityId {
+        self.identity
+    }
+
+    /// This device's keys.
+    pub(crate) fn device(&self) -> &DeviceKeys {
+        &self.device
+    }
+
+    /// This device's bundle of the day that `now` is in, with the prekey of that day.
+    pub(crate) fn issue_bundle(
+        &mut self,
+        records: &mut VaultTxn,
+        rng: &mut ChaCha20Rng,
+        now: UnixMillis,
+    ) -> Result<Bundle, StoreError> {
+        let prekey = self.prekeys.of_day(records, rng, now)?;
+        Ok(Bundle::issue(&self.device, prekey, self.detection.public(), now))
+    }
+
+    /// Whether a slot of a to-device envelope is this device's.
+    pub(crate) fn is_addressee(&self, header: &Header, content: &[u8]) -> bool {
+        seal::is_addressed_to(header, content, &self.detection)
+    }
+
+    /// Opens a to-device envelope; `None` if it is for someone else.
+    pub(crate) fn open_sealed(
+        &self,
+        id: &EnvelopeId,
+        header: &Header,
+        envelope: &Envelope,
+    ) -> Result<Option<Opened>, SealError> {
+        let keys = OpeningKeys {
+            identity: &self.identity,
+            detection: &self.detection,
+            prekeys: self.prekeys.secrets(),
+        };
+        seal::open(id, header, &envelope.content, &keys)
+    }
+
+    /// Whether a conversation envelope with this tag is one that the user may be able to open.
+    pub(crate) fn awaits(&self, tag: &Tag) -> bool {
+        self.bundle_tags.contains_key(tag) || self.inbound.awaits(tag)
+    }
+
+    /// Whose bundle is published under this tag, and of which day it is. A session may have the same tag:
+    /// its sender chooses it.
+    pub(crate) fn bundle_of(&self, tag: &Tag) -> Option<(IdentityId, Day)> {
+        self.bundle_tags.get(tag).copied()
+    }
+
+    /// Recognizes a contact's bundle of `day` from now on; its tag.
+    pub(crate) fn watch_bundle(&mut self, identity: IdentityId, day: Day) -> Tag {
+        let tag = Bundle::tag(&identity, day);
+        self.bundle_tags.insert(tag, (identity, day));
+        tag
+    }
+
+    /// No longer recognizes the bundles of `identity`.
+    pub(crate) fn forget_bundles(&mut self, identity: &IdentityId) {
+        self.bundle_tags.retain(|_, (of, _)| of != identity);
+    }
+
+    /// No longer recognizes any bundles.
+    pub(crate) fn forget_all_bundles(&mut self) {
+        self.bundle_tags.clear();
+    }
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keyring(…)")
+    }
+}

@@ -1,0 +1,98 @@
+//! Sessions that this device writes with, one for each conversation.
+
+use std::collections::{HashMap, HashSet};
+
+use martlet_protocol::crypto::Addressing;
+use martlet_protocol::crypto::session::{OutboundSession, SessionError};
+use martlet_protocol::limits::SESSION_AGE_MAX;
+use martlet_protocol::{DeviceId, IdentityId, UnixMillis};
+use martlet_store::records::{OUTBOUND_SESSIONS, OutboundRecord};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+/// Sessions that this device writes with.
+#[derive(Default)]
+pub(crate) struct OutboundSessions {
+    sessions: HashMap<IdentityId, Outbound>,
+    dirty: HashSet<IdentityId>,
+}
+
+struct Outbound {
+    session: OutboundSession,
+    created_at: UnixMillis,
+}
+
+impl OutboundSessions {
+    pub(super) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
+        let mut outbound = Self::default();
+        for record in records.scan(&OUTBOUND_SESSIONS)? {
+            let session = OutboundSession::from_record(&record.session)
+                .map_err(|_| StoreError::Record { table: OUTBOUND_SESSIONS.name() })?;
+            let created_at = record.created_at;
+            outbound.sessions.insert(record.identity, Outbound { session, created_at });
+        }
+        Ok(outbound)
+    }
+
+    pub(super) fn flush(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
+        for identity in std::mem::take(&mut self.dirty) {
+            let Some(outbound) = self.sessions.get(&identity) else { continue };
+            let record = OutboundRecord {
+                identity,
+                created_at: outbound.created_at,
+                session: outbound.session.to_record().to_vec(),
+            };
+            records.put(&OUTBOUND_SESSIONS, Key::Named(&identity.0), &record)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is a session for exactly these devices, neither used up nor too old.
+    pub(crate) fn is_current(
+        &self,
+        identity: &IdentityId,
+        devices: &[DeviceId],
+        now: UnixMillis,
+    ) -> bool {
+        self.sessions.get(identity).is_some_and(|outbound| {
+            !outbound.session.is_exhausted()
+                && now.since(outbound.created_at) < SESSION_AGE_MAX
+                && outbound.session.recipients().eq(devices.iter().copied())
+        })
+    }
+
+    /// Writes to `identity` with this session from now on.
+    pub(crate) fn begin(
+        &mut self,
+        identity: IdentityId,
+        session: OutboundSession,
+        created_at: UnixMillis,
+    ) {
+        self.sessions.insert(identity, Outbound { session, created_at });
+        self.dirty.insert(identity);
+    }
+
+    /// The content of the envelope that carries `data` to `identity`; `None` if there is no session.
+    pub(crate) fn seal(
+        &mut self,
+        identity: &IdentityId,
+        addressing: &Addressing,
+        data: &[u8],
+    ) -> Result<Option<Vec<u8>>, SessionError> {
+        let Some(outbound) = self.sessions.get_mut(identity) else { return Ok(None) };
+        self.dirty.insert(*identity);
+        outbound.session.seal(addressing, data).map(Some)
+    }
+
+    /// Ends the session with `identity`.
+    pub(crate) fn end(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+    ) -> Result<(), StoreError> {
+        self.sessions.remove(identity);
+        self.dirty.remove(identity);
+        records.delete(&OUTBOUND_SESSIONS, Key::Named(&identity.0))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! Prekeys: what session keys are sealed to, one a day.
+
+use martlet_protocol::UnixMillis;
+use martlet_protocol::crypto::seal::{PrekeyPublic, PrekeySecret};
+use martlet_protocol::limits::PREKEY_KEPT_AFTER_SUPERSEDED;
+use martlet_store::records::{PREKEYS, PrekeyRecord};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+use rand_chacha::ChaCha20Rng;
+
+/// The prekeys that are kept.
+pub(super) struct Prekeys {
+    /// Newest last.
+    records: Vec<(u64, PrekeyRecord)>,
+    /// Their private halves, newest first: what envelopes are opened with.
+    secrets: Vec<PrekeySecret>,
+}
+
+impl Prekeys {
+    pub(super) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
+        let records = records.range(&PREKEYS, None, 0..=u64::MAX, usize::MAX)?;
+        let mut prekeys = Self { records, secrets: Vec::new() };
+        prekeys.prepare();
+        Ok(prekeys)
+    }
+
+    /// Private halves, newest first.
+    pub(super) fn secrets(&self) -> &[PrekeySecret] {
+        &self.secrets
+    }
+
+    /// Makes the prekey of the day, and deletes those superseded more than eight days ago.
+    pub(super) fn of_day(
+        &mut self,
+        records: &mut VaultTxn,
+        rng: &mut ChaCha20Rng,
+        now: UnixMillis,
+    ) -> Result<PrekeyPublic, StoreError> {
+        let secret = PrekeySecret::generate(rng);
+        let public = secret.public();
+        if let Some((number, newest)) = self.records.last_mut() {
+            newest.superseded_at = Some(now);
+            records.put(&PREKEYS, Key::Ordinal(*number), newest)?;
+        }
+        let number = self.records.last().map_or(0, |(number, _)| *number) + 1;
+        let record = PrekeyRecord { secret, created_at: now, superseded_at: None };
+        records.put(&PREKEYS, Key::Ordinal(number), &record)?;
+        self.records.push((number, record));
+
+        let is_old = |prekey: &PrekeyRecord| {
+            prekey.superseded_at.is_some_and(|at| now.since(at) > PREKEY_KEPT_AFTER_SUPERSEDED)
+        };
+        for (number, _) in self.records.iter().filter(|(_, prekey)| is_old(prekey)) {
+            records.delete(&PREKEYS, Key::Ordinal(*number))?;
+        }
+        self.records.retain(|(_, prekey)| !is_old(prekey));
+        self.prepare();
+        Ok(public)
+    }
+
+    fn prepare(&mut self) {
+        self.secrets = self.records.iter().rev().map(|(_, prekey)| prekey.secret.clone()).collect();
+    }
+}
