@@ -1,6 +1,8 @@
 //! What the fuzz targets and the corpus maker share: people whose keys are fixed, so that what the
 //! corpus holds opens.
 
+pub mod engine;
+
 use std::sync::LazyLock;
 
 use martlet_protocol::crypto::Addressing;

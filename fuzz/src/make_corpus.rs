@@ -19,6 +19,71 @@ use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, UnixMillis, codec,
 };
 
+/// Steps of the engine's target: two people become contacts and write, with restarts, a removal, and more.
+const CONVERSATION: &[[u8; 3]] = &[
+    [12, 0, 0],
+    [13, 0, 0],
+    [6, 0, 0],
+    [7, 0, 0],
+    [10, 0, 1],
+    [10, 0, 2],
+    [7, 0, 0],
+    [6, 0, 0],
+    [11, 0, 1],
+    [6, 0, 0],
+    [7, 0, 0],
+    [24, 0, 5],
+    [26, 0, 0],
+    [27, 0, 0],
+    [24, 2, 26],
+    [10, 0, 3],
+    [0, 0, 0],
+    [1, 0, 0],
+    [4, 1, 20],
+    [5, 2, 100],
+    [7, 0, 0],
+    [6, 0, 0],
+    [14, 0, 0],
+    [11, 0, 1],
+    [6, 0, 0],
+    [12, 0, 0],
+    [6, 0, 0],
+    [7, 0, 0],
+    [26, 0, 0],
+];
+/// Strangers write, are accepted, dropped and added.
+const REQUESTS: &[[u8; 3]] = &[
+    [12, 0, 0],
+    [6, 0, 0],
+    [10, 0, 1],
+    [10, 0, 1],
+    [7, 0, 0],
+    [17, 0, 1],
+    [10, 0, 1],
+    [7, 0, 0],
+    [6, 0, 0],
+    [19, 0, 0],
+    [21, 0, 0],
+    [21, 0, 1],
+    [19, 1, 0],
+    [21, 1, 3],
+    [19, 1, 1],
+    [21, 1, 0x83],
+    [7, 0, 0],
+    [27, 0, 0],
+    [17, 0, 0],
+    [24, 3, 1],
+    [19, 0, 0],
+    [21, 0, 2],
+    [7, 0, 0],
+    [17, 0, 1],
+    [13, 5, 0],
+    [7, 0, 0],
+    [24, 3, 31],
+    [27, 0, 0],
+    [39, 0, 0],
+];
+
 fn main() -> std::io::Result<()> {
     let mut conversation = martlet_fuzz::outbound();
     let text = Message {
@@ -54,6 +119,8 @@ fn main() -> std::io::Result<()> {
     keep("bundle", "bundle", bundle.as_bytes())?;
     keep("bundle_envelope", "content", &bundle_content)?;
     keep("bundle_envelope", "bundle", bundle.as_bytes())?;
+    keep("engine", "conversation", CONVERSATION.as_flattened())?;
+    keep("engine", "requests", REQUESTS.as_flattened())?;
     keep("certificate", "certificate", certificate)?;
     keep("message", "text", &text.encode())?;
     let unknown = Message { content: Content::Unknown { kind: 999 }, ..text };
