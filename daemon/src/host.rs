@@ -8,5 +8,5 @@ mod handle;
 mod stamper;
 mod thread;
 
-pub use handle::EngineHandle;
+pub use handle::{CallError, EngineHandle};
 pub use thread::{spawn, spawn_task};

@@ -2,6 +2,7 @@
 
 mod contacts;
 mod doctor;
+mod error;
 mod events;
 mod identity;
 mod messages;
@@ -10,6 +11,7 @@ mod status;
 
 pub use contacts::{AddContact, GetContact, ListContacts, RemoveContact, RenameContact};
 pub use doctor::GetStorageFailure;
+pub use error::CommandError;
 pub use events::{EventsPage, ReadEvents};
 pub use identity::{CreateUser, GetIdentity, Lock, OpenVault};
 pub use messages::{GetHistory, GetInbox, GetMessage, MarkRead, SendText};

@@ -6,6 +6,7 @@
 
 mod contact;
 mod dropped;
+mod error;
 mod lookups;
 mod name;
 mod requests;
@@ -20,8 +21,9 @@ use martlet_store::{StoreError, VaultTxn};
 
 pub(crate) use contact::Contact;
 use dropped::Dropped;
+pub use error::DirectoryError;
 use lookups::Lookups;
-pub use name::clean_name;
+pub use name::{NameError, clean_name};
 use requests::Requests;
 pub(crate) use requests::{Accepted, Kept};
 

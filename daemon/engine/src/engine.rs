@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use martlet_protocol::UnixMillis;
-use martlet_protocol::control::{ErrorCode, Problem};
 use martlet_protocol::limits::{MAILBOX_COMMIT_DELAY, SWEEP_BATCH_MAX, SWEEP_INTERVAL};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
@@ -21,7 +20,7 @@ use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
 use martlet_store::{MailboxTxn, StoreError, Vault};
 use rand_chacha::ChaCha20Rng;
 
-use crate::command::Command;
+use crate::command::{Command, CommandError};
 use crate::observer::{Database, Observer, State};
 use crate::orphans::OrphanAcks;
 use crate::refused::Refused;
@@ -205,7 +204,7 @@ impl Engine {
             match handled {
                 Ok(()) => self.commit(turn, outlet),
                 Err(error) => {
-                    outlet.tell(turn.fail(&problem(&error)));
+                    outlet.tell(turn.fail(&CommandError::from(&error)));
                     Err(error)
                 }
             }
@@ -215,7 +214,8 @@ impl Engine {
             Err(error) => {
                 tracing::error!(%error, "a commit failed");
                 self.storage_failed = Some(error.to_string());
-                let refused = inputs.filter_map(|input| self.refuse(input, &problem(&error)));
+                let refused =
+                    inputs.filter_map(|input| self.refuse(input, &CommandError::from(&error)));
                 let refused =
                     refused.map(|(ticket, answer)| ToNet::Answer(ticket, answer)).collect();
                 outlet.tell(refused);
@@ -336,7 +336,7 @@ impl Engine {
             None => Ok(()),
         };
         if let Err(error) = vault_result {
-            outlet.tell(turn.fail(&problem(&error)));
+            outlet.tell(turn.fail(&CommandError::from(&error)));
             return Err(error);
         }
         let now = turn.now;
@@ -403,9 +403,9 @@ impl Engine {
     }
 
     /// Answers an input that is not handled; returns what the network is told.
-    fn refuse(&mut self, input: Input, problem: &Problem) -> Option<(Ticket, Answer)> {
+    fn refuse(&mut self, input: Input, error: &CommandError) -> Option<(Ticket, Answer)> {
         match input {
-            Input::Command(job) => job.refuse(problem.clone()),
+            Input::Command(job) => job.refuse(error.clone()),
             // Its envelope is queued again when the vault is.
             Input::Stamped(result) => self.stamps.came_back(&result),
             Input::Net(event) => return event.refusal(),
@@ -456,20 +456,17 @@ impl Engine {
         Ok(())
     }
 
-    pub(crate) fn user_mut(&mut self) -> Result<&mut User, Problem> {
+    pub(crate) fn user_mut(&mut self) -> Result<&mut User, CommandError> {
         let (recover, failed, has_key_file) =
             (&self.recover, &self.storage_failed, self.has_key_file);
         self.user.as_mut().ok_or_else(|| {
             if recover.is_some() {
-                let reason = failed.as_deref().unwrap_or("the disk failed");
-                Problem::new(ErrorCode::StorageFailed, reason)
+                let reason = failed.clone().unwrap_or_else(|| "the disk failed".into());
+                CommandError::StorageFailed { reason }
             } else if has_key_file {
-                Problem::new(ErrorCode::Locked, "the vault is locked; run: martletctl unlock")
+                CommandError::Locked
             } else {
-                Problem::new(
-                    ErrorCode::NoIdentity,
-                    "there is no identity yet; run: martletctl init",
-                )
+                CommandError::NoIdentity
             }
         })
     }
@@ -479,7 +476,7 @@ impl Input {
     /// A command, and what takes its reply once that is on disk.
     pub fn command<C: Command>(
         command: C,
-        reply: impl FnOnce(Result<C::Reply, Problem>) + Send + 'static,
+        reply: impl FnOnce(Result<C::Reply, CommandError>) + Send + 'static,
     ) -> Self {
         Self::Command(Box::new(Call { command, reply }))
     }
@@ -494,10 +491,4 @@ impl std::fmt::Debug for Input {
             Self::Tick => f.write_str("Tick"),
         }
     }
-}
-
-/// A failed database, as users are told.
-#[must_use]
-pub fn problem(error: &StoreError) -> Problem {
-    Problem::new(ErrorCode::StorageFailed, error.to_string())
 }

@@ -20,9 +20,9 @@ mod storage;
 mod turn;
 mod user;
 
-pub use command::Command;
-pub use directory::clean_name;
-pub use engine::{Engine, EngineConfig, EngineError, Input, TICK, problem};
+pub use command::{Command, CommandError};
+pub use directory::{DirectoryError, NameError, clean_name};
+pub use engine::{Engine, EngineConfig, EngineError, Input, TICK};
 pub use observer::Observer;
 pub use seam::{Answer, FromNet, Interest, Lookup, PeerKey, Received, Stored, Ticket, ToNet};
 pub use stamping::{StampJob, StampResult};

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use martlet_protocol::control::{Event, Problem};
+use martlet_protocol::control::Event;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Tag, UnixMillis};
 use martlet_store::{MailboxTxn, StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 
-use crate::command::Command;
+use crate::command::{Command, CommandError};
+use crate::directory::DirectoryError;
 use crate::engine::Engine;
 use crate::observer::{Database, Observer};
 use crate::seam::{Answer, Interest, Lookup, PeerKey, Stored, Ticket, ToNet};
@@ -59,7 +60,7 @@ pub(crate) struct Gathered {
 pub(crate) type StoredFor = BTreeMap<PeerKey, Vec<EnvelopeId>>;
 
 /// Answers one command, once it is known whether the commit succeeded.
-type Reply = Box<dyn FnOnce(Result<(), Problem>) + Send>;
+type Reply = Box<dyn FnOnce(Result<(), CommandError>) + Send>;
 
 /// A command on its way to the engine.
 pub trait Job: Send {
@@ -69,7 +70,7 @@ pub trait Job: Send {
     /// Only what fails the whole batch.
     fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError>;
     /// Answers that it did not run.
-    fn refuse(self: Box<Self>, problem: Problem);
+    fn refuse(self: Box<Self>, error: CommandError);
 }
 
 /// A command, and what takes its reply.
@@ -83,10 +84,16 @@ pub(crate) struct Call<C, F> {
 pub enum Fault {
     /// What was asked can't be done; nothing was changed.
     #[error(transparent)]
-    Problem(#[from] Problem),
+    Refused(#[from] CommandError),
     /// The database failed: the whole batch is undone.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<DirectoryError> for Fault {
+    fn from(error: DirectoryError) -> Self {
+        Self::Refused(error.into())
+    }
 }
 
 /// One batch under way.
@@ -173,8 +180,8 @@ impl<'a> Turn<'a> {
     }
 
     /// Answers everyone who waits that nothing of this came about; returns what the network is told.
-    pub(crate) fn fail(mut self, problem: &Problem) -> Vec<ToNet> {
-        self.effects.replies.drain(..).for_each(|reply| reply(Err(problem.clone())));
+    pub(crate) fn fail(mut self, error: &CommandError) -> Vec<ToNet> {
+        self.effects.replies.drain(..).for_each(|reply| reply(Err(error.clone())));
         let refused = self.net.waiting.into_iter();
         let refused = refused.map(|(ticket, _)| (ticket, Answer::Stored(Stored::Full)));
         let answers = self.net.answers.into_iter().chain(refused);
@@ -207,7 +214,7 @@ impl Gathered {
 impl<C, F> Job for Call<C, F>
 where
     C: Command,
-    F: FnOnce(Result<C::Reply, Problem>) + Send + 'static,
+    F: FnOnce(Result<C::Reply, CommandError>) + Send + 'static,
 {
     fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let Self { command, reply } = *self;
@@ -218,19 +225,19 @@ where
                 }));
                 Ok(())
             }
-            Err(Fault::Problem(problem)) => {
-                reply(Err(problem));
+            Err(Fault::Refused(error)) => {
+                reply(Err(error));
                 Ok(())
             }
             Err(Fault::Store(error)) => {
-                reply(Err(crate::engine::problem(&error)));
+                reply(Err(CommandError::from(&error)));
                 Err(error)
             }
         }
     }
 
-    fn refuse(self: Box<Self>, problem: Problem) {
-        (self.reply)(Err(problem));
+    fn refuse(self: Box<Self>, error: CommandError) {
+        (self.reply)(Err(error));
     }
 }
 

@@ -40,8 +40,6 @@ use crate::keyring::Keyring;
 use crate::outbox::Outbox;
 use crate::turn::Turn;
 
-pub(crate) use requests::unknown_request;
-
 /// The user of this node.
 pub(crate) struct User {
     vault: Vault,

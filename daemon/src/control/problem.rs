@@ -3,7 +3,11 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use martlet_engine::{CommandError, DirectoryError, NameError};
 use martlet_protocol::control::{ErrorCode, Problem};
+use martlet_protocol::message::TextError;
+
+use crate::host::CallError;
 
 /// The media type of every error (RFC 9457).
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -25,6 +29,100 @@ impl Refusal {
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self(problem)
+    }
+}
+
+/// What the engine refused, worded: what is wrong and what to do.
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Command(error) => error.into(),
+            CallError::WrongPassphrase => Self::new(
+                ErrorCode::WrongPassphrase,
+                "wrong passphrase; try again (checking one is slow on purpose, and there is no lock-out)",
+            ),
+            CallError::PassphraseRequired => Self::new(
+                ErrorCode::WrongPassphrase,
+                "this vault has a passphrase; give it with: martletctl unlock --passphrase-file FILE",
+            ),
+            CallError::Stopping => Self::new(ErrorCode::Stopping, "the daemon is stopping"),
+        }
+    }
+}
+
+impl From<CommandError> for Refusal {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Directory(error) => error.into(),
+            CommandError::Text(error) => {
+                let code = match error {
+                    TextError::Empty => ErrorCode::EmptyText,
+                    TextError::TooLong { .. } => ErrorCode::TextTooLong,
+                    TextError::NotUtf8 => ErrorCode::BadRequest,
+                };
+                Self::new(code, error.to_string())
+            }
+            CommandError::UnknownMessage => {
+                Self::new(ErrorCode::UnknownMessage, "there is no message with this id")
+            }
+            CommandError::PageSize { limit, max } => {
+                Self::bad_request(format!("limit = {limit}: must be 1 to {max}"))
+            }
+            CommandError::IdentityExists => Self::new(
+                ErrorCode::IdentityExists,
+                "there is an identity already; this daemon's data directory holds it",
+            ),
+            CommandError::NoIdentity => {
+                Self::new(ErrorCode::NoIdentity, "there is no identity yet; run: martletctl init")
+            }
+            CommandError::Locked => {
+                Self::new(ErrorCode::Locked, "the vault is locked; run: martletctl unlock")
+            }
+            CommandError::NoPassphrase => Self::bad_request(
+                "this vault has no passphrase, so locking it would protect nothing",
+            ),
+            CommandError::StorageFailed { reason } => Self::new(ErrorCode::StorageFailed, reason),
+        }
+    }
+}
+
+impl From<DirectoryError> for Refusal {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::UnknownContact { name } => Self::new(
+                ErrorCode::UnknownContact,
+                format!("there is no contact called {name:?}; martletctl contact list shows all"),
+            ),
+            DirectoryError::OwnId => {
+                Self::new(ErrorCode::OwnId, "this is your own ID; a contact is someone else")
+            }
+            DirectoryError::AlreadyContact { name } => Self::new(
+                ErrorCode::AlreadyContact,
+                format!("this ID is your contact {name:?} already"),
+            ),
+            DirectoryError::TooManyContacts { max } => Self::new(
+                ErrorCode::LimitReached,
+                format!("there are {max} contacts, the most there can be"),
+            ),
+            DirectoryError::NameTaken { name } => Self::new(
+                ErrorCode::NameTaken,
+                format!("there is a contact called {name:?} already; choose another name"),
+            ),
+            DirectoryError::Name(error) => {
+                let reason = match error {
+                    NameError::Empty => "it is empty",
+                    NameError::TooLong => "it is longer than 64 bytes",
+                    NameError::Control => "it has control characters",
+                    NameError::Slash => "it has a '/'",
+                };
+                Self::new(ErrorCode::InvalidName, format!("this can't be a name: {reason}"))
+            }
+            DirectoryError::Id(error) => Self::new(ErrorCode::InvalidId, error.to_string()),
+            DirectoryError::UnknownRequest => Self::new(
+                ErrorCode::UnknownRequest,
+                "there is no request from this ID; martletctl requests list shows all",
+            ),
+        }
     }
 }
 

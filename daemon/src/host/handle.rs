@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use martlet_engine::command::{Command, CreateUser, GetStatus, OpenVault};
-use martlet_engine::{FromNet, Input, Storage, clean_name, problem};
-use martlet_protocol::control::{ErrorCode, Event, InitResponse, Problem};
+use martlet_engine::{CommandError, DirectoryError, FromNet, Input, Storage, clean_name};
+use martlet_protocol::control::{Event, InitResponse};
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
@@ -28,6 +28,23 @@ pub struct EngineHandle {
     pub(super) storage: Storage,
 }
 
+/// Why what was asked of the engine was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The engine refused.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The vault's passphrase is another.
+    #[error("wrong passphrase")]
+    WrongPassphrase,
+    /// The vault has a passphrase, and none was given.
+    #[error("the vault has a passphrase")]
+    PassphraseRequired,
+    /// The engine has ended.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
 impl NetSink for EngineHandle {
     async fn deliver(&self, event: FromNet) {
         // A stopped engine needs no more events.
@@ -49,33 +66,30 @@ impl EngineHandle {
     /// Runs a command; the reply comes once what it changed is on disk.
     ///
     /// # Errors
-    /// The command's own [`Problem`], `storage-failed` when the commit failed, `stopping` when the
-    /// engine has ended.
-    pub async fn call<C: Command>(&self, command: C) -> Result<C::Reply, Problem> {
+    /// [`CallError::Command`], also when the commit failed; [`CallError::Stopping`] when the engine has ended.
+    pub async fn call<C: Command>(&self, command: C) -> Result<C::Reply, CallError> {
         let (reply, answer) = oneshot::channel();
         // Whoever asked may have gone by the time of the answer.
         let input = Input::command(command, |result| reply.send(result).unwrap_or_default());
-        self.orders.send(Order::Input(input)).await.map_err(|_| stopping())?;
-        answer.await.map_err(|_| stopping())?
+        self.orders.send(Order::Input(input)).await.map_err(|_| CallError::Stopping)?;
+        Ok(answer.await.map_err(|_| CallError::Stopping)??)
     }
 
     /// Creates the identity and its vault. The key derivation runs beside the engine.
     ///
     /// # Errors
-    /// `invalid-name`, `identity-exists`, `storage-failed`, `stopping`.
+    /// [`CallError`].
     pub async fn init(
         &self,
         name: Option<String>,
         passphrase: Option<Zeroizing<String>>,
-    ) -> Result<InitResponse, Problem> {
+    ) -> Result<InitResponse, CallError> {
         use martlet_protocol::control::LockState;
         // Before the key file is made: a refused request leaves nothing behind.
-        let name = name.map(|name| clean_name(&name)).transpose()?;
+        let name = name.map(|name| clean_name(&name)).transpose();
+        let name = name.map_err(|error| CommandError::from(DirectoryError::from(error)))?;
         if self.call(GetStatus {}).await?.lock != LockState::NoIdentity {
-            return Err(Problem::new(
-                ErrorCode::IdentityExists,
-                "there is an identity already; this daemon's data directory holds it",
-            ));
+            return Err(CommandError::IdentityExists.into());
         }
         let path = self.storage.key_file_path();
         let (key_file, key) = blocking(move || {
@@ -89,8 +103,8 @@ impl EngineHandle {
     /// Unlocks the vault. The key derivation is slow by design and runs beside the engine.
     ///
     /// # Errors
-    /// `wrong-passphrase`, `no-identity`, `storage-failed`, `stopping`.
-    pub async fn unlock(&self, passphrase: Option<Zeroizing<String>>) -> Result<(), Problem> {
+    /// [`CallError`].
+    pub async fn unlock(&self, passphrase: Option<Zeroizing<String>>) -> Result<(), CallError> {
         let storage = self.storage.clone();
         let key = blocking(move || match storage.read_key_file()? {
             None => Ok(None),
@@ -99,10 +113,7 @@ impl EngineHandle {
         .await?;
         match key {
             Some(key) => self.call(OpenVault { key }).await,
-            None => Err(Problem::new(
-                ErrorCode::NoIdentity,
-                "there is no identity yet; run: martletctl init",
-            )),
+            None => Err(CommandError::NoIdentity.into()),
         }
     }
 
@@ -142,20 +153,11 @@ impl EngineHandle {
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KeyFileError> + Send + 'static,
-) -> Result<T, Problem> {
-    crate::blocking::run(work).await.ok_or_else(stopping)?.map_err(|error| match error {
-        KeyFileError::WrongPassphrase => Problem::new(
-            ErrorCode::WrongPassphrase,
-            "wrong passphrase; try again (checking one is slow on purpose, and there is no lock-out)",
-        ),
-        KeyFileError::PassphraseRequired => Problem::new(
-            ErrorCode::WrongPassphrase,
-            "this vault has a passphrase; give it with: martletctl unlock --passphrase-file FILE",
-        ),
-        KeyFileError::Store(error) => problem(&error),
+) -> Result<T, CallError> {
+    let done = crate::blocking::run(work).await.ok_or(CallError::Stopping)?;
+    done.map_err(|error| match error {
+        KeyFileError::WrongPassphrase => CallError::WrongPassphrase,
+        KeyFileError::PassphraseRequired => CallError::PassphraseRequired,
+        KeyFileError::Store(error) => CommandError::from(&error).into(),
     })
-}
-
-fn stopping() -> Problem {
-    Problem::new(ErrorCode::Stopping, "the daemon is stopping")
 }

@@ -7,9 +7,9 @@ use martlet_engine::command::{
     Command, CreateUser, GetHistory, GetInbox, GetStatus, ListContacts, ListRequests, ReadEvents,
 };
 use martlet_engine::{
-    Effects, Engine, EngineConfig, Input, MemoryDisk, Outlet, Storage, TICK, ToNet,
+    CommandError, Effects, Engine, EngineConfig, Input, MemoryDisk, Outlet, Storage, TICK, ToNet,
 };
-use martlet_protocol::control::{ErrorCode, Event, HistoryQuery};
+use martlet_protocol::control::{Event, HistoryQuery};
 use martlet_protocol::limits::{ORPHAN_ACKS_MAX, REQUEST_MESSAGES_MAX, REQUESTS_MAX};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
@@ -139,12 +139,10 @@ impl Node {
         self.run([input], now, rng);
         match answer.try_recv().expect("every command is answered at once") {
             Ok(answer) => Some(answer),
-            Err(problem) => {
-                let is_defect = matches!(
-                    problem.code,
-                    ErrorCode::Internal | ErrorCode::StorageFailed | ErrorCode::Locked
-                );
-                assert!(!is_defect, "{problem:?}");
+            Err(error) => {
+                let is_defect =
+                    matches!(error, CommandError::StorageFailed { .. } | CommandError::Locked);
+                assert!(!is_defect, "{error:?}");
                 None
             }
         }

@@ -11,8 +11,8 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, core::muxing::StreamMuxerBox, yamux};
 use martlet_engine::command::{AddContact, ReadEvents, SendText};
-use martlet_engine::{EngineConfig, FromNet, MemoryDisk, Storage, TICK};
-use martlet_protocol::control::{ContactAdd, EventBody, InitResponse, Problem, SendRequest};
+use martlet_engine::{CommandError, EngineConfig, FromNet, MemoryDisk, Storage, TICK};
+use martlet_protocol::control::{ContactAdd, EventBody, InitResponse, SendRequest};
 use martlet_protocol::limits::{
     CONNECT_TIMEOUT, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
     PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
@@ -21,7 +21,7 @@ use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Shard, UnixMillis};
 use martlet_store::Mailbox;
 use martletd::clock::{Clock, SystemClock};
-use martletd::host::{self, EngineHandle};
+use martletd::host::{self, CallError, EngineHandle};
 use martletd::metrics::Metrics;
 use martletd::net::{self, ConnectionPolicy, NetConfig, NetHandle, NetSink, OpenOptions, Pace};
 use rand::Rng;
@@ -212,13 +212,9 @@ impl Node {
         }
         match running.engine.init(Some(plan.name.clone()), None).await {
             Ok(InitResponse { id, .. }) => Ok(Some(id)),
-            Err(problem)
-                if problem.code == martlet_protocol::control::ErrorCode::IdentityExists =>
-            {
-                Ok(None)
-            }
-            Err(problem) => {
-                Err(SimError::Node { node: plan.name.clone(), reason: problem.to_string() })
+            Err(CallError::Command(CommandError::IdentityExists)) => Ok(None),
+            Err(error) => {
+                Err(SimError::Node { node: plan.name.clone(), reason: error.to_string() })
             }
         }
     }
@@ -260,21 +256,17 @@ impl Node {
         self.clock.now()
     }
 
-    pub(super) async fn add_contact(&self, name: &str, id: &str) -> Result<(), Problem> {
-        let Some(running) = &self.running else { return Err(off()) };
+    pub(super) async fn add_contact(&self, name: &str, id: &str) -> Result<(), CallError> {
+        let Some(running) = &self.running else { return Err(CallError::Stopping) };
         let request = ContactAdd { id: id.to_owned(), name: name.to_owned() };
         running.engine.call(AddContact { request }).await.map(drop)
     }
 
-    pub(super) async fn send(&self, to: &str, text: String) -> Result<(), Problem> {
-        let Some(running) = &self.running else { return Err(off()) };
+    pub(super) async fn send(&self, to: &str, text: String) -> Result<(), CallError> {
+        let Some(running) = &self.running else { return Err(CallError::Stopping) };
         let request = SendRequest { to: to.to_owned(), text };
         running.engine.call(SendText { request }).await.map(drop)
     }
-}
-
-fn off() -> Problem {
-    Problem::new(martlet_protocol::control::ErrorCode::Stopping, "the node is off")
 }
 
 fn saw(sightings: &Sightings, start: Instant, sighting: Sighting) {

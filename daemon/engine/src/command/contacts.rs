@@ -1,9 +1,10 @@
 //! Contacts.
 
 use martlet_protocol::IdentityId;
-use martlet_protocol::control::{Contact, ContactAdd, ContactList, ErrorCode, Problem};
+use martlet_protocol::control::{Contact, ContactAdd, ContactList};
 
 use super::Command;
+use crate::directory::DirectoryError;
 use crate::engine::Engine;
 use crate::turn::{Fault, Turn};
 use crate::user::User;
@@ -60,7 +61,7 @@ impl Command for AddContact {
         let user = engine.user_mut()?;
         let identity = parse_id(&self.request.id)?;
         user.add_contact(turn, identity, &self.request.name)?;
-        shown(user, &identity)
+        shown(user, &identity, &self.request.name)
     }
 }
 
@@ -70,7 +71,7 @@ impl Command for GetContact {
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<Contact, Fault> {
         let user = engine.user_mut()?;
         let identity = user.identity_of(&self.name)?;
-        shown(user, &identity)
+        shown(user, &identity, &self.name)
     }
 }
 
@@ -80,7 +81,7 @@ impl Command for RenameContact {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Contact, Fault> {
         let user = engine.user_mut()?;
         let identity = user.rename_contact(turn, &self.name, &self.new_name)?;
-        shown(user, &identity)
+        shown(user, &identity, &self.new_name)
     }
 }
 
@@ -92,13 +93,12 @@ impl Command for RemoveContact {
     }
 }
 
-pub(super) fn parse_id(text: &str) -> Result<IdentityId, Problem> {
-    text.parse().map_err(|error: martlet_protocol::ids::IdError| {
-        Problem::new(ErrorCode::InvalidId, error.to_string())
-    })
+pub(super) fn parse_id(text: &str) -> Result<IdentityId, DirectoryError> {
+    Ok(text.parse::<IdentityId>()?)
 }
 
-pub(super) fn shown(user: &User, identity: &IdentityId) -> Result<Contact, Fault> {
+/// How the contact that a command was about is shown; `name` is what it was called.
+pub(super) fn shown(user: &User, identity: &IdentityId, name: &str) -> Result<Contact, Fault> {
     let contact = user.show_contact(identity);
-    Ok(contact.ok_or_else(|| Problem::new(ErrorCode::Internal, "the contact is gone"))?)
+    Ok(contact.ok_or_else(|| DirectoryError::UnknownContact { name: name.to_owned() })?)
 }

@@ -1,12 +1,12 @@
 //! The identity and its vault's lock.
 
-use martlet_protocol::control::{ErrorCode, Identity, InitResponse, Problem};
+use martlet_protocol::control::{Identity, InitResponse};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_store::StoreError;
 use martlet_store::vault::keyfile::{KeyFile, MasterKey};
 
-use super::Command;
-use crate::directory::clean_name;
+use super::{Command, CommandError};
+use crate::directory::{DirectoryError, clean_name};
 use crate::engine::Engine;
 use crate::turn::{Fault, Turn};
 use crate::user::User;
@@ -43,10 +43,9 @@ impl Command for CreateUser {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<InitResponse, Fault> {
         let Self { key_file, key, name } = self;
         if engine.has_key_file {
-            let detail = "there is an identity already; this daemon's data directory holds it";
-            return Err(Problem::new(ErrorCode::IdentityExists, detail).into());
+            return Err(CommandError::IdentityExists.into());
         }
-        let name = name.map(|name| clean_name(&name)).transpose()?;
+        let name = name.map(|name| clean_name(&name)).transpose().map_err(DirectoryError::from)?;
         let root = RootKey::generate(turn.rng);
         let device = DeviceKeys::generate(turn.rng, &root, turn.now);
         let storage = engine.config.storage.clone();
@@ -88,9 +87,8 @@ impl Command for Lock {
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<(), Fault> {
         if !engine.has_passphrase {
-            let detail = "this vault has no passphrase, so locking it would protect nothing";
             engine.user_mut()?;
-            return Err(Problem::new(ErrorCode::BadRequest, detail).into());
+            return Err(CommandError::NoPassphrase.into());
         }
         engine.lock_after_turn = true;
         Ok(())

@@ -1,12 +1,11 @@
 //! Messages and conversations.
 
 use martlet_protocol::control::{
-    ErrorCode, History, HistoryQuery, Inbox, Message, Problem, ReadResponse, SendRequest,
-    SendResponse,
+    History, HistoryQuery, Inbox, Message, ReadResponse, SendRequest, SendResponse,
 };
-use martlet_protocol::message::{Text, TextError};
+use martlet_protocol::message::Text;
 
-use super::Command;
+use super::{Command, CommandError};
 use crate::engine::Engine;
 use crate::turn::{Fault, Turn};
 
@@ -51,14 +50,7 @@ impl Command for SendText {
         let user = engine.user_mut()?;
         let SendRequest { to, text } = self.request;
         let identity = user.identity_of(&to)?;
-        let text = Text::new(text).map_err(|error| {
-            let code = match error {
-                TextError::Empty => ErrorCode::EmptyText,
-                TextError::TooLong { .. } => ErrorCode::TextTooLong,
-                TextError::NotUtf8 => ErrorCode::BadRequest,
-            };
-            Problem::new(code, error.to_string())
-        })?;
+        let text = Text::new(text).map_err(CommandError::from)?;
         Ok(user.send_text(turn, identity, &text)?)
     }
 }

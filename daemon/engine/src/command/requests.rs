@@ -4,9 +4,9 @@ use martlet_protocol::control::{Contact, RequestList};
 
 use super::Command;
 use super::contacts::{parse_id, shown};
+use crate::directory::DirectoryError;
 use crate::engine::Engine;
 use crate::turn::{Fault, Turn};
-use crate::user::unknown_request;
 
 /// All requests, oldest first.
 #[derive(Debug)]
@@ -45,10 +45,10 @@ impl Command for AcceptRequest {
         let user = engine.user_mut()?;
         let identity = parse_id(&self.id)?;
         if !user.directory.requests().is_waiting(&identity) {
-            return Err(unknown_request().into());
+            return Err(DirectoryError::UnknownRequest.into());
         }
         user.add_contact(turn, identity, &self.name)?;
-        shown(user, &identity)
+        shown(user, &identity, &self.name)
     }
 }
 

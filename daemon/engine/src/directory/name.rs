@@ -1,24 +1,39 @@
 //! Names that a user gives.
 
-use martlet_protocol::control::{ErrorCode, Problem};
 use martlet_protocol::limits::NAME_BYTES_MAX;
+
+/// Why a text can't be a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing in it but white space.
+    #[error("a name that is empty")]
+    Empty,
+    /// Too long.
+    #[error("a name longer than {NAME_BYTES_MAX} bytes")]
+    TooLong,
+    /// With control characters.
+    #[error("a name with control characters")]
+    Control,
+    /// With a slash: names are parts of paths.
+    #[error("a name with a '/'")]
+    Slash,
+}
 
 /// A name without white space around it: 1 to 64 bytes, no control characters.
 ///
 /// # Errors
-/// `invalid-name`.
-pub fn clean_name(name: &str) -> Result<String, Problem> {
+/// [`NameError`].
+pub fn clean_name(name: &str) -> Result<String, NameError> {
     let name = name.trim();
-    let reason = if name.is_empty() {
-        "it is empty"
+    if name.is_empty() {
+        Err(NameError::Empty)
     } else if name.len() > NAME_BYTES_MAX {
-        "it is longer than 64 bytes"
+        Err(NameError::TooLong)
     } else if name.chars().any(char::is_control) {
-        "it has control characters"
+        Err(NameError::Control)
     } else if name.contains('/') {
-        "it has a '/'"
+        Err(NameError::Slash)
     } else {
-        return Ok(name.to_owned());
-    };
-    Err(Problem::new(ErrorCode::InvalidName, format!("this can't be a name: {reason}")))
+        Ok(name.to_owned())
+    }
 }

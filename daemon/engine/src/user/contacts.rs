@@ -1,21 +1,17 @@
 //! Contacts: added, renamed, removed.
 
 use martlet_protocol::IdentityId;
-use martlet_protocol::control::{Contact as ShownContact, ErrorCode, EventBody, Problem};
+use martlet_protocol::control::{Contact as ShownContact, EventBody};
 use martlet_protocol::limits::CONTACTS_MAX;
 
 use super::User;
-use crate::directory::clean_name;
+use crate::directory::{DirectoryError, clean_name};
 use crate::turn::{Fault, Turn};
 
 impl User {
-    pub(crate) fn identity_of(&self, name: &str) -> Result<IdentityId, Problem> {
-        self.directory.identity_of(name).ok_or_else(|| {
-            Problem::new(
-                ErrorCode::UnknownContact,
-                format!("there is no contact called {name:?}; martletctl contact list shows all"),
-            )
-        })
+    pub(crate) fn identity_of(&self, name: &str) -> Result<IdentityId, DirectoryError> {
+        let identity = self.directory.identity_of(name);
+        identity.ok_or_else(|| DirectoryError::UnknownContact { name: name.to_owned() })
     }
 
     pub(crate) fn show_contact(&self, identity: &IdentityId) -> Option<ShownContact> {
@@ -37,16 +33,14 @@ impl User {
     ) -> Result<(), Fault> {
         let name = self.free_name(name)?;
         if identity == self.identity {
-            let detail = "this is your own ID; a contact is someone else";
-            return Err(Problem::new(ErrorCode::OwnId, detail).into());
+            return Err(DirectoryError::OwnId.into());
         }
         if let Some(contact) = self.directory.contact(&identity) {
-            let detail = format!("this ID is your contact {:?} already", contact.name());
-            return Err(Problem::new(ErrorCode::AlreadyContact, detail).into());
+            let name = contact.name().to_owned();
+            return Err(DirectoryError::AlreadyContact { name }.into());
         }
         if self.directory.contacts_len() >= CONTACTS_MAX {
-            let detail = format!("there are {CONTACTS_MAX} contacts, the most there can be");
-            return Err(Problem::new(ErrorCode::LimitReached, detail).into());
+            return Err(DirectoryError::TooManyContacts { max: CONTACTS_MAX }.into());
         }
         let now = turn.now;
         self.directory.add(turn.vault()?, identity, name.clone(), now)?;
@@ -86,12 +80,11 @@ impl User {
         Ok(())
     }
 
-    fn free_name(&self, name: &str) -> Result<String, Problem> {
+    fn free_name(&self, name: &str) -> Result<String, DirectoryError> {
         let name = clean_name(name)?;
-        if self.directory.identity_of(&name).is_some() {
-            let detail = format!("there is a contact called {name:?} already; choose another name");
-            return Err(Problem::new(ErrorCode::NameTaken, detail));
+        match self.directory.identity_of(&name) {
+            Some(_) => Err(DirectoryError::NameTaken { name }),
+            None => Ok(name),
         }
-        Ok(name)
     }
 }

@@ -1,7 +1,7 @@
 //! Conversations: messages in order, what was read, and how far own ones got.
 
 use martlet_protocol::control::{
-    Conversation, Delivery, Direction, ErrorCode, EventBody, History, Inbox, Message, Problem,
+    Conversation, Delivery, Direction, EventBody, History, Inbox, Message,
 };
 use martlet_protocol::limits::{
     HELD_BACK_MESSAGES_MAX, HISTORY_PAGE_MAX, HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX,
@@ -15,6 +15,7 @@ use martlet_store::records::{
 use martlet_store::vault::Key;
 
 use super::{Held, User};
+use crate::command::CommandError;
 use crate::turn::{Fault, Turn};
 
 impl User {
@@ -187,8 +188,7 @@ impl User {
     ) -> Result<History, Fault> {
         let limit = limit.unwrap_or(50);
         if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
-            let detail = format!("limit = {limit}: must be 1 to {HISTORY_PAGE_MAX}");
-            return Err(Problem::new(ErrorCode::BadRequest, detail).into());
+            return Err(CommandError::PageSize { limit, max: HISTORY_PAGE_MAX }.into());
         }
         let end = match before {
             None => u64::MAX,
@@ -211,18 +211,18 @@ impl User {
     }
 
     pub(crate) fn find_message(&self, turn: &mut Turn<'_>, text: &str) -> Result<Message, Fault> {
-        let id: MessageId = text.parse().map_err(|_| unknown_message())?;
+        let id: MessageId = text.parse().map_err(|_| CommandError::UnknownMessage)?;
         let records = turn.vault()?;
         let mut at = records.get(&MESSAGE_INDEX, Key::Named(&id.0))?;
         let mut others = self.directory.identities();
         while at.is_none() {
-            let identity = others.next().ok_or_else(unknown_message)?;
+            let identity = others.next().ok_or(CommandError::UnknownMessage)?;
             at = records.get(&MESSAGE_INDEX, Key::Named(&received_key(identity, &id)))?;
         }
-        let MessageAt { identity, position } = at.ok_or_else(unknown_message)?;
+        let MessageAt { identity, position } = at.ok_or(CommandError::UnknownMessage)?;
         let record = records
             .get(&MESSAGES, Key::Scoped(&identity.0, position))?
-            .ok_or_else(unknown_message)?;
+            .ok_or(CommandError::UnknownMessage)?;
         Ok(self.show(&identity, position, &record))
     }
 
@@ -232,7 +232,7 @@ impl User {
         identity: &IdentityId,
         text: &str,
     ) -> Result<u64, Fault> {
-        let id: MessageId = text.parse().map_err(|_| unknown_message())?;
+        let id: MessageId = text.parse().map_err(|_| CommandError::UnknownMessage)?;
         let records = turn.vault()?;
         let own = records.get(&MESSAGE_INDEX, Key::Named(&id.0))?;
         let at = match own {
@@ -241,7 +241,7 @@ impl User {
         };
         match at {
             Some(at) if at.identity == *identity && at.position > 0 => Ok(at.position),
-            Some(_) | None => Err(unknown_message().into()),
+            Some(_) | None => Err(CommandError::UnknownMessage.into()),
         }
     }
 
@@ -382,8 +382,4 @@ fn held_scope(identity: &IdentityId, device: &DeviceId) -> [u8; 64] {
     scope[..32].copy_from_slice(&identity.0);
     scope[32..].copy_from_slice(&device.0);
     scope
-}
-
-fn unknown_message() -> Problem {
-    Problem::new(ErrorCode::UnknownMessage, "there is no message with this id")
 }

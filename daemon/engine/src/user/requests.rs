@@ -1,6 +1,6 @@
 //! Unknown people: what they send waits in a request, unacknowledged, until the user decides.
 
-use martlet_protocol::control::{ErrorCode, EventBody, MessageRequest, Problem};
+use martlet_protocol::control::{EventBody, MessageRequest};
 use martlet_protocol::message::Content;
 use martlet_protocol::{Ack, DeviceId, IdentityId};
 use martlet_store::StoreError;
@@ -9,7 +9,7 @@ use martlet_store::vault::Key;
 
 use super::User;
 use super::outbox::message_of;
-use crate::directory::{Accepted, Kept};
+use crate::directory::{Accepted, DirectoryError, Kept};
 use crate::turn::{Fault, Turn};
 
 /// Characters of a request's first message that are shown before it is accepted.
@@ -133,7 +133,7 @@ impl User {
         identity: IdentityId,
     ) -> Result<(), Fault> {
         if !self.directory.requests().is_waiting(&identity) {
-            return Err(unknown_request().into());
+            return Err(DirectoryError::UnknownRequest.into());
         }
         let now = turn.now;
         self.directory.dropped_mut().add(turn.vault()?, identity, now)?;
@@ -210,9 +210,4 @@ impl User {
         self.dirty.counters = true;
         Ok(())
     }
-}
-
-pub(crate) fn unknown_request() -> Problem {
-    let detail = "there is no request from this ID; martletctl requests list shows all";
-    Problem::new(ErrorCode::UnknownRequest, detail)
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::Write;
 use std::sync::Arc;
 
-use martlet_protocol::control::{ErrorCode, Event, Problem};
+use martlet_protocol::control::{ErrorCode, Event};
 use martlet_protocol::limits::{EVENTS_KEEP_ALIVE, EVENTS_PAGE_MAX};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
@@ -13,7 +13,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::super::Ending;
 use super::super::problem::Refusal;
-use crate::host::EngineHandle;
+use crate::host::{CallError, EngineHandle};
 use martlet_engine::command::{EventsPage, ReadEvents};
 
 /// Where events are kept and announced.
@@ -21,7 +21,7 @@ pub(super) trait EventLog: Send + Sync + 'static {
     /// Events as they are committed.
     fn subscribe(&self) -> broadcast::Receiver<Arc<Event>>;
     /// Events after `since`, oldest first, a page of them.
-    fn read(&self, since: u64) -> impl Future<Output = Result<EventsPage, Problem>> + Send;
+    fn read(&self, since: u64) -> impl Future<Output = Result<EventsPage, CallError>> + Send;
 }
 
 impl EventLog for EngineHandle {
@@ -29,7 +29,7 @@ impl EventLog for EngineHandle {
         Self::subscribe(self)
     }
 
-    async fn read(&self, since: u64) -> Result<EventsPage, Problem> {
+    async fn read(&self, since: u64) -> Result<EventsPage, CallError> {
         self.call(ReadEvents { since }).await
     }
 }
@@ -49,7 +49,7 @@ pub(super) struct Follower<L> {
 
 /// What happened while waiting.
 enum Step {
-    Page(Result<EventsPage, Problem>),
+    Page(Result<EventsPage, CallError>),
     Live(Result<Arc<Event>, RecvError>),
     KeepAlive,
     Ending,
@@ -240,7 +240,7 @@ mod tests {
             self.announce.subscribe()
         }
 
-        async fn read(&self, since: u64) -> Result<EventsPage, Problem> {
+        async fn read(&self, since: u64) -> Result<EventsPage, CallError> {
             tokio::task::yield_now().await;
             let kept_from = *self.kept_from.lock().unwrap();
             let all = self.events.lock().unwrap();
