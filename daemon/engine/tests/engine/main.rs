@@ -8,6 +8,7 @@
 mod delivery;
 mod mailbox;
 mod networks;
+mod old_data;
 mod requests;
 mod stamps;
 mod stranger;
