@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod certificate;
 mod signed;
+mod version_1;
 
 pub use bundle::{Bundle, BundleError};
 pub use certificate::{CertificateError, DeviceCertificate};
@@ -92,6 +93,24 @@ impl DeviceKeys {
         if certificate.device().0 != key.verifying_key().to_bytes() {
             return Err(CertificateError::OtherDevice);
         }
+        Ok(Self { key, certificate })
+    }
+
+    /// A device from its stored seed and its certificate of version 1: certified anew by its root.
+    ///
+    /// # Errors
+    /// [`CertificateError`] when the certificate is unreadable, of another root or of another device.
+    pub fn renew(
+        seed: &[u8; 32],
+        root: &RootKey,
+        certificate: &[u8],
+    ) -> Result<Self, CertificateError> {
+        let key = SigningKey::from_bytes(seed);
+        let old = version_1::read(certificate)?;
+        if old.device.0 != key.verifying_key().to_bytes() || old.identity != root.identity() {
+            return Err(CertificateError::OtherDevice);
+        }
+        let certificate = DeviceCertificate::issue(&root.signing_key(), old.device, old.created_at);
         Ok(Self { key, certificate })
     }
 

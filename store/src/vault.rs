@@ -22,6 +22,7 @@ use seal::{Keys, StoredKey};
 pub mod keyfile;
 mod seal;
 mod txn;
+mod version_2;
 
 pub use txn::VaultTxn;
 
@@ -75,7 +76,8 @@ const META: &str = ".vault";
 const CHECK_KEY: &[u8] = b"check";
 const CHECK_VALUE: &[u8] = b"martlet vault";
 
-static SCHEMA: Schema = Schema { meta: META, steps: &[], checked_bytes_max: u64::MAX };
+static SCHEMA: Schema =
+    Schema { meta: META, steps: &[version_2::migrate], checked_bytes_max: u64::MAX };
 
 impl Vault {
     /// Opens (or creates) the database at `path` with the vault's master key.

@@ -5,6 +5,7 @@
 //! changed in memory, marked, and written once per batch by [`Keyring::flush`]; what is made or deleted is
 //! written into the batch's transaction at once.
 
+mod device;
 mod inbound;
 mod outbound;
 mod prekeys;
@@ -15,7 +16,7 @@ use martlet_protocol::crypto::seal::{self, DetectionSecret, Opened, OpeningKeys,
 use martlet_protocol::identity::{Bundle, DeviceKeys};
 use martlet_protocol::time::Day;
 use martlet_protocol::{Envelope, EnvelopeId, Header, IdentityId, Tag, UnixMillis};
-use martlet_store::records::{PROFILE, Profile};
+use martlet_store::records::Profile;
 use martlet_store::{StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 
@@ -39,8 +40,7 @@ pub(crate) struct Keyring {
 impl Keyring {
     /// Loads it from the vault.
     pub(crate) fn load(records: &VaultTxn, profile: &Profile) -> Result<Self, StoreError> {
-        let device = DeviceKeys::from_parts(&profile.device_seed.0, &profile.certificate)
-            .map_err(|_| StoreError::Record { table: PROFILE.name() })?;
+        let device = device::keys(profile)?;
         Ok(Self {
             identity: device.certificate().identity(),
             device,
@@ -66,6 +66,11 @@ impl Keyring {
     /// This device's keys.
     pub(crate) fn device(&self) -> &DeviceKeys {
         &self.device
+    }
+
+    /// Writes this device's certificate if it was issued anew when the keyring was loaded.
+    pub(crate) fn keep_certificate(&self, records: &mut VaultTxn) -> Result<(), StoreError> {
+        device::keep_certificate(records, &self.device)
     }
 
     /// This device's bundle of the day that `now` is in, with the prekey of that day.

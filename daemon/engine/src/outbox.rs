@@ -74,7 +74,7 @@ impl Outbox {
         // Keys before the messages that need them, messages in the order in which they were written.
         let mut loaded = Vec::new();
         for record in records.scan(&OUTBOX)? {
-            let pending = Pending::from_record(&record, network)?;
+            let pending = Pending::from_record(&record, network);
             loaded.push((record.position, record.identity, record.id, pending));
         }
         loaded.sort_unstable_by_key(|(position, identity, id, _)| (*position, *identity, *id));
@@ -103,7 +103,7 @@ impl Outbox {
         records: &mut VaultTxn,
         record: &OutboxRecord,
     ) -> Result<bool, StoreError> {
-        let pending = Pending::from_record(record, &self.network)?;
+        let pending = Pending::from_record(record, &self.network);
         let lacks_stamp = pending.lacks_stamp;
         self.add(record.id, pending);
         records.put(&OUTBOX, Key::Named(&record.id.0), record)?;

@@ -244,6 +244,7 @@ impl User {
         }
         if self.chores_day != turn.now.day() {
             self.chores_day = turn.now.day();
+            self.keyring.keep_certificate(turn.vault()?)?;
             self.readdress_outbox(turn)?;
             self.restore_outbox(turn)?;
             self.replay_recent_acks(turn)?;

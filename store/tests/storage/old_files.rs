@@ -66,7 +66,14 @@ fn expected() -> (MailboxDump, VaultDump) {
 #[test]
 fn old_files_open() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["mailbox-v1.redb", "mailbox-v2.redb", "vault-v1.redb", "key-v1", "key-bare-v1"] {
+    for name in [
+        "mailbox-v1.redb",
+        "mailbox-v2.redb",
+        "vault-v1.redb",
+        "vault-v2.redb",
+        "key-v1",
+        "key-bare-v1",
+    ] {
         fs::copy(data(name), dir.path().join(name)).unwrap();
     }
     let file = |name: &str| dir.path().join(name);
@@ -90,8 +97,12 @@ fn old_files_open() {
         assert_eq!(txn.stats().unwrap().tombstones, 0);
         txn.commit().unwrap();
     }
-    let vault = Vault::open(&file("vault-v1.redb"), &master_key(), CACHE_BYTES).unwrap();
-    assert_eq!(dump_vault(&vault), vault_holds);
+    for name in ["vault-v1.redb", "vault-v2.redb"] {
+        for _ in 0..2 {
+            let vault = Vault::open(&file(name), &master_key(), CACHE_BYTES).unwrap();
+            assert_eq!(dump_vault(&vault), vault_holds, "{name}");
+        }
+    }
 
     let wrapped = KeyFile::read(&file("key-v1")).unwrap().unwrap();
     let bare = KeyFile::read(&file("key-bare-v1")).unwrap().unwrap();
@@ -111,8 +122,7 @@ fn make_files() {
     fs::create_dir_all(data("")).unwrap();
     // Those that are there stay as they are: only what has a new version is made.
     let scratch = tempfile::tempdir().unwrap();
-    let vault = scratch.path().join("vault");
-    let mailbox = Mailbox::open(&make("mailbox-v2.redb"), OPTIONS).unwrap();
-    let vault = Vault::open(&vault, &master_key(), CACHE_BYTES).unwrap();
+    let mailbox = Mailbox::open(&scratch.path().join("mailbox"), OPTIONS).unwrap();
+    let vault = Vault::open(&make("vault-v2.redb"), &master_key(), CACHE_BYTES).unwrap();
     fill(&mailbox, &vault);
 }

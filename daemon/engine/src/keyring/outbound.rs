@@ -47,6 +47,11 @@ impl OutboundSessions {
         Ok(())
     }
 
+    /// Whether there is a session for `identity`.
+    pub(crate) fn is_for(&self, identity: &IdentityId) -> bool {
+        self.sessions.contains_key(identity)
+    }
+
     /// Whether there is a session for exactly these devices, neither used up nor too old.
     pub(crate) fn is_current(
         &self,

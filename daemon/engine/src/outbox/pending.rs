@@ -37,7 +37,7 @@ pub(crate) struct Pending {
     /// The how manieth it is of those made or loaded.
     pub(super) order: u64,
     pub(super) expiry: ExpiryHour,
-    /// Whether it was addressed in another network than this.
+    /// Whether it was addressed in another network than this, or in another version's format.
     is_foreign: bool,
     /// Whether it waits for its stamp, and is neither in the mailbox nor on the network.
     pub(super) lacks_stamp: bool,
@@ -45,15 +45,12 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn from_record(
-        record: &OutboxRecord,
-        network: &NetworkDescriptor,
-    ) -> Result<Self, StoreError> {
-        let header = own_header(&record.envelope)?;
+    pub(super) fn from_record(record: &OutboxRecord, network: &NetworkDescriptor) -> Self {
+        let Ok(header) = own_header(&record.envelope) else { return Self::unreadable(record) };
         let commits = (0..header.slots)
             .filter_map(|slot| header.ack_commit(&record.envelope.content, slot))
             .collect();
-        Ok(Self {
+        Self {
             identity: record.identity,
             carries: record.position.map_or(Carries::Key, Carries::Message),
             commits,
@@ -65,7 +62,25 @@ impl Pending {
             is_foreign: !is_addressed_in(network, &header, &record.identity),
             lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, network.stamp_bits),
             shard: header.shard,
-        })
+        }
+    }
+
+    /// An envelope that this build can't read: of another version of the wire format. What it carries is
+    /// sent again.
+    fn unreadable(record: &OutboxRecord) -> Self {
+        Self {
+            identity: record.identity,
+            carries: record.position.map_or(Carries::Key, Carries::Message),
+            commits: Vec::new(),
+            acked: 0,
+            is_stored: false,
+            arrival: None,
+            order: 0,
+            expiry: ExpiryHour(u32::MAX),
+            is_foreign: true,
+            lacks_stamp: false,
+            shard: Shard(0),
+        }
     }
 
     /// Takes an ack; whether all its slots are acknowledged now.
@@ -77,7 +92,12 @@ impl Pending {
         usize::try_from(self.acked.count_ones()).unwrap_or(0) >= self.commits.len()
     }
 
-    /// Whether it was addressed in another network than this.
+    /// Whom it is for.
+    pub(crate) fn recipient(&self) -> &IdentityId {
+        &self.identity
+    }
+
+    /// Whether it was addressed in another network than this, or in another version's format.
     pub(crate) fn is_foreign(&self) -> bool {
         self.is_foreign
     }

@@ -96,7 +96,8 @@ fn what_an_old_build_wrote_is_all_there() -> Result {
         assert_eq!(requests.len(), 1);
         assert_eq!(requests[0].suggested_name.as_deref(), Some("Carol"));
         let events = world.call(ALICE, ReadEvents { since: 0 })?.events;
-        let received = events.iter().filter(|e| matches!(e.body, EventBody::MessageReceived { .. }));
+        let received =
+            events.iter().filter(|e| matches!(e.body, EventBody::MessageReceived { .. }));
         assert!(received.count() >= 3);
 
         let with_alice: Vec<_> = lines(&mut world, BOB, "alice")?.into_iter().map(states).collect();

@@ -1,0 +1,22 @@
+//! To version 2 of the vault's layout: what was made for version 1 of the wire format is forgotten.
+//!
+//! Sessions, the published bundle and acks not revealed yet are of no use to anyone who speaks version 2.
+//! All else stays as it was: identity, contacts, messages, events, and the outbox. The engine makes anew
+//! what is in the outbox without a session for its recipient, from the messages, under their ids.
+
+use redb::{TableHandle, WriteTransaction};
+
+use crate::error::StoreError;
+use crate::records::{INBOUND_SESSIONS, OUTBOUND_SESSIONS, PUBLISHED, RECENT_ACKS};
+
+const FORGOTTEN: [&str; 4] =
+    [INBOUND_SESSIONS.name(), OUTBOUND_SESSIONS.name(), PUBLISHED.name(), RECENT_ACKS.name()];
+
+/// Brings a vault of version 1 to version 2. Needs no key: whole tables go.
+pub(super) fn migrate(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let all = transaction.list_tables().map_err(StoreError::failed)?;
+    for table in all.filter(|table| FORGOTTEN.contains(&table.name())).collect::<Vec<_>>() {
+        transaction.delete_table(table).map_err(StoreError::failed)?;
+    }
+    Ok(())
+}
