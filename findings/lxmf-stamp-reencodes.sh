@@ -6,8 +6,8 @@
 # with a fifth, the stamp, it decodes all, drops the stamp, encodes the four again with its own MessagePack library, and
 # hashes that. A sender whose encoder writes byte strings with a length of two bytes (valid MessagePack) therefore has one
 # message id without a stamp and another one with it. The id is also what is signed.
-# Why it matters: who writes an LXMF client in another language must encode as Python's umsgpack does, which the format
-# does not say, and notices only when someone asks for stamps. Sign and name bytes as received.
+# Why it matters: who writes an LXMF client in another language must encode as Python's umsgpack does, and notices only
+# when someone asks for stamps. Sign and name bytes as received.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -38,7 +38,8 @@ for is_wide in (False, True):
     ):
         message = LXMessage.unpack_from_bytes(addresses + signature + payload)
         assert message.content == b"hello"
-        print(f"bin {16 if is_wide else 8}, {name}: {'the sender' if message.hash == sent else 'another'}'s id".replace("another's", "another"))
+        whose = "the sender's" if message.hash == sent else "another"
+        print(f"bin {16 if is_wide else 8}, {name}: {whose} id")
 PYTHON
 "$dir/venv/bin/python" "$dir/id.py" >"$dir/seen.txt"
 cat "$dir/seen.txt"

@@ -3,9 +3,9 @@
 #
 # Version: vodozemac 0.11.1 (crates.io).
 # Seen: what a sender sealed to a fallback key opens after one rotation, and not after two: `MissingOneTimeKey`.
-# Why it matters: "a fallback key is for who was away" suggests weeks. Who rotates as often as other prekeys (Signal's
-# signed prekeys are commonly kept for weeks after they were replaced) loses first messages of everyone who used an older
-# bundle. Rotate no more often than half of the time that messages may wait, or keep an account for each rotation.
+# Why it matters: a fallback key is for who was away. Who rotates it daily, as one would a prekey, can't open the first
+# message of a sender who used a bundle of three days ago. Rotate no more often than half of the time that messages may
+# wait, or keep an account for each rotation.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
