@@ -57,7 +57,7 @@ pub enum Request {
     Fetch(Vec<EnvelopeId>),
     /// Says which envelopes the initiator holds that the responder lacked.
     Offer(Vec<EnvelopeId>),
-    /// Brings envelopes, and acks for the responder's.
+    /// Brings envelopes, and acks for the responder's. Answered by [`Response::Pushed`].
     Push {
         /// Envelopes that were wanted.
         envelopes: Vec<Envelope>,
@@ -146,7 +146,7 @@ pub enum Response {
         /// Acks that purged, at the responder, what the initiator holds live.
         acks: Vec<Ack>,
     },
-    /// Done. For [`Request::Push`] this is sent once the envelopes are on disk.
+    /// Done.
     Done,
     /// Not served.
     Refused(Refusal),
@@ -170,6 +170,11 @@ pub enum Response {
         kept: ShardSet,
         /// Whether it compared: an `edge` node does not.
         compared: bool,
+    },
+    /// To [`Request::Push`], once the envelopes are on disk: all but these.
+    Pushed {
+        /// Not taken: they have ended, or end too late by the responder's clock.
+        refused: Vec<EnvelopeId>,
     },
 }
 

@@ -142,9 +142,11 @@ impl From<&Response> for Frame {
             | Response::Reconcile(_)
             | Response::Lacking { .. } => Self::Reconciliation,
             Response::Envelopes { .. } => Self::Envelopes,
-            Response::Wanted { .. } | Response::Done | Response::Time(_) | Response::Refused(_) => {
-                Self::Control
-            }
+            Response::Wanted { .. }
+            | Response::Pushed { .. }
+            | Response::Done
+            | Response::Time(_)
+            | Response::Refused(_) => Self::Control,
         }
     }
 }

@@ -208,6 +208,14 @@ impl SyncError {
     }
 }
 
+/// Envelopes that a peer brought, checked.
+pub(super) struct Checked {
+    /// To be kept.
+    pub(super) good: Vec<Received>,
+    /// Ended on the way, or made by a clock that runs ahead.
+    pub(super) left_out: Vec<EnvelopeId>,
+}
+
 /// What every sync task works with.
 pub(super) struct Context<S> {
     /// What this node does for the network.
@@ -302,12 +310,12 @@ impl<S: NetSink> Context<S> {
         &self,
         envelopes: Vec<Envelope>,
         take_wanted: impl FnMut(&EnvelopeId) -> bool,
-    ) -> Result<Vec<Received>, SyncError> {
-        let received = self.check(envelopes, take_wanted)?;
+    ) -> Result<Checked, SyncError> {
+        let checked = self.check(envelopes, take_wanted)?;
         let kept = self.kept.get();
-        match received.iter().find(|received| !kept.contains(received.header.shard)) {
+        match checked.good.iter().find(|received| !kept.contains(received.header.shard)) {
             Some(received) => Err(SyncError::NotKept { id: received.id }),
-            None => Ok(received),
+            None => Ok(checked),
         }
     }
 
@@ -317,10 +325,11 @@ impl<S: NetSink> Context<S> {
         &self,
         envelopes: Vec<Envelope>,
         mut take_wanted: impl FnMut(&EnvelopeId) -> bool,
-    ) -> Result<Vec<Received>, SyncError> {
+    ) -> Result<Checked, SyncError> {
         let now = self.clock.now();
         let EnvelopeMetrics { refused, received_by_sync, .. } = &self.metrics.envelopes;
-        let mut received = Vec::with_capacity(envelopes.len());
+        let mut good = Vec::with_capacity(envelopes.len());
+        let mut left_out = Vec::new();
         for envelope in envelopes {
             if envelope.content.len() > ENVELOPE_BYTES_MAX {
                 refused.invalid.inc();
@@ -336,17 +345,18 @@ impl<S: NetSink> Context<S> {
                 return Err(SyncError::NotAskedFor { id });
             }
             match envelope.check(&id, &self.network, now) {
-                Ok(header) => received.push(Received { id, envelope, header }),
+                Ok(header) => good.push(Received { id, envelope, header }),
                 Err(error) => {
                     refused.by(&error).inc();
                     if !matches!(error, EnvelopeError::Expired | EnvelopeError::FarFuture) {
                         return Err(error.into());
                     }
+                    left_out.push(id);
                 }
             }
         }
-        received_by_sync.inc_by(u64::try_from(received.len()).unwrap_or(u64::MAX));
-        Ok(received)
+        received_by_sync.inc_by(u64::try_from(good.len()).unwrap_or(u64::MAX));
+        Ok(Checked { good, left_out })
     }
 }
 

@@ -302,7 +302,7 @@ async fn only_what_was_wanted_is_taken_and_only_once() {
     let wanted = Response::Wanted { ids: vec![envelope(1).id()], acks: Vec::new() };
     assert_eq!(hostile.ask(&offer).await, wanted);
     let push = Request::Push { envelopes: vec![envelope(1)], acks: Vec::new() };
-    assert_eq!(hostile.ask(&push).await, Response::Done);
+    assert_eq!(hostile.ask(&push).await, Response::Pushed { refused: Vec::new() });
     assert!(victim.holds(&envelope(1)), "answered once it is on disk");
     assert_eq!(hostile.ask(&push).await, Response::Refused(Refusal::Invalid));
 }

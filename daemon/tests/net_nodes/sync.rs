@@ -1,10 +1,10 @@
 //! Sync between nodes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use martlet_protocol::Envelope;
+use martlet_protocol::{Envelope, ExpiryHour};
 
-use crate::support::{Setup, ack, envelope, envelopes, until};
+use crate::support::{Setup, ack, envelope, envelope_of, envelopes, network, now, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_each_lacks_comes_on_connecting() {
@@ -118,4 +118,25 @@ async fn a_full_mailbox_refuses_and_stays_connected() {
     one.send(&[envelope(900)]).await;
     until("gossip goes on", async || small.seen().envelopes.contains_key(&envelope(900).id()))
         .await;
+}
+
+/// A peer whose clock is right leaves out what ends too late by it. It answered "done" all the same, and
+/// the sender's user was told `sent` of a message that nobody held.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_peer_refused_is_not_told_as_stored() {
+    let ahead = Duration::from_secs(24 * 3600);
+    let late = ExpiryHour::latest(now().plus(ahead));
+    let far = envelope_of(&network("test"), 1, late);
+    let holds = vec![far.clone(), envelope(2)];
+    let one = Setup { holds, clock_ahead: ahead, ..Setup::default() }.start();
+    let other = Setup::dialling(&one.address().await).start();
+    let is_stored = |envelope: &Envelope| one.seen().stored_by.contains(&envelope.id());
+    until("the good one is told", async || is_stored(&envelope(2))).await;
+    // By the second sync, which follows the first, both were offered twice.
+    until("synced again", async || {
+        one.seen().reconciled.len() + other.seen().reconciled.len() >= 2
+    })
+    .await;
+    assert!(!other.holds(&far));
+    assert!(!is_stored(&far), "nobody else has it");
 }

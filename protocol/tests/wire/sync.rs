@@ -69,6 +69,7 @@ fn vectors() {
         ("response_envelopes", Response::Envelopes { envelopes: vec![envelope], gone: vec![id] }),
         ("response_wanted", Response::Wanted { ids: vec![id], acks: vec![ack] }),
         ("response_done", Response::Done),
+        ("response_pushed", Response::Pushed { refused: vec![EnvelopeId([9; 32])] }),
         ("response_refused_busy", Response::Refused(Refusal::Busy)),
         ("response_refused_too_large", Response::Refused(Refusal::TooLarge)),
         ("response_refused_full", Response::Refused(Refusal::Full)),
@@ -205,6 +206,7 @@ fn any_response() -> impl Strategy<Value = Response> {
             .prop_map(|(envelopes, gone)| Response::Envelopes { envelopes, gone }),
         (ids(), vec(any_ack(), 0..5)).prop_map(|(ids, acks)| Response::Wanted { ids, acks }),
         Just(Response::Done),
+        ids().prop_map(|refused| Response::Pushed { refused }),
         refusal.prop_map(Response::Refused),
         (vec(any::<u8>(), 0..300), ids())
             .prop_map(|(there, here)| Response::Lacking { there, here }),

@@ -330,7 +330,7 @@ impl<S: NetSink> Sync<'_, S> {
             if envelopes.is_empty() && gone.is_empty() {
                 return Err(SyncError::NoProgress);
             }
-            let received = self.context.check_kept(envelopes, |id| open.remove(id))?;
+            let received = self.context.check_kept(envelopes, |id| open.remove(id))?.good;
             for id in &gone {
                 open.remove(id);
             }
@@ -419,22 +419,37 @@ impl<S: NetSink> Sync<'_, S> {
                 // All that is left was purged meanwhile.
                 break;
             }
-            self.push(envelopes, Vec::new()).await?;
+            let refused = self.push(envelopes, Vec::new()).await?;
             self.summary.pushed += sent.len();
             self.context
                 .metrics
                 .envelopes
                 .sent_by_sync
                 .inc_by(u64::try_from(sent.len()).unwrap_or(u64::MAX));
-            let event = FromNet::StoredBy { from: key_of(&self.peer), ids: sent };
-            self.context.sink.deliver(event).await;
+            // What the peer's clock refused is not on its disk.
+            let refused: HashSet<EnvelopeId> = refused.into_iter().collect();
+            let stored: Vec<EnvelopeId> =
+                sent.into_iter().filter(|id| !refused.contains(id)).collect();
+            if !stored.is_empty() {
+                let event = FromNet::StoredBy { from: key_of(&self.peer), ids: stored };
+                self.context.sink.deliver(event).await;
+            }
         }
         Ok(())
     }
 
-    async fn push(&self, envelopes: Vec<Envelope>, acks: Vec<Ack>) -> Result<(), SyncError> {
+    /// Returns what the peer did not take.
+    async fn push(
+        &self,
+        envelopes: Vec<Envelope>,
+        acks: Vec<Ack>,
+    ) -> Result<Vec<EnvelopeId>, SyncError> {
+        let pushed = envelopes.len();
         match self.context.request(self.peer, Request::Push { envelopes, acks }).await? {
-            Response::Done => Ok(()),
+            Response::Pushed { refused } => {
+                at_most("envelopes refused", refused.len(), pushed)?;
+                Ok(refused)
+            }
             _ => Err(SyncError::Unexpected { asked: "Push" }),
         }
     }

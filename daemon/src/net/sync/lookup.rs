@@ -48,7 +48,7 @@ async fn ask<S: NetSink>(
         return Err(SyncError::TooMany { what: "envelopes", found: envelopes.len(), max });
     }
     let asked: HashSet<&Tag> = tags.iter().collect();
-    let found = context.check(envelopes, |_| true)?;
+    let found = context.check(envelopes, |_| true)?.good;
     for received in &found {
         let tag = received.header.tag(&received.envelope.content);
         if received.header.shard != shard || !tag.is_some_and(|tag| asked.contains(&tag)) {

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use super::initiator::live_digests;
 use super::reconcile::{self, ShortList};
-use super::{Context, NetSink, SyncError, ToSwarm, blocking};
+use super::{Checked, Context, NetSink, SyncError, ToSwarm, blocking};
 use crate::net::peer_key::key_of;
 use crate::net::rates::Limiter;
 use crate::net::shorten;
@@ -307,19 +307,19 @@ impl<S: NetSink> Responder<S> {
     ) -> Result<Response, Unserved> {
         at_most(envelopes.len(), SYNC_IDS_MAX)?;
         at_most(acks.len(), ACKS_PER_BATCH_MAX)?;
-        let received = {
+        let Checked { good, left_out } = {
             let mut wanted = self.lock().wanted.remove(&peer).unwrap_or_default();
-            let received = self.context.check_kept(envelopes, |id| wanted.remove(id))?;
+            let checked = self.context.check_kept(envelopes, |id| wanted.remove(id))?;
             if !wanted.is_empty() {
                 self.lock().wanted.insert(peer, wanted);
             }
-            received
+            checked
         };
         if !acks.is_empty() {
             self.context.sink.deliver(FromNet::Acks { from: key_of(&peer), acks }).await;
         }
-        self.context.store(peer, received).await?;
-        Ok(Response::Done)
+        self.context.store(peer, good).await?;
+        Ok(Response::Pushed { refused: left_out })
     }
 
     async fn stored(&self, peer: PeerId, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
