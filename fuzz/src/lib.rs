@@ -8,12 +8,16 @@ use std::sync::LazyLock;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::body::{self, BaseKey};
 use martlet_protocol::crypto::seal::{self, OpeningKeys};
-use martlet_protocol::crypto::session::{InboundSession, OutboundSession, SessionGrant};
+use martlet_protocol::crypto::session::{
+    InboundSession, OutboundSession, SessionContext, SessionGrant,
+};
 use martlet_protocol::identity::{Bundle, DeviceKeys};
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{DeviceId, Envelope, Header, IdentityId, Kind, UnixMillis, codec};
+use martlet_protocol::{
+    ConversationId, DeviceId, Envelope, Header, IdentityId, Kind, UnixMillis, codec,
+};
 use rand_chacha::ChaCha20Rng;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -34,7 +38,20 @@ static BOB: LazyLock<people::Person> = LazyLock::new(|| people::Person::new(2));
 static OPENING: LazyLock<by_hand::Opening> = LazyLock::new(|| {
     by_hand::Opening::new(&people::addressing(), &BOB.recipient(), [5; 32], [5; 32])
 });
-static GRANT: LazyLock<Vec<u8>> = LazyLock::new(|| codec::encode(&grant()));
+static GRANT: LazyLock<Vec<u8>> = LazyLock::new(|| grant().encode().to_vec());
+
+/// Ada's device, writing to Bob.
+fn context() -> SessionContext {
+    SessionContext {
+        sender: ADA.identity(),
+        device: ADA.device.device(),
+        conversation: conversation(),
+    }
+}
+
+fn conversation() -> ConversationId {
+    ADA.conversation_with(&BOB)
+}
 
 /// A generator with this seed.
 pub fn rng(seed: u8) -> ChaCha20Rng {
@@ -81,13 +98,15 @@ pub fn decode<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(
 pub fn to_device(payload: &[u8]) -> Vec<u8> {
     let recipients = [BOB.recipient()];
     let to = addressing();
-    seal::seal(&mut rng(3), &to, sender(), &BOB.identity(), &recipients, payload).unwrap()
+    let rng = &mut rng(3);
+    seal::seal(rng, &to, sender(), &BOB.identity(), &recipients, &conversation(), payload).unwrap()
 }
 
 /// The data inside a valid to-device envelope.
 pub fn to_device_data(payload: &[u8]) -> Vec<u8> {
     let signer = ed25519_dalek::SigningKey::from_bytes(&ADA.device.seed());
-    OPENING.data(&addressing(), sender(), &signer, &BOB.identity(), payload)
+    let message = by_hand::message(by_hand::Format::current(), &conversation(), payload);
+    OPENING.data(&addressing(), sender(), &signer, &BOB.identity(), &message)
 }
 
 /// An envelope to Bob's device with `data` inside; `None` if it doesn't fit.
@@ -101,7 +120,7 @@ pub fn open_to_device(content: &[u8]) {
     let keys = OpeningKeys {
         identity: &BOB.identity(),
         detection: &BOB.detection,
-        prekeys: std::slice::from_ref(&BOB.prekey),
+        prekeys: std::slice::from_ref(&BOB.prepared),
     };
     let id = Envelope::new(content.to_vec()).id();
     if let Ok(Some(opened)) = seal::open(&id, &header, content, &keys) {
@@ -111,7 +130,7 @@ pub fn open_to_device(content: &[u8]) {
 
 /// A session of Ada's.
 pub fn outbound() -> OutboundSession {
-    OutboundSession::new(&mut rng(4), &[DEVICE]).unwrap()
+    OutboundSession::new(&mut rng(4), context(), &[DEVICE]).unwrap()
 }
 
 /// What the device is given to read it.
@@ -119,15 +138,23 @@ pub fn grant() -> SessionGrant {
     outbound().grant(&DEVICE).unwrap()
 }
 
+/// The session that a grant from Ada to Bob opens, if any.
+pub fn session_of(grant: &SessionGrant) -> Option<InboundSession> {
+    InboundSession::new(grant, SessionContext { conversation: grant.conversation(), ..context() })
+        .ok()
+}
+
 /// The session as the device has it.
 pub fn inbound() -> InboundSession {
-    InboundSession::new(&codec::decode(&GRANT, 1024).unwrap()).unwrap()
+    InboundSession::new(&SessionGrant::decode(&GRANT).unwrap(), context()).unwrap()
 }
 
 /// A grant's fields as its documentation gives them.
 #[derive(Deserialize)]
 struct Grant {
-    _megolm_key: ByteBuf,
+    _format: IgnoredAny,
+    _conversation: ByteBuf,
+    megolm_key: ByteBuf,
     tag_key: ByteBuf,
     _ack_key: ByteBuf,
     _slot: u8,
@@ -139,8 +166,18 @@ pub fn conversation_with(data: &[u8]) -> Option<Vec<u8>> {
     static BASE: LazyLock<([u8; 32], [u8; 16])> = LazyLock::new(|| {
         let grant: Grant = codec::decode(&GRANT, 1024).unwrap();
         let (_, tag) = inbound().tags().next().unwrap();
-        let tag_key = grant.tag_key.as_slice().try_into().unwrap();
-        (*blake3::keyed_hash(tag_key, b"body").as_bytes(), tag.0)
+        let id = grant.megolm_key.len() - 64;
+        let SessionContext { sender, device, conversation } = context();
+        let input = [
+            grant.tag_key.as_slice(),
+            &grant.megolm_key[id - 32..id],
+            &sender.0,
+            &device.0,
+            &conversation.0,
+        ]
+        .concat();
+        let secret = blake3::derive_key("martlet 2026 session secret v2", &input);
+        (*blake3::keyed_hash(&secret, b"martlet session body v2").as_bytes(), tag.0)
     });
     let (base, tag) = &*BASE;
     under_tag(*base, *tag, data)
@@ -149,8 +186,8 @@ pub fn conversation_with(data: &[u8]) -> Option<Vec<u8>> {
 /// Ada's bundle's envelope, with `data` in place of the bundle.
 pub fn bundle_with(data: &[u8]) -> Option<Vec<u8>> {
     static BASE: LazyLock<[u8; 32]> = LazyLock::new(|| {
-        let key = blake3::derive_key("martlet 2026 bundle v1", &sender_identity().0);
-        let input = [b"body".as_slice(), &NOW.day().0.to_be_bytes()].concat();
+        let key = blake3::derive_key("martlet 2026 bundle secret v2", &sender_identity().0);
+        let input = [b"martlet bundle body v2".as_slice(), &NOW.day().0.to_be_bytes()].concat();
         *blake3::keyed_hash(&key, &input).as_bytes()
     });
     under_tag(*BASE, Bundle::tag(&sender_identity(), NOW.day()).0, data)

@@ -10,13 +10,15 @@ use martlet_protocol::control::{
     Problem, SendRequest, UnlockRequest,
 };
 use martlet_protocol::ids::{MessageId, Shard, Tag};
-use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
+use martlet_protocol::message::{
+    Content, DeviceMessage, Message, Payload, Ping, Pong, SessionKeyMessage, Text,
+};
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::sync::{
     Bucket, BucketDigest, Fingerprint, Refusal, Request, Response, ShardSet,
 };
 use martlet_protocol::{
-    Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Kind, UnixMillis, codec,
+    Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, FormatInfo, Header, Kind, UnixMillis, codec,
 };
 
 /// Steps of the engine's target: two people become contacts and write, with restarts, a removal, and more.
@@ -83,6 +85,9 @@ const REQUESTS: &[[u8; 3]] = &[
     [27, 0, 0],
     [39, 0, 0],
 ];
+/// A format of version 3, from 2 on, with two extensions; by hand.
+const EXTENDED: [u8; 18] =
+    [0xa4, 0, 3, 1, 2, 2, 7, 3, 0xa2, 1, 0x43, b'o', b'n', b'e', 0x19, 0x9c, 0x40, 0x40];
 
 fn main() -> std::io::Result<()> {
     let mut conversation = martlet_fuzz::outbound();
@@ -100,9 +105,8 @@ fn main() -> std::io::Result<()> {
     });
     let to_device = martlet_fuzz::to_device(&session_key.encode());
     let bundle = martlet_fuzz::bundle();
-    let bundle_content = bundle
-        .seal(&mut martlet_fuzz::rng(9), &martlet_fuzz::addressing(), martlet_fuzz::NOW.day())
-        .expect("a bundle fits");
+    let bundle_content =
+        bundle.seal(&mut martlet_fuzz::rng(9), &martlet_fuzz::addressing()).expect("a bundle fits");
     let certificate = martlet_fuzz::sender().certificate().as_bytes();
 
     for (name, content) in
@@ -123,10 +127,16 @@ fn main() -> std::io::Result<()> {
     keep("engine", "requests", REQUESTS.as_flattened())?;
     keep("certificate", "certificate", certificate)?;
     keep("message", "text", &text.encode())?;
-    let unknown = Message { content: Content::Unknown { kind: 999 }, ..text };
+    let bytes = Payload(b"not known here".to_vec());
+    let unknown = Message { content: Content::Unknown { kind: 999, bytes: bytes.clone() }, ..text };
     keep("message", "unknown", &unknown.encode())?;
     keep("session_key", "named", &session_key.encode())?;
-    keep("session_key", "unknown", &DeviceMessage::Unknown { kind: 999 }.encode())?;
+    keep("session_key", "unknown", &DeviceMessage::Unknown { kind: 999, bytes }.encode())?;
+    let ping = Ping { nonce: [0xcd; 16], sent_at: martlet_fuzz::NOW };
+    keep("session_key", "ping", &DeviceMessage::Ping(ping).encode())?;
+    keep("session_key", "pong", &DeviceMessage::Pong(Pong { nonce: ping.nonce }).encode())?;
+    keep("format", "current", &codec::encode(&FormatInfo::current()))?;
+    keep("format", "extended", &EXTENDED)?;
     keep("session_record", "outbound", &conversation.to_record())?;
     keep("session_record", "inbound", &martlet_fuzz::inbound().to_record())?;
     keep("identity_id", "id", martlet_fuzz::sender_identity().to_string().as_bytes())?;

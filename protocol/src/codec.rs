@@ -9,6 +9,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::format::FORMAT_VERSION;
+
 /// Why bytes could not be decoded, or a value not encoded.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
@@ -19,6 +21,14 @@ pub enum CodecError {
         found: usize,
         /// Bytes allowed.
         max: usize,
+    },
+    /// Made for newer readers; see [`crate::format`].
+    #[error(
+        "it needs version {needed} of the format and this build reads {FORMAT_VERSION}: an update is needed"
+    )]
+    UpdateNeeded {
+        /// The oldest version that may use it.
+        needed: u16,
     },
     /// Not the CBOR of the expected type.
     #[error("not a valid encoding: {0}")]

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! offset  size  field
-//!      0     1  version, 1
+//!      0     1  version, 2
 //!      1     1  kind: 1 to-device, 2 conversation
 //!      2     8  network tag
 //!     10     2  shard
@@ -17,8 +17,9 @@
 //! to-device                                conversation
 //!     17    32  ephemeral X25519 key           17    16  tag
 //!     49    32  key commitment                 33  16·n  ack commitments
-//!     81  n × 1192  slots:
+//!     81  n × 1196  slots:
 //!               8  view tag
+//!               4  prekey hint
 //!              16  ack commitment
 //!            1120  X-Wing encapsulation
 //!              48  wrapped content key
@@ -41,11 +42,17 @@ use crate::stamp;
 use crate::time::{ExpiryHour, UnixMillis};
 
 /// Version of the header that this crate writes and reads.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Bytes of the header before what depends on the kind.
 pub const PREFIX_BYTES: usize = 17;
 /// Bytes of one slot of a to-device envelope.
-pub const SLOT_BYTES: usize = 8 + 16 + ENCAPSULATION_BYTES + WRAPPED_KEY_BYTES;
+pub const SLOT_BYTES: usize =
+    VIEW_TAG_BYTES + PREKEY_HINT_BYTES + 16 + ENCAPSULATION_BYTES + WRAPPED_KEY_BYTES;
+/// Bytes of a slot by which a device sees that it is its own.
+pub const VIEW_TAG_BYTES: usize = 8;
+/// Bytes after them that tell the addressed device, and nobody else, to which of its prekeys the
+/// slot is sealed.
+pub const PREKEY_HINT_BYTES: usize = 4;
 /// Bytes of an X-Wing encapsulation (draft-connolly-cfrg-xwing-kem).
 pub const ENCAPSULATION_BYTES: usize = 1120;
 /// Bytes of a wrapped content key: 32 and the AEAD's tag.
@@ -252,7 +259,10 @@ impl Header {
             return None;
         }
         let at = match self.kind {
-            Kind::ToDevice => PREFIX_BYTES + 64 + usize::from(slot) * SLOT_BYTES + 8,
+            Kind::ToDevice => {
+                let at = PREFIX_BYTES + 64 + usize::from(slot) * SLOT_BYTES;
+                at + VIEW_TAG_BYTES + PREKEY_HINT_BYTES
+            }
             Kind::Conversation => PREFIX_BYTES + 16 + usize::from(slot) * 16,
         };
         content.get(at..at + 16)?.try_into().ok().map(AckCommit)

@@ -6,6 +6,7 @@
 //! | [`DeviceId`] | 32 | hex | Ed25519 public key of the device |
 //! | [`EnvelopeId`] | 32 | hex | BLAKE3 of the envelope's content |
 //! | [`SessionId`] | 32 | hex | Ed25519 public key of the Megolm session |
+//! | [`ConversationId`] | 32 | hex | of two people: BLAKE3 of both identities, see [`ConversationId::direct`] |
 //! | [`MessageId`] | 16 | hex | random |
 //! | [`Tag`] | 16 | hex | keyed BLAKE3, see [`crate::crypto::session`] |
 //! | [`NetworkTag`] | 8 | hex | BLAKE3 of the network's name, and of its key if it is closed |
@@ -183,6 +184,13 @@ byte_id!(
     "session id"
 );
 byte_id!(
+    /// A conversation, by the name that all who take part in it give it. It is inside what is
+    /// encrypted and signed, never in a header.
+    ConversationId,
+    32,
+    "conversation id"
+);
+byte_id!(
     /// A message, across all its envelopes: random, chosen by the sender.
     MessageId,
     16,
@@ -203,6 +211,7 @@ byte_id!(
 hex_text!(DeviceId, "device id");
 hex_text!(EnvelopeId, "envelope id");
 hex_text!(SessionId, "session id");
+hex_text!(ConversationId, "conversation id");
 hex_text!(MessageId, "message id");
 hex_text!(Tag, "tag");
 hex_text!(NetworkTag, "network tag");
@@ -226,6 +235,21 @@ impl Shard {
     }
 }
 
+impl ConversationId {
+    /// The conversation between two identities: BLAKE3's `derive_key("martlet 2026 direct
+    /// conversation v2", smaller ‖ larger)`, by their bytes, so that both sides name it alike. Of
+    /// an identity with itself it is the conversation among its own devices.
+    ///
+    /// (A room's conversation is the room's id, a plain BLAKE3 hash: BLAKE3 keeps the two apart.)
+    #[must_use]
+    pub fn direct(one: &IdentityId, other: &IdentityId) -> Self {
+        let (smaller, larger) = (one.min(other), one.max(other));
+        let mut hasher = blake3::Hasher::new_derive_key("martlet 2026 direct conversation v2");
+        hasher.update(&smaller.0).update(&larger.0);
+        Self(*hasher.finalize().as_bytes())
+    }
+}
+
 impl MessageId {
     /// A random message id.
     pub fn random(rng: &mut impl CryptoRng) -> Self {
@@ -240,7 +264,7 @@ impl NetworkTag {
     /// [`NetworkDescriptor::tag`](crate::network::NetworkDescriptor::tag).)
     #[must_use]
     pub fn of(name: &str) -> Self {
-        let hash = blake3::derive_key("martlet 2026 network tag v1", name.as_bytes());
+        let hash = blake3::derive_key("martlet 2026 network tag v2", name.as_bytes());
         let mut tag = [0; 8];
         tag.copy_from_slice(&hash[..8]);
         Self(tag)

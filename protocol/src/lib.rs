@@ -9,6 +9,7 @@ pub mod codec;
 pub mod control;
 pub mod crypto;
 pub mod envelope;
+pub mod format;
 pub mod identity;
 pub mod ids;
 pub mod limits;
@@ -20,5 +21,8 @@ pub mod time;
 
 pub use ack::{Ack, AckCommit, AckSecret};
 pub use envelope::{Envelope, EnvelopeError, Header, Kind};
-pub use ids::{DeviceId, EnvelopeId, IdentityId, MessageId, NetworkTag, SessionId, Shard, Tag};
+pub use format::FormatInfo;
+pub use ids::{
+    ConversationId, DeviceId, EnvelopeId, IdentityId, MessageId, NetworkTag, SessionId, Shard, Tag,
+};
 pub use time::{ExpiryHour, UnixMillis};

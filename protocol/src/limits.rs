@@ -58,6 +58,16 @@ pub const HELD_BACK_MESSAGES_MAX: usize = 20_000;
 
 // ---- keys ------------------------------------------------------------------------------------
 
+/// Extensions at the head of what is signed: several for each of the few versions that will add any;
+/// what needs more raises the version.
+pub const EXTENSIONS_MAX: usize = 16;
+/// Longest extension, bytes: a key of any kind in use but post-quantum signatures. What holds it has
+/// a bound of its own, which may be lower.
+pub const EXTENSION_BYTES_MAX: usize = 1024;
+/// Longest identity state in a bundle, bytes: 64 certificates and 64 revocations of some 180 bytes
+/// each, with room for details of devices.
+pub const IDENTITY_STATE_BYTES_MAX: usize = 24 * 1024;
+
 /// Age of a bundle up to which senders still use it.
 pub const BUNDLE_AGE_MAX: Duration = Duration::from_secs(45 * 24 * 3600);
 /// How far ahead a bundle's clock may be: a day wrong still delivers.

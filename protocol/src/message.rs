@@ -4,19 +4,26 @@
 //! | --- | --- | --- |
 //! | 1 | [`text`]: a text | conversation envelopes |
 //! | 2 | [`session_key`]: the key of a conversation session | to-device envelopes |
+//! | 10 | [`ping`]: whether the device is on | to-device envelopes |
+//! | 11 | [`pong`]: that it is | to-device envelopes |
 //!
 //! A conversation message is encoded `{0: kind u16, 1: message id 16, 2: sent at ms, 3: seq u64,
 //! 4: payload bytes}`, a to-device message `{0: kind u16, 1: payload bytes}`. A kind that this
-//! build doesn't know is kept as [`Content::Unknown`], so that a newer sender's message is shown
-//! as such and never lost.
+//! build doesn't know is kept as [`Content::Unknown`] with its payload, so that a newer sender's
+//! message is shown as such, never lost, and read again after an upgrade.
 
+pub mod ping;
+pub mod pong;
 pub mod session_key;
 pub mod text;
 
+pub use ping::Ping;
+pub use pong::Pong;
 pub use session_key::SessionKeyMessage;
 pub use text::{Text, TextError};
 
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::codec::{self, CodecError};
 use crate::ids::MessageId;
@@ -46,6 +53,8 @@ pub enum Content {
     Unknown {
         /// Its number.
         kind: u16,
+        /// Its payload, as received.
+        bytes: Payload,
     },
 }
 
@@ -54,12 +63,22 @@ pub enum Content {
 pub enum DeviceMessage {
     /// The key of a conversation session.
     SessionKey(SessionKeyMessage),
+    /// Asks whether the device is on.
+    Ping(Ping),
+    /// Answers that.
+    Pong(Pong),
     /// Of a kind this build doesn't know.
     Unknown {
         /// Its number.
         kind: u16,
+        /// Its payload, as received.
+        bytes: Payload,
     },
 }
+
+/// The payload of a message of unknown kind.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Payload(pub Vec<u8>);
 
 /// Why a message is refused.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +120,7 @@ impl Message {
     pub fn encode(&self) -> Vec<u8> {
         let (kind, payload) = match &self.content {
             Content::Text(text) => (text::KIND, text.encode()),
-            Content::Unknown { kind } => (*kind, Vec::new()),
+            Content::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         let Self { id, sent_at, seq, .. } = *self;
         codec::encode(&Frame { kind, id, sent_at, seq, payload })
@@ -118,7 +137,7 @@ impl Message {
         }
         let content = match kind {
             text::KIND => Content::Text(Text::decode(&payload)?),
-            kind => Content::Unknown { kind },
+            kind => Content::Unknown { kind, bytes: Payload(payload) },
         };
         Ok(Self { id, sent_at, seq, content })
     }
@@ -129,8 +148,10 @@ impl DeviceMessage {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let (kind, payload) = match self {
-            Self::SessionKey(message) => (session_key::KIND, codec::encode(message)),
-            Self::Unknown { kind } => (*kind, Vec::new()),
+            Self::SessionKey(message) => (session_key::KIND, message.encode()),
+            Self::Ping(ping) => (ping::KIND, codec::encode(ping)),
+            Self::Pong(pong) => (pong::KIND, codec::encode(pong)),
+            Self::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         codec::encode(&DeviceFrame { kind, payload })
     }
@@ -142,10 +163,17 @@ impl DeviceMessage {
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
         let DeviceFrame { kind, payload } = codec::decode(bytes, BODY_BYTES_MAX)?;
         match kind {
-            session_key::KIND => {
-                Ok(Self::SessionKey(codec::decode(&payload, session_key::BYTES_MAX)?))
-            }
-            kind => Ok(Self::Unknown { kind }),
+            session_key::KIND => Ok(Self::SessionKey(SessionKeyMessage::decode(&payload)?)),
+            ping::KIND => Ok(Self::Ping(codec::decode(&payload, ping::BYTES_MAX)?)),
+            pong::KIND => Ok(Self::Pong(codec::decode(&payload, pong::BYTES_MAX)?)),
+            kind => Ok(Self::Unknown { kind, bytes: Payload(payload) }),
         }
+    }
+}
+
+/// Hand-written: it may be a text, or a key.
+impl std::fmt::Debug for Payload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Payload({} bytes)", self.0.len())
     }
 }

@@ -240,13 +240,13 @@ impl RawPeer {
 /// The topic of the envelopes of shard 0.
 #[must_use]
 pub fn envelopes_topic(network: &str) -> String {
-    format!("/martlet/{network}/envelopes/1/0")
+    format!("/martlet/{network}/envelopes/2/0")
 }
 
 /// The topic of acks.
 #[must_use]
 pub fn acks_topic(network: &str) -> String {
-    format!("/martlet/{network}/acks/1")
+    format!("/martlet/{network}/acks/2")
 }
 
 fn swarm(
@@ -257,9 +257,9 @@ fn swarm(
     fn setup(error: impl std::fmt::Display) -> PeerError {
         PeerError::Setup(error.to_string())
     }
-    let sync = StreamProtocol::try_from_owned(format!("/martlet/{network}/sync/1"))
+    let sync = StreamProtocol::try_from_owned(format!("/martlet/{network}/sync/2"))
         .map_err(|error| setup(format!("{error:?}")))?;
-    let identify_protocol = format!("/martlet/{network}/1");
+    let identify_protocol = format!("/martlet/{network}/2");
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Anonymous)
         // The default is made of sender and number, which anonymous messages don't have.

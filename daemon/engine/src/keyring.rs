@@ -99,7 +99,7 @@ impl Keyring {
         let keys = OpeningKeys {
             identity: &self.identity,
             detection: &self.detection,
-            prekeys: self.prekeys.secrets(),
+            prekeys: self.prekeys.prepared(),
         };
         seal::open(id, header, &envelope.content, &keys)
     }

@@ -23,7 +23,9 @@ use martlet_protocol::identity::DeviceKeys;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::time::Day;
-use martlet_protocol::{Ack, DeviceId, EnvelopeId, ExpiryHour, IdentityId, Shard, UnixMillis};
+use martlet_protocol::{
+    Ack, ConversationId, DeviceId, EnvelopeId, ExpiryHour, IdentityId, Shard, UnixMillis,
+};
 use martlet_store::records::{
     CONVERSATIONS, COUNTERS, ConversationRecord, Counters, HELD, PROFILE, Profile, RECENT_ACKS,
     Seed,
@@ -278,6 +280,11 @@ impl User {
             shard: Shard::of(identity, self.network.shard_bits),
             expiry: ExpiryHour::latest(now),
         }
+    }
+
+    /// What both sides call the conversation with `identity`.
+    fn direct(&self, identity: &IdentityId) -> ConversationId {
+        ConversationId::direct(&self.identity, identity)
     }
 
     fn conversation(&mut self, identity: IdentityId) -> &mut ConversationRecord {

@@ -45,7 +45,7 @@ impl Behaviour {
 
 /// What identify tells of the network: peers of others are left alone.
 pub(super) fn identify_protocol(network: &str) -> String {
-    format!("/martlet/{network}/1")
+    format!("/martlet/{network}/2")
 }
 
 /// The swarm, not yet listening. With a `scope` it reaches beyond the LAN.

@@ -44,10 +44,10 @@ impl Topics {
         let name = &network.name;
         // At most 2^12, see limits::SHARD_BITS_MAX.
         let envelopes: Vec<TopicHash> = (0..1u16 << network.shard_bits)
-            .map(|shard| IdentTopic::new(format!("/martlet/{name}/envelopes/1/{shard}")).hash())
+            .map(|shard| IdentTopic::new(format!("/martlet/{name}/envelopes/2/{shard}")).hash())
             .collect();
         let shards = envelopes.iter().cloned().zip((0..).map(Shard)).collect();
-        let acks = IdentTopic::new(format!("/martlet/{name}/acks/1")).hash();
+        let acks = IdentTopic::new(format!("/martlet/{name}/acks/2")).hash();
         Self { envelopes, shards, acks }
     }
 
@@ -182,11 +182,11 @@ mod tests {
         assert_eq!(
             names,
             [
-                "/martlet/ship/envelopes/1/0",
-                "/martlet/ship/envelopes/1/1",
-                "/martlet/ship/envelopes/1/2",
-                "/martlet/ship/envelopes/1/3",
-                "/martlet/ship/acks/1",
+                "/martlet/ship/envelopes/2/0",
+                "/martlet/ship/envelopes/2/1",
+                "/martlet/ship/envelopes/2/2",
+                "/martlet/ship/envelopes/2/3",
+                "/martlet/ship/acks/2",
             ]
         );
         assert_eq!(topics.envelopes(Shard(3)).unwrap().as_str(), names[3]);

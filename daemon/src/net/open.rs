@@ -1,7 +1,7 @@
 //! Beyond the LAN: how nodes of a network that is not `lan_only` find and reach each other over the
 //! internet. None of it is needed: with everything unreachable it does nothing and says nothing.
 //!
-//! - **Finding**: Kademlia, `/martlet/NAME/kad/1`. A node is its client, and its server only once an
+//! - **Finding**: Kademlia, `/martlet/NAME/kad/2`. A node is its client, and its server only once an
 //!   address of its own is confirmed to be public. Nodes tell which shards they keep (provider
 //!   records), so that those behind NAT, which are no servers, are found too.
 //! - **Being reached**: AutoNAT v2 tests addresses; without a public one the node has itself reached
@@ -117,7 +117,7 @@ pub(super) fn behaviour(
 /// The name of the network's distributed hash table.
 pub(super) fn kademlia_protocol(network: &NetworkDescriptor) -> Result<StreamProtocol, NetError> {
     let name = &network.name;
-    StreamProtocol::try_from_owned(format!("/martlet/{name}/kad/1"))
+    StreamProtocol::try_from_owned(format!("/martlet/{name}/kad/2"))
         .map_err(|error| NetError::Name { name: name.clone(), reason: error.to_string() })
 }
 

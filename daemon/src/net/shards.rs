@@ -19,7 +19,7 @@ use rand::seq::IteratorRandom;
 pub(super) use lookups::Lookups;
 
 /// BLAKE3's context for [`derived`].
-const DERIVED_CONTEXT: &str = "martlet 2026 shards of a node v1";
+const DERIVED_CONTEXT: &str = "martlet 2026 shards of a node v2";
 
 /// The shards that a node keeps for the network, its user's apart.
 #[must_use]

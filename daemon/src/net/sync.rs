@@ -39,7 +39,7 @@ pub(super) fn behaviour(
     metrics: &Arc<Metrics>,
 ) -> Result<request_response::Behaviour<SyncCodec>, NetError> {
     let name = &network.name;
-    let protocol = StreamProtocol::try_from_owned(format!("/martlet/{name}/sync/1"))
+    let protocol = StreamProtocol::try_from_owned(format!("/martlet/{name}/sync/2"))
         .map_err(|error| NetError::Name { name: name.clone(), reason: error.to_string() })?;
     Ok(request_response::Behaviour::with_codec(
         SyncCodec::new(Arc::clone(metrics)),

@@ -17,9 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::support::{Node, Setup, envelope, envelopes, now, until};
 
-const TOPIC: &str = "/martlet/test/envelopes/1/0";
-const ACKS: &str = "/martlet/test/acks/1";
-const SYNC: StreamProtocol = StreamProtocol::new("/martlet/test/sync/1");
+const TOPIC: &str = "/martlet/test/envelopes/2/0";
+const ACKS: &str = "/martlet/test/acks/2";
+const SYNC: StreamProtocol = StreamProtocol::new("/martlet/test/sync/2");
 
 /// Sends and takes any bytes.
 #[derive(Clone, Default)]

@@ -170,7 +170,7 @@ async fn bare_relay() -> Multiaddr {
     let behaviour = BareRelay {
         relay: relay::Behaviour::new(id, limits),
         identify: identify::Behaviour::new(identify::Config::new(
-            "/martlet/test/1".into(),
+            "/martlet/test/2".into(),
             key.public(),
         )),
     };

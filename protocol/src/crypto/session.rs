@@ -5,15 +5,27 @@
 //! own). For message `i` of the session:
 //!
 //! ```text
-//! tag            = trunc16(BLAKE3 keyed(t, "tag" ‖ i u32))
-//! ack secret     = trunc16(BLAKE3 keyed(ack key, i u32))           of a used slot
-//!                  trunc16(BLAKE3 keyed(t, "unused" ‖ i ‖ slot u8)) of an unused one
-//! body base key  = BLAKE3 keyed(t, "body")
-//! body data      = Megolm message, bytes
+//! s              = BLAKE3 derive_key("martlet 2026 session secret v2",
+//!                    t ‖ session id ‖ sender identity ‖ sender device ‖ conversation)
+//! tag            = trunc16(BLAKE3 keyed(s, "martlet session tag v2" ‖ i u32))
+//! ack secret     = trunc16(BLAKE3 keyed(ack key, "martlet session ack v2" ‖ i u32))  of a used slot
+//!                  trunc16(BLAKE3 keyed(s, "martlet session unused slot v2" ‖ i ‖ slot u8))
+//!                                                                                  of an unused one
+//! body base key  = BLAKE3 keyed(s, "martlet session body v2")
+//! body data      = Megolm message, bytes; its plaintext is binding 32 ‖ data
+//! binding        = BLAKE3 derive_key("martlet 2026 message binding v2",
+//!                    BLAKE3(header) ‖ sender identity ‖ sender device ‖ conversation)
 //! ```
 //!
-//! Megolm encrypts, ratchets and signs; the body around it hides Megolm's own header and length
-//! and binds everything to the envelope's header.
+//! Megolm encrypts, ratchets and signs; the body around it hides Megolm's own header and length.
+//! Every recipient can make another body with the same Megolm message in it, but not another
+//! binding, which Megolm signs: in another header (a later expiry, another network) or conversation,
+//! or as another sender's, it is refused. And since `s` holds the sender, as the signature on the
+//! grant proves it, nobody can grant a session that has the tags of another's, or a bundle's.
+//!
+//! What a recipient device is given is the [`SessionGrant`], encoded `{0: [format](crate::format),
+//! 1: conversation 32, 2: Megolm session key bytes, 3: tag key 32, 4: ack key 32, 5: slot u8,
+//! 6: messages u32}`.
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -28,11 +40,34 @@ use super::{Addressing, slots_for};
 use crate::ack::{Ack, AckSecret};
 use crate::codec::{self, CodecError};
 use crate::envelope::{Header, Kind, PREFIX_BYTES};
-use crate::ids::{DeviceId, EnvelopeId, SessionId, Tag};
+use crate::format::{self, FormatInfo};
+use crate::ids::{ConversationId, DeviceId, EnvelopeId, IdentityId, SessionId, Tag};
 use crate::limits::{BODY_BYTES_MAX, SESSION_MESSAGES_MAX};
 
 /// Bytes of an exported Megolm session key.
 const SESSION_KEY_BYTES_MAX: usize = 256;
+
+/// Longest encoded grant, bytes: it has about 380, and room for extensions.
+const GRANT_BYTES_MAX: usize = 1536;
+/// Bytes before the data in a Megolm plaintext.
+const BINDING_BYTES: usize = 32;
+/// What tags, ack secrets and keys are derived for.
+const TAG: &[u8] = b"martlet session tag v2";
+const ACK: &[u8] = b"martlet session ack v2";
+const UNUSED_ACK: &[u8] = b"martlet session unused slot v2";
+const BODY: &[u8] = b"martlet session body v2";
+
+/// Whose a session is, and of which conversation: bound into its tags and each of its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionContext {
+    /// The identity that writes in it.
+    pub sender: IdentityId,
+    /// Its device that does.
+    pub device: DeviceId,
+    /// The conversation that it is for.
+    pub conversation: ConversationId,
+}
 
 /// A 32-byte secret of a session.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
@@ -44,6 +79,9 @@ pub struct SessionSecret(#[serde(with = "serde_bytes")] [u8; 32]);
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionGrant {
+    format: FormatInfo,
+    /// The conversation that the session is for.
+    conversation: ConversationId,
     /// The Megolm session key, at the session's first message.
     #[serde(with = "serde_bytes")]
     megolm_key: Vec<u8>,
@@ -60,7 +98,10 @@ pub struct SessionGrant {
 /// A session of this device's own.
 pub struct OutboundSession {
     megolm: GroupSession,
+    context: SessionContext,
     tag_key: SessionSecret,
+    /// `s` of the module's documentation.
+    secret: SessionSecret,
     recipients: Vec<SessionRecipient>,
 }
 
@@ -75,7 +116,9 @@ struct SessionRecipient {
 /// Someone else's session, as one of its recipients holds it.
 pub struct InboundSession {
     megolm: InboundGroupSession,
-    tag_key: SessionSecret,
+    context: SessionContext,
+    /// `s` of the module's documentation.
+    secret: SessionSecret,
     ack_key: SessionSecret,
     slot: u8,
     messages_max: u32,
@@ -105,6 +148,9 @@ pub enum SessionError {
     /// The granted key is malformed or its bounds are.
     #[error("the session key is malformed")]
     Grant,
+    /// The grant is for another conversation than the message that it came in.
+    #[error("the session key is for another conversation than the message that it came in")]
+    Conversation,
     /// Does not fit, or does not open.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -114,22 +160,33 @@ pub enum SessionError {
     /// Signed for another position than its tag's.
     #[error("the message stands at another position than its tag says")]
     Position,
+    /// Not made for this header, sender and conversation: wrapped anew by a recipient.
+    #[error("the message is bound to another header, sender or conversation")]
+    Binding,
     /// Its record is malformed.
     #[error("session record: {0}")]
     Codec(#[from] CodecError),
 }
 
 impl OutboundSession {
-    /// A new session that `recipients` will read.
+    /// A new session of `context` that `recipients` will read.
     ///
     /// # Errors
     /// [`SessionError::Recipients`]; [`SessionError::Codec`] if vodozemac's format changed, which a
     /// test excludes.
-    pub fn new(rng: &mut impl CryptoRng, recipients: &[DeviceId]) -> Result<Self, SessionError> {
+    pub fn new(
+        rng: &mut impl CryptoRng,
+        context: SessionContext,
+        recipients: &[DeviceId],
+    ) -> Result<Self, SessionError> {
         slots_for(recipients.len()).ok_or(SessionError::Recipients { found: recipients.len() })?;
+        let megolm = megolm_from_rng(rng)?;
+        let tag_key = SessionSecret::random(rng);
         Ok(Self {
-            megolm: megolm_from_rng(rng)?,
-            tag_key: SessionSecret::random(rng),
+            secret: secret(&tag_key, &session_id(&megolm.session_key()), &context),
+            megolm,
+            context,
+            tag_key,
             recipients: recipients
                 .iter()
                 .map(|device| SessionRecipient {
@@ -169,6 +226,8 @@ impl OutboundSession {
     pub fn grant(&self, device: &DeviceId) -> Option<SessionGrant> {
         let slot = self.recipients.iter().position(|recipient| recipient.device == *device)?;
         Some(SessionGrant {
+            format: FormatInfo::current(),
+            conversation: self.context.conversation,
             megolm_key: self.megolm.session_key().to_bytes(),
             tag_key: self.tag_key.clone(),
             ack_key: self.recipients[slot].ack_key.clone(),
@@ -198,22 +257,30 @@ impl OutboundSession {
             expiry,
             slots,
         ));
-        header.extend_from_slice(&tag(&self.tag_key, index).0);
+        header.extend_from_slice(&tag(&self.secret, index).0);
         for slot in 0..slots {
             let secret = match self.recipients.get(usize::from(slot)) {
                 Some(recipient) => ack_secret(&recipient.ack_key, index),
-                None => unused_ack_secret(&self.tag_key, index, slot),
+                None => unused_ack_secret(&self.secret, index, slot),
             };
             header.extend_from_slice(&secret.commit().0);
         }
-        let message = self.megolm.encrypt(data);
-        Ok(body::seal(&base_key(&self.tag_key), header, &message.to_bytes())?)
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(BINDING_BYTES + data.len()));
+        plaintext.extend_from_slice(&binding(&header, &self.context));
+        plaintext.extend_from_slice(data);
+        let message = self.megolm.encrypt(&plaintext[..]);
+        Ok(body::seal(&base_key(&self.secret), header, &message.to_bytes())?)
     }
 
     /// The session as a record for the vault.
     #[must_use]
     pub fn to_record(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(codec::encode(&(&self.megolm.pickle(), &self.tag_key, &self.recipients)))
+        Zeroizing::new(codec::encode(&(
+            &self.megolm.pickle(),
+            &self.context,
+            &self.tag_key,
+            &self.recipients,
+        )))
     }
 
     /// The session in a record.
@@ -221,13 +288,41 @@ impl OutboundSession {
     /// # Errors
     /// [`SessionError::Codec`].
     pub fn from_record(bytes: &[u8]) -> Result<Self, SessionError> {
-        let (pickle, tag_key, recipients): (GroupSessionPickle, _, _) =
+        let (pickle, context, tag_key, recipients): (GroupSessionPickle, _, _, _) =
             codec::decode(bytes, BODY_BYTES_MAX)?;
-        Ok(Self { megolm: GroupSession::from_pickle(pickle), tag_key, recipients })
+        let megolm = GroupSession::from_pickle(pickle);
+        let secret = secret(&tag_key, &session_id(&megolm.session_key()), &context);
+        Ok(Self { megolm, context, tag_key, secret, recipients })
     }
 }
 
 impl SessionGrant {
+    /// Its bytes, as they stand in a [session-key message](crate::message::SessionKeyMessage).
+    #[must_use]
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(codec::encode(self))
+    }
+
+    /// Reads a grant.
+    ///
+    /// # Errors
+    /// [`CodecError`]. What is in it is checked when the session is made.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        format::decode(bytes, GRANT_BYTES_MAX)
+    }
+
+    /// Its version, and what its maker can do.
+    #[must_use]
+    pub fn format(&self) -> &FormatInfo {
+        &self.format
+    }
+
+    /// The conversation that the session is for.
+    #[must_use]
+    pub fn conversation(&self) -> ConversationId {
+        self.conversation
+    }
+
     /// The session's id.
     ///
     /// # Errors
@@ -245,12 +340,17 @@ impl SessionGrant {
 }
 
 impl InboundSession {
-    /// The session that `grant` opens.
+    /// The session that `grant` opens, which came in a message of `context`.
     ///
     /// # Errors
-    /// [`SessionError::Grant`] when its key is malformed or its bounds are exceeded.
-    pub fn new(grant: &SessionGrant) -> Result<Self, SessionError> {
-        let megolm = InboundGroupSession::new(&grant.key()?, SessionConfig::version_1());
+    /// [`SessionError::Conversation`]; [`SessionError::Grant`] when its key is malformed or its
+    /// bounds are exceeded.
+    pub fn new(grant: &SessionGrant, context: SessionContext) -> Result<Self, SessionError> {
+        if grant.conversation != context.conversation {
+            return Err(SessionError::Conversation);
+        }
+        let key = grant.key()?;
+        let megolm = InboundGroupSession::new(&key, SessionConfig::version_1());
         if grant.slot >= 8
             || grant.messages_max > SESSION_MESSAGES_MAX
             || megolm.first_known_index() >= grant.messages_max
@@ -259,7 +359,8 @@ impl InboundSession {
         }
         Ok(Self {
             megolm,
-            tag_key: grant.tag_key.clone(),
+            context,
+            secret: secret(&grant.tag_key, &session_id(&key), &context),
             ack_key: grant.ack_key.clone(),
             slot: grant.slot,
             messages_max: grant.messages_max,
@@ -269,7 +370,7 @@ impl InboundSession {
     /// The tags of its messages that can still come, with their positions.
     pub fn tags(&self) -> impl Iterator<Item = (u32, Tag)> {
         (self.megolm.first_known_index()..self.messages_max)
-            .map(|index| (index, tag(&self.tag_key, index)))
+            .map(|index| (index, tag(&self.secret, index)))
     }
 
     /// Opens the content of the envelope with the tag of `index`.
@@ -285,19 +386,23 @@ impl InboundSession {
     ) -> Result<Decrypted, SessionError> {
         let (header_bytes, body_bytes) =
             content.split_at_checked(header.len).ok_or(BodyError::Decrypt)?;
-        let bytes = body::open(&base_key(&self.tag_key), header_bytes, body_bytes)?;
+        let bytes = body::open(&base_key(&self.secret), header_bytes, body_bytes)?;
         let message = MegolmMessage::from_bytes(&bytes).map_err(|_| SessionError::Decrypt)?;
         if message.message_index() != index {
             return Err(SessionError::Position);
         }
         let decrypted = self.megolm.decrypt(&message).map_err(|_| SessionError::Decrypt)?;
-        let data = Zeroizing::new(decrypted.plaintext);
+        let mut data = Zeroizing::new(decrypted.plaintext);
+        if data.first_chunk() != Some(&binding(header_bytes, &self.context)) {
+            return Err(SessionError::Binding);
+        }
+        data.drain(..BINDING_BYTES);
 
         let own = Ack { envelope: *id, slot: self.slot, secret: ack_secret(&self.ack_key, index) };
         let unused = (0..header.slots).filter(|slot| *slot != self.slot).map(|slot| Ack {
             envelope: *id,
             slot,
-            secret: unused_ack_secret(&self.tag_key, index, slot),
+            secret: unused_ack_secret(&self.secret, index, slot),
         });
         let acks = std::iter::once(own)
             .chain(unused)
@@ -319,7 +424,8 @@ impl InboundSession {
     pub fn to_record(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(codec::encode(&(
             &self.megolm.pickle(),
-            &self.tag_key,
+            &self.context,
+            &self.secret,
             &self.ack_key,
             self.slot,
             self.messages_max,
@@ -331,15 +437,16 @@ impl InboundSession {
     /// # Errors
     /// [`SessionError::Codec`].
     pub fn from_record(bytes: &[u8]) -> Result<Self, SessionError> {
-        let (pickle, tag_key, ack_key, slot, messages_max): (
+        let (pickle, context, secret, ack_key, slot, messages_max): (
             InboundGroupSessionPickle,
+            _,
             _,
             _,
             _,
             _,
         ) = codec::decode(bytes, BODY_BYTES_MAX)?;
         let megolm = InboundGroupSession::from_pickle(pickle);
-        Ok(Self { megolm, tag_key, ack_key, slot, messages_max })
+        Ok(Self { megolm, context, secret, ack_key, slot, messages_max })
     }
 }
 
@@ -422,20 +529,36 @@ fn session_id(key: &SessionKey) -> SessionId {
     SessionId(id)
 }
 
-fn tag(tag_key: &SessionSecret, index: u32) -> Tag {
-    Tag(keyed16(tag_key, &[b"tag", &index.to_be_bytes()]))
+fn secret(tag_key: &SessionSecret, id: &SessionId, context: &SessionContext) -> SessionSecret {
+    let SessionContext { sender, device, conversation } = context;
+    let mut hasher = blake3::Hasher::new_derive_key("martlet 2026 session secret v2");
+    hasher.update(&tag_key.0).update(&id.0);
+    hasher.update(&sender.0).update(&device.0).update(&conversation.0);
+    SessionSecret(*hasher.finalize().as_bytes())
+}
+
+fn binding(header: &[u8], context: &SessionContext) -> [u8; BINDING_BYTES] {
+    let SessionContext { sender, device, conversation } = context;
+    let mut hasher = blake3::Hasher::new_derive_key("martlet 2026 message binding v2");
+    hasher.update(blake3::hash(header).as_bytes());
+    hasher.update(&sender.0).update(&device.0).update(&conversation.0);
+    *hasher.finalize().as_bytes()
+}
+
+fn tag(secret: &SessionSecret, index: u32) -> Tag {
+    Tag(keyed16(secret, &[TAG, &index.to_be_bytes()]))
 }
 
 fn ack_secret(ack_key: &SessionSecret, index: u32) -> AckSecret {
-    AckSecret(keyed16(ack_key, &[&index.to_be_bytes()]))
+    AckSecret(keyed16(ack_key, &[ACK, &index.to_be_bytes()]))
 }
 
-fn unused_ack_secret(tag_key: &SessionSecret, index: u32, slot: u8) -> AckSecret {
-    AckSecret(keyed16(tag_key, &[b"unused", &index.to_be_bytes(), &[slot]]))
+fn unused_ack_secret(secret: &SessionSecret, index: u32, slot: u8) -> AckSecret {
+    AckSecret(keyed16(secret, &[UNUSED_ACK, &index.to_be_bytes(), &[slot]]))
 }
 
-fn base_key(tag_key: &SessionSecret) -> BaseKey {
-    BaseKey(*blake3::keyed_hash(&tag_key.0, b"body").as_bytes())
+fn base_key(secret: &SessionSecret) -> BaseKey {
+    BaseKey(*blake3::keyed_hash(&secret.0, BODY).as_bytes())
 }
 
 fn keyed16(key: &SessionSecret, parts: &[&[u8]]) -> [u8; 16] {
@@ -458,6 +581,12 @@ mod tests {
     use crate::ids::{NetworkTag, Shard};
     use crate::time::ExpiryHour;
 
+    const CONTEXT: SessionContext = SessionContext {
+        sender: IdentityId([1; 32]),
+        device: DeviceId([2; 32]),
+        conversation: ConversationId([3; 32]),
+    };
+
     fn addressing() -> Addressing {
         Addressing { network: NetworkTag::of("test"), shard: Shard(0), expiry: ExpiryHour(500_000) }
     }
@@ -466,7 +595,7 @@ mod tests {
     fn any_order_of_arrival_opens() -> Result<(), Box<dyn std::error::Error>> {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
         let device = DeviceId([7; 32]);
-        let mut outbound = OutboundSession::new(&mut rng, &[device])?;
+        let mut outbound = OutboundSession::new(&mut rng, CONTEXT, &[device])?;
         let grant = outbound.grant(&device).ok_or("no grant")?;
         let mut envelopes = Vec::new();
         for text in 0..SESSION_MESSAGES_MAX {
@@ -475,7 +604,7 @@ mod tests {
         }
         assert!(matches!(outbound.seal(&addressing(), b"more"), Err(SessionError::Exhausted)));
 
-        let mut inbound = InboundSession::new(&grant)?;
+        let mut inbound = InboundSession::new(&grant, CONTEXT)?;
         let tags: std::collections::HashMap<Tag, u32> =
             inbound.tags().map(|(index, tag)| (tag, index)).collect();
         for envelope in envelopes.iter().rev() {
@@ -498,11 +627,12 @@ mod tests {
     #[test]
     fn the_same_randomness_gives_the_same_session() -> Result<(), SessionError> {
         let device = DeviceId([7; 32]);
-        let make = || OutboundSession::new(&mut ChaCha20Rng::from_seed([2; 32]), &[device]);
+        let make =
+            || OutboundSession::new(&mut ChaCha20Rng::from_seed([2; 32]), CONTEXT, &[device]);
         assert_eq!(make()?.to_record(), make()?.to_record());
         assert_ne!(
             make()?.id(),
-            OutboundSession::new(&mut ChaCha20Rng::from_seed([3; 32]), &[device])?.id()
+            OutboundSession::new(&mut ChaCha20Rng::from_seed([3; 32]), CONTEXT, &[device])?.id()
         );
         Ok(())
     }

@@ -1,13 +1,16 @@
 //! Bundles: what others need to write to a device.
 //!
-//! Encoded: `{0: payload bytes, 1: signature 64}`, at most 4 KiB, signed by the device under
-//! `"martlet bundle v1"`. The payload is `{0: certificate bytes, 1: prekey 1216,
-//! 2: detection key 32, 3: created at, milliseconds}`.
+//! Encoded: `{0: payload bytes, 1: signature 64}`, at most 28 KiB, signed by the device under
+//! `"martlet bundle v2"`. The payload is `{0: [format](crate::format), 1: certificate bytes,
+//! 2: day u32, 3: prekey 1216, 4: detection key 32, 5: created at, milliseconds, 6: identity state
+//! bytes}`. The identity state, at most 24 KiB, is empty and ignored in this version.
 //!
 //! On the network a bundle is a conversation envelope with one slot. With `k = BLAKE3 derive_key(
-//! "martlet 2026 bundle v1", identity)`: its tag is `trunc16(BLAKE3 keyed(k, "tag" ‖ day u32))`,
-//! its body's base key `BLAKE3 keyed(k, "body" ‖ day u32)`. So only who was given the ID can find
-//! or read it. Its ack commitment is to a random secret that is kept nowhere: nobody can purge it.
+//! "martlet 2026 bundle secret v2", identity)`: its tag is `trunc16(BLAKE3 keyed(k, "martlet bundle
+//! tag v2" ‖ day u32))`, its body's base key `BLAKE3 keyed(k, "martlet bundle body v2" ‖ day u32)`.
+//! So only who was given the ID can find or read it. The day is signed and must be that of the tag:
+//! who published an old bundle under a later day's tag would have others seal to a prekey that is
+//! gone. Its ack commitment is to a random secret that is kept nowhere: nobody can purge it.
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -21,19 +24,26 @@ use crate::crypto::Addressing;
 use crate::crypto::body::{self, BaseKey, BodyError};
 use crate::crypto::seal::{PrekeyPublic, Recipient, SealError};
 use crate::envelope::{Header, Kind, PREFIX_BYTES};
+use crate::format::{self, FormatInfo};
 use crate::ids::{IdentityId, Tag};
-use crate::limits::{BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX};
+use crate::limits::{BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX, IDENTITY_STATE_BYTES_MAX};
 use crate::time::{Day, UnixMillis};
 
-const CONTEXT: &str = "martlet bundle v1";
-/// Longest encoding, bytes: it has about 1,500, and room for fields to come.
-pub const BUNDLE_BYTES_MAX: usize = 4096;
+const CONTEXT: &str = "martlet bundle v2";
+/// Longest encoding, bytes: it has about 1,600, with the longest identity state 24 KiB more, and fits
+/// the last rung.
+pub const BUNDLE_BYTES_MAX: usize = 28 * 1024;
+/// What an envelope's tag and key are derived for.
+const TAG: &[u8] = b"martlet bundle tag v2";
+const BODY: &[u8] = b"martlet bundle body v2";
 
 /// A valid bundle, with the bytes it was received as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     bytes: Vec<u8>,
+    format: FormatInfo,
     certificate: DeviceCertificate,
+    day: Day,
     prekey: PrekeyPublic,
     detection: [u8; 32],
     created_at: UnixMillis,
@@ -60,6 +70,15 @@ pub enum BundleError {
     /// Another identity's.
     #[error("the bundle is of another identity")]
     OtherIdentity,
+    /// Published under the tag of another day than its own.
+    #[error("the bundle is of another day than its tag")]
+    Day,
+    /// Its identity state is longer than it may be.
+    #[error("the bundle's identity state has {found} bytes, at most {IDENTITY_STATE_BYTES_MAX}")]
+    State {
+        /// Bytes found.
+        found: usize,
+    },
     /// Older than 45 days, or from the future.
     #[error("the bundle is too old, or its clock runs ahead")]
     Age,
@@ -68,16 +87,20 @@ pub enum BundleError {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
+    format: FormatInfo,
     #[serde(with = "serde_bytes")]
     certificate: Vec<u8>,
+    day: Day,
     prekey: PrekeyPublic,
     #[serde(with = "serde_bytes")]
     detection: [u8; 32],
     created_at: UnixMillis,
+    #[serde(with = "serde_bytes")]
+    state: Vec<u8>,
 }
 
 impl Bundle {
-    /// A device's bundle as of `now`.
+    /// A device's bundle of the day that `now` is in.
     #[must_use]
     pub fn issue(
         device: &DeviceKeys,
@@ -86,15 +109,20 @@ impl Bundle {
         now: UnixMillis,
     ) -> Self {
         let payload = Payload {
+            format: FormatInfo::current(),
             certificate: device.certificate().as_bytes().to_vec(),
+            day: now.day(),
             prekey,
             detection,
             created_at: now,
+            state: Vec::new(),
         };
         let signed = Signed::sign(CONTEXT, device.signing_key(), codec::encode(&payload));
         Self {
             bytes: codec::encode(&signed),
+            format: payload.format,
             certificate: device.certificate().clone(),
+            day: payload.day,
             prekey: payload.prekey,
             detection,
             created_at: now,
@@ -107,25 +135,28 @@ impl Bundle {
     /// [`BundleError`]. Its age is for the caller to check: [`Self::is_usable`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
         let signed = Signed::decode(bytes, BUNDLE_BYTES_MAX)?;
-        let payload: Payload = codec::decode(&signed.payload, BUNDLE_BYTES_MAX)?;
+        let payload: Payload = format::decode(&signed.payload, BUNDLE_BYTES_MAX)?;
+        if payload.state.len() > IDENTITY_STATE_BYTES_MAX {
+            return Err(BundleError::State { found: payload.state.len() });
+        }
         let certificate = DeviceCertificate::from_bytes(&payload.certificate)?;
         if !signed.is_by(CONTEXT, certificate.device_key()) {
             return Err(BundleError::Signature);
         }
         let prekey = PrekeyPublic::from_bytes(payload.prekey.as_bytes())?;
-        let Payload { detection, created_at, .. } = payload;
-        Ok(Self { bytes: bytes.to_vec(), certificate, prekey, detection, created_at })
+        let Payload { format, day, detection, created_at, .. } = payload;
+        Ok(Self { bytes: bytes.to_vec(), format, certificate, day, prekey, detection, created_at })
     }
 
     /// The tag under which `identity`'s bundles of `day` are found.
     #[must_use]
     pub fn tag(identity: &IdentityId, day: Day) -> Tag {
         let mut tag = [0; 16];
-        tag.copy_from_slice(&derive(identity, b"tag", day)[..16]);
+        tag.copy_from_slice(&derive(identity, TAG, day)[..16]);
         Tag(tag)
     }
 
-    /// The content of the envelope that publishes this bundle under `day`.
+    /// The content of the envelope that publishes this bundle, under the tag of its day.
     ///
     /// # Errors
     /// [`BundleError::Body`] if it doesn't fit, which no valid bundle does.
@@ -133,13 +164,12 @@ impl Bundle {
         &self,
         rng: &mut impl CryptoRng,
         addressing: &Addressing,
-        day: Day,
     ) -> Result<Vec<u8>, BundleError> {
-        let identity = self.certificate.identity();
+        let (identity, day) = (self.certificate.identity(), self.day);
         let Addressing { network, shard, expiry } = *addressing;
         let mut unknown = AckSecret([0; 16]);
         rng.fill_bytes(&mut unknown.0);
-        let mut header = Vec::with_capacity(PREFIX_BYTES + 32 + BUNDLE_BYTES_MAX);
+        let mut header = Vec::with_capacity(PREFIX_BYTES + 32 + 2 * self.bytes.len() + 512);
         header.extend_from_slice(&Header::encode_prefix(
             Kind::Conversation,
             network,
@@ -169,6 +199,9 @@ impl Bundle {
         if bundle.certificate.identity() != *identity {
             return Err(BundleError::OtherIdentity);
         }
+        if bundle.day != day {
+            return Err(BundleError::Day);
+        }
         Ok(bundle)
     }
 
@@ -176,6 +209,18 @@ impl Bundle {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Its version, and what its maker can do.
+    #[must_use]
+    pub fn format(&self) -> &FormatInfo {
+        &self.format
+    }
+
+    /// The day it is published for, by its maker's clock.
+    #[must_use]
+    pub fn day(&self) -> Day {
+        self.day
     }
 
     /// Its device's certificate.
@@ -204,11 +249,11 @@ impl Bundle {
 }
 
 fn base_key(identity: &IdentityId, day: Day) -> BaseKey {
-    BaseKey(*derive(identity, b"body", day))
+    BaseKey(*derive(identity, BODY, day))
 }
 
 fn derive(identity: &IdentityId, purpose: &[u8], day: Day) -> Zeroizing<[u8; 32]> {
-    let key = Zeroizing::new(blake3::derive_key("martlet 2026 bundle v1", &identity.0));
+    let key = Zeroizing::new(blake3::derive_key("martlet 2026 bundle secret v2", &identity.0));
     let mut hasher = blake3::Hasher::new_keyed(&key);
     hasher.update(purpose).update(&day.0.to_be_bytes());
     Zeroizing::new(*hasher.finalize().as_bytes())

@@ -1,19 +1,20 @@
 //! Device certificates: the root says that a device is its own.
 //!
 //! Encoded: `{0: payload bytes, 1: signature 64}`, at most 512 bytes, signed by the root under
-//! `"martlet device certificate v1"`. The payload is
-//! `{0: identity 32, 1: device 32, 2: created at, milliseconds}`.
+//! `"martlet device certificate v2"`. The payload is `{0: [format](crate::format), 1: identity 32,
+//! 2: device 32, 3: created at, milliseconds}`.
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use super::signed::Signed;
 use crate::codec::{self, CodecError};
+use crate::format::{self, FormatInfo};
 use crate::ids::{DeviceId, IdError, IdentityId};
 use crate::time::UnixMillis;
 
-const CONTEXT: &str = "martlet device certificate v1";
-/// Longest encoding, bytes: it has 152, and room for fields to come.
+const CONTEXT: &str = "martlet device certificate v2";
+/// Longest encoding, bytes: it has some 180, and room for extensions.
 pub const CERTIFICATE_BYTES_MAX: usize = 512;
 
 /// A valid certificate, with the bytes it was received as.
@@ -44,6 +45,7 @@ pub enum CertificateError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
+    format: FormatInfo,
     identity: IdentityId,
     device: DeviceId,
     created_at: UnixMillis,
@@ -52,7 +54,8 @@ struct Payload {
 impl DeviceCertificate {
     pub(super) fn issue(root: &SigningKey, device: DeviceId, now: UnixMillis) -> Self {
         let identity = IdentityId(root.verifying_key().to_bytes());
-        let payload = Payload { identity, device, created_at: now };
+        let format = FormatInfo::current();
+        let payload = Payload { format, identity, device, created_at: now };
         let signed = Signed::sign(CONTEXT, root, codec::encode(&payload));
         // The device's key was made a moment ago, so it is a curve point; the root's serves only
         // to have a value where the type asks for one.
@@ -67,7 +70,7 @@ impl DeviceCertificate {
     /// [`CertificateError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CertificateError> {
         let signed = Signed::decode(bytes, CERTIFICATE_BYTES_MAX)?;
-        let payload: Payload = codec::decode(&signed.payload, CERTIFICATE_BYTES_MAX)?;
+        let payload: Payload = format::decode(&signed.payload, CERTIFICATE_BYTES_MAX)?;
         let device_key = VerifyingKey::from_bytes(&payload.device.0)
             .ok()
             .filter(|key| !key.is_weak())
@@ -82,6 +85,12 @@ impl DeviceCertificate {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Its version, and what its maker can do.
+    #[must_use]
+    pub fn format(&self) -> &FormatInfo {
+        &self.payload.format
     }
 
     /// Whose device it is.

@@ -1,23 +1,48 @@
 //! Kind 2, to devices: the key of a conversation session.
 //!
-//! Payload: `{0: grant, 1: suggested name or null}`, the grant being
-//! `{0: Megolm session key bytes, 1: tag key 32, 2: ack key 32, 3: slot u8, 4: messages u32}`
-//! (see [`crate::crypto::session`]). The conversation is the one between sender and recipient.
+//! Payload: `{0: grant bytes, 1: suggested name or null}`; the grant's encoding is in
+//! [`crate::crypto::session`]. The conversation that the grant names must be that of the message in
+//! which it comes.
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use zeroize::{Zeroize, Zeroizing};
 
+use crate::codec::{self, CodecError};
 use crate::crypto::session::SessionGrant;
 
 /// The kind's number.
 pub const KIND: u16 = 2;
-/// Longest payload, bytes: it has about 300, and room for fields to come.
+/// Longest payload, bytes: it has about 400, and room for extensions and fields to come.
 pub const BYTES_MAX: usize = 2048;
 
 /// The key of a conversation session.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct SessionKeyMessage {
     /// The key.
     pub grant: SessionGrant,
     /// The name the sender goes by: shown, as unverified, to who doesn't know the sender.
     pub suggested_name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Fields {
+    grant: ByteBuf,
+    suggested_name: Option<String>,
+}
+
+impl SessionKeyMessage {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let grant = ByteBuf::from(self.grant.encode().to_vec());
+        let mut fields = Fields { grant, suggested_name: self.suggested_name.clone() };
+        let bytes = codec::encode(&fields);
+        fields.grant.zeroize();
+        bytes
+    }
+
+    pub(super) fn decode(payload: &[u8]) -> Result<Self, CodecError> {
+        let Fields { grant, suggested_name } = codec::decode(payload, BYTES_MAX)?;
+        let grant = Zeroizing::new(grant.into_vec());
+        Ok(Self { grant: SessionGrant::decode(&grant)?, suggested_name })
+    }
 }

@@ -1,9 +1,9 @@
 //! The key of a closed network, and what is derived from it.
 //!
 //! ```text
-//! prologue     = derive_key("martlet 2026 closed network noise prologue v1", key ‖ name)   32 bytes
-//! network tag  = trunc8(derive_key("martlet 2026 closed network tag v1", key ‖ name))
-//! fingerprint  = trunc8(derive_key("martlet 2026 network key fingerprint v1", key))
+//! prologue     = derive_key("martlet 2026 closed network noise prologue v2", key ‖ name)   32 bytes
+//! network tag  = trunc8(derive_key("martlet 2026 closed network tag v2", key ‖ name))
+//! fingerprint  = trunc8(derive_key("martlet 2026 network key fingerprint v2", key))
 //! ```
 //!
 //! `derive_key` is BLAKE3's; the key has 32 bytes always, so `key ‖ name` is unambiguous. The text
@@ -74,17 +74,17 @@ impl NetworkKey {
     #[must_use]
     pub fn fingerprint(&self) -> KeyFingerprint {
         KeyFingerprint(first_8(&blake3::derive_key(
-            "martlet 2026 network key fingerprint v1",
+            "martlet 2026 network key fingerprint v2",
             &self.0,
         )))
     }
 
     pub(super) fn tag(&self, name: &str) -> NetworkTag {
-        NetworkTag(first_8(&self.derive("martlet 2026 closed network tag v1", name)))
+        NetworkTag(first_8(&self.derive("martlet 2026 closed network tag v2", name)))
     }
 
     pub(super) fn prologue(&self, name: &str) -> Zeroizing<[u8; 32]> {
-        self.derive("martlet 2026 closed network noise prologue v1", name)
+        self.derive("martlet 2026 closed network noise prologue v2", name)
     }
 
     fn derive(&self, context: &str, name: &str) -> Zeroizing<[u8; 32]> {

@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use martlet_protocol::identity::bundle::BUNDLE_BYTES_MAX;
 use martlet_protocol::identity::{Bundle, BundleError};
-use martlet_protocol::limits::{BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX};
+use martlet_protocol::limits::{
+    BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX, ENVELOPE_BYTES_MAX, IDENTITY_STATE_BYTES_MAX,
+};
 use martlet_protocol::time::Day;
-use martlet_protocol::{Envelope, Header, IdentityId};
+use martlet_protocol::{Envelope, FormatInfo, Header, IdentityId};
+use serde::Serialize;
+use serde_bytes::Bytes;
 
+use crate::by_hand::Format;
+use crate::certificate;
 use crate::people::{NOW, Person, addressing, rng};
 use crate::{contains, vectors};
 
@@ -19,7 +26,7 @@ fn bundle_of(person: &Person) -> Bundle {
 fn vectors() {
     let ada = Person::new(1);
     let bundle = bundle_of(&ada);
-    let content = bundle.seal(&mut rng(9), &addressing(), NOW.day()).unwrap();
+    let content = bundle.seal(&mut rng(9), &addressing()).unwrap();
     vectors::check(
         "bundle.txt",
         "A bundle. identity, device_seed: drawn, like the prekey and the detection key after them,
@@ -40,12 +47,14 @@ fn vectors() {
 fn who_has_the_id_finds_and_reads_it() {
     let ada = Person::new(1);
     let bundle = bundle_of(&ada);
-    let content = bundle.seal(&mut rng(9), &addressing(), NOW.day()).unwrap();
+    let content = bundle.seal(&mut rng(9), &addressing()).unwrap();
     let header = Header::parse(&content).unwrap();
     assert_eq!(header.tag(&content), Some(Bundle::tag(&ada.identity(), NOW.day())));
     let opened = Bundle::open(&ada.identity(), NOW.day(), &header, &content).unwrap();
     assert_eq!(opened, bundle);
     assert_eq!(opened.created_at(), NOW);
+    assert_eq!(opened.day(), NOW.day());
+    assert_eq!(opened.format(), &FormatInfo::current());
     assert_eq!(opened.certificate(), ada.device.certificate());
     assert_eq!(opened.recipient().detection, &ada.detection.public());
     assert_eq!(opened.recipient().prekey, &ada.prekey.public());
@@ -54,7 +63,7 @@ fn who_has_the_id_finds_and_reads_it() {
 #[test]
 fn who_lacks_the_id_learns_nothing_from_it() {
     let (ada, eve) = (Person::new(1), Person::new(2));
-    let content = bundle_of(&ada).seal(&mut rng(9), &addressing(), NOW.day()).unwrap();
+    let content = bundle_of(&ada).seal(&mut rng(9), &addressing()).unwrap();
     let header = Header::parse(&content).unwrap();
     for secret in [
         ada.identity().0.as_slice(),
@@ -77,8 +86,7 @@ fn who_lacks_the_id_learns_nothing_from_it() {
 #[test]
 fn published_twice_it_is_two_envelopes() {
     let bundle = bundle_of(&Person::new(1));
-    let publish =
-        |seed| Envelope::new(bundle.seal(&mut rng(seed), &addressing(), NOW.day()).unwrap()).id();
+    let publish = |seed| Envelope::new(bundle.seal(&mut rng(seed), &addressing()).unwrap()).id();
     assert_ne!(publish(1), publish(2));
     assert_eq!(publish(1), publish(1));
 }
@@ -98,11 +106,99 @@ fn anothers_bundle_under_the_tag_is_refused() {
     assert!(matches!(opened, Err(BundleError::Codec(_))));
 }
 
+/// A bundle was found under a tag of its own making: who has the ID could publish last week's under
+/// today's tag, and others sealed to a prekey that was about to be deleted.
+#[test]
+fn an_old_bundle_under_a_later_tag_is_refused() {
+    let ada = Person::new(1);
+    let old = bundle_of(&ada);
+    for (day, is_good) in [
+        (NOW.day(), true),
+        (Day(NOW.day().0 + 1), false),
+        (Day(NOW.day().0 + 40), false),
+        (Day(NOW.day().0 - 1), false),
+    ] {
+        let content = seal_as(&ada.identity(), day, old.as_bytes());
+        let header = Header::parse(&content).unwrap();
+        match Bundle::open(&ada.identity(), day, &header, &content) {
+            Ok(_) => assert!(is_good, "{day:?}"),
+            Err(BundleError::Day) => assert!(!is_good, "{day:?}"),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+/// A bundle's fields as its documentation gives them.
+#[derive(Serialize)]
+struct Payload<'a> {
+    format: Format,
+    certificate: &'a Bytes,
+    day: u32,
+    prekey: &'a Bytes,
+    detection: &'a Bytes,
+    created_at: u64,
+    state: &'a Bytes,
+}
+
+/// Ada's bundle, made by hand.
+pub(crate) fn by_hand(ada: &Person, format: Format, state: &[u8]) -> Vec<u8> {
+    let payload = Payload {
+        format,
+        certificate: Bytes::new(ada.device.certificate().as_bytes()),
+        day: NOW.day().0,
+        prekey: Bytes::new(ada.recipient().prekey.as_bytes()),
+        detection: Bytes::new(ada.recipient().detection),
+        created_at: NOW.0,
+        state: Bytes::new(state),
+    };
+    certificate::sign(&SigningKey::from_bytes(&ada.device.seed()), "martlet bundle v2", &payload)
+}
+
+#[test]
+fn made_by_hand_as_documented_it_is_the_same() {
+    let ada = Person::new(1);
+    assert_eq!(by_hand(&ada, Format::current(), &[]), bundle_of(&ada).as_bytes());
+}
+
+/// What devices are to be told of each other later is in the bundle without another version: the
+/// longest state, with all extensions at their longest but what then doesn't fit, is read, published
+/// in an envelope that the network takes, and ignored.
+#[test]
+fn the_longest_identity_state_fits_an_envelope() {
+    let ada = Person::new(1);
+    let extensions = (0..2).map(|number| (number, vec![7; 1024].into())).collect();
+    let format = Format { features: u64::MAX, extensions, ..Format::current() };
+    let bytes = by_hand(&ada, format, &vec![7; IDENTITY_STATE_BYTES_MAX]);
+    assert!(bytes.len() > BUNDLE_BYTES_MAX - 1024 && bytes.len() <= BUNDLE_BYTES_MAX);
+    let bundle = Bundle::from_bytes(&bytes).unwrap();
+    let content = bundle.seal(&mut rng(9), &addressing()).unwrap();
+    let header = Header::parse(&content).unwrap();
+    let opened = Bundle::open(&ada.identity(), NOW.day(), &header, &content).unwrap();
+    assert_eq!(opened.as_bytes(), bytes);
+    assert_eq!(opened.recipient().prekey, &ada.prekey.public());
+    let envelope = Envelope::new(content).encode();
+    assert!(envelope.len() <= ENVELOPE_BYTES_MAX && Envelope::decode(&envelope).is_ok());
+
+    let bytes = by_hand(&ada, Format::current(), &vec![7; IDENTITY_STATE_BYTES_MAX + 1]);
+    let refused = Bundle::from_bytes(&bytes);
+    assert!(
+        matches!(refused, Err(BundleError::State { found }) if found == IDENTITY_STATE_BYTES_MAX + 1)
+    );
+}
+
+#[test]
+fn the_longest_bundle_fits_the_last_rung() {
+    const { assert!(BUNDLE_BYTES_MAX <= martlet_protocol::crypto::body::DATA_BYTES_MAX) };
+}
+
 /// What the module documents, written down a second time.
 fn seal_as(identity: &IdentityId, day: Day, data: &[u8]) -> Vec<u8> {
     use martlet_protocol::crypto::body::{self, BaseKey};
-    let key = blake3::derive_key("martlet 2026 bundle v1", &identity.0);
-    let base = blake3::keyed_hash(&key, &[b"body".as_slice(), &day.0.to_be_bytes()].concat());
+    let key = blake3::derive_key("martlet 2026 bundle secret v2", &identity.0);
+    let base = blake3::keyed_hash(
+        &key,
+        &[b"martlet bundle body v2".as_slice(), &day.0.to_be_bytes()].concat(),
+    );
     let to = addressing();
     let mut header = Header::encode_prefix(
         martlet_protocol::Kind::Conversation,
@@ -135,7 +231,7 @@ fn every_changed_byte_and_every_cut_is_refused() {
 #[test]
 fn every_changed_byte_of_its_envelope_is_refused() {
     let ada = Person::new(1);
-    let content = bundle_of(&ada).seal(&mut rng(9), &addressing(), NOW.day()).unwrap();
+    let content = bundle_of(&ada).seal(&mut rng(9), &addressing()).unwrap();
     for at in 0..content.len() {
         let mut changed = content.clone();
         changed[at] ^= 1 << (at % 8);
@@ -149,12 +245,12 @@ fn every_changed_byte_of_its_envelope_is_refused() {
 #[test]
 fn nothing_derived_from_the_id_purges_it() {
     let ada = Person::new(1);
-    let content = bundle_of(&ada).seal(&mut rng(9), &addressing(), NOW.day()).unwrap();
+    let content = bundle_of(&ada).seal(&mut rng(9), &addressing()).unwrap();
     let header = Header::parse(&content).unwrap();
     let commit = header.ack_commit(&content, 0).unwrap();
     let zero = martlet_protocol::AckSecret([0; 16]);
     assert_ne!(commit, zero.commit());
-    let again = bundle_of(&ada).seal(&mut rng(8), &addressing(), NOW.day()).unwrap();
+    let again = bundle_of(&ada).seal(&mut rng(8), &addressing()).unwrap();
     assert_ne!(Some(commit), header.ack_commit(&again, 0), "the secret is random");
 }
 

@@ -1,6 +1,8 @@
 //! To-device envelopes made with primitives alone, as the module documents them: a second
 //! implementation, and a sender that can be made to misbehave.
 
+use std::collections::BTreeMap;
+
 use ed25519_dalek::{Signer, SigningKey};
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
@@ -11,11 +13,11 @@ use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::body::{self, BaseKey};
 use martlet_protocol::crypto::seal::Recipient;
 use martlet_protocol::identity::DeviceKeys;
-use martlet_protocol::{Header, IdentityId, Kind};
+use martlet_protocol::{ConversationId, Header, IdentityId, Kind};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
-use serde_bytes::Bytes;
+use serde_bytes::{ByteBuf, Bytes};
 
 /// The header of an envelope for one device, and what is in its slot.
 pub(crate) struct Opening {
@@ -25,12 +27,42 @@ pub(crate) struct Opening {
     pub(crate) content_key: [u8; 32],
 }
 
+/// What stands at the head of everything that is signed.
+#[derive(Clone, Serialize)]
+pub(crate) struct Format {
+    pub(crate) version: u16,
+    pub(crate) min_version: u16,
+    pub(crate) features: u64,
+    pub(crate) extensions: BTreeMap<u16, ByteBuf>,
+}
+
+impl Format {
+    /// Version 2, without extensions.
+    pub(crate) fn current() -> Self {
+        Self { version: 2, min_version: 2, features: 0, extensions: BTreeMap::new() }
+    }
+}
+
 /// The data of the body, as it is encoded before padding.
 #[derive(Serialize)]
 struct Data<'a> {
     certificate: &'a Bytes,
     signature: &'a Bytes,
+    message: &'a Bytes,
+}
+
+/// The message in it.
+#[derive(Serialize)]
+struct Message<'a> {
+    format: Format,
+    conversation: ConversationId,
     payload: &'a Bytes,
+}
+
+/// A message, encoded.
+pub(crate) fn message(format: Format, conversation: &ConversationId, payload: &[u8]) -> Vec<u8> {
+    let payload = Bytes::new(payload);
+    codec::encode(&Message { format, conversation: *conversation, payload })
 }
 
 impl Opening {
@@ -45,15 +77,18 @@ impl Opening {
         let prefix = Header::encode_prefix(Kind::ToDevice, to.network, to.shard, to.expiry, 1);
         let ephemeral = x25519_dalek::StaticSecret::from([0x42; 32]);
         let ephemeral_public = x25519_dalek::PublicKey::from(&ephemeral);
-        let commitment = blake3::derive_key("martlet 2026 key commitment v1", &committed);
+        let commitment = blake3::derive_key("martlet 2026 key commitment v2", &committed);
 
         let shared = ephemeral.diffie_hellman(&x25519_dalek::PublicKey::from(*recipient.detection));
-        let mut view_tag = blake3::Hasher::new_derive_key("martlet 2026 view tag v1");
+        let mut view_tag = blake3::Hasher::new_derive_key("martlet 2026 view tag v2");
         view_tag.update(shared.as_bytes()).update(&prefix).update(&[0]);
+        let mut hint = blake3::Hasher::new_derive_key("martlet 2026 prekey hint v2");
+        hint.update(shared.as_bytes()).update(&prefix).update(&[0]);
+        hint.update(blake3::hash(recipient.prekey.as_bytes()).as_bytes());
 
         let public = <XWing as Kem>::PublicKey::from_bytes(recipient.prekey.as_bytes()).unwrap();
         let info = [
-            b"martlet to-device v1".as_slice(),
+            b"martlet to-device key v2".as_slice(),
             &prefix,
             ephemeral_public.as_bytes(),
             &commitment,
@@ -69,7 +104,7 @@ impl Opening {
             )
             .unwrap();
         let mut ack_secret = [0; 16];
-        context.export(b"ack", &mut ack_secret).unwrap();
+        context.export(b"martlet to-device ack v2", &mut ack_secret).unwrap();
         let wrapped = context.seal(&content_key, &[]).unwrap();
 
         let header = [
@@ -77,6 +112,7 @@ impl Opening {
             ephemeral_public.as_bytes(),
             &commitment,
             &view_tag.finalize().as_bytes()[..8],
+            &hint.finalize().as_bytes()[..4],
             &blake3::hash(&ack_secret).as_bytes()[..16],
             &encapsulation.to_bytes(),
             &wrapped,
@@ -90,27 +126,29 @@ impl Opening {
         body::seal(&BaseKey(self.content_key), self.header.clone(), data).unwrap()
     }
 
-    /// The body's data: `payload` from `sender`, signed by `signer` for `recipient`.
+    /// The body's data: `message` from `sender`, signed by `signer` for `recipient`.
     pub(crate) fn data(
         &self,
         to: &Addressing,
         sender: &DeviceKeys,
         signer: &SigningKey,
         recipient: &IdentityId,
-        payload: &[u8],
+        message: &[u8],
     ) -> Vec<u8> {
         let signed = [
-            b"martlet to-device v1".as_slice(),
+            b"martlet to-device message v2\0".as_slice(),
             &to.network.0,
+            &sender.certificate().identity().0,
+            &sender.device().0,
             &recipient.0,
             blake3::hash(&self.header).as_bytes(),
-            payload,
+            message,
         ]
         .concat();
         codec::encode(&Data {
             certificate: Bytes::new(sender.certificate().as_bytes()),
             signature: Bytes::new(&signer.sign(&signed).to_bytes()),
-            payload: Bytes::new(payload),
+            message: Bytes::new(message),
         })
     }
 }

@@ -1,17 +1,20 @@
 //! Device certificates.
 
 use ed25519_dalek::{Signer, SigningKey};
+use martlet_protocol::DeviceId;
 use martlet_protocol::codec;
 use martlet_protocol::identity::certificate::CERTIFICATE_BYTES_MAX;
 use martlet_protocol::identity::{CertificateError, DeviceCertificate};
 use serde::Serialize;
 use serde_bytes::Bytes;
 
+use crate::by_hand::Format;
 use crate::people::{NOW, Person};
 
 /// A certificate's fields as its documentation gives them.
 #[derive(Serialize)]
 struct Payload<'a> {
+    format: Format,
     identity: &'a Bytes,
     device: &'a Bytes,
     created_at: u64,
@@ -20,13 +23,14 @@ struct Payload<'a> {
 /// The same with one more field.
 #[derive(Serialize)]
 struct LongerPayload<'a> {
+    format: Format,
     identity: &'a Bytes,
     device: &'a Bytes,
     created_at: u64,
     more: u8,
 }
 
-fn sign(key: &SigningKey, context: &str, payload: &impl Serialize) -> Vec<u8> {
+pub(crate) fn sign(key: &SigningKey, context: &str, payload: &impl Serialize) -> Vec<u8> {
     let payload = codec::encode(payload);
     let signed = [context.as_bytes(), &[0], &payload].concat();
     let signature = key.sign(&signed).to_bytes();
@@ -38,7 +42,24 @@ fn sign(key: &SigningKey, context: &str, payload: &impl Serialize) -> Vec<u8> {
     codec::encode(&Signed { payload: Bytes::new(&payload), signature: Bytes::new(&signature) })
 }
 
-const CONTEXT: &str = "martlet device certificate v1";
+/// A certificate by `root`, made at the same time as those of people.
+pub(crate) fn of_device(root: &SigningKey, device: &DeviceId) -> Vec<u8> {
+    with_format(root, device, Format::current())
+}
+
+/// The same with another format at its head.
+pub(crate) fn with_format(root: &SigningKey, device: &DeviceId, format: Format) -> Vec<u8> {
+    let identity = root.verifying_key();
+    let payload = Payload {
+        format,
+        identity: Bytes::new(identity.as_bytes()),
+        device: Bytes::new(&device.0),
+        created_at: NOW.0,
+    };
+    sign(root, CONTEXT, &payload)
+}
+
+const CONTEXT: &str = "martlet device certificate v2";
 
 fn keys() -> (SigningKey, SigningKey) {
     (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]))
@@ -52,6 +73,7 @@ fn made_by_hand_as_documented_it_is_valid() {
         &root,
         CONTEXT,
         &Payload {
+            format: Format::current(),
             identity: Bytes::new(identity.as_bytes()),
             device: Bytes::new(device.as_bytes()),
             created_at: 7,
@@ -69,13 +91,14 @@ fn signed_by_another_or_for_another_purpose_it_is_refused() {
     let (root, other) = keys();
     let identity = root.verifying_key();
     let payload = Payload {
+        format: Format::current(),
         identity: Bytes::new(identity.as_bytes()),
         device: Bytes::new(identity.as_bytes()),
         created_at: 7,
     };
     for bytes in [
         sign(&other, CONTEXT, &payload),
-        sign(&root, "martlet bundle v1", &payload),
+        sign(&root, "martlet bundle v2", &payload),
         sign(&root, "", &payload),
     ] {
         let refused = DeviceCertificate::from_bytes(&bytes);
@@ -91,6 +114,7 @@ fn an_unknown_field_is_refused_though_it_is_signed() {
         &root,
         CONTEXT,
         &LongerPayload {
+            format: Format::current(),
             identity: Bytes::new(identity.as_bytes()),
             device: Bytes::new(identity.as_bytes()),
             created_at: 7,
@@ -111,7 +135,12 @@ fn weak_keys_are_refused() {
         let bytes = sign(
             &root,
             CONTEXT,
-            &Payload { identity: Bytes::new(identity), device: Bytes::new(device), created_at: 7 },
+            &Payload {
+                format: Format::current(),
+                identity: Bytes::new(identity),
+                device: Bytes::new(device),
+                created_at: 7,
+            },
         );
         assert!(matches!(DeviceCertificate::from_bytes(&bytes), Err(CertificateError::Key(_))));
     }

@@ -7,6 +7,7 @@ mod body;
 mod bundle;
 mod by_hand;
 mod certificate;
+mod format;
 mod identity;
 mod message;
 mod people;

@@ -1,18 +1,21 @@
 //! Messages: what envelopes carry.
 
-use martlet_protocol::codec;
+use martlet_protocol::codec::{self, CodecError};
 use martlet_protocol::crypto::session::OutboundSession;
 use martlet_protocol::ids::{DeviceId, MessageId};
 use martlet_protocol::limits::{MESSAGE_SEQ_MAX, TEXT_BYTES_MAX};
 use martlet_protocol::message::{
-    Content, DeviceMessage, Message, MessageError, SessionKeyMessage, Text, TextError,
+    Content, DeviceMessage, Message, MessageError, Payload, Ping, Pong, SessionKeyMessage, Text,
+    TextError,
 };
 use martlet_protocol::time::UnixMillis;
 use proptest::prelude::*;
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
+use crate::by_hand::Format;
 use crate::people::{NOW, rng};
+use crate::session::CONTEXT;
 use crate::vectors;
 
 fn text_message(text: &str) -> Message {
@@ -26,28 +29,36 @@ fn text_message(text: &str) -> Message {
 
 fn session_key(name: Option<&str>) -> DeviceMessage {
     let device = DeviceId([7; 32]);
-    let session = OutboundSession::new(&mut rng(4), &[device]).unwrap();
+    let session = OutboundSession::new(&mut rng(4), CONTEXT, &[device]).unwrap();
     DeviceMessage::SessionKey(SessionKeyMessage {
         grant: session.grant(&device).unwrap(),
         suggested_name: name.map(String::from),
     })
 }
 
+const PING: Ping = Ping { nonce: [0xcd; 16], sent_at: NOW };
+
 #[test]
 fn vectors() {
-    let unknown = Message { content: Content::Unknown { kind: 999 }, ..text_message("x") };
+    let bytes = Payload(b"not known here".to_vec());
+    let unknown = Message { content: Content::Unknown { kind: 999, bytes }, ..text_message("x") };
     vectors::check(
         "message.txt",
         "Messages, as they stand inside envelopes. text: the text \"hello\", id ab … ab, sent at
-        1767323045678 ms, the 300th. unknown: of kind 999, else the same, without payload.
+        1767323045678 ms, the 300th. unknown: of kind 999, else the same, with the payload
+        \"not known here\".
         session_key: the key of the session drawn from ChaCha20 with the key 04 … 04 (128 bytes of
-        ratchet, 32 of signing key, 32 of tag key, 32 of ack key) with the suggested name \"Ada\";
-        session_key_unnamed: without a name.",
+        ratchet, 32 of signing key, 32 of tag key, 32 of ack key), its sender
+        the identity 01 … 01 with the device 02 … 02, its conversation 03 … 03, with the suggested name
+        \"Ada\"; session_key_unnamed: without a name. ping: nonce cd … cd, sent at 1767323045678 ms;
+        pong: its answer.",
         &[
             ("text", text_message("hello").encode()),
             ("unknown", unknown.encode()),
             ("session_key", session_key(Some("Ada")).encode()),
             ("session_key_unnamed", session_key(None).encode()),
+            ("ping", DeviceMessage::Ping(PING).encode()),
+            ("pong", DeviceMessage::Pong(Pong { nonce: PING.nonce }).encode()),
         ],
     );
 }
@@ -138,11 +149,15 @@ fn numbers_out_of_bounds_are_refused() {
     }
 }
 
+/// The payload of unknown kinds was dropped: what was acknowledged could not be read after an upgrade.
 #[test]
 fn what_a_newer_version_sends_is_not_lost() {
-    let message = Message::decode(&frame(2, b"\x00whatever")).unwrap();
-    assert_eq!(message.content, Content::Unknown { kind: 2 });
+    let bytes = frame(2, b"\x00whatever");
+    let message = Message::decode(&bytes).unwrap();
+    let payload = Payload(b"\x00whatever".to_vec());
+    assert_eq!(message.content, Content::Unknown { kind: 2, bytes: payload.clone() });
     assert_eq!(message.seq, 3);
+    assert_eq!(message.encode(), bytes);
     let newer = codec::encode(&NewerFrame {
         kind: 1,
         id: MessageId([1; 16]),
@@ -152,8 +167,59 @@ fn what_a_newer_version_sends_is_not_lost() {
         more: vec!["x".into()],
     });
     assert_eq!(Message::decode(&newer).unwrap(), Message::decode(&frame(1, b"hi")).unwrap());
-    let newer = codec::encode(&DeviceFrame { kind: 77, payload: ByteBuf::from(b"whatever") });
-    assert!(matches!(DeviceMessage::decode(&newer), Ok(DeviceMessage::Unknown { kind: 77 })));
+    let newer = codec::encode(&DeviceFrame { kind: 77, payload: ByteBuf::from(b"\x00whatever") });
+    let message = DeviceMessage::decode(&newer).unwrap();
+    assert!(matches!(&message, DeviceMessage::Unknown { kind: 77, bytes } if *bytes == payload));
+    assert_eq!(message.encode(), newer);
+}
+
+#[test]
+fn pings_round_trip_and_may_grow() {
+    let bytes = DeviceMessage::Ping(PING).encode();
+    assert!(matches!(DeviceMessage::decode(&bytes), Ok(DeviceMessage::Ping(PING))));
+    let pong = Pong { nonce: PING.nonce };
+    let bytes = DeviceMessage::Pong(pong).encode();
+    assert!(
+        matches!(DeviceMessage::decode(&bytes), Ok(DeviceMessage::Pong(found)) if found == pong)
+    );
+
+    #[derive(Serialize)]
+    struct Newer {
+        nonce: ByteBuf,
+        sent_at: u64,
+        more: u8,
+    }
+    let payload =
+        codec::encode(&Newer { nonce: ByteBuf::from(PING.nonce), sent_at: NOW.0, more: 1 });
+    let device = |kind, payload: &[u8]| {
+        let payload = ByteBuf::from(payload);
+        DeviceMessage::decode(&codec::encode(&DeviceFrame { kind, payload }))
+    };
+    assert!(matches!(device(10, &payload), Ok(DeviceMessage::Ping(PING))));
+    assert!(matches!(device(11, &payload), Ok(DeviceMessage::Pong(found)) if found == pong));
+    for kind in [10, 11] {
+        assert!(device(kind, &[]).is_err());
+        assert!(device(kind, &[0xa1, 0, 0x4f]).is_err());
+        assert!(device(kind, &[payload.as_slice(), &[0; 300]].concat()).is_err());
+    }
+}
+
+/// A grant for newer readers says so, though it is inside a message inside an envelope.
+#[test]
+fn a_session_key_for_newer_readers_says_that_an_update_is_needed() {
+    #[derive(Serialize)]
+    struct Fields {
+        grant: ByteBuf,
+        suggested_name: Option<String>,
+    }
+    let format = Format { version: 3, min_version: 3, ..Format::current() };
+    let grant = ByteBuf::from(crate::session::grant_with(format));
+    let payload = codec::encode(&Fields { grant, suggested_name: None });
+    let bytes = codec::encode(&DeviceFrame { kind: 2, payload: ByteBuf::from(payload) });
+    assert!(matches!(
+        DeviceMessage::decode(&bytes),
+        Err(MessageError::Codec(CodecError::UpdateNeeded { needed: 3 }))
+    ));
 }
 
 #[test]
@@ -189,6 +255,9 @@ fn a_cut_message_is_refused() {
 fn a_text_is_not_shown() {
     let shown = format!("{:?}", text_message("hello"));
     assert!(!shown.contains("hello"), "{shown}");
+    let content = Content::Unknown { kind: 999, bytes: Payload(b"hello".to_vec()) };
+    let shown = format!("{:?}", Message { content, ..text_message("x") });
+    assert!(shown.contains("Payload(5 bytes)"), "{shown}");
     let shown = format!("{:?}", session_key(None));
     assert!(shown.contains("SessionGrant(…)"), "{shown}");
 }
@@ -209,7 +278,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), kind in 0..4u16) {
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), kind in 0..13u16) {
         let _ = Message::decode(&bytes);
         let _ = DeviceMessage::decode(&bytes);
         let _ = Message::decode(&frame(kind, &bytes));

@@ -1,10 +1,10 @@
 //! The people of these tests. All randomness is ChaCha20's with a seed of one repeated byte.
 
 use martlet_protocol::crypto::Addressing;
-use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret, Recipient};
+use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret, PreparedPrekey, Recipient};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_protocol::time::{ExpiryHour, UnixMillis};
-use martlet_protocol::{IdentityId, NetworkTag, Shard};
+use martlet_protocol::{ConversationId, IdentityId, NetworkTag, Shard};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -16,6 +16,7 @@ pub(crate) struct Person {
     pub(crate) root: RootKey,
     pub(crate) device: DeviceKeys,
     pub(crate) prekey: PrekeySecret,
+    pub(crate) prepared: PreparedPrekey,
     pub(crate) detection: DetectionSecret,
     recipient: (martlet_protocol::crypto::seal::PrekeyPublic, [u8; 32]),
 }
@@ -30,11 +31,16 @@ impl Person {
         let prekey = PrekeySecret::generate(&mut rng);
         let detection = DetectionSecret::generate(&mut rng);
         let recipient = (prekey.public(), detection.public());
-        Self { root, device, prekey, detection, recipient }
+        Self { root, device, prepared: prekey.prepare(), prekey, detection, recipient }
     }
 
     pub(crate) fn identity(&self) -> IdentityId {
         self.root.identity()
+    }
+
+    /// Their conversation.
+    pub(crate) fn conversation_with(&self, other: &Self) -> ConversationId {
+        ConversationId::direct(&self.identity(), &other.identity())
     }
 
     pub(crate) fn recipient(&self) -> Recipient<'_> {

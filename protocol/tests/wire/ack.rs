@@ -39,7 +39,7 @@ fn an_ack_opens_its_own_slot_only() {
         let header = Header::parse(&content).unwrap();
         for (slot, secret) in (0u8..).zip(&secrets) {
             let at = match kind {
-                Kind::ToDevice => 81 + 1192 * usize::from(slot) + 8,
+                Kind::ToDevice => 81 + 1196 * usize::from(slot) + 12,
                 Kind::Conversation => 33 + 16 * usize::from(slot),
             };
             content[at..at + 16].copy_from_slice(&secret.commit().0);

@@ -2,7 +2,8 @@
 
 use bech32::{Bech32, Bech32m, Hrp};
 use martlet_protocol::ids::{
-    DeviceId, EnvelopeId, IdError, IdentityId, MessageId, NetworkTag, SessionId, Shard, Tag,
+    ConversationId, DeviceId, EnvelopeId, IdError, IdentityId, MessageId, NetworkTag, SessionId,
+    Shard, Tag,
 };
 use proptest::prelude::*;
 
@@ -17,8 +18,10 @@ fn vectors() {
         "Identifiers. identity: the public key of the Ed25519 secret key of 32 bytes 01.
         identity_text: its bech32m, as ASCII; derived apart from this code by the reference
         implementation of BIP 350 in Python. tag_of_lan: the first 8 bytes of BLAKE3's
-        derive_key(\"martlet 2026 network tag v1\", \"lan\"). shards: u16 big-endian, the first
+        derive_key(\"martlet 2026 network tag v2\", \"lan\"). shards: u16 big-endian, the first
         0, 1, 4 and 12 bits of BLAKE3(identity).
+        conversation: of that identity and the one of the secret key of 32 bytes 02; own: of the first
+        with itself.
         cbor_*: the CBOR of ids of 00 01 02 …; a byte string each.",
         &[
             ("identity", id.0.to_vec()),
@@ -31,6 +34,8 @@ fn vectors() {
                     .flat_map(|bits| Shard::of(&id, *bits).0.to_be_bytes())
                     .collect(),
             ),
+            ("conversation", ConversationId::direct(&id, &identity(2)).0.to_vec()),
+            ("own", ConversationId::direct(&id, &id).0.to_vec()),
             ("cbor_identity", martlet_protocol::codec::encode(&IdentityId(counting(0)))),
             ("cbor_envelope_id", martlet_protocol::codec::encode(&EnvelopeId(counting(0)))),
             ("cbor_message_id", martlet_protocol::codec::encode(&MessageId(counting(0)))),
@@ -171,6 +176,20 @@ fn a_random_message_id_is_what_the_generator_gives() {
     assert_eq!(MessageId::random(&mut rng).to_string(), "76b8e0ada0f13d90405d6ae55386bd28");
 }
 
+/// Both sides name their conversation alike, and no two conversations have one name.
+#[test]
+fn a_conversation_has_one_name_and_its_own() {
+    let ids: Vec<IdentityId> = (1..=5).map(identity).collect();
+    let mut names = std::collections::HashSet::new();
+    for (at, one) in ids.iter().enumerate() {
+        for other in &ids[at..] {
+            let name = ConversationId::direct(one, other);
+            assert_eq!(name, ConversationId::direct(other, one));
+            assert!(names.insert(name));
+        }
+    }
+}
+
 macro_rules! round_trips {
     ($($test:ident: $id:ident, $len:literal;)*) => {
         proptest! {
@@ -196,6 +215,7 @@ round_trips! {
     device_id: DeviceId, 32;
     envelope_id: EnvelopeId, 32;
     session_id: SessionId, 32;
+    conversation_id: ConversationId, 32;
     message_id: MessageId, 16;
     tag: Tag, 16;
     network_tag: NetworkTag, 8;

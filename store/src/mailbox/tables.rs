@@ -17,13 +17,13 @@ use crate::error::StoreError;
 use crate::layer::{Definition, Held, Layer};
 
 pub(super) const META: &str = "meta";
-pub(super) const LOG: &str = "log";
-pub(super) const STATES: &str = "states";
+const LOG: &str = "log";
+const STATES: &str = "states";
 const ENDS: &str = "ends";
-pub(super) const MEMBERS: &str = "members";
+const MEMBERS: &str = "members";
 const DIGESTS: &str = "digests";
 
-const TOTALS_KEY: &[u8] = b"totals";
+pub(super) const TOTALS_KEY: &[u8] = b"totals";
 
 /// The tables, read by snapshots and transactions alike.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! Files of each schema version there ever was still open, with all that was in them.
+//! Files of each schema version there ever was still open, with all that was in them. (Mailboxes of
+//! before version 3 open empty: they held envelopes of version 1 of the wire format.)
 //!
 //! When a schema changes, its version's files stay in `tests/data`, and new ones are added:
 //! `cargo test -p martlet-store --test storage -- --ignored make_files`.
@@ -7,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use martlet_protocol::{EnvelopeId, UnixMillis};
-use martlet_store::mailbox::Acknowledged;
+use martlet_store::mailbox::{Acknowledged, Inserted, MailboxStats};
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::KeyFile;
 use martlet_store::{Mailbox, Vault};
@@ -69,6 +70,7 @@ fn old_files_open() {
     for name in [
         "mailbox-v1.redb",
         "mailbox-v2.redb",
+        "mailbox-v3.redb",
         "vault-v1.redb",
         "vault-v2.redb",
         "key-v1",
@@ -86,17 +88,31 @@ fn old_files_open() {
         // Twice: brought to the newest version, and opened as such.
         for _ in 0..2 {
             let mailbox = Mailbox::open(&file(name), OPTIONS).unwrap();
-            assert_eq!(dump_mailbox(&mailbox, &ids()), mailbox_holds, "{name}");
+            let stats = mailbox.view().unwrap().stats().unwrap();
+            let MailboxStats { envelopes, bytes, tombstones, last_arrival } = stats;
+            assert_eq!((envelopes, bytes, tombstones), (0, 0, 0), "{name}");
+            assert_eq!(last_arrival, mailbox_holds.stats.last_arrival, "{name}");
         }
         // Nothing of what was there is in the way of what comes.
         let mailbox = Mailbox::open(&file(name), OPTIONS).unwrap();
         let mut txn = mailbox.begin().unwrap();
+        let (id, envelope, header) = specs()[3].make();
+        let inserted = txn.insert(&id, &envelope, &header, PEER, UnixMillis(0)).unwrap();
+        let arrival = mailbox_holds.stats.last_arrival + 1;
+        assert_eq!(inserted, Inserted::New { arrival });
         assert_eq!(txn.acknowledge(&specs()[3].ack(0)).unwrap(), Acknowledged::Accepted);
-        assert_eq!(txn.acknowledge(&specs()[1].ack(1)).unwrap(), Acknowledged::Purged);
-        assert_eq!(txn.sweep(UnixMillis(1_000 * HOUR_MS), usize::MAX).unwrap(), 6);
-        assert_eq!(txn.stats().unwrap().tombstones, 0);
         txn.commit().unwrap();
     }
+    let name = "mailbox-v3.redb";
+    let mailbox = Mailbox::open(&file(name), OPTIONS).unwrap();
+    assert_eq!(dump_mailbox(&mailbox, &ids()), mailbox_holds, "{name}");
+    let mut txn = mailbox.begin().unwrap();
+    assert_eq!(txn.acknowledge(&specs()[3].ack(0)).unwrap(), Acknowledged::Accepted);
+    assert_eq!(txn.acknowledge(&specs()[1].ack(1)).unwrap(), Acknowledged::Purged);
+    assert_eq!(txn.sweep(UnixMillis(1_000 * HOUR_MS), usize::MAX).unwrap(), 6);
+    assert_eq!(txn.stats().unwrap().tombstones, 0);
+    txn.commit().unwrap();
+
     for name in ["vault-v1.redb", "vault-v2.redb"] {
         for _ in 0..2 {
             let vault = Vault::open(&file(name), &master_key(), CACHE_BYTES).unwrap();
@@ -121,8 +137,7 @@ fn make_files() {
     };
     fs::create_dir_all(data("")).unwrap();
     // Those that are there stay as they are: only what has a new version is made.
-    let scratch = tempfile::tempdir().unwrap();
-    let mailbox = Mailbox::open(&scratch.path().join("mailbox"), OPTIONS).unwrap();
+    let mailbox = Mailbox::open(&make("mailbox-v3.redb"), OPTIONS).unwrap();
     let vault = Vault::open(&make("vault-v2.redb"), &master_key(), CACHE_BYTES).unwrap();
     fill(&mailbox, &vault);
 }

@@ -156,7 +156,7 @@ async fn wrong_times(siege: &mut Siege<'_>, topic: &str) {
 /// Asks, and answers, what makes no sense.
 async fn lying_sync(siege: &mut Siege<'_>) {
     let network = siege.arena.network.clone();
-    let protocol = format!("/martlet/{}/sync/1", network.name);
+    let protocol = format!("/martlet/{}/sync/2", network.name);
     let latest = ExpiryHour::latest(frames::now());
     let bucket = |back: u32| Bucket { shard: Shard(0), hour: ExpiryHour(latest.0 - back) };
     // A fingerprint of everything that matches nothing: good for as many rounds as one likes.
@@ -217,7 +217,7 @@ async fn many_streams(siege: &mut Siege<'_>) {
 
 /// Returns how many of its streams were ended by the other side.
 async fn stalled_streams(siege: &mut Siege<'_>) -> u64 {
-    let sync = format!("/martlet/{}/sync/1", siege.arena.network.name);
+    let sync = format!("/martlet/{}/sync/2", siege.arena.network.name);
     let mut ended = 0;
     while let Some(link) = siege.link(false).await {
         let mut held = Vec::new();
@@ -348,7 +348,7 @@ async fn reinjected(siege: &mut Siege<'_>, topic: &str) -> u64 {
 
 /// Asks by the sync protocol.
 async fn ask(siege: &mut Siege<'_>, request: &Request) -> Option<Response> {
-    let protocol = format!("/martlet/{}/sync/1", siege.arena.network.name);
+    let protocol = format!("/martlet/{}/sync/2", siege.arena.network.name);
     let link = siege.any_link().await?;
     let mut stream = link.speak(&protocol).await.ok()?;
     let asking = async {

@@ -207,7 +207,7 @@ async fn try_answer(mut stream: SubstreamBox, lies: bool) -> io::Result<()> {
             while stream.read(&mut gossip).await? > 0 {}
             return Ok(());
         }
-        if lies && asked.ends_with("/sync/1") {
+        if lies && asked.ends_with("/sync/2") {
             stream.write_all(&line(&asked)).await?;
             stream.flush().await?;
             stream.write_all(&lie()).await?;

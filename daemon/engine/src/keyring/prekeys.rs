@@ -1,7 +1,7 @@
 //! Prekeys: what session keys are sealed to, one a day.
 
 use martlet_protocol::UnixMillis;
-use martlet_protocol::crypto::seal::{PrekeyPublic, PrekeySecret};
+use martlet_protocol::crypto::seal::{PrekeyPublic, PrekeySecret, PreparedPrekey};
 use martlet_protocol::limits::PREKEY_KEPT_AFTER_SUPERSEDED;
 use martlet_store::records::{PREKEYS, PrekeyRecord};
 use martlet_store::vault::Key;
@@ -12,21 +12,21 @@ use rand_chacha::ChaCha20Rng;
 pub(super) struct Prekeys {
     /// Newest last.
     records: Vec<(u64, PrekeyRecord)>,
-    /// Their private halves, newest first: what envelopes are opened with.
-    secrets: Vec<PrekeySecret>,
+    /// They made ready, newest first: what envelopes are opened with.
+    prepared: Vec<PreparedPrekey>,
 }
 
 impl Prekeys {
     pub(super) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
         let records = records.range(&PREKEYS, None, 0..=u64::MAX, usize::MAX)?;
-        let mut prekeys = Self { records, secrets: Vec::new() };
+        let mut prekeys = Self { records, prepared: Vec::new() };
         prekeys.prepare();
         Ok(prekeys)
     }
 
-    /// Private halves, newest first.
-    pub(super) fn secrets(&self) -> &[PrekeySecret] {
-        &self.secrets
+    /// What envelopes are opened with, newest first.
+    pub(super) fn prepared(&self) -> &[PreparedPrekey] {
+        &self.prepared
     }
 
     /// Makes the prekey of the day, and deletes those superseded more than eight days ago.
@@ -59,6 +59,8 @@ impl Prekeys {
     }
 
     fn prepare(&mut self) {
-        self.secrets = self.records.iter().rev().map(|(_, prekey)| prekey.secret.clone()).collect();
+        // Making one ready is dear: a prekey of this day's, once a day.
+        self.prepared =
+            self.records.iter().rev().map(|(_, prekey)| prekey.secret.prepare()).collect();
     }
 }

@@ -42,7 +42,7 @@ impl User {
         let identity = self.identity;
         let addressing = self.addressing(&identity, turn.now);
         let content = bundle
-            .seal(turn.rng, &addressing, today)
+            .seal(turn.rng, &addressing)
             .map_err(|error| StoreError::Failed { reason: error.to_string() })?;
         let envelope = Envelope::new(content);
         let id = envelope.id();

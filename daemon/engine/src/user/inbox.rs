@@ -1,6 +1,6 @@
 //! What arrives: recognized, opened, kept, acknowledged.
 
-use martlet_protocol::crypto::session::{InboundSession, SessionGrant};
+use martlet_protocol::crypto::session::{InboundSession, SessionContext, SessionGrant};
 use martlet_protocol::limits::{
     ACK_REPLAY_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_CONTACT_MAX, REQUEST_SESSIONS_MAX,
     SESSION_AGE_MAX,
@@ -98,10 +98,23 @@ impl User {
                 return Ok(());
             }
         };
-        let from = (opened.certificate.identity(), opened.certificate.device());
+        let context = SessionContext {
+            sender: opened.certificate.identity(),
+            device: opened.certificate.device(),
+            conversation: opened.conversation,
+        };
+        let sender = context.sender;
+        if context.conversation != self.direct(&sender) {
+            tracing::debug!("a device message in a conversation that is not with its sender");
+            return Ok(());
+        }
         let kept = match DeviceMessage::decode(&opened.payload) {
-            Ok(DeviceMessage::SessionKey(message)) => self.take_session(turn, from, message)?,
-            Ok(DeviceMessage::Unknown { kind }) => {
+            Ok(DeviceMessage::SessionKey(message)) => self.take_session(turn, context, message)?,
+            Ok(DeviceMessage::Ping(_) | DeviceMessage::Pong(_)) => {
+                tracing::debug!("a ping or pong is not answered yet");
+                false
+            }
+            Ok(DeviceMessage::Unknown { kind, .. }) => {
                 tracing::debug!(kind, "a device message of a kind not known here");
                 false
             }
@@ -111,7 +124,7 @@ impl User {
             }
         };
         if kept {
-            self.acknowledge_to(turn, &from.0, opened.acks)?;
+            self.acknowledge_to(turn, &sender, opened.acks)?;
         }
         Ok(())
     }
@@ -121,11 +134,12 @@ impl User {
     fn take_session(
         &mut self,
         turn: &mut Turn<'_>,
-        (identity, device): (IdentityId, DeviceId),
+        context: SessionContext,
         message: SessionKeyMessage,
     ) -> Result<bool, StoreError> {
+        let SessionContext { sender: identity, device, .. } = context;
         let SessionKeyMessage { grant, suggested_name } = message;
-        let (id, session) = match opened_grant(&grant) {
+        let (id, session) = match opened_grant(&grant, context) {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::debug!(%error, "a malformed session key");
@@ -256,7 +270,7 @@ impl User {
                     state: State::Delivered,
                     body: match content {
                         Content::Text(text) => Body::Text(text.as_str().to_owned()),
-                        Content::Unknown { kind } => Body::Unknown(kind),
+                        Content::Unknown { kind, .. } => Body::Unknown(kind),
                     },
                 };
                 self.receive(turn, identity, device, record)
@@ -318,6 +332,7 @@ impl User {
 
 fn opened_grant(
     grant: &SessionGrant,
+    context: SessionContext,
 ) -> Result<(SessionId, InboundSession), martlet_protocol::crypto::session::SessionError> {
-    Ok((grant.id()?, InboundSession::new(grant)?))
+    Ok((grant.id()?, InboundSession::new(grant, context)?))
 }

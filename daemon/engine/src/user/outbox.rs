@@ -1,8 +1,10 @@
 //! Sending: composing envelopes, and what becomes of them.
 
 use martlet_protocol::control::{Delivery, SendResponse};
-use martlet_protocol::crypto::session::OutboundSession;
-use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
+use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
+use martlet_protocol::message::{
+    Content, DeviceMessage, Message, Payload, SessionKeyMessage, Text,
+};
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, IdentityId, MessageId};
 use martlet_store::StoreError;
@@ -103,7 +105,14 @@ impl User {
             return Ok(true);
         }
 
-        let session = OutboundSession::new(turn.rng, &devices).map_err(|error| defect(&error))?;
+        let conversation = self.direct(&identity);
+        let context = SessionContext {
+            sender: self.identity,
+            device: self.keyring.device().device(),
+            conversation,
+        };
+        let session =
+            OutboundSession::new(turn.rng, context, &devices).map_err(|error| defect(&error))?;
         let addressing = self.addressing(&identity, now);
         let mut contents = Vec::new();
         for bundle in contact.usable_bundles(now) {
@@ -117,6 +126,7 @@ impl User {
                 self.keyring.device(),
                 &identity,
                 &[bundle.recipient()],
+                &conversation,
                 &message,
             )
             .map_err(|error| defect(&error))?;
@@ -310,9 +320,9 @@ pub(super) fn message_of(record: &MessageRecord) -> Message {
     let content = match &record.body {
         Body::Text(text) => match Text::new(text.clone()) {
             Ok(text) => Content::Text(text),
-            Err(_) => Content::Unknown { kind: 0 },
+            Err(_) => Content::Unknown { kind: 0, bytes: Payload(Vec::new()) },
         },
-        Body::Unknown(kind) => Content::Unknown { kind: *kind },
+        Body::Unknown(kind) => Content::Unknown { kind: *kind, bytes: Payload(Vec::new()) },
     };
     Message { id: record.id, sent_at: record.sent_at, seq: record.seq, content }
 }

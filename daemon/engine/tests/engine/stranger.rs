@@ -2,10 +2,10 @@
 
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal;
-use martlet_protocol::crypto::session::OutboundSession;
+use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
 use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
-use martlet_protocol::{ExpiryHour, IdentityId, MessageId, Shard, codec};
+use martlet_protocol::{ConversationId, ExpiryHour, IdentityId, MessageId, Shard, codec};
 use martlet_store::records::*;
 use martlet_store::vault::Collection;
 use martlet_store::{Vault, VaultTxn};
@@ -29,8 +29,13 @@ impl Stranger {
         let bundle = bundle_of(world, to)?;
         let root = RootKey::generate(&mut world.rng);
         let device = DeviceKeys::generate(&mut world.rng, &root, world.now);
-        let to = [bundle.certificate().device()];
-        let session = OutboundSession::new(&mut world.rng, &to)?;
+        let to = bundle.certificate();
+        let context = SessionContext {
+            sender: root.identity(),
+            device: device.device(),
+            conversation: ConversationId::direct(&root.identity(), &to.identity()),
+        };
+        let session = OutboundSession::new(&mut world.rng, context, &[to.device()])?;
         Ok(Self { root, device, session, bundle, seq: 0 })
     }
 
@@ -56,6 +61,7 @@ impl Stranger {
             &self.device,
             &to.identity(),
             &[self.bundle.recipient()],
+            &ConversationId::direct(&self.identity(), &to.identity()),
             &message.encode(),
         )?;
         Ok(Envelope::new(content))

@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    const PROTOCOL: StreamProtocol = StreamProtocol::new("/martlet/test/sync/1");
+    const PROTOCOL: StreamProtocol = StreamProtocol::new("/martlet/test/sync/2");
 
     #[tokio::test]
     async fn requests_round_trip() {
