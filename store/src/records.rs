@@ -39,8 +39,6 @@ pub const CONVERSATIONS: Collection<ConversationRecord> = Collection::new("conve
 pub const OUTBOUND_SESSIONS: Collection<OutboundRecord> = Collection::new("outbound_sessions");
 /// Others' sessions, `Named` by identity ‖ device ‖ session id.
 pub const INBOUND_SESSIONS: Collection<InboundRecord> = Collection::new("sessions_of_others");
-/// The same as older builds kept them, `Named` by session id alone. Moved after the first start.
-pub const SESSIONS_BY_ID: Collection<InboundRecord> = Collection::new("inbound_sessions");
 /// Messages, `Scoped` by identity, numbered by position in the conversation.
 pub const MESSAGES: Collection<MessageRecord> = Collection::new("messages");
 /// Where a message is: `Named` by its id (own ones), or identity ‖ id (received ones).

@@ -7,10 +7,11 @@
 use redb::{TableHandle, WriteTransaction};
 
 use crate::error::StoreError;
-use crate::records::{INBOUND_SESSIONS, OUTBOUND_SESSIONS, PUBLISHED, RECENT_ACKS};
+use crate::records::{OUTBOUND_SESSIONS, PUBLISHED, RECENT_ACKS};
 
+/// The first is where version 1 had others' sessions, by their ids alone.
 const FORGOTTEN: [&str; 4] =
-    [INBOUND_SESSIONS.name(), OUTBOUND_SESSIONS.name(), PUBLISHED.name(), RECENT_ACKS.name()];
+    ["inbound_sessions", OUTBOUND_SESSIONS.name(), PUBLISHED.name(), RECENT_ACKS.name()];
 
 /// Brings a vault of version 1 to version 2. Needs no key: whole tables go.
 pub(super) fn migrate(transaction: &WriteTransaction) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use martlet_protocol::crypto::session::{Decrypted, InboundSession, SessionError};
 use martlet_protocol::limits::SESSION_MESSAGES_MAX;
 use martlet_protocol::{DeviceId, EnvelopeId, Header, IdentityId, SessionId, Tag, UnixMillis};
-use martlet_store::records::{INBOUND_SESSIONS, InboundRecord, SESSIONS_BY_ID};
+use martlet_store::records::{INBOUND_SESSIONS, InboundRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
@@ -36,8 +36,6 @@ pub(crate) struct InboundSessions {
     tags: BTreeSet<(Tag, SessionHandle, u32)>,
     last: u64,
     dirty: HashSet<SessionHandle>,
-    /// Those found under the key of an older build, which was the id alone.
-    by_id: Vec<SessionId>,
 }
 
 struct Inbound {
@@ -51,35 +49,23 @@ struct Inbound {
 impl InboundSessions {
     pub(super) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
         let mut inbound = Self::default();
-        let older = records.scan(&SESSIONS_BY_ID)?;
-        let older_count = older.len();
-        let mut found = older;
-        found.extend(records.scan(&INBOUND_SESSIONS)?);
         let mut sessions = Vec::new();
-        for (at, record) in found.into_iter().enumerate() {
+        for record in records.scan(&INBOUND_SESSIONS)? {
             let session = InboundSession::from_record(&record.session)
                 .map_err(|_| StoreError::Record { table: INBOUND_SESSIONS.name() })?;
             let received = u128::from_le_bytes(record.received);
             let InboundRecord { id, identity, device, received_at, .. } = record;
             let name = SessionName { identity, device, id };
-            sessions.push((at < older_count, Inbound { name, session, received_at, received }));
+            sessions.push(Inbound { name, session, received_at, received });
         }
-        sessions.sort_by_key(|(_, session)| session.received_at);
-        for (is_older, session) in sessions {
-            let id = session.name.id;
-            let handle = inbound.insert(session);
-            if is_older {
-                inbound.by_id.push(id);
-                inbound.dirty.insert(handle);
-            }
-        }
+        sessions.sort_by_key(|session| session.received_at);
+        sessions.into_iter().for_each(|session| {
+            inbound.insert(session);
+        });
         Ok(inbound)
     }
 
     pub(super) fn flush(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
-        for id in std::mem::take(&mut self.by_id) {
-            records.delete(&SESSIONS_BY_ID, Key::Named(&id.0))?;
-        }
         for handle in std::mem::take(&mut self.dirty) {
             let Some(inbound) = self.sessions.get(&handle) else { continue };
             let SessionName { identity, device, id } = inbound.name;

@@ -30,6 +30,7 @@ fn old_users(seed: u64) -> Result<World> {
             peer: peer_key(node),
             engine: None,
             released: Released::default(),
+            acks_released: 0,
         });
         world.now = WRITTEN.plus(Duration::from_secs(3600));
         world.start(node)?;
