@@ -51,7 +51,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::metrics::Metrics;
 
-pub use crate::clock::{Clock, SystemClock};
+pub use crate::clock::{Clock, NodeClock, SystemClock};
 pub use connections::ConnectionPolicy;
 pub use open::{OpenOptions, Provider, Reach};
 
@@ -200,7 +200,7 @@ pub trait NetSink: Send + Sync + 'static {
     }
 }
 
-/// Starts the network on the system's clock and sockets. Must be called within a tokio runtime.
+/// Starts the network on the system's sockets. Must be called within a tokio runtime.
 ///
 /// # Errors
 /// [`NetError`].
@@ -208,9 +208,10 @@ pub fn spawn(
     config: NetConfig,
     mailbox: Arc<Mailbox>,
     sink: impl NetSink,
+    clock: Arc<NodeClock>,
 ) -> Result<NetHandle, NetError> {
     let transport = transport::system(&config.keypair, &config.network)?;
-    spawn_on(config, mailbox, sink, Arc::new(SystemClock), transport)
+    spawn_on(config, mailbox, sink, clock, transport)
 }
 
 /// Starts the network on a clock and a transport of the caller's, as a simulator has them. Must be
@@ -222,7 +223,7 @@ pub fn spawn_on(
     config: NetConfig,
     mailbox: Arc<Mailbox>,
     sink: impl NetSink,
-    clock: Arc<dyn Clock>,
+    clock: Arc<NodeClock>,
     transport: transport::Boxed,
 ) -> Result<NetHandle, NetError> {
     let peer_id = config.keypair.public().to_peer_id();

@@ -220,7 +220,7 @@ impl Parts {
             pace: Pace::USUAL,
             memory_bytes_max: Some(CONNECTIONS_MEMORY_BYTES_MAX),
         };
-        let net = net::spawn(net_config, mailbox, engine.clone())?;
+        let net = net::spawn(net_config, mailbox, engine.clone(), engine.clock())?;
         engine.attach_net(net.clone()).await;
         let metrics = MetricsSource { metrics, engine: engine.clone(), net: net.clone() };
         Ok(Self { engine, net, metrics })

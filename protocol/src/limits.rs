@@ -421,8 +421,6 @@ pub const THROTTLED_FLOOD_PER_SECOND: u32 = 1000;
 pub const TIME_ASKED_INTERVAL: Duration = Duration::from_secs(900);
 /// How long its answer counts.
 pub const TIME_SAMPLE_KEPT: Duration = Duration::from_secs(3600);
-/// Answers needed before this node's clock is doubted: two that lie, or are wrong, don't do.
-pub const TIME_SAMPLES_MIN: usize = 3;
 /// Answers kept.
 pub const TIME_SAMPLES_MAX: usize = 64;
 /// Gossiped envelopes in the last minutes from which the share refused as far in the future says

@@ -10,7 +10,7 @@
 //! | `ends` | hour, arrival | id | at the end of an hour |
 //! | `members` | shard, expiry hour, arrival | id, first bytes of the tag | at the end of a bucket |
 //! | `digests` | shard, expiry hour | count, fingerprint | in place |
-//! | `meta` | name | schema version, totals | in place |
+//! | `meta` | name | schema version, totals, the time last vouched for | in place |
 //!
 //! All are in order of arrival, so that a batch of envelopes touches few pages. What is found by id
 //! or by tag is found by an index in memory (`index.rs`), which is read from the tables at the start.
@@ -296,6 +296,19 @@ impl MailboxTxn {
         self.tables.sweep(now, max)
     }
 
+    /// Drops a live envelope before the end of its life; a tombstone stays until its header's hour.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is of no use then.
+    pub fn withdraw(&mut self, id: &EnvelopeId, now: UnixMillis) -> Result<(), StoreError> {
+        self.tables.withdraw(id, now)
+    }
+
+    /// Keeps a moment that has surely come.
+    pub fn keep_time(&mut self, time: UnixMillis) {
+        self.tables.keep_time(time);
+    }
+
     /// The live envelope `id`.
     ///
     /// # Errors
@@ -350,6 +363,12 @@ impl MailboxTxn {
 }
 
 impl MailboxView {
+    /// The moment that was kept last.
+    #[must_use]
+    pub fn time(&self) -> Option<UnixMillis> {
+        self.tables.time()
+    }
+
     /// The live envelope `id`.
     ///
     /// # Errors

@@ -278,6 +278,9 @@ pub struct OutboxRecord {
     pub identity: IdentityId,
     /// Position of the message it carries; `None` for a session key.
     pub position: Option<u64>,
+    /// Whether it was addressed by a clock that no other had agreed with.
+    #[serde(default)]
+    pub in_doubt: bool,
 }
 
 /// See [`WAITING`].

@@ -159,9 +159,9 @@ impl Timekeeper {
     pub(crate) fn take_due(&mut self) -> Option<UnixMillis> {
         let last = self.last.filter(|last| last.is_vouched)?;
         let sure = last.times.sure;
-        let is_due = self.kept.is_none_or(|kept| {
-            sure.since(kept) >= KEPT_EVERY || kept.since(sure) >= KEPT_EVERY
-        });
+        let is_due = self
+            .kept
+            .is_none_or(|kept| sure.since(kept) >= KEPT_EVERY || kept.since(sure) >= KEPT_EVERY);
         is_due.then(|| {
             self.kept = Some(sure);
             sure
@@ -191,9 +191,11 @@ fn decide(mut reading: Reading, peers: Option<UnixMillis>) -> Reading {
         let both = wall.min(theirs);
         if reading.is_vouched {
             reading.times.sure = reading.times.sure.max(both);
+        } else if agree(wall, theirs) {
+            reading.times.sure = both;
+            reading.is_vouched = true;
         } else {
             reading.times.sure = reading.times.sure.min(both);
-            reading.is_vouched = agree(wall, theirs);
         }
         let other = match (reading.is_held, reading.is_vouched) {
             (true, _) => Some(reading.times.now),

@@ -10,7 +10,7 @@ mod requests;
 mod status;
 
 pub use contacts::{AddContact, GetContact, ListContacts, RemoveContact, RenameContact};
-pub use doctor::GetStorageFailure;
+pub use doctor::{GetClockDoubt, GetStorageFailure};
 pub use error::CommandError;
 pub use events::{EventsPage, ReadEvents};
 pub use identity::{CreateUser, GetIdentity, Lock, OpenVault};

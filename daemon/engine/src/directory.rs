@@ -140,10 +140,11 @@ impl Directory {
         records: &mut VaultTxn,
         identity: &IdentityId,
         bundle: Bundle,
+        now: UnixMillis,
     ) -> Result<Option<NewBundle>, StoreError> {
         let Some(contact) = self.contacts.get_mut(identity) else { return Ok(None) };
         let is_first = contact.bundles().is_empty();
-        if !contact.update(bundle) {
+        if !contact.update(bundle, now) {
             return Ok(None);
         }
         records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;

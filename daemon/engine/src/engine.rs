@@ -20,6 +20,7 @@ use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
 use martlet_store::{MailboxTxn, StoreError, Vault};
 use rand_chacha::ChaCha20Rng;
 
+use crate::clock::{Timekeeper, Times};
 use crate::command::{Command, CommandError};
 use crate::observer::{Database, Observer, State};
 use crate::orphans::OrphanAcks;
@@ -94,7 +95,7 @@ pub struct Engine {
     /// costs no page.
     mailbox_txn: Option<MailboxTxn>,
     /// Since when it has changes to commit, or neighbours wait to be told.
-    mailbox_dirty_since: Option<UnixMillis>,
+    mailbox_dirty_since: Option<Duration>,
     /// Whom to tell, once it is committed, that their envelopes are on disk.
     stored: StoredFor,
     /// The vault is closed once the batch that asked for it is committed.
@@ -105,6 +106,7 @@ pub struct Engine {
     pub(crate) orphan_acks: OrphanAcks,
     pub(crate) refused: Refused,
     swept_at: UnixMillis,
+    pub(crate) clock: Timekeeper,
 }
 
 impl Engine {
@@ -120,6 +122,7 @@ impl Engine {
             mailbox_bytes_max,
             mailbox_peer_bytes_max,
         )?;
+        let clock = Timekeeper::new(mailbox.view()?.time());
         let mailbox = Arc::new(mailbox);
         let key_file = config.storage.read_key_file()?;
         let has_passphrase = key_file.as_ref().is_some_and(KeyFile::has_passphrase);
@@ -143,6 +146,7 @@ impl Engine {
             orphan_acks: OrphanAcks::default(),
             refused: Refused::default(),
             swept_at: UnixMillis(0),
+            clock,
             config,
         };
         if let Some(key) = recover {
@@ -158,15 +162,19 @@ impl Engine {
         Arc::clone(&self.mailbox)
     }
 
-    /// How long until the mailbox has to be committed, by an empty batch if by no other.
+    /// How long until the mailbox has to be committed, by an empty batch if by no other, where so much
+    /// time has passed since the host's start.
     #[must_use]
-    pub fn commit_due(&self, now: UnixMillis) -> Option<Duration> {
+    pub fn commit_due(&self, steady: Duration) -> Option<Duration> {
         let since = self.mailbox_dirty_since?;
-        if now < since {
-            // The clock was set back: how long it has been can't be told.
-            return Some(Duration::ZERO);
-        }
-        Some(MAILBOX_COMMIT_DELAY.saturating_sub(now.since(since)))
+        Some(MAILBOX_COMMIT_DELAY.saturating_sub(steady.saturating_sub(since)))
+    }
+
+    /// The time that this node goes by, as of the last batch, and how long after the host's start that was.
+    /// What else the node does by the time of day should go by it, too.
+    #[must_use]
+    pub fn time(&self) -> Option<(UnixMillis, Duration)> {
+        self.clock.last()
     }
 
     /// Commits what is left to be committed.
@@ -185,17 +193,25 @@ impl Engine {
     }
 
     /// Handles `inputs` in one commit of the vault, and releases the effects to `outlet`. The
-    /// mailbox is committed if someone waits for it, or if its changes are old enough.
+    /// mailbox is committed if someone waits for it, or if its changes are old enough. `wall` is the wall
+    /// clock, `steady` the time since the host's start, which nobody can set.
     pub fn run_batch(
         &mut self,
         inputs: impl IntoIterator<Item = Input>,
-        now: UnixMillis,
+        wall: UnixMillis,
+        steady: Duration,
         rng: &mut ChaCha20Rng,
         outlet: &mut impl Outlet,
     ) {
         let mut inputs = inputs.into_iter();
         self.recover();
-        let result = self.begin(now, rng).and_then(|mut turn| {
+        let times = self.clock.read(wall, steady);
+        if times.has_stepped
+            && let Some(user) = &mut self.user
+        {
+            user.clock_stepped();
+        }
+        let result = self.begin(times, rng).and_then(|mut turn| {
             let handled = inputs
                 .by_ref()
                 .try_for_each(|input| self.handle(input, &mut turn))
@@ -226,7 +242,7 @@ impl Engine {
 
     fn begin<'a>(
         &mut self,
-        now: UnixMillis,
+        times: Times,
         rng: &'a mut ChaCha20Rng,
     ) -> Result<Turn<'a>, StoreError> {
         let vault = self.user.as_ref().map(|user| user.begin(rng)).transpose()?;
@@ -234,7 +250,7 @@ impl Engine {
             Some(mailbox) => mailbox,
             None => self.mailbox.begin()?,
         };
-        Ok(Turn::new(now, rng, mailbox, vault))
+        Ok(Turn::new(times, rng, mailbox, vault))
     }
 
     fn handle(&mut self, input: Input, turn: &mut Turn<'_>) -> Result<(), StoreError> {
@@ -288,6 +304,10 @@ impl Engine {
                 turn.net.answers.push((ticket, Answer::Ids(ids)));
                 Ok(())
             }
+            FromNet::PeersTime { theirs } => {
+                self.clock.heard(theirs);
+                Ok(())
+            }
             FromNet::Found { envelopes } => match &mut self.user {
                 Some(user) => user.take_found(turn, &envelopes),
                 None => Ok(()),
@@ -296,12 +316,15 @@ impl Engine {
     }
 
     fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        if turn.now.since(self.swept_at) >= SWEEP_INTERVAL || turn.now < self.swept_at {
-            let now = turn.now;
-            let swept = turn.mailbox_mut().sweep(now, SWEEP_BATCH_MAX)?;
+        let sure = turn.sure;
+        if sure.since(self.swept_at) >= SWEEP_INTERVAL || sure < self.swept_at {
+            let swept = turn.mailbox_mut().sweep(sure, SWEEP_BATCH_MAX)?;
             if swept < SWEEP_BATCH_MAX {
-                self.swept_at = turn.now;
+                self.swept_at = sure;
             }
+        }
+        if let Some(time) = self.clock.take_due() {
+            turn.mailbox_mut().keep_time(time);
         }
         if let Some(user) = &mut self.user {
             user.tick(turn)?;
@@ -339,7 +362,7 @@ impl Engine {
             outlet.tell(turn.fail(&CommandError::from(&error)));
             return Err(error);
         }
-        let now = turn.now;
+        let steady = turn.steady;
         let (mailbox, mut effects, mut gathered) = turn.into_parts();
         effects.to_net = gathered.release();
         for (peer, mut ids) in gathered.stored {
@@ -351,11 +374,11 @@ impl Engine {
         }
         outlet.release(effects);
         if mailbox.is_dirty() || !self.stored.is_empty() {
-            self.mailbox_dirty_since.get_or_insert(now);
+            self.mailbox_dirty_since.get_or_insert(steady);
         }
         let is_due = !waiting.is_empty()
             || self.lock_after_turn
-            || self.commit_due(now).is_some_and(|due| due.is_zero());
+            || self.commit_due(steady).is_some_and(|due| due.is_zero());
         if is_due {
             self.commit_mailbox(mailbox, waiting, outlet)?;
         } else {

@@ -79,8 +79,9 @@ impl Keyring {
         records: &mut VaultTxn,
         rng: &mut ChaCha20Rng,
         now: UnixMillis,
+        sure: UnixMillis,
     ) -> Result<Bundle, StoreError> {
-        let prekey = self.prekeys.of_day(records, rng, now)?;
+        let prekey = self.prekeys.of_day(records, rng, now, sure)?;
         Ok(Bundle::issue(&self.device, prekey, self.detection.public(), now))
     }
 

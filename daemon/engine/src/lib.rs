@@ -4,6 +4,7 @@
 //! the network passes only what [`seam`] names: [`FromNet`] one way, [`ToNet`] the other. So the same code
 //! runs on a thread of the daemon, in a simulation and in a test.
 
+pub mod clock;
 pub mod command;
 mod directory;
 mod engine;

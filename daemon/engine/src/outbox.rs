@@ -53,6 +53,10 @@ pub(crate) enum Ended {
 pub(crate) struct TakenBack {
     /// For whom it was.
     pub(crate) recipients: BTreeSet<IdentityId>,
+    /// The messages. They wait now.
+    pub(crate) places: BTreeSet<Place>,
+    /// The envelopes.
+    pub(crate) ids: Vec<EnvelopeId>,
 }
 
 impl Outbox {
@@ -133,7 +137,7 @@ impl Outbox {
     }
 
     fn take_sent(&mut self, identity: IdentityId) -> Vec<Place> {
-        let sent = self.line(identity).take_sent();
+        let sent = self.lines.get_mut(&identity).map(Line::take_sent).unwrap_or_default();
         sent.into_iter().map(|position| Place { identity, position }).collect()
     }
 
@@ -197,10 +201,11 @@ impl Outbox {
         let found = self.pending.iter().filter(|(_, pending)| which(pending));
         let found: Vec<_> =
             found.map(|(id, pending)| (*id, pending.identity, pending.carries)).collect();
-        let (mut recipients, mut places) = (BTreeSet::new(), BTreeSet::new());
+        let (mut recipients, mut places, mut ids) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for (id, identity, carries) in found {
             self.remove(records, &id, Ending::TakenBack)?;
             recipients.insert(identity);
+            ids.push(id);
             match carries {
                 Carries::Message(position) => {
                     places.insert(Place { identity, position });
@@ -211,7 +216,7 @@ impl Outbox {
         for place in &places {
             self.wait(records, *place)?;
         }
-        Ok(TakenBack { recipients })
+        Ok(TakenBack { recipients, places, ids })
     }
 
     /// A message waits for the contact's keys.
@@ -225,6 +230,14 @@ impl Outbox {
     /// The first message that waits for keys of `identity`.
     pub(crate) fn first_waiting(&self, identity: &IdentityId) -> Option<u64> {
         self.lines.get(identity)?.waiting.first().copied()
+    }
+
+    /// Those for whom messages wait.
+    pub(crate) fn waited_for(&self) -> Vec<IdentityId> {
+        let lines = self.lines.iter().filter(|(_, line)| !line.waiting.is_empty());
+        let mut waited_for: Vec<_> = lines.map(|(identity, _)| *identity).collect();
+        waited_for.sort_unstable();
+        waited_for
     }
 
     /// A message waits no more.

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag, UnixMillis};
 
 /// What the engine knows a peer by: the Ed25519 public key of its transport. Tied to no identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +83,11 @@ pub enum FromNet {
         ids: Vec<EnvelopeId>,
         /// Of the answer.
         ticket: Ticket,
+    },
+    /// What connected peers say the time is: the median of them.
+    PeersTime {
+        /// The time.
+        theirs: UnixMillis,
     },
     /// What a look-up found: not to be kept in the mailbox.
     Found {
@@ -161,6 +166,7 @@ impl FromNet {
             Self::Acks { .. }
             | Self::StoredBy { .. }
             | Self::Reconciled { .. }
+            | Self::PeersTime { .. }
             | Self::Found { .. } => None,
         }
     }

@@ -1,12 +1,14 @@
 //! One batch: its time, its randomness, its transactions, and the effects it will have.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use martlet_protocol::control::Event;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Tag, UnixMillis};
 use martlet_store::{MailboxTxn, StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 
+use crate::clock::Times;
 use crate::command::{Command, CommandError};
 use crate::directory::DirectoryError;
 use crate::engine::Engine;
@@ -98,8 +100,14 @@ impl From<DirectoryError> for Fault {
 
 /// One batch under way.
 pub struct Turn<'a> {
-    /// The time, the same for all inputs of the batch.
+    /// The time that the node goes by, the same for all inputs of the batch.
     pub(crate) now: UnixMillis,
+    /// It is at least so late, as two sources say: by this things are deleted and ended.
+    pub(crate) sure: UnixMillis,
+    /// Since the host's start.
+    pub(crate) steady: Duration,
+    /// Whether a second source has agreed with `now`.
+    pub(crate) is_supported: bool,
     pub(crate) rng: &'a mut ChaCha20Rng,
     pub(crate) effects: Effects,
     /// What the network will be told.
@@ -112,13 +120,16 @@ pub struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(
-        now: UnixMillis,
+        times: Times,
         rng: &'a mut ChaCha20Rng,
         mailbox: MailboxTxn,
         vault: Option<VaultTxn>,
     ) -> Self {
         Self {
-            now,
+            now: times.now,
+            sure: times.sure,
+            steady: times.steady,
+            is_supported: times.is_supported,
             rng,
             effects: Effects::default(),
             net: Gathered::default(),

@@ -16,6 +16,7 @@ mod requests;
 mod stamping;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal::DetectionSecret;
@@ -91,8 +92,8 @@ struct RecentAcks {
     deleted: u64,
     /// What was found at the start, by envelope: revealed again when the envelope comes again.
     replayed: HashMap<EnvelopeId, Vec<Ack>>,
-    /// Until when.
-    replayed_until: UnixMillis,
+    /// Until when, by the time since the host's start.
+    replayed_until: Duration,
 }
 
 /// What must be written before the commit.
@@ -235,13 +236,20 @@ impl User {
         self.looked_at < self.last_arrival
     }
 
+    /// The clock is not where it was: the day's chores are done anew, by what it says now.
+    pub(crate) fn clock_stepped(&mut self) {
+        self.chores_day = Day(0);
+    }
+
     /// What time has made due.
     pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if self.chores_day == Day(0) {
+            self.wait_anew(turn.now);
+        }
         self.release_held(turn)?;
-        self.expire_outbox(turn)?;
         self.fill_mailbox(turn)?;
         self.trim_events(turn)?;
-        if turn.now > self.recent_acks.replayed_until && self.chores_day != Day(0) {
+        if turn.steady > self.recent_acks.replayed_until && self.chores_day != Day(0) {
             self.recent_acks.replayed.clear();
         }
         if self.chores_day != turn.now.day() {
@@ -256,7 +264,10 @@ impl User {
             self.drop_old_sessions(turn)?;
             self.move_old_requests(turn)?;
             self.end_requests(turn)?;
+            self.send_all_waiting(turn)?;
         }
+        // After what was addressed by a wrong clock was addressed anew.
+        self.expire_outbox(turn)?;
         self.look_up_bundles_in_time(turn);
         Ok(())
     }
@@ -315,7 +326,7 @@ impl RecentAcks {
             settled: 0,
             deleted: 0,
             replayed,
-            replayed_until: UnixMillis(0),
+            replayed_until: Duration::ZERO,
         })
     }
 }

@@ -17,7 +17,8 @@ use martlet_protocol::limits::{
 use super::Shared;
 use super::problem::Refusal;
 use crate::net::report::{MdnsState, NetReport};
-use martlet_engine::command::{GetStatus, GetStorageFailure};
+use martlet_engine::clock::ClockDoubt;
+use martlet_engine::command::{GetClockDoubt, GetStatus, GetStorageFailure};
 
 /// From here the clock is worth a word: far over what a network and whole seconds make of it.
 const SKEW_WORTH_TELLING_MS: u64 = 5 * 60 * 1000;
@@ -31,9 +32,10 @@ const UNREACHABLE_TOLD_MAX: usize = 5;
 ))]
 pub(super) async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refusal> {
     let data_dir = shared.context().data_dir.clone();
-    let (status, storage_failure, net, surroundings) = tokio::join!(
+    let (status, storage_failure, clock_doubt, net, surroundings) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.engine().call(GetStorageFailure {}),
+        shared.engine().call(GetClockDoubt {}),
         shared.net().report(),
         tokio::task::spawn_blocking(move || Surroundings::look(data_dir)),
     );
@@ -45,6 +47,7 @@ pub(super) async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagno
         mailbox: status.mailbox,
         has_passphrase: status.passphrase,
         storage_failure: storage_failure?,
+        clock_doubt: clock_doubt?,
     };
     Ok(Json(Diagnosis { clock_ahead_ms: facts.net.clock_ahead_ms, findings: findings(&facts) }))
 }
@@ -64,6 +67,7 @@ struct Facts {
     mailbox: MailboxStatus,
     has_passphrase: Option<bool>,
     storage_failure: Option<String>,
+    clock_doubt: Option<ClockDoubt>,
 }
 
 /// What the system says.
@@ -103,6 +107,7 @@ fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = [
         storage(facts),
         disk(&facts.surroundings),
+        facts.clock_doubt.as_ref().and_then(jumped),
         clock(&facts.net),
         no_peers(&facts.net),
         unreachable(&facts.net),
@@ -148,9 +153,32 @@ fn disk(surroundings: &Surroundings) -> Option<Finding> {
     finding(FindingCode::DiskNearlyFull, severity, problem, advice)
 }
 
+const CLOCK_ADVICE: &str = "set the clock (timedatectl set-ntp true, or date --set); what waits then goes on \
+                            by itself";
+
+fn jumped(doubt: &ClockDoubt) -> Option<Finding> {
+    let ClockDoubt { ahead_ms, jumped_ms } = *doubt;
+    let told = if ahead_ms == 0 { jumped_ms } else { ahead_ms };
+    let direction = if told > 0 { "ahead" } else { "back" };
+    let by = duration(told.unsigned_abs());
+    if ahead_ms == 0 {
+        let problem = format!("this node's clock was set {by} {direction} within the last hour");
+        return finding(FindingCode::ClockSkew, Severity::Warning, problem, CLOCK_ADVICE);
+    }
+    let problem = format!(
+        "this node's clock jumped {by} {direction}; the node goes on by the time before that until a peer agrees with the clock"
+    );
+    finding(FindingCode::ClockSkew, Severity::Error, problem, CLOCK_ADVICE)
+}
+
+/// The warning of a clock that jumped, for the status.
+pub(super) fn jump_warning(doubt: &ClockDoubt) -> Option<String> {
+    let finding = jumped(doubt)?;
+    Some(format!("{}; {}", finding.problem, finding.advice))
+}
+
 fn clock(net: &NetReport) -> Option<Finding> {
-    let advice = "set the clock (timedatectl set-ntp true, or date --set); what waits then goes on \
-                  by itself";
+    let advice = CLOCK_ADVICE;
     if let Some(ahead) = net.clock_ahead_ms {
         let off = ahead.unsigned_abs();
         let severity = match off {
@@ -162,7 +190,7 @@ fn clock(net: &NetReport) -> Option<Finding> {
         let problem = format!("this node's clock is {} {direction} its peers'", duration(off));
         return finding(FindingCode::ClockSkew, severity, problem, advice);
     }
-    // Fewer than three have told their time; what they send tells too.
+    // Nobody has told the time; what they send tells too.
     let seen = net.far_future + net.taken;
     if seen < FAR_FUTURE_SAMPLE_MIN || net.far_future < net.taken {
         return None;
@@ -337,6 +365,7 @@ mod tests {
             mailbox: MailboxStatus { envelopes: 1, bytes: 1000, bytes_max: MIB },
             has_passphrase: Some(true),
             storage_failure: None,
+            clock_doubt: None,
         }
     }
 
@@ -372,6 +401,14 @@ mod tests {
             let findings = found(|facts| facts.net.clock_ahead_ms = Some(ahead));
             let expected = severity.map(|severity| (FindingCode::ClockSkew, severity));
             assert_eq!(findings, Vec::from_iter(expected), "{ahead}");
+        }
+        for (ahead_ms, jumped_ms, severity) in
+            [(25 * hour, 25 * hour, Severity::Error), (0, -hour, Severity::Warning)]
+        {
+            let doubt = ClockDoubt { ahead_ms, jumped_ms };
+            assert!(jump_warning(&doubt).is_some());
+            let findings = found(|facts| facts.clock_doubt = Some(doubt));
+            assert_eq!(findings, [(FindingCode::ClockSkew, severity)]);
         }
         let refused = found(|facts| {
             facts.net.clock_ahead_ms = None;

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::extract::{JsonBody, NoBody};
 use super::problem::Refusal;
 use super::{Shared, doctor};
-use martlet_engine::command::{GetIdentity, GetStatus, Lock};
+use martlet_engine::command::{GetClockDoubt, GetIdentity, GetStatus, Lock};
 
 /// The daemon's state.
 #[utoipa::path(get, path = "/v1/status", tag = "daemon", responses(
@@ -22,8 +22,9 @@ use martlet_engine::command::{GetIdentity, GetStatus, Lock};
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusal> {
-    let (status, net, listen, reach, kept) = tokio::join!(
+    let (status, doubt, net, listen, reach, kept) = tokio::join!(
         shared.engine().call(GetStatus {}),
+        shared.engine().call(GetClockDoubt {}),
         shared.net().report(),
         shared.net().listen_addresses(),
         shared.net().reach(),
@@ -36,6 +37,7 @@ pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Stat
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();
     status.metrics_listen = context.metrics_listen.map(|address| address.to_string());
+    status.warnings.extend(doubt?.as_ref().and_then(doctor::jump_warning));
     if let Some(net) = net {
         status.peers_connected = u32::try_from(net.connected).unwrap_or(u32::MAX);
         status.warnings.extend(doctor::clock_warning(&net));

@@ -11,6 +11,7 @@ use rand_core::UnwrapErr;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use zeroize::Zeroizing;
 
+use crate::clock::NodeClock;
 use crate::net::{NetHandle, NetSink};
 
 /// What goes to the engine's thread.
@@ -26,6 +27,7 @@ pub struct EngineHandle {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) events: broadcast::Sender<Arc<Event>>,
     pub(super) storage: Storage,
+    pub(super) clock: Arc<NodeClock>,
 }
 
 /// Why what was asked of the engine was not done.
@@ -128,6 +130,12 @@ impl EngineHandle {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
+    }
+
+    /// The time that the engine goes by.
+    #[must_use]
+    pub fn clock(&self) -> Arc<NodeClock> {
+        Arc::clone(&self.clock)
     }
 
     /// Inputs that wait for the engine's thread.

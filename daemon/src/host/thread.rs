@@ -19,7 +19,7 @@ use tokio::task::AbortHandle;
 
 use super::handle::{EngineHandle, Order};
 use super::stamper::Stamper;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, NodeClock, SystemClock};
 use crate::metrics::Metrics;
 use crate::net::NetHandle;
 
@@ -95,8 +95,10 @@ fn prepare(
         published: Box::new(|_| {}),
     };
     let rng = ChaCha20Rng::from_seed(rand::random());
+    let clock = Arc::new(NodeClock::new(clock));
+    let handle = EngineHandle { orders, events, storage, clock: Arc::clone(&clock) };
     let looping = Loop { engine, inbox, outlet, clock, rng, metrics };
-    Ok((EngineHandle { orders, events, storage }, mailbox, looping))
+    Ok((handle, mailbox, looping))
 }
 
 /// The engine with all that it works with.
@@ -104,7 +106,7 @@ struct Loop {
     engine: Engine,
     inbox: mpsc::Receiver<Order>,
     outlet: LoopOutlet,
-    clock: Arc<dyn Clock>,
+    clock: Arc<NodeClock>,
     rng: ChaCha20Rng,
     metrics: Arc<Metrics>,
 }
@@ -137,7 +139,9 @@ impl Loop {
             if !inputs.is_empty() {
                 self.metrics.engine.batch_inputs.observe(inputs.len() as f64);
             }
-            self.engine.run_batch(inputs, self.clock.now(), &mut self.rng, &mut self.outlet);
+            let (wall, steady) = (self.clock.wall(), self.clock.steady());
+            self.engine.run_batch(inputs, wall, steady, &mut self.rng, &mut self.outlet);
+            self.clock.set(self.engine.time());
             self.outlet.flush().await;
             if !shutdown.is_empty() {
                 self.engine.close(&mut self.outlet);
@@ -153,7 +157,7 @@ impl Loop {
 
     /// Waits for orders, at most until a commit is due; `false` when there will be none any more.
     async fn wait(&mut self, orders: &mut Vec<Order>) -> bool {
-        let due = self.engine.commit_due(self.clock.now());
+        let due = self.engine.commit_due(self.clock.steady());
         let received = self.inbox.recv_many(orders, ENGINE_BATCH_MAX);
         match due {
             None => received.await > 0,

@@ -451,6 +451,7 @@ mod tests {
                 | FromNet::Reconciled { .. }
                 | FromNet::Outstanding { .. }
                 | FromNet::Sift { .. }
+                | FromNet::PeersTime { .. }
                 | FromNet::Found { .. } => 0,
             };
             if let Ok(mut taken) = self.taken.lock() {

@@ -21,7 +21,7 @@ pub struct NetReport {
     pub unreachable: Vec<Unreachable>,
     /// Peers banned.
     pub banned: usize,
-    /// How far this node's clock is ahead of its peers', milliseconds; see `limits::TIME_SAMPLES_MIN`.
+    /// How far this node's clock is ahead of its peers', milliseconds, once one has told its time.
     pub clock_ahead_ms: Option<i64>,
     /// Gossiped envelopes refused lately because they end too late by this node's clock.
     pub far_future: u64,

@@ -1,12 +1,13 @@
 //! Whether this node's clock is wrong: what connected peers say the time is, against it.
 //!
-//! Only a warning rests on it. Peers may lie, so it takes several, and the median of them.
+//! The engine decides by it which of two times of its own to go by, and people are warned. Peers may lie: it is
+//! the median of them. One is enough, since a node that has just started often has no more.
 
 use std::collections::HashMap;
 
 use libp2p::PeerId;
 use martlet_protocol::UnixMillis;
-use martlet_protocol::limits::{TIME_SAMPLE_KEPT, TIME_SAMPLES_MAX, TIME_SAMPLES_MIN};
+use martlet_protocol::limits::{TIME_SAMPLE_KEPT, TIME_SAMPLES_MAX};
 use tokio::time::Instant;
 
 /// What peers said, and when.
@@ -28,11 +29,11 @@ impl Skew {
     }
 
     /// How far this node's clock, which says `ours` now, is ahead of the median of its peers',
-    /// milliseconds; negative when it is behind. `None` when fewer than [`TIME_SAMPLES_MIN`] have
+    /// milliseconds; negative when it is behind. `None` when nobody has
     /// answered. A correction of this node's clock is seen at once: samples age by the monotonic one.
     pub(super) fn ahead_ms(&mut self, ours: UnixMillis, now: Instant) -> Option<i64> {
         self.samples.retain(|_, (_, at)| now.duration_since(*at) < TIME_SAMPLE_KEPT);
-        if self.samples.len() < TIME_SAMPLES_MIN {
+        if self.samples.is_empty() {
             return None;
         }
         let mut ahead: Vec<i64> = self
@@ -65,11 +66,12 @@ mod tests {
     const DAY: u64 = 24 * 3_600_000;
 
     #[test]
-    fn it_takes_several_and_the_median_of_them() {
+    fn one_is_enough_and_of_several_it_is_the_median() {
         let (mut skew, now) = (Skew::default(), Instant::now());
+        assert_eq!(skew.ahead_ms(NOW, now), None);
         for ahead in [0, 1000] {
             skew.heard(PeerId::random(), UnixMillis(NOW.0 - DAY - ahead), now);
-            assert_eq!(skew.ahead_ms(NOW, now), None);
+            assert_eq!(skew.ahead_ms(NOW, now), Some(DAY.cast_signed()));
         }
         skew.heard(PeerId::random(), UnixMillis(0), now);
         assert_eq!(skew.ahead_ms(NOW, now), Some((DAY + 1000).cast_signed()));

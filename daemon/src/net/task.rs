@@ -47,7 +47,9 @@ use super::skew::Skew;
 use super::sync::responder::Responder;
 use super::sync::{self, Context, RequestError, ToSwarm, initiator};
 use super::tickets::Tickets;
-use super::{Clock, NetConfig, NetError, NetSink, Pace, gossip, listen, shorten, transport};
+use super::{
+    Clock, NetConfig, NetError, NetSink, NodeClock, Pace, gossip, listen, shorten, transport,
+};
 
 use publish::Outgoing;
 use timers::turn_wait;
@@ -104,7 +106,7 @@ pub(super) fn start<S: NetSink>(
     config: NetConfig,
     mailbox: Arc<Mailbox>,
     sink: Arc<S>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<NodeClock>,
     transport: transport::Boxed,
     tickets: Arc<Tickets>,
     commands: mpsc::Receiver<Command>,
@@ -140,7 +142,7 @@ pub(super) fn start<S: NetSink>(
         mailbox,
         sink: Arc::clone(&sink),
         tickets,
-        clock: Arc::clone(&clock),
+        clock: Arc::clone(&clock) as _,
         network: config.network.clone(),
         metrics: Arc::clone(&config.metrics),
         swarm: to_swarm,
@@ -156,7 +158,7 @@ pub(super) fn start<S: NetSink>(
             rates,
             topics.clone(),
             config.role,
-            clock,
+            Arc::clone(&clock) as _,
             sink,
             config.metrics,
         ),
@@ -173,6 +175,7 @@ pub(super) fn start<S: NetSink>(
         files: Files::start(config.data_dir),
         gossip_lost: HashMap::new(),
         skew: Skew::default(),
+        clock,
         far_future: FarFuture::new(now),
         wants_mdns: config.mdns,
         mdns_heard: false,
@@ -230,6 +233,7 @@ struct Task<S: NetSink> {
     /// How often connections were closed because gossip had lost them, in a row.
     gossip_lost: HashMap<PeerId, u32>,
     skew: Skew,
+    clock: Arc<NodeClock>,
     far_future: FarFuture,
     wants_mdns: bool,
     /// Whether anyone was found by mDNS.
@@ -482,6 +486,7 @@ impl<S: NetSink> Task<S> {
             }
             ToSwarm::TimeHeard(peer, time) => {
                 self.skew.heard(peer, time, Instant::now());
+                self.tell_peers_time();
                 Timers::Same
             }
         }

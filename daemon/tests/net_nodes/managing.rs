@@ -247,13 +247,16 @@ async fn a_clock_that_is_wrong_by_a_day_is_seen_by_what_peers_say() {
     let wrong = Setup { clock_ahead: day, connections: policy, ..Setup::default() }.start();
     let address = wrong.address().await;
     let kin: Vec<Node> = (0..3).map(|_| Setup::dialling(&address).start()).collect();
-    until("three have told their time", async || {
+    until("one has told its time", async || {
         wrong.net.report().await.unwrap().clock_ahead_ms.is_some()
     })
     .await;
     let ahead = wrong.net.report().await.unwrap().clock_ahead_ms.unwrap();
     let day = i64::try_from(day.as_millis()).unwrap();
     assert!((ahead - day).abs() < 30_000, "{ahead}");
-    // Those whose clocks are right have one another's word against one.
-    assert_eq!(kin[0].net.report().await.unwrap().clock_ahead_ms, None);
+    // One is enough for a warning: who of the two is wrong, people see.
+    until("it has told its time", async || {
+        kin[0].net.report().await.unwrap().clock_ahead_ms.is_some_and(|ahead| ahead < 0)
+    })
+    .await;
 }

@@ -20,7 +20,8 @@ use martlet_protocol::{
 use martlet_store::Mailbox;
 use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
 use martletd::net::{
-    self, ConnectionPolicy, GossipPolicy, NetConfig, NetHandle, NetSink, OpenOptions, Pace,
+    self, ConnectionPolicy, GossipPolicy, NetConfig, NetHandle, NetSink, NodeClock, OpenOptions,
+    Pace,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -136,6 +137,7 @@ impl Setup {
         };
         let ahead = u64::try_from(self.clock_ahead.as_millis()).unwrap();
         let clock = Arc::new(move || UnixMillis(now().0 + ahead));
+        let clock = Arc::new(NodeClock::new(clock));
         let transport = net::transport::system(&config.keypair, &config.network).unwrap();
         let sink = Sink { events };
         let net = net::spawn_on(config, Arc::clone(&mailbox), sink, clock, transport).unwrap();
@@ -450,6 +452,7 @@ impl Engine {
                         let worth = ids.into_iter().filter(|id| !refused.contains(id));
                         answers.push((ticket, Answer::Ids(worth.collect())));
                     }
+                    FromNet::PeersTime { .. } => {}
                     FromNet::Found { envelopes } => {
                         seen.found.extend(envelopes.iter().map(|found| found.id));
                     }

@@ -24,6 +24,7 @@ const MEMBERS: &str = "members";
 const DIGESTS: &str = "digests";
 
 pub(super) const TOTALS_KEY: &[u8] = b"totals";
+const TIME_KEY: &[u8] = b"time";
 
 /// The tables, read by snapshots and transactions alike.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) struct Tables {
     digests: Layer<6, [u8; 40]>,
     totals: Totals,
     committed_totals: Totals,
+    time: Option<UnixMillis>,
+    committed_time: Option<UnixMillis>,
     index: Arc<Index>,
     changes: Changes,
 }
@@ -46,6 +49,13 @@ impl Tables {
             None => Totals::default(),
             Some(totals) => readable(META, Totals::decode(totals.value()))?,
         };
+        let time = match meta.get(TIME_KEY).map_err(StoreError::failed)? {
+            None => None,
+            Some(time) => {
+                let time = <[u8; 8]>::try_from(time.value()).ok().map(u64::from_be_bytes);
+                Some(UnixMillis(readable(META, time)?))
+            }
+        };
         Ok(Self {
             log: Layer::new(snapshot, LOG)?,
             states: Layer::new(snapshot, STATES)?,
@@ -54,6 +64,8 @@ impl Tables {
             digests: Layer::new(snapshot, DIGESTS)?,
             totals,
             committed_totals: totals,
+            time,
+            committed_time: time,
             index: Arc::clone(index),
             changes: Changes::default(),
         })
@@ -61,6 +73,14 @@ impl Tables {
 
     pub(super) fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    pub(super) fn time(&self) -> Option<UnixMillis> {
+        self.time
+    }
+
+    pub(super) fn keep_time(&mut self, time: UnixMillis) {
+        self.time = Some(time);
     }
 
     pub(super) fn stats(&self) -> MailboxStats {
@@ -71,17 +91,20 @@ impl Tables {
     /// Whether anything was changed. What came and went again shows in the totals alone: its
     /// arrival number is used up.
     pub(super) fn is_dirty(&self) -> bool {
-        self.states.is_dirty() || self.totals != self.committed_totals
+        self.states.is_dirty()
+            || self.totals != self.committed_totals
+            || self.time != self.committed_time
     }
 
     /// Writes what was changed. What becomes of the index is for [`Index::settle`], once that is
     /// committed.
     pub(super) fn write(self, transaction: &WriteTransaction) -> Result<Changes, StoreError> {
-        transaction
-            .open_table(Meta::new(META))
-            .map_err(StoreError::failed)?
-            .insert(TOTALS_KEY, self.totals.encode().as_slice())
-            .map_err(StoreError::failed)?;
+        let mut meta = transaction.open_table(Meta::new(META)).map_err(StoreError::failed)?;
+        meta.insert(TOTALS_KEY, self.totals.encode().as_slice()).map_err(StoreError::failed)?;
+        if let Some(time) = self.time {
+            meta.insert(TIME_KEY, time.0.to_be_bytes().as_slice()).map_err(StoreError::failed)?;
+        }
+        drop(meta);
         write_rows(self.log, transaction)?;
         write_rows(self.states, transaction)?;
         write_rows(self.ends, transaction)?;
@@ -364,6 +387,15 @@ impl Tables {
             self.end(key, id, now)?;
         }
         Ok(ended.len())
+    }
+
+    /// Drops a live envelope, as at the end of its life.
+    pub(super) fn withdraw(&mut self, id: &EnvelopeId, now: UnixMillis) -> Result<(), StoreError> {
+        let Some((arrival, State::Live { .. })) = self.find(id)? else { return Ok(()) };
+        let drop_hour = self
+            .with_entry(arrival, |entry| Some(entry.drop_hour))?
+            .ok_or(StoreError::Record { table: LOG })?;
+        self.end(&row::end_key(drop_hour, arrival), id, now)
     }
 
     fn end(&mut self, key: &[u8; 12], id: &EnvelopeId, now: UnixMillis) -> Result<(), StoreError> {

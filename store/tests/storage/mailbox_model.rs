@@ -29,6 +29,7 @@ enum Op {
     Ack { number: u64, slot: u8, right: bool },
     Wait { hours: u32 },
     Sweep { max: usize },
+    Withdraw(u64),
     Commit,
     Abort,
     Reopen,
@@ -206,6 +207,16 @@ impl Model {
         ended.len()
     }
 
+    fn withdraw(&mut self, id: &EnvelopeId, hour: u32) {
+        let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.is_live()) else { return };
+        if entry.spec.expiry > hour {
+            entry.state = State::Dropped;
+            entry.acks.clear();
+        } else {
+            self.entries.remove(id);
+        }
+    }
+
     fn digests(&self) -> Vec<BucketDigest> {
         let mut digests = BTreeMap::<Bucket, (u64, Fingerprint)>::new();
         for (id, entry) in self.live() {
@@ -296,6 +307,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(number, slot, right)| Op::Ack { number, slot, right }),
         1 => (1..80u32).prop_map(|hours| Op::Wait { hours }),
         2 => (1..10usize).prop_map(|max| Op::Sweep { max }),
+        1 => (0..NUMBERS).prop_map(Op::Withdraw),
         3 => Just(Op::Commit),
         1 => Just(Op::Abort),
         1 => Just(Op::Reopen),
@@ -339,6 +351,11 @@ fn run(ops: &[Op]) {
             Op::Wait { hours } => hour += hours,
             Op::Sweep { max } => {
                 assert_eq!(txn.sweep(now, *max).unwrap(), model.sweep(hour, *max));
+            }
+            Op::Withdraw(number) => {
+                let (id, ..) = spec(*number).make();
+                txn.withdraw(&id, now).unwrap();
+                model.withdraw(&id, hour);
             }
             Op::Commit | Op::Abort | Op::Reopen => {
                 if matches!(op, Op::Abort) {
@@ -426,6 +443,23 @@ proptest! {
         drop(mailbox);
         check(&Mailbox::with_backend(disk, OPTIONS).unwrap());
     }
+}
+
+#[test]
+fn a_moment_is_kept_over_restarts() {
+    let disk = Disk::default();
+    let mailbox = Mailbox::with_backend(disk.clone(), OPTIONS).unwrap();
+    assert_eq!(mailbox.view().unwrap().time(), None);
+    for time in [UnixMillis(7), UnixMillis(5)] {
+        let mut txn = mailbox.begin().unwrap();
+        txn.keep_time(time);
+        assert!(txn.is_dirty());
+        txn.commit().unwrap();
+        assert_eq!(mailbox.view().unwrap().time(), Some(time));
+    }
+    drop(mailbox);
+    let mailbox = Mailbox::with_backend(disk, OPTIONS).unwrap();
+    assert_eq!(mailbox.view().unwrap().time(), Some(UnixMillis(5)));
 }
 
 #[test]

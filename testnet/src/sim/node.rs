@@ -81,11 +81,16 @@ struct Running {
 #[derive(Debug)]
 struct ShiftedClock {
     ahead_ms: AtomicI64,
+    start: Instant,
 }
 
 impl Clock for ShiftedClock {
     fn now(&self) -> UnixMillis {
         UnixMillis(SystemClock.now().0.saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed)))
+    }
+
+    fn steady(&self) -> Duration {
+        self.start.elapsed()
     }
 }
 
@@ -97,7 +102,10 @@ impl Node {
             index,
             keypair: Keypair::ed25519_from_bytes(seed).expect("any 32 bytes are a key"),
             disk: Arc::default(),
-            clock: Arc::new(ShiftedClock { ahead_ms: AtomicI64::new(plan.clock_offset_ms) }),
+            clock: Arc::new(ShiftedClock {
+                ahead_ms: AtomicI64::new(plan.clock_offset_ms),
+                start: Instant::now(),
+            }),
             metrics: Arc::default(),
             seen: Arc::default(),
             running: None,
@@ -145,13 +153,9 @@ impl Node {
             saw(&sightings, start, Sighting::Made { node: index, id: envelope.id().0 });
         };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
-        let (engine, mailbox, task) = host::spawn_task(
-            engine_config,
-            Arc::clone(&self.metrics),
-            Arc::clone(&clock),
-            published,
-        )
-        .map_err(|error| failed(error.to_string()))?;
+        let (engine, mailbox, task) =
+            host::spawn_task(engine_config, Arc::clone(&self.metrics), clock, published)
+                .map_err(|error| failed(error.to_string()))?;
         let links = plan.links.iter();
         let static_peers: Vec<Multiaddr> = links
             .filter(|link| link.a == index)
@@ -188,7 +192,7 @@ impl Node {
         };
         let transport = transport(&common.net, index, &self.keypair, &common.network)
             .map_err(|error| failed(error.to_string()))?;
-        let net = net::spawn_on(net_config, Arc::clone(&mailbox), sink, clock, transport)
+        let net = net::spawn_on(net_config, Arc::clone(&mailbox), sink, engine.clock(), transport)
             .map_err(|error| failed(error.to_string()))?;
         let watcher = watch(
             index,

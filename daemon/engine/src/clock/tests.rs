@@ -102,7 +102,10 @@ fn a_clock_that_was_wrong_at_the_start_is_set_right_by_the_peers_or_by_itself() 
         let times = clocks.read(SECOND);
         assert!(times.sure <= clocks.truth(), "{by}");
         if by > 0 {
-            assert!(agree(times.now, clocks.truth()), "{by}: what the peers and the kept moment say");
+            assert!(
+                agree(times.now, clocks.truth()),
+                "{by}: what the peers and the kept moment say"
+            );
         }
         clocks.ahead_ms = 0;
         clocks.hear();

@@ -1,12 +1,25 @@
 //! What the engine knows that the doctor wants.
 
 use super::Command;
+use crate::clock::ClockDoubt;
 use crate::engine::Engine;
 use crate::turn::{Fault, Turn};
+
+/// Why the clock is doubted, if it is.
+#[derive(Debug)]
+pub struct GetClockDoubt {}
 
 /// Why the last write to the databases failed, if it did.
 #[derive(Debug)]
 pub struct GetStorageFailure {}
+
+impl Command for GetClockDoubt {
+    type Reply = Option<ClockDoubt>;
+
+    fn run(self, engine: &mut Engine, _: &mut Turn<'_>) -> Result<Option<ClockDoubt>, Fault> {
+        Ok(engine.clock.doubt())
+    }
+}
 
 impl Command for GetStorageFailure {
     type Reply = Option<String>;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::session::{OutboundSession, SessionError};
-use martlet_protocol::limits::SESSION_AGE_MAX;
+use martlet_protocol::limits::{CLOCK_SKEW_MAX, SESSION_AGE_MAX};
 use martlet_protocol::{DeviceId, IdentityId, UnixMillis};
 use martlet_store::records::{OUTBOUND_SESSIONS, OutboundRecord};
 use martlet_store::vault::Key;
@@ -61,6 +61,8 @@ impl OutboundSessions {
     ) -> bool {
         self.sessions.get(identity).is_some_and(|outbound| {
             !outbound.session.is_exhausted()
+                // One of the future was made by a clock that was wrong.
+                && outbound.created_at <= now.plus(CLOCK_SKEW_MAX)
                 && now.since(outbound.created_at) < SESSION_AGE_MAX
                 && outbound.session.recipients().eq(devices.iter().copied())
         })

@@ -29,12 +29,14 @@ impl Prekeys {
         &self.prepared
     }
 
-    /// Makes the prekey of the day, and deletes those superseded more than eight days ago.
+    /// Makes the prekey of the day, and deletes those that were surely superseded more than eight
+    /// days ago.
     pub(super) fn of_day(
         &mut self,
         records: &mut VaultTxn,
         rng: &mut ChaCha20Rng,
         now: UnixMillis,
+        sure: UnixMillis,
     ) -> Result<PrekeyPublic, StoreError> {
         let secret = PrekeySecret::generate(rng);
         let public = secret.public();
@@ -48,7 +50,7 @@ impl Prekeys {
         self.records.push((number, record));
 
         let is_old = |prekey: &PrekeyRecord| {
-            prekey.superseded_at.is_some_and(|at| now.since(at) > PREKEY_KEPT_AFTER_SUPERSEDED)
+            prekey.superseded_at.is_some_and(|at| sure.since(at) > PREKEY_KEPT_AFTER_SUPERSEDED)
         };
         for (number, _) in self.records.iter().filter(|(_, prekey)| is_old(prekey)) {
             records.delete(&PREKEYS, Key::Ordinal(*number))?;

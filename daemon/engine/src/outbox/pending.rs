@@ -1,7 +1,9 @@
 //! An own envelope not yet proved received.
 
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Ack, AckCommit, Envelope, ExpiryHour, Header, IdentityId, Shard, stamp};
+use martlet_protocol::{
+    Ack, AckCommit, Envelope, ExpiryHour, Header, IdentityId, Shard, UnixMillis, stamp,
+};
 use martlet_store::StoreError;
 use martlet_store::records::{OUTBOX, OutboxRecord};
 
@@ -39,6 +41,8 @@ pub(crate) struct Pending {
     pub(super) expiry: ExpiryHour,
     /// Whether it was addressed in another network than this, or in another version's format.
     is_foreign: bool,
+    /// Whether it was addressed by a clock that no other had agreed with.
+    in_doubt: bool,
     /// Whether it waits for its stamp, and is neither in the mailbox nor on the network.
     pub(super) lacks_stamp: bool,
     pub(super) shard: Shard,
@@ -60,6 +64,7 @@ impl Pending {
             order: 0,
             expiry: header.expiry,
             is_foreign: !is_addressed_in(network, &header, &record.identity),
+            in_doubt: record.in_doubt,
             lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, network.stamp_bits),
             shard: header.shard,
         }
@@ -78,6 +83,7 @@ impl Pending {
             order: 0,
             expiry: ExpiryHour(u32::MAX),
             is_foreign: true,
+            in_doubt: false,
             lacks_stamp: false,
             shard: Shard(0),
         }
@@ -97,9 +103,12 @@ impl Pending {
         &self.identity
     }
 
-    /// Whether it was addressed in another network than this, or in another version's format.
-    pub(crate) fn is_foreign(&self) -> bool {
+    /// Whether others would refuse it at `now`, as it is addressed: in another network, in another version's
+    /// format, or by a clock that was wrong.
+    pub(crate) fn is_misaddressed(&self, now: UnixMillis) -> bool {
         self.is_foreign
+            || self.expiry > ExpiryHour::latest_accepted(now)
+            || self.in_doubt && self.expiry.is_past(now)
     }
 }
 

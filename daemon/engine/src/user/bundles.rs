@@ -36,9 +36,9 @@ impl User {
             self.outbox.queue_bundle(id);
             return Ok(());
         }
-        let now = turn.now;
+        let (now, sure) = (turn.now, turn.sure);
         let (records, rng) = turn.vault_and_rng()?;
-        let bundle = self.keyring.issue_bundle(records, rng, now)?;
+        let bundle = self.keyring.issue_bundle(records, rng, now, sure)?;
         let identity = self.identity;
         let addressing = self.addressing(&identity, turn.now);
         let content = bundle
@@ -101,7 +101,8 @@ impl User {
                 return Ok(false);
             }
         };
-        let taken = self.directory.take_bundle(turn.vault()?, &identity, bundle)?;
+        let now = turn.now;
+        let taken = self.directory.take_bundle(turn.vault()?, &identity, bundle, now)?;
         let Some(NewBundle { is_first }) = taken else { return Ok(true) };
         if is_first || self.outbox.first_waiting(&identity).is_some() {
             let name = self.conversation_name(&identity);

@@ -74,6 +74,15 @@ impl User {
         Ok(())
     }
 
+    /// How long what is held back has waited can't be told: the daemon was off, or the clock has stepped. It
+    /// begins anew.
+    pub(super) fn wait_anew(&mut self, now: UnixMillis) {
+        for held in self.held.values_mut() {
+            held.last_arrival = now;
+            held.since.values_mut().for_each(|since| *since = now);
+        }
+    }
+
     /// The first held message of a device, if it has waited long enough.
     fn overdue(&self, identity: IdentityId, device: DeviceId, now: UnixMillis) -> Option<u64> {
         let held = self.held.get(&(identity, device))?;

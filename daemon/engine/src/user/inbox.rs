@@ -300,7 +300,7 @@ impl User {
     /// After a start: acks that may not have reached the mailbox or the network. Those whose
     /// envelope isn't here are kept for when a neighbour brings it again.
     pub(super) fn replay_recent_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        self.recent_acks.replayed_until = turn.now.plus(ACK_REPLAY_MAX);
+        self.recent_acks.replayed_until = turn.steady.saturating_add(ACK_REPLAY_MAX);
         for (envelope, acks) in std::mem::take(&mut self.recent_acks.replayed) {
             let mut is_missing = false;
             for ack in &acks {
@@ -325,8 +325,8 @@ impl User {
     /// Forgets sessions whose last envelope must have ended.
     pub(super) fn drop_old_sessions(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let life = SESSION_AGE_MAX + ENVELOPE_LIFETIME_MAX * 2;
-        let now = turn.now;
-        self.keyring.inbound.forget_old(turn.vault()?, now, life)
+        let sure = turn.sure;
+        self.keyring.inbound.forget_old(turn.vault()?, sure, life)
     }
 }
 

@@ -69,6 +69,14 @@ impl User {
         Ok(())
     }
 
+    /// Sends what waited for whosever keys are known: with another clock they may be usable.
+    pub(super) fn send_all_waiting(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.outbox
+            .waited_for()
+            .into_iter()
+            .try_for_each(|identity| self.send_waiting(turn, identity))
+    }
+
     /// Encrypts and sends a message; `false` if the contact's keys aren't known.
     fn dispatch(
         &mut self,
@@ -150,7 +158,8 @@ impl User {
     ) -> Result<(), StoreError> {
         let envelope = Envelope::new(content);
         let id = envelope.id();
-        let record = OutboxRecord { id, envelope, identity, position };
+        let in_doubt = !turn.is_supported;
+        let record = OutboxRecord { id, envelope, identity, position, in_doubt };
         if self.outbox.post(turn.vault()?, &record)? {
             self.offer(turn, id, record.envelope)?;
         }
@@ -289,8 +298,8 @@ impl User {
     }
 
     pub(super) fn expire_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let now = turn.now;
-        for ended in self.outbox.expire(turn.vault()?, now)? {
+        let sure = turn.sure;
+        for ended in self.outbox.expire(turn.vault()?, sure)? {
             self.tell_ended(turn, ended)?;
         }
         Ok(())

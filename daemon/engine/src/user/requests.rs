@@ -144,7 +144,7 @@ impl User {
 
     /// Forgets the requests whose time is over.
     pub(super) fn end_requests(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for identity in self.directory.requests().ended(turn.now) {
+        for identity in self.directory.requests().ended(turn.sure) {
             self.forget_request(turn, identity)?;
         }
         self.look_for_left_out(turn)

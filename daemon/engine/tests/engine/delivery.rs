@@ -59,6 +59,7 @@ fn a_neighbour_is_told_what_is_stored_whatever_the_clock() -> Result {
         world.run(2, vec![brought]);
         assert!(world.nodes[2].released.stored.is_empty(), "not on disk yet");
         world.now = world.now.minus(Duration::from_secs(3600));
+        world.elapse(MAILBOX_COMMIT_DELAY);
         world.run(2, vec![]);
         assert_eq!(std::mem::take(&mut world.nodes[2].released.stored), [envelope.id()]);
     }

@@ -23,7 +23,7 @@ fn a_mailbox_that_strangers_filled_still_takes_the_users_own_mail() -> Result {
     let delivered = with_state(&["hello"], Delivery::Delivered);
     assert_eq!(world.texts(1, "alice", Direction::In)?, delivered);
     assert_eq!(world.texts(0, "bob", Direction::Out)?, delivered);
-    world.now = world.now.plus(MAILBOX_COMMIT_DELAY);
+    world.elapse(MAILBOX_COMMIT_DELAY);
     world.run(1, vec![]);
     let bob = world.nodes[1].engine.as_ref().ok_or("not running")?;
     assert_eq!(bob.mailbox().view()?.get(&envelope.id())?, None);

@@ -92,7 +92,7 @@ fn addressing(world: &World, identity: &IdentityId) -> Addressing {
 fn bundle_of(world: &mut World, node: usize) -> Result<Bundle> {
     let identity: IdentityId =
         world.call(node, GetStatus {})?.identity.ok_or("no identity")?.id.parse()?;
-    world.now = world.now.plus(MAILBOX_COMMIT_DELAY);
+    world.elapse(MAILBOX_COMMIT_DELAY);
     world.run(node, vec![]);
     let day = world.now.day();
     let view = world.nodes[node].engine.as_ref().ok_or("not running")?.mailbox().view()?;

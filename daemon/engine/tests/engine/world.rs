@@ -5,8 +5,8 @@ pub(crate) use std::sync::{Arc, mpsc};
 pub(crate) use std::time::Duration;
 
 pub(crate) use martlet_engine::command::{
-    AcceptRequest, AddContact, Command, CreateUser, DropRequest, GetHistory, GetStatus,
-    ListRequests, ReadEvents, RemoveContact, SendText,
+    AcceptRequest, AddContact, Command, CreateUser, DropRequest, GetClockDoubt, GetHistory,
+    GetStatus, ListRequests, ReadEvents, RemoveContact, SendText,
 };
 pub(crate) use martlet_engine::{
     Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, Outlet, PeerKey,
@@ -21,7 +21,9 @@ pub(crate) use martlet_protocol::limits::{
 };
 pub(crate) use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 pub(crate) use martlet_protocol::sync::ShardSet;
-pub(crate) use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Kind, UnixMillis, stamp};
+pub(crate) use martlet_protocol::{
+    Ack, Envelope, EnvelopeId, ExpiryHour, Header, Kind, UnixMillis, stamp,
+};
 pub(crate) use martlet_store::vault::keyfile::KeyFile;
 pub(crate) use rand::RngExt;
 pub(crate) use rand_chacha::ChaCha20Rng;
@@ -38,6 +40,10 @@ pub(crate) struct World {
     /// Whether stamps are made as soon as they are asked for.
     pub(crate) stamps_at_once: bool,
     pub(crate) now: UnixMillis,
+    /// The steady clock of all nodes.
+    pub(crate) steady: Duration,
+    /// Whether nodes that sync tell each other the time.
+    pub(crate) tells_time: bool,
     pub(crate) rng: ChaCha20Rng,
     /// Of the nodes started from now on.
     pub(crate) mailbox_bytes_max: u64,
@@ -46,6 +52,8 @@ pub(crate) struct World {
 pub(crate) struct Node {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) peer: PeerKey,
+    /// How far its wall clock is ahead, milliseconds.
+    pub(crate) ahead_ms: i64,
     pub(crate) engine: Option<Engine>,
     pub(crate) released: Released,
     /// Acks that left so far, also those the network has carried.
@@ -97,6 +105,8 @@ impl World {
             network,
             stamps_at_once: true,
             now: START,
+            steady: Duration::ZERO,
+            tells_time: true,
             rng: ChaCha20Rng::seed_from_u64(seed),
             mailbox_bytes_max: 1 << 30,
         };
@@ -104,6 +114,7 @@ impl World {
             world.nodes.push(Node {
                 dir: tempfile::tempdir()?,
                 peer: peer_key(node),
+                ahead_ms: 0,
                 engine: None,
                 released: Released::default(),
                 acks_released: 0,
@@ -162,11 +173,13 @@ impl World {
     }
 
     pub(crate) fn run_batches(&mut self, node: usize, inputs: Vec<Input>) {
-        let Node { engine, released, .. } = &mut self.nodes[node];
+        let steady = self.steady;
+        let Node { engine, released, ahead_ms, .. } = &mut self.nodes[node];
+        let wall = UnixMillis(self.now.0.saturating_add_signed(*ahead_ms));
         if let Some(engine) = engine {
-            engine.run_batch(inputs, self.now, &mut self.rng, released);
+            engine.run_batch(inputs, wall, steady, &mut self.rng, released);
             while engine.is_behind() {
-                engine.run_batch([], self.now, &mut self.rng, released);
+                engine.run_batch([], wall, steady, &mut self.rng, released);
             }
         }
     }
@@ -221,6 +234,9 @@ impl World {
             for to in (0..self.nodes.len()).filter(|to| *to != from) {
                 let mut inputs = Vec::new();
                 for envelope in &publish {
+                    if !self.takes(to, envelope) {
+                        continue;
+                    }
                     for _ in 0..copies(&mut self.rng, loss) {
                         inputs.extend(brought(peer, envelope.clone()));
                     }
@@ -249,9 +265,15 @@ impl World {
     /// Makes two mailboxes equal, as the network's sync does.
     pub(crate) fn sync(&mut self, a: usize, b: usize) -> Result {
         // What is in a mailbox shows to others once it is committed.
-        self.now = self.now.plus(MAILBOX_COMMIT_DELAY);
+        self.elapse(MAILBOX_COMMIT_DELAY);
         self.run(a, vec![]);
         self.run(b, vec![]);
+        for (one, other) in [(a, b), (b, a)] {
+            let time = self.nodes[one].engine.as_ref().and_then(Engine::time);
+            if let Some((theirs, _)) = time.filter(|_| self.tells_time) {
+                self.run(other, vec![Input::Net(FromNet::PeersTime { theirs })]);
+            }
+        }
         for (from, to) in [(a, b), (b, a)] {
             let (Some(source), Some(target)) = (&self.nodes[from].engine, &self.nodes[to].engine)
             else {
@@ -267,13 +289,15 @@ impl World {
             let up_to_arrival = source.stats()?.last_arrival;
             drop((source, target));
             shuffle(&mut self.rng, &mut envelopes);
+            let (envelopes, refused): (Vec<_>, Vec<_>) =
+                envelopes.into_iter().partition(|envelope| self.takes(to, envelope));
             let peer = self.nodes[from].peer;
             let inputs =
                 envelopes.into_iter().filter_map(|envelope| brought(peer, envelope)).collect();
             self.run(to, inputs);
             let peer = self.nodes[to].peer;
             let acks = Input::Net(FromNet::Acks { from: peer, acks });
-            let lacking = Vec::new();
+            let lacking = refused.iter().map(Envelope::id).collect();
             let reconciled = FromNet::Reconciled {
                 peer,
                 shards: Box::new(ShardSet::ALL),
@@ -283,6 +307,15 @@ impl World {
             self.run(from, vec![acks, Input::Net(reconciled)]);
         }
         Ok(())
+    }
+
+    /// Whether the network of a node would take an envelope, by the time that the node goes by.
+    fn takes(&self, node: usize, envelope: &Envelope) -> bool {
+        let time = self.nodes[node].engine.as_ref().and_then(Engine::time);
+        let Some((now, _)) = time else { return false };
+        Header::parse(&envelope.content).is_ok_and(|header| {
+            !header.expiry.is_past(now) && header.expiry <= ExpiryHour::latest_accepted(now)
+        })
     }
 
     /// What of `ids` a sync with `from` would fetch.
@@ -322,8 +355,14 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn pass(&mut self, duration: Duration) {
+    /// Time passes, unnoticed yet.
+    pub(crate) fn elapse(&mut self, duration: Duration) {
         self.now = self.now.plus(duration);
+        self.steady += duration;
+    }
+
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        self.elapse(duration);
         for node in 0..self.nodes.len() {
             self.run(node, vec![Input::Tick]);
         }

@@ -1,10 +1,12 @@
 //! Looking after the connections: whom to let go, whom to try anew, whom to remember.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, identify};
+use martlet_engine::FromNet;
 use martlet_protocol::UnixMillis;
 use martlet_protocol::limits::{
     CACHED_PEERS_DIALLED_MAX, CONNECTIONS_SPARE, DIAL_BACKOFF_MAX, LET_GO_FOR,
@@ -22,7 +24,7 @@ use super::super::files::{BANS_FILE, PEER_CACHE_FILE};
 use super::super::report::{FarFuture, MdnsState, NetReport};
 use super::super::sync::ToSwarm;
 use super::super::sync::schedule::to_compare;
-use super::super::{NetSink, shorten};
+use super::super::{Clock, NetSink, shorten};
 use super::Task;
 
 /// Peers asked for the time in one look: those that connected at once are asked one after another.
@@ -144,11 +146,20 @@ impl<S: NetSink> Task<S> {
             configured,
             unreachable,
             banned: self.bans.list().len(),
-            clock_ahead_ms: self.skew.ahead_ms(self.context.clock.now(), now),
+            clock_ahead_ms: self.skew.ahead_ms(self.clock.wall(), now),
             far_future: self.far_future.refused,
             taken: self.far_future.taken,
             up: now.duration_since(self.started),
         }
+    }
+
+    /// Tells the engine what the peers say the time is.
+    pub(super) fn tell_peers_time(&mut self) {
+        let now = self.clock.now();
+        let Some(ahead) = self.skew.ahead_ms(now, Instant::now()) else { return };
+        let theirs = UnixMillis(now.0.saturating_sub_signed(ahead));
+        let sink = Arc::clone(&self.context.sink);
+        tokio::spawn(async move { sink.deliver(FromNet::PeersTime { theirs }).await });
     }
 
     /// Notes who is in a mesh, and closes connections that gossip has lost while the peer speaks it:
