@@ -8,6 +8,8 @@
 //! The mailbox is a log: each envelope gets an arrival number, and the vault keeps how far the user
 //! has looked. Restart, unlock and recovery are therefore the same: look at what has arrived since.
 
+mod commit;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -350,81 +352,6 @@ impl Engine {
         }
     }
 
-    /// Commits the vault, releases, commits the mailbox if that is due, releases.
-    fn commit(&mut self, mut turn: Turn<'_>, outlet: &mut impl Outlet) -> Result<(), StoreError> {
-        let vault_result = match &mut self.user {
-            Some(user) => user
-                .flush(&mut turn)
-                .and_then(|()| turn.commit_vault(self.config.observer.as_ref())),
-            None => Ok(()),
-        };
-        if let Err(error) = vault_result {
-            outlet.tell(turn.fail(&CommandError::from(&error)));
-            return Err(error);
-        }
-        let steady = turn.steady;
-        let (mailbox, mut effects, mut gathered) = turn.into_parts();
-        effects.to_net = gathered.release();
-        for (peer, mut ids) in gathered.stored {
-            self.stored.entry(peer).or_default().append(&mut ids);
-        }
-        let waiting = gathered.waiting;
-        if !self.lock_after_turn {
-            effects.stamp = self.stamps.hand_out(self.user.as_mut());
-        }
-        outlet.release(effects);
-        if mailbox.is_dirty() || !self.stored.is_empty() {
-            self.mailbox_dirty_since.get_or_insert(steady);
-        }
-        let is_due = !waiting.is_empty()
-            || self.lock_after_turn
-            || self.commit_due(steady).is_some_and(|due| due.is_zero());
-        if is_due {
-            self.commit_mailbox(mailbox, waiting, outlet)?;
-        } else {
-            self.mailbox_txn = Some(mailbox);
-        }
-        if std::mem::take(&mut self.lock_after_turn) {
-            self.user = None;
-            self.stamps.cancel_all();
-        }
-        Ok(())
-    }
-
-    fn commit_mailbox(
-        &mut self,
-        mailbox: MailboxTxn,
-        waiting: Vec<(Ticket, Stored)>,
-        outlet: &mut impl Outlet,
-    ) -> Result<(), StoreError> {
-        let result = if mailbox.is_dirty() {
-            self.config.observer.commit_begins(Database::Mailbox);
-            let result = mailbox.commit();
-            self.config.observer.commit_ended(Database::Mailbox, result.is_ok());
-            result
-        } else {
-            mailbox.commit()
-        };
-        self.mailbox_dirty_since = None;
-        let outcome = |stored| if result.is_ok() { stored } else { Stored::Full };
-        let waiting = waiting.into_iter();
-        let mut to_net: Vec<ToNet> = waiting
-            .map(|(ticket, stored)| ToNet::Answer(ticket, Answer::Stored(outcome(stored))))
-            .collect();
-        if result.is_ok() {
-            let stored = std::mem::take(&mut self.stored).into_iter();
-            to_net.extend(stored.map(|(peer, ids)| ToNet::Stored(peer, ids)));
-        }
-        if !to_net.is_empty() {
-            outlet.tell(to_net);
-        }
-        result?;
-        if let Some(user) = &mut self.user {
-            user.mailbox_committed();
-        }
-        Ok(())
-    }
-
     /// Answers an input that is not handled; returns what the network is told.
     fn refuse(&mut self, input: Input, error: &CommandError) -> Option<(Ticket, Answer)> {
         match input {
@@ -435,30 +362,6 @@ impl Engine {
             Input::Tick => {}
         }
         None
-    }
-
-    /// After a failed commit memory and disk differ: memory is thrown away.
-    fn forget_uncommitted(&mut self) {
-        if let Some(user) = self.user.take() {
-            self.recover = Some(user.into_key());
-            self.stamps.cancel_all();
-        }
-        self.mailbox_txn = None;
-        self.mailbox_dirty_since = None;
-        self.stored.clear();
-        if let Err(error) = self.mailbox.reopen() {
-            tracing::error!(%error, "the mailbox does not open again yet");
-        }
-    }
-
-    fn recover(&mut self) {
-        let Some(key) = self.recover.take() else { return };
-        let opened = self.config.storage.open_vault(&key);
-        let loaded = opened.and_then(|vault| self.load_user(vault, key.clone()));
-        if let Err(error) = loaded {
-            tracing::error!(%error, "the vault does not open again yet");
-            self.recover = Some(key);
-        }
     }
 
     /// Lets a user who came in the middle of a batch take part in it.

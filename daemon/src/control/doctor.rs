@@ -2,6 +2,8 @@
 //!
 //! Facts are gathered first; what they mean is decided by a pure function.
 
+pub(super) mod clock;
+
 use std::path::{Path, PathBuf};
 
 use axum::Json;
@@ -10,8 +12,7 @@ use martlet_protocol::control::{
     Diagnosis, ErrorCode, Finding, FindingCode, MailboxStatus, Problem, Severity,
 };
 use martlet_protocol::limits::{
-    CLOCK_SKEW_MAX, DISK_FREE_CRITICAL, DISK_FREE_LOW, FAR_FUTURE_SAMPLE_MIN, MAILBOX_FULL_PERCENT,
-    PEERS_EXPECTED_AFTER,
+    DISK_FREE_CRITICAL, DISK_FREE_LOW, MAILBOX_FULL_PERCENT, PEERS_EXPECTED_AFTER,
 };
 
 use super::Shared;
@@ -20,8 +21,6 @@ use crate::net::report::{MdnsState, NetReport};
 use martlet_engine::clock::ClockDoubt;
 use martlet_engine::command::{GetClockDoubt, GetStatus, GetStorageFailure};
 
-/// From here the clock is worth a word: far over what a network and whole seconds make of it.
-const SKEW_WORTH_TELLING_MS: u64 = 5 * 60 * 1000;
 /// Unreachable peers told one by one.
 const UNREACHABLE_TOLD_MAX: usize = 5;
 
@@ -50,13 +49,6 @@ pub(super) async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagno
         clock_doubt: clock_doubt?,
     };
     Ok(Json(Diagnosis { clock_ahead_ms: facts.net.clock_ahead_ms, findings: findings(&facts) }))
-}
-
-/// A warning for the status, if peers say that this node's clock is wrong by so much that what it
-/// sends is refused, or what others send.
-pub(super) fn clock_warning(net: &NetReport) -> Option<String> {
-    let finding = clock(net).filter(|finding| finding.severity == Severity::Error)?;
-    Some(format!("{}; {}", finding.problem, finding.advice))
 }
 
 /// What is known.
@@ -107,8 +99,8 @@ fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = [
         storage(facts),
         disk(&facts.surroundings),
-        facts.clock_doubt.as_ref().and_then(jumped),
-        clock(&facts.net),
+        facts.clock_doubt.as_ref().and_then(clock::jumped),
+        clock::clock(&facts.net),
         no_peers(&facts.net),
         unreachable(&facts.net),
         not_listening(&facts.net),
@@ -151,55 +143,6 @@ fn disk(surroundings: &Surroundings) -> Option<Finding> {
     let advice = "free some space, or give the mailbox less (mailbox_bytes_max): on a full disk \
                   nothing is taken or sent";
     finding(FindingCode::DiskNearlyFull, severity, problem, advice)
-}
-
-const CLOCK_ADVICE: &str = "set the clock (timedatectl set-ntp true, or date --set); what waits then goes on \
-                            by itself";
-
-fn jumped(doubt: &ClockDoubt) -> Option<Finding> {
-    let ClockDoubt { ahead_ms, jumped_ms } = *doubt;
-    let told = if ahead_ms == 0 { jumped_ms } else { ahead_ms };
-    let direction = if told > 0 { "ahead" } else { "back" };
-    let by = duration(told.unsigned_abs());
-    if ahead_ms == 0 {
-        let problem = format!("this node's clock was set {by} {direction} within the last hour");
-        return finding(FindingCode::ClockSkew, Severity::Warning, problem, CLOCK_ADVICE);
-    }
-    let problem = format!(
-        "this node's clock jumped {by} {direction}; the node goes on by the time before that until a peer agrees with the clock"
-    );
-    finding(FindingCode::ClockSkew, Severity::Error, problem, CLOCK_ADVICE)
-}
-
-/// The warning of a clock that jumped, for the status.
-pub(super) fn jump_warning(doubt: &ClockDoubt) -> Option<String> {
-    let finding = jumped(doubt)?;
-    Some(format!("{}; {}", finding.problem, finding.advice))
-}
-
-fn clock(net: &NetReport) -> Option<Finding> {
-    let advice = CLOCK_ADVICE;
-    if let Some(ahead) = net.clock_ahead_ms {
-        let off = ahead.unsigned_abs();
-        let severity = match off {
-            ..SKEW_WORTH_TELLING_MS => return None,
-            off if u128::from(off) < CLOCK_SKEW_MAX.as_millis() => Severity::Warning,
-            _ => Severity::Error,
-        };
-        let direction = if ahead > 0 { "ahead of" } else { "behind" };
-        let problem = format!("this node's clock is {} {direction} its peers'", duration(off));
-        return finding(FindingCode::ClockSkew, severity, problem, advice);
-    }
-    // Nobody has told the time; what they send tells too.
-    let seen = net.far_future + net.taken;
-    if seen < FAR_FUTURE_SAMPLE_MIN || net.far_future < net.taken {
-        return None;
-    }
-    let problem = format!(
-        "{} of the last {seen} envelopes were refused since they seem to end too late: this node's clock is probably behind",
-        net.far_future
-    );
-    finding(FindingCode::ClockSkew, Severity::Warning, problem, advice)
 }
 
 fn no_peers(net: &NetReport) -> Option<Finding> {
@@ -336,6 +279,7 @@ mod tests {
 
     use std::time::Duration;
 
+    use super::clock::{clock_warning, jump_warning};
     use crate::net::report::Unreachable;
 
     use super::*;

@@ -37,10 +37,10 @@ pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Stat
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();
     status.metrics_listen = context.metrics_listen.map(|address| address.to_string());
-    status.warnings.extend(doubt?.as_ref().and_then(doctor::jump_warning));
+    status.warnings.extend(doubt?.as_ref().and_then(doctor::clock::jump_warning));
     if let Some(net) = net {
         status.peers_connected = u32::try_from(net.connected).unwrap_or(u32::MAX);
-        status.warnings.extend(doctor::clock_warning(&net));
+        status.warnings.extend(doctor::clock::clock_warning(&net));
     }
     status.reachability = reach.state;
     status.external = reach.addresses.iter().map(ToString::to_string).collect();

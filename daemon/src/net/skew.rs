@@ -4,21 +4,21 @@
 //! the median of them. One is enough, since a node that has just started often has no more.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use libp2p::PeerId;
 use martlet_protocol::UnixMillis;
 use martlet_protocol::limits::{TIME_SAMPLE_KEPT, TIME_SAMPLES_MAX};
-use tokio::time::Instant;
 
-/// What peers said, and when.
+/// What peers said, and when by the steady clock: it goes on while the machine sleeps.
 #[derive(Default)]
 pub(super) struct Skew {
-    samples: HashMap<PeerId, (UnixMillis, Instant)>,
+    samples: HashMap<PeerId, (UnixMillis, Duration)>,
 }
 
 impl Skew {
     /// A peer said at `at` that it was `theirs`.
-    pub(super) fn heard(&mut self, peer: PeerId, theirs: UnixMillis, at: Instant) {
+    pub(super) fn heard(&mut self, peer: PeerId, theirs: UnixMillis, at: Duration) {
         if self.samples.len() >= TIME_SAMPLES_MAX && !self.samples.contains_key(&peer) {
             let oldest = self.samples.iter().min_by_key(|(_, (_, at))| *at).map(|(peer, _)| *peer);
             if let Some(oldest) = oldest {
@@ -31,8 +31,8 @@ impl Skew {
     /// How far this node's clock, which says `ours` now, is ahead of the median of its peers',
     /// milliseconds; negative when it is behind. `None` when nobody has
     /// answered. A correction of this node's clock is seen at once: samples age by the monotonic one.
-    pub(super) fn ahead_ms(&mut self, ours: UnixMillis, now: Instant) -> Option<i64> {
-        self.samples.retain(|_, (_, at)| now.duration_since(*at) < TIME_SAMPLE_KEPT);
+    pub(super) fn ahead_ms(&mut self, ours: UnixMillis, now: Duration) -> Option<i64> {
+        self.samples.retain(|_, (_, at)| now.saturating_sub(*at) < TIME_SAMPLE_KEPT);
         if self.samples.is_empty() {
             return None;
         }
@@ -40,7 +40,7 @@ impl Skew {
             .samples
             .values()
             .map(|(theirs, at)| {
-                let since = u64::try_from(now.duration_since(*at).as_millis()).unwrap_or(u64::MAX);
+                let since = u64::try_from(now.saturating_sub(*at).as_millis()).unwrap_or(u64::MAX);
                 let theirs_now = theirs.0.saturating_add(since);
                 ours.0.checked_signed_diff(theirs_now).unwrap_or(if ours.0 < theirs_now {
                     i64::MIN
@@ -58,8 +58,6 @@ impl Skew {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -67,7 +65,7 @@ mod tests {
 
     #[test]
     fn one_is_enough_and_of_several_it_is_the_median() {
-        let (mut skew, now) = (Skew::default(), Instant::now());
+        let (mut skew, now) = (Skew::default(), Duration::from_secs(1000));
         assert_eq!(skew.ahead_ms(NOW, now), None);
         for ahead in [0, 1000] {
             skew.heard(PeerId::random(), UnixMillis(NOW.0 - DAY - ahead), now);
@@ -82,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_right_is_seen_at_once_and_old_answers_do_not_count() {
-        let (mut skew, start) = (Skew::default(), Instant::now());
+        let (mut skew, start) = (Skew::default(), Duration::from_secs(1000));
         for _ in 0..3 {
             skew.heard(PeerId::random(), NOW, start);
         }
@@ -94,7 +92,7 @@ mod tests {
 
     #[test]
     fn samples_are_bounded() {
-        let (mut skew, now) = (Skew::default(), Instant::now());
+        let (mut skew, now) = (Skew::default(), Duration::from_secs(1000));
         for _ in 0..2 * TIME_SAMPLES_MAX {
             skew.heard(PeerId::random(), NOW, now);
         }

@@ -485,7 +485,7 @@ impl<S: NetSink> Task<S> {
                 Timers::Changed
             }
             ToSwarm::TimeHeard(peer, time) => {
-                self.skew.heard(peer, time, Instant::now());
+                self.skew.heard(peer, time, self.clock.steady());
                 self.tell_peers_time();
                 Timers::Same
             }

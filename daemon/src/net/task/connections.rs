@@ -146,7 +146,7 @@ impl<S: NetSink> Task<S> {
             configured,
             unreachable,
             banned: self.bans.list().len(),
-            clock_ahead_ms: self.skew.ahead_ms(self.clock.wall(), now),
+            clock_ahead_ms: self.skew.ahead_ms(self.clock.wall(), self.clock.steady()),
             far_future: self.far_future.refused,
             taken: self.far_future.taken,
             up: now.duration_since(self.started),
@@ -156,7 +156,7 @@ impl<S: NetSink> Task<S> {
     /// Tells the engine what the peers say the time is.
     pub(super) fn tell_peers_time(&mut self) {
         let now = self.clock.now();
-        let Some(ahead) = self.skew.ahead_ms(now, Instant::now()) else { return };
+        let Some(ahead) = self.skew.ahead_ms(now, self.clock.steady()) else { return };
         let theirs = UnixMillis(now.0.saturating_sub_signed(ahead));
         let sink = Arc::clone(&self.context.sink);
         tokio::spawn(async move { sink.deliver(FromNet::PeersTime { theirs }).await });
