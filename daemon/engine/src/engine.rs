@@ -24,11 +24,11 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::clock::{Timekeeper, Times};
 use crate::command::{Command, CommandError};
-use crate::observer::{Database, Observer, State};
+use crate::observer::{Observer, State};
 use crate::orphans::OrphanAcks;
 use crate::refused::Refused;
 use crate::relay;
-use crate::seam::{Answer, FromNet, Stored, Ticket, ToNet};
+use crate::seam::{Answer, FromNet, Ticket, ToNet};
 use crate::stamping::{StampResult, Stamps};
 use crate::storage::Storage;
 use crate::turn::{Call, Job, Outlet, StoredFor, Turn};

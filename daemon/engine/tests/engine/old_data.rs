@@ -25,13 +25,7 @@ fn old_users(seed: u64) -> Result<World> {
         for file in FILES {
             fs::copy(from.join(file), dir.path().join(file))?;
         }
-        world.nodes.push(Node {
-            dir,
-            peer: peer_key(node),
-            engine: None,
-            released: Released::default(),
-            acks_released: 0,
-        });
+        world.push(dir);
         world.now = WRITTEN.plus(Duration::from_secs(3600));
         world.start(node)?;
     }

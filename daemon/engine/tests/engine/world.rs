@@ -111,17 +111,23 @@ impl World {
             mailbox_bytes_max: 1 << 30,
         };
         for node in 0..nodes {
-            world.nodes.push(Node {
-                dir: tempfile::tempdir()?,
-                peer: peer_key(node),
-                ahead_ms: 0,
-                engine: None,
-                released: Released::default(),
-                acks_released: 0,
-            });
+            world.push(tempfile::tempdir()?);
             world.start(node)?;
         }
         Ok(world)
+    }
+
+    /// A node more, not started, with this data directory.
+    pub(crate) fn push(&mut self, dir: tempfile::TempDir) {
+        let node = self.nodes.len();
+        self.nodes.push(Node {
+            dir,
+            peer: peer_key(node),
+            ahead_ms: 0,
+            engine: None,
+            released: Released::default(),
+            acks_released: 0,
+        });
     }
 
     /// Alice and Bob, who know each other's IDs, and nodes without a user.
