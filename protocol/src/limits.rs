@@ -44,9 +44,11 @@ pub const MESSAGE_SEQ_MAX: u64 = 1 << 53;
 pub const SESSION_MESSAGES_MAX: u32 = 128;
 /// Longest use of one Megolm session: bounds what a stolen device state opens later.
 pub const SESSION_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
-/// Inbound sessions kept per contact, however many devices they claim: half a million messages in
-/// the fortnight a session is kept. Later keys are not acknowledged until there is room.
+/// Inbound sessions kept per contact, however many devices they claim: half a million messages that
+/// may still come, whose tags take some 20 MB. Past it those received in full go first, then the oldest.
 pub const INBOUND_SESSIONS_PER_CONTACT_MAX: usize = 4096;
+/// The same of one device: a quarter of a million messages, ten times what waited for anyone in tests.
+pub const INBOUND_SESSIONS_PER_DEVICE_MAX: usize = 2048;
 /// How long a message waits for those sent before it, before it is shown without them: longer than
 /// gossip and a first sync need to fill a gap, short enough not to be noticed after a real loss.
 /// Counted from the last message that came from the same device.
@@ -74,6 +76,12 @@ pub const BUNDLE_AGE_MAX: Duration = Duration::from_secs(45 * 24 * 3600);
 pub const BUNDLE_SKEW_MAX: Duration = Duration::from_secs(24 * 3600);
 /// How long a superseded prekey's private half is kept: an envelope's life and two days.
 pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 3600);
+/// Newest prekeys that are kept whatever the clock says: one for each of those eight days, today's, and
+/// three made while the clock was wrong.
+pub const PREKEYS_KEPT_MIN: usize = 12;
+/// Prekeys kept at most, while the clock says of none that it is old: more than five wrong days on each
+/// of those eight.
+pub const PREKEYS_KEPT_MAX: usize = 48;
 /// Devices of one identity.
 pub const DEVICES_PER_IDENTITY_MAX: usize = 8;
 

@@ -97,6 +97,13 @@ pub struct Counters {
     pub last_prekey: u64,
     /// The day, since the Unix epoch, whose bundle was published last.
     pub published_day: u32,
+    /// Days that began while the vault was open, or between two openings: at most one each time. A clock
+    /// that jumps over many days counts one.
+    #[serde(default)]
+    pub days_seen: u32,
+    /// The day seen last, since the Unix epoch.
+    #[serde(default)]
+    pub last_day: u32,
 }
 
 /// See [`CONTACTS`].
@@ -185,6 +192,9 @@ pub struct OutboundRecord {
     /// [`martlet_protocol::crypto::session::OutboundSession::to_record`].
     #[serde(with = "serde_bytes")]
     pub session: Vec<u8>,
+    /// The envelopes that carry its key.
+    #[serde(default)]
+    pub keys: Vec<EnvelopeId>,
 }
 
 /// See [`INBOUND_SESSIONS`].
@@ -204,6 +214,12 @@ pub struct InboundRecord {
     /// [`martlet_protocol::crypto::session::InboundSession::to_record`].
     #[serde(with = "serde_bytes")]
     pub session: Vec<u8>,
+    /// [`Counters::days_seen`] when its key came.
+    #[serde(default)]
+    pub received_on: u32,
+    /// Whether its sender was removed from the contacts: it opens nothing unless they are added again.
+    #[serde(default)]
+    pub is_parked: bool,
 }
 
 /// See [`MESSAGES`].
@@ -281,6 +297,18 @@ pub struct OutboxRecord {
     /// Whether it was addressed by a clock that no other had agreed with.
     #[serde(default)]
     pub in_doubt: bool,
+    /// Of a session key: the device whose prekey it is sealed to.
+    #[serde(default)]
+    pub sealed_to: Option<SealedTo>,
+}
+
+/// Whose prekey a session key is sealed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedTo {
+    /// The device.
+    pub device: DeviceId,
+    /// When the bundle with the prekey was made, by the device's clock.
+    pub made_at: UnixMillis,
 }
 
 /// See [`WAITING`].

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, IdentityId, UnixMillis};
-use martlet_store::records::{OUTBOX, OutboxRecord, WAITING, WaitingRecord};
+use martlet_store::records::{OUTBOX, OutboxRecord, SealedTo, WAITING, WaitingRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
@@ -217,6 +217,18 @@ impl Outbox {
             self.wait(records, *place)?;
         }
         Ok(TakenBack { recipients, places, ids })
+    }
+
+    /// Session keys that are not acknowledged, and whom they are for.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&EnvelopeId, IdentityId, SealedTo)> {
+        self.pending
+            .iter()
+            .filter_map(|(id, pending)| Some((id, *pending.recipient(), pending.sealed_to()?)))
+    }
+
+    /// Whose prekey an envelope is sealed to, if it is a session key that is not acknowledged.
+    pub(crate) fn sealed_to(&self, id: &EnvelopeId) -> Option<SealedTo> {
+        self.pending.get(id)?.sealed_to()
     }
 
     /// A message waits for the contact's keys.

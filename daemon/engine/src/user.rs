@@ -12,6 +12,7 @@ mod inbox;
 mod lookup;
 mod outbox;
 mod readdress;
+mod renewal;
 mod requests;
 mod stamping;
 
@@ -66,6 +67,8 @@ pub(crate) struct User {
     acks_at_load: Vec<Ack>,
     /// Own acks whose effect on the mailbox may not be on disk yet.
     recent_acks: RecentAcks,
+    /// When it was last seen whether what waits for keys can be sent.
+    waiting_seen_at: UnixMillis,
     /// Whether the day's chores (bundle, old sessions) were done, and for which day.
     chores_day: Day,
     dirty: Dirty,
@@ -157,6 +160,7 @@ impl User {
             outbox: Outbox::load(&txn, &config.network)?,
             recent_acks: RecentAcks::load(&txn)?,
             acks_at_load: Vec::new(),
+            waiting_seen_at: UnixMillis(0),
             chores_day: Day(0),
             dirty: Dirty::default(),
             key,
@@ -255,19 +259,25 @@ impl User {
         if self.chores_day != turn.now.day() {
             self.chores_day = turn.now.day();
             self.keyring.keep_certificate(turn.vault()?)?;
+            if self.counters.last_day != self.chores_day.0 {
+                self.counters.last_day = self.chores_day.0;
+                self.counters.days_seen += 1;
+                self.dirty.counters = true;
+            }
             self.readdress_outbox(turn)?;
             self.restore_outbox(turn)?;
             self.replay_recent_acks(turn)?;
             self.tell_interest(turn);
             self.publish_bundle(turn)?;
             self.watch_bundles(turn)?;
+            self.renew_sessions(turn, None)?;
             self.drop_old_sessions(turn)?;
             self.move_old_requests(turn)?;
             self.end_requests(turn)?;
-            self.send_all_waiting(turn)?;
         }
         // After what was addressed by a wrong clock was addressed anew.
         self.expire_outbox(turn)?;
+        self.look_at_waiting(turn)?;
         self.look_up_bundles_in_time(turn);
         Ok(())
     }

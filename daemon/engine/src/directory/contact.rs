@@ -2,7 +2,7 @@
 
 use martlet_protocol::UnixMillis;
 use martlet_protocol::identity::Bundle;
-use martlet_protocol::limits::{BUNDLE_SKEW_MAX, DEVICES_PER_IDENTITY_MAX};
+use martlet_protocol::limits::DEVICES_PER_IDENTITY_MAX;
 use martlet_protocol::time::Day;
 use martlet_store::records::ContactRecord;
 
@@ -53,14 +53,13 @@ impl Contact {
         self.usable_bundles(now).map(|bundle| bundle.created_at().day()).max()
     }
 
-    /// Takes a bundle if it is of a new device or newer than the device's last one. One of the future was
-    /// made, or taken, by a clock that was wrong: it gives way to any other.
+    /// Takes a bundle if it is of a new device or newer than the device's last one. One from the future,
+    /// taken while the clock was ahead, doesn't count.
     pub(super) fn update(&mut self, bundle: Bundle, now: UnixMillis) -> bool {
         let device = bundle.certificate().device();
-        let is_of_future = |known: &Bundle| known.created_at() > now.plus(BUNDLE_SKEW_MAX);
         let has_room = self.bundles.len() < DEVICES_PER_IDENTITY_MAX;
         match self.bundles.iter_mut().find(|known| known.certificate().device() == device) {
-            Some(known) if known.created_at() >= bundle.created_at() && !is_of_future(known) => {
+            Some(known) if known.is_usable(now) && known.created_at() >= bundle.created_at() => {
                 return false;
             }
             Some(known) => *known = bundle,

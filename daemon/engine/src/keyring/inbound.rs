@@ -6,13 +6,23 @@
 //! chosen: each is tried until one opens.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use martlet_protocol::crypto::session::{Decrypted, InboundSession, SessionError};
-use martlet_protocol::limits::SESSION_MESSAGES_MAX;
+use martlet_protocol::limits::{
+    CLOCK_SKEW_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_CONTACT_MAX,
+    INBOUND_SESSIONS_PER_DEVICE_MAX, SESSION_AGE_MAX, SESSION_MESSAGES_MAX,
+};
 use martlet_protocol::{DeviceId, EnvelopeId, Header, IdentityId, SessionId, Tag, UnixMillis};
 use martlet_store::records::{INBOUND_SESSIONS, InboundRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
+
+const DAY_SECONDS: u64 = 24 * 3600;
+/// How long a session's last envelope may live after its key came: it is used for a day, and an envelope
+/// lives for six. Twice that, since its key may have come before its time.
+const LIFE: Duration =
+    Duration::from_secs(SESSION_AGE_MAX.as_secs() + 2 * ENVELOPE_LIFETIME_MAX.as_secs());
 
 /// All that a session is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,8 +52,12 @@ struct Inbound {
     name: SessionName,
     session: InboundSession,
     received_at: UnixMillis,
+    /// How many days had been seen then.
+    received_on: u32,
     /// Bit `n`: message `n` was received.
     received: u128,
+    /// Whether its sender is no contact any more: nothing of it is recognized.
+    is_parked: bool,
 }
 
 impl InboundSessions {
@@ -54,9 +68,10 @@ impl InboundSessions {
             let session = InboundSession::from_record(&record.session)
                 .map_err(|_| StoreError::Record { table: INBOUND_SESSIONS.name() })?;
             let received = u128::from_le_bytes(record.received);
-            let InboundRecord { id, identity, device, received_at, .. } = record;
+            let InboundRecord { id, identity, device, received_at, received_on, is_parked, .. } =
+                record;
             let name = SessionName { identity, device, id };
-            sessions.push(Inbound { name, session, received_at, received });
+            sessions.push(Inbound { name, session, received_at, received_on, received, is_parked });
         }
         sessions.sort_by_key(|session| session.received_at);
         sessions.into_iter().for_each(|session| {
@@ -76,6 +91,8 @@ impl InboundSessions {
                 received_at: inbound.received_at,
                 received: inbound.received.to_le_bytes(),
                 session: inbound.session.to_record().to_vec(),
+                received_on: inbound.received_on,
+                is_parked: inbound.is_parked,
             };
             records.put(&INBOUND_SESSIONS, Key::Named(&inbound.name.to_bytes()), &record)?;
         }
@@ -85,8 +102,7 @@ impl InboundSessions {
     fn insert(&mut self, inbound: Inbound) -> SessionHandle {
         self.last += 1;
         let handle = SessionHandle(self.last);
-        let open = inbound.session.tags().filter(|(index, _)| !inbound.has_received(*index));
-        self.tags.extend(open.map(|(index, tag)| (tag, handle, index)));
+        self.tags.extend(inbound.awaited().map(|(index, tag)| (tag, handle, index)));
         self.names.insert(inbound.name, handle);
         self.sessions.insert(handle, inbound);
         handle
@@ -97,10 +113,12 @@ impl InboundSessions {
         &mut self,
         name: SessionName,
         session: InboundSession,
-        now: UnixMillis,
+        (received_at, received_on): (UnixMillis, u32),
     ) -> Vec<Tag> {
         let tags = session.tags().map(|(_, tag)| tag).collect();
-        let handle = self.insert(Inbound { name, session, received_at: now, received: 0 });
+        let (received, is_parked) = (0, false);
+        let inbound = Inbound { name, session, received_at, received_on, received, is_parked };
+        let handle = self.insert(inbound);
         self.dirty.insert(handle);
         tags
     }
@@ -111,19 +129,14 @@ impl InboundSessions {
         Some(session.tags().map(|(_, tag)| tag).collect())
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// Sessions of `identity`.
+    /// Sessions of `identity` that open something.
     pub(crate) fn count_of(&self, identity: &IdentityId) -> usize {
-        self.of(identity).count()
+        self.open_of(identity).count()
     }
 
     /// The devices of `identity` that have sessions.
     pub(crate) fn devices_of(&self, identity: &IdentityId) -> impl Iterator<Item = DeviceId> {
-        let sessions = self.of(identity).filter_map(|handle| self.sessions.get(&handle));
-        sessions.map(|session| session.name.device)
+        self.of(identity).map(|(_, inbound)| inbound.name.device)
     }
 
     /// Whether a message with this tag may still come.
@@ -167,42 +180,120 @@ impl InboundSessions {
         records: &mut VaultTxn,
         identity: &IdentityId,
     ) -> Result<(), StoreError> {
-        match self.of(identity).min() {
-            Some(oldest) => self.forget(records, oldest),
-            None => Ok(()),
-        }
+        let oldest = self.open_of(identity).map(|(handle, _)| handle).min();
+        oldest.map_or(Ok(()), |oldest| self.forget(records, oldest))
     }
 
-    /// Forgets sessions of which all was received, and those whose key came longer than `life` ago.
+    /// Makes room for another session of a contact's device. Of too many those go of which all was
+    /// received, then the oldest: who makes too many loses only their own.
+    pub(crate) fn make_room(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+        device: &DeviceId,
+    ) -> Result<(), StoreError> {
+        // Counted only when it could matter.
+        if self.sessions.len() < INBOUND_SESSIONS_PER_DEVICE_MAX {
+            return Ok(());
+        }
+        let order = |(handle, inbound): (SessionHandle, &Inbound)| (!inbound.is_spent(), handle);
+        let mut all: Vec<_> = self.of(identity).map(order).collect();
+        let of_device = self.of(identity).filter(|(_, inbound)| inbound.name.device == *device);
+        let mut of_device: Vec<_> = of_device.map(order).collect();
+        let is_full = of_device.len() >= INBOUND_SESSIONS_PER_DEVICE_MAX;
+        let candidates = if is_full {
+            &mut of_device
+        } else if all.len() >= INBOUND_SESSIONS_PER_CONTACT_MAX {
+            &mut all
+        } else {
+            return Ok(());
+        };
+        candidates.sort_unstable();
+        let spent = candidates.iter().filter(|(is_open, _)| !is_open).count();
+        for (_, handle) in candidates.drain(..spent.max(1)) {
+            self.forget(records, handle)?;
+        }
+        Ok(())
+    }
+
+    /// The sender is no contact any more. Their sessions are kept for as long as any, since who is added
+    /// again goes on in them; but nothing of them is recognized. What was received in full goes at once.
+    pub(crate) fn park(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+    ) -> Result<(), StoreError> {
+        let all: Vec<_> = self.of(identity).map(|(handle, _)| handle).collect();
+        for handle in all {
+            let Some(inbound) = self.sessions.get_mut(&handle) else { continue };
+            if inbound.is_spent() {
+                self.forget(records, handle)?;
+                continue;
+            }
+            for (index, tag) in inbound.session.tags() {
+                self.tags.remove(&(tag, handle, index));
+            }
+            inbound.is_parked = true;
+            self.dirty.insert(handle);
+        }
+        Ok(())
+    }
+
+    /// The sender is a contact again: their sessions open what comes. Returns the tags of that.
+    pub(crate) fn unpark(&mut self, identity: &IdentityId) -> Vec<Tag> {
+        let parked = self.of(identity).filter(|(_, inbound)| inbound.is_parked);
+        let mut tags = Vec::new();
+        for handle in parked.map(|(handle, _)| handle).collect::<Vec<_>>() {
+            let Some(inbound) = self.sessions.get_mut(&handle) else { continue };
+            inbound.is_parked = false;
+            for (index, tag) in inbound.awaited() {
+                self.tags.insert((tag, handle, index));
+                tags.push(tag);
+            }
+            self.dirty.insert(handle);
+        }
+        tags
+    }
+
+    /// Forgets sessions of which all was received, and those whose key came so long ago that all their
+    /// envelopes have ended. The clock may have jumped, so as many days must have been seen as well.
     pub(crate) fn forget_old(
         &mut self,
         records: &mut VaultTxn,
         now: UnixMillis,
-        life: std::time::Duration,
+        days_seen: u32,
     ) -> Result<(), StoreError> {
         let is_old = |inbound: &Inbound| {
-            inbound.received == u128::MAX || now.since(inbound.received_at) > life
+            let days = days_seen.saturating_sub(inbound.received_on);
+            let is_past = now.since(inbound.received_at) > LIFE
+                // Its key came while the clock was ahead: how long ago can't be told.
+                || inbound.received_at > now.plus(CLOCK_SKEW_MAX);
+            inbound.is_spent() || is_past && Duration::from_secs(DAY_SECONDS) * days >= LIFE
         };
         let old = self.sessions.iter().filter(|(_, inbound)| is_old(inbound));
         let old: Vec<_> = old.map(|(handle, _)| *handle).collect();
         old.into_iter().try_for_each(|handle| self.forget(records, handle))
     }
 
-    /// Forgets the sessions of `identity`.
+    /// Forgets the sessions of `identity` that open something.
     pub(crate) fn forget_all_of(
         &mut self,
         records: &mut VaultTxn,
         identity: &IdentityId,
     ) -> Result<(), StoreError> {
-        let all: Vec<_> = self.of(identity).collect();
+        let all: Vec<_> = self.open_of(identity).map(|(handle, _)| handle).collect();
         all.into_iter().try_for_each(|handle| self.forget(records, handle))
     }
 
-    fn of(&self, identity: &IdentityId) -> impl Iterator<Item = SessionHandle> {
+    fn open_of(&self, identity: &IdentityId) -> impl Iterator<Item = (SessionHandle, &Inbound)> {
+        self.of(identity).filter(|(_, inbound)| !inbound.is_parked)
+    }
+
+    fn of(&self, identity: &IdentityId) -> impl Iterator<Item = (SessionHandle, &Inbound)> {
         let lowest = DeviceId([0; 32]);
         let first = SessionName { identity: *identity, device: lowest, id: SessionId([0; 32]) };
         let all = self.names.range(first..).take_while(|(name, _)| name.identity == *identity);
-        all.map(|(_, handle)| *handle)
+        all.filter_map(|(_, handle)| Some((*handle, self.sessions.get(handle)?)))
     }
 
     fn forget(&mut self, records: &mut VaultTxn, handle: SessionHandle) -> Result<(), StoreError> {
@@ -218,8 +309,14 @@ impl InboundSessions {
 }
 
 impl Inbound {
-    fn has_received(&self, index: u32) -> bool {
-        self.received & (1 << (index % SESSION_MESSAGES_MAX)) != 0
+    /// The messages that may still come, if it opens anything.
+    fn awaited(&self) -> impl Iterator<Item = (u32, Tag)> {
+        let open = |index: u32| self.received & (1 << (index % SESSION_MESSAGES_MAX)) == 0;
+        self.session.tags().filter(move |(index, _)| !self.is_parked && open(*index))
+    }
+
+    fn is_spent(&self) -> bool {
+        self.received == u128::MAX
     }
 }
 

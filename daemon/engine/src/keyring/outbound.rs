@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::session::{OutboundSession, SessionError};
 use martlet_protocol::limits::{CLOCK_SKEW_MAX, SESSION_AGE_MAX};
-use martlet_protocol::{DeviceId, IdentityId, UnixMillis};
+use martlet_protocol::{DeviceId, EnvelopeId, IdentityId, UnixMillis};
 use martlet_store::records::{OUTBOUND_SESSIONS, OutboundRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -20,6 +20,8 @@ pub(crate) struct OutboundSessions {
 struct Outbound {
     session: OutboundSession,
     created_at: UnixMillis,
+    /// The envelopes that carry its key.
+    keys: Vec<EnvelopeId>,
 }
 
 impl OutboundSessions {
@@ -28,8 +30,8 @@ impl OutboundSessions {
         for record in records.scan(&OUTBOUND_SESSIONS)? {
             let session = OutboundSession::from_record(&record.session)
                 .map_err(|_| StoreError::Record { table: OUTBOUND_SESSIONS.name() })?;
-            let created_at = record.created_at;
-            outbound.sessions.insert(record.identity, Outbound { session, created_at });
+            let OutboundRecord { identity, created_at, keys, .. } = record;
+            outbound.sessions.insert(identity, Outbound { session, created_at, keys });
         }
         Ok(outbound)
     }
@@ -41,6 +43,7 @@ impl OutboundSessions {
                 identity,
                 created_at: outbound.created_at,
                 session: outbound.session.to_record().to_vec(),
+                keys: outbound.keys.clone(),
             };
             records.put(&OUTBOUND_SESSIONS, Key::Named(&identity.0), &record)?;
         }
@@ -52,7 +55,8 @@ impl OutboundSessions {
         self.sessions.contains_key(identity)
     }
 
-    /// Whether there is a session for exactly these devices, neither used up nor too old.
+    /// Whether there is a session for exactly these devices, neither used up nor too old, and not made in
+    /// the future, by a clock that was wrong.
     pub(crate) fn is_current(
         &self,
         identity: &IdentityId,
@@ -61,9 +65,8 @@ impl OutboundSessions {
     ) -> bool {
         self.sessions.get(identity).is_some_and(|outbound| {
             !outbound.session.is_exhausted()
-                // One of the future was made by a clock that was wrong.
-                && outbound.created_at <= now.plus(CLOCK_SKEW_MAX)
                 && now.since(outbound.created_at) < SESSION_AGE_MAX
+                && outbound.created_at <= now.plus(CLOCK_SKEW_MAX)
                 && outbound.session.recipients().eq(devices.iter().copied())
         })
     }
@@ -75,8 +78,21 @@ impl OutboundSessions {
         session: OutboundSession,
         created_at: UnixMillis,
     ) {
-        self.sessions.insert(identity, Outbound { session, created_at });
+        self.sessions.insert(identity, Outbound { session, created_at, keys: Vec::new() });
         self.dirty.insert(identity);
+    }
+
+    /// An envelope carries the key of the session with `identity`.
+    pub(crate) fn add_key(&mut self, identity: &IdentityId, envelope: EnvelopeId) {
+        if let Some(outbound) = self.sessions.get_mut(identity) {
+            outbound.keys.push(envelope);
+            self.dirty.insert(*identity);
+        }
+    }
+
+    /// The envelopes that carry the key of the session with `identity`.
+    pub(crate) fn keys(&self, identity: &IdentityId) -> &[EnvelopeId] {
+        self.sessions.get(identity).map_or(&[], |outbound| &outbound.keys)
     }
 
     /// The content of the envelope that carries `data` to `identity`; `None` if there is no session.

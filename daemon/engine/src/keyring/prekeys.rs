@@ -2,7 +2,7 @@
 
 use martlet_protocol::UnixMillis;
 use martlet_protocol::crypto::seal::{PrekeyPublic, PrekeySecret, PreparedPrekey};
-use martlet_protocol::limits::PREKEY_KEPT_AFTER_SUPERSEDED;
+use martlet_protocol::limits::{PREKEY_KEPT_AFTER_SUPERSEDED, PREKEYS_KEPT_MAX, PREKEYS_KEPT_MIN};
 use martlet_store::records::{PREKEYS, PrekeyRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -29,8 +29,8 @@ impl Prekeys {
         &self.prepared
     }
 
-    /// Makes the prekey of the day, and deletes those that were surely superseded more than eight
-    /// days ago.
+    /// The prekey of the day that `now` is in, made if there is none: so a clock that goes wrong at each
+    /// start and comes right again makes one for each day it shows, and not one each time.
     pub(super) fn of_day(
         &mut self,
         records: &mut VaultTxn,
@@ -38,26 +38,54 @@ impl Prekeys {
         now: UnixMillis,
         sure: UnixMillis,
     ) -> Result<PrekeyPublic, StoreError> {
-        let secret = PrekeySecret::generate(rng);
-        let public = secret.public();
-        if let Some((number, newest)) = self.records.last_mut() {
-            newest.superseded_at = Some(now);
-            records.put(&PREKEYS, Key::Ordinal(*number), newest)?;
-        }
-        let number = self.records.last().map_or(0, |(number, _)| *number) + 1;
-        let record = PrekeyRecord { secret, created_at: now, superseded_at: None };
-        records.put(&PREKEYS, Key::Ordinal(number), &record)?;
-        self.records.push((number, record));
-
-        let is_old = |prekey: &PrekeyRecord| {
-            prekey.superseded_at.is_some_and(|at| sure.since(at) > PREKEY_KEPT_AFTER_SUPERSEDED)
+        let of_today = |(_, prekey): &(u64, PrekeyRecord)| prekey.created_at.day() == now.day();
+        let number = match self.records.iter().rfind(|prekey| of_today(prekey)) {
+            Some((number, _)) => *number,
+            None => {
+                let number = self.records.last().map_or(0, |(number, _)| *number) + 1;
+                let secret = PrekeySecret::generate(rng);
+                let record = PrekeyRecord { secret, created_at: now, superseded_at: None };
+                records.put(&PREKEYS, Key::Ordinal(number), &record)?;
+                self.records.push((number, record));
+                number
+            }
         };
-        for (number, _) in self.records.iter().filter(|(_, prekey)| is_old(prekey)) {
-            records.delete(&PREKEYS, Key::Ordinal(*number))?;
+        for (other, prekey) in &mut self.records {
+            let superseded_at = (*other != number).then(|| prekey.superseded_at.unwrap_or(now));
+            if prekey.superseded_at != superseded_at {
+                prekey.superseded_at = superseded_at;
+                records.put(&PREKEYS, Key::Ordinal(*other), prekey)?;
+            }
         }
-        self.records.retain(|(_, prekey)| !is_old(prekey));
+        self.forget_old(records, sure)?;
         self.prepare();
-        Ok(public)
+        let current = self.records.iter().find(|(other, _)| *other == number);
+        match current {
+            Some((_, prekey)) => Ok(prekey.secret.public()),
+            None => Err(StoreError::Record { table: PREKEYS.name() }),
+        }
+    }
+
+    /// Deletes those superseded more than eight days ago, but not the newest few: the clock may have
+    /// jumped.
+    fn forget_old(&mut self, records: &mut VaultTxn, sure: UnixMillis) -> Result<(), StoreError> {
+        let count = self.records.len();
+        let mut kept = Vec::new();
+        for (at, (number, prekey)) in self.records.drain(..).enumerate() {
+            let newer = count - at - 1;
+            let is_old = prekey
+                .superseded_at
+                .is_some_and(|since| sure.since(since) > PREKEY_KEPT_AFTER_SUPERSEDED);
+            let is_current = prekey.superseded_at.is_none();
+            let goes = newer >= PREKEYS_KEPT_MIN && is_old || newer >= PREKEYS_KEPT_MAX;
+            if goes && !is_current {
+                records.delete(&PREKEYS, Key::Ordinal(number))?;
+            } else {
+                kept.push((number, prekey));
+            }
+        }
+        self.records = kept;
+        Ok(())
     }
 
     fn prepare(&mut self) {

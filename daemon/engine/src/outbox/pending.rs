@@ -5,7 +5,7 @@ use martlet_protocol::{
     Ack, AckCommit, Envelope, ExpiryHour, Header, IdentityId, Shard, UnixMillis, stamp,
 };
 use martlet_store::StoreError;
-use martlet_store::records::{OUTBOX, OutboxRecord};
+use martlet_store::records::{OUTBOX, OutboxRecord, SealedTo};
 
 /// An own message's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +29,8 @@ pub(crate) enum Carries {
 pub(crate) struct Pending {
     pub(super) identity: IdentityId,
     pub(super) carries: Carries,
+    /// Of a session key: whose prekey it is sealed to.
+    sealed_to: Option<SealedTo>,
     commits: Vec<AckCommit>,
     /// Bit `n`: slot `n` was acknowledged.
     acked: u8,
@@ -56,6 +58,7 @@ impl Pending {
             .collect();
         Self {
             identity: record.identity,
+            sealed_to: record.sealed_to,
             carries: record.position.map_or(Carries::Key, Carries::Message),
             commits,
             acked: 0,
@@ -84,6 +87,7 @@ impl Pending {
             expiry: ExpiryHour(u32::MAX),
             is_foreign: true,
             in_doubt: false,
+            sealed_to: None,
             lacks_stamp: false,
             shard: Shard(0),
         }
@@ -101,6 +105,11 @@ impl Pending {
     /// Whom it is for.
     pub(crate) fn recipient(&self) -> &IdentityId {
         &self.identity
+    }
+
+    /// Of a session key: whose prekey it is sealed to.
+    pub(crate) fn sealed_to(&self) -> Option<SealedTo> {
+        self.sealed_to
     }
 
     /// Whether others would refuse it at `now`, as it is addressed: in another network, in another version's

@@ -92,6 +92,7 @@ impl User {
         header: &Header,
         envelope: &Envelope,
     ) -> Result<bool, StoreError> {
+        let now = turn.now;
         let bundle = match Bundle::open(&identity, day, header, &envelope.content) {
             Ok(bundle) if bundle.is_usable(turn.now) => bundle,
             Ok(_) => return Ok(true),
@@ -101,13 +102,13 @@ impl User {
                 return Ok(false);
             }
         };
-        let now = turn.now;
         let taken = self.directory.take_bundle(turn.vault()?, &identity, bundle, now)?;
         let Some(NewBundle { is_first }) = taken else { return Ok(true) };
         if is_first || self.outbox.first_waiting(&identity).is_some() {
             let name = self.conversation_name(&identity);
             self.emit(turn, EventBody::ContactReachable { name })?;
         }
+        self.renew_sessions(turn, Some(identity))?;
         self.send_waiting(turn, identity)?;
         Ok(true)
     }

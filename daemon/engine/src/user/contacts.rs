@@ -46,6 +46,7 @@ impl User {
         self.directory.add(turn.vault()?, identity, name.clone(), now)?;
         self.emit(turn, EventBody::ContactAdded { name, id: identity.to_string() })?;
         self.accept_stranger(turn, identity)?;
+        self.resume_sessions(turn, identity)?;
         self.watch_bundle(turn, identity)?;
         self.tell_interest(turn);
         self.look_up_bundles(turn);
@@ -71,7 +72,7 @@ impl User {
         self.outbox.clear(turn.vault()?, &identity)?;
         self.remove_messages(turn, identity)?;
         let records = turn.vault()?;
-        self.keyring.inbound.forget_all_of(records, &identity)?;
+        self.keyring.inbound.park(records, &identity)?;
         self.keyring.outbound.end(records, &identity)?;
         self.keyring.forget_bundles(&identity);
         self.directory.remove(records, &identity)?;

@@ -1,10 +1,7 @@
 //! What arrives: recognized, opened, kept, acknowledged.
 
 use martlet_protocol::crypto::session::{InboundSession, SessionContext, SessionGrant};
-use martlet_protocol::limits::{
-    ACK_REPLAY_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_CONTACT_MAX, REQUEST_SESSIONS_MAX,
-    SESSION_AGE_MAX,
-};
+use martlet_protocol::limits::{ACK_REPLAY_MAX, REQUEST_SESSIONS_MAX};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage};
 use martlet_protocol::{
     Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId, Tag, UnixMillis,
@@ -153,37 +150,53 @@ impl User {
         let tags = match self.keyring.inbound.tags(&name) {
             Some(tags) => tags,
             None => {
-                if !self.make_room_for_session(turn, identity, suggested_name)? {
+                if !self.make_room_for_session(turn, (identity, device), suggested_name)? {
                     return Ok(false);
                 }
-                let tags = self.keyring.inbound.add(name, session, turn.now);
+                let tags =
+                    self.keyring.inbound.add(name, session, (turn.now, self.counters.days_seen));
                 turn.awaited.extend(&tags);
                 tags
             }
         };
         // What is in the mailbox already is looked at now: of unknown people too many others may follow
         // before its turn comes.
+        self.open_with_tags(turn, &tags)?;
+        Ok(true)
+    }
+
+    /// Someone is a contact again: what they sent meanwhile, in the sessions they had, waits in the mailbox.
+    pub(super) fn resume_sessions(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+    ) -> Result<(), StoreError> {
+        let tags = self.keyring.inbound.unpark(&identity);
+        turn.awaited.extend(&tags);
+        self.open_with_tags(turn, &tags)
+    }
+
+    fn open_with_tags(&mut self, turn: &mut Turn<'_>, tags: &[Tag]) -> Result<(), StoreError> {
         for tag in tags {
-            for Arrived { id, envelope, .. } in turn.mailbox().by_tag(&tag)? {
+            for Arrived { id, envelope, .. } in turn.mailbox().by_tag(tag)? {
                 if let Ok(header) = Header::parse(&envelope.content) {
                     self.open_conversation(turn, &id, &envelope, &header)?;
                 }
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Makes room for another session of `identity`; `false` if there is none.
     fn make_room_for_session(
         &mut self,
         turn: &mut Turn<'_>,
-        identity: IdentityId,
+        (identity, device): (IdentityId, DeviceId),
         suggested_name: Option<String>,
     ) -> Result<bool, StoreError> {
         if self.directory.is_contact(&identity) {
-            // Counted only when it could matter.
-            return Ok(self.keyring.inbound.len() < INBOUND_SESSIONS_PER_CONTACT_MAX
-                || self.keyring.inbound.count_of(&identity) < INBOUND_SESSIONS_PER_CONTACT_MAX);
+            self.keyring.inbound.make_room(turn.vault()?, &identity, &device)?;
+            return Ok(true);
         }
         if !self.greet_stranger(turn, identity, suggested_name)? {
             return Ok(false);
@@ -324,9 +337,8 @@ impl User {
 
     /// Forgets sessions whose last envelope must have ended.
     pub(super) fn drop_old_sessions(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let life = SESSION_AGE_MAX + ENVELOPE_LIFETIME_MAX * 2;
-        let sure = turn.sure;
-        self.keyring.inbound.forget_old(turn.vault()?, sure, life)
+        let (sure, days_seen) = (turn.sure, self.counters.days_seen);
+        self.keyring.inbound.forget_old(turn.vault()?, sure, days_seen)
     }
 }
 

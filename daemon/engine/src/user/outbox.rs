@@ -9,7 +9,9 @@ use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, IdentityId, MessageId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Inserted, Source};
-use martlet_store::records::{Body, MESSAGES, MessageRecord, OutboxRecord, PUBLISHED, State};
+use martlet_store::records::{
+    Body, MESSAGES, MessageRecord, OutboxRecord, PUBLISHED, SealedTo, State,
+};
 use martlet_store::vault::Key;
 
 use super::User;
@@ -48,6 +50,10 @@ impl User {
         if !(is_first_in_line && self.dispatch(turn, identity, position, &message)?) {
             self.outbox.wait(turn.vault()?, Place { identity, position })?;
         }
+        if !is_first_in_line {
+            // What blocked the first may be over.
+            self.send_waiting(turn, identity)?;
+        }
         Ok(SendResponse { id: id.to_string(), state: Delivery::Queued })
     }
 
@@ -67,14 +73,6 @@ impl User {
             self.outbox.end_wait(turn.vault()?, Place { identity, position })?;
         }
         Ok(())
-    }
-
-    /// Sends what waited for whosever keys are known: with another clock they may be usable.
-    pub(super) fn send_all_waiting(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        self.outbox
-            .waited_for()
-            .into_iter()
-            .try_for_each(|identity| self.send_waiting(turn, identity))
     }
 
     /// Encrypts and sends a message; `false` if the contact's keys aren't known.
@@ -109,7 +107,9 @@ impl User {
         if devices.is_empty() {
             return Ok(false);
         }
-        if self.keyring.outbound.is_current(&identity, &devices, now) {
+        if self.keyring.outbound.is_current(&identity, &devices, now)
+            && !self.has_outdated_key(&identity, now)
+        {
             return Ok(true);
         }
 
@@ -138,11 +138,14 @@ impl User {
                 &message,
             )
             .map_err(|error| defect(&error))?;
-            contents.push(content);
+            let sealed_to =
+                SealedTo { device: bundle.certificate().device(), made_at: bundle.created_at() };
+            contents.push((content, sealed_to));
         }
         self.keyring.outbound.begin(identity, session, now);
-        for content in contents {
-            self.post(turn, identity, None, content)?;
+        for (content, sealed_to) in contents {
+            let key = self.post_sealed(turn, identity, content, sealed_to)?;
+            self.keyring.outbound.add_key(&identity, key);
         }
         Ok(true)
     }
@@ -159,7 +162,29 @@ impl User {
         let envelope = Envelope::new(content);
         let id = envelope.id();
         let in_doubt = !turn.is_supported;
-        let record = OutboxRecord { id, envelope, identity, position, in_doubt };
+        let record = OutboxRecord { id, envelope, identity, position, in_doubt, sealed_to: None };
+        self.post_record(turn, record)
+    }
+
+    /// Posts a session's key.
+    fn post_sealed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+        content: Vec<u8>,
+        sealed_to: SealedTo,
+    ) -> Result<EnvelopeId, StoreError> {
+        let envelope = Envelope::new(content);
+        let id = envelope.id();
+        let in_doubt = !turn.is_supported;
+        let (position, sealed_to) = (None, Some(sealed_to));
+        let record = OutboxRecord { id, envelope, identity, position, in_doubt, sealed_to };
+        self.post_record(turn, record)?;
+        Ok(id)
+    }
+
+    fn post_record(&mut self, turn: &mut Turn<'_>, record: OutboxRecord) -> Result<(), StoreError> {
+        let id = record.id;
         if self.outbox.post(turn.vault()?, &record)? {
             self.offer(turn, id, record.envelope)?;
         }

@@ -7,6 +7,7 @@
 
 mod clocks;
 mod delivery;
+mod keys;
 mod mailbox;
 mod networks;
 mod old_data;

@@ -1,0 +1,77 @@
+//! Sessions that begin anew, since their key was sealed to a prekey that may be gone.
+//!
+//! Who was away writes to the prekey they know, which the contact may have deleted meanwhile. The envelope
+//! is then never acknowledged. Once a newer bundle of the device is here, the next message begins a new
+//! session; and if the old prekey is so old that its owner may have deleted it, all that is undelivered is
+//! sent again in the new one, under the same message ids.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use martlet_protocol::limits::PREKEY_KEPT_AFTER_SUPERSEDED;
+use martlet_protocol::{IdentityId, UnixMillis};
+use martlet_store::StoreError;
+use martlet_store::records::SealedTo;
+
+use super::User;
+use crate::turn::Turn;
+
+/// How often it is seen whether what waits for keys can be sent: a day may have passed, or the clock come
+/// right.
+const WAITING_SEEN_EVERY: Duration = Duration::from_secs(10);
+
+impl User {
+    /// Whether the key of the session with `identity` is not acknowledged, and a newer prekey is known than
+    /// the one that it is sealed to.
+    pub(super) fn has_outdated_key(&self, identity: &IdentityId, now: UnixMillis) -> bool {
+        let keys = self.keyring.outbound.keys(identity).iter();
+        let mut unacknowledged = keys.filter_map(|id| self.outbox.sealed_to(id));
+        unacknowledged.any(|sealed_to| self.is_outdated(identity, sealed_to, now))
+    }
+
+    fn is_outdated(
+        &self,
+        identity: &IdentityId,
+        SealedTo { device, made_at }: SealedTo,
+        now: UnixMillis,
+    ) -> bool {
+        self.directory.contact(identity).is_some_and(|contact| {
+            contact.usable_bundles(now).any(|bundle| {
+                bundle.certificate().device() == device && bundle.created_at() > made_at
+            })
+        })
+    }
+
+    /// Sends again, in new sessions, what hangs on keys sealed to prekeys that may be gone.
+    pub(super) fn renew_sessions(
+        &mut self,
+        turn: &mut Turn<'_>,
+        of: Option<IdentityId>,
+    ) -> Result<(), StoreError> {
+        let now = turn.now;
+        let may_be_gone = |made_at: UnixMillis| now.since(made_at) > PREKEY_KEPT_AFTER_SUPERSEDED;
+        let lost = self.outbox.keys().filter(|(_, identity, sealed_to)| {
+            of.is_none_or(|of| of == *identity)
+                && may_be_gone(sealed_to.made_at)
+                && self.is_outdated(identity, *sealed_to, now)
+        });
+        let lost: BTreeSet<_> = lost.map(|(_, identity, _)| identity).collect();
+        for identity in lost {
+            self.outbox.take_back(turn.vault()?, |pending| *pending.recipient() == identity)?;
+            self.keyring.outbound.end(turn.vault()?, &identity)?;
+            self.send_waiting(turn, identity)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what waited for keys, where it can be sent now.
+    pub(super) fn look_at_waiting(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let now = turn.now;
+        if now >= self.waiting_seen_at && now.since(self.waiting_seen_at) < WAITING_SEEN_EVERY {
+            return Ok(());
+        }
+        self.waiting_seen_at = now;
+        let waited_for = self.outbox.waited_for();
+        waited_for.into_iter().try_for_each(|identity| self.send_waiting(turn, identity))
+    }
+}

@@ -1,0 +1,163 @@
+//! Mail that was lost to keys: prekeys that are gone, sessions that were forgotten, clocks that jumped.
+
+use crate::world::*;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A day passes for some nodes; the others are off.
+fn days(world: &mut World, nodes: &[usize], days: u32) {
+    for _ in 0..days {
+        world.now = world.now.plus(DAY);
+        world.steady += DAY;
+        for node in nodes {
+            world.run(*node, vec![Input::Tick]);
+        }
+    }
+}
+
+/// Who was away for ten days and wrote before syncing sealed to a prekey that was deleted meanwhile, and
+/// went on in that session for a day though the new bundle had come: all of it stayed `sent`, then expired.
+#[test]
+fn who_was_away_for_ten_days_and_writes_first_is_read() -> Result {
+    let mut world = World::pair(30, 3)?;
+    world.settle()?;
+    // Many days, so that the old prekey is gone by count as well.
+    days(&mut world, &[1, 2], 30);
+    world.send(0, "bob", "one")?;
+    world.send(0, "bob", "two")?;
+    world.settle()?;
+    world.send(0, "bob", "three")?;
+    world.settle()?;
+    world.settle()?;
+    let expected = with_state(&["one", "two", "three"], Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, expected);
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, expected);
+    Ok(())
+}
+
+/// The same with a daemon started again in between: what the key was sealed to is on disk.
+#[test]
+fn what_a_session_key_was_sealed_to_survives_a_restart() -> Result {
+    let mut world = World::pair(31, 3)?;
+    world.settle()?;
+    days(&mut world, &[1, 2], 30);
+    world.send(0, "bob", "one")?;
+    world.crash(0)?;
+    world.settle()?;
+    world.settle()?;
+    let expected = with_state(&["one"], Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, expected);
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, expected);
+    Ok(())
+}
+
+/// One start with the clock in 2001, or 20 days ahead, superseded the live prekey with one that nobody may
+/// use, and the right clock (or the wrong one at once) counted it as superseded for more than eight days.
+#[test]
+fn one_start_with_a_wrong_clock_deletes_no_prekey_in_use() -> Result {
+    let wrong = [UnixMillis(983_404_800_000), START.plus(20 * DAY)];
+    for (seed, wrong) in (40..).zip(wrong) {
+        let mut world = World::pair(seed, 3)?;
+        world.settle()?;
+        // Sealed to the live prekey, and on its way while its owner is off.
+        world.send(0, "bob", "hello")?;
+        world.sync(0, 2)?;
+        let right = world.now;
+        world.now = wrong;
+        world.crash(1)?;
+        world.now = right.plus(Duration::from_secs(60));
+        world.crash(1)?;
+        world.settle()?;
+        let expected = with_state(&["hello"], Delivery::Delivered);
+        assert_eq!(world.texts(1, "alice", Direction::In)?, expected, "seed {seed}");
+        assert_eq!(world.texts(0, "bob", Direction::Out)?, expected, "seed {seed}");
+    }
+    Ok(())
+}
+
+/// A jump of the clock forgot the sessions others write in, so that the rest of them could not be read.
+#[test]
+fn a_clock_that_jumps_forgets_no_session() -> Result {
+    let mut world = World::pair(42, 3)?;
+    world.settle()?;
+    world.send(0, "bob", "one")?;
+    world.settle()?;
+    let right = world.now;
+    world.now = right.plus(20 * DAY);
+    world.run(1, vec![Input::Tick]);
+    world.now = right.plus(Duration::from_secs(60));
+    world.run(1, vec![Input::Tick]);
+    world.send(0, "bob", "two")?;
+    world.settle()?;
+    let received = world.texts(1, "alice", Direction::In)?;
+    assert_eq!(received, with_state(&["one", "two"], Delivery::Delivered));
+    Ok(())
+}
+
+/// What was written while the clock was behind waited for keys that seemed to be from the future, and was
+/// looked at only when a newer bundle came, as was all that was written after it.
+#[test]
+fn what_waited_for_the_clock_is_sent_when_it_is_right() -> Result {
+    let mut world = World::pair(43, 2)?;
+    world.settle()?;
+    let right = world.now;
+    world.now = right.minus(3 * DAY);
+    world.run(0, vec![Input::Tick]);
+    world.send(0, "bob", "early")?;
+    world.now = right.plus(Duration::from_secs(60));
+    world.send(0, "bob", "late")?;
+    world.settle()?;
+    let received = world.texts(1, "alice", Direction::In)?;
+    assert_eq!(received, with_state(&["early", "late"], Delivery::Delivered));
+    Ok(())
+}
+
+/// With the contact their sessions were forgotten: what the other wrote in the one they had stayed `sent`
+/// for ever, up to 128 messages.
+#[test]
+fn a_contact_added_again_is_read_in_the_session_that_they_have() -> Result {
+    let mut world = World::pair(44, 3)?;
+    world.settle()?;
+    world.send(0, "bob", "one")?;
+    world.settle()?;
+    let alice = world.call(0, GetStatus {})?.identity.ok_or("alice has no identity")?.id;
+    world.call(1, RemoveContact { name: "alice".into() })?;
+    // Written between the two, and after: both in the session whose key bob has acknowledged.
+    world.send(0, "bob", "two")?;
+    world.settle()?;
+    world.crash(1)?;
+    assert_eq!(world.call(1, ListRequests {})?.requests.len(), 0);
+    world.add(1, &alice, "alice")?;
+    world.send(0, "bob", "three")?;
+    world.settle()?;
+    let received = world.texts(1, "alice", Direction::In)?;
+    assert_eq!(received, with_state(&["two", "three"], Delivery::Delivered));
+    let sent = world.texts(0, "bob", Direction::Out)?;
+    assert_eq!(sent, with_state(&["one", "two", "three"], Delivery::Delivered));
+    Ok(())
+}
+
+/// The same with a request: nothing of it was acknowledged, so all of it arrives.
+#[test]
+fn who_was_dropped_and_is_added_is_read_in_the_session_that_they_have() -> Result {
+    let mut world = World::new(3, 45)?;
+    let alice = world.init(0, "alice")?;
+    let bob = world.init(1, "bob")?;
+    world.add(0, &bob, "bob")?;
+    world.settle()?;
+    world.send(0, "bob", "one")?;
+    world.settle()?;
+    let id = world.call(1, ListRequests {})?.requests[0].id.clone();
+    world.call(1, DropRequest { id })?;
+    world.send(0, "bob", "two")?;
+    world.settle()?;
+    world.add(1, &alice, "alice")?;
+    world.send(0, "bob", "three")?;
+    world.settle()?;
+    world.settle()?;
+    let sent = world.texts(0, "bob", Direction::Out)?;
+    assert_eq!(sent, with_state(&["one", "two", "three"], Delivery::Delivered));
+    let received = world.texts(1, "alice", Direction::In)?;
+    assert_eq!(received, with_state(&["one", "two", "three"], Delivery::Delivered));
+    Ok(())
+}
