@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use martlet_engine::command::{
     Command, CreateUser, GetHistory, GetInbox, GetStatus, ListContacts, ListRequests, ReadEvents,
@@ -25,6 +26,10 @@ pub(crate) struct Node {
     storage: Storage,
     engine: Option<Engine>,
     pub(crate) released: Released,
+    /// The wall clock of its last batch.
+    last: UnixMillis,
+    /// Its steady clock: goes on with the wall clock, but not back.
+    steady: Duration,
     /// The user's ID.
     pub(crate) id: String,
 }
@@ -90,7 +95,9 @@ impl Node {
     ) -> Self {
         let storage = Storage::Memory(Arc::new(MemoryDisk::default()));
         let released = Released::default();
-        let mut node = Self { storage, engine: None, released, id: String::new() };
+        let id = String::new();
+        let steady = Duration::ZERO;
+        let mut node = Self { storage, engine: None, released, last: now, steady, id };
         node.open(network);
         let (key_file, key) = KeyFile::make(&node.storage.key_file_path(), None, rng).unwrap();
         let name = Some(name.to_owned());
@@ -121,9 +128,11 @@ impl Node {
         rng: &mut ChaCha20Rng,
     ) {
         let engine = self.engine.as_mut().expect("it is open");
-        engine.run_batch(inputs, now, rng, &mut self.released);
+        self.steady += now.since(self.last);
+        self.last = now;
+        engine.run_batch(inputs, now, self.steady, rng, &mut self.released);
         while engine.is_behind() {
-            engine.run_batch([], now, rng, &mut self.released);
+            engine.run_batch([], now, self.steady, rng, &mut self.released);
         }
     }
 
