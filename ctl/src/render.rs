@@ -9,7 +9,7 @@ mod time;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 
-use martlet_protocol::control::{Delivery, Direction, Message};
+use martlet_protocol::control::{Delivery, Direction, Lost, Message};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -162,8 +162,8 @@ impl Page {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
-    /// Adds messages, under the days they are of: time, writer, text, state.
-    pub(crate) fn messages(&mut self, messages: &[Message]) {
+    /// Adds messages, under the days they are of: time, writer, text, state; and where some are missing.
+    pub(crate) fn messages(&mut self, messages: &[Message], missing: &[Lost]) {
         let names = messages.iter().map(writer);
         let width = names.map(|name| table::width(&name)).max().unwrap_or(0);
         let mut day = String::new();
@@ -172,6 +172,13 @@ impl Page {
             if its_day != day {
                 self.line(self.paint(Paint::Bold, &its_day));
                 day = its_day;
+            }
+            if let Some(Lost { count, .. }) = missing.iter().find(|lost| lost.before == message.id)
+            {
+                self.line(format!(
+                    "  {}",
+                    self.paint(Paint::Bad, &lost(&message.conversation, *count))
+                ));
             }
             let time = self.clock.minute(message.sent_at);
             let name = table::pad(&writer(message), width);
@@ -226,6 +233,12 @@ pub(crate) fn state_name(state: Delivery) -> &'static str {
 /// `1 message`, `2 messages`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// That so many messages of `name` never came.
+pub(crate) fn lost(name: &str, messages: u64) -> String {
+    let were = if messages == 1 { "was" } else { "were" };
+    format!("{} from {} {were} lost on the way", count(messages, "message"), word(name))
 }
 
 /// `5.2 MiB`.
@@ -283,15 +296,32 @@ mod tests {
     #[test]
     fn messages_are_aligned_and_their_lines_indented() {
         let mut page = Page::new(false, Clock::at(NOON));
-        page.messages(&[
-            message(Direction::In, "one\ntwo", Delivery::Read),
-            message(Direction::In, "\u{1b}[2Jthree", Delivery::Delivered),
-            message(Direction::Out, "four", Delivery::Sent),
-        ]);
+        page.messages(
+            &[
+                message(Direction::In, "one\ntwo", Delivery::Read),
+                message(Direction::In, "\u{1b}[2Jthree", Delivery::Delivered),
+                message(Direction::Out, "four", Delivery::Sent),
+            ],
+            &[],
+        );
         assert_eq!(
             page.text(),
             "today\n  12:00  zoë  one\n              two\n  12:00  zoë  \\u{1b}[2Jthree  (unread)\n  12:00  you  four  (sent)\n"
         );
+    }
+
+    #[test]
+    fn missing_messages_are_told_where_they_are_missing() {
+        let mut page = Page::new(false, Clock::at(NOON));
+        let mut after = message(Direction::In, "two", Delivery::Read);
+        after.id = "11".repeat(16);
+        let missing = [Lost { before: after.id.clone(), count: 3 }];
+        page.messages(&[message(Direction::In, "one", Delivery::Read), after], &missing);
+        assert_eq!(
+            page.text(),
+            "today\n  12:00  zoë  one\n  3 messages from zoë were lost on the way\n  12:00  zoë  two\n"
+        );
+        assert_eq!(lost("zoë", 1), "1 message from zoë was lost on the way");
     }
 
     #[test]

@@ -47,9 +47,9 @@ pub use contact::{
     Contact, ContactAdd, ContactList, ContactRename, MessageRequest, RequestAccept, RequestList,
 };
 pub use doctor::{Diagnosis, Finding, FindingCode, Severity};
-pub use event::{Event, EventBody, EventsQuery};
+pub use event::{Event, EventBody, EventsQuery, GoneReason};
 pub use message::{
-    Conversation, Delivery, Direction, History, HistoryQuery, Inbox, Message, ReadResponse,
+    Conversation, Delivery, Direction, History, HistoryQuery, Inbox, Lost, Message, ReadResponse,
     SendRequest, SendResponse,
 };
 pub use network::{Network, NetworkExport};

@@ -53,10 +53,22 @@ pub const INBOUND_SESSIONS_PER_DEVICE_MAX: usize = 2048;
 /// gossip and a first sync need to fill a gap, short enough not to be noticed after a real loss.
 /// Counted from the last message that came from the same device.
 pub const HOLD_BACK_IDLE_MAX: Duration = Duration::from_secs(10);
-/// The longest a message waits for those sent before it, whatever else comes.
+/// How long a message waits for those sent before it while others come from the same device and none of
+/// them fills a gap. While gaps are being filled, as when a long absence is made up for, it waits on.
 pub const HOLD_BACK_MAX: Duration = Duration::from_secs(60);
-/// Messages held back per conversation and device; past it they are shown in the order at hand.
-pub const HELD_BACK_MESSAGES_MAX: usize = 20_000;
+/// Messages shown in one batch of the engine, of those that waited: with what else is written for each
+/// some 2 MiB in memory until the commit. The next batch goes on.
+pub const RELEASED_PER_BATCH_MAX: usize = 1024;
+/// Messages with one number held back of one device. A device put back from a copy counts again from
+/// there, so there may be two, and one more each time; further ones are shown at once.
+pub const SAME_NUMBER_MAX: usize = 8;
+/// Devices per conversation whose next number is remembered: eight times as many as an identity may have
+/// at once. Beyond that the device that wrote longest ago is forgotten.
+pub const DUE_POSITIONS_MAX: usize = 8 * DEVICES_PER_IDENTITY_MAX;
+/// Gaps per conversation that are remembered, so that they are told in the history, and no more once
+/// what was missing came after all. Beyond that the oldest is forgotten. Each has 50 bytes of the
+/// conversation's record, which is written with each batch that changes it.
+pub const LOST_RANGES_MAX: usize = 64;
 
 // ---- keys ------------------------------------------------------------------------------------
 

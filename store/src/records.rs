@@ -39,16 +39,18 @@ pub const CONVERSATIONS: Collection<ConversationRecord> = Collection::new("conve
 pub const OUTBOUND_SESSIONS: Collection<OutboundRecord> = Collection::new("outbound_sessions");
 /// Others' sessions, `Named` by identity ‖ device ‖ session id.
 pub const INBOUND_SESSIONS: Collection<InboundRecord> = Collection::new("sessions_of_others");
-/// Messages, `Scoped` by identity, numbered by position in the conversation.
+/// Messages, `Scoped` by conversation, numbered by position in the conversation.
 pub const MESSAGES: Collection<MessageRecord> = Collection::new("messages");
-/// Where a message is: `Named` by its id (own ones), or identity ‖ id (received ones).
+/// Where a message is: `Named` by its id (own ones), or the writer's identity ‖ id (received ones).
 pub const MESSAGE_INDEX: Collection<MessageAt> = Collection::new("message_index");
-/// Received messages waiting for earlier ones, `Scoped` by identity ‖ device, numbered by `seq`.
+/// Received messages waiting for earlier ones, `Scoped` by conversation ‖ device, numbered by `seq`.
 pub const HELD: Collection<HeldRecord> = Collection::new("held");
 /// Own envelopes not yet proved received, `Named` by envelope id.
 pub const OUTBOX: Collection<OutboxRecord> = Collection::new("outbox");
 /// Own messages waiting for the contact's keys, `Scoped` by identity, numbered by position.
 pub const WAITING: Collection<WaitingRecord> = Collection::new("waiting");
+/// Messages whose kind no build so far knew, `Scoped` by conversation, numbered by position.
+pub const UNKNOWN: Collection<Place> = Collection::new("unknown");
 /// The event log, by `Ordinal`.
 pub const EVENTS: Collection<EventRecord> = Collection::new("events");
 
@@ -163,11 +165,34 @@ pub struct DroppedRecord {
     pub dropped_at: UnixMillis,
 }
 
+/// Which conversation: of a direct one the other's identity, of the user's notes the user's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConversationId(#[serde(with = "serde_bytes")] pub [u8; 32]);
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// In which conversation.
+    pub conversation: ConversationId,
+    /// Its position there.
+    pub position: u64,
+}
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    /// The person.
+    pub identity: IdentityId,
+    /// Their device.
+    pub device: DeviceId,
+}
+
 /// See [`CONVERSATIONS`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConversationRecord {
-    /// With whom.
-    pub identity: IdentityId,
+    /// Which.
+    pub conversation: ConversationId,
     /// Position of the newest message; the first has 1.
     pub last_position: u64,
     /// Everything up to this position was read.
@@ -178,8 +203,24 @@ pub struct ConversationRecord {
     pub received: u64,
     /// Number of the last message this device sent.
     pub last_sent_seq: u64,
-    /// For each of their devices, the number of the next message due.
+    /// For each writing device, the number of the next message due; the device that wrote last is last.
     pub due: Vec<(DeviceId, u64)>,
+    /// Messages that never came, in the order in which they were missed.
+    #[serde(default)]
+    pub lost: Vec<LostRecord>,
+}
+
+/// Messages of one device that never came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostRecord {
+    /// Which device's.
+    pub device: DeviceId,
+    /// The number of the first.
+    pub first: u64,
+    /// The number of the last.
+    pub last: u64,
+    /// Position of the message that was shown without them.
+    pub before: u64,
 }
 
 /// See [`OUTBOUND_SESSIONS`].
@@ -239,6 +280,9 @@ pub struct MessageRecord {
     pub state: State,
     /// What it says.
     pub body: Body,
+    /// Who wrote it; records of before 2026-12 don't say.
+    #[serde(default)]
+    pub author: Option<Author>,
 }
 
 /// How far an own message got.
@@ -259,15 +303,23 @@ pub enum State {
 pub enum Body {
     /// A text.
     Text(String),
-    /// A kind this build doesn't know.
+    /// A kind that the build which took it didn't know, and whose payload it didn't keep.
     Unknown(u16),
+    /// A kind that the build which took it didn't know: it is read again by those that do.
+    Raw {
+        /// Its number.
+        kind: u16,
+        /// Its payload.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
 }
 
 /// See [`MESSAGE_INDEX`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MessageAt {
-    /// In the conversation with whom.
-    pub identity: IdentityId,
+    /// In which conversation.
+    pub conversation: ConversationId,
     /// Its position; 0 while it is held back.
     pub position: u64,
 }
@@ -275,12 +327,15 @@ pub struct MessageAt {
 /// See [`HELD`].
 #[derive(Clone, Serialize, Deserialize)]
 pub struct HeldRecord {
-    /// From whom.
-    pub identity: IdentityId,
+    /// In which conversation.
+    pub conversation: ConversationId,
     /// From which device.
     pub device: DeviceId,
     /// The message.
     pub message: MessageRecord,
+    /// More of the device's messages with the same number.
+    #[serde(default)]
+    pub others: Vec<MessageRecord>,
 }
 
 /// See [`OUTBOX`].
@@ -320,12 +375,54 @@ pub struct WaitingRecord {
     pub position: u64,
 }
 
-/// See [`EVENTS`].
-#[derive(Clone, Serialize, Deserialize)]
+/// See [`EVENTS`]: what is needed to tell the event when it is read. Never a text or a name, so that
+/// what is removed is removed from here as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord {
-    /// The event as the control API shows it, JSON.
-    #[serde(with = "serde_bytes")]
-    pub json: Vec<u8>,
+    /// When it was committed.
+    pub at: UnixMillis,
+    /// What happened.
+    pub what: Happened,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Happened {
+    /// A contact's message was committed.
+    MessageReceived(Place),
+    /// A message of the user's was committed.
+    MessageQueued(Place),
+    /// A message of the user's got further.
+    MessageState(Place, State),
+    /// Someone unknown wrote.
+    RequestReceived(IdentityId),
+    /// A contact was added, or a request accepted.
+    ContactAdded(IdentityId),
+    /// A contact was renamed.
+    ContactRenamed(IdentityId),
+    /// A contact was removed.
+    ContactRemoved,
+    /// A contact's keys were found.
+    ContactReachable(IdentityId),
+    /// The user read a conversation with so many unread messages.
+    ConversationRead(ConversationId, u64),
+    /// So many messages of a conversation never came.
+    MessagesLost(ConversationId, u64),
+}
+
+impl HeldRecord {
+    /// All that it holds.
+    pub fn messages(&self) -> impl Iterator<Item = &MessageRecord> {
+        std::iter::once(&self.message).chain(&self.others)
+    }
+}
+
+impl ConversationId {
+    /// The direct conversation with `identity`.
+    #[must_use]
+    pub fn direct(identity: &IdentityId) -> Self {
+        Self(identity.0)
+    }
 }
 
 /// Records with content or keys don't show them.
@@ -348,6 +445,5 @@ opaque_debug!(
     RequestMessage,
     MessageRecord,
     Body,
-    HeldRecord,
-    EventRecord
+    HeldRecord
 );

@@ -57,5 +57,5 @@ fn human(history: &History, name: &str, page: &mut Page) {
     if history.messages.is_empty() {
         return page.line(format!("No messages with {}.", word(name)));
     }
-    page.messages(&history.messages);
+    page.messages(&history.messages, &history.lost);
 }

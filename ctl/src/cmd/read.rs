@@ -6,7 +6,7 @@ use martlet_protocol::control::ReadResponse;
 use super::Context;
 use crate::client::encode;
 use crate::exit::Failure;
-use crate::render::{count, word};
+use crate::render::{count, lost, word};
 
 /// Mark a conversation's messages as read
 #[derive(Debug, clap::Args)]
@@ -27,6 +27,9 @@ impl Args {
         context.output.show(&read, |read, page| {
             let messages = count(read.marked, "message");
             page.line(format!("Marked {messages} from {} as read.", word(&self.name)));
+            if read.lost > 0 {
+                page.line(format!("{}.", lost(&self.name, read.lost)));
+            }
         })
     }
 }

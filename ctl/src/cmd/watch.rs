@@ -1,11 +1,11 @@
 //! `watch`: what happens, as it happens.
 
-use martlet_protocol::control::{Direction, Event, EventBody, Message};
+use martlet_protocol::control::{Direction, Event, EventBody, GoneReason, Message};
 
 use super::Context;
 use crate::client::{ClientError, Follower, Step};
 use crate::exit::Failure;
-use crate::render::{Page, Paint, one_line, word};
+use crate::render::{Page, Paint, lost, one_line, word};
 
 /// Follow what happens, one line each, until Ctrl-C
 ///
@@ -84,11 +84,23 @@ fn describe(body: &EventBody, page: &Page) -> String {
             format!("someone unknown{name} has written: {}", word(id))
         }
         EventBody::ContactAdded { name, id } => format!("added {}: {}", bold(name), word(id)),
-        EventBody::ContactRenamed { from, to } => format!("{} is now {}", bold(from), bold(to)),
-        EventBody::ContactRemoved { name } => format!("removed {}", bold(name)),
+        EventBody::ContactRenamed { id, from, to } => {
+            format!("{} is now {}", bold(from.as_ref().unwrap_or(id)), bold(to))
+        }
+        EventBody::ContactRemoved { name: Some(name) } => format!("removed {}", bold(name)),
+        EventBody::ContactRemoved { name: None } => "removed a contact".to_owned(),
         EventBody::ContactReachable { name } => format!("found the keys of {}", bold(name)),
         EventBody::ConversationRead { name, marked } => {
             format!("read {} from {}", crate::render::count(*marked, "message"), bold(name))
+        }
+        EventBody::MessagesLost { conversation, count } => {
+            page.paint(Paint::Bad, &lost(conversation, *count))
+        }
+        EventBody::Gone { reason: GoneReason::Removed } => {
+            page.paint(Paint::Dim, "what this was about was removed")
+        }
+        EventBody::Gone { reason: GoneReason::Unreadable } => {
+            page.paint(Paint::Bad, "the record of this is damaged")
         }
     }
 }

@@ -6,9 +6,12 @@
 
 pub mod clock;
 pub mod command;
+mod conversation;
 mod directory;
 mod engine;
 mod keyring;
+mod kinds;
+mod log;
 mod mailbox_file;
 pub mod observer;
 mod orphans;
@@ -18,6 +21,7 @@ mod relay;
 pub mod seam;
 mod stamping;
 mod storage;
+mod timeline;
 mod turn;
 mod user;
 

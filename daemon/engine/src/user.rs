@@ -16,7 +16,7 @@ mod renewal;
 mod requests;
 mod stamping;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use martlet_protocol::crypto::Addressing;
@@ -25,23 +25,21 @@ use martlet_protocol::identity::DeviceKeys;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::time::Day;
-use martlet_protocol::{
-    Ack, ConversationId, DeviceId, EnvelopeId, ExpiryHour, IdentityId, Shard, UnixMillis,
-};
-use martlet_store::records::{
-    CONVERSATIONS, COUNTERS, ConversationRecord, Counters, HELD, PROFILE, Profile, RECENT_ACKS,
-    Seed,
-};
+use martlet_protocol::{Ack, EnvelopeId, ExpiryHour, IdentityId, Shard, UnixMillis};
+use martlet_store::records::{COUNTERS, Counters, PROFILE, Profile, RECENT_ACKS, Seed};
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::MasterKey;
 use martlet_store::{Mailbox, StoreError, Vault, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
+use crate::conversation::ConversationId;
 use crate::directory::Directory;
 use crate::engine::EngineConfig;
 use crate::keyring::Keyring;
+use crate::log::EventLog;
 use crate::outbox::Outbox;
+use crate::timeline::Timeline;
 use crate::turn::Turn;
 
 /// The user of this node.
@@ -60,8 +58,8 @@ pub(crate) struct User {
     /// The last arrival in the mailbox, as of the last batch.
     last_arrival: u64,
     pub(crate) directory: Directory,
-    conversations: HashMap<IdentityId, ConversationRecord>,
-    held: HashMap<(IdentityId, DeviceId), Held>,
+    pub(crate) timeline: Timeline,
+    log: EventLog,
     pub(crate) outbox: Outbox,
     /// Acks of own envelopes that the mailbox knew when the vault was opened.
     acks_at_load: Vec<Ack>,
@@ -72,14 +70,6 @@ pub(crate) struct User {
     /// Whether the day's chores (bundle, old sessions) were done, and for which day.
     chores_day: Day,
     dirty: Dirty,
-}
-
-/// Messages of one device waiting for earlier ones.
-struct Held {
-    /// When each came, by its number.
-    since: BTreeMap<u64, UnixMillis>,
-    /// When the device's last message came.
-    last_arrival: UnixMillis,
 }
 
 /// Own acks, kept in the vault until the mailbox is committed. A crash in between would make this
@@ -103,7 +93,6 @@ struct RecentAcks {
 #[derive(Default)]
 struct Dirty {
     counters: bool,
-    conversations: HashSet<IdentityId>,
 }
 
 impl User {
@@ -153,10 +142,10 @@ impl User {
             // A mailbox that was moved away starts to count again.
             looked_at: counters.processed_arrival.min(last_arrival),
             last_arrival,
+            log: EventLog::new(counters.last_event, counters.first_event),
             counters,
             directory: Directory::load(&txn)?,
-            conversations: HashMap::new(),
-            held: HashMap::new(),
+            timeline: Timeline::load(&txn)?,
             outbox: Outbox::load(&txn, &config.network)?,
             recent_acks: RecentAcks::load(&txn)?,
             acks_at_load: Vec::new(),
@@ -166,25 +155,9 @@ impl User {
             key,
             vault,
         };
-        user.load_records(&txn)?;
         user.acks_at_load = view.lacking(&user.outbox.ids())?.1;
         drop(txn);
         Ok(Some(user))
-    }
-
-    fn load_records(&mut self, txn: &VaultTxn) -> Result<(), StoreError> {
-        for record in txn.scan(&CONVERSATIONS)? {
-            self.conversations.insert(record.identity, record);
-        }
-        for record in txn.scan(&HELD)? {
-            let held = self
-                .held
-                .entry((record.identity, record.device))
-                .or_insert_with(|| Held { since: BTreeMap::new(), last_arrival: UnixMillis(0) });
-            held.last_arrival = held.last_arrival.max(record.message.stored_at);
-            held.since.insert(record.message.seq, record.message.stored_at);
-        }
-        Ok(())
     }
 
     /// Starts the vault's part of a batch.
@@ -199,11 +172,7 @@ impl User {
         self.last_arrival = turn.mailbox().stats()?.last_arrival;
         let dirty = std::mem::take(&mut self.dirty);
         let records = turn.vault()?;
-        for identity in &dirty.conversations {
-            if let Some(record) = self.conversations.get(identity) {
-                records.put(&CONVERSATIONS, Key::Named(&identity.0), record)?;
-            }
-        }
+        self.timeline.flush(records)?;
         self.keyring.flush(records)?;
         let acks = &mut self.recent_acks;
         if !acks.new.is_empty() {
@@ -218,7 +187,9 @@ impl User {
                 acks.deleted = acks.settled;
             }
         }
-        if dirty.counters {
+        let Counters { last_event, first_event, .. } = &mut self.counters;
+        if dirty.counters || (*last_event, *first_event) != (self.log.last(), self.log.first()) {
+            (*last_event, *first_event) = (self.log.last(), self.log.first());
             records.put(&COUNTERS, Key::Named(b""), &self.counters)?;
         }
         Ok(())
@@ -237,7 +208,7 @@ impl User {
     }
 
     pub(crate) fn is_behind(&self) -> bool {
-        self.looked_at < self.last_arrival
+        self.looked_at < self.last_arrival || self.timeline.is_releasing()
     }
 
     /// The clock is not where it was: the day's chores are done anew, by what it says now.
@@ -264,6 +235,7 @@ impl User {
                 self.counters.days_seen += 1;
                 self.dirty.counters = true;
             }
+            self.timeline.read_unknown_again(turn.vault()?)?;
             self.readdress_outbox(turn)?;
             self.restore_outbox(turn)?;
             self.replay_recent_acks(turn)?;
@@ -289,8 +261,7 @@ impl User {
     pub(crate) fn unread(&self) -> u64 {
         self.directory
             .identities()
-            .filter_map(|id| self.conversations.get(id))
-            .map(|c| c.unread)
+            .map(|id| self.timeline.unread(&ConversationId::direct(id)))
             .sum()
     }
 
@@ -304,21 +275,8 @@ impl User {
     }
 
     /// What both sides call the conversation with `identity`.
-    fn direct(&self, identity: &IdentityId) -> ConversationId {
-        ConversationId::direct(&self.identity, identity)
-    }
-
-    fn conversation(&mut self, identity: IdentityId) -> &mut ConversationRecord {
-        self.dirty.conversations.insert(identity);
-        self.conversations.entry(identity).or_insert_with(|| ConversationRecord {
-            identity,
-            last_position: 0,
-            read_position: 0,
-            unread: 0,
-            received: 0,
-            last_sent_seq: 0,
-            due: Vec::new(),
-        })
+    fn direct(&self, identity: &IdentityId) -> martlet_protocol::ConversationId {
+        martlet_protocol::ConversationId::direct(&self.identity, identity)
     }
 }
 

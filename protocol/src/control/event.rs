@@ -69,15 +69,19 @@ pub enum EventBody {
     },
     /// A contact was renamed.
     ContactRenamed {
-        /// The name before.
-        from: String,
+        /// Their ID.
+        id: String,
+        /// The name before, told as it happens: the log keeps no names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
         /// The name now.
         to: String,
     },
     /// A contact and the conversation with them were removed.
     ContactRemoved {
-        /// The contact's name.
-        name: String,
+        /// The contact's name, told as it happens: the log keeps nothing of who was removed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     /// A contact's keys were found: what waited for them is sent.
     ContactReachable {
@@ -91,6 +95,29 @@ pub enum EventBody {
         /// Messages that were unread.
         marked: u64,
     },
+    /// A contact's later messages were shown without some earlier ones, which did not come. If one does
+    /// after all, it is told as any other.
+    MessagesLost {
+        /// The contact's name.
+        conversation: String,
+        /// How many.
+        count: u64,
+    },
+    /// Something that can't be told any more.
+    Gone {
+        /// Why.
+        reason: GoneReason,
+    },
+}
+
+/// Why an event can't be told any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GoneReason {
+    /// What it was about was removed.
+    Removed,
+    /// Its record, or the message's, is damaged.
+    Unreadable,
 }
 
 impl EventBody {
@@ -107,6 +134,8 @@ impl EventBody {
             Self::ContactRemoved { .. } => "contact_removed",
             Self::ContactReachable { .. } => "contact_reachable",
             Self::ConversationRead { .. } => "conversation_read",
+            Self::MessagesLost { .. } => "messages_lost",
+            Self::Gone { .. } => "gone",
         }
     }
 }

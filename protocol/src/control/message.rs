@@ -91,6 +91,18 @@ pub struct History {
     pub messages: Vec<Message>,
     /// Whether there are earlier ones.
     pub more: bool,
+    /// Where messages are missing among them, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Lost>,
+}
+
+/// Messages that never came, though later ones did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Lost {
+    /// The id of the message that was shown without them.
+    pub before: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// `POST /v1/conversations/{name}/read`.
@@ -98,6 +110,9 @@ pub struct History {
 pub struct ReadResponse {
     /// Messages that were unread.
     pub marked: u64,
+    /// Messages missing among them, which never came.
+    #[serde(default)]
+    pub lost: u64,
 }
 
 /// Unread messages, by conversation.

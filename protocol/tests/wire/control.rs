@@ -46,7 +46,7 @@ fn messages() {
         json!({"id": "ab", "state": "queued"}),
     );
     is_json(
-        &History { messages: vec![message()], more: true },
+        &History { messages: vec![message()], more: true, lost: Vec::new() },
         json!({"messages": [message_json()], "more": true}),
     );
     is_json(&HistoryQuery::default(), json!({}));
@@ -54,7 +54,15 @@ fn messages() {
         &HistoryQuery { limit: Some(5), before: Some("ab".into()) },
         json!({"limit": 5, "before": "ab"}),
     );
-    is_json(&ReadResponse { marked: 3 }, json!({"marked": 3}));
+    is_json(
+        &History {
+            messages: Vec::new(),
+            more: false,
+            lost: vec![Lost { before: "ab".into(), count: 3 }],
+        },
+        json!({"messages": [], "more": false, "lost": [{"before": "ab", "count": 3}]}),
+    );
+    is_json(&ReadResponse { marked: 3, lost: 1 }, json!({"marked": 3, "lost": 1}));
     is_json(
         &Inbox {
             conversations: vec![Conversation {
@@ -145,12 +153,21 @@ fn events() {
             json!({"type": "contact_added", "name": "Ada", "id": "x"}),
         ),
         (
-            EventBody::ContactRenamed { from: text("Ada"), to: text("Eve") },
-            json!({"type": "contact_renamed", "from": "Ada", "to": "Eve"}),
+            EventBody::ContactRenamed { id: text("x"), from: Some(text("Ada")), to: text("Eve") },
+            json!({"type": "contact_renamed", "id": "x", "from": "Ada", "to": "Eve"}),
         ),
         (
-            EventBody::ContactRemoved { name: text("Ada") },
+            EventBody::ContactRemoved { name: Some(text("Ada")) },
             json!({"type": "contact_removed", "name": "Ada"}),
+        ),
+        (EventBody::ContactRemoved { name: None }, json!({"type": "contact_removed"})),
+        (
+            EventBody::MessagesLost { conversation: text("Ada"), count: 3 },
+            json!({"type": "messages_lost", "conversation": "Ada", "count": 3}),
+        ),
+        (
+            EventBody::Gone { reason: GoneReason::Removed },
+            json!({"type": "gone", "reason": "removed"}),
         ),
         (
             EventBody::ContactReachable { name: text("Ada") },

@@ -117,6 +117,21 @@ impl VaultTxn {
         Ok(records)
     }
 
+    /// Shows every record of a collection to `visit`, in key order, one at a time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn for_each<V: DeserializeOwned>(
+        &self,
+        collection: &Collection<V>,
+        mut visit: impl FnMut(V),
+    ) -> Result<(), StoreError> {
+        self.visit(collection, [0; 32]..=[u8::MAX; 32], false, |_, value| {
+            visit(value);
+            true
+        })
+    }
+
     /// Records of a scope (`None` for `Key::Ordinal` collections) with numbers in `numbers`,
     /// ascending, at most `max`.
     ///
@@ -130,6 +145,34 @@ impl VaultTxn {
         max: usize,
     ) -> Result<Vec<(u64, V)>, StoreError> {
         self.numbered(collection, scope, &numbers, max, false)
+    }
+
+    /// The same, with `None` for a record that can't be read.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`].
+    pub fn range_readable<V: DeserializeOwned>(
+        &self,
+        collection: &Collection<V>,
+        scope: Option<&[u8]>,
+        numbers: RangeInclusive<u64>,
+        max: usize,
+    ) -> Result<Vec<(u64, Option<V>)>, StoreError> {
+        self.readable(collection, scope, &numbers, max, false)
+    }
+
+    /// The same from the end, descending, with `None` for a record that can't be read.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`].
+    pub fn range_rev_readable<V: DeserializeOwned>(
+        &self,
+        collection: &Collection<V>,
+        scope: Option<&[u8]>,
+        numbers: RangeInclusive<u64>,
+        max: usize,
+    ) -> Result<Vec<(u64, Option<V>)>, StoreError> {
+        self.readable(collection, scope, &numbers, max, true)
     }
 
     /// The same from the end, descending.
@@ -220,6 +263,32 @@ impl VaultTxn {
             records.len() < max
         })?;
         Ok(records)
+    }
+
+    fn readable<V: DeserializeOwned>(
+        &self,
+        collection: &Collection<V>,
+        scope: Option<&[u8]>,
+        numbers: &RangeInclusive<u64>,
+        max: usize,
+        backwards: bool,
+    ) -> Result<Vec<(u64, Option<V>)>, StoreError> {
+        let keys = self.stored_keys(collection.name, scope, numbers);
+        self.with_table(collection.name, |table| {
+            let mut records = Vec::new();
+            let mut rows = table.range(keys, backwards)?;
+            while records.len() < max
+                && let Some((key, value)) = rows.next()?
+            {
+                let record = match self.decode(collection, &key, &value) {
+                    Ok(record) => Some(record),
+                    Err(StoreError::Record { .. }) => None,
+                    Err(error) => return Err(error),
+                };
+                records.push((seal::number_of(key), record));
+            }
+            Ok(records)
+        })
     }
 
     /// Shows the records under `keys` to `visit` until it returns false.

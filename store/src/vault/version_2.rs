@@ -1,17 +1,23 @@
 //! To version 2 of the vault's layout: what was made for version 1 of the wire format is forgotten.
 //!
 //! Sessions, the published bundle and acks not revealed yet are of no use to anyone who speaks version 2.
-//! All else stays as it was: identity, contacts, messages, events, and the outbox. The engine makes anew
+//! The event log held events as they were told, texts and names included: it goes, and the numbers go on.
+//! All else stays as it was: identity, contacts, messages, and the outbox. The engine makes anew
 //! what is in the outbox without a session for its recipient, from the messages, under their ids.
 
 use redb::{TableHandle, WriteTransaction};
 
 use crate::error::StoreError;
-use crate::records::{OUTBOUND_SESSIONS, PUBLISHED, RECENT_ACKS};
+use crate::records::{EVENTS, OUTBOUND_SESSIONS, PUBLISHED, RECENT_ACKS};
 
 /// The first is where version 1 had others' sessions, by their ids alone.
-const FORGOTTEN: [&str; 4] =
-    ["inbound_sessions", OUTBOUND_SESSIONS.name(), PUBLISHED.name(), RECENT_ACKS.name()];
+const FORGOTTEN: [&str; 5] = [
+    "inbound_sessions",
+    OUTBOUND_SESSIONS.name(),
+    PUBLISHED.name(),
+    RECENT_ACKS.name(),
+    EVENTS.name(),
+];
 
 /// Brings a vault of version 1 to version 2. Needs no key: whole tables go.
 pub(super) fn migrate(transaction: &WriteTransaction) -> Result<(), StoreError> {

@@ -90,7 +90,7 @@ impl Node {
         let base = format!("/v1/conversations/{}/messages?limit={HISTORY_PAGE_MAX}", encode(name));
         let mut path = base.clone();
         loop {
-            let History { messages, more } = self.get(&path).await?;
+            let History { messages, more, .. } = self.get(&path).await?;
             let Some(first) = messages.first() else { break };
             path = format!("{base}&before={}", first.id);
             pages.push(messages);
@@ -262,7 +262,9 @@ pub fn received_message(event: Event) -> Option<Message> {
         | EventBody::ContactRenamed { .. }
         | EventBody::ContactRemoved { .. }
         | EventBody::ContactReachable { .. }
-        | EventBody::ConversationRead { .. } => None,
+        | EventBody::ConversationRead { .. }
+        | EventBody::MessagesLost { .. }
+        | EventBody::Gone { .. } => None,
     }
 }
 
@@ -278,6 +280,8 @@ pub fn state_change(event: Event) -> Option<(String, Delivery)> {
         | EventBody::ContactRenamed { .. }
         | EventBody::ContactRemoved { .. }
         | EventBody::ContactReachable { .. }
-        | EventBody::ConversationRead { .. } => None,
+        | EventBody::ConversationRead { .. }
+        | EventBody::MessagesLost { .. }
+        | EventBody::Gone { .. } => None,
     }
 }

@@ -64,6 +64,8 @@ fn note(diary: &Diary<'_>, event: &Event) {
         | EventBody::ContactRenamed { .. }
         | EventBody::ContactRemoved { .. }
         | EventBody::ContactReachable { .. }
-        | EventBody::ConversationRead { .. } => {}
+        | EventBody::ConversationRead { .. }
+        | EventBody::MessagesLost { .. }
+        | EventBody::Gone { .. } => {}
     }
 }

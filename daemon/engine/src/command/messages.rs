@@ -79,7 +79,8 @@ impl Command for MarkRead {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<ReadResponse, Fault> {
         let user = engine.user_mut()?;
         let identity = user.identity_of(&self.name)?;
-        Ok(ReadResponse { marked: user.mark_read(turn, identity)? })
+        let (marked, lost) = user.mark_read(turn, identity)?;
+        Ok(ReadResponse { marked, lost })
     }
 }
 

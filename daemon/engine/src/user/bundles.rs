@@ -1,12 +1,11 @@
 //! Bundles: publishing one's own, finding those of contacts.
 
-use martlet_protocol::control::EventBody;
 use martlet_protocol::identity::Bundle;
 use martlet_protocol::time::Day;
 use martlet_protocol::{Envelope, Header, IdentityId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::Arrived;
-use martlet_store::records::PUBLISHED;
+use martlet_store::records::{Happened, PUBLISHED};
 use martlet_store::vault::Key;
 
 use super::User;
@@ -105,8 +104,7 @@ impl User {
         let taken = self.directory.take_bundle(turn.vault()?, &identity, bundle, now)?;
         let Some(NewBundle { is_first }) = taken else { return Ok(true) };
         if is_first || self.outbox.first_waiting(&identity).is_some() {
-            let name = self.conversation_name(&identity);
-            self.emit(turn, EventBody::ContactReachable { name })?;
+            self.emit(turn, Happened::ContactReachable(identity))?;
         }
         self.renew_sessions(turn, Some(identity))?;
         self.send_waiting(turn, identity)?;

@@ -3,8 +3,10 @@
 use martlet_protocol::IdentityId;
 use martlet_protocol::control::{Contact as ShownContact, EventBody};
 use martlet_protocol::limits::CONTACTS_MAX;
+use martlet_store::records::Happened;
 
 use super::User;
+use crate::conversation::ConversationId;
 use crate::directory::{DirectoryError, clean_name};
 use crate::turn::{Fault, Turn};
 
@@ -21,7 +23,7 @@ impl User {
             id: identity.to_string(),
             added_at: contact.added_at(),
             devices: u32::try_from(contact.bundles().len()).unwrap_or(u32::MAX),
-            unread: self.conversation_record(identity).map_or(0, |record| record.unread),
+            unread: self.timeline.unread(&ConversationId::direct(identity)),
         })
     }
 
@@ -43,8 +45,8 @@ impl User {
             return Err(DirectoryError::TooManyContacts { max: CONTACTS_MAX }.into());
         }
         let now = turn.now;
-        self.directory.add(turn.vault()?, identity, name.clone(), now)?;
-        self.emit(turn, EventBody::ContactAdded { name, id: identity.to_string() })?;
+        self.directory.add(turn.vault()?, identity, name, now)?;
+        self.emit(turn, Happened::ContactAdded(identity))?;
         self.accept_stranger(turn, identity)?;
         self.resume_sessions(turn, identity)?;
         self.watch_bundle(turn, identity)?;
@@ -62,7 +64,9 @@ impl User {
         let identity = self.identity_of(from)?;
         let to = if from == to { to.to_owned() } else { self.free_name(to)? };
         self.directory.rename(turn.vault()?, identity, to.clone())?;
-        self.emit(turn, EventBody::ContactRenamed { from: from.to_owned(), to })?;
+        let (id, from) = (identity.to_string(), Some(from.to_owned()));
+        let body = EventBody::ContactRenamed { id, from, to };
+        self.emit_as(turn, Happened::ContactRenamed(identity), body)?;
         Ok(identity)
     }
 
@@ -70,14 +74,15 @@ impl User {
     pub(crate) fn remove_contact(&mut self, turn: &mut Turn<'_>, name: &str) -> Result<(), Fault> {
         let identity = self.identity_of(name)?;
         self.outbox.clear(turn.vault()?, &identity)?;
-        self.remove_messages(turn, identity)?;
+        self.timeline.remove_messages(turn.vault()?, ConversationId::direct(&identity))?;
         let records = turn.vault()?;
         self.keyring.inbound.park(records, &identity)?;
         self.keyring.outbound.end(records, &identity)?;
         self.keyring.forget_bundles(&identity);
         self.directory.remove(records, &identity)?;
         self.tell_interest(turn);
-        self.emit(turn, EventBody::ContactRemoved { name: name.to_owned() })?;
+        let body = EventBody::ContactRemoved { name: Some(name.to_owned()) };
+        self.emit_as(turn, Happened::ContactRemoved, body)?;
         Ok(())
     }
 

@@ -2,16 +2,17 @@
 
 use martlet_protocol::crypto::session::{InboundSession, SessionContext, SessionGrant};
 use martlet_protocol::limits::{ACK_REPLAY_MAX, REQUEST_SESSIONS_MAX};
-use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage};
+use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage};
 use martlet_protocol::{
     Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId, Tag, UnixMillis,
 };
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Arrived};
-use martlet_store::records::{Body, MessageRecord, State};
 
 use super::User;
+use crate::conversation::Author;
 use crate::keyring::{SessionHandle, SessionName};
+use crate::kinds;
 use crate::turn::Turn;
 
 /// Envelopes looked at in one batch when there is much to catch up with: bounds the commit.
@@ -48,6 +49,7 @@ impl User {
 
     /// Looks at what arrived while there was no user, or before a crash.
     pub(crate) fn look_at_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.release_more(turn)?;
         let last = turn.mailbox().stats()?.last_arrival;
         if self.looked_at >= last {
             return Ok(());
@@ -273,20 +275,9 @@ impl User {
         stored_at: UnixMillis,
     ) -> Result<(), StoreError> {
         match Message::decode(message) {
-            Ok(Message { id, sent_at, seq, content }) => {
-                let record = MessageRecord {
-                    id,
-                    own: false,
-                    seq,
-                    sent_at,
-                    stored_at,
-                    state: State::Delivered,
-                    body: match content {
-                        Content::Text(text) => Body::Text(text.as_str().to_owned()),
-                        Content::Unknown { kind, .. } => Body::Unknown(kind),
-                    },
-                };
-                self.receive(turn, identity, device, record)
+            Ok(message) => {
+                let author = Author { identity, device };
+                self.receive(turn, author, kinds::received(message, author, stored_at))
             }
             // Signed by its sender and still malformed: there is nothing to show.
             Err(error) => {

@@ -2,9 +2,7 @@
 
 use martlet_protocol::control::{Delivery, SendResponse};
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
-use martlet_protocol::message::{
-    Content, DeviceMessage, Message, Payload, SessionKeyMessage, Text,
-};
+use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, IdentityId, MessageId};
 use martlet_store::StoreError;
@@ -15,6 +13,8 @@ use martlet_store::records::{
 use martlet_store::vault::Key;
 
 use super::User;
+use crate::conversation::ConversationId;
+use crate::kinds::message_of;
 use crate::outbox::{Ended, Outbox, Outcome, Place, own_header};
 use crate::turn::Turn;
 
@@ -31,9 +31,7 @@ impl User {
         identity: IdentityId,
         text: &Text,
     ) -> Result<SendResponse, StoreError> {
-        let conversation = self.conversation(identity);
-        conversation.last_sent_seq += 1;
-        let seq = conversation.last_sent_seq;
+        let seq = self.timeline.next_seq(ConversationId::direct(&identity));
         let id = MessageId::random(turn.rng);
         let record = MessageRecord {
             id,
@@ -43,10 +41,11 @@ impl User {
             stored_at: turn.now,
             state: State::Queued,
             body: Body::Text(text.as_str().to_owned()),
+            author: Some(self.author()),
         };
         let is_first_in_line = self.outbox.first_waiting(&identity).is_none();
         let message = message_of(&record);
-        let position = self.append(turn, identity, record)?;
+        let position = self.append(turn, identity, &record)?;
         if !(is_first_in_line && self.dispatch(turn, identity, position, &message)?) {
             self.outbox.wait(turn.vault()?, Place { identity, position })?;
         }
@@ -347,18 +346,6 @@ impl User {
         }
         Ok(())
     }
-}
-
-/// A message as its sender encodes it.
-pub(super) fn message_of(record: &MessageRecord) -> Message {
-    let content = match &record.body {
-        Body::Text(text) => match Text::new(text.clone()) {
-            Ok(text) => Content::Text(text),
-            Err(_) => Content::Unknown { kind: 0, bytes: Payload(Vec::new()) },
-        },
-        Body::Unknown(kind) => Content::Unknown { kind: *kind, bytes: Payload(Vec::new()) },
-    };
-    Message { id: record.id, sent_at: record.sent_at, seq: record.seq, content }
 }
 
 /// A session that refuses to seal what was checked before: a defect, which must not lose the

@@ -1,13 +1,12 @@
 //! Own envelopes that others refuse as they are addressed: after a start on another network or with another
 //! wire format, and once a clock that was wrong is right again.
 
-use martlet_protocol::control::{Delivery, EventBody};
 use martlet_store::StoreError;
-use martlet_store::records::{MESSAGES, State};
-use martlet_store::vault::Key;
+use martlet_store::records::{Happened, State};
 
 use super::User;
-use crate::outbox::Place;
+use crate::conversation::{ConversationId, Place};
+use crate::outbox;
 use crate::turn::Turn;
 
 impl User {
@@ -35,16 +34,15 @@ impl User {
     }
 
     /// Nothing is sent that others refuse.
-    fn take_back_sent(&mut self, turn: &mut Turn<'_>, place: Place) -> Result<(), StoreError> {
-        let Place { identity, position } = place;
-        let key = Key::Scoped(&identity.0, position);
-        let Some(mut message) = turn.vault()?.get(&MESSAGES, key)? else { return Ok(()) };
-        if message.state != State::Sent {
-            return Ok(());
+    fn take_back_sent(
+        &mut self,
+        turn: &mut Turn<'_>,
+        outbox::Place { identity, position }: outbox::Place,
+    ) -> Result<(), StoreError> {
+        let place = Place { conversation: ConversationId::direct(&identity), position };
+        if self.timeline.take_back(turn.vault()?, &place)? {
+            self.emit(turn, Happened::MessageState(place, State::Queued))?;
         }
-        message.state = State::Queued;
-        turn.vault()?.put(&MESSAGES, key, &message)?;
-        let (id, conversation) = (message.id.to_string(), self.conversation_name(&identity));
-        self.emit(turn, EventBody::MessageState { id, conversation, state: Delivery::Queued })
+        Ok(())
     }
 }

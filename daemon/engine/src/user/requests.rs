@@ -1,15 +1,15 @@
 //! Unknown people: what they send waits in a request, unacknowledged, until the user decides.
 
-use martlet_protocol::control::{EventBody, MessageRequest};
+use martlet_protocol::control::MessageRequest;
 use martlet_protocol::message::Content;
 use martlet_protocol::{Ack, DeviceId, IdentityId};
 use martlet_store::StoreError;
-use martlet_store::records::{CONVERSATIONS, HELD, MESSAGES, RequestMessage};
-use martlet_store::vault::Key;
+use martlet_store::records::{HELD, Happened, MESSAGES, RequestMessage};
 
 use super::User;
-use super::outbox::message_of;
+use crate::conversation::{ConversationId, person};
 use crate::directory::{Accepted, DirectoryError, Kept};
+use crate::kinds::message_of;
 use crate::turn::{Fault, Turn};
 
 /// Characters of a request's first message that are shown before it is accepted.
@@ -55,9 +55,7 @@ impl User {
             // Signed by its sender and still malformed: there is nothing to keep.
             None => return Ok(()),
             Some(Kept::First) => {
-                let suggested_name = requests.suggested_name(&identity);
-                let id = identity.to_string();
-                self.emit(turn, EventBody::RequestReceived { id, suggested_name })?;
+                self.emit(turn, Happened::RequestReceived(identity))?;
             }
             Some(Kept::Another | Kept::Known) => {}
         }
@@ -153,11 +151,13 @@ impl User {
     /// An earlier version kept what unknown people wrote among the conversations, acknowledged, and left
     /// their counters there when a request was dropped.
     pub(super) fn move_old_requests(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let strangers = self.conversations.values().filter(|conversation| {
-            conversation.last_sent_seq == 0 && !self.directory.is_contact(&conversation.identity)
+        let strangers = self.timeline.iter().filter(|conversation| {
+            conversation.last_sent_seq == 0
+                && !self.directory.is_contact(&person(&conversation.conversation))
         });
-        let strangers: Vec<_> =
-            strangers.map(|stranger| (stranger.identity, stranger.due.clone())).collect();
+        let strangers: Vec<_> = strangers
+            .map(|stranger| (person(&stranger.conversation), stranger.due.clone()))
+            .collect();
         for (identity, due) in strangers {
             let scope = Some(&identity.0[..]);
             let device = self.keyring.inbound.devices_of(&identity).next();
@@ -168,8 +168,12 @@ impl User {
                 .into_iter()
                 .filter_map(|(_, message)| Some((device?, message)))
                 .collect();
-            let held = records.scan(&HELD)?.into_iter().filter(|held| held.identity == identity);
-            old.extend(held.map(|held| (held.device, held.message)));
+            let conversation = ConversationId::direct(&identity);
+            records.for_each(&HELD, |held| {
+                if held.conversation == conversation {
+                    old.extend(held.messages().map(|message| (held.device, message.clone())));
+                }
+            })?;
             if self.directory.requests().is_known(&identity) {
                 for (device, message) in old {
                     let stored_at = message.stored_at;
@@ -178,10 +182,7 @@ impl User {
                     self.directory.requests_mut().keep(turn.vault()?, identity, &message)?;
                 }
             }
-            self.remove_messages(turn, identity)?;
-            self.conversations.remove(&identity);
-            self.dirty.conversations.remove(&identity);
-            turn.vault()?.delete(&CONVERSATIONS, Key::Named(&identity.0))?;
+            self.timeline.remove(turn.vault()?, conversation)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 
 mod clocks;
 mod delivery;
+mod events;
 mod keys;
 mod mailbox;
 mod networks;

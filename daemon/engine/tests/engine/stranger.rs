@@ -155,6 +155,7 @@ fn look_in_all(txn: &VaultTxn, traces: &[Vec<u8>], found: &mut Vec<&'static str>
     look_in(txn, &REQUESTS, traces, found)?;
     look_in(txn, &REQUEST_ACKS, traces, found)?;
     look_in(txn, &REQUEST_MESSAGES, traces, found)?;
+    look_in(txn, &UNKNOWN, traces, found)?;
     look_in(txn, &WAITING, traces, found)?;
     Ok(())
 }

@@ -226,7 +226,7 @@ mod tests {
                 let event = Arc::new(Event {
                     seq: events.len() as u64 + 1,
                     at: UnixMillis(0),
-                    body: EventBody::ContactRemoved { name: "a\nb".into() },
+                    body: EventBody::ContactRemoved { name: Some("a\nb".into()) },
                 });
                 events.push(Arc::clone(&event));
                 drop(events);

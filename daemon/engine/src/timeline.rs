@@ -1,0 +1,284 @@
+//! The timeline: conversations, what was said in them and in which order, and what was read.
+//!
+//! Counters of conversations are kept in memory and written once per batch by [`Timeline::flush`]. Messages
+//! are in the vault alone; those held back for the sake of earlier ones too (`order.rs`), so what is in
+//! memory grows with conversations and devices, never with messages.
+
+mod gaps;
+mod history;
+mod order;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use martlet_protocol::{IdentityId, MessageId};
+use martlet_store::records::{
+    CONVERSATIONS, ConversationRecord, HELD, MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord,
+    State, UNKNOWN,
+};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+use crate::conversation::{ConversationId, Place, person};
+use crate::kinds::{Content, is_unknown};
+pub(crate) use history::Page;
+use order::{Line, Wait};
+
+/// What appeared in a conversation, in order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Appeared {
+    /// A message.
+    Message(Place),
+    /// That so many never came, though later ones did.
+    Lost(ConversationId, u64),
+}
+
+/// All conversations.
+#[derive(Default)]
+pub(crate) struct Timeline {
+    conversations: HashMap<ConversationId, ConversationRecord>,
+    dirty: HashSet<ConversationId>,
+    /// Lines of messages that wait for earlier ones.
+    waits: BTreeMap<Line, Wait>,
+    /// Those of them whose first message's turn has come.
+    ready: BTreeSet<Line>,
+}
+
+impl Timeline {
+    /// Loads it from the vault.
+    pub(crate) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
+        let mut timeline = Self::default();
+        for record in records.scan(&CONVERSATIONS)? {
+            timeline.conversations.insert(record.conversation, record);
+        }
+        timeline.load_waits(records)?;
+        Ok(timeline)
+    }
+
+    /// Writes what is only in memory yet.
+    pub(crate) fn flush(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
+        for id in std::mem::take(&mut self.dirty) {
+            if let Some(record) = self.conversations.get(&id) {
+                records.put(&CONVERSATIONS, Key::Named(&id.0), record)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn get(&self, id: &ConversationId) -> Option<&ConversationRecord> {
+        self.conversations.get(id)
+    }
+
+    fn get_mut(&mut self, id: ConversationId) -> &mut ConversationRecord {
+        self.dirty.insert(id);
+        self.conversations.entry(id).or_insert_with(|| ConversationRecord {
+            conversation: id,
+            last_position: 0,
+            read_position: 0,
+            unread: 0,
+            received: 0,
+            last_sent_seq: 0,
+            due: Vec::new(),
+            lost: Vec::new(),
+        })
+    }
+
+    /// The conversations that there are.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ConversationRecord> {
+        self.conversations.values()
+    }
+
+    /// The number of this device's next message there.
+    pub(crate) fn next_seq(&mut self, id: ConversationId) -> u64 {
+        let conversation = self.get_mut(id);
+        conversation.last_sent_seq += 1;
+        conversation.last_sent_seq
+    }
+
+    /// Messages there that the user has not read.
+    pub(crate) fn unread(&self, id: &ConversationId) -> u64 {
+        self.get(id).map_or(0, |record| record.unread)
+    }
+
+    /// Whether the user has read up to there.
+    pub(crate) fn is_read(&self, place: &Place) -> bool {
+        self.get(&place.conversation).is_some_and(|record| place.position <= record.read_position)
+    }
+
+    /// Puts a message that says something at the end of its conversation.
+    pub(crate) fn append(
+        &mut self,
+        records: &mut VaultTxn,
+        id: ConversationId,
+        message: &MessageRecord,
+    ) -> Result<Place, StoreError> {
+        let conversation = self.get_mut(id);
+        conversation.last_position += 1;
+        let place = Place { conversation: id, position: conversation.last_position };
+        if !message.own {
+            conversation.unread += 1;
+            conversation.received += 1;
+        }
+        records.put(&MESSAGES, Key::Scoped(&id.0, place.position), message)?;
+        if is_unknown(message) {
+            records.put(&UNKNOWN, Key::Scoped(&id.0, place.position), &place)?;
+        }
+        let at = MessageAt { conversation: id, position: place.position };
+        put_index(records, message, &at)?;
+        Ok(place)
+    }
+
+    /// The message at a place.
+    pub(crate) fn message(
+        &self,
+        records: &VaultTxn,
+        place: &Place,
+    ) -> Result<Option<MessageRecord>, StoreError> {
+        records.get(&MESSAGES, Key::Scoped(&place.conversation.0, place.position))
+    }
+
+    /// Moves an own message on; states only ever move forward. Whether it moved.
+    pub(crate) fn advance(
+        &mut self,
+        records: &mut VaultTxn,
+        place: &Place,
+        state: State,
+    ) -> Result<bool, StoreError> {
+        let Some(mut message) = self.message(records, place)? else { return Ok(false) };
+        if message.state >= state || message.state == State::Delivered {
+            return Ok(false);
+        }
+        message.state = state;
+        records.put(&MESSAGES, Key::Scoped(&place.conversation.0, place.position), &message)?;
+        Ok(true)
+    }
+
+    /// An own message that was told to be sent is not: it waits again. Whether it was.
+    pub(crate) fn take_back(
+        &mut self,
+        records: &mut VaultTxn,
+        place: &Place,
+    ) -> Result<bool, StoreError> {
+        let Some(mut message) = self.message(records, place)? else { return Ok(false) };
+        if message.state != State::Sent {
+            return Ok(false);
+        }
+        message.state = State::Queued;
+        records.put(&MESSAGES, Key::Scoped(&place.conversation.0, place.position), &message)?;
+        Ok(true)
+    }
+
+    /// The user read the conversation: how many messages were unread, and how many of those before
+    /// them never came.
+    pub(crate) fn mark_read(&mut self, id: ConversationId) -> (u64, u64) {
+        let lost = self.lost_after_read(&id);
+        let record = self.get_mut(id);
+        let marked = std::mem::take(&mut record.unread);
+        record.read_position = record.last_position;
+        (marked, lost)
+    }
+
+    /// Removes a conversation's messages. Its counters stay: if the two talk again, the other side
+    /// still expects the next number.
+    pub(crate) fn remove_messages(
+        &mut self,
+        records: &mut VaultTxn,
+        id: ConversationId,
+    ) -> Result<(), StoreError> {
+        let messages = records.range_readable(&MESSAGES, Some(&id.0), 0..=u64::MAX, usize::MAX)?;
+        for message in messages.into_iter().filter_map(|(_, message)| message) {
+            delete_index(records, &id, &message)?;
+        }
+        records.delete_range(&MESSAGES, Some(&id.0), 0..=u64::MAX)?;
+        records.delete_range(&UNKNOWN, Some(&id.0), 0..=u64::MAX)?;
+        let lines: Vec<_> =
+            self.waits.keys().filter(|line| line.conversation == id).copied().collect();
+        for line in lines {
+            let held =
+                records.range_readable(&HELD, Some(&line.scope()), 0..=u64::MAX, usize::MAX)?;
+            for held in held.into_iter().filter_map(|(_, held)| held) {
+                for message in [held.message].iter().chain(&held.others) {
+                    delete_index(records, &id, message)?;
+                }
+            }
+            records.delete_range(&HELD, Some(&line.scope()), 0..=u64::MAX)?;
+            self.forget_wait(&line);
+        }
+        let conversation = self.get_mut(id);
+        conversation.unread = 0;
+        conversation.received = 0;
+        conversation.read_position = conversation.last_position;
+        conversation.lost.clear();
+        Ok(())
+    }
+
+    /// Removes a conversation whole, counters included.
+    pub(crate) fn remove(
+        &mut self,
+        records: &mut VaultTxn,
+        id: ConversationId,
+    ) -> Result<(), StoreError> {
+        self.remove_messages(records, id)?;
+        self.conversations.remove(&id);
+        self.dirty.remove(&id);
+        records.delete(&CONVERSATIONS, Key::Named(&id.0))?;
+        Ok(())
+    }
+
+    /// After an upgrade: messages of kinds that were unknown are shown as what they say from now on; those
+    /// that do something are no rows any more.
+    pub(crate) fn read_unknown_again(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
+        let mut places = Vec::new();
+        records.for_each(&UNKNOWN, |place| places.push(place))?;
+        for place in places {
+            let key = Key::Scoped(&place.conversation.0, place.position);
+            if let Some(message) = self.message(records, &place)? {
+                match Content::of(&message) {
+                    Content::Unknown { .. } => continue,
+                    Content::Says(_) => {}
+                    Content::Does(does) => match does {},
+                }
+            }
+            records.delete(&UNKNOWN, key)?;
+        }
+        Ok(())
+    }
+}
+
+/// Who wrote a message, as far as it is known by.
+fn writer(id: &ConversationId, message: &MessageRecord) -> IdentityId {
+    // Records without an author are of a time when all conversations were direct.
+    message.author.map_or_else(|| person(id), |author| author.identity)
+}
+
+fn put_index(
+    records: &mut VaultTxn,
+    message: &MessageRecord,
+    at: &MessageAt,
+) -> Result<(), StoreError> {
+    if message.own {
+        return records.put(&MESSAGE_INDEX, Key::Named(&message.id.0), at);
+    }
+    let key = received_key(&writer(&at.conversation, message), &message.id);
+    records.put(&MESSAGE_INDEX, Key::Named(&key), at)
+}
+
+fn delete_index(
+    records: &mut VaultTxn,
+    id: &ConversationId,
+    message: &MessageRecord,
+) -> Result<(), StoreError> {
+    let key = received_key(&writer(id, message), &message.id);
+    let key: &[u8] = if message.own { &message.id.0 } else { &key };
+    records.delete(&MESSAGE_INDEX, Key::Named(key))?;
+    Ok(())
+}
+
+/// Received messages are looked up by sender and id: a sender can't take another's ids.
+fn received_key(identity: &IdentityId, id: &MessageId) -> [u8; 48] {
+    let mut key = [0; 48];
+    key[..32].copy_from_slice(&identity.0);
+    key[32..].copy_from_slice(&id.0);
+    key
+}

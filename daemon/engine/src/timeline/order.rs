@@ -1,0 +1,325 @@
+//! Order: messages that came before earlier ones wait for them, on disk.
+//!
+//! A device numbers what it writes to a conversation: 1, 2, 3, … What comes out of turn is held back until
+//! the gap before it is filled or its time is over. In memory there is one [`Wait`] for each device that
+//! has something waiting, however much that is.
+
+use martlet_protocol::limits::{
+    HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX, RELEASED_PER_BATCH_MAX, SAME_NUMBER_MAX,
+};
+use martlet_protocol::{DeviceId, UnixMillis};
+use martlet_store::records::{HELD, HeldRecord, MESSAGE_INDEX, MessageAt, MessageRecord};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+use super::{Appeared, Timeline, put_index, received_key};
+use crate::conversation::{Author, ConversationId};
+use crate::kinds::Content;
+
+/// Waiting messages read at once.
+const PAGE: usize = 64;
+
+/// What one device writes to one conversation. (Devices' keys are their own: no two persons share one.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Line {
+    pub(super) conversation: ConversationId,
+    pub(super) device: DeviceId,
+}
+
+/// What waits of one line.
+#[derive(Debug)]
+pub(super) struct Wait {
+    /// The first that waits, and when it came.
+    first: (u64, UnixMillis),
+    /// The last that waits.
+    last: u64,
+    /// Numbers that wait.
+    count: u64,
+    /// When the device's last message came.
+    last_arrival: UnixMillis,
+    /// The most numbers that were missing before `last` at once.
+    most_missing: u64,
+    /// The fewest that were missing since.
+    fewest_missing: u64,
+    /// When there were that few for the first time.
+    progress_at: UnixMillis,
+}
+
+impl Line {
+    pub(super) fn scope(&self) -> [u8; 64] {
+        let mut scope = [0; 64];
+        scope[..32].copy_from_slice(&self.conversation.0);
+        scope[32..].copy_from_slice(&self.device.0);
+        scope
+    }
+}
+
+impl Wait {
+    fn new(number: u64, at: UnixMillis) -> Self {
+        Self {
+            first: (number, at),
+            last: number,
+            count: 0,
+            last_arrival: at,
+            most_missing: 0,
+            fewest_missing: 0,
+            progress_at: at,
+        }
+    }
+
+    /// One more waits, of a line at `due`.
+    fn add(&mut self, number: u64, at: UnixMillis, due: u64) {
+        self.first = self.first.min((number, at));
+        self.last = self.last.max(number);
+        self.count += 1;
+        self.last_arrival = self.last_arrival.max(at);
+        self.note_progress(due, at);
+    }
+
+    /// A line that is being filled is one that lacks less than ever since it lacked most. One number lost for
+    /// good makes no progress, whatever comes after it.
+    fn note_progress(&mut self, due: u64, now: UnixMillis) {
+        let missing = (self.last + 1).saturating_sub(due).saturating_sub(self.count);
+        if missing > self.most_missing {
+            (self.most_missing, self.fewest_missing) = (missing, missing);
+        } else if missing < self.fewest_missing {
+            self.fewest_missing = missing;
+            self.progress_at = now;
+        }
+    }
+
+    /// A gap was given up: what lacks behind it has its own time.
+    fn start_over(&mut self, due: u64) {
+        self.most_missing = 0;
+        self.note_progress(due, self.progress_at);
+    }
+
+    /// Whether the first has waited long enough.
+    fn is_over(&self, now: UnixMillis) -> bool {
+        let (_, since) = self.first;
+        now.since(self.last_arrival) >= HOLD_BACK_IDLE_MAX
+            || now.since(since.max(self.progress_at)) >= HOLD_BACK_MAX
+            // The clock was set back: how long it has been can't be told.
+            || now < since
+    }
+}
+
+impl Timeline {
+    /// Takes a message that came: in its place, or held back until its place has come.
+    pub(crate) fn receive(
+        &mut self,
+        records: &mut VaultTxn,
+        conversation: ConversationId,
+        author: Author,
+        message: MessageRecord,
+        now: UnixMillis,
+    ) -> Result<Vec<Appeared>, StoreError> {
+        let index_key = received_key(&author.identity, &message.id);
+        if records.get(&MESSAGE_INDEX, Key::Named(&index_key))?.is_some() {
+            return Ok(Vec::new());
+        }
+        let line = Line { conversation, device: author.device };
+        if let Some(wait) = self.waits.get_mut(&line) {
+            wait.last_arrival = now;
+        }
+        let due = self.due(&line);
+        let mut appeared = Vec::new();
+        if message.seq > due
+            && self.has_room_to_wait(&line)
+            && self.hold(records, line, &message)?
+        {
+            return Ok(appeared);
+        }
+        self.show(records, &line, &message, &mut appeared)?;
+        if message.seq < due {
+            self.note_found(&line, message.seq);
+        } else if message.seq == due {
+            self.set_due(&line, due + 1);
+            if let Some(wait) = self.waits.get_mut(&line) {
+                wait.note_progress(due + 1, now);
+            }
+            self.release(records, &line, &mut appeared)?;
+        }
+        Ok(appeared)
+    }
+
+    /// Shows what waited too long for what was sent before it, and goes on with what is being shown.
+    pub(crate) fn release_overdue(
+        &mut self,
+        records: &mut VaultTxn,
+        now: UnixMillis,
+    ) -> Result<Vec<Appeared>, StoreError> {
+        let mut appeared = Vec::new();
+        self.release_ready(records, &mut appeared)?;
+        for line in self.waits.keys().copied().collect::<Vec<_>>() {
+            // One gap after the other: what waits behind the second has waited as long, or waits on.
+            while let Some(wait) = self.waits.get(&line)
+                && appeared.len() < RELEASED_PER_BATCH_MAX
+                && wait.is_over(now)
+            {
+                let (first, _) = wait.first;
+                let lost = self.note_lost(&line, first);
+                if lost > 0 {
+                    appeared.push(Appeared::Lost(line.conversation, lost));
+                }
+                self.set_due(&line, first);
+                if let Some(wait) = self.waits.get_mut(&line) {
+                    wait.start_over(first);
+                }
+                self.release(records, &line, &mut appeared)?;
+            }
+        }
+        Ok(appeared)
+    }
+
+    /// Goes on with what is being shown, where that was too much for one batch.
+    pub(crate) fn release_more(
+        &mut self,
+        records: &mut VaultTxn,
+    ) -> Result<Vec<Appeared>, StoreError> {
+        let mut appeared = Vec::new();
+        self.release_ready(records, &mut appeared)?;
+        Ok(appeared)
+    }
+
+    /// All that waits begins to wait now.
+    pub(crate) fn wait_anew(&mut self, now: UnixMillis) {
+        for wait in self.waits.values_mut() {
+            (wait.first.1, wait.last_arrival, wait.progress_at) = (now, now, now);
+        }
+    }
+
+    /// Whether there is more to show at once.
+    pub(crate) fn is_releasing(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    fn release_ready(
+        &mut self,
+        records: &mut VaultTxn,
+        appeared: &mut Vec<Appeared>,
+    ) -> Result<(), StoreError> {
+        for line in self.ready.iter().copied().collect::<Vec<_>>() {
+            self.release(records, &line, appeared)?;
+        }
+        Ok(())
+    }
+
+    /// Holds a message back; `false` if too many with its number are.
+    fn hold(
+        &mut self,
+        records: &mut VaultTxn,
+        line: Line,
+        message: &MessageRecord,
+    ) -> Result<bool, StoreError> {
+        let Line { conversation, device } = line;
+        let (seq, at) = (message.seq, message.stored_at);
+        let scope = line.scope();
+        let key = Key::Scoped(&scope, seq);
+        let due = self.due(&line);
+        if let Some(mut held) = records.get(&HELD, key)? {
+            // A device that was put back from a copy counts again from where it was.
+            if held.others.len() + 1 >= SAME_NUMBER_MAX {
+                return Ok(false);
+            }
+            held.others.push(message.clone());
+            records.put(&HELD, key, &held)?;
+        } else {
+            let held =
+                HeldRecord { conversation, device, message: message.clone(), others: Vec::new() };
+            records.put(&HELD, key, &held)?;
+            self.waits.entry(line).or_insert_with(|| Wait::new(seq, at)).add(seq, at, due);
+        }
+        // Its id is taken now: the same message in another envelope is the same message.
+        put_index(records, message, &MessageAt { conversation, position: 0 })?;
+        Ok(true)
+    }
+
+    /// Shows what waits and is due, as much as one batch may.
+    fn release(
+        &mut self,
+        records: &mut VaultTxn,
+        line: &Line,
+        appeared: &mut Vec<Appeared>,
+    ) -> Result<(), StoreError> {
+        self.ready.remove(line);
+        if !self.waits.contains_key(line) {
+            return Ok(());
+        }
+        let scope = line.scope();
+        let mut due = self.due(line);
+        let next = loop {
+            let page = records.range_readable(&HELD, Some(&scope), due..=u64::MAX, PAGE)?;
+            let is_last = page.len() < PAGE;
+            let mut stopped = None;
+            for (number, held) in page {
+                if number > due || appeared.len() >= RELEASED_PER_BATCH_MAX {
+                    let at = held.map_or(UnixMillis(0), |held| held.message.stored_at);
+                    stopped = Some((number, at));
+                    break;
+                }
+                records.delete(&HELD, Key::Scoped(&scope, number))?;
+                // What can't be read any more is lost, and stops nothing.
+                for message in held.iter().flat_map(HeldRecord::messages) {
+                    self.show(records, line, message, appeared)?;
+                }
+                due += 1;
+                if let Some(wait) = self.waits.get_mut(line) {
+                    wait.count = wait.count.saturating_sub(1);
+                }
+            }
+            if stopped.is_some() || is_last {
+                break stopped;
+            }
+        };
+        self.set_due(line, due);
+        match (next, self.waits.get_mut(line)) {
+            (Some(first), Some(wait)) => {
+                wait.first = first;
+                if first.0 == due {
+                    self.ready.insert(*line);
+                }
+            }
+            (Some(_) | None, _) => self.forget_wait(line),
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_wait(&mut self, line: &Line) {
+        self.waits.remove(line);
+        self.ready.remove(line);
+    }
+
+    /// A message's turn has come: what it says is shown, what it does is done.
+    fn show(
+        &mut self,
+        records: &mut VaultTxn,
+        line: &Line,
+        message: &MessageRecord,
+        appeared: &mut Vec<Appeared>,
+    ) -> Result<(), StoreError> {
+        match Content::of(message) {
+            Content::Says(_) | Content::Unknown { .. } => {
+                let place = self.append(records, line.conversation, message)?;
+                appeared.push(Appeared::Message(place));
+                Ok(())
+            }
+            Content::Does(does) => match does {},
+        }
+    }
+
+    pub(super) fn load_waits(&mut self, records: &VaultTxn) -> Result<(), StoreError> {
+        records.for_each(&HELD, |held| {
+            let line = Line { conversation: held.conversation, device: held.device };
+            let due = self.due(&line);
+            let (seq, at) = (held.message.seq, held.message.stored_at);
+            let wait = self.waits.entry(line).or_insert_with(|| Wait::new(seq, at));
+            wait.add(seq, at, due);
+            // How it went before the start isn't known.
+            wait.progress_at = wait.last_arrival;
+            if seq == due {
+                self.ready.insert(line);
+            }
+        })
+    }
+}

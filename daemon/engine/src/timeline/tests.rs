@@ -1,0 +1,288 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use martlet_protocol::limits::{DUE_POSITIONS_MAX, HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX};
+use martlet_protocol::{DeviceId, UnixMillis};
+use martlet_store::Vault;
+use martlet_store::memory::MemoryFile;
+use martlet_store::records::Body;
+use martlet_store::vault::keyfile::{KeyFile, MasterKey};
+use rand::RngExt;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::*;
+use crate::conversation::Author;
+
+const START: UnixMillis = UnixMillis(1_793_500_000_000);
+
+/// A vault in memory, and the timeline in it.
+struct World {
+    file: MemoryFile,
+    key: MasterKey,
+    vault: Option<Vault>,
+    timeline: Timeline,
+    now: UnixMillis,
+    shown: Vec<String>,
+    lost: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let path = std::path::Path::new("(memory)");
+        let (_, key) = KeyFile::make(path, None, &mut rng).unwrap();
+        let file = MemoryFile::default();
+        let vault = Some(Vault::with_backend(file.clone(), &key, 1 << 20).unwrap());
+        let timeline = Timeline::default();
+        Self { file, key, vault, timeline, now: START, shown: Vec::new(), lost: 0 }
+    }
+
+    /// One batch: its changes are committed, and what appeared is written down.
+    fn batch(
+        &mut self,
+        act: impl FnOnce(&mut Timeline, &mut VaultTxn, UnixMillis) -> Vec<Appeared>,
+    ) -> usize {
+        let mut records = self.vault.as_ref().unwrap().begin([7; 32]).unwrap();
+        let appeared = act(&mut self.timeline, &mut records, self.now);
+        for appeared in &appeared {
+            match appeared {
+                Appeared::Message(place) => {
+                    let message = self.timeline.message(&records, place).unwrap().unwrap();
+                    self.shown.push(Content::of(&message).shown());
+                }
+                Appeared::Lost(_, count) => self.lost += count,
+            }
+        }
+        self.timeline.flush(&mut records).unwrap();
+        records.commit().unwrap();
+        appeared.len()
+    }
+
+    fn receive(&mut self, messages: &[MessageRecord]) {
+        self.batch(|timeline, records, now| {
+            let take = |message: &MessageRecord| {
+                let message = MessageRecord { stored_at: now, ..message.clone() };
+                let author = message.author.unwrap();
+                let conversation = ConversationId::direct(&author.identity);
+                timeline.receive(records, conversation, author, message, now).unwrap()
+            };
+            messages.iter().flat_map(take).collect()
+        });
+        while self.timeline.is_releasing() {
+            self.batch(|timeline, records, _| timeline.release_more(records).unwrap());
+        }
+    }
+
+    fn pass(&mut self, duration: Duration) {
+        self.now = self.now.plus(duration);
+        while self.batch(|timeline, records, now| timeline.release_overdue(records, now).unwrap())
+            > 0
+        {}
+    }
+
+    fn restart(&mut self) {
+        self.vault = None;
+        let vault = Vault::with_backend(self.file.clone(), &self.key, 1 << 20).unwrap();
+        self.timeline = Timeline::load(&vault.begin([8; 32]).unwrap()).unwrap();
+        self.vault = Some(vault);
+    }
+}
+
+fn message(seq: u64, text: &str) -> MessageRecord {
+    message_of(device(1), seq, text)
+}
+
+fn device(number: usize) -> DeviceId {
+    let mut bytes = [1; 32];
+    bytes[..8].copy_from_slice(&number.to_le_bytes());
+    DeviceId(bytes)
+}
+
+fn message_of(device: DeviceId, seq: u64, text: &str) -> MessageRecord {
+    let mut id = [0; 16];
+    id.copy_from_slice(
+        &blake3::hash(format!("{device:?} {seq} {text}").as_bytes()).as_bytes()[..16],
+    );
+    MessageRecord {
+        id: MessageId(id),
+        own: false,
+        seq,
+        sent_at: START,
+        stored_at: START,
+        state: State::Delivered,
+        body: Body::Text(text.to_owned()),
+        author: Some(Author { identity: IdentityId([5; 32]), device }),
+    }
+}
+
+fn bob() -> ConversationId {
+    ConversationId([5; 32])
+}
+
+/// Of two held-back messages with one number the second was written over the first: both were acknowledged,
+/// one was shown.
+#[test]
+fn of_messages_with_one_number_each_is_shown() {
+    let mut world = World::new();
+    world.receive(&[message(3, "three"), message(3, "three again"), message(2, "two")]);
+    world.receive(&[message(3, "three"), message(3, "and again")]);
+    world.restart();
+    assert!(world.shown.is_empty());
+    world.receive(&[message(1, "one")]);
+    assert_eq!(world.shown, ["one", "two", "three", "three again", "and again"]);
+    world.receive(&[message(3, "three"), message(3, "late")]);
+    assert_eq!(world.shown.last().unwrap(), "late");
+    assert_eq!(world.shown.len(), 6);
+}
+
+/// More of them than are kept under one number are shown too, at once.
+#[test]
+fn of_many_messages_with_one_number_each_is_shown() {
+    let mut world = World::new();
+    let texts: Vec<_> = (0..40).map(|n| n.to_string()).collect();
+    for text in &texts {
+        world.receive(&[message(2, text)]);
+    }
+    world.pass(HOLD_BACK_IDLE_MAX);
+    let mut shown: Vec<u32> = world.shown.iter().map(|text| text.parse().unwrap()).collect();
+    shown.sort_unstable();
+    assert!(shown.into_iter().eq(0..40));
+}
+
+/// Beyond 20,000 waiting messages they were shown in the order at hand, for good: of 30,118 that came after
+/// an absence 30,104 were out of place. It also takes longer than a minute to fetch as many.
+#[test]
+fn any_number_of_messages_comes_in_order() {
+    let mut world = World::new();
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let mut messages: Vec<_> = (1..=31_000).map(|n| message(n, &n.to_string())).collect();
+    for last in (1..messages.len()).rev() {
+        messages.swap(last, rng.random_range(0..=last));
+    }
+    for (batch, messages) in messages.chunks(1000).enumerate() {
+        world.receive(messages);
+        // Nearly five minutes in all.
+        world.pass(Duration::from_secs(5));
+        world.pass(Duration::from_secs(4));
+        if batch == 11 {
+            world.restart();
+        }
+    }
+    let numbers: Vec<u64> = world.shown.iter().map(|text| text.parse().unwrap()).collect();
+    assert!(numbers.into_iter().eq(1..=31_000));
+    assert_eq!(world.lost, 0);
+    assert!(world.timeline.waits.is_empty());
+}
+
+/// The same when one is lost for good: the gap is skipped, and the rest is in order.
+#[test]
+fn a_gap_in_many_messages_is_told_and_skipped() {
+    let mut world = World::new();
+    let messages: Vec<_> =
+        (1..=5000).rev().filter(|n| *n != 2000).map(|n| message(n, &n.to_string())).collect();
+    world.receive(&messages);
+    world.pass(HOLD_BACK_IDLE_MAX);
+    let numbers: Vec<u64> = world.shown.iter().map(|text| text.parse().unwrap()).collect();
+    assert!(numbers.into_iter().eq((1..=5000).filter(|n| *n != 2000)));
+    assert_eq!(world.lost, 1);
+}
+
+/// A sender who goes on writing must not hide what came after the one that was lost.
+#[test]
+fn one_lost_message_holds_the_others_back_for_a_minute_at_most() {
+    let mut world = World::new();
+    world.receive(&[message(1, "1"), message(2, "2")]);
+    // Each pair comes the wrong way round.
+    for n in (4..).step_by(2).take(15) {
+        world.receive(&[message(n + 1, &(n + 1).to_string()), message(n, &n.to_string())]);
+        world.pass(Duration::from_secs(5));
+        if world.now.since(START) < HOLD_BACK_MAX {
+            assert_eq!(world.shown.len(), 2);
+        }
+    }
+    let numbers: Vec<u64> = world.shown.iter().map(|text| text.parse().unwrap()).collect();
+    assert!(numbers.into_iter().eq((1..=33).filter(|n| *n != 3)), "{:?}", world.shown);
+    assert_eq!(world.lost, 1);
+}
+
+/// Whose messages were lost was told nobody.
+#[test]
+fn what_was_lost_is_told_until_it_comes() {
+    let mut world = World::new();
+    world.receive(&[message(1, "1"), message(5, "5")]);
+    world.pass(HOLD_BACK_IDLE_MAX);
+    assert_eq!(world.lost, 3);
+    assert_eq!(world.timeline.lost(&bob()), [(2, 3)]);
+    world.receive(&[message(3, "3")]);
+    assert_eq!(world.timeline.lost(&bob()), [(2, 2)]);
+    // A second one with that number is shown, and counts for nothing.
+    world.receive(&[message(3, "3 again"), message(1, "1 again")]);
+    assert_eq!(world.timeline.lost(&bob()), [(2, 2)]);
+    world.restart();
+    world.receive(&[message(2, "2")]);
+    assert_eq!(world.timeline.lost(&bob()), [(2, 1)]);
+    assert_eq!(world.timeline.mark_read(bob()), (6, 1));
+    world.receive(&[message(4, "4")]);
+    assert!(world.timeline.lost(&bob()).is_empty());
+    assert_eq!(world.shown, ["1", "5", "3", "3 again", "1 again", "2", "4"]);
+    assert_eq!(world.timeline.mark_read(bob()), (1, 0));
+}
+
+/// The number of positions, one for each device that ever wrote, had no bound.
+#[test]
+fn devices_that_wrote_longest_ago_are_forgotten() {
+    let mut world = World::new();
+    for n in 1..=3 * DUE_POSITIONS_MAX {
+        world.receive(&[message_of(device(n), 1, "first")]);
+        // One device goes on writing.
+        world.receive(&[message(u64::try_from(n).unwrap() + 1, "more")]);
+    }
+    let due = &world.timeline.get(&bob()).unwrap().due;
+    assert_eq!(due.len(), DUE_POSITIONS_MAX);
+    assert_eq!(*due.last().unwrap(), (device(1), 3 * DUE_POSITIONS_MAX as u64 + 2));
+    // Of one that was forgotten nothing is told to be lost.
+    world.receive(&[message_of(device(2), 9, "again")]);
+    world.pass(HOLD_BACK_IDLE_MAX);
+    assert_eq!(world.shown.last().unwrap(), "again");
+    assert_eq!(world.lost, 0);
+    // However many have something waiting.
+    for n in 1..=3 * DUE_POSITIONS_MAX {
+        world.receive(&[message_of(device(1000 + n), 7, "waits")]);
+        assert!(world.timeline.waits.len() <= DUE_POSITIONS_MAX);
+    }
+    world.pass(HOLD_BACK_IDLE_MAX);
+    assert!(world.timeline.get(&bob()).unwrap().due.len() <= DUE_POSITIONS_MAX);
+}
+
+/// What a build didn't know was thrown away: after an upgrade it still could not be read.
+#[test]
+fn a_message_of_unknown_kind_is_read_once_its_kind_is_known() {
+    let mut world = World::new();
+    // As a build wrote it that did not know texts.
+    let kind = martlet_protocol::message::text::KIND;
+    let body = Body::Raw { kind, bytes: b"hello".to_vec() };
+    let known = MessageRecord { body, ..message(1, "known by now") };
+    let body = Body::Raw { kind: 60_000, bytes: b"?".to_vec() };
+    let unknown = MessageRecord { body, ..message(2, "unknown still") };
+    world.receive(&[known, unknown]);
+    let place = |position| Place { conversation: bob(), position };
+    world.batch(|_, records, _| {
+        for position in 1..=2 {
+            records.put(&UNKNOWN, Key::Scoped(&bob().0, position), &place(position)).unwrap();
+        }
+        Vec::new()
+    });
+    world.restart();
+    world.batch(|timeline, records, _| {
+        timeline.read_unknown_again(records).unwrap();
+        let texts = [1, 2].map(|position| {
+            Content::of(&timeline.message(records, &place(position)).unwrap().unwrap()).shown()
+        });
+        let unknown = "[a message of kind 60000, which this version cannot show]";
+        assert_eq!(texts, ["hello", unknown]);
+        assert_eq!(records.scan(&UNKNOWN).unwrap(), [place(2)]);
+        Vec::new()
+    });
+}
