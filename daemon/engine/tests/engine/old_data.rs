@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use martlet_engine::command::{GetInbox, ListContacts, OpenVault};
-use martlet_protocol::control::{EventBody, Message};
+use martlet_protocol::control::{Event, EventBody, Message};
 
 use crate::world::*;
 
