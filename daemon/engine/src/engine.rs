@@ -24,10 +24,10 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::clock::{Timekeeper, Times};
 use crate::command::{Command, CommandError};
+use crate::keep;
 use crate::observer::{Observer, State};
 use crate::orphans::OrphanAcks;
 use crate::refused::Refused;
-use crate::relay;
 use crate::seam::{Answer, FromNet, Ticket, ToNet};
 use crate::stamping::{StampResult, Stamps};
 use crate::storage::Storage;
@@ -104,7 +104,7 @@ pub struct Engine {
     pub(crate) lock_after_turn: bool,
     /// Stamps that are being made.
     stamps: Stamps,
-    pub(crate) sources: relay::Sources,
+    pub(crate) sources: keep::Sources,
     pub(crate) orphan_acks: OrphanAcks,
     pub(crate) refused: Refused,
     swept_at: UnixMillis,
@@ -144,7 +144,7 @@ impl Engine {
             stored: StoredFor::new(),
             lock_after_turn: false,
             stamps: Stamps::default(),
-            sources: relay::Sources::default(),
+            sources: keep::Sources::default(),
             orphan_acks: OrphanAcks::default(),
             refused: Refused::default(),
             swept_at: UnixMillis(0),

@@ -11,11 +11,13 @@ use martlet_protocol::Envelope;
 use martlet_protocol::control::Event;
 use martlet_protocol::limits::{ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX};
 use martlet_store::Mailbox;
+use rand::rngs::SysRng;
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng, UnwrapErr};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::AbortHandle;
+use zeroize::Zeroizing;
 
 use super::handle::{EngineHandle, Order};
 use super::stamper::Stamper;
@@ -94,7 +96,7 @@ fn prepare(
         lookups: Vec::new(),
         published: Box::new(|_| {}),
     };
-    let rng = ChaCha20Rng::from_seed(rand::random());
+    let rng = fresh_rng();
     let clock = Arc::new(NodeClock::new(clock));
     let handle = EngineHandle { orders, events, storage, clock: Arc::clone(&clock) };
     let looping = Loop { engine, inbox, outlet, clock, rng, metrics };
@@ -107,6 +109,7 @@ struct Loop {
     inbox: mpsc::Receiver<Order>,
     outlet: LoopOutlet,
     clock: Arc<NodeClock>,
+    /// Of the next batch. Each has its own: what is in memory later doesn't tell what keys were made of.
     rng: ChaCha20Rng,
     metrics: Arc<Metrics>,
 }
@@ -141,6 +144,8 @@ impl Loop {
             }
             let (wall, steady) = (self.clock.wall(), self.clock.steady());
             self.engine.run_batch(inputs, wall, steady, &mut self.rng, &mut self.outlet);
+            // Over the old one's state, in its place.
+            self.rng = fresh_rng();
             self.clock.set(self.engine.time());
             self.outlet.flush().await;
             if !shutdown.is_empty() {
@@ -253,6 +258,13 @@ impl Outlet for LoopOutlet {
     fn tell(&mut self, to_net: Vec<ToNet>) {
         self.send(to_net);
     }
+}
+
+/// A generator with a seed from the system, of which no copy is kept.
+fn fresh_rng() -> ChaCha20Rng {
+    let mut seed = Zeroizing::new([0; 32]);
+    UnwrapErr(SysRng).fill_bytes(&mut *seed);
+    ChaCha20Rng::from_seed(*seed)
 }
 
 async fn send_ticks(orders: mpsc::WeakSender<Order>, every: Duration) {
