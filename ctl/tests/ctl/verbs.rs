@@ -313,8 +313,15 @@ fn inbox_and_read() {
         &["read", "bob"],
         "POST /v1/conversations/bob/read",
         &Value::Null,
-        &json!({"marked": 1}),
+        &json!({"marked": 1, "lost": 0}),
         "Marked 1 message from bob as read.\n",
+    );
+    check(
+        &["read", "bob"],
+        "POST /v1/conversations/bob/read",
+        &Value::Null,
+        &json!({"marked": 2, "lost": 3}),
+        "Marked 2 messages from bob as read.\n3 messages from bob were lost on the way.\n",
     );
 }
 
