@@ -1,10 +1,10 @@
 //! Someone without an engine, who writes to whom they like.
 
 use martlet_protocol::crypto::seal;
-use martlet_protocol::crypto::session::OutboundSession;
+use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
 use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
-use martlet_protocol::{DeviceId, Envelope, IdentityId, MessageId, UnixMillis};
+use martlet_protocol::{ConversationId, DeviceId, Envelope, IdentityId, MessageId, UnixMillis};
 use rand_chacha::ChaCha20Rng;
 
 pub(crate) struct Stranger {
@@ -34,16 +34,24 @@ impl Stranger {
         again: bool,
     ) -> Option<Envelope> {
         let (to, device) = (bundle.certificate().identity(), bundle.certificate().device());
+        let conversation = ConversationId::direct(&self.identity(), &to);
         let is_known = self.session.as_ref().is_some_and(|(of, _)| *of == device);
         if !(again && is_known) {
-            self.session = Some((device, OutboundSession::new(rng, &[device]).ok()?));
+            let context = SessionContext {
+                sender: self.identity(),
+                device: self.device.device(),
+                conversation,
+            };
+            self.session = Some((device, OutboundSession::new(rng, context, &[device]).ok()?));
         }
         let (_, session) = self.session.as_ref()?;
         let grant = session.grant(&device)?;
         let key = SessionKeyMessage { grant, suggested_name: Some("stranger".into()) };
         let payload = DeviceMessage::SessionKey(key).encode();
         let recipients = [bundle.recipient()];
-        let content = seal::seal(rng, addressing, &self.device, &to, &recipients, &payload).ok()?;
+        let sender = &self.device;
+        let content =
+            seal::seal(rng, addressing, sender, &to, &recipients, &conversation, &payload).ok()?;
         Some(Envelope::new(content))
     }
 
