@@ -1,7 +1,7 @@
 //! What time it is, and how far that is to be trusted.
 //!
 //! The host gives each batch two readings: the wall clock, which someone may set, and the time since the
-//! host's start, which nobody can. [`Timekeeper`] makes two times of them:
+//! host's start, which nobody can. `Timekeeper` makes two times of them:
 //!
 //! - **now**: what the node goes by, and the network with it. While nothing speaks against it, that is the wall
 //!   clock. If the wall clock jumps after a second source had agreed with it, *now* goes on by the steady one,

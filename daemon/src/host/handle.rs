@@ -126,7 +126,7 @@ impl EngineHandle {
     }
 
     /// Events as they are committed, each numbered one more than the last. A receiver that lags
-    /// reads what it missed with [`super::command::ReadEvents`].
+    /// reads what it missed with [`ReadEvents`](martlet_engine::command::ReadEvents).
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
