@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The same text of a multiaddr has other bytes in Rust than in JavaScript.
 #
-# Versions: multiaddr 0.19.1 (crates.io), @multiformats/multiaddr 13.0.3 (npm).
+# Versions: multiaddr 0.19.1 (Rust), @multiformats/multiaddr 13.0.3 (npm).
 # Seen: `/unix/%2Ftmp%2Fa.sock` keeps its percent signs as bytes in Rust (18 bytes) and is decoded in JavaScript
 # (14 bytes). `/memory/7` is a number of 8 bytes in Rust (10 bytes in all) and a text with its length in JavaScript
 # (4 bytes). `/ip4/…/tcp/…` has the same bytes in both. Each library reads its own bytes back.

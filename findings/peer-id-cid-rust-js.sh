@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A peer id written as a CID, which JavaScript's libp2p prints and takes, is refused by Rust's.
 #
-# Versions: libp2p-identity 0.3.1 and multiaddr 0.19.1 (crates.io), @libp2p/peer-id 6.0.15 and
+# Versions: libp2p-identity 0.3.1 and multiaddr 0.19.1 (Rust), @libp2p/peer-id 6.0.15 and
 # @multiformats/multiaddr 13.0.3 (npm).
 # Seen: libp2p's specification of peer ids has two texts: base58 (`12D3Koo…`) and CIDv1 (`bafza…`). JavaScript makes
 # the second with `toCID()` and reads both. Rust's `PeerId::from_str` reads base58 alone ("invalid character"), and a

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # An Olm account holds two fallback keys: rotated daily, they open what was sealed at most two days ago.
 #
-# Version: vodozemac 0.11.1 (crates.io).
+# Version: vodozemac 0.11.1 (Rust).
 # Seen: what a sender sealed to a fallback key opens after one rotation, and not after two: `MissingOneTimeKey`.
 # Why it matters: a fallback key is for who was away. Who rotates it daily, as one would a prekey, can't open the first
 # message of a sender who used a bundle of three days ago. Rotate no more often than half of the time that messages may
