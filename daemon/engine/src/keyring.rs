@@ -110,8 +110,8 @@ impl Keyring {
         self.bundle_tags.contains_key(tag) || self.inbound.awaits(tag)
     }
 
-    /// Whose bundle is published under this tag, and of which day it is. A session may have the same tag:
-    /// its sender chooses it.
+    /// Whose bundle is published under this tag, and of which day it is. Should a session have the same tag,
+    /// both are tried.
     pub(crate) fn bundle_of(&self, tag: &Tag) -> Option<(IdentityId, Day)> {
         self.bundle_tags.get(tag).copied()
     }

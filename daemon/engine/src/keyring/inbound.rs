@@ -2,8 +2,8 @@
 //!
 //! A session is known by its sender's identity and device and by its id. The id alone doesn't tell it from
 //! another: it is the Megolm public key, and whoever was granted a session can grant its key again as if it
-//! were their own. For the same reason a tag may be that of several sessions, since its key can be copied or
-//! chosen: each is tried until one opens.
+//! were their own. Tags are bound to the sender, the device and the conversation, so nobody can choose
+//! another's. Should a tag be that of several sessions all the same, each is tried until one opens.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
