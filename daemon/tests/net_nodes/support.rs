@@ -257,6 +257,8 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, mut states: watch::Recei
             }
         }
         let passed = tokio::select! {
+            // First, so that nothing passes that was sent after a change of the state.
+            biased;
             changed = states.changed() => { if changed.is_err() { return } Ok(1) }
             read = near.read(&mut there) => match read {
                 Ok(count) => far.write_all(&there[..count]).await.map(|()| count),
@@ -267,7 +269,8 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, mut states: watch::Recei
                 Err(error) => Err(error),
             },
         };
-        if !matches!(passed, Ok(1..)) {
+        // The near end may have closed right after the wire was cut, in the midst of a read.
+        if !matches!(passed, Ok(1..)) && *states.borrow() != WireState::Cut {
             return;
         }
     }
