@@ -32,13 +32,14 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::limits::{
+    CONNECTIONS_TARGET, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
+    PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
+};
 use clap::ValueEnum;
 use martlet_protocol::Shard;
 use martlet_protocol::control::Role;
-use martlet_protocol::limits::{
-    CONFIG_BYTES_MAX, CONNECTIONS_TARGET, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
-    PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
-};
+use martlet_protocol::limits::CONFIG_BYTES_MAX;
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod host;
+pub mod limits;
 pub mod lock;
 pub mod logging;
 pub mod metrics;

@@ -20,7 +20,7 @@ mod traffic;
 
 use std::sync::Arc;
 
-use martlet_protocol::limits::METRICS_ANSWER_MAX;
+use crate::limits::METRICS_ANSWER_MAX;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;

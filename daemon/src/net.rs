@@ -36,13 +36,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::{
+    GOSSIP_LAZY, GOSSIP_MESH, GOSSIP_MESH_MAX, IDONTWANT_BYTES_MIN, NET_QUEUE_MAX,
+};
 use libp2p::{Multiaddr, PeerId};
 use martlet_engine::{FromNet, ToNet};
 use martlet_protocol::Shard;
 use martlet_protocol::control::{Ban, Peer, Role};
-use martlet_protocol::limits::{
-    GOSSIP_LAZY, GOSSIP_MESH, GOSSIP_MESH_MAX, IDONTWANT_BYTES_MIN, NET_QUEUE_MAX,
-};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_store::Mailbox;

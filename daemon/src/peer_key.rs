@@ -8,8 +8,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::limits::PEER_KEY_BYTES_MAX;
 use libp2p::identity::{KeyType, Keypair};
-use martlet_protocol::limits::PEER_KEY_BYTES_MAX;
 use zeroize::Zeroizing;
 
 /// The key's file in the data directory.

@@ -4,9 +4,9 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::limits::CONNECTIONS_MEMORY_BYTES_MAX;
 use libp2p::identity::Keypair;
 use martlet_engine::{EngineConfig, EngineError, Storage, TICK};
-use martlet_protocol::limits::CONNECTIONS_MEMORY_BYTES_MAX;
 use martlet_store::StoreError;
 use martlet_store::vault::keyfile::KeyFileError;
 use sd_notify::NotifyState;

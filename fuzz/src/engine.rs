@@ -76,7 +76,7 @@ impl World {
     /// Opens a node's engine again from its disk: it shows what it showed.
     fn reopen(&mut self, node: usize) {
         // What the mailbox is about to commit is on disk with the next batch.
-        self.now = self.now.plus(martlet_protocol::limits::MAILBOX_COMMIT_DELAY);
+        self.now = self.now.plus(martlet_engine::limits::MAILBOX_COMMIT_DELAY);
         let Self { nodes, network, now, rng, .. } = self;
         nodes[node].run([], *now, rng);
         let before = nodes[node].shown(*now, rng);

@@ -1,18 +1,16 @@
-//! Every bound of Martlet, with its unit and its reason. A queue, size, count or time that is not
-//! here is a defect.
+//! The bounds that the wire has, or that several crates read, each with its unit and its reason.
+//!
+//! What one crate alone reads is in a file of the same name there: `martlet-store`, `martlet-engine` and
+//! `martletd` have one each. A queue, size, count or time that is in none of them is a defect.
 
 use std::time::Duration;
 
-// ---- envelopes -------------------------------------------------------------------------------
+// ---- envelopes ---------------------------------------------------------------------------------
 
 /// Longest life of an envelope: six days, the promise to the user.
 pub const ENVELOPE_LIFETIME_MAX: Duration = Duration::from_secs(6 * 24 * 3600);
 /// How far a peer's clock may run ahead before its envelopes are refused.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(2 * 3600);
-/// How far the end of an envelope may be from now before whoever brings it is held to be hostile:
-/// no clock that is merely wrong explains it, and a node with such a clock can exchange nothing
-/// anyway.
-pub const CLOCK_HOPELESS: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Largest encoded envelope, bytes: an RPC with one stays under gossipsub's 64 KiB.
 pub const ENVELOPE_BYTES_MAX: usize = 60 * 1024;
 /// Smallest body, bytes: the first rung of the padding ladder `512·2^k`.
@@ -23,15 +21,10 @@ pub const BODY_BYTES_MAX: usize = 32 * 1024;
 pub const SLOTS_MAX: usize = 8;
 /// Most stamp bits a network may ask for: beyond it a phone needs minutes for one message.
 pub const STAMP_BITS_MAX: u8 = 32;
-/// Stamps being made or waiting to be, at a time; further envelopes wait in the outbox. One is made
-/// at a time, and the maker must not run dry while the engine commits.
-pub const STAMP_JOBS_MAX: usize = 16;
-/// Hashes between two looks whether a stamp is still wanted: under a millisecond.
-pub const STAMP_ATTEMPTS_PER_LOOK: u64 = 4096;
 /// Most shard bits a network may have.
 pub const SHARD_BITS_MAX: u8 = 12;
 
-// ---- messages --------------------------------------------------------------------------------
+// ---- messages ----------------------------------------------------------------------------------
 
 /// Longest text, bytes of UTF-8: with its wrapping it fits the 32 KiB rung, and no one types more.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -42,35 +35,8 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const MESSAGE_SEQ_MAX: u64 = 1 << 53;
 /// Messages of one Megolm session: receivers hold every tag of it in memory.
 pub const SESSION_MESSAGES_MAX: u32 = 128;
-/// Longest use of one Megolm session: bounds what a stolen device state opens later.
-pub const SESSION_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
-/// Inbound sessions kept per contact, however many devices they claim: half a million messages that
-/// may still come, whose tags take some 20 MB. Past it those received in full go first, then the oldest.
-pub const INBOUND_SESSIONS_PER_CONTACT_MAX: usize = 4096;
-/// The same of one device: a quarter of a million messages, ten times what waited for anyone in tests.
-pub const INBOUND_SESSIONS_PER_DEVICE_MAX: usize = 2048;
-/// How long a message waits for those sent before it, before it is shown without them: longer than
-/// gossip and a first sync need to fill a gap, short enough not to be noticed after a real loss.
-/// Counted from the last message that came from the same device.
-pub const HOLD_BACK_IDLE_MAX: Duration = Duration::from_secs(10);
-/// How long a message waits for those sent before it while others come from the same device and none of
-/// them fills a gap. While gaps are being filled, as when a long absence is made up for, it waits on.
-pub const HOLD_BACK_MAX: Duration = Duration::from_secs(60);
-/// Messages shown in one batch of the engine, of those that waited: with what else is written for each
-/// some 2 MiB in memory until the commit. The next batch goes on.
-pub const RELEASED_PER_BATCH_MAX: usize = 1024;
-/// Messages with one number held back of one device. A device put back from a copy counts again from
-/// there, so there may be two, and one more each time; further ones are shown at once.
-pub const SAME_NUMBER_MAX: usize = 8;
-/// Devices per conversation whose next number is remembered: eight times as many as an identity may have
-/// at once. Beyond that the device that wrote longest ago is forgotten.
-pub const DUE_POSITIONS_MAX: usize = 8 * DEVICES_PER_IDENTITY_MAX;
-/// Gaps per conversation that are remembered, so that they are told in the history, and no more once
-/// what was missing came after all. Beyond that the oldest is forgotten. Each has 50 bytes of the
-/// conversation's record, which is written with each batch that changes it.
-pub const LOST_RANGES_MAX: usize = 64;
 
-// ---- keys ------------------------------------------------------------------------------------
+// ---- keys --------------------------------------------------------------------------------------
 
 /// Extensions at the head of what is signed: several for each of the few versions that will add any;
 /// what needs more raises the version.
@@ -81,98 +47,17 @@ pub const EXTENSION_BYTES_MAX: usize = 1024;
 /// Longest identity state in a bundle, bytes: 64 certificates and 64 revocations of some 180 bytes
 /// each, with room for details of devices.
 pub const IDENTITY_STATE_BYTES_MAX: usize = 24 * 1024;
-
 /// Age of a bundle up to which senders still use it.
 pub const BUNDLE_AGE_MAX: Duration = Duration::from_secs(45 * 24 * 3600);
 /// How far ahead a bundle's clock may be: a day wrong still delivers.
 pub const BUNDLE_SKEW_MAX: Duration = Duration::from_secs(24 * 3600);
-/// How long a superseded prekey's private half is kept: an envelope's life and two days.
-pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 3600);
-/// Newest prekeys that are kept whatever the clock says: one for each of those eight days, today's, and
-/// three made while the clock was wrong.
-pub const PREKEYS_KEPT_MIN: usize = 12;
-/// Prekeys kept at most, while the clock says of none that it is old: more than five wrong days on each
-/// of those eight.
-pub const PREKEYS_KEPT_MAX: usize = 48;
 /// Devices of one identity.
 pub const DEVICES_PER_IDENTITY_MAX: usize = 8;
 
-// ---- people ----------------------------------------------------------------------------------
-
-/// Contacts in one vault.
-pub const CONTACTS_MAX: usize = 10_000;
-/// Unknown senders whose first messages wait for a decision: more than anyone looks through at a time, and
-/// 50 MB of texts at most. The messages of others stay in the mailbox and are taken when there is room.
-pub const REQUESTS_MAX: usize = 100;
-/// Unknown senders of whom there is a session's key and no message yet. A message follows its key at once,
-/// so this is what a flood must exceed within a second or so to push an honest one out; a node opens 100 to
-/// 500 keys a second. Each takes 10 KB of memory for its session.
-pub const REQUEST_KEYS_MAX: usize = 512;
-/// Messages kept per unknown sender; later ones stay in the mailbox until the sender is a contact.
-pub const REQUEST_MESSAGES_MAX: usize = 32;
-/// Inbound sessions kept per unknown sender; the oldest goes. A session lasts a day, and what was not taken
-/// of an older one is found in the mailbox once the sender is a contact.
-pub const REQUEST_SESSIONS_MAX: usize = 4;
-/// Envelopes per unknown sender whose acks are kept, to be revealed when the sender is a contact: all
-/// messages and session keys once a day for the six days that an envelope lives, should its sender send them
-/// again each day. The oldest go.
-pub const REQUEST_ENVELOPES_MAX: usize = 6 * (REQUEST_MESSAGES_MAX + REQUEST_SESSIONS_MAX);
-/// How long a request waits after its last message: a user who is away for a month finds it.
-pub const REQUEST_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Unknown senders who are remembered as dropped; the first goes. Each was dropped by the user, one by one,
-/// so strangers can't fill it; 0.5 MB of memory.
-pub const DROPPED_MAX: usize = 10_000;
-
-// ---- mailbox ---------------------------------------------------------------------------------
-
-/// Default quota of the mailbox, bytes of envelopes. Six days of a busy LAN.
-pub const MAILBOX_BYTES_DEFAULT: u64 = 1 << 30;
-/// What each envelope and each tombstone costs the mailbox's quota beside its content, bytes: about
-/// what its index rows take on disk. Without it, envelopes acknowledged by their own sender would
-/// leave tombstones without end.
-pub const MAILBOX_ENTRY_BYTES: u64 = 256;
-/// The part of the mailbox that one peer may fill by default, as a divisor of the whole: a half. A
-/// node whose only neighbour relays for the whole network still gets most of it, and no single peer
-/// can leave the others without room.
-pub const MAILBOX_PEER_SHARE_DEFAULT: u64 = 2;
-/// To-device envelopes tried with the detection key in one second when there is no room for them:
-/// an X25519 each, together a hundredth of a core.
-pub const OWN_CHECKS_PER_SECOND_MAX: u32 = 200;
-/// Envelopes refused for want of room that are remembered, so that sync does not fetch them again;
-/// up to twice as many, the newest always. More than two mailboxes of the default size can differ
-/// by when one peer's share is filled with short texts; 18 MB for each such number.
-pub const REFUSED_MAX: usize = 7 << 17;
-/// How long they are remembered at least, and at most twice as long: there may be room by then.
-pub const REFUSED_KEPT: Duration = Duration::from_secs(30 * 60);
-/// Size up to which the mailbox's file is checked whole at every start, bytes: it takes a tenth of
-/// a second. A larger one is, if it was not closed properly.
-pub const MAILBOX_CHECKED_BYTES_MAX: u64 = 64 << 20;
-/// What the user's own mail, in and out, may take above the mailbox's quota, bytes: ten thousand
-/// texts, so that a mailbox that strangers filled still takes it.
-pub const MAILBOX_RESERVE_BYTES: u64 = 16 << 20;
-/// Acks waiting in memory for the envelope they belong to: envelopes. Past it the peer with the
-/// most loses its oldest.
-pub const ORPHAN_ACKS_MAX: usize = 4096;
-/// How long changes of the mailbox are gathered into one commit, unless someone waits for it: what
-/// is acknowledged within that time never costs a page.
-pub const MAILBOX_COMMIT_DELAY: Duration = Duration::from_millis(100);
-/// How long after a start the acks that a crash may have lost are revealed again with their
-/// envelope: long enough for a sync with every neighbour.
-pub const ACK_REPLAY_MAX: Duration = Duration::from_secs(10 * 60);
-/// How often expired envelopes are swept: the hour is the unit of expiry.
-pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-/// Envelopes dropped in one sweep transaction, so that a sweep never holds up delivery.
-pub const SWEEP_BATCH_MAX: usize = 10_000;
-
-/// Smallest quota of the mailbox, bytes: room for hundreds of messages; less is a mistake of units.
-pub const MAILBOX_BYTES_MIN: u64 = 1 << 20;
-
-// ---- network ---------------------------------------------------------------------------------
+// ---- network -----------------------------------------------------------------------------------
 
 /// Acks in one gossiped batch: under 64 KiB with room for the frame.
 pub const ACKS_PER_BATCH_MAX: usize = 1000;
-/// How long acks are gathered before they are gossiped: many arrive together.
-pub const ACK_DELAY: Duration = Duration::from_millis(20);
 /// Largest gossiped message, bytes.
 pub const GOSSIP_BYTES_MAX: usize = 64 * 1024;
 /// Largest sync request, bytes: 2,048 ids, or one push batch.
@@ -181,10 +66,6 @@ pub const SYNC_REQUEST_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const SYNC_RESPONSE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Envelope bytes in one fetch response or push request: below the frame by the ids' room.
 pub const SYNC_BATCH_BYTES_MAX: usize = 1024 * 1024;
-/// Batches that one sync fetches although there is no room for them, since the user's own mail may
-/// be among them; the rest is for the next sync, [`SYNC_OVER_SHARE_DELAY`] later. 25,000 texts, and
-/// at most twice the bytes that a peer may bring by gossip in that time.
-pub const SYNC_LOOKED_THROUGH_BATCHES_MAX: usize = 16;
 /// Ids in one fetch or offer.
 pub const SYNC_IDS_MAX: usize = 2048;
 /// One negentropy message, bytes (0 would be unlimited).
@@ -192,395 +73,17 @@ pub const RECONCILE_FRAME_BYTES_MAX: u64 = 256 * 1024;
 /// Ids in one short list on connecting: 192 KiB. Where the difference is a burst of envelopes that
 /// end in the same few hours, it costs a sixth of what ranges of fingerprints cost.
 pub const SHORT_LIST_IDS_MAX: usize = 32 * 1024;
-/// Ids in one short list in the regular rounds, where few differ: 6 KiB, and one round trip.
-pub const SHORT_LIST_REGULAR_IDS_MAX: usize = 1024;
-/// Rounds of one reconciliation before it is given up: honest ones need fewer than ten.
-pub const RECONCILE_ROUNDS_MAX: usize = 64;
 /// Expiry hours in one digest list: 6 days and the skew, and the hour at each end.
 pub const DIGEST_HOURS_MAX: usize = 6 * 24 + 2 + 2;
 /// Largest set of shards, bytes: a bit for each of 2^12.
 pub const SHARD_SET_BYTES_MAX: usize = 512;
-/// Shards derived from its peer id that a `full` node keeps by default: on a network of 2^12 shards
-/// and as many nodes, all but one shard in three thousand then have a keeper without a user of
-/// their own, and a node keeps a five-hundredth of what is sent.
-pub const SHARDS_KEPT_DEFAULT: u16 = 8;
 /// Tags in one look-up: the days around today of 32 contacts.
 pub const LOOKUP_TAGS_MAX: usize = 256;
-/// Envelopes answered for one tag of a look-up, the oldest: a bundle for each of 8 devices, with
-/// room for what others published under the tag.
-pub const LOOKUP_PER_TAG_MAX: usize = 32;
-/// Keepers asked for one look-up: the first may be new and know nothing yet.
-pub const LOOKUP_KEEPERS_MAX: usize = 2;
-/// Tags remembered to be asked of keepers that connect later: the days of 2,048 contacts.
-pub const LOOKUPS_STANDING_MAX: usize = 16_384;
-/// How long they are remembered; the engine asks again before.
-pub const LOOKUP_STANDING_FOR: Duration = Duration::from_secs(2 * 3600);
-/// How often the bundle of a contact is looked up whose keys are not known.
-pub const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
-/// How often the bundle of the day is looked up of a contact whose older one is known.
-pub const LOOKUP_REFRESH_INTERVAL: Duration = Duration::from_secs(3600);
-/// How long a new keeper's announcements are gathered before it is asked: it announces its shards
-/// one by one.
-pub const LOOKUP_DELAY: Duration = Duration::from_millis(100);
-/// Connections held to keepers of a shard that the user writes to: one may be lost.
-pub const KEEPERS_PER_SHARD: usize = 2;
-/// Sync sessions served to one peer at a time.
-pub const SYNC_SESSIONS_PER_PEER_MAX: usize = 2;
-/// How long a peer may leave its sync session idle.
-pub const SYNC_SESSION_IDLE_MAX: Duration = Duration::from_secs(30);
-/// How often a random peer is synced with, and each to which gossip passes nothing on.
-pub const SYNC_INTERVAL: Duration = Duration::from_secs(60);
 /// Digests in one list: every hour of 110 shards. Buckets past it are left for another round.
 pub const DIGESTS_MAX: usize = 16_384;
-/// Ids in one reconciliation: 40 MB on each side. Buckets past it are left for the next sync.
-pub const SYNC_SESSION_IDS_MAX: usize = 1_000_000;
-/// Sync sessions one peer may begin in a minute: reading the ids is the dearest thing a peer can
-/// ask for, and honest ones begin one a second at most, after gaps.
-pub const SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX: u32 = 60;
-/// Sync sessions whose ids are read at a time: each may take 40 MB.
-pub const SYNC_SESSIONS_STARTING_MAX: usize = 2;
-/// Sync requests of one peer in a minute before it is told to come later: a report of what is
-/// stored every 20 ms, and as many batches.
-pub const SYNC_REQUESTS_PER_PEER_PER_MINUTE_MAX: u32 = 6000;
-/// Sync sessions whose ids are kept in memory for all peers together.
-pub const SYNC_SESSIONS_MAX: usize = 8;
-/// Sync requests of one peer that are worked on at a time: one sync, one push, and `Stored`.
-pub const SYNC_REQUESTS_PER_PEER_MAX: u32 = 4;
-/// Sync streams of one connection, both ways: each may hold one request in memory.
-pub const SYNC_STREAMS_MAX: usize = 8;
-/// How long a sync request may take, the peer's commit included.
-pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Syncs this node runs as initiator at a time.
-pub const SYNC_OUTGOING_MAX: usize = 4;
-/// How long the peer with the larger id waits, once connected, for the other to start the sync.
-pub const SYNC_FALLBACK_DELAY: Duration = Duration::from_secs(2);
-/// Envelopes that a sync brought in one batch and that are gossiped on: those on their way, or of a
-/// short gap. Of more, other peers are told by syncs, which cost nothing where they have them.
-pub const SYNC_NEWS_MAX: usize = 64;
-/// How long after envelopes of an honest peer went over a share it is synced with: not at once, for
-/// a flood is passing; soon, for its messages may be among it.
-pub const SYNC_OVER_SHARE_DELAY: Duration = Duration::from_secs(2);
-/// When a sync follows news, over a link that gossip leaves out: they are on disk by then.
-pub const SYNC_BRIDGE_DELAY: Duration = Duration::from_millis(500);
-/// From one such sync to the next at least: what a burst of news costs.
-pub const SYNC_BRIDGE_INTERVAL: Duration = Duration::from_secs(2);
-/// From one time to the next that a node compares with peers to which gossip only announces what there
-/// is: mostly the two have the same, and it costs some hundred bytes.
-pub const SYNC_LEFT_OUT_INTERVAL: Duration = Duration::from_secs(10);
-/// How long a link is taken for such a one after a sync that showed it: some regular rounds.
-pub const SYNC_BRIDGE_KEPT: Duration = Duration::from_secs(600);
-/// The same once a sync over it carried little of what is new: what it lacked may be on its way.
-pub const SYNC_BRIDGE_DOUBTED: Duration = Duration::from_secs(30);
-/// When the sync on connecting is repeated: what was on its way to disk during it is then seen.
-pub const SYNC_SETTLE_DELAY: Duration = Duration::from_secs(3);
-/// How long after a known gap (gossip dropped or shed) the peer is synced with: the rest of a
-/// burst is then over.
-pub const SYNC_GAP_DELAY: Duration = Duration::from_secs(1);
-/// Ids waiting to be reported to one peer as stored; beyond it a reconciliation tells.
-pub const STORED_BACKLOG_MAX: usize = 65_536;
-/// Gossip messages waiting for one connection: a burst of 20,000 fits.
-pub const GOSSIP_QUEUE_MAX: usize = 32_768;
-/// How long a gossip message may wait for a connection (libp2p's 1 s and 5 s drop under load).
-pub const GOSSIP_QUEUE_DEADLINE: Duration = Duration::from_secs(30);
-/// How long the ids of seen gossip are kept, so that a late copy is not forwarded again.
-pub const GOSSIP_SEEN_KEPT: Duration = Duration::from_secs(600);
-/// Size from which peers are told that a message has arrived already, bytes: below it the notice
-/// costs more than the copy.
-pub const IDONTWANT_BYTES_MIN: usize = 16 * 1024;
-/// Peers of a topic to which gossip passes all on (gossipsub's D). At libp2p's 6, with up to 12, each
-/// node gets twice the bytes, and messages come hardly sooner: docs/performance.md.
-pub const GOSSIP_MESH: usize = 4;
-/// The most peers of a mesh (gossipsub's D_high): each costs a copy of every message.
-pub const GOSSIP_MESH_MAX: usize = 5;
-/// Other peers of a topic that are told what there is, at each heartbeat (gossipsub's D_lazy). Sync
-/// finds what they are not told.
-pub const GOSSIP_LAZY: usize = 2;
-/// Ids of one gossip announcement (IHAVE): 36 KB.
-pub const GOSSIP_CONTROL_IDS_MAX: usize = 1000;
-/// Gossip control messages of one RPC, bytes: an announcement and its frame.
-pub const GOSSIP_CONTROL_BYTES_MAX: usize = 48 * 1024;
-/// Bytes of gossip waiting for the engine before it is shed; sync fetches it later.
-pub const GOSSIP_BACKLOG_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Batches of gossip waiting for the engine.
-pub const GOSSIP_BATCHES_MAX: usize = 256;
-/// Envelopes of one gossiped batch.
-pub const GOSSIP_BATCH_MAX: usize = 512;
-/// Envelopes waiting to be gossiped before those who publish have to wait.
-pub const PUBLISH_BACKLOG_MAX: usize = 2048;
-/// The newest envelopes that found no peer to go to; they go to the first that comes. Sync has
-/// the rest.
-pub const UNSENT_MAX: usize = 256;
-/// Acks that go with one envelope, for the shares of peers: honest ones bring one for most.
-pub const ACKS_PER_ENVELOPE: u32 = 2;
-/// Acks of one peer, in a minute, that don't open what is held here before its acks are no longer
-/// passed on: an honest peer that lacks the envelope can't tell a false ack, so it isn't cut off.
-pub const FALSE_ACKS_PER_PEER_PER_MINUTE_MAX: u32 = 100;
-/// Messages that no honest peer sends, in a minute, before the peer is cut off.
-pub const INVALID_PER_PEER_PER_MINUTE_MAX: u32 = 20;
-/// How long a peer that was cut off is refused.
-pub const PEER_REFUSED_FOR: Duration = Duration::from_secs(600);
-/// Peers whose shares are remembered, connected or not: who comes back soon has no new share.
-pub const PEER_SHARES_MAX: usize = 4096;
-/// Peers remembered as refused.
-pub const REFUSED_PEERS_MAX: usize = 1024;
-/// How long one peer waits for the ping of another; two such waits end a connection.
-pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often a connection is probed.
-pub const PING_INTERVAL: Duration = Duration::from_secs(15);
-/// How often the local network is asked for peers.
-pub const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(30);
-/// How long a peer found on the local network is believed to be there without a new answer.
-pub const MDNS_TTL: Duration = Duration::from_secs(120);
-/// How long a connection may take to be set up: less than the 10 s that libp2p gives a test by AutoNAT,
-/// so that who is behind a router that drops silently is told so in time.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long a connection without a stream is kept. Connections are closed by rule, not by idling.
-pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
-/// Connections being set up, each way.
-pub const CONNECTIONS_PENDING_MAX: u32 = 32;
-/// Connections with one peer: one in use, the others about to be closed.
-pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
-/// Connections that one peer may dial in a minute before it is cut off: honest ones, whose waits
-/// double, make eight.
-pub const CONNECTIONS_PER_PEER_PER_MINUTE_MAX: u32 = 30;
-/// Lines of the log, in a minute, about strangers that come and go or are cut off: more would let
-/// anyone fill the disk.
-pub const PEER_LOG_LINES_PER_MINUTE_MAX: u32 = 120;
-/// Connections that others dialled: the rest of the places is kept for peers dialled from here, so
-/// that strangers can't take them all.
-pub const CONNECTIONS_INBOUND_MAX: u32 = 32;
-/// Handshakes from one IP address at a time: half of all, so that one that stalls its
-/// own leaves room for others.
-pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 16;
-/// Streams of one connection, both ways: gossip, ping and identify need six, sync and Kademlia
-/// their own bounds. Each may hold 256 KiB in memory that nobody reads.
-pub const STREAMS_PER_CONNECTION_MAX: usize = 64;
-/// How long a second connection with a peer is suffered before the older one is taken for dead; and
-/// how much later than the older one, beside some round trips, it may come up if the two dialled each
-/// other at once.
-pub const DUPLICATE_CONNECTION_GRACE: Duration = Duration::from_secs(1);
-/// How long the peer with the larger id waits for the other's dial after a discovery.
-pub const DISCOVERED_DIAL_DELAY: Duration = Duration::from_secs(1);
-/// Peers known by discovery.
-pub const DISCOVERED_PEERS_MAX: usize = 512;
-/// Addresses kept per peer.
-pub const ADDRESSES_PER_PEER_MAX: usize = 16;
-/// Attempts at an address dialled by command before it is given up.
-pub const DIAL_ATTEMPTS_MAX: u32 = 10;
-/// Longest wait before a configured peer is dialled again: there are few of them and the user
-/// expects them back soon.
-pub const STATIC_DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// Connections aimed at, unless configured: enough that gossip's meshes (up to 12 peers) have a
-/// choice, and each costs about 100 KiB. Below half of it peers are looked for until it is reached;
-/// above it, connections that carry nothing are closed; at twice it, peers that connect are
-/// refused.
-pub const CONNECTIONS_TARGET: usize = 24;
-/// Most connections that may be aimed at: each is a file descriptor of 1,024.
-pub const CONNECTIONS_TARGET_MAX: usize = 256;
-/// Connections at most, with the default target.
-pub const CONNECTIONS_MAX: u32 = 48;
-/// Connections beyond twice the target that are left for configured peers whose id isn't known yet.
-pub const CONNECTIONS_SPARE: u32 = 16;
-/// How long a connection is left alone after it came up, or was last of use: meshes need some
-/// heartbeats to form, and a peer that is let go too soon comes back.
-pub const CONNECTION_GRACE: Duration = Duration::from_secs(30);
-/// A connection that ends sooner is counted like a dial that failed: the peer had no place for it.
-pub const CONNECTION_SETTLED: Duration = Duration::from_secs(10);
-/// How long a peer that was let go is not dialled.
-pub const LET_GO_FOR: Duration = Duration::from_secs(600);
-/// First wait before a discovered or remembered peer is dialled again after a failure.
-pub const FOUND_DIAL_BACKOFF_MIN: Duration = Duration::from_secs(5);
-/// Attempts at a remembered peer before it is left alone until peers are looked for anew.
-pub const CACHED_DIAL_ATTEMPTS_MAX: u32 = 3;
-/// Remembered peers dialled in one search, the best first.
-pub const CACHED_PEERS_DIALLED_MAX: usize = 64;
-/// How often remembered peers are tried again while there are too few connections.
-pub const PEER_SEARCH_INTERVAL: Duration = Duration::from_secs(600);
-/// Peers remembered across restarts.
-pub const PEER_CACHE_MAX: usize = 500;
-/// Remembered peers of one public IPv4 /16 or IPv6 /32: one operator can't fill the cache.
-pub const PEER_CACHE_PER_PREFIX_MAX: usize = 16;
-/// Addresses remembered per peer.
-pub const PEER_CACHE_ADDRESSES_MAX: usize = 8;
-/// How long a peer is remembered since it was last connected.
-pub const PEER_CACHE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How often the remembered peers are written to disk, if they have changed (and at a stop).
-pub const PEER_CACHE_SAVE_INTERVAL: Duration = Duration::from_secs(180);
-/// How soon a peer that was not known is written, with those that come meanwhile.
-pub const PEER_CACHE_SAVE_SOON: Duration = Duration::from_secs(10);
-/// How much later a peer must have been seen for that to be worth writing.
-pub const PEER_CACHE_SEEN_STEP: Duration = Duration::from_secs(3600);
-/// Largest file of remembered peers or bans, bytes: several times what the bounds above give.
-pub const PEER_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Writes of such files that may wait; a change that finds no place is written by the next look.
-pub const PEER_FILE_QUEUE_MAX: usize = 8;
-/// How long a stop waits for them.
-pub const PEER_FILE_FLUSH_MAX: Duration = Duration::from_secs(2);
-/// Half-life of a peer's score: what a peer did an hour ago hardly counts.
-pub const SCORE_HALF_LIFE: Duration = Duration::from_secs(600);
-/// Peers with a score; past it those with the best are forgotten.
-pub const SCORES_MAX: usize = 4096;
-/// First ban for misbehaviour; each further one lasts twice as long.
-pub const BAN_MIN: Duration = Duration::from_secs(600);
-/// Longest ban for misbehaviour.
-pub const BAN_MAX: Duration = Duration::from_secs(24 * 3600);
-/// How long after its end a ban counts as an earlier one.
-pub const BAN_REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Bans kept, those that ended and are remembered included.
-pub const BANS_MAX: usize = 1024;
-/// Longest reason of a ban, bytes.
-pub const BAN_REASON_BYTES_MAX: usize = 200;
-/// How long a peer that was disconnected for its score is refused.
-pub const DISCONNECTED_FOR: Duration = Duration::from_secs(60);
-/// Gossip messages of a throttled peer that are looked at in a second: a twentieth of a full share.
-pub const THROTTLED_MESSAGES_PER_SECOND_MAX: u32 = 50;
-/// Gossip messages a throttled peer may bring in a second before that, too, counts against it: more
-/// than any honest node forwards.
-pub const THROTTLED_FLOOD_PER_SECOND: u32 = 1000;
-/// How often a connected peer is asked for the time.
-pub const TIME_ASKED_INTERVAL: Duration = Duration::from_secs(900);
-/// How long its answer counts.
-pub const TIME_SAMPLE_KEPT: Duration = Duration::from_secs(3600);
-/// Answers kept.
-pub const TIME_SAMPLES_MAX: usize = 64;
-/// Gossiped envelopes in the last minutes from which the share refused as far in the future says
-/// something.
-pub const FAR_FUTURE_SAMPLE_MIN: u64 = 20;
-/// Protocols shown of a peer.
-pub const PEER_PROTOCOLS_SHOWN_MAX: usize = 32;
-/// Longest agent version or protocol name shown of a peer, bytes.
-pub const PEER_TEXT_BYTES_MAX: usize = 100;
-/// First wait before a failed dial of a configured or asked-for peer is tried again.
-pub const DIAL_BACKOFF_MIN: Duration = Duration::from_millis(250);
-/// Longest wait before a failed dial is tried again.
-pub const DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30 * 60);
-/// Default share of a peer: envelopes it may bring by gossip in a minute before they are ignored.
-/// 1,000 a second is under a third of what a node of two slow cores can take, and a hundred times
-/// what people write.
-pub const PEER_ENVELOPES_PER_MINUTE_DEFAULT: u32 = 60_000;
-/// Smallest share of a peer: ten for each peer are then reserved in a minute.
-pub const PEER_ENVELOPES_PER_MINUTE_MIN: u32 = 480;
-/// Largest share of a peer: its bytes still fit 32 bits.
-pub const PEER_ENVELOPES_PER_MINUTE_MAX: u32 = 250_000;
-/// Bytes of an envelope, for the shares of peers: four times what texts have, so that only who
-/// sends large ones all the time is bounded by bytes.
-pub const ENVELOPE_BYTES_MEAN: u32 = 4096;
-/// How long a sync waits for the engine's answer: several commits on a slow disk. An engine that has ended
-/// gives none.
-pub const ENGINE_ANSWER_MAX: Duration = Duration::from_secs(60);
-/// Inputs waiting for the engine's thread before those who bring them have to wait.
-pub const ENGINE_QUEUE_MAX: usize = 8192;
-/// Inputs the engine takes into one commit: bounds how long one commit lasts.
-pub const ENGINE_BATCH_MAX: usize = 1024;
-/// Commands waiting for the network task: each may carry a batch of the engine's.
-pub const NET_QUEUE_MAX: usize = 64;
 
-// ---- beyond the LAN --------------------------------------------------------------------------
+// ---- control -----------------------------------------------------------------------------------
 
-/// Memory of the whole process, bytes, from which new connections are refused: several times what
-/// 48 connections and the sync sessions may take, and little enough for a small machine.
-pub const CONNECTIONS_MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
-/// Addresses of one peer that are believed from others: a machine has fewer.
-pub const STRANGER_ADDRESSES_MAX: usize = 8;
-/// Longest such address, bytes: one through a relay takes about 100.
-pub const STRANGER_ADDRESS_BYTES_MAX: usize = 192;
-/// Different addresses at which peers say they see this node, taken in one
-/// [`OBSERVED_ADDRESSES_WINDOW`]: each is kept for good by AutoNAT's client.
-pub const OBSERVED_ADDRESSES_MAX: usize = 16;
-/// See [`OBSERVED_ADDRESSES_MAX`].
-pub const OBSERVED_ADDRESSES_WINDOW: Duration = Duration::from_secs(600);
-/// Dials a minute to addresses that peers chose (AutoNAT's server, hole punching): no tool for
-/// knocking at others' doors.
-pub const PEER_CHOSEN_DIALS_PER_MINUTE_MAX: u32 = 60;
-/// How often an address of this node's own that is not yet tested is given to an AutoNAT server.
-pub const AUTONAT_PROBE_INTERVAL: Duration = Duration::from_secs(5);
-/// Addresses tested in one such interval.
-pub const AUTONAT_PROBES_MAX: usize = 4;
-/// How long a connection made to test an address may last.
-pub const DIAL_BACK_MAX: Duration = Duration::from_secs(10);
-/// First wait between two look-ups in the distributed hash table, doubling while nothing new comes.
-pub const LOOKUP_INTERVAL_MIN: Duration = Duration::from_secs(4);
-/// Longest wait between two look-ups, and the wait when there are connections enough.
-pub const LOOKUP_INTERVAL_MAX: Duration = Duration::from_secs(600);
-/// How long one look-up may take.
-pub const LOOKUP_MAX: Duration = Duration::from_secs(30);
-/// How long a connection made for a look-up is kept when there are others enough: for its answers.
-pub const LOOKUP_CONNECTION_KEPT: Duration = Duration::from_secs(10);
-/// Peers remembered from look-ups.
-pub const FOUND_PEERS_MAX: usize = 256;
-/// How long a peer from a look-up is remembered when it is not found again.
-pub const FOUND_PEER_KEPT: Duration = Duration::from_secs(1800);
-/// Largest message of the distributed hash table, bytes: 20 peers with 8 addresses each.
-pub const LOOKUP_BYTES_MAX: usize = 32 * 1024;
-/// Look-ups for providers that wait for their end.
-pub const PROVIDER_LOOKUPS_MAX: usize = 64;
-/// Providers kept for one shard: as many as one answer tells.
-pub const PROVIDERS_PER_SHARD_MAX: usize = 20;
-/// How often a node tells which shards it keeps.
-pub const PROVIDE_INTERVAL: Duration = Duration::from_secs(600);
-/// How long that is believed without being told again: two may be lost.
-pub const PROVIDER_KEPT: Duration = Duration::from_secs(1800);
-/// Relays that a node behind NAT is reached through.
-pub const RELAY_RESERVATIONS_WANTED: usize = 2;
-/// Connected peers remembered as relays.
-pub const RELAYS_KNOWN_MAX: usize = 48;
-/// How long a node that does not know yet whether others reach it waits before it asks for relays:
-/// AutoNAT tells within seconds where there is a server.
-pub const RELAY_PATIENCE: Duration = Duration::from_secs(20);
-/// First wait before a relay that refused is asked again.
-pub const RELAY_RETRY_MIN: Duration = Duration::from_secs(30);
-/// Longest wait before a relay that refused is asked again.
-pub const RELAY_RETRY_MAX: Duration = Duration::from_secs(3600);
-/// Nodes that a relay keeps places for. (Its own connections bound it first.)
-pub const RELAY_RESERVATIONS_MAX: usize = 64;
-/// Places of one peer: one, and one that it has lost.
-pub const RELAY_RESERVATIONS_PER_PEER_MAX: usize = 2;
-/// Connections through a relay at a time.
-pub const RELAY_CIRCUITS_MAX: usize = 16;
-/// Of these, to or from one peer.
-pub const RELAY_CIRCUITS_PER_PEER_MAX: usize = 4;
-/// Bytes through one relayed connection, each way: some batches of a sync, which at libp2p's
-/// default of 128 KiB would never end.
-pub const RELAY_CIRCUIT_BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// How long one relayed connection lasts: hole punching takes seconds.
-pub const RELAY_CIRCUIT_MAX: Duration = Duration::from_secs(600);
-/// Places and connections that one peer, and one IP address, may ask a relay for in
-/// [`RELAY_ASKED_WINDOW`].
-pub const RELAY_ASKED_MAX: u32 = 30;
-/// See [`RELAY_ASKED_MAX`].
-pub const RELAY_ASKED_WINDOW: Duration = Duration::from_secs(120);
-
-// ---- control ---------------------------------------------------------------------------------
-
-/// Largest request body on the control socket, bytes: the longest text, escaped.
-pub const CONTROL_BODY_BYTES_MAX: usize = 128 * 1024;
-/// Connections to the control socket at a time.
-pub const CONTROL_CONNECTIONS_MAX: usize = 256;
-/// Longest request line and headers, bytes: far over what any client sends.
-pub const CONTROL_HEAD_BYTES_MAX: usize = 64 * 1024;
-/// How long a client may take over a request's head, which includes how long a kept connection may
-/// be idle: longer than the pauses of a program that reuses its connection.
-pub const CONTROL_HEAD_READ_MAX: Duration = Duration::from_secs(120);
-/// Connections told that they are refused (another user's, or too many) at a time; further ones are
-/// closed without a word.
-pub const CONTROL_REFUSALS_MAX: usize = 16;
-/// How long a refused connection is kept open so that its client can read the answer.
-pub const CONTROL_REFUSAL_LINGER_MAX: Duration = Duration::from_secs(1);
-/// How long a stopping daemon waits for requests that are being answered.
-pub const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
-/// How long a scrape of the metrics waits for the network's part: it is most wanted when something
-/// hangs, and Prometheus gives up after ten seconds.
-pub const METRICS_ANSWER_MAX: Duration = Duration::from_secs(1);
-/// Connections to the metrics' TCP port at a time: scrapers are few; more wait their turn.
-pub const METRICS_CONNECTIONS_MAX: usize = 8;
-/// How long one connection to the metrics' TCP port may last, request and answer: as long as
-/// Prometheus waits.
-pub const METRICS_CONNECTION_MAX: Duration = Duration::from_secs(10);
-/// Longest request line and headers on the metrics' TCP port, bytes: no cookies are sent there.
-pub const METRICS_HEAD_BYTES_MAX: usize = 16 * 1024;
-/// How often a follower of events hears a comment when nothing happens: under the idle time-outs of
-/// common proxies and clients.
-pub const EVENTS_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Largest response body ctl reads, bytes: a page of the longest texts, every byte escaped. It
 /// guards ctl against an endless answer, not against the daemon.
 pub const CONTROL_RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -594,28 +97,10 @@ pub const EVENTS_RECONNECT_MIN: Duration = Duration::from_millis(50);
 pub const EVENTS_RECONNECT_MAX: Duration = Duration::from_secs(2);
 /// Messages in one page of a history.
 pub const HISTORY_PAGE_MAX: u32 = 1000;
-/// Events kept in the durable log; the oldest go first.
-pub const EVENTS_MAX: u64 = 100_000;
-/// Events read from the log at a time for one follower.
-pub const EVENTS_PAGE_MAX: usize = 512;
 /// Longest passphrase, bytes.
 pub const PASSPHRASE_BYTES_MAX: usize = 1024;
-/// Memory Argon2id takes for a new passphrase, KiB: the second recommended option of RFC 9106
-/// section 4, for machines without gigabytes to spare.
-pub const PASSPHRASE_MEMORY_KIB: u32 = 64 * 1024;
-/// Passes Argon2id makes for a new passphrase: of the same option.
-pub const PASSPHRASE_PASSES: u32 = 3;
-/// Lanes of Argon2id for a new passphrase: one, because they are computed one after another here,
-/// and more would only help who computes them side by side.
-pub const PASSPHRASE_LANES: u32 = 1;
-/// Most memory a key file may ask for, KiB: a damaged or planted file can't take the machine down.
-pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 1024 * 1024;
-/// Most passes a key file may ask for.
-pub const PASSPHRASE_PASSES_MAX: u32 = 64;
-/// Most lanes a key file may ask for.
-pub const PASSPHRASE_LANES_MAX: u32 = 16;
 
-// ---- files -----------------------------------------------------------------------------------
+// ---- files -------------------------------------------------------------------------------------
 
 /// Largest configuration or network descriptor file, bytes: a mistaken path is not read whole.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
@@ -623,13 +108,3 @@ pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 pub const BOOTSTRAP_MAX: usize = 32;
 /// Longest bootstrap address, bytes: a host's name of 253 bytes and a peer id, with room.
 pub const BOOTSTRAP_ADDRESS_BYTES_MAX: usize = 512;
-/// Largest transport key file, bytes: a protobuf of 68 bytes, and room.
-pub const PEER_KEY_BYTES_MAX: u64 = 1024;
-/// Free disk space below which the doctor warns, bytes: half of the default mailbox.
-pub const DISK_FREE_LOW: u64 = 512 * 1024 * 1024;
-/// Free disk space below which it reports an error, bytes: a few commits of the largest batches.
-pub const DISK_FREE_CRITICAL: u64 = 64 * 1024 * 1024;
-/// Share of the mailbox's quota from which the doctor warns, percent.
-pub const MAILBOX_FULL_PERCENT: u64 = 90;
-/// How long after its start a node may be without peers before the doctor says so.
-pub const PEERS_EXPECTED_AFTER: Duration = Duration::from_secs(30);

@@ -4,6 +4,7 @@
 mod database;
 pub mod error;
 mod layer;
+pub mod limits;
 pub mod mailbox;
 mod mark;
 pub mod memory;

@@ -30,9 +30,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use martlet_protocol::limits::{
-    MAILBOX_CHECKED_BYTES_MAX, MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES,
-};
+use crate::limits::{MAILBOX_CHECKED_BYTES_MAX, MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES};
 use martlet_protocol::sync::{Bucket, BucketDigest};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
 use redb::{ReadTransaction, StorageBackend, WriteTransaction};

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use martlet_protocol::limits::PEER_ENVELOPES_PER_MINUTE_DEFAULT;
+use martletd::limits::PEER_ENVELOPES_PER_MINUTE_DEFAULT;
 
 use crate::cluster::{Cluster, ClusterError, to_json};
 use arena::Arena;

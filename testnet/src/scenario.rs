@@ -9,9 +9,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use martlet_protocol::limits::{
+use martlet_protocol::limits::{SHARD_BITS_MAX, STAMP_BITS_MAX};
+use martletd::limits::{
     CONNECTIONS_TARGET_MAX, MAILBOX_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_MAX,
-    PEER_ENVELOPES_PER_MINUTE_MIN, SHARD_BITS_MAX, STAMP_BITS_MAX,
+    PEER_ENVELOPES_PER_MINUTE_MIN,
 };
 
 use martletd::net::GossipPolicy;

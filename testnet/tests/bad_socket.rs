@@ -9,8 +9,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use martlet_protocol::control::Status;
-use martlet_protocol::limits::CONTROL_BODY_BYTES_MAX;
 use martlet_testnet::cluster::{Cluster, ClusterError, Node, remove_own_variables};
+use martletd::limits::CONTROL_BODY_BYTES_MAX;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 /// A user without rights: `nobody` on every Linux.

@@ -3,8 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use martlet_protocol::control::{Delivery, PeerList};
-use martlet_protocol::limits::DUPLICATE_CONNECTION_GRACE;
 use martlet_testnet::cluster::{Cluster, ClusterError, Node, introduce, until};
+use martletd::limits::DUPLICATE_CONNECTION_GRACE;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 

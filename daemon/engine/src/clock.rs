@@ -19,8 +19,8 @@
 
 use std::time::Duration;
 
+use crate::limits::TIME_SAMPLE_KEPT;
 use martlet_protocol::UnixMillis;
-use martlet_protocol::limits::TIME_SAMPLE_KEPT;
 
 /// How far two clocks may be apart and still agree, and what a clock may be set by without a word: far over
 /// what a network and whole seconds make of it, far under the hours that envelopes count in.

@@ -13,8 +13,8 @@ mod commit;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::{MAILBOX_COMMIT_DELAY, SWEEP_BATCH_MAX, SWEEP_INTERVAL};
 use martlet_protocol::UnixMillis;
-use martlet_protocol::limits::{MAILBOX_COMMIT_DELAY, SWEEP_BATCH_MAX, SWEEP_INTERVAL};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_store::mailbox::Mailbox;

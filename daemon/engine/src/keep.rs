@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use martlet_protocol::limits::OWN_CHECKS_PER_SECOND_MAX;
+use crate::limits::OWN_CHECKS_PER_SECOND_MAX;
 use martlet_protocol::{Ack, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Inserted, Source, SourceId};

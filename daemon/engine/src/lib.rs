@@ -12,6 +12,7 @@ mod engine;
 mod keep;
 mod keyring;
 mod kinds;
+pub mod limits;
 mod log;
 mod mailbox_file;
 pub mod observer;

@@ -4,9 +4,9 @@
 //! there is then. So what was removed is removed from the log as well, and a record or a message that can't
 //! be read is told as such and stops nothing.
 
+use crate::limits::{EVENTS_MAX, EVENTS_PAGE_MAX};
 use martlet_protocol::UnixMillis;
 use martlet_protocol::control::{Event, EventBody, GoneReason};
-use martlet_protocol::limits::{EVENTS_MAX, EVENTS_PAGE_MAX};
 use martlet_store::records::{EVENTS, EventRecord, Happened};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};

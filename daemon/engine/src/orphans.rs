@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::limits::ORPHAN_ACKS_MAX;
 use lru::LruCache;
-use martlet_protocol::limits::{ORPHAN_ACKS_MAX, SLOTS_MAX};
+use martlet_protocol::limits::SLOTS_MAX;
 use martlet_protocol::{Ack, EnvelopeId};
 
 use crate::seam::PeerKey;

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
-use martlet_protocol::limits::{REFUSED_KEPT, REFUSED_MAX};
+use crate::limits::{REFUSED_KEPT, REFUSED_MAX};
 use martlet_protocol::{EnvelopeId, Tag, UnixMillis};
 use martlet_store::mailbox::Inserted;
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use martlet_protocol::limits::{STAMP_ATTEMPTS_PER_LOOK, STAMP_JOBS_MAX};
+use crate::limits::{STAMP_ATTEMPTS_PER_LOOK, STAMP_JOBS_MAX};
 use martlet_protocol::{EnvelopeId, stamp};
 
 use crate::engine::Input;

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use clap::builder::BoolishValueParser;
-use martlet_protocol::control::Role;
-use martlet_protocol::limits::{
+use crate::limits::{
     CONNECTIONS_TARGET_MAX, MAILBOX_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_MAX,
     PEER_ENVELOPES_PER_MINUTE_MIN,
 };
+use clap::builder::BoolishValueParser;
+use martlet_protocol::control::Role;
 use martlet_protocol::network::NetworkDescriptor;
 use serde::{Deserialize, Deserializer, Serialize};
 

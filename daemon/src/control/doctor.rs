@@ -6,13 +6,13 @@ pub(super) mod clock;
 
 use std::path::{Path, PathBuf};
 
+use crate::limits::{
+    DISK_FREE_CRITICAL, DISK_FREE_LOW, MAILBOX_FULL_PERCENT, PEERS_EXPECTED_AFTER,
+};
 use axum::Json;
 use axum::extract::State;
 use martlet_protocol::control::{
     Diagnosis, ErrorCode, Finding, FindingCode, MailboxStatus, Problem, Severity,
-};
-use martlet_protocol::limits::{
-    DISK_FREE_CRITICAL, DISK_FREE_LOW, MAILBOX_FULL_PERCENT, PEERS_EXPECTED_AFTER,
 };
 
 use super::Shared;

@@ -1,12 +1,12 @@
 //! What handlers take from a request, with every refusal a problem.
 
+use crate::limits::CONTROL_BODY_BYTES_MAX;
 use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use martlet_protocol::control::ErrorCode;
-use martlet_protocol::limits::CONTROL_BODY_BYTES_MAX;
 use serde::de::DeserializeOwned;
 
 use super::problem::Refusal;

@@ -4,14 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::{
+    CONTROL_CONNECTIONS_MAX, CONTROL_HEAD_BYTES_MAX, CONTROL_HEAD_READ_MAX,
+    CONTROL_REFUSAL_LINGER_MAX, CONTROL_REFUSALS_MAX, CONTROL_STOP_MAX,
+};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use martlet_protocol::control::{ErrorCode, Problem};
-use martlet_protocol::limits::{
-    CONTROL_CONNECTIONS_MAX, CONTROL_HEAD_BYTES_MAX, CONTROL_HEAD_READ_MAX,
-    CONTROL_REFUSAL_LINGER_MAX, CONTROL_REFUSALS_MAX, CONTROL_STOP_MAX,
-};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use martlet_engine::StampJob;
-use martlet_protocol::limits::STAMP_JOBS_MAX;
+use martlet_engine::limits::STAMP_JOBS_MAX;
 use tokio::sync::mpsc::WeakSender;
 
 use super::handle::Order;

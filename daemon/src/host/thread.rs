@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::{ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX};
 use martlet_engine::{
     Effects, Engine, EngineConfig, EngineError, Input, Interest, Lookup, Outlet, StampJob, ToNet,
 };
 use martlet_protocol::Envelope;
 use martlet_protocol::control::Event;
-use martlet_protocol::limits::{ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX};
 use martlet_store::Mailbox;
 use rand::rngs::SysRng;
 use rand_chacha::ChaCha20Rng;

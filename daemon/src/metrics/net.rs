@@ -1,6 +1,6 @@
 //! Peers, connections, gossip, and queues.
 
-use martlet_protocol::limits::{
+use crate::limits::{
     ENGINE_QUEUE_MAX, GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCHES_MAX, NET_QUEUE_MAX,
     PUBLISH_BACKLOG_MAX, UNSENT_MAX,
 };

@@ -5,10 +5,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::limits::{BAN_MAX, BAN_MIN, BAN_REASON_BYTES_MAX, BAN_REMEMBERED, BANS_MAX};
 use libp2p::PeerId;
 use martlet_protocol::UnixMillis;
 use martlet_protocol::control::Ban;
-use martlet_protocol::limits::{BAN_MAX, BAN_MIN, BAN_REASON_BYTES_MAX, BAN_REMEMBERED, BANS_MAX};
 use serde::{Deserialize, Serialize};
 
 /// All bans, and those that ended lately: who misbehaves again is banned for longer.

@@ -1,14 +1,14 @@
 //! What the swarm does: the behaviours and their bounds.
 
+use crate::limits::{
+    CONNECTION_IDLE_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, MDNS_QUERY_INTERVAL,
+    MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
+};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
     Swarm, allow_block_list, connection_limits, identify, mdns, memory_connection_limits, ping,
     request_response, swarm,
-};
-use martlet_protocol::limits::{
-    CONNECTION_IDLE_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, MDNS_QUERY_INTERVAL,
-    MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
 };
 
 use super::counted::counted;

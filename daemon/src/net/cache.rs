@@ -6,13 +6,13 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::UnixMillis;
-use martlet_protocol::limits::{
+use crate::limits::{
     PEER_CACHE_ADDRESSES_MAX, PEER_CACHE_KEPT, PEER_CACHE_MAX, PEER_CACHE_PER_PREFIX_MAX,
     PEER_CACHE_SEEN_STEP,
 };
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+use martlet_protocol::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 /// The remembered peers.

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
+use crate::limits::{CONNECTION_GRACE, CONNECTIONS_TARGET};
 use libp2p::PeerId;
-use martlet_protocol::limits::{CONNECTION_GRACE, CONNECTIONS_TARGET};
 use tokio::time::Instant;
 
 /// How many connections to have.
@@ -121,7 +121,7 @@ impl Search {
 
 #[cfg(test)]
 mod tests {
-    use martlet_protocol::limits::CONNECTIONS_MAX;
+    use crate::limits::CONNECTIONS_MAX;
     use proptest::prelude::*;
 
     use super::*;

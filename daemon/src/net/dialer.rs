@@ -6,15 +6,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use libp2p::multiaddr::Protocol;
-use libp2p::swarm::ConnectionId;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::limits::{
+use crate::limits::{
     ADDRESSES_PER_PEER_MAX, CACHED_DIAL_ATTEMPTS_MAX, CONNECTION_SETTLED, DIAL_ATTEMPTS_MAX,
     DIAL_BACKOFF_MAX, DIAL_BACKOFF_MIN, DISCOVERED_DIAL_DELAY, DISCOVERED_PEERS_MAX,
     FOUND_DIAL_BACKOFF_MIN, STATIC_DIAL_BACKOFF_MAX,
 };
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::ConnectionId;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::{Multiaddr, PeerId};
 use rand::RngExt;
 use tokio::time::Instant;
 

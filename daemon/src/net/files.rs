@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use martlet_protocol::limits::{PEER_FILE_BYTES_MAX, PEER_FILE_FLUSH_MAX, PEER_FILE_QUEUE_MAX};
+use crate::limits::{PEER_FILE_BYTES_MAX, PEER_FILE_FLUSH_MAX, PEER_FILE_QUEUE_MAX};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};

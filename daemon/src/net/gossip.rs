@@ -3,14 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use crate::limits::{
+    GOSSIP_CONTROL_BYTES_MAX, GOSSIP_CONTROL_IDS_MAX, GOSSIP_QUEUE_DEADLINE, GOSSIP_QUEUE_MAX,
+    GOSSIP_SEEN_KEPT,
+};
 use libp2p::gossipsub::{
     self, IdentTopic, MaxCountSubscriptionFilter, MessageAuthenticity, MessageId, TopicHash,
     ValidationMode, WhitelistSubscriptionFilter,
 };
-use martlet_protocol::limits::{
-    GOSSIP_BYTES_MAX, GOSSIP_CONTROL_BYTES_MAX, GOSSIP_CONTROL_IDS_MAX, GOSSIP_QUEUE_DEADLINE,
-    GOSSIP_QUEUE_MAX, GOSSIP_SEEN_KEPT,
-};
+use martlet_protocol::limits::GOSSIP_BYTES_MAX;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Envelope, EnvelopeId, Shard, stamp};
 

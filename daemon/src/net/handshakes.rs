@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
+use crate::limits::HANDSHAKES_PER_ADDRESS_MAX;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::multiaddr::Protocol;
@@ -15,7 +16,6 @@ use libp2p::swarm::{
     THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::limits::HANDSHAKES_PER_ADDRESS_MAX;
 
 /// The bound.
 #[derive(Debug, Default)]

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::limits::{
+    CLOCK_HOPELESS, GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCH_MAX, GOSSIP_BATCHES_MAX,
+    INVALID_PER_PEER_PER_MINUTE_MAX, PEER_SHARES_MAX,
+};
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, TopicHash};
 use martlet_engine::{FromNet, Received};
 use martlet_protocol::control::Role;
-use martlet_protocol::limits::{
-    ACKS_PER_BATCH_MAX, CLOCK_HOPELESS, GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCH_MAX,
-    GOSSIP_BATCHES_MAX, GOSSIP_BYTES_MAX, INVALID_PER_PEER_PER_MINUTE_MAX, PEER_SHARES_MAX,
-};
+use martlet_protocol::limits::{ACKS_PER_BATCH_MAX, GOSSIP_BYTES_MAX};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Ack, Envelope, EnvelopeError, EnvelopeId, ExpiryHour, Header, codec};
 use tokio::sync::mpsc;
@@ -425,7 +426,7 @@ async fn forward(
 mod tests {
     use std::sync::Mutex;
 
-    use martlet_protocol::limits::{
+    use crate::limits::{
         ACKS_PER_ENVELOPE, FALSE_ACKS_PER_PEER_PER_MINUTE_MAX, PEER_ENVELOPES_PER_MINUTE_MAX,
         PEER_ENVELOPES_PER_MINUTE_MIN,
     };

@@ -21,18 +21,18 @@ mod shards;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
+use crate::limits::{
+    LOOKUP_BYTES_MAX, LOOKUP_MAX, PROVIDER_KEPT, PROVIDERS_PER_SHARD_MAX, RELAY_ASKED_MAX,
+    RELAY_ASKED_WINDOW, RELAY_CIRCUIT_BYTES_MAX, RELAY_CIRCUIT_MAX, RELAY_CIRCUITS_MAX,
+    RELAY_CIRCUITS_PER_PEER_MAX, RELAY_PATIENCE, RELAY_RESERVATIONS_MAX,
+    RELAY_RESERVATIONS_PER_PEER_MAX,
+};
 use libp2p::core::ConnectedPoint;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{ConnectionId, NetworkBehaviour};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, autonat, dcutr, kad, relay, upnp};
 use martlet_protocol::control::Reachability;
-use martlet_protocol::limits::{
-    LOOKUP_BYTES_MAX, LOOKUP_MAX, PROVIDER_KEPT, PROVIDERS_PER_SHARD_MAX, RELAY_ASKED_MAX,
-    RELAY_ASKED_WINDOW, RELAY_CIRCUIT_BYTES_MAX, RELAY_CIRCUIT_MAX, RELAY_CIRCUITS_MAX,
-    RELAY_CIRCUITS_PER_PEER_MAX, RELAY_PATIENCE, RELAY_RESERVATIONS_MAX,
-    RELAY_RESERVATIONS_PER_PEER_MAX,
-};
 use martlet_protocol::network::NetworkDescriptor;
 use tokio::time::Instant;
 

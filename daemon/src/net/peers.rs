@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::limits::{
+    CONNECT_TIMEOUT, DUPLICATE_CONNECTION_GRACE, PEER_PROTOCOLS_SHOWN_MAX, PEER_TEXT_BYTES_MAX,
+    PING_INTERVAL, STORED_BACKLOG_MAX,
+};
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::identify;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use martlet_protocol::control::{ConnectionDirection, Peer, PeerDetails, Transport};
-use martlet_protocol::limits::{
-    CONNECT_TIMEOUT, DUPLICATE_CONNECTION_GRACE, PEER_PROTOCOLS_SHOWN_MAX, PEER_TEXT_BYTES_MAX,
-    PING_INTERVAL, STORED_BACKLOG_MAX,
-};
 use martlet_protocol::{EnvelopeId, UnixMillis};
 use tokio::time::Instant;
 

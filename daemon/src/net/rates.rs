@@ -22,14 +22,14 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::limits::{
+    ACKS_PER_ENVELOPE, CONNECTIONS_MAX, CONNECTIONS_PER_PEER_PER_MINUTE_MAX, ENVELOPE_BYTES_MEAN,
+    FALSE_ACKS_PER_PEER_PER_MINUTE_MAX, SYNC_REQUESTS_PER_PEER_PER_MINUTE_MAX,
+};
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use martlet_protocol::limits::{
-    ACKS_PER_ENVELOPE, CONNECTIONS_MAX, CONNECTIONS_PER_PEER_PER_MINUTE_MAX, ENVELOPE_BYTES_MEAN,
-    FALSE_ACKS_PER_PEER_PER_MINUTE_MAX, SYNC_REQUESTS_PER_PEER_PER_MINUTE_MAX,
-};
 use tokio::time::Instant;
 
 /// At most so many of something a minute; all of them at once after a quiet minute.

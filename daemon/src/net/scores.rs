@@ -10,10 +10,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use libp2p::PeerId;
-use martlet_protocol::limits::{
+use crate::limits::{
     SCORE_HALF_LIFE, SCORES_MAX, THROTTLED_FLOOD_PER_SECOND, THROTTLED_MESSAGES_PER_SECOND_MAX,
 };
+use libp2p::PeerId;
 use tokio::time::Instant;
 
 /// The score from which a peer is throttled.

@@ -8,11 +8,12 @@ mod lookups;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::limits::KEEPERS_PER_SHARD;
 use libp2p::PeerId;
 use martlet_engine::Interest;
 use martlet_protocol::Shard;
 use martlet_protocol::control::Role;
-use martlet_protocol::limits::{KEEPERS_PER_SHARD, SHARD_BITS_MAX};
+use martlet_protocol::limits::SHARD_BITS_MAX;
 use martlet_protocol::sync::ShardSet;
 use rand::seq::IteratorRandom;
 

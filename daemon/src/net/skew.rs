@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::limits::TIME_SAMPLES_MAX;
 use libp2p::PeerId;
+use martlet_engine::limits::TIME_SAMPLE_KEPT;
 use martlet_protocol::UnixMillis;
-use martlet_protocol::limits::{TIME_SAMPLE_KEPT, TIME_SAMPLES_MAX};
 
 /// What peers said, and when by the steady clock: it goes on while the machine sleeps.
 #[derive(Default)]

@@ -13,13 +13,12 @@ pub(super) mod schedule;
 
 use std::sync::Arc;
 
+use crate::limits::{SYNC_NEWS_MAX, SYNC_REQUEST_TIMEOUT, SYNC_STREAMS_MAX};
 use libp2p::request_response::{self, ProtocolSupport, ResponseChannel};
 use libp2p::{PeerId, StreamProtocol};
 use martlet_engine::{Answer, FromNet, Received, Stored};
 use martlet_protocol::control::Role;
-use martlet_protocol::limits::{
-    ENVELOPE_BYTES_MAX, SYNC_NEWS_MAX, SYNC_REQUEST_TIMEOUT, SYNC_STREAMS_MAX,
-};
+use martlet_protocol::limits::ENVELOPE_BYTES_MAX;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::{Refusal, Request, Response, ShardSet};
 use martlet_protocol::{Envelope, EnvelopeError, EnvelopeId, UnixMillis};

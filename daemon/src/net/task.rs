@@ -12,6 +12,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::{
+    ACK_DELAY, LOOKUP_KEEPERS_MAX, NET_QUEUE_MAX, PEER_CACHE_SAVE_INTERVAL,
+    PEER_LOG_LINES_PER_MINUTE_MAX, PUBLISH_BACKLOG_MAX, SYNC_INTERVAL,
+};
 use futures::{FutureExt, StreamExt};
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
@@ -19,10 +23,6 @@ use libp2p::{Multiaddr, PeerId, Swarm};
 use martlet_engine::{Interest, Lookup, ToNet};
 use martlet_protocol::Shard;
 use martlet_protocol::control::{Ban, Peer, Role};
-use martlet_protocol::limits::{
-    ACK_DELAY, LOOKUP_KEEPERS_MAX, NET_QUEUE_MAX, PEER_CACHE_SAVE_INTERVAL,
-    PEER_LOG_LINES_PER_MINUTE_MAX, PUBLISH_BACKLOG_MAX, SYNC_INTERVAL,
-};
 use martlet_protocol::sync::{Refusal, Request, Response, ShardSet};
 use martlet_store::Mailbox;
 use rand::seq::IteratorRandom;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::limits::ENGINE_ANSWER_MAX;
 use martlet_engine::{Answer, Ticket};
-use martlet_protocol::limits::ENGINE_ANSWER_MAX;
 use tokio::sync::oneshot;
 
 /// The questions that are open. Each belongs to a sync, and their number is bounded with the syncs'.

@@ -6,13 +6,13 @@
 //! ciphertexts authenticate, so that who lacks it can't finish one. QUIC's TLS has no such thing,
 //! therefore a closed network has TCP only.
 
+use crate::limits::{CONNECT_TIMEOUT, STREAMS_PER_CONNECTION_MAX};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Transport as _, core, dns, noise, quic, relay, tcp, yamux};
-use martlet_protocol::limits::{CONNECT_TIMEOUT, STREAMS_PER_CONNECTION_MAX};
 use martlet_protocol::network::NetworkDescriptor;
 
 use super::{NetConfig, NetError};

@@ -1,7 +1,7 @@
 //! Bad requests: a clear answer, and the daemon lives on.
 
 use martlet_protocol::control::ErrorCode;
-use martlet_protocol::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_CONNECTIONS_MAX};
+use martletd::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_CONNECTIONS_MAX};
 use serde_json::json;
 
 use crate::daemon::Daemon;

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use martlet_protocol::limits::METRICS_CONNECTIONS_MAX;
+use martletd::limits::METRICS_CONNECTIONS_MAX;
 
 use crate::client::Response;
 use crate::daemon::{DEADLINE, Daemon, command, until};

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use martlet_engine::ToNet;
 use martlet_protocol::ExpiryHour;
-use martlet_protocol::limits::{GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_QUEUE_MAX};
+use martletd::limits::{GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_QUEUE_MAX};
 
 use crate::support::{
     Setup, Wire, WireState, ack, envelope, envelope_of, envelopes, large_envelope, network, now,

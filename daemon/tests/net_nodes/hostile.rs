@@ -8,11 +8,12 @@ use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, gossipsub, noise, tcp, yamux};
 use martlet_protocol::limits::{
-    DIGESTS_MAX, INVALID_PER_PEER_PER_MINUTE_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
-    SHORT_LIST_IDS_MAX, SYNC_IDS_MAX, SYNC_REQUEST_BYTES_MAX,
+    DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, SHORT_LIST_IDS_MAX, SYNC_IDS_MAX,
+    SYNC_REQUEST_BYTES_MAX,
 };
 use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint, Refusal, Request, Response};
 use martlet_protocol::{Envelope, EnvelopeId, ExpiryHour, Shard, codec};
+use martletd::limits::{INVALID_PER_PEER_PER_MINUTE_MAX, RECONCILE_ROUNDS_MAX};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::support::{Node, Setup, envelope, envelopes, now, until};

@@ -10,9 +10,9 @@ use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, Swarm, Transport as _, identify, noise, relay, tcp, yamux};
 use martlet_protocol::Shard;
 use martlet_protocol::control::{Reachability, Transport};
-use martlet_protocol::limits::CONNECTIONS_TARGET;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
+use martletd::limits::CONNECTIONS_TARGET;
 use martletd::net::OpenOptions;
 
 use crate::support::{Node, Setup, envelope, network, until_within};

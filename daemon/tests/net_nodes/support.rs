@@ -11,7 +11,7 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use martlet_engine::{Answer, FromNet, PeerKey, Stored, ToNet};
 use martlet_protocol::control::{Peer, Role};
-use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_DEFAULT};
+use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{
@@ -19,6 +19,7 @@ use martlet_protocol::{
 };
 use martlet_store::Mailbox;
 use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
+use martletd::limits::PEER_ENVELOPES_PER_MINUTE_DEFAULT;
 use martletd::net::{
     self, ConnectionPolicy, GossipPolicy, NetConfig, NetHandle, NetSink, NodeClock, OpenOptions,
     Pace,

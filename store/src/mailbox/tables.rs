@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use martlet_protocol::limits::MAILBOX_ENTRY_BYTES;
+use crate::limits::MAILBOX_ENTRY_BYTES;
 use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint};
 use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag, UnixMillis,

@@ -37,13 +37,14 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::limits::{
+    PASSPHRASE_LANES, PASSPHRASE_LANES_MAX, PASSPHRASE_MEMORY_KIB, PASSPHRASE_MEMORY_KIB_MAX,
+    PASSPHRASE_PASSES, PASSPHRASE_PASSES_MAX,
+};
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
-use martlet_protocol::limits::{
-    PASSPHRASE_BYTES_MAX, PASSPHRASE_LANES, PASSPHRASE_LANES_MAX, PASSPHRASE_MEMORY_KIB,
-    PASSPHRASE_MEMORY_KIB_MAX, PASSPHRASE_PASSES, PASSPHRASE_PASSES_MAX,
-};
+use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use martlet_protocol::limits::{MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES};
 use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint};
 use martlet_protocol::{Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard, Tag, UnixMillis};
+use martlet_store::limits::{MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES};
 use martlet_store::mailbox::{
     Acknowledged, Inserted, MailboxOptions, MailboxStats, Source, SourceId,
 };

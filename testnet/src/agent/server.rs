@@ -7,7 +7,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use martlet_protocol::limits::{CONTROL_HEAD_BYTES_MAX, CONTROL_HEAD_READ_MAX};
+use martletd::limits::{CONTROL_HEAD_BYTES_MAX, CONTROL_HEAD_READ_MAX};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use martlet_protocol::control::PeerList;
-use martlet_protocol::limits::{
-    ACKS_PER_BATCH_MAX, RECONCILE_ROUNDS_MAX, SYNC_IDS_MAX, SYNC_RESPONSE_BYTES_MAX,
-};
+use martlet_protocol::limits::{ACKS_PER_BATCH_MAX, SYNC_IDS_MAX, SYNC_RESPONSE_BYTES_MAX};
 use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint, Request, Response};
 use martlet_protocol::{Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard, codec};
+use martletd::limits::RECONCILE_ROUNDS_MAX;
 
 use super::link::is_ended;
 use super::report::Fate;

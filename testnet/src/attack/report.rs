@@ -18,7 +18,7 @@ const DISK_BYTES_MAX: u64 = 2 * MAILBOX_BYTES + (32 << 20);
 /// Its log: a peer can't fill the disk with it.
 const LOG_BYTES_MAX: u64 = 1 << 20;
 /// Names an attacker may have connected at once.
-const CONNECTED_MAX: u32 = martlet_protocol::limits::CONNECTIONS_INBOUND_MAX;
+const CONNECTED_MAX: u32 = martletd::limits::CONNECTIONS_INBOUND_MAX;
 
 /// The figures of all attacks.
 #[derive(Debug, Serialize)]

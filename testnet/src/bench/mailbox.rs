@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use martlet_protocol::limits::SWEEP_BATCH_MAX;
+use martlet_engine::limits::SWEEP_BATCH_MAX;
 
 use super::fill::{self, HOURS};
 use super::report::{Ingest, MailboxFigures, rounded};

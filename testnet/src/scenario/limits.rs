@@ -11,7 +11,7 @@ pub const NODES_MAX: usize = 10_000;
 pub const LINKS_MAX: usize = 500_000;
 /// Most links of one node: twice the most connections that a daemon can aim at, past which it
 /// refuses peers.
-pub const LINKS_PER_NODE_MAX: usize = 2 * martlet_protocol::limits::CONNECTIONS_TARGET_MAX;
+pub const LINKS_PER_NODE_MAX: usize = 2 * martletd::limits::CONNECTIONS_TARGET_MAX;
 /// Most clusters or LANs: drawings and partitions have a colour for each.
 pub const CLUSTERS_MAX: usize = 1000;
 /// Most pairs of contacts: a full acquaintance of 1,400 users.

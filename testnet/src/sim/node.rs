@@ -13,15 +13,15 @@ use libp2p::{Multiaddr, PeerId, core::muxing::StreamMuxerBox, yamux};
 use martlet_engine::command::{AddContact, ReadEvents, SendText};
 use martlet_engine::{CommandError, EngineConfig, FromNet, MemoryDisk, Storage, TICK};
 use martlet_protocol::control::{ContactAdd, EventBody, InitResponse, SendRequest};
-use martlet_protocol::limits::{
-    CONNECT_TIMEOUT, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
-    PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
-};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Shard, UnixMillis};
 use martlet_store::Mailbox;
 use martletd::clock::{Clock, SystemClock};
 use martletd::host::{self, CallError, EngineHandle};
+use martletd::limits::{
+    CONNECT_TIMEOUT, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
+    PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
+};
 use martletd::metrics::Metrics;
 use martletd::net::{self, ConnectionPolicy, NetConfig, NetHandle, NetSink, OpenOptions, Pace};
 use rand::Rng;

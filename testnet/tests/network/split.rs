@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use futures::future::{try_join, try_join_all};
 use martlet_protocol::control::{Delivery, Direction};
-use martlet_protocol::limits::SYNC_INTERVAL;
 use martlet_testnet::cluster::{ClusterError, Link, Node, NodeOptions, introduce, until};
+use martletd::limits::SYNC_INTERVAL;
 
 use super::traffic::{Flow, delivered};
 use super::{TestResult, cluster, keep_if_failed, say};

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::turn::{Fault, Turn};
 
 /// Events after `since`, oldest first, at most
-/// [`EVENTS_PAGE_MAX`](martlet_protocol::limits::EVENTS_PAGE_MAX).
+/// [`EVENTS_PAGE_MAX`](crate::limits::EVENTS_PAGE_MAX).
 #[derive(Debug)]
 pub struct ReadEvents {
     /// The last event the follower has.

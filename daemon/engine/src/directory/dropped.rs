@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use martlet_protocol::limits::DROPPED_MAX;
+use crate::limits::DROPPED_MAX;
 use martlet_protocol::{IdentityId, UnixMillis};
 use martlet_store::records::{DROPPED, DroppedRecord};
 use martlet_store::vault::Key;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use martlet_protocol::limits::{LOOKUP_INTERVAL, LOOKUP_REFRESH_INTERVAL};
+use crate::limits::{LOOKUP_INTERVAL, LOOKUP_REFRESH_INTERVAL};
 use martlet_protocol::time::Day;
 use martlet_protocol::{IdentityId, UnixMillis};
 

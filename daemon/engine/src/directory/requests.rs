@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
-use martlet_protocol::limits::{
-    ENVELOPE_LIFETIME_MAX, REQUEST_AGE_MAX, REQUEST_ENVELOPES_MAX, REQUEST_KEYS_MAX,
-    REQUEST_MESSAGES_MAX, REQUESTS_MAX, SESSION_AGE_MAX,
+use crate::limits::{
+    REQUEST_AGE_MAX, REQUEST_ENVELOPES_MAX, REQUEST_KEYS_MAX, REQUEST_MESSAGES_MAX, REQUESTS_MAX,
+    SESSION_AGE_MAX,
 };
+use martlet_protocol::limits::ENVELOPE_LIFETIME_MAX;
 use martlet_protocol::message::Message;
 use martlet_protocol::{Ack, IdentityId, MessageId, UnixMillis};
 use martlet_store::records::{

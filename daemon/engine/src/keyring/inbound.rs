@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use martlet_protocol::crypto::session::{Decrypted, InboundSession, SessionError};
-use martlet_protocol::limits::{
-    CLOCK_SKEW_MAX, ENVELOPE_LIFETIME_MAX, INBOUND_SESSIONS_PER_CONTACT_MAX,
-    INBOUND_SESSIONS_PER_DEVICE_MAX, SESSION_AGE_MAX, SESSION_MESSAGES_MAX,
+use crate::limits::{
+    INBOUND_SESSIONS_PER_CONTACT_MAX, INBOUND_SESSIONS_PER_DEVICE_MAX, SESSION_AGE_MAX,
 };
+use martlet_protocol::crypto::session::{Decrypted, InboundSession, SessionError};
+use martlet_protocol::limits::{CLOCK_SKEW_MAX, ENVELOPE_LIFETIME_MAX, SESSION_MESSAGES_MAX};
 use martlet_protocol::{DeviceId, EnvelopeId, Header, IdentityId, SessionId, Tag, UnixMillis};
 use martlet_store::records::{INBOUND_SESSIONS, InboundRecord};
 use martlet_store::vault::Key;

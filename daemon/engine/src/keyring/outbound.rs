@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::limits::SESSION_AGE_MAX;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::session::{OutboundSession, SessionError};
-use martlet_protocol::limits::{CLOCK_SKEW_MAX, SESSION_AGE_MAX};
+use martlet_protocol::limits::CLOCK_SKEW_MAX;
 use martlet_protocol::{DeviceId, EnvelopeId, IdentityId, UnixMillis};
 use martlet_store::records::{OUTBOUND_SESSIONS, OutboundRecord};
 use martlet_store::vault::Key;

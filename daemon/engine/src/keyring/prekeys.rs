@@ -1,8 +1,8 @@
 //! Prekeys: what session keys are sealed to, one a day.
 
+use crate::limits::{PREKEY_KEPT_AFTER_SUPERSEDED, PREKEYS_KEPT_MAX, PREKEYS_KEPT_MIN};
 use martlet_protocol::UnixMillis;
 use martlet_protocol::crypto::seal::{PrekeyPublic, PrekeySecret, PreparedPrekey};
-use martlet_protocol::limits::{PREKEY_KEPT_AFTER_SUPERSEDED, PREKEYS_KEPT_MAX, PREKEYS_KEPT_MIN};
 use martlet_store::records::{PREKEYS, PrekeyRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};

@@ -1,6 +1,6 @@
 //! Which number of which device is due, and which never came.
 
-use martlet_protocol::limits::{DUE_POSITIONS_MAX, LOST_RANGES_MAX};
+use crate::limits::{DUE_POSITIONS_MAX, LOST_RANGES_MAX};
 use martlet_store::records::{ConversationRecord, LostRecord};
 
 use super::Timeline;

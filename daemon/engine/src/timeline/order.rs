@@ -4,9 +4,7 @@
 //! the gap before it is filled or its time is over. In memory there is one [`Wait`] for each device that
 //! has something waiting, however much that is.
 
-use martlet_protocol::limits::{
-    HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX, RELEASED_PER_BATCH_MAX, SAME_NUMBER_MAX,
-};
+use crate::limits::{HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX, RELEASED_PER_BATCH_MAX, SAME_NUMBER_MAX};
 use martlet_protocol::{DeviceId, UnixMillis};
 use martlet_store::records::{HELD, HeldRecord, MESSAGE_INDEX, MessageAt, MessageRecord};
 use martlet_store::vault::Key;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use martlet_protocol::limits::{DUE_POSITIONS_MAX, HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX};
+use crate::limits::{DUE_POSITIONS_MAX, HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX};
 use martlet_protocol::{DeviceId, UnixMillis};
 use martlet_store::Vault;
 use martlet_store::memory::MemoryFile;

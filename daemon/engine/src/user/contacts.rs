@@ -1,8 +1,8 @@
 //! Contacts: added, renamed, removed.
 
+use crate::limits::CONTACTS_MAX;
 use martlet_protocol::IdentityId;
 use martlet_protocol::control::{Contact as ShownContact, EventBody};
-use martlet_protocol::limits::CONTACTS_MAX;
 use martlet_store::records::Happened;
 
 use super::User;

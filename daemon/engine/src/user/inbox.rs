@@ -1,7 +1,7 @@
 //! What arrives: recognized, opened, kept, acknowledged.
 
+use crate::limits::{ACK_REPLAY_MAX, REQUEST_SESSIONS_MAX};
 use martlet_protocol::crypto::session::{InboundSession, SessionContext, SessionGrant};
-use martlet_protocol::limits::{ACK_REPLAY_MAX, REQUEST_SESSIONS_MAX};
 use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage};
 use martlet_protocol::{
     Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId, Tag, UnixMillis,

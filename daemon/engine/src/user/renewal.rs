@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use martlet_protocol::limits::PREKEY_KEPT_AFTER_SUPERSEDED;
+use crate::limits::PREKEY_KEPT_AFTER_SUPERSEDED;
 use martlet_protocol::{IdentityId, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::records::SealedTo;

@@ -1,7 +1,7 @@
 //! Strangers, and contacts that were removed.
 
+use martlet_engine::limits::{REQUEST_KEYS_MAX, REQUESTS_MAX};
 use martlet_protocol::control::EventBody;
-use martlet_protocol::limits::{REQUEST_KEYS_MAX, REQUESTS_MAX};
 use martlet_protocol::{DeviceId, IdentityId, MessageId};
 use martlet_store::records::*;
 use martlet_store::vault::Key;

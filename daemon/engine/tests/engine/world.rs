@@ -8,6 +8,9 @@ pub(crate) use martlet_engine::command::{
     AcceptRequest, AddContact, Command, CreateUser, DropRequest, GetClockDoubt, GetHistory,
     GetStatus, ListRequests, ReadEvents, RemoveContact, SendText,
 };
+pub(crate) use martlet_engine::limits::{
+    MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, STAMP_JOBS_MAX,
+};
 pub(crate) use martlet_engine::{
     Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, Outlet, PeerKey,
     Received, StampJob, Storage, TICK, Ticket, ToNet, key_file_path,
@@ -15,15 +18,13 @@ pub(crate) use martlet_engine::{
 pub(crate) use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, HistoryQuery, SendRequest,
 };
-pub(crate) use martlet_protocol::limits::{
-    MAILBOX_COMMIT_DELAY, MAILBOX_RESERVE_BYTES, REQUEST_MESSAGES_MAX, SESSION_MESSAGES_MAX,
-    STAMP_JOBS_MAX,
-};
+pub(crate) use martlet_protocol::limits::SESSION_MESSAGES_MAX;
 pub(crate) use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 pub(crate) use martlet_protocol::sync::ShardSet;
 pub(crate) use martlet_protocol::{
     Ack, Envelope, EnvelopeId, ExpiryHour, Header, Kind, UnixMillis, stamp,
 };
+pub(crate) use martlet_store::limits::MAILBOX_RESERVE_BYTES;
 pub(crate) use martlet_store::vault::keyfile::KeyFile;
 pub(crate) use rand::RngExt;
 pub(crate) use rand_chacha::ChaCha20Rng;

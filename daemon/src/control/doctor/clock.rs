@@ -1,8 +1,9 @@
 //! What the doctor and the status say of the clock.
 
+use crate::limits::FAR_FUTURE_SAMPLE_MIN;
 use martlet_engine::clock::ClockDoubt;
 use martlet_protocol::control::{Finding, FindingCode, Severity};
-use martlet_protocol::limits::{CLOCK_SKEW_MAX, FAR_FUTURE_SAMPLE_MIN};
+use martlet_protocol::limits::CLOCK_SKEW_MAX;
 
 use super::{duration, finding};
 use crate::net::report::NetReport;

@@ -5,8 +5,9 @@ use std::future::Future;
 use std::io::Write;
 use std::sync::Arc;
 
+use crate::limits::EVENTS_KEEP_ALIVE;
+use martlet_engine::limits::EVENTS_PAGE_MAX;
 use martlet_protocol::control::{ErrorCode, Event};
-use martlet_protocol::limits::{EVENTS_KEEP_ALIVE, EVENTS_PAGE_MAX};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};

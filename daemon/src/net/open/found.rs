@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::limits::{
+use crate::limits::{
     CONNECT_TIMEOUT, FOUND_PEER_KEPT, FOUND_PEERS_MAX, LOOKUP_INTERVAL_MAX, LOOKUP_INTERVAL_MIN,
 };
+use libp2p::{Multiaddr, PeerId};
 use rand::seq::IteratorRandom;
 use std::time::Duration;
 use tokio::time::Instant;

@@ -4,6 +4,9 @@
 use std::collections::HashSet;
 use std::task::{Context, Poll};
 
+use crate::limits::{
+    OBSERVED_ADDRESSES_MAX, OBSERVED_ADDRESSES_WINDOW, PEER_CHOSEN_DIALS_PER_MINUTE_MAX,
+};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::swarm::{
@@ -11,9 +14,6 @@ use libp2p::swarm::{
     THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::limits::{
-    OBSERVED_ADDRESSES_MAX, OBSERVED_ADDRESSES_WINDOW, PEER_CHOSEN_DIALS_PER_MINUTE_MAX,
-};
 use std::time::Duration;
 use tokio::time::Instant;
 

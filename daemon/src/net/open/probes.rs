@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::task::{Context, Poll};
 
+use crate::limits::{AUTONAT_PROBE_INTERVAL, AUTONAT_PROBES_MAX, DIAL_BACK_MAX};
 use libp2p::autonat::v2::client;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
@@ -12,7 +13,6 @@ use libp2p::swarm::{
     THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::limits::{AUTONAT_PROBE_INTERVAL, AUTONAT_PROBES_MAX, DIAL_BACK_MAX};
 use tokio::time::Instant;
 
 /// The client. All it ever tells a connection is to ask the peer for a test.

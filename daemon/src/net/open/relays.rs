@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
+use crate::limits::{
+    RELAY_RESERVATIONS_WANTED, RELAY_RETRY_MAX, RELAY_RETRY_MIN, RELAYS_KNOWN_MAX,
+};
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
-use martlet_protocol::limits::{
-    RELAY_RESERVATIONS_WANTED, RELAY_RETRY_MAX, RELAY_RETRY_MIN, RELAYS_KNOWN_MAX,
-};
 use rand::seq::IteratorRandom;
 use tokio::time::Instant;
 

@@ -4,9 +4,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::limits::{STRANGER_ADDRESS_BYTES_MAX, STRANGER_ADDRESSES_MAX};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use martlet_protocol::limits::{STRANGER_ADDRESS_BYTES_MAX, STRANGER_ADDRESSES_MAX};
 
 /// How far this node's network reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

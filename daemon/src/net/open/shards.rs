@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use crate::limits::{PROVIDE_INTERVAL, PROVIDER_LOOKUPS_MAX};
 use libp2p::kad::{QueryId, RecordKey};
 use libp2p::{Multiaddr, PeerId};
 use martlet_protocol::Shard;
 use martlet_protocol::ids::NetworkTag;
-use martlet_protocol::limits::{PROVIDE_INTERVAL, PROVIDER_LOOKUPS_MAX};
 use martlet_protocol::network::NetworkDescriptor;
 use rand::seq::IteratorRandom;
 use tokio::sync::oneshot;
@@ -82,7 +82,7 @@ impl Shards {
 
     /// The keys of the shards kept, if the network is to be told now: after a change, and every
     /// [`PROVIDE_INTERVAL`]. (Kademlia would repeat it by itself, but not on a node that holds
-    /// [`PROVIDERS_PER_SHARD_MAX`](martlet_protocol::limits::PROVIDERS_PER_SHARD_MAX) others.)
+    /// [`PROVIDERS_PER_SHARD_MAX`](crate::limits::PROVIDERS_PER_SHARD_MAX) others.)
     pub(in crate::net) fn take_untold(&mut self) -> Vec<RecordKey> {
         let now = Instant::now();
         if self.told.is_some_and(|told| now - told < PROVIDE_INTERVAL) {

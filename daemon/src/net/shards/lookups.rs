@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::limits::{LOOKUP_DELAY, LOOKUP_STANDING_FOR, LOOKUPS_STANDING_MAX};
 use libp2p::PeerId;
-use martlet_protocol::limits::{LOOKUP_DELAY, LOOKUP_STANDING_FOR, LOOKUPS_STANDING_MAX};
 use martlet_protocol::{Shard, Tag};
 use tokio::time::Instant;
 

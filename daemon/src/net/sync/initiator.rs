@@ -3,13 +3,16 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use crate::limits::{
+    RECONCILE_ROUNDS_MAX, SHORT_LIST_REGULAR_IDS_MAX, SYNC_LOOKED_THROUGH_BATCHES_MAX,
+    SYNC_SESSION_IDS_MAX,
+};
 use libp2p::PeerId;
 use martlet_engine::FromNet;
 use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
-    ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX,
-    SHORT_LIST_IDS_MAX, SHORT_LIST_REGULAR_IDS_MAX, SLOTS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX,
-    SYNC_LOOKED_THROUGH_BATCHES_MAX, SYNC_SESSION_IDS_MAX,
+    ACKS_PER_BATCH_MAX, DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, SHORT_LIST_IDS_MAX, SLOTS_MAX,
+    SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX,
 };
 use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, ShardSet, ShortId};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Shard, codec};

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::limits::LOOKUP_PER_TAG_MAX;
 use libp2p::PeerId;
 use martlet_engine::{FromNet, Lookup};
-use martlet_protocol::limits::{LOOKUP_PER_TAG_MAX, LOOKUP_TAGS_MAX};
+use martlet_protocol::limits::LOOKUP_TAGS_MAX;
 use martlet_protocol::sync::{Request, Response};
 use martlet_protocol::{Shard, Tag};
 

@@ -3,16 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::limits::{
+    LOOKUP_PER_TAG_MAX, RECONCILE_ROUNDS_MAX, SYNC_SESSION_IDLE_MAX, SYNC_SESSION_IDS_MAX,
+    SYNC_SESSIONS_MAX, SYNC_SESSIONS_PER_PEER_MAX, SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX,
+    SYNC_SESSIONS_STARTING_MAX,
+};
 use libp2p::PeerId;
 use libp2p::request_response::ResponseChannel;
 use martlet_engine::FromNet;
 use martlet_protocol::control::Role;
 use martlet_protocol::limits::{
-    ACKS_PER_BATCH_MAX, DIGESTS_MAX, LOOKUP_PER_TAG_MAX, LOOKUP_TAGS_MAX,
-    RECONCILE_FRAME_BYTES_MAX, RECONCILE_ROUNDS_MAX, SHARD_BITS_MAX, SHORT_LIST_IDS_MAX,
-    SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX, SYNC_SESSION_IDLE_MAX, SYNC_SESSION_IDS_MAX,
-    SYNC_SESSIONS_MAX, SYNC_SESSIONS_PER_PEER_MAX, SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX,
-    SYNC_SESSIONS_STARTING_MAX,
+    ACKS_PER_BATCH_MAX, DIGESTS_MAX, LOOKUP_TAGS_MAX, RECONCILE_FRAME_BYTES_MAX, SHARD_BITS_MAX,
+    SHORT_LIST_IDS_MAX, SYNC_BATCH_BYTES_MAX, SYNC_IDS_MAX,
 };
 use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, ShardSet, ShortId};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag};

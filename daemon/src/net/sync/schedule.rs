@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use libp2p::PeerId;
-use martlet_protocol::limits::{
+use crate::limits::{
     SYNC_BRIDGE_DELAY, SYNC_BRIDGE_DOUBTED, SYNC_BRIDGE_INTERVAL, SYNC_BRIDGE_KEPT,
     SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
 };
+use libp2p::PeerId;
 use tokio::time::Instant;
 
 /// First wait before a failed sync is tried again: it may have run over a connection that was

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::limits::{DISCONNECTED_FOR, REFUSED_PEERS_MAX};
 use libp2p::PeerId;
 use martlet_protocol::control::{Ban, PeerDetails};
-use martlet_protocol::limits::{DISCONNECTED_FOR, REFUSED_PEERS_MAX};
 use tokio::time::Instant;
 
 use super::super::files::BANS_FILE;

@@ -4,15 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId, identify};
-use martlet_engine::FromNet;
-use martlet_protocol::UnixMillis;
-use martlet_protocol::limits::{
+use crate::limits::{
     CACHED_PEERS_DIALLED_MAX, CONNECTIONS_SPARE, DIAL_BACKOFF_MAX, LET_GO_FOR,
     PEER_CACHE_SAVE_INTERVAL, PEER_CACHE_SAVE_SOON, PEER_SEARCH_INTERVAL, REFUSED_PEERS_MAX,
     SYNC_LEFT_OUT_INTERVAL, SYNC_REQUEST_TIMEOUT, TIME_ASKED_INTERVAL,
 };
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, identify};
+use martlet_engine::FromNet;
+use martlet_protocol::UnixMillis;
 use martlet_protocol::sync::{Request, Response};
 use tokio::sync::oneshot;
 use tokio::time::Instant;

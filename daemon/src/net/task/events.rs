@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::limits::{PEER_REFUSED_FOR, SYNC_REQUESTS_PER_PEER_MAX};
 use libp2p::core::ConnectedPoint;
 use libp2p::gossipsub;
 use libp2p::multiaddr::Protocol;
 use libp2p::request_response::{self, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, identify, mdns, ping};
-use martlet_protocol::limits::{PEER_REFUSED_FOR, SYNC_REQUESTS_PER_PEER_MAX};
 use martlet_protocol::sync::{Refusal, Request, Response};
 use tokio::time::Instant;
 

@@ -1,5 +1,6 @@
 //! What happens beyond the LAN; see [`super::super::open`].
 
+use crate::limits::{DIAL_BACK_MAX, LOOKUP_CONNECTION_KEPT};
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
 use libp2p::kad::store::RecordStore;
@@ -8,7 +9,6 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, StreamProtocol, autonat, dcutr, identify, relay};
 use martlet_protocol::Shard;
 use martlet_protocol::control::Reachability;
-use martlet_protocol::limits::{DIAL_BACK_MAX, LOOKUP_CONNECTION_KEPT};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 

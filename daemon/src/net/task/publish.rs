@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::limits::{ACK_DELAY, UNSENT_MAX};
 use libp2p::PeerId;
 use libp2p::gossipsub::{PublishError, TopicHash};
 use martlet_protocol::control::Role;
 use martlet_protocol::envelope::Header;
-use martlet_protocol::limits::{ACK_DELAY, ACKS_PER_BATCH_MAX, UNSENT_MAX};
+use martlet_protocol::limits::ACKS_PER_BATCH_MAX;
 use martlet_protocol::{Ack, Envelope, codec};
 use tokio::time::Instant;
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::{SYNC_INTERVAL, SYNC_OUTGOING_MAX};
 use libp2p::PeerId;
 use libp2p::swarm::DialError;
-use martlet_protocol::limits::{SYNC_IDS_MAX, SYNC_INTERVAL, SYNC_OUTGOING_MAX};
+use martlet_protocol::limits::SYNC_IDS_MAX;
 use martlet_protocol::sync::Request;
 use rand::RngExt;
 use rand::seq::IteratorRandom;

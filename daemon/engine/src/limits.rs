@@ -1,0 +1,121 @@
+//! The bounds of the engine, each with its unit and its reason.
+
+use std::time::Duration;
+
+use martlet_protocol::limits::DEVICES_PER_IDENTITY_MAX;
+
+// ---- envelopes ---------------------------------------------------------------------------------
+
+/// Stamps being made or waiting to be, at a time; further envelopes wait in the outbox. One is made
+/// at a time, and the maker must not run dry while the engine commits.
+pub const STAMP_JOBS_MAX: usize = 16;
+/// Hashes between two looks whether a stamp is still wanted: under a millisecond.
+pub const STAMP_ATTEMPTS_PER_LOOK: u64 = 4096;
+
+// ---- messages ----------------------------------------------------------------------------------
+
+/// Longest use of one Megolm session: bounds what a stolen device state opens later.
+pub const SESSION_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Inbound sessions kept per contact, however many devices they claim: half a million messages that
+/// may still come, whose tags take some 20 MB. Past it those received in full go first, then the oldest.
+pub const INBOUND_SESSIONS_PER_CONTACT_MAX: usize = 4096;
+/// The same of one device: a quarter of a million messages, ten times what waited for anyone in tests.
+pub const INBOUND_SESSIONS_PER_DEVICE_MAX: usize = 2048;
+/// How long a message waits for those sent before it, before it is shown without them: longer than
+/// gossip and a first sync need to fill a gap, short enough not to be noticed after a real loss.
+/// Counted from the last message that came from the same device.
+pub const HOLD_BACK_IDLE_MAX: Duration = Duration::from_secs(10);
+/// How long a message waits for those sent before it while others come from the same device and none of
+/// them fills a gap. While gaps are being filled, as when a long absence is made up for, it waits on.
+pub const HOLD_BACK_MAX: Duration = Duration::from_secs(60);
+/// Messages shown in one batch of the engine, of those that waited: with what else is written for each
+/// some 2 MiB in memory until the commit. The next batch goes on.
+pub const RELEASED_PER_BATCH_MAX: usize = 1024;
+/// Messages with one number held back of one device. A device put back from a copy counts again from
+/// there, so there may be two, and one more each time; further ones are shown at once.
+pub const SAME_NUMBER_MAX: usize = 8;
+/// Devices per conversation whose next number is remembered: eight times as many as an identity may have
+/// at once. Beyond that the device that wrote longest ago is forgotten.
+pub const DUE_POSITIONS_MAX: usize = 8 * DEVICES_PER_IDENTITY_MAX;
+/// Gaps per conversation that are remembered, so that they are told in the history, and no more once
+/// what was missing came after all. Beyond that the oldest is forgotten. Each has 50 bytes of the
+/// conversation's record, which is written with each batch that changes it.
+pub const LOST_RANGES_MAX: usize = 64;
+
+// ---- keys --------------------------------------------------------------------------------------
+
+/// How long a superseded prekey's private half is kept: an envelope's life and two days.
+pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 3600);
+/// Newest prekeys that are kept whatever the clock says: one for each of those eight days, today's, and
+/// three made while the clock was wrong.
+pub const PREKEYS_KEPT_MIN: usize = 12;
+/// Prekeys kept at most, while the clock says of none that it is old: more than five wrong days on each
+/// of those eight.
+pub const PREKEYS_KEPT_MAX: usize = 48;
+
+// ---- people ------------------------------------------------------------------------------------
+
+/// Contacts in one vault.
+pub const CONTACTS_MAX: usize = 10_000;
+/// Unknown senders whose first messages wait for a decision: more than anyone looks through at a time, and
+/// 50 MB of texts at most. The messages of others stay in the mailbox and are taken when there is room.
+pub const REQUESTS_MAX: usize = 100;
+/// Unknown senders of whom there is a session's key and no message yet. A message follows its key at once,
+/// so this is what a flood must exceed within a second or so to push an honest one out; a node opens 100 to
+/// 500 keys a second. Each takes 10 KB of memory for its session.
+pub const REQUEST_KEYS_MAX: usize = 512;
+/// Messages kept per unknown sender; later ones stay in the mailbox until the sender is a contact.
+pub const REQUEST_MESSAGES_MAX: usize = 32;
+/// Inbound sessions kept per unknown sender; the oldest goes. A session lasts a day, and what was not taken
+/// of an older one is found in the mailbox once the sender is a contact.
+pub const REQUEST_SESSIONS_MAX: usize = 4;
+/// Envelopes per unknown sender whose acks are kept, to be revealed when the sender is a contact: all
+/// messages and session keys once a day for the six days that an envelope lives, should its sender send them
+/// again each day. The oldest go.
+pub const REQUEST_ENVELOPES_MAX: usize = 6 * (REQUEST_MESSAGES_MAX + REQUEST_SESSIONS_MAX);
+/// How long a request waits after its last message: a user who is away for a month finds it.
+pub const REQUEST_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Unknown senders who are remembered as dropped; the first goes. Each was dropped by the user, one by one,
+/// so strangers can't fill it; 0.5 MB of memory.
+pub const DROPPED_MAX: usize = 10_000;
+
+// ---- mailbox -----------------------------------------------------------------------------------
+
+/// To-device envelopes tried with the detection key in one second when there is no room for them:
+/// an X25519 each, together a hundredth of a core.
+pub const OWN_CHECKS_PER_SECOND_MAX: u32 = 200;
+/// Envelopes refused for want of room that are remembered, so that sync does not fetch them again;
+/// up to twice as many, the newest always. More than two mailboxes of the default size can differ
+/// by when one peer's share is filled with short texts; 18 MB for each such number.
+pub const REFUSED_MAX: usize = 7 << 17;
+/// How long they are remembered at least, and at most twice as long: there may be room by then.
+pub const REFUSED_KEPT: Duration = Duration::from_secs(30 * 60);
+/// Acks waiting in memory for the envelope they belong to: envelopes. Past it the peer with the
+/// most loses its oldest.
+pub const ORPHAN_ACKS_MAX: usize = 4096;
+/// How long changes of the mailbox are gathered into one commit, unless someone waits for it: what
+/// is acknowledged within that time never costs a page.
+pub const MAILBOX_COMMIT_DELAY: Duration = Duration::from_millis(100);
+/// How long after a start the acks that a crash may have lost are revealed again with their
+/// envelope: long enough for a sync with every neighbour.
+pub const ACK_REPLAY_MAX: Duration = Duration::from_secs(10 * 60);
+/// How often expired envelopes are swept: the hour is the unit of expiry.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Envelopes dropped in one sweep transaction, so that a sweep never holds up delivery.
+pub const SWEEP_BATCH_MAX: usize = 10_000;
+
+// ---- network -----------------------------------------------------------------------------------
+
+/// How often the bundle of a contact is looked up whose keys are not known.
+pub const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the bundle of the day is looked up of a contact whose older one is known.
+pub const LOOKUP_REFRESH_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long its answer counts.
+pub const TIME_SAMPLE_KEPT: Duration = Duration::from_secs(3600);
+
+// ---- control -----------------------------------------------------------------------------------
+
+/// Events kept in the durable log; the oldest go first.
+pub const EVENTS_MAX: u64 = 100_000;
+/// Events read from the log at a time for one follower.
+pub const EVENTS_PAGE_MAX: usize = 512;

@@ -1,0 +1,418 @@
+//! The bounds of the daemon's network, control socket and files, each with its unit and its reason.
+
+use std::time::Duration;
+
+// ---- envelopes ---------------------------------------------------------------------------------
+
+/// How far the end of an envelope may be from now before whoever brings it is held to be hostile:
+/// no clock that is merely wrong explains it, and a node with such a clock can exchange nothing
+/// anyway.
+pub const CLOCK_HOPELESS: Duration = Duration::from_secs(30 * 24 * 3600);
+
+// ---- mailbox -----------------------------------------------------------------------------------
+
+/// Default quota of the mailbox, bytes of envelopes. Six days of a busy LAN.
+pub const MAILBOX_BYTES_DEFAULT: u64 = 1 << 30;
+/// The part of the mailbox that one peer may fill by default, as a divisor of the whole: a half. A
+/// node whose only neighbour relays for the whole network still gets most of it, and no single peer
+/// can leave the others without room.
+pub const MAILBOX_PEER_SHARE_DEFAULT: u64 = 2;
+/// Smallest quota of the mailbox, bytes: room for hundreds of messages; less is a mistake of units.
+pub const MAILBOX_BYTES_MIN: u64 = 1 << 20;
+
+// ---- network -----------------------------------------------------------------------------------
+
+/// How long acks are gathered before they are gossiped: many arrive together.
+pub const ACK_DELAY: Duration = Duration::from_millis(20);
+/// Batches that one sync fetches although there is no room for them, since the user's own mail may
+/// be among them; the rest is for the next sync, [`SYNC_OVER_SHARE_DELAY`] later. 25,000 texts, and
+/// at most twice the bytes that a peer may bring by gossip in that time.
+pub const SYNC_LOOKED_THROUGH_BATCHES_MAX: usize = 16;
+/// Ids in one short list in the regular rounds, where few differ: 6 KiB, and one round trip.
+pub const SHORT_LIST_REGULAR_IDS_MAX: usize = 1024;
+/// Rounds of one reconciliation before it is given up: honest ones need fewer than ten.
+pub const RECONCILE_ROUNDS_MAX: usize = 64;
+/// Shards derived from its peer id that a `full` node keeps by default: on a network of 2^12 shards
+/// and as many nodes, all but one shard in three thousand then have a keeper without a user of
+/// their own, and a node keeps a five-hundredth of what is sent.
+pub const SHARDS_KEPT_DEFAULT: u16 = 8;
+/// Envelopes answered for one tag of a look-up, the oldest: a bundle for each of 8 devices, with
+/// room for what others published under the tag.
+pub const LOOKUP_PER_TAG_MAX: usize = 32;
+/// Keepers asked for one look-up: the first may be new and know nothing yet.
+pub const LOOKUP_KEEPERS_MAX: usize = 2;
+/// Tags remembered to be asked of keepers that connect later: the days of 2,048 contacts.
+pub const LOOKUPS_STANDING_MAX: usize = 16_384;
+/// How long they are remembered; the engine asks again before.
+pub const LOOKUP_STANDING_FOR: Duration = Duration::from_secs(2 * 3600);
+/// How long a new keeper's announcements are gathered before it is asked: it announces its shards
+/// one by one.
+pub const LOOKUP_DELAY: Duration = Duration::from_millis(100);
+/// Connections held to keepers of a shard that the user writes to: one may be lost.
+pub const KEEPERS_PER_SHARD: usize = 2;
+/// Sync sessions served to one peer at a time.
+pub const SYNC_SESSIONS_PER_PEER_MAX: usize = 2;
+/// How long a peer may leave its sync session idle.
+pub const SYNC_SESSION_IDLE_MAX: Duration = Duration::from_secs(30);
+/// How often a random peer is synced with, and each to which gossip passes nothing on.
+pub const SYNC_INTERVAL: Duration = Duration::from_secs(60);
+/// Ids in one reconciliation: 40 MB on each side. Buckets past it are left for the next sync.
+pub const SYNC_SESSION_IDS_MAX: usize = 1_000_000;
+/// Sync sessions one peer may begin in a minute: reading the ids is the dearest thing a peer can
+/// ask for, and honest ones begin one a second at most, after gaps.
+pub const SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX: u32 = 60;
+/// Sync sessions whose ids are read at a time: each may take 40 MB.
+pub const SYNC_SESSIONS_STARTING_MAX: usize = 2;
+/// Sync requests of one peer in a minute before it is told to come later: a report of what is
+/// stored every 20 ms, and as many batches.
+pub const SYNC_REQUESTS_PER_PEER_PER_MINUTE_MAX: u32 = 6000;
+/// Sync sessions whose ids are kept in memory for all peers together.
+pub const SYNC_SESSIONS_MAX: usize = 8;
+/// Sync requests of one peer that are worked on at a time: one sync, one push, and `Stored`.
+pub const SYNC_REQUESTS_PER_PEER_MAX: u32 = 4;
+/// Sync streams of one connection, both ways: each may hold one request in memory.
+pub const SYNC_STREAMS_MAX: usize = 8;
+/// How long a sync request may take, the peer's commit included.
+pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Syncs this node runs as initiator at a time.
+pub const SYNC_OUTGOING_MAX: usize = 4;
+/// How long the peer with the larger id waits, once connected, for the other to start the sync.
+pub const SYNC_FALLBACK_DELAY: Duration = Duration::from_secs(2);
+/// Envelopes that a sync brought in one batch and that are gossiped on: those on their way, or of a
+/// short gap. Of more, other peers are told by syncs, which cost nothing where they have them.
+pub const SYNC_NEWS_MAX: usize = 64;
+/// How long after envelopes of an honest peer went over a share it is synced with: not at once, for
+/// a flood is passing; soon, for its messages may be among it.
+pub const SYNC_OVER_SHARE_DELAY: Duration = Duration::from_secs(2);
+/// When a sync follows news, over a link that gossip leaves out: they are on disk by then.
+pub const SYNC_BRIDGE_DELAY: Duration = Duration::from_millis(500);
+/// From one such sync to the next at least: what a burst of news costs.
+pub const SYNC_BRIDGE_INTERVAL: Duration = Duration::from_secs(2);
+/// From one time to the next that a node compares with peers to which gossip only announces what there
+/// is: mostly the two have the same, and it costs some hundred bytes.
+pub const SYNC_LEFT_OUT_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a link is taken for such a one after a sync that showed it: some regular rounds.
+pub const SYNC_BRIDGE_KEPT: Duration = Duration::from_secs(600);
+/// The same once a sync over it carried little of what is new: what it lacked may be on its way.
+pub const SYNC_BRIDGE_DOUBTED: Duration = Duration::from_secs(30);
+/// When the sync on connecting is repeated: what was on its way to disk during it is then seen.
+pub const SYNC_SETTLE_DELAY: Duration = Duration::from_secs(3);
+/// How long after a known gap (gossip dropped or shed) the peer is synced with: the rest of a
+/// burst is then over.
+pub const SYNC_GAP_DELAY: Duration = Duration::from_secs(1);
+/// Ids waiting to be reported to one peer as stored; beyond it a reconciliation tells.
+pub const STORED_BACKLOG_MAX: usize = 65_536;
+/// Gossip messages waiting for one connection: a burst of 20,000 fits.
+pub const GOSSIP_QUEUE_MAX: usize = 32_768;
+/// How long a gossip message may wait for a connection (libp2p's 1 s and 5 s drop under load).
+pub const GOSSIP_QUEUE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long the ids of seen gossip are kept, so that a late copy is not forwarded again.
+pub const GOSSIP_SEEN_KEPT: Duration = Duration::from_secs(600);
+/// Size from which peers are told that a message has arrived already, bytes: below it the notice
+/// costs more than the copy.
+pub const IDONTWANT_BYTES_MIN: usize = 16 * 1024;
+/// Peers of a topic to which gossip passes all on (gossipsub's D). At libp2p's 6, with up to 12, each
+/// node gets twice the bytes, and messages come hardly sooner: docs/performance.md.
+pub const GOSSIP_MESH: usize = 4;
+/// The most peers of a mesh (gossipsub's D_high): each costs a copy of every message.
+pub const GOSSIP_MESH_MAX: usize = 5;
+/// Other peers of a topic that are told what there is, at each heartbeat (gossipsub's D_lazy). Sync
+/// finds what they are not told.
+pub const GOSSIP_LAZY: usize = 2;
+/// Ids of one gossip announcement (IHAVE): 36 KB.
+pub const GOSSIP_CONTROL_IDS_MAX: usize = 1000;
+/// Gossip control messages of one RPC, bytes: an announcement and its frame.
+pub const GOSSIP_CONTROL_BYTES_MAX: usize = 48 * 1024;
+/// Bytes of gossip waiting for the engine before it is shed; sync fetches it later.
+pub const GOSSIP_BACKLOG_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Batches of gossip waiting for the engine.
+pub const GOSSIP_BATCHES_MAX: usize = 256;
+/// Envelopes of one gossiped batch.
+pub const GOSSIP_BATCH_MAX: usize = 512;
+/// Envelopes waiting to be gossiped before those who publish have to wait.
+pub const PUBLISH_BACKLOG_MAX: usize = 2048;
+/// The newest envelopes that found no peer to go to; they go to the first that comes. Sync has
+/// the rest.
+pub const UNSENT_MAX: usize = 256;
+/// Acks that go with one envelope, for the shares of peers: honest ones bring one for most.
+pub const ACKS_PER_ENVELOPE: u32 = 2;
+/// Acks of one peer, in a minute, that don't open what is held here before its acks are no longer
+/// passed on: an honest peer that lacks the envelope can't tell a false ack, so it isn't cut off.
+pub const FALSE_ACKS_PER_PEER_PER_MINUTE_MAX: u32 = 100;
+/// Messages that no honest peer sends, in a minute, before the peer is cut off.
+pub const INVALID_PER_PEER_PER_MINUTE_MAX: u32 = 20;
+/// How long a peer that was cut off is refused.
+pub const PEER_REFUSED_FOR: Duration = Duration::from_secs(600);
+/// Peers whose shares are remembered, connected or not: who comes back soon has no new share.
+pub const PEER_SHARES_MAX: usize = 4096;
+/// Peers remembered as refused.
+pub const REFUSED_PEERS_MAX: usize = 1024;
+/// How long one peer waits for the ping of another; two such waits end a connection.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often a connection is probed.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// How often the local network is asked for peers.
+pub const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a peer found on the local network is believed to be there without a new answer.
+pub const MDNS_TTL: Duration = Duration::from_secs(120);
+/// How long a connection may take to be set up: less than the 10 s that libp2p gives a test by AutoNAT,
+/// so that who is behind a router that drops silently is told so in time.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long a connection without a stream is kept. Connections are closed by rule, not by idling.
+pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Connections being set up, each way.
+pub const CONNECTIONS_PENDING_MAX: u32 = 32;
+/// Connections with one peer: one in use, the others about to be closed.
+pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
+/// Connections that one peer may dial in a minute before it is cut off: honest ones, whose waits
+/// double, make eight.
+pub const CONNECTIONS_PER_PEER_PER_MINUTE_MAX: u32 = 30;
+/// Lines of the log, in a minute, about strangers that come and go or are cut off: more would let
+/// anyone fill the disk.
+pub const PEER_LOG_LINES_PER_MINUTE_MAX: u32 = 120;
+/// Connections that others dialled: the rest of the places is kept for peers dialled from here, so
+/// that strangers can't take them all.
+pub const CONNECTIONS_INBOUND_MAX: u32 = 32;
+/// Handshakes from one IP address at a time: half of all, so that one that stalls its
+/// own leaves room for others.
+pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 16;
+/// Streams of one connection, both ways: gossip, ping and identify need six, sync and Kademlia
+/// their own bounds. Each may hold 256 KiB in memory that nobody reads.
+pub const STREAMS_PER_CONNECTION_MAX: usize = 64;
+/// How long a second connection with a peer is suffered before the older one is taken for dead; and
+/// how much later than the older one, beside some round trips, it may come up if the two dialled each
+/// other at once.
+pub const DUPLICATE_CONNECTION_GRACE: Duration = Duration::from_secs(1);
+/// How long the peer with the larger id waits for the other's dial after a discovery.
+pub const DISCOVERED_DIAL_DELAY: Duration = Duration::from_secs(1);
+/// Peers known by discovery.
+pub const DISCOVERED_PEERS_MAX: usize = 512;
+/// Addresses kept per peer.
+pub const ADDRESSES_PER_PEER_MAX: usize = 16;
+/// Attempts at an address dialled by command before it is given up.
+pub const DIAL_ATTEMPTS_MAX: u32 = 10;
+/// Longest wait before a configured peer is dialled again: there are few of them and the user
+/// expects them back soon.
+pub const STATIC_DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// Connections aimed at, unless configured: enough that gossip's meshes (up to 12 peers) have a
+/// choice, and each costs about 100 KiB. Below half of it peers are looked for until it is reached;
+/// above it, connections that carry nothing are closed; at twice it, peers that connect are
+/// refused.
+pub const CONNECTIONS_TARGET: usize = 24;
+/// Most connections that may be aimed at: each is a file descriptor of 1,024.
+pub const CONNECTIONS_TARGET_MAX: usize = 256;
+/// Connections at most, with the default target.
+pub const CONNECTIONS_MAX: u32 = 48;
+/// Connections beyond twice the target that are left for configured peers whose id isn't known yet.
+pub const CONNECTIONS_SPARE: u32 = 16;
+/// How long a connection is left alone after it came up, or was last of use: meshes need some
+/// heartbeats to form, and a peer that is let go too soon comes back.
+pub const CONNECTION_GRACE: Duration = Duration::from_secs(30);
+/// A connection that ends sooner is counted like a dial that failed: the peer had no place for it.
+pub const CONNECTION_SETTLED: Duration = Duration::from_secs(10);
+/// How long a peer that was let go is not dialled.
+pub const LET_GO_FOR: Duration = Duration::from_secs(600);
+/// First wait before a discovered or remembered peer is dialled again after a failure.
+pub const FOUND_DIAL_BACKOFF_MIN: Duration = Duration::from_secs(5);
+/// Attempts at a remembered peer before it is left alone until peers are looked for anew.
+pub const CACHED_DIAL_ATTEMPTS_MAX: u32 = 3;
+/// Remembered peers dialled in one search, the best first.
+pub const CACHED_PEERS_DIALLED_MAX: usize = 64;
+/// How often remembered peers are tried again while there are too few connections.
+pub const PEER_SEARCH_INTERVAL: Duration = Duration::from_secs(600);
+/// Peers remembered across restarts.
+pub const PEER_CACHE_MAX: usize = 500;
+/// Remembered peers of one public IPv4 /16 or IPv6 /32: one operator can't fill the cache.
+pub const PEER_CACHE_PER_PREFIX_MAX: usize = 16;
+/// Addresses remembered per peer.
+pub const PEER_CACHE_ADDRESSES_MAX: usize = 8;
+/// How long a peer is remembered since it was last connected.
+pub const PEER_CACHE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How often the remembered peers are written to disk, if they have changed (and at a stop).
+pub const PEER_CACHE_SAVE_INTERVAL: Duration = Duration::from_secs(180);
+/// How soon a peer that was not known is written, with those that come meanwhile.
+pub const PEER_CACHE_SAVE_SOON: Duration = Duration::from_secs(10);
+/// How much later a peer must have been seen for that to be worth writing.
+pub const PEER_CACHE_SEEN_STEP: Duration = Duration::from_secs(3600);
+/// Largest file of remembered peers or bans, bytes: several times what the bounds above give.
+pub const PEER_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Writes of such files that may wait; a change that finds no place is written by the next look.
+pub const PEER_FILE_QUEUE_MAX: usize = 8;
+/// How long a stop waits for them.
+pub const PEER_FILE_FLUSH_MAX: Duration = Duration::from_secs(2);
+/// Half-life of a peer's score: what a peer did an hour ago hardly counts.
+pub const SCORE_HALF_LIFE: Duration = Duration::from_secs(600);
+/// Peers with a score; past it those with the best are forgotten.
+pub const SCORES_MAX: usize = 4096;
+/// First ban for misbehaviour; each further one lasts twice as long.
+pub const BAN_MIN: Duration = Duration::from_secs(600);
+/// Longest ban for misbehaviour.
+pub const BAN_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long after its end a ban counts as an earlier one.
+pub const BAN_REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Bans kept, those that ended and are remembered included.
+pub const BANS_MAX: usize = 1024;
+/// Longest reason of a ban, bytes.
+pub const BAN_REASON_BYTES_MAX: usize = 200;
+/// How long a peer that was disconnected for its score is refused.
+pub const DISCONNECTED_FOR: Duration = Duration::from_secs(60);
+/// Gossip messages of a throttled peer that are looked at in a second: a twentieth of a full share.
+pub const THROTTLED_MESSAGES_PER_SECOND_MAX: u32 = 50;
+/// Gossip messages a throttled peer may bring in a second before that, too, counts against it: more
+/// than any honest node forwards.
+pub const THROTTLED_FLOOD_PER_SECOND: u32 = 1000;
+/// How often a connected peer is asked for the time.
+pub const TIME_ASKED_INTERVAL: Duration = Duration::from_secs(900);
+/// Answers kept.
+pub const TIME_SAMPLES_MAX: usize = 64;
+/// Gossiped envelopes in the last minutes from which the share refused as far in the future says
+/// something.
+pub const FAR_FUTURE_SAMPLE_MIN: u64 = 20;
+/// Protocols shown of a peer.
+pub const PEER_PROTOCOLS_SHOWN_MAX: usize = 32;
+/// Longest agent version or protocol name shown of a peer, bytes.
+pub const PEER_TEXT_BYTES_MAX: usize = 100;
+/// First wait before a failed dial of a configured or asked-for peer is tried again.
+pub const DIAL_BACKOFF_MIN: Duration = Duration::from_millis(250);
+/// Longest wait before a failed dial is tried again.
+pub const DIAL_BACKOFF_MAX: Duration = Duration::from_secs(30 * 60);
+/// Default share of a peer: envelopes it may bring by gossip in a minute before they are ignored.
+/// 1,000 a second is under a third of what a node of two slow cores can take, and a hundred times
+/// what people write.
+pub const PEER_ENVELOPES_PER_MINUTE_DEFAULT: u32 = 60_000;
+/// Smallest share of a peer: ten for each peer are then reserved in a minute.
+pub const PEER_ENVELOPES_PER_MINUTE_MIN: u32 = 480;
+/// Largest share of a peer: its bytes still fit 32 bits.
+pub const PEER_ENVELOPES_PER_MINUTE_MAX: u32 = 250_000;
+/// Bytes of an envelope, for the shares of peers: four times what texts have, so that only who
+/// sends large ones all the time is bounded by bytes.
+pub const ENVELOPE_BYTES_MEAN: u32 = 4096;
+/// How long a sync waits for the engine's answer: several commits on a slow disk. An engine that has ended
+/// gives none.
+pub const ENGINE_ANSWER_MAX: Duration = Duration::from_secs(60);
+/// Inputs waiting for the engine's thread before those who bring them have to wait.
+pub const ENGINE_QUEUE_MAX: usize = 8192;
+/// Inputs the engine takes into one commit: bounds how long one commit lasts.
+pub const ENGINE_BATCH_MAX: usize = 1024;
+/// Commands waiting for the network task: each may carry a batch of the engine's.
+pub const NET_QUEUE_MAX: usize = 64;
+
+// ---- beyond the LAN ----------------------------------------------------------------------------
+
+/// Memory of the whole process, bytes, from which new connections are refused: several times what
+/// 48 connections and the sync sessions may take, and little enough for a small machine.
+pub const CONNECTIONS_MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Addresses of one peer that are believed from others: a machine has fewer.
+pub const STRANGER_ADDRESSES_MAX: usize = 8;
+/// Longest such address, bytes: one through a relay takes about 100.
+pub const STRANGER_ADDRESS_BYTES_MAX: usize = 192;
+/// Different addresses at which peers say they see this node, taken in one
+/// [`OBSERVED_ADDRESSES_WINDOW`]: each is kept for good by AutoNAT's client.
+pub const OBSERVED_ADDRESSES_MAX: usize = 16;
+/// See [`OBSERVED_ADDRESSES_MAX`].
+pub const OBSERVED_ADDRESSES_WINDOW: Duration = Duration::from_secs(600);
+/// Dials a minute to addresses that peers chose (AutoNAT's server, hole punching): no tool for
+/// knocking at others' doors.
+pub const PEER_CHOSEN_DIALS_PER_MINUTE_MAX: u32 = 60;
+/// How often an address of this node's own that is not yet tested is given to an AutoNAT server.
+pub const AUTONAT_PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// Addresses tested in one such interval.
+pub const AUTONAT_PROBES_MAX: usize = 4;
+/// How long a connection made to test an address may last.
+pub const DIAL_BACK_MAX: Duration = Duration::from_secs(10);
+/// First wait between two look-ups in the distributed hash table, doubling while nothing new comes.
+pub const LOOKUP_INTERVAL_MIN: Duration = Duration::from_secs(4);
+/// Longest wait between two look-ups, and the wait when there are connections enough.
+pub const LOOKUP_INTERVAL_MAX: Duration = Duration::from_secs(600);
+/// How long one look-up may take.
+pub const LOOKUP_MAX: Duration = Duration::from_secs(30);
+/// How long a connection made for a look-up is kept when there are others enough: for its answers.
+pub const LOOKUP_CONNECTION_KEPT: Duration = Duration::from_secs(10);
+/// Peers remembered from look-ups.
+pub const FOUND_PEERS_MAX: usize = 256;
+/// How long a peer from a look-up is remembered when it is not found again.
+pub const FOUND_PEER_KEPT: Duration = Duration::from_secs(1800);
+/// Largest message of the distributed hash table, bytes: 20 peers with 8 addresses each.
+pub const LOOKUP_BYTES_MAX: usize = 32 * 1024;
+/// Look-ups for providers that wait for their end.
+pub const PROVIDER_LOOKUPS_MAX: usize = 64;
+/// Providers kept for one shard: as many as one answer tells.
+pub const PROVIDERS_PER_SHARD_MAX: usize = 20;
+/// How often a node tells which shards it keeps.
+pub const PROVIDE_INTERVAL: Duration = Duration::from_secs(600);
+/// How long that is believed without being told again: two may be lost.
+pub const PROVIDER_KEPT: Duration = Duration::from_secs(1800);
+/// Relays that a node behind NAT is reached through.
+pub const RELAY_RESERVATIONS_WANTED: usize = 2;
+/// Connected peers remembered as relays.
+pub const RELAYS_KNOWN_MAX: usize = 48;
+/// How long a node that does not know yet whether others reach it waits before it asks for relays:
+/// AutoNAT tells within seconds where there is a server.
+pub const RELAY_PATIENCE: Duration = Duration::from_secs(20);
+/// First wait before a relay that refused is asked again.
+pub const RELAY_RETRY_MIN: Duration = Duration::from_secs(30);
+/// Longest wait before a relay that refused is asked again.
+pub const RELAY_RETRY_MAX: Duration = Duration::from_secs(3600);
+/// Nodes that a relay keeps places for. (Its own connections bound it first.)
+pub const RELAY_RESERVATIONS_MAX: usize = 64;
+/// Places of one peer: one, and one that it has lost.
+pub const RELAY_RESERVATIONS_PER_PEER_MAX: usize = 2;
+/// Connections through a relay at a time.
+pub const RELAY_CIRCUITS_MAX: usize = 16;
+/// Of these, to or from one peer.
+pub const RELAY_CIRCUITS_PER_PEER_MAX: usize = 4;
+/// Bytes through one relayed connection, each way: some batches of a sync, which at libp2p's
+/// default of 128 KiB would never end.
+pub const RELAY_CIRCUIT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// How long one relayed connection lasts: hole punching takes seconds.
+pub const RELAY_CIRCUIT_MAX: Duration = Duration::from_secs(600);
+/// Places and connections that one peer, and one IP address, may ask a relay for in
+/// [`RELAY_ASKED_WINDOW`].
+pub const RELAY_ASKED_MAX: u32 = 30;
+/// See [`RELAY_ASKED_MAX`].
+pub const RELAY_ASKED_WINDOW: Duration = Duration::from_secs(120);
+
+// ---- control -----------------------------------------------------------------------------------
+
+/// Largest request body on the control socket, bytes: the longest text, escaped.
+pub const CONTROL_BODY_BYTES_MAX: usize = 128 * 1024;
+/// Connections to the control socket at a time.
+pub const CONTROL_CONNECTIONS_MAX: usize = 256;
+/// Longest request line and headers, bytes: far over what any client sends.
+pub const CONTROL_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How long a client may take over a request's head, which includes how long a kept connection may
+/// be idle: longer than the pauses of a program that reuses its connection.
+pub const CONTROL_HEAD_READ_MAX: Duration = Duration::from_secs(120);
+/// Connections told that they are refused (another user's, or too many) at a time; further ones are
+/// closed without a word.
+pub const CONTROL_REFUSALS_MAX: usize = 16;
+/// How long a refused connection is kept open so that its client can read the answer.
+pub const CONTROL_REFUSAL_LINGER_MAX: Duration = Duration::from_secs(1);
+/// How long a stopping daemon waits for requests that are being answered.
+pub const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
+/// How long a scrape of the metrics waits for the network's part: it is most wanted when something
+/// hangs, and Prometheus gives up after ten seconds.
+pub const METRICS_ANSWER_MAX: Duration = Duration::from_secs(1);
+/// Connections to the metrics' TCP port at a time: scrapers are few; more wait their turn.
+pub const METRICS_CONNECTIONS_MAX: usize = 8;
+/// How long one connection to the metrics' TCP port may last, request and answer: as long as
+/// Prometheus waits.
+pub const METRICS_CONNECTION_MAX: Duration = Duration::from_secs(10);
+/// Longest request line and headers on the metrics' TCP port, bytes: no cookies are sent there.
+pub const METRICS_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// How often a follower of events hears a comment when nothing happens: under the idle time-outs of
+/// common proxies and clients.
+pub const EVENTS_KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+// ---- files -------------------------------------------------------------------------------------
+
+/// Largest transport key file, bytes: a protobuf of 68 bytes, and room.
+pub const PEER_KEY_BYTES_MAX: u64 = 1024;
+/// Free disk space below which the doctor warns, bytes: half of the default mailbox.
+pub const DISK_FREE_LOW: u64 = 512 * 1024 * 1024;
+/// Free disk space below which it reports an error, bytes: a few commits of the largest batches.
+pub const DISK_FREE_CRITICAL: u64 = 64 * 1024 * 1024;
+/// Share of the mailbox's quota from which the doctor warns, percent.
+pub const MAILBOX_FULL_PERCENT: u64 = 90;
+/// How long after its start a node may be without peers before the doctor says so.
+pub const PEERS_EXPECTED_AFTER: Duration = Duration::from_secs(30);

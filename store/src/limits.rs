@@ -1,0 +1,31 @@
+//! The bounds of what is on disk, each with its unit and its reason.
+
+// ---- mailbox -----------------------------------------------------------------------------------
+
+/// What each envelope and each tombstone costs the mailbox's quota beside its content, bytes: about
+/// what its index rows take on disk. Without it, envelopes acknowledged by their own sender would
+/// leave tombstones without end.
+pub const MAILBOX_ENTRY_BYTES: u64 = 256;
+/// Size up to which the mailbox's file is checked whole at every start, bytes: it takes a tenth of
+/// a second. A larger one is, if it was not closed properly.
+pub const MAILBOX_CHECKED_BYTES_MAX: u64 = 64 << 20;
+/// What the user's own mail, in and out, may take above the mailbox's quota, bytes: ten thousand
+/// texts, so that a mailbox that strangers filled still takes it.
+pub const MAILBOX_RESERVE_BYTES: u64 = 16 << 20;
+
+// ---- control -----------------------------------------------------------------------------------
+
+/// Memory Argon2id takes for a new passphrase, KiB: the second recommended option of RFC 9106
+/// section 4, for machines without gigabytes to spare.
+pub const PASSPHRASE_MEMORY_KIB: u32 = 64 * 1024;
+/// Passes Argon2id makes for a new passphrase: of the same option.
+pub const PASSPHRASE_PASSES: u32 = 3;
+/// Lanes of Argon2id for a new passphrase: one, because they are computed one after another here,
+/// and more would only help who computes them side by side.
+pub const PASSPHRASE_LANES: u32 = 1;
+/// Most memory a key file may ask for, KiB: a damaged or planted file can't take the machine down.
+pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 1024 * 1024;
+/// Most passes a key file may ask for.
+pub const PASSPHRASE_PASSES_MAX: u32 = 64;
+/// Most lanes a key file may ask for.
+pub const PASSPHRASE_LANES_MAX: u32 = 16;
