@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use martlet_protocol::{EnvelopeId, IdentityId, MessageId};
+use martlet_protocol::{EnvelopeId, Id, MessageId};
 
 fuzz_target!(|text: &str| {
-    if let Ok(id) = text.parse::<IdentityId>() {
+    if let Ok(id) = text.parse::<Id>() {
         assert_eq!(id.to_string(), text.trim().to_lowercase());
     }
     if let Ok(id) = text.parse::<MessageId>() {

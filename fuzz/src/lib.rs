@@ -14,7 +14,7 @@ use martlet_protocol::crypto::session::{
 use martlet_protocol::identity::{Bundle, DeviceKeys};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{
-    ConversationId, DeviceId, Envelope, Header, IdentityId, Kind, UnixMillis, codec,
+    ConversationId, DeviceId, Envelope, Header, Id, IdentityId, Kind, RendezvousSecret, UnixMillis, codec,
 };
 use rand_chacha::ChaCha20Rng;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -76,6 +76,14 @@ pub fn sender() -> &'static DeviceKeys {
 /// The sender's identity.
 pub fn sender_identity() -> IdentityId {
     ADA.identity()
+}
+
+/// By what the sender's bundles are found.
+pub const SECRET: RendezvousSecret = RendezvousSecret([5; 15]);
+
+/// The sender's ID.
+pub fn sender_id() -> Id {
+    Id { identity: sender_identity(), secret: SECRET }
 }
 
 /// The sender's bundle.
@@ -186,11 +194,14 @@ pub fn conversation_with(data: &[u8]) -> Option<Vec<u8>> {
 /// Ada's bundle's envelope, with `data` in place of the bundle.
 pub fn bundle_with(data: &[u8]) -> Option<Vec<u8>> {
     static BASE: LazyLock<[u8; 32]> = LazyLock::new(|| {
-        let key = blake3::derive_key("martlet 2026 bundle secret v2", &sender_identity().0);
+        let key = blake3::derive_key(
+            "martlet 2026 bundle secret v2",
+            &[sender_identity().0.as_slice(), &SECRET.0].concat(),
+        );
         let input = [b"martlet bundle body v2".as_slice(), &NOW.day().0.to_be_bytes()].concat();
         *blake3::keyed_hash(&key, &input).as_bytes()
     });
-    under_tag(*BASE, Bundle::tag(&sender_identity(), NOW.day()).0, data)
+    under_tag(*BASE, Bundle::tag(&sender_id(), NOW.day()).0, data)
 }
 
 /// Opens an envelope as one of the session, at its first position.
@@ -205,7 +216,7 @@ pub fn open_conversation(content: &[u8]) {
 /// Opens an envelope as the one of Ada's bundle.
 pub fn open_bundle(content: &[u8]) {
     let Ok(header) = Header::parse(content) else { return };
-    if let Ok(bundle) = Bundle::open(&sender_identity(), NOW.day(), &header, content) {
+    if let Ok(bundle) = Bundle::open(&sender_id(), NOW.day(), &header, content) {
         assert_eq!(bundle.certificate().identity(), sender_identity());
     }
 }

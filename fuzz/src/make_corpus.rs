@@ -9,7 +9,7 @@ use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, ErrorCode, Event, EventBody, InitRequest, Message as Shown,
     Problem, SendRequest, UnlockRequest,
 };
-use martlet_protocol::ids::{MessageId, Shard, Tag};
+use martlet_protocol::ids::{MessageId, Rendezvous, Shard, Tag};
 use martlet_protocol::message::{
     Content, DeviceMessage, Message, Payload, Ping, Pong, SessionKeyMessage, Text,
 };
@@ -102,11 +102,12 @@ fn main() -> std::io::Result<()> {
     let session_key = DeviceMessage::SessionKey(SessionKeyMessage {
         grant: martlet_fuzz::grant(),
         suggested_name: Some("Ada".into()),
+        rendezvous: Rendezvous { secret: martlet_fuzz::SECRET, reset_at: martlet_fuzz::NOW },
     });
     let to_device = martlet_fuzz::to_device(&session_key.encode());
     let bundle = martlet_fuzz::bundle();
     let bundle_content =
-        bundle.seal(&mut martlet_fuzz::rng(9), &martlet_fuzz::addressing()).expect("a bundle fits");
+        bundle.seal(&mut martlet_fuzz::rng(9), &martlet_fuzz::addressing(), &martlet_fuzz::SECRET).expect("a bundle fits");
     let certificate = martlet_fuzz::sender().certificate().as_bytes();
 
     for (name, content) in
@@ -139,7 +140,8 @@ fn main() -> std::io::Result<()> {
     keep("format", "extended", &EXTENDED)?;
     keep("session_record", "outbound", &conversation.to_record())?;
     keep("session_record", "inbound", &martlet_fuzz::inbound().to_record())?;
-    keep("identity_id", "id", martlet_fuzz::sender_identity().to_string().as_bytes())?;
+    keep("identity_id", "id", martlet_fuzz::sender_id().to_string().as_bytes())?;
+    keep("identity_id", "short", martlet_fuzz::sender_identity().to_string().as_bytes())?;
     keep("identity_id", "message", MessageId([0xab; 16]).to_string().as_bytes())?;
     keep("network", "lan", b"name = \"lan\"\n")?;
     keep(

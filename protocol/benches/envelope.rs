@@ -13,7 +13,8 @@ use martlet_protocol::crypto::seal::{self, DetectionSecret, OpeningKeys, PrekeyS
 use martlet_protocol::crypto::session::{InboundSession, OutboundSession, SessionContext};
 use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
 use martlet_protocol::{
-    ConversationId, DeviceId, Envelope, ExpiryHour, Header, NetworkTag, Shard, UnixMillis,
+    ConversationId, DeviceId, Envelope, ExpiryHour, Header, Id, NetworkTag, RendezvousSecret,
+    Shard, UnixMillis,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -99,11 +100,12 @@ fn bundles(c: &mut Criterion) {
     let device = DeviceKeys::generate(rng, &root, NOW);
     let detection = DetectionSecret::generate(rng).public();
     let bundle = Bundle::issue(&device, PrekeySecret::generate(rng).public(), detection, NOW);
-    let identity = device.certificate().identity();
-    let content = bundle.seal(rng, &addressing()).unwrap();
+    let secret = RendezvousSecret([5; 15]);
+    let content = bundle.seal(rng, &addressing(), &secret).unwrap();
+    let id = Id { identity: device.certificate().identity(), secret };
     let header = Header::parse(&content).unwrap();
     c.bench_function("bundle/open", |b| {
-        b.iter(|| Bundle::open(&identity, NOW.day(), &header, black_box(&content)).unwrap());
+        b.iter(|| Bundle::open(&id, NOW.day(), &header, black_box(&content)).unwrap());
     });
 }
 

@@ -2,7 +2,8 @@
 //!
 //! | type | bytes | text | made of |
 //! | --- | --- | --- | --- |
-//! | [`IdentityId`] | 32 | bech32m, prefix `martlet` (BIP 350) | Ed25519 public key of the root |
+//! | [`Id`] | 47 | bech32m, prefix `martlet` (BIP 350) | the identity, and the secret by which its bundles are found |
+//! | [`IdentityId`] | 32 | that of an ID without a secret | Ed25519 public key of the root |
 //! | [`DeviceId`] | 32 | hex | Ed25519 public key of the device |
 //! | [`EnvelopeId`] | 32 | hex | BLAKE3 of the envelope's content |
 //! | [`SessionId`] | 32 | hex | Ed25519 public key of the Megolm session |
@@ -11,16 +12,15 @@
 //! | [`Tag`] | 16 | hex | keyed BLAKE3, see [`crate::crypto::session`] |
 //! | [`NetworkTag`] | 8 | hex | BLAKE3 of the network's name, and of its key if it is closed |
 
+mod id;
+
 use std::fmt;
 use std::str::FromStr;
 
-use bech32::primitives::decode::CheckedHrpstring;
-use bech32::{Bech32m, Hrp};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Human-readable part of an ID's text form.
-const ID_PREFIX: &str = "martlet";
+pub use id::{Id, RENDEZVOUS_SECRET_BYTES, Rendezvous, RendezvousSecret};
 
 /// Why a text is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,9 @@ pub enum IdError {
     /// 32 bytes that are no point of the curve, or one of small order: no key.
     #[error("not a Martlet ID: its bytes are not an Ed25519 public key")]
     NotAKey,
+    /// With a secret of zeros, which stands for none and is left out.
+    #[error("not a Martlet ID: its secret is empty; ask for the ID again")]
+    EmptySecret,
 }
 
 /// A fixed-size identifier: bytes on the wire, text for people.
@@ -160,7 +163,7 @@ macro_rules! hex_text {
 }
 
 byte_id!(
-    /// An identity: the Ed25519 public key of its root. Its text form is what people exchange.
+    /// An identity: the Ed25519 public key of its root. What people exchange is their [`Id`].
     IdentityId,
     32,
     "Martlet ID"
@@ -284,37 +287,10 @@ impl IdentityId {
     }
 }
 
-impl fmt::Display for IdentityId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        bech32::encode_to_fmt::<Bech32m, _>(f, Hrp::parse_unchecked(ID_PREFIX), &self.0)
-            .map_err(|_| fmt::Error)
-    }
-}
-
 /// Hand-written: logs must not carry identities, so `{:?}` shows four characters.
 impl fmt::Debug for IdentityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IdentityId({:02x}{:02x}…)", self.0[0], self.0[1])
-    }
-}
-
-impl FromStr for IdentityId {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let checked = CheckedHrpstring::new::<Bech32m>(text.trim())
-            .map_err(|error| IdError::NotBech32m { reason: error.to_string() })?;
-        if checked.hrp() != Hrp::parse_unchecked(ID_PREFIX) {
-            return Err(IdError::WrongPrefix { found: checked.hrp().to_string() });
-        }
-        // One text per ID: 52 characters carry 260 bits, and the four left over must be zero.
-        checked
-            .validate_segwit_padding()
-            .map_err(|error| IdError::NotBech32m { reason: error.to_string() })?;
-        let bytes: Vec<u8> = checked.byte_iter().collect();
-        let id = Self::from_slice(&bytes)?;
-        id.verifying_key()?;
-        Ok(id)
     }
 }
 

@@ -23,6 +23,7 @@ pub use ack::{Ack, AckCommit, AckSecret};
 pub use envelope::{Envelope, EnvelopeError, Header, Kind};
 pub use format::FormatInfo;
 pub use ids::{
-    ConversationId, DeviceId, EnvelopeId, IdentityId, MessageId, NetworkTag, SessionId, Shard, Tag,
+    ConversationId, DeviceId, EnvelopeId, Id, IdentityId, MessageId, NetworkTag, Rendezvous,
+    RendezvousSecret, SessionId, Shard, Tag,
 };
 pub use time::{ExpiryHour, UnixMillis};

@@ -5,7 +5,8 @@
 
 use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
 use martlet_protocol::{
-    Ack, DeviceId, Envelope, EnvelopeId, IdentityId, MessageId, SessionId, UnixMillis,
+    Ack, DeviceId, Envelope, EnvelopeId, Id, IdentityId, MessageId, Rendezvous, SessionId,
+    UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -68,6 +69,9 @@ pub struct Profile {
     pub detection: DetectionSecret,
     /// The name given at `init`.
     pub name: Option<String>,
+    /// By what the user's bundles are found. Identities of before 2026-12 have no secret.
+    #[serde(default)]
+    pub rendezvous: Rendezvous,
 }
 
 /// The 32-byte seed of a signing key.
@@ -119,6 +123,9 @@ pub struct ContactRecord {
     pub added_at: UnixMillis,
     /// The newest bundle of each of their devices, as received.
     pub bundles: Vec<serde_bytes::ByteBuf>,
+    /// By what their bundles are found: as their ID said, or as they said last.
+    #[serde(default)]
+    pub rendezvous: Rendezvous,
 }
 
 /// See [`REQUESTS`].
@@ -133,6 +140,9 @@ pub struct RequestRecord {
     /// When their last message came that was kept; 0 while there is none.
     #[serde(default)]
     pub last_at: UnixMillis,
+    /// By what their bundles are found, as they said last.
+    #[serde(default)]
+    pub rendezvous: Rendezvous,
 }
 
 /// See [`REQUEST_MESSAGES`].
@@ -408,6 +418,22 @@ pub enum Happened {
     ConversationRead(ConversationId, u64),
     /// So many messages of a conversation never came.
     MessagesLost(ConversationId, u64),
+}
+
+impl ContactRecord {
+    /// Their ID.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        Id { identity: self.identity, secret: self.rendezvous.secret.clone() }
+    }
+}
+
+impl RequestRecord {
+    /// Their ID.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        Id { identity: self.identity, secret: self.rendezvous.secret.clone() }
+    }
 }
 
 impl HeldRecord {

@@ -14,7 +14,7 @@ mod requests;
 use std::collections::BTreeMap;
 
 use martlet_protocol::identity::Bundle;
-use martlet_protocol::{IdentityId, UnixMillis};
+use martlet_protocol::{IdentityId, Rendezvous, UnixMillis};
 use martlet_store::records::{CONTACTS, ContactRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -95,11 +95,12 @@ impl Directory {
     pub(crate) fn add(
         &mut self,
         records: &mut VaultTxn,
-        identity: IdentityId,
+        (identity, rendezvous): (IdentityId, Rendezvous),
         name: String,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        let record = ContactRecord { identity, name, added_at: now, bundles: Vec::new() };
+        let bundles = Vec::new();
+        let record = ContactRecord { identity, name, added_at: now, bundles, rendezvous };
         records.put(&CONTACTS, Key::Named(&identity.0), &record)?;
         self.insert(record);
         Ok(())
@@ -149,6 +150,22 @@ impl Directory {
         }
         records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
         Ok(Some(NewBundle { is_first }))
+    }
+
+    /// A contact said by what their bundles are found; whether that is news.
+    pub(crate) fn take_rendezvous(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+        rendezvous: &Rendezvous,
+    ) -> Result<bool, StoreError> {
+        let Some(contact) = self.contacts.get_mut(identity) else { return Ok(false) };
+        if !contact.take_rendezvous(rendezvous) {
+            return Ok(false);
+        }
+        self.lookups.forget(identity);
+        records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
+        Ok(true)
     }
 
     /// What unknown people sent.

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use martlet_protocol::crypto::seal::{self, DetectionSecret, Opened, OpeningKeys, SealError};
 use martlet_protocol::identity::{Bundle, DeviceKeys};
 use martlet_protocol::time::Day;
-use martlet_protocol::{Envelope, EnvelopeId, Header, IdentityId, Tag, UnixMillis};
+use martlet_protocol::{Envelope, EnvelopeId, Header, Id, IdentityId, Rendezvous, Tag, UnixMillis};
 use martlet_store::records::Profile;
 use martlet_store::{StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
@@ -28,6 +28,7 @@ use prekeys::Prekeys;
 /// The user's keys.
 pub(crate) struct Keyring {
     identity: IdentityId,
+    rendezvous: Rendezvous,
     device: DeviceKeys,
     detection: DetectionSecret,
     prekeys: Prekeys,
@@ -43,6 +44,7 @@ impl Keyring {
         let device = device::keys(profile)?;
         Ok(Self {
             identity: device.certificate().identity(),
+            rendezvous: profile.rendezvous.clone(),
             device,
             detection: profile.detection.clone(),
             prekeys: Prekeys::load(records)?,
@@ -61,6 +63,16 @@ impl Keyring {
     /// Whose keys these are.
     pub(crate) fn identity(&self) -> IdentityId {
         self.identity
+    }
+
+    /// The user's ID.
+    pub(crate) fn id(&self) -> Id {
+        Id { identity: self.identity, secret: self.rendezvous.secret.clone() }
+    }
+
+    /// By what the user's bundles are found.
+    pub(crate) fn rendezvous(&self) -> &Rendezvous {
+        &self.rendezvous
     }
 
     /// This device's keys.
@@ -117,9 +129,9 @@ impl Keyring {
     }
 
     /// Recognizes a contact's bundle of `day` from now on; its tag.
-    pub(crate) fn watch_bundle(&mut self, identity: IdentityId, day: Day) -> Tag {
-        let tag = Bundle::tag(&identity, day);
-        self.bundle_tags.insert(tag, (identity, day));
+    pub(crate) fn watch_bundle(&mut self, id: &Id, day: Day) -> Tag {
+        let tag = Bundle::tag(id, day);
+        self.bundle_tags.insert(tag, (id.identity, day));
         tag
     }
 

@@ -12,6 +12,7 @@ mod inbox;
 mod lookup;
 mod outbox;
 mod readdress;
+mod rendezvous;
 mod renewal;
 mod requests;
 mod stamping;
@@ -25,7 +26,9 @@ use martlet_protocol::identity::DeviceKeys;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::time::Day;
-use martlet_protocol::{Ack, EnvelopeId, ExpiryHour, IdentityId, Shard, UnixMillis};
+use martlet_protocol::{
+    Ack, EnvelopeId, ExpiryHour, Id, IdentityId, Rendezvous, RendezvousSecret, Shard, UnixMillis,
+};
 use martlet_store::records::{COUNTERS, Counters, PROFILE, Profile, RECENT_ACKS, Seed};
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::MasterKey;
@@ -96,23 +99,26 @@ struct Dirty {
 }
 
 impl User {
-    /// Writes the records of a new user into an empty vault.
+    /// Writes the records of a new user into an empty vault; their ID.
     pub(crate) fn create(
         txn: &mut VaultTxn,
         root_seed: [u8; 32],
         device: &DeviceKeys,
         name: Option<String>,
         rng: &mut ChaCha20Rng,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Id, StoreError> {
+        let secret = RendezvousSecret::generate(rng);
         let profile = Profile {
             root_seed: Seed(root_seed),
             device_seed: Seed(*device.seed()),
             certificate: device.certificate().as_bytes().to_vec(),
             detection: DetectionSecret::generate(rng),
             name,
+            rendezvous: Rendezvous { secret: secret.clone(), reset_at: UnixMillis(0) },
         };
         txn.put(&PROFILE, Key::Named(b""), &profile)?;
-        txn.put(&COUNTERS, Key::Named(b""), &Counters::default())
+        txn.put(&COUNTERS, Key::Named(b""), &Counters::default())?;
+        Ok(Id { identity: device.certificate().identity(), secret })
     }
 
     /// Loads the user of a vault; `None` if it is still empty (`init` was cut short).
@@ -201,6 +207,11 @@ impl User {
     pub(crate) fn mailbox_committed(&mut self) {
         self.counters.processed_arrival = self.looked_at;
         self.recent_acks.settled = self.recent_acks.written;
+    }
+
+    /// The user's ID.
+    pub(crate) fn id(&self) -> Id {
+        self.keyring.id()
     }
 
     pub(crate) fn into_key(self) -> MasterKey {

@@ -11,7 +11,7 @@ use martlet_protocol::control::{ContactAdd, SendRequest};
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::identity::Bundle;
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{Ack, AckSecret, Envelope, ExpiryHour, Header, IdentityId, Shard};
+use martlet_protocol::{Ack, AckSecret, Envelope, ExpiryHour, Header, Id, IdentityId, Shard};
 
 use super::{PEER, World};
 
@@ -191,11 +191,11 @@ impl World {
 
     /// The newest bundle of a node's user that the network carries.
     fn bundle(&self, node: usize) -> Option<Bundle> {
-        let identity: IdentityId = self.nodes[node].id.parse().ok()?;
+        let id: Id = self.nodes[node].id.parse().ok()?;
         self.envelopes.iter().rev().find_map(|envelope| {
             let header = Header::parse(&envelope.content).ok()?;
             let today = self.now.day();
-            Bundle::open(&identity, today, &header, &envelope.content).ok()
+            Bundle::open(&id, today, &header, &envelope.content).ok()
         })
     }
 

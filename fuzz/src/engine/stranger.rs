@@ -4,7 +4,7 @@ use martlet_protocol::crypto::seal;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
 use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
-use martlet_protocol::{ConversationId, DeviceId, Envelope, IdentityId, MessageId, UnixMillis};
+use martlet_protocol::{ConversationId, DeviceId, Envelope, IdentityId, MessageId, Rendezvous, UnixMillis};
 use rand_chacha::ChaCha20Rng;
 
 pub(crate) struct Stranger {
@@ -46,7 +46,11 @@ impl Stranger {
         }
         let (_, session) = self.session.as_ref()?;
         let grant = session.grant(&device)?;
-        let key = SessionKeyMessage { grant, suggested_name: Some("stranger".into()) };
+        let key = SessionKeyMessage {
+            grant,
+            suggested_name: Some("stranger".into()),
+            rendezvous: Rendezvous::default(),
+        };
         let payload = DeviceMessage::SessionKey(key).encode();
         let recipients = [bundle.recipient()];
         let sender = &self.device;

@@ -6,9 +6,10 @@
 //! bytes}`. The identity state, at most 24 KiB, is empty and ignored in this version.
 //!
 //! On the network a bundle is a conversation envelope with one slot. With `k = BLAKE3 derive_key(
-//! "martlet 2026 bundle secret v2", identity)`: its tag is `trunc16(BLAKE3 keyed(k, "martlet bundle
-//! tag v2" ‖ day u32))`, its body's base key `BLAKE3 keyed(k, "martlet bundle body v2" ‖ day u32)`.
-//! So only who was given the ID can find or read it. The day is signed and must be that of the tag:
+//! "martlet 2026 bundle secret v2", identity 32 ‖ rendezvous secret 15)`: its tag is
+//! `trunc16(BLAKE3 keyed(k, "martlet bundle tag v2" ‖ day u32))`, its body's base key `BLAKE3 keyed(k,
+//! "martlet bundle body v2" ‖ day u32)`. So only who was given the [ID](crate::ids::Id) can find or
+//! read it, and no longer once the secret was reset. The day is signed and must be that of the tag:
 //! who published an old bundle under a later day's tag would have others seal to a prekey that is
 //! gone. Its ack commitment is to a random secret that is kept nowhere: nobody can purge it.
 
@@ -25,7 +26,7 @@ use crate::crypto::body::{self, BaseKey, BodyError};
 use crate::crypto::seal::{PrekeyPublic, Recipient, SealError};
 use crate::envelope::{Header, Kind, PREFIX_BYTES};
 use crate::format::{self, FormatInfo};
-use crate::ids::{IdentityId, Tag};
+use crate::ids::{Id, RendezvousSecret, Tag};
 use crate::limits::{BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX, IDENTITY_STATE_BYTES_MAX};
 use crate::time::{Day, UnixMillis};
 
@@ -148,15 +149,16 @@ impl Bundle {
         Ok(Self { bytes: bytes.to_vec(), format, certificate, day, prekey, detection, created_at })
     }
 
-    /// The tag under which `identity`'s bundles of `day` are found.
+    /// The tag under which the bundles of `day` of who has this ID are found.
     #[must_use]
-    pub fn tag(identity: &IdentityId, day: Day) -> Tag {
+    pub fn tag(id: &Id, day: Day) -> Tag {
         let mut tag = [0; 16];
-        tag.copy_from_slice(&derive(identity, TAG, day)[..16]);
+        tag.copy_from_slice(&derive(id, TAG, day)[..16]);
         Tag(tag)
     }
 
-    /// The content of the envelope that publishes this bundle, under the tag of its day.
+    /// The content of the envelope that publishes this bundle, under the tag of its day and of its
+    /// identity with this secret.
     ///
     /// # Errors
     /// [`BundleError::Body`] if it doesn't fit, which no valid bundle does.
@@ -164,8 +166,9 @@ impl Bundle {
         &self,
         rng: &mut impl CryptoRng,
         addressing: &Addressing,
+        secret: &RendezvousSecret,
     ) -> Result<Vec<u8>, BundleError> {
-        let (identity, day) = (self.certificate.identity(), self.day);
+        let id = Id { identity: self.certificate.identity(), secret: secret.clone() };
         let Addressing { network, shard, expiry } = *addressing;
         let mut unknown = AckSecret([0; 16]);
         rng.fill_bytes(&mut unknown.0);
@@ -177,26 +180,21 @@ impl Bundle {
             expiry,
             1,
         ));
-        header.extend_from_slice(&Self::tag(&identity, day).0);
+        header.extend_from_slice(&Self::tag(&id, self.day).0);
         header.extend_from_slice(&unknown.commit().0);
-        Ok(body::seal(&base_key(&identity, day), header, &self.bytes)?)
+        Ok(body::seal(&base_key(&id, self.day), header, &self.bytes)?)
     }
 
-    /// Opens the content of an envelope found under `identity`'s tag of `day`.
+    /// Opens the content of an envelope found under this ID's tag of `day`.
     ///
     /// # Errors
     /// [`BundleError`].
-    pub fn open(
-        identity: &IdentityId,
-        day: Day,
-        header: &Header,
-        content: &[u8],
-    ) -> Result<Self, BundleError> {
+    pub fn open(id: &Id, day: Day, header: &Header, content: &[u8]) -> Result<Self, BundleError> {
         let (header_bytes, body_bytes) =
             content.split_at_checked(header.len).ok_or(BodyError::Decrypt)?;
-        let bytes = body::open(&base_key(identity, day), header_bytes, body_bytes)?;
+        let bytes = body::open(&base_key(id, day), header_bytes, body_bytes)?;
         let bundle = Self::from_bytes(&bytes)?;
-        if bundle.certificate.identity() != *identity {
+        if bundle.certificate.identity() != id.identity {
             return Err(BundleError::OtherIdentity);
         }
         if bundle.day != day {
@@ -248,12 +246,13 @@ impl Bundle {
     }
 }
 
-fn base_key(identity: &IdentityId, day: Day) -> BaseKey {
-    BaseKey(*derive(identity, BODY, day))
+fn base_key(id: &Id, day: Day) -> BaseKey {
+    BaseKey(*derive(id, BODY, day))
 }
 
-fn derive(identity: &IdentityId, purpose: &[u8], day: Day) -> Zeroizing<[u8; 32]> {
-    let key = Zeroizing::new(blake3::derive_key("martlet 2026 bundle secret v2", &identity.0));
+fn derive(id: &Id, purpose: &[u8], day: Day) -> Zeroizing<[u8; 32]> {
+    let secret = id.to_bytes();
+    let key = Zeroizing::new(blake3::derive_key("martlet 2026 bundle secret v2", &*secret));
     let mut hasher = blake3::Hasher::new_keyed(&key);
     hasher.update(purpose).update(&day.0.to_be_bytes());
     Zeroizing::new(*hasher.finalize().as_bytes())

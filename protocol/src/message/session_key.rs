@@ -1,8 +1,9 @@
 //! Kind 2, to devices: the key of a conversation session.
 //!
-//! Payload: `{0: grant bytes, 1: suggested name or null}`; the grant's encoding is in
-//! [`crate::crypto::session`]. The conversation that the grant names must be that of the message in
-//! which it comes.
+//! Payload: `{0: grant bytes, 1: suggested name or null, 2: {0: rendezvous secret 15, 1: reset at
+//! ms}}`; the grant's encoding is in [`crate::crypto::session`]. The conversation that the grant names
+//! must be that of the message in which it comes. The secret is the sender's: by it their bundles are
+//! found from now on.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -10,6 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::codec::{self, CodecError};
 use crate::crypto::session::SessionGrant;
+use crate::ids::Rendezvous;
 
 /// The kind's number.
 pub const KIND: u16 = 2;
@@ -23,26 +25,30 @@ pub struct SessionKeyMessage {
     pub grant: SessionGrant,
     /// The name the sender goes by: shown, as unverified, to who doesn't know the sender.
     pub suggested_name: Option<String>,
+    /// By what the sender's bundles are found.
+    pub rendezvous: Rendezvous,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Fields {
     grant: ByteBuf,
     suggested_name: Option<String>,
+    rendezvous: Rendezvous,
 }
 
 impl SessionKeyMessage {
     pub(super) fn encode(&self) -> Vec<u8> {
         let grant = ByteBuf::from(self.grant.encode().to_vec());
-        let mut fields = Fields { grant, suggested_name: self.suggested_name.clone() };
+        let (suggested_name, rendezvous) = (self.suggested_name.clone(), self.rendezvous.clone());
+        let mut fields = Fields { grant, suggested_name, rendezvous };
         let bytes = codec::encode(&fields);
         fields.grant.zeroize();
         bytes
     }
 
     pub(super) fn decode(payload: &[u8]) -> Result<Self, CodecError> {
-        let Fields { grant, suggested_name } = codec::decode(payload, BYTES_MAX)?;
+        let Fields { grant, suggested_name, rendezvous } = codec::decode(payload, BYTES_MAX)?;
         let grant = Zeroizing::new(grant.into_vec());
-        Ok(Self { grant: SessionGrant::decode(&grant)?, suggested_name })
+        Ok(Self { grant: SessionGrant::decode(&grant)?, suggested_name, rendezvous })
     }
 }

@@ -9,13 +9,13 @@ use martlet_protocol::limits::{
     BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX, ENVELOPE_BYTES_MAX, IDENTITY_STATE_BYTES_MAX,
 };
 use martlet_protocol::time::Day;
-use martlet_protocol::{Envelope, FormatInfo, Header, IdentityId};
+use martlet_protocol::{Envelope, FormatInfo, Header, Id, RendezvousSecret};
 use serde::Serialize;
 use serde_bytes::Bytes;
 
 use crate::by_hand::Format;
 use crate::certificate;
-use crate::people::{NOW, Person, addressing, rng};
+use crate::people::{NOW, Person, SECRET, addressing, rng};
 use crate::{contains, vectors};
 
 fn bundle_of(person: &Person) -> Bundle {
@@ -26,18 +26,22 @@ fn bundle_of(person: &Person) -> Bundle {
 fn vectors() {
     let ada = Person::new(1);
     let bundle = bundle_of(&ada);
-    let content = bundle.seal(&mut rng(9), &addressing()).unwrap();
+    let content = bundle.seal(&mut rng(9), &addressing(), &SECRET).unwrap();
     vectors::check(
         "bundle.txt",
         "A bundle. identity, device_seed: drawn, like the prekey and the detection key after them,
         from ChaCha20 with the key 01 … 01, 32 bytes each. bundle: issued at 1767323045678 ms.
-        tag: of that day, 20455. content: of the envelope that publishes it, in network \"test\",
-        shard 0, expiry 491067, its ack secret the first 16 bytes of ChaCha20 with the key 09 … 09.",
+        tag: of that day, 20455, and the rendezvous secret of bytes 05; tag_without_secret: with zeros.
+        content: of the envelope that publishes it with that secret, in network \"test\", shard 0, expiry 491067, its ack secret the first 16 bytes of ChaCha20 with the key 09 … 09.",
         &[
             ("identity", ada.identity().0.to_vec()),
             ("device_seed", ada.device.seed().to_vec()),
             ("bundle", bundle.as_bytes().to_vec()),
-            ("tag", Bundle::tag(&ada.identity(), NOW.day()).0.to_vec()),
+            ("tag", Bundle::tag(&ada.id(), NOW.day()).0.to_vec()),
+            (
+                "tag_without_secret",
+                Bundle::tag(&Id::without_secret(ada.identity()), NOW.day()).0.to_vec(),
+            ),
             ("content", content),
         ],
     );
@@ -47,10 +51,10 @@ fn vectors() {
 fn who_has_the_id_finds_and_reads_it() {
     let ada = Person::new(1);
     let bundle = bundle_of(&ada);
-    let content = bundle.seal(&mut rng(9), &addressing()).unwrap();
+    let content = bundle.seal(&mut rng(9), &addressing(), &SECRET).unwrap();
     let header = Header::parse(&content).unwrap();
-    assert_eq!(header.tag(&content), Some(Bundle::tag(&ada.identity(), NOW.day())));
-    let opened = Bundle::open(&ada.identity(), NOW.day(), &header, &content).unwrap();
+    assert_eq!(header.tag(&content), Some(Bundle::tag(&ada.id(), NOW.day())));
+    let opened = Bundle::open(&ada.id(), NOW.day(), &header, &content).unwrap();
     assert_eq!(opened, bundle);
     assert_eq!(opened.created_at(), NOW);
     assert_eq!(opened.day(), NOW.day());
@@ -63,7 +67,7 @@ fn who_has_the_id_finds_and_reads_it() {
 #[test]
 fn who_lacks_the_id_learns_nothing_from_it() {
     let (ada, eve) = (Person::new(1), Person::new(2));
-    let content = bundle_of(&ada).seal(&mut rng(9), &addressing()).unwrap();
+    let content = bundle_of(&ada).seal(&mut rng(9), &addressing(), &SECRET).unwrap();
     let header = Header::parse(&content).unwrap();
     for secret in [
         ada.identity().0.as_slice(),
@@ -74,11 +78,17 @@ fn who_lacks_the_id_learns_nothing_from_it() {
         assert!(!contains(&content, secret));
     }
     let day = NOW.day();
-    for (identity, day) in
-        [(eve.identity(), day), (ada.identity(), Day(day.0 + 1)), (ada.identity(), Day(day.0 - 1))]
-    {
-        assert_ne!(header.tag(&content), Some(Bundle::tag(&identity, day)));
-        let opened = Bundle::open(&identity, day, &header, &content);
+    // The identity alone is not enough, nor is a secret that was reset.
+    let reset = Id { secret: RendezvousSecret([6; 15]), ..ada.id() };
+    for (id, day) in [
+        (eve.id(), day),
+        (Id::without_secret(ada.identity()), day),
+        (reset, day),
+        (ada.id(), Day(day.0 + 1)),
+        (ada.id(), Day(day.0 - 1)),
+    ] {
+        assert_ne!(header.tag(&content), Some(Bundle::tag(&id, day)));
+        let opened = Bundle::open(&id, day, &header, &content);
         assert!(matches!(opened, Err(BundleError::Body(_))));
     }
 }
@@ -86,7 +96,8 @@ fn who_lacks_the_id_learns_nothing_from_it() {
 #[test]
 fn published_twice_it_is_two_envelopes() {
     let bundle = bundle_of(&Person::new(1));
-    let publish = |seed| Envelope::new(bundle.seal(&mut rng(seed), &addressing()).unwrap()).id();
+    let publish =
+        |seed| Envelope::new(bundle.seal(&mut rng(seed), &addressing(), &SECRET).unwrap()).id();
     assert_ne!(publish(1), publish(2));
     assert_eq!(publish(1), publish(1));
 }
@@ -96,13 +107,13 @@ fn published_twice_it_is_two_envelopes() {
 fn anothers_bundle_under_the_tag_is_refused() {
     let (ada, eve) = (Person::new(1), Person::new(2));
     let bundle = bundle_of(&eve);
-    let content = seal_as(&ada.identity(), NOW.day(), bundle.as_bytes());
+    let content = seal_as(&ada.id(), NOW.day(), bundle.as_bytes());
     let header = Header::parse(&content).unwrap();
-    let opened = Bundle::open(&ada.identity(), NOW.day(), &header, &content);
+    let opened = Bundle::open(&ada.id(), NOW.day(), &header, &content);
     assert!(matches!(opened, Err(BundleError::OtherIdentity)));
-    let content = seal_as(&ada.identity(), NOW.day(), b"garbage");
+    let content = seal_as(&ada.id(), NOW.day(), b"garbage");
     let header = Header::parse(&content).unwrap();
-    let opened = Bundle::open(&ada.identity(), NOW.day(), &header, &content);
+    let opened = Bundle::open(&ada.id(), NOW.day(), &header, &content);
     assert!(matches!(opened, Err(BundleError::Codec(_))));
 }
 
@@ -118,9 +129,9 @@ fn an_old_bundle_under_a_later_tag_is_refused() {
         (Day(NOW.day().0 + 40), false),
         (Day(NOW.day().0 - 1), false),
     ] {
-        let content = seal_as(&ada.identity(), day, old.as_bytes());
+        let content = seal_as(&ada.id(), day, old.as_bytes());
         let header = Header::parse(&content).unwrap();
-        match Bundle::open(&ada.identity(), day, &header, &content) {
+        match Bundle::open(&ada.id(), day, &header, &content) {
             Ok(_) => assert!(is_good, "{day:?}"),
             Err(BundleError::Day) => assert!(!is_good, "{day:?}"),
             Err(other) => panic!("{other}"),
@@ -171,9 +182,9 @@ fn the_longest_identity_state_fits_an_envelope() {
     let bytes = by_hand(&ada, format, &vec![7; IDENTITY_STATE_BYTES_MAX]);
     assert!(bytes.len() > BUNDLE_BYTES_MAX - 1024 && bytes.len() <= BUNDLE_BYTES_MAX);
     let bundle = Bundle::from_bytes(&bytes).unwrap();
-    let content = bundle.seal(&mut rng(9), &addressing()).unwrap();
+    let content = bundle.seal(&mut rng(9), &addressing(), &SECRET).unwrap();
     let header = Header::parse(&content).unwrap();
-    let opened = Bundle::open(&ada.identity(), NOW.day(), &header, &content).unwrap();
+    let opened = Bundle::open(&ada.id(), NOW.day(), &header, &content).unwrap();
     assert_eq!(opened.as_bytes(), bytes);
     assert_eq!(opened.recipient().prekey, &ada.prekey.public());
     let envelope = Envelope::new(content).encode();
@@ -192,9 +203,12 @@ fn the_longest_bundle_fits_the_last_rung() {
 }
 
 /// What the module documents, written down a second time.
-fn seal_as(identity: &IdentityId, day: Day, data: &[u8]) -> Vec<u8> {
+fn seal_as(id: &Id, day: Day, data: &[u8]) -> Vec<u8> {
     use martlet_protocol::crypto::body::{self, BaseKey};
-    let key = blake3::derive_key("martlet 2026 bundle secret v2", &identity.0);
+    let key = blake3::derive_key(
+        "martlet 2026 bundle secret v2",
+        &[id.identity.0.as_slice(), &id.secret.0].concat(),
+    );
     let base = blake3::keyed_hash(
         &key,
         &[b"martlet bundle body v2".as_slice(), &day.0.to_be_bytes()].concat(),
@@ -208,7 +222,7 @@ fn seal_as(identity: &IdentityId, day: Day, data: &[u8]) -> Vec<u8> {
         1,
     )
     .to_vec();
-    header.extend(Bundle::tag(identity, day).0);
+    header.extend(Bundle::tag(id, day).0);
     header.extend([0; 16]);
     body::seal(&BaseKey(*base.as_bytes()), header, data).unwrap()
 }
@@ -231,12 +245,12 @@ fn every_changed_byte_and_every_cut_is_refused() {
 #[test]
 fn every_changed_byte_of_its_envelope_is_refused() {
     let ada = Person::new(1);
-    let content = bundle_of(&ada).seal(&mut rng(9), &addressing()).unwrap();
+    let content = bundle_of(&ada).seal(&mut rng(9), &addressing(), &SECRET).unwrap();
     for at in 0..content.len() {
         let mut changed = content.clone();
         changed[at] ^= 1 << (at % 8);
         let Ok(header) = Header::parse(&changed) else { continue };
-        let opened = Bundle::open(&ada.identity(), NOW.day(), &header, &changed);
+        let opened = Bundle::open(&ada.id(), NOW.day(), &header, &changed);
         assert!(matches!(opened, Err(BundleError::Body(_))), "byte {at}");
     }
 }
@@ -245,12 +259,12 @@ fn every_changed_byte_of_its_envelope_is_refused() {
 #[test]
 fn nothing_derived_from_the_id_purges_it() {
     let ada = Person::new(1);
-    let content = bundle_of(&ada).seal(&mut rng(9), &addressing()).unwrap();
+    let content = bundle_of(&ada).seal(&mut rng(9), &addressing(), &SECRET).unwrap();
     let header = Header::parse(&content).unwrap();
     let commit = header.ack_commit(&content, 0).unwrap();
     let zero = martlet_protocol::AckSecret([0; 16]);
     assert_ne!(commit, zero.commit());
-    let again = bundle_of(&ada).seal(&mut rng(8), &addressing()).unwrap();
+    let again = bundle_of(&ada).seal(&mut rng(8), &addressing(), &SECRET).unwrap();
     assert_ne!(Some(commit), header.ack_commit(&again, 0), "the secret is random");
 }
 

@@ -2,7 +2,7 @@
 
 use martlet_protocol::codec::{self, CodecError};
 use martlet_protocol::crypto::session::OutboundSession;
-use martlet_protocol::ids::{DeviceId, MessageId};
+use martlet_protocol::ids::{DeviceId, MessageId, Rendezvous};
 use martlet_protocol::limits::{MESSAGE_SEQ_MAX, TEXT_BYTES_MAX};
 use martlet_protocol::message::{
     Content, DeviceMessage, Message, MessageError, Payload, Ping, Pong, SessionKeyMessage, Text,
@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_bytes::ByteBuf;
 
 use crate::by_hand::Format;
-use crate::people::{NOW, rng};
+use crate::people::{NOW, SECRET, rng};
 use crate::session::CONTEXT;
 use crate::vectors;
 
@@ -33,6 +33,7 @@ fn session_key(name: Option<&str>) -> DeviceMessage {
     DeviceMessage::SessionKey(SessionKeyMessage {
         grant: session.grant(&device).unwrap(),
         suggested_name: name.map(String::from),
+        rendezvous: Rendezvous { secret: SECRET, reset_at: NOW },
     })
 }
 
@@ -50,7 +51,8 @@ fn vectors() {
         session_key: the key of the session drawn from ChaCha20 with the key 04 … 04 (128 bytes of
         ratchet, 32 of signing key, 32 of tag key, 32 of ack key), its sender
         the identity 01 … 01 with the device 02 … 02, its conversation 03 … 03, with the suggested name
-        \"Ada\"; session_key_unnamed: without a name. ping: nonce cd … cd, sent at 1767323045678 ms;
+        \"Ada\", the rendezvous secret of bytes 05, reset at that time; session_key_unnamed: without a
+        name. ping: nonce cd … cd, sent at 1767323045678 ms;
         pong: its answer.",
         &[
             ("text", text_message("hello").encode()),
@@ -211,10 +213,12 @@ fn a_session_key_for_newer_readers_says_that_an_update_is_needed() {
     struct Fields {
         grant: ByteBuf,
         suggested_name: Option<String>,
+        rendezvous: Rendezvous,
     }
     let format = Format { version: 3, min_version: 3, ..Format::current() };
     let grant = ByteBuf::from(crate::session::grant_with(format));
-    let payload = codec::encode(&Fields { grant, suggested_name: None });
+    let payload =
+        codec::encode(&Fields { grant, suggested_name: None, rendezvous: Rendezvous::default() });
     let bytes = codec::encode(&DeviceFrame { kind: 2, payload: ByteBuf::from(payload) });
     assert!(matches!(
         DeviceMessage::decode(&bytes),

@@ -4,12 +4,15 @@ use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret, PreparedPrekey, Recipient};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_protocol::time::{ExpiryHour, UnixMillis};
-use martlet_protocol::{ConversationId, IdentityId, NetworkTag, Shard};
+use martlet_protocol::{ConversationId, Id, IdentityId, NetworkTag, RendezvousSecret, Shard};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 /// 2026-01-02 03:04:05.678 UTC.
 pub(crate) const NOW: UnixMillis = UnixMillis(1_767_323_045_678);
+
+/// By what everyone's bundles are found.
+pub(crate) const SECRET: RendezvousSecret = RendezvousSecret([5; 15]);
 
 /// A person with one device.
 pub(crate) struct Person {
@@ -36,6 +39,11 @@ impl Person {
 
     pub(crate) fn identity(&self) -> IdentityId {
         self.root.identity()
+    }
+
+    /// With a secret of bytes 05.
+    pub(crate) fn id(&self) -> Id {
+        Id { identity: self.identity(), secret: SECRET }
     }
 
     /// Their conversation.

@@ -1,9 +1,10 @@
 //! Identifiers and their texts.
 
 use bech32::{Bech32, Bech32m, Hrp};
+use martlet_protocol::UnixMillis;
 use martlet_protocol::ids::{
-    ConversationId, DeviceId, EnvelopeId, IdError, IdentityId, MessageId, NetworkTag, SessionId,
-    Shard, Tag,
+    ConversationId, DeviceId, EnvelopeId, Id, IdError, IdentityId, MessageId, NetworkTag,
+    Rendezvous, RendezvousSecret, SessionId, Shard, Tag,
 };
 use proptest::prelude::*;
 
@@ -17,7 +18,8 @@ fn vectors() {
         "ids.txt",
         "Identifiers. identity: the public key of the Ed25519 secret key of 32 bytes 01.
         identity_text: its bech32m, as ASCII; derived apart from this code by the reference
-        implementation of BIP 350 in Python. tag_of_lan: the first 8 bytes of BLAKE3's
+        implementation of BIP 350 in Python. id_text: that of the ID with that identity and a secret of
+        bytes 05. tag_of_lan: the first 8 bytes of BLAKE3's
         derive_key(\"martlet 2026 network tag v2\", \"lan\"). shards: u16 big-endian, the first
         0, 1, 4 and 12 bits of BLAKE3(identity).
         conversation: of that identity and the one of the secret key of 32 bytes 02; own: of the first
@@ -26,6 +28,7 @@ fn vectors() {
         &[
             ("identity", id.0.to_vec()),
             ("identity_text", id.to_string().into_bytes()),
+            ("id_text", id_of(1).to_string().into_bytes()),
             ("tag_of_lan", NetworkTag::of("lan").0.to_vec()),
             (
                 "shards",
@@ -45,24 +48,40 @@ fn vectors() {
     );
 }
 
+/// With a secret of bytes 05.
+fn id_of(byte: u8) -> Id {
+    Id { identity: identity(byte), secret: RendezvousSecret([5; 15]) }
+}
+
+/// With a secret and without.
+fn both_ids() -> [Id; 2] {
+    [id_of(1), Id::without_secret(identity(1))]
+}
+
+/// 90 characters are the most that BIP 350 has for a text.
 #[test]
 fn an_id_is_read_in_either_case_and_with_space_around_it() {
-    let text = identity(1).to_string();
-    assert_eq!(text.len(), 66);
-    assert_eq!(text.parse(), Ok(identity(1)));
-    assert_eq!(text.to_uppercase().parse(), Ok(identity(1)));
-    assert_eq!(format!("  {text}\n").parse(), Ok(identity(1)));
+    for (id, len) in both_ids().into_iter().zip([90, 66]) {
+        let text = id.to_string();
+        assert_eq!(text.len(), len);
+        assert_eq!(text.parse(), Ok(id.clone()));
+        assert_eq!(text.to_uppercase().parse(), Ok(id.clone()));
+        assert_eq!(format!("  {text}\n").parse(), Ok(id.clone()));
+        assert_eq!(text.parse(), Ok(id.identity));
+    }
+    assert_eq!(identity(1).to_string(), both_ids()[1].to_string());
 }
 
 #[test]
 fn every_single_character_typed_wrong_is_noticed() {
-    let text = identity(1).to_string();
-    for at in 0..text.len() {
-        for wrong in "023456789acdefghjklmnpqrstuvwxyz1bio!".chars() {
-            let mut typed = text.clone();
-            typed.replace_range(at..=at, &wrong.to_string());
-            if typed != text {
-                assert!(typed.parse::<IdentityId>().is_err(), "{typed}");
+    for text in both_ids().map(|id| id.to_string()) {
+        for at in 0..text.len() {
+            for wrong in "023456789acdefghjklmnpqrstuvwxyz1bio!".chars() {
+                let mut typed = text.clone();
+                typed.replace_range(at..=at, &wrong.to_string());
+                if typed != text {
+                    assert!(typed.parse::<Id>().is_err(), "{typed}");
+                }
             }
         }
     }
@@ -70,12 +89,32 @@ fn every_single_character_typed_wrong_is_noticed() {
 
 #[test]
 fn a_cut_or_doubled_id_is_refused() {
-    let text = identity(1).to_string();
-    for len in 0..text.len() {
-        assert!(text[..len].parse::<IdentityId>().is_err());
-        assert!(text[len..].parse::<IdentityId>().is_err() || len == 0);
+    for text in both_ids().map(|id| id.to_string()) {
+        for len in 0..text.len() {
+            assert!(text[..len].parse::<Id>().is_err());
+            assert!(text[len..].parse::<Id>().is_err() || len == 0);
+        }
+        assert!(format!("{text}{text}").parse::<Id>().is_err());
     }
-    assert!(format!("{text}{text}").parse::<IdentityId>().is_err());
+}
+
+#[test]
+fn the_newer_secret_of_an_identity_takes_the_place_of_the_older() {
+    use rand_chacha::rand_core::SeedableRng;
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([1; 32]);
+    let none = Rendezvous::default();
+    let first = Rendezvous { secret: RendezvousSecret::generate(&mut rng), ..none.clone() };
+    let second = first.reset(&mut rng, UnixMillis(1000));
+    // By a clock that went back.
+    let third = second.reset(&mut rng, UnixMillis(10));
+    assert!(first.secret != second.secret && second.secret != third.secret);
+    for (older, newer) in [(&first, &second), (&second, &third), (&first, &third), (&none, &third)]
+    {
+        assert!(newer.replaces(older) && !older.replaces(newer));
+    }
+    // Of what was typed its owner knows better; and there is nothing to do for what is known.
+    assert!(first.replaces(&none) && !first.replaces(&first));
+    assert_eq!(format!("{third:?} {:?}", id_of(1)).matches("RendezvousSecret(…)").count(), 2);
 }
 
 #[test]
@@ -88,12 +127,15 @@ fn ids_of_other_kinds_are_refused_with_the_reason() {
     assert_eq!(parse(&encode("npub", &bytes)), IdError::WrongPrefix { found: "npub".into() });
     assert_eq!(
         parse(&encode("martlet", &bytes[..31])),
-        IdError::WrongLength { what: "Martlet ID", found: 31, expected: 32 }
+        IdError::WrongLength { what: "Martlet ID", found: 31, expected: 47 }
     );
     assert_eq!(
         parse(&encode("martlet", &[bytes.as_slice(), &[0]].concat())),
-        IdError::WrongLength { what: "Martlet ID", found: 33, expected: 32 }
+        IdError::WrongLength { what: "Martlet ID", found: 33, expected: 47 }
     );
+    // No ID has two texts: a secret of zeros is none.
+    let empty = [bytes.as_slice(), &[0; 15]].concat();
+    assert_eq!(parse(&encode("martlet", &empty)), IdError::EmptySecret);
     // Bech32 (BIP 173) has another checksum than bech32m.
     let old = bech32::encode::<Bech32>(Hrp::parse("martlet").unwrap(), &bytes).unwrap();
     assert!(matches!(parse(&old), IdError::NotBech32m { .. }));
@@ -112,21 +154,24 @@ fn bytes_that_are_no_key_are_refused() {
     }
 }
 
-/// 52 characters carry 260 bits, an ID has 256. While the four left over were not looked at, each
-/// ID had sixteen texts.
+/// 52 characters carry 260 bits, an identity has 256; 76 carry 380, with a secret it has 376. While the
+/// four left over were not looked at, each ID had sixteen texts.
 #[test]
 fn an_id_has_one_text() {
     use bech32::Fe32;
     use bech32::primitives::iter::{ByteIterExt, Fe32IterExt};
 
     let hrp = Hrp::parse("martlet").unwrap();
-    let symbols: Vec<Fe32> = identity(1).0.into_iter().bytes_to_fes().collect();
-    for padding in 0..16u8 {
-        let mut symbols = symbols.clone();
-        let last = symbols.last_mut().unwrap();
-        *last = Fe32::try_from(last.to_u8() & 0b10000 | padding).unwrap();
-        let text: String = symbols.into_iter().with_checksum::<Bech32m>(&hrp).chars().collect();
-        assert_eq!(text.parse::<IdentityId>().is_ok(), padding == 0, "{text}");
+    let short = identity(1).0.to_vec();
+    for bytes in [[short.clone(), vec![5; 15]].concat(), short] {
+        let symbols: Vec<Fe32> = bytes.into_iter().bytes_to_fes().collect();
+        for padding in 0..16u8 {
+            let mut symbols = symbols.clone();
+            let last = symbols.last_mut().unwrap();
+            *last = Fe32::try_from(last.to_u8() & 0b10000 | padding).unwrap();
+            let text: String = symbols.into_iter().with_checksum::<Bech32m>(&hrp).chars().collect();
+            assert_eq!(text.parse::<Id>().is_ok(), padding == 0, "{text}");
+        }
     }
 }
 
@@ -223,6 +268,13 @@ round_trips! {
 
 proptest! {
     #[test]
+    fn id(root: [u8; 32], secret: [u8; 15]) {
+        let key = ed25519_dalek::SigningKey::from_bytes(&root).verifying_key();
+        let id = Id { identity: IdentityId(key.to_bytes()), secret: RendezvousSecret(secret) };
+        prop_assert_eq!(id.to_string().parse::<Id>(), Ok(id));
+    }
+
+    #[test]
     fn identity_id(secret: [u8; 32]) {
         let key = ed25519_dalek::SigningKey::from_bytes(&secret).verifying_key();
         let id = IdentityId(key.to_bytes());
@@ -232,10 +284,10 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_parsers_panic(text in "\\PC{0,80}") {
-        let _ = text.parse::<IdentityId>();
+    fn no_text_makes_the_parsers_panic(text in "\\PC{0,100}") {
+        let _ = text.parse::<Id>();
         let _ = text.parse::<MessageId>();
-        let _ = format!("martlet1{text}").parse::<IdentityId>();
+        let _ = format!("martlet1{text}").parse::<Id>();
     }
 
     #[test]

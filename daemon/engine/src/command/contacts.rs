@@ -1,7 +1,7 @@
 //! Contacts.
 
-use martlet_protocol::IdentityId;
 use martlet_protocol::control::{Contact, ContactAdd, ContactList};
+use martlet_protocol::{Id, IdentityId};
 
 use super::Command;
 use crate::directory::DirectoryError;
@@ -59,9 +59,9 @@ impl Command for AddContact {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Contact, Fault> {
         let user = engine.user_mut()?;
-        let identity = parse_id(&self.request.id)?;
-        user.add_contact(turn, identity, &self.request.name)?;
-        shown(user, &identity, &self.request.name)
+        let id = parse_id(&self.request.id)?;
+        user.add_contact(turn, &id, &self.request.name)?;
+        shown(user, &id.identity, &self.request.name)
     }
 }
 
@@ -93,8 +93,8 @@ impl Command for RemoveContact {
     }
 }
 
-pub(super) fn parse_id(text: &str) -> Result<IdentityId, DirectoryError> {
-    Ok(text.parse::<IdentityId>()?)
+pub(super) fn parse_id(text: &str) -> Result<Id, DirectoryError> {
+    Ok(text.parse::<Id>()?)
 }
 
 /// How the contact that a command was about is shown; `name` is what it was called.

@@ -54,7 +54,7 @@ impl Command for CreateUser {
         let mut nonce_seed = [0; 32];
         rand_core::Rng::fill_bytes(turn.rng, &mut nonce_seed);
         let mut txn = vault.begin(nonce_seed)?;
-        User::create(&mut txn, *root.seed(), &device, name, turn.rng)?;
+        let id = User::create(&mut txn, *root.seed(), &device, name, turn.rng)?;
         txn.commit()?;
         let written = storage.write_key_file(&key_file);
         written.map_err(|error| StoreError::Failed { reason: error.to_string() })?;
@@ -62,10 +62,7 @@ impl Command for CreateUser {
         engine.has_passphrase = key_file.has_passphrase();
         engine.load_user(vault, key)?;
         engine.join_turn(turn)?;
-        Ok(InitResponse {
-            id: root.identity().to_string(),
-            recovery_phrase: root.recovery_phrase().to_string(),
-        })
+        Ok(InitResponse { id: id.to_string(), recovery_phrase: root.recovery_phrase().to_string() })
     }
 }
 
@@ -100,7 +97,7 @@ impl Command for GetIdentity {
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<Identity, Fault> {
         let user = engine.user_mut()?;
-        Ok(Identity { id: user.identity.to_string(), name: user.name.clone() })
+        Ok(Identity { id: user.id().to_string(), name: user.name.clone() })
     }
 }
 

@@ -43,12 +43,12 @@ impl Command for AcceptRequest {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Contact, Fault> {
         let user = engine.user_mut()?;
-        let identity = parse_id(&self.id)?;
-        if !user.directory.requests().is_waiting(&identity) {
+        let id = parse_id(&self.id)?;
+        if !user.directory.requests().is_waiting(&id.identity) {
             return Err(DirectoryError::UnknownRequest.into());
         }
-        user.add_contact(turn, identity, &self.name)?;
-        shown(user, &identity, &self.name)
+        user.add_contact(turn, &id, &self.name)?;
+        shown(user, &id.identity, &self.name)
     }
 }
 
@@ -56,7 +56,7 @@ impl Command for DropRequest {
     type Reply = ();
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), Fault> {
-        let identity = parse_id(&self.id)?;
+        let identity = parse_id(&self.id)?.identity;
         engine.user_mut()?.drop_request(turn, identity)
     }
 }

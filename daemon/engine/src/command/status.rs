@@ -38,7 +38,7 @@ impl Command for GetStatus {
             lock,
             passphrase: engine.has_key_file.then_some(engine.has_passphrase),
             identity: user
-                .map(|user| Identity { id: user.identity.to_string(), name: user.name.clone() }),
+                .map(|user| Identity { id: user.id().to_string(), name: user.name.clone() }),
             network: engine.config.network.name.clone(),
             closed: engine.config.network.is_closed(),
             transports: Vec::new(),

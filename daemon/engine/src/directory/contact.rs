@@ -1,9 +1,9 @@
 //! A contact, and the devices known of them.
 
-use martlet_protocol::UnixMillis;
 use martlet_protocol::identity::Bundle;
 use martlet_protocol::limits::DEVICES_PER_IDENTITY_MAX;
 use martlet_protocol::time::Day;
+use martlet_protocol::{Id, Rendezvous, UnixMillis};
 use martlet_store::records::ContactRecord;
 
 /// A contact, and the devices known of them.
@@ -26,6 +26,20 @@ impl Contact {
 
     pub(super) fn rename(&mut self, name: String) {
         self.record.name = name;
+    }
+
+    /// Their ID.
+    pub(crate) fn id(&self) -> Id {
+        self.record.id()
+    }
+
+    /// By what their bundles are found, as they say; whether that is news.
+    pub(super) fn take_rendezvous(&mut self, rendezvous: &Rendezvous) -> bool {
+        let is_news = rendezvous.replaces(&self.record.rendezvous);
+        if is_news {
+            self.record.rendezvous = rendezvous.clone();
+        }
+        is_news
     }
 
     /// The user's name for them.

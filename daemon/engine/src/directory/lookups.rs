@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::limits::{LOOKUP_INTERVAL, LOOKUP_REFRESH_INTERVAL};
 use martlet_protocol::time::Day;
-use martlet_protocol::{IdentityId, UnixMillis};
+use martlet_protocol::{Id, IdentityId, UnixMillis};
 
 use super::Directory;
 
@@ -22,7 +22,7 @@ pub(super) struct Lookups {
 
 /// A contact whose bundles are to be looked up.
 pub(crate) struct DueLookup {
-    pub(crate) identity: IdentityId,
+    pub(crate) id: Id,
     /// The newest day whose bundle is known.
     pub(crate) newest: Option<Day>,
 }
@@ -61,7 +61,7 @@ impl Directory {
                 continue;
             }
             self.lookups.looked_up.insert(*identity, now);
-            due.push(DueLookup { identity: *identity, newest });
+            due.push(DueLookup { id: contact.id(), newest });
         }
         due
     }

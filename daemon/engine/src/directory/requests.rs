@@ -12,7 +12,7 @@ use crate::limits::{
 };
 use martlet_protocol::limits::ENVELOPE_LIFETIME_MAX;
 use martlet_protocol::message::Message;
-use martlet_protocol::{Ack, IdentityId, MessageId, UnixMillis};
+use martlet_protocol::{Ack, Id, IdentityId, MessageId, Rendezvous, UnixMillis};
 use martlet_store::records::{
     REQUEST_ACKS, REQUEST_MESSAGES, REQUESTS, RequestAcks, RequestMessage, RequestRecord,
 };
@@ -108,21 +108,35 @@ impl Requests {
         self.by_identity.get(identity)?.record.suggested_name.clone()
     }
 
+    /// By what the bundles of its sender are found, as they said; `None` if nothing of theirs is kept.
+    pub(crate) fn rendezvous(&self, identity: &IdentityId) -> Option<&Rendezvous> {
+        self.by_identity.get(identity).map(|request| &request.record.rendezvous)
+    }
+
+    /// The ID of its sender.
+    pub(crate) fn id(&self, identity: &IdentityId) -> Option<Id> {
+        self.by_identity.get(identity).map(|request| request.record.id())
+    }
+
     /// Whether anything of `identity` is kept, if only that a session's key came.
     pub(crate) fn is_known(&self, identity: &IdentityId) -> bool {
         self.by_identity.contains_key(identity)
     }
 
-    /// The sender of a session's key, who is not known yet, is remembered. Whoever has to go for that,
+    /// The sender of a session's key is remembered, and by what their bundles are found. Whoever has to go for that,
     /// being the one without a message who has waited longest, is returned.
     pub(crate) fn greet(
         &mut self,
         records: &mut VaultTxn,
         identity: IdentityId,
-        suggested_name: Option<String>,
+        (suggested_name, rendezvous): (Option<String>, Rendezvous),
         now: UnixMillis,
     ) -> Result<Option<IdentityId>, StoreError> {
-        if self.by_identity.contains_key(&identity) {
+        if let Some(known) = self.by_identity.get_mut(&identity) {
+            if rendezvous.replaces(&known.record.rendezvous) {
+                known.record.rendezvous = rendezvous;
+                records.put(&REQUESTS, Key::Named(&identity.0), &known.record)?;
+            }
             return Ok(None);
         }
         let oldest = (self.empty().count() >= REQUEST_KEYS_MAX)
@@ -133,7 +147,7 @@ impl Requests {
             self.remove(records, oldest)?;
             self.has_left_out = true;
         }
-        let request = Request::of(identity, suggested_name, now);
+        let request = Request::of(identity, (suggested_name, rendezvous), now);
         records.put(&REQUESTS, Key::Named(&identity.0), &request.record)?;
         self.by_identity.insert(identity, request);
         Ok(oldest)
@@ -161,8 +175,10 @@ impl Requests {
     ) -> Result<Option<Kept>, StoreError> {
         let now = message.stored_at;
         let Ok(decoded) = Message::decode(&message.message) else { return Ok(None) };
-        let request =
-            self.by_identity.entry(identity).or_insert_with(|| Request::of(identity, None, now));
+        let request = self
+            .by_identity
+            .entry(identity)
+            .or_insert_with(|| Request::of(identity, Default::default(), now));
         let kept = match request.messages.len() {
             _ if request.messages.contains(&decoded.id) => return Ok(Some(Kept::Known)),
             0 => Kept::First,
@@ -281,9 +297,13 @@ impl Request {
         Self { record, messages, next_message: 0, earliest: None, acks }
     }
 
-    fn of(identity: IdentityId, suggested_name: Option<String>, now: UnixMillis) -> Self {
-        let last_at = UnixMillis(0);
-        Self::new(RequestRecord { identity, suggested_name, first_at: now, last_at })
+    fn of(
+        identity: IdentityId,
+        (suggested_name, rendezvous): (Option<String>, Rendezvous),
+        now: UnixMillis,
+    ) -> Self {
+        let (first_at, last_at) = (now, UnixMillis(0));
+        Self::new(RequestRecord { identity, suggested_name, first_at, last_at, rendezvous })
     }
 
     fn note(&mut self, number: u64, message: &Message) {

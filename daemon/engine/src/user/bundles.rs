@@ -41,7 +41,7 @@ impl User {
         let identity = self.identity;
         let addressing = self.addressing(&identity, turn.now);
         let content = bundle
-            .seal(turn.rng, &addressing)
+            .seal(turn.rng, &addressing, &self.keyring.rendezvous().secret)
             .map_err(|error| StoreError::Failed { reason: error.to_string() })?;
         let envelope = Envelope::new(content);
         let id = envelope.id();
@@ -70,8 +70,10 @@ impl User {
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<(), StoreError> {
+        let Some(contact) = self.directory.contact(&identity) else { return Ok(()) };
+        let id = contact.id();
         for day in days_around(turn.now.day()) {
-            let tag = self.keyring.watch_bundle(identity, day);
+            let tag = self.keyring.watch_bundle(&id, day);
             turn.awaited.push(tag);
             for Arrived { envelope, .. } in turn.mailbox().by_tag(&tag)? {
                 if let Ok(header) = Header::parse(&envelope.content) {
@@ -92,7 +94,8 @@ impl User {
         envelope: &Envelope,
     ) -> Result<bool, StoreError> {
         let now = turn.now;
-        let bundle = match Bundle::open(&identity, day, header, &envelope.content) {
+        let Some(contact) = self.directory.contact(&identity) else { return Ok(false) };
+        let bundle = match Bundle::open(&contact.id(), day, header, &envelope.content) {
             Ok(bundle) if bundle.is_usable(turn.now) => bundle,
             Ok(_) => return Ok(true),
             Err(error) => {

@@ -1,8 +1,8 @@
 //! Contacts: added, renamed, removed.
 
 use crate::limits::CONTACTS_MAX;
-use martlet_protocol::IdentityId;
 use martlet_protocol::control::{Contact as ShownContact, EventBody};
+use martlet_protocol::{Id, IdentityId, Rendezvous, UnixMillis};
 use martlet_store::records::Happened;
 
 use super::User;
@@ -20,7 +20,7 @@ impl User {
         let contact = self.directory.contact(identity)?;
         Some(ShownContact {
             name: contact.name().to_owned(),
-            id: identity.to_string(),
+            id: contact.id().to_string(),
             added_at: contact.added_at(),
             devices: u32::try_from(contact.bundles().len()).unwrap_or(u32::MAX),
             unread: self.timeline.unread(&ConversationId::direct(identity)),
@@ -30,9 +30,10 @@ impl User {
     pub(crate) fn add_contact(
         &mut self,
         turn: &mut Turn<'_>,
-        identity: IdentityId,
+        id: &Id,
         name: &str,
     ) -> Result<(), Fault> {
+        let identity = id.identity;
         let name = self.free_name(name)?;
         if identity == self.identity {
             return Err(DirectoryError::OwnId.into());
@@ -45,7 +46,12 @@ impl User {
             return Err(DirectoryError::TooManyContacts { max: CONTACTS_MAX }.into());
         }
         let now = turn.now;
-        self.directory.add(turn.vault()?, identity, name, now)?;
+        // What they said themselves counts more than a text, which may be of before they said it.
+        let said = self.directory.requests().rendezvous(&identity).cloned();
+        let said = said.filter(|said| !said.secret.is_none());
+        let typed = || Rendezvous { secret: id.secret.clone(), reset_at: UnixMillis(0) };
+        let rendezvous = said.unwrap_or_else(typed);
+        self.directory.add(turn.vault()?, (identity, rendezvous), name, now)?;
         self.emit(turn, Happened::ContactAdded(identity))?;
         self.accept_stranger(turn, identity)?;
         self.resume_sessions(turn, identity)?;
@@ -64,7 +70,7 @@ impl User {
         let identity = self.identity_of(from)?;
         let to = if from == to { to.to_owned() } else { self.free_name(to)? };
         self.directory.rename(turn.vault()?, identity, to.clone())?;
-        let (id, from) = (identity.to_string(), Some(from.to_owned()));
+        let (id, from) = (self.view().id_text(&identity), Some(from.to_owned()));
         let body = EventBody::ContactRenamed { id, from, to };
         self.emit_as(turn, Happened::ContactRenamed(identity), body)?;
         Ok(identity)

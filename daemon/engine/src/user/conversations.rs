@@ -4,7 +4,7 @@ use martlet_protocol::control::{
     Conversation, Delivery, Direction, EventBody, History, Inbox, Lost, Message,
 };
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
-use martlet_protocol::{IdentityId, MessageId, UnixMillis};
+use martlet_protocol::{Id, IdentityId, MessageId, UnixMillis};
 use martlet_store::records::{Happened, MessageRecord, State};
 use martlet_store::{StoreError, VaultTxn};
 
@@ -224,7 +224,14 @@ impl View<'_> {
     }
 
     fn name_or_id(&self, identity: &IdentityId) -> String {
-        self.name(identity).unwrap_or_else(|| identity.to_string())
+        self.name(identity).unwrap_or_else(|| self.id_text(identity))
+    }
+
+    /// The text of their ID, as far as it is known here.
+    pub(super) fn id_text(&self, identity: &IdentityId) -> String {
+        let contact = self.directory.contact(identity).map(|contact| contact.id());
+        let id = contact.or_else(|| self.directory.requests().id(identity));
+        id.unwrap_or_else(|| Id::without_secret(*identity)).to_string()
     }
 
     fn message(
@@ -256,15 +263,15 @@ impl Teller for View<'_> {
                 let requests = self.directory.requests();
                 let is_known = requests.is_waiting(identity) || self.directory.is_contact(identity);
                 is_known.then(|| EventBody::RequestReceived {
-                    id: identity.to_string(),
+                    id: self.id_text(identity),
                     suggested_name: requests.suggested_name(identity),
                 })
             }
             Happened::ContactAdded(identity) => self
                 .name(identity)
-                .map(|name| EventBody::ContactAdded { name, id: identity.to_string() }),
+                .map(|name| EventBody::ContactAdded { name, id: self.id_text(identity) }),
             Happened::ContactRenamed(identity) => {
-                let id = identity.to_string();
+                let id = self.id_text(identity);
                 self.name(identity).map(|to| EventBody::ContactRenamed { id, from: None, to })
             }
             Happened::ContactRemoved => Some(EventBody::ContactRemoved { name: None }),

@@ -4,7 +4,8 @@ use crate::limits::{ACK_REPLAY_MAX, REQUEST_SESSIONS_MAX};
 use martlet_protocol::crypto::session::{InboundSession, SessionContext, SessionGrant};
 use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage};
 use martlet_protocol::{
-    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, SessionId, Tag, UnixMillis,
+    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, Rendezvous, SessionId, Tag,
+    UnixMillis,
 };
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Arrived};
@@ -137,7 +138,7 @@ impl User {
         message: SessionKeyMessage,
     ) -> Result<bool, StoreError> {
         let SessionContext { sender: identity, device, .. } = context;
-        let SessionKeyMessage { grant, suggested_name } = message;
+        let SessionKeyMessage { grant, suggested_name, rendezvous } = message;
         let (id, session) = match opened_grant(&grant, context) {
             Ok(opened) => opened,
             Err(error) => {
@@ -152,7 +153,8 @@ impl User {
         let tags = match self.keyring.inbound.tags(&name) {
             Some(tags) => tags,
             None => {
-                if !self.make_room_for_session(turn, (identity, device), suggested_name)? {
+                let introduction = (suggested_name, rendezvous.clone());
+                if !self.make_room_for_session(turn, (identity, device), introduction)? {
                     return Ok(false);
                 }
                 let tags =
@@ -161,6 +163,7 @@ impl User {
                 tags
             }
         };
+        self.take_rendezvous(turn, identity, &rendezvous)?;
         // What is in the mailbox already is looked at now: of unknown people too many others may follow
         // before its turn comes.
         self.open_with_tags(turn, &tags)?;
@@ -194,13 +197,13 @@ impl User {
         &mut self,
         turn: &mut Turn<'_>,
         (identity, device): (IdentityId, DeviceId),
-        suggested_name: Option<String>,
+        introduction: (Option<String>, Rendezvous),
     ) -> Result<bool, StoreError> {
         if self.directory.is_contact(&identity) {
             self.keyring.inbound.make_room(turn.vault()?, &identity, &device)?;
             return Ok(true);
         }
-        if !self.greet_stranger(turn, identity, suggested_name)? {
+        if !self.greet_stranger(turn, identity, introduction)? {
             return Ok(false);
         }
         // Who writes for days begins a session each day: the oldest goes. What was sent in it and not

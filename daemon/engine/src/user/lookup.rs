@@ -42,8 +42,8 @@ impl User {
         for contact in due {
             let days = days_around(turn.now.day())
                 .filter(|day| contact.newest.is_none_or(|newest| *day > newest));
-            let tags = days.map(|day| Bundle::tag(&contact.identity, day));
-            wanted.entry(self.shard_of(&contact.identity)).or_default().extend(tags);
+            let tags = days.map(|day| Bundle::tag(&contact.id, day));
+            wanted.entry(self.shard_of(&contact.id.identity)).or_default().extend(tags);
         }
         let lookups = wanted.into_iter().map(|(shard, tags)| Lookup { shard, tags });
         turn.net.lookups.extend(lookups);

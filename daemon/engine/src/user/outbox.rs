@@ -124,9 +124,10 @@ impl User {
         let mut contents = Vec::new();
         for bundle in contact.usable_bundles(now) {
             let Some(grant) = session.grant(&bundle.certificate().device()) else { continue };
-            let suggested_name = self.name.clone();
-            let message =
-                DeviceMessage::SessionKey(SessionKeyMessage { grant, suggested_name }).encode();
+            let (suggested_name, rendezvous) =
+                (self.name.clone(), self.keyring.rendezvous().clone());
+            let message = SessionKeyMessage { grant, suggested_name, rendezvous };
+            let message = DeviceMessage::SessionKey(message).encode();
             let content = martlet_protocol::crypto::seal::seal(
                 turn.rng,
                 &addressing,

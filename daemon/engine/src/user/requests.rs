@@ -2,7 +2,7 @@
 
 use martlet_protocol::control::MessageRequest;
 use martlet_protocol::message::Content;
-use martlet_protocol::{Ack, DeviceId, IdentityId};
+use martlet_protocol::{Ack, DeviceId, IdentityId, Rendezvous};
 use martlet_store::StoreError;
 use martlet_store::records::{HELD, Happened, MESSAGES, RequestMessage};
 
@@ -22,7 +22,7 @@ impl User {
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
-        suggested_name: Option<String>,
+        (suggested_name, rendezvous): (Option<String>, Rendezvous),
     ) -> Result<bool, StoreError> {
         if self.directory.dropped().contains(&identity) {
             return Ok(false);
@@ -31,7 +31,8 @@ impl User {
             suggested_name.and_then(|name| crate::directory::clean_name(&name).ok());
         let now = turn.now;
         let requests = self.directory.requests_mut();
-        let pushed_out = requests.greet(turn.vault()?, identity, suggested_name, now)?;
+        let pushed_out =
+            requests.greet(turn.vault()?, identity, (suggested_name, rendezvous), now)?;
         if let Some(pushed_out) = pushed_out {
             self.keyring.inbound.forget_all_of(turn.vault()?, &pushed_out)?;
         }
@@ -112,7 +113,7 @@ impl User {
                 Content::Unknown { .. } => None,
             });
             shown.push(MessageRequest {
-                id: request.record.identity.to_string(),
+                id: request.record.id().to_string(),
                 suggested_name: request.record.suggested_name.clone(),
                 first_at: request.record.first_at,
                 messages: u64::try_from(request.messages).unwrap_or(u64::MAX),

@@ -2,7 +2,7 @@
 
 use martlet_engine::limits::{REQUEST_KEYS_MAX, REQUESTS_MAX};
 use martlet_protocol::control::EventBody;
-use martlet_protocol::{DeviceId, IdentityId, MessageId};
+use martlet_protocol::{DeviceId, IdentityId, MessageId, Rendezvous};
 use martlet_store::records::*;
 use martlet_store::vault::Key;
 
@@ -270,6 +270,7 @@ fn requests_of_an_earlier_version_are_taken_along() -> Result {
             suggested_name: Some("carol".into()),
             first_at: now,
             last_at: UnixMillis(0),
+            rendezvous: Rendezvous::default(),
         };
         txn.put(&REQUESTS, Key::Named(&identity.0), &request)?;
         let message = MessageRecord {

@@ -5,7 +5,9 @@ use martlet_protocol::crypto::seal;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
 use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
-use martlet_protocol::{ConversationId, ExpiryHour, IdentityId, MessageId, Shard, codec};
+use martlet_protocol::{
+    ConversationId, ExpiryHour, Id, IdentityId, MessageId, Rendezvous, Shard, codec,
+};
 use martlet_store::records::*;
 use martlet_store::vault::Collection;
 use martlet_store::{Vault, VaultTxn};
@@ -53,7 +55,9 @@ impl Stranger {
         let to = self.bundle.certificate();
         let grant = self.session.grant(&to.device()).ok_or("not a recipient")?;
         let suggested_name = Some("stranger".to_owned());
-        let message = DeviceMessage::SessionKey(SessionKeyMessage { grant, suggested_name });
+        let rendezvous = Rendezvous::default();
+        let message = SessionKeyMessage { grant, suggested_name, rendezvous };
+        let message = DeviceMessage::SessionKey(message);
         let addressing = addressing(world, &to.identity());
         let content = seal::seal(
             &mut world.rng,
@@ -90,8 +94,7 @@ fn addressing(world: &World, identity: &IdentityId) -> Addressing {
 
 /// The bundle of a node's user, as found in its mailbox.
 fn bundle_of(world: &mut World, node: usize) -> Result<Bundle> {
-    let identity: IdentityId =
-        world.call(node, GetStatus {})?.identity.ok_or("no identity")?.id.parse()?;
+    let id: Id = world.call(node, GetStatus {})?.identity.ok_or("no identity")?.id.parse()?;
     world.elapse(MAILBOX_COMMIT_DELAY);
     world.run(node, vec![]);
     let day = world.now.day();
@@ -100,7 +103,7 @@ fn bundle_of(world: &mut World, node: usize) -> Result<Bundle> {
         let (envelopes, _) = view.fetch(&view.bucket_ids(digest.bucket)?, usize::MAX)?;
         for envelope in envelopes {
             let header = Header::parse(&envelope.content)?;
-            if let Ok(bundle) = Bundle::open(&identity, day, &header, &envelope.content) {
+            if let Ok(bundle) = Bundle::open(&id, day, &header, &envelope.content) {
                 return Ok(bundle);
             }
         }
