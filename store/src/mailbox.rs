@@ -331,6 +331,13 @@ impl MailboxTxn {
         self.tables.arrived_after(arrival, max)
     }
 
+    /// Which peer brought the envelope that arrived there; `None` if the user made it or waited for it, or
+    /// if it came before the mailbox was opened.
+    #[must_use]
+    pub fn source(&self, id: &EnvelopeId, arrival: u64) -> Option<SourceId> {
+        self.tables.source(id, arrival)
+    }
+
     /// How full the mailbox is, with what this transaction did.
     ///
     /// # Errors

@@ -252,7 +252,7 @@ impl Engine {
             Some(mailbox) => mailbox,
             None => self.mailbox.begin()?,
         };
-        Ok(Turn::new(times, rng, mailbox, vault))
+        Ok(Turn::new(times, rng, Arc::clone(&self.config.observer), mailbox, vault))
     }
 
     fn handle(&mut self, input: Input, turn: &mut Turn<'_>) -> Result<(), StoreError> {

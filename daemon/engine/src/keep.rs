@@ -21,8 +21,8 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    fn of(&self, peer: &PeerKey) -> Source {
-        Source::Peer(SourceId(self.hasher.hash_one(peer)))
+    fn of(&self, peer: &PeerKey) -> SourceId {
+        SourceId(self.hasher.hash_one(peer))
     }
 
     /// Whether another trial is due.
@@ -70,7 +70,8 @@ impl Engine {
         let Received { id, envelope, header } = received;
         let now = turn.now;
         let source = self.sources.of(&from);
-        let mut inserted = turn.mailbox_mut().insert(id, envelope, header, source, now)?;
+        let brought = Source::Peer(source);
+        let mut inserted = turn.mailbox_mut().insert(id, envelope, header, brought, now)?;
         let is_refused = matches!(inserted, Inserted::Full | Inserted::OverShare);
         if is_refused {
             match self.is_for_user(received, now) {
@@ -86,7 +87,7 @@ impl Engine {
         }
         if let Inserted::New { arrival } = inserted {
             if let Some(user) = &mut self.user {
-                user.look_at(turn, arrival, id, envelope, header)?;
+                user.look_at(turn, (arrival, source), id, envelope, header)?;
             }
             for (from, ack) in self.orphan_acks.take(id) {
                 self.take_ack(turn, from, ack)?;

@@ -12,10 +12,10 @@ mod prekeys;
 
 use std::collections::HashMap;
 
-use martlet_protocol::crypto::seal::{self, DetectionSecret, Opened, OpeningKeys, SealError};
+use martlet_protocol::crypto::seal::{self, Addressed, DetectionSecret, OpeningKeys, SealError};
 use martlet_protocol::identity::{Bundle, DeviceKeys};
 use martlet_protocol::time::Day;
-use martlet_protocol::{Envelope, EnvelopeId, Header, Id, IdentityId, Rendezvous, Tag, UnixMillis};
+use martlet_protocol::{Envelope, Header, Id, IdentityId, Rendezvous, Tag, UnixMillis};
 use martlet_store::records::Profile;
 use martlet_store::{StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
@@ -102,19 +102,18 @@ impl Keyring {
         seal::is_addressed_to(header, content, &self.detection)
     }
 
-    /// Opens a to-device envelope; `None` if it is for someone else.
-    pub(crate) fn open_sealed(
-        &self,
-        id: &EnvelopeId,
-        header: &Header,
-        envelope: &Envelope,
-    ) -> Result<Option<Opened>, SealError> {
+    /// Recognizes a to-device envelope, without opening it; `None` if it is for someone else.
+    pub(crate) fn recognize<'a>(
+        &'a self,
+        header: &'a Header,
+        envelope: &'a Envelope,
+    ) -> Result<Option<Addressed<'a>>, SealError> {
         let keys = OpeningKeys {
             identity: &self.identity,
             detection: &self.detection,
             prekeys: self.prekeys.prepared(),
         };
-        seal::open(id, header, &envelope.content, &keys)
+        seal::recognize(header, &envelope.content, &keys)
     }
 
     /// Whether a conversation envelope with this tag is one that the user may be able to open.

@@ -53,6 +53,24 @@ pub const PREKEYS_KEPT_MIN: usize = 12;
 /// of those eight.
 pub const PREKEYS_KEPT_MAX: usize = 48;
 
+/// What a failed opening of an envelope counts for, of the time in which all of them are paid for: 200 a
+/// second. One takes 0.25 ms of a desktop's core and some 1.5 ms of a small board's: a twentieth and a third
+/// of it.
+pub const FAILED_OPENING_COST: Duration = Duration::from_millis(5);
+/// The same of those that one peer brought: 50 a second. As many envelopes as one peer may have in a mailbox
+/// of the default size, all garbage, are through in an hour; an honest one among them lives for six days.
+pub const FAILED_OPENING_COST_PER_PEER: Duration = Duration::from_millis(20);
+/// Openings that may fail at once, before further ones wait: together 64 ms on a desktop.
+pub const FAILED_OPENINGS_AT_ONCE: u32 = 256;
+/// The same of one peer: a quarter, so that four must come together to use up what there is for all.
+pub const FAILED_OPENINGS_AT_ONCE_PER_PEER: u32 = 64;
+/// Peers whose failed openings are counted apart from each other: as many as a large node has, several
+/// times; each takes 100 bytes. Further ones are counted as one.
+pub const OPENING_PEERS_MAX: usize = 1024;
+/// Envelopes that wait to be opened after others failed, 8 bytes each: half of what one peer may have in a
+/// mailbox of the default size. For those beyond it the mailbox is looked through again.
+pub const WAITING_OPENINGS_MAX: usize = 1 << 16;
+
 // ---- people ------------------------------------------------------------------------------------
 
 /// Contacts in one vault.

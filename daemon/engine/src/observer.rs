@@ -6,6 +6,9 @@ use martlet_store::mailbox::{Acknowledged, Inserted, MailboxStats};
 pub trait Observer: std::fmt::Debug + Send + Sync {
     /// An envelope that a peer brought was offered to the mailbox; its content has so many bytes.
     fn envelope(&self, outcome: Inserted, bytes: usize);
+    /// An envelope addressed to this device was opened, or was not. All but those that wait cost a
+    /// decapsulation.
+    fn opening(&self, outcome: Opening);
     /// An ack that a peer brought was tried.
     fn ack(&self, outcome: Acknowledged);
     /// The mailbox may hold so many bytes.
@@ -16,6 +19,17 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
     fn commit_begins(&self, database: Database);
     /// It ended; whether it succeeded.
     fn commit_ended(&self, database: Database, succeeded: bool);
+}
+
+/// What became of an envelope addressed to this device and one of its prekeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// It was opened.
+    Opened,
+    /// It did not open: it is broken, or made up.
+    Failed,
+    /// Too many failed just now: it waits in the mailbox.
+    Waits,
 }
 
 /// One of the engine's two databases.
@@ -43,6 +57,7 @@ pub struct State {
 /// Counts nothing.
 impl Observer for () {
     fn envelope(&self, _: Inserted, _: usize) {}
+    fn opening(&self, _: Opening) {}
     fn ack(&self, _: Acknowledged) {}
     fn quota(&self, _: u64) {}
     fn state(&self, _: &State) {}

@@ -1,6 +1,7 @@
 //! One batch: its time, its randomness, its transactions, and the effects it will have.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use martlet_protocol::control::Event;
@@ -109,6 +110,8 @@ pub struct Turn<'a> {
     /// Whether a second source has agreed with `now`.
     pub(crate) is_supported: bool,
     pub(crate) rng: &'a mut ChaCha20Rng,
+    /// Who counts.
+    pub(crate) observer: Arc<dyn Observer>,
     pub(crate) effects: Effects,
     /// What the network will be told.
     pub(crate) net: Gathered,
@@ -122,6 +125,7 @@ impl<'a> Turn<'a> {
     pub(crate) fn new(
         times: Times,
         rng: &'a mut ChaCha20Rng,
+        observer: Arc<dyn Observer>,
         mailbox: MailboxTxn,
         vault: Option<VaultTxn>,
     ) -> Self {
@@ -131,6 +135,7 @@ impl<'a> Turn<'a> {
             steady: times.steady,
             is_supported: times.is_supported,
             rng,
+            observer,
             effects: Effects::default(),
             net: Gathered::default(),
             awaited: Vec::new(),
@@ -172,12 +177,12 @@ impl<'a> Turn<'a> {
         }
     }
 
-    pub(crate) fn commit_vault(&mut self, observer: &dyn Observer) -> Result<(), StoreError> {
+    pub(crate) fn commit_vault(&mut self) -> Result<(), StoreError> {
         match self.vault.take() {
             Some(txn) if txn.is_dirty() => {
-                observer.commit_begins(Database::Vault);
+                self.observer.commit_begins(Database::Vault);
                 let result = txn.commit();
-                observer.commit_ended(Database::Vault, result.is_ok());
+                self.observer.commit_ended(Database::Vault, result.is_ok());
                 result
             }
             Some(txn) => txn.commit(),

@@ -10,6 +10,7 @@ mod conversations;
 mod events;
 mod inbox;
 mod lookup;
+mod openings;
 mod outbox;
 mod readdress;
 mod rendezvous;
@@ -44,6 +45,7 @@ use crate::log::EventLog;
 use crate::outbox::Outbox;
 use crate::timeline::Timeline;
 use crate::turn::Turn;
+use openings::Openings;
 
 /// The user of this node.
 pub(crate) struct User {
@@ -58,6 +60,8 @@ pub(crate) struct User {
     counters: Counters,
     /// The last arrival whose envelope was looked at.
     looked_at: u64,
+    /// What failed to open of late, and what waits for that reason.
+    openings: Openings,
     /// The last arrival in the mailbox, as of the last batch.
     last_arrival: u64,
     pub(crate) directory: Directory,
@@ -147,6 +151,7 @@ impl User {
             keyring,
             // A mailbox that was moved away starts to count again.
             looked_at: counters.processed_arrival.min(last_arrival),
+            openings: Openings::default(),
             last_arrival,
             log: EventLog::new(counters.last_event, counters.first_event),
             counters,
@@ -205,7 +210,8 @@ impl User {
     /// processed by the next commit. (Not by this one: a crash between the two commits would give
     /// the same arrival numbers to other envelopes.)
     pub(crate) fn mailbox_committed(&mut self) {
-        self.counters.processed_arrival = self.looked_at;
+        let opened = self.openings.first_waiting().map_or(u64::MAX, |first| first - 1);
+        self.counters.processed_arrival = self.looked_at.min(opened);
         self.recent_acks.settled = self.recent_acks.written;
     }
 
@@ -232,6 +238,7 @@ impl User {
         if self.chores_day == Day(0) {
             self.wait_anew(turn.now);
         }
+        self.openings.forget_paid(turn.steady);
         self.release_held(turn)?;
         self.fill_mailbox(turn)?;
         self.trim_events(turn)?;

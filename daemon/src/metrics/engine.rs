@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use martlet_engine::Observer;
-use martlet_engine::observer::{Database, State};
+use martlet_engine::observer::{Database, Opening, State};
 use martlet_store::mailbox::{Acknowledged, Inserted};
 
 use super::Metrics;
@@ -25,6 +25,8 @@ pub struct EngineMetrics {
     pub vault: Commit,
     /// Commits of the mailbox.
     pub mailbox: Commit,
+    /// Envelopes addressed to this device.
+    pub openings: Openings,
     /// Live envelopes.
     pub envelopes: Gauge,
     /// Bytes of them.
@@ -39,6 +41,14 @@ pub struct EngineMetrics {
     pub outbox: Gauge,
     /// Whether there is a user whose vault is open.
     pub unlocked: Gauge,
+}
+
+/// Envelopes addressed to this device, and what became of them.
+#[derive(Debug)]
+pub struct Openings {
+    opened: Counter,
+    failed: Counter,
+    waits: Counter,
 }
 
 /// Commits of one database.
@@ -69,6 +79,11 @@ impl EngineMetrics {
             "Commits that failed: the disk is full or failing",
             ["database"],
         );
+        let openings = describe.counters(
+            "openings",
+            "Envelopes addressed to this device, by what became of them",
+            ["result"],
+        );
         let commit = |database| Commit {
             seconds: seconds(database),
             failed: failed([database]),
@@ -78,6 +93,11 @@ impl EngineMetrics {
             batch_inputs,
             vault: commit("vault"),
             mailbox: commit("mailbox"),
+            openings: Openings {
+                opened: openings(["opened"]),
+                failed: openings(["failed"]),
+                waits: openings(["waits"]),
+            },
             envelopes: describe.gauge("mailbox_envelopes", "Live envelopes in the mailbox"),
             bytes: describe.bytes("mailbox", "Content of the live envelopes in the mailbox"),
             quota_bytes: describe.bytes("mailbox_quota", "What the mailbox may hold"),
@@ -128,6 +148,16 @@ impl Observer for Metrics {
             Inserted::Known | Inserted::Purged => &counters.duplicate,
             Inserted::Full => &counters.refused.full,
             Inserted::OverShare => &counters.refused.over_share,
+        }
+        .inc();
+    }
+
+    fn opening(&self, outcome: Opening) {
+        let counters = &self.engine.openings;
+        match outcome {
+            Opening::Opened => &counters.opened,
+            Opening::Failed => &counters.failed,
+            Opening::Waits => &counters.waits,
         }
         .inc();
     }

@@ -10,5 +10,6 @@ mod files;
 mod http;
 mod metrics;
 mod network;
+mod restored;
 mod users;
 mod verbs;

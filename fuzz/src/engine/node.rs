@@ -51,6 +51,7 @@ struct Bounds;
 
 impl martlet_engine::Observer for Bounds {
     fn envelope(&self, _: Inserted, _: usize) {}
+    fn opening(&self, _: martlet_engine::observer::Opening) {}
     fn ack(&self, _: Acknowledged) {}
     fn quota(&self, _: u64) {}
     fn state(&self, state: &martlet_engine::observer::State) {

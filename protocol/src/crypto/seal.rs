@@ -297,7 +297,43 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Opens the content of a to-device envelope; `None` if it is for someone else.
+impl Slot<'_> {
+    /// Whether its hint is that of a prekey.
+    fn fits(&self, prekey: &PreparedPrekey, prefix: &[u8; PREFIX_BYTES]) -> bool {
+        self.hint == prekey_hint(self.shared.as_bytes(), prefix, self.number, &prekey.public_hash)
+    }
+}
+
+/// A to-device envelope that has a slot for this device, with a hint that fits one of its prekeys. To
+/// find that out costs an X25519; to open it costs a decapsulation, which is ten times as much, and who
+/// has the device's published keys can make such a slot of garbage.
+pub struct Addressed<'a> {
+    parts: Parts<'a>,
+    slot: Slot<'a>,
+    header: &'a Header,
+    content: &'a [u8],
+    keys: OpeningKeys<'a>,
+}
+
+/// Recognizes a to-device envelope; `None` if it is for someone else.
+///
+/// # Errors
+/// [`SealError::Kind`], [`SealError::NoPrekey`].
+pub fn recognize<'a>(
+    header: &'a Header,
+    content: &'a [u8],
+    keys: &OpeningKeys<'a>,
+) -> Result<Option<Addressed<'a>>, SealError> {
+    let parts = Parts::of(header, content)?;
+    let Some(slot) = parts.find(keys.detection) else { return Ok(None) };
+    if !keys.prekeys.iter().any(|prekey| slot.fits(prekey, parts.prefix)) {
+        return Err(SealError::NoPrekey);
+    }
+    Ok(Some(Addressed { parts, slot, header, content, keys: *keys }))
+}
+
+/// Opens the content of a to-device envelope; `None` if it is for someone else. [`recognize`], then
+/// [`Addressed::open`].
 ///
 /// # Errors
 /// [`SealError`] when it is for this device but broken.
@@ -307,36 +343,50 @@ pub fn open(
     content: &[u8],
     keys: &OpeningKeys<'_>,
 ) -> Result<Option<Opened>, SealError> {
-    let parts = Parts::of(header, content)?;
-    let Some(slot) = parts.find(keys.detection) else { return Ok(None) };
-    let Parts { header_bytes, body_bytes, prefix, ephemeral, commitment, .. } = parts;
+    recognize(header, content, keys)?.map(|addressed| addressed.open(id)).transpose()
+}
 
-    let (content_key, ack) = unwrap(keys.prekeys, &slot, prefix, ephemeral, commitment)?;
-    if commit(&content_key) != *commitment {
-        return Err(SealError::Commitment);
+impl Addressed<'_> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`SealError`]: it is broken, or made up.
+    pub fn open(&self, id: &EnvelopeId) -> Result<Opened, SealError> {
+        let Self { parts, slot, header, content, keys } = self;
+        let (content_key, ack) = unwrap(keys.prekeys, slot, parts)?;
+        if commit(&content_key) != *parts.commitment {
+            return Err(SealError::Commitment);
+        }
+
+        let data = body::open(&content_key, parts.header_bytes, parts.body_bytes)?;
+        let SealedBody { certificate, signature, message } = codec::decode(&data, BODY_BYTES_MAX)?;
+        let message = Zeroizing::new(message);
+        let certificate = DeviceCertificate::from_bytes(&certificate)?;
+        let signed = signed_bytes(
+            &header.network,
+            &certificate,
+            keys.identity,
+            parts.header_bytes,
+            &message,
+        );
+        certificate
+            .device_key()
+            .verify_strict(&signed, &Signature::from_bytes(&signature))
+            .map_err(|_| SealError::Signature)?;
+        let SignedMessage { format, conversation, payload } =
+            format::decode(&message, BODY_BYTES_MAX)?;
+        let payload = Zeroizing::new(payload);
+
+        let slot = slot.number;
+        let mut acks = vec![Ack { envelope: *id, slot, secret: ack }];
+        // A slot is unused exactly when its commitment opens with the derived secret.
+        acks.extend((0..header.slots).filter(|other| *other != slot).filter_map(|other| {
+            let ack =
+                Ack { envelope: *id, slot: other, secret: unused_ack_secret(&content_key, other) };
+            header.verifies(content, &ack).then_some(ack)
+        }));
+        Ok(Opened { certificate, format, conversation, payload, acks })
     }
-
-    let data = body::open(&content_key, header_bytes, body_bytes)?;
-    let SealedBody { certificate, signature, message } = codec::decode(&data, BODY_BYTES_MAX)?;
-    let message = Zeroizing::new(message);
-    let certificate = DeviceCertificate::from_bytes(&certificate)?;
-    let signed = signed_bytes(&header.network, &certificate, keys.identity, header_bytes, &message);
-    certificate
-        .device_key()
-        .verify_strict(&signed, &Signature::from_bytes(&signature))
-        .map_err(|_| SealError::Signature)?;
-    let SignedMessage { format, conversation, payload } = format::decode(&message, BODY_BYTES_MAX)?;
-    let payload = Zeroizing::new(payload);
-
-    let slot = slot.number;
-    let mut acks = vec![Ack { envelope: *id, slot, secret: ack }];
-    // A slot is unused exactly when its commitment opens with the derived secret.
-    acks.extend((0..header.slots).filter(|other| *other != slot).filter_map(|other| {
-        let ack =
-            Ack { envelope: *id, slot: other, secret: unused_ack_secret(&content_key, other) };
-        header.verifies(content, &ack).then_some(ack)
-    }));
-    Ok(Some(Opened { certificate, format, conversation, payload, acks }))
 }
 
 impl PrekeyPublic {
@@ -417,6 +467,12 @@ impl std::fmt::Debug for PrekeySecret {
     }
 }
 
+impl std::fmt::Debug for Addressed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Addressed(…)")
+    }
+}
+
 impl std::fmt::Debug for PreparedPrekey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("PreparedPrekey(…)")
@@ -459,23 +515,14 @@ fn wrap(
 fn unwrap(
     prekeys: &[PreparedPrekey],
     slot: &Slot<'_>,
-    prefix: &[u8; PREFIX_BYTES],
-    ephemeral: &[u8; 32],
-    commitment: &[u8; 32],
+    parts: &Parts<'_>,
 ) -> Result<(BaseKey, AckSecret), SealError> {
-    let mut failed = SealError::NoPrekey;
-    for prekey in prekeys {
-        let hint = prekey_hint(slot.shared.as_bytes(), prefix, slot.number, &prekey.public_hash);
-        if slot.hint != hint {
-            continue;
-        }
-        let info = hpke_info(prefix, ephemeral, commitment, slot.number);
-        match decapsulate(&prekey.secret, &info, slot.rest) {
-            Some(keys) => return Ok(keys),
-            None => failed = SealError::Unwrap,
-        }
-    }
-    Err(failed)
+    let info = hpke_info(parts.prefix, parts.ephemeral, parts.commitment, slot.number);
+    prekeys
+        .iter()
+        .filter(|prekey| slot.fits(prekey, parts.prefix))
+        .find_map(|prekey| decapsulate(&prekey.secret, &info, slot.rest))
+        .ok_or(SealError::Unwrap)
 }
 
 /// The content key and ack secret in what follows a slot's hint, if `prekey` opens it.

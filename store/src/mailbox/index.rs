@@ -161,6 +161,17 @@ impl Changes {
         }
     }
 
+    /// Who brought an id that is there.
+    pub(super) fn source(&self, index: &Index, id: Prefix, arrival: u64) -> Option<SourceId> {
+        match self.ids.get(&(id, arrival)) {
+            Some(source) => *source,
+            None => {
+                let committed = index.read();
+                committed.entry(id, arrival).and_then(|entry| committed.source(entry))
+            }
+        }
+    }
+
     /// Removes a tag.
     pub(super) fn remove_tag(&mut self, tag: Prefix, arrival: u64) {
         if !self.tags.remove(&(tag, arrival)) {
@@ -170,13 +181,7 @@ impl Changes {
 
     /// Takes `bytes` off the charge of the source of an id that is there.
     pub(super) fn discharge(&mut self, index: &Index, id: Prefix, arrival: u64, bytes: u64) {
-        let source = match self.ids.get(&(id, arrival)) {
-            Some(source) => *source,
-            None => {
-                let committed = index.read();
-                committed.entry(id, arrival).and_then(|entry| committed.source(entry))
-            }
-        };
+        let source = self.source(index, id, arrival);
         self.take_off(source, bytes);
     }
 

@@ -143,6 +143,10 @@ impl Tables {
     }
 
     /// Bytes charged to a source.
+    pub(super) fn source(&self, id: &EnvelopeId, arrival: u64) -> Option<SourceId> {
+        self.changes.source(&self.index, Prefix::of_id(id), arrival)
+    }
+
     pub(super) fn held(&self, source: &SourceId) -> u64 {
         self.index.held(source, &self.changes)
     }

@@ -16,9 +16,7 @@ impl Engine {
         outlet: &mut impl Outlet,
     ) -> Result<(), StoreError> {
         let vault_result = match &mut self.user {
-            Some(user) => user
-                .flush(&mut turn)
-                .and_then(|()| turn.commit_vault(self.config.observer.as_ref())),
+            Some(user) => user.flush(&mut turn).and_then(|()| turn.commit_vault()),
             None => Ok(()),
         };
         if let Err(error) = vault_result {

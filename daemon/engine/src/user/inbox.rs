@@ -1,6 +1,7 @@
 //! What arrives: recognized, opened, kept, acknowledged.
 
 use crate::limits::{ACK_REPLAY_MAX, REQUEST_SESSIONS_MAX};
+use martlet_protocol::crypto::seal::Opened;
 use martlet_protocol::crypto::session::{InboundSession, SessionContext, SessionGrant};
 use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage};
 use martlet_protocol::{
@@ -8,23 +9,25 @@ use martlet_protocol::{
     UnixMillis,
 };
 use martlet_store::StoreError;
-use martlet_store::mailbox::{Acknowledged, Arrived};
+use martlet_store::mailbox::{Acknowledged, Arrived, SourceId};
 
 use super::User;
+use super::openings::Bringer;
 use crate::conversation::Author;
 use crate::keyring::{SessionHandle, SessionName};
 use crate::kinds;
+use crate::observer::Opening;
 use crate::turn::Turn;
 
 /// Envelopes looked at in one batch when there is much to catch up with: bounds the commit.
 const LOOK_BATCH_MAX: usize = 512;
 
 impl User {
-    /// Looks at an envelope that has just been put into the mailbox.
+    /// Looks at an envelope that a peer brought and that has just been put into the mailbox.
     pub(crate) fn look_at(
         &mut self,
         turn: &mut Turn<'_>,
-        arrival: u64,
+        (arrival, source): (u64, SourceId),
         id: &EnvelopeId,
         envelope: &Envelope,
         header: &Header,
@@ -35,7 +38,7 @@ impl User {
             return Ok(());
         }
         self.looked_at = arrival;
-        self.open(turn, id, envelope, header)
+        self.open(turn, (arrival, Some(source)), id, envelope, header)
     }
 
     /// Whether an envelope with this tag is one that the user can open.
@@ -51,6 +54,7 @@ impl User {
     /// Looks at what arrived while there was no user, or before a crash.
     pub(crate) fn look_at_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.release_more(turn)?;
+        self.open_waiting(turn)?;
         let last = turn.mailbox().stats()?.last_arrival;
         if self.looked_at >= last {
             return Ok(());
@@ -62,7 +66,8 @@ impl User {
         for Arrived { arrival, id, envelope } in arrived {
             self.looked_at = self.looked_at.max(arrival);
             if let Ok(header) = Header::parse(&envelope.content) {
-                self.open(turn, &id, &envelope, &header)?;
+                let source = turn.mailbox().source(&id, arrival);
+                self.open(turn, (arrival, source), &id, &envelope, &header)?;
             }
         }
         // So that the next start does not look at it all again.
@@ -70,15 +75,37 @@ impl User {
         Ok(())
     }
 
+    /// Opens what had to wait because too much had failed to open.
+    fn open_waiting(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        for _ in 0..LOOK_BATCH_MAX {
+            let Some((bringer, arrival)) = self.openings.next(turn.steady) else { break };
+            self.dirty.counters = true;
+            let found = turn.mailbox().arrived_after(arrival.saturating_sub(1), 1)?.pop();
+            // It may have ended meanwhile.
+            let Some(Arrived { id, envelope, .. }) = found.filter(|it| it.arrival == arrival)
+            else {
+                continue;
+            };
+            if let Ok(header) = Header::parse(&envelope.content) {
+                self.open(turn, (arrival, bringer), &id, &envelope, &header)?;
+            }
+        }
+        if let Some(arrival) = self.openings.take_passed_over() {
+            self.looked_at = self.looked_at.min(arrival.saturating_sub(1));
+        }
+        Ok(())
+    }
+
     fn open(
         &mut self,
         turn: &mut Turn<'_>,
+        brought: (u64, Bringer),
         id: &EnvelopeId,
         envelope: &Envelope,
         header: &Header,
     ) -> Result<(), StoreError> {
         match header.kind {
-            Kind::ToDevice => self.open_to_device(turn, id, envelope, header),
+            Kind::ToDevice => self.open_to_device(turn, brought, id, envelope, header),
             Kind::Conversation => self.open_conversation(turn, id, envelope, header),
         }
     }
@@ -86,18 +113,12 @@ impl User {
     fn open_to_device(
         &mut self,
         turn: &mut Turn<'_>,
+        brought: (u64, Bringer),
         id: &EnvelopeId,
         envelope: &Envelope,
         header: &Header,
     ) -> Result<(), StoreError> {
-        let opened = match self.keyring.open_sealed(id, header, envelope) {
-            Ok(Some(opened)) => opened,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                tracing::debug!(%error, "an envelope for this device does not open");
-                return Ok(());
-            }
-        };
+        let Some(opened) = self.unseal(turn, brought, id, envelope, header) else { return Ok(()) };
         let context = SessionContext {
             sender: opened.certificate.identity(),
             device: opened.certificate.device(),
@@ -127,6 +148,42 @@ impl User {
             self.acknowledge_to(turn, &sender, opened.acks)?;
         }
         Ok(())
+    }
+
+    /// Opens a to-device envelope if it is for this device, and if not too many of them were garbage just
+    /// now: then it waits.
+    fn unseal(
+        &mut self,
+        turn: &Turn<'_>,
+        (arrival, bringer): (u64, Bringer),
+        id: &EnvelopeId,
+        envelope: &Envelope,
+        header: &Header,
+    ) -> Option<Opened> {
+        let addressed = match self.keyring.recognize(header, envelope) {
+            Ok(addressed) => addressed?,
+            Err(error) => {
+                tracing::debug!(%error, "an envelope for this device can't be opened");
+                return None;
+            }
+        };
+        if !self.openings.may_open(bringer, turn.steady) {
+            turn.observer.opening(Opening::Waits);
+            self.openings.wait(bringer, arrival);
+            return None;
+        }
+        match addressed.open(id) {
+            Ok(opened) => {
+                turn.observer.opening(Opening::Opened);
+                Some(opened)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "an envelope for this device does not open");
+                turn.observer.opening(Opening::Failed);
+                self.openings.failed(bringer, turn.steady);
+                None
+            }
+        }
     }
 
     /// Keeps a session's key; `false` if it isn't wanted or there is no room for it, so that it isn't

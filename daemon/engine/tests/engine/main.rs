@@ -12,6 +12,7 @@ mod keys;
 mod mailbox;
 mod networks;
 mod old_data;
+mod openings;
 mod requests;
 mod stamps;
 mod stranger;

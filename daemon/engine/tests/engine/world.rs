@@ -12,8 +12,8 @@ pub(crate) use martlet_engine::limits::{
     MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, STAMP_JOBS_MAX,
 };
 pub(crate) use martlet_engine::{
-    Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, Outlet, PeerKey,
-    Received, StampJob, Storage, TICK, Ticket, ToNet, key_file_path,
+    Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, Observer, Outlet,
+    PeerKey, Received, StampJob, Storage, TICK, Ticket, ToNet, key_file_path,
 };
 pub(crate) use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, HistoryQuery, SendRequest,
@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) rng: ChaCha20Rng,
     /// Of the nodes started from now on.
     pub(crate) mailbox_bytes_max: u64,
+    /// Who counts what the nodes started from now on do.
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 pub(crate) struct Node {
@@ -110,6 +112,7 @@ impl World {
             tells_time: true,
             rng: ChaCha20Rng::seed_from_u64(seed),
             mailbox_bytes_max: 1 << 30,
+            observer: Arc::new(()),
         };
         for node in 0..nodes {
             world.push(tempfile::tempdir()?);
@@ -150,7 +153,7 @@ impl World {
             network: self.network.clone(),
             mailbox_bytes_max: self.mailbox_bytes_max,
             mailbox_peer_bytes_max: self.mailbox_bytes_max,
-            observer: Arc::new(()),
+            observer: Arc::clone(&self.observer),
             // With shards, no node keeps any but its user's.
             kept: ShardSet::NONE,
             tick: TICK,
