@@ -145,6 +145,9 @@ pub enum Response {
         ids: Vec<EnvelopeId>,
         /// Acks that purged, at the responder, what the initiator holds live.
         acks: Vec<Ack>,
+        /// Neither wanted nor held: the responder let them go at what it takes for their end.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gone: Vec<EnvelopeId>,
     },
     /// Done.
     Done,

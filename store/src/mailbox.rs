@@ -443,6 +443,14 @@ impl MailboxView {
     pub fn lacking(&self, ids: &[EnvelopeId]) -> Result<(Vec<EnvelopeId>, Vec<Ack>), StoreError> {
         self.tables.lacking(ids)
     }
+
+    /// Of `ids`: those dropped at the end of their life here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn dropped(&self, ids: &[EnvelopeId]) -> Result<Vec<EnvelopeId>, StoreError> {
+        self.tables.dropped(ids)
+    }
 }
 
 /// A new mailbox holds nothing.

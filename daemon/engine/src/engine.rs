@@ -289,8 +289,10 @@ impl Engine {
                 Some(user) => user.note_stored(turn, &ids),
                 None => Ok(()),
             },
-            FromNet::Reconciled { shards, up_to_arrival, lacking, .. } => match &mut self.user {
-                Some(user) => user.note_reconciled(turn, &shards, up_to_arrival, &lacking),
+            FromNet::Reconciled { shards, up_to_arrival, after, lacking, .. } => match &mut self
+                .user
+            {
+                Some(user) => user.note_reconciled(turn, &shards, up_to_arrival, after, &lacking),
                 None => Ok(()),
             },
             FromNet::Outstanding { shards, ticket } => {

@@ -49,9 +49,11 @@ impl Engine {
             let inserted = self.take_envelope(turn, &received, from)?;
             self.config.observer.envelope(inserted, received.envelope.content.len());
             match inserted {
-                Inserted::New { .. } | Inserted::Known | Inserted::Purged => {
+                Inserted::New { .. } | Inserted::Known => {
                     turn.net.stored.entry(from).or_default().push(received.id);
                 }
+                // It is on disk no more: acks, if they came, tell what became of it.
+                Inserted::Purged => {}
                 Inserted::Full => outcome = Stored::Full,
                 Inserted::OverShare if outcome == Stored::All => outcome = Stored::OverShare,
                 Inserted::OverShare => {}

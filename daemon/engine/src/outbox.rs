@@ -141,12 +141,13 @@ impl Outbox {
         sent.into_iter().map(|position| Place { identity, position }).collect()
     }
 
-    /// Of `shards` those that were in the mailbox at `up_to_arrival`, but for `lacking`, are on a
-    /// neighbour's disk.
+    /// Of `shards` those that were in the mailbox at `up_to_arrival` and end after the hour `after`, but for
+    /// `lacking`, are on a neighbour's disk.
     pub(crate) fn note_reconciled(
         &mut self,
         shards: &ShardSet,
         up_to_arrival: u64,
+        after: ExpiryHour,
         lacking: &[EnvelopeId],
     ) -> Vec<Place> {
         let lacking: HashSet<_> = lacking.iter().collect();
@@ -155,7 +156,9 @@ impl Outbox {
             .map(|(_, id)| *id)
             .filter(|id| {
                 !lacking.contains(id)
-                    && self.pending.get(id).is_some_and(|pending| shards.contains(pending.shard))
+                    && self.pending.get(id).is_some_and(|pending| {
+                        shards.contains(pending.shard) && pending.expiry > after
+                    })
             })
             .collect();
         self.note_stored(&held)

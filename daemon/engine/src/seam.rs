@@ -6,7 +6,7 @@
 use std::fmt;
 
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag, UnixMillis};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag, UnixMillis};
 
 /// What the engine knows a peer by: the Ed25519 public key of its transport. Tied to no identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,7 +55,7 @@ pub enum FromNet {
         ids: Vec<EnvelopeId>,
     },
     /// A reconciliation with `peer` ended: of all live envelopes of `shards` that had arrived here
-    /// up to `up_to_arrival`, it holds all but `lacking`.
+    /// up to `up_to_arrival` and end after the hour `after`, it holds all but `lacking`.
     Reconciled {
         /// With whom.
         peer: PeerKey,
@@ -63,6 +63,8 @@ pub enum FromNet {
         shards: Box<ShardSet>,
         /// `last_arrival` of the snapshot reconciled.
         up_to_arrival: u64,
+        /// The last hour that was not compared, since by one of the two clocks it has come.
+        after: ExpiryHour,
         /// What the peer lacked.
         lacking: Vec<EnvelopeId>,
     },

@@ -300,7 +300,8 @@ async fn only_what_was_wanted_is_taken_and_only_once() {
     let victim = Setup { holds: envelopes(0..1), ..Setup::default() }.start();
     let hostile = Hostile::connect(&victim, silent()).await;
     let offer = Request::Offer(vec![envelope(0).id(), envelope(1).id()]);
-    let wanted = Response::Wanted { ids: vec![envelope(1).id()], acks: Vec::new() };
+    let wanted =
+        Response::Wanted { ids: vec![envelope(1).id()], acks: Vec::new(), gone: Vec::new() };
     assert_eq!(hostile.ask(&offer).await, wanted);
     let push = Request::Push { envelopes: vec![envelope(1)], acks: Vec::new() };
     assert_eq!(hostile.ask(&push).await, Response::Pushed { refused: Vec::new() });

@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use martlet_protocol::{Envelope, ExpiryHour};
+use martlet_protocol::limits::DIGESTS_MAX;
+use martlet_protocol::sync::{Bucket, Refusal, Request, Response};
+use martlet_protocol::{Envelope, EnvelopeId, ExpiryHour, Shard, codec};
 
+use crate::hostile::{Answer, Hostile, silent};
 use crate::support::{Setup, ack, envelope, envelope_of, envelopes, network, now, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,4 +142,70 @@ async fn what_the_peer_refused_is_not_told_as_stored() {
     .await;
     assert!(!other.holds(&far));
     assert!(!is_stored(&far), "nobody else has it");
+}
+
+/// What a peer did not want was taken for held there, though it may have dropped it before its hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_dropped_here_is_told_as_gone() {
+    let node = Setup { holds: envelopes(0..2), ..Setup::default() }.start();
+    let mut txn = node.mailbox.begin().unwrap();
+    for number in 0..2 {
+        txn.withdraw(&envelope(number).id(), now()).unwrap();
+    }
+    txn.commit().unwrap();
+    let hostile = Hostile::connect(&node, silent()).await;
+    let (wanted, gone) = (vec![envelope(2).id()], vec![envelope(0).id(), envelope(1).id()]);
+    let offer = Request::Offer([&gone[..], &wanted[..]].concat());
+    let answer = Response::Wanted { ids: wanted, acks: Vec::new(), gone };
+    assert_eq!(hostile.ask(&offer).await, answer);
+}
+
+/// The other side of it: the initiator told its user `sent` of what the peer had dropped.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_peer_has_dropped_is_not_taken_for_stored() {
+    let node = Setup { holds: envelopes(0..3), ..Setup::default() }.start();
+    let dropped = envelope(1).id();
+    let _peer = Hostile::connect(&node, lacking_all(1, vec![dropped])).await;
+    until("the others are told", async || node.seen().stored_by.len() >= 2).await;
+    let seen = node.seen();
+    assert!(!seen.stored_by.contains(&dropped), "nobody has it");
+    assert!(seen.reconciled.contains(&(3, 3)), "what was compared is told");
+}
+
+/// A peer that named as many buckets as fit an answer may have left out others that differ; what is in those
+/// was taken for held there.
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_past_the_bound_are_not_taken_for_compared() {
+    let node = Setup { holds: envelopes(0..3), ..Setup::default() }.start();
+    let _peer = Hostile::connect(&node, lacking_all(DIGESTS_MAX, Vec::new())).await;
+    // Told after what the comparison found would be.
+    until("it is offered", async || node.seen().stored_by.len() >= 3).await;
+    assert!(node.seen().reconciled.is_empty());
+}
+
+/// A peer by whose answers so many buckets differ, that of [`envelope`]s the first, and that lacks all that
+/// is in them. It wants none of it, since it has it by now or, of `gone`, has it no more.
+fn lacking_all(buckets: usize, gone: Vec<EnvelopeId>) -> Answer {
+    Box::new(move |request| {
+        let latest = ExpiryHour::latest(now());
+        let response = match request {
+            Request::Digests(_) => {
+                let hours = latest.0 - 100..=latest.0;
+                let all = (0..).map(Shard).flat_map(|shard| {
+                    hours.clone().map(move |hour| Bucket { shard, hour: ExpiryHour(hour) })
+                });
+                let mut differing = vec![Bucket { shard: Shard(0), hour: latest }];
+                let first = differing[0];
+                differing.extend(all.filter(|bucket| *bucket != first).take(buckets - 1));
+                Response::Differing(differing)
+            }
+            Request::ShortList { ids, .. } => Response::Lacking { there: ids, here: Vec::new() },
+            Request::Offer(_) => {
+                let (ids, acks) = (Vec::new(), Vec::new());
+                Response::Wanted { ids, acks, gone: gone.clone() }
+            }
+            _ => Response::Refused(Refusal::Busy),
+        };
+        codec::encode(&response)
+    })
 }

@@ -228,7 +228,8 @@ impl World {
         } else {
             let shards = Box::new(ShardSet::ALL);
             let up_to_arrival = u64::from(step.second);
-            FromNet::Reconciled { peer: PEER, shards, up_to_arrival, lacking: ids }
+            let after = ExpiryHour(0);
+            FromNet::Reconciled { peer: PEER, shards, up_to_arrival, after, lacking: ids }
         };
         self.run(step.node, Input::Net(event));
     }

@@ -62,12 +62,13 @@ fn vectors() {
             "response_compared_edge",
             Response::Compared { buckets: vec![], kept: ShardSet::NONE, compared: false },
         ),
+        ("response_wanted_gone", Response::Wanted { ids: vec![], acks: vec![], gone: vec![id] }),
     ];
     let responses = [
         ("response_differing", Response::Differing(vec![bucket])),
         ("response_reconcile", Response::Reconcile(vec![0x61])),
         ("response_envelopes", Response::Envelopes { envelopes: vec![envelope], gone: vec![id] }),
-        ("response_wanted", Response::Wanted { ids: vec![id], acks: vec![ack] }),
+        ("response_wanted", Response::Wanted { ids: vec![id], acks: vec![ack], gone: vec![] }),
         ("response_done", Response::Done),
         ("response_pushed", Response::Pushed { refused: vec![EnvelopeId([9; 32])] }),
         ("response_refused_busy", Response::Refused(Refusal::Busy)),
@@ -113,7 +114,10 @@ fn the_largest_lists_fit_their_frames() {
     let room = SYNC_RESPONSE_BYTES_MAX - SYNC_BATCH_BYTES_MAX;
     assert!(codec::encode(&ids).len() < room);
     assert!(codec::encode(&Request::Fetch(ids.clone())).len() < SYNC_REQUEST_BYTES_MAX);
-    assert!(codec::encode(&Response::Wanted { ids, acks }).len() < SYNC_RESPONSE_BYTES_MAX);
+    assert!(
+        codec::encode(&Response::Wanted { ids, acks, gone: Vec::new() }).len()
+            < SYNC_RESPONSE_BYTES_MAX
+    );
     // Every hour, in every one of as many shards as there may be.
     let digest = BucketDigest {
         bucket: Bucket { shard: Shard(0xfff), hour: ExpiryHour(u32::MAX) },
@@ -204,7 +208,11 @@ fn any_response() -> impl Strategy<Value = Response> {
         vec(any::<u8>(), 0..300).prop_map(Response::Reconcile),
         (vec(any_envelope(), 0..3), ids())
             .prop_map(|(envelopes, gone)| Response::Envelopes { envelopes, gone }),
-        (ids(), vec(any_ack(), 0..5)).prop_map(|(ids, acks)| Response::Wanted { ids, acks }),
+        (ids(), vec(any_ack(), 0..5), ids()).prop_map(|(ids, acks, gone)| Response::Wanted {
+            ids,
+            acks,
+            gone
+        }),
         Just(Response::Done),
         ids().prop_map(|refused| Response::Pushed { refused }),
         refusal.prop_map(Response::Refused),

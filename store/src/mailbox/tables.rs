@@ -286,6 +286,17 @@ impl Tables {
         Ok((unknown, purged))
     }
 
+    pub(super) fn dropped(&self, ids: &[EnvelopeId]) -> Result<Vec<EnvelopeId>, StoreError> {
+        let mut dropped = Vec::new();
+        for id in ids {
+            match self.find(id)? {
+                Some((_, State::Dropped { .. })) => dropped.push(*id),
+                Some((_, State::Live { .. } | State::Purged { .. })) | None => {}
+            }
+        }
+        Ok(dropped)
+    }
+
     fn state_of(&self, arrival: u64) -> Result<Option<(EnvelopeId, State)>, StoreError> {
         match self.states.get(&row::log_key(arrival))? {
             None => Ok(None),

@@ -4,7 +4,7 @@ use martlet_protocol::control::{Delivery, SendResponse};
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
 use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, IdentityId, MessageId};
+use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, ExpiryHour, IdentityId, MessageId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Inserted, Source};
 use martlet_store::records::{
@@ -285,15 +285,16 @@ impl User {
         Ok(ids)
     }
 
-    /// A neighbour has everything of ours in `shards` but `lacking`.
+    /// A neighbour has everything of ours in `shards` that ends after the hour `after`, but `lacking`.
     pub(crate) fn note_reconciled(
         &mut self,
         turn: &mut Turn<'_>,
         shards: &ShardSet,
         up_to_arrival: u64,
+        after: ExpiryHour,
         lacking: &[EnvelopeId],
     ) -> Result<(), StoreError> {
-        let sent = self.outbox.note_reconciled(shards, up_to_arrival, lacking);
+        let sent = self.outbox.note_reconciled(shards, up_to_arrival, after, lacking);
         self.tell_sent(turn, sent)
     }
 

@@ -122,3 +122,30 @@ fn own_mail_beyond_the_quota_goes_in_in_order_as_soon_as_there_is_room() -> Resu
     assert_eq!(world.call(0, GetStatus {})?.outbox, Some(0), "after {rounds} rounds");
     Ok(())
 }
+
+/// What a peer brought and this node had deleted, since it was acknowledged, was told as stored here: so the
+/// peer's user read `sent` of what nobody held.
+#[test]
+fn what_was_deleted_here_is_not_told_as_stored() -> Result {
+    let mut world = World::pair(13, 2)?;
+    world.settle()?;
+    world.nodes[0].released.publish.clear();
+    world.send(0, "bob", "hello")?;
+    let sent = world.nodes[0].released.publish.clone();
+    let ids: Vec<_> = sent.iter().map(Envelope::id).collect();
+    let told = |world: &World| {
+        let stored = &world.nodes[1].released.stored;
+        ids.iter().filter(|id| stored.contains(id)).count()
+    };
+    world.bring(1, &sent)?;
+    world.elapse(MAILBOX_COMMIT_DELAY);
+    world.run(1, vec![]);
+    assert_eq!(told(&world), ids.len());
+    assert!(!world.nodes[1].released.acks.is_empty(), "bob has acknowledged them");
+    world.nodes[1].released.stored.clear();
+    world.bring(1, &sent)?;
+    world.elapse(MAILBOX_COMMIT_DELAY);
+    world.run(1, vec![]);
+    assert_eq!(told(&world), 0);
+    Ok(())
+}

@@ -87,12 +87,16 @@ fn a_contact_in_another_shard_is_looked_up_and_written_to() -> Result {
     assert!(engine.mailbox().view()?.get(&bundle)?.is_none(), "what was looked up is not kept");
 
     let peer = world.nodes[1].peer;
-    for (shards, state) in [
-        (ShardSet::of([own], BITS), Delivery::Queued),
-        (ShardSet::of([own, theirs], BITS), Delivery::Sent),
+    // What ends by an hour that was not compared was once taken for held there.
+    let both = ShardSet::of([own, theirs], BITS);
+    for (shards, after, state) in [
+        (ShardSet::of([own], BITS), ExpiryHour(0), Delivery::Queued),
+        (both.clone(), sent[0].expiry, Delivery::Queued),
+        (both, ExpiryHour(sent[0].expiry.0 - 1), Delivery::Sent),
     ] {
         let (shards, lacking) = (Box::new(shards), Vec::new());
-        let event = FromNet::Reconciled { peer, shards, up_to_arrival: u64::MAX, lacking };
+        let up_to_arrival = u64::MAX;
+        let event = FromNet::Reconciled { peer, shards, up_to_arrival, after, lacking };
         world.run(0, vec![Input::Net(event)]);
         let texts = world.texts(0, "bob", Direction::Out)?;
         assert_eq!(texts, [("hello".to_owned(), state)]);

@@ -312,6 +312,7 @@ impl World {
                 peer,
                 shards: Box::new(ShardSet::ALL),
                 up_to_arrival,
+                after: ExpiryHour(0),
                 lacking,
             };
             self.run(from, vec![acks, Input::Net(reconciled)]);

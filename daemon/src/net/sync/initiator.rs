@@ -131,8 +131,10 @@ impl<S: NetSink> Sync<'_, S> {
         if !(self.summary.is_partial || compared.is_empty()) {
             let lacking = have.clone();
             let shards = Box::new(compared.clone());
-            let event =
-                FromNet::Reconciled { peer: key_of(&self.peer), shards, up_to_arrival, lacking };
+            let peer = key_of(&self.peer);
+            // Hours that came meanwhile were left out too.
+            let after = ExpiryHour::containing(now.max(self.context.clock.now()));
+            let event = FromNet::Reconciled { peer, shards, up_to_arrival, after, lacking };
             self.context.sink.deliver(event).await;
         }
         self.choose_offers(&mut have, &compared, &self.context.kept.get().and(&theirs)).await;
@@ -163,6 +165,8 @@ impl<S: NetSink> Sync<'_, S> {
             _ => return Err(SyncError::Unexpected { asked: "Digests" }),
         };
         at_most("buckets", differing.len(), DIGESTS_MAX)?;
+        // A list this long was perhaps cut: what it doesn't name may differ too.
+        self.summary.is_partial |= differing.len() == DIGESTS_MAX;
         let compared = if is_compared { shards.and(&theirs) } else { ShardSet::NONE };
         let now = self.context.clock.now();
         differing.retain(|bucket| compared.contains(bucket.shard) && !bucket.hour.is_past(now));
@@ -372,24 +376,26 @@ impl<S: NetSink> Sync<'_, S> {
     /// Offers what the peer lacks and pushes what it wants; takes the acks of what it purged.
     async fn offer(&mut self, have: Vec<EnvelopeId>) -> Result<(), SyncError> {
         for offered in have.chunks(SYNC_IDS_MAX) {
-            let Response::Wanted { ids, acks } =
+            let Response::Wanted { ids, acks, gone } =
                 self.context.request(self.peer, Request::Offer(offered.to_vec())).await?
             else {
                 return Err(SyncError::Unexpected { asked: "Offer" });
             };
             at_most("ids wanted", ids.len(), offered.len())?;
+            at_most("ids gone", gone.len(), offered.len())?;
             at_most("acks", acks.len(), offered.len() * SLOTS_MAX)?;
             let known: HashSet<&EnvelopeId> = offered.iter().collect();
             if let Some(id) = ids.iter().find(|id| !known.contains(id)) {
                 return Err(SyncError::NotAskedFor { id: *id });
             }
+            // It has what it does not want, but for what it has no more: of that its acks tell, or nothing.
+            let not_held = ids.iter().chain(&gone).chain(acks.iter().map(|ack| &ack.envelope));
+            let not_held: HashSet<&EnvelopeId> = not_held.collect();
+            let held: Vec<EnvelopeId> =
+                offered.iter().filter(|id| !not_held.contains(id)).copied().collect();
             if !acks.is_empty() {
                 self.context.sink.deliver(FromNet::Acks { from: key_of(&self.peer), acks }).await;
             }
-            // What it does not want, it has, or has had.
-            let wanted: HashSet<&EnvelopeId> = ids.iter().collect();
-            let held: Vec<EnvelopeId> =
-                offered.iter().filter(|id| !wanted.contains(id)).copied().collect();
             if !held.is_empty() {
                 let event = FromNet::StoredBy { from: key_of(&self.peer), ids: held };
                 self.context.sink.deliver(event).await;
@@ -423,7 +429,6 @@ impl<S: NetSink> Sync<'_, S> {
                 break;
             }
             let refused = self.push(envelopes, Vec::new()).await?;
-            self.summary.pushed += sent.len();
             self.context
                 .metrics
                 .envelopes
@@ -433,6 +438,7 @@ impl<S: NetSink> Sync<'_, S> {
             let refused: HashSet<EnvelopeId> = refused.into_iter().collect();
             let stored: Vec<EnvelopeId> =
                 sent.into_iter().filter(|id| !refused.contains(id)).collect();
+            self.summary.pushed += stored.len();
             if !stored.is_empty() {
                 let event = FromNet::StoredBy { from: key_of(&self.peer), ids: stored };
                 self.context.sink.deliver(event).await;

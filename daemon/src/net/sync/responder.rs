@@ -156,6 +156,7 @@ impl<S: NetSink> Responder<S> {
                 peer: key_of(&peer),
                 shards,
                 up_to_arrival,
+                after: now,
                 lacking: Vec::new(),
             };
             self.context.sink.deliver(event).await;
@@ -296,9 +297,10 @@ impl<S: NetSink> Responder<S> {
     async fn offer(&self, peer: PeerId, ids: Vec<EnvelopeId>) -> Result<Response, Unserved> {
         at_most(ids.len(), SYNC_IDS_MAX)?;
         self.lock().end_reconciling(&peer);
-        let (ids, acks) = self.context.read(move |view| view.lacking(&ids)).await?;
+        let read = move |view: &MailboxView| Ok((view.lacking(&ids)?, view.dropped(&ids)?));
+        let ((ids, acks), gone) = self.context.read(read).await?;
         self.lock().wanted.insert(peer, ids.iter().copied().collect());
-        Ok(Response::Wanted { ids, acks })
+        Ok(Response::Wanted { ids, acks, gone })
     }
 
     async fn push(
