@@ -218,6 +218,10 @@ pub struct ConversationRecord {
     /// Messages that never came, in the order in which they were missed.
     #[serde(default)]
     pub lost: Vec<LostRecord>,
+    /// Set once the other side was accepted after having written as someone unknown or dropped: what that
+    /// was, and never came, is no loss. Those devices of `due` that have not written since then.
+    #[serde(default)]
+    pub unheard: Option<Vec<DeviceId>>,
 }
 
 /// Messages of one device that never came.

@@ -81,6 +81,7 @@ impl Timeline {
             last_sent_seq: 0,
             due: Vec::new(),
             lost: Vec::new(),
+            unheard: None,
         })
     }
 

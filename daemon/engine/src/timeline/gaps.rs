@@ -36,6 +36,16 @@ impl Timeline {
         if let Some((_, next)) = record.due.last_mut() {
             *next = due;
         }
+        if let Some(unheard) = &mut record.unheard {
+            unheard.retain(|of| *of != device);
+        }
+    }
+
+    /// The other side is a contact from now on, and had written before: nobody lost what of that is over, so
+    /// what is missing before a device's next message is not told.
+    pub(crate) fn join_midway(&mut self, id: ConversationId) {
+        let record = self.get_mut(id);
+        record.unheard = Some(record.due.iter().map(|(device, _)| *device).collect());
     }
 
     /// Whether a message may be held back: of as many devices as there may be positions.
@@ -51,9 +61,12 @@ impl Timeline {
     pub(super) fn note_lost(&mut self, line: &Line, first: u64) -> u64 {
         let due = self.due(line);
         let is_known = |record: &ConversationRecord| {
-            record.due.iter().any(|(of, _)| *of == line.device)
+            let is_due = record.due.iter().any(|(of, _)| *of == line.device);
+            match &record.unheard {
+                Some(unheard) => is_due && !unheard.contains(&line.device),
                 // None was ever forgotten.
-                || record.due.len() < DUE_POSITIONS_MAX
+                None => is_due || record.due.len() < DUE_POSITIONS_MAX,
+            }
         };
         if first <= due || !self.get(&line.conversation).is_none_or(is_known) {
             return 0;

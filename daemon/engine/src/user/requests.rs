@@ -87,6 +87,9 @@ impl User {
     ) -> Result<(), StoreError> {
         let was_dropped = self.directory.dropped_mut().remove(turn.vault()?, &identity)?;
         let requests = self.directory.requests_mut();
+        if was_dropped || requests.is_known(&identity) {
+            self.timeline.join_midway(ConversationId::direct(&identity));
+        }
         let Accepted { messages, acks } = requests.take(turn.vault()?, &identity)?;
         let is_complete = messages.is_empty() && acks.is_empty() && !was_dropped;
         for RequestMessage { device, stored_at, message } in messages {

@@ -5,7 +5,7 @@ use martlet_protocol::control::{EventBody, GoneReason};
 use martlet_store::records::{EVENTS, EventRecord, MESSAGES};
 use martlet_store::vault::{Collection, Key};
 
-use crate::stranger::{in_vault, left_of};
+use crate::stranger::{Stranger, in_vault, left_of};
 use crate::world::*;
 
 fn events(world: &mut World, node: usize) -> Result<Vec<EventBody>> {
@@ -130,5 +130,80 @@ fn messages_that_never_came_are_told() -> Result {
     let shown = history(&mut world)?;
     assert_eq!(shown.messages.len(), 4);
     assert!(shown.lost.is_empty());
+    Ok(())
+}
+
+/// What is told as lost in a conversation: by events, and in its history.
+fn lost(world: &mut World, with: &str) -> Result<(Vec<u64>, u64)> {
+    // Long enough for what is held back.
+    world.pass(Duration::from_secs(61));
+    let told = events(world, 0)?.into_iter().filter_map(|event| match event {
+        EventBody::MessagesLost { count, .. } => Some(count),
+        _ => None,
+    });
+    let told = told.collect();
+    let query = HistoryQuery::default();
+    let shown = world.call(0, GetHistory { name: with.into(), query })?.lost;
+    Ok((told, shown.iter().map(|lost| lost.count).sum()))
+}
+
+/// Of a stranger whose first messages had ended before the request was accepted, or before the first that came,
+/// those were told as lost: the user had not been meant to have them yet. What is lost later is told.
+#[test]
+fn what_a_stranger_wrote_before_being_accepted_is_not_told_as_lost() -> Result {
+    let mut world = World::new(1, 63)?;
+    world.init(0, "bob")?;
+    let mut stranger = Stranger::new(&mut world, 0)?;
+    let key = stranger.key(&mut world)?;
+    (0..3).for_each(|_| stranger.skip());
+    let text = stranger.text(&world, 0, "the fourth")?;
+    world.bring(0, &[key, text])?;
+    let id = stranger.identity().to_string();
+    world.call(0, AcceptRequest { id, name: "carol".into() })?;
+    assert_eq!(lost(&mut world, "carol")?, (vec![], 0));
+    let fifth = stranger.text(&world, 0, "the fifth")?;
+    stranger.skip();
+    let seventh = stranger.text(&world, 0, "the seventh")?;
+    world.bring(0, &[fifth, seventh])?;
+    assert_eq!(lost(&mut world, "carol")?, (vec![1], 1));
+    let texts = ["the fourth", "the fifth", "the seventh"];
+    let expected = with_state(&texts, Delivery::Delivered);
+    assert_eq!(world.texts(0, "carol", Direction::In)?, expected);
+    Ok(())
+}
+
+/// What a stranger wrote while dropped, also one who had been a contact before, was told as lost when they were
+/// added.
+#[test]
+fn what_someone_wrote_while_dropped_is_not_told_as_lost() -> Result {
+    let mut world = World::new(1, 64)?;
+    world.init(0, "bob")?;
+    let mut stranger = Stranger::new(&mut world, 0)?;
+    let id = stranger.identity().to_string();
+    let week = Duration::from_secs(7 * 24 * 3600);
+    for is_known in [false, true] {
+        stranger.look_up(&mut world, 0)?;
+        let key = stranger.key(&mut world)?;
+        let dropped = stranger.text(&world, 0, "dropped")?;
+        world.bring(0, &[key, dropped])?;
+        world.call(0, DropRequest { id: id.clone() })?;
+        stranger.skip();
+        // All of it ends.
+        world.pass(week);
+        world.add(0, &id, "carol")?;
+        let key = stranger.key(&mut world)?;
+        let first = stranger.text(&world, 0, "hello")?;
+        stranger.skip();
+        let third = stranger.text(&world, 0, "hello?")?;
+        world.bring(0, &[key, first])?;
+        let told = usize::from(is_known);
+        assert_eq!(lost(&mut world, "carol")?, (vec![1; told], 0), "known: {is_known}");
+        world.bring(0, &[third])?;
+        assert_eq!(lost(&mut world, "carol")?, (vec![1; told + 1], 1), "known: {is_known}");
+        world.call(0, RemoveContact { name: "carol".into() })?;
+        // The sessions that they had are kept for a fortnight.
+        world.pass(week);
+        world.pass(week);
+    }
     Ok(())
 }

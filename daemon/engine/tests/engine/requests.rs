@@ -261,6 +261,7 @@ fn requests_of_an_earlier_version_are_taken_along() -> Result {
                 last_sent_seq: 0,
                 due: vec![(DeviceId([1; 32]), 2)],
                 lost: Vec::new(),
+                unheard: None,
             };
             txn.put(&CONVERSATIONS, Key::Named(&identity.0), &conversation)?;
         }

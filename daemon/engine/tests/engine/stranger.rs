@@ -2,7 +2,7 @@
 
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal;
-use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
+use martlet_protocol::crypto::session::{OutboundSession, SessionContext, SessionGrant};
 use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::{
@@ -50,22 +50,61 @@ impl Stranger {
         self.seq += 1;
     }
 
+    /// Looks up the addressee's bundle of today.
+    pub(crate) fn look_up(&mut self, world: &mut World, to: usize) -> Result {
+        self.bundle = bundle_of(world, to)?;
+        Ok(())
+    }
+
+    /// Goes on in a new session.
+    pub(crate) fn begin_session(&mut self, world: &mut World) -> Result {
+        let to = self.bundle.certificate();
+        let context = SessionContext {
+            sender: self.identity(),
+            device: self.device.device(),
+            conversation: self.conversation(),
+        };
+        self.session = OutboundSession::new(&mut world.rng, context, &[to.device()])?;
+        Ok(())
+    }
+
     /// The session's key, sealed anew each time.
     pub(crate) fn key(&self, world: &mut World) -> Result<Envelope> {
-        let to = self.bundle.certificate();
-        let grant = self.session.grant(&to.device()).ok_or("not a recipient")?;
+        self.sealed(world, self.grant()?)
+    }
+
+    /// The key of another's session, granted as this one's own.
+    pub(crate) fn stolen_key(&self, world: &mut World, of: &Self) -> Result<Envelope> {
+        let mut grant = of.grant()?.encode().to_vec();
+        let (theirs, own) = (of.conversation().0, self.conversation().0);
+        let at = grant.windows(32).position(|window| window == theirs).ok_or("no conversation")?;
+        grant[at..at + 32].copy_from_slice(&own);
+        self.sealed(world, SessionGrant::decode(&grant)?)
+    }
+
+    fn grant(&self) -> Result<SessionGrant> {
+        let device = self.bundle.certificate().device();
+        Ok(self.session.grant(&device).ok_or("not a recipient")?)
+    }
+
+    fn conversation(&self) -> ConversationId {
+        ConversationId::direct(&self.identity(), &self.bundle.certificate().identity())
+    }
+
+    fn sealed(&self, world: &mut World, grant: SessionGrant) -> Result<Envelope> {
+        let to = self.bundle.certificate().identity();
         let suggested_name = Some("stranger".to_owned());
         let rendezvous = Rendezvous::default();
         let message = SessionKeyMessage { grant, suggested_name, rendezvous };
         let message = DeviceMessage::SessionKey(message);
-        let addressing = addressing(world, &to.identity());
+        let addressing = addressing(world, &to);
         let content = seal::seal(
             &mut world.rng,
             &addressing,
             &self.device,
-            &to.identity(),
+            &to,
             &[self.bundle.recipient()],
-            &ConversationId::direct(&self.identity(), &to.identity()),
+            &self.conversation(),
             &message.encode(),
         )?;
         Ok(Envelope::new(content))
