@@ -103,13 +103,6 @@ pub struct Counters {
     pub last_prekey: u64,
     /// The day, since the Unix epoch, whose bundle was published last.
     pub published_day: u32,
-    /// Days that began while the vault was open, or between two openings: at most one each time. A clock
-    /// that jumps over many days counts one.
-    #[serde(default)]
-    pub days_seen: u32,
-    /// The day seen last, since the Unix epoch.
-    #[serde(default)]
-    pub last_day: u32,
 }
 
 /// See [`CONTACTS`].
@@ -269,9 +262,6 @@ pub struct InboundRecord {
     /// [`martlet_protocol::crypto::session::InboundSession::to_record`].
     #[serde(with = "serde_bytes")]
     pub session: Vec<u8>,
-    /// [`Counters::days_seen`] when its key came.
-    #[serde(default)]
-    pub received_on: u32,
     /// Whether its sender was removed from the contacts: it opens nothing unless they are added again.
     #[serde(default)]
     pub is_parked: bool,

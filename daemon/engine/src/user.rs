@@ -248,11 +248,6 @@ impl User {
         if self.chores_day != turn.now.day() {
             self.chores_day = turn.now.day();
             self.keyring.keep_certificate(turn.vault()?)?;
-            if self.counters.last_day != self.chores_day.0 {
-                self.counters.last_day = self.chores_day.0;
-                self.counters.days_seen += 1;
-                self.dirty.counters = true;
-            }
             self.timeline.read_unknown_again(turn.vault()?)?;
             self.readdress_outbox(turn)?;
             self.restore_outbox(turn)?;

@@ -12,15 +12,14 @@ use crate::limits::{
     INBOUND_SESSIONS_PER_CONTACT_MAX, INBOUND_SESSIONS_PER_DEVICE_MAX, SESSION_AGE_MAX,
 };
 use martlet_protocol::crypto::session::{Decrypted, InboundSession, SessionError};
-use martlet_protocol::limits::{CLOCK_SKEW_MAX, ENVELOPE_LIFETIME_MAX, SESSION_MESSAGES_MAX};
+use martlet_protocol::limits::{ENVELOPE_LIFETIME_MAX, SESSION_MESSAGES_MAX};
 use martlet_protocol::{DeviceId, EnvelopeId, Header, IdentityId, SessionId, Tag, UnixMillis};
 use martlet_store::records::{INBOUND_SESSIONS, InboundRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-const DAY_SECONDS: u64 = 24 * 3600;
 /// How long a session's last envelope may live after its key came: it is used for a day, and an envelope
-/// lives for six. Twice that, since its key may have come before its time.
+/// lives for six. Twice that, since the clock may have been as far behind as envelopes may end too late.
 const LIFE: Duration =
     Duration::from_secs(SESSION_AGE_MAX.as_secs() + 2 * ENVELOPE_LIFETIME_MAX.as_secs());
 
@@ -52,8 +51,6 @@ struct Inbound {
     name: SessionName,
     session: InboundSession,
     received_at: UnixMillis,
-    /// How many days had been seen then.
-    received_on: u32,
     /// Bit `n`: message `n` was received.
     received: u128,
     /// Whether its sender is no contact any more: nothing of it is recognized.
@@ -68,10 +65,9 @@ impl InboundSessions {
             let session = InboundSession::from_record(&record.session)
                 .map_err(|_| StoreError::Record { table: INBOUND_SESSIONS.name() })?;
             let received = u128::from_le_bytes(record.received);
-            let InboundRecord { id, identity, device, received_at, received_on, is_parked, .. } =
-                record;
+            let InboundRecord { id, identity, device, received_at, is_parked, .. } = record;
             let name = SessionName { identity, device, id };
-            sessions.push(Inbound { name, session, received_at, received_on, received, is_parked });
+            sessions.push(Inbound { name, session, received_at, received, is_parked });
         }
         sessions.sort_by_key(|session| session.received_at);
         sessions.into_iter().for_each(|session| {
@@ -91,7 +87,6 @@ impl InboundSessions {
                 received_at: inbound.received_at,
                 received: inbound.received.to_le_bytes(),
                 session: inbound.session.to_record().to_vec(),
-                received_on: inbound.received_on,
                 is_parked: inbound.is_parked,
             };
             records.put(&INBOUND_SESSIONS, Key::Named(&inbound.name.to_bytes()), &record)?;
@@ -113,11 +108,11 @@ impl InboundSessions {
         &mut self,
         name: SessionName,
         session: InboundSession,
-        (received_at, received_on): (UnixMillis, u32),
+        received_at: UnixMillis,
     ) -> Vec<Tag> {
         let tags = session.tags().map(|(_, tag)| tag).collect();
         let (received, is_parked) = (0, false);
-        let inbound = Inbound { name, session, received_at, received_on, received, is_parked };
+        let inbound = Inbound { name, session, received_at, received, is_parked };
         let handle = self.insert(inbound);
         self.dirty.insert(handle);
         tags
@@ -255,21 +250,15 @@ impl InboundSessions {
         tags
     }
 
-    /// Forgets sessions of which all was received, and those whose key came so long ago that all their
-    /// envelopes have ended. The clock may have jumped, so as many days must have been seen as well.
+    /// Forgets sessions of which all was received, and those whose key surely came so long ago that all their
+    /// envelopes have ended.
     pub(crate) fn forget_old(
         &mut self,
         records: &mut VaultTxn,
-        now: UnixMillis,
-        days_seen: u32,
+        sure: UnixMillis,
     ) -> Result<(), StoreError> {
-        let is_old = |inbound: &Inbound| {
-            let days = days_seen.saturating_sub(inbound.received_on);
-            let is_past = now.since(inbound.received_at) > LIFE
-                // Its key came while the clock was ahead: how long ago can't be told.
-                || inbound.received_at > now.plus(CLOCK_SKEW_MAX);
-            inbound.is_spent() || is_past && Duration::from_secs(DAY_SECONDS) * days >= LIFE
-        };
+        let is_old =
+            |inbound: &Inbound| inbound.is_spent() || sure.since(inbound.received_at) > LIFE;
         let old = self.sessions.iter().filter(|(_, inbound)| is_old(inbound));
         let old: Vec<_> = old.map(|(handle, _)| *handle).collect();
         old.into_iter().try_for_each(|handle| self.forget(records, handle))
@@ -325,3 +314,6 @@ impl SessionName {
         [self.identity.0, self.device.0, self.id.0].concat()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Prekeys: what session keys are sealed to, one a day.
 
-use crate::limits::{PREKEY_KEPT_AFTER_SUPERSEDED, PREKEYS_KEPT_MAX, PREKEYS_KEPT_MIN};
+use crate::limits::{PREKEY_KEPT_AFTER_SUPERSEDED, PREKEYS_KEPT_MAX};
 use martlet_protocol::UnixMillis;
 use martlet_protocol::crypto::seal::{PrekeyPublic, PrekeySecret, PreparedPrekey};
 use martlet_store::records::{PREKEYS, PrekeyRecord};
@@ -66,19 +66,16 @@ impl Prekeys {
         }
     }
 
-    /// Deletes those superseded more than eight days ago, but not the newest few: the clock may have
-    /// jumped.
+    /// Deletes those that were surely superseded more than eight days ago.
     fn forget_old(&mut self, records: &mut VaultTxn, sure: UnixMillis) -> Result<(), StoreError> {
         let count = self.records.len();
         let mut kept = Vec::new();
         for (at, (number, prekey)) in self.records.drain(..).enumerate() {
             let newer = count - at - 1;
-            let is_old = prekey
-                .superseded_at
-                .is_some_and(|since| sure.since(since) > PREKEY_KEPT_AFTER_SUPERSEDED);
-            let is_current = prekey.superseded_at.is_none();
-            let goes = newer >= PREKEYS_KEPT_MIN && is_old || newer >= PREKEYS_KEPT_MAX;
-            if goes && !is_current {
+            // By a clock that was behind it may have been superseded before it was made.
+            let superseded_at = prekey.superseded_at.map(|at| at.max(prekey.created_at));
+            let is_old = |since: UnixMillis| sure.since(since) > PREKEY_KEPT_AFTER_SUPERSEDED;
+            if superseded_at.is_some_and(|since| is_old(since) || newer >= PREKEYS_KEPT_MAX) {
                 records.delete(&PREKEYS, Key::Ordinal(number))?;
             } else {
                 kept.push((number, prekey));

@@ -214,8 +214,7 @@ impl User {
                 if !self.make_room_for_session(turn, (identity, device), introduction)? {
                     return Ok(false);
                 }
-                let tags =
-                    self.keyring.inbound.add(name, session, (turn.now, self.counters.days_seen));
+                let tags = self.keyring.inbound.add(name, session, turn.now);
                 turn.awaited.extend(&tags);
                 tags
             }
@@ -388,8 +387,8 @@ impl User {
 
     /// Forgets sessions whose last envelope must have ended.
     pub(super) fn drop_old_sessions(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let (sure, days_seen) = (turn.sure, self.counters.days_seen);
-        self.keyring.inbound.forget_old(turn.vault()?, sure, days_seen)
+        let sure = turn.sure;
+        self.keyring.inbound.forget_old(turn.vault()?, sure)
     }
 }
 

@@ -21,7 +21,7 @@ fn days(world: &mut World, nodes: &[usize], days: u32) {
 fn who_was_away_for_ten_days_and_writes_first_is_read() -> Result {
     let mut world = World::pair(30, 3)?;
     world.settle()?;
-    // Many days, so that the old prekey is gone by count as well.
+    // Many days, so that the old prekey is surely gone.
     days(&mut world, &[1, 2], 30);
     world.send(0, "bob", "one")?;
     world.send(0, "bob", "two")?;

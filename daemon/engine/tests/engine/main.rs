@@ -14,6 +14,8 @@ mod networks;
 mod old_data;
 mod openings;
 mod requests;
+mod sent;
 mod stamps;
 mod stranger;
+mod tags;
 mod world;
