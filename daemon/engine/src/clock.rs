@@ -23,7 +23,9 @@ use crate::limits::TIME_SAMPLE_KEPT;
 use martlet_protocol::UnixMillis;
 
 /// How far two clocks may be apart and still agree, and what a clock may be set by without a word: far over
-/// what a network and whole seconds make of it, far under the hours that envelopes count in.
+/// what a network and whole seconds make of it (a peer answers within half a minute), far under the hours that
+/// envelopes count in. Where nobody sets them, the worst of crystals (200 millionths off, one ahead, one behind) are as
+/// far apart after 17 days; a test lets them drift for 90, and that costs no message.
 pub(crate) const CLOCKS_AGREE: Duration = Duration::from_secs(10 * 60);
 /// How far the moment that is kept on disk may fall behind: an hour less is an hour that things are kept too
 /// long where nobody is met after a start. Each costs an idle node a commit.

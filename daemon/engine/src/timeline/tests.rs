@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limits::{DUE_POSITIONS_MAX, HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX};
+use crate::limits::{DUE_POSITIONS_MAX, HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX, LOST_RANGES_MAX};
 use martlet_protocol::{DeviceId, UnixMillis};
 use martlet_store::Vault;
 use martlet_store::memory::MemoryFile;
@@ -254,6 +254,27 @@ fn devices_that_wrote_longest_ago_are_forgotten() {
     }
     world.pass(HOLD_BACK_IDLE_MAX);
     assert!(world.timeline.get(&bob()).unwrap().due.len() <= DUE_POSITIONS_MAX);
+}
+
+/// The extreme of honest use: eight devices, each of which was set up anew seven times, and a message lost each
+/// hour for six days. Each gap is told when it is met, and the newest are told in the history; the
+/// record, which is written with each batch that changes it, stays a small one.
+#[test]
+fn the_record_of_a_conversation_with_many_gaps_stays_small() {
+    let mut world = World::new();
+    let gaps = 6 * 24;
+    for n in 0..gaps {
+        let device = device(1 + usize::try_from(n).unwrap() % DUE_POSITIONS_MAX);
+        let seq = 2 + 2 * (n / u64::try_from(DUE_POSITIONS_MAX).unwrap());
+        world.receive(&[message_of(device, seq, "after a gap")]);
+        world.pass(HOLD_BACK_IDLE_MAX);
+    }
+    assert_eq!(world.lost, gaps);
+    assert_eq!(world.timeline.lost(&bob()).len(), LOST_RANGES_MAX);
+    let record = world.timeline.get(&bob()).unwrap();
+    assert_eq!(record.due.len(), DUE_POSITIONS_MAX);
+    let bytes = martlet_protocol::codec::encode(record).len();
+    assert!(bytes < 8 * 1024, "{bytes}");
 }
 
 /// What a build didn't know was thrown away: after an upgrade it still could not be read.

@@ -226,3 +226,35 @@ fn at_random(seed: u64, takes_hours: bool) -> Result {
     }
     Ok(())
 }
+
+/// A LAN without a time server for three months, with the worst of crystals (200 millionths off, one ahead, one
+/// behind): from the 18th day on, the clocks don't agree by ten minutes. That costs no message, and nobody is told
+/// of a jump.
+#[test]
+fn clocks_that_drift_apart_cost_no_message() -> Result {
+    let mut world = World::pair(43, 3)?;
+    world.settle()?;
+    let mut sent = Vec::new();
+    for day in 1..=90 {
+        world.nodes[SENDER].ahead_ms += 17_280;
+        world.nodes[RECIPIENT].ahead_ms -= 17_280;
+        world.pass(24 * HOUR);
+        if day % 5 == 0 {
+            let text = format!("day {day}");
+            world.send(SENDER, "bob", &text)?;
+            world.sync(SENDER, MAILBOX)?;
+            world.settle()?;
+            world.gossip(0.0);
+            sent.push(text);
+        }
+        for node in [SENDER, RECIPIENT] {
+            let doubt = world.call(node, GetClockDoubt {})?;
+            assert!(doubt.is_none_or(|doubt| doubt.jumped_ms == 0), "{day}: {doubt:?}");
+        }
+    }
+    let texts: Vec<_> = sent.iter().map(String::as_str).collect();
+    let expected = with_state(&texts, Delivery::Delivered);
+    assert_eq!(world.texts(RECIPIENT, "alice", Direction::In)?, expected);
+    assert_eq!(world.texts(SENDER, "bob", Direction::Out)?, expected);
+    Ok(())
+}
