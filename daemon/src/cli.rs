@@ -101,7 +101,7 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.check_config {
         return print_config(&config);
     }
-    if let Err(error) = logging::init(&config.log, config.log_format) {
+    if let Err(error) = logging::init(&config.log.filter, config.log.format) {
         return fail(&error, EXIT_FAILED);
     }
     // Whatever this process makes is the user's alone, from the first instant.

@@ -14,8 +14,8 @@ use martlet_protocol::network::NetworkDescriptor;
 use tokio::sync::watch;
 
 use crate::host::EngineHandle;
-use crate::metrics::MetricsSource;
 use crate::net::NetHandle;
+use crate::scrape::MetricsSource;
 
 mod contact;
 mod doctor;

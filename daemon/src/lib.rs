@@ -16,3 +16,4 @@ pub mod metrics;
 pub mod net;
 pub mod peer_key;
 pub mod run;
+pub mod scrape;

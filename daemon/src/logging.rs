@@ -6,13 +6,12 @@
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
-
-use crate::config::LogFormat;
 
 /// Libraries that log at `info` what only their developers want to know. Targets match by prefix.
 const QUIET: [(&str, LevelFilter); 14] = [
@@ -40,6 +39,17 @@ const QUIET: [(&str, LevelFilter); 14] = [
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LogFilter(String);
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 /// A filter that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

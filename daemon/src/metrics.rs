@@ -1,9 +1,9 @@
-//! What the daemon counts about itself, for Prometheus: `GET /v1/metrics` on the control socket
-//! and, where it is configured, a loopback TCP port (`metrics/server.rs`).
+//! What the daemon counts about itself, for Prometheus. It knows none of those who count; how it is asked
+//! for is in `scrape.rs`.
 //!
 //! One [`Metrics`] is shared by engine and network. To count is one atomic addition; histograms,
 //! which take a lock, are only fed once per batch, commit or sync. What is a state and not a count
-//! is set by the engine every second, and by the network when it is asked ([`MetricsSource`]).
+//! is set by the engine every second, and by the network when it is asked.
 //!
 //! Labels have closed sets of values, all of them exposed from the start. None holds a name, an
 //! identity, a peer id or an address. `docs/operations.md` lists every metric.
@@ -14,32 +14,20 @@ mod engine;
 mod exposed;
 mod net;
 mod process;
-mod server;
 mod sync;
 mod traffic;
 
-use std::sync::Arc;
-
-use crate::limits::METRICS_ANSWER_MAX;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
-use tokio::time::timeout;
-
-use crate::host::EngineHandle;
-use crate::net::NetHandle;
 
 pub use describe::{Counter, Gauge, Histogram};
 pub use engine::{Commit, EngineMetrics};
-pub use net::{NetMetrics, Queue, Queues};
-pub use server::{BindError, MetricsServer, bind, serve};
+pub use net::{ConnectionMetrics, NetMetrics, PublishFailures, Queue, Queues};
 pub use sync::{Ended, Frame, Frames, SyncMetrics};
 pub use traffic::{AckMetrics, EnvelopeMetrics, RefusedEnvelopes};
 
 use describe::Describe;
 use process::ProcessFigures;
-
-/// The media type of the answer: Prometheus' text format, which every reader of metrics takes.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of one daemon.
 #[derive(Debug)]
@@ -90,32 +78,6 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// Where a scrape gets everything from. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct MetricsSource {
-    /// The counts.
-    pub metrics: Arc<Metrics>,
-    /// The engine, for the length of its queue.
-    pub engine: EngineHandle,
-    /// The network, for its state.
-    pub net: NetHandle,
-}
-
-impl MetricsSource {
-    /// All metrics now, in Prometheus' text format. A network that does not answer within
-    /// [`METRICS_ANSWER_MAX`] leaves its states as they were last: a scrape is most wanted when
-    /// something hangs.
-    pub async fn scrape(&self) -> String {
-        let queues = &self.metrics.net.queues;
-        queues.engine.items.set(u64::try_from(self.engine.queued()).unwrap_or(u64::MAX));
-        queues.net.items.set(u64::try_from(self.net.queued()).unwrap_or(u64::MAX));
-        if timeout(METRICS_ANSWER_MAX, self.net.measure()).await.is_err() {
-            tracing::debug!("the network is busy; its part of the metrics is old");
-        }
-        self.metrics.encode()
     }
 }
 

@@ -10,13 +10,11 @@ mod cache;
 mod connections;
 mod counted;
 mod dialer;
-mod files;
 mod gossip;
 mod handshakes;
 mod intake;
 mod listen;
 mod meter;
-mod open;
 pub mod peer_key;
 mod peers;
 mod rates;
@@ -25,10 +23,12 @@ mod scores;
 pub mod shards;
 pub(crate) mod shorten;
 mod skew;
+mod state_files;
 mod sync;
 mod task;
 mod tickets;
 pub mod transport;
+mod wan;
 
 use std::future::Future;
 use std::num::NonZeroU32;
@@ -53,7 +53,7 @@ use crate::metrics::Metrics;
 
 pub use crate::clock::{Clock, NodeClock, SystemClock};
 pub use connections::ConnectionPolicy;
-pub use open::{OpenOptions, Provider, Reach};
+pub use wan::{Provider, Reach, WanOptions};
 
 use report::NetReport;
 use task::Command;
@@ -81,7 +81,7 @@ pub struct NetConfig {
     /// The share of a peer: envelopes it may bring by gossip in a minute.
     pub peer_envelopes_per_minute: u32,
     /// What to do for others, where the network reaches beyond the LAN.
-    pub open: OpenOptions,
+    pub wan: WanOptions,
     /// What the node does for the network.
     pub role: Role,
     /// The shards it keeps for the network, its user's apart: see [`shards::kept`].

@@ -16,12 +16,12 @@ use crate::config::Config;
 use crate::control::{self, BindError, ControlContext};
 use crate::host::{self, EngineHandle};
 use crate::lock::{DataDirLock, LockError};
-use crate::metrics::{self, Metrics, MetricsSource};
+use crate::metrics::Metrics;
 use crate::net::{
-    self, ConnectionPolicy, GossipPolicy, NetConfig, NetError, NetHandle, OpenOptions, Pace,
-    shorten,
+    self, ConnectionPolicy, GossipPolicy, NetConfig, NetError, NetHandle, Pace, WanOptions, shorten,
 };
 use crate::peer_key::{self, PeerKeyError};
+use crate::scrape::{self, MetricsSource};
 
 /// Threads for network and control. Two keep a busy reader from delaying the other; more only cost
 /// memory, since the engine has a thread of its own.
@@ -47,7 +47,7 @@ pub enum DaemonError {
     Net(#[from] NetError),
     /// The metrics' port can't be had.
     #[error(transparent)]
-    Metrics(#[from] metrics::BindError),
+    Metrics(#[from] scrape::BindError),
     /// The engine's thread is gone: a defect.
     #[error("the engine has ended unexpectedly; please report this with the log")]
     EngineEnded,
@@ -109,14 +109,14 @@ async fn run(config: Config) -> Result<(), DaemonError> {
     // rest has started.
     let socket = control::bind(&config.socket)?;
     let metrics_port = match config.metrics_listen {
-        Some(address) => Some(metrics::bind(address).await?),
+        Some(address) => Some(scrape::bind(address).await?),
         None => None,
     };
     let metrics_listen = metrics_port.as_ref().map(|(_, address)| *address);
     let parts = Parts::start(&config, keypair).await?;
     let _metrics = metrics_port.map(|(listener, address)| {
         tracing::info!(%address, "metrics are served");
-        metrics::serve(listener, parts.metrics.clone())
+        scrape::serve(listener, parts.metrics.clone())
     });
     let server = control::serve(
         socket,
@@ -172,8 +172,8 @@ impl Parts {
         let metrics = Arc::new(Metrics::new());
         let kept = net::shards::kept(
             config.role,
-            &config.shards,
-            config.shard_count,
+            &config.keeps.shards,
+            config.keeps.shard_count,
             &keypair.public().to_peer_id(),
             config.network.shard_bits,
         );
@@ -205,11 +205,12 @@ impl Parts {
             },
             data_dir: Some(config.data_dir.clone()),
             peer_envelopes_per_minute: config.peer_envelopes_per_minute,
-            open: OpenOptions {
-                relay_server: config.relay_server,
-                autonat_server: config.autonat_server,
-                upnp: config.upnp,
+            wan: WanOptions {
+                relay_server: config.wan.relay_server,
+                autonat_server: config.wan.autonat_server,
+                upnp: config.wan.upnp,
                 announce: config
+                    .wan
                     .announce
                     .iter()
                     .map(|address| address.as_multiaddr().clone())

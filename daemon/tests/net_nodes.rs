@@ -10,11 +10,11 @@ mod gossip;
 mod hostile;
 #[path = "net_nodes/managing.rs"]
 mod managing;
-#[path = "net_nodes/open.rs"]
-mod open;
 #[path = "net_nodes/shards.rs"]
 mod shards;
 #[path = "net_nodes/support.rs"]
 mod support;
 #[path = "net_nodes/sync.rs"]
 mod sync;
+#[path = "net_nodes/wan.rs"]
+mod wan;

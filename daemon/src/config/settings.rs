@@ -13,8 +13,8 @@ use martlet_protocol::network::NetworkDescriptor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::address::{AnnounceAddress, DialAddress, ListenAddress};
-use super::{ConfigError, LogFormat, LoopbackAddress};
-use crate::logging::LogFilter;
+use super::{ConfigError, LoopbackAddress};
+use crate::logging::{LogFilter, LogFormat};
 
 /// The keys of the configuration, each of them optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, clap::Args)]

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use martlet_protocol::control::Problem;
 
 use super::Shared;
-use crate::metrics::CONTENT_TYPE;
+use crate::scrape::CONTENT_TYPE;
 
 /// All metrics, for Prometheus. Reads nothing of the user's and changes nothing.
 #[utoipa::path(get, path = "/v1/metrics", tag = "daemon", responses(

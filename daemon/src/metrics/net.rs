@@ -20,14 +20,8 @@ pub struct NetMetrics {
     pub bans: Counter,
     /// What no honest peer does.
     pub faults: Counter,
-    /// Connections that came up, dialled here.
-    pub dialled: Counter,
-    /// Connections that came up, dialled by the peer.
-    pub accepted: Counter,
-    /// Dials that failed.
-    pub dials_failed: Counter,
-    /// Connections from others that failed to come up.
-    pub accepts_failed: Counter,
+    /// Connections that came up, or did not.
+    pub connections: ConnectionMetrics,
     /// Bytes that came over all connections.
     pub bytes_received: Counter,
     /// Bytes that went out over them.
@@ -44,20 +38,40 @@ pub struct NetMetrics {
     pub slow_peers: Counter,
     /// Gossiped messages that a slow peer did not get.
     pub lost_to_slow_peers: Counter,
-    /// Publishing found no peer; tried again when one comes.
-    pub publish_no_peer: Counter,
-    /// Publishing found every queue full; sync brings it.
-    pub publish_queues_full: Counter,
-    /// It went round lately.
-    pub publish_duplicate: Counter,
-    /// Malformed or too large: a defect.
-    pub publish_invalid: Counter,
-    /// Given up unpublished, because peers took nothing or too many found none; sync brings them.
-    pub publish_given_up: Counter,
+    /// Own gossip that did not go out.
+    pub publish_failed: PublishFailures,
     /// Queues.
     pub queues: Queues,
     /// Bytes of gossip waiting for the engine.
     pub gossip_backlog_bytes: Gauge,
+}
+
+/// Connections that came up, or did not.
+#[derive(Debug)]
+pub struct ConnectionMetrics {
+    /// Came up, dialled here.
+    pub dialled: Counter,
+    /// Came up, dialled by the peer.
+    pub accepted: Counter,
+    /// Dials that failed.
+    pub dials_failed: Counter,
+    /// Connections from others that failed to come up.
+    pub accepts_failed: Counter,
+}
+
+/// Own gossip that did not go out, by why.
+#[derive(Debug)]
+pub struct PublishFailures {
+    /// There was no peer; tried again when one comes.
+    pub no_peer: Counter,
+    /// Every queue was full; sync brings it.
+    pub queues_full: Counter,
+    /// It went round lately.
+    pub duplicate: Counter,
+    /// Malformed or too large: a defect.
+    pub invalid: Counter,
+    /// Given up, because peers took nothing or too many found none; sync brings them.
+    pub given_up: Counter,
 }
 
 /// The queues between the parts.
@@ -122,10 +136,12 @@ impl NetMetrics {
             bans: describe.counter("peer_bans", "Times that a peer was cut off"),
             faults: describe
                 .counter("peer_faults", "Messages and requests that no honest peer sends"),
-            dialled: established(["out"]),
-            accepted: established(["in"]),
-            dials_failed: failed(["out"]),
-            accepts_failed: failed(["in"]),
+            connections: ConnectionMetrics {
+                dialled: established(["out"]),
+                accepted: established(["in"]),
+                dials_failed: failed(["out"]),
+                accepts_failed: failed(["in"]),
+            },
             bytes_received: carried(["received"]),
             bytes_sent: carried(["sent"]),
             mesh_of_envelopes: mesh(["envelopes"]),
@@ -136,11 +152,13 @@ impl NetMetrics {
                 .counter("slow_peer_events", "Times that a peer was too slow to take gossip"),
             lost_to_slow_peers: describe
                 .counter("gossip_dropped", "Messages that slow peers did not get by gossip"),
-            publish_no_peer: publish(["no_peer"]),
-            publish_queues_full: publish(["queues_full"]),
-            publish_duplicate: publish(["duplicate"]),
-            publish_invalid: publish(["invalid"]),
-            publish_given_up: publish(["given_up"]),
+            publish_failed: PublishFailures {
+                no_peer: publish(["no_peer"]),
+                queues_full: publish(["queues_full"]),
+                duplicate: publish(["duplicate"]),
+                invalid: publish(["invalid"]),
+                given_up: publish(["given_up"]),
+            },
             queues: Queues::new(describe),
             gossip_backlog_bytes: describe
                 .bytes("gossip_backlog", "Gossip that waits for the engine"),

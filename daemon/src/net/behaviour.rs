@@ -14,9 +14,9 @@ use libp2p::{
 use super::counted::counted;
 use super::handshakes::Handshakes;
 use super::meter::Metered;
-use super::open::{self, Guard, OpenBehaviour, Scope};
 use super::rates::NodeRates;
 use super::sync::codec::SyncCodec;
+use super::wan::{self, Guard, Scope, WanBehaviour};
 use super::{NetConfig, NetError, gossip, sync, transport};
 
 /// The behaviours. Those of networks beyond the LAN cost nothing on it.
@@ -33,7 +33,7 @@ pub(super) struct Behaviour {
     pub(super) gossip: Metered<gossip::Gossip>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
     mdns: Toggle<mdns::tokio::Behaviour>,
-    pub(super) open: Toggle<OpenBehaviour>,
+    pub(super) wan: Toggle<WanBehaviour>,
 }
 
 impl Behaviour {
@@ -67,10 +67,10 @@ pub(super) fn swarm(
             .with_push_listen_addr_updates(true)
             // It would dial what peers say their addresses are, without a look at them.
             .with_cache_size(0);
-    let (open, transport) = match scope {
+    let (wan, transport) = match scope {
         Some(scope) => {
-            let (open, relayed) = open::behaviour(config, scope)?;
-            (Some(open), transport::with_relayed(transport, relayed, config)?)
+            let (wan, relayed) = wan::behaviour(config, scope)?;
+            (Some(wan), transport::with_relayed(transport, relayed, config)?)
         }
         None => (None, transport),
     };
@@ -92,7 +92,7 @@ pub(super) fn swarm(
         gossip: Metered::new(gossip::behaviour(config, topics)?, rates.frames()),
         sync: sync::behaviour(&config.network, &config.metrics)?,
         mdns: discovery(config.mdns, peer_id).into(),
-        open: open.into(),
+        wan: wan.into(),
     };
     let config =
         swarm::Config::with_tokio_executor().with_idle_connection_timeout(CONNECTION_IDLE_MAX);

@@ -10,6 +10,7 @@ pub(super) mod lookup;
 mod reconcile;
 pub(super) mod responder;
 pub(super) mod schedule;
+mod window;
 
 use std::sync::Arc;
 

@@ -21,8 +21,8 @@ use martlet_store::Mailbox;
 use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
 use martletd::limits::PEER_ENVELOPES_PER_MINUTE_DEFAULT;
 use martletd::net::{
-    self, ConnectionPolicy, GossipPolicy, NetConfig, NetHandle, NetSink, NodeClock, OpenOptions,
-    Pace,
+    self, ConnectionPolicy, GossipPolicy, NetConfig, NetHandle, NetSink, NodeClock, Pace,
+    WanOptions,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -60,7 +60,7 @@ pub(crate) struct Setup {
     pub(crate) keypair: Keypair,
     pub(crate) listen: Vec<Multiaddr>,
     pub(crate) static_peers: Vec<Multiaddr>,
-    pub(crate) open: OpenOptions,
+    pub(crate) wan: WanOptions,
     /// Envelopes in the mailbox at start.
     pub(crate) holds: Vec<Envelope>,
     /// Acks applied to them.
@@ -87,7 +87,7 @@ impl Default for Setup {
             keypair: Keypair::generate_ed25519(),
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
             static_peers: Vec::new(),
-            open: OpenOptions::default(),
+            wan: WanOptions::default(),
             holds: Vec::new(),
             acks: Vec::new(),
             bytes_max: 1 << 30,
@@ -130,7 +130,7 @@ impl Setup {
             connections: self.connections,
             data_dir: Some(self.data_dir.unwrap_or_else(|| dir.path().to_owned())),
             peer_envelopes_per_minute: PEER_ENVELOPES_PER_MINUTE_DEFAULT,
-            open: self.open,
+            wan: self.wan,
             role: self.role,
             kept: self.kept,
             pace: Pace::USUAL,

@@ -23,7 +23,7 @@ use martletd::limits::{
     PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
 };
 use martletd::metrics::Metrics;
-use martletd::net::{self, ConnectionPolicy, NetConfig, NetHandle, NetSink, OpenOptions, Pace};
+use martletd::net::{self, ConnectionPolicy, NetConfig, NetHandle, NetSink, Pace, WanOptions};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::broadcast::error::RecvError;
@@ -177,7 +177,7 @@ impl Node {
             peer_envelopes_per_minute: settings
                 .peer_envelopes_per_minute
                 .unwrap_or(PEER_ENVELOPES_PER_MINUTE_DEFAULT),
-            open: OpenOptions::default(),
+            wan: WanOptions::default(),
             role: node.role,
             kept,
             pace,

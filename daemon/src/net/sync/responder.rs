@@ -1,13 +1,10 @@
 //! The side that is asked.
 
-use std::collections::{HashMap, HashSet};
+mod sessions;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::limits::{
-    LOOKUP_PER_TAG_MAX, RECONCILE_ROUNDS_MAX, SYNC_SESSION_IDLE_MAX, SYNC_SESSION_IDS_MAX,
-    SYNC_SESSIONS_MAX, SYNC_SESSIONS_PER_PEER_MAX, SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX,
-    SYNC_SESSIONS_STARTING_MAX,
-};
+use crate::limits::{LOOKUP_PER_TAG_MAX, SYNC_SESSION_IDS_MAX, SYNC_SESSIONS_STARTING_MAX};
 use libp2p::PeerId;
 use libp2p::request_response::ResponseChannel;
 use martlet_engine::FromNet;
@@ -20,15 +17,15 @@ use martlet_protocol::sync::{Bucket, BucketDigest, Refusal, Request, Response, S
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag};
 use martlet_store::MailboxView;
 use martlet_store::mailbox::Arrived;
-use negentropy::NegentropyStorageVector;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::initiator::live_digests;
+use sessions::Sessions;
+
 use super::reconcile::{self, ShortList};
+use super::window::live_digests;
 use super::{Checked, Context, NetSink, SyncError, ToSwarm, blocking};
 use crate::net::peer_key::key_of;
-use crate::net::rates::Limiter;
 use crate::net::shorten;
 
 /// Serves the syncs of all peers.
@@ -37,24 +34,6 @@ pub(in crate::net) struct Responder<S> {
     sessions: Mutex<Sessions>,
     /// Sessions whose ids are read at a time.
     starting: Semaphore,
-}
-
-/// What is kept between requests. Losing it costs a peer nothing but time: the ids are read
-/// again, an offer is made again.
-#[derive(Default)]
-struct Sessions {
-    reconciling: Vec<Session>,
-    /// Sessions that a peer may still begin.
-    begins: HashMap<PeerId, Limiter>,
-    wanted: HashMap<PeerId, HashSet<EnvelopeId>>,
-}
-
-struct Session {
-    peer: PeerId,
-    buckets: Arc<[Bucket]>,
-    items: Arc<NegentropyStorageVector>,
-    rounds: usize,
-    used: Instant,
 }
 
 /// A request that is not served as asked.
@@ -335,82 +314,6 @@ impl<S: NetSink> Responder<S> {
     fn lock(&self) -> MutexGuard<'_, Sessions> {
         // Each change is whole before anything can panic.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sessions {
-    /// The ids of a reconciliation under way, if they are still kept.
-    fn resume(
-        &mut self,
-        peer: PeerId,
-        buckets: &[Bucket],
-    ) -> Result<Option<Arc<NegentropyStorageVector>>, Unserved> {
-        let Some(session) = self
-            .reconciling
-            .iter_mut()
-            .find(|session| session.peer == peer && *session.buckets == *buckets)
-        else {
-            return Ok(None);
-        };
-        session.rounds += 1;
-        session.used = Instant::now();
-        if session.rounds > RECONCILE_ROUNDS_MAX {
-            return Err(Unserved::Fault(Refusal::Invalid));
-        }
-        Ok(Some(Arc::clone(&session.items)))
-    }
-
-    /// Whether the peer may begin one more session.
-    fn may_begin(&mut self, peer: PeerId) -> bool {
-        self.begins
-            .entry(peer)
-            .or_insert_with(|| Limiter::per_minute(SYNC_SESSIONS_PER_PEER_PER_MINUTE_MAX))
-            .takes(1)
-    }
-
-    /// Keeps the ids of a new reconciliation; the one used longest ago makes room.
-    fn begin(&mut self, peer: PeerId, buckets: Arc<[Bucket]>, items: Arc<NegentropyStorageVector>) {
-        let now = Instant::now();
-        self.expire(now);
-        let of_peer = |session: &Session| session.peer == peer;
-        while self.reconciling.iter().filter(|session| of_peer(session)).count()
-            >= SYNC_SESSIONS_PER_PEER_MAX
-        {
-            self.drop_oldest(of_peer);
-        }
-        while self.reconciling.len() >= SYNC_SESSIONS_MAX {
-            self.drop_oldest(|_| true);
-        }
-        self.reconciling.push(Session { peer, buckets, items, rounds: 1, used: now });
-    }
-
-    fn drop_oldest(&mut self, which: impl Fn(&Session) -> bool) {
-        let oldest = (0..self.reconciling.len())
-            .filter(|at| which(&self.reconciling[*at]))
-            .min_by_key(|at| self.reconciling[*at].used);
-        if let Some(at) = oldest {
-            self.reconciling.swap_remove(at);
-        }
-    }
-
-    /// The peer knows what differs: up to 40 MB that it would be in vain to keep.
-    fn end_reconciling(&mut self, peer: &PeerId) {
-        self.reconciling.retain(|session| session.peer != *peer);
-    }
-
-    fn forget(&mut self, peer: &PeerId) {
-        self.end_reconciling(peer);
-        self.wanted.remove(peer);
-    }
-
-    /// The same, of a peer that is gone.
-    fn forget_gone(&mut self, peer: &PeerId) {
-        self.forget(peer);
-        self.begins.remove(peer);
-    }
-
-    fn expire(&mut self, now: Instant) {
-        self.reconciling.retain(|session| now - session.used < SYNC_SESSION_IDLE_MAX);
     }
 }
 

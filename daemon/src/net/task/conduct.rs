@@ -7,9 +7,9 @@ use libp2p::PeerId;
 use martlet_protocol::control::{Ban, PeerDetails};
 use tokio::time::Instant;
 
-use super::super::files::BANS_FILE;
 use super::super::intake::Verdict;
 use super::super::scores::{Conduct, Standing};
+use super::super::state_files::BANS_FILE;
 use super::super::{NetSink, shorten};
 use super::{Task, Timers};
 
@@ -38,7 +38,7 @@ impl<S: NetSink> Task<S> {
         let now = Instant::now();
         self.count_news(Some(peer), envelopes);
         for _ in 0..envelopes.min(1000) {
-            self.scores.count(peer, Conduct::Useful, now);
+            self.opinions.scores.count(peer, Conduct::Useful, now);
         }
         if let Some(state) = self.peers.get_mut(&peer) {
             state.brought(u64::try_from(envelopes).unwrap_or(u64::MAX), now);
@@ -50,9 +50,9 @@ impl<S: NetSink> Task<S> {
         if envelopes == 0 {
             return;
         }
-        self.news += envelopes as u64;
+        self.news.count += envelopes as u64;
         let now = Instant::now();
-        for peer in self.bridges.iter().filter(|peer| Some(**peer) != from) {
+        for peer in self.news.bridges.iter().filter(|peer| Some(**peer) != from) {
             if let Some(state) = self.peers.get_mut(peer) {
                 state.sync.news(now);
             }
@@ -61,7 +61,7 @@ impl<S: NetSink> Task<S> {
 
     /// Whether timers may have changed with news.
     pub(super) fn after_news(&self) -> Timers {
-        if self.bridges.is_empty() { Timers::Same } else { Timers::Changed }
+        if self.news.bridges.is_empty() { Timers::Same } else { Timers::Changed }
     }
 
     /// Counts what a peer did, and does what its score then leads to.
@@ -72,8 +72,8 @@ impl<S: NetSink> Task<S> {
             state.invalid += 1;
         }
         let now = Instant::now();
-        let before = self.scores.standing(&peer, now);
-        let standing = self.scores.count(peer, conduct, now);
+        let before = self.opinions.scores.standing(&peer, now);
+        let standing = self.opinions.scores.count(peer, conduct, now);
         match standing {
             Standing::Good => {}
             Standing::Throttled => {
@@ -88,10 +88,10 @@ impl<S: NetSink> Task<S> {
 
     /// Bans a peer for its conduct.
     pub(super) fn cut_off(&mut self, peer: PeerId) {
-        if self.bans.get(&peer).is_some() {
+        if self.opinions.bans.get(&peer).is_some() {
             return;
         }
-        let lasts = self.bans.misbehaved(
+        let lasts = self.opinions.bans.misbehaved(
             peer,
             "it kept sending what is invalid, or more than its share",
             self.context.clock.now(),
@@ -101,7 +101,7 @@ impl<S: NetSink> Task<S> {
             tracing::info!(peer = %shorten::peer(&peer), for_ = ?lasts, "banned: it misbehaves");
         }
         // It starts anew afterwards; that it was banned is remembered.
-        self.scores.forget(&peer);
+        self.opinions.scores.forget(&peer);
         self.enforce_ban(peer);
     }
 
@@ -112,16 +112,16 @@ impl<S: NetSink> Task<S> {
         lasts: Option<Duration>,
         reason: &str,
     ) -> Option<Ban> {
-        self.bans.by_user(peer, lasts, reason, self.context.clock.now());
+        self.opinions.bans.by_user(peer, lasts, reason, self.context.clock.now());
         self.enforce_ban(peer);
-        self.bans.get(&peer)
+        self.opinions.bans.get(&peer)
     }
 
     /// Lifts a ban, or what a peer's score led to. Returns whether there was anything to lift.
     pub(super) fn unban(&mut self, peer: PeerId) -> bool {
-        let was_refused = self.refused.remove(&peer).is_some();
-        let was_banned = self.bans.lift(&peer);
-        self.scores.forget(&peer);
+        let was_refused = self.opinions.refused.remove(&peer).is_some();
+        let was_banned = self.opinions.bans.lift(&peer);
+        self.opinions.scores.forget(&peer);
         self.swarm.behaviour_mut().blocked.unblock_peer(peer);
         if was_banned {
             self.save_bans();
@@ -136,33 +136,38 @@ impl<S: NetSink> Task<S> {
 
     /// Lets peers in again whose time is over.
     pub(super) fn pardon(&mut self, now: Instant) {
-        let ended = self.bans.take_ended(self.context.clock.now());
-        let mut back: Vec<PeerId> =
-            self.refused.extract_if(|_, until| *until <= now).map(|(peer, _)| peer).collect();
+        let ended = self.opinions.bans.take_ended(self.context.clock.now());
+        let mut back: Vec<PeerId> = self
+            .opinions
+            .refused
+            .extract_if(|_, until| *until <= now)
+            .map(|(peer, _)| peer)
+            .collect();
         back.extend(&ended);
         for peer in back {
-            if self.bans.get(&peer).is_none() && !self.refused.contains_key(&peer) {
+            if self.opinions.bans.get(&peer).is_none() && !self.opinions.refused.contains_key(&peer)
+            {
                 self.swarm.behaviour_mut().blocked.unblock_peer(peer);
             }
         }
         if !ended.is_empty() {
             self.save_bans();
         }
-        self.scores.forget_settled(now);
+        self.opinions.scores.forget_settled(now);
     }
 
     /// What a peer's conduct adds to what is told of it.
     pub(super) fn judge(&self, peer: &PeerId, details: &mut PeerDetails) {
         let now = Instant::now();
         // One place after the point is all that means something.
-        details.score = (self.scores.points(peer, now) * 10.0).round() / 10.0;
-        details.throttled = self.scores.standing(peer, now) >= Standing::Throttled;
-        details.pinned = self.pinned.contains(peer);
+        details.score = (self.opinions.scores.points(peer, now) * 10.0).round() / 10.0;
+        details.throttled = self.opinions.scores.standing(peer, now) >= Standing::Throttled;
+        details.pinned = self.opinions.pinned.contains(peer);
     }
 
     /// Has the bans written, which have changed.
     pub(super) fn save_bans(&self) {
-        self.files.save(BANS_FILE, self.bans.to_records());
+        self.memory.files.save(BANS_FILE, self.opinions.bans.to_records());
     }
 
     fn disconnect_for_score(&mut self, peer: PeerId, now: Instant) {
@@ -170,11 +175,11 @@ impl<S: NetSink> Task<S> {
             return;
         }
         tracing::info!(peer = %shorten::peer(&peer), "disconnected for a minute: it misbehaves");
-        if self.scores.count(peer, Conduct::Disconnected, now) == Standing::Ban {
+        if self.opinions.scores.count(peer, Conduct::Disconnected, now) == Standing::Ban {
             return self.cut_off(peer);
         }
-        if self.refused.len() < REFUSED_PEERS_MAX {
-            self.refused.insert(peer, now + DISCONNECTED_FOR);
+        if self.opinions.refused.len() < REFUSED_PEERS_MAX {
+            self.opinions.refused.insert(peer, now + DISCONNECTED_FOR);
             // Blocking closes its connections.
             self.swarm.behaviour_mut().blocked.block_peer(peer);
         } else {
@@ -184,7 +189,7 @@ impl<S: NetSink> Task<S> {
 
     fn enforce_ban(&mut self, peer: PeerId) {
         self.save_bans();
-        self.cache.forget(&peer);
+        self.memory.cache.forget(&peer);
         self.swarm.behaviour_mut().blocked.block_peer(peer);
     }
 }

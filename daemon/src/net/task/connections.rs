@@ -20,8 +20,8 @@ use tokio::time::Instant;
 use super::super::cache::Source;
 use super::super::connections::surplus;
 use super::super::dialer::Origin;
-use super::super::files::{BANS_FILE, PEER_CACHE_FILE};
 use super::super::report::{FarFuture, MdnsState, NetReport};
+use super::super::state_files::{BANS_FILE, PEER_CACHE_FILE};
 use super::super::sync::ToSwarm;
 use super::super::sync::schedule::to_compare;
 use super::super::{Clock, NetSink, shorten};
@@ -39,11 +39,11 @@ impl<S: NetSink> Task<S> {
         self.let_go(now);
         self.search(now);
         self.ask_times(now);
-        if now >= self.cache_save_at {
+        if now >= self.memory.save_at {
             self.save_cache(now);
         }
-        if now.duration_since(self.far_future.since) >= TIME_ASKED_INTERVAL {
-            self.far_future = FarFuture::new(now);
+        if now.duration_since(self.health.far_future.since) >= TIME_ASKED_INTERVAL {
+            self.health.far_future = FarFuture::new(now);
         }
         self.admit_by_policy();
     }
@@ -55,10 +55,10 @@ impl<S: NetSink> Task<S> {
         let room = self.peers.inbound_room(|peer| pinned.contains(peer));
         let all = u32::try_from(self.peers.policy().high()).unwrap_or(u32::MAX);
         let limits = &mut self.swarm.behaviour_mut().limits;
-        for peer in self.pinned.difference(&pinned) {
+        for peer in self.opinions.pinned.difference(&pinned) {
             limits.remove_peer_id(peer);
         }
-        for peer in pinned.difference(&self.pinned) {
+        for peer in pinned.difference(&self.opinions.pinned) {
             limits.bypass_peer_id(peer);
         }
         let changed = limits
@@ -67,7 +67,7 @@ impl<S: NetSink> Task<S> {
             .with_max_established_incoming(Some(u32::try_from(room).unwrap_or(u32::MAX)))
             .with_max_established(Some(all.saturating_add(CONNECTIONS_SPARE)));
         *limits.limits_mut() = changed;
-        self.pinned = pinned;
+        self.opinions.pinned = pinned;
     }
 
     /// A connection came up that was dialled here: the peer is remembered.
@@ -78,7 +78,7 @@ impl<S: NetSink> Task<S> {
             Some(Origin::Discovered | Origin::Cache) | None => Source::Mdns,
         };
         let now = self.context.clock.now();
-        let is_news = self.cache.succeeded(peer, without_peer(address), source, now);
+        let is_news = self.memory.cache.succeeded(peer, without_peer(address), source, now);
         self.save_soon(is_news);
     }
 
@@ -96,7 +96,7 @@ impl<S: NetSink> Task<S> {
         // The best last, since the last one comes first.
         let theirs: Vec<Multiaddr> = theirs.take(2).map(without_peer).collect();
         for address in theirs.into_iter().rev() {
-            let is_news = self.cache.succeeded(peer, address, Source::Inbound, now);
+            let is_news = self.memory.cache.succeeded(peer, address, Source::Inbound, now);
             self.save_soon(is_news);
         }
     }
@@ -105,20 +105,20 @@ impl<S: NetSink> Task<S> {
     pub(super) fn save_cache(&mut self, now: Instant) {
         let wall = self.context.clock.now();
         for (peer, _) in self.peers.iter() {
-            self.cache.still_connected(peer, wall);
+            self.memory.cache.still_connected(peer, wall);
         }
-        self.cache.forget_old(wall);
-        if self.cache.take_changed() || self.files.take_failed() {
+        self.memory.cache.forget_old(wall);
+        if self.memory.cache.take_changed() || self.memory.files.take_failed() {
             // One that finds no place in the queue is made up for by the next.
-            self.files.save(PEER_CACHE_FILE, self.cache.to_records());
-            self.files.save(BANS_FILE, self.bans.to_records());
+            self.memory.files.save(PEER_CACHE_FILE, self.memory.cache.to_records());
+            self.memory.files.save(BANS_FILE, self.opinions.bans.to_records());
         }
-        self.cache_save_at = now + PEER_CACHE_SAVE_INTERVAL;
+        self.memory.save_at = now + PEER_CACHE_SAVE_INTERVAL;
     }
 
     fn save_soon(&mut self, is_news: bool) {
         if is_news {
-            self.cache_save_at = self.cache_save_at.min(Instant::now() + PEER_CACHE_SAVE_SOON);
+            self.memory.save_at = self.memory.save_at.min(Instant::now() + PEER_CACHE_SAVE_SOON);
         }
     }
 
@@ -126,7 +126,7 @@ impl<S: NetSink> Task<S> {
     pub(super) async fn save_all(&mut self) {
         self.save_cache(Instant::now());
         self.save_bans();
-        self.files.flush().await;
+        self.memory.files.flush().await;
     }
 
     /// How the network does, for the doctor.
@@ -137,26 +137,31 @@ impl<S: NetSink> Task<S> {
         NetReport {
             connected: self.peers.count(),
             listening: self.swarm.listeners().count(),
-            mdns: match (self.wants_mdns, self.swarm.behaviour().has_mdns()) {
+            mdns: match (self.health.wants_mdns, self.swarm.behaviour().has_mdns()) {
                 (false, _) => MdnsState::Off,
                 (true, false) => MdnsState::Unavailable,
-                (true, true) if self.mdns_heard => MdnsState::Heard,
+                (true, true) if self.health.mdns_heard => MdnsState::Heard,
                 (true, true) => MdnsState::Silent,
             },
             configured,
             unreachable,
-            banned: self.bans.list().len(),
-            clock_ahead_ms: self.skew.ahead_ms(self.clock.wall(), self.clock.steady()),
-            far_future: self.far_future.refused,
-            taken: self.far_future.taken,
-            up: now.duration_since(self.started),
+            banned: self.opinions.bans.list().len(),
+            clock_ahead_ms: self
+                .health
+                .skew
+                .ahead_ms(self.health.clock.wall(), self.health.clock.steady()),
+            far_future: self.health.far_future.refused,
+            taken: self.health.far_future.taken,
+            up: now.duration_since(self.health.started),
         }
     }
 
     /// Tells the engine what the peers say the time is.
     pub(super) fn tell_peers_time(&mut self) {
-        let now = self.clock.now();
-        let Some(ahead) = self.skew.ahead_ms(now, self.clock.steady()) else { return };
+        let now = self.health.clock.now();
+        let Some(ahead) = self.health.skew.ahead_ms(now, self.health.clock.steady()) else {
+            return;
+        };
         let theirs = UnixMillis(now.0.saturating_sub_signed(ahead));
         let sink = Arc::clone(&self.context.sink);
         tokio::spawn(async move { sink.deliver(FromNet::PeersTime { theirs }).await });
@@ -186,12 +191,12 @@ impl<S: NetSink> Task<S> {
             if takes.contains(peer) || !state.speaks_gossip {
                 state.no_gossip_since = None;
                 if takes.contains(peer) {
-                    self.gossip_lost.remove(peer);
+                    self.opinions.gossip_lost.remove(peer);
                 }
                 continue;
             }
             let since = *state.no_gossip_since.get_or_insert(now);
-            let times = self.gossip_lost.get(peer).copied().unwrap_or(0);
+            let times = self.opinions.gossip_lost.get(peer).copied().unwrap_or(0);
             // Each time it waits longer: it may be a peer that wants no gossip.
             let patience = (wait * (1 << times.min(16))).min(DIAL_BACKOFF_MAX);
             if now.duration_since(since) >= patience {
@@ -199,11 +204,12 @@ impl<S: NetSink> Task<S> {
             }
         }
         for peer in lost {
-            if self.gossip_lost.len() >= REFUSED_PEERS_MAX && !self.gossip_lost.contains_key(&peer)
+            if self.opinions.gossip_lost.len() >= REFUSED_PEERS_MAX
+                && !self.opinions.gossip_lost.contains_key(&peer)
             {
                 return;
             }
-            *self.gossip_lost.entry(peer).or_default() += 1;
+            *self.opinions.gossip_lost.entry(peer).or_default() += 1;
             tracing::debug!(peer = %shorten::peer(&peer), "no gossip with it; connecting anew");
             self.disconnect(peer);
         }
@@ -212,12 +218,12 @@ impl<S: NetSink> Task<S> {
     /// After news, compares with two of the peers to which gossip only announces them: on a slow link
     /// that may come too late. What came since the last review may still be on its way.
     fn look_after_left_out(&mut self, now: Instant) {
-        let settled = std::mem::replace(&mut self.news_reviewed, self.news);
-        if settled == self.news_compared || now < self.next_comparison {
+        let settled = std::mem::replace(&mut self.news.reviewed, self.news.count);
+        if settled == self.news.compared || now < self.news.next_comparison {
             return;
         }
-        self.news_compared = settled;
-        self.next_comparison = now + SYNC_LEFT_OUT_INTERVAL;
+        self.news.compared = settled;
+        self.news.next_comparison = now + SYNC_LEFT_OUT_INTERVAL;
         let left_out = self.peers.iter().filter(|(_, state)| state.sync.is_left_out());
         let left_out: Vec<_> = left_out
             .map(|(peer, state)| (*peer, state.envelopes_in, state.sync.compared_at()))
@@ -230,9 +236,9 @@ impl<S: NetSink> Task<S> {
     }
 
     fn let_go(&mut self, now: Instant) {
-        let relays = self.open.as_ref().map(|open| &open.relays);
+        let relays = self.wan.as_ref().map(|wan| &wan.relays);
         let candidates = self.peers.candidates(|peer| {
-            self.pinned.contains(peer)
+            self.opinions.pinned.contains(peer)
                 || self.shards.needs(peer)
                 || relays.is_some_and(|relays| relays.is_used(peer))
         });
@@ -249,7 +255,7 @@ impl<S: NetSink> Task<S> {
             return;
         }
         self.search_at = now + PEER_SEARCH_INTERVAL;
-        for (peer, addresses) in self.cache.best(CACHED_PEERS_DIALLED_MAX) {
+        for (peer, addresses) in self.memory.cache.best(CACHED_PEERS_DIALLED_MAX) {
             self.dialer.remembered(peer, addresses);
         }
     }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use crate::limits::{PEER_REFUSED_FOR, SYNC_REQUESTS_PER_PEER_MAX};
 use libp2p::core::ConnectedPoint;
 use libp2p::gossipsub;
-use libp2p::multiaddr::Protocol;
 use libp2p::request_response::{self, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, identify, mdns, ping};
+use libp2p::{PeerId, identify, mdns, ping};
 use martlet_protocol::sync::{Refusal, Request, Response};
 use tokio::time::Instant;
 
@@ -17,8 +16,8 @@ use super::super::gossip;
 use super::super::intake::Verdict;
 use super::super::meter::MeteredEvent;
 use super::super::scores::{Admission, Conduct, Standing};
-use super::super::sync::RequestError;
 use super::super::{NetSink, shorten, transport};
+use super::reasons::{innermost, request_error};
 use super::{Task, Timers};
 
 /// Pings that may go unanswered in a row: one may be late behind a burst on a slow link.
@@ -44,15 +43,15 @@ impl<S: NetSink> Task<S> {
                         self.dialer.failed(connection_id, None);
                     }
                     error => {
-                        self.context.metrics.net.dials_failed.inc();
+                        self.context.metrics.net.connections.dials_failed.inc();
                         self.dialer.failed(connection_id, Some(&innermost(&error)));
-                        peer_id.iter().for_each(|peer| self.cache.failed(peer));
+                        peer_id.iter().for_each(|peer| self.memory.cache.failed(peer));
                     }
                 }
             }
             SwarmEvent::IncomingConnectionError { error, .. } => {
                 tracing::debug!(%error, "an incoming connection failed");
-                self.context.metrics.net.accepts_failed.inc();
+                self.context.metrics.net.connections.accepts_failed.inc();
                 return Timers::Same;
             }
             SwarmEvent::NewListenAddr { address, .. } => {
@@ -96,11 +95,11 @@ impl<S: NetSink> Task<S> {
                 self.on_identify(event);
                 Timers::Changed
             }
-            BehaviourEvent::Open(event) => self.on_open(event),
+            BehaviourEvent::Wan(event) => self.on_wan(event),
             BehaviourEvent::Mdns(event) => {
                 match event {
                     mdns::Event::Discovered(found) => {
-                        self.mdns_heard = true;
+                        self.health.mdns_heard = true;
                         let network = &self.context.network;
                         for (peer, address) in found {
                             // Whether a peer is of this network shows in the handshake.
@@ -123,7 +122,7 @@ impl<S: NetSink> Task<S> {
     fn on_gossip(&mut self, event: gossipsub::Event) -> Timers {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
-                let admission = self.scores.admit(&propagation_source, Instant::now());
+                let admission = self.opinions.scores.admit(&propagation_source, Instant::now());
                 let verdict = match admission {
                     Admission::Judged => self.intake.message(
                         propagation_source,
@@ -148,7 +147,7 @@ impl<S: NetSink> Task<S> {
                 }
                 match verdict {
                     Verdict::Accept | Verdict::Keep => {
-                        self.far_future.taken += 1;
+                        self.health.far_future.taken += 1;
                         if is_envelope {
                             self.count_useful(propagation_source, 1);
                         }
@@ -156,7 +155,7 @@ impl<S: NetSink> Task<S> {
                     }
                     Verdict::Ignore => Timers::Same,
                     Verdict::FarFuture => {
-                        self.far_future.refused += 1;
+                        self.health.far_future.refused += 1;
                         Timers::Same
                     }
                     Verdict::Reject => {
@@ -237,7 +236,7 @@ impl<S: NetSink> Task<S> {
                     self.on_request(peer, request, channel)
                 }
                 request_response::Message::Response { request_id, response } => {
-                    if let Some(reply) = self.requests.remove(&request_id) {
+                    if let Some(reply) = self.syncs.requests.remove(&request_id) {
                         // The sync may have been given up.
                         reply.send(Ok(response)).unwrap_or_default();
                     }
@@ -248,7 +247,7 @@ impl<S: NetSink> Task<S> {
                 if matches!(error, OutboundFailure::Timeout) {
                     self.count_stalled(peer);
                 }
-                if let Some(reply) = self.requests.remove(&request_id) {
+                if let Some(reply) = self.syncs.requests.remove(&request_id) {
                     reply.send(Err(request_error(error))).unwrap_or_default();
                 }
                 Timers::Same
@@ -280,7 +279,8 @@ impl<S: NetSink> Task<S> {
         request: Request,
         channel: ResponseChannel<Response>,
     ) -> Timers {
-        let is_throttled = self.scores.standing(&peer, Instant::now()) >= Standing::Throttled;
+        let is_throttled =
+            self.opinions.scores.standing(&peer, Instant::now()) >= Standing::Throttled;
         let Some(state) = self.peers.get_mut(&peer) else { return Timers::Same };
         let is_full = state.serving >= SYNC_REQUESTS_PER_PEER_MAX;
         let is_busy = is_full || is_throttled && state.serving > 0;
@@ -301,7 +301,7 @@ impl<S: NetSink> Task<S> {
             state.sync.served(Instant::now());
             self.context.metrics.sync.served.inc();
         }
-        tokio::spawn(Arc::clone(&self.responder).serve(peer, request, channel));
+        tokio::spawn(Arc::clone(&self.syncs.responder).serve(peer, request, channel));
         Timers::Changed
     }
 
@@ -337,7 +337,7 @@ impl<S: NetSink> Task<S> {
             }
             self.on_kin(peer_id, &info);
         } else {
-            self.cache.forget(&peer_id);
+            self.memory.cache.forget(&peer_id);
             let name = shorten::peer(&peer_id);
             if self.dialer.postpone(peer_id, PEER_REFUSED_FOR) {
                 tracing::info!(peer = %name, "a configured peer is of another network");
@@ -355,7 +355,7 @@ impl<S: NetSink> Task<S> {
         endpoint: &ConnectedPoint,
     ) {
         self.dialer.established(connection, peer);
-        let metrics = &self.context.metrics.net;
+        let metrics = &self.context.metrics.net.connections;
         if endpoint.is_dialer() { &metrics.dialled } else { &metrics.accepted }.inc();
         if !self.is_test(peer, connection, endpoint) {
             self.count_connection(peer, connection, endpoint);
@@ -398,7 +398,7 @@ impl<S: NetSink> Task<S> {
     }
 
     fn on_closed(&mut self, peer: PeerId, connection: ConnectionId) {
-        if self.open.as_mut().is_some_and(|open| open.connections.closed(connection)) {
+        if self.wan.as_mut().is_some_and(|wan| wan.connections.closed(connection)) {
             return;
         }
         if let Some(lasted) = self.peers.closed(&peer, connection) {
@@ -410,7 +410,7 @@ impl<S: NetSink> Task<S> {
             }
             // Were one that is set aside as a test to stay, gossip would not begin anew with the next.
             self.disconnect(peer);
-            self.responder.forget(&peer);
+            self.syncs.responder.forget(&peer);
             self.dialer.lost(peer, lasted);
             self.shards.disconnected(&peer);
             self.admit_by_policy();
@@ -433,66 +433,5 @@ impl<S: NetSink> Task<S> {
     pub(super) fn disconnect(&mut self, peer: PeerId) {
         // An error: it has gone by itself.
         self.swarm.disconnect_peer_id(peer).unwrap_or_default();
-    }
-}
-
-fn request_error(error: OutboundFailure) -> RequestError {
-    match error {
-        OutboundFailure::DialFailure | OutboundFailure::ConnectionClosed => {
-            RequestError::Disconnected
-        }
-        OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
-        OutboundFailure::Timeout => RequestError::Timeout,
-        OutboundFailure::Io(_) => RequestError::Failed { reason: error.to_string() },
-    }
-}
-
-/// What the system said, of all the errors it is wrapped in.
-fn innermost(error: &DialError) -> String {
-    let mut source: &dyn std::error::Error = match error {
-        DialError::Transport(attempts) => match attempts.last() {
-            Some((_, attempt)) => attempt,
-            None => error,
-        },
-        _ => error,
-    };
-    while let Some(inner) = source.source() {
-        source = inner;
-    }
-    let text = source.to_string();
-    // What Noise says of a prologue that differs: the kind of the error is lost on the way.
-    if text == "decrypt error" {
-        return "the handshake failed: the other node has another network key, or only one of the two has one".into();
-    }
-    match error {
-        DialError::Transport(attempts) => {
-            attempts.last().map_or_else(String::new, |(address, _)| without_name(&text, address))
-        }
-        _ => text,
-    }
-}
-
-/// A reason without the host's name, which a resolver's errors repeat: it is part of the address.
-fn without_name(reason: &str, address: &Multiaddr) -> String {
-    let name = address.iter().find_map(|part| match part {
-        Protocol::Dns(name)
-        | Protocol::Dns4(name)
-        | Protocol::Dns6(name)
-        | Protocol::Dnsaddr(name) => Some(name.into_owned()),
-        _ => None,
-    });
-    name.map_or_else(|| reason.to_owned(), |name| reason.replace(&name, "…"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A look-up that failed was logged with the whole name.
-    #[test]
-    fn the_names_of_hosts_are_not_in_the_log() {
-        let address = Multiaddr::empty().with(Protocol::Dnsaddr("host.example".into()));
-        let reason = "no records found for Query { name: Name(\"_dnsaddr.host.example.\") }";
-        assert!(!without_name(reason, &address).contains("example"));
     }
 }

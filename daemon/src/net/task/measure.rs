@@ -22,7 +22,9 @@ impl<S: NetSink> Task<S> {
             .filter(|peer| !self.peers.is_connected(peer) && !self.is_refused(peer, now))
             .collect();
         metrics.known.set(count(known.len()));
-        metrics.banned.set(count(self.refused.values().filter(|until| **until > now).count()));
+        metrics
+            .banned
+            .set(count(self.opinions.refused.values().filter(|until| **until > now).count()));
 
         let gossip = &self.swarm.behaviour().gossip;
         let acks = self.outgoing.topics.acks();
@@ -43,7 +45,7 @@ impl<S: NetSink> Task<S> {
     }
 
     fn is_refused(&self, peer: &PeerId, now: Instant) -> bool {
-        self.refused.get(peer).is_some_and(|until| *until > now)
+        self.opinions.refused.get(peer).is_some_and(|until| *until > now)
     }
 }
 

@@ -214,7 +214,7 @@ impl<S: NetSink> Task<S> {
 
     fn count_given_up(&self, envelopes: usize) {
         let count = u64::try_from(envelopes).unwrap_or(u64::MAX);
-        self.context.metrics.net.publish_given_up.inc_by(count);
+        self.context.metrics.net.publish_failed.given_up.inc_by(count);
     }
 
     /// Returns whether nobody was there to take it.
@@ -222,17 +222,17 @@ impl<S: NetSink> Task<S> {
         let metrics = &self.context.metrics.net;
         match error {
             PublishError::NoPeersSubscribedToTopic => {
-                metrics.publish_no_peer.inc();
+                metrics.publish_failed.no_peer.inc();
                 true
             }
             PublishError::Duplicate => {
                 // It went round lately.
-                metrics.publish_duplicate.inc();
+                metrics.publish_failed.duplicate.inc();
                 false
             }
             PublishError::AllQueuesFull(_) => {
                 // Gossipsub has noted its id, so that it cannot be published again: sync brings it.
-                metrics.publish_queues_full.inc();
+                metrics.publish_failed.queues_full.inc();
                 let now = Instant::now();
                 let given_up = self.outgoing.full(now);
                 self.count_given_up(given_up);
@@ -244,7 +244,7 @@ impl<S: NetSink> Task<S> {
             PublishError::MessageTooLarge
             | PublishError::SigningError(_)
             | PublishError::TransformFailed(_) => {
-                metrics.publish_invalid.inc();
+                metrics.publish_failed.invalid.inc();
                 tracing::warn!(%error, "gossip of this node's own is not sent");
                 false
             }

@@ -38,9 +38,9 @@ impl<S: NetSink> Task<S> {
         self.open_due();
         self.dial_due();
         self.publish_acks(now);
-        if now >= self.next_turn {
-            self.next_turn = now + turn_wait(self.pace);
-            self.responder.expire();
+        if now >= self.syncs.next_turn {
+            self.syncs.next_turn = now + turn_wait(self.pace);
+            self.syncs.responder.expire();
             self.intake.forget_old_shares();
             self.give_turns(now);
         }
@@ -55,7 +55,8 @@ impl<S: NetSink> Task<S> {
     /// them may be the only link to another part of the network.
     fn give_turns(&mut self, now: Instant) {
         let peers = &mut self.peers;
-        self.bridges
+        self.news
+            .bridges
             .retain(|peer| peers.get_mut(peer).is_some_and(|state| state.sync.is_bridge(now)));
         let one = self.peers.iter().map(|(peer, _)| *peer).choose(&mut rand::rng());
         for (peer, state) in self.peers.iter_mut() {
@@ -131,12 +132,12 @@ impl<S: NetSink> Task<S> {
             .map(|(peer, _)| *peer)
             .collect();
         for peer in due {
-            if self.syncs_running >= SYNC_OUTGOING_MAX {
+            if self.syncs.running >= SYNC_OUTGOING_MAX {
                 return;
             }
             if let Some(state) = self.peers.get_mut(&peer) {
                 let attempt = state.sync.started(now);
-                self.syncs_running += 1;
+                self.syncs.running += 1;
                 tokio::spawn(initiator::run(Arc::clone(&self.context), peer, attempt));
             }
         }
@@ -145,14 +146,14 @@ impl<S: NetSink> Task<S> {
     /// When something is due next.
     pub(super) fn next_wake(&self) -> Instant {
         let peers = &self.peers;
-        let may_sync = self.syncs_running < SYNC_OUTGOING_MAX;
+        let may_sync = self.syncs.running < SYNC_OUTGOING_MAX;
         let of_peers = self.peers.iter().flat_map(|(_, state)| {
             let sync = state.sync.next().filter(|_| may_sync);
             let stored = state.stored.due.filter(|_| !state.stored.in_flight);
             [sync, stored]
         });
         [
-            Some(self.next_turn),
+            Some(self.syncs.next_turn),
             Some(self.next_review),
             self.dialer
                 .next_due(self.wanted(), |peer| peers.is_connected(peer) || self.is_blocked(peer)),
@@ -167,7 +168,7 @@ impl<S: NetSink> Task<S> {
         .chain(of_peers)
         .flatten()
         .min()
-        .unwrap_or(self.next_turn)
+        .unwrap_or(self.syncs.next_turn)
     }
 }
 

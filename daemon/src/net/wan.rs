@@ -9,7 +9,7 @@
 //!   the NATs let that happen.
 //! - **Helping others**, by choice: to relay for them, to test their addresses.
 //!
-//! [`behaviour`](behaviour()) is libp2p's part, [`Open`] what the swarm's task keeps beside it.
+//! [`behaviour`](behaviour()) is libp2p's part, [`Wan`] what the swarm's task keeps beside it.
 
 mod found;
 mod guard;
@@ -47,7 +47,7 @@ pub(super) use scope::{Scope, is_relayed};
 
 /// What a node does for others beyond the LAN, and what it tells of itself. Nothing by default.
 #[derive(Debug, Clone, Default)]
-pub struct OpenOptions {
+pub struct WanOptions {
     /// Whether to relay between nodes that cannot reach each other.
     pub relay_server: bool,
     /// Whether to test for others at which addresses they are reached.
@@ -79,7 +79,7 @@ pub struct Provider {
 
 /// libp2p's part.
 #[derive(NetworkBehaviour)]
-pub(super) struct OpenBehaviour {
+pub(super) struct WanBehaviour {
     pub(super) kad: Guard<kad::Behaviour<MemoryStore>>,
     pub(super) autonat_client: Probes,
     pub(super) autonat_server: Toggle<Guard<autonat::v2::server::Behaviour>>,
@@ -93,16 +93,16 @@ pub(super) struct OpenBehaviour {
 pub(super) fn behaviour(
     config: &NetConfig,
     scope: Scope,
-) -> Result<(OpenBehaviour, relay::client::Transport), NetError> {
+) -> Result<(WanBehaviour, relay::client::Transport), NetError> {
     let local = config.keypair.public().to_peer_id();
     let (transport, relay_client) = relay::client::new(local);
     let guarded = Some(scope);
-    let options = &config.open;
+    let options = &config.wan;
     let autonat_server = options
         .autonat_server
         .then(|| Guard::new(autonat::v2::server::Behaviour::default(), guarded));
     let relay_server = options.relay_server.then(|| relay::Behaviour::new(local, relay_limits()));
-    let behaviour = OpenBehaviour {
+    let behaviour = WanBehaviour {
         kad: Guard::new(kademlia(&config.network, local)?, guarded),
         autonat_client: Probes::new(),
         autonat_server: autonat_server.into(),
@@ -177,7 +177,7 @@ fn relay_limits() -> relay::Config {
 }
 
 /// What the swarm's task keeps of it.
-pub(super) struct Open {
+pub(super) struct Wan {
     pub(super) scope: Scope,
     pub(super) kademlia_protocol: StreamProtocol,
     pub(super) shards: Shards,
@@ -203,7 +203,7 @@ pub(super) struct Connections {
     pub(super) maybe_tests: HashMap<ConnectionId, (PeerId, ConnectedPoint, Instant)>,
 }
 
-impl Open {
+impl Wan {
     /// Nothing is known yet.
     pub(super) fn new(config: &NetConfig, scope: Scope) -> Result<Self, NetError> {
         Ok(Self {

@@ -13,7 +13,7 @@ use martlet_protocol::control::{Reachability, Transport};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martletd::limits::CONNECTIONS_TARGET;
-use martletd::net::OpenOptions;
+use martletd::net::WanOptions;
 
 use crate::support::{Node, Setup, envelope, network, until_within};
 
@@ -44,13 +44,13 @@ fn member(bootstrap: &Multiaddr) -> Setup {
 }
 
 /// A node whose operator says that it is public, and its address with its id.
-fn public_node(open: OpenOptions, network: NetworkDescriptor) -> (Node, Multiaddr) {
+fn public_node(wan: WanOptions, network: NetworkDescriptor) -> (Node, Multiaddr) {
     let address = tcp_address(free_port());
-    let open = OpenOptions { announce: vec![address.clone()], ..open };
+    let wan = WanOptions { announce: vec![address.clone()], ..wan };
     // Of several shards none, but for what a test has it keep.
     let kept = if network.shard_bits == 0 { ShardSet::ALL } else { ShardSet::NONE };
     let listen = vec![address.clone()];
-    let node = Setup { listen, network, open, kept, ..Setup::default() }.start();
+    let node = Setup { listen, network, wan, kept, ..Setup::default() }.start();
     let id = node.net.peer_id();
     (node, address.with(Protocol::P2p(id)))
 }
@@ -73,8 +73,8 @@ async fn transport_to(node: &Node, other: &Node) -> Option<Transport> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_know_one_bootstrap_node_find_each_other_and_need_it_no_longer() {
-    let open = OpenOptions { autonat_server: true, ..OpenOptions::default() };
-    let (bootstrap, address) = public_node(open, open_network(&[]));
+    let wan = WanOptions { autonat_server: true, ..WanOptions::default() };
+    let (bootstrap, address) = public_node(wan, open_network(&[]));
     let nodes: Vec<Node> = (0..11).map(|_| member(&address).start()).collect();
     until_within(PATIENCE, "each has found some others", async || {
         for node in &nodes {
@@ -98,8 +98,8 @@ async fn nodes_that_know_one_bootstrap_node_find_each_other_and_need_it_no_longe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_others_reach_is_confirmed() {
-    let open = OpenOptions { autonat_server: true, ..OpenOptions::default() };
-    let (tester, address) = public_node(open, open_network(&[]));
+    let wan = WanOptions { autonat_server: true, ..WanOptions::default() };
+    let (tester, address) = public_node(wan, open_network(&[]));
     let node = member(&address).start();
     assert_eq!(node.net.reach().await.state, Some(Reachability::Unknown));
     let confirmed = until_reached(&node, Reachability::Public).await;
@@ -114,8 +114,8 @@ async fn an_address_that_others_reach_is_confirmed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_lan_nothing_is_known_of_the_rest() {
-    let open = OpenOptions { announce: vec![tcp_address(9)], ..OpenOptions::default() };
-    let node = Setup { open, ..Setup::default() }.start();
+    let wan = WanOptions { announce: vec![tcp_address(9)], ..WanOptions::default() };
+    let node = Setup { wan, ..Setup::default() }.start();
     let reach = node.net.reach().await;
     assert_eq!((reach.state, reach.addresses), (None, Vec::new()));
     assert!(node.net.find_providers(Shard(0)).await.is_empty());
@@ -125,8 +125,8 @@ async fn on_a_lan_nothing_is_known_of_the_rest() {
 async fn who_keeps_a_shard_is_found() {
     let sharded =
         |bootstrap: &[&Multiaddr]| NetworkDescriptor { shard_bits: 2, ..open_network(bootstrap) };
-    let (bootstrap, address) = public_node(OpenOptions::default(), sharded(&[]));
-    let (keeper, keeper_address) = public_node(OpenOptions::default(), sharded(&[&address]));
+    let (bootstrap, address) = public_node(WanOptions::default(), sharded(&[]));
+    let (keeper, keeper_address) = public_node(WanOptions::default(), sharded(&[&address]));
     let kept = ShardSet::NONE;
     let asking = Setup { network: sharded(&[&address]), kept, ..Setup::default() }.start();
     keeper.until_connected(&bootstrap).await;
@@ -213,8 +213,8 @@ async fn two_that_only_a_relay_reaches_talk_through_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_behind_nat_find_each_other_through_a_node_that_relays() {
-    let open = OpenOptions { relay_server: true, ..OpenOptions::default() };
-    let (_relay, address) = public_node(open, open_network(&[]));
+    let wan = WanOptions { relay_server: true, ..WanOptions::default() };
+    let (_relay, address) = public_node(wan, open_network(&[]));
     let hidden = || Setup { listen: Vec::new(), ..member(&address) };
     let (one, other) = (hidden().start(), hidden().start());
     until_within(PATIENCE, "found, and connected by the relay", async || {

@@ -1,0 +1,160 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use super::clock::{clock_warning, jump_warning};
+use crate::net::report::Unreachable;
+
+use super::*;
+
+const MIB: u64 = 1024 * 1024;
+
+/// A node that does well.
+fn well() -> Facts {
+    Facts {
+        net: NetReport {
+            connected: 3,
+            listening: 2,
+            mdns: MdnsState::Heard,
+            configured: 1,
+            unreachable: Vec::new(),
+            banned: 0,
+            clock_ahead_ms: Some(-400),
+            far_future: 0,
+            taken: 100,
+            up: Duration::from_secs(3600),
+        },
+        surroundings: Surroundings {
+            data_dir: "/d".into(),
+            disk_free: Some(100 << 30),
+            has_multicast: Some(true),
+        },
+        mailbox: MailboxStatus { envelopes: 1, bytes: 1000, bytes_max: MIB },
+        has_passphrase: Some(true),
+        storage_failure: None,
+        clock_doubt: None,
+    }
+}
+
+/// What is found once something was made worse.
+fn found(worsen: impl FnOnce(&mut Facts)) -> Vec<(FindingCode, Severity)> {
+    let mut facts = well();
+    worsen(&mut facts);
+    let findings = findings(&facts);
+    assert!(findings.iter().all(|one| !one.problem.is_empty() && !one.advice.is_empty()));
+    findings.into_iter().map(|finding| (finding.code, finding.severity)).collect()
+}
+
+#[test]
+fn of_a_node_that_does_well_there_is_nothing_to_say() {
+    assert_eq!(found(|_| {}), []);
+    let alone = found(|facts| {
+        facts.net.connected = 0;
+        facts.net.up = Duration::from_secs(1);
+    });
+    assert_eq!(alone, [], "it has just started");
+}
+
+#[test]
+fn a_wrong_clock_is_told_from_peers_or_from_what_they_send() {
+    let hour = 3_600_000;
+    for (ahead, severity) in [
+        (299_000, None),
+        (-301_000, Some(Severity::Warning)),
+        (2 * hour - 1, Some(Severity::Warning)),
+        (2 * hour, Some(Severity::Error)),
+        (i64::MIN, Some(Severity::Error)),
+    ] {
+        let findings = found(|facts| facts.net.clock_ahead_ms = Some(ahead));
+        let expected = severity.map(|severity| (FindingCode::ClockSkew, severity));
+        assert_eq!(findings, Vec::from_iter(expected), "{ahead}");
+    }
+    for (ahead_ms, jumped_ms, severity) in
+        [(25 * hour, 25 * hour, Severity::Error), (0, -hour, Severity::Warning)]
+    {
+        let doubt = ClockDoubt { ahead_ms, jumped_ms };
+        assert!(jump_warning(&doubt).is_some());
+        let findings = found(|facts| facts.clock_doubt = Some(doubt));
+        assert_eq!(findings, [(FindingCode::ClockSkew, severity)]);
+    }
+    let refused = found(|facts| {
+        facts.net.clock_ahead_ms = None;
+        (facts.net.far_future, facts.net.taken) = (11, 9);
+    });
+    assert_eq!(refused, [(FindingCode::ClockSkew, Severity::Warning)]);
+    let day_ahead = NetReport { clock_ahead_ms: Some(24 * hour), ..well().net };
+    assert!(clock_warning(&day_ahead).unwrap().contains("24 h ahead of its peers'"));
+    assert_eq!(clock_warning(&well().net), None);
+}
+
+#[test]
+fn the_worst_comes_first() {
+    let findings = found(|facts| {
+        facts.has_passphrase = Some(false);
+        facts.net.connected = 0;
+        facts.net.mdns = MdnsState::Silent;
+        facts.net.banned = 1;
+        facts.surroundings.disk_free = Some(100 * MIB);
+    });
+    assert_eq!(
+        findings,
+        [
+            (FindingCode::NoPeers, Severity::Error),
+            (FindingCode::DiskNearlyFull, Severity::Warning),
+            (FindingCode::MdnsSilent, Severity::Warning),
+            (FindingCode::PeersBanned, Severity::Info),
+            (FindingCode::NoPassphrase, Severity::Info),
+        ]
+    );
+}
+
+#[test]
+fn each_trouble_has_its_code() {
+    let one = Unreachable {
+        address: "/ip4/10.0.0.1/tcp/1".parse().unwrap(),
+        failures: 3,
+        reason: "Connection refused".into(),
+    };
+    let bootstrap = found(|facts| facts.net.unreachable = vec![one; 7]);
+    assert_eq!(bootstrap, [(FindingCode::BootstrapUnreachable, Severity::Warning)]);
+    let deaf = found(|facts| facts.net.listening = 0);
+    assert_eq!(deaf, [(FindingCode::NotListening, Severity::Warning)]);
+    let full = found(|facts| facts.mailbox.bytes = MIB);
+    assert_eq!(full, [(FindingCode::MailboxNearlyFull, Severity::Error)]);
+    let nearly = found(|facts| facts.mailbox.bytes = MIB * 9 / 10 + 1);
+    assert_eq!(nearly, [(FindingCode::MailboxNearlyFull, Severity::Warning)]);
+    let disk = found(|facts| facts.surroundings.disk_free = Some(MIB));
+    assert_eq!(disk, [(FindingCode::DiskNearlyFull, Severity::Error)]);
+    let failed = found(|facts| facts.storage_failure = Some("no space".into()));
+    assert_eq!(failed, [(FindingCode::StorageFailed, Severity::Error)]);
+    let off = found(|facts| facts.net.mdns = MdnsState::Off);
+    assert_eq!(off, [(FindingCode::MdnsOff, Severity::Info)]);
+    let blocked = found(|facts| {
+        facts.net.mdns = MdnsState::Silent;
+        facts.surroundings.has_multicast = Some(false);
+    });
+    assert_eq!(blocked, [(FindingCode::MdnsUnavailable, Severity::Warning)]);
+}
+
+#[test]
+fn interfaces_are_told_by_their_flags() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(has_multicast(&dir.path().join("none")), None);
+    let interface = |name: &str, flags: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("flags"), flags).unwrap();
+    };
+    interface("lo", "0x9\n");
+    interface("down", "0x1002\n");
+    interface("tunnel", "0x91\n");
+    assert_eq!(has_multicast(dir.path()), Some(false));
+    interface("eth0", "0x1003\n");
+    assert_eq!(has_multicast(dir.path()), Some(true));
+}
+
+#[test]
+fn the_disk_is_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Surroundings::look(dir.path().to_owned()).disk_free.is_some());
+}

@@ -1,0 +1,230 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+fn dialer() -> Dialer {
+    Dialer::new(PeerId::random())
+}
+
+fn address(port: u16) -> Multiaddr {
+    format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
+}
+
+fn take_one(dialer: &mut Dialer) -> Option<ConnectionId> {
+    let mut due = dialer.take_due(usize::MAX, |_| false);
+    assert!(due.len() <= 1);
+    due.pop().map(|options| options.connection_id())
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_back_off_doubling_and_a_static_peer_is_never_given_up() {
+    let mut dialer = dialer();
+    dialer.add(address(1), Origin::Static);
+    let mut expected = DIAL_BACKOFF_MIN;
+    for _ in 0..100 {
+        let dial = take_one(&mut dialer).unwrap();
+        assert!(take_one(&mut dialer).is_none(), "one dial at a time");
+        dialer.failed(dial, Some("refused"));
+        let wait = dialer.next_due(usize::MAX, |_| false).unwrap() - Instant::now();
+        assert!(wait >= expected.mul_f64(0.74) && wait <= expected.mul_f64(1.26), "{wait:?}");
+        assert!(take_one(&mut dialer).is_none(), "not before its time");
+        tokio::time::advance(wait).await;
+        expected = (expected * 2).min(STATIC_DIAL_BACKOFF_MAX);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_is_given_up_in_the_end() {
+    let mut dialer = dialer();
+    dialer.add(address(1), Origin::Command);
+    for _ in 0..DIAL_ATTEMPTS_MAX {
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.failed(dial, Some("refused"));
+        tokio::time::advance(DIAL_BACKOFF_MAX * 2).await;
+    }
+    assert!(take_one(&mut dialer).is_none());
+    assert!(dialer.next_due(usize::MAX, |_| false).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_without_a_peer_id_is_quiet_once_its_peer_is_known_and_connected() {
+    let mut dialer = dialer();
+    let peer = PeerId::random();
+    dialer.add(address(1), Origin::Static);
+    let dial = take_one(&mut dialer).unwrap();
+    dialer.established(dial, peer);
+    assert!(dialer.take_due(usize::MAX, |of| *of == peer).is_empty());
+    dialer.lost(peer, CONNECTION_SETTLED);
+    tokio::time::advance(DIAL_BACKOFF_MIN * 2).await;
+    assert!(dialer.take_due(usize::MAX, |of| *of == peer).is_empty(), "connected again meanwhile");
+    assert!(take_one(&mut dialer).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_discover_each_other_the_smaller_dials_first() {
+    let (a, b) = (PeerId::random(), PeerId::random());
+    let (mut smaller, mut larger) = (Dialer::new(a.min(b)), Dialer::new(a.max(b)));
+    smaller.discovered(a.max(b), address(1));
+    larger.discovered(a.min(b), address(2));
+    assert!(take_one(&mut smaller).is_some());
+    assert!(take_one(&mut larger).is_none());
+    tokio::time::advance(DISCOVERED_DIAL_DELAY).await;
+    assert!(take_one(&mut larger).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_announced_no_longer_is_forgotten_and_what_is_configured_is_not() {
+    let mut dialer = dialer();
+    let (found, configured) = (PeerId::random(), PeerId::random());
+    dialer.discovered(found, address(1));
+    dialer.add(address(2).with(Protocol::P2p(configured)), Origin::Static);
+    dialer.discovered(configured, address(3));
+    for (peer, port) in [(found, 1), (configured, 2), (configured, 3)] {
+        dialer.expired(peer, address(port));
+    }
+    let known: Vec<PeerId> = dialer.known().map(|(peer, _)| peer).collect();
+    assert_eq!(known, [configured]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn discovered_peers_and_addresses_are_bounded() {
+    let mut dialer = dialer();
+    for _ in 0..DISCOVERED_PEERS_MAX + 10 {
+        dialer.discovered(PeerId::random(), address(1));
+    }
+    assert_eq!(dialer.known().count(), DISCOVERED_PEERS_MAX);
+    let (peer, _) = dialer.known().next().unwrap();
+    for port in 0..100 {
+        dialer.discovered(peer, address(port));
+    }
+    assert_eq!(dialer.targets[&Key::Peer(peer)].addresses.len(), ADDRESSES_PER_PEER_MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_connections_enough_discovered_peers_are_left_alone() {
+    let mut dialer = dialer();
+    dialer.discovered(PeerId::random(), address(1));
+    tokio::time::advance(DISCOVERED_DIAL_DELAY).await;
+    assert!(dialer.next_due(0, |_| false).is_none());
+    assert!(dialer.take_due(0, |_| false).is_empty());
+    dialer.add(address(2), Origin::Static);
+    assert_eq!(dialer.take_due(0, |_| false).len(), 1);
+    assert!(take_one(&mut dialer).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_are_dialled_than_wanted_the_remembered_first() {
+    let mut dialer = dialer();
+    let local = dialer.local;
+    for port in 0..10 {
+        dialer.discovered(PeerId::random(), address(port));
+        dialer.remembered(PeerId::random(), vec![address(100 + port)]);
+    }
+    dialer.remembered(local, vec![address(1)]);
+    dialer.add(address(200), Origin::Static);
+    tokio::time::advance(DISCOVERED_DIAL_DELAY).await;
+    let dials = dialer.take_due(4, |_| false);
+    assert_eq!(dials.len(), 5, "four, and the configured one");
+    let remembered = dials.iter().filter_map(DialOpts::get_peer_id);
+    assert!(remembered.into_iter().all(|peer| dialer.origin(&peer) == Some(Origin::Cache)));
+    assert!(dialer.take_due(4, |_| false).is_empty(), "those being dialled count");
+    assert_eq!(dialer.next_due(4, |_| false), None);
+    dialer.failed(dials[1].connection_id(), Some("refused"));
+    dialer.failed(dials[2].connection_id(), Some("refused"));
+    assert_eq!(dialer.take_due(4, |_| false).len(), 2, "others take their places");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_remembered_peer_is_left_alone_after_a_few_attempts_unless_it_is_announced() {
+    let (mut dialer, peer) = (dialer(), PeerId::random());
+    dialer.remembered(peer, vec![address(1)]);
+    for _ in 1..CACHED_DIAL_ATTEMPTS_MAX {
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.failed(dial, Some("refused"));
+        assert!(take_one(&mut dialer).is_none());
+        tokio::time::advance(DIAL_BACKOFF_MAX).await;
+    }
+    dialer.discovered(peer, address(2));
+    tokio::time::advance(DISCOVERED_DIAL_DELAY).await;
+    let dial = take_one(&mut dialer).unwrap();
+    dialer.failed(dial, Some("refused"));
+    assert_eq!(dialer.origin(&peer), Some(Origin::Discovered));
+    dialer.expired(peer, address(2));
+    dialer.expired(peer, address(1));
+    dialer.remembered(peer, vec![address(1)]);
+    for _ in 0..CACHED_DIAL_ATTEMPTS_MAX {
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.failed(dial, Some("refused"));
+        tokio::time::advance(DIAL_BACKOFF_MAX).await;
+    }
+    assert_eq!(dialer.origin(&peer), None);
+}
+
+/// A peer that was full closed each connection at once, and was dialled four times a second.
+#[tokio::test(start_paused = true)]
+async fn connections_that_hardly_last_back_off_like_dials_that_fail() {
+    let (mut dialer, peer) = (dialer(), PeerId::random());
+    dialer.add(address(1).with(Protocol::P2p(peer)), Origin::Static);
+    let mut waits = Vec::new();
+    for _ in 0..10 {
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.established(dial, peer);
+        dialer.lost(peer, Duration::from_millis(20));
+        let wait = dialer.next_due(0, |_| false).unwrap() - Instant::now();
+        waits.push(wait);
+        tokio::time::advance(wait).await;
+    }
+    assert!(waits[9] > STATIC_DIAL_BACKOFF_MAX / 2, "{waits:?}");
+    let dial = take_one(&mut dialer).unwrap();
+    dialer.established(dial, peer);
+    dialer.lost(peer, CONNECTION_SETTLED);
+    assert!(dialer.next_due(0, |_| false).unwrap() - Instant::now() < DIAL_BACKOFF_MIN * 2);
+}
+
+/// A remembered peer that closed the first connection after a restart, since it still had an older
+/// one, was dialled again only after five seconds.
+#[tokio::test(start_paused = true)]
+async fn after_the_first_connection_that_hardly_lasts_comes_another_soon() {
+    let (mut dialer, peer) = (dialer(), PeerId::random());
+    dialer.remembered(peer, vec![address(1)]);
+    let mut waits = Vec::new();
+    for _ in 0..2 {
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.established(dial, peer);
+        dialer.lost(peer, Duration::from_millis(20));
+        let wait = dialer.next_due(1, |_| false).unwrap() - Instant::now();
+        waits.push(wait);
+        tokio::time::advance(wait).await;
+    }
+    assert!(waits[0] < 2 * DIAL_BACKOFF_MIN && waits[1] > FOUND_DIAL_BACKOFF_MIN, "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_reached_is_told_with_the_reason() {
+    let (mut dialer, peer) = (dialer(), PeerId::random());
+    dialer.add(address(1).with(Protocol::P2p(peer)), Origin::Static);
+    dialer.add(address(2), Origin::Command);
+    assert_eq!(dialer.unreachable(|_| false), (Vec::new(), 1));
+    for dial in dialer.take_due(0, |_| false) {
+        dialer.failed(dial.connection_id(), Some("Connection refused"));
+    }
+    let (unreachable, configured) = dialer.unreachable(|_| false);
+    assert_eq!((unreachable.len(), configured), (1, 1));
+    assert_eq!(unreachable[0].address, address(1));
+    assert_eq!(unreachable[0].reason, "Connection refused");
+    assert!(dialer.unreachable(|of| *of == peer).0.is_empty(), "it has connected by itself");
+    assert_eq!(dialer.pinned().collect::<Vec<_>>(), [peer]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn this_node_is_never_dialled() {
+    let local = PeerId::random();
+    let mut dialer = Dialer::new(local);
+    dialer.add(address(1).with(Protocol::P2p(local)), Origin::Static);
+    dialer.discovered(local, address(2));
+    assert!(take_one(&mut dialer).is_none());
+    dialer.add(address(3), Origin::Command);
+    let dial = take_one(&mut dialer).unwrap();
+    dialer.is_self(dial);
+    assert!(dialer.next_due(usize::MAX, |_| false).is_none());
+}

@@ -1,0 +1,209 @@
+//! What the handle asks for, and what the engine tells.
+
+use std::time::Duration;
+
+use libp2p::{Multiaddr, PeerId};
+use martlet_engine::{Interest, Lookup, ToNet};
+use martlet_protocol::Shard;
+use martlet_protocol::control::{Ban, Peer};
+use martlet_protocol::sync::ShardSet;
+use rand::seq::IteratorRandom;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::super::dialer::Origin;
+use super::super::peer_key::peer_of;
+use super::super::report::NetReport;
+use super::super::wan::{Provider, Reach};
+use super::super::{NetSink, gossip, peers};
+use super::{Task, Timers};
+use crate::limits::{ACK_DELAY, LOOKUP_KEEPERS_MAX};
+/// What the handle asks for.
+#[derive(Debug)]
+pub(in crate::net) enum Command {
+    /// What the engine tells, in order.
+    Engine(Vec<ToNet>),
+    /// Tell which shards are kept.
+    Kept(oneshot::Sender<ShardSet>),
+    /// List peers.
+    Peers(oneshot::Sender<Vec<Peer>>),
+    /// Dial an address.
+    Dial(Multiaddr),
+    /// Ban a peer, for a time or until the ban is lifted.
+    Ban {
+        /// Whom.
+        peer: PeerId,
+        /// For how long.
+        lasts: Option<Duration>,
+        /// Why.
+        reason: String,
+        /// Gets the ban.
+        reply: oneshot::Sender<Option<Ban>>,
+    },
+    /// Lift a ban.
+    Unban(PeerId, oneshot::Sender<bool>),
+    /// List bans.
+    Bans(oneshot::Sender<Vec<Ban>>),
+    /// Tell how the network does.
+    Report(oneshot::Sender<NetReport>),
+    /// List addresses listened on.
+    ListenAddresses(oneshot::Sender<Vec<Multiaddr>>),
+    /// Set the metrics that are states.
+    Measure(oneshot::Sender<()>),
+    /// Tell how far others reach this node.
+    Reach(oneshot::Sender<Reach>),
+    /// Tell the network whether this node keeps a shard.
+    Provide(Shard, bool),
+    /// Ask the network who keeps a shard.
+    FindProviders(Shard, oneshot::Sender<Vec<Provider>>),
+    /// Stop.
+    Shutdown(oneshot::Sender<()>),
+}
+
+impl<S: NetSink> Task<S> {
+    pub(super) fn on_command(&mut self, command: Command) -> Timers {
+        match command {
+            Command::Engine(to_net) => {
+                to_net.into_iter().for_each(|told| self.on_engine(told));
+                if self.outgoing.has_due() {
+                    self.publish_some();
+                }
+                Timers::Changed
+            }
+            Command::Kept(reply) => {
+                // Whoever asked may have gone.
+                reply.send(self.shards.kept()).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Peers(reply) => {
+                // Whoever asked may have gone.
+                reply.send(self.describe_peers()).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Dial(address) => {
+                self.dialer.add(address, Origin::Command);
+                self.admit_by_policy();
+                Timers::Changed
+            }
+            Command::Ban { peer, lasts, reason, reply } => {
+                reply.send(self.ban(peer, lasts, &reason)).unwrap_or_default();
+                Timers::Changed
+            }
+            Command::Unban(peer, reply) => {
+                reply.send(self.unban(peer)).unwrap_or_default();
+                Timers::Changed
+            }
+            Command::Bans(reply) => {
+                reply.send(self.opinions.bans.list()).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Report(reply) => {
+                reply.send(self.report()).unwrap_or_default();
+                Timers::Same
+            }
+            Command::ListenAddresses(reply) => {
+                let local = self.local;
+                let addresses = self
+                    .swarm
+                    .listeners()
+                    .map(|address| {
+                        // One through a relay has it already.
+                        address.clone().with_p2p(local).unwrap_or_else(|address| address)
+                    })
+                    .collect();
+                reply.send(addresses).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Measure(reply) => {
+                self.measure();
+                // Whoever asked may have gone.
+                reply.send(()).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Reach(reply) => {
+                reply.send(self.reach()).unwrap_or_default();
+                Timers::Same
+            }
+            Command::Provide(shard, keeps) => self.provide(shard, keeps),
+            Command::FindProviders(shard, reply) => self.find_providers(shard, reply),
+            // Handled by the loop, which ends.
+            Command::Shutdown(_) => Timers::Same,
+        }
+    }
+
+    fn on_engine(&mut self, told: ToNet) {
+        match told {
+            ToNet::Publish(envelopes) => self.outgoing.add(envelopes),
+            ToNet::PublishAcks(acks) => self.outgoing.add_acks(acks, Instant::now()),
+            ToNet::Stored(peer, ids) => {
+                let due = Instant::now() + ACK_DELAY;
+                let state = peer_of(&peer).and_then(|peer| self.peers.get_mut(&peer));
+                if let Some(state) = state {
+                    state.stored.add(ids, due);
+                }
+            }
+            ToNet::FalseAcks(peer, count) => {
+                if let Some(peer) = peer_of(&peer) {
+                    self.intake.count_false_acks(peer, count);
+                }
+            }
+            ToNet::Interest(interest) => self.set_interest(&interest),
+            ToNet::LookUp(lookups) => self.look_up(lookups),
+            // Given to those who asked before it comes here.
+            ToNet::Answer(..) => {}
+        }
+    }
+
+    /// A shard kept from now on is gossiped in and synced at once.
+    fn set_interest(&mut self, interest: &Interest) {
+        let Some(shard) = self.shards.set_interest(interest) else { return };
+        let topics = &self.outgoing.topics;
+        if let Some(topic) = topics.envelopes(shard)
+            && let Err(error) = gossip::subscribe(&mut self.swarm.behaviour_mut().gossip, topic)
+        {
+            tracing::warn!(%error, "gossip of the user's shard is not taken part in");
+        }
+        self.provide(shard, true);
+        let now = Instant::now();
+        for (_, state) in self.peers.iter_mut() {
+            state.sync.turn(now);
+        }
+    }
+
+    fn look_up(&mut self, lookups: Vec<Lookup>) {
+        let now = Instant::now();
+        for Lookup { shard, tags } in lookups {
+            let keepers = self.shards.keepers(shard).sample(&mut rand::rng(), LOOKUP_KEEPERS_MAX);
+            self.shards.lookups.add(shard, tags, now);
+            for peer in keepers {
+                self.shards.lookups.ask(peer, shard, now);
+            }
+        }
+    }
+
+    fn describe_peers(&self) -> Vec<Peer> {
+        let now = self.context.clock.now();
+        let mut described = self.peers.describe(now, |peer, details| self.judge(peer, details));
+        let mut known: Vec<Peer> = self
+            .dialer
+            .known()
+            .filter(|(peer, _)| !self.peers.is_connected(peer))
+            .map(|(peer, address)| Peer {
+                peer_id: peer.to_base58(),
+                connected: false,
+                address: address.to_string(),
+                transport: peers::transport(address),
+                direction: None,
+                latency_ms: None,
+                details: None,
+                ban: self.opinions.bans.get(&peer),
+                upgraded: false,
+            })
+            .collect();
+        described.sort_by(|a, b| a.peer_id.cmp(&b.peer_id));
+        known.sort_by(|a, b| a.peer_id.cmp(&b.peer_id));
+        known.dedup_by(|a, b| a.peer_id == b.peer_id);
+        described.extend(known);
+        described
+    }
+}

@@ -1,0 +1,70 @@
+//! Why a dial or a request failed, as it is told.
+
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use libp2p::request_response::OutboundFailure;
+use libp2p::swarm::DialError;
+
+use super::super::sync::RequestError;
+
+/// What a sync is told of a request that failed.
+pub(super) fn request_error(error: OutboundFailure) -> RequestError {
+    match error {
+        OutboundFailure::DialFailure | OutboundFailure::ConnectionClosed => {
+            RequestError::Disconnected
+        }
+        OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
+        OutboundFailure::Timeout => RequestError::Timeout,
+        OutboundFailure::Io(_) => RequestError::Failed { reason: error.to_string() },
+    }
+}
+
+/// What the system said, of all the errors it is wrapped in.
+pub(super) fn innermost(error: &DialError) -> String {
+    let mut source: &dyn std::error::Error = match error {
+        DialError::Transport(attempts) => match attempts.last() {
+            Some((_, attempt)) => attempt,
+            None => error,
+        },
+        _ => error,
+    };
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    let text = source.to_string();
+    // What Noise says of a prologue that differs: the kind of the error is lost on the way.
+    if text == "decrypt error" {
+        return "the handshake failed: the other node has another network key, or only one of the two has one".into();
+    }
+    match error {
+        DialError::Transport(attempts) => {
+            attempts.last().map_or_else(String::new, |(address, _)| without_name(&text, address))
+        }
+        _ => text,
+    }
+}
+
+/// A reason without the host's name, which a resolver's errors repeat: it is part of the address.
+fn without_name(reason: &str, address: &Multiaddr) -> String {
+    let name = address.iter().find_map(|part| match part {
+        Protocol::Dns(name)
+        | Protocol::Dns4(name)
+        | Protocol::Dns6(name)
+        | Protocol::Dnsaddr(name) => Some(name.into_owned()),
+        _ => None,
+    });
+    name.map_or_else(|| reason.to_owned(), |name| reason.replace(&name, "…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A look-up that failed was logged with the whole name.
+    #[test]
+    fn the_names_of_hosts_are_not_in_the_log() {
+        let address = Multiaddr::empty().with(Protocol::Dnsaddr("host.example".into()));
+        let reason = "no records found for Query { name: Name(\"_dnsaddr.host.example.\") }";
+        assert!(!without_name(reason, &address).contains("example"));
+    }
+}
