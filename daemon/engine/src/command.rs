@@ -2,7 +2,6 @@
 
 mod contacts;
 mod doctor;
-mod error;
 mod events;
 mod identity;
 mod messages;
@@ -11,15 +10,20 @@ mod status;
 
 pub use contacts::{AddContact, GetContact, ListContacts, RemoveContact, RenameContact};
 pub use doctor::{GetClockDoubt, GetStorageFailure};
-pub use error::CommandError;
-pub use events::{EventsPage, ReadEvents};
+pub use events::ReadEvents;
 pub use identity::{CreateUser, GetIdentity, Lock, OpenVault};
 pub use messages::{GetHistory, GetInbox, GetMessage, MarkRead, SendText};
 pub use requests::{AcceptRequest, DropRequest, ListRequests};
 pub use status::GetStatus;
 
-use crate::engine::Engine;
-use crate::turn::{Fault, Turn};
+use martlet_store::StoreError;
+
+pub use crate::error::CommandError;
+pub use crate::log::EventsPage;
+
+use crate::engine::{Engine, Input, Job};
+use crate::error::Fault;
+use crate::turn::Turn;
 
 /// One thing a user may ask.
 pub trait Command: Send + 'static {
@@ -32,4 +36,48 @@ pub trait Command: Send + 'static {
     /// # Errors
     /// [`Fault`].
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Self::Reply, Fault>;
+}
+
+/// A command, and what takes its reply.
+struct Call<C, F> {
+    command: C,
+    reply: F,
+}
+
+impl Input {
+    /// A command, and what takes its reply once that is on disk.
+    pub fn command<C: Command>(
+        command: C,
+        reply: impl FnOnce(Result<C::Reply, CommandError>) + Send + 'static,
+    ) -> Self {
+        Self::Command(Box::new(Call { command, reply }))
+    }
+}
+
+impl<C, F> Job for Call<C, F>
+where
+    C: Command,
+    F: FnOnce(Result<C::Reply, CommandError>) + Send + 'static,
+{
+    fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let Self { command, reply } = *self;
+        match command.run(engine, turn) {
+            Ok(answer) => {
+                turn.effects.reply(move |result| reply(result.map(|()| answer)));
+                Ok(())
+            }
+            Err(Fault::Refused(error)) => {
+                reply(Err(error));
+                Ok(())
+            }
+            Err(Fault::Store(error)) => {
+                reply(Err(CommandError::from(&error)));
+                Err(error)
+            }
+        }
+    }
+
+    fn refuse(self: Box<Self>, error: CommandError) {
+        (self.reply)(Err(error));
+    }
 }

@@ -9,52 +9,29 @@
 //! has looked. Restart, unlock and recovery are therefore the same: look at what has arrived since.
 
 mod commit;
+mod keep;
+mod stamps;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::{MAILBOX_COMMIT_DELAY, SWEEP_BATCH_MAX, SWEEP_INTERVAL};
 use martlet_protocol::UnixMillis;
-use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::sync::ShardSet;
 use martlet_store::mailbox::Mailbox;
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
 use martlet_store::{MailboxTxn, StoreError, Vault};
 use rand_chacha::ChaCha20Rng;
 
 use crate::clock::{Timekeeper, Times};
-use crate::command::{Command, CommandError};
-use crate::keep;
-use crate::observer::{Observer, State};
+use crate::config::EngineConfig;
+use crate::error::CommandError;
+use crate::observer::State;
 use crate::orphans::OrphanAcks;
 use crate::refused::Refused;
 use crate::seam::{Answer, FromNet, Ticket, ToNet};
-use crate::stamping::{StampResult, Stamps};
-use crate::storage::Storage;
-use crate::turn::{Call, Job, Outlet, StoredFor, Turn};
+use crate::stamping::StampResult;
+use crate::turn::{Outlet, StoredFor, Turn};
 use crate::user::User;
-
-/// How to run the engine.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// Where the databases are.
-    pub storage: Storage,
-    /// The network to be part of.
-    pub network: NetworkDescriptor,
-    /// Bytes of envelopes held at most.
-    pub mailbox_bytes_max: u64,
-    /// Who counts.
-    pub observer: Arc<dyn Observer>,
-    /// Bytes of these that any one peer may bring.
-    pub mailbox_peer_bytes_max: u64,
-    /// The shards kept for the network; the user's is kept too.
-    pub kept: ShardSet,
-    /// How often the engine is told that time has passed: [`TICK`], in simulations of days less.
-    pub tick: Duration,
-}
-
-/// How often the engine is usually told that time has passed.
-pub const TICK: Duration = Duration::from_secs(1);
 
 /// Why the engine could not start.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +45,17 @@ pub enum EngineError {
     /// No thread to be had.
     #[error("cannot start the engine's thread: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// A command on its way to the engine.
+pub trait Job: Send {
+    /// Runs it; its answer is among the turn's effects.
+    ///
+    /// # Errors
+    /// Only what fails the whole batch.
+    fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError>;
+    /// Answers that it did not run.
+    fn refuse(self: Box<Self>, error: CommandError);
 }
 
 /// One thing that happened.
@@ -103,8 +91,8 @@ pub struct Engine {
     /// The vault is closed once the batch that asked for it is committed.
     pub(crate) lock_after_turn: bool,
     /// Stamps that are being made.
-    stamps: Stamps,
-    pub(crate) sources: keep::Sources,
+    stamps: stamps::Stamps,
+    sources: keep::Sources,
     pub(crate) orphan_acks: OrphanAcks,
     pub(crate) refused: Refused,
     swept_at: UnixMillis,
@@ -143,7 +131,7 @@ impl Engine {
             mailbox_dirty_since: None,
             stored: StoredFor::new(),
             lock_after_turn: false,
-            stamps: Stamps::default(),
+            stamps: stamps::Stamps::default(),
             sources: keep::Sources::default(),
             orphan_acks: OrphanAcks::default(),
             refused: Refused::default(),
@@ -397,16 +385,6 @@ impl Engine {
                 CommandError::NoIdentity
             }
         })
-    }
-}
-
-impl Input {
-    /// A command, and what takes its reply once that is on disk.
-    pub fn command<C: Command>(
-        command: C,
-        reply: impl FnOnce(Result<C::Reply, CommandError>) + Send + 'static,
-    ) -> Self {
-        Self::Command(Box::new(Call { command, reply }))
     }
 }
 

@@ -6,10 +6,11 @@
 
 pub mod clock;
 pub mod command;
+mod config;
 mod conversation;
 mod directory;
 mod engine;
-mod keep;
+mod error;
 mod keyring;
 mod kinds;
 pub mod limits;
@@ -26,11 +27,13 @@ mod timeline;
 mod turn;
 mod user;
 
-pub use command::{Command, CommandError};
+pub use command::Command;
+pub use config::{EngineConfig, TICK};
 pub use directory::{DirectoryError, NameError, clean_name};
-pub use engine::{Engine, EngineConfig, EngineError, Input, TICK};
+pub use engine::{Engine, EngineError, Input, Job};
+pub use error::{CommandError, Fault};
 pub use observer::Observer;
 pub use seam::{Answer, FromNet, Interest, Lookup, PeerKey, Received, Stored, Ticket, ToNet};
 pub use stamping::{StampJob, StampResult};
 pub use storage::{MemoryDisk, Storage, key_file_path};
-pub use turn::{Effects, Fault, Job, Outlet};
+pub use turn::{Effects, Outlet};

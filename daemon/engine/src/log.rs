@@ -14,6 +14,15 @@ use martlet_store::{StoreError, VaultTxn};
 /// Events over the bound before the log is trimmed: so that it isn't trimmed at every event.
 const EVENTS_SLACK: u64 = 1000;
 
+/// Events from the log.
+#[derive(Debug)]
+pub struct EventsPage {
+    /// In order.
+    pub events: Vec<Event>,
+    /// The newest there is: where a follower starts that wants none of the past.
+    pub last_seq: u64,
+}
+
 /// The event log.
 pub(crate) struct EventLog {
     last: u64,

@@ -10,9 +10,7 @@ use martlet_store::{MailboxTxn, StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 
 use crate::clock::Times;
-use crate::command::{Command, CommandError};
-use crate::directory::DirectoryError;
-use crate::engine::Engine;
+use crate::error::CommandError;
 use crate::observer::{Database, Observer};
 use crate::seam::{Answer, Interest, Lookup, PeerKey, Stored, Ticket, ToNet};
 use crate::stamping::StampJob;
@@ -64,40 +62,6 @@ pub(crate) type StoredFor = BTreeMap<PeerKey, Vec<EnvelopeId>>;
 
 /// Answers one command, once it is known whether the commit succeeded.
 type Reply = Box<dyn FnOnce(Result<(), CommandError>) + Send>;
-
-/// A command on its way to the engine.
-pub trait Job: Send {
-    /// Runs it; its answer is among the turn's effects.
-    ///
-    /// # Errors
-    /// Only what fails the whole batch.
-    fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError>;
-    /// Answers that it did not run.
-    fn refuse(self: Box<Self>, error: CommandError);
-}
-
-/// A command, and what takes its reply.
-pub(crate) struct Call<C, F> {
-    pub(crate) command: C,
-    pub(crate) reply: F,
-}
-
-/// Why a command did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// What was asked can't be done; nothing was changed.
-    #[error(transparent)]
-    Refused(#[from] CommandError),
-    /// The database failed: the whole batch is undone.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<DirectoryError> for Fault {
-    fn from(error: DirectoryError) -> Self {
-        Self::Refused(error.into())
-    }
-}
 
 /// One batch under way.
 pub struct Turn<'a> {
@@ -227,37 +191,12 @@ impl Gathered {
     }
 }
 
-impl<C, F> Job for Call<C, F>
-where
-    C: Command,
-    F: FnOnce(Result<C::Reply, CommandError>) + Send + 'static,
-{
-    fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let Self { command, reply } = *self;
-        match command.run(engine, turn) {
-            Ok(answer) => {
-                turn.effects.replies.push(Box::new(move |result| {
-                    reply(result.map(|()| answer));
-                }));
-                Ok(())
-            }
-            Err(Fault::Refused(error)) => {
-                reply(Err(error));
-                Ok(())
-            }
-            Err(Fault::Store(error)) => {
-                reply(Err(CommandError::from(&error)));
-                Err(error)
-            }
-        }
-    }
-
-    fn refuse(self: Box<Self>, error: CommandError) {
-        (self.reply)(Err(error));
-    }
-}
-
 impl Effects {
+    /// Answers a command once the batch is on disk, or has failed.
+    pub(crate) fn reply(&mut self, reply: impl FnOnce(Result<(), CommandError>) + Send + 'static) {
+        self.replies.push(Box::new(reply));
+    }
+
     /// Answers the commands that wait: their batch is on disk.
     pub fn answer(&mut self) {
         self.replies.drain(..).for_each(|reply| reply(Ok(())));

@@ -37,9 +37,9 @@ use martlet_store::{Mailbox, StoreError, Vault, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
+use crate::config::EngineConfig;
 use crate::conversation::ConversationId;
 use crate::directory::Directory;
-use crate::engine::EngineConfig;
 use crate::keyring::Keyring;
 use crate::log::EventLog;
 use crate::outbox::Outbox;

@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use martlet_engine::StampJob;
 use martlet_engine::limits::STAMP_JOBS_MAX;
+use martlet_engine::{Input, StampJob};
 use tokio::sync::mpsc::WeakSender;
 
 use super::handle::Order;
@@ -40,7 +40,7 @@ fn run(jobs: &Receiver<StampJob>, orders: &WeakSender<Order>) {
         tracing::debug!(%error, "stamps are made at the daemon's own priority");
     }
     for job in jobs {
-        let result = job.run();
+        let result = Input::Stamped(job.run());
         let Some(orders) = orders.upgrade() else { return };
         if orders.blocking_send(Order::Input(result)).is_err() {
             return;

@@ -131,7 +131,8 @@ impl Loop {
                 return self.outlet.flush().await;
             }
             let mut shutdown = Vec::new();
-            let mut inputs: Vec<Input> = self.outlet.stamps.drain(..).map(StampJob::run).collect();
+            let mut inputs: Vec<Input> =
+                self.outlet.stamps.drain(..).map(|job| Input::Stamped(job.run())).collect();
             for order in orders.drain(..) {
                 match order {
                     Order::Input(input) => inputs.push(input),

@@ -6,7 +6,8 @@ use martlet_protocol::{Id, IdentityId};
 use super::Command;
 use crate::directory::DirectoryError;
 use crate::engine::Engine;
-use crate::turn::{Fault, Turn};
+use crate::error::Fault;
+use crate::turn::Turn;
 use crate::user::User;
 
 /// All contacts, by name.

@@ -3,7 +3,8 @@
 use super::Command;
 use crate::clock::ClockDoubt;
 use crate::engine::Engine;
-use crate::turn::{Fault, Turn};
+use crate::error::Fault;
+use crate::turn::Turn;
 
 /// Why the clock is doubted, if it is.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! The event log.
 
-use martlet_protocol::control::Event;
+use crate::log::EventsPage;
 
 use super::Command;
 use crate::engine::Engine;
-use crate::turn::{Fault, Turn};
+use crate::error::Fault;
+use crate::turn::Turn;
 
 /// Events after `since`, oldest first, at most
 /// [`EVENTS_PAGE_MAX`](crate::limits::EVENTS_PAGE_MAX).
@@ -12,15 +13,6 @@ use crate::turn::{Fault, Turn};
 pub struct ReadEvents {
     /// The last event the follower has.
     pub since: u64,
-}
-
-/// Events from the log.
-#[derive(Debug)]
-pub struct EventsPage {
-    /// In order.
-    pub events: Vec<Event>,
-    /// The newest there is: where a follower starts that wants none of the past.
-    pub last_seq: u64,
 }
 
 impl Command for ReadEvents {

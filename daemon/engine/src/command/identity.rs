@@ -8,7 +8,8 @@ use martlet_store::vault::keyfile::{KeyFile, MasterKey};
 use super::{Command, CommandError};
 use crate::directory::{DirectoryError, clean_name};
 use crate::engine::Engine;
-use crate::turn::{Fault, Turn};
+use crate::error::Fault;
+use crate::turn::Turn;
 use crate::user::User;
 
 /// Creates the user in a new vault. Its key file is written last: with it the identity exists, and

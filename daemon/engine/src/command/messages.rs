@@ -7,7 +7,8 @@ use martlet_protocol::message::Text;
 
 use super::{Command, CommandError};
 use crate::engine::Engine;
-use crate::turn::{Fault, Turn};
+use crate::error::Fault;
+use crate::turn::Turn;
 
 /// Commits a text to a contact, and sends it.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use super::Command;
 use super::contacts::{parse_id, shown};
 use crate::directory::DirectoryError;
 use crate::engine::Engine;
-use crate::turn::{Fault, Turn};
+use crate::error::Fault;
+use crate::turn::Turn;
 
 /// All requests, oldest first.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use martlet_protocol::control::{Identity, KeptShards, LockState, MailboxStatus, 
 
 use super::Command;
 use crate::engine::Engine;
-use crate::turn::{Fault, Turn};
+use crate::error::Fault;
+use crate::turn::Turn;
 use crate::user::User;
 
 /// The daemon's state. `transports`, `peer_id`, `listen`, `metrics_listen`, `reachability`, `external`

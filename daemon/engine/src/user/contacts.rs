@@ -8,7 +8,8 @@ use martlet_store::records::Happened;
 use super::User;
 use crate::conversation::ConversationId;
 use crate::directory::{DirectoryError, clean_name};
-use crate::turn::{Fault, Turn};
+use crate::error::Fault;
+use crate::turn::Turn;
 
 impl User {
     pub(crate) fn identity_of(&self, name: &str) -> Result<IdentityId, DirectoryError> {

@@ -9,13 +9,14 @@ use martlet_store::records::{Happened, MessageRecord, State};
 use martlet_store::{StoreError, VaultTxn};
 
 use super::User;
-use crate::command::CommandError;
 use crate::conversation::{Author, ConversationId, Place, person};
 use crate::directory::Directory;
+use crate::error::CommandError;
+use crate::error::Fault;
 use crate::kinds::Content;
 use crate::log::Teller;
 use crate::timeline::{Appeared, Page, Timeline};
-use crate::turn::{Fault, Turn};
+use crate::turn::Turn;
 
 /// What is known, for telling it.
 pub(super) struct View<'a> {

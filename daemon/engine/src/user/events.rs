@@ -5,8 +5,7 @@ use martlet_store::StoreError;
 use martlet_store::records::Happened;
 
 use super::User;
-use crate::command::EventsPage;
-use crate::log::Teller;
+use crate::log::{EventsPage, Teller};
 use crate::turn::Turn;
 
 impl User {

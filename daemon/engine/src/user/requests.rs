@@ -9,8 +9,9 @@ use martlet_store::records::{HELD, Happened, MESSAGES, RequestMessage};
 use super::User;
 use crate::conversation::{ConversationId, person};
 use crate::directory::{Accepted, DirectoryError, Kept};
+use crate::error::Fault;
 use crate::kinds::message_of;
-use crate::turn::{Fault, Turn};
+use crate::turn::Turn;
 
 /// Characters of a request's first message that are shown before it is accepted.
 const PREVIEW_CHARS: usize = 80;

@@ -63,7 +63,7 @@ fn a_stamp_that_nobody_waits_for_any_more_is_cancelled() -> Result {
         }
         world.nodes[0].released.stamp.clear();
         world.nodes[0].released.publish.clear();
-        let results = jobs.into_iter().map(StampJob::run).collect();
+        let results = jobs.into_iter().map(|job| Input::Stamped(job.run())).collect();
         world.run_batches(0, results);
         assert!(world.nodes[0].released.publish.is_empty(), "{number}");
         if number == 0 {

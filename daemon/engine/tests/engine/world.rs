@@ -178,7 +178,7 @@ impl World {
     /// Makes the stamp that was asked for first; whether there was one to make.
     pub(crate) fn stamp(&mut self, node: usize) -> bool {
         let Some(job) = self.nodes[node].released.stamp.pop_front() else { return false };
-        self.run_batches(node, vec![job.run()]);
+        self.run_batches(node, vec![Input::Stamped(job.run())]);
         true
     }
 

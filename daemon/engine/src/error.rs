@@ -50,3 +50,20 @@ impl From<&StoreError> for CommandError {
         Self::StorageFailed { reason: error.to_string() }
     }
 }
+
+/// Why a command did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// What was asked can't be done; nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] CommandError),
+    /// The database failed: the whole batch is undone.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<DirectoryError> for Fault {
+    fn from(error: DirectoryError) -> Self {
+        Self::Refused(error.into())
+    }
+}

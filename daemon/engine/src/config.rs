@@ -1,0 +1,32 @@
+//! How the engine is run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
+
+use crate::observer::Observer;
+use crate::storage::Storage;
+
+/// How often the engine is usually told that time has passed.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// How to run the engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Where the databases are.
+    pub storage: Storage,
+    /// The network to be part of.
+    pub network: NetworkDescriptor,
+    /// Bytes of envelopes held at most.
+    pub mailbox_bytes_max: u64,
+    /// Who counts.
+    pub observer: Arc<dyn Observer>,
+    /// Bytes of these that any one peer may bring.
+    pub mailbox_peer_bytes_max: u64,
+    /// The shards kept for the network; the user's is kept too.
+    pub kept: ShardSet,
+    /// How often the engine is told that time has passed: [`TICK`], in simulations of days less.
+    pub tick: Duration,
+}
