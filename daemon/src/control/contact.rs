@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use martlet_protocol::control::{
     Contact, ContactAdd, ContactList, ContactRename, Problem, RequestAccept, RequestList,
 };
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Shared;
 use super::extract::{JsonBody, NoBody, PathPart};
@@ -15,14 +17,22 @@ use martlet_engine::command::{
     RenameContact,
 };
 
+/// What is answered here.
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list_contacts, add_contact))
+        .routes(routes!(get_contact, rename_contact, remove_contact))
+        .routes(routes!(list_requests))
+        .routes(routes!(drop_request))
+        .routes(routes!(accept_request))
+}
+
 /// All contacts.
 #[utoipa::path(get, path = "/v1/contacts", tag = "contacts", responses(
     (status = 200, body = ContactList),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn list_contacts(
-    State(shared): State<Shared>,
-) -> Result<Json<ContactList>, Refusal> {
+async fn list_contacts(State(shared): State<Shared>) -> Result<Json<ContactList>, Refusal> {
     Ok(Json(shared.engine().call(ListContacts {}).await?))
 }
 
@@ -31,7 +41,7 @@ pub(super) async fn list_contacts(
     (status = 201, body = Contact),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn add_contact(
+async fn add_contact(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<ContactAdd>,
 ) -> Result<(StatusCode, Json<Contact>), Refusal> {
@@ -46,7 +56,7 @@ pub(super) async fn add_contact(
         (status = 200, body = Contact),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn get_contact(
+async fn get_contact(
     State(shared): State<Shared>,
     PathPart(name): PathPart,
 ) -> Result<Json<Contact>, Refusal> {
@@ -60,7 +70,7 @@ pub(super) async fn get_contact(
         (status = 200, body = Contact),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn rename_contact(
+async fn rename_contact(
     State(shared): State<Shared>,
     PathPart(name): PathPart,
     JsonBody(request): JsonBody<ContactRename>,
@@ -76,7 +86,7 @@ pub(super) async fn rename_contact(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn remove_contact(
+async fn remove_contact(
     State(shared): State<Shared>,
     PathPart(name): PathPart,
     _: NoBody,
@@ -90,9 +100,7 @@ pub(super) async fn remove_contact(
     (status = 200, body = RequestList),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn list_requests(
-    State(shared): State<Shared>,
-) -> Result<Json<RequestList>, Refusal> {
+async fn list_requests(State(shared): State<Shared>) -> Result<Json<RequestList>, Refusal> {
     Ok(Json(shared.engine().call(ListRequests {}).await?))
 }
 
@@ -104,7 +112,7 @@ pub(super) async fn list_requests(
         (status = 200, body = Contact),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn accept_request(
+async fn accept_request(
     State(shared): State<Shared>,
     PathPart(id): PathPart,
     JsonBody(request): JsonBody<RequestAccept>,
@@ -119,7 +127,7 @@ pub(super) async fn accept_request(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn drop_request(
+async fn drop_request(
     State(shared): State<Shared>,
     PathPart(id): PathPart,
     _: NoBody,

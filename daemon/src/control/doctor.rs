@@ -14,6 +14,8 @@ use axum::extract::State;
 use martlet_protocol::control::{
     Diagnosis, ErrorCode, Finding, FindingCode, MailboxStatus, Problem, Severity,
 };
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Shared;
 use super::problem::Refusal;
@@ -24,12 +26,17 @@ use martlet_engine::command::{GetClockDoubt, GetStatus, GetStorageFailure};
 /// Unreachable peers told one by one.
 const UNREACHABLE_TOLD_MAX: usize = 5;
 
+/// What is answered here.
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(diagnose))
+}
+
 /// Looks for what is wrong, and says what to do.
 #[utoipa::path(get, path = "/v1/doctor", tag = "daemon", responses(
     (status = 200, body = Diagnosis),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refusal> {
+async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refusal> {
     let data_dir = shared.context().data_dir.clone();
     let (status, storage_failure, clock_doubt, net, surroundings) = tokio::join!(
         shared.engine().call(GetStatus {}),

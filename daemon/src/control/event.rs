@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use futures::{StreamExt, stream};
 use martlet_protocol::control::{Event, EventsQuery, Problem};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::follow::Follower;
 use super::Shared;
@@ -13,6 +15,11 @@ use super::extract::QueryOf;
 use super::problem::Refusal;
 
 mod follow;
+
+/// What is answered here.
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(follow_events))
+}
 
 /// Follows events. `Last-Event-ID` or `since` resumes after an event; without them only events to
 /// come are told. The stream ends when the vault is locked or the daemon stops.
@@ -26,7 +33,7 @@ mod follow;
             description = "`id` is the event's number, `event` its type, `data` the event as JSON."),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn follow_events(
+async fn follow_events(
     State(shared): State<Shared>,
     QueryOf(query): QueryOf<EventsQuery>,
     headers: HeaderMap,

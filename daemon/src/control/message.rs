@@ -7,18 +7,30 @@ use martlet_protocol::control::{
     History, HistoryQuery, Inbox, Message, Problem, ReadResponse, SendRequest, SendResponse,
 };
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Shared;
 use super::extract::{JsonBody, NoBody, PathPart, QueryOf};
 use super::problem::Refusal;
 use martlet_engine::command::{GetHistory, GetInbox, GetMessage, MarkRead, SendText};
 
+/// What is answered here.
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(send_message))
+        .routes(routes!(get_message))
+        .routes(routes!(get_history))
+        .routes(routes!(mark_read))
+        .routes(routes!(get_inbox))
+}
+
 /// Sends a text. Answered once the message is on disk.
 #[utoipa::path(post, path = "/v1/messages", tag = "messages", request_body = SendRequest, responses(
     (status = 201, body = SendResponse),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn send_message(
+async fn send_message(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<SendRequest>,
 ) -> Result<(StatusCode, Json<SendResponse>), Refusal> {
@@ -33,7 +45,7 @@ pub(super) async fn send_message(
         (status = 200, body = Message),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn get_message(
+async fn get_message(
     State(shared): State<Shared>,
     PathPart(id): PathPart,
 ) -> Result<Json<Message>, Refusal> {
@@ -47,7 +59,7 @@ pub(super) async fn get_message(
         (status = 200, body = History),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn get_history(
+async fn get_history(
     State(shared): State<Shared>,
     PathPart(name): PathPart,
     QueryOf(query): QueryOf<HistoryQuery>,
@@ -65,7 +77,7 @@ pub(super) async fn get_history(
         (status = 200, body = ReadResponse),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn mark_read(
+async fn mark_read(
     State(shared): State<Shared>,
     PathPart(name): PathPart,
     _: NoBody,
@@ -78,6 +90,6 @@ pub(super) async fn mark_read(
     (status = 200, body = Inbox),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn get_inbox(State(shared): State<Shared>) -> Result<Json<Inbox>, Refusal> {
+async fn get_inbox(State(shared): State<Shared>) -> Result<Json<Inbox>, Refusal> {
     Ok(Json(shared.engine().call(GetInbox {}).await?))
 }

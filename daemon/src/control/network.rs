@@ -3,16 +3,23 @@
 use axum::Json;
 use axum::extract::State;
 use martlet_protocol::control::{Network, NetworkExport, Problem};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Shared;
 use super::extract::NoBody;
+
+/// What is answered here.
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(get_network)).routes(routes!(export_network))
+}
 
 /// The network, without its key.
 #[utoipa::path(get, path = "/v1/network", tag = "network", responses(
     (status = 200, body = Network),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn get_network(State(shared): State<Shared>) -> Json<Network> {
+async fn get_network(State(shared): State<Shared>) -> Json<Network> {
     let context = shared.context();
     let file = context.network_file.as_ref().map(|path| path.display().to_string());
     Json(Network { file, ..Network::of(&context.network) })
@@ -24,7 +31,7 @@ pub(super) async fn get_network(State(shared): State<Shared>) -> Json<Network> {
     (status = 200, body = NetworkExport),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn export_network(State(shared): State<Shared>, _: NoBody) -> Json<NetworkExport> {
+async fn export_network(State(shared): State<Shared>, _: NoBody) -> Json<NetworkExport> {
     let descriptor = shared.context().network.to_toml().to_string();
     Json(NetworkExport { descriptor })
 }

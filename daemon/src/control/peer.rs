@@ -10,6 +10,8 @@ use libp2p::multiaddr::Protocol;
 use martlet_protocol::control::{
     Ban, BanList, BanRequest, DialRequest, ErrorCode, PeerList, Problem,
 };
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Shared;
 use super::extract::{JsonBody, PathPart};
@@ -20,12 +22,20 @@ use crate::net::transport;
 /// The least of a peer id's end that is taken for it: six characters of 58 kinds.
 const PEER_ID_END_MIN: usize = 6;
 
+/// What is answered here.
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list_peers, dial))
+        .routes(routes!(list_bans, ban))
+        .routes(routes!(unban))
+}
+
 /// Connected and known peers.
 #[utoipa::path(get, path = "/v1/peers", tag = "network", responses(
     (status = 200, body = PeerList),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn list_peers(State(shared): State<Shared>) -> Json<PeerList> {
+async fn list_peers(State(shared): State<Shared>) -> Json<PeerList> {
     let mut peers = shared.net().peers().await;
     peers.sort_by(|a, b| (!a.connected, &a.peer_id).cmp(&(!b.connected, &b.peer_id)));
     Json(PeerList { peers })
@@ -36,7 +46,7 @@ pub(super) async fn list_peers(State(shared): State<Shared>) -> Json<PeerList> {
     (status = 202),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn dial(
+async fn dial(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<DialRequest>,
 ) -> Result<StatusCode, Refusal> {
@@ -65,7 +75,7 @@ pub(super) async fn dial(
     (status = 200, body = BanList),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn list_bans(State(shared): State<Shared>) -> Json<BanList> {
+async fn list_bans(State(shared): State<Shared>) -> Json<BanList> {
     Json(BanList { bans: shared.net().bans().await })
 }
 
@@ -74,7 +84,7 @@ pub(super) async fn list_bans(State(shared): State<Shared>) -> Json<BanList> {
     (status = 201, body = Ban),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn ban(
+async fn ban(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<BanRequest>,
 ) -> Result<(StatusCode, Json<Ban>), Refusal> {
@@ -101,7 +111,7 @@ pub(super) async fn ban(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn unban(
+async fn unban(
     State(shared): State<Shared>,
     PathPart(text): PathPart,
 ) -> Result<StatusCode, Refusal> {

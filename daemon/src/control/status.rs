@@ -9,6 +9,8 @@ use martlet_protocol::control::{
 };
 use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use martlet_protocol::sync::ShardSet;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use zeroize::Zeroizing;
 
 use super::extract::{JsonBody, NoBody};
@@ -16,12 +18,21 @@ use super::problem::Refusal;
 use super::{Shared, doctor};
 use martlet_engine::command::{GetClockDoubt, GetIdentity, GetStatus, Lock};
 
+/// What is answered here.
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(get_status))
+        .routes(routes!(get_identity, create_identity))
+        .routes(routes!(unlock))
+        .routes(routes!(lock))
+}
+
 /// The daemon's state.
 #[utoipa::path(get, path = "/v1/status", tag = "daemon", responses(
     (status = 200, body = Status),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusal> {
+async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusal> {
     let (status, doubt, net, listen, reach, kept) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.engine().call(GetClockDoubt {}),
@@ -63,7 +74,7 @@ fn shown(kept: &ShardSet, shard_bits: u8) -> KeptShards {
     (status = 201, body = InitResponse),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn create_identity(
+async fn create_identity(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<InitRequest>,
 ) -> Result<(StatusCode, Json<InitResponse>), Refusal> {
@@ -84,7 +95,7 @@ pub(super) async fn create_identity(
     (status = 200, body = Identity),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn get_identity(State(shared): State<Shared>) -> Result<Json<Identity>, Refusal> {
+async fn get_identity(State(shared): State<Shared>) -> Result<Json<Identity>, Refusal> {
     Ok(Json(shared.engine().call(GetIdentity {}).await?))
 }
 
@@ -93,7 +104,7 @@ pub(super) async fn get_identity(State(shared): State<Shared>) -> Result<Json<Id
     (status = 204),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn unlock(
+async fn unlock(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<UnlockRequest>,
 ) -> Result<StatusCode, Refusal> {
@@ -108,7 +119,7 @@ pub(super) async fn unlock(
     (status = 204),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn lock(State(shared): State<Shared>, _: NoBody) -> Result<StatusCode, Refusal> {
+async fn lock(State(shared): State<Shared>, _: NoBody) -> Result<StatusCode, Refusal> {
     shared.engine().call(Lock {}).await?;
     shared.vault_was_locked();
     Ok(StatusCode::NO_CONTENT)
