@@ -14,11 +14,13 @@ mod init;
 mod lock;
 mod metrics;
 mod network;
+mod note;
 mod peers;
 mod read;
 mod requests;
 mod send;
 mod status;
+mod text;
 mod unban;
 mod unlock;
 mod watch;
@@ -74,6 +76,7 @@ verbs! {
     Contact(contact),
     Requests(requests),
     Send(send),
+    Note(note),
     Inbox(inbox),
     Read(read),
     History(history),

@@ -193,7 +193,8 @@ impl Page {
     fn state_of(&self, message: &Message) -> String {
         match (message.direction, message.state) {
             (Direction::Out, state) => self.state(state),
-            (Direction::In, Delivery::Read) => String::new(),
+            // A note is here, and has nowhere to go.
+            (Direction::Note, _) | (Direction::In, Delivery::Read) => String::new(),
             (
                 Direction::In,
                 Delivery::Queued | Delivery::Sent | Delivery::Delivered | Delivery::Expired,
@@ -261,7 +262,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
 
 fn writer(message: &Message) -> String {
     match message.direction {
-        Direction::Out => "you".to_owned(),
+        Direction::Out | Direction::Note => "you".to_owned(),
         Direction::In => word(&message.conversation),
     }
 }

@@ -25,6 +25,7 @@ mod listener;
 mod message;
 mod metrics;
 mod network;
+mod note;
 mod peer;
 mod problem;
 mod router;

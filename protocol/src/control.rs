@@ -19,6 +19,8 @@
 //! | `GET /v1/messages/{id}` | | [`Message`] |
 //! | `GET /v1/conversations/{name}/messages` | [`HistoryQuery`] | [`History`] |
 //! | `POST /v1/conversations/{name}/read` | | [`ReadResponse`] |
+//! | `GET /v1/notes` | [`HistoryQuery`] | [`History`] |
+//! | `POST /v1/notes` | [`NoteRequest`] | [`SendResponse`] |
 //! | `GET /v1/inbox` | | [`Inbox`] |
 //! | `GET /v1/events` | [`EventsQuery`] or `Last-Event-ID` | Server-Sent Events of [`Event`] |
 //! | `GET /v1/peers` | | [`PeerList`] |

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use martlet_protocol::control::{
-    Contact, ContactList, Delivery, Direction, EventBody, Inbox, ReadResponse, RequestAccept,
-    RequestList,
+    Contact, ContactList, Delivery, Direction, EventBody, History, Inbox, Message, ReadResponse,
+    RequestAccept, RequestList,
 };
 use martlet_testnet::cluster::{Cluster, ClusterError, Node, introduce, next_event, until};
 
@@ -215,6 +215,23 @@ async fn the_command_does_it_all() -> TestResult {
     run(&bob, &["read", "alice"]).await?;
     let json: serde_json::Value = serde_json::from_str(&run(&bob, &["--json", "status"]).await?)?;
     assert_eq!(json["unread"], 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn notes_need_no_network_and_survive_a_restart() -> TestResult {
+    let cluster = cluster()?;
+    let mut alice = cluster.user("alice", &[]).await?;
+    let id = run(&alice, &["note", "buy", "milk"]).await?;
+    alice.restart().await?;
+    let shown = run(&alice, &["history", "--notes"]).await?;
+    assert!(shown.ends_with("you  buy milk\n"), "{shown}");
+    let notes: History = alice.get("/v1/notes").await?;
+    assert_eq!(notes.messages[0].id, id.trim());
+    assert_eq!(notes.messages[0].direction, Direction::Note);
+    let found: Message = alice.get(&format!("/v1/messages/{}", id.trim())).await?;
+    assert_eq!(found, notes.messages[0]);
+    assert_eq!(alice.status().await?.outbox, Some(0));
     Ok(())
 }
 

@@ -15,11 +15,16 @@ use crate::render::{Page, word};
 Examples:
   martletctl history bob
   martletctl history bob --limit 200
-  martletctl history bob --before 5f0c…   the page before that message")]
+  martletctl history bob --before 5f0c…   the page before that message
+  martletctl history --notes              what you wrote to yourself")]
 pub(crate) struct Args {
     /// The contact's name
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    name: String,
+    #[arg(required_unless_present = "notes", value_parser = NonEmptyStringValueParser::new())]
+    name: Option<String>,
+
+    /// Your notes to yourself
+    #[arg(long, conflicts_with = "name")]
+    notes: bool,
 
     /// At most so many messages
     #[arg(long, value_name = "N", default_value_t = 50,
@@ -34,28 +39,37 @@ pub(crate) struct Args {
 impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let name = encode(&self.name);
-        let mut path = format!("/v1/conversations/{name}/messages?limit={}", self.limit);
+        let messages = match &self.name {
+            Some(name) => format!("/v1/conversations/{}/messages", encode(name)),
+            None => "/v1/notes".to_owned(),
+        };
+        let mut path = format!("{messages}?limit={}", self.limit);
         if let Some(before) = &self.before {
             path.push_str("&before=");
             path.push_str(&encode(before));
         }
         let history: History = context.client()?.get(&path).await?;
-        context.output.show(&history, |history, page| human(history, &self.name, page))?;
+        context.output.show(&history, |history, page| {
+            human(history, self.name.as_deref(), page);
+        })?;
         if history.more
             && !context.output.is_json()
             && let Some(first) = history.messages.first()
         {
-            let (name, id) = (word(&self.name), word(&first.id));
-            context.output.note(&format!("Earlier ones: martletctl history {name} --before {id}"));
+            let whose = self.name.as_deref().map_or_else(|| "--notes".to_owned(), word);
+            let id = word(&first.id);
+            context.output.note(&format!("Earlier ones: martletctl history {whose} --before {id}"));
         }
         Ok(())
     }
 }
 
-fn human(history: &History, name: &str, page: &mut Page) {
+fn human(history: &History, name: Option<&str>, page: &mut Page) {
     if history.messages.is_empty() {
-        return page.line(format!("No messages with {}.", word(name)));
+        return page.line(match name {
+            Some(name) => format!("No messages with {}.", word(name)),
+            None => "No notes.".to_owned(),
+        });
     }
     page.messages(&history.messages, &history.lost);
 }

@@ -1,16 +1,13 @@
 //! `send`: write to someone.
 
-use std::io::{Read, stdin};
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use martlet_protocol::control::{
-    Delivery, ErrorCode, EventBody, Message, Problem, SendRequest, SendResponse,
-};
-use martlet_protocol::limits::TEXT_BYTES_MAX;
+use martlet_protocol::control::{Delivery, EventBody, Message, SendRequest, SendResponse};
 use tokio::time::Instant;
 
 use super::Context;
+use super::text::given;
 use crate::client::{Client, ClientError, Follower, Step};
 use crate::exit::Failure;
 use crate::render::{state_name, word};
@@ -54,7 +51,7 @@ impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.client()?;
-        let text = if self.text == "-" { text_from(stdin().lock())? } else { self.text };
+        let text = given(self.text)?;
         // Followed before it is sent, so that nothing is missed.
         let follower = match self.wait {
             Some(_) => Some(Follower::open(client, None).await?),
@@ -176,29 +173,6 @@ impl Wait<'_> {
     }
 }
 
-/// All of standard input, without one line end at its end.
-fn text_from(input: impl Read) -> Result<String, Failure> {
-    // Two bytes more: a line end, or what shows that it is too long.
-    let bytes_max = TEXT_BYTES_MAX + 2;
-    let mut bytes = Vec::with_capacity(bytes_max + 1);
-    input
-        .take(u64::try_from(bytes_max + 1).unwrap_or(u64::MAX))
-        .read_to_end(&mut bytes)
-        .map_err(|error| Failure::Usage(format!("cannot read standard input: {error}")))?;
-    let text = match bytes.as_slice() {
-        [text @ .., b'\r', b'\n'] | [text @ .., b'\n'] => text,
-        text => text,
-    };
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(Failure::Client(ClientError::Problem(Problem::new(
-            ErrorCode::TextTooLong,
-            format!("the text is too long: a message has at most {TEXT_BYTES_MAX} bytes"),
-        ))));
-    }
-    String::from_utf8(text.to_vec())
-        .map_err(|_| Failure::Usage("standard input is not UTF-8 text".to_owned()))
-}
-
 fn seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
@@ -213,31 +187,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
-
-    #[test]
-    fn one_line_end_is_cut_from_standard_input() {
-        let text = |bytes: &[u8]| text_from(bytes).unwrap();
-        assert_eq!(text(b"hello\n"), "hello");
-        assert_eq!(text(b"hello\r\n"), "hello");
-        assert_eq!(text(b"hello\n\n"), "hello\n");
-        assert_eq!(text(b"hello"), "hello");
-        assert_eq!(text(b""), "");
-    }
-
-    #[test]
-    fn standard_input_is_bounded() {
-        let longest = "x".repeat(TEXT_BYTES_MAX);
-        assert_eq!(text_from(format!("{longest}\r\n").as_bytes()).unwrap(), longest);
-        for end in ["x", "xx", "\n\n", "xxxxxxxx\n"] {
-            let failure = text_from(format!("{longest}{end}").as_bytes()).unwrap_err();
-            assert!(failure.to_string().contains("16384"), "{failure}");
-        }
-        assert!(text_from(std::io::repeat(b'x')).is_err());
-        assert!(text_from(&b"\xff"[..]).is_err());
-    }
 
     #[test]
     fn time_outs_are_positive_seconds() {

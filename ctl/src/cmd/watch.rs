@@ -110,6 +110,9 @@ fn describe_message(message: &Message, page: &Page) -> String {
     let text = one_line(&message.text);
     match message.direction {
         Direction::In => format!("{name}: {text}"),
+        Direction::Note => {
+            format!("{}: {} {text}", page.paint(Paint::Bold, "note"), short(&message.id))
+        }
         Direction::Out => {
             let (id, state) = (short(&message.id), page.state(message.state));
             format!("you to {name}: {id} {text} {state}")
@@ -151,10 +154,16 @@ mod tests {
             line(EventBody::MessageReceived { message: message.clone() }),
             "7  01:01:01  b\\u{1b}ob: one ⏎ two\\u{7}\n"
         );
+        let note = message.clone();
         let queued = Message { direction: Direction::Out, state: Delivery::Queued, ..message };
         assert_eq!(
             line(EventBody::MessageQueued { message: queued }),
             "7  01:01:01  you to b\\u{1b}ob: 01234567 one ⏎ two\\u{7} (queued)\n"
+        );
+        let note = Message { direction: Direction::Note, ..note };
+        assert_eq!(
+            line(EventBody::MessageQueued { message: note }),
+            "7  01:01:01  note: 01234567 one ⏎ two\\u{7}\n"
         );
         assert_eq!(
             line(EventBody::RequestReceived {

@@ -56,6 +56,28 @@ fn message(direction: &str, text: &str, state: &str) -> Value {
 }
 
 #[test]
+fn notes_are_written_and_shown() {
+    let written = json!({"id": "aa".repeat(16), "state": "delivered"});
+    let id = format!("{}\n", "aa".repeat(16));
+    let words = ["note", "buy", "milk", "and bread"];
+    check(&words, "POST /v1/notes", &json!({"text": "buy milk and bread"}), &written, &id);
+    let fake = Fake::start(move |_| Answer::Json(written.clone()));
+    let ran = run_with_input(fake.socket(), &["note", "-"], b"one\ntwo\n");
+    assert_eq!((ran.code, ran.out), (0, id));
+    assert_eq!(fake.seen()[0].body, "{\"text\":\"one\\ntwo\"}");
+
+    let note = message("note", "buy milk", "delivered");
+    let history = json!({"messages": [note], "more": false});
+    let (ran, line, _) = ask(&["history", "--notes"], &history);
+    assert_eq!(line, "GET /v1/notes?limit=50");
+    assert!(ran.out.ends_with("  you  buy milk\n"), "{}", ran.out);
+    let none = json!({"messages": [], "more": false});
+    let line = "GET /v1/notes?limit=2&before=5f";
+    let args = ["history", "--notes", "--limit", "2", "--before", "5f"];
+    check(&args, line, &Value::Null, &none, "No notes.\n");
+}
+
+#[test]
 fn init_without_passphrase() {
     let answer = json!({"id": ID, "recovery_phrase": "abandon ability able"});
     let (ran, line, body) = ask(&["init", "--name", "Alice", "--no-passphrase"], &answer);

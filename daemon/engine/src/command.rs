@@ -5,6 +5,7 @@ mod doctor;
 mod events;
 mod identity;
 mod messages;
+mod notes;
 mod requests;
 mod status;
 
@@ -14,6 +15,7 @@ pub use doctor::*;
 pub use events::*;
 pub use identity::*;
 pub use messages::*;
+pub use notes::*;
 pub use requests::*;
 pub use status::*;
 

@@ -10,6 +10,7 @@ mod conversations;
 mod events;
 mod inbox;
 mod lookup;
+mod notes;
 mod openings;
 mod outbox;
 mod readdress;

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::extract::NoBody;
 use super::problem::Refusal;
-use super::{Shared, contact, doctor, event, message, metrics, network, peer, status};
+use super::{Shared, contact, doctor, event, message, metrics, network, note, peer, status};
 
 pub(super) fn router(shared: Shared) -> Router {
     let (router, _) = endpoints().split_for_parts();
@@ -29,6 +29,7 @@ fn endpoints() -> OpenApiRouter<Shared> {
         .merge(status::routes())
         .merge(contact::routes())
         .merge(message::routes())
+        .merge(note::routes())
         .merge(event::routes())
         .merge(peer::routes())
         .merge(metrics::routes())

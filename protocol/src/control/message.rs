@@ -10,7 +10,7 @@ use crate::time::UnixMillis;
 pub struct Message {
     /// Its id, hexadecimal.
     pub id: String,
-    /// The contact's name (for a request, their ID).
+    /// The contact's name (for a request, their ID; for a note, the user's own ID).
     pub conversation: String,
     /// Who wrote it.
     pub direction: Direction,
@@ -32,6 +32,8 @@ pub enum Direction {
     In,
     /// The user.
     Out,
+    /// The user, to themselves.
+    Note,
 }
 
 /// How far a message got. It only ever moves down this list.
@@ -44,7 +46,8 @@ pub enum Delivery {
     Queued,
     /// At least one other node holds it on disk.
     Sent,
-    /// Every addressed device proved that it has it on disk.
+    /// Every addressed device proved that it has it on disk. A note is so at once: this device is the only
+    /// one that it is for.
     Delivered,
     /// The user read it (received messages only, here).
     Read,
@@ -62,6 +65,14 @@ pub struct SendRequest {
     pub text: String,
 }
 
+/// `POST /v1/notes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoteRequest {
+    /// The text, at most 16,384 bytes of UTF-8.
+    pub text: String,
+}
+
 /// The message was committed to disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SendResponse {
@@ -71,7 +82,7 @@ pub struct SendResponse {
     pub state: Delivery,
 }
 
-/// Query of `GET /v1/conversations/{name}/messages`.
+/// Query of `GET /v1/conversations/{name}/messages` and `GET /v1/notes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

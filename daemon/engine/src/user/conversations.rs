@@ -20,13 +20,14 @@ use crate::turn::Turn;
 
 /// What is known, for telling it.
 pub(super) struct View<'a> {
+    pub(super) own: Id,
     pub(super) directory: &'a Directory,
     pub(super) timeline: &'a Timeline,
 }
 
 impl User {
     pub(super) fn view(&self) -> View<'_> {
-        View { directory: &self.directory, timeline: &self.timeline }
+        View { own: self.id(), directory: &self.directory, timeline: &self.timeline }
     }
 
     /// The user, on this device.
@@ -211,11 +212,21 @@ impl View<'_> {
         Message {
             id: record.id.to_string(),
             conversation: self.name_or_id(&person(&place.conversation)),
-            direction: if record.own { Direction::Out } else { Direction::In },
+            direction: self.direction(place, record),
             text: Content::of(record).shown(),
             sent_at: record.sent_at,
             stored_at: record.stored_at,
             state,
+        }
+    }
+
+    fn direction(&self, place: &Place, record: &MessageRecord) -> Direction {
+        if place.conversation == ConversationId::direct(&self.own.identity) {
+            Direction::Note
+        } else if record.own {
+            Direction::Out
+        } else {
+            Direction::In
         }
     }
 
@@ -230,6 +241,9 @@ impl View<'_> {
 
     /// The text of their ID, as far as it is known here.
     pub(super) fn id_text(&self, identity: &IdentityId) -> String {
+        if *identity == self.own.identity {
+            return self.own.to_string();
+        }
         let contact = self.directory.contact(identity).map(|contact| contact.id());
         let id = contact.or_else(|| self.directory.requests().id(identity));
         id.unwrap_or_else(|| Id::without_secret(*identity)).to_string()

@@ -31,18 +31,8 @@ impl User {
         identity: IdentityId,
         text: &Text,
     ) -> Result<SendResponse, StoreError> {
-        let seq = self.timeline.next_seq(ConversationId::direct(&identity));
-        let id = MessageId::random(turn.rng);
-        let record = MessageRecord {
-            id,
-            own: true,
-            seq,
-            sent_at: turn.now,
-            stored_at: turn.now,
-            state: State::Queued,
-            body: Body::Text(text.as_str().to_owned()),
-            author: Some(self.author()),
-        };
+        let body = Body::Text(text.as_str().to_owned());
+        let record = self.write(turn, &identity, body, State::Queued);
         let is_first_in_line = self.outbox.first_waiting(&identity).is_none();
         let message = message_of(&record);
         let position = self.append(turn, identity, &record)?;
@@ -53,7 +43,27 @@ impl User {
             // What blocked the first may be over.
             self.send_waiting(turn, identity)?;
         }
-        Ok(SendResponse { id: id.to_string(), state: Delivery::Queued })
+        Ok(SendResponse { id: record.id.to_string(), state: Delivery::Queued })
+    }
+
+    /// The next message of this device in the conversation with `identity`, written now.
+    pub(super) fn write(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: &IdentityId,
+        body: Body,
+        state: State,
+    ) -> MessageRecord {
+        MessageRecord {
+            id: MessageId::random(turn.rng),
+            own: true,
+            seq: self.timeline.next_seq(ConversationId::direct(identity)),
+            sent_at: turn.now,
+            stored_at: turn.now,
+            state,
+            body,
+            author: Some(self.author()),
+        }
     }
 
     /// Sends what waited for the keys of `identity`, in order.

@@ -158,6 +158,7 @@ impl User {
     pub(super) fn move_old_requests(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let strangers = self.timeline.iter().filter(|conversation| {
             conversation.last_sent_seq == 0
+                && person(&conversation.conversation) != self.identity
                 && !self.directory.is_contact(&person(&conversation.conversation))
         });
         let strangers: Vec<_> = strangers

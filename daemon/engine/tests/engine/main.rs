@@ -11,6 +11,7 @@ mod events;
 mod keys;
 mod mailbox;
 mod networks;
+mod notes;
 mod old_data;
 mod openings;
 mod requests;

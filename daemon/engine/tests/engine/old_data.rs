@@ -52,7 +52,7 @@ fn lines(world: &mut World, node: usize, with: &str) -> Result<Vec<String>> {
         .iter()
         .map(|message| match message.direction {
             Direction::In => format!("< {}", message.text),
-            Direction::Out => format!("> {} {:?}", message.text, message.state),
+            Direction::Out | Direction::Note => format!("> {} {:?}", message.text, message.state),
         })
         .collect())
 }

@@ -1,0 +1,25 @@
+//! Notes: what the user writes to themselves. They stand in a conversation like any, that of the user's own
+//! identity, which nobody can have as a contact.
+
+use martlet_protocol::control::{Delivery, SendResponse};
+use martlet_protocol::message::Text;
+use martlet_store::StoreError;
+use martlet_store::records::{Body, State};
+
+use super::User;
+use crate::turn::Turn;
+
+impl User {
+    /// Commits a note. All devices that it is for have it then: there is this one.
+    pub(crate) fn write_note(
+        &mut self,
+        turn: &mut Turn<'_>,
+        text: &Text,
+    ) -> Result<SendResponse, StoreError> {
+        let own = self.identity;
+        let body = Body::Text(text.as_str().to_owned());
+        let record = self.write(turn, &own, body, State::Delivered);
+        self.append(turn, own, &record)?;
+        Ok(SendResponse { id: record.id.to_string(), state: Delivery::Delivered })
+    }
+}
