@@ -16,6 +16,7 @@ mod metrics;
 mod network;
 mod note;
 mod peers;
+mod ping;
 mod read;
 mod requests;
 mod send;
@@ -74,6 +75,7 @@ verbs! {
     Status(status),
     Id(id),
     Contact(contact),
+    Ping(ping),
     Requests(requests),
     Send(send),
     Note(note),

@@ -91,6 +91,7 @@ impl Failure {
 fn of_code(code: ErrorCode) -> Exit {
     match code {
         ErrorCode::Locked => Exit::Locked,
+        ErrorCode::NoAnswer => Exit::TimedOut,
         ErrorCode::UnknownContact
         | ErrorCode::UnknownRequest
         | ErrorCode::UnknownMessage
@@ -105,6 +106,7 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::TextTooLong
         | ErrorCode::InvalidAddress
         | ErrorCode::InvalidPeerId
+        | ErrorCode::KeysUnknown
         | ErrorCode::NoIdentity
         | ErrorCode::IdentityExists
         | ErrorCode::WrongPassphrase

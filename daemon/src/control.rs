@@ -27,6 +27,7 @@ mod metrics;
 mod network;
 mod note;
 mod peer;
+mod ping;
 mod problem;
 mod router;
 mod server;

@@ -12,6 +12,7 @@
 //! | `GET /v1/contacts/{name}` | | [`Contact`] |
 //! | `PATCH /v1/contacts/{name}` | [`ContactRename`] | [`Contact`] |
 //! | `DELETE /v1/contacts/{name}` | | 204 |
+//! | `POST /v1/contacts/{name}/ping` | [`PingRequest`] | [`PingResponse`] |
 //! | `GET /v1/requests` | | [`RequestList`] |
 //! | `POST /v1/requests/{id}/accept` | [`RequestAccept`] | [`Contact`] |
 //! | `DELETE /v1/requests/{id}` | | 204 |
@@ -42,6 +43,7 @@ mod event;
 mod message;
 mod network;
 mod peer;
+mod ping;
 mod problem;
 mod status;
 
@@ -52,5 +54,6 @@ pub use event::*;
 pub use message::*;
 pub use network::*;
 pub use peer::*;
+pub use ping::*;
 pub use problem::*;
 pub use status::*;

@@ -91,6 +91,8 @@ pub const CONTROL_RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const CONTROL_EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// How long ctl waits for one answer: unlocking derives a key, which is slow on purpose.
 pub const CONTROL_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest wait for the answer to a ping: a good deal less than a client waits for any answer.
+pub const PING_TIMEOUT_MAX: Duration = Duration::from_secs(50);
 /// First wait before ctl follows the events again after the daemon went away: it may be restarting.
 pub const EVENTS_RECONNECT_MIN: Duration = Duration::from_millis(50);
 /// Longest wait between two attempts to follow the events again: a user is watching.

@@ -144,6 +144,12 @@ impl Message {
 }
 
 impl DeviceMessage {
+    /// Whether messages of this kind are for devices, and in no conversation.
+    #[must_use]
+    pub fn has_kind(kind: u16) -> bool {
+        matches!(kind, session_key::KIND | ping::KIND | pong::KIND)
+    }
+
     /// The bytes that are sealed to devices.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -351,7 +351,7 @@ pub struct OutboxRecord {
     pub envelope: Envelope,
     /// The contact it is for.
     pub identity: IdentityId,
-    /// Position of the message it carries; `None` for a session key.
+    /// Position of the message it carries; `None` where it carries none.
     pub position: Option<u64>,
     /// Whether it was addressed by a clock that no other had agreed with.
     #[serde(default)]
@@ -359,6 +359,9 @@ pub struct OutboxRecord {
     /// Of a session key: the device whose prekey it is sealed to.
     #[serde(default)]
     pub sealed_to: Option<SealedTo>,
+    /// Whether it carries neither a message nor a key, but what is of use for minutes: a ping, a pong.
+    #[serde(default)]
+    pub is_control: bool,
 }
 
 /// Whose prekey a session key is sealed to.

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use martlet_protocol::control::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::fake::{Answer, Fake};
@@ -75,6 +76,23 @@ fn notes_are_written_and_shown() {
     let line = "GET /v1/notes?limit=2&before=5f";
     let args = ["history", "--notes", "--limit", "2", "--before", "5f"];
     check(&args, line, &Value::Null, &none, "No notes.\n");
+}
+
+#[test]
+fn pings_are_timed() {
+    let answer = json!({"round_trip_ms": 42});
+    let line = "POST /v1/contacts/bob%20b/ping";
+    let body = json!({"timeout_ms": 10_000});
+    check(&["ping", "bob b"], line, &body, &answer, "bob b answered: 42 ms\n");
+    let (_, _, body) = ask(&["ping", "bob", "--timeout", "0.25"], &answer);
+    assert_eq!(body, json!({"timeout_ms": 250}));
+    let fake = Fake::start(|_| Answer::Problem(ErrorCode::NoAnswer, "not within 10 s"));
+    let ran = run(fake.socket(), &["ping", "bob"]);
+    assert_eq!((ran.code, ran.out.as_str()), (5, ""));
+    assert_eq!(ran.err, "martletctl: not within 10 s\n");
+    for timeout in ["0", "0.0001", "51", "-1", "x"] {
+        assert_eq!(run(fake.socket(), &["ping", "bob", "--timeout", timeout]).code, 2, "{timeout}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod events;
 mod identity;
 mod messages;
 mod notes;
+mod ping;
 mod requests;
 mod status;
 
@@ -16,6 +17,7 @@ pub use events::*;
 pub use identity::*;
 pub use messages::*;
 pub use notes::*;
+pub use ping::*;
 pub use requests::*;
 pub use status::*;
 

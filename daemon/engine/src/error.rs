@@ -17,6 +17,9 @@ pub enum CommandError {
     /// No message has this id.
     #[error("there is no message with this id")]
     UnknownMessage,
+    /// No keys of the contact's devices are known.
+    #[error("no keys of the contact's devices are known")]
+    KeysUnknown,
     /// A page of so many messages can't be had.
     #[error("a page of {limit} messages: must be 1 to {max}")]
     PageSize {

@@ -1,24 +1,24 @@
 //! Kinds of messages: what the engine makes of each, one file a kind.
 //!
 //! A message either *says* something: it is a row of the timeline and counts as unread. Or it *does*
-//! something: it is applied where its place is, is no row, and counts nowhere. What this build doesn't know
+//! something: once its turn has come `user/deeds.rs` does it; it is no row, has no position, and counts nowhere. What this build doesn't know
 //! is kept as it came and read again by a build that does. Wire formats are in
 //! `protocol/src/message/`; no `_` here, so that a new kind makes the compiler name every place.
 
+pub(crate) mod ping;
 mod text;
 mod unknown;
 
-use martlet_protocol::message::{self, Message};
+use martlet_protocol::message::{self, DeviceMessage, Message, Ping, Pong, SessionKeyMessage};
 use martlet_store::records::{Body, MessageRecord};
 
 use crate::conversation::Author;
 
-/// What a message of a conversation is.
+/// What a message of a conversation, or one to devices, is.
 pub(crate) enum Content {
     /// A row of the timeline.
     Says(Says),
     /// Something to do.
-    #[expect(dead_code, reason = "the first kind that does something in a conversation makes it")]
     Does(Does),
     /// Not known to this build.
     Unknown {
@@ -33,9 +33,18 @@ pub(crate) enum Says {
     Text(String),
 }
 
-/// What a message does. No kind does anything yet.
+/// What a message does.
 #[derive(Debug)]
-pub(crate) enum Does {}
+pub(crate) enum Does {
+    /// Gives the key of a session.
+    GrantSession(Box<SessionKeyMessage>),
+    /// Asks whether this device is on.
+    Ping(Ping),
+    /// Answers that.
+    Pong(Pong),
+    /// Nothing: it is of a kind that is for devices, and came in a conversation.
+    Nothing,
+}
 
 impl Content {
     /// Reads what a record holds; a kind that was unknown to the build that took it is tried again.
@@ -47,8 +56,21 @@ impl Content {
                 Some(message::Content::Text(text)) => {
                     Self::Says(Says::Text(text.as_str().to_owned()))
                 }
+                Some(message::Content::Unknown { kind, .. }) if DeviceMessage::has_kind(kind) => {
+                    Self::Does(Does::Nothing)
+                }
                 Some(message::Content::Unknown { .. }) | None => Self::Unknown { kind: *kind },
             },
+        }
+    }
+
+    /// What a message to devices is.
+    pub(crate) fn of_device(message: DeviceMessage) -> Self {
+        match message {
+            DeviceMessage::SessionKey(message) => Self::Does(Does::GrantSession(Box::new(message))),
+            DeviceMessage::Ping(ping) => Self::Does(Does::Ping(ping)),
+            DeviceMessage::Pong(pong) => Self::Does(Does::Pong(pong)),
+            DeviceMessage::Unknown { kind, .. } => Self::Unknown { kind },
         }
     }
 
@@ -56,7 +78,8 @@ impl Content {
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Says(Says::Text(text)) => text.clone(),
-            Self::Does(does) => match *does {},
+            // It is no row, so nobody asks.
+            Self::Does(_) => String::new(),
             Self::Unknown { kind } => unknown::shown(*kind),
         }
     }

@@ -46,6 +46,17 @@ pub const DUE_POSITIONS_MAX: usize = 8 * DEVICES_PER_IDENTITY_MAX;
 /// changes it: with as many gaps and devices it has 5 KB.
 pub const LOST_RANGES_MAX: usize = 64;
 
+/// How long a ping is answered, and own pings and pongs are kept: six times as long as anyone waits for an
+/// answer. It is told by the asker's clock, so two clocks may differ by most of it.
+pub const PING_LIFE: Duration = Duration::from_secs(5 * 60);
+/// Pings of one contact that are answered in a minute: a person asks a few times in a row, a script every some
+/// seconds. An answer is one envelope of less than 2.5 KiB, so by this a contact can make a node bring the
+/// network 50 KiB a minute at most.
+pub const PINGS_ANSWERED_PER_MINUTE_MAX: u32 = 20;
+/// Own pings that wait for an answer: as many as there may be connections to the control socket. Past it
+/// nobody waits for the oldest any more.
+pub const PINGS_OPEN_MAX: usize = 256;
+
 // ---- keys --------------------------------------------------------------------------------------
 
 /// How long a superseded prekey's private half is kept: an envelope's life and two days.

@@ -7,6 +7,7 @@
 
 mod line;
 mod pending;
+mod stamps;
 mod to_stamp;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -38,6 +39,8 @@ pub(crate) struct Outbox {
     /// How many were made or loaded.
     made: u64,
     to_stamp: ToStamp,
+    /// Of what was of use for minutes: found when it was loaded.
+    stale: Vec<EnvelopeId>,
 }
 
 /// A message whose last envelope has left the outbox.
@@ -74,10 +77,15 @@ impl Outbox {
             outside: BTreeMap::new(),
             made: 0,
             to_stamp: ToStamp::default(),
+            stale: Vec::new(),
         };
         // Keys before the messages that need them, messages in the order in which they were written.
         let mut loaded = Vec::new();
         for record in records.scan(&OUTBOX)? {
+            if record.is_control {
+                outbox.stale.push(record.id);
+                continue;
+            }
             let pending = Pending::from_record(&record, network);
             loaded.push((record.position, record.identity, record.id, pending));
         }
@@ -207,19 +215,40 @@ impl Outbox {
         let (mut recipients, mut places, mut ids) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for (id, identity, carries) in found {
             self.remove(records, &id, Ending::TakenBack)?;
-            recipients.insert(identity);
             ids.push(id);
             match carries {
                 Carries::Message(position) => {
+                    recipients.insert(identity);
                     places.insert(Place { identity, position });
                 }
-                Carries::Key => {}
+                Carries::Key => {
+                    recipients.insert(identity);
+                }
+                // Not worth to be sent again.
+                Carries::Control => {}
             }
         }
         for place in &places {
             self.wait(records, *place)?;
         }
         Ok(TakenBack { recipients, places, ids })
+    }
+
+    /// It is of no use any more.
+    pub(crate) fn let_go(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &EnvelopeId,
+    ) -> Result<(), StoreError> {
+        self.remove(records, id, Ending::TakenBack).map(|_| ())
+    }
+
+    /// Forgets what was of use for minutes, and was there when the outbox was loaded.
+    pub(crate) fn forget_stale(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
+        for id in std::mem::take(&mut self.stale) {
+            records.delete(&OUTBOX, Key::Named(&id.0))?;
+        }
+        Ok(())
     }
 
     /// Session keys that are not acknowledged, and whom they are for.
@@ -382,69 +411,6 @@ impl Outbox {
         id: &EnvelopeId,
     ) -> Result<Option<Envelope>, StoreError> {
         Ok(records.get(&OUTBOX, Key::Named(&id.0))?.map(|record| record.envelope))
-    }
-}
-
-/// Stamps.
-impl Outbox {
-    /// Whether an envelope still waits for its stamp.
-    pub(crate) fn lacks_stamp(&self, id: &EnvelopeId) -> bool {
-        self.to_stamp.is_bundle(id)
-            || self.pending.get(id).is_some_and(|pending| pending.lacks_stamp)
-    }
-
-    /// An envelope of the outbox has got its stamp. Returns it; `None` if nobody waits for it.
-    pub(crate) fn stamped(
-        &mut self,
-        records: &mut VaultTxn,
-        id: &EnvelopeId,
-        nonce: u64,
-    ) -> Result<Option<Envelope>, StoreError> {
-        let Some(pending) = self.pending.get_mut(id).filter(|pending| pending.lacks_stamp) else {
-            return Ok(None);
-        };
-        pending.lacks_stamp = false;
-        let Some(mut record) = records.get(&OUTBOX, Key::Named(&id.0))? else { return Ok(None) };
-        record.envelope.nonce = nonce;
-        records.put(&OUTBOX, Key::Named(&id.0), &record)?;
-        Ok(Some(record.envelope))
-    }
-
-    /// The next envelope to make a stamp for, and the bits it needs.
-    pub(crate) fn next_to_stamp(&mut self) -> Option<(EnvelopeId, u8)> {
-        while let Some(id) = self.to_stamp.next() {
-            if self.lacks_stamp(&id) {
-                return Some((id, self.network.stamp_bits));
-            }
-        }
-        None
-    }
-
-    /// How many wait for their stamp, the bundle included.
-    pub(crate) fn stamping(&self) -> u64 {
-        if self.network.stamp_bits == 0 {
-            return 0;
-        }
-        let waiting = self.pending.values().filter(|pending| pending.lacks_stamp).count();
-        u64::try_from(waiting).unwrap_or(u64::MAX) + u64::from(self.to_stamp.has_bundle())
-    }
-
-    /// The bundle needs a stamp, before all else: without it nobody new can write.
-    pub(crate) fn queue_bundle(&mut self, id: EnvelopeId) {
-        self.to_stamp.queue_bundle(id);
-    }
-
-    /// Whether `id` is the bundle that waits for its stamp; it waits no more.
-    pub(crate) fn take_bundle(&mut self, id: &EnvelopeId) -> bool {
-        self.to_stamp.take_bundle(id)
-    }
-
-    /// After a start: queues all that lacks its stamp, in the order in which it was made.
-    pub(crate) fn requeue(&mut self) {
-        let lacking = self.pending.iter().filter(|(_, pending)| pending.lacks_stamp);
-        let mut lacking: Vec<_> = lacking.map(|(id, pending)| (pending.order, *id)).collect();
-        lacking.sort_unstable();
-        self.to_stamp.replace(lacking.into_iter().map(|(_, id)| id));
     }
 }
 

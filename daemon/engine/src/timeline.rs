@@ -20,18 +20,20 @@ use martlet_store::records::{
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-use crate::conversation::{ConversationId, Place, person};
-use crate::kinds::{Content, is_unknown};
+use crate::conversation::{Author, ConversationId, Place, person};
+use crate::kinds::{Content, Does, is_unknown};
 pub(crate) use history::Page;
 use order::{Line, Wait};
 
 /// What appeared in a conversation, in order.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Appeared {
     /// A message.
     Message(Place),
     /// That so many never came, though later ones did.
     Lost(ConversationId, u64),
+    /// Something to do, by whom. It has no position.
+    Did(Author, Does),
 }
 
 /// All conversations.
@@ -214,6 +216,26 @@ impl Timeline {
         Ok(())
     }
 
+    /// A message that was shown is no row. Its id stays known, so that it doesn't come again.
+    fn remove_row(
+        &mut self,
+        records: &mut VaultTxn,
+        place: &Place,
+        message: &MessageRecord,
+    ) -> Result<(), StoreError> {
+        let Place { conversation: id, position } = *place;
+        records.delete(&MESSAGES, Key::Scoped(&id.0, position))?;
+        put_index(records, message, &MessageAt { conversation: id, position: 0 })?;
+        if !message.own {
+            let conversation = self.get_mut(id);
+            conversation.received = conversation.received.saturating_sub(1);
+            if position > conversation.read_position {
+                conversation.unread = conversation.unread.saturating_sub(1);
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a conversation whole, counters included.
     pub(crate) fn remove(
         &mut self,
@@ -228,9 +250,12 @@ impl Timeline {
     }
 
     /// After an upgrade: messages of kinds that were unknown are shown as what they say from now on; those
-    /// that do something are no rows any more.
-    pub(crate) fn read_unknown_again(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
-        let mut places = Vec::new();
+    /// that do something are no rows any more. What is to be done now is returned.
+    pub(crate) fn read_unknown_again(
+        &mut self,
+        records: &mut VaultTxn,
+    ) -> Result<Vec<Appeared>, StoreError> {
+        let (mut places, mut appeared) = (Vec::new(), Vec::new());
         records.for_each(&UNKNOWN, |place| places.push(place))?;
         for place in places {
             let key = Key::Scoped(&place.conversation.0, place.position);
@@ -238,12 +263,16 @@ impl Timeline {
                 match Content::of(&message) {
                     Content::Unknown { .. } => continue,
                     Content::Says(_) => {}
-                    Content::Does(does) => match does {},
+                    Content::Does(does) => {
+                        self.remove_row(records, &place, &message)?;
+                        let author = message.author.filter(|_| !message.own);
+                        appeared.extend(author.map(|author| Appeared::Did(author, does)));
+                    }
                 }
             }
             records.delete(&UNKNOWN, key)?;
         }
-        Ok(())
+        Ok(appeared)
     }
 }
 

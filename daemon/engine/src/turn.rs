@@ -126,6 +126,15 @@ impl<'a> Turn<'a> {
             .ok_or_else(|| StoreError::Failed { reason: "the vault is locked".into() })
     }
 
+    /// Has this done once the batch is on disk, and not if it fails.
+    pub(crate) fn after_commit(&mut self, act: impl FnOnce() + Send + 'static) {
+        self.effects.replies.push(Box::new(move |result| {
+            if result.is_ok() {
+                act();
+            }
+        }));
+    }
+
     /// Takes the transaction of a vault unlocked in the middle of the batch.
     pub(crate) fn open_vault(&mut self, txn: VaultTxn) {
         self.vault = Some(txn);

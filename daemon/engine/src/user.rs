@@ -7,12 +7,14 @@
 mod bundles;
 mod contacts;
 mod conversations;
+mod deeds;
 mod events;
 mod inbox;
 mod lookup;
 mod notes;
 mod openings;
 mod outbox;
+mod pings;
 mod readdress;
 mod rendezvous;
 mod renewal;
@@ -42,6 +44,7 @@ use crate::config::EngineConfig;
 use crate::conversation::ConversationId;
 use crate::directory::Directory;
 use crate::keyring::Keyring;
+use crate::kinds::ping::Pings;
 use crate::log::EventLog;
 use crate::outbox::Outbox;
 use crate::timeline::Timeline;
@@ -69,15 +72,21 @@ pub(crate) struct User {
     pub(crate) timeline: Timeline,
     log: EventLog,
     pub(crate) outbox: Outbox,
-    /// Acks of own envelopes that the mailbox knew when the vault was opened.
-    acks_at_load: Vec<Ack>,
     /// Own acks whose effect on the mailbox may not be on disk yet.
     recent_acks: RecentAcks,
+    pings: Pings,
+    chores: Chores,
+    dirty: Dirty,
+}
+
+/// What is done now and then, and when it was last done.
+struct Chores {
+    /// The day whose chores (bundle, old sessions) were done.
+    day: Day,
     /// When it was last seen whether what waits for keys can be sent.
     waiting_seen_at: UnixMillis,
-    /// Whether the day's chores (bundle, old sessions) were done, and for which day.
-    chores_day: Day,
-    dirty: Dirty,
+    /// For the first time: acks of own envelopes that the mailbox knew when the vault was opened.
+    acks_at_load: Vec<Ack>,
 }
 
 /// Own acks, kept in the vault until the mailbox is committed. A crash in between would make this
@@ -160,14 +169,17 @@ impl User {
             timeline: Timeline::load(&txn)?,
             outbox: Outbox::load(&txn, &config.network)?,
             recent_acks: RecentAcks::load(&txn)?,
-            acks_at_load: Vec::new(),
-            waiting_seen_at: UnixMillis(0),
-            chores_day: Day(0),
+            pings: Pings::default(),
+            chores: Chores {
+                day: Day(0),
+                waiting_seen_at: UnixMillis(0),
+                acks_at_load: Vec::new(),
+            },
             dirty: Dirty::default(),
             key,
             vault,
         };
-        user.acks_at_load = view.lacking(&user.outbox.ids())?.1;
+        user.chores.acks_at_load = view.lacking(&user.outbox.ids())?.1;
         drop(txn);
         Ok(Some(user))
     }
@@ -231,25 +243,26 @@ impl User {
 
     /// The clock is not where it was: the day's chores are done anew, by what it says now.
     pub(crate) fn clock_stepped(&mut self) {
-        self.chores_day = Day(0);
+        self.chores.day = Day(0);
     }
 
     /// What time has made due.
     pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        if self.chores_day == Day(0) {
+        if self.chores.day == Day(0) {
             self.wait_anew(turn.now);
         }
         self.openings.forget_paid(turn.steady);
         self.release_held(turn)?;
         self.fill_mailbox(turn)?;
         self.trim_events(turn)?;
-        if turn.steady > self.recent_acks.replayed_until && self.chores_day != Day(0) {
+        if turn.steady > self.recent_acks.replayed_until && self.chores.day != Day(0) {
             self.recent_acks.replayed.clear();
         }
-        if self.chores_day != turn.now.day() {
-            self.chores_day = turn.now.day();
+        if self.chores.day != turn.now.day() {
+            self.chores.day = turn.now.day();
             self.keyring.keep_certificate(turn.vault()?)?;
-            self.timeline.read_unknown_again(turn.vault()?)?;
+            let appeared = self.timeline.read_unknown_again(turn.vault()?)?;
+            self.tell_appeared(turn, appeared)?;
             self.readdress_outbox(turn)?;
             self.restore_outbox(turn)?;
             self.replay_recent_acks(turn)?;
@@ -263,6 +276,7 @@ impl User {
         }
         // After what was addressed by a wrong clock was addressed anew.
         self.expire_outbox(turn)?;
+        self.end_pings(turn)?;
         self.look_at_waiting(turn)?;
         self.look_up_bundles_in_time(turn);
         Ok(())

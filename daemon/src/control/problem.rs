@@ -65,6 +65,10 @@ impl From<CommandError> for Refusal {
             CommandError::UnknownMessage => {
                 Self::new(ErrorCode::UnknownMessage, "there is no message with this id")
             }
+            CommandError::KeysUnknown => Self::new(
+                ErrorCode::KeysUnknown,
+                "their keys have not been found yet, so they can't be asked; they are looked for as long as the daemon runs",
+            ),
             CommandError::PageSize { limit, max } => {
                 Self::bad_request(format!("limit = {limit}: must be 1 to {max}"))
             }

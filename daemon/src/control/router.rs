@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::extract::NoBody;
 use super::problem::Refusal;
-use super::{Shared, contact, doctor, event, message, metrics, network, note, peer, status};
+use super::{Shared, contact, doctor, event, message, metrics, network, note, peer, ping, status};
 
 pub(super) fn router(shared: Shared) -> Router {
     let (router, _) = endpoints().split_for_parts();
@@ -28,6 +28,7 @@ fn endpoints() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(status::routes())
         .merge(contact::routes())
+        .merge(ping::routes())
         .merge(message::routes())
         .merge(note::routes())
         .merge(event::routes())

@@ -33,6 +33,10 @@ pub enum ErrorCode {
     AlreadyContact,
     /// No contact of that name.
     UnknownContact,
+    /// No keys of the contact's devices were found yet, so that nothing can be sent now.
+    KeysUnknown,
+    /// No device of the contact's answered in time.
+    NoAnswer,
     /// No request of that ID.
     UnknownRequest,
     /// No message of that id.
@@ -95,12 +99,17 @@ impl ErrorCode {
             | Self::UnknownPeer
             | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::NameTaken | Self::AlreadyContact | Self::NoIdentity | Self::IdentityExists => 409,
+            Self::NameTaken
+            | Self::AlreadyContact
+            | Self::NoIdentity
+            | Self::IdentityExists
+            | Self::KeysUnknown => 409,
             Self::TextTooLong | Self::BodyTooLarge => 413,
             Self::Locked => 423,
             Self::LimitReached => 429,
             Self::Internal => 500,
             Self::Stopping => 503,
+            Self::NoAnswer => 504,
             Self::StorageFailed => 507,
         }
     }

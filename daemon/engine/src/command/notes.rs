@@ -5,7 +5,8 @@ use martlet_protocol::message::Text;
 
 use super::{Command, CommandError};
 use crate::engine::Engine;
-use crate::turn::{Fault, Turn};
+use crate::error::Fault;
+use crate::turn::Turn;
 
 /// Commits a note.
 #[derive(Debug)]

@@ -58,6 +58,7 @@ impl Line {
                 self.keys += 1;
                 self.keys_unstored += 1;
             }
+            Carries::Control => {}
         }
     }
 
@@ -72,6 +73,7 @@ impl Line {
                 }
             }
             Carries::Key => self.keys_unstored = self.keys_unstored.saturating_sub(1),
+            Carries::Control => {}
         }
     }
 
@@ -94,6 +96,7 @@ impl Line {
                 self.keys_unstored = self.keys_unstored.saturating_sub(unstored);
                 None
             }
+            Carries::Control => None,
             Carries::Message(position) => {
                 let parts = self.messages.get_mut(&position)?;
                 parts.pending = parts.pending.saturating_sub(1);

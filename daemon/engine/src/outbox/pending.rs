@@ -23,6 +23,18 @@ pub(crate) enum Carries {
     Message(u64),
     /// The key of a session.
     Key,
+    /// What is of use for minutes, is no message and is shown nowhere: a ping, a pong.
+    Control,
+}
+
+impl Carries {
+    fn of(record: &OutboxRecord) -> Self {
+        match (record.is_control, record.position) {
+            (true, _) => Self::Control,
+            (false, Some(position)) => Self::Message(position),
+            (false, None) => Self::Key,
+        }
+    }
 }
 
 /// An own envelope not yet proved received.
@@ -59,7 +71,7 @@ impl Pending {
         Self {
             identity: record.identity,
             sealed_to: record.sealed_to,
-            carries: record.position.map_or(Carries::Key, Carries::Message),
+            carries: Carries::of(record),
             commits,
             acked: 0,
             is_stored: false,
@@ -78,7 +90,7 @@ impl Pending {
     fn unreadable(record: &OutboxRecord) -> Self {
         Self {
             identity: record.identity,
-            carries: record.position.map_or(Carries::Key, Carries::Message),
+            carries: Carries::of(record),
             commits: Vec::new(),
             acked: 0,
             is_stored: false,
@@ -105,6 +117,11 @@ impl Pending {
     /// Whom it is for.
     pub(crate) fn recipient(&self) -> &IdentityId {
         &self.identity
+    }
+
+    /// Whether it carries what is of use for minutes.
+    pub(crate) fn is_control(&self) -> bool {
+        self.carries == Carries::Control
     }
 
     /// Of a session key: whose prekey it is sealed to.

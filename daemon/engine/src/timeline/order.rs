@@ -302,7 +302,13 @@ impl Timeline {
                 appeared.push(Appeared::Message(place));
                 Ok(())
             }
-            Content::Does(does) => match does {},
+            Content::Does(does) => {
+                // Its number is used and its id known; a position it has not.
+                let conversation = line.conversation;
+                put_index(records, message, &MessageAt { conversation, position: 0 })?;
+                appeared.extend(message.author.map(|author| Appeared::Did(author, does)));
+                Ok(())
+            }
         }
     }
 

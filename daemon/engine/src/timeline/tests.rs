@@ -26,6 +26,7 @@ struct World {
     now: UnixMillis,
     shown: Vec<String>,
     lost: u64,
+    done: Vec<DeviceId>,
 }
 
 impl World {
@@ -36,7 +37,16 @@ impl World {
         let file = MemoryFile::default();
         let vault = Some(Vault::with_backend(file.clone(), &key, 1 << 20).unwrap());
         let timeline = Timeline::default();
-        Self { file, key, vault, timeline, now: START, shown: Vec::new(), lost: 0 }
+        Self {
+            file,
+            key,
+            vault,
+            timeline,
+            now: START,
+            shown: Vec::new(),
+            lost: 0,
+            done: Vec::new(),
+        }
     }
 
     /// One batch: its changes are committed, and what appeared is written down.
@@ -53,6 +63,7 @@ impl World {
                     self.shown.push(Content::of(&message).shown());
                 }
                 Appeared::Lost(_, count) => self.lost += count,
+                Appeared::Did(author, _) => self.done.push(author.device),
             }
         }
         self.timeline.flush(&mut records).unwrap();
@@ -306,4 +317,64 @@ fn a_message_of_unknown_kind_is_read_once_its_kind_is_known() {
         assert_eq!(records.scan(&UNKNOWN).unwrap(), [place(2)]);
         Vec::new()
     });
+}
+
+/// A message of a kind for devices that came in a conversation was shown as one that a newer build could show, and
+/// counted as unread, for ever. It says nothing: it uses up its number, so that nothing waits for it and none is
+/// missed, and has no position.
+#[test]
+fn what_does_something_has_a_number_and_no_position() {
+    use martlet_protocol::message::{ping, pong, session_key};
+    let mut world = World::new();
+    let deed = |seq, kind| MessageRecord {
+        body: Body::Raw { kind, bytes: vec![1, 2, 3] },
+        ..message(seq, &format!("{kind}"))
+    };
+    world.receive(&[message(1, "a"), deed(3, ping::KIND)]);
+    assert!(world.done.is_empty(), "its turn has not come");
+    world.restart();
+    world.receive(&[
+        message(4, "b"),
+        deed(2, pong::KIND),
+        deed(5, session_key::KIND),
+        message(6, "c"),
+    ]);
+    assert_eq!((world.shown.join(""), world.lost, world.done.len()), ("abc".to_owned(), 0, 3));
+    // The same in another envelope, also once its number is past.
+    world.receive(&[deed(2, pong::KIND), deed(5, session_key::KIND)]);
+    world.pass(HOLD_BACK_MAX);
+    assert_eq!((world.lost, world.done.len()), (0, 3));
+    let counters = world.timeline.get(&bob()).unwrap();
+    assert_eq!((counters.last_position, counters.unread, counters.received), (3, 3, 3));
+    // One that really lacks is told.
+    world.receive(&[deed(8, ping::KIND)]);
+    world.pass(HOLD_BACK_MAX);
+    assert_eq!((world.lost, world.done.len()), (1, 4));
+}
+
+/// What an older build showed as unknown and does something is no row any more.
+#[test]
+fn what_turns_out_to_do_something_is_no_row_any_more() {
+    let mut world = World::new();
+    world.receive(&[message(1, "a")]);
+    let deed = MessageRecord {
+        body: Body::Raw { kind: martlet_protocol::message::ping::KIND, bytes: vec![] },
+        ..message(2, "deed")
+    };
+    world.batch(|timeline, records, _| {
+        let place = timeline.append(records, bob(), &deed).unwrap();
+        records.put(&UNKNOWN, Key::Scoped(&bob().0, place.position), &place).unwrap();
+        Vec::new()
+    });
+    assert_eq!(world.timeline.unread(&bob()), 2);
+    world.batch(|timeline, records, _| timeline.read_unknown_again(records).unwrap());
+    assert_eq!((world.done.len(), world.timeline.unread(&bob())), (1, 1));
+    world.batch(|timeline, records, _| {
+        let page = timeline.page(records, &bob(), None, 10).unwrap();
+        assert_eq!(page.messages.len(), 1);
+        timeline.read_unknown_again(records).unwrap()
+    });
+    // It is known by its id: should it come again it is not done again.
+    world.receive(&[deed]);
+    assert_eq!((world.done.len(), world.shown.join("")), (1, "a".to_owned()));
 }

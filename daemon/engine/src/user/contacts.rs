@@ -81,6 +81,7 @@ impl User {
     pub(crate) fn remove_contact(&mut self, turn: &mut Turn<'_>, name: &str) -> Result<(), Fault> {
         let identity = self.identity_of(name)?;
         self.outbox.clear(turn.vault()?, &identity)?;
+        self.pings.forget(&identity);
         self.timeline.remove_messages(turn.vault()?, ConversationId::direct(&identity))?;
         let records = turn.vault()?;
         self.keyring.inbound.park(records, &identity)?;

@@ -64,7 +64,7 @@ impl User {
         self.tell_appeared(turn, appeared)
     }
 
-    fn tell_appeared(
+    pub(super) fn tell_appeared(
         &mut self,
         turn: &mut Turn<'_>,
         appeared: Vec<Appeared>,
@@ -73,6 +73,10 @@ impl User {
             let what = match appeared {
                 Appeared::Message(place) => Happened::MessageReceived(place),
                 Appeared::Lost(conversation, count) => Happened::MessagesLost(conversation, count),
+                Appeared::Did(author, does) => {
+                    self.apply(turn, author, does)?;
+                    continue;
+                }
             };
             self.emit(turn, what)?;
         }

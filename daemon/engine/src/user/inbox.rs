@@ -15,7 +15,7 @@ use super::User;
 use super::openings::Bringer;
 use crate::conversation::Author;
 use crate::keyring::{SessionHandle, SessionName};
-use crate::kinds;
+use crate::kinds::{self, Content};
 use crate::observer::Opening;
 use crate::turn::Turn;
 
@@ -119,23 +119,17 @@ impl User {
         header: &Header,
     ) -> Result<(), StoreError> {
         let Some(opened) = self.unseal(turn, brought, id, envelope, header) else { return Ok(()) };
-        let context = SessionContext {
-            sender: opened.certificate.identity(),
-            device: opened.certificate.device(),
-            conversation: opened.conversation,
-        };
-        let sender = context.sender;
-        if context.conversation != self.direct(&sender) {
+        let (sender, device) = (opened.certificate.identity(), opened.certificate.device());
+        let author = Author { identity: sender, device };
+        if opened.conversation != self.direct(&sender) {
             tracing::debug!("a device message in a conversation that is not with its sender");
             return Ok(());
         }
-        let kept = match DeviceMessage::decode(&opened.payload) {
-            Ok(DeviceMessage::SessionKey(message)) => self.take_session(turn, context, message)?,
-            Ok(DeviceMessage::Ping(_) | DeviceMessage::Pong(_)) => {
-                tracing::debug!("a ping or pong is not answered yet");
-                false
-            }
-            Ok(DeviceMessage::Unknown { kind, .. }) => {
+        let kept = match DeviceMessage::decode(&opened.payload).map(Content::of_device) {
+            Ok(Content::Does(does)) => self.apply(turn, author, does)?,
+            // There is nowhere to show it.
+            Ok(Content::Says(_)) => false,
+            Ok(Content::Unknown { kind }) => {
                 tracing::debug!(kind, "a device message of a kind not known here");
                 false
             }
@@ -188,7 +182,7 @@ impl User {
 
     /// Keeps a session's key; `false` if it isn't wanted or there is no room for it, so that it isn't
     /// acknowledged.
-    fn take_session(
+    pub(super) fn take_session(
         &mut self,
         turn: &mut Turn<'_>,
         context: SessionContext,

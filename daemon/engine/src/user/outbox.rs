@@ -2,6 +2,7 @@
 
 use martlet_protocol::control::{Delivery, SendResponse};
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
+use martlet_protocol::identity::Bundle;
 use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, ExpiryHour, IdentityId, MessageId};
@@ -98,7 +99,7 @@ impl User {
         let addressing = self.addressing(&identity, turn.now);
         let sealed = self.keyring.outbound.seal(&identity, &addressing, &message.encode());
         let Some(content) = sealed.map_err(|error| defect(&error))? else { return Ok(false) };
-        self.post(turn, identity, Some(position), content)?;
+        self.post(turn, identity, position, content)?;
         Ok(true)
     }
 
@@ -122,32 +123,21 @@ impl User {
             return Ok(true);
         }
 
-        let conversation = self.direct(&identity);
         let context = SessionContext {
             sender: self.identity,
             device: self.keyring.device().device(),
-            conversation,
+            conversation: self.direct(&identity),
         };
         let session =
             OutboundSession::new(turn.rng, context, &devices).map_err(|error| defect(&error))?;
-        let addressing = self.addressing(&identity, now);
         let mut contents = Vec::new();
         for bundle in contact.usable_bundles(now) {
             let Some(grant) = session.grant(&bundle.certificate().device()) else { continue };
             let (suggested_name, rendezvous) =
                 (self.name.clone(), self.keyring.rendezvous().clone());
             let message = SessionKeyMessage { grant, suggested_name, rendezvous };
-            let message = DeviceMessage::SessionKey(message).encode();
-            let content = martlet_protocol::crypto::seal::seal(
-                turn.rng,
-                &addressing,
-                self.keyring.device(),
-                &identity,
-                &[bundle.recipient()],
-                &conversation,
-                &message,
-            )
-            .map_err(|error| defect(&error))?;
+            let message = DeviceMessage::SessionKey(message);
+            let content = self.seal_to(turn, &identity, bundle, &message)?;
             let sealed_to =
                 SealedTo { device: bundle.certificate().device(), made_at: bundle.created_at() };
             contents.push((content, sealed_to));
@@ -160,20 +150,37 @@ impl User {
         Ok(true)
     }
 
+    /// The content of the envelope that carries `message` to one device of `identity`.
+    pub(super) fn seal_to(
+        &self,
+        turn: &mut Turn<'_>,
+        identity: &IdentityId,
+        bundle: &Bundle,
+        message: &DeviceMessage,
+    ) -> Result<Vec<u8>, StoreError> {
+        martlet_protocol::crypto::seal::seal(
+            turn.rng,
+            &self.addressing(identity, turn.now),
+            self.keyring.device(),
+            identity,
+            &[bundle.recipient()],
+            &self.direct(identity),
+            &message.encode(),
+        )
+        .map_err(|error| defect(&error))
+    }
+
     /// Puts an own envelope into outbox and mailbox, to be gossiped once that is on disk; or only
     /// into the outbox, until it has its stamp.
     fn post(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
-        position: Option<u64>,
+        position: u64,
         content: Vec<u8>,
     ) -> Result<(), StoreError> {
-        let envelope = Envelope::new(content);
-        let id = envelope.id();
-        let in_doubt = !turn.is_supported;
-        let record = OutboxRecord { id, envelope, identity, position, in_doubt, sealed_to: None };
-        self.post_record(turn, record)
+        let record = record(turn, identity, content);
+        self.post_record(turn, OutboxRecord { position: Some(position), ..record })
     }
 
     /// Posts a session's key.
@@ -184,12 +191,22 @@ impl User {
         content: Vec<u8>,
         sealed_to: SealedTo,
     ) -> Result<EnvelopeId, StoreError> {
-        let envelope = Envelope::new(content);
-        let id = envelope.id();
-        let in_doubt = !turn.is_supported;
-        let (position, sealed_to) = (None, Some(sealed_to));
-        let record = OutboxRecord { id, envelope, identity, position, in_doubt, sealed_to };
-        self.post_record(turn, record)?;
+        let record = record(turn, identity, content);
+        let id = record.id;
+        self.post_record(turn, OutboxRecord { sealed_to: Some(sealed_to), ..record })?;
+        Ok(id)
+    }
+
+    /// Posts what is of use for minutes.
+    pub(super) fn post_control(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+        content: Vec<u8>,
+    ) -> Result<EnvelopeId, StoreError> {
+        let record = record(turn, identity, content);
+        let id = record.id;
+        self.post_record(turn, OutboxRecord { is_control: true, ..record })?;
         Ok(id)
     }
 
@@ -345,9 +362,10 @@ impl User {
     /// acks that came while the vault was locked, or whose commit was cut short, are counted. What
     /// lacks its stamp waits for it again.
     pub(super) fn restore_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for ack in std::mem::take(&mut self.acks_at_load) {
+        for ack in std::mem::take(&mut self.chores.acks_at_load) {
             self.note_ack(turn, &ack)?;
         }
+        self.outbox.forget_stale(turn.vault()?)?;
         self.outbox.requeue();
         for id in self.outbox.begin_again() {
             if self.outbox.is_after_others(&id) {
@@ -357,6 +375,20 @@ impl User {
             }
         }
         Ok(())
+    }
+}
+
+/// The record of an envelope that carries nothing named yet.
+fn record(turn: &Turn<'_>, identity: IdentityId, content: Vec<u8>) -> OutboxRecord {
+    let envelope = Envelope::new(content);
+    OutboxRecord {
+        id: envelope.id(),
+        envelope,
+        identity,
+        position: None,
+        in_doubt: !turn.is_supported,
+        sealed_to: None,
+        is_control: false,
     }
 }
 

@@ -17,7 +17,8 @@ impl User {
         let now = turn.now;
         let sessions = &self.keyring.outbound;
         let taken = self.outbox.take_back(turn.vault()?, |pending| {
-            pending.is_misaddressed(now) || !sessions.is_for(pending.recipient())
+            pending.is_misaddressed(now)
+                || !pending.is_control() && !sessions.is_for(pending.recipient())
         })?;
         for id in &taken.ids {
             turn.mailbox_mut().withdraw(id, now)?;

@@ -67,10 +67,12 @@ impl User {
     /// Sends what waited for keys, where it can be sent now.
     pub(super) fn look_at_waiting(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let now = turn.now;
-        if now >= self.waiting_seen_at && now.since(self.waiting_seen_at) < WAITING_SEEN_EVERY {
+        if now >= self.chores.waiting_seen_at
+            && now.since(self.chores.waiting_seen_at) < WAITING_SEEN_EVERY
+        {
             return Ok(());
         }
-        self.waiting_seen_at = now;
+        self.chores.waiting_seen_at = now;
         let waited_for = self.outbox.waited_for();
         waited_for.into_iter().try_for_each(|identity| self.send_waiting(turn, identity))
     }

@@ -14,6 +14,7 @@ mod networks;
 mod notes;
 mod old_data;
 mod openings;
+mod pings;
 mod requests;
 mod sent;
 mod stamps;
