@@ -5,6 +5,7 @@
 //! | `GET /v1/status` | | [`Status`] |
 //! | `POST /v1/identity` | [`InitRequest`] | [`InitResponse`] |
 //! | `GET /v1/identity` | | [`Identity`] |
+//! | `POST /v1/identity/reset` | | [`Identity`] |
 //! | `POST /v1/unlock` | [`UnlockRequest`] | 204 |
 //! | `POST /v1/lock` | | 204 |
 //! | `GET /v1/contacts` | | [`ContactList`] |

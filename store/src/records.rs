@@ -119,6 +119,9 @@ pub struct ContactRecord {
     /// By what their bundles are found: as their ID said, or as they said last.
     #[serde(default)]
     pub rendezvous: Rendezvous,
+    /// Whether they are still to learn by what the user's bundles are found, since that was reset.
+    #[serde(default)]
+    pub is_untold: bool,
 }
 
 /// See [`REQUESTS`].

@@ -7,7 +7,7 @@ use std::time::Duration;
 use martlet_protocol::control::Delivery;
 use martlet_protocol::envelope::is_on_ladder;
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Envelope, Header, IdentityId, Kind};
+use martlet_protocol::{Envelope, Header, Id, Kind};
 use martlet_store::Vault;
 use martlet_store::records::PROFILE;
 use martlet_store::vault::Key;
@@ -96,8 +96,9 @@ async fn an_observer_learns_neither_who_nor_what() -> TestResult {
         secrets.push(Secret::text("an ID", id));
         // Its first part is enough to recognize it by.
         secrets.push(Secret::text("an ID's beginning", &id[..20]));
-        let identity: IdentityId = id.parse()?;
+        let Id { identity, secret } = id.parse()?;
         secrets.push(Secret::bytes("an identity key", identity.as_bytes()));
+        secrets.push(Secret::bytes("a rendezvous secret", &secret.0));
         secrets.extend(device_keys(node)?);
     }
 

@@ -7,24 +7,40 @@ use super::Context;
 use crate::exit::Failure;
 use crate::render::{Page, qr, word};
 
-/// Show the ID to give to others
+/// Show the ID to give to others, or reset it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   martletctl id
-  martletctl id --qr")]
+  martletctl id --qr
+  martletctl id --reset     contacts go on; nobody else finds you by the old ID")]
 pub(crate) struct Args {
     /// As a QR code too
     #[arg(long)]
     qr: bool,
+
+    /// Make a new ID: the identity and your contacts stay, and whoever else has the old one, as who was
+    /// removed from the contacts, no longer finds you by it
+    #[arg(long)]
+    reset: bool,
 }
 
 impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let identity: Identity = context.client()?.get("/v1/identity").await?;
+        let client = context.client()?;
+        let identity: Identity = match self.reset {
+            true => client.post_empty("/v1/identity/reset").await?,
+            false => client.get("/v1/identity").await?,
+        };
         let code = if self.qr { Some(qr(&identity.id)?) } else { None };
-        context.output.show(&identity, |identity, page| human(identity, code.as_ref(), page))
+        context.output.show(&identity, |identity, page| human(identity, code.as_ref(), page))?;
+        if self.reset {
+            context.output.note(
+                "your contacts are told by themselves; give this ID to everyone else who is to find you",
+            );
+        }
+        Ok(())
     }
 }
 
@@ -39,13 +55,21 @@ fn human(identity: &Identity, code: Option<&QrCode>, page: &mut Page) {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use martlet_protocol::ids::IdentityId;
+    use martlet_protocol::ids::Id;
 
-    const ID: &str = "martlet1hhxdv3ejp4vty2xnf6nl9j4qw4lzvd0nyjnvg3mmjgkfkn3qc5ysyulny4";
+    use super::qr;
+
+    const ID: &str = "martlet132yw8ht5p8cetl2jmvknewjawt9xwzdlrk2pyxlnwjyqrdq0dawq2pg9q5zs2pg9q5zs2pg9q5zsgltq7f";
 
     #[test]
     fn the_upper_case_id_in_the_qr_code_is_the_same_id() {
-        let id: IdentityId = ID.parse().unwrap();
-        assert_eq!(ID.to_ascii_uppercase().parse::<IdentityId>().unwrap(), id);
+        let id: Id = ID.parse().unwrap();
+        assert_eq!(ID.to_ascii_uppercase().parse::<Id>().unwrap(), id);
+    }
+
+    /// 33 modules: with what is left white around it 41 columns and 21 lines of a terminal.
+    #[test]
+    fn the_qr_code_of_an_id_fits_a_small_terminal() {
+        assert_eq!(qr(ID).unwrap().width(), 33);
     }
 }

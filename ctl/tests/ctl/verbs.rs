@@ -211,6 +211,8 @@ fn status_tells_what_to_do_next() {
 fn id_and_its_qr_code() {
     let answer = json!({"id": ID, "name": "Alice"});
     check(&["id"], "GET /v1/identity", &Value::Null, &answer, &format!("{ID}\n"));
+    let reset = ["id", "--reset"];
+    check(&reset, "POST /v1/identity/reset", &Value::Null, &answer, &format!("{ID}\n"));
     let (ran, ..) = ask(&["id", "--qr"], &answer);
     let lines: Vec<&str> = ran.out.lines().collect();
     assert_eq!(lines.last(), Some(&ID));

@@ -10,8 +10,9 @@ mod error;
 mod lookups;
 mod name;
 mod requests;
+mod untold;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_protocol::identity::Bundle;
 use martlet_protocol::{IdentityId, Rendezvous, UnixMillis};
@@ -34,6 +35,8 @@ pub(crate) struct Directory {
     requests: Requests,
     dropped: Dropped,
     lookups: Lookups,
+    /// Contacts who are untold, and to be told now.
+    to_tell: BTreeSet<IdentityId>,
 }
 
 /// A bundle of a contact's was new.
@@ -51,6 +54,7 @@ impl Directory {
             requests: Requests::load(records)?,
             dropped: Dropped::load(records)?,
             lookups: Lookups::default(),
+            to_tell: BTreeSet::new(),
         };
         for record in records.scan(&CONTACTS)? {
             directory.insert(record);
@@ -99,8 +103,9 @@ impl Directory {
         name: String,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        let bundles = Vec::new();
-        let record = ContactRecord { identity, name, added_at: now, bundles, rendezvous };
+        let (bundles, is_untold) = (Vec::new(), false);
+        let record =
+            ContactRecord { identity, name, added_at: now, bundles, rendezvous, is_untold };
         records.put(&CONTACTS, Key::Named(&identity.0), &record)?;
         self.insert(record);
         Ok(())
@@ -132,6 +137,7 @@ impl Directory {
             self.names.remove(contact.name());
         }
         self.lookups.forget(identity);
+        self.to_tell.remove(identity);
         Ok(())
     }
 

@@ -16,7 +16,8 @@ use martlet_protocol::crypto::seal::{self, Addressed, DetectionSecret, OpeningKe
 use martlet_protocol::identity::{Bundle, DeviceKeys};
 use martlet_protocol::time::Day;
 use martlet_protocol::{Envelope, Header, Id, IdentityId, Rendezvous, Tag, UnixMillis};
-use martlet_store::records::Profile;
+use martlet_store::records::{PROFILE, Profile};
+use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 
@@ -73,6 +74,20 @@ impl Keyring {
     /// By what the user's bundles are found.
     pub(crate) fn rendezvous(&self) -> &Rendezvous {
         &self.rendezvous
+    }
+
+    /// From now on the user's bundles are found by another secret.
+    pub(crate) fn reset_rendezvous(
+        &mut self,
+        records: &mut VaultTxn,
+        rng: &mut ChaCha20Rng,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let profile = records.get(&PROFILE, Key::Named(b""))?;
+        let mut profile = profile.ok_or(StoreError::Record { table: PROFILE.name() })?;
+        self.rendezvous = self.rendezvous.reset(rng, now);
+        profile.rendezvous = self.rendezvous.clone();
+        records.put(&PROFILE, Key::Named(b""), &profile)
     }
 
     /// This device's keys.

@@ -12,6 +12,10 @@ pub const STAMP_JOBS_MAX: usize = 16;
 /// Hashes between two looks whether a stamp is still wanted: under a millisecond.
 pub const STAMP_ATTEMPTS_PER_LOOK: u64 = 4096;
 
+/// Contacts told in one batch that the secret in the user's ID was reset, the next within a second: a session's
+/// key is sealed for each, at some 0.3 ms, and goes out.
+pub const TOLD_PER_BATCH_MAX: usize = 16;
+
 // ---- messages ----------------------------------------------------------------------------------
 
 /// Longest use of one Megolm session: bounds what a stolen device state opens later.

@@ -182,11 +182,12 @@ impl Outbox {
         if !pending.acknowledge(ack) {
             return Ok(Vec::new());
         }
-        let identity = pending.identity;
+        let (identity, carries) = (pending.identity, pending.carries);
         let ended = self.remove(records, &ack.envelope, Ending::Acknowledged)?;
         // A key that was proved received is held elsewhere.
         let sent = self.take_sent(identity).into_iter().map(Outcome::Sent);
-        Ok(sent.chain(ended.map(Outcome::Ended)).collect())
+        let key = (carries == Carries::Key).then_some(Outcome::KeyReceived(identity));
+        Ok(sent.chain(ended.map(Outcome::Ended)).chain(key).collect())
     }
 
     /// Ends what ended before `now`.
@@ -261,6 +262,11 @@ impl Outbox {
     /// Whose prekey an envelope is sealed to, if it is a session key that is not acknowledged.
     pub(crate) fn sealed_to(&self, id: &EnvelopeId) -> Option<SealedTo> {
         self.pending.get(id)?.sealed_to()
+    }
+
+    /// When an envelope's life ends, if it is in the outbox.
+    pub(crate) fn end_of(&self, id: &EnvelopeId) -> Option<ExpiryHour> {
+        self.pending.get(id).map(|pending| pending.expiry)
     }
 
     /// A message waits for the contact's keys.
@@ -421,4 +427,6 @@ pub(crate) enum Outcome {
     Sent(Place),
     /// A message has left the outbox.
     Ended(Ended),
+    /// The envelope carried a session's key to this person, and has left the outbox.
+    KeyReceived(IdentityId),
 }

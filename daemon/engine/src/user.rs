@@ -270,6 +270,7 @@ impl User {
             self.publish_bundle(turn)?;
             self.watch_bundles(turn)?;
             self.renew_sessions(turn, None)?;
+            self.directory.tell_all_untold();
             self.drop_old_sessions(turn)?;
             self.move_old_requests(turn)?;
             self.end_requests(turn)?;
@@ -277,6 +278,7 @@ impl User {
         // After what was addressed by a wrong clock was addressed anew.
         self.expire_outbox(turn)?;
         self.end_pings(turn)?;
+        self.tell_untold(turn)?;
         self.look_at_waiting(turn)?;
         self.look_up_bundles_in_time(turn);
         Ok(())

@@ -16,13 +16,14 @@ use zeroize::Zeroizing;
 use super::extract::{JsonBody, NoBody};
 use super::problem::Refusal;
 use super::{Shared, doctor};
-use martlet_engine::command::{GetClockDoubt, GetIdentity, GetStatus, Lock};
+use martlet_engine::command::{GetClockDoubt, GetIdentity, GetStatus, Lock, ResetId};
 
 /// What is answered here.
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(get_status))
         .routes(routes!(get_identity, create_identity))
+        .routes(routes!(reset_identity))
         .routes(routes!(unlock))
         .routes(routes!(lock))
 }
@@ -97,6 +98,19 @@ async fn create_identity(
 ))]
 async fn get_identity(State(shared): State<Shared>) -> Result<Json<Identity>, Refusal> {
     Ok(Json(shared.engine().call(GetIdentity {}).await?))
+}
+
+/// Resets the secret in the ID. Contacts learn of the new one by themselves; nobody else finds the user by the
+/// old ID any more.
+#[utoipa::path(post, path = "/v1/identity/reset", tag = "identity", responses(
+    (status = 200, body = Identity),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+async fn reset_identity(
+    State(shared): State<Shared>,
+    _: NoBody,
+) -> Result<Json<Identity>, Refusal> {
+    Ok(Json(shared.engine().call(ResetId {}).await?))
 }
 
 /// Opens the vault. A passphrase takes about a second to check, by design.

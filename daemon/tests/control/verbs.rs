@@ -33,6 +33,13 @@ fn from_init_to_a_first_message() {
     let own_id = init.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(init.json()["recovery_phrase"].as_str().unwrap().split(' ').count(), 24);
     assert_eq!(client.get("/v1/identity").json()["id"], own_id);
+    assert_eq!(own_id.len(), 90);
+    let reset = client.call("POST", "/v1/identity/reset", &json!({}));
+    assert_eq!(reset.status, 200);
+    let reset_id = reset.json()["id"].as_str().unwrap().to_owned();
+    // The identity, in the first part, is the same.
+    assert!(reset_id != own_id && reset_id[..59] == own_id[..59]);
+    assert_eq!(client.get("/v1/identity").json()["id"], reset_id);
     let again = client.call("POST", "/v1/identity", &json!({ "passphrase": null }));
     assert_eq!(again.code(), ErrorCode::IdentityExists);
 

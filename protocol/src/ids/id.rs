@@ -78,6 +78,12 @@ impl Rendezvous {
         Self { secret: RendezvousSecret::generate(rng), reset_at: now.max(after) }
     }
 
+    /// Whether it is not its owner's first.
+    #[must_use]
+    pub fn was_reset(&self) -> bool {
+        self.reset_at != UnixMillis(0)
+    }
+
     /// Whether this one, of the same owner, takes the place of `known`. The owner's word for the
     /// same time counts more than what was typed.
     #[must_use]

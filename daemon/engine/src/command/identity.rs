@@ -38,6 +38,10 @@ pub struct Lock {}
 #[derive(Debug)]
 pub struct GetIdentity {}
 
+/// Resets the secret in the user's ID.
+#[derive(Debug)]
+pub struct ResetId {}
+
 impl Command for CreateUser {
     type Reply = InitResponse;
 
@@ -98,6 +102,16 @@ impl Command for GetIdentity {
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<Identity, Fault> {
         let user = engine.user_mut()?;
+        Ok(Identity { id: user.id().to_string(), name: user.name.clone() })
+    }
+}
+
+impl Command for ResetId {
+    type Reply = Identity;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Identity, Fault> {
+        let user = engine.user_mut()?;
+        user.reset_rendezvous(turn)?;
         Ok(Identity { id: user.id().to_string(), name: user.name.clone() })
     }
 }

@@ -42,6 +42,15 @@ impl Contact {
         is_news
     }
 
+    /// Whether they are still to learn by what the user's bundles are found.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.record.is_untold
+    }
+
+    pub(super) fn set_untold(&mut self, is_untold: bool) {
+        self.record.is_untold = is_untold;
+    }
+
     /// The user's name for them.
     pub(crate) fn name(&self) -> &str {
         &self.record.name

@@ -55,6 +55,12 @@ impl User {
         self.publish(turn, id, envelope)
     }
 
+    /// Publishes the bundle of the day once more, by another secret.
+    pub(super) fn publish_bundle_anew(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.counters.published_day = 0;
+        self.publish_bundle(turn)
+    }
+
     /// Recognizes the bundles of all contacts, of the days around today.
     pub(super) fn watch_bundles(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.keyring.forget_all_bundles();
@@ -110,6 +116,7 @@ impl User {
             self.emit(turn, Happened::ContactReachable(identity))?;
         }
         self.renew_sessions(turn, Some(identity))?;
+        self.tell_if_untold(turn, identity)?;
         self.send_waiting(turn, identity)?;
         Ok(true)
     }

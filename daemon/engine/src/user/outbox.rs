@@ -105,7 +105,7 @@ impl User {
 
     /// Makes sure that there is a session for exactly the contact's devices, neither used up nor
     /// too old; a new one is announced to each of them. `false` if no device is known.
-    fn ensure_session(
+    pub(super) fn ensure_session(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
@@ -337,6 +337,9 @@ impl User {
             match outcome {
                 Outcome::Sent(place) => self.tell_sent(turn, vec![place])?,
                 Outcome::Ended(ended) => self.tell_ended(turn, ended)?,
+                Outcome::KeyReceived(identity) => {
+                    self.note_key_received(turn, &identity, &ack.envelope)?;
+                }
             }
         }
         Ok(())

@@ -1,12 +1,39 @@
 //! Rendezvous secrets: by what bundles are found, and how contacts learn of another.
+//!
+//! Each session's key brings the secret of who made the session. After a reset the old secret is of no use at
+//! once: the user's bundles are published by the new one alone, else whom the reset is to keep out would find
+//! them as well. So contacts must learn of it without looking: a session begins with each of them, and its
+//! key goes to them as any envelope does. It is made anew, when its life is over, until they prove that they
+//! have it: who is away for weeks is told as soon as they are back, while their own bundle is still good to
+//! write to. They need no bundle of the user's for that.
 
-use martlet_protocol::{IdentityId, Rendezvous};
+use std::time::Duration;
+
+use martlet_protocol::{EnvelopeId, IdentityId, Rendezvous};
 use martlet_store::StoreError;
 
 use super::User;
+use crate::limits::TOLD_PER_BATCH_MAX;
 use crate::turn::Turn;
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 impl User {
+    /// Resets the secret in the user's ID: who knows the old one, and is no contact, no longer finds their
+    /// bundles. Contacts are told.
+    pub(crate) fn reset_rendezvous(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let now = turn.now;
+        let (records, rng) = turn.vault_and_rng()?;
+        self.keyring.reset_rendezvous(records, rng, now)?;
+        for identity in self.directory.identities().copied().collect::<Vec<_>>() {
+            // Its key told the old one.
+            self.keyring.outbound.end(turn.vault()?, &identity)?;
+            self.directory.set_untold(turn.vault()?, &identity, true)?;
+        }
+        self.publish_bundle_anew(turn)?;
+        self.tell_untold(turn)
+    }
+
     /// Someone said by what their bundles are found. A contact's are looked for by that from now on.
     pub(super) fn take_rendezvous(
         &mut self,
@@ -20,6 +47,62 @@ impl User {
         self.keyring.forget_bundles(&identity);
         self.watch_bundle(turn, identity)?;
         self.look_up_bundles(turn);
+        Ok(())
+    }
+
+    /// The sender of a request, who is a contact now, may have found the user by the secret of before a reset.
+    pub(super) fn tell_accepted(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: &IdentityId,
+    ) -> Result<(), StoreError> {
+        if !self.keyring.rendezvous().was_reset() {
+            return Ok(());
+        }
+        self.directory.set_untold(turn.vault()?, identity, true)
+    }
+
+    /// Tells those who are to be told now, as many as one batch may.
+    pub(super) fn tell_untold(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        for _ in 0..TOLD_PER_BATCH_MAX {
+            let Some(identity) = self.directory.next_to_tell() else { return Ok(()) };
+            self.tell_if_untold(turn, identity)?;
+        }
+        Ok(())
+    }
+
+    /// Tells a contact by what the user's bundles are found, if they are untold and no key that tells it is
+    /// on its way. Where their devices aren't known they are told once a bundle of theirs is found.
+    pub(super) fn tell_if_untold(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+    ) -> Result<(), StoreError> {
+        let keys = self.keyring.outbound.keys(&identity);
+        // Not one that ends before it is seen again who is untold.
+        let tomorrow = turn.now.plus(DAY);
+        let mut ends = keys.iter().filter_map(|key| self.outbox.end_of(key));
+        let is_on_its_way = ends.any(|end| !end.is_past(tomorrow));
+        if !self.directory.is_untold(&identity) || is_on_its_way {
+            return Ok(());
+        }
+        self.keyring.outbound.end(turn.vault()?, &identity)?;
+        self.ensure_session(turn, identity)?;
+        Ok(())
+    }
+
+    /// A device of `identity` proved that it has the session key in this envelope, and so the secret in it, if
+    /// it is the key of the session of now.
+    pub(super) fn note_key_received(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: &IdentityId,
+        key: &EnvelopeId,
+    ) -> Result<(), StoreError> {
+        if self.directory.is_untold(identity) && self.keyring.outbound.keys(identity).contains(key)
+        {
+            self.directory.set_untold(turn.vault()?, identity, false)?;
+        }
         Ok(())
     }
 }

@@ -92,9 +92,13 @@ impl User {
             self.timeline.join_midway(ConversationId::direct(&identity));
         }
         let Accepted { messages, acks } = requests.take(turn.vault()?, &identity)?;
-        let is_complete = messages.is_empty() && acks.is_empty() && !was_dropped;
+        let is_request = !messages.is_empty();
+        let is_complete = !is_request && acks.is_empty() && !was_dropped;
         for RequestMessage { device, stored_at, message } in messages {
             self.take_content(turn, (identity, device), &message, stored_at)?;
+        }
+        if is_request {
+            self.tell_accepted(turn, &identity)?;
         }
         self.acknowledge(turn, acks)?;
         // Also when something of unknown people was left out: it may have been theirs.

@@ -15,6 +15,7 @@ mod notes;
 mod old_data;
 mod openings;
 mod pings;
+mod rendezvous;
 mod requests;
 mod sent;
 mod stamps;

@@ -1,0 +1,46 @@
+//! Contacts who are still to learn by what the user's bundles are found, since that was reset.
+
+use martlet_protocol::IdentityId;
+use martlet_store::records::CONTACTS;
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+use super::Directory;
+
+impl Directory {
+    /// Marks a contact as untold, or as told.
+    pub(crate) fn set_untold(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+        is_untold: bool,
+    ) -> Result<(), StoreError> {
+        let Some(contact) = self.contacts.get_mut(identity) else { return Ok(()) };
+        if contact.is_untold() != is_untold {
+            contact.set_untold(is_untold);
+            records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
+        }
+        if is_untold {
+            self.to_tell.insert(*identity);
+        } else {
+            self.to_tell.remove(identity);
+        }
+        Ok(())
+    }
+
+    /// Whether a contact is untold.
+    pub(crate) fn is_untold(&self, identity: &IdentityId) -> bool {
+        self.contacts.get(identity).is_some_and(super::Contact::is_untold)
+    }
+
+    /// All who are untold are to be told now.
+    pub(crate) fn tell_all_untold(&mut self) {
+        let untold = self.contacts.iter().filter(|(_, contact)| contact.is_untold());
+        self.to_tell = untold.map(|(identity, _)| *identity).collect();
+    }
+
+    /// The next who is to be told now; once.
+    pub(crate) fn next_to_tell(&mut self) -> Option<IdentityId> {
+        self.to_tell.pop_first()
+    }
+}
