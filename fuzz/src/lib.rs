@@ -14,7 +14,8 @@ use martlet_protocol::crypto::session::{
 use martlet_protocol::identity::{Bundle, DeviceKeys};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{
-    ConversationId, DeviceId, Envelope, Header, Id, IdentityId, Kind, RendezvousSecret, UnixMillis, codec,
+    ConversationId, DeviceId, Envelope, Header, Id, IdentityId, Kind, RendezvousSecret, UnixMillis,
+    codec,
 };
 use rand_chacha::ChaCha20Rng;
 use serde::de::{DeserializeOwned, IgnoredAny};

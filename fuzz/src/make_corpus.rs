@@ -106,8 +106,9 @@ fn main() -> std::io::Result<()> {
     });
     let to_device = martlet_fuzz::to_device(&session_key.encode());
     let bundle = martlet_fuzz::bundle();
-    let bundle_content =
-        bundle.seal(&mut martlet_fuzz::rng(9), &martlet_fuzz::addressing(), &martlet_fuzz::SECRET).expect("a bundle fits");
+    let bundle_content = bundle
+        .seal(&mut martlet_fuzz::rng(9), &martlet_fuzz::addressing(), &martlet_fuzz::SECRET)
+        .expect("a bundle fits");
     let certificate = martlet_fuzz::sender().certificate().as_bytes();
 
     for (name, content) in

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stdin};
 
 use clap::builder::NonEmptyStringValueParser;
+use martlet_protocol::Id;
 use martlet_protocol::control::{Contact, ContactAdd, ContactList, ContactRename};
 
 use super::Context;
@@ -139,6 +140,10 @@ fn added(contact: &Contact, page: &mut Page) {
             "Added {name}. Their keys are being looked for on the network; messages"
         ));
         page.line("wait until they are found, so you can write already.");
+        if contact.id.parse::<Id>().is_ok_and(|id| id.secret.is_none()) {
+            page.line("The ID is a short one, of before 2026-12. If nobody is found, ask them for their ID");
+            page.line("of now: martletctl id");
+        }
     }
 }
 

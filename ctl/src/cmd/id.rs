@@ -34,13 +34,12 @@ impl Args {
             false => client.get("/v1/identity").await?,
         };
         let code = if self.qr { Some(qr(&identity.id)?) } else { None };
-        context.output.show(&identity, |identity, page| human(identity, code.as_ref(), page))?;
-        if self.reset {
-            context.output.note(
-                "your contacts are told by themselves; give this ID to everyone else who is to find you",
-            );
-        }
-        Ok(())
+        context.output.show(&identity, |identity, page| {
+            human(identity, code.as_ref(), page);
+            if self.reset {
+                page.line("Your contacts are told by themselves; give it to all others who are to find you.");
+            }
+        })
     }
 }
 

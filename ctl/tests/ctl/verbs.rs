@@ -212,7 +212,9 @@ fn id_and_its_qr_code() {
     let answer = json!({"id": ID, "name": "Alice"});
     check(&["id"], "GET /v1/identity", &Value::Null, &answer, &format!("{ID}\n"));
     let reset = ["id", "--reset"];
-    check(&reset, "POST /v1/identity/reset", &Value::Null, &answer, &format!("{ID}\n"));
+    let told = "Your contacts are told by themselves; give it to all others who are to find you.";
+    let shown = format!("{ID}\n{told}\n");
+    check(&reset, "POST /v1/identity/reset", &Value::Null, &answer, &shown);
     let (ran, ..) = ask(&["id", "--qr"], &answer);
     let lines: Vec<&str> = ran.out.lines().collect();
     assert_eq!(lines.last(), Some(&ID));
@@ -244,6 +246,11 @@ fn contacts() {
     );
     let (ran, ..) = ask(&["contact", "add", ID, "--name", "bob"], &contact(0, 0));
     assert!(ran.out.contains("keys are being looked for"), "{}", ran.out);
+    assert!(!ran.out.contains("a short one"), "{}", ran.out);
+    let short = "martlet1hhxdv3ejp4vty2xnf6nl9j4qw4lzvd0nyjnvg3mmjgkfkn3qc5ysyulny4";
+    let answer = json!({"name": "bob", "id": short, "added_at": 0, "devices": 0, "unread": 0});
+    let (ran, ..) = ask(&["contact", "add", short, "--name", "bob"], &answer);
+    assert!(ran.out.contains("a short one"), "{}", ran.out);
     check(
         &["contact", "list"],
         "GET /v1/contacts",

@@ -169,7 +169,6 @@ impl Directory {
         if !contact.take_rendezvous(rendezvous) {
             return Ok(false);
         }
-        self.lookups.forget(identity);
         records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
         Ok(true)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use martlet_engine::command::{
     AcceptRequest, AddContact, DropRequest, ListRequests, MarkRead, RemoveContact, RenameContact,
-    SendText,
+    ResetId, SendText,
 };
 use martlet_engine::{FromNet, Input, Received, Ticket};
 use martlet_protocol::control::{ContactAdd, SendRequest};
@@ -49,6 +49,7 @@ impl World {
             15 => self.ask(step),
             16 => self.find(node),
             17 => self.name(step),
+            18 if step.first & 7 == 7 => self.reset_id(node),
             18 => self.run(node, Input::Tick),
             _ => {
                 let Self { nodes, now, rng, .. } = self;
@@ -204,6 +205,14 @@ impl World {
             network: self.network.tag(),
             shard: Shard::of(identity, self.network.shard_bits),
             expiry: ExpiryHour::latest(self.now),
+        }
+    }
+
+    /// A user resets the secret in their ID.
+    fn reset_id(&mut self, node: usize) {
+        let Self { nodes, now, rng, .. } = self;
+        if let Some(identity) = nodes[node].call(ResetId {}, *now, rng) {
+            nodes[node].id = identity.id;
         }
     }
 

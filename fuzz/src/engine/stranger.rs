@@ -4,7 +4,9 @@ use martlet_protocol::crypto::seal;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
 use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
-use martlet_protocol::{ConversationId, DeviceId, Envelope, IdentityId, MessageId, Rendezvous, UnixMillis};
+use martlet_protocol::{
+    ConversationId, DeviceId, Envelope, IdentityId, MessageId, Rendezvous, UnixMillis,
+};
 use rand_chacha::ChaCha20Rng;
 
 pub(crate) struct Stranger {

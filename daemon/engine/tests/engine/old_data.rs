@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use martlet_engine::command::{GetInbox, ListContacts, OpenVault};
+use martlet_engine::command::{
+    GetContact, GetIdentity, GetInbox, ListContacts, OpenVault, ResetId,
+};
 use martlet_protocol::control::{Event, EventBody, Message};
 
 use crate::world::*;
@@ -152,6 +154,34 @@ fn what_an_old_build_could_not_deliver_is_delivered_under_the_same_ids() -> Resu
         assert!(states.contains(&("after".to_owned(), Delivery::Delivered)), "{states:?}");
     }
     assert_eq!(world.call(ALICE, ListRequests {})?.requests.len(), 1);
+    Ok(())
+}
+
+/// An ID had no secret: with that of zeros both sides find each other, until one resets theirs.
+#[test]
+fn who_is_of_an_old_build_has_the_id_of_before_and_can_reset_it() -> Result {
+    let mut world = old_users(4)?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    let id = world.call(ALICE, GetIdentity {})?.id;
+    let known = |world: &mut World| -> Result<String> {
+        Ok(world.call(BOB, GetContact { name: "alice".into() })?.id)
+    };
+    assert_eq!((id.len(), known(&mut world)?), (66, id));
+    let id = world.call(ALICE, ResetId {})?.id;
+    for _ in 0..8 {
+        world.settle()?;
+        world.pass(Duration::from_secs(24 * 3600));
+    }
+    world.settle()?;
+    assert_eq!((id.len(), known(&mut world)?), (90, id));
+    for (from, to) in [(ALICE, "bob"), (BOB, "alice")] {
+        world.send(from, to, "after")?;
+        world.settle()?;
+        let states = world.texts(from, to, Direction::Out)?;
+        assert_eq!(states.last(), Some(&("after".to_owned(), Delivery::Delivered)));
+    }
     Ok(())
 }
 
