@@ -17,3 +17,11 @@ pub mod net;
 pub mod peer_key;
 pub mod run;
 pub mod scrape;
+mod stack;
+
+use std::alloc::System;
+
+/// Freed memory is wiped: what a secret was in on its way (a request's body, an encoded record, a vector
+/// that grew) must not stay behind in the heap of a daemon whose vault is locked.
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<System> = zeroizing_alloc::ZeroAlloc(System);

@@ -75,7 +75,8 @@ pub enum Input {
 pub struct Engine {
     pub(crate) config: EngineConfig,
     mailbox: Arc<Mailbox>,
-    pub(crate) user: Option<User>,
+    /// In a place of its own: what it leaves behind is wiped when that is freed.
+    pub(crate) user: Option<Box<User>>,
     /// The key of a vault that is to be opened again after a failed commit.
     recover: Option<MasterKey>,
     pub(crate) has_key_file: bool,
@@ -176,10 +177,16 @@ impl Engine {
         }
     }
 
+    /// Whether there is a user, whose vault is open.
+    #[must_use]
+    pub fn is_unlocked(&self) -> bool {
+        self.user.is_some()
+    }
+
     /// Whether there is more in the mailbox to look at: run another batch soon.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.user.as_ref().is_some_and(User::is_behind)
+        self.user.as_ref().is_some_and(|user| user.is_behind())
     }
 
     /// Handles `inputs` in one commit of the vault, and releases the effects to `outlet`. The
@@ -329,7 +336,7 @@ impl Engine {
         self.config.observer.state(&State {
             mailbox: turn.mailbox().stats()?,
             orphans: self.orphan_acks.len(),
-            outbox: self.user.as_ref().map_or(0, User::outbox_len),
+            outbox: self.user.as_ref().map_or(0, |user| user.outbox_len()),
             is_unlocked: self.user.is_some(),
         });
         Ok(())
@@ -375,7 +382,7 @@ impl Engine {
     pub(crate) fn user_mut(&mut self) -> Result<&mut User, CommandError> {
         let (recover, failed, has_key_file) =
             (&self.recover, &self.storage_failed, self.has_key_file);
-        self.user.as_mut().ok_or_else(|| {
+        self.user.as_deref_mut().ok_or_else(|| {
             if recover.is_some() {
                 let reason = failed.clone().unwrap_or_else(|| "the disk failed".into());
                 CommandError::StorageFailed { reason }

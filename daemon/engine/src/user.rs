@@ -141,7 +141,7 @@ impl User {
         key: MasterKey,
         mailbox: &Mailbox,
         config: &EngineConfig,
-    ) -> Result<Option<Self>, StoreError> {
+    ) -> Result<Option<Box<Self>>, StoreError> {
         // Only reads: no nonce will be made of this seed.
         let txn = vault.begin([0; 32])?;
         let Some(profile) = txn.get(&PROFILE, Key::Named(b""))? else { return Ok(None) };
@@ -153,7 +153,7 @@ impl User {
         let identity = keyring.identity();
         let shard_bits = config.network.shard_bits;
         let kept = config.kept.iter(shard_bits).chain([Shard::of(&identity, shard_bits)]);
-        let mut user = Self {
+        let mut user = Box::new(Self {
             network: config.network.clone(),
             kept: ShardSet::of(kept, shard_bits),
             identity,
@@ -178,7 +178,7 @@ impl User {
             dirty: Dirty::default(),
             key,
             vault,
-        };
+        });
         user.chores.acks_at_load = view.lacking(&user.outbox.ids())?.1;
         drop(txn);
         Ok(Some(user))

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::NodeClock;
 use crate::net::{NetHandle, NetSink};
+use crate::stack;
 
 /// What goes to the engine's thread.
 pub(super) enum Order {
@@ -162,6 +163,11 @@ impl EngineHandle {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KeyFileError> + Send + 'static,
 ) -> Result<T, CallError> {
+    let work = move || {
+        let done = stack::apart(work);
+        stack::wipe();
+        done
+    };
     let done = crate::blocking::run(work).await.ok_or(CallError::Stopping)?;
     done.map_err(|error| match error {
         KeyFileError::WrongPassphrase => CallError::WrongPassphrase,

@@ -24,6 +24,7 @@ use super::stamper::Stamper;
 use crate::clock::{Clock, NodeClock, SystemClock};
 use crate::metrics::Metrics;
 use crate::net::NetHandle;
+use crate::stack;
 
 /// Events a follower may be behind before it reads the log instead.
 const EVENTS_BUFFERED: usize = 4096;
@@ -144,7 +145,15 @@ impl Loop {
                 self.metrics.engine.batch_inputs.observe(inputs.len() as f64);
             }
             let (wall, steady) = (self.clock.wall(), self.clock.steady());
-            self.engine.run_batch(inputs, wall, steady, &mut self.rng, &mut self.outlet);
+            // A command may open the vault, too, and another close it.
+            let may_have_keys = self.engine.is_unlocked()
+                || inputs.iter().any(|input| matches!(input, Input::Command(_)));
+            stack::apart(|| {
+                self.engine.run_batch(inputs, wall, steady, &mut self.rng, &mut self.outlet);
+            });
+            if may_have_keys && !self.engine.is_unlocked() {
+                stack::wipe();
+            }
             // Over the old one's state, in its place.
             self.rng = fresh_rng();
             self.clock.set(self.engine.time());

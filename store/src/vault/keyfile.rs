@@ -54,9 +54,10 @@ use crate::error::StoreError;
 /// Length of the file, bytes.
 pub const KEY_FILE_BYTES: usize = 256;
 
-/// The vault's master key.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct MasterKey(pub [u8; 32]);
+/// The vault's master key. It has one place in memory: each place from which it were moved would keep a
+/// copy that nobody wipes.
+#[derive(Clone)]
+pub struct MasterKey(Box<[u8; KEY_BYTES]>);
 
 /// Why a key file could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,34 @@ const KEY_BYTES: usize = 32;
 const TAG_AT: usize = KEY_AT + KEY_BYTES;
 const CHECKSUM_AT: usize = KEY_FILE_BYTES - 32;
 
+impl MasterKey {
+    /// The key with these bytes, which whoever has them wipes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Self {
+        let mut key = Self::empty();
+        key.0.copy_from_slice(bytes);
+        key
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+
+    fn empty() -> Self {
+        Self(Box::new([0; KEY_BYTES]))
+    }
+}
+
+impl Drop for MasterKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for MasterKey {}
+
 impl KeyFile {
     /// Makes a new key and writes the file: [`Self::make`], then [`Self::write`].
     ///
@@ -121,8 +150,8 @@ impl KeyFile {
         passphrase: Option<&[u8]>,
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, MasterKey), KeyFileError> {
-        let mut key = MasterKey([0; KEY_BYTES]);
-        rng.fill_bytes(&mut key.0);
+        let mut key = MasterKey::empty();
+        rng.fill_bytes(&mut *key.0);
         let bytes = match passphrase {
             None => bare(&key),
             Some(passphrase) => {
@@ -172,7 +201,7 @@ impl KeyFile {
     /// # Errors
     /// [`KeyFileError::WrongPassphrase`], [`KeyFileError::PassphraseRequired`].
     pub fn unwrap(&self, passphrase: Option<&[u8]>) -> Result<MasterKey, KeyFileError> {
-        let mut key = MasterKey([0; KEY_BYTES]);
+        let mut key = MasterKey::empty();
         let Some(cost) = &self.cost else {
             key.0.copy_from_slice(&self.bytes[KEY_AT..TAG_AT]);
             return Ok(key);
@@ -180,7 +209,7 @@ impl KeyFile {
         let passphrase = passphrase.ok_or(KeyFileError::PassphraseRequired)?;
         let cipher = derive(passphrase, &self.bytes[SALT_AT..NONCE_AT], cost)?;
         let (header, rest) = self.bytes.split_at(KEY_AT);
-        let wrapped = InOutBuf::new(&rest[..KEY_BYTES], &mut key.0)
+        let wrapped = InOutBuf::new(&rest[..KEY_BYTES], &mut key.0[..])
             .map_err(|_| KeyFileError::WrongPassphrase)?;
         cipher
             .decrypt_inout_detached(
@@ -246,7 +275,7 @@ impl std::fmt::Debug for KeyFile {
 /// The file of a key without passphrase.
 fn bare(key: &MasterKey) -> Zeroizing<[u8; KEY_FILE_BYTES]> {
     let mut bytes = header(BARE);
-    bytes[KEY_AT..TAG_AT].copy_from_slice(&key.0);
+    bytes[KEY_AT..TAG_AT].copy_from_slice(&key.0[..]);
     checksum(&mut bytes);
     bytes
 }
@@ -385,7 +414,7 @@ mod tests {
         let path = dir.path().join("vault.key");
         let key = KeyFile::create(&path, Some(b"correct horse"), &mut rng()).unwrap();
         let bytes = fs::read(&path).unwrap();
-        assert!(!bytes.windows(32).any(|window| window == key.0));
+        assert!(!bytes.windows(32).any(|window| window == &key.0[..]));
         let file = KeyFile::read(&path).unwrap().unwrap();
         assert!(file.has_passphrase());
         assert_eq!(file.unwrap(Some(b"correct horse")).unwrap().0, key.0);

@@ -41,8 +41,8 @@ pub(super) type StoredKey = [u8; 32];
 
 impl Keys {
     pub(super) fn new(master: &MasterKey) -> Self {
-        let mut records = blake3::derive_key("martlet 2026 vault records v1", &master.0);
-        let lookup = blake3::derive_key("martlet 2026 vault look-up keys v1", &master.0);
+        let mut records = blake3::derive_key("martlet 2026 vault records v1", master.as_bytes());
+        let lookup = blake3::derive_key("martlet 2026 vault look-up keys v1", master.as_bytes());
         let keys = Self {
             records: XChaCha20Poly1305::new(&records.into()),
             lookup: Zeroizing::new(lookup),
@@ -183,18 +183,18 @@ mod tests {
 
     #[test]
     fn a_record_opens_in_its_own_place_and_no_other() {
-        let keys = Keys::new(&MasterKey([1; 32]));
+        let keys = Keys::new(&MasterKey::from_bytes(&[1; 32]));
         let key = keys.named("notes", b"a");
         let record = sealed(&keys, &key, b"value", 1);
         assert_eq!(keys.open("notes", &key, &record).unwrap().as_slice(), b"value");
         assert!(keys.open("other", &key, &record).is_err());
         assert!(keys.open("notes", &keys.named("notes", b"b"), &record).is_err());
-        assert!(Keys::new(&MasterKey([2; 32])).open("notes", &key, &record).is_err());
+        assert!(Keys::new(&MasterKey::from_bytes(&[2; 32])).open("notes", &key, &record).is_err());
     }
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
-        let keys = Keys::new(&MasterKey([1; 32]));
+        let keys = Keys::new(&MasterKey::from_bytes(&[1; 32]));
         let key = keys.numbered("notes", None, 7);
         let record = sealed(&keys, &key, b"value", 1);
         for bit in 0..record.len() * 8 {
@@ -209,21 +209,21 @@ mod tests {
 
     #[test]
     fn the_same_value_is_sealed_differently_each_time() {
-        let keys = Keys::new(&MasterKey([1; 32]));
+        let keys = Keys::new(&MasterKey::from_bytes(&[1; 32]));
         let key = keys.numbered("notes", None, 7);
         assert_ne!(sealed(&keys, &key, b"value", 1), sealed(&keys, &key, b"value", 2));
     }
 
     #[test]
     fn look_up_keys_depend_on_key_table_name_and_number() {
-        let keys = Keys::new(&MasterKey([1; 32]));
+        let keys = Keys::new(&MasterKey::from_bytes(&[1; 32]));
         let all = [
             keys.named("notes", b"a"),
             keys.named("notes", b"b"),
             keys.named("other", b"a"),
             // The table's name and the record's can't be exchanged.
             keys.named("note", b"sa"),
-            Keys::new(&MasterKey([2; 32])).named("notes", b"a"),
+            Keys::new(&MasterKey::from_bytes(&[2; 32])).named("notes", b"a"),
             keys.numbered("notes", None, 1),
             keys.numbered("notes", None, 2),
             keys.numbered("notes", Some(b"a"), 1),

@@ -163,7 +163,7 @@ fn another_vaults_key_is_recognized_and_the_file_untouched() {
     drop(vault);
     let before = fs::read(&path).unwrap();
     assert!(matches!(
-        Vault::open(&path, &MasterKey([43; 32]), CACHE_BYTES),
+        Vault::open(&path, &MasterKey::from_bytes(&[43; 32]), CACHE_BYTES),
         Err(StoreError::Record { .. })
     ));
     assert!(fs::read(&path).unwrap() == before);

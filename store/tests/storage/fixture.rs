@@ -18,7 +18,7 @@ pub(crate) const PEER: Source = Source::Peer(SourceId(1));
 pub(crate) const CACHE_BYTES: usize = 1 << 20;
 
 pub(crate) fn master_key() -> MasterKey {
-    MasterKey([42; 32])
+    MasterKey::from_bytes(&[42; 32])
 }
 
 /// A conversation envelope as a test wants it.

@@ -124,7 +124,7 @@ fn old_files_open() {
     let bare = KeyFile::read(&file("key-bare-v1")).unwrap().unwrap();
     let key = wrapped.unwrap(Some(PASSPHRASE)).unwrap();
     // Both were made from the same randomness, which begins with the key.
-    assert_eq!(key.0, bare.unwrap(None).unwrap().0);
+    assert_eq!(key.as_bytes(), bare.unwrap(None).unwrap().as_bytes());
 }
 
 #[test]

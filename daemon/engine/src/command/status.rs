@@ -6,7 +6,6 @@ use super::Command;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::turn::Turn;
-use crate::user::User;
 
 /// The daemon's state. `transports`, `peer_id`, `listen`, `metrics_listen`, `reachability`, `external`
 /// `role`, `shards` and `peers_connected` are left for the control task to fill in.
@@ -56,9 +55,9 @@ impl Command for GetStatus {
                 bytes: stats.bytes,
                 bytes_max: engine.config.mailbox_bytes_max,
             },
-            outbox: user.map(User::outbox_len),
-            stamping: user.map_or(0, User::stamping),
-            unread: user.map(User::unread),
+            outbox: user.map(|user| user.outbox_len()),
+            stamping: user.map_or(0, |user| user.stamping()),
+            unread: user.map(|user| user.unread()),
             warnings,
         })
     }

@@ -15,6 +15,8 @@ impl Engine {
         mut turn: Turn<'_>,
         outlet: &mut impl Outlet,
     ) -> Result<(), StoreError> {
+        // If the commit fails, the command is refused and the vault stays open.
+        let locks = std::mem::take(&mut self.lock_after_turn);
         let vault_result = match &mut self.user {
             Some(user) => user.flush(&mut turn).and_then(|()| turn.commit_vault()),
             None => Ok(()),
@@ -30,24 +32,24 @@ impl Engine {
             self.stored.entry(peer).or_default().append(&mut ids);
         }
         let waiting = gathered.waiting;
-        if !self.lock_after_turn {
-            effects.stamp = self.stamps.hand_out(self.user.as_mut());
+        if locks {
+            // Before the answer: whoever is told that the vault is locked relies on its keys being gone.
+            self.user = None;
+            self.stamps.cancel_all();
+        } else {
+            effects.stamp = self.stamps.hand_out(self.user.as_deref_mut());
         }
         outlet.release(effects);
         if mailbox.is_dirty() || !self.stored.is_empty() {
             self.mailbox_dirty_since.get_or_insert(steady);
         }
         let is_due = !waiting.is_empty()
-            || self.lock_after_turn
+            || locks
             || self.commit_due(steady).is_some_and(|due| due.is_zero());
         if is_due {
             self.commit_mailbox(mailbox, waiting, outlet)?;
         } else {
             self.mailbox_txn = Some(mailbox);
-        }
-        if std::mem::take(&mut self.lock_after_turn) {
-            self.user = None;
-            self.stamps.cancel_all();
         }
         Ok(())
     }
@@ -92,6 +94,7 @@ impl Engine {
             self.recover = Some(user.into_key());
             self.stamps.cancel_all();
         }
+        self.lock_after_turn = false;
         self.mailbox_txn = None;
         self.mailbox_dirty_since = None;
         self.stored.clear();

@@ -1,0 +1,104 @@
+//! The memory of another process.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use crate::secrets::{PIECE, Secret};
+
+/// A part of a process's memory that it has written: a heap, a stack, variables.
+pub(crate) struct Area {
+    /// What it is, as far as that can be told.
+    name: String,
+    from: u64,
+    bytes: Vec<u8>,
+}
+
+/// What the process has written. `None` where that may not be read.
+pub(crate) fn memory(pid: u32) -> io::Result<Option<Vec<Area>>> {
+    let file = match File::open(format!("/proc/{pid}/mem")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let stacks = stacks(pid)?;
+    let mut areas = Vec::new();
+    for line in fs::read_to_string(format!("/proc/{pid}/maps"))?.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(range), Some(rights)) = (words.next(), words.next()) else { continue };
+        let Some((from, to)) = range.split_once('-') else { continue };
+        let (Ok(from), Ok(to)) = (u64::from_str_radix(from, 16), u64::from_str_radix(to, 16))
+        else {
+            continue;
+        };
+        if !rights.starts_with("rw") {
+            continue;
+        }
+        let of_file = words.nth(3).unwrap_or("anonymous");
+        let thread = stacks.range(from..to).next();
+        let name = thread.map_or(of_file.to_owned(), |(_, thread)| format!("stack of {thread}"));
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(0)];
+        // An area that went away meanwhile.
+        if file.read_exact_at(&mut bytes, from).is_ok() {
+            areas.push(Area { name, from, bytes });
+        }
+    }
+    Ok(Some(areas))
+}
+
+/// Where the stacks of threads that wait are, with the threads' names.
+fn stacks(pid: u32) -> io::Result<BTreeMap<u64, String>> {
+    let mut stacks = BTreeMap::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        // A thread that ended meanwhile, or runs.
+        let (Ok(name), Ok(call)) =
+            (fs::read_to_string(task.join("comm")), fs::read_to_string(task.join("syscall")))
+        else {
+            continue;
+        };
+        let pointer = call.split_whitespace().rev().nth(1).and_then(|it| it.strip_prefix("0x"));
+        if let Some(Ok(pointer)) = pointer.map(|it| u64::from_str_radix(it, 16)) {
+            stacks.insert(pointer, name.trim().to_owned());
+        }
+    }
+    Ok(stacks)
+}
+
+/// What of `secrets` is there: which, how often, where, and with what around it.
+pub(crate) fn find(memory: &[Area], secrets: &[Secret]) -> Vec<String> {
+    // By the first two bytes of each piece, so that most places are passed at once.
+    let mut by_start = vec![Vec::new(); 1 << 16];
+    for secret in secrets {
+        for piece in secret.pieces() {
+            by_start[usize::from(u16::from_be_bytes([piece[0], piece[1]]))].push((secret, piece));
+        }
+    }
+    let mut found: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for Area { name, from, bytes } in memory {
+        for (at, window) in bytes.windows(PIECE).enumerate() {
+            let start = usize::from(u16::from_be_bytes([window[0], window[1]]));
+            for (secret, piece) in &by_start[start] {
+                if window == *piece {
+                    let around = &bytes[at.saturating_sub(48)..(at + 64).min(bytes.len())];
+                    let place = format!("{:x}: {}", from + at as u64, hex(around));
+                    found.entry((&secret.name, name)).or_default().push(place);
+                }
+            }
+        }
+    }
+    found
+        .into_iter()
+        .map(|((secret, area), at)| format!("{secret}, {} times in {area}, {}", at.len(), at[0]))
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // To a text, this can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
