@@ -127,7 +127,8 @@ pub struct GossipPolicy {
     pub mesh_max: usize,
     /// Other peers of a topic that are told at each heartbeat what there is; gossipsub's D_lazy.
     pub lazy: usize,
-    /// Whether what is the node's own goes to every peer of the topic, not those of the mesh alone.
+    /// Whether what is the node's own goes to every peer of the topic, not those of the mesh alone. On a
+    /// network that is `mixed` it never does.
     pub flood_publish: bool,
     /// Size from which peers are told that a message has arrived already (IDONTWANT), bytes.
     pub idontwant_bytes_min: usize,

@@ -7,10 +7,12 @@
 //! lan_only = true        # no discovery beyond the local network
 //! bootstrap = []         # multiaddresses dialled at start
 //! key = "martletkey1…"   # only of a closed network: who has it may take part
+//! privacy = "fast"       # or "mixed"; without it "fast" where lan_only, else "mixed"
 //! ```
 //!
 //! The same on one line, to be pasted or scanned: bech32m, prefix `martletnet`, of the descriptor's
-//! CBOR, `{0: name, 1: shard_bits, 2: stamp_bits, 3: lan_only, 4: bootstrap, 5: key bytes}`.
+//! CBOR, `{0: name, 1: shard_bits, 2: stamp_bits, 3: lan_only, 4: bootstrap, 5: key bytes, 6: privacy}`,
+//! where privacy is 0 for `fast` and 1 for `mixed`, and is left out as in TOML.
 
 mod address;
 mod key;
@@ -18,6 +20,7 @@ mod key;
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32m, Hrp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::codec;
@@ -56,6 +59,22 @@ pub struct NetworkDescriptor {
     /// The key of a closed network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<NetworkKey>,
+    /// How the user's own leaves a node, where the network says so; see [`Self::privacy`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
+}
+
+/// What a node does so that its neighbours can't tell what of all that it brings is its user's own.
+///
+/// Each node decides for itself by its descriptor: nodes that differ understand each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Privacy {
+    /// Only what costs no time: own envelopes leave like forwarded ones, acks apart from each other
+    /// within milliseconds. A direct neighbour can tell the author.
+    Fast,
+    /// Acks wait for seconds, each for a random time of its own. Costs seconds until "delivered" is known.
+    Mixed,
 }
 
 /// Why a descriptor is refused. No message contains a key.
@@ -232,6 +251,13 @@ impl NetworkDescriptor {
         }
     }
 
+    /// What it says of privacy; else fast on a LAN, where who is on it is trusted and sees all links
+    /// anyway, and mixed beyond it, where neighbours are strangers.
+    #[must_use]
+    pub fn privacy(&self) -> Privacy {
+        self.privacy.unwrap_or(if self.lan_only { Privacy::Fast } else { Privacy::Mixed })
+    }
+
     /// The prologue of a closed network's Noise handshakes; `None` for an open one.
     #[must_use]
     pub fn prologue(&self) -> Option<Zeroizing<[u8; 32]>> {
@@ -249,6 +275,18 @@ impl Default for NetworkDescriptor {
             lan_only: true,
             bootstrap: Vec::new(),
             key: None,
+            privacy: None,
+        }
+    }
+}
+
+impl Privacy {
+    /// As it is written in a descriptor.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Mixed => "mixed",
         }
     }
 }

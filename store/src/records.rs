@@ -21,6 +21,8 @@ pub const PREKEYS: Collection<PrekeyRecord> = Collection::new("prekeys");
 pub const COUNTERS: Collection<Counters> = Collection::new("counters");
 /// Acks of each commit that the mailbox may not have on disk yet, by `Ordinal` of the commit.
 pub const RECENT_ACKS: Collection<Vec<Ack>> = Collection::new("recent_acks");
+/// Own acks that wait for their time, by `Ordinal` of their making.
+pub const LATE_ACKS: Collection<Ack> = Collection::new("late_acks");
 /// The envelope of the bundle published last. One record, `Named(b"")`.
 pub const PUBLISHED: Collection<Envelope> = Collection::new("published");
 /// Contacts, `Named` by identity.

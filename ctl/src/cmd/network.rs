@@ -5,7 +5,7 @@ mod files;
 use std::path::{Path, PathBuf};
 
 use martlet_protocol::control::{ErrorCode, Network, NetworkExport};
-use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
+use martlet_protocol::network::{NetworkDescriptor, NetworkKey, Privacy};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use serde::Serialize;
@@ -59,6 +59,10 @@ Examples:
         /// Stay on the local network; the default
         #[arg(long)]
         lan_only: bool,
+        /// "fast", or "mixed": so that neighbours can't tell what is the user's own, "delivered" is told
+        /// seconds later [default: fast on the local network, mixed with --internet]
+        #[arg(long, value_name = "fast|mixed", value_parser = privacy)]
+        privacy: Option<Privacy>,
         /// Address that every node dials at start; repeat it for several
         #[arg(long, value_name = "MULTIADDR")]
         bootstrap: Vec<String>,
@@ -173,14 +177,22 @@ impl Args {
                 stamp_bits,
                 internet,
                 lan_only: _,
+                privacy,
                 bootstrap,
                 output,
                 force,
             } => {
                 let key = closed.then(|| NetworkKey::generate(&mut UnwrapErr(SysRng)));
                 let lan_only = !internet;
-                let network =
-                    NetworkDescriptor { name, shard_bits, stamp_bits, lan_only, bootstrap, key };
+                let network = NetworkDescriptor {
+                    name,
+                    shard_bits,
+                    stamp_bits,
+                    lan_only,
+                    bootstrap,
+                    key,
+                    privacy,
+                };
                 network.validate().map_err(|error| Failure::Usage(error.to_string()))?;
                 let file = output.unwrap_or_else(|| format!("{}.toml", network.name).into());
                 create(&network, file, force, context)
@@ -340,6 +352,9 @@ fn human(shown: &Shown<'_>, page: &mut Page) {
         field(page, "", &key);
     }
     field(page, "Reach", if network.lan_only { "the local network" } else { "the internet" });
+    if let Some(privacy) = network.privacy {
+        field(page, "Privacy", privacy.as_str());
+    }
     field(page, "Shards", &(1_u64 << network.shard_bits.min(12)).to_string());
     let stamps = match network.stamp_bits {
         0 => "none".to_owned(),
@@ -352,6 +367,11 @@ fn human(shown: &Shown<'_>, page: &mut Page) {
     if let Some(file) = &network.file {
         field(page, "File", &one_line(file));
     }
+}
+
+fn privacy(text: &str) -> Result<Privacy, &'static str> {
+    let all = [Privacy::Fast, Privacy::Mixed];
+    all.into_iter().find(|one| one.as_str() == text).ok_or("it is \"fast\" or \"mixed\"")
 }
 
 fn field(page: &mut Page, label: &str, value: &str) {

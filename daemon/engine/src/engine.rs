@@ -153,10 +153,17 @@ impl Engine {
         Arc::clone(&self.mailbox)
     }
 
-    /// How long until the mailbox has to be committed, by an empty batch if by no other, where so much
-    /// time has passed since the host's start.
+    /// How long until there is something to do, by an empty batch if by no other, where so much time has
+    /// passed since the host's start: the mailbox to be committed, or an ack to be revealed.
     #[must_use]
-    pub fn commit_due(&self, steady: Duration) -> Option<Duration> {
+    pub fn due_in(&self, steady: Duration) -> Option<Duration> {
+        let next = self.user.as_ref().and_then(|user| user.next_due());
+        let next = next.map(|due| due.saturating_sub(steady));
+        [self.commit_due(steady), next].into_iter().flatten().min()
+    }
+
+    /// How long until the mailbox has to be committed.
+    fn commit_due(&self, steady: Duration) -> Option<Duration> {
         let since = self.mailbox_dirty_since?;
         Some(MAILBOX_COMMIT_DELAY.saturating_sub(steady.saturating_sub(since)))
     }

@@ -4,6 +4,7 @@
 //! written once per batch by [`User::flush`]. If a commit fails, the memory is thrown away and
 //! loaded again.
 
+mod acks;
 mod bundles;
 mod contacts;
 mod conversations;
@@ -21,7 +22,6 @@ mod renewal;
 mod requests;
 mod stamping;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use martlet_protocol::crypto::Addressing;
@@ -31,9 +31,9 @@ use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::time::Day;
 use martlet_protocol::{
-    Ack, EnvelopeId, ExpiryHour, Id, IdentityId, Rendezvous, RendezvousSecret, Shard, UnixMillis,
+    Ack, ExpiryHour, Id, IdentityId, Rendezvous, RendezvousSecret, Shard, UnixMillis,
 };
-use martlet_store::records::{COUNTERS, Counters, PROFILE, Profile, RECENT_ACKS, Seed};
+use martlet_store::records::{COUNTERS, Counters, PROFILE, Profile, Seed};
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::MasterKey;
 use martlet_store::{Mailbox, StoreError, Vault, VaultTxn};
@@ -49,6 +49,7 @@ use crate::log::EventLog;
 use crate::outbox::Outbox;
 use crate::timeline::Timeline;
 use crate::turn::Turn;
+use acks::OwnAcks;
 use openings::Openings;
 
 /// The user of this node.
@@ -72,8 +73,8 @@ pub(crate) struct User {
     pub(crate) timeline: Timeline,
     log: EventLog,
     pub(crate) outbox: Outbox,
-    /// Own acks whose effect on the mailbox may not be on disk yet.
-    recent_acks: RecentAcks,
+    /// Own acks that are not done with yet.
+    acks: OwnAcks,
     pings: Pings,
     chores: Chores,
     dirty: Dirty,
@@ -87,23 +88,6 @@ struct Chores {
     waiting_seen_at: UnixMillis,
     /// For the first time: acks of own envelopes that the mailbox knew when the vault was opened.
     acks_at_load: Vec<Ack>,
-}
-
-/// Own acks, kept in the vault until the mailbox is committed. A crash in between would make this
-/// node forget that it acknowledged an envelope, and its sender might never learn of it.
-struct RecentAcks {
-    /// Of this batch.
-    new: Vec<Ack>,
-    /// The number under which the last were written.
-    written: u64,
-    /// Those up to this number are in the mailbox, on disk.
-    settled: u64,
-    /// Those up to this number were deleted.
-    deleted: u64,
-    /// What was found at the start, by envelope: revealed again when the envelope comes again.
-    replayed: HashMap<EnvelopeId, Vec<Ack>>,
-    /// Until when, by the time since the host's start.
-    replayed_until: Duration,
 }
 
 /// What must be written before the commit.
@@ -168,7 +152,7 @@ impl User {
             directory: Directory::load(&txn)?,
             timeline: Timeline::load(&txn)?,
             outbox: Outbox::load(&txn, &config.network)?,
-            recent_acks: RecentAcks::load(&txn)?,
+            acks: OwnAcks::load(&txn)?,
             pings: Pings::default(),
             chores: Chores {
                 day: Day(0),
@@ -198,19 +182,7 @@ impl User {
         let records = turn.vault()?;
         self.timeline.flush(records)?;
         self.keyring.flush(records)?;
-        let acks = &mut self.recent_acks;
-        if !acks.new.is_empty() {
-            acks.written += 1;
-            records.put(
-                &RECENT_ACKS,
-                Key::Ordinal(acks.written),
-                &std::mem::take(&mut acks.new),
-            )?;
-            if acks.replayed.is_empty() && acks.settled > acks.deleted {
-                records.delete_range(&RECENT_ACKS, None, 0..=acks.settled)?;
-                acks.deleted = acks.settled;
-            }
-        }
+        self.acks.flush(records)?;
         let Counters { last_event, first_event, .. } = &mut self.counters;
         if dirty.counters || (*last_event, *first_event) != (self.log.last(), self.log.first()) {
             (*last_event, *first_event) = (self.log.last(), self.log.first());
@@ -225,7 +197,7 @@ impl User {
     pub(crate) fn mailbox_committed(&mut self) {
         let opened = self.openings.first_waiting().map_or(u64::MAX, |first| first - 1);
         self.counters.processed_arrival = self.looked_at.min(opened);
-        self.recent_acks.settled = self.recent_acks.written;
+        self.acks.mailbox_committed();
     }
 
     /// The user's ID.
@@ -235,6 +207,11 @@ impl User {
 
     pub(crate) fn into_key(self) -> MasterKey {
         self.key
+    }
+
+    /// When something is due that no input brings about, by the time since the host's start.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.acks.next_due()
     }
 
     pub(crate) fn is_behind(&self) -> bool {
@@ -255,8 +232,8 @@ impl User {
         self.release_held(turn)?;
         self.fill_mailbox(turn)?;
         self.trim_events(turn)?;
-        if turn.steady > self.recent_acks.replayed_until && self.chores.day != Day(0) {
-            self.recent_acks.replayed.clear();
+        if self.chores.day != Day(0) {
+            self.acks.forget_replayed(turn.steady);
         }
         if self.chores.day != turn.now.day() {
             self.chores.day = turn.now.day();
@@ -307,25 +284,6 @@ impl User {
     /// What both sides call the conversation with `identity`.
     fn direct(&self, identity: &IdentityId) -> martlet_protocol::ConversationId {
         martlet_protocol::ConversationId::direct(&self.identity, identity)
-    }
-}
-
-impl RecentAcks {
-    fn load(txn: &VaultTxn) -> Result<Self, StoreError> {
-        let batches = txn.range(&RECENT_ACKS, None, 0..=u64::MAX, usize::MAX)?;
-        let written = batches.last().map_or(0, |(number, _)| *number);
-        let mut replayed: HashMap<EnvelopeId, Vec<Ack>> = HashMap::new();
-        for ack in batches.into_iter().flat_map(|(_, acks)| acks) {
-            replayed.entry(ack.envelope).or_default().push(ack);
-        }
-        Ok(Self {
-            new: Vec::new(),
-            written,
-            settled: 0,
-            deleted: 0,
-            replayed,
-            replayed_until: Duration::ZERO,
-        })
     }
 }
 

@@ -170,9 +170,9 @@ impl Loop {
         }
     }
 
-    /// Waits for orders, at most until a commit is due; `false` when there will be none any more.
+    /// Waits for orders, at most until something is due; `false` when there will be none any more.
     async fn wait(&mut self, orders: &mut Vec<Order>) -> bool {
-        let due = self.engine.commit_due(self.clock.steady());
+        let due = self.engine.due_in(self.clock.steady());
         let received = self.inbox.recv_many(orders, ENGINE_BATCH_MAX);
         match due {
             None => received.await > 0,

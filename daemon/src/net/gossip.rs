@@ -12,10 +12,10 @@ use libp2p::gossipsub::{
     ValidationMode, WhitelistSubscriptionFilter,
 };
 use martlet_protocol::limits::GOSSIP_BYTES_MAX;
-use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::network::{NetworkDescriptor, Privacy};
 use martlet_protocol::{Envelope, EnvelopeId, Shard, stamp};
 
-use super::{NetConfig, NetError};
+use super::{GossipPolicy, NetConfig, NetError};
 
 /// The behaviour, with our subscription filter.
 pub(super) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, SubscriptionFilter>;
@@ -115,7 +115,7 @@ pub(super) fn behaviour(
         .mesh_n_high(policy.mesh_max)
         .gossip_lazy(policy.lazy)
         .idontwant_message_size_threshold(policy.idontwant_bytes_min)
-        .flood_publish(policy.flood_publish)
+        .flood_publish(floods(policy, network))
         .build()
         .map_err(|error| failed(error.to_string()))?;
     let count = topics.all().count();
@@ -133,6 +133,15 @@ pub(super) fn behaviour(
         subscribe(&mut gossip, topic)?;
     }
     Ok(gossip)
+}
+
+/// Whether own envelopes go to every peer of the topic. Others' go to those of the mesh alone: a peer
+/// outside it that is sent one knows its author.
+fn floods(policy: &GossipPolicy, network: &NetworkDescriptor) -> bool {
+    match network.privacy() {
+        Privacy::Fast => policy.flood_publish,
+        Privacy::Mixed => false,
+    }
 }
 
 /// Takes part in a topic from now on.
@@ -194,6 +203,16 @@ mod tests {
         assert!(topics.envelopes(Shard(4)).is_none());
         assert_eq!(topics.shard(topics.envelopes(Shard(3)).unwrap()), Some(Shard(3)));
         assert_eq!(topics.shard(topics.acks()), None);
+    }
+
+    /// Own envelopes went to all neighbours and others' to the mesh, on every network.
+    #[test]
+    fn on_a_mixed_network_own_envelopes_leave_like_others() {
+        let policy = GossipPolicy::default();
+        let of = |privacy| NetworkDescriptor { privacy, ..NetworkDescriptor::default() };
+        assert!(floods(&policy, &of(None)));
+        assert!(!floods(&policy, &of(Some(Privacy::Mixed))));
+        assert!(!floods(&policy, &NetworkDescriptor { lan_only: false, ..of(None) }));
     }
 
     #[test]

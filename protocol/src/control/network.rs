@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Transport;
-use crate::network::NetworkDescriptor;
+use crate::network::{NetworkDescriptor, Privacy};
 
 /// `GET /v1/network`: the network without its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -24,6 +24,9 @@ pub struct Network {
     pub stamp_bits: u8,
     /// Whether to stay on the local network.
     pub lan_only: bool,
+    /// How the user's own leaves a node; absent in answers of older daemons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
     /// Multiaddresses dialled at start.
     pub bootstrap: Vec<String>,
     /// What connections may run on.
@@ -54,6 +57,7 @@ impl Network {
             shard_bits: descriptor.shard_bits,
             stamp_bits: descriptor.stamp_bits,
             lan_only: descriptor.lan_only,
+            privacy: Some(descriptor.privacy()),
             bootstrap: descriptor.bootstrap.clone(),
             transports: match descriptor.is_closed() {
                 // A Noise handshake can be bound to the key, QUIC's TLS can't.

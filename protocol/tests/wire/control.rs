@@ -325,7 +325,7 @@ fn networks() {
         &network,
         json!({
             "name": "ship", "closed": true, "key_fingerprint": fingerprint, "shard_bits": 0,
-            "stamp_bits": 0, "lan_only": true, "bootstrap": [], "transports": ["tcp"],
+            "stamp_bits": 0, "lan_only": true, "privacy": "fast", "bootstrap": [], "transports": ["tcp"],
             "file": "/etc/network.toml",
         }),
     );

@@ -1,7 +1,9 @@
 //! The network descriptor.
 
 use martlet_protocol::NetworkTag;
-use martlet_protocol::network::{NetworkDescriptor, NetworkError, NetworkKey, NetworkKeyError};
+use martlet_protocol::network::{
+    NetworkDescriptor, NetworkError, NetworkKey, NetworkKeyError, Privacy,
+};
 use proptest::prelude::*;
 
 use crate::fixture::{counting, identity};
@@ -35,6 +37,7 @@ fn the_documented_example_is_read() {
             lan_only: false,
             bootstrap: vec!["/dns4/example.org/tcp/4177".into()],
             key: None,
+            privacy: None,
         }
     );
 }
@@ -44,6 +47,16 @@ fn only_the_name_is_needed() {
     let descriptor = read("name = \"lan\"").unwrap();
     assert_eq!(descriptor, NetworkDescriptor::default());
     descriptor.validate().unwrap();
+}
+
+#[test]
+fn a_network_is_fast_on_a_lan_and_mixed_beyond_unless_it_says_otherwise() {
+    let privacy = |text: &str| read(&format!("name = \"a\"\n{text}")).unwrap().privacy();
+    assert_eq!(privacy(""), Privacy::Fast);
+    assert_eq!(privacy("lan_only = false"), Privacy::Mixed);
+    assert_eq!(privacy("privacy = \"mixed\""), Privacy::Mixed);
+    assert_eq!(privacy("lan_only = false\nprivacy = \"fast\""), Privacy::Fast);
+    assert!(read("name = \"a\"\nprivacy = \"total\"").is_err());
 }
 
 #[test]
@@ -210,10 +223,11 @@ fn errors_name_the_line_and_the_key() {
 
 proptest! {
     #[test]
-    fn round_trip(name in "[a-z0-9-]{1,32}", shard_bits in 0..=12u8, stamp_bits in 0..=32u8, lan_only: bool, ports in prop::collection::vec(1..=65535u16, 0..4), key: Option<[u8; 32]>) {
+    fn round_trip(name in "[a-z0-9-]{1,32}", shard_bits in 0..=12u8, stamp_bits in 0..=32u8, lan_only: bool, ports in prop::collection::vec(1..=65535u16, 0..4), key: Option<[u8; 32]>, mixed: Option<bool>) {
         let bootstrap = ports.iter().map(|port| format!("/dns/host.example/tcp/{port}")).collect();
         let key = key.map(NetworkKey::from_bytes);
-        let descriptor = NetworkDescriptor { name, shard_bits, stamp_bits, lan_only, bootstrap, key };
+        let privacy = mixed.map(|mixed| if mixed { Privacy::Mixed } else { Privacy::Fast });
+        let descriptor = NetworkDescriptor { name, shard_bits, stamp_bits, lan_only, bootstrap, key, privacy };
         prop_assert_eq!(read(&descriptor.to_toml()), Ok(descriptor.clone()));
         prop_assert_eq!(NetworkDescriptor::read(&descriptor.to_text().unwrap()), Ok(descriptor));
     }

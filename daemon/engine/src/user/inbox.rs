@@ -1,15 +1,15 @@
 //! What arrives: recognized, opened, kept, acknowledged.
 
-use crate::limits::{ACK_REPLAY_MAX, REQUEST_SESSIONS_MAX};
+use crate::limits::REQUEST_SESSIONS_MAX;
 use martlet_protocol::crypto::seal::Opened;
 use martlet_protocol::crypto::session::{InboundSession, SessionContext, SessionGrant};
 use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage};
 use martlet_protocol::{
-    Ack, DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, Rendezvous, SessionId, Tag,
+    DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, Rendezvous, SessionId, Tag,
     UnixMillis,
 };
 use martlet_store::StoreError;
-use martlet_store::mailbox::{Acknowledged, Arrived, SourceId};
+use martlet_store::mailbox::{Arrived, SourceId};
 
 use super::User;
 use super::openings::Bringer;
@@ -55,6 +55,7 @@ impl User {
     pub(crate) fn look_at_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.release_more(turn)?;
         self.open_waiting(turn)?;
+        self.reveal_late_acks(turn)?;
         let last = turn.mailbox().stats()?.last_arrival;
         if self.looked_at >= last {
             return Ok(());
@@ -337,45 +338,6 @@ impl User {
                 tracing::debug!(%error, "a malformed message");
                 Ok(())
             }
-        }
-    }
-
-    /// Reveals acks once the batch is on disk.
-    pub(super) fn acknowledge(
-        &mut self,
-        turn: &mut Turn<'_>,
-        acks: Vec<Ack>,
-    ) -> Result<(), StoreError> {
-        for ack in acks {
-            turn.mailbox_mut().acknowledge(&ack)?;
-            turn.net.acks.push(ack.clone());
-            self.recent_acks.new.push(ack);
-        }
-        Ok(())
-    }
-
-    /// After a start: acks that may not have reached the mailbox or the network. Those whose
-    /// envelope isn't here are kept for when a neighbour brings it again.
-    pub(super) fn replay_recent_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        self.recent_acks.replayed_until = turn.steady.saturating_add(ACK_REPLAY_MAX);
-        for (envelope, acks) in std::mem::take(&mut self.recent_acks.replayed) {
-            let mut is_missing = false;
-            for ack in &acks {
-                is_missing |= turn.mailbox_mut().acknowledge(ack)? == Acknowledged::NoEnvelope;
-                turn.net.acks.push(ack.clone());
-            }
-            if is_missing {
-                self.recent_acks.replayed.insert(envelope, acks);
-            }
-        }
-        Ok(())
-    }
-
-    /// Reveals again what was revealed before a crash, now that the envelope has come again.
-    fn replay_acks_of(&mut self, turn: &mut Turn<'_>, id: &EnvelopeId) -> Result<(), StoreError> {
-        match self.recent_acks.replayed.remove(id) {
-            Some(acks) => self.acknowledge(turn, acks),
-            None => Ok(()),
         }
     }
 

@@ -152,3 +152,61 @@ fn nothing_is_lost_repeated_or_out_of_order() -> Result {
     }
     Ok(())
 }
+
+fn mixed() -> NetworkDescriptor {
+    NetworkDescriptor { privacy: Some(Privacy::Mixed), ..NetworkDescriptor::default() }
+}
+
+/// Acks left at once, all of one device together, and sync told a neighbour which envelopes had come before
+/// gossip did.
+#[test]
+fn on_a_mixed_network_acks_wait_and_sync_tells_nothing_meanwhile() -> Result {
+    let mut world = World::pair_on(61, 2, mixed())?;
+    world.settle()?;
+    let before = world.nodes[1].acks_released;
+    for number in 0..5 {
+        world.send(0, "bob", &format!("text {number}"))?;
+    }
+    world.gossip(0.0);
+    assert_eq!(world.texts(1, "alice", Direction::In)?.len(), 5);
+    for _ in 0..2 {
+        world.sync(0, 1)?;
+    }
+    world.gossip(0.0);
+    assert_eq!(world.nodes[1].acks_released, before, "an ack left with its envelope");
+    let is_delivered = |(_, state): &(String, Delivery)| *state == Delivery::Delivered;
+    let told = world.texts(0, "bob", Direction::Out)?;
+    assert!(!told.iter().any(is_delivered), "sync told: {told:?}");
+
+    // Each at a time of its own: there are more such times than one.
+    let mut times = 0;
+    for _ in 0..310 {
+        let released = world.nodes[1].acks_released;
+        world.pass(Duration::from_millis(100));
+        world.gossip(0.0);
+        times += usize::from(world.nodes[1].acks_released > released);
+    }
+    assert!(times > 1, "all left together");
+    let told = world.texts(0, "bob", Direction::Out)?;
+    assert!(told.iter().all(is_delivered), "{told:?}");
+    Ok(())
+}
+
+/// An ack that waited only in memory would be lost with it: its sender would be told "expired".
+#[test]
+fn an_ack_that_waits_survives_a_crash() -> Result {
+    let mut world = World::pair_on(62, 2, mixed())?;
+    world.settle()?;
+    let before = world.nodes[1].acks_released;
+    world.send(0, "bob", "a text")?;
+    world.gossip(0.0);
+    assert_eq!(world.texts(1, "alice", Direction::In)?.len(), 1);
+    assert_eq!(world.nodes[1].acks_released, before);
+    world.crash(1)?;
+    world.start(1)?;
+    world.settle()?;
+    world.gossip(0.0);
+    let told = world.texts(0, "bob", Direction::Out)?;
+    assert_eq!(told, with_state(&["a text"], Delivery::Delivered));
+    Ok(())
+}

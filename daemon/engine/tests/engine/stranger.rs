@@ -186,6 +186,7 @@ fn look_in_all(txn: &VaultTxn, traces: &[Vec<u8>], found: &mut Vec<&'static str>
     look_in(txn, &EVENTS, traces, found)?;
     look_in(txn, &HELD, traces, found)?;
     look_in(txn, &INBOUND_SESSIONS, traces, found)?;
+    look_in(txn, &LATE_ACKS, traces, found)?;
     look_in(txn, &MESSAGES, traces, found)?;
     look_in(txn, &MESSAGE_INDEX, traces, found)?;
     look_in(txn, &OUTBOUND_SESSIONS, traces, found)?;

@@ -19,7 +19,7 @@ pub(crate) use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, HistoryQuery, SendRequest,
 };
 pub(crate) use martlet_protocol::limits::SESSION_MESSAGES_MAX;
-pub(crate) use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
+pub(crate) use martlet_protocol::network::{NetworkDescriptor, NetworkKey, Privacy};
 pub(crate) use martlet_protocol::sync::ShardSet;
 pub(crate) use martlet_protocol::{
     Ack, Envelope, EnvelopeId, ExpiryHour, Header, Kind, UnixMillis, stamp,

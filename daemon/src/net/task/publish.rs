@@ -1,15 +1,16 @@
 //! Gossip on its way out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::limits::{ACK_DELAY, UNSENT_MAX};
+use crate::limits::{ACK_DELAY, ACKS_APART_MAX, UNSENT_MAX};
 use libp2p::PeerId;
 use libp2p::gossipsub::{PublishError, TopicHash};
 use martlet_protocol::control::Role;
 use martlet_protocol::envelope::Header;
 use martlet_protocol::limits::ACKS_PER_BATCH_MAX;
 use martlet_protocol::{Ack, Envelope, codec};
+use rand::RngExt;
 use tokio::time::Instant;
 
 use super::super::NetSink;
@@ -34,9 +35,20 @@ pub(super) struct Outgoing {
     rests_until: Option<Instant>,
     /// Since when every connection's queue is full.
     full_since: Option<Instant>,
-    /// Acks of the user's own, gathered, and when they leave.
-    acks: Vec<Ack>,
-    acks_due: Option<Instant>,
+    acks: Acks,
+}
+
+/// Acks of the user's own, on their way out. What leaves in one message is seen to be one device's, so each
+/// leaves in a message of its own, at a time of its own, unless there are very many of them.
+#[derive(Default)]
+struct Acks {
+    /// By when each leaves, and a number.
+    apart: BTreeMap<(Instant, u64), Ack>,
+    /// The number given last.
+    last: u64,
+    /// Past [`ACKS_APART_MAX`], gathered, and when they leave.
+    together: Vec<Ack>,
+    together_due: Option<Instant>,
 }
 
 impl Outgoing {
@@ -48,8 +60,7 @@ impl Outgoing {
             unsent: VecDeque::new(),
             rests_until: None,
             full_since: None,
-            acks: Vec::new(),
-            acks_due: None,
+            acks: Acks::default(),
         }
     }
 
@@ -58,16 +69,15 @@ impl Outgoing {
         self.waiting.extend(envelopes);
     }
 
-    /// Adds acks; what comes within [`ACK_DELAY`] leaves together.
-    pub(super) fn add_acks(&mut self, mut acks: Vec<Ack>, now: Instant) {
-        self.acks.append(&mut acks);
-        let due = if self.acks.len() >= ACKS_PER_BATCH_MAX { now } else { now + ACK_DELAY };
-        self.acks_due = Some(self.acks_due.map_or(due, |earlier| earlier.min(due)));
+    /// Adds acks; they leave within [`ACK_DELAY`].
+    pub(super) fn add_acks(&mut self, acks: Vec<Ack>, now: Instant) {
+        let mut rng = rand::rng();
+        self.acks.add(acks, now, || ACK_DELAY.mul_f64(rng.random_range(0.0..=1.0)));
     }
 
     /// When acks leave.
     pub(super) fn acks_due(&self) -> Option<Instant> {
-        self.acks_due
+        self.acks.due()
     }
 
     /// Envelopes that found no peer.
@@ -118,6 +128,45 @@ impl Outgoing {
         self.unsent.push_back((topic, envelope));
         let too_many = self.unsent.len().saturating_sub(UNSENT_MAX);
         self.unsent.drain(..too_many).count()
+    }
+}
+
+impl Acks {
+    /// Adds acks; `draw` says how long one waits.
+    fn add(&mut self, acks: Vec<Ack>, now: Instant, mut draw: impl FnMut() -> Duration) {
+        for ack in acks {
+            if self.apart.len() < ACKS_APART_MAX {
+                self.last += 1;
+                self.apart.insert((now + draw(), self.last), ack);
+                continue;
+            }
+            self.together.push(ack);
+            let is_full = self.together.len() >= ACKS_PER_BATCH_MAX;
+            let due = if is_full { now } else { now + ACK_DELAY };
+            self.together_due = Some(self.together_due.map_or(due, |earlier| earlier.min(due)));
+        }
+    }
+
+    /// When something leaves.
+    fn due(&self) -> Option<Instant> {
+        let apart = self.apart.keys().next().map(|(due, _)| *due);
+        [apart, self.together_due].into_iter().flatten().min()
+    }
+
+    /// What leaves now, message by message.
+    fn take_due(&mut self, now: Instant) -> Vec<Vec<Ack>> {
+        let mut batches = Vec::new();
+        while let Some(first) = self.apart.first_entry()
+            && first.key().0 <= now
+        {
+            batches.push(vec![first.remove()]);
+        }
+        if self.together_due.is_some_and(|due| due <= now) {
+            self.together_due = None;
+            let acks = std::mem::take(&mut self.together);
+            batches.extend(acks.chunks(ACKS_PER_BATCH_MAX).map(<[Ack]>::to_vec));
+        }
+        batches
     }
 }
 
@@ -192,12 +241,7 @@ impl<S: NetSink> Task<S> {
 
     /// Publishes the acks that are due, in as many messages as they need.
     pub(super) fn publish_acks(&mut self, now: Instant) {
-        if self.outgoing.acks_due.is_none_or(|due| due > now) {
-            return;
-        }
-        self.outgoing.acks_due = None;
-        let acks = std::mem::take(&mut self.outgoing.acks);
-        for batch in acks.chunks(ACKS_PER_BATCH_MAX) {
+        for batch in self.outgoing.acks.take_due(now) {
             let topic = self.outgoing.topics.acks().clone();
             let bytes = codec::encode(&batch);
             match self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
@@ -251,5 +295,46 @@ impl<S: NetSink> Task<S> {
             #[expect(unreachable_patterns, reason = "variants of features that are off")]
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use martlet_protocol::{AckSecret, EnvelopeId};
+
+    use super::*;
+
+    fn acks(count: usize) -> Vec<Ack> {
+        let ack = Ack { envelope: EnvelopeId([1; 32]), slot: 0, secret: AckSecret([2; 16]) };
+        vec![ack; count]
+    }
+
+    /// All acks of 20 ms left as one message: whoever saw it knew that all these were one device's.
+    #[test]
+    fn acks_leave_apart() {
+        let (mut waiting, now) = (Acks::default(), Instant::now());
+        let mut delay = Duration::ZERO;
+        waiting.add(acks(ACKS_APART_MAX), now, || {
+            delay += ACK_DELAY / 100;
+            delay
+        });
+        let mut messages = 0;
+        while let Some(due) = waiting.due() {
+            let batches = waiting.take_due(due);
+            assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [1]);
+            messages += 1;
+        }
+        assert_eq!(messages, ACKS_APART_MAX);
+    }
+
+    #[test]
+    fn very_many_acks_leave_together_and_none_is_lost() {
+        let (mut waiting, now) = (Acks::default(), Instant::now());
+        waiting.add(acks(10 * ACKS_PER_BATCH_MAX), now, || ACK_DELAY);
+        let batches = waiting.take_due(now + ACK_DELAY);
+        assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 10 * ACKS_PER_BATCH_MAX);
+        assert!(batches.len() <= ACKS_APART_MAX + 11, "{}", batches.len());
+        assert!(batches.iter().all(|batch| batch.len() <= ACKS_PER_BATCH_MAX));
+        assert_eq!(waiting.due(), None);
     }
 }

@@ -1,0 +1,225 @@
+//! Own acks: when each is revealed, and that none is lost.
+//!
+//! On a network that is `mixed` an ack waits first, for a random time of its own, and its envelope lives on
+//! in the mailbox here as in everyone's: neither gossip nor sync tells earlier that it has come.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use martlet_protocol::network::Privacy;
+use martlet_protocol::{Ack, EnvelopeId};
+use martlet_store::mailbox::Acknowledged;
+use martlet_store::records::{LATE_ACKS, RECENT_ACKS};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+use rand_core::Rng;
+
+use super::User;
+use crate::limits::{ACK_REPLAY_MAX, LATE_ACK_MAX, LATE_ACK_MEAN, LATE_ACKS_MAX};
+use crate::turn::Turn;
+
+/// Own acks that are not done with yet.
+pub(super) struct OwnAcks {
+    recent: RecentAcks,
+    late: LateAcks,
+}
+
+/// Own acks, kept in the vault until the mailbox is committed. A crash in between would make this
+/// node forget that it acknowledged an envelope, and its sender might never learn of it.
+struct RecentAcks {
+    /// Of this batch.
+    new: Vec<Ack>,
+    /// The number under which the last were written.
+    written: u64,
+    /// Those up to this number are in the mailbox, on disk.
+    settled: u64,
+    /// Those up to this number were deleted.
+    deleted: u64,
+    /// Revealed again when the envelope comes again: what was found at the start, and what waited for its
+    /// time when its envelope was lost.
+    replayed: HashMap<EnvelopeId, Vec<Ack>>,
+    /// Until when, by the time since the host's start.
+    replayed_until: Duration,
+}
+
+/// Own acks that wait for their time. They are in the vault, by number.
+struct LateAcks {
+    /// By the time since the host's start at which they are due, and number.
+    waiting: BTreeMap<(Duration, u64), Ack>,
+    /// Found at the start; their times are drawn with the first batch.
+    found: Vec<(u64, Ack)>,
+    /// The number given last.
+    last: u64,
+}
+
+impl OwnAcks {
+    /// What the vault has of them.
+    pub(super) fn load(txn: &VaultTxn) -> Result<Self, StoreError> {
+        let batches = txn.range(&RECENT_ACKS, None, 0..=u64::MAX, usize::MAX)?;
+        let written = batches.last().map_or(0, |(number, _)| *number);
+        let mut replayed: HashMap<EnvelopeId, Vec<Ack>> = HashMap::new();
+        for ack in batches.into_iter().flat_map(|(_, acks)| acks) {
+            replayed.entry(ack.envelope).or_default().push(ack);
+        }
+        let found = txn.range(&LATE_ACKS, None, 0..=u64::MAX, usize::MAX)?;
+        let last = found.last().map_or(0, |(number, _)| *number);
+        Ok(Self {
+            recent: RecentAcks {
+                new: Vec::new(),
+                written,
+                settled: 0,
+                deleted: 0,
+                replayed,
+                replayed_until: Duration::ZERO,
+            },
+            late: LateAcks { waiting: BTreeMap::new(), found, last },
+        })
+    }
+
+    /// Writes those of this batch.
+    pub(super) fn flush(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
+        let acks = &mut self.recent;
+        if !acks.new.is_empty() {
+            acks.written += 1;
+            records.put(
+                &RECENT_ACKS,
+                Key::Ordinal(acks.written),
+                &std::mem::take(&mut acks.new),
+            )?;
+            if acks.replayed.is_empty() && acks.settled > acks.deleted {
+                records.delete_range(&RECENT_ACKS, None, 0..=acks.settled)?;
+                acks.deleted = acks.settled;
+            }
+        }
+        Ok(())
+    }
+
+    /// The mailbox is on disk.
+    pub(super) fn mailbox_committed(&mut self) {
+        self.recent.settled = self.recent.written;
+    }
+
+    /// Forgets what is not revealed again any more, by the time since the host's start.
+    pub(super) fn forget_replayed(&mut self, steady: Duration) {
+        if steady > self.recent.replayed_until {
+            self.recent.replayed.clear();
+        }
+    }
+
+    /// When the next one is due, by the time since the host's start.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.late.waiting.keys().next().map(|(due, _)| *due)
+    }
+}
+
+impl User {
+    /// Reveals acks once the batch is on disk; on a network that is `mixed`, in a while.
+    pub(super) fn acknowledge(
+        &mut self,
+        turn: &mut Turn<'_>,
+        acks: Vec<Ack>,
+    ) -> Result<(), StoreError> {
+        match self.network.privacy() {
+            Privacy::Fast => acks.into_iter().try_for_each(|ack| self.reveal(turn, ack).map(drop)),
+            Privacy::Mixed => acks.into_iter().try_for_each(|ack| self.hold_back(turn, ack)),
+        }
+    }
+
+    /// Reveals the acks whose time has come.
+    pub(crate) fn reveal_late_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        while let Some(first) = self.acks.late.waiting.first_entry()
+            && (first.key().0 <= turn.steady || self.acks.late.waiting.len() > LATE_ACKS_MAX)
+        {
+            let Some(((_, number), ack)) = self.acks.late.waiting.pop_first() else { break };
+            turn.vault()?.delete(&LATE_ACKS, Key::Ordinal(number))?;
+            if self.reveal(turn, ack.clone())? == Acknowledged::NoEnvelope {
+                // A crash lost the envelope: a neighbour will bring it again.
+                self.acks.recent.replayed.entry(ack.envelope).or_default().push(ack);
+            }
+        }
+        Ok(())
+    }
+
+    /// After a start: acks that may not have reached the mailbox or the network. Those whose
+    /// envelope isn't here are kept for when a neighbour brings it again.
+    pub(super) fn replay_recent_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.acks.recent.replayed_until = turn.steady.saturating_add(ACK_REPLAY_MAX);
+        for (number, ack) in std::mem::take(&mut self.acks.late.found) {
+            let due = turn.steady.saturating_add(late_by(turn.rng));
+            self.acks.late.waiting.insert((due, number), ack);
+        }
+        for (envelope, acks) in std::mem::take(&mut self.acks.recent.replayed) {
+            if self.network.privacy() == Privacy::Mixed {
+                // All at once they would tell that they are one device's.
+                acks.into_iter().try_for_each(|ack| self.hold_back(turn, ack))?;
+                continue;
+            }
+            let mut is_missing = false;
+            for ack in &acks {
+                is_missing |= turn.mailbox_mut().acknowledge(ack)? == Acknowledged::NoEnvelope;
+                turn.net.acks.push(ack.clone());
+            }
+            if is_missing {
+                self.acks.recent.replayed.insert(envelope, acks);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reveals again what was revealed before a crash, now that the envelope has come again.
+    pub(super) fn replay_acks_of(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &EnvelopeId,
+    ) -> Result<(), StoreError> {
+        match self.acks.recent.replayed.remove(id) {
+            Some(acks) => self.acknowledge(turn, acks),
+            None => Ok(()),
+        }
+    }
+
+    fn reveal(&mut self, turn: &mut Turn<'_>, ack: Ack) -> Result<Acknowledged, StoreError> {
+        let outcome = turn.mailbox_mut().acknowledge(&ack)?;
+        turn.net.acks.push(ack.clone());
+        self.acks.recent.new.push(ack);
+        Ok(outcome)
+    }
+
+    fn hold_back(&mut self, turn: &mut Turn<'_>, ack: Ack) -> Result<(), StoreError> {
+        let late = &mut self.acks.late;
+        late.last += 1;
+        turn.vault()?.put(&LATE_ACKS, Key::Ordinal(late.last), &ack)?;
+        let due = turn.steady.saturating_add(late_by(turn.rng));
+        late.waiting.insert((due, late.last), ack);
+        Ok(())
+    }
+}
+
+/// How long an ack waits: exponentially distributed, so that how long it has waited already tells nothing
+/// of when it comes (Loopix, 2017, section 4.1).
+fn late_by(rng: &mut impl Rng) -> Duration {
+    // In (0, 1].
+    let chance = (f64::from(rng.next_u32()) + 1.0) / (f64::from(u32::MAX) + 1.0);
+    LATE_ACK_MEAN.mul_f64(-chance.ln()).min(LATE_ACK_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn acks_wait_as_long_as_is_said_each_for_another_time() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let mut times: Vec<Duration> = (0..10_000).map(|_| late_by(&mut rng)).collect();
+        let mean = times.iter().sum::<Duration>() / 10_000;
+        assert!(mean.abs_diff(LATE_ACK_MEAN) < LATE_ACK_MEAN / 20, "{mean:?}");
+        times.sort_unstable();
+        assert!(times.iter().all(|time| *time <= LATE_ACK_MAX));
+        // Half of them sooner than ln 2 of the mean: it is no fixed wait.
+        let median = times[5_000];
+        assert!(median.abs_diff(LATE_ACK_MEAN.mul_f64(0.693)) < LATE_ACK_MEAN / 20, "{median:?}");
+    }
+}
