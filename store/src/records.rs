@@ -105,6 +105,9 @@ pub struct Counters {
     pub last_prekey: u64,
     /// The day, since the Unix epoch, whose bundle was published last.
     pub published_day: u32,
+    /// When the next bundle is due; 0 if that was never drawn.
+    #[serde(default)]
+    pub next_bundle: UnixMillis,
 }
 
 /// See [`CONTACTS`].

@@ -63,6 +63,11 @@ pub const PINGS_OPEN_MAX: usize = 256;
 
 // ---- keys --------------------------------------------------------------------------------------
 
+/// A bundle so many days old is replaced at once: half of the six days that it is on the network.
+pub const BUNDLE_DAYS_MAX: u32 = 3;
+/// How long after a start the day's bundle leaves at most, if the node was off when it was due: a random
+/// part of it. Long enough that others come in between, and short enough for who is on for an evening.
+pub const BUNDLE_DELAY_MAX: Duration = Duration::from_secs(3600);
 /// How long a superseded prekey's private half is kept: an envelope's life and two days.
 pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 3600);
 /// Prekeys kept at most, while the clock says of none that it is old: more than five wrong days on each

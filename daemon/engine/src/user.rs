@@ -244,7 +244,7 @@ impl User {
             self.restore_outbox(turn)?;
             self.replay_recent_acks(turn)?;
             self.tell_interest(turn);
-            self.publish_bundle(turn)?;
+            self.review_bundle(turn)?;
             self.watch_bundles(turn)?;
             self.renew_sessions(turn, None)?;
             self.directory.tell_all_untold();
@@ -252,6 +252,7 @@ impl User {
             self.move_old_requests(turn)?;
             self.end_requests(turn)?;
         }
+        self.publish_bundle_in_time(turn)?;
         // After what was addressed by a wrong clock was addressed anew.
         self.expire_outbox(turn)?;
         self.end_pings(turn)?;

@@ -1,41 +1,80 @@
 //! Bundles: publishing one's own, finding those of contacts.
 
+use std::time::Duration;
+
 use martlet_protocol::identity::Bundle;
 use martlet_protocol::time::Day;
-use martlet_protocol::{Envelope, Header, IdentityId};
+use martlet_protocol::{Envelope, Header, IdentityId, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::mailbox::Arrived;
 use martlet_store::records::{Happened, PUBLISHED};
 use martlet_store::vault::Key;
+use rand_core::Rng;
 
 use super::User;
 use crate::directory::NewBundle;
+use crate::limits::{BUNDLE_DAYS_MAX, BUNDLE_DELAY_MAX};
 use crate::outbox::is_addressed_in;
 use crate::turn::Turn;
 
+/// A day.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Days before today whose bundles may still be on the network.
 const DAYS_BACK: u32 = 6;
 /// Days after today whose bundles a skewed clock may have published.
 const DAYS_AHEAD: u32 = 1;
 
 impl User {
-    /// Makes the prekey of the day and publishes the bundle with it, once a day. After a start the
-    /// day's bundle is published again: a crash may have lost it before the mailbox was committed.
-    pub(super) fn publish_bundle(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+    /// With the day's chores, and so at each start. A bundle leaves at once only where there is none that
+    /// others can go on with: a bundle that leaves when a node comes tells whose node it is. Otherwise the
+    /// day's bundle has its time, see [`Self::publish_bundle_in_time`]; if the node was off then, another
+    /// is drawn.
+    pub(super) fn review_bundle(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let today = turn.now.day();
-        if self.counters.published_day == today.0
-            && let Some(envelope) = turn.vault()?.get(&PUBLISHED, Key::Named(b""))?
-            && Header::parse(&envelope.content)
+        let published = Day(self.counters.published_day);
+        let is_fresh = published <= today && today.0 - published.0 < BUNDLE_DAYS_MAX;
+        let envelope = turn.vault()?.get(&PUBLISHED, Key::Named(b""))?.filter(|envelope| {
+            Header::parse(&envelope.content)
                 .is_ok_and(|header| is_addressed_in(&self.network, &header, &self.identity))
-        {
-            let id = envelope.id();
-            if self.has_stamp(&id, &envelope) {
-                return self.publish(turn, id, envelope);
-            }
+        });
+        let Some(envelope) = envelope.filter(|_| is_fresh) else {
+            return self.publish_bundle(turn);
+        };
+        let next = self.counters.next_bundle;
+        if next <= turn.now || next.since(turn.now) > 2 * DAY {
+            self.counters.next_bundle = if published == today {
+                time_on(turn.rng, Day(today.0 + 1))
+            } else {
+                turn.now.plus(part_of(turn.rng, BUNDLE_DELAY_MAX))
+            };
+            self.dirty.counters = true;
+        }
+        let id = envelope.id();
+        if !self.has_stamp(&id, &envelope) {
             self.outbox.queue_bundle(id);
             return Ok(());
         }
+        if turn.mailbox().get(&id)?.is_none() {
+            // A crash may have lost it before the mailbox was committed.
+            return self.publish(turn, id, envelope);
+        }
+        Ok(())
+    }
+
+    /// Publishes the day's bundle once its time has come: a random one of each day, so that those of all
+    /// users don't come at midnight, each first from its user's node.
+    pub(super) fn publish_bundle_in_time(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let is_due = self.counters.next_bundle <= turn.now;
+        if is_due && self.counters.published_day != turn.now.day().0 {
+            return self.publish_bundle(turn);
+        }
+        Ok(())
+    }
+
+    /// Makes the prekey of the day and publishes the bundle with it.
+    fn publish_bundle(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let (now, sure) = (turn.now, turn.sure);
+        let today = now.day();
         let (records, rng) = turn.vault_and_rng()?;
         let bundle = self.keyring.issue_bundle(records, rng, now, sure)?;
         let identity = self.identity;
@@ -47,6 +86,7 @@ impl User {
         let id = envelope.id();
         turn.vault()?.put(&PUBLISHED, Key::Named(b""), &envelope)?;
         self.counters.published_day = today.0;
+        self.counters.next_bundle = time_on(turn.rng, Day(today.0 + 1));
         self.dirty.counters = true;
         if !self.has_stamp(&id, &envelope) {
             self.outbox.queue_bundle(id);
@@ -120,6 +160,16 @@ impl User {
         self.send_waiting(turn, identity)?;
         Ok(true)
     }
+}
+
+/// A random time on `day`.
+fn time_on(rng: &mut impl Rng, day: Day) -> UnixMillis {
+    UnixMillis(0).plus(day.0 * DAY).plus(part_of(rng, DAY))
+}
+
+/// A random part of `whole`.
+fn part_of(rng: &mut impl Rng, whole: Duration) -> Duration {
+    whole.mul_f64(f64::from(rng.next_u32()) / (f64::from(u32::MAX) + 1.0))
 }
 
 /// The days whose bundles are looked for.

@@ -5,6 +5,7 @@
 //! (here: handed each other their whole mailboxes), every message is in the recipient's history
 //! once, in the order it was sent.
 
+mod bundles;
 mod clocks;
 mod delivery;
 mod events;
