@@ -9,7 +9,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::format::FORMAT_VERSION;
+/// The version of the [format](crate::format) that this build writes, and the newest that it reads.
+pub const FORMAT_VERSION: u16 = 2;
 
 /// Why bytes could not be decoded, or a value not encoded.
 #[derive(Debug, thiserror::Error)]

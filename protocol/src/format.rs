@@ -20,11 +20,9 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::{ByteBuf, Bytes};
 
+pub use crate::codec::FORMAT_VERSION;
 use crate::codec::{self, CodecError};
 use crate::limits::{EXTENSION_BYTES_MAX, EXTENSIONS_MAX};
-
-/// The version that this build writes, and the newest that it reads.
-pub const FORMAT_VERSION: u16 = 2;
 
 /// A format's version, its readers, and what its maker can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,16 +8,10 @@
 use redb::{TableHandle, WriteTransaction};
 
 use crate::error::StoreError;
-use crate::records::{EVENTS, OUTBOUND_SESSIONS, PUBLISHED, RECENT_ACKS};
 
-/// The first is where version 1 had others' sessions, by their ids alone.
-const FORGOTTEN: [&str; 5] = [
-    "inbound_sessions",
-    OUTBOUND_SESSIONS.name(),
-    PUBLISHED.name(),
-    RECENT_ACKS.name(),
-    EVENTS.name(),
-];
+/// By the names of version 1, whatever records are called today.
+const FORGOTTEN: [&str; 5] =
+    ["inbound_sessions", "outbound_sessions", "published", "recent_acks", "events"];
 
 /// Brings a vault of version 1 to version 2. Needs no key: whole tables go.
 pub(super) fn migrate(transaction: &WriteTransaction) -> Result<(), StoreError> {

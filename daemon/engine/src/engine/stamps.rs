@@ -85,7 +85,7 @@ mod tests {
         let running = job(32);
         let running = std::thread::spawn(move || running.run());
         drop(stamps);
-        let result = running.join().unwrap();
+        let Ok(result) = running.join() else { panic!("a result") };
         assert_eq!(result.nonce, None);
     }
 }
