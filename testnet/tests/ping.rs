@@ -43,6 +43,8 @@ async fn a_contact_who_is_on_answers_and_one_who_is_off_does_not() -> TestResult
     for (node, other) in [(&alice, "bob"), (&bob, "alice")] {
         assert_eq!(node.history(other).await?.len(), 2);
         assert_eq!(node.status().await?.outbox, Some(0));
+    }
+    for (node, other) in [(&alice, "bob"), (&bob, "alice")] {
         let mut events = node.events(Some(0)).await?;
         // This one is the last, and all before it are of the two messages and the contact.
         let sent = node.send(other, "bye").await?;
