@@ -70,10 +70,11 @@ pub struct NetworkDescriptor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Privacy {
-    /// Only what costs no time: own envelopes leave like forwarded ones, acks apart from each other
-    /// within milliseconds. A direct neighbour can tell the author.
+    /// Only what costs no time: own envelopes go to all neighbours at once, and acks leave apart from each
+    /// other within milliseconds. A direct neighbour can tell the author.
     Fast,
-    /// Acks wait for seconds, each for a random time of its own. Costs seconds until "delivered" is known.
+    /// Own envelopes go to the neighbours of the mesh alone, as others' do, and acks wait for seconds, each
+    /// for a random time of its own. Costs seconds until "delivered" is known.
     Mixed,
 }
 
