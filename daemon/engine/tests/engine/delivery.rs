@@ -203,7 +203,6 @@ fn an_ack_that_waits_survives_a_crash() -> Result {
     assert_eq!(world.texts(1, "alice", Direction::In)?.len(), 1);
     assert_eq!(world.nodes[1].acks_released, before);
     world.crash(1)?;
-    world.start(1)?;
     world.settle()?;
     world.gossip(0.0);
     let told = world.texts(0, "bob", Direction::Out)?;

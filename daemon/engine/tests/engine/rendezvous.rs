@@ -59,8 +59,11 @@ fn days_found(world: &mut World, node: usize, id: &str) -> Result<Vec<Day>> {
 /// A day with everyone who is on.
 fn live(world: &mut World, days: u32) -> Result {
     for _ in 0..days {
-        world.pass(DAY);
-        world.settle()?;
+        // By the hour: the bundle of a day comes at a random time of it.
+        for _ in 0..24 {
+            world.pass(DAY / 24);
+            world.settle()?;
+        }
     }
     Ok(())
 }
@@ -265,7 +268,8 @@ fn who_has_no_secret_can_reset_it() -> Result {
     assert_eq!((alice.len(), bob.len()), (66, 66));
     world.add(ALICE, &bob, "bob")?;
     world.add(BOB, &alice, "alice")?;
-    live(&mut world, 1)?;
+    // Until the next bundle, which is the first without the secret: any time of the next day.
+    live(&mut world, 2)?;
     both_ways(&mut world, (BOB, "bob"), "before")?;
     let new = world.call(ALICE, ResetId {})?.id;
     assert_eq!(new.len(), 90);
