@@ -8,10 +8,18 @@ type Version = (u64, u64, u64);
 
 /// All that `package` needs to run, by name, with the lowest version found of each.
 fn tree(package: &str) -> Result<BTreeMap<String, Version>, Box<dyn std::error::Error>> {
+    tree_with(package, &[])
+}
+
+fn tree_with(
+    package: &str,
+    options: &[&str],
+) -> Result<BTreeMap<String, Version>, Box<dyn std::error::Error>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none"])
         .args(["--format", "{p}", "--package", package])
+        .args(options)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()?;
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -82,6 +90,16 @@ fn the_client_knows_no_network_and_no_database() -> TestResult {
 #[test]
 fn the_daemon_knows_no_client() -> TestResult {
     assert_without("martletd", &["martletctl", "martlet-testnet", "reqwest", "openssl"])
+}
+
+/// `deny.toml` lets their tests have these, so it can't see to it.
+#[test]
+fn only_tests_look_into_databases_and_encodings() -> TestResult {
+    let of_its_own = ["--depth", "1"];
+    assert!(!tree_with("martletd", &of_its_own)?.contains_key("redb"));
+    assert!(!tree_with("martlet-testnet", &of_its_own)?.contains_key("serde_cbor_2"));
+    assert!(tree_with("martlet-store", &of_its_own)?.contains_key("redb"));
+    Ok(())
 }
 
 /// Fixes of weaknesses that the RustSec database doesn't list.
