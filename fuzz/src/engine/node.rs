@@ -7,11 +7,11 @@ use std::time::Duration;
 use martlet_engine::command::{
     Command, CreateUser, GetHistory, GetInbox, GetStatus, ListContacts, ListRequests, ReadEvents,
 };
+use martlet_engine::limits::{ORPHAN_ACKS_MAX, REQUEST_MESSAGES_MAX, REQUESTS_MAX};
 use martlet_engine::{
     CommandError, Effects, Engine, EngineConfig, Input, MemoryDisk, Outlet, Storage, TICK, ToNet,
 };
 use martlet_protocol::control::{Event, HistoryQuery};
-use martlet_engine::limits::{ORPHAN_ACKS_MAX, REQUEST_MESSAGES_MAX, REQUESTS_MAX};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, UnixMillis};
