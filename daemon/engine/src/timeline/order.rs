@@ -14,8 +14,10 @@ use super::{Appeared, Timeline, put_index, received_key};
 use crate::conversation::{Author, ConversationId};
 use crate::kinds::Content;
 
-/// Waiting messages read at once.
-const PAGE: usize = 64;
+/// Waiting messages read at once: few first, since often one is due; up to this many where many are.
+const PAGE_MAX: usize = 64;
+/// The one that is due, and the one after it.
+const PAGE_MIN: usize = 2;
 
 /// What one device writes to one conversation. (Devices' keys are their own: no two persons share one.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -241,14 +243,17 @@ impl Timeline {
         appeared: &mut Vec<Appeared>,
     ) -> Result<(), StoreError> {
         self.ready.remove(line);
-        if !self.waits.contains_key(line) {
+        let mut due = self.due(line);
+        // Nothing is read while what waits is not due: each message before it comes by here.
+        if self.waits.get(line).is_none_or(|wait| wait.first.0 > due) {
             return Ok(());
         }
         let scope = line.scope();
-        let mut due = self.due(line);
+        let mut page_size = PAGE_MIN;
         let next = loop {
-            let page = records.range_readable(&HELD, Some(&scope), due..=u64::MAX, PAGE)?;
-            let is_last = page.len() < PAGE;
+            let page = records.range_readable(&HELD, Some(&scope), due..=u64::MAX, page_size)?;
+            let is_last = page.len() < page_size;
+            page_size = (page_size * 2).min(PAGE_MAX);
             let mut stopped = None;
             for (number, held) in page {
                 if number > due || appeared.len() >= RELEASED_PER_BATCH_MAX {
