@@ -19,6 +19,7 @@ use crate::scrape::MetricsSource;
 
 mod contact;
 mod doctor;
+mod endpoints;
 mod event;
 mod extract;
 mod listener;

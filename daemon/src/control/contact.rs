@@ -6,10 +6,9 @@ use axum::http::StatusCode;
 use martlet_protocol::control::{
     Contact, ContactAdd, ContactList, ContactRename, Problem, RequestAccept, RequestList,
 };
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Shared;
+use super::endpoints::endpoints;
 use super::extract::{JsonBody, NoBody, PathPart};
 use super::problem::Refusal;
 use martlet_engine::command::{
@@ -17,15 +16,16 @@ use martlet_engine::command::{
     RenameContact,
 };
 
-/// What is answered here.
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list_contacts, add_contact))
-        .routes(routes!(get_contact, rename_contact, remove_contact))
-        .routes(routes!(list_requests))
-        .routes(routes!(drop_request))
-        .routes(routes!(accept_request))
-}
+endpoints!(
+    list_contacts,
+    add_contact,
+    get_contact,
+    rename_contact,
+    remove_contact,
+    list_requests,
+    drop_request,
+    accept_request,
+);
 
 /// All contacts.
 #[utoipa::path(get, path = "/v1/contacts", tag = "contacts", responses(

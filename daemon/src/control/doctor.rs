@@ -14,10 +14,9 @@ use axum::extract::State;
 use martlet_protocol::control::{
     Diagnosis, ErrorCode, Finding, FindingCode, MailboxStatus, Problem, Severity,
 };
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Shared;
+use super::endpoints::endpoints;
 use super::problem::Refusal;
 use crate::net::report::{MdnsState, NetReport};
 use martlet_engine::clock::ClockDoubt;
@@ -26,10 +25,7 @@ use martlet_engine::command::{GetClockDoubt, GetStatus, GetStorageFailure};
 /// Unreachable peers told one by one.
 const UNREACHABLE_TOLD_MAX: usize = 5;
 
-/// What is answered here.
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(diagnose))
-}
+endpoints!(diagnose);
 
 /// Looks for what is wrong, and says what to do.
 #[utoipa::path(get, path = "/v1/doctor", tag = "daemon", responses(

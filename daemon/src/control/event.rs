@@ -6,20 +6,16 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use futures::{StreamExt, stream};
 use martlet_protocol::control::{Event, EventsQuery, Problem};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use self::follow::Follower;
 use super::Shared;
+use super::endpoints::endpoints;
 use super::extract::QueryOf;
 use super::problem::Refusal;
 
 mod follow;
 
-/// What is answered here.
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(follow_events))
-}
+endpoints!(follow_events);
 
 /// Follows events. `Last-Event-ID` or `since` resumes after an event; without them only events to
 /// come are told. The stream ends when the vault is locked or the daemon stops.

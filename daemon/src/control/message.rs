@@ -7,23 +7,14 @@ use martlet_protocol::control::{
     History, HistoryQuery, Inbox, Message, Problem, ReadResponse, SendRequest, SendResponse,
 };
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Shared;
+use super::endpoints::endpoints;
 use super::extract::{JsonBody, NoBody, PathPart, QueryOf};
 use super::problem::Refusal;
 use martlet_engine::command::{GetHistory, GetInbox, GetMessage, MarkRead, SendText};
 
-/// What is answered here.
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(send_message))
-        .routes(routes!(get_message))
-        .routes(routes!(get_history))
-        .routes(routes!(mark_read))
-        .routes(routes!(get_inbox))
-}
+endpoints!(send_message, get_message, get_history, mark_read, get_inbox);
 
 /// Sends a text. Answered once the message is on disk.
 #[utoipa::path(post, path = "/v1/messages", tag = "messages", request_body = SendRequest, responses(

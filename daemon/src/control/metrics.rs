@@ -4,16 +4,12 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use martlet_protocol::control::Problem;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Shared;
+use super::endpoints::endpoints;
 use crate::scrape::CONTENT_TYPE;
 
-/// What is answered here.
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(get_metrics))
-}
+endpoints!(get_metrics);
 
 /// All metrics, for Prometheus. Reads nothing of the user's and changes nothing.
 #[utoipa::path(get, path = "/v1/metrics", tag = "daemon", responses(

@@ -3,16 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use martlet_protocol::control::{Network, NetworkExport, Problem};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Shared;
+use super::endpoints::endpoints;
 use super::extract::NoBody;
 
-/// What is answered here.
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(get_network)).routes(routes!(export_network))
-}
+endpoints!(get_network, export_network);
 
 /// The network, without its key.
 #[utoipa::path(get, path = "/v1/network", tag = "network", responses(

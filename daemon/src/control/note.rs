@@ -5,17 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_engine::command::{GetNotes, WriteNote};
 use martlet_protocol::control::{History, HistoryQuery, NoteRequest, Problem, SendResponse};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Shared;
+use super::endpoints::endpoints;
 use super::extract::{JsonBody, QueryOf};
 use super::problem::Refusal;
 
-/// What is answered here.
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(write_note, get_notes))
-}
+endpoints!(write_note, get_notes);
 
 /// Writes a note to oneself. Answered once it is on disk.
 #[utoipa::path(post, path = "/v1/notes", tag = "messages", request_body = NoteRequest, responses(

@@ -10,10 +10,9 @@ use libp2p::multiaddr::Protocol;
 use martlet_protocol::control::{
     Ban, BanList, BanRequest, DialRequest, ErrorCode, PeerList, Problem,
 };
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Shared;
+use super::endpoints::endpoints;
 use super::extract::{JsonBody, PathPart};
 use super::problem::Refusal;
 use crate::config::DialAddress;
@@ -22,13 +21,7 @@ use crate::net::transport;
 /// The least of a peer id's end that is taken for it: six characters of 58 kinds.
 const PEER_ID_END_MIN: usize = 6;
 
-/// What is answered here.
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list_peers, dial))
-        .routes(routes!(list_bans, ban))
-        .routes(routes!(unban))
-}
+endpoints!(list_peers, dial, list_bans, ban, unban);
 
 /// Connected and known peers.
 #[utoipa::path(get, path = "/v1/peers", tag = "network", responses(

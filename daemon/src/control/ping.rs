@@ -9,20 +9,16 @@ use martlet_protocol::control::{ErrorCode, PingRequest, PingResponse, Problem};
 use martlet_protocol::limits::PING_TIMEOUT_MAX;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Shared;
+use super::endpoints::endpoints;
 use super::extract::{JsonBody, PathPart};
 use super::problem::Refusal;
 
 /// How long an answer is waited for if the client doesn't say.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is answered here.
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(ping))
-}
+endpoints!(ping);
 
 /// Asks a contact's devices whether one is on, and waits for the answer.
 #[utoipa::path(post, path = "/v1/contacts/{name}/ping", tag = "contacts", request_body = PingRequest,

@@ -5,38 +5,44 @@ use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use martlet_protocol::control::{ErrorCode, Event};
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
+use super::endpoints::endpoints;
 use super::extract::NoBody;
 use super::problem::Refusal;
 use super::{Shared, contact, doctor, event, message, metrics, network, note, peer, ping, status};
 
+/// What a subject answers, and how that is described.
+type Subject = (fn() -> Router<Shared>, fn() -> utoipa::openapi::OpenApi);
+
+/// All subjects. Each file says which paths it answers.
+const SUBJECTS: [Subject; 11] = [
+    (status::routes, status::Endpoints::openapi),
+    (contact::routes, contact::Endpoints::openapi),
+    (ping::routes, ping::Endpoints::openapi),
+    (message::routes, message::Endpoints::openapi),
+    (note::routes, note::Endpoints::openapi),
+    (event::routes, event::Endpoints::openapi),
+    (peer::routes, peer::Endpoints::openapi),
+    (metrics::routes, metrics::Endpoints::openapi),
+    (network::routes, network::Endpoints::openapi),
+    (doctor::routes, doctor::Endpoints::openapi),
+    (routes, Endpoints::openapi),
+];
+
 pub(super) fn router(shared: Shared) -> Router {
-    let (router, _) = endpoints().split_for_parts();
-    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(shared)
+    SUBJECTS
+        .iter()
+        .fold(Router::new(), |router, (routes, _)| router.merge(routes()))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(shared)
 }
 
 /// The description of the API, generated from the handlers and types.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    endpoints().into_openapi()
-}
-
-/// All subjects. Each file says which paths it answers.
-fn endpoints() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(Description::openapi())
-        .merge(status::routes())
-        .merge(contact::routes())
-        .merge(ping::routes())
-        .merge(message::routes())
-        .merge(note::routes())
-        .merge(event::routes())
-        .merge(peer::routes())
-        .merge(metrics::routes())
-        .merge(network::routes())
-        .merge(doctor::routes())
-        .routes(routes!(get_openapi))
+    let subjects = SUBJECTS.iter().map(|(_, described)| described());
+    subjects.fold(Description::openapi(), utoipa::openapi::OpenApi::merge_from)
 }
 
 #[derive(OpenApi)]
@@ -48,6 +54,8 @@ fn endpoints() -> OpenApiRouter<Shared> {
     components(schemas(Event))
 )]
 struct Description;
+
+endpoints!(get_openapi);
 
 /// This description.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "daemon", responses(

@@ -9,24 +9,15 @@ use martlet_protocol::control::{
 };
 use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use martlet_protocol::sync::ShardSet;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use zeroize::Zeroizing;
 
+use super::endpoints::endpoints;
 use super::extract::{JsonBody, NoBody};
 use super::problem::Refusal;
 use super::{Shared, doctor};
 use martlet_engine::command::{GetClockDoubt, GetIdentity, GetStatus, Lock, ResetId};
 
-/// What is answered here.
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(get_status))
-        .routes(routes!(get_identity, create_identity))
-        .routes(routes!(reset_identity))
-        .routes(routes!(unlock))
-        .routes(routes!(lock))
-}
+endpoints!(get_status, get_identity, create_identity, reset_identity, unlock, lock);
 
 /// The daemon's state.
 #[utoipa::path(get, path = "/v1/status", tag = "daemon", responses(
