@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use martlet_protocol::identity::Bundle;
+use martlet_protocol::bundle::Bundle;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(bundle) = Bundle::from_bytes(bytes) else { return };

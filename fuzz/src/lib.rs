@@ -5,13 +5,14 @@ pub mod engine;
 
 use std::sync::LazyLock;
 
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::body::{self, BaseKey};
 use martlet_protocol::crypto::seal::{self, OpeningKeys};
 use martlet_protocol::crypto::session::{
     InboundSession, OutboundSession, SessionContext, SessionGrant,
 };
-use martlet_protocol::identity::{Bundle, DeviceKeys};
+use martlet_protocol::identity::DeviceKeys;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{
     ConversationId, DeviceId, Envelope, Header, Id, IdentityId, Kind, RendezvousSecret, UnixMillis,

@@ -8,10 +8,11 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal::{self, DetectionSecret, OpeningKeys, PrekeySecret, Recipient};
 use martlet_protocol::crypto::session::{InboundSession, OutboundSession, SessionContext};
-use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
+use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_protocol::{
     ConversationId, DeviceId, Envelope, ExpiryHour, Header, Id, NetworkTag, RendezvousSecret,
     Shard, UnixMillis,

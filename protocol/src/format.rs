@@ -2,7 +2,7 @@
 //! in, who may read it, and what its maker can do.
 //!
 //! Encoded `{0: version u16, 1: min version u16, 2: features u64, 3: {extension u16: bytes}}`, as
-//! field 0 of [certificates](crate::identity::certificate), [bundles](crate::identity::bundle),
+//! field 0 of [certificates](crate::identity::certificate), [bundles](crate::bundle),
 //! [session grants](crate::crypto::session) and [to-device messages](crate::crypto::seal). It is
 //! inside what is signed, so nobody can make a newer one look older.
 //!

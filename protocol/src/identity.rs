@@ -1,15 +1,14 @@
-//! Identities, their devices, and the bundles by which others reach them.
+//! Identities and their devices.
 //!
 //! An identity is an Ed25519 root key; its public half is the [`IdentityId`].
-//! The root signs a [`DeviceCertificate`] for each device; the device signs its [`Bundle`]. The
-//! root's private half exists as the 24 words shown at `init` and, encrypted, in the vault.
+//! The root signs a [`DeviceCertificate`] for each device; the device signs what it sends, and its
+//! [bundle](crate::bundle). The root's private half exists as the 24 words shown at `init` and,
+//! encrypted, in the vault.
 
-pub mod bundle;
 pub mod certificate;
-mod signed;
+pub(crate) mod signed;
 mod version_1;
 
-pub use bundle::{Bundle, BundleError};
 pub use certificate::{CertificateError, DeviceCertificate};
 
 use std::fmt;

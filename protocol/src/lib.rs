@@ -5,6 +5,7 @@
 //! simulator's virtual clock. The byte layouts are in the module docs and in `docs/wire-format.md`.
 
 pub mod ack;
+pub mod bundle;
 pub mod codec;
 pub mod control;
 pub mod crypto;

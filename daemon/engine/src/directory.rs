@@ -14,7 +14,7 @@ mod untold;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use martlet_protocol::identity::Bundle;
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::{IdentityId, Rendezvous, UnixMillis};
 use martlet_store::records::{CONTACTS, ContactRecord};
 use martlet_store::vault::Key;

@@ -12,8 +12,9 @@ mod prekeys;
 
 use std::collections::HashMap;
 
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::seal::{self, Addressed, DetectionSecret, OpeningKeys, SealError};
-use martlet_protocol::identity::{Bundle, DeviceKeys};
+use martlet_protocol::identity::DeviceKeys;
 use martlet_protocol::time::Day;
 use martlet_protocol::{Envelope, Header, Id, IdentityId, Rendezvous, Tag, UnixMillis};
 use martlet_store::records::{PROFILE, Profile};

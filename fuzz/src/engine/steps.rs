@@ -7,9 +7,9 @@ use martlet_engine::command::{
     ResetId, SendText,
 };
 use martlet_engine::{FromNet, Input, Received, Ticket};
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::control::{ContactAdd, SendRequest};
 use martlet_protocol::crypto::Addressing;
-use martlet_protocol::identity::Bundle;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, AckSecret, Envelope, ExpiryHour, Header, Id, IdentityId, Shard};
 

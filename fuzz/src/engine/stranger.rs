@@ -1,8 +1,9 @@
 //! Someone without an engine, who writes to whom they like.
 
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::seal;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
-use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
+use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::{
     ConversationId, DeviceId, Envelope, IdentityId, MessageId, Rendezvous, UnixMillis,

@@ -10,24 +10,24 @@ use crate::codec::{self, CodecError};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Signed {
+pub(crate) struct Signed {
     #[serde(with = "serde_bytes")]
-    pub(super) payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
     #[serde(with = "serde_bytes")]
     signature: [u8; 64],
 }
 
 impl Signed {
-    pub(super) fn sign(context: &str, key: &SigningKey, payload: Vec<u8>) -> Self {
+    pub(crate) fn sign(context: &str, key: &SigningKey, payload: Vec<u8>) -> Self {
         let signature = key.sign(&signed_bytes(context, &payload)).to_bytes();
         Self { payload, signature }
     }
 
-    pub(super) fn decode(bytes: &[u8], max: usize) -> Result<Self, CodecError> {
+    pub(crate) fn decode(bytes: &[u8], max: usize) -> Result<Self, CodecError> {
         codec::decode(bytes, max)
     }
 
-    pub(super) fn is_by(&self, context: &str, key: &VerifyingKey) -> bool {
+    pub(crate) fn is_by(&self, context: &str, key: &VerifyingKey) -> bool {
         let signature = Signature::from_bytes(&self.signature);
         key.verify_strict(&signed_bytes(context, &self.payload), &signature).is_ok()
     }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use martlet_protocol::identity::bundle::BUNDLE_BYTES_MAX;
-use martlet_protocol::identity::{Bundle, BundleError};
+use martlet_protocol::bundle::{BUNDLE_BYTES_MAX, Bundle, BundleError};
 use martlet_protocol::limits::{
     BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX, ENVELOPE_BYTES_MAX, IDENTITY_STATE_BYTES_MAX,
 };

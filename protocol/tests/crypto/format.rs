@@ -2,9 +2,10 @@
 
 use ed25519_dalek::SigningKey;
 use martlet_protocol::FormatInfo;
+use martlet_protocol::bundle::{Bundle, BundleError};
 use martlet_protocol::codec::{self, CodecError};
 use martlet_protocol::crypto::session::SessionGrant;
-use martlet_protocol::identity::{Bundle, BundleError, CertificateError, DeviceCertificate};
+use martlet_protocol::identity::{CertificateError, DeviceCertificate};
 use martlet_protocol::limits::{EXTENSION_BYTES_MAX, EXTENSIONS_MAX};
 use proptest::prelude::*;
 use serde::Serialize;

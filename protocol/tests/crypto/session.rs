@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::codec;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::body::{self, BaseKey, BodyError};
@@ -9,7 +10,6 @@ use martlet_protocol::crypto::session::{
     Decrypted, InboundSession, OutboundSession, SessionContext, SessionError, SessionGrant,
 };
 use martlet_protocol::envelope::is_on_ladder;
-use martlet_protocol::identity::Bundle;
 use martlet_protocol::ids::MessageId;
 use martlet_protocol::limits::{MESSAGE_SEQ_MAX, SESSION_MESSAGES_MAX, TEXT_BYTES_MAX};
 use martlet_protocol::message::{Content, Message, Text};

@@ -1,6 +1,6 @@
 //! A contact, and the devices known of them.
 
-use martlet_protocol::identity::Bundle;
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::limits::DEVICES_PER_IDENTITY_MAX;
 use martlet_protocol::time::Day;
 use martlet_protocol::{Id, Rendezvous, UnixMillis};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use martlet_protocol::identity::Bundle;
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::time::Day;
 use martlet_protocol::{Envelope, Header, IdentityId, UnixMillis};
 use martlet_store::StoreError;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use martlet_protocol::identity::Bundle;
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{IdentityId, Shard, Tag};
 use martlet_store::StoreError;

@@ -1,8 +1,8 @@
 //! Sending: composing envelopes, and what becomes of them.
 
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::control::{Delivery, SendResponse};
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
-use martlet_protocol::identity::Bundle;
 use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, ExpiryHour, IdentityId, MessageId};

@@ -3,7 +3,7 @@
 use martlet_engine::command::{GetContact, GetIdentity, ResetId};
 use martlet_engine::limits::TOLD_PER_BATCH_MAX;
 use martlet_protocol::Id;
-use martlet_protocol::identity::Bundle;
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::time::Day;
 use martlet_store::vault::Key;
 

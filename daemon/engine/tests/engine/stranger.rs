@@ -1,9 +1,10 @@
 //! Someone unknown, who has no engine: whose envelopes are made by hand.
 
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext, SessionGrant};
-use martlet_protocol::identity::{Bundle, DeviceKeys, RootKey};
+use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
 use martlet_protocol::{
     ConversationId, ExpiryHour, Id, IdentityId, MessageId, Rendezvous, Shard, codec,

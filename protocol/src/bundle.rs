@@ -17,8 +17,6 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::signed::Signed;
-use super::{CertificateError, DeviceCertificate, DeviceKeys};
 use crate::ack::AckSecret;
 use crate::codec::{self, CodecError};
 use crate::crypto::Addressing;
@@ -26,6 +24,8 @@ use crate::crypto::body::{self, BaseKey, BodyError};
 use crate::crypto::seal::{PrekeyPublic, Recipient, SealError};
 use crate::envelope::{Header, Kind, PREFIX_BYTES};
 use crate::format::{self, FormatInfo};
+use crate::identity::signed::Signed;
+use crate::identity::{CertificateError, DeviceCertificate, DeviceKeys};
 use crate::ids::{Id, RendezvousSecret, Tag};
 use crate::limits::{BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX, IDENTITY_STATE_BYTES_MAX};
 use crate::time::{Day, UnixMillis};
