@@ -14,13 +14,11 @@ use redb::{
     Database as Redb, ReadTransaction, ReadableDatabase, StorageBackend, TypeName, WriteTransaction,
 };
 
+use crate::backend::SharedBackend;
 use crate::error::StoreError;
 use crate::mark::{Mark, Place};
-use crate::schema::Schema;
+use crate::schema::{Contents, Schema};
 use crate::verify::verify;
-
-/// A table of what there is only one of, by name.
-pub(crate) type Meta = redb::TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// A redb database that can be opened again in place.
 pub(crate) struct Database {
@@ -62,18 +60,6 @@ pub(crate) enum Source {
     /// In a backend, kept so that it can be opened again.
     Backend(SharedBackend),
 }
-
-/// What is in a database beside its tables.
-pub(crate) trait Contents {
-    /// Fills an empty database.
-    fn fill(&self, transaction: &WriteTransaction) -> Result<(), StoreError>;
-    /// Looks at a filled one before it is opened for writing.
-    fn inspect(&self, snapshot: &ReadTransaction) -> Result<(), StoreError>;
-}
-
-/// A backend that outlives the database opened on it.
-#[derive(Clone)]
-pub(crate) struct SharedBackend(Arc<dyn StorageBackend>);
 
 /// Exactly `N` bytes, as key or value. Not redb's own `[u8; N]`, so that rows of all widths are
 /// byte slices to the code above; fixed widths, because they make pages denser and their updates
@@ -170,7 +156,7 @@ impl Transaction {
 impl Source {
     /// A backend as source.
     pub(crate) fn backend(backend: impl StorageBackend) -> Self {
-        Self::Backend(SharedBackend(Arc::new(backend)))
+        Self::Backend(SharedBackend::new(backend))
     }
 
     /// Its name in messages.
@@ -321,35 +307,6 @@ pub(crate) fn sync_directory(of: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-impl fmt::Debug for SharedBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// All but `close`, which would end the backend for those who open it again.
-impl StorageBackend for SharedBackend {
-    fn len(&self) -> Result<u64, io::Error> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> Result<(), io::Error> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        self.0.write(offset, data)
-    }
-}
-
 impl<const N: usize> redb::Value for Bytes<N> {
     type SelfType<'a> = &'a [u8];
     type AsBytes<'a> = &'a [u8];
@@ -382,3 +339,6 @@ impl<const N: usize> redb::Key for Bytes<N> {
         left.cmp(right)
     }
 }
+
+#[cfg(test)]
+mod tests;

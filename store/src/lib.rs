@@ -1,6 +1,7 @@
 //! Martlet's storage: the mailbox (ciphertext of others) and the vault (the user's own, encrypted
 //! at rest), each one redb database.
 
+mod backend;
 mod database;
 pub mod error;
 mod layer;

@@ -35,9 +35,9 @@ use martlet_protocol::sync::{Bucket, BucketDigest};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
 use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 
-use crate::database::{self, Contents, Database, LastCommit, Transaction};
+use crate::database::{self, Database, LastCommit, Transaction};
 use crate::error::StoreError;
-use crate::schema::Schema;
+use crate::schema::{Contents, Schema};
 use index::Index;
 use tables::Tables;
 

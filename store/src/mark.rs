@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::StorageBackend;
 
-use crate::database::SharedBackend;
+use crate::backend::SharedBackend;
 use crate::error::StoreError;
 
 const CLOSED_AT: u64 = 4064;

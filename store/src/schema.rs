@@ -7,9 +7,11 @@ use redb::{
     WriteTransaction,
 };
 
-use crate::database::{Contents, Meta};
 use crate::error::StoreError;
 use crate::migrate::{self, Step};
+
+/// A table of what there is only one of, by name.
+pub(crate) type Meta = redb::TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// Key of the schema version, a big-endian u32, in the meta table.
 const VERSION_KEY: &[u8] = b"schema";
@@ -27,6 +29,14 @@ pub(crate) struct Schema {
     /// Files up to this size are checked whole at every opening, bytes; larger ones only if they
     /// were not closed properly.
     pub(crate) checked_bytes_max: u64,
+}
+
+/// What is in a database beside its tables.
+pub(crate) trait Contents {
+    /// Fills an empty database.
+    fn fill(&self, transaction: &WriteTransaction) -> Result<(), StoreError>;
+    /// Looks at a filled one before it is opened for writing.
+    fn inspect(&self, snapshot: &ReadTransaction) -> Result<(), StoreError>;
 }
 
 impl Schema {
@@ -99,7 +109,8 @@ impl Schema {
         }
     }
 
-    fn version(&self, snapshot: &ReadTransaction) -> Result<Option<u32>, StoreError> {
+    /// The version of the layout; `None` if the database has none.
+    pub(crate) fn version(&self, snapshot: &ReadTransaction) -> Result<Option<u32>, StoreError> {
         let meta = match snapshot.open_table(Meta::new(self.meta)) {
             Ok(meta) => meta,
             Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -121,114 +132,5 @@ impl Schema {
             .insert(VERSION_KEY, &self.newest().to_be_bytes()[..])
             .map_err(StoreError::failed)?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use redb::StorageBackend;
-    use redb::backends::InMemoryBackend;
-
-    use super::*;
-    use crate::database::{Database, SharedBackend, Source};
-
-    const NOTES: Meta = Meta::new("notes");
-
-    struct OneNote;
-
-    impl Contents for OneNote {
-        fn fill(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-            let mut notes = transaction.open_table(NOTES).unwrap();
-            notes.insert(&b"a"[..], &b"1"[..]).unwrap();
-            Ok(())
-        }
-
-        fn inspect(&self, _: &ReadTransaction) -> Result<(), StoreError> {
-            Ok(())
-        }
-    }
-
-    fn append(transaction: &WriteTransaction, what: u8) {
-        let mut notes = transaction.open_table(NOTES).unwrap();
-        let mut note = notes.get(&b"a"[..]).unwrap().unwrap().value().to_vec();
-        note.push(what);
-        notes.insert(&b"a"[..], note.as_slice()).unwrap();
-    }
-
-    fn second(transaction: &WriteTransaction) -> Result<(), StoreError> {
-        append(transaction, b'2');
-        Ok(())
-    }
-
-    fn third(transaction: &WriteTransaction) -> Result<(), StoreError> {
-        append(transaction, b'3');
-        Ok(())
-    }
-
-    fn fails(_: &WriteTransaction) -> Result<(), StoreError> {
-        Err(StoreError::failed("for the test"))
-    }
-
-    static V1: Schema = schema(&[]);
-    static V2: Schema = schema(&[second]);
-    static V3: Schema = schema(&[second, third]);
-    static BAD_V3: Schema = schema(&[second, fails]);
-
-    const fn schema(steps: &'static [Step]) -> Schema {
-        Schema { meta: "meta", steps, checked_bytes_max: u64::MAX }
-    }
-
-    fn open(backend: &SharedBackend, schema: &'static Schema) -> Result<Vec<u8>, StoreError> {
-        let source = Source::Backend(backend.clone());
-        let database = Database::open(source, schema, &OneNote, 1 << 20)?;
-        let snapshot = database.read()?;
-        assert_eq!(schema.version(&snapshot).unwrap(), Some(schema.newest()));
-        let notes = snapshot.open_table(NOTES).unwrap();
-        Ok(notes.get(&b"a"[..]).unwrap().unwrap().value().to_vec())
-    }
-
-    fn memory() -> SharedBackend {
-        match Source::backend(InMemoryBackend::new()) {
-            Source::Backend(backend) => backend,
-            Source::File(_) => unreachable!(),
-        }
-    }
-
-    #[test]
-    fn each_step_runs_once_in_order() {
-        let backend = memory();
-        assert_eq!(open(&backend, &V1).unwrap(), b"1");
-        assert_eq!(open(&backend, &V2).unwrap(), b"12");
-        assert_eq!(open(&backend, &V2).unwrap(), b"12");
-        assert_eq!(open(&backend, &V3).unwrap(), b"123");
-        assert_eq!(open(&backend, &V3).unwrap(), b"123");
-        // Two steps at once.
-        let backend = memory();
-        assert_eq!(open(&backend, &V1).unwrap(), b"1");
-        assert_eq!(open(&backend, &V3).unwrap(), b"123");
-    }
-
-    #[test]
-    fn a_step_that_fails_leaves_the_version_there_was() {
-        let backend = memory();
-        open(&backend, &V1).unwrap();
-        assert!(matches!(open(&backend, &BAD_V3), Err(StoreError::Failed { .. })));
-        assert_eq!(open(&backend, &V1).unwrap(), b"1");
-    }
-
-    #[test]
-    fn a_newer_version_is_refused_untouched() {
-        let backend = memory();
-        open(&backend, &V3).unwrap();
-        let image = || {
-            let mut bytes = vec![0; usize::try_from(backend.len().unwrap()).unwrap()];
-            backend.read(0, &mut bytes).unwrap();
-            bytes
-        };
-        let before = image();
-        assert!(matches!(open(&backend, &V2), Err(StoreError::TooNew { found: 3, known: 2, .. })));
-        assert!(image() == before);
     }
 }

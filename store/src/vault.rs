@@ -14,9 +14,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 
-use crate::database::{Contents, Database, LastCommit, Meta, Source};
+use crate::database::{Database, LastCommit, Source};
 use crate::error::StoreError;
-use crate::schema::Schema;
+use crate::schema::{Contents, Meta, Schema};
 use seal::{Keys, StoredKey};
 
 pub mod keyfile;

@@ -12,9 +12,9 @@ use redb::{ReadTransaction, WriteTransaction};
 use super::index::{Changes, Index, Prefix};
 use super::row::{self, Entry, State, Totals};
 use super::{Acknowledged, Arrived, MailboxStats, SourceId, bytes};
-use crate::database::Meta;
 use crate::error::StoreError;
 use crate::layer::{Definition, Held, Layer};
+use crate::schema::Meta;
 
 pub(super) const META: &str = "meta";
 const LOG: &str = "log";

@@ -6,8 +6,8 @@ use redb::{ReadableTable, TableHandle, WriteTransaction};
 
 use super::row::Totals;
 use super::tables::{META, TOTALS_KEY};
-use crate::database::Meta;
 use crate::error::StoreError;
+use crate::schema::Meta;
 
 /// Brings a mailbox of version 1 or 2 on: only `meta` stays.
 pub(super) fn migrate(transaction: &WriteTransaction) -> Result<(), StoreError> {
