@@ -101,7 +101,11 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let socket = cli.socket.or_else(|| default_socket(|name| env::var_os(name), Path::exists));
-    let context = Context { client: socket.map(Client::new), output: Output::new(cli.json) };
+    let context = Context {
+        client: socket.map(Client::new),
+        output: Output::new(cli.json),
+        command_line: command,
+    };
     let result = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let result = runtime.block_on(cli.verb.run(&context));

@@ -3,7 +3,6 @@
 use clap_complete::Shell;
 
 use super::Context;
-use crate::cli;
 use crate::exit::Failure;
 
 /// Print the completions of a shell
@@ -23,7 +22,12 @@ impl Args {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         // In memory first: clap_complete panics when it can't write.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut cli::command(), "martletctl", &mut script);
+        clap_complete::generate(
+            self.shell,
+            &mut (context.command_line)(),
+            "martletctl",
+            &mut script,
+        );
         context.output.raw(&script)
     }
 }
