@@ -1,17 +1,31 @@
 //! What a scenario comes to: every node, link, message and event, with its time.
 //!
 //! A scenario file says "ten users, each writes six messages an hour"; its plan lists the messages.
-//! All chance is in the making of the plan, which is given a seed, so that the three runners do the
-//! same: `sim` under a virtual clock, `local` with processes on loopback, `netns` with processes in
-//! network namespaces.
+//! All chance is in the making of the plan, which is given a seed, so that every [`Runner`] does the
+//! same.
 
 use std::time::Duration;
 
 use martlet_protocol::control::Role;
 use martletd::net::GossipPolicy;
+use serde::{Deserialize, Serialize};
 
 /// A node, by its place in [`Plan::nodes`].
 pub type NodeIndex = usize;
+
+/// What runs a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Runner {
+    /// One process, a virtual clock.
+    Sim,
+    /// Processes on loopback.
+    Local,
+    /// Processes in network namespaces.
+    Netns,
+    /// Nodes started elsewhere, by their agents.
+    Agents,
+}
 
 /// A network and all that happens to it. Times are from the start of the run, when all nodes that
 /// are there from the start have been started.

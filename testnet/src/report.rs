@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Runner;
+
 pub mod compare;
 #[cfg(test)]
 pub(crate) mod example;
@@ -31,7 +33,7 @@ pub struct Report {
     pub description: String,
     /// The seed it ran with.
     pub seed: u64,
-    /// How it ran.
+    /// What ran it.
     pub runner: Runner,
     /// How long it should run, seconds.
     pub duration_s: f64,
@@ -62,20 +64,6 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// Pairs of `nodes`, by index.
     pub links: Vec<[usize; 2]>,
-}
-
-/// How a scenario was run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Runner {
-    /// One process, a virtual clock.
-    Sim,
-    /// Processes on loopback.
-    Local,
-    /// Processes in network namespaces.
-    Netns,
-    /// Nodes started elsewhere, by their agents.
-    Agents,
 }
 
 /// One expectation, and what came of it.

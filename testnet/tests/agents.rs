@@ -12,8 +12,8 @@ use martlet_protocol::control::{
 use martlet_testnet::agent::Daemon;
 use martlet_testnet::cluster::{ClusterError, received_message, until};
 use martlet_testnet::drive::{AgentList, Agents};
-use martlet_testnet::plan::{LinkPlan, LinkShape, NetworkPlan, NodePlan, Plan, Settings};
-use martlet_testnet::report::{Report, Runner};
+use martlet_testnet::plan::{LinkPlan, LinkShape, NetworkPlan, NodePlan, Plan, Runner, Settings};
+use martlet_testnet::report::Report;
 use martletctl::client::{Client, ClientError};
 
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -10,9 +10,9 @@ use clap::Args;
 use super::run::conclude;
 use super::scenario::DrawArgs;
 use super::{block_on, failed, refused};
-use crate::plan::Plan;
+use crate::plan::{Plan, Runner};
 use crate::progress::Progress;
-use crate::report::{Report, Runner};
+use crate::report::Report;
 use crate::scenario::{Scenario, ScenarioError, check_memory};
 use crate::sim::{self, SimError, Watch};
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::Agents;
 use crate::cluster::ClusterError;
-use crate::plan::NodeIndex;
-use crate::report::Runner;
+use crate::plan::{NodeIndex, Runner};
 use crate::run::Hosts;
 
 /// What agents can't do is left out; whoever asked for it was told before.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use martlet_protocol::control::Role;
 
+use super::Report;
 use super::recorder::{NodeSample, Recorder};
-use super::{Report, Runner};
 use crate::plan::{
     Event, Expectation, LinkPlan, LinkShape, MessagePlan, NetworkPlan, NodeIndex, NodePlan, Plan,
-    Settings, TimedEvent,
+    Runner, Settings, TimedEvent,
 };
 
 /// So many users in a ring, and nothing happens.

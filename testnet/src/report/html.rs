@@ -3,7 +3,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::words::{bytes, count, short, time};
-use super::{Latency, Report, Runner};
+use super::{Latency, Report};
+use crate::plan::Runner;
 use crate::scenario::READY;
 
 mod axis;

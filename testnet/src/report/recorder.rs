@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::{Messages, NodeReport, Report, Retention, Runner, SCHEMA, Traffic};
-use crate::plan::{Event, NodeIndex, Plan};
+use super::{Messages, NodeReport, Report, Retention, SCHEMA, Traffic};
+use crate::plan::{Event, NodeIndex, Plan, Runner};
 
 mod convergence;
 mod expectations;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use martlet_protocol::time::UnixMillis;
 
-use crate::plan::{Event, Plan};
+use crate::plan::{Event, Plan, Runner};
+use crate::report::Report;
 use crate::report::recorder::{MessageIndex, NodeSample, Recorder};
-use crate::report::{Report, Runner};
 
 /// A run's clock and record.
 #[derive(Debug)]

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cluster::ClusterError;
-use crate::plan::NodeIndex;
-use crate::report::Runner;
+use crate::plan::{NodeIndex, Runner};
 
 /// Where the nodes of a plan run. Nodes are called by their place in [`crate::plan::Plan::nodes`].
 ///

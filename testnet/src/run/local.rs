@@ -14,8 +14,7 @@ use super::machine::{self, Needs};
 use super::processes::{Processes, RunOptions};
 use super::{Hosts, RunError};
 use crate::cluster::{ClusterError, Link};
-use crate::plan::{Event, LinkShape, NodeIndex, Plan};
-use crate::report::Runner;
+use crate::plan::{Event, LinkShape, NodeIndex, Plan, Runner};
 
 /// The most nodes.
 const NODES_MAX: usize = 200;

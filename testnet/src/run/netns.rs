@@ -14,8 +14,7 @@ use super::machine::{self, Needs};
 use super::processes::{Processes, RunOptions};
 use super::{Hosts, RunError};
 use crate::cluster::{ClusterError, HOSTS_MAX, Lan, address, needs_netem};
-use crate::plan::{Event, LinkShape, LossAs, NodeIndex, Plan};
-use crate::report::Runner;
+use crate::plan::{Event, LinkShape, LossAs, NodeIndex, Plan, Runner};
 
 /// The port that a daemon takes which nobody configured.
 const PORT: u16 = 4177;

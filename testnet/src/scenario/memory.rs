@@ -1,8 +1,7 @@
 //! What a plan needs of memory, estimated before it starts.
 
 use super::error::ScenarioError;
-use crate::plan::Plan;
-use crate::report::Runner;
+use crate::plan::{Plan, Runner};
 
 /// What a simulated node takes: engine, databases, swarm and its share of links, bytes. With the
 /// next, as measured with 100 nodes (2.9 MB each).

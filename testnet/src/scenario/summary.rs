@@ -9,8 +9,7 @@ use serde::Serialize;
 use super::memory::memory_bytes;
 use super::topology::graph::{distances, neighbours};
 use super::values::show;
-use crate::plan::{Event, Plan};
-use crate::report::Runner;
+use crate::plan::{Event, Plan, Runner};
 
 /// From how many nodes ways are looked for: from each of 10,000 they would take half a minute.
 pub const DIAMETER_NODES_MAX: usize = 1000;

@@ -14,9 +14,9 @@ use super::flood;
 use super::net::Net;
 use super::node::{Common, Node, Sighting};
 use super::{SimError, Watch};
-use crate::plan::{Event, NodeIndex, Plan};
+use crate::plan::{Event, NodeIndex, Plan, Runner};
+use crate::report::Report;
 use crate::report::recorder::{NodeSample, Recorder};
-use crate::report::{Report, Runner};
 
 /// Looks at all nodes, at most, in a run.
 const SAMPLES_MAX: u32 = 600;

@@ -4,9 +4,9 @@ use std::future::pending;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use martlet_testnet::plan::{Event, Plan, TimedEvent};
+use martlet_testnet::plan::{Event, Plan, Runner, TimedEvent};
 use martlet_testnet::progress::Progress;
-use martlet_testnet::report::{Report, Runner};
+use martlet_testnet::report::Report;
 use martlet_testnet::run::{Hosts, Local, Netns, RunError, RunOptions, run, summary};
 
 use super::plans::{ms, node, small};

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::plan;
-use crate::report::Runner;
+use crate::plan::Runner;
 
 /// A scenario in which all is right, to be spoiled.
 const GOOD: &str = r#"
