@@ -3,7 +3,7 @@
 use martlet_store::{MailboxTxn, StoreError};
 
 use super::Engine;
-use crate::command::CommandError;
+use crate::error::CommandError;
 use crate::observer::Database;
 use crate::seam::{Answer, Stored, Ticket, ToNet};
 use crate::turn::{Outlet, Turn};

@@ -6,8 +6,8 @@ use martlet_store::StoreError;
 use rand_core::Rng;
 
 use super::User;
-use crate::command::CommandError;
 use crate::conversation::Author;
+use crate::error::CommandError;
 use crate::error::Fault;
 use crate::kinds::ping::Asker;
 use crate::turn::Turn;
