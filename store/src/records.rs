@@ -176,16 +176,17 @@ pub struct DroppedRecord {
     pub dropped_at: UnixMillis,
 }
 
-/// Which conversation: of a direct one the other's identity, of the user's notes the user's own.
+/// By what the own vault knows a conversation: a direct one by the other's identity, the user's notes by
+/// the user's own. Never sent: what both sides call it is its [`martlet_protocol::ConversationId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ConversationId(#[serde(with = "serde_bytes")] pub [u8; 32]);
+pub struct ConversationRef(#[serde(with = "serde_bytes")] pub [u8; 32]);
 
 /// Where a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// In which conversation.
-    pub conversation: ConversationId,
+    pub conversation: ConversationRef,
     /// Its position there.
     pub position: u64,
 }
@@ -203,7 +204,7 @@ pub struct Author {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConversationRecord {
     /// Which.
-    pub conversation: ConversationId,
+    pub conversation: ConversationRef,
     /// Position of the newest message; the first has 1.
     pub last_position: u64,
     /// Everything up to this position was read.
@@ -331,7 +332,7 @@ pub enum Body {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MessageAt {
     /// In which conversation.
-    pub conversation: ConversationId,
+    pub conversation: ConversationRef,
     /// Its position; 0 while it is held back.
     pub position: u64,
 }
@@ -340,7 +341,7 @@ pub struct MessageAt {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct HeldRecord {
     /// In which conversation.
-    pub conversation: ConversationId,
+    pub conversation: ConversationRef,
     /// From which device.
     pub device: DeviceId,
     /// The message.
@@ -420,9 +421,9 @@ pub enum Happened {
     /// A contact's keys were found.
     ContactReachable(IdentityId),
     /// The user read a conversation with so many unread messages.
-    ConversationRead(ConversationId, u64),
+    ConversationRead(ConversationRef, u64),
     /// So many messages of a conversation never came.
-    MessagesLost(ConversationId, u64),
+    MessagesLost(ConversationRef, u64),
 }
 
 impl ContactRecord {
@@ -448,7 +449,7 @@ impl HeldRecord {
     }
 }
 
-impl ConversationId {
+impl ConversationRef {
     /// The direct conversation with `identity`.
     #[must_use]
     pub fn direct(identity: &IdentityId) -> Self {

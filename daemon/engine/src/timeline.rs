@@ -20,7 +20,7 @@ use martlet_store::records::{
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-use crate::conversation::{Author, ConversationId, Place, person};
+use crate::conversation::{Author, ConversationRef, Place, person};
 use crate::kinds::{Content, Does, is_unknown};
 pub(crate) use history::Page;
 use order::{Line, Wait};
@@ -31,7 +31,7 @@ pub(crate) enum Appeared {
     /// A message.
     Message(Place),
     /// That so many never came, though later ones did.
-    Lost(ConversationId, u64),
+    Lost(ConversationRef, u64),
     /// Something to do, by whom. It has no position.
     Did(Author, Does),
 }
@@ -39,8 +39,8 @@ pub(crate) enum Appeared {
 /// All conversations.
 #[derive(Default)]
 pub(crate) struct Timeline {
-    conversations: HashMap<ConversationId, ConversationRecord>,
-    dirty: HashSet<ConversationId>,
+    conversations: HashMap<ConversationRef, ConversationRecord>,
+    dirty: HashSet<ConversationRef>,
     /// Lines of messages that wait for earlier ones.
     waits: BTreeMap<Line, Wait>,
     /// Those of them whose first message's turn has come.
@@ -68,11 +68,11 @@ impl Timeline {
         Ok(())
     }
 
-    fn get(&self, id: &ConversationId) -> Option<&ConversationRecord> {
+    fn get(&self, id: &ConversationRef) -> Option<&ConversationRecord> {
         self.conversations.get(id)
     }
 
-    fn get_mut(&mut self, id: ConversationId) -> &mut ConversationRecord {
+    fn get_mut(&mut self, id: ConversationRef) -> &mut ConversationRecord {
         self.dirty.insert(id);
         self.conversations.entry(id).or_insert_with(|| ConversationRecord {
             conversation: id,
@@ -93,14 +93,14 @@ impl Timeline {
     }
 
     /// The number of this device's next message there.
-    pub(crate) fn next_seq(&mut self, id: ConversationId) -> u64 {
+    pub(crate) fn next_seq(&mut self, id: ConversationRef) -> u64 {
         let conversation = self.get_mut(id);
         conversation.last_sent_seq += 1;
         conversation.last_sent_seq
     }
 
     /// Messages there that the user has not read.
-    pub(crate) fn unread(&self, id: &ConversationId) -> u64 {
+    pub(crate) fn unread(&self, id: &ConversationRef) -> u64 {
         self.get(id).map_or(0, |record| record.unread)
     }
 
@@ -113,7 +113,7 @@ impl Timeline {
     pub(crate) fn append(
         &mut self,
         records: &mut VaultTxn,
-        id: ConversationId,
+        id: ConversationRef,
         message: &MessageRecord,
     ) -> Result<Place, StoreError> {
         let conversation = self.get_mut(id);
@@ -174,7 +174,7 @@ impl Timeline {
 
     /// The user read the conversation: how many messages were unread, and how many of those before
     /// them never came.
-    pub(crate) fn mark_read(&mut self, id: ConversationId) -> (u64, u64) {
+    pub(crate) fn mark_read(&mut self, id: ConversationRef) -> (u64, u64) {
         let lost = self.lost_after_read(&id);
         let record = self.get_mut(id);
         let marked = std::mem::take(&mut record.unread);
@@ -187,7 +187,7 @@ impl Timeline {
     pub(crate) fn remove_messages(
         &mut self,
         records: &mut VaultTxn,
-        id: ConversationId,
+        id: ConversationRef,
     ) -> Result<(), StoreError> {
         let messages = records.range_readable(&MESSAGES, Some(&id.0), 0..=u64::MAX, usize::MAX)?;
         for message in messages.into_iter().filter_map(|(_, message)| message) {
@@ -240,7 +240,7 @@ impl Timeline {
     pub(crate) fn remove(
         &mut self,
         records: &mut VaultTxn,
-        id: ConversationId,
+        id: ConversationRef,
     ) -> Result<(), StoreError> {
         self.remove_messages(records, id)?;
         self.conversations.remove(&id);
@@ -277,7 +277,7 @@ impl Timeline {
 }
 
 /// Who wrote a message, as far as it is known by.
-fn writer(id: &ConversationId, message: &MessageRecord) -> IdentityId {
+fn writer(id: &ConversationRef, message: &MessageRecord) -> IdentityId {
     // Records without an author are of a time when all conversations were direct.
     message.author.map_or_else(|| person(id), |author| author.identity)
 }
@@ -296,7 +296,7 @@ fn put_index(
 
 fn delete_index(
     records: &mut VaultTxn,
-    id: &ConversationId,
+    id: &ConversationRef,
     message: &MessageRecord,
 ) -> Result<(), StoreError> {
     let key = received_key(&writer(id, message), &message.id);

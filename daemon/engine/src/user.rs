@@ -31,7 +31,8 @@ use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::time::Day;
 use martlet_protocol::{
-    Ack, ExpiryHour, Id, IdentityId, Rendezvous, RendezvousSecret, Shard, UnixMillis,
+    Ack, ConversationId, ExpiryHour, Id, IdentityId, Rendezvous, RendezvousSecret, Shard,
+    UnixMillis,
 };
 use martlet_store::records::{COUNTERS, Counters, PROFILE, Profile, Seed};
 use martlet_store::vault::Key;
@@ -41,7 +42,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
 use crate::config::EngineConfig;
-use crate::conversation::ConversationId;
+use crate::conversation::ConversationRef;
 use crate::directory::Directory;
 use crate::keyring::Keyring;
 use crate::kinds::ping::Pings;
@@ -269,7 +270,7 @@ impl User {
     pub(crate) fn unread(&self) -> u64 {
         self.directory
             .identities()
-            .map(|id| self.timeline.unread(&ConversationId::direct(id)))
+            .map(|id| self.timeline.unread(&ConversationRef::direct(id)))
             .sum()
     }
 
@@ -283,8 +284,8 @@ impl User {
     }
 
     /// What both sides call the conversation with `identity`.
-    fn direct(&self, identity: &IdentityId) -> martlet_protocol::ConversationId {
-        martlet_protocol::ConversationId::direct(&self.identity, identity)
+    fn direct(&self, identity: &IdentityId) -> ConversationId {
+        ConversationId::direct(&self.identity, identity)
     }
 }
 

@@ -5,7 +5,7 @@ use martlet_store::records::{ConversationRecord, LostRecord};
 
 use super::Timeline;
 use super::order::Line;
-use crate::conversation::ConversationId;
+use crate::conversation::ConversationRef;
 
 impl Timeline {
     /// The number of the device's next message.
@@ -43,7 +43,7 @@ impl Timeline {
 
     /// The other side is a contact from now on, and had written before: nobody lost what of that is over, so
     /// what is missing before a device's next message is not told.
-    pub(crate) fn join_midway(&mut self, id: ConversationId) {
+    pub(crate) fn join_midway(&mut self, id: ConversationRef) {
         let record = self.get_mut(id);
         record.unheard = Some(record.due.iter().map(|(device, _)| *device).collect());
     }
@@ -101,7 +101,7 @@ impl Timeline {
     }
 
     /// Where messages are missing: the position after them, and how many.
-    pub(crate) fn lost(&self, id: &ConversationId) -> Vec<(u64, u64)> {
+    pub(crate) fn lost(&self, id: &ConversationRef) -> Vec<(u64, u64)> {
         let mut places: Vec<(u64, u64)> = Vec::new();
         for lost in self.get(id).map_or(&[][..], |record| &record.lost) {
             let count = lost.last - lost.first + 1;
@@ -114,7 +114,7 @@ impl Timeline {
     }
 
     /// Messages missing among what the user has not read.
-    pub(super) fn lost_after_read(&self, id: &ConversationId) -> u64 {
+    pub(super) fn lost_after_read(&self, id: &ConversationRef) -> u64 {
         let read = self.get(id).map_or(0, |record| record.read_position);
         let unread = self.lost(id).into_iter().filter(|(before, _)| *before > read);
         unread.fold(0, |sum: u64, (_, count)| sum.saturating_add(count))

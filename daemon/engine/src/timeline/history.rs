@@ -6,7 +6,7 @@ use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::{Timeline, received_key};
-use crate::conversation::{ConversationId, Place};
+use crate::conversation::{ConversationRef, Place};
 
 /// A page of a conversation, in order.
 pub(crate) struct Page {
@@ -21,7 +21,7 @@ impl Timeline {
     pub(crate) fn page(
         &self,
         records: &VaultTxn,
-        id: &ConversationId,
+        id: &ConversationRef,
         before: Option<u64>,
         wanted: usize,
     ) -> Result<Page, StoreError> {
@@ -45,7 +45,7 @@ impl Timeline {
     pub(crate) fn unread_messages(
         &self,
         records: &VaultTxn,
-        id: &ConversationId,
+        id: &ConversationRef,
         max: usize,
     ) -> Result<Vec<(u64, MessageRecord)>, StoreError> {
         let from = self.get(id).map_or(0, |record| record.read_position) + 1;

@@ -11,7 +11,7 @@ use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::{Appeared, Timeline, put_index, received_key};
-use crate::conversation::{Author, ConversationId};
+use crate::conversation::{Author, ConversationRef};
 use crate::kinds::Content;
 
 /// Waiting messages read at once: few first, since often one is due; up to this many where many are.
@@ -22,7 +22,7 @@ const PAGE_MIN: usize = 2;
 /// What one device writes to one conversation. (Devices' keys are their own: no two persons share one.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Line {
-    pub(super) conversation: ConversationId,
+    pub(super) conversation: ConversationRef,
     pub(super) device: DeviceId,
 }
 
@@ -109,7 +109,7 @@ impl Timeline {
     pub(crate) fn receive(
         &mut self,
         records: &mut VaultTxn,
-        conversation: ConversationId,
+        conversation: ConversationRef,
         author: Author,
         message: MessageRecord,
         now: UnixMillis,

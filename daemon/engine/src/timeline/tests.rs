@@ -76,7 +76,7 @@ impl World {
             let take = |message: &MessageRecord| {
                 let message = MessageRecord { stored_at: now, ..message.clone() };
                 let author = message.author.unwrap();
-                let conversation = ConversationId::direct(&author.identity);
+                let conversation = ConversationRef::direct(&author.identity);
                 timeline.receive(records, conversation, author, message, now).unwrap()
             };
             messages.iter().flat_map(take).collect()
@@ -128,8 +128,8 @@ fn message_of(device: DeviceId, seq: u64, text: &str) -> MessageRecord {
     }
 }
 
-fn bob() -> ConversationId {
-    ConversationId([5; 32])
+fn bob() -> ConversationRef {
+    ConversationRef([5; 32])
 }
 
 /// Of two held-back messages with one number the second was written over the first: both were acknowledged,

@@ -6,7 +6,7 @@ use martlet_protocol::{Id, IdentityId, Rendezvous, UnixMillis};
 use martlet_store::records::Happened;
 
 use super::User;
-use crate::conversation::ConversationId;
+use crate::conversation::ConversationRef;
 use crate::directory::{DirectoryError, clean_name};
 use crate::error::Fault;
 use crate::turn::Turn;
@@ -24,7 +24,7 @@ impl User {
             id: contact.id().to_string(),
             added_at: contact.added_at(),
             devices: u32::try_from(contact.bundles().len()).unwrap_or(u32::MAX),
-            unread: self.timeline.unread(&ConversationId::direct(identity)),
+            unread: self.timeline.unread(&ConversationRef::direct(identity)),
         })
     }
 
@@ -82,7 +82,7 @@ impl User {
         let identity = self.identity_of(name)?;
         self.outbox.clear(turn.vault()?, &identity)?;
         self.pings.forget(&identity);
-        self.timeline.remove_messages(turn.vault()?, ConversationId::direct(&identity))?;
+        self.timeline.remove_messages(turn.vault()?, ConversationRef::direct(&identity))?;
         let records = turn.vault()?;
         self.keyring.inbound.park(records, &identity)?;
         self.keyring.outbound.end(records, &identity)?;

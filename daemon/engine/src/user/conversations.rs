@@ -9,7 +9,7 @@ use martlet_store::records::{Happened, MessageRecord, State};
 use martlet_store::{StoreError, VaultTxn};
 
 use super::User;
-use crate::conversation::{Author, ConversationId, Place, person};
+use crate::conversation::{Author, ConversationRef, Place, person};
 use crate::directory::Directory;
 use crate::error::CommandError;
 use crate::error::Fault;
@@ -42,7 +42,7 @@ impl User {
         author: Author,
         message: MessageRecord,
     ) -> Result<(), StoreError> {
-        let conversation = ConversationId::direct(&author.identity);
+        let conversation = ConversationRef::direct(&author.identity);
         let now = turn.now;
         let appeared = self.timeline.receive(turn.vault()?, conversation, author, message, now)?;
         self.tell_appeared(turn, appeared)
@@ -97,7 +97,7 @@ impl User {
         identity: IdentityId,
         message: &MessageRecord,
     ) -> Result<u64, StoreError> {
-        let conversation = ConversationId::direct(&identity);
+        let conversation = ConversationRef::direct(&identity);
         let place = self.timeline.append(turn.vault()?, conversation, message)?;
         self.emit(turn, Happened::MessageQueued(place))?;
         Ok(place.position)
@@ -111,7 +111,7 @@ impl User {
         position: u64,
         state: State,
     ) -> Result<(), StoreError> {
-        let place = Place { conversation: ConversationId::direct(&identity), position };
+        let place = Place { conversation: ConversationRef::direct(&identity), position };
         if self.timeline.advance(turn.vault()?, &place, state)? {
             self.emit(turn, Happened::MessageState(place, state))?;
         }
@@ -130,7 +130,7 @@ impl User {
             return Err(CommandError::PageSize { limit, max: HISTORY_PAGE_MAX }.into());
         }
         let wanted = usize::try_from(limit).unwrap_or(1);
-        let conversation = ConversationId::direct(identity);
+        let conversation = ConversationRef::direct(identity);
         let records = turn.vault()?;
         let before = match before {
             None => None,
@@ -168,7 +168,7 @@ impl User {
         let mut conversations = Vec::new();
         let page = usize::try_from(HISTORY_PAGE_MAX).unwrap_or(1);
         for (name, identity) in self.directory.by_name() {
-            let conversation = ConversationId::direct(identity);
+            let conversation = ConversationRef::direct(identity);
             let unread = self.timeline.unread(&conversation);
             if unread == 0 {
                 continue;
@@ -195,7 +195,7 @@ impl User {
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<(u64, u64), StoreError> {
-        let conversation = ConversationId::direct(&identity);
+        let conversation = ConversationRef::direct(&identity);
         let (marked, lost) = self.timeline.mark_read(conversation);
         if marked > 0 {
             // The record itself is written by `flush`.
@@ -225,7 +225,7 @@ impl View<'_> {
     }
 
     fn direction(&self, place: &Place, record: &MessageRecord) -> Direction {
-        if place.conversation == ConversationId::direct(&self.own.identity) {
+        if place.conversation == ConversationRef::direct(&self.own.identity) {
             Direction::Note
         } else if record.own {
             Direction::Out

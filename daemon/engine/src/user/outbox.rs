@@ -14,7 +14,7 @@ use martlet_store::records::{
 use martlet_store::vault::Key;
 
 use super::User;
-use crate::conversation::ConversationId;
+use crate::conversation::ConversationRef;
 use crate::kinds::message_of;
 use crate::outbox::{Ended, Outbox, Outcome, Place, own_header};
 use crate::turn::Turn;
@@ -58,7 +58,7 @@ impl User {
         MessageRecord {
             id: MessageId::random(turn.rng),
             own: true,
-            seq: self.timeline.next_seq(ConversationId::direct(identity)),
+            seq: self.timeline.next_seq(ConversationRef::direct(identity)),
             sent_at: turn.now,
             stored_at: turn.now,
             state,

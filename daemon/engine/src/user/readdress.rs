@@ -5,7 +5,7 @@ use martlet_store::StoreError;
 use martlet_store::records::{Happened, State};
 
 use super::User;
-use crate::conversation::{ConversationId, Place};
+use crate::conversation::{ConversationRef, Place};
 use crate::outbox;
 use crate::turn::Turn;
 
@@ -40,7 +40,7 @@ impl User {
         turn: &mut Turn<'_>,
         outbox::Place { identity, position }: outbox::Place,
     ) -> Result<(), StoreError> {
-        let place = Place { conversation: ConversationId::direct(&identity), position };
+        let place = Place { conversation: ConversationRef::direct(&identity), position };
         if self.timeline.take_back(turn.vault()?, &place)? {
             self.emit(turn, Happened::MessageState(place, State::Queued))?;
         }

@@ -7,7 +7,7 @@ use martlet_store::StoreError;
 use martlet_store::records::{HELD, Happened, MESSAGES, RequestMessage};
 
 use super::User;
-use crate::conversation::{ConversationId, person};
+use crate::conversation::{ConversationRef, person};
 use crate::directory::{Accepted, DirectoryError, Kept};
 use crate::error::Fault;
 use crate::kinds::message_of;
@@ -89,7 +89,7 @@ impl User {
         let was_dropped = self.directory.dropped_mut().remove(turn.vault()?, &identity)?;
         let requests = self.directory.requests_mut();
         if was_dropped || requests.is_known(&identity) {
-            self.timeline.join_midway(ConversationId::direct(&identity));
+            self.timeline.join_midway(ConversationRef::direct(&identity));
         }
         let Accepted { messages, acks } = requests.take(turn.vault()?, &identity)?;
         let is_request = !messages.is_empty();
@@ -178,7 +178,7 @@ impl User {
                 .into_iter()
                 .filter_map(|(_, message)| Some((device?, message)))
                 .collect();
-            let conversation = ConversationId::direct(&identity);
+            let conversation = ConversationRef::direct(&identity);
             records.for_each(&HELD, |held| {
                 if held.conversation == conversation {
                     old.extend(held.messages().map(|message| (held.device, message.clone())));

@@ -253,7 +253,7 @@ fn requests_of_an_earlier_version_are_taken_along() -> Result {
     in_vault(&mut world, 0, |txn| {
         for (identity, received) in [(waiting.identity(), 1), (dropped.identity(), 0)] {
             let conversation = ConversationRecord {
-                conversation: ConversationId::direct(&identity),
+                conversation: ConversationRef::direct(&identity),
                 last_position: 1,
                 read_position: 0,
                 unread: received,
