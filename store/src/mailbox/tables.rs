@@ -1,20 +1,20 @@
-//! The mailbox's tables: how they are read, and how one change to an envelope shows in all of them.
+//! The mailbox's tables: opened, written, and what is known of them all.
 
 use std::sync::Arc;
 
-use crate::limits::MAILBOX_ENTRY_BYTES;
-use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint};
-use martlet_protocol::{
-    Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag, UnixMillis,
-};
+use martlet_protocol::{Envelope, EnvelopeId, UnixMillis};
 use redb::{ReadTransaction, WriteTransaction};
 
 use super::index::{Changes, Index, Prefix};
-use super::row::{self, Entry, State, Totals};
-use super::{Acknowledged, Arrived, MailboxStats, SourceId, bytes};
+use super::row::{self, State, Totals};
+use super::{MailboxStats, SourceId, bytes};
 use crate::error::StoreError;
 use crate::layer::{Definition, Held, Layer};
+use crate::limits::MAILBOX_ENTRY_BYTES;
 use crate::schema::Meta;
+
+mod change;
+mod read;
 
 pub(super) const META: &str = "meta";
 const LOG: &str = "log";
@@ -142,381 +142,20 @@ impl Tables {
         Ok(())
     }
 
-    /// Bytes charged to a source.
+    /// Who brought an envelope.
     pub(super) fn source(&self, id: &EnvelopeId, arrival: u64) -> Option<SourceId> {
         self.changes.source(&self.index, Prefix::of_id(id), arrival)
     }
 
+    /// Bytes charged to a source.
     pub(super) fn held(&self, source: &SourceId) -> u64 {
         self.index.held(source, &self.changes)
-    }
-}
-
-/// Reading.
-impl Tables {
-    /// What became of `id`, and its arrival.
-    pub(super) fn find(&self, id: &EnvelopeId) -> Result<Option<(u64, State)>, StoreError> {
-        for arrival in self.index.ids(Prefix::of_id(id), &self.changes) {
-            if let Some((found, state)) = self.state_of(arrival)? {
-                if found == *id {
-                    return Ok(Some((arrival, state)));
-                }
-            } else if let Some(value) = self.log.get(&row::log_key(arrival))?
-                && readable(LOG, Entry::decode(value.bytes()))?.id == *id
-            {
-                return Ok(Some((arrival, State::Live { acks: Vec::new() })));
-            }
-        }
-        Ok(None)
-    }
-
-    pub(super) fn get(&self, id: &EnvelopeId) -> Result<Option<Envelope>, StoreError> {
-        match self.find(id)? {
-            Some((arrival, State::Live { .. })) => {
-                self.with_entry(arrival, |entry| entry.envelope()).map(Some)
-            }
-            Some((_, State::Purged { .. } | State::Dropped { .. })) | None => Ok(None),
-        }
-    }
-
-    pub(super) fn by_tag(&self, tag: &Tag, max: usize) -> Result<Vec<Arrived>, StoreError> {
-        let mut found = Vec::new();
-        for arrival in self.index.tags(Prefix::of_tag(tag), &self.changes) {
-            if found.len() >= max {
-                break;
-            }
-            // Purged by this transaction, or of another snapshot, it isn't there.
-            let Some(value) = self.log.get(&row::log_key(arrival))? else { continue };
-            let entry = readable(LOG, Entry::decode(value.bytes()))?;
-            let header = readable(LOG, Header::parse(entry.content).ok())?;
-            if header.tag(entry.content).as_ref() == Some(tag) {
-                found.push(arrived(arrival, &entry));
-            }
-        }
-        Ok(found)
-    }
-
-    pub(super) fn arrived_after(
-        &self,
-        arrival: u64,
-        max: usize,
-    ) -> Result<Vec<Arrived>, StoreError> {
-        let mut found = Vec::new();
-        let Some(first) = arrival.checked_add(1) else {
-            return Ok(found);
-        };
-        let mut rows = self.log.range(row::log_key(first)..=row::log_key(u64::MAX), false)?;
-        while found.len() < max
-            && let Some((key, value)) = rows.next()?
-        {
-            let entry = readable(LOG, Entry::decode(value.bytes()))?;
-            found.push(arrived(u64::from_be_bytes(key), &entry));
-        }
-        Ok(found)
-    }
-
-    pub(super) fn digests(&self) -> Result<Vec<BucketDigest>, StoreError> {
-        let mut found = Vec::new();
-        let mut rows = self.digests.range([0; 6]..=[u8::MAX; 6], false)?;
-        while let Some((key, value)) = rows.next()? {
-            let (count, fingerprint) = readable(DIGESTS, row::decode_digest(value.bytes()))?;
-            found.push(BucketDigest { bucket: row::bucket_of(key), count, fingerprint });
-        }
-        Ok(found)
-    }
-
-    pub(super) fn bucket_ids(&self, bucket: Bucket) -> Result<Vec<EnvelopeId>, StoreError> {
-        let mut found = Vec::new();
-        let keys = row::bucket_entry_key(bucket, 0)..=row::bucket_entry_key(bucket, u64::MAX);
-        let mut rows = self.members.range(keys, false)?;
-        while let Some((_, value)) = rows.next()? {
-            found.push(readable(MEMBERS, row::decode_member(value.bytes()))?.0);
-        }
-        found.sort_unstable();
-        Ok(found)
-    }
-
-    pub(super) fn fetch(
-        &self,
-        ids: &[EnvelopeId],
-        bytes_max: usize,
-    ) -> Result<(Vec<Envelope>, Vec<EnvelopeId>), StoreError> {
-        let mut live = Vec::new();
-        let mut gone = Vec::new();
-        for id in ids {
-            match self.find(id)? {
-                Some((arrival, State::Live { .. })) => live.push(arrival),
-                Some((_, State::Purged { .. } | State::Dropped { .. })) | None => gone.push(*id),
-            }
-        }
-        live.sort_unstable();
-        live.dedup();
-        let mut envelopes = Vec::new();
-        let mut room = bytes_max;
-        for arrival in live {
-            let envelope = self.with_entry(arrival, |entry| {
-                (entry.content.len() <= room || envelopes.is_empty()).then(|| entry.envelope())
-            })?;
-            let Some(envelope) = envelope else { break };
-            room = room.saturating_sub(envelope.content.len());
-            envelopes.push(envelope);
-        }
-        Ok((envelopes, gone))
-    }
-
-    pub(super) fn lacking(
-        &self,
-        ids: &[EnvelopeId],
-    ) -> Result<(Vec<EnvelopeId>, Vec<Ack>), StoreError> {
-        let mut unknown = Vec::new();
-        let mut purged = Vec::new();
-        for id in ids {
-            match self.find(id)? {
-                None => unknown.push(*id),
-                Some((_, State::Purged { acks, .. })) => {
-                    purged.extend(acks.into_iter().map(|(slot, secret)| Ack {
-                        envelope: *id,
-                        slot,
-                        secret,
-                    }))
-                }
-                Some((_, State::Live { .. } | State::Dropped { .. })) => {}
-            }
-        }
-        Ok((unknown, purged))
-    }
-
-    pub(super) fn dropped(&self, ids: &[EnvelopeId]) -> Result<Vec<EnvelopeId>, StoreError> {
-        let mut dropped = Vec::new();
-        for id in ids {
-            match self.find(id)? {
-                Some((_, State::Dropped { .. })) => dropped.push(*id),
-                Some((_, State::Live { .. } | State::Purged { .. })) | None => {}
-            }
-        }
-        Ok(dropped)
-    }
-
-    fn state_of(&self, arrival: u64) -> Result<Option<(EnvelopeId, State)>, StoreError> {
-        match self.states.get(&row::log_key(arrival))? {
-            None => Ok(None),
-            Some(state) => readable(STATES, State::decode(state.bytes())).map(Some),
-        }
-    }
-
-    fn with_entry<T>(
-        &self,
-        arrival: u64,
-        read: impl FnOnce(&Entry<'_>) -> T,
-    ) -> Result<T, StoreError> {
-        let value = readable(LOG, self.log.get(&row::log_key(arrival))?)?;
-        let entry = readable(LOG, Entry::decode(value.bytes()))?;
-        Ok(read(&entry))
-    }
-}
-
-/// What all tables but the log say of an envelope.
-struct Indexed {
-    shard: Shard,
-    expiry: ExpiryHour,
-    drop_hour: ExpiryHour,
-    tag: Option<Prefix>,
-    content_bytes: u64,
-}
-
-/// Changing.
-impl Tables {
-    /// Adds an envelope that is not there, and returns its arrival number.
-    pub(super) fn add(
-        &mut self,
-        id: &EnvelopeId,
-        envelope: &Envelope,
-        header: &Header,
-        drop_hour: ExpiryHour,
-        source: Option<SourceId>,
-    ) -> Result<u64, StoreError> {
-        let arrival = self.totals.last_arrival + 1;
-        let bucket = Bucket { shard: header.shard, hour: header.expiry };
-        let entry = Entry { id: *id, nonce: envelope.nonce, drop_hour, content: &envelope.content };
-        self.log.put_new(row::log_key(arrival), entry.encode());
-        self.ends.put_new(row::end_key(drop_hour, arrival), id.0);
-        let tag = header.tag(&envelope.content).map(|tag| Prefix::of_tag(&tag));
-        self.members.put_new(row::bucket_entry_key(bucket, arrival), row::encode_member(id, tag));
-        let charged = source.map(|source| (source, charge(envelope)));
-        self.changes.add(Prefix::of_id(id), tag, arrival, charged);
-        self.count_in(bucket, id)?;
-        self.totals.last_arrival = arrival;
-        self.totals.envelopes += 1;
-        self.totals.bytes += bytes(envelope.content.len());
-        Ok(arrival)
-    }
-
-    /// Takes an ack of a live envelope that has these so far.
-    pub(super) fn acknowledge(
-        &mut self,
-        ack: &Ack,
-        arrival: u64,
-        mut acks: Vec<(u8, AckSecret)>,
-    ) -> Result<Acknowledged, StoreError> {
-        let (verified, slots) = self
-            .with_entry(arrival, |entry| {
-                let header = Header::parse(entry.content).ok()?;
-                Some((header.verifies(entry.content, ack), header.slots))
-            })?
-            .ok_or(StoreError::Record { table: LOG })?;
-        if !verified {
-            return Ok(Acknowledged::Invalid);
-        }
-        if acks.iter().any(|(slot, _)| *slot == ack.slot) {
-            return Ok(Acknowledged::Known);
-        }
-        acks.push((ack.slot, ack.secret.clone()));
-        if acks.len() < usize::from(slots) {
-            self.set_state(&ack.envelope, arrival, &State::Live { acks });
-            return Ok(Acknowledged::Accepted);
-        }
-        let Indexed { expiry, drop_hour, content_bytes, .. } =
-            self.drop_body(&ack.envelope, arrival)?;
-        let prefix = Prefix::of_id(&ack.envelope);
-        self.changes.discharge(&self.index, prefix, arrival, content_bytes);
-        self.set_state(&ack.envelope, arrival, &State::Purged { expiry, acks });
-        self.move_end(&ack.envelope, arrival, drop_hour, expiry);
-        self.totals.tombstones += 1;
-        Ok(Acknowledged::Purged)
-    }
-
-    /// Drops what has ended at `now`, at most `max`.
-    pub(super) fn sweep(&mut self, now: UnixMillis, max: usize) -> Result<usize, StoreError> {
-        let hour = ExpiryHour::containing(now);
-        let mut ended = Vec::new();
-        let mut rows = self
-            .ends
-            .range(row::end_key(ExpiryHour(0), 0)..=row::end_key(hour, u64::MAX), false)?;
-        while ended.len() < max
-            && let Some((key, value)) = rows.next()?
-        {
-            ended.push((key, readable(ENDS, EnvelopeId::from_slice(value.bytes()).ok())?));
-        }
-        drop(rows);
-        for (key, id) in &ended {
-            self.end(key, id, now)?;
-        }
-        Ok(ended.len())
-    }
-
-    /// Drops a live envelope, as at the end of its life.
-    pub(super) fn withdraw(&mut self, id: &EnvelopeId, now: UnixMillis) -> Result<(), StoreError> {
-        let Some((arrival, State::Live { .. })) = self.find(id)? else { return Ok(()) };
-        let drop_hour = self
-            .with_entry(arrival, |entry| Some(entry.drop_hour))?
-            .ok_or(StoreError::Record { table: LOG })?;
-        self.end(&row::end_key(drop_hour, arrival), id, now)
-    }
-
-    fn end(&mut self, key: &[u8; 12], id: &EnvelopeId, now: UnixMillis) -> Result<(), StoreError> {
-        let arrival = readable(ENDS, row::arrival_of(key))?;
-        let state = self.state_of(arrival)?;
-        let has_state = state.is_some();
-        let prefix = Prefix::of_id(id);
-        let mut charged = MAILBOX_ENTRY_BYTES;
-        match state {
-            None | Some((_, State::Live { .. })) => {
-                let Indexed { expiry, drop_hour, content_bytes, .. } =
-                    self.drop_body(id, arrival)?;
-                charged += content_bytes;
-                if !expiry.is_past(now) {
-                    self.changes.discharge(&self.index, prefix, arrival, content_bytes);
-                    self.set_state(id, arrival, &State::Dropped { expiry });
-                    self.totals.tombstones += 1;
-                    self.move_end(id, arrival, drop_hour, expiry);
-                    return Ok(());
-                }
-            }
-            Some((_, State::Purged { .. } | State::Dropped { .. })) => {
-                self.totals.tombstones = self.totals.tombstones.saturating_sub(1);
-            }
-        }
-        if has_state {
-            self.states.remove_known(&row::log_key(arrival));
-        }
-        self.ends.remove_known(key);
-        self.changes.remove_id(&self.index, prefix, arrival, charged);
-        Ok(())
-    }
-
-    /// Removes a live envelope from the log and from what finds it there.
-    fn drop_body(&mut self, id: &EnvelopeId, arrival: u64) -> Result<Indexed, StoreError> {
-        let indexed = self
-            .with_entry(arrival, |entry| {
-                let header = Header::parse(entry.content).ok()?;
-                Some(Indexed {
-                    shard: header.shard,
-                    expiry: header.expiry,
-                    drop_hour: entry.drop_hour,
-                    tag: header.tag(entry.content).map(|tag| Prefix::of_tag(&tag)),
-                    content_bytes: bytes(entry.content.len()),
-                })
-            })?
-            .ok_or(StoreError::Record { table: LOG })?;
-        let bucket = Bucket { shard: indexed.shard, hour: indexed.expiry };
-        self.log.remove_known(&row::log_key(arrival));
-        if let Some(tag) = indexed.tag {
-            self.changes.remove_tag(tag, arrival);
-        }
-        self.members.remove_known(&row::bucket_entry_key(bucket, arrival));
-        self.count_out(bucket, id)?;
-        self.totals.envelopes = self.totals.envelopes.saturating_sub(1);
-        self.totals.bytes = self.totals.bytes.saturating_sub(indexed.content_bytes);
-        Ok(indexed)
-    }
-
-    fn set_state(&mut self, id: &EnvelopeId, arrival: u64, state: &State) {
-        self.states.put(row::log_key(arrival), state.encode(id));
-    }
-
-    fn move_end(&mut self, id: &EnvelopeId, arrival: u64, from: ExpiryHour, to: ExpiryHour) {
-        if from == to {
-            return;
-        }
-        self.ends.remove_known(&row::end_key(from, arrival));
-        self.ends.put_new(row::end_key(to, arrival), id.0);
-    }
-
-    fn count_in(&mut self, bucket: Bucket, id: &EnvelopeId) -> Result<(), StoreError> {
-        let key = row::bucket_key(bucket);
-        let (count, mut fingerprint) = self.digest(&key)?;
-        fingerprint.add(id);
-        self.digests.put(key, row::encode_digest(count + 1, &fingerprint));
-        Ok(())
-    }
-
-    fn count_out(&mut self, bucket: Bucket, id: &EnvelopeId) -> Result<(), StoreError> {
-        let key = row::bucket_key(bucket);
-        let (count, mut fingerprint) = self.digest(&key)?;
-        if count <= 1 {
-            self.digests.remove_known(&key);
-            return Ok(());
-        }
-        fingerprint.remove(id);
-        self.digests.put(key, row::encode_digest(count - 1, &fingerprint));
-        Ok(())
-    }
-
-    fn digest(&self, key: &[u8; 6]) -> Result<(u64, Fingerprint), StoreError> {
-        match self.digests.get(key)? {
-            None => Ok((0, Fingerprint::default())),
-            Some(value) => readable(DIGESTS, row::decode_digest(value.bytes())),
-        }
     }
 }
 
 /// What an envelope counts for, in all and to its source.
 pub(super) fn charge(envelope: &Envelope) -> u64 {
     bytes(envelope.content.len()).saturating_add(MAILBOX_ENTRY_BYTES)
-}
-
-fn arrived(arrival: u64, entry: &Entry<'_>) -> Arrived {
-    Arrived { arrival, id: entry.id, envelope: entry.envelope() }
 }
 
 /// What a row says, or that it says nothing.

@@ -1,0 +1,174 @@
+//! Changing the mailbox: what fits, what an ack does, what has ended.
+
+use std::sync::Arc;
+
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
+
+use super::index::{self, Index};
+use super::tables::{self, Tables};
+use super::{Acknowledged, Arrived, Inserted, MailboxOptions, MailboxStats, Source, SourceId, row};
+use crate::database::Transaction;
+use crate::error::StoreError;
+use crate::limits::{MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES};
+
+/// A write transaction: one at a time, atomic, on disk once committed. Dropped without a commit it
+/// leaves nothing behind.
+pub struct MailboxTxn {
+    pub(super) transaction: Transaction,
+    pub(super) tables: Tables,
+    pub(super) options: MailboxOptions,
+    pub(super) index: Arc<Index>,
+}
+
+impl MailboxTxn {
+    /// Keeps an envelope that was checked at `now` and has this header.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is of no use then.
+    pub fn insert(
+        &mut self,
+        id: &EnvelopeId,
+        envelope: &Envelope,
+        header: &Header,
+        source: Source,
+        now: UnixMillis,
+    ) -> Result<Inserted, StoreError> {
+        match self.tables.find(id)? {
+            Some((_, row::State::Live { .. })) => return Ok(Inserted::Known),
+            Some((_, row::State::Purged { .. } | row::State::Dropped { .. })) => {
+                return Ok(Inserted::Purged);
+            }
+            None => {}
+        }
+        let charge = tables::charge(envelope);
+        let totals = self.tables.totals();
+        let charged = totals
+            .envelopes
+            .saturating_add(totals.tombstones)
+            .saturating_mul(MAILBOX_ENTRY_BYTES)
+            .saturating_add(totals.bytes)
+            .saturating_add(charge);
+        let MailboxOptions { bytes_max, bytes_per_source_max, .. } = self.options;
+        let (max, source) = match source {
+            Source::Own => (bytes_max.saturating_add(MAILBOX_RESERVE_BYTES), None),
+            Source::Peer(source) => (bytes_max, Some(source)),
+        };
+        if charged > max || totals.last_arrival + 1 >= index::ARRIVALS_MAX {
+            return Ok(Inserted::Full);
+        }
+        let is_over_share =
+            |source| self.tables.held(source).saturating_add(charge) > bytes_per_source_max;
+        if source.as_ref().is_some_and(is_over_share) {
+            return Ok(Inserted::OverShare);
+        }
+        let drop_hour = header.expiry.min(ExpiryHour::latest(now));
+        let arrival = self.tables.add(id, envelope, header, drop_hour, source)?;
+        Ok(Inserted::New { arrival })
+    }
+
+    /// Takes an ack, unchecked.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is of no use then.
+    pub fn acknowledge(&mut self, ack: &Ack) -> Result<Acknowledged, StoreError> {
+        match self.tables.find(&ack.envelope)? {
+            None => Ok(Acknowledged::NoEnvelope),
+            // Without the content it can't be told from a false one, nor is it of use.
+            Some((_, row::State::Dropped { .. })) => Ok(Acknowledged::Known),
+            Some((_, row::State::Purged { acks, .. })) => {
+                let known =
+                    acks.iter().any(|(slot, secret)| (*slot, secret) == (ack.slot, &ack.secret));
+                Ok(if known { Acknowledged::Known } else { Acknowledged::Invalid })
+            }
+            Some((arrival, row::State::Live { acks })) => {
+                self.tables.acknowledge(ack, arrival, acks)
+            }
+        }
+    }
+
+    /// Drops at most `max` expired envelopes and tombstones; returns how many went.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is of no use then.
+    pub fn sweep(&mut self, now: UnixMillis, max: usize) -> Result<usize, StoreError> {
+        self.tables.sweep(now, max)
+    }
+
+    /// Drops a live envelope before the end of its life; a tombstone stays until its header's hour.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is of no use then.
+    pub fn withdraw(&mut self, id: &EnvelopeId, now: UnixMillis) -> Result<(), StoreError> {
+        self.tables.withdraw(id, now)
+    }
+
+    /// Keeps a moment that has surely come.
+    pub fn keep_time(&mut self, time: UnixMillis) {
+        self.tables.keep_time(time);
+    }
+
+    /// The live envelope `id`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn get(&self, id: &EnvelopeId) -> Result<Option<Envelope>, StoreError> {
+        self.tables.get(id)
+    }
+
+    /// Live envelopes with this tag, in order of arrival.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn by_tag(&self, tag: &Tag) -> Result<Vec<Arrived>, StoreError> {
+        self.tables.by_tag(tag, usize::MAX)
+    }
+
+    /// Live envelopes that arrived after `arrival`, in order, at most `max`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn arrived_after(&self, arrival: u64, max: usize) -> Result<Vec<Arrived>, StoreError> {
+        self.tables.arrived_after(arrival, max)
+    }
+
+    /// Which peer brought the envelope that arrived there; `None` if the user made it or waited for it, or
+    /// if it came before the mailbox was opened.
+    #[must_use]
+    pub fn source(&self, id: &EnvelopeId, arrival: u64) -> Option<SourceId> {
+        self.tables.source(id, arrival)
+    }
+
+    /// How full the mailbox is, with what this transaction did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn stats(&self) -> Result<MailboxStats, StoreError> {
+        Ok(self.tables.stats())
+    }
+
+    /// Whether it changed anything.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.tables.is_dirty()
+    }
+
+    /// Writes everything to disk, and returns once it is there. Free of charge if nothing changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`]: continue with [`Mailbox::reopen`](super::Mailbox::reopen).
+    pub fn commit(self) -> Result<(), StoreError> {
+        if !self.is_dirty() {
+            return self.transaction.abort();
+        }
+        let changes = self.tables.write(&self.transaction.redb)?;
+        self.transaction.commit()?;
+        self.index.settle(changes);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for MailboxTxn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MailboxTxn").field("stats", &self.tables.stats()).finish_non_exhaustive()
+    }
+}

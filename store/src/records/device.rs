@@ -1,0 +1,59 @@
+//! The user's identity, this device and its keys, and the vault's counters.
+
+use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
+use martlet_protocol::{Rendezvous, UnixMillis};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// See [`PROFILE`](super::PROFILE).
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Profile {
+    /// The root key's seed.
+    pub root_seed: Seed,
+    /// The device key's seed.
+    pub device_seed: Seed,
+    /// The device's certificate, as issued.
+    #[serde(with = "serde_bytes")]
+    pub certificate: Vec<u8>,
+    /// The device's detection key.
+    pub detection: DetectionSecret,
+    /// The name given at `init`.
+    pub name: Option<String>,
+    /// By what the user's bundles are found. Identities of before 2026-12 have no secret.
+    #[serde(default)]
+    pub rendezvous: Rendezvous,
+}
+
+/// The 32-byte seed of a signing key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seed(#[serde(with = "serde_bytes")] pub [u8; 32]);
+
+/// See [`PREKEYS`](super::PREKEYS).
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PrekeyRecord {
+    /// Its private half.
+    pub secret: PrekeySecret,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When a newer one was made.
+    pub superseded_at: Option<UnixMillis>,
+}
+
+/// See [`COUNTERS`](super::COUNTERS).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Everything in the mailbox up to this arrival was looked at.
+    pub processed_arrival: u64,
+    /// The newest event.
+    pub last_event: u64,
+    /// The oldest event kept.
+    pub first_event: u64,
+    /// Of older builds: the newest prekey's number.
+    pub last_prekey: u64,
+    /// The day, since the Unix epoch, whose bundle was published last.
+    pub published_day: u32,
+    /// When the next bundle is due; 0 if that was never drawn.
+    #[serde(default)]
+    pub next_bundle: UnixMillis,
+}

@@ -1,0 +1,44 @@
+//! Own envelopes and messages that are on their way.
+
+use martlet_protocol::{DeviceId, Envelope, EnvelopeId, IdentityId, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+/// See [`OUTBOX`](super::OUTBOX).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OutboxRecord {
+    /// The envelope's id.
+    pub id: EnvelopeId,
+    /// The envelope.
+    pub envelope: Envelope,
+    /// The contact it is for.
+    pub identity: IdentityId,
+    /// Position of the message it carries; `None` where it carries none.
+    pub position: Option<u64>,
+    /// Whether it was addressed by a clock that no other had agreed with.
+    #[serde(default)]
+    pub in_doubt: bool,
+    /// Of a session key: the device whose prekey it is sealed to.
+    #[serde(default)]
+    pub sealed_to: Option<SealedTo>,
+    /// Whether it carries neither a message nor a key, but what is of use for minutes: a ping, a pong.
+    #[serde(default)]
+    pub is_control: bool,
+}
+
+/// Whose prekey a session key is sealed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedTo {
+    /// The device.
+    pub device: DeviceId,
+    /// When the bundle with the prekey was made, by the device's clock.
+    pub made_at: UnixMillis,
+}
+
+/// See [`WAITING`](super::WAITING).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WaitingRecord {
+    /// For whom.
+    pub identity: IdentityId,
+    /// Position of the message.
+    pub position: u64,
+}
