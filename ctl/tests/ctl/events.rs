@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
 
 use martlet_protocol::control::ErrorCode;
 use rustix::process::{Pid, Signal, kill_process};
@@ -190,7 +192,16 @@ fn a_reader_that_goes_away_ends_the_watch_quietly() {
     let mut watching = Watching::start(&fake, &["watch"]);
     assert!(watching.line().ends_with("n1"));
     drop(watching.lines);
-    open.send(reachable(2)).unwrap();
+    // A process that another test begins at this moment has our end of the pipe too, until it is its own
+    // program: what is written meanwhile goes nowhere, and is no error. So there is more to write.
+    thread::spawn(move || {
+        for seq in 2.. {
+            if open.send(reachable(seq)).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
     let ran = finish(watching.child);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
 }

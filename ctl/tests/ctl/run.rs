@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// No test waits longer for anything.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -46,7 +48,11 @@ pub(crate) fn finish(child: Child) -> Ran {
     thread::spawn(move || sender.send(child.wait_with_output()));
     match receiver.recv_timeout(DEADLINE) {
         Ok(output) => ran(output.unwrap()),
-        Err(_) => panic!("process {id} has not ended within {DEADLINE:?}"),
+        Err(_) => {
+            let pid = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+            kill_process(pid, Signal::KILL).unwrap();
+            panic!("process {id} has not ended within {DEADLINE:?}")
+        }
     }
 }
 
