@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails where a file of the daemon or the engine is too long, or a struct has too many fields. Tests count not."""
+"""Fails where a file is too long, or a struct has too many fields. Tests count not."""
 
 import re
 import sys
@@ -10,10 +10,11 @@ LINES_MAX = 450
 # Fields of a struct: past it, it usually has parts with names of their own.
 FIELDS_MAX = 19
 
-SOURCES = ["daemon/src", "daemon/engine/src"]
+SOURCES = ["protocol/src", "store/src", "daemon/engine/src", "daemon/src", "ctl/src", "testnet/src"]
 
 # What is larger all the same, and why.
 KNOWN = {
+    "protocol/src/control/status.rs: Status": "a field for each key of the answer, whose shape clients know",
     "daemon/src/config/settings.rs: Settings": "a field for each key of the configuration; serde can't flatten and refuse unknown keys",
 }
 
