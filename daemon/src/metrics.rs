@@ -14,6 +14,7 @@ mod engine;
 mod exposed;
 mod net;
 mod process;
+mod stem;
 mod sync;
 mod traffic;
 
@@ -23,6 +24,7 @@ use prometheus_client::registry::Registry;
 pub use describe::{Counter, Gauge, Histogram};
 pub use engine::{Commit, EngineMetrics};
 pub use net::{ConnectionMetrics, NetMetrics, PublishFailures, Queue, Queues};
+pub use stem::StemMetrics;
 pub use sync::{Ended, Frame, Frames, SyncMetrics};
 pub use traffic::{AckMetrics, EnvelopeMetrics, RefusedEnvelopes};
 
@@ -40,6 +42,8 @@ pub struct Metrics {
     pub engine: EngineMetrics,
     /// Peers, gossip and queues.
     pub net: NetMetrics,
+    /// The stem.
+    pub stem: StemMetrics,
     /// Syncs.
     pub sync: SyncMetrics,
     registry: Registry,
@@ -60,6 +64,7 @@ impl Metrics {
             acks: AckMetrics::new(&mut describe),
             engine: EngineMetrics::new(&mut describe),
             net: NetMetrics::new(&mut describe),
+            stem: StemMetrics::new(&mut describe),
             sync: SyncMetrics::new(&mut describe),
             registry,
         }

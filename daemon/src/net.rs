@@ -24,6 +24,7 @@ pub mod shards;
 pub(crate) mod shorten;
 mod skew;
 mod state_files;
+mod stem;
 mod sync;
 mod task;
 mod tickets;
@@ -40,7 +41,7 @@ use crate::limits::{
     GOSSIP_LAZY, GOSSIP_MESH, GOSSIP_MESH_MAX, IDONTWANT_BYTES_MIN, NET_QUEUE_MAX,
 };
 use libp2p::{Multiaddr, PeerId};
-use martlet_engine::{FromNet, ToNet};
+use martlet_engine::{FromNet, PeerKey, Stemmed, ToNet};
 use martlet_protocol::Shard;
 use martlet_protocol::control::{Ban, Peer, Role};
 use martlet_protocol::network::NetworkDescriptor;
@@ -130,6 +131,9 @@ pub struct GossipPolicy {
     /// Whether what is the node's own goes to every peer of the topic, not those of the mesh alone. On a
     /// network that is `mixed` it never does.
     pub flood_publish: bool,
+    /// Whether what is the node's own goes by the stem, on a network that is `mixed`. Without it that is
+    /// published as if no neighbour spoke the stem: for those who study what it is good for.
+    pub stem: bool,
     /// Size from which peers are told that a message has arrived already (IDONTWANT), bytes.
     pub idontwant_bytes_min: usize,
 }
@@ -141,6 +145,7 @@ impl Default for GossipPolicy {
             mesh_max: GOSSIP_MESH_MAX,
             lazy: GOSSIP_LAZY,
             flood_publish: true,
+            stem: true,
             idontwant_bytes_min: IDONTWANT_BYTES_MIN,
         }
     }
@@ -199,6 +204,10 @@ pub trait NetSink: Send + Sync + 'static {
     fn try_deliver(&self, event: FromNet) -> Result<(), FromNet> {
         Err(event)
     }
+
+    /// Shown what a neighbour brings by the stem, which is not for the engine: for those who study what an
+    /// observer learns.
+    fn passes_by(&self, _from: PeerKey, _stemmed: &Stemmed) {}
 }
 
 /// Starts the network on the system's sockets. Must be called within a tokio runtime.
@@ -280,6 +289,7 @@ impl NetHandle {
                 ToNet::Answer(ticket, answer) => self.tickets.answer(ticket, answer),
                 ToNet::Publish(_)
                 | ToNet::PublishAcks(_)
+                | ToNet::Stem(_)
                 | ToNet::Stored(..)
                 | ToNet::FalseAcks(..)
                 | ToNet::Interest(_)

@@ -12,6 +12,8 @@ mod hostile;
 mod managing;
 #[path = "net_nodes/shards.rs"]
 mod shards;
+#[path = "net_nodes/stem.rs"]
+mod stem;
 #[path = "net_nodes/support.rs"]
 mod support;
 #[path = "net_nodes/sync.rs"]

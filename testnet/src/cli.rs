@@ -5,6 +5,7 @@ mod compare;
 mod drive;
 mod export;
 mod hand;
+mod observe;
 mod run;
 mod scenario;
 mod sim;
@@ -45,6 +46,7 @@ Examples:
   martlet-testnet bench network             what networks of up to 1,000 simulated nodes cost
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
   martlet-testnet sim split-and-heal        a ready scenario, simulated: minutes in seconds
+  martlet-testnet observe who-wrote         how often others can tell who wrote
   martlet-testnet local FILE --report DIR   a scenario, with processes on loopback
   martlet-testnet up --nodes 5              a network in the background, to try things on
   martlet-testnet exec n1 -- martletctl send n2 'Hello!'
@@ -78,6 +80,8 @@ enum Command {
     Attack(AttackArgs),
     /// Run a scenario with simulated nodes in this process, under a virtual clock
     Sim(sim::SimArgs),
+    /// Run a scenario with simulated nodes, and tell how often observers among them name who wrote
+    Observe(observe::ObserveArgs),
     /// Write a scenario as files for Kubernetes, compose or the Shadow simulator
     Export(export::ExportArgs),
     /// Run a scenario on nodes elsewhere, each kept by an agent
@@ -270,6 +274,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(())
         }
         Command::Sim(args) => return sim::run(&args),
+        Command::Observe(args) => return observe::run(&args),
         Command::Local(args) => return run::local(args),
         Command::Netns(args) => return run::netns(args),
         Command::Up(args) => return hand::up(args),

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use martlet_protocol::control::Role;
+use martlet_protocol::network::Privacy;
 use martletd::net::GossipPolicy;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,8 @@ pub struct NetworkPlan {
     pub shard_bits: u8,
     /// Zero bits asked of a stamp, 0 to 32.
     pub stamp_bits: u8,
+    /// How the users' own leaves their nodes.
+    pub privacy: Option<Privacy>,
 }
 
 /// How the daemons are set, where it is not as they come.

@@ -236,10 +236,10 @@ fn read(path: &Path) -> Result<String, ScenarioError> {
 }
 
 fn network(network: &file::Network) -> Result<NetworkPlan, Fault> {
-    let file::Network { shard_bits, stamp_bits } = *network;
+    let file::Network { shard_bits, stamp_bits, privacy } = *network;
     bounded("network.shard_bits", shard_bits, 0, SHARD_BITS_MAX)?;
     bounded("network.stamp_bits", stamp_bits, 0, STAMP_BITS_MAX)?;
-    Ok(NetworkPlan { shard_bits, stamp_bits })
+    Ok(NetworkPlan { shard_bits, stamp_bits, privacy })
 }
 
 fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
@@ -272,7 +272,7 @@ fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
 }
 
 fn gossip_policy(gossip: file::Gossip) -> Result<GossipPolicy, Fault> {
-    let file::Gossip { mesh, mesh_max, lazy, flood_publish, idontwant_bytes_min } = gossip;
+    let file::Gossip { mesh, mesh_max, lazy, flood_publish, stem, idontwant_bytes_min } = gossip;
     let usual = GossipPolicy::default();
     let mesh = mesh.unwrap_or(usual.mesh);
     bounded("settings.gossip.mesh", mesh, 1, GOSSIP_PEERS_MAX)?;
@@ -285,6 +285,7 @@ fn gossip_policy(gossip: file::Gossip) -> Result<GossipPolicy, Fault> {
         mesh_max,
         lazy,
         flood_publish: flood_publish.unwrap_or(usual.flood_publish),
+        stem: stem.unwrap_or(usual.stem),
         idontwant_bytes_min: idontwant_bytes_min.unwrap_or(usual.idontwant_bytes_min),
     })
 }

@@ -14,6 +14,7 @@ mod net;
 mod node;
 mod pipe;
 mod timeline;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +25,8 @@ use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 
 use crate::plan::Plan;
 use crate::report::Report;
+
+pub use witness::{Group, Observed, Times};
 
 /// The simulation's stack: the futures of a thousand nodes are on the heap, but a poll goes deep.
 const STACK_BYTES: usize = 64 << 20;
@@ -85,16 +88,42 @@ impl Watch {
 /// # Errors
 /// [`SimError`].
 pub fn run(plan: &Arc<Plan>, watch: &Arc<Watch>) -> Result<Report, SimError> {
-    let (plan, watch) = (Arc::clone(plan), Arc::clone(watch));
+    let watch = Arc::clone(watch);
+    apart(plan, move |plan| simulate(plan, timeline::run(plan, &watch)))
+}
+
+/// Simulates a plan, and tells what groups of so many of its nodes could tell of who wrote what was made after
+/// `since`.
+///
+/// # Errors
+/// [`SimError`].
+pub fn observe(
+    plan: &Arc<Plan>,
+    observers: &[usize],
+    since: Duration,
+) -> Result<Observed, SimError> {
+    let observers = observers.to_vec();
+    apart(plan, move |plan| {
+        let witness = simulate(plan, timeline::observe(plan))?;
+        Ok(witness.conclude(&observers, since, plan.seed))
+    })
+}
+
+/// On a thread of its own.
+fn apart<T: Send + 'static>(
+    plan: &Arc<Plan>,
+    run: impl FnOnce(&Plan) -> Result<T, SimError> + Send + 'static,
+) -> Result<T, SimError> {
+    let plan = Arc::clone(plan);
     std::thread::Builder::new()
         .name("simulation".into())
         .stack_size(STACK_BYTES)
-        .spawn(move || simulate(&plan, &watch))?
+        .spawn(move || run(&plan))?
         .join()
         .map_err(|_| SimError::Panicked)?
 }
 
-fn simulate(plan: &Plan, watch: &Watch) -> Result<Report, SimError> {
+fn simulate<T>(plan: &Plan, run: impl Future<Output = Result<T, SimError>>) -> Result<T, SimError> {
     // First of all: whatever asks for randomness on this thread from now on gets the simulation's.
     host::enter(ChaCha20Rng::seed_from_u64(plan.seed));
     if !host::is_hooked() {
@@ -104,7 +133,7 @@ fn simulate(plan: &Plan, watch: &Watch) -> Result<Report, SimError> {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
         host::run_clock();
-        timeline::run(plan, watch).await
+        run.await
     })
 }
 

@@ -49,7 +49,7 @@ fn plan() -> Plan {
         description: "Four nodes.".into(),
         seed: 7,
         duration: Duration::from_secs(90),
-        network: NetworkPlan { shard_bits: 2, stamp_bits: 0 },
+        network: NetworkPlan { shard_bits: 2, ..NetworkPlan::default() },
         settings: Settings { connections_target: Some(8), quiet_factor: 1, ..Settings::default() },
         nodes: vec![
             node("Ann", Role::Full),

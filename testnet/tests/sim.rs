@@ -64,6 +64,7 @@ ready! {
     thin_link: "thin-link",
     clock_skew: "clock-skew",
     flash_crowd: "flash-crowd",
+    who_wrote: "who-wrote",
     thousand_nodes: "thousand-nodes",
 }
 

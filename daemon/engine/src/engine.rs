@@ -314,6 +314,9 @@ impl Engine {
                 self.clock.heard(theirs);
                 Ok(())
             }
+            FromNet::OffStem(given_up) => {
+                given_up.iter().try_for_each(|stemmed| self.give_up_stem(turn, stemmed))
+            }
             FromNet::Found { envelopes } => match &mut self.user {
                 Some(user) => user.take_found(turn, &envelopes),
                 None => Ok(()),

@@ -33,7 +33,9 @@ pub use directory::{DirectoryError, NameError, clean_name};
 pub use engine::{Engine, EngineError, Input, Job};
 pub use error::{CommandError, Fault};
 pub use observer::Observer;
-pub use seam::{Answer, FromNet, Interest, Lookup, PeerKey, Received, Stored, Ticket, ToNet};
+pub use seam::{
+    Answer, FromNet, Interest, Lookup, PeerKey, Received, Stemmed, Stored, Ticket, ToNet,
+};
 pub use stamping::{StampJob, StampResult};
 pub use storage::{MemoryDisk, Storage, key_file_path};
 pub use turn::{Effects, Outlet};

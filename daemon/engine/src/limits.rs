@@ -166,3 +166,7 @@ pub const TIME_SAMPLE_KEPT: Duration = Duration::from_secs(3600);
 pub const EVENTS_MAX: u64 = 100_000;
 /// Events read from the log at a time for one follower.
 pub const EVENTS_PAGE_MAX: usize = 512;
+/// The user's own envelopes that are on the stem at a time, and as many acks: further ones wait. Each comes back
+/// in a second or two, so that a hundred a second pass, many times what people write; with more, some would wait
+/// for their neighbour longer than the stem's fail-safe does, and lose its cover.
+pub const STEM_OWN_MAX: usize = 256;

@@ -34,7 +34,7 @@ pub(crate) struct Outbox {
     ends: BTreeSet<(ExpiryHour, EnvelopeId)>,
     /// Those in the mailbox that no other node is known to hold, by their arrival in it.
     unheld: BTreeSet<(u64, EnvelopeId)>,
-    /// Those that the mailbox has no room for, in the order in which they were made.
+    /// Those that mailbox or stem have no room for, in the order in which they were made.
     outside: BTreeMap<u64, EnvelopeId>,
     /// How many were made or loaded.
     made: u64,
@@ -389,10 +389,17 @@ impl Outbox {
         self.outside.first_key_value().is_some_and(|(first, _)| *first < order)
     }
 
-    /// The mailbox has no room for it yet.
+    /// There is no room for it yet, in the mailbox or on the stem.
     pub(crate) fn keep_outside(&mut self, id: &EnvelopeId) {
         if let Some(pending) = self.pending.get(id) {
             self.outside.insert(pending.order, *id);
+        }
+    }
+
+    /// It waits for room no more.
+    pub(crate) fn leave_outside(&mut self, id: &EnvelopeId) {
+        if let Some(pending) = self.pending.get(id) {
+            self.outside.remove(&pending.order);
         }
     }
 

@@ -27,6 +27,15 @@ pub struct Received {
     pub header: Header,
 }
 
+/// What goes by the stem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stemmed {
+    /// An envelope.
+    Envelope(Envelope),
+    /// An ack.
+    Ack(Ack),
+}
+
 /// What the network brings to the engine.
 #[derive(Debug)]
 pub enum FromNet {
@@ -91,6 +100,9 @@ pub enum FromNet {
         /// The time.
         theirs: UnixMillis,
     },
+    /// These of the user's own are off the stem, and nobody has brought them back: no neighbour speaks it, or
+    /// they were lost on it. They are published from here.
+    OffStem(Vec<Stemmed>),
     /// What a look-up found: not to be kept in the mailbox.
     Found {
         /// Validated conversation envelopes with tags asked for.
@@ -106,6 +118,9 @@ pub enum ToNet {
     Publish(Vec<Envelope>),
     /// Gossip these acks of the user's own.
     PublishAcks(Vec<Ack>),
+    /// Send these of the user's own by the stem, each by itself. What the stem loses comes back as
+    /// [`FromNet::OffStem`]. (The mailbox doesn't have them, and sync tells them to nobody.)
+    Stem(Vec<Stemmed>),
     /// Tell a peer that what it brought is on disk.
     Stored(PeerKey, Vec<EnvelopeId>),
     /// So many acks that a peer brought don't open what is held here.
@@ -169,6 +184,7 @@ impl FromNet {
             | Self::StoredBy { .. }
             | Self::Reconciled { .. }
             | Self::PeersTime { .. }
+            | Self::OffStem(_)
             | Self::Found { .. } => None,
         }
     }

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use crate::clock::Times;
 use crate::error::CommandError;
 use crate::observer::{Database, Observer};
-use crate::seam::{Answer, Interest, Lookup, PeerKey, Stored, Ticket, ToNet};
+use crate::seam::{Answer, Interest, Lookup, PeerKey, Stemmed, Stored, Ticket, ToNet};
 use crate::stamping::StampJob;
 
 /// Takes effects once what they rest on is on disk.
@@ -43,6 +43,8 @@ pub(crate) struct Gathered {
     pub(crate) publish: Vec<Envelope>,
     /// Own acks to gossip.
     pub(crate) acks: Vec<Ack>,
+    /// Own envelopes and acks for the stem.
+    pub(crate) stem: Vec<Stemmed>,
     /// What the user makes of the shards, where that has changed.
     pub(crate) interest: Option<Interest>,
     /// What is to be looked up at the keepers of other shards.
@@ -184,6 +186,9 @@ impl Gathered {
         let mut to_net = Vec::new();
         if !self.publish.is_empty() {
             to_net.push(ToNet::Publish(std::mem::take(&mut self.publish)));
+        }
+        if !self.stem.is_empty() {
+            to_net.push(ToNet::Stem(std::mem::take(&mut self.stem)));
         }
         let answers = self.answers.drain(..);
         to_net.extend(answers.map(|(ticket, answer)| ToNet::Answer(ticket, answer)));

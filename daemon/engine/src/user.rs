@@ -21,6 +21,7 @@ mod rendezvous;
 mod renewal;
 mod requests;
 mod stamping;
+mod stem;
 
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ use crate::timeline::Timeline;
 use crate::turn::Turn;
 use acks::OwnAcks;
 use openings::Openings;
+use stem::OnStem;
 
 /// The user of this node.
 pub(crate) struct User {
@@ -76,6 +78,8 @@ pub(crate) struct User {
     pub(crate) outbox: Outbox,
     /// Own acks that are not done with yet.
     acks: OwnAcks,
+    /// Own envelopes and acks that are on the stem.
+    stem: OnStem,
     pings: Pings,
     chores: Chores,
     dirty: Dirty,
@@ -154,6 +158,7 @@ impl User {
             timeline: Timeline::load(&txn)?,
             outbox: Outbox::load(&txn, &config.network)?,
             acks: OwnAcks::load(&txn)?,
+            stem: OnStem::default(),
             pings: Pings::default(),
             chores: Chores {
                 day: Day(0),
@@ -212,7 +217,7 @@ impl User {
 
     /// When something is due that no input brings about, by the time since the host's start.
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.acks.next_due()
+        self.acks.next_due().filter(|_| self.stem.has_place_for_ack())
     }
 
     pub(crate) fn is_behind(&self) -> bool {

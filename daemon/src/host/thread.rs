@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::limits::{ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX};
 use martlet_engine::{
-    Effects, Engine, EngineConfig, EngineError, Input, Interest, Lookup, Outlet, StampJob, ToNet,
+    Effects, Engine, EngineConfig, EngineError, Input, Interest, Lookup, Outlet, StampJob, Stemmed,
+    ToNet,
 };
-use martlet_protocol::Envelope;
 use martlet_protocol::control::Event;
 use martlet_store::Mailbox;
 use rand::rngs::SysRng;
@@ -47,8 +47,8 @@ pub fn spawn(
 }
 
 /// The same on a task of the current runtime, by a clock of the caller's: an engine of many in a
-/// simulation. While it works the whole runtime waits. `published` is shown each envelope of the
-/// user's own before it is gossiped. Aborting the task is a crash.
+/// simulation. While it works the whole runtime waits. `told` is shown what the network is told,
+/// before it is. Aborting the task is a crash.
 ///
 /// # Errors
 /// [`EngineError`].
@@ -56,10 +56,10 @@ pub fn spawn_task(
     config: EngineConfig,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
-    published: impl FnMut(&Envelope) + Send + 'static,
+    told: impl FnMut(&ToNet) + Send + 'static,
 ) -> Result<(EngineHandle, Arc<Mailbox>, AbortHandle), EngineError> {
     let (handle, mailbox, mut looping) = prepare(config, metrics, clock, StampsBy::Engine)?;
-    looping.outlet.published = Box::new(published);
+    looping.outlet.told = Box::new(told);
     Ok((handle, mailbox, tokio::spawn(looping.run()).abort_handle()))
 }
 
@@ -95,7 +95,8 @@ fn prepare(
         stamps: Vec::new(),
         interest: None,
         lookups: Vec::new(),
-        published: Box::new(|_| {}),
+        stem: Vec::new(),
+        told: Box::new(|_| {}),
     };
     let rng = fresh_rng();
     let clock = Arc::new(NodeClock::new(clock));
@@ -194,8 +195,9 @@ struct LoopOutlet {
     /// What the network is to be told once there is one.
     interest: Option<Interest>,
     lookups: Vec<Lookup>,
-    /// Shown what is gossiped.
-    published: Box<dyn FnMut(&Envelope) + Send>,
+    stem: Vec<Stemmed>,
+    /// Shown what the network is told.
+    told: Box<dyn FnMut(&ToNet) + Send>,
 }
 
 impl LoopOutlet {
@@ -206,6 +208,9 @@ impl LoopOutlet {
         if !self.lookups.is_empty() {
             wishes.push(ToNet::LookUp(std::mem::take(&mut self.lookups)));
         }
+        if !self.stem.is_empty() {
+            wishes.push(ToNet::Stem(std::mem::take(&mut self.stem)));
+        }
         self.send(wishes);
     }
 
@@ -215,6 +220,8 @@ impl LoopOutlet {
             match told {
                 ToNet::Interest(interest) => self.interest = Some(interest),
                 ToNet::LookUp(mut lookups) => self.lookups.append(&mut lookups),
+                // Of this sync takes no care.
+                ToNet::Stem(mut stemmed) => self.stem.append(&mut stemmed),
                 ToNet::Publish(_)
                 | ToNet::PublishAcks(_)
                 | ToNet::Stored(..)
@@ -229,11 +236,7 @@ impl LoopOutlet {
             return;
         }
         let Some(net) = &self.net else { return self.keep(to_net) };
-        for told in &to_net {
-            if let ToNet::Publish(envelopes) = told {
-                envelopes.iter().for_each(|envelope| (self.published)(envelope));
-            }
-        }
+        to_net.iter().for_each(|told| (self.told)(told));
         if !self.waiting.is_empty() {
             return self.waiting.push_back(to_net);
         }

@@ -2,19 +2,23 @@
 
 use crate::limits::{
     CONNECTION_IDLE_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, MDNS_QUERY_INTERVAL,
-    MDNS_TTL, PING_INTERVAL, PING_TIMEOUT,
+    MDNS_TTL, PING_INTERVAL, PING_TIMEOUT, STEM_HOP_MAX, STEM_STREAMS_MAX,
 };
+use libp2p::request_response::ProtocolSupport;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    Swarm, allow_block_list, connection_limits, identify, mdns, memory_connection_limits, ping,
-    request_response, swarm,
+    StreamProtocol, Swarm, allow_block_list, connection_limits, identify, mdns,
+    memory_connection_limits, ping, request_response, swarm,
 };
+use martlet_protocol::control::Role;
+use martlet_protocol::network::Privacy;
 
 use super::counted::counted;
 use super::handshakes::Handshakes;
 use super::meter::Metered;
 use super::rates::NodeRates;
+use super::stem::codec::StemCodec;
 use super::sync::codec::SyncCodec;
 use super::wan::{self, Guard, Scope, WanBehaviour};
 use super::{NetConfig, NetError, gossip, sync, transport};
@@ -32,6 +36,7 @@ pub(super) struct Behaviour {
     ping: ping::Behaviour,
     pub(super) gossip: Metered<gossip::Gossip>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
+    pub(super) stem: Toggle<request_response::Behaviour<StemCodec>>,
     mdns: Toggle<mdns::tokio::Behaviour>,
     pub(super) wan: Toggle<WanBehaviour>,
 }
@@ -46,6 +51,31 @@ impl Behaviour {
 /// What identify tells of the network: peers of others are left alone.
 pub(super) fn identify_protocol(network: &str) -> String {
     format!("/martlet/{network}/2")
+}
+
+/// The stem's protocol.
+pub(super) fn stem_protocol(network: &str) -> Result<StreamProtocol, NetError> {
+    StreamProtocol::try_from_owned(format!("/martlet/{network}/stem/2"))
+        .map_err(|error| NetError::Name { name: network.to_owned(), reason: error.to_string() })
+}
+
+/// The stem, where the network has one. An edge node passes nothing on.
+fn stem(config: &NetConfig) -> Result<Option<request_response::Behaviour<StemCodec>>, NetError> {
+    match config.network.privacy() {
+        Privacy::Mixed if config.gossip.stem => {}
+        Privacy::Fast | Privacy::Mixed => return Ok(None),
+    }
+    let support = match config.role {
+        Role::Full | Role::Mailbox => ProtocolSupport::Full,
+        Role::Edge => ProtocolSupport::Outbound,
+    };
+    Ok(Some(request_response::Behaviour::with_codec(
+        StemCodec,
+        [(stem_protocol(&config.network.name)?, support)],
+        request_response::Config::default()
+            .with_request_timeout(STEM_HOP_MAX)
+            .with_max_concurrent_streams(STEM_STREAMS_MAX),
+    )))
 }
 
 /// The swarm, not yet listening. With a `scope` it reaches beyond the LAN.
@@ -91,6 +121,7 @@ pub(super) fn swarm(
         ),
         gossip: Metered::new(gossip::behaviour(config, topics)?, rates.frames()),
         sync: sync::behaviour(&config.network, &config.metrics)?,
+        stem: stem(config)?.into(),
         mdns: discovery(config.mdns, peer_id).into(),
         wan: wan.into(),
     };

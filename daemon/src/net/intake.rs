@@ -1,6 +1,8 @@
 //! Gossip on its way in: validated, cheapest check first, gathered into batches per peer, and
 //! handed to the sink without ever holding up the swarm.
 
+mod stemmed;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -242,10 +244,24 @@ impl Intake {
         id: Option<EnvelopeId>,
         data: &[u8],
     ) -> Result<Verdict, EnvelopeError> {
+        Ok(match self.admit_envelope(from, Some(topic), id, data)? {
+            Ok(received) => self.keep_envelope(from, received, data.len()),
+            Err(verdict) => verdict,
+        })
+    }
+
+    /// An envelope that a peer brought, by the topic where it was gossiped; or what is to be done with it.
+    fn admit_envelope(
+        &mut self,
+        from: PeerId,
+        topic: Option<&TopicHash>,
+        id: Option<EnvelopeId>,
+        data: &[u8],
+    ) -> Result<Result<Received, Verdict>, EnvelopeError> {
         let load = Load::Envelope { bytes: data.len() };
         if let Some(verdict) = self.count(from, load) {
             self.metrics.envelopes.refused.rate.inc();
-            return Ok(verdict);
+            return Ok(Err(verdict));
         }
         let envelope = Envelope::decode(data)?;
         let id = match id {
@@ -264,61 +280,83 @@ impl Intake {
                 }
                 self.metrics.envelopes.refused.by(&error).inc();
                 // Not counted: where a clock is wrong, an honest peer passes it on.
-                return Ok(match error {
+                return Ok(Err(match error {
                     EnvelopeError::FarFuture => Verdict::FarFuture,
                     _ => Verdict::Ignore,
-                });
+                }));
             }
             Err(error) => return Err(error),
         };
-        if self.topics.envelopes(header.shard) != Some(topic) {
+        let exists = self.topics.envelopes(header.shard);
+        if exists.is_none() || topic.is_some_and(|topic| exists != Some(topic)) {
             return Err(EnvelopeError::WrongShard { found: header.shard.0 });
         }
         if !self.take(from, load) {
             self.metrics.envelopes.refused.rate.inc();
-            return Ok(Verdict::OverShare);
+            return Ok(Err(Verdict::OverShare));
         }
-        if !self.reserve(data.len()) {
+        Ok(Ok(Received { id, envelope, header }))
+    }
+
+    fn keep_envelope(&mut self, from: PeerId, received: Received, bytes: usize) -> Verdict {
+        if !self.reserve(bytes) {
             self.metrics.envelopes.refused.shed.inc();
-            return Ok(Verdict::Shed);
+            return Verdict::Shed;
         }
         self.metrics.envelopes.received_by_gossip.inc();
         let batch = self.envelopes.entry(from).or_default();
-        batch.bytes += data.len();
-        batch.items.push(Received { id, envelope, header });
+        batch.bytes += bytes;
+        batch.items.push(received);
         if batch.items.len() >= GOSSIP_BATCH_MAX {
             self.flush();
         }
-        Ok(self.good)
+        self.good
     }
 
     fn ack_batch(&mut self, from: PeerId, data: &[u8]) -> Result<Verdict, EnvelopeError> {
+        Ok(match self.admit_acks(from, data, ACKS_PER_BATCH_MAX)? {
+            Ok(acks) => self.keep_acks(from, acks, data.len()),
+            Err(verdict) => verdict,
+        })
+    }
+
+    /// Acks that a peer brought, at most `max`; or what is to be done with them.
+    fn admit_acks(
+        &mut self,
+        from: PeerId,
+        data: &[u8],
+        max: usize,
+    ) -> Result<Result<Vec<Ack>, Verdict>, EnvelopeError> {
         let acks: Vec<Ack> = codec::decode(data, GOSSIP_BYTES_MAX)?;
-        if acks.is_empty() || acks.len() > ACKS_PER_BATCH_MAX {
-            return Err(EnvelopeError::Codec(codec::CodecError::TooLong {
-                found: acks.len(),
-                max: ACKS_PER_BATCH_MAX,
-            }));
+        if acks.is_empty() || acks.len() > max {
+            let found = acks.len();
+            return Err(EnvelopeError::Codec(codec::CodecError::TooLong { found, max }));
         }
         let load = Load::Acks(acks.len());
-        if let Some(verdict) = self.count(from, load) {
+        let within = self.count(from, load);
+        let verdict = within.or_else(|| (!self.take(from, load)).then_some(Verdict::OverShare));
+        if let Some(verdict) = verdict {
             self.metrics.acks.batches_rate.inc();
-            return Ok(verdict);
+            return Ok(Err(verdict));
         }
-        if !self.take(from, load) {
-            self.metrics.acks.batches_rate.inc();
-            return Ok(Verdict::OverShare);
-        }
-        if !self.reserve(data.len()) {
+        Ok(Ok(acks))
+    }
+
+    fn keep_acks(&mut self, from: PeerId, acks: Vec<Ack>, bytes: usize) -> Verdict {
+        if !self.reserve(bytes) {
             self.metrics.acks.batches_shed.inc();
-            return Ok(Verdict::Shed);
+            return Verdict::Shed;
         }
         let batch = self.acks.entry(from).or_default();
-        batch.bytes += data.len();
+        batch.bytes += bytes;
         batch.items.extend(acks);
+        if self.are_acks_passed_on(from) { self.good } else { Verdict::Ignore }
+    }
+
+    /// Whether not too many of a peer's acks were false of late.
+    fn are_acks_passed_on(&mut self, from: PeerId) -> bool {
         let now = Instant::now();
-        let is_doubted = self.share(from).acks_doubted_until.is_some_and(|until| until > now);
-        Ok(if is_doubted { Verdict::Ignore } else { self.good })
+        self.share(from).acks_doubted_until.is_none_or(|until| until <= now)
     }
 
     /// Counts what a peer brings, good or not; the verdict if it is too much.

@@ -10,7 +10,7 @@ use crate::limits::{
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::identify;
 use libp2p::swarm::ConnectionId;
-use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, multiaddr::Protocol};
 use martlet_protocol::control::{ConnectionDirection, Peer, PeerDetails, Transport};
 use martlet_protocol::{EnvelopeId, UnixMillis};
 use tokio::time::Instant;
@@ -54,6 +54,8 @@ pub(super) struct PeerState {
     pub(super) envelopes_in: u64,
     /// What it brought, asked or answered that no honest peer does.
     pub(super) invalid: u64,
+    /// Whether it passes on what is on the stem; `None` until it says what it speaks.
+    pub(super) speaks_stem: Option<bool>,
     /// What it says that it is.
     agent: Option<String>,
     /// What it says that it speaks.
@@ -278,6 +280,7 @@ impl PeerState {
             time_asked: None,
             envelopes_in: 0,
             invalid: 0,
+            speaks_stem: None,
             agent: None,
             protocols: Vec::new(),
             missed_pings: 0,
@@ -315,8 +318,9 @@ impl PeerState {
         }
     }
 
-    /// It told what it is.
-    pub(super) fn identified(&mut self, info: &identify::Info) {
+    /// It told what it is; `stem` is the name of the stem's protocol.
+    pub(super) fn identified(&mut self, info: &identify::Info, stem: &StreamProtocol) {
+        self.speaks_stem = Some(info.protocols.contains(stem));
         self.agent = Some(shown(&info.agent_version)).filter(|agent| !agent.is_empty());
         let protocols = info.protocols.iter().take(PEER_PROTOCOLS_SHOWN_MAX);
         self.protocols = protocols.map(|protocol| shown(protocol.as_ref())).collect();

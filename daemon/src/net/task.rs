@@ -7,6 +7,7 @@ mod events;
 mod measure;
 mod publish;
 mod reasons;
+mod stem;
 mod syncs;
 mod timers;
 mod wan;
@@ -22,7 +23,7 @@ use crate::limits::{
 use futures::{FutureExt, StreamExt};
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
-use libp2p::{PeerId, Swarm};
+use libp2p::{PeerId, StreamProtocol, Swarm};
 use martlet_protocol::sync::Response;
 use martlet_store::Mailbox;
 use tokio::sync::{mpsc, oneshot};
@@ -41,6 +42,7 @@ use super::scores::Scores;
 use super::shards::{Kept, Shards};
 use super::skew::Skew;
 use super::state_files::{self, BANS_FILE, Files, PEER_CACHE_FILE};
+use super::stem::Stem;
 use super::sync::responder::Responder;
 use super::sync::{Context, RequestError, ToSwarm};
 use super::tickets::Tickets;
@@ -108,6 +110,8 @@ pub(super) fn start<S: NetSink>(
         wan,
         local,
         identify_protocol: behaviour::identify_protocol(&config.network.name),
+        stem_protocol: behaviour::stem_protocol(&config.network.name)?,
+        stem: Stem::new(now),
         shards: Shards::new(config.network.shard_bits, config.role, kept),
         intake: Intake::new(
             config.network,
@@ -175,10 +179,13 @@ pub(super) fn start<S: NetSink>(
 struct Task<S: NetSink> {
     local: PeerId,
     identify_protocol: String,
+    stem_protocol: StreamProtocol,
     swarm: Swarm<Behaviour>,
     context: Arc<Context<S>>,
     intake: Intake,
     outgoing: Outgoing,
+    /// What goes by the stem, where the network is `mixed`.
+    stem: Stem,
     dialer: Dialer,
     peers: Peers,
     /// What reaches beyond the LAN, where the network does.

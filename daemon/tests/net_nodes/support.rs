@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use martlet_engine::{Answer, FromNet, PeerKey, Stored, ToNet};
+use martlet_engine::{Answer, FromNet, PeerKey, Stemmed, Stored, ToNet};
 use martlet_protocol::control::{Peer, Role};
 use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use martlet_protocol::network::NetworkDescriptor;
@@ -47,6 +47,8 @@ pub(crate) struct Seen {
     pub(crate) envelopes: HashMap<EnvelopeId, usize>,
     pub(crate) acks: Vec<Ack>,
     pub(crate) stored_by: Vec<EnvelopeId>,
+    /// What of the user's own is to be published from here.
+    pub(crate) off_stem: Vec<Stemmed>,
     /// What look-ups found.
     pub(crate) found: Vec<EnvelopeId>,
     /// `up_to_arrival` and the number lacking.
@@ -457,6 +459,7 @@ impl Engine {
                         answers.push((ticket, Answer::Ids(worth.collect())));
                     }
                     FromNet::PeersTime { .. } => {}
+                    FromNet::OffStem(mut items) => seen.off_stem.append(&mut items),
                     FromNet::Found { envelopes } => {
                         seen.found.extend(envelopes.iter().map(|found| found.id));
                     }

@@ -9,7 +9,7 @@ use martlet_engine::command::{
 };
 use martlet_engine::limits::{ORPHAN_ACKS_MAX, REQUEST_MESSAGES_MAX, REQUESTS_MAX};
 use martlet_engine::{
-    CommandError, Effects, Engine, EngineConfig, Input, MemoryDisk, Outlet, Storage, TICK, ToNet,
+    CommandError, Effects, Engine, EngineConfig, Input, MemoryDisk, Outlet, Stemmed, Storage, TICK, ToNet,
 };
 use martlet_protocol::control::{Event, HistoryQuery};
 use martlet_protocol::network::NetworkDescriptor;
@@ -76,6 +76,15 @@ impl Outlet for Released {
             match told {
                 ToNet::Publish(mut envelopes) => self.envelopes.append(&mut envelopes),
                 ToNet::PublishAcks(mut acks) => self.acks.append(&mut acks),
+                // It comes out everywhere, here too.
+                ToNet::Stem(stemmed) => {
+                    for stemmed in stemmed {
+                        match stemmed {
+                            Stemmed::Envelope(envelope) => self.envelopes.push(envelope),
+                            Stemmed::Ack(ack) => self.acks.push(ack),
+                        }
+                    }
+                }
                 ToNet::Stored(..)
                 | ToNet::FalseAcks(..)
                 | ToNet::Interest(_)

@@ -16,7 +16,7 @@ pub(super) fn network(plan: &Plan) -> Result<String, ExportError> {
         lan_only: true,
         bootstrap: Vec::new(),
         key: None,
-        privacy: None,
+        privacy: plan.network.privacy,
     })
 }
 

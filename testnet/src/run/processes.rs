@@ -78,13 +78,12 @@ impl Processes {
         let network = NetworkDescriptor {
             shard_bits: plan.network.shard_bits,
             stamp_bits: plan.network.stamp_bits,
+            privacy: plan.network.privacy,
             ..NetworkDescriptor::default()
         };
         let descriptor = cluster.path().join("network.toml");
-        let text = format!(
-            "name = {:?}\nshard_bits = {}\nstamp_bits = {}\nlan_only = true\n",
-            network.name, network.shard_bits, network.stamp_bits
-        );
+        let text = toml::to_string(&network)
+            .map_err(|error| ClusterError::Wrong(format!("the network's descriptor: {error}")))?;
         fs::write(&descriptor, text)
             .map_err(|source| RunError::File { path: descriptor.clone(), source })?;
         let seats = plan.nodes.iter().enumerate().map(|(index, node)| {

@@ -1,6 +1,7 @@
 //! What a scenario file may have: every table and key. `docs/scenarios.md` explains them to users.
 
 use martlet_protocol::control::Role;
+use martlet_protocol::network::Privacy;
 use serde::Deserialize;
 
 use super::values::{
@@ -43,6 +44,7 @@ pub(crate) struct File {
 pub(crate) struct Network {
     pub(crate) shard_bits: u8,
     pub(crate) stamp_bits: u8,
+    pub(crate) privacy: Option<Privacy>,
 }
 
 /// `[settings]`
@@ -64,6 +66,7 @@ pub(crate) struct Gossip {
     pub(crate) mesh_max: Option<usize>,
     pub(crate) lazy: Option<usize>,
     pub(crate) flood_publish: Option<bool>,
+    pub(crate) stem: Option<bool>,
     pub(crate) idontwant_bytes_min: Option<usize>,
 }
 

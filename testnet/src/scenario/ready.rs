@@ -38,5 +38,6 @@ pub const READY: &[Ready] = ready!(
     "thin-link",
     "clock-skew",
     "flash-crowd",
+    "who-wrote",
     "thousand-nodes",
 );

@@ -11,10 +11,12 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, core::muxing::StreamMuxerBox, yamux};
 use martlet_engine::command::{AddContact, ReadEvents, SendText};
-use martlet_engine::{CommandError, EngineConfig, FromNet, MemoryDisk, Storage, TICK};
-use martlet_protocol::control::{ContactAdd, EventBody, InitResponse, SendRequest};
+use martlet_engine::{
+    CommandError, EngineConfig, FromNet, MemoryDisk, PeerKey, Stemmed, Storage, TICK, ToNet,
+};
+use martlet_protocol::control::{ContactAdd, Delivery, EventBody, InitResponse, SendRequest};
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Shard, UnixMillis};
+use martlet_protocol::{Ack, Envelope, Shard, UnixMillis};
 use martlet_store::Mailbox;
 use martletd::clock::{Clock, SystemClock};
 use martletd::host::{self, CallError, EngineHandle};
@@ -32,6 +34,7 @@ use tokio::time::Instant;
 
 use super::SimError;
 use super::net::Net;
+use super::witness::{Item, of_ack};
 use crate::plan::{NodeIndex, NodePlan, Plan};
 
 /// What was seen at nodes, with its time since the start of the run.
@@ -42,8 +45,16 @@ pub(super) type Sightings = Arc<Mutex<Vec<(Duration, Sighting)>>>;
 pub(super) enum Sighting {
     /// Its user's envelope is about to be gossiped.
     Made { node: NodeIndex, id: [u8; 32] },
-    /// It was brought an envelope.
+    /// Its user's ack is about to leave.
+    AckMade { node: NodeIndex, item: Item, envelope: [u8; 32] },
+    /// It was brought an envelope, for the engine.
     Seen { node: NodeIndex, id: [u8; 32] },
+    /// It was brought an envelope or ack, for the engine or on the stem.
+    Brought { node: NodeIndex, from: PeerKey, item: Item },
+    /// A user was told that a message was sent.
+    Sent { id: String },
+    /// A user was told that a message was delivered.
+    Delivered { id: String },
     /// Its user was shown a text.
     Shown { node: NodeIndex, text: String },
 }
@@ -149,8 +160,10 @@ impl Node {
         };
         let index = self.index;
         let (sightings, start) = (Arc::clone(&common.sightings), common.start);
-        let published = move |envelope: &martlet_protocol::Envelope| {
-            saw(&sightings, start, Sighting::Made { node: index, id: envelope.id().0 });
+        let published = move |told: &ToNet| {
+            for sighting in left(index, told) {
+                saw(&sightings, start, sighting);
+            }
         };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let (engine, mailbox, task) =
@@ -266,10 +279,33 @@ impl Node {
         running.engine.call(AddContact { request }).await.map(drop)
     }
 
-    pub(super) async fn send(&self, to: &str, text: String) -> Result<(), CallError> {
+    /// The message's id.
+    pub(super) async fn send(&self, to: &str, text: String) -> Result<String, CallError> {
         let Some(running) = &self.running else { return Err(CallError::Stopping) };
         let request = SendRequest { to: to.to_owned(), text };
-        running.engine.call(SendText { request }).await.map(drop)
+        running.engine.call(SendText { request }).await.map(|sent| sent.id)
+    }
+}
+
+/// What of the user's own leaves.
+fn left(node: NodeIndex, told: &ToNet) -> Vec<Sighting> {
+    let made = |envelope: &Envelope| Sighting::Made { node, id: envelope.id().0 };
+    let acked = |ack: &Ack| Sighting::AckMade { node, item: of_ack(ack), envelope: ack.envelope.0 };
+    match told {
+        ToNet::Publish(envelopes) => envelopes.iter().map(made).collect(),
+        ToNet::PublishAcks(acks) => acks.iter().map(acked).collect(),
+        ToNet::Stem(stemmed) => stemmed
+            .iter()
+            .map(|stemmed| match stemmed {
+                Stemmed::Envelope(envelope) => made(envelope),
+                Stemmed::Ack(ack) => acked(ack),
+            })
+            .collect(),
+        ToNet::Stored(..)
+        | ToNet::FalseAcks(..)
+        | ToNet::Interest(_)
+        | ToNet::LookUp(_)
+        | ToNet::Answer(..) => Vec::new(),
     }
 }
 
@@ -320,9 +356,15 @@ fn see(
     if seen.fetch_max(event.seq, Ordering::Relaxed) >= event.seq {
         return;
     }
-    if let EventBody::MessageReceived { message } = event.body {
-        saw(sightings, start, Sighting::Shown { node, text: message.text });
-    }
+    let sighting = match event.body {
+        EventBody::MessageReceived { message } => Sighting::Shown { node, text: message.text },
+        EventBody::MessageState { id, state: Delivery::Sent, .. } => Sighting::Sent { id },
+        EventBody::MessageState { id, state: Delivery::Delivered, .. } => {
+            Sighting::Delivered { id }
+        }
+        _ => return,
+    };
+    saw(sightings, start, sighting);
 }
 
 /// Sees what the network brings, on its way to the engine.
@@ -335,12 +377,29 @@ struct Tap {
 
 impl Tap {
     fn look(&self, event: &FromNet) {
-        if let FromNet::Envelopes { envelopes, .. } = event {
-            for received in envelopes {
-                let sighting = Sighting::Seen { node: self.node, id: received.id.0 };
-                saw(&self.sightings, self.start, sighting);
+        match event {
+            FromNet::Envelopes { from, envelopes, .. } => {
+                for received in envelopes {
+                    let sighting = Sighting::Seen { node: self.node, id: received.id.0 };
+                    saw(&self.sightings, self.start, sighting);
+                    self.brought(*from, received.id.0);
+                }
             }
+            FromNet::Acks { from, acks } => {
+                acks.iter().for_each(|ack| self.brought(*from, of_ack(ack)));
+            }
+            FromNet::StoredBy { .. }
+            | FromNet::Reconciled { .. }
+            | FromNet::Outstanding { .. }
+            | FromNet::Sift { .. }
+            | FromNet::PeersTime { .. }
+            | FromNet::OffStem(_)
+            | FromNet::Found { .. } => {}
         }
+    }
+
+    fn brought(&self, from: PeerKey, item: Item) {
+        saw(&self.sightings, self.start, Sighting::Brought { node: self.node, from, item });
     }
 }
 
@@ -353,6 +412,13 @@ impl NetSink for Tap {
     fn try_deliver(&self, event: FromNet) -> Result<(), FromNet> {
         self.look(&event);
         self.engine.try_deliver(event)
+    }
+
+    fn passes_by(&self, from: PeerKey, stemmed: &Stemmed) {
+        match stemmed {
+            Stemmed::Envelope(envelope) => self.brought(from, envelope.id().0),
+            Stemmed::Ack(ack) => self.brought(from, of_ack(ack)),
+        }
     }
 }
 

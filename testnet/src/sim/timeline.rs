@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use martlet_protocol::UnixMillis;
 use martlet_protocol::network::NetworkDescriptor;
+use martletd::net::peer_key::key_of;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tokio::time::Instant;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 use super::flood;
 use super::net::Net;
 use super::node::{Common, Node, Sighting};
+use super::witness::Witness;
 use super::{SimError, Watch};
 use crate::plan::{Event, NodeIndex, Plan, Runner};
 use crate::report::Report;
@@ -29,59 +31,79 @@ const SAMPLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// Runs the plan to its end, or until it is stopped.
 pub(super) async fn run(plan: &Plan, watch: &Watch) -> Result<Report, SimError> {
     let mut world = World::new(plan);
-    let first: Vec<NodeIndex> =
-        (0..plan.nodes.len()).filter(|node| plan.nodes[*node].starts).collect();
-    for node in first {
-        if watch.is_stopped() {
-            break;
+    let (at, is_stopped) = world.live(watch).await?;
+    Ok(world.finish(at, is_stopped))
+}
+
+/// Runs the plan to its end, and remembers what each node saw.
+pub(super) async fn observe(plan: &Plan) -> Result<Witness, SimError> {
+    let mut world = World::new(plan);
+    let peers = world.common.peers.iter().enumerate();
+    let nodes = peers.map(|(index, peer)| (key_of(peer), index)).collect();
+    world.witness = Some(Witness::new(nodes));
+    world.live(&Watch::default()).await?;
+    world.note_sightings();
+    world.witness.ok_or(SimError::Panicked)
+}
+
+impl World<'_> {
+    /// Until the end of the plan, or until it is stopped: when that was, and whether it was stopped.
+    async fn live(&mut self, watch: &Watch) -> Result<(Duration, bool), SimError> {
+        let (plan, world) = (self.plan, self);
+        let first: Vec<NodeIndex> =
+            (0..plan.nodes.len()).filter(|node| plan.nodes[*node].starts).collect();
+        for node in first {
+            if watch.is_stopped() {
+                break;
+            }
+            world.start(&[node]).await?;
+            tokio::time::sleep(START_INTERVAL).await;
         }
-        world.start(&[node]).await?;
-        tokio::time::sleep(START_INTERVAL).await;
-    }
-    let sample_every = (plan.duration / SAMPLES_MAX).max(SAMPLE_INTERVAL_MIN);
-    let (mut event, mut contact, mut message) = (0, 0, 0);
-    let mut sample_at = Duration::ZERO;
-    loop {
-        let due = [
-            plan.events.get(event).map(|event| event.at),
-            plan.contacts.get(contact).map(|contact| contact.at),
-            plan.messages.get(message).map(|message| message.at),
-            Some(sample_at),
-        ];
-        // The first of those that are due at once: what happens comes before what is written.
-        let (kind, at) = due
-            .iter()
-            .enumerate()
-            .filter_map(|(kind, at)| Some((kind, (*at)?)))
-            .min_by_key(|(kind, at)| (*at, *kind))
-            .unwrap_or((3, plan.duration));
-        let is_stopped = watch.is_stopped();
-        if at > plan.duration || is_stopped {
-            let end = if is_stopped { world.elapsed() } else { plan.duration };
-            world.wait_until(end).await;
-            return Ok(world.finish(end, is_stopped));
-        }
-        world.wait_until(at).await;
-        watch.reach(at);
-        match kind {
-            0 => {
-                world.happen(&plan.events[event].event).await?;
-                event += 1;
+        let sample_every = (plan.duration / SAMPLES_MAX).max(SAMPLE_INTERVAL_MIN);
+        let (mut event, mut contact, mut message) = (0, 0, 0);
+        let mut sample_at = Duration::ZERO;
+        loop {
+            let due = [
+                plan.events.get(event).map(|event| event.at),
+                plan.contacts.get(contact).map(|contact| contact.at),
+                plan.messages.get(message).map(|message| message.at),
+                Some(sample_at),
+            ];
+            // The first of those that are due at once: what happens comes before what is written.
+            let (kind, at) = due
+                .iter()
+                .enumerate()
+                .filter_map(|(kind, at)| Some((kind, (*at)?)))
+                .min_by_key(|(kind, at)| (*at, *kind))
+                .unwrap_or((3, plan.duration));
+            let is_stopped = watch.is_stopped();
+            if at > plan.duration || is_stopped {
+                let end = if is_stopped { world.elapsed() } else { plan.duration };
+                world.wait_until(end).await;
+                return Ok((end, is_stopped));
             }
-            1 => {
-                let pair = plan.contacts[contact];
-                world.wanted.extend([(pair.a, pair.b), (pair.b, pair.a)]);
-                world.introduce().await;
-                contact += 1;
-            }
-            2 => {
-                world.write(message).await;
-                message += 1;
-            }
-            _ => {
-                world.introduce().await;
-                world.look();
-                sample_at += sample_every;
+            world.wait_until(at).await;
+            watch.reach(at);
+            match kind {
+                0 => {
+                    world.happen(&plan.events[event].event).await?;
+                    event += 1;
+                }
+                1 => {
+                    let pair = plan.contacts[contact];
+                    world.wanted.extend([(pair.a, pair.b), (pair.b, pair.a)]);
+                    world.introduce().await;
+                    contact += 1;
+                }
+                2 => {
+                    world.write(message).await;
+                    message += 1;
+                }
+                _ => {
+                    world.introduce().await;
+                    world.look();
+                    sample_at += sample_every;
+                }
             }
         }
     }
@@ -100,6 +122,8 @@ struct World<'a> {
     samples: Vec<NodeSample>,
     ages: Vec<Arrivals>,
     floods: usize,
+    /// What all nodes see, where someone wants to know.
+    witness: Option<Witness>,
 }
 
 /// When the envelopes of a mailbox arrived: the last arrival number at each look that saw a new
@@ -125,6 +149,7 @@ impl<'a> World<'a> {
             name: "simulated".into(),
             shard_bits: plan.network.shard_bits,
             stamp_bits: plan.network.stamp_bits,
+            privacy: plan.network.privacy,
             ..NetworkDescriptor::default()
         };
         Self {
@@ -141,6 +166,7 @@ impl<'a> World<'a> {
             samples: vec![NodeSample::default(); count],
             ages: (0..count).map(|_| Arrivals::default()).collect(),
             floods: 0,
+            witness: None,
             nodes,
             plan,
         }
@@ -190,7 +216,12 @@ impl<'a> World<'a> {
         let to = &self.plan.nodes[message.to].name;
         let text = text_of(index, message.bytes);
         match self.nodes[message.from].send(to, text).await {
-            Ok(()) => self.recorder.written(index, message.at),
+            Ok(id) => {
+                self.recorder.written(index, message.at);
+                if let Some(witness) = &mut self.witness {
+                    witness.written(id, message.at);
+                }
+            }
             Err(_) => self.recorder.skipped(index),
         }
     }
@@ -277,9 +308,16 @@ impl<'a> World<'a> {
             std::mem::take(&mut *sightings)
         };
         for (at, sighting) in sightings {
+            if let Some(witness) = &mut self.witness {
+                witness.see(at, &sighting);
+            }
             match sighting {
                 Sighting::Made { node, id } => self.recorder.envelope_made(id, node, at),
                 Sighting::Seen { node, id } => self.recorder.envelope_seen(id, node, at),
+                Sighting::AckMade { .. }
+                | Sighting::Brought { .. }
+                | Sighting::Sent { .. }
+                | Sighting::Delivered { .. } => {}
                 Sighting::Shown { node, text } => {
                     let message = index_of(&text).filter(|message| {
                         self.plan.messages.get(*message).is_some_and(|plan| plan.to == node)

@@ -3,12 +3,12 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::limits::OWN_CHECKS_PER_SECOND_MAX;
-use martlet_protocol::{Ack, UnixMillis};
+use martlet_protocol::{Ack, EnvelopeId, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Inserted, Source, SourceId};
 
 use crate::engine::Engine;
-use crate::seam::{PeerKey, Received, Stored, Ticket};
+use crate::seam::{PeerKey, Received, Stemmed, Stored, Ticket};
 use crate::turn::Turn;
 
 /// How the mailbox knows the peers: by a hash whose key lives as long as this process. And how
@@ -71,6 +71,7 @@ impl Engine {
     ) -> Result<Inserted, StoreError> {
         let Received { id, envelope, header } = received;
         let now = turn.now;
+        self.take_off_stem(turn, id, false)?;
         let source = self.sources.of(&from);
         let brought = Source::Peer(source);
         let mut inserted = turn.mailbox_mut().insert(id, envelope, header, brought, now)?;
@@ -98,6 +99,38 @@ impl Engine {
         Ok(inserted)
     }
 
+    /// What the network gives up on the stem is published from here.
+    pub(super) fn give_up_stem(
+        &mut self,
+        turn: &mut Turn<'_>,
+        stemmed: &Stemmed,
+    ) -> Result<(), StoreError> {
+        match (stemmed, &mut self.user) {
+            (Stemmed::Envelope(envelope), _) => self.take_off_stem(turn, &envelope.id(), true),
+            (Stemmed::Ack(ack), Some(user)) => user.take_ack_off_stem(turn, ack, true),
+            (Stemmed::Ack(_), None) => Ok(()),
+        }
+    }
+
+    /// An envelope of the user's comes off the stem, if it is on it.
+    fn take_off_stem(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &EnvelopeId,
+        leaves: bool,
+    ) -> Result<(), StoreError> {
+        if let Some(user) = &mut self.user
+            && user.is_on_stem(id)
+        {
+            user.take_off_stem(turn, id, leaves)?;
+            // An ack may have been faster.
+            for (from, ack) in self.orphan_acks.take(id) {
+                self.take_ack(turn, from, ack)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the user waits for it, as far as can be told without opening it; `None` if too many
     /// were tried just now.
     fn is_for_user(&mut self, received: &Received, now: UnixMillis) -> Option<bool> {
@@ -119,6 +152,7 @@ impl Engine {
         ack: Ack,
     ) -> Result<(), StoreError> {
         if let Some(user) = &mut self.user {
+            user.take_ack_off_stem(turn, &ack, false)?;
             user.note_ack(turn, &ack)?;
         }
         let outcome = turn.mailbox_mut().acknowledge(&ack)?;

@@ -1,7 +1,8 @@
 //! Own acks: when each is revealed, and that none is lost.
 //!
-//! On a network that is `mixed` an ack waits first, for a random time of its own, and its envelope lives on
-//! in the mailbox here as in everyone's: neither gossip nor sync tells earlier that it has come.
+//! On a network that is `mixed` an ack waits first, for a random time of its own, and then goes by the stem. Its
+//! envelope lives on in the mailbox here as in everyone's until the ack comes back: neither gossip nor sync
+//! tells from here that it has come.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use rand_core::Rng;
 
 use super::User;
 use crate::limits::{ACK_REPLAY_MAX, LATE_ACK_MAX, LATE_ACK_MEAN, LATE_ACKS_MAX};
+use crate::seam::Stemmed;
 use crate::turn::Turn;
 
 /// Own acks that are not done with yet.
@@ -120,23 +122,60 @@ impl User {
         acks: Vec<Ack>,
     ) -> Result<(), StoreError> {
         match self.network.privacy() {
-            Privacy::Fast => acks.into_iter().try_for_each(|ack| self.reveal(turn, ack).map(drop)),
+            Privacy::Fast => acks.into_iter().try_for_each(|ack| self.reveal(turn, ack)),
             Privacy::Mixed => acks.into_iter().try_for_each(|ack| self.hold_back(turn, ack)),
         }
     }
 
-    /// Reveals the acks whose time has come.
+    /// Puts the acks whose time has come on the stem. What is too many leaves without it.
     pub(crate) fn reveal_late_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        while self.acks.late.waiting.len() > LATE_ACKS_MAX
+            && let Some(((_, number), ack)) = self.acks.late.waiting.pop_first()
+        {
+            self.settle_late_ack(turn, number, ack, true)?;
+        }
         while let Some(first) = self.acks.late.waiting.first_entry()
-            && (first.key().0 <= turn.steady || self.acks.late.waiting.len() > LATE_ACKS_MAX)
+            && first.key().0 <= turn.steady
+            && self.stem.has_place_for_ack()
         {
             let Some(((_, number), ack)) = self.acks.late.waiting.pop_first() else { break };
-            turn.vault()?.delete(&LATE_ACKS, Key::Ordinal(number))?;
-            if self.reveal(turn, ack.clone())? == Acknowledged::NoEnvelope {
-                // A crash lost the envelope: a neighbour will bring it again.
-                self.acks.recent.replayed.entry(ack.envelope).or_default().push(ack);
-            }
+            self.stem.add_ack(ack.clone(), number);
+            turn.net.stem.push(Stemmed::Ack(ack));
         }
+        Ok(())
+    }
+
+    /// An own ack comes off the stem, if it is on it. It `leaves` by gossip from here where nobody brought it
+    /// back.
+    pub(crate) fn take_ack_off_stem(
+        &mut self,
+        turn: &mut Turn<'_>,
+        ack: &Ack,
+        leaves: bool,
+    ) -> Result<(), StoreError> {
+        match self.stem.take_ack(ack) {
+            Some(number) => self.settle_late_ack(turn, number, ack.clone(), leaves),
+            None => Ok(()),
+        }
+    }
+
+    fn settle_late_ack(
+        &mut self,
+        turn: &mut Turn<'_>,
+        number: u64,
+        ack: Ack,
+        leaves: bool,
+    ) -> Result<(), StoreError> {
+        turn.vault()?.delete(&LATE_ACKS, Key::Ordinal(number))?;
+        let outcome = turn.mailbox_mut().acknowledge(&ack)?;
+        if leaves {
+            turn.net.acks.push(ack.clone());
+        }
+        if outcome == Acknowledged::NoEnvelope {
+            // A crash lost the envelope: a neighbour will bring it again.
+            self.acks.recent.replayed.entry(ack.envelope).or_default().push(ack.clone());
+        }
+        self.acks.recent.new.push(ack);
         Ok(())
     }
 
@@ -178,11 +217,11 @@ impl User {
         }
     }
 
-    fn reveal(&mut self, turn: &mut Turn<'_>, ack: Ack) -> Result<Acknowledged, StoreError> {
-        let outcome = turn.mailbox_mut().acknowledge(&ack)?;
+    fn reveal(&mut self, turn: &mut Turn<'_>, ack: Ack) -> Result<(), StoreError> {
+        turn.mailbox_mut().acknowledge(&ack)?;
         turn.net.acks.push(ack.clone());
         self.acks.recent.new.push(ack);
-        Ok(outcome)
+        Ok(())
     }
 
     fn hold_back(&mut self, turn: &mut Turn<'_>, ack: Ack) -> Result<(), StoreError> {

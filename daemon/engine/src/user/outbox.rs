@@ -14,6 +14,7 @@ use martlet_store::records::{
 use martlet_store::vault::Key;
 
 use super::User;
+use super::stem::Way;
 use crate::conversation::ConversationRef;
 use crate::kinds::message_of;
 use crate::outbox::{Ended, Outbox, Outcome, Place, own_header};
@@ -218,8 +219,8 @@ impl User {
         Ok(())
     }
 
-    /// Offers an envelope of the outbox to mailbox and gossip. What there is no room for stays in the
-    /// outbox, and those after it with it; whether it went in.
+    /// Offers an envelope of the outbox to the stem, where the network has one, or to mailbox and gossip. What
+    /// there is no room for stays in the outbox, and those after it with it; whether it went.
     pub(super) fn offer(
         &mut self,
         turn: &mut Turn<'_>,
@@ -230,35 +231,39 @@ impl User {
             self.outbox.keep_outside(&id);
             return Ok(false);
         }
-        match self.insert_own(turn, &id, &envelope)? {
-            Inserted::New { arrival } => {
-                self.outbox.arrived(&id, arrival);
-                turn.net.publish.push(envelope);
+        match self.put_on_stem(turn, &id, &envelope)? {
+            Way::Stem => {
+                self.outbox.leave_outside(&id);
+                Ok(true)
             }
-            // It was there before any reconciliation to come.
-            Inserted::Known => self.outbox.arrived(&id, 0),
-            Inserted::Purged => {}
-            Inserted::Full | Inserted::OverShare => {
+            Way::Later => {
                 self.outbox.keep_outside(&id);
-                return Ok(false);
+                Ok(false)
             }
+            Way::Open => self.place_own(turn, &id, envelope, true),
         }
-        Ok(true)
     }
 
-    /// Gives an envelope of this node's own to mailbox and gossip.
+    /// Gives an envelope of this node's own, that is not in the outbox, to the stem, or to mailbox and gossip.
     pub(super) fn publish(
         &mut self,
         turn: &mut Turn<'_>,
         id: EnvelopeId,
         envelope: Envelope,
     ) -> Result<(), StoreError> {
-        self.insert_own(turn, &id, &envelope)?;
-        turn.net.publish.push(envelope);
+        match self.put_on_stem(turn, &id, &envelope)? {
+            Way::Stem => {}
+            // There is one such envelope a day: it need not wait for a place.
+            Way::Later | Way::Open => {
+                self.insert_own(turn, &id, &envelope)?;
+                turn.net.publish.push(envelope);
+            }
+        }
         Ok(())
     }
 
-    fn insert_own(
+    /// Puts an own envelope into the mailbox.
+    pub(super) fn insert_own(
         &mut self,
         turn: &mut Turn<'_>,
         id: &EnvelopeId,
@@ -297,7 +302,8 @@ impl User {
         self.tell_sent(turn, sent)
     }
 
-    /// Own envelopes of `shards` that are not proved received, the published bundle included.
+    /// Own envelopes of `shards` that are not proved received, the published bundle included; not what is on
+    /// the stem, of which no neighbour is told.
     pub(crate) fn outstanding(
         &self,
         turn: &mut Turn<'_>,
@@ -309,6 +315,7 @@ impl User {
         {
             ids.push(bundle.id());
         }
+        ids.retain(|id| !self.is_on_stem(id));
         Ok(ids)
     }
 

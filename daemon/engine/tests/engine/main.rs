@@ -20,6 +20,7 @@ mod rendezvous;
 mod requests;
 mod sent;
 mod stamps;
+mod stem;
 mod stranger;
 mod tags;
 mod world;

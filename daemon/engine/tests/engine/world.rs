@@ -13,7 +13,7 @@ pub(crate) use martlet_engine::limits::{
 };
 pub(crate) use martlet_engine::{
     Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, Observer, Outlet,
-    PeerKey, Received, StampJob, Storage, TICK, Ticket, ToNet, key_file_path,
+    PeerKey, Received, StampJob, Stemmed, Storage, TICK, Ticket, ToNet, key_file_path,
 };
 pub(crate) use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, HistoryQuery, SendRequest,
@@ -68,6 +68,8 @@ pub(crate) struct Node {
 pub(crate) struct Released {
     pub(crate) publish: Vec<Envelope>,
     pub(crate) acks: Vec<Ack>,
+    /// On the stem.
+    pub(crate) stem: Vec<Stemmed>,
     pub(crate) stamp: VecDeque<StampJob>,
     pub(crate) stored: Vec<EnvelopeId>,
     pub(crate) interest: Option<Interest>,
@@ -87,6 +89,7 @@ impl Outlet for Released {
             match told {
                 ToNet::Publish(mut envelopes) => self.publish.append(&mut envelopes),
                 ToNet::PublishAcks(mut acks) => self.acks.append(&mut acks),
+                ToNet::Stem(mut stemmed) => self.stem.append(&mut stemmed),
                 ToNet::Stored(_, mut ids) => self.stored.append(&mut ids),
                 ToNet::FalseAcks(..) => {}
                 ToNet::Interest(interest) => self.interest = Some(interest),
@@ -234,6 +237,11 @@ impl World {
     /// otherwise sometimes repeated, in any order.
     pub(crate) fn gossip(&mut self, loss: f64) {
         for from in 0..self.nodes.len() {
+            if self.rng.random_bool(loss) {
+                self.lose_stem(from);
+            } else {
+                self.stem(from);
+            }
             let released = &mut self.nodes[from].released;
             let publish = std::mem::take(&mut released.publish);
             let acks = std::mem::take(&mut released.acks);
@@ -261,6 +269,34 @@ impl World {
                 self.run(to, inputs);
             }
         }
+    }
+
+    /// Carries what is on the stem of a node to everyone, as the node at its end does, which is another than its
+    /// beginning where there is one. So it comes back, too.
+    pub(crate) fn stem(&mut self, from: usize) {
+        let end = self.nodes[(from + 1) % self.nodes.len()].peer;
+        for stemmed in std::mem::take(&mut self.nodes[from].released.stem) {
+            self.nodes[from].acks_released += usize::from(matches!(stemmed, Stemmed::Ack(_)));
+            for to in 0..self.nodes.len() {
+                let brought = match &stemmed {
+                    Stemmed::Envelope(envelope) if self.takes(to, envelope) => {
+                        brought(end, envelope.clone())
+                    }
+                    Stemmed::Envelope(_) => None,
+                    Stemmed::Ack(ack) => {
+                        let acks = vec![ack.clone()];
+                        Some(Input::Net(FromNet::Acks { from: end, acks }))
+                    }
+                };
+                self.run(to, brought.into_iter().collect());
+            }
+        }
+    }
+
+    /// What is on the stem of a node is lost, and the node's network notices it.
+    pub(crate) fn lose_stem(&mut self, node: usize) {
+        let lost = std::mem::take(&mut self.nodes[node].released.stem);
+        self.run(node, vec![Input::Net(FromNet::OffStem(lost))]);
     }
 
     /// Brings envelopes to a node, each in a batch of its own.
@@ -356,6 +392,7 @@ impl World {
     /// Everyone with everyone, twice, and time for what was held back.
     pub(crate) fn settle(&mut self) -> Result {
         for _ in 0..2 {
+            (0..self.nodes.len()).for_each(|node| self.lose_stem(node));
             for a in 0..self.nodes.len() {
                 for b in 0..a {
                     self.sync(a, b)?;

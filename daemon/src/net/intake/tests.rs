@@ -27,6 +27,7 @@ impl NetSink for Arc<Gate> {
             | FromNet::Outstanding { .. }
             | FromNet::Sift { .. }
             | FromNet::PeersTime { .. }
+            | FromNet::OffStem(_)
             | FromNet::Found { .. } => 0,
         };
         if let Ok(mut taken) = self.taken.lock() {

@@ -6,6 +6,7 @@ use libp2p::{Multiaddr, PeerId};
 use martlet_engine::{Interest, Lookup, ToNet};
 use martlet_protocol::Shard;
 use martlet_protocol::control::{Ban, Peer};
+use martlet_protocol::network::Privacy;
 use martlet_protocol::sync::ShardSet;
 use rand::seq::IteratorRandom;
 use tokio::sync::oneshot;
@@ -134,7 +135,12 @@ impl<S: NetSink> Task<S> {
     fn on_engine(&mut self, told: ToNet) {
         match told {
             ToNet::Publish(envelopes) => self.outgoing.add(envelopes),
-            ToNet::PublishAcks(acks) => self.outgoing.add_acks(acks, Instant::now()),
+            ToNet::PublishAcks(acks) => {
+                // On a network that is `mixed` they have waited, and sync must not tell them first.
+                let already = self.context.network.privacy() == Privacy::Mixed;
+                self.outgoing.add_acks(acks, already, Instant::now());
+            }
+            ToNet::Stem(stemmed) => self.stem_own(stemmed),
             ToNet::Stored(peer, ids) => {
                 let due = Instant::now() + ACK_DELAY;
                 let state = peer_of(&peer).and_then(|peer| self.peers.get_mut(&peer));

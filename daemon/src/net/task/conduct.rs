@@ -14,6 +14,38 @@ use super::super::{NetSink, shorten};
 use super::{Task, Timers};
 
 impl<S: NetSink> Task<S> {
+    /// Does what the verdict on something that a peer brought leads to.
+    pub(super) fn on_verdict(&mut self, peer: PeerId, verdict: Verdict) -> Timers {
+        match verdict {
+            Verdict::Accept | Verdict::Keep => {
+                self.health.far_future.taken += 1;
+                return self.after_news();
+            }
+            Verdict::Ignore => return Timers::Same,
+            Verdict::FarFuture => {
+                self.health.far_future.refused += 1;
+                return Timers::Same;
+            }
+            Verdict::Reject => self.count_conduct(peer, Conduct::Invalid),
+            Verdict::OverShare => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.sync.over_share(Instant::now());
+                }
+            }
+            Verdict::Excess => self.cut_off(peer),
+            Verdict::Shed => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.sync.gap(Instant::now());
+                }
+            }
+            Verdict::RejectAndCut => {
+                self.count_conduct(peer, Conduct::Invalid);
+                self.cut_off(peer);
+            }
+        }
+        Timers::Changed
+    }
+
     /// Counts something that no honest peer asks or answers.
     pub(super) fn count_fault(&mut self, peer: PeerId) {
         let is_cut = self.intake.count_invalid(peer) == Verdict::RejectAndCut;

@@ -15,7 +15,8 @@ use super::super::behaviour::BehaviourEvent;
 use super::super::gossip;
 use super::super::intake::Verdict;
 use super::super::meter::MeteredEvent;
-use super::super::scores::{Admission, Conduct, Standing};
+use super::super::scores::{Admission, Standing};
+use super::super::stem::Key;
 use super::super::{NetSink, shorten, transport};
 use super::reasons::{innermost, request_error};
 use super::{Task, Timers};
@@ -87,6 +88,7 @@ impl<S: NetSink> Task<S> {
                 Timers::Changed
             }
             BehaviourEvent::Sync(event) => self.on_sync(event),
+            BehaviourEvent::Stem(event) => self.on_stem(event),
             BehaviourEvent::Ping(event) => {
                 self.on_ping(event);
                 Timers::Changed
@@ -145,47 +147,22 @@ impl<S: NetSink> Task<S> {
                 if admission == Admission::Flood {
                     self.count_excess(propagation_source);
                 }
-                match verdict {
-                    Verdict::Accept | Verdict::Keep => {
-                        self.health.far_future.taken += 1;
-                        if is_envelope {
-                            self.count_useful(propagation_source, 1);
-                        }
-                        self.after_news()
+                if matches!(verdict, Verdict::Accept | Verdict::Keep) {
+                    match gossip::envelope_id(&message_id).filter(|_| is_envelope) {
+                        Some(id) => self.stem_saw(Key::envelope(id)),
+                        None => self.stem_saw_acks(&message.data),
                     }
-                    Verdict::Ignore => Timers::Same,
-                    Verdict::FarFuture => {
-                        self.health.far_future.refused += 1;
-                        Timers::Same
-                    }
-                    Verdict::Reject => {
-                        self.count_conduct(propagation_source, Conduct::Invalid);
-                        Timers::Changed
-                    }
-                    Verdict::OverShare => {
-                        if let Some(state) = self.peers.get_mut(&propagation_source) {
-                            state.sync.over_share(Instant::now());
-                        }
-                        Timers::Changed
-                    }
-                    Verdict::Excess => {
-                        self.cut_off(propagation_source);
-                        Timers::Changed
-                    }
-                    Verdict::Shed => {
-                        self.note_gap(propagation_source);
-                        Timers::Changed
-                    }
-                    Verdict::RejectAndCut => {
-                        self.count_conduct(propagation_source, Conduct::Invalid);
-                        self.cut_off(propagation_source);
-                        Timers::Changed
+                    if is_envelope {
+                        self.count_useful(propagation_source, 1);
                     }
                 }
+                self.on_verdict(propagation_source, verdict)
             }
             gossipsub::Event::Subscribed { peer_id, topic } => {
                 self.outgoing.retry_unsent(&topic);
-                self.on_subscribed(peer_id, &topic)
+                let timers = self.on_subscribed(peer_id, &topic);
+                self.stem_waiting();
+                timers
             }
             gossipsub::Event::Unsubscribed { peer_id, topic } => {
                 if let Some(shard) = self.outgoing.topics.shard(&topic) {
@@ -333,8 +310,9 @@ impl<S: NetSink> Task<S> {
         if info.protocol_version == self.identify_protocol {
             self.remember_inbound(peer_id, &info);
             if let Some(state) = self.peers.get_mut(&peer_id) {
-                state.identified(&info);
+                state.identified(&info, &self.stem_protocol);
             }
+            self.stem_waiting();
             self.on_kin(peer_id, &info);
         } else {
             self.memory.cache.forget(&peer_id);
@@ -411,6 +389,7 @@ impl<S: NetSink> Task<S> {
             // Were one that is set aside as a test to stay, gossip would not begin anew with the next.
             self.disconnect(peer);
             self.syncs.responder.forget(&peer);
+            self.stem_lost(&peer, false);
             self.dialer.lost(peer, lasted);
             self.shards.disconnected(&peer);
             self.admit_by_policy();

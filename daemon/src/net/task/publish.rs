@@ -69,10 +69,11 @@ impl Outgoing {
         self.waiting.extend(envelopes);
     }
 
-    /// Adds acks; they leave within [`ACK_DELAY`].
-    pub(super) fn add_acks(&mut self, acks: Vec<Ack>, now: Instant) {
+    /// Adds acks; they leave within [`ACK_DELAY`], or at once where they have waited `already`.
+    pub(super) fn add_acks(&mut self, acks: Vec<Ack>, already: bool, now: Instant) {
         let mut rng = rand::rng();
-        self.acks.add(acks, now, || ACK_DELAY.mul_f64(rng.random_range(0.0..=1.0)));
+        let most = if already { Duration::ZERO } else { ACK_DELAY };
+        self.acks.add(acks, now, || most.mul_f64(rng.random_range(0.0..=1.0)));
     }
 
     /// When acks leave.
@@ -124,7 +125,7 @@ impl Outgoing {
     }
 
     /// Keeps an envelope for the next peer; returns how many older ones had to make room.
-    fn keep_unsent(&mut self, topic: TopicHash, envelope: Envelope) -> usize {
+    pub(super) fn keep_unsent(&mut self, topic: TopicHash, envelope: Envelope) -> usize {
         self.unsent.push_back((topic, envelope));
         let too_many = self.unsent.len().saturating_sub(UNSENT_MAX);
         self.unsent.drain(..too_many).count()
@@ -256,13 +257,13 @@ impl<S: NetSink> Task<S> {
         }
     }
 
-    fn count_given_up(&self, envelopes: usize) {
+    pub(super) fn count_given_up(&self, envelopes: usize) {
         let count = u64::try_from(envelopes).unwrap_or(u64::MAX);
         self.context.metrics.net.publish_failed.given_up.inc_by(count);
     }
 
     /// Returns whether nobody was there to take it.
-    fn on_publish_error(&mut self, error: &PublishError) -> bool {
+    pub(super) fn on_publish_error(&mut self, error: &PublishError) -> bool {
         let metrics = &self.context.metrics.net;
         match error {
             PublishError::NoPeersSubscribedToTopic => {

@@ -38,6 +38,7 @@ impl<S: NetSink> Task<S> {
         self.open_due();
         self.dial_due();
         self.publish_acks(now);
+        self.stem_due(now);
         if now >= self.syncs.next_turn {
             self.syncs.next_turn = now + turn_wait(self.pace);
             self.syncs.responder.expire();
@@ -162,6 +163,7 @@ impl<S: NetSink> Task<S> {
             self.next_open_due(),
             self.outgoing.resumes_at(),
             self.outgoing.acks_due(),
+            self.stem.next_due(),
             self.intake.is_held_up().then(|| Instant::now() + HELD_UP_RETRY),
         ]
         .into_iter()

@@ -1,0 +1,89 @@
+//! The stem: what is the user's own leaves a node by one neighbour.
+
+use martlet_engine::{Stemmed, ToNet};
+use martlet_protocol::control::Role;
+use martlet_protocol::network::{NetworkDescriptor, Privacy};
+
+use crate::support::{Node, Setup, ack, envelope, envelopes, network, until};
+
+fn mixed() -> NetworkDescriptor {
+    NetworkDescriptor { privacy: Some(Privacy::Mixed), ..network("test") }
+}
+
+fn setup() -> Setup {
+    Setup { network: mixed(), ..Setup::default() }
+}
+
+async fn setup_by(peer: &Node) -> Setup {
+    Setup { static_peers: vec![peer.address().await], ..setup() }
+}
+
+async fn put_on_stem(node: &Node, number: u32) {
+    node.net.tell(vec![ToNet::Stem(vec![Stemmed::Envelope(envelope(number))])]).await;
+}
+
+/// Own envelopes were published by their author: who brought one first had written it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_the_stem_is_published_by_another_and_comes_back() {
+    let author = setup().start();
+    let first = setup_by(&author).await.start();
+    let second = setup_by(&first).await.start();
+    let third =
+        Setup { static_peers: vec![first.address().await, second.address().await], ..setup() }
+            .start();
+    author.until_connected(&first).await;
+    first.until_connected(&second).await;
+    second.until_connected(&third).await;
+    third.until_connected(&first).await;
+    for number in 0..10 {
+        put_on_stem(&author, number).await;
+    }
+    until("all have all, the author included", async || {
+        (0..10).all(|number| {
+            [&author, &first, &second, &third].iter().all(|node| node.holds(&envelope(number)))
+        })
+    })
+    .await;
+    assert!(author.seen().off_stem.is_empty(), "nothing was lost");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acks_go_by_the_stem_too() {
+    let holds = envelopes(0..3);
+    let author = Setup { holds: holds.clone(), ..setup() }.start();
+    let first = Setup { holds: holds.clone(), ..setup_by(&author).await }.start();
+    let second = Setup { holds, ..setup_by(&first).await }.start();
+    author.until_connected(&first).await;
+    first.until_connected(&second).await;
+    author.net.tell(vec![ToNet::Stem(vec![Stemmed::Ack(ack(1))])]).await;
+    until("purged everywhere", async || {
+        [&author, &first, &second].iter().all(|node| !node.holds(&envelope(1)))
+    })
+    .await;
+    assert_eq!(author.live(), 2);
+}
+
+/// While nobody is connected the user's own waits: published at once, it would be told to the first who comes,
+/// by sync, as something that only this node has.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_before_anyone_came_goes_by_the_stem() {
+    let author = setup().start();
+    put_on_stem(&author, 1).await;
+    let first = setup_by(&author).await.start();
+    author.until_connected(&first).await;
+    until("it came back", async || author.holds(&envelope(1)) && first.holds(&envelope(1))).await;
+    assert!(author.seen().off_stem.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_neighbour_speaks_it_the_engine_is_told_to_publish() {
+    let author = setup().start();
+    let edge = Setup { role: Role::Edge, ..setup_by(&author).await }.start();
+    author.until_connected(&edge).await;
+    put_on_stem(&author, 1).await;
+    let off = vec![Stemmed::Envelope(envelope(1))];
+    until("given up", async || author.seen().off_stem == off).await;
+    // An edge node's own goes by its neighbour, which passes things on.
+    put_on_stem(&edge, 2).await;
+    until("published", async || author.holds(&envelope(2))).await;
+}

@@ -1,0 +1,77 @@
+//! `observe`: a scenario with simulated nodes, and what observers among them could tell.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::failed;
+use super::refused;
+use super::scenario::DrawArgs;
+use crate::scenario::{Scenario, parse_duration};
+use crate::sim::{self, Observed};
+
+#[derive(Debug, Args)]
+pub(super) struct ObserveArgs {
+    /// A scenario file, or the name of a ready one
+    #[arg(value_name = "FILE|NAME")]
+    scenario: String,
+    #[command(flatten)]
+    drawn: DrawArgs,
+    /// How many nodes put together what they see: several numbers, for a row each
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,4")]
+    observers: Vec<usize>,
+    /// What was written before is not looked at: the network begins
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "2m")]
+    since: Duration,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &ObserveArgs) -> ExitCode {
+    let plan = Scenario::find(&args.scenario).and_then(|it| it.plan(&args.drawn.options()));
+    let plan = match plan {
+        Ok(plan) => Arc::new(plan),
+        Err(error) => return refused(&error),
+    };
+    match sim::observe(&plan, &args.observers, args.since) {
+        Ok(observed) if args.json => match serde_json::to_string_pretty(&observed) {
+            Ok(text) => {
+                println!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => failed(&error),
+        },
+        Ok(observed) => {
+            print(&observed);
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn print(observed: &Observed) {
+    println!("{} nodes", observed.nodes);
+    println!("observers  authors named  addressees named  both   by chance  envelopes");
+    for group in &observed.groups {
+        println!(
+            "{:>9}  {:>11.1} %  {:>14.1} %  {:>4.1} %  {:>7.1} %  {:>9}",
+            group.observers,
+            group.authors_pct,
+            group.addressees_pct,
+            group.both_pct,
+            group.chance_pct,
+            group.envelopes
+        );
+    }
+    for (what, times) in [("sent", observed.sent_ms), ("delivered", observed.delivered_ms)] {
+        println!(
+            "\"{what}\" after {:.2} s, 99 of 100 within {:.2} s, {} messages",
+            times.p50 as f64 / 1000.0,
+            times.p99 as f64 / 1000.0,
+            times.count
+        );
+    }
+}
