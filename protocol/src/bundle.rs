@@ -242,7 +242,19 @@ impl Bundle {
     /// Whether a sender may use it `now`: neither older than 45 days nor from the future.
     #[must_use]
     pub fn is_usable(&self, now: UnixMillis) -> bool {
-        now.since(self.created_at) <= BUNDLE_AGE_MAX && self.created_at <= now.plus(BUNDLE_SKEW_MAX)
+        (self.usable_from()..=self.usable_until()).contains(&now)
+    }
+
+    /// The first moment at which it is not from the future.
+    #[must_use]
+    pub fn usable_from(&self) -> UnixMillis {
+        self.created_at.minus(BUNDLE_SKEW_MAX)
+    }
+
+    /// The last moment at which it is not too old.
+    #[must_use]
+    pub fn usable_until(&self) -> UnixMillis {
+        self.created_at.plus(BUNDLE_AGE_MAX)
     }
 }
 

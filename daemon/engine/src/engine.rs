@@ -210,10 +210,8 @@ impl Engine {
         let mut inputs = inputs.into_iter();
         self.recover();
         let times = self.clock.read(wall, steady);
-        if times.has_stepped
-            && let Some(user) = &mut self.user
-        {
-            user.clock_stepped();
+        if let Some(user) = &mut self.user {
+            user.begin_batch(&times);
         }
         let result = self.begin(times, rng).and_then(|mut turn| {
             let handled = inputs

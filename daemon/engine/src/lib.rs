@@ -4,6 +4,11 @@
 //! the network passes only what [`seam`] names: [`FromNet`] one way, [`ToNet`] the other. So the same code
 //! runs on a thread of the daemon, in a simulation and in a test.
 
+// Tests in here use the world that those of `tests/engine/` do.
+#[cfg(test)]
+extern crate self as martlet_engine;
+
+mod agenda;
 pub mod clock;
 pub mod command;
 mod config;

@@ -6,6 +6,7 @@
 //! about a few.
 
 mod line;
+mod mailbox;
 mod pending;
 mod stamps;
 mod to_stamp;
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, IdentityId, UnixMillis};
+use martlet_protocol::{Ack, EnvelopeId, ExpiryHour, IdentityId, UnixMillis};
 use martlet_store::records::{OUTBOX, OutboxRecord, SealedTo, WAITING, WaitingRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -38,9 +39,15 @@ pub(crate) struct Outbox {
     outside: BTreeMap<u64, EnvelopeId>,
     /// How many were made or loaded.
     made: u64,
+    /// How many lack their stamp.
+    unstamped: usize,
+    /// Messages that are neither delivered nor expired.
+    messages: usize,
     to_stamp: ToStamp,
     /// Of what was of use for minutes: found when it was loaded.
     stale: Vec<EnvelopeId>,
+    /// Acks that the mailbox knew when it was loaded.
+    acks_at_load: Vec<Ack>,
 }
 
 /// A message whose last envelope has left the outbox.
@@ -76,8 +83,11 @@ impl Outbox {
             unheld: BTreeSet::new(),
             outside: BTreeMap::new(),
             made: 0,
+            unstamped: 0,
+            messages: 0,
             to_stamp: ToStamp::default(),
             stale: Vec::new(),
+            acks_at_load: Vec::new(),
         };
         // Keys before the messages that need them, messages in the order in which they were written.
         let mut loaded = Vec::new();
@@ -94,7 +104,7 @@ impl Outbox {
             outbox.add(id, pending);
         }
         for record in records.scan(&WAITING)? {
-            outbox.line(record.identity).waiting.insert(record.position);
+            outbox.change(record.identity, |line| line.waiting.insert(record.position));
         }
         Ok(outbox)
     }
@@ -106,7 +116,30 @@ impl Outbox {
 
     /// Messages that are neither delivered nor expired.
     pub(crate) fn messages(&self) -> usize {
-        self.lines.values().map(Line::messages).sum()
+        self.messages
+    }
+
+    /// The hours in which some of them end.
+    pub(crate) fn hours(&self) -> Vec<ExpiryHour> {
+        let mut hours = Vec::new();
+        let mut from = Some(ExpiryHour(0));
+        while let Some(hour) = from
+            && let Some((next, _)) = self.ends.range((hour, EnvelopeId([0; 32]))..).next()
+        {
+            hours.push(*next);
+            from = next.0.checked_add(1).map(ExpiryHour);
+        }
+        hours
+    }
+
+    /// The mailbox knew these acks when it was loaded.
+    pub(crate) fn acks_at_load(&mut self, acks: Vec<Ack>) {
+        self.acks_at_load = acks;
+    }
+
+    /// Those acks, for the first time.
+    pub(crate) fn take_acks_at_load(&mut self) -> Vec<Ack> {
+        std::mem::take(&mut self.acks_at_load)
     }
 
     /// Takes a new envelope; whether it may leave at once. If not, it waits for its stamp.
@@ -138,7 +171,7 @@ impl Outbox {
             if let Some(arrival) = arrival {
                 self.unheld.remove(&(arrival, *id));
             }
-            self.line(identity).stored(carries);
+            self.change(identity, |line| line.stored(carries));
             touched.insert(identity);
         }
         touched.into_iter().flat_map(|identity| self.take_sent(identity)).collect()
@@ -252,11 +285,17 @@ impl Outbox {
         Ok(())
     }
 
-    /// Session keys that are not acknowledged, and whom they are for.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = (&EnvelopeId, IdentityId, SealedTo)> {
-        self.pending
-            .iter()
-            .filter_map(|(id, pending)| Some((id, *pending.recipient(), pending.sealed_to()?)))
+    /// Whom the prekeys are of that session keys are sealed to, of those for `identity` or of all, that are not
+    /// acknowledged.
+    pub(crate) fn keys(
+        &self,
+        identity: Option<IdentityId>,
+    ) -> impl Iterator<Item = (IdentityId, SealedTo)> {
+        let one = identity.and_then(|identity| self.lines.get_key_value(&identity));
+        let all = identity.is_none().then_some(&self.lines).into_iter().flatten();
+        let lines = one.into_iter().chain(all);
+        let keys = lines.flat_map(|(identity, line)| line.keys().map(move |id| (*identity, id)));
+        keys.filter_map(|(identity, id)| Some((identity, self.sealed_to(id)?)))
     }
 
     /// Whose prekey an envelope is sealed to, if it is a session key that is not acknowledged.
@@ -272,7 +311,7 @@ impl Outbox {
     /// A message waits for the contact's keys.
     pub(crate) fn wait(&mut self, records: &mut VaultTxn, place: Place) -> Result<(), StoreError> {
         let Place { identity, position } = place;
-        self.line(identity).waiting.insert(position);
+        self.change(identity, |line| line.waiting.insert(position));
         let waiting = WaitingRecord { identity, position };
         records.put(&WAITING, Key::Scoped(&identity.0, position), &waiting)
     }
@@ -296,8 +335,7 @@ impl Outbox {
         records: &mut VaultTxn,
         place: Place,
     ) -> Result<(), StoreError> {
-        self.line(place.identity).waiting.remove(&place.position);
-        self.tidy(&place.identity);
+        self.change(place.identity, |line| line.waiting.remove(&place.position));
         records.delete(&WAITING, Key::Scoped(&place.identity.0, place.position))?;
         Ok(())
     }
@@ -312,7 +350,7 @@ impl Outbox {
         for id in of_identity.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.remove(records, &id, Ending::TakenBack)?;
         }
-        self.lines.remove(identity);
+        self.change(*identity, |line| line.waiting.clear());
         records.delete_range(&WAITING, Some(&identity.0), 0..=u64::MAX)?;
         Ok(())
     }
@@ -327,7 +365,8 @@ impl Outbox {
         self.made += 1;
         pending.order = self.made;
         self.ends.insert((pending.expiry, id));
-        self.line(pending.identity).add(pending.carries);
+        self.unstamped += usize::from(pending.lacks_stamp);
+        self.change(pending.identity, |line| line.add(id, pending.carries));
         self.pending.insert(id, pending);
     }
 
@@ -339,91 +378,31 @@ impl Outbox {
     ) -> Result<Option<Ended>, StoreError> {
         let Some(pending) = self.pending.remove(id) else { return Ok(None) };
         records.delete(&OUTBOX, Key::Named(&id.0))?;
-        let Pending { identity, carries, expiry, arrival, order, is_stored, .. } = pending;
+        let Pending { identity, carries, expiry, arrival, order, is_stored, lacks_stamp, .. } =
+            pending;
+        self.unstamped = self.unstamped.saturating_sub(usize::from(lacks_stamp));
         self.ends.remove(&(expiry, *id));
         self.outside.remove(&order);
         if let Some(arrival) = arrival {
             self.unheld.remove(&(arrival, *id));
         }
-        let ended = self.line(identity).remove(carries, is_stored, ending);
-        self.tidy(&identity);
+        let ended = self.change(identity, |line| line.remove(id, carries, is_stored, ending));
         Ok(ended.map(|(position, is_delivered)| {
             let place = Place { identity, position };
             if is_delivered { Ended::Delivered(place) } else { Ended::Expired(place) }
         }))
     }
 
-    fn line(&mut self, identity: IdentityId) -> &mut Line {
-        self.lines.entry(identity).or_default()
-    }
-
-    fn tidy(&mut self, identity: &IdentityId) {
-        if self.lines.get(identity).is_some_and(Line::is_empty) {
-            self.lines.remove(identity);
+    /// Changes what is on its way to `identity`, and counts the messages.
+    fn change<T>(&mut self, identity: IdentityId, change: impl FnOnce(&mut Line) -> T) -> T {
+        let line = self.lines.entry(identity).or_default();
+        let before = line.messages();
+        let changed = change(line);
+        self.messages = self.messages + line.messages() - before;
+        if line.is_empty() {
+            self.lines.remove(&identity);
         }
-    }
-}
-
-/// Into the mailbox.
-impl Outbox {
-    /// All that have their stamps, in the order in which they were made, to be offered to the mailbox again.
-    pub(crate) fn begin_again(&mut self) -> Vec<EnvelopeId> {
-        self.outside.clear();
-        self.unheld.clear();
-        let mut stamped: Vec<_> = self
-            .pending
-            .iter_mut()
-            .filter(|(_, pending)| !pending.lacks_stamp)
-            .map(|(id, pending)| {
-                pending.arrival = None;
-                (pending.order, *id)
-            })
-            .collect();
-        stamped.sort_unstable();
-        stamped.into_iter().map(|(_, id)| id).collect()
-    }
-
-    /// Whether earlier ones than `id` wait for room in the mailbox. It may not pass them.
-    pub(crate) fn is_after_others(&self, id: &EnvelopeId) -> bool {
-        let order = self.pending.get(id).map_or(u64::MAX, |pending| pending.order);
-        self.outside.first_key_value().is_some_and(|(first, _)| *first < order)
-    }
-
-    /// There is no room for it yet, in the mailbox or on the stem.
-    pub(crate) fn keep_outside(&mut self, id: &EnvelopeId) {
-        if let Some(pending) = self.pending.get(id) {
-            self.outside.insert(pending.order, *id);
-        }
-    }
-
-    /// It waits for room no more.
-    pub(crate) fn leave_outside(&mut self, id: &EnvelopeId) {
-        if let Some(pending) = self.pending.get(id) {
-            self.outside.remove(&pending.order);
-        }
-    }
-
-    /// The first that waits for room in the mailbox.
-    pub(crate) fn first_outside(&self) -> Option<EnvelopeId> {
-        self.outside.first_key_value().map(|(_, id)| *id)
-    }
-
-    /// It is in the mailbox, as this arrival; 0 if it was there before.
-    pub(crate) fn arrived(&mut self, id: &EnvelopeId, arrival: u64) {
-        let Some(pending) = self.pending.get_mut(id) else { return };
-        self.outside.remove(&pending.order);
-        pending.arrival = Some(arrival);
-        if !pending.is_stored {
-            self.unheld.insert((arrival, *id));
-        }
-    }
-
-    /// Its envelope.
-    pub(crate) fn envelope(
-        records: &VaultTxn,
-        id: &EnvelopeId,
-    ) -> Result<Option<Envelope>, StoreError> {
-        Ok(records.get(&OUTBOX, Key::Named(&id.0))?.map(|record| record.envelope))
+        changed
     }
 }
 

@@ -23,7 +23,8 @@ use martlet_store::{StoreError, VaultTxn};
 use crate::conversation::{Author, ConversationRef, Place, person};
 use crate::kinds::{Content, Does, is_unknown};
 pub(crate) use history::Page;
-use order::{Line, Wait};
+pub(crate) use order::Line;
+use order::Wait;
 
 /// What appeared in a conversation, in order.
 #[derive(Debug)]

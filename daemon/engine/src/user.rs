@@ -5,6 +5,7 @@
 //! loaded again.
 
 mod acks;
+mod agenda;
 mod bundles;
 mod contacts;
 mod conversations;
@@ -30,10 +31,8 @@ use martlet_protocol::crypto::seal::DetectionSecret;
 use martlet_protocol::identity::DeviceKeys;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::time::Day;
 use martlet_protocol::{
-    Ack, ConversationId, ExpiryHour, Id, IdentityId, Rendezvous, RendezvousSecret, Shard,
-    UnixMillis,
+    ConversationId, ExpiryHour, Id, IdentityId, Rendezvous, RendezvousSecret, Shard, UnixMillis,
 };
 use martlet_store::records::{COUNTERS, Counters, PROFILE, Profile, Seed};
 use martlet_store::vault::Key;
@@ -42,6 +41,8 @@ use martlet_store::{Mailbox, StoreError, Vault, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
+use crate::agenda::Agenda;
+use crate::clock::Times;
 use crate::config::EngineConfig;
 use crate::conversation::ConversationRef;
 use crate::directory::Directory;
@@ -66,12 +67,9 @@ pub(crate) struct User {
     pub(crate) name: Option<String>,
     keyring: Keyring,
     counters: Counters,
-    /// The last arrival whose envelope was looked at.
-    looked_at: u64,
+    arrivals: Arrivals,
     /// What failed to open of late, and what waits for that reason.
     openings: Openings,
-    /// The last arrival in the mailbox, as of the last batch.
-    last_arrival: u64,
     pub(crate) directory: Directory,
     pub(crate) timeline: Timeline,
     log: EventLog,
@@ -81,18 +79,16 @@ pub(crate) struct User {
     /// Own envelopes and acks that are on the stem.
     stem: OnStem,
     pings: Pings,
-    chores: Chores,
+    agenda: Agenda,
     dirty: Dirty,
 }
 
-/// What is done now and then, and when it was last done.
-struct Chores {
-    /// The day whose chores (bundle, old sessions) were done.
-    day: Day,
-    /// When it was last seen whether what waits for keys can be sent.
-    waiting_seen_at: UnixMillis,
-    /// For the first time: acks of own envelopes that the mailbox knew when the vault was opened.
-    acks_at_load: Vec<Ack>,
+/// What came into the mailbox.
+struct Arrivals {
+    /// The last one whose envelope was looked at.
+    looked_at: u64,
+    /// The last one, as of the last batch.
+    last: u64,
 }
 
 /// What must be written before the commit.
@@ -148,10 +144,12 @@ impl User {
             identity,
             name: profile.name.clone(),
             keyring,
-            // A mailbox that was moved away starts to count again.
-            looked_at: counters.processed_arrival.min(last_arrival),
+            arrivals: Arrivals {
+                // A mailbox that was moved away starts to count again.
+                looked_at: counters.processed_arrival.min(last_arrival),
+                last: last_arrival,
+            },
             openings: Openings::default(),
-            last_arrival,
             log: EventLog::new(counters.last_event, counters.first_event),
             counters,
             directory: Directory::load(&txn)?,
@@ -160,16 +158,13 @@ impl User {
             acks: OwnAcks::load(&txn)?,
             stem: OnStem::default(),
             pings: Pings::default(),
-            chores: Chores {
-                day: Day(0),
-                waiting_seen_at: UnixMillis(0),
-                acks_at_load: Vec::new(),
-            },
+            agenda: Agenda::unread(),
             dirty: Dirty::default(),
             key,
             vault,
         });
-        user.chores.acks_at_load = view.lacking(&user.outbox.ids())?.1;
+        let acks = view.lacking(&user.outbox.ids())?.1;
+        user.outbox.acks_at_load(acks);
         drop(txn);
         Ok(Some(user))
     }
@@ -183,7 +178,7 @@ impl User {
 
     /// Writes what is only in memory yet.
     pub(crate) fn flush(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        self.last_arrival = turn.mailbox().stats()?.last_arrival;
+        self.arrivals.last = turn.mailbox().stats()?.last_arrival;
         let dirty = std::mem::take(&mut self.dirty);
         let records = turn.vault()?;
         self.timeline.flush(records)?;
@@ -202,7 +197,7 @@ impl User {
     /// the same arrival numbers to other envelopes.)
     pub(crate) fn mailbox_committed(&mut self) {
         let opened = self.openings.first_waiting().map_or(u64::MAX, |first| first - 1);
-        self.counters.processed_arrival = self.looked_at.min(opened);
+        self.counters.processed_arrival = self.arrivals.looked_at.min(opened);
         self.acks.mailbox_committed();
     }
 
@@ -221,51 +216,12 @@ impl User {
     }
 
     pub(crate) fn is_behind(&self) -> bool {
-        self.looked_at < self.last_arrival || self.timeline.is_releasing()
+        self.arrivals.looked_at < self.arrivals.last || self.timeline.is_releasing()
     }
 
-    /// The clock is not where it was: the day's chores are done anew, by what it says now.
-    pub(crate) fn clock_stepped(&mut self) {
-        self.chores.day = Day(0);
-    }
-
-    /// What time has made due.
-    pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        if self.chores.day == Day(0) {
-            self.wait_anew(turn.now);
-        }
-        self.openings.forget_paid(turn.steady);
-        self.release_held(turn)?;
-        self.fill_mailbox(turn)?;
-        self.trim_events(turn)?;
-        if self.chores.day != Day(0) {
-            self.acks.forget_replayed(turn.steady);
-        }
-        if self.chores.day != turn.now.day() {
-            self.chores.day = turn.now.day();
-            self.keyring.keep_certificate(turn.vault()?)?;
-            let appeared = self.timeline.read_unknown_again(turn.vault()?)?;
-            self.tell_appeared(turn, appeared)?;
-            self.readdress_outbox(turn)?;
-            self.restore_outbox(turn)?;
-            self.replay_recent_acks(turn)?;
-            self.tell_interest(turn);
-            self.review_bundle(turn)?;
-            self.watch_bundles(turn)?;
-            self.renew_sessions(turn, None)?;
-            self.directory.tell_all_untold();
-            self.drop_old_sessions(turn)?;
-            self.move_old_requests(turn)?;
-            self.end_requests(turn)?;
-        }
-        self.publish_bundle_in_time(turn)?;
-        // After what was addressed by a wrong clock was addressed anew.
-        self.expire_outbox(turn)?;
-        self.end_pings(turn)?;
-        self.tell_untold(turn)?;
-        self.look_at_waiting(turn)?;
-        self.look_up_bundles_in_time(turn);
-        Ok(())
+    /// A batch begins, and this is the time.
+    pub(crate) fn begin_batch(&mut self, times: &Times) {
+        self.agenda.begin_batch(times.now, times.has_stepped);
     }
 
     pub(crate) fn outbox_len(&self) -> u64 {

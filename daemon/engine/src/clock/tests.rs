@@ -5,6 +5,13 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+impl Timekeeper {
+    /// The times of the last batch.
+    pub(crate) fn times(&self) -> Option<Times> {
+        self.last.map(|last| last.times)
+    }
+}
+
 /// A wall clock that can be set, and the steady one.
 struct Clocks {
     keeper: Timekeeper,

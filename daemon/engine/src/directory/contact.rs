@@ -2,7 +2,6 @@
 
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::limits::DEVICES_PER_IDENTITY_MAX;
-use martlet_protocol::time::Day;
 use martlet_protocol::{Id, Rendezvous, UnixMillis};
 use martlet_store::records::ContactRecord;
 
@@ -71,9 +70,16 @@ impl Contact {
         self.bundles.iter().filter(move |bundle| bundle.is_usable(now))
     }
 
-    /// The day of the newest of them.
-    pub(super) fn newest_bundle_day(&self, now: UnixMillis) -> Option<Day> {
-        self.usable_bundles(now).map(|bundle| bundle.created_at().day()).max()
+    /// The newest of them.
+    pub(super) fn newest_bundle(&self, now: UnixMillis) -> Option<&Bundle> {
+        self.usable_bundles(now).max_by_key(|bundle| bundle.created_at())
+    }
+
+    /// From when on they can be written to, if no other bundle comes: now, or once it is time for one that was
+    /// made ahead of it.
+    pub(crate) fn usable_from(&self, now: UnixMillis) -> Option<UnixMillis> {
+        let not_over = self.bundles.iter().filter(|bundle| now <= bundle.usable_until());
+        not_over.map(|bundle| bundle.usable_from().max(now)).min()
     }
 
     /// Takes a bundle if it is of a new device or newer than the device's last one. One from the future,

@@ -9,15 +9,14 @@ use martlet_protocol::{Id, IdentityId, UnixMillis};
 
 use super::Directory;
 
-/// How often it is seen which contacts are due.
-const SEEN_EVERY: Duration = Duration::from_secs(10);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// What is due within so many milliseconds is one question for all of a shard.
+const TOGETHER_MS: u64 = 10_000;
 
 /// When whose bundles were looked up. In memory alone: after a start all are looked up once.
 #[derive(Default)]
 pub(super) struct Lookups {
     looked_up: HashMap<IdentityId, UnixMillis>,
-    /// When it was last seen whether any are to be looked up.
-    seen_at: UnixMillis,
 }
 
 /// A contact whose bundles are to be looked up.
@@ -34,35 +33,37 @@ impl Lookups {
 }
 
 impl Directory {
-    /// Whether it was not seen a moment ago who is to be looked up.
-    pub(crate) fn is_time_for_lookups(&self, now: UnixMillis) -> bool {
-        let seen_at = self.lookups.seen_at;
-        now.since(seen_at) >= SEEN_EVERY || now < seen_at
+    /// When the bundles of a contact are to be looked up, if only time passes: soon again where none is known,
+    /// at times where today's is not, and tomorrow where it is. `None` for anyone else.
+    pub(crate) fn lookup_due(&self, identity: &IdentityId, now: UnixMillis) -> Option<UnixMillis> {
+        let contact = self.contacts.get(identity)?;
+        // One that comes after *now* is of a clock that was wrong, and doesn't count.
+        let looked_up = self.lookups.looked_up.get(identity).filter(|at| **at <= now);
+        let again = |interval| looked_up.map_or(now, |at| together(at.plus(interval)));
+        let Some(newest) = contact.newest_bundle(now) else { return Some(again(LOOKUP_INTERVAL)) };
+        let due = match newest.created_at().day() {
+            day if day < now.day() => again(LOOKUP_REFRESH_INTERVAL),
+            day => UnixMillis(0).plus(day.0.saturating_add(1) * DAY),
+        };
+        // Once it is too old to be used there is none.
+        Some(due.min(newest.usable_until().plus(Duration::from_millis(1))))
     }
 
-    /// Those of `which` contacts whose bundles are to be looked up now: soon again where none is known, at
-    /// times where today's is not. They count as looked up from now on.
-    pub(crate) fn take_due_lookups(
+    /// The contact, if their bundles are to be looked up now. They count as looked up from now on.
+    pub(crate) fn take_due_lookup(
         &mut self,
+        identity: &IdentityId,
         now: UnixMillis,
-        which: impl Fn(&IdentityId) -> bool,
-    ) -> Vec<DueLookup> {
-        self.lookups.seen_at = now;
-        let mut due = Vec::new();
-        for (identity, contact) in self.contacts.iter().filter(|(identity, _)| which(identity)) {
-            let newest = contact.newest_bundle_day(now);
-            let interval = match newest {
-                None => LOOKUP_INTERVAL,
-                Some(day) if day < now.day() => LOOKUP_REFRESH_INTERVAL,
-                Some(_) => continue,
-            };
-            let is_recent = |at| now >= at && now.since(at) < interval;
-            if self.lookups.looked_up.get(identity).is_some_and(|at| is_recent(*at)) {
-                continue;
-            }
-            self.lookups.looked_up.insert(*identity, now);
-            due.push(DueLookup { id: contact.id(), newest });
-        }
-        due
+    ) -> Option<DueLookup> {
+        self.lookup_due(identity, now).filter(|due| *due <= now)?;
+        let contact = self.contacts.get(identity)?;
+        self.lookups.looked_up.insert(*identity, now);
+        let newest = contact.newest_bundle(now).map(|bundle| bundle.created_at().day());
+        Some(DueLookup { id: contact.id(), newest })
     }
+}
+
+/// Those due within ten seconds are looked up together.
+fn together(due: UnixMillis) -> UnixMillis {
+    UnixMillis(due.0.checked_next_multiple_of(TOGETHER_MS).unwrap_or(u64::MAX))
 }

@@ -93,6 +93,12 @@ impl Pings {
         Some(id)
     }
 
+    /// When the next of what is of no use, asked or sent, is to be forgotten.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        let asked = self.asked.front().map(|asked| asked.at.saturating_add(PING_LIFE));
+        asked.into_iter().chain(self.sent.front().map(|(until, _)| *until)).min()
+    }
+
     /// Nobody waits for `identity` any more.
     pub(crate) fn forget(&mut self, identity: &IdentityId) {
         self.asked.retain(|asked| asked.of != *identity);

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use martlet_protocol::EnvelopeId;
+
 use super::pending::Carries;
 
 /// What is on its way to one contact.
@@ -10,7 +12,7 @@ pub(super) struct Line {
     /// Positions of messages that wait for the contact's keys.
     pub(super) waiting: BTreeSet<u64>,
     /// Envelopes with session keys.
-    keys: usize,
+    keys: BTreeSet<EnvelopeId>,
     /// Those of them that no other node is known to hold.
     keys_unstored: usize,
     /// Messages with envelopes on their way, by position.
@@ -44,10 +46,15 @@ impl Line {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.keys == 0 && self.messages.is_empty()
+        self.waiting.is_empty() && self.keys.is_empty() && self.messages.is_empty()
     }
 
-    pub(super) fn add(&mut self, carries: Carries) {
+    /// The envelopes with session keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &EnvelopeId> {
+        self.keys.iter()
+    }
+
+    pub(super) fn add(&mut self, id: EnvelopeId, carries: Carries) {
         match carries {
             Carries::Message(position) => {
                 let parts = self.messages.entry(position).or_default();
@@ -55,7 +62,7 @@ impl Line {
                 parts.unstored += 1;
             }
             Carries::Key => {
-                self.keys += 1;
+                self.keys.insert(id);
                 self.keys_unstored += 1;
             }
             Carries::Control => {}
@@ -85,6 +92,7 @@ impl Line {
     /// An envelope leaves. If it was the last of its message: the message, and whether it is delivered.
     pub(super) fn remove(
         &mut self,
+        id: &EnvelopeId,
         carries: Carries,
         is_stored: bool,
         ending: Ending,
@@ -92,7 +100,7 @@ impl Line {
         let unstored = usize::from(!is_stored);
         match carries {
             Carries::Key => {
-                self.keys = self.keys.saturating_sub(1);
+                self.keys.remove(id);
                 self.keys_unstored = self.keys_unstored.saturating_sub(unstored);
                 None
             }

@@ -25,6 +25,7 @@ impl Outbox {
             return Ok(None);
         };
         pending.lacks_stamp = false;
+        self.unstamped = self.unstamped.saturating_sub(1);
         let Some(mut record) = records.get(&OUTBOX, Key::Named(&id.0))? else { return Ok(None) };
         record.envelope.nonce = nonce;
         records.put(&OUTBOX, Key::Named(&id.0), &record)?;
@@ -46,8 +47,7 @@ impl Outbox {
         if self.network.stamp_bits == 0 {
             return 0;
         }
-        let waiting = self.pending.values().filter(|pending| pending.lacks_stamp).count();
-        u64::try_from(waiting).unwrap_or(u64::MAX) + u64::from(self.to_stamp.has_bundle())
+        u64::try_from(self.unstamped).unwrap_or(u64::MAX) + u64::from(self.to_stamp.has_bundle())
     }
 
     /// The bundle needs a stamp, before all else: without it nobody new can write.

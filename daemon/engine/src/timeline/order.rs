@@ -21,9 +21,9 @@ const PAGE_MIN: usize = 2;
 
 /// What one device writes to one conversation. (Devices' keys are their own: no two persons share one.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Line {
-    pub(super) conversation: ConversationRef,
-    pub(super) device: DeviceId,
+pub(crate) struct Line {
+    pub(crate) conversation: ConversationRef,
+    pub(crate) device: DeviceId,
 }
 
 /// What waits of one line.
@@ -94,13 +94,15 @@ impl Wait {
         self.note_progress(due, self.progress_at);
     }
 
-    /// Whether the first has waited long enough.
-    fn is_over(&self, now: UnixMillis) -> bool {
+    /// When the first has waited long enough, if nothing more comes.
+    fn over_at(&self, now: UnixMillis) -> UnixMillis {
         let (_, since) = self.first;
-        now.since(self.last_arrival) >= HOLD_BACK_IDLE_MAX
-            || now.since(since.max(self.progress_at)) >= HOLD_BACK_MAX
+        if now < since {
             // The clock was set back: how long it has been can't be told.
-            || now < since
+            return now;
+        }
+        let of_idling = self.last_arrival.plus(HOLD_BACK_IDLE_MAX);
+        of_idling.min(since.max(self.progress_at).plus(HOLD_BACK_MAX))
     }
 }
 
@@ -143,19 +145,29 @@ impl Timeline {
         Ok(appeared)
     }
 
-    /// Shows what waited too long for what was sent before it, and goes on with what is being shown.
+    /// The lines of which something is held back.
+    pub(crate) fn waiting(&self) -> Vec<Line> {
+        self.waits.keys().copied().collect()
+    }
+
+    /// When what is held back of a line has waited long enough, if nothing more comes.
+    pub(crate) fn over_at(&self, line: &Line, now: UnixMillis) -> Option<UnixMillis> {
+        self.waits.get(line).map(|wait| wait.over_at(now))
+    }
+
+    /// Shows what of these lines waited too long for what was sent before it.
     pub(crate) fn release_overdue(
         &mut self,
         records: &mut VaultTxn,
+        lines: &[Line],
         now: UnixMillis,
     ) -> Result<Vec<Appeared>, StoreError> {
         let mut appeared = Vec::new();
-        self.release_ready(records, &mut appeared)?;
-        for line in self.waits.keys().copied().collect::<Vec<_>>() {
+        for line in lines.iter().copied() {
             // One gap after the other: what waits behind the second has waited as long, or waits on.
             while let Some(wait) = self.waits.get(&line)
                 && appeared.len() < RELEASED_PER_BATCH_MAX
-                && wait.is_over(now)
+                && wait.over_at(now) <= now
             {
                 let (first, _) = wait.first;
                 let lost = self.note_lost(&line, first);
@@ -178,11 +190,14 @@ impl Timeline {
         records: &mut VaultTxn,
     ) -> Result<Vec<Appeared>, StoreError> {
         let mut appeared = Vec::new();
-        self.release_ready(records, &mut appeared)?;
+        for line in self.releasing() {
+            self.release(records, &line, &mut appeared)?;
+        }
         Ok(appeared)
     }
 
-    /// All that waits begins to wait now.
+    /// How long what is held back has waited can't be told: the daemon was off, or the clock has stepped. It
+    /// begins anew.
     pub(crate) fn wait_anew(&mut self, now: UnixMillis) {
         for wait in self.waits.values_mut() {
             (wait.first.1, wait.last_arrival, wait.progress_at) = (now, now, now);
@@ -194,15 +209,9 @@ impl Timeline {
         !self.ready.is_empty()
     }
 
-    fn release_ready(
-        &mut self,
-        records: &mut VaultTxn,
-        appeared: &mut Vec<Appeared>,
-    ) -> Result<(), StoreError> {
-        for line in self.ready.iter().copied().collect::<Vec<_>>() {
-            self.release(records, &line, appeared)?;
-        }
-        Ok(())
+    /// The lines of which there is more to show at once.
+    pub(crate) fn releasing(&self) -> Vec<Line> {
+        self.ready.iter().copied().collect()
     }
 
     /// Holds a message back; `false` if too many with its number are.

@@ -88,8 +88,12 @@ impl World {
 
     fn pass(&mut self, duration: Duration) {
         self.now = self.now.plus(duration);
-        while self.batch(|timeline, records, now| timeline.release_overdue(records, now).unwrap())
-            > 0
+        while self.batch(|timeline, records, now| {
+            let mut appeared = timeline.release_more(records).unwrap();
+            let lines = timeline.waiting();
+            appeared.extend(timeline.release_overdue(records, &lines, now).unwrap());
+            appeared
+        }) > 0
         {}
     }
 

@@ -49,6 +49,7 @@ impl User {
             };
             self.dirty.counters = true;
         }
+        self.plan_bundle(turn.now);
         let id = envelope.id();
         if !self.has_stamp(&id, &envelope) {
             self.outbox.queue_bundle(id);
@@ -68,6 +69,7 @@ impl User {
         if is_due && self.counters.published_day != turn.now.day().0 {
             return self.publish_bundle(turn);
         }
+        self.plan_bundle(turn.now);
         Ok(())
     }
 
@@ -88,6 +90,7 @@ impl User {
         self.counters.published_day = today.0;
         self.counters.next_bundle = time_on(turn.rng, Day(today.0 + 1));
         self.dirty.counters = true;
+        self.plan_bundle(turn.now);
         if !self.has_stamp(&id, &envelope) {
             self.outbox.queue_bundle(id);
             return Ok(());

@@ -58,7 +58,7 @@ impl User {
         self.resume_sessions(turn, identity)?;
         self.watch_bundle(turn, identity)?;
         self.tell_interest(turn);
-        self.look_up_bundles(turn);
+        self.look_up_bundles(turn, [identity]);
         Ok(())
     }
 
@@ -88,6 +88,7 @@ impl User {
         self.keyring.outbound.end(records, &identity)?;
         self.keyring.forget_bundles(&identity);
         self.directory.remove(records, &identity)?;
+        self.plan_nothing_of(identity);
         self.tell_interest(turn);
         let body = EventBody::ContactRemoved { name: Some(name.to_owned()) };
         self.emit_as(turn, Happened::ContactRemoved, body)?;

@@ -4,7 +4,7 @@ use martlet_protocol::control::{
     Conversation, Delivery, Direction, EventBody, History, Inbox, Lost, Message,
 };
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
-use martlet_protocol::{Id, IdentityId, MessageId, UnixMillis};
+use martlet_protocol::{Id, IdentityId, MessageId};
 use martlet_store::records::{Happened, MessageRecord, State};
 use martlet_store::{StoreError, VaultTxn};
 
@@ -15,7 +15,7 @@ use crate::error::CommandError;
 use crate::error::Fault;
 use crate::kinds::Content;
 use crate::log::Teller;
-use crate::timeline::{Appeared, Page, Timeline};
+use crate::timeline::{Appeared, Line, Page, Timeline};
 use crate::turn::Turn;
 
 /// What is known, for telling it.
@@ -45,13 +45,19 @@ impl User {
         let conversation = ConversationRef::direct(&author.identity);
         let now = turn.now;
         let appeared = self.timeline.receive(turn.vault()?, conversation, author, message, now)?;
+        self.plan_held(Line { conversation, device: author.device }, now);
         self.tell_appeared(turn, appeared)
     }
 
-    /// Shows what waited too long for what was sent before it.
-    pub(super) fn release_held(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let now = turn.now;
-        let appeared = self.timeline.release_overdue(turn.vault()?, now)?;
+    /// Shows what of these lines waited too long for what was sent before it.
+    pub(super) fn release_held(
+        &mut self,
+        turn: &mut Turn<'_>,
+        lines: impl Iterator<Item = Line>,
+    ) -> Result<(), StoreError> {
+        let (now, lines) = (turn.now, lines.collect::<Vec<_>>());
+        let appeared = self.timeline.release_overdue(turn.vault()?, &lines, now)?;
+        lines.into_iter().for_each(|line| self.plan_held(line, now));
         self.tell_appeared(turn, appeared)
     }
 
@@ -60,7 +66,9 @@ impl User {
         if !self.timeline.is_releasing() {
             return Ok(());
         }
+        let (now, lines) = (turn.now, self.timeline.releasing());
         let appeared = self.timeline.release_more(turn.vault()?)?;
+        lines.into_iter().for_each(|line| self.plan_held(line, now));
         self.tell_appeared(turn, appeared)
     }
 
@@ -81,12 +89,6 @@ impl User {
             self.emit(turn, what)?;
         }
         Ok(())
-    }
-
-    /// How long what is held back has waited can't be told: the daemon was off, or the clock has stepped. It
-    /// begins anew.
-    pub(super) fn wait_anew(&mut self, now: UnixMillis) {
-        self.timeline.wait_anew(now);
     }
 
     /// Puts a message of the user's at the end of the conversation with `identity`, and tells; returns its

@@ -34,10 +34,10 @@ impl User {
     ) -> Result<(), StoreError> {
         self.replay_acks_of(turn, id)?;
         // Before it, others wait: it is looked at in its turn.
-        if self.looked_at + 1 != arrival {
+        if self.arrivals.looked_at + 1 != arrival {
             return Ok(());
         }
-        self.looked_at = arrival;
+        self.arrivals.looked_at = arrival;
         self.open(turn, (arrival, Some(source)), id, envelope, header)
     }
 
@@ -57,15 +57,15 @@ impl User {
         self.open_waiting(turn)?;
         self.reveal_late_acks(turn)?;
         let last = turn.mailbox().stats()?.last_arrival;
-        if self.looked_at >= last {
+        if self.arrivals.looked_at >= last {
             return Ok(());
         }
-        let arrived = turn.mailbox().arrived_after(self.looked_at, LOOK_BATCH_MAX)?;
+        let arrived = turn.mailbox().arrived_after(self.arrivals.looked_at, LOOK_BATCH_MAX)?;
         if arrived.len() < LOOK_BATCH_MAX {
-            self.looked_at = last;
+            self.arrivals.looked_at = last;
         }
         for Arrived { arrival, id, envelope } in arrived {
-            self.looked_at = self.looked_at.max(arrival);
+            self.arrivals.looked_at = self.arrivals.looked_at.max(arrival);
             if let Ok(header) = Header::parse(&envelope.content) {
                 let source = turn.mailbox().source(&id, arrival);
                 self.open(turn, (arrival, source), &id, &envelope, &header)?;
@@ -92,7 +92,7 @@ impl User {
             }
         }
         if let Some(arrival) = self.openings.take_passed_over() {
-            self.looked_at = self.looked_at.min(arrival.saturating_sub(1));
+            self.arrivals.looked_at = self.arrivals.looked_at.min(arrival.saturating_sub(1));
         }
         Ok(())
     }
@@ -165,6 +165,7 @@ impl User {
         if !self.openings.may_open(bringer, turn.steady) {
             turn.observer.opening(Opening::Waits);
             self.openings.wait(bringer, arrival);
+            self.plan_debts(turn.steady);
             return None;
         }
         match addressed.open(id) {
@@ -176,6 +177,7 @@ impl User {
                 tracing::debug!(%error, "an envelope for this device does not open");
                 turn.observer.opening(Opening::Failed);
                 self.openings.failed(bringer, turn.steady);
+                self.plan_debts(turn.steady);
                 None
             }
         }

@@ -22,22 +22,20 @@ impl User {
         });
     }
 
-    /// Looks up what is due, where that was not done a moment ago.
-    pub(super) fn look_up_bundles_in_time(&mut self, turn: &mut Turn<'_>) {
-        if self.directory.is_time_for_lookups(turn.now) {
-            self.look_up_bundles(turn);
+    /// Looks up the bundles of those of `contacts` where that is due: all the days they may be from where none is
+    /// known, else those since the last one.
+    pub(super) fn look_up_bundles(
+        &mut self,
+        turn: &mut Turn<'_>,
+        contacts: impl IntoIterator<Item = IdentityId>,
+    ) {
+        let mut due = Vec::new();
+        for identity in contacts {
+            if !self.kept.contains(self.shard_of(&identity)) {
+                due.extend(self.directory.take_due_lookup(&identity, turn.now));
+            }
+            self.plan_lookup(identity, turn.now);
         }
-    }
-
-    /// Looks up the bundles of contacts in other shards: all the days they may be from where none
-    /// is known, else those since the last one.
-    pub(super) fn look_up_bundles(&mut self, turn: &mut Turn<'_>) {
-        if self.kept.is_all() {
-            return;
-        }
-        let (kept, bits) = (&self.kept, self.network.shard_bits);
-        let is_elsewhere = |identity: &IdentityId| !kept.contains(Shard::of(identity, bits));
-        let due = self.directory.take_due_lookups(turn.now, is_elsewhere);
         let mut wanted: BTreeMap<Shard, Vec<Tag>> = BTreeMap::new();
         for contact in due {
             let days = days_around(turn.now.day())
@@ -64,7 +62,7 @@ impl User {
         Ok(())
     }
 
-    fn shard_of(&self, identity: &IdentityId) -> Shard {
+    pub(super) fn shard_of(&self, identity: &IdentityId) -> Shard {
         Shard::of(identity, self.network.shard_bits)
     }
 }

@@ -67,6 +67,9 @@ impl Openings {
 
     /// The next one to be opened, if its turn has come: of the peer with the smallest debt.
     pub(super) fn next(&mut self, steady: Duration) -> Option<(Bringer, u64)> {
+        if self.waiting == 0 {
+            return None;
+        }
         let ready = self.peers.iter().filter(|(_, peer)| self.may(peer, steady));
         let (bringer, _) = ready
             .filter_map(|(bringer, peer)| Some((*bringer, (peer.debt, *peer.waiting.front()?))))
@@ -91,6 +94,11 @@ impl Openings {
     /// Forgets those who owe nothing and wait for nothing.
     pub(super) fn forget_paid(&mut self, steady: Duration) {
         self.peers.retain(|_, peer| !peer.debt.is_paid(steady) || !peer.waiting.is_empty());
+    }
+
+    /// Whether there is anyone to forget.
+    pub(super) fn has_debtors(&self) -> bool {
+        !self.peers.is_empty()
     }
 
     /// Past so many peers, further ones are counted as one.

@@ -40,6 +40,7 @@ impl User {
         let position = self.append(turn, identity, &record)?;
         if !(is_first_in_line && self.dispatch(turn, identity, position, &message)?) {
             self.outbox.wait(turn.vault()?, Place { identity, position })?;
+            self.plan_waiting(identity, turn.now);
         }
         if !is_first_in_line {
             // What blocked the first may be over.
@@ -79,10 +80,11 @@ impl User {
             if let Some(record) = turn.vault()?.get(&MESSAGES, key)?
                 && !self.dispatch(turn, identity, position, &message_of(&record))?
             {
-                return Ok(());
+                break;
             }
             self.outbox.end_wait(turn.vault()?, Place { identity, position })?;
         }
+        self.plan_waiting(identity, turn.now);
         Ok(())
     }
 
@@ -213,7 +215,11 @@ impl User {
 
     fn post_record(&mut self, turn: &mut Turn<'_>, record: OutboxRecord) -> Result<(), StoreError> {
         let id = record.id;
-        if self.outbox.post(turn.vault()?, &record)? {
+        let may_leave = self.outbox.post(turn.vault()?, &record)?;
+        if let Some(end) = self.outbox.end_of(&id) {
+            self.plan_end(end);
+        }
+        if may_leave {
             self.offer(turn, id, record.envelope)?;
         }
         Ok(())
@@ -273,9 +279,9 @@ impl User {
         let now = turn.now;
         let inserted = turn.mailbox_mut().insert(id, envelope, &header, Source::Own, now)?;
         if let Inserted::New { arrival } = inserted
-            && self.looked_at + 1 == arrival
+            && self.arrivals.looked_at + 1 == arrival
         {
-            self.looked_at = arrival;
+            self.arrivals.looked_at = arrival;
         }
         Ok(inserted)
     }
@@ -372,7 +378,7 @@ impl User {
     /// acks that came while the vault was locked, or whose commit was cut short, are counted. What
     /// lacks its stamp waits for it again.
     pub(super) fn restore_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for ack in std::mem::take(&mut self.chores.acks_at_load) {
+        for ack in self.outbox.take_acks_at_load() {
             self.note_ack(turn, &ack)?;
         }
         self.outbox.forget_stale(turn.vault()?)?;

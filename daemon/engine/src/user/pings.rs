@@ -27,6 +27,7 @@ impl User {
             return Err(CommandError::KeysUnknown.into());
         }
         self.pings.ask(nonce, identity, turn.steady, asker);
+        self.plan_pings();
         Ok(())
     }
 
@@ -76,6 +77,7 @@ impl User {
             let id = self.post_control(turn, identity, content)?;
             self.pings.sent(id, turn.steady);
         }
+        self.plan_pings();
         Ok(told)
     }
 
@@ -85,6 +87,7 @@ impl User {
         while let Some(id) = self.pings.take_useless(turn.steady) {
             self.outbox.let_go(turn.vault()?, &id)?;
         }
+        self.plan_pings();
         Ok(())
     }
 }

@@ -6,7 +6,6 @@
 //! sent again in the new one, under the same message ids.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use crate::limits::PREKEY_KEPT_AFTER_SUPERSEDED;
 use martlet_protocol::{IdentityId, UnixMillis};
@@ -15,10 +14,6 @@ use martlet_store::records::SealedTo;
 
 use super::User;
 use crate::turn::Turn;
-
-/// How often it is seen whether what waits for keys can be sent: a day may have passed, or the clock come
-/// right.
-const WAITING_SEEN_EVERY: Duration = Duration::from_secs(10);
 
 impl User {
     /// Whether the key of the session with `identity` is not acknowledged, and a newer prekey is known than
@@ -50,30 +45,15 @@ impl User {
     ) -> Result<(), StoreError> {
         let now = turn.now;
         let may_be_gone = |made_at: UnixMillis| now.since(made_at) > PREKEY_KEPT_AFTER_SUPERSEDED;
-        let lost = self.outbox.keys().filter(|(_, identity, sealed_to)| {
-            of.is_none_or(|of| of == *identity)
-                && may_be_gone(sealed_to.made_at)
-                && self.is_outdated(identity, *sealed_to, now)
+        let lost = self.outbox.keys(of).filter(|(identity, sealed_to)| {
+            may_be_gone(sealed_to.made_at) && self.is_outdated(identity, *sealed_to, now)
         });
-        let lost: BTreeSet<_> = lost.map(|(_, identity, _)| identity).collect();
+        let lost: BTreeSet<_> = lost.map(|(identity, _)| identity).collect();
         for identity in lost {
             self.outbox.take_back(turn.vault()?, |pending| *pending.recipient() == identity)?;
             self.keyring.outbound.end(turn.vault()?, &identity)?;
             self.send_waiting(turn, identity)?;
         }
         Ok(())
-    }
-
-    /// Sends what waited for keys, where it can be sent now.
-    pub(super) fn look_at_waiting(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let now = turn.now;
-        if now >= self.chores.waiting_seen_at
-            && now.since(self.chores.waiting_seen_at) < WAITING_SEEN_EVERY
-        {
-            return Ok(());
-        }
-        self.chores.waiting_seen_at = now;
-        let waited_for = self.outbox.waited_for();
-        waited_for.into_iter().try_for_each(|identity| self.send_waiting(turn, identity))
     }
 }

@@ -215,8 +215,8 @@ impl User {
 
     /// Looks at the whole mailbox once more. What was taken before is recognized as such.
     fn look_again(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        self.last_arrival = turn.mailbox().stats()?.last_arrival;
-        self.looked_at = 0;
+        self.arrivals.last = turn.mailbox().stats()?.last_arrival;
+        self.arrivals.looked_at = 0;
         self.counters.processed_arrival = 0;
         self.dirty.counters = true;
         Ok(())

@@ -1,0 +1,161 @@
+//! What time makes due: the agenda is read, and what is due is done.
+
+use std::time::Duration;
+
+use martlet_protocol::{ExpiryHour, IdentityId, UnixMillis};
+use martlet_store::StoreError;
+
+use super::User;
+use crate::agenda::{Due, What};
+use crate::timeline::Line;
+use crate::turn::Turn;
+
+/// A day.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// How often it is seen whose failed openings are paid for, while there are any.
+const DEBTS_SEEN_EVERY: Duration = Duration::from_secs(1);
+
+impl User {
+    /// What time has made due.
+    pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let has_begun = self.agenda.has_begun();
+        if !has_begun {
+            self.timeline.wait_anew(turn.now);
+        }
+        if self.agenda.is_unread() {
+            self.read_agenda(turn.now, turn.steady);
+        }
+        // What goes on from batch to batch until it is done, a bounded part of it in each.
+        self.fill_mailbox(turn)?;
+        self.trim_events(turn)?;
+        if has_begun {
+            self.acks.forget_replayed(turn.steady);
+        }
+        let due = self.agenda.take_due(turn.now, turn.sure, turn.steady);
+        self.release_held(turn, due.iter().filter_map(What::held))?;
+        let mut to_look_up = Vec::new();
+        for what in due {
+            match what {
+                // All of them were shown above: there is one bound for all.
+                What::Held(_) => {}
+                What::Day => self.do_chores(turn)?,
+                What::Bundle => self.publish_bundle_in_time(turn)?,
+                What::End(_) => self.expire_outbox(turn)?,
+                What::Pings => self.end_pings(turn)?,
+                What::Waiting(identity) => self.send_waiting(turn, identity)?,
+                What::LookUp(identity) => to_look_up.push(identity),
+                What::Debts => self.forget_debts(turn.steady),
+            }
+        }
+        self.tell_untold(turn)?;
+        self.look_up_bundles(turn, to_look_up);
+        Ok(())
+    }
+
+    /// Once a day, after a start and where the clock has stepped. Here everything may be looked through.
+    fn do_chores(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.agenda.begin_day(turn.now.day());
+        self.keyring.keep_certificate(turn.vault()?)?;
+        let appeared = self.timeline.read_unknown_again(turn.vault()?)?;
+        self.tell_appeared(turn, appeared)?;
+        self.readdress_outbox(turn)?;
+        self.restore_outbox(turn)?;
+        self.replay_recent_acks(turn)?;
+        self.tell_interest(turn);
+        self.review_bundle(turn)?;
+        self.watch_bundles(turn)?;
+        self.renew_sessions(turn, None)?;
+        self.directory.tell_all_untold();
+        self.drop_old_sessions(turn)?;
+        self.move_old_requests(turn)?;
+        self.end_requests(turn)?;
+        self.read_agenda(turn.now, turn.steady);
+        Ok(())
+    }
+
+    /// Reads the agenda from what the owners have.
+    fn read_agenda(&mut self, now: UnixMillis, steady: Duration) {
+        self.agenda.begin();
+        let today = now.day();
+        let tomorrow = UnixMillis(0).plus(today.0.saturating_add(1) * DAY);
+        let is_done = self.agenda.day() == Some(today);
+        self.agenda.set(What::Day, Due::Now(if is_done { tomorrow } else { now }));
+        self.plan_bundle(now);
+        for line in self.timeline.waiting() {
+            self.plan_held(line, now);
+        }
+        for hour in self.outbox.hours() {
+            self.plan_end(hour);
+        }
+        self.plan_pings();
+        for identity in self.outbox.waited_for() {
+            self.plan_waiting(identity, now);
+        }
+        for identity in self.directory.identities().copied().collect::<Vec<_>>() {
+            self.plan_lookup(identity, now);
+        }
+        self.plan_debts(steady);
+    }
+
+    /// When the bundle of the day is to be published.
+    pub(super) fn plan_bundle(&mut self, now: UnixMillis) {
+        let next = self.counters.next_bundle;
+        let today = now.day().0;
+        let is_published = self.counters.published_day == today;
+        let tomorrow = UnixMillis(0).plus(today.saturating_add(1) * DAY);
+        let due = if is_published { next.max(tomorrow) } else { next };
+        self.agenda.set(What::Bundle, Due::Now(due));
+    }
+
+    /// When what is held back of a line has waited long enough.
+    pub(super) fn plan_held(&mut self, line: Line, now: UnixMillis) {
+        self.agenda.set(What::Held(line), self.timeline.over_at(&line, now).map(Due::Now));
+    }
+
+    /// Own envelopes end with this hour.
+    pub(super) fn plan_end(&mut self, hour: ExpiryHour) {
+        self.agenda.set(What::End(hour), Due::Sure(hour.instant()));
+    }
+
+    /// When own pings are of no use.
+    pub(super) fn plan_pings(&mut self) {
+        self.agenda.set(What::Pings, self.pings.next_due().map(Due::Steady));
+    }
+
+    /// When what waits for the keys of `identity` can be sent, if nothing new comes: with any bundle that does,
+    /// it is sent at once.
+    pub(super) fn plan_waiting(&mut self, identity: IdentityId, now: UnixMillis) {
+        let is_waiting = self.outbox.first_waiting(&identity).is_some();
+        let contact = self.directory.contact(&identity).filter(|_| is_waiting);
+        let due = contact.and_then(|contact| contact.usable_from(now));
+        self.agenda.set(What::Waiting(identity), due.map(Due::Now));
+    }
+
+    /// When the bundles of a contact are to be looked up, if they are in another shard.
+    pub(super) fn plan_lookup(&mut self, identity: IdentityId, now: UnixMillis) {
+        let is_elsewhere = !self.kept.contains(self.shard_of(&identity));
+        let due = self.directory.lookup_due(&identity, now).filter(|_| is_elsewhere);
+        self.agenda.set(What::LookUp(identity), due.map(Due::Now));
+    }
+
+    /// While there are any who brought what failed to open.
+    pub(super) fn plan_debts(&mut self, steady: Duration) {
+        if self.openings.has_debtors() {
+            self.agenda.set_if_none(What::Debts, Due::Steady(steady + DEBTS_SEEN_EVERY));
+        }
+    }
+
+    fn forget_debts(&mut self, steady: Duration) {
+        self.openings.forget_paid(steady);
+        self.plan_debts(steady);
+    }
+
+    /// Nothing more is due of `identity`, who is no contact any more.
+    pub(super) fn plan_nothing_of(&mut self, identity: IdentityId) {
+        self.agenda.set(What::Waiting(identity), None);
+        self.agenda.set(What::LookUp(identity), None);
+    }
+}
+
+#[cfg(test)]
+mod tests;
