@@ -1,5 +1,10 @@
 //! Mail that was lost to keys: prekeys that are gone, sessions that were forgotten, clocks that jumped.
 
+use martlet_protocol::Id;
+use martlet_protocol::bundle::Bundle;
+use martlet_protocol::crypto::body::{self, BaseKey};
+use martlet_protocol::time::Day;
+
 use crate::world::*;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -159,5 +164,58 @@ fn who_was_dropped_and_is_added_is_read_in_the_session_that_they_have() -> Resul
     assert_eq!(sent, with_state(&["one", "two", "three"], Delivery::Delivered));
     let received = world.texts(1, "alice", Direction::In)?;
     assert_eq!(received, with_state(&["one", "two", "three"], Delivery::Delivered));
+    Ok(())
+}
+
+/// What anyone who knows an ID can publish: a bundle under the tag of `day`.
+fn republished(id: &Id, day: Day, header: &Header, bundle: &Bundle) -> Result<Envelope> {
+    let secret = [id.identity.0.as_slice(), &id.secret.0].concat();
+    let key = blake3::derive_key("martlet 2026 bundle secret v2", &secret);
+    let of_day = [b"martlet bundle body v2".as_slice(), &day.0.to_be_bytes()].concat();
+    let base = BaseKey(*blake3::keyed_hash(&key, &of_day).as_bytes());
+    let Header { network, shard, expiry, .. } = *header;
+    let mut to = Header::encode_prefix(Kind::Conversation, network, shard, expiry, 1).to_vec();
+    to.extend(Bundle::tag(id, day).0);
+    to.extend([0; 16]);
+    Ok(Envelope::new(body::seal(&base, to, bundle.as_bytes())?))
+}
+
+/// Who knew an ID could publish a bundle of long ago under today's tag. Others sealed to its prekey, which its owner
+/// had deleted, and nobody ever read what they wrote.
+#[test]
+fn an_old_bundle_under_todays_tag_is_not_written_to() -> Result {
+    let mut world = World::new(2, 46)?;
+    let (alice, bob) = (world.init(0, "alice")?, world.init(1, "bob")?);
+    world.add(1, &alice, "alice")?;
+    let id: Id = bob.parse()?;
+    let opened = |envelope: &Envelope, day| -> Option<(Header, Bundle)> {
+        let header = Header::parse(&envelope.content).ok()?;
+        let bundle = Bundle::open(&id, day, &header, &envelope.content).ok()?;
+        Some((header, bundle))
+    };
+    let published = std::mem::take(&mut world.nodes[1].released.publish);
+    let first_day = world.now.day();
+    let old = published.iter().find_map(|envelope| opened(envelope, first_day));
+    let (_, old) = old.ok_or("bob's first bundle")?;
+    days(&mut world, &[0, 1], 10);
+    let newest = world.nodes[1].released.publish.pop().ok_or("bob's newest bundle")?;
+    let header = Header::parse(&newest.content)?;
+    world.add(0, &bob, "bob")?;
+    world.send(0, "bob", "hello")?;
+    world.nodes[0].released.publish.clear();
+
+    let today = world.now.day();
+    let forged = republished(&id, today, &header, &old)?;
+    world.bring(0, &[forged])?;
+    assert!(world.nodes[0].released.publish.is_empty(), "nothing is sealed to the old prekey");
+    // It is for its day alone that it is refused.
+    let forged = republished(&id, first_day, &header, &old)?;
+    assert!(opened(&forged, first_day).is_some());
+    world.bring(0, &[newest])?;
+    assert_eq!(world.nodes[0].released.publish.len(), 2, "a key and a message");
+    world.settle()?;
+    world.settle()?;
+    let expected = with_state(&["hello"], Delivery::Delivered);
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, expected);
     Ok(())
 }

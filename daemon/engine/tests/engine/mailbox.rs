@@ -149,3 +149,41 @@ fn what_was_deleted_here_is_not_told_as_stored() -> Result {
     assert_eq!(told(&world), 0);
     Ok(())
 }
+
+/// A short message found the room that a long one before it had not, and passed it: the recipient was shown it ten
+/// seconds later without the other, and that one as lost.
+#[test]
+fn a_short_message_does_not_pass_a_long_one_that_finds_no_room() -> Result {
+    let mut world = World::pair(14, 2)?;
+    world.settle()?;
+    world.mailbox_bytes_max = 1;
+    world.crash(0)?;
+    world.nodes[0].released.publish.clear();
+    // The session's key and a message go in.
+    world.send(0, "bob", "first")?;
+    let mut sent = vec!["first".to_owned()];
+    while !std::mem::take(&mut world.nodes[0].released.publish).is_empty() {
+        sent.push(format!("{:16384}", sent.len()));
+        world.send(0, "bob", &sent[sent.len() - 1])?;
+    }
+    for restarts in 0..2 {
+        sent.push(format!("short {restarts}"));
+        world.send(0, "bob", &sent[sent.len() - 1])?;
+        world.pass(TICK);
+        assert!(world.nodes[0].released.publish.is_empty(), "{restarts}: it passed the long one");
+        world.crash(0)?;
+        assert!(world.nodes[0].released.publish.is_empty(), "{restarts}: it passed it at a start");
+    }
+    // Bob gets what is there, and his acks make room.
+    world.sync(0, 1)?;
+    world.gossip(0.0);
+    world.pass(TICK);
+    let published = std::mem::take(&mut world.nodes[0].released.publish);
+    let sizes: Vec<_> = published.iter().map(|envelope| envelope.content.len()).collect();
+    assert!(sizes.len() == 3 && sizes[0] > 8 * sizes[1] && sizes[1] == sizes[2], "{sizes:?}");
+    world.settle()?;
+    world.gossip(0.0);
+    let texts = world.texts(1, "alice", Direction::In)?;
+    assert!(texts.iter().map(|(text, _)| text).eq(&sent));
+    Ok(())
+}
