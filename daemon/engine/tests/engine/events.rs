@@ -33,7 +33,7 @@ fn what_is_removed_is_nowhere() -> Result {
     }
 
     world.call(1, RemoveContact { name: "ally-mcname".into() })?;
-    let alice = world.call(0, GetStatus {})?.identity.ok_or("no identity")?.id;
+    let alice = world.id_of(0)?;
     for is_added_again in [false, true] {
         let told = format!("{:?}", events(&mut world, 1)?);
         for text in ["out of bob", "what alice says", "held back", "ally-mcname", &received] {

@@ -125,7 +125,7 @@ fn a_contact_added_again_is_read_in_the_session_that_they_have() -> Result {
     world.settle()?;
     world.send(0, "bob", "one")?;
     world.settle()?;
-    let alice = world.call(0, GetStatus {})?.identity.ok_or("alice has no identity")?.id;
+    let alice = world.id_of(0)?;
     world.call(1, RemoveContact { name: "alice".into() })?;
     // Written between the two, and after: both in the session whose key bob has acknowledged.
     world.send(0, "bob", "two")?;
@@ -145,10 +145,8 @@ fn a_contact_added_again_is_read_in_the_session_that_they_have() -> Result {
 /// The same with a request: nothing of it was acknowledged, so all of it arrives.
 #[test]
 fn who_was_dropped_and_is_added_is_read_in_the_session_that_they_have() -> Result {
-    let mut world = World::new(3, 45)?;
-    let alice = world.init(0, "alice")?;
-    let bob = world.init(1, "bob")?;
-    world.add(0, &bob, "bob")?;
+    let mut world = World::half_pair(45, 3)?;
+    let alice = world.id_of(0)?;
     world.settle()?;
     world.send(0, "bob", "one")?;
     world.settle()?;

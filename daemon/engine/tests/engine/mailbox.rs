@@ -2,8 +2,8 @@
 
 use crate::world::*;
 
-#[test]
-fn a_mailbox_that_strangers_filled_still_takes_the_users_own_mail() -> Result {
+/// A pair whose mailboxes have no room for what is not their own, and an envelope of others.
+fn full() -> Result<(World, Envelope)> {
     let mut world = World::pair(9, 2)?;
     world.settle()?;
     world.mailbox_bytes_max = 1;
@@ -11,7 +11,12 @@ fn a_mailbox_that_strangers_filled_still_takes_the_users_own_mail() -> Result {
         world.crash(node)?;
     }
     let strangers = World::pair(10, 2)?;
-    let envelope = strangers.nodes[0].released.publish[0].clone();
+    Ok((world, strangers.nodes[0].released.publish[0].clone()))
+}
+
+#[test]
+fn a_mailbox_that_strangers_filled_still_takes_the_users_own_mail() -> Result {
+    let (mut world, envelope) = full()?;
     let peer = world.nodes[0].peer;
     world.run(1, vec![brought(peer, envelope.clone()).ok_or("no header")?]);
     world.send(0, "bob", "hello")?;
@@ -35,14 +40,7 @@ fn a_mailbox_that_strangers_filled_still_takes_the_users_own_mail() -> Result {
 /// again.
 #[test]
 fn what_was_refused_is_not_fetched_again_unless_it_is_the_users_after_all() -> Result {
-    let mut world = World::pair(9, 2)?;
-    world.settle()?;
-    world.mailbox_bytes_max = 1;
-    for node in 0..2 {
-        world.crash(node)?;
-    }
-    let strangers = World::pair(10, 2)?;
-    let foreign = strangers.nodes[0].released.publish[0].clone();
+    let (mut world, foreign) = full()?;
     world.nodes[0].released.publish.clear();
     world.send(0, "bob", "hello")?;
     let sent = std::mem::take(&mut world.nodes[0].released.publish);

@@ -3,9 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use martlet_engine::command::{
-    GetContact, GetIdentity, GetInbox, ListContacts, OpenVault, ResetId,
-};
+use martlet_engine::command::{GetContact, GetInbox, ListContacts, OpenVault, ResetId};
 use martlet_protocol::control::{Event, EventBody, Message};
 
 use crate::world::*;
@@ -164,7 +162,7 @@ fn who_is_of_an_old_build_has_the_id_of_before_and_can_reset_it() -> Result {
     for _ in 0..3 {
         world.settle()?;
     }
-    let id = world.call(ALICE, GetIdentity {})?.id;
+    let id = world.id_of(ALICE)?;
     let known = |world: &mut World| -> Result<String> {
         Ok(world.call(BOB, GetContact { name: "alice".into() })?.id)
     };

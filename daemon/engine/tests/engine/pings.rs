@@ -54,9 +54,7 @@ fn a_ping_is_answered_and_nobody_sees_it() -> Result {
 
 #[test]
 fn without_keys_a_ping_is_refused_at_once() -> Result {
-    let mut world = World::new(2, 51)?;
-    let (_, bob) = (world.init(0, "alice")?, world.init(1, "bob")?);
-    world.add(0, &bob, "bob")?;
+    let mut world = World::half_pair(51, 2)?;
     let error = ping(&mut world, 0, "bob").err().ok_or("it was sent")?;
     assert!(error.to_string().contains("keys"), "{error}");
     let error = ping(&mut world, 0, "nobody").err().ok_or("it was sent")?;

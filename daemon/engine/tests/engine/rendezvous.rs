@@ -1,6 +1,6 @@
 //! IDs with a secret, and what becomes of a reset.
 
-use martlet_engine::command::{GetContact, GetIdentity, ResetId};
+use martlet_engine::command::{GetContact, ResetId};
 use martlet_engine::limits::TOLD_PER_BATCH_MAX;
 use martlet_protocol::Id;
 use martlet_protocol::bundle::Bundle;
@@ -18,7 +18,7 @@ const CAROL: usize = 2;
 /// Alice with Bob and Carol as contacts, and they with her; all have written.
 fn three(seed: u64) -> Result<World> {
     let mut world = World::pair(seed, 3)?;
-    let (alice, carol) = (id_of(&mut world, ALICE)?, world.init(CAROL, "carol")?);
+    let (alice, carol) = (world.id_of(ALICE)?, world.init(CAROL, "carol")?);
     world.add(ALICE, &carol, "carol")?;
     world.add(CAROL, &alice, "alice")?;
     world.settle()?;
@@ -27,10 +27,6 @@ fn three(seed: u64) -> Result<World> {
     }
     world.settle()?;
     Ok(world)
-}
-
-fn id_of(world: &mut World, node: usize) -> Result<String> {
-    Ok(world.call(node, GetIdentity {})?.id)
 }
 
 fn contact_id(world: &mut World, node: usize, name: &str) -> Result<String> {
@@ -87,7 +83,7 @@ fn both_ways(world: &mut World, with: (usize, &str), text: &str) -> Result {
 #[test]
 fn who_was_removed_finds_no_bundle_after_a_reset() -> Result {
     let mut world = three(60)?;
-    let old = id_of(&mut world, ALICE)?;
+    let old = world.id_of(ALICE)?;
     assert_eq!(days_found(&mut world, CAROL, &old)?, [world.now.day()]);
     world.call(ALICE, RemoveContact { name: "carol".into() })?;
     // Without a reset they go on finding them. (The bundle of a day comes at any time of the day.)
@@ -97,7 +93,7 @@ fn who_was_removed_finds_no_bundle_after_a_reset() -> Result {
 
     let new = world.call(ALICE, ResetId {})?.id;
     assert_ne!(new, old);
-    assert_eq!(id_of(&mut world, ALICE)?, new);
+    assert_eq!(world.id_of(ALICE)?, new);
     let reset_on = world.now.day();
     world.settle()?;
     live(&mut world, 3)?;
@@ -224,7 +220,7 @@ fn who_has_an_old_id_finds_nobody_and_who_has_the_new_one_asks() -> Result {
     world.settle()?;
     // The request says by what its sender is found, so that nothing is to be typed.
     let requests = world.call(ALICE, ListRequests {})?.requests;
-    let bob = id_of(&mut world, BOB)?;
+    let bob = world.id_of(BOB)?;
     assert_eq!(requests.iter().map(|request| &request.id).collect::<Vec<_>>(), [&bob]);
     world.call(ALICE, AcceptRequest { id: bob.clone(), name: "bob".into() })?;
     assert_eq!(contact_id(&mut world, ALICE, "bob")?, bob);
@@ -264,7 +260,7 @@ fn who_has_no_secret_can_reset_it() -> Result {
             Ok(txn.put(&martlet_store::records::PROFILE, Key::Named(b""), &profile)?)
         })?;
     }
-    let (alice, bob) = (id_of(&mut world, ALICE)?, id_of(&mut world, BOB)?);
+    let (alice, bob) = (world.id_of(ALICE)?, world.id_of(BOB)?);
     assert_eq!((alice.len(), bob.len()), (66, 66));
     world.add(ALICE, &bob, "bob")?;
     world.add(BOB, &alice, "alice")?;
@@ -283,7 +279,7 @@ fn who_has_no_secret_can_reset_it() -> Result {
 #[test]
 fn of_a_removed_contact_no_secret_is_left() -> Result {
     let mut world = three(67)?;
-    let carol: Id = id_of(&mut world, CAROL)?.parse()?;
+    let carol: Id = world.id_of(CAROL)?.parse()?;
     let secret = vec![carol.secret.0.to_vec()];
     assert_eq!(left_of(&mut world, ALICE, &secret)?, ["contacts"]);
     world.call(ALICE, RemoveContact { name: "carol".into() })?;

@@ -11,10 +11,7 @@ use crate::world::*;
 
 #[test]
 fn a_strangers_messages_wait_for_a_decision() -> Result {
-    let mut world = World::new(2, 4)?;
-    world.init(0, "alice")?;
-    let bob = world.init(1, "bob")?;
-    world.add(0, &bob, "bob")?;
+    let mut world = World::half_pair(4, 2)?;
     world.settle()?;
     world.send(0, "bob", "hello, stranger")?;
     world.send(0, "bob", "are you there?")?;
@@ -40,10 +37,7 @@ fn a_strangers_messages_wait_for_a_decision() -> Result {
 /// order.
 #[test]
 fn a_flood_from_a_stranger_is_bounded_and_not_lost() -> Result {
-    let mut world = World::new(2, 6)?;
-    world.init(0, "alice")?;
-    let bob = world.init(1, "bob")?;
-    world.add(0, &bob, "bob")?;
+    let mut world = World::half_pair(6, 2)?;
     world.settle()?;
     let texts: Vec<_> = (0..REQUEST_MESSAGES_MAX + 10).map(|n| n.to_string()).collect();
     for text in &texts {
@@ -69,10 +63,7 @@ fn a_flood_from_a_stranger_is_bounded_and_not_lost() -> Result {
 /// that was sent is, also what came before a restart.
 #[test]
 fn nothing_is_acknowledged_to_a_stranger_before_the_request_is_accepted() -> Result {
-    let mut world = World::new(3, 40)?;
-    world.init(0, "alice")?;
-    let bob = world.init(1, "bob")?;
-    world.add(0, &bob, "bob")?;
+    let mut world = World::half_pair(40, 3)?;
     world.settle()?;
     let texts = ["one", "two", "three"];
     for (sent, text) in (1..).zip(texts) {
@@ -108,10 +99,8 @@ fn nothing_is_acknowledged_to_a_stranger_before_the_request_is_accepted() -> Res
 /// dropped, until they are added: then what they wrote meanwhile arrives.
 #[test]
 fn whoever_was_dropped_stays_dropped_until_added() -> Result {
-    let mut world = World::new(2, 41)?;
-    let alice = world.init(0, "alice")?;
-    let bob = world.init(1, "bob")?;
-    world.add(0, &bob, "bob")?;
+    let mut world = World::half_pair(41, 2)?;
+    let alice = world.id_of(0)?;
     world.settle()?;
     world.send(0, "bob", "one")?;
     world.settle()?;
@@ -140,10 +129,7 @@ fn whoever_was_dropped_stays_dropped_until_added() -> Result {
 /// listed, could not be dropped, and never ended. An honest stranger then stayed `sent`.
 #[test]
 fn keys_without_a_message_take_nobodys_place() -> Result {
-    let mut world = World::new(2, 42)?;
-    world.init(0, "alice")?;
-    let bob = world.init(1, "bob")?;
-    world.add(0, &bob, "bob")?;
+    let mut world = World::half_pair(42, 2)?;
     world.settle()?;
     for _ in 0..REQUEST_KEYS_MAX + 10 {
         let envelope = Stranger::new(&mut world, 1)?.key(&mut world)?;
@@ -336,7 +322,7 @@ fn of_a_removed_contact_only_the_counters_are_left() -> Result {
         world.settle()?;
     }
     world.send(0, "bob", "last words")?;
-    let bob = world.call(1, GetStatus {})?.identity.ok_or("bob has no identity")?.id;
+    let bob = world.id_of(1)?;
     let identity: IdentityId = bob.parse()?;
     let words = [b"first words".to_vec(), b"more words".to_vec(), b"last words".to_vec()];
     let mut traces = words.to_vec();
@@ -361,7 +347,7 @@ fn a_contact_removed_and_added_again_is_written_to_and_read() -> Result {
     world.send(0, "bob", "one")?;
     world.settle()?;
     world.call(0, RemoveContact { name: "bob".into() })?;
-    let bob = world.call(1, GetStatus {})?.identity.ok_or("bob has no identity")?.id;
+    let bob = world.id_of(1)?;
     world.add(0, &bob, "bob")?;
     world.send(0, "bob", "two")?;
     world.send(1, "alice", "three")?;

@@ -68,7 +68,7 @@ fn a_stamp_that_nobody_waits_for_any_more_is_cancelled() -> Result {
         assert!(world.nodes[0].released.publish.is_empty(), "{number}");
         if number == 0 {
             assert_eq!(world.call(0, GetStatus {})?.stamping, 0);
-            let bob = world.call(1, GetStatus {})?.identity.ok_or("bob has no identity")?.id;
+            let bob = world.id_of(1)?;
             world.add(0, &bob, "bob")?;
         }
     }

@@ -134,7 +134,7 @@ fn addressing(world: &World, identity: &IdentityId) -> Addressing {
 
 /// The bundle of a node's user, as found in its mailbox.
 fn bundle_of(world: &mut World, node: usize) -> Result<Bundle> {
-    let id: Id = world.call(node, GetStatus {})?.identity.ok_or("no identity")?.id.parse()?;
+    let id: Id = world.id_of(node)?.parse()?;
     world.elapse(MAILBOX_COMMIT_DELAY);
     world.run(node, vec![]);
     let day = world.now.day();

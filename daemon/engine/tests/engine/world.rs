@@ -6,7 +6,7 @@ pub(crate) use std::time::Duration;
 
 pub(crate) use martlet_engine::command::{
     AcceptRequest, AddContact, Command, CreateUser, DropRequest, GetClockDoubt, GetHistory,
-    GetStatus, ListRequests, ReadEvents, RemoveContact, SendText,
+    GetIdentity, GetStatus, ListRequests, ReadEvents, RemoveContact, SendText,
 };
 pub(crate) use martlet_engine::limits::{
     MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, STAMP_JOBS_MAX,
@@ -143,11 +143,27 @@ impl World {
     }
 
     pub(crate) fn pair_on(seed: u64, nodes: usize, network: NetworkDescriptor) -> Result<Self> {
+        let (mut world, alice) = Self::begin_pair(seed, nodes, network)?;
+        world.add(1, &alice, "alice")?;
+        Ok(world)
+    }
+
+    /// The same, but Bob doesn't know Alice's ID.
+    pub(crate) fn half_pair(seed: u64, nodes: usize) -> Result<Self> {
+        Ok(Self::begin_pair(seed, nodes, NetworkDescriptor::default())?.0)
+    }
+
+    /// The same, and Alice's ID.
+    fn begin_pair(seed: u64, nodes: usize, network: NetworkDescriptor) -> Result<(Self, String)> {
         let mut world = Self::on(nodes, seed, network)?;
         let (alice, bob) = (world.init(0, "alice")?, world.init(1, "bob")?);
         world.add(0, &bob, "bob")?;
-        world.add(1, &alice, "alice")?;
-        Ok(world)
+        Ok((world, alice))
+    }
+
+    /// The ID of a node's user.
+    pub(crate) fn id_of(&mut self, node: usize) -> Result<String> {
+        Ok(self.call(node, GetIdentity {})?.id)
     }
 
     pub(crate) fn start(&mut self, node: usize) -> Result {
