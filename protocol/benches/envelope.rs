@@ -1,5 +1,5 @@
 //! What making and opening envelopes costs: to one device, for someone else, with a prekey that is
-//! gone, and in a conversation.
+//! gone, garbage under a right view tag and hint, and in a conversation.
 //!
 //! `cargo bench -p martlet-protocol --bench envelope`.
 
@@ -45,12 +45,14 @@ fn to_device(c: &mut Criterion) {
                 .unwrap()
         });
     });
-    let mut open = |name: &str, prekey, detection: &DetectionSecret| {
+    let mut open = |name: &str, prekey, detection: &DetectionSecret, change: u8| {
         let recipient = Recipient { prekey, detection: &public };
         let rng = &mut ChaCha20Rng::from_seed([2; 32]);
-        let content =
+        let mut content =
             seal::seal(rng, &to, &sender, &identity, &[recipient], &conversation, &[7; 300])
                 .unwrap();
+        // In the encapsulation of the only slot: whatever is there is one, of another key.
+        content[200] ^= change;
         let (header, envelope) = (Header::parse(&content).unwrap(), Envelope::new(content));
         let id = envelope.id();
         let keys = OpeningKeys { identity: &identity, detection, prekeys: &prekeys };
@@ -58,9 +60,10 @@ fn to_device(c: &mut Criterion) {
             b.iter(|| seal::open(&id, &header, black_box(&envelope.content), &keys).is_ok());
         });
     };
-    open("open", &newest, &detection);
-    open("someone else's", &newest, &stranger);
-    open("prekey gone", &gone, &detection);
+    open("open", &newest, &detection, 0);
+    open("someone else's", &newest, &stranger, 0);
+    open("prekey gone", &gone, &detection, 0);
+    open("garbage", &newest, &detection, 1);
     group.finish();
 }
 
