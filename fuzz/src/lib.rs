@@ -81,11 +81,11 @@ pub fn sender_identity() -> IdentityId {
 }
 
 /// By what the sender's bundles are found.
-pub const SECRET: RendezvousSecret = RendezvousSecret([5; 15]);
+pub const SECRET: RendezvousSecret = people::SECRET;
 
 /// The sender's ID.
 pub fn sender_id() -> Id {
-    Id { identity: sender_identity(), secret: SECRET }
+    ADA.id()
 }
 
 /// The sender's bundle.
