@@ -10,6 +10,7 @@ mod cache;
 mod connections;
 mod counted;
 mod dialer;
+mod forward;
 mod gossip;
 mod handshakes;
 mod intake;

@@ -9,14 +9,14 @@ use std::ops::{Deref, DerefMut};
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
-use libp2p::core::transport::PortUse;
 use libp2p::swarm::behaviour::ConnectionClosed;
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm,
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandlerInEvent, THandlerOutEvent,
+    ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 
+use super::forward::{forward_connections, forward_pending_inbound};
 use super::rates::Limiter;
 
 /// A behaviour and its meter.
@@ -84,24 +84,8 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Metered<B> {
     type ConnectionHandler = B::ConnectionHandler;
     type ToSwarm = MeteredEvent<B::ToSwarm>;
 
-    fn handle_pending_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<(), ConnectionDenied> {
-        self.inner.handle_pending_inbound_connection(connection, local, remote)
-    }
-
-    fn handle_established_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.inner.handle_established_inbound_connection(connection, peer, local, remote)
-    }
+    forward_pending_inbound!();
+    forward_connections!();
 
     fn handle_pending_outbound_connection(
         &mut self,
@@ -111,17 +95,6 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Metered<B> {
         role: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         self.inner.handle_pending_outbound_connection(connection, peer, addresses, role)
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        address: &Multiaddr,
-        role: Endpoint,
-        port: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.inner.handle_established_outbound_connection(connection, peer, address, role, port)
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {

@@ -8,15 +8,15 @@ use crate::limits::{
     OBSERVED_ADDRESSES_MAX, OBSERVED_ADDRESSES_WINDOW, PEER_CHOSEN_DIALS_PER_MINUTE_MAX,
 };
 use libp2p::core::Endpoint;
-use libp2p::core::transport::PortUse;
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm,
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandlerInEvent, THandlerOutEvent,
+    ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 use std::time::Duration;
 use tokio::time::Instant;
 
+use super::super::forward::{forward_connections, forward_pending_inbound};
 use super::scope::Scope;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -131,24 +131,8 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Guard<B> {
     type ConnectionHandler = B::ConnectionHandler;
     type ToSwarm = B::ToSwarm;
 
-    fn handle_pending_inbound_connection(
-        &mut self,
-        id: ConnectionId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<(), ConnectionDenied> {
-        self.inner.handle_pending_inbound_connection(id, local, remote)
-    }
-
-    fn handle_established_inbound_connection(
-        &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.inner.handle_established_inbound_connection(id, peer, local, remote)
-    }
+    forward_pending_inbound!();
+    forward_connections!();
 
     fn handle_pending_outbound_connection(
         &mut self,
@@ -162,17 +146,6 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Guard<B> {
         }
         let found = self.inner.handle_pending_outbound_connection(id, peer, addresses, role)?;
         Ok(self.scope.map(|scope| scope.choose(&found)).unwrap_or_default())
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        address: &Multiaddr,
-        role: Endpoint,
-        port_use: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.inner.handle_established_outbound_connection(id, peer, address, role, port_use)
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {

@@ -5,15 +5,14 @@ use std::collections::HashMap;
 use std::task::{Context, Poll};
 
 use crate::limits::{AUTONAT_PROBE_INTERVAL, AUTONAT_PROBES_MAX, DIAL_BACK_MAX};
+use libp2p::PeerId;
 use libp2p::autonat::v2::client;
-use libp2p::core::Endpoint;
-use libp2p::core::transport::PortUse;
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm,
+    ConnectionId, FromSwarm, NetworkBehaviour, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
-use libp2p::{Multiaddr, PeerId};
 use tokio::time::Instant;
+
+use super::super::forward::forward_connections;
 
 /// The client. All it ever tells a connection is to ask the peer for a test.
 pub(in crate::net) struct Probes {
@@ -48,26 +47,7 @@ impl NetworkBehaviour for Probes {
     type ConnectionHandler = <client::Behaviour as NetworkBehaviour>::ConnectionHandler;
     type ToSwarm = client::Event;
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.inner.handle_established_inbound_connection(id, peer, local, remote)
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        address: &Multiaddr,
-        role: Endpoint,
-        port_use: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.inner.handle_established_outbound_connection(id, peer, address, role, port_use)
-    }
+    forward_connections!();
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         self.inner.on_swarm_event(event);
