@@ -9,7 +9,8 @@ use martlet_engine::command::{
 };
 use martlet_engine::limits::{ORPHAN_ACKS_MAX, REQUEST_MESSAGES_MAX, REQUESTS_MAX};
 use martlet_engine::{
-    CommandError, Effects, Engine, EngineConfig, Input, MemoryDisk, Outlet, Stemmed, Storage, TICK, ToNet,
+    CommandError, Effects, Engine, EngineConfig, Input, MemoryDisk, Outlet, Stemmed, Storage, TICK,
+    ToNet,
 };
 use martlet_protocol::control::{Event, HistoryQuery};
 use martlet_protocol::network::NetworkDescriptor;
