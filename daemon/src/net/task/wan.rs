@@ -1,4 +1,4 @@
-//! What happens beyond the LAN; see [`super::super::open`].
+//! What happens beyond the LAN; see [`super::super::wan`].
 
 use crate::limits::{DIAL_BACK_MAX, LOOKUP_CONNECTION_KEPT};
 use libp2p::core::ConnectedPoint;
