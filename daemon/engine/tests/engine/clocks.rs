@@ -167,6 +167,55 @@ fn a_clock_that_nobody_believes_keeps_nothing_longer() -> Result {
     Ok(())
 }
 
+/// A mailbox node whose clock was 7 days ahead for 3.5 s deleted all that it kept, 22 of 22 envelopes. The sender
+/// brings its own again; of anyone who is off, they were lost.
+#[test]
+fn a_mailbox_whose_clock_jumps_deletes_nothing() -> Result {
+    for (by_ms, is_vouched) in JUMPS.into_iter().flat_map(|by| [(by, false), (by, true)]) {
+        let mut world = World::pair(44, 3)?;
+        world.tells_time = is_vouched;
+        world.settle()?;
+        world.send(SENDER, "bob", "hello")?;
+        world.sync(SENDER, MAILBOX)?;
+        world.pass(TICK);
+        let kept =
+            |world: &mut World| world.call(MAILBOX, GetStatus {}).map(|it| it.mailbox.envelopes);
+        let before = kept(&mut world)?;
+        assert!(before >= 4, "two bundles, a key and a message");
+        world.nodes[MAILBOX].ahead_ms = by_ms;
+        if is_vouched {
+            // What a second source vouched for is known after a start, too.
+            world.crash(MAILBOX)?;
+        }
+        world.pass(TICK);
+        assert_eq!(kept(&mut world)?, before, "{by_ms}, {is_vouched}");
+        world.nodes[MAILBOX].ahead_ms = 0;
+        world.pass(TICK);
+        assert_eq!(kept(&mut world)?, before, "{by_ms}, {is_vouched}");
+    }
+    Ok(())
+}
+
+/// A request ends when its time is surely over, not when a clock says so that nobody agrees with.
+#[test]
+fn a_request_outlasts_a_clock_that_jumps() -> Result {
+    for by_ms in JUMPS {
+        let mut world = World::new(2, 45)?;
+        let (_, bob) = (world.init(0, "alice")?, world.init(1, "bob")?);
+        world.tells_time = false;
+        world.add(0, &bob, "bob")?;
+        world.settle()?;
+        world.send(0, "bob", "hello")?;
+        world.sync(0, 1)?;
+        for ahead_ms in [0, by_ms, 0] {
+            world.nodes[1].ahead_ms = ahead_ms;
+            world.pass(TICK);
+            assert_eq!(world.call(1, ListRequests {})?.requests.len(), 1, "{by_ms}, {ahead_ms}");
+        }
+    }
+    Ok(())
+}
+
 /// Jumps at random of random clocks, at random moments, with writing, syncs and crashes in between.
 #[test]
 fn whatever_the_clocks_do_everything_is_delivered_once_and_in_order() -> Result {
