@@ -65,7 +65,7 @@ pub(crate) enum Source {
 /// byte slices to the code above; fixed widths, because they make pages denser and their updates
 /// much cheaper.
 #[derive(Debug)]
-pub(crate) struct Bytes<const N: usize>;
+pub struct Bytes<const N: usize>;
 
 impl Database {
     /// Opens the database: made if there is none, verified, and brought to the newest schema.

@@ -15,7 +15,7 @@ mod schema;
 pub mod vault;
 mod verify;
 
-pub use database::LastCommit;
+pub use database::{Bytes, LastCommit};
 pub use error::StoreError;
 pub use mailbox::{Mailbox, MailboxTxn, MailboxView};
 pub use vault::{Vault, VaultTxn};

@@ -1,14 +1,14 @@
 //! A vault put back from a backup.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 use martlet_protocol::identity::RootKey;
+use martlet_store::Bytes;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableHandle, TypeName};
+use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -76,48 +76,11 @@ fn records(path: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
     let mut records = Vec::new();
     for table in snapshot.list_tables().unwrap().filter(|table| !table.name().starts_with('.')) {
         let name = table.name().to_owned();
-        let definition = TableDefinition::<StoredKey, &[u8]>::new(&name);
+        let definition = TableDefinition::<Bytes<32>, &[u8]>::new(&name);
         for row in snapshot.open_table(definition).unwrap().iter().unwrap() {
             let (key, record) = row.unwrap();
             records.push((name.clone(), key.value().to_vec(), record.value().to_vec()));
         }
     }
     records
-}
-
-/// The vault's type of keys, which redb knows by its name.
-#[derive(Debug)]
-struct StoredKey;
-
-impl redb::Value for StoredKey {
-    type SelfType<'a> = &'a [u8];
-    type AsBytes<'a> = &'a [u8];
-
-    fn fixed_width() -> Option<usize> {
-        Some(32)
-    }
-
-    fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
-    where
-        Self: 'a,
-    {
-        data
-    }
-
-    fn as_bytes<'a, 'b: 'a>(value: &'a &'b [u8]) -> &'a [u8]
-    where
-        Self: 'b,
-    {
-        value
-    }
-
-    fn type_name() -> TypeName {
-        TypeName::new("martlet::Bytes<32>")
-    }
-}
-
-impl redb::Key for StoredKey {
-    fn compare(left: &[u8], right: &[u8]) -> Ordering {
-        left.cmp(right)
-    }
 }
