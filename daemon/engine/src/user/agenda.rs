@@ -6,6 +6,7 @@ use martlet_protocol::{ExpiryHour, IdentityId, UnixMillis};
 use martlet_store::StoreError;
 
 use super::User;
+use super::openings::Bringer;
 use crate::agenda::{Due, What};
 use crate::timeline::Line;
 use crate::turn::Turn;
@@ -138,11 +139,17 @@ impl User {
         self.agenda.set(What::LookUp(identity), due.map(Due::Now));
     }
 
-    /// While there are any who brought what failed to open.
+    /// While there are any openings to be paid for.
     pub(super) fn plan_debts(&mut self, steady: Duration) {
         if self.openings.has_debtors() {
             self.agenda.set_if_none(What::Debts, Due::Steady(steady + DEBTS_SEEN_EVERY));
         }
+    }
+
+    /// An opening that failed, or of someone unknown, is to be paid for.
+    pub(super) fn count_unwanted(&mut self, bringer: Bringer, steady: Duration) {
+        self.openings.unwanted(bringer, steady);
+        self.plan_debts(steady);
     }
 
     fn forget_debts(&mut self, steady: Duration) {

@@ -121,6 +121,9 @@ impl User {
     ) -> Result<(), StoreError> {
         let Some(opened) = self.unseal(turn, brought, id, envelope, header) else { return Ok(()) };
         let (sender, device) = (opened.certificate.identity(), opened.certificate.device());
+        if sender != self.identity && !self.directory.is_contact(&sender) {
+            self.count_unwanted(brought.1, turn.steady);
+        }
         let author = Author { identity: sender, device };
         if opened.conversation != self.direct(&sender) {
             tracing::debug!("a device message in a conversation that is not with its sender");
@@ -176,8 +179,7 @@ impl User {
             Err(error) => {
                 tracing::debug!(%error, "an envelope for this device does not open");
                 turn.observer.opening(Opening::Failed);
-                self.openings.failed(bringer, turn.steady);
-                self.plan_debts(turn.steady);
+                self.count_unwanted(bringer, turn.steady);
                 None
             }
         }

@@ -1,9 +1,10 @@
-//! How much garbage may cost.
+//! How much garbage, and what unknown people send, may cost.
 //!
 //! Who has a device's published keys can make envelopes that have its view tag and its prekey's hint and
-//! garbage behind them. That an envelope is one of these shows by a decapsulation only, so failures are
-//! counted: for each peer that brought them, and in all. What comes past the bound waits in the mailbox and
-//! is opened in its turn; nothing is dropped. A peer that brought nothing bad of late never waits.
+//! garbage behind them; or good keys of any number of identities, which cost nothing. That an envelope is one of
+//! these shows by a decapsulation only, so those that fail, and those of unknown people, are counted: for each
+//! peer that brought them, and in all. What comes past the bound waits in the mailbox and is opened in its turn;
+//! nothing is dropped. A peer that brought nothing of the kind of late never waits.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::limits::{
 /// Who brought an envelope; `None` for what came before the mailbox was opened.
 pub(super) type Bringer = Option<SourceId>;
 
-/// The failed openings of late, and what waits for them to be paid for.
+/// The openings of late that failed or were of unknown people, and what waits for them to be paid for.
 #[derive(Default)]
 pub(super) struct Openings {
     all: Debt,
@@ -37,7 +38,7 @@ struct Peer {
     waiting: VecDeque<u64>,
 }
 
-/// Failed openings that are not paid for: when they will be, by the time since the host's start.
+/// Such openings that are not paid for: when they will be, by the time since the host's start.
 #[derive(Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Debt(Duration);
 
@@ -47,8 +48,8 @@ impl Openings {
         self.peers.get(&self.counted_as(bringer)).is_none_or(|peer| self.may(peer, steady))
     }
 
-    /// It did not open.
-    pub(super) fn failed(&mut self, bringer: Bringer, steady: Duration) {
+    /// It did not open, or is of someone unknown.
+    pub(super) fn unwanted(&mut self, bringer: Bringer, steady: Duration) {
         let bringer = self.counted_as(bringer);
         self.all.add(FAILED_OPENING_COST, steady);
         self.peers.entry(bringer).or_default().debt.add(FAILED_OPENING_COST_PER_PEER, steady);
@@ -141,7 +142,7 @@ mod tests {
     fn fail_while_allowed(openings: &mut Openings, bringer: Bringer, steady: Duration) -> u32 {
         let mut failed = 0;
         while openings.may_open(bringer, steady) {
-            openings.failed(bringer, steady);
+            openings.unwanted(bringer, steady);
             failed += 1;
         }
         failed
@@ -178,7 +179,7 @@ mod tests {
         for arrival in 1..=most {
             later += FAILED_OPENING_COST_PER_PEER;
             assert_eq!(openings.next(later), Some((A, arrival)));
-            openings.failed(A, later);
+            openings.unwanted(A, later);
             assert_eq!(openings.next(later), None);
         }
         assert_eq!(openings.first_waiting(), Some(most + 1));
@@ -194,7 +195,7 @@ mod tests {
     fn many_peers_are_counted_as_one() {
         let mut openings = Openings::default();
         for peer in 0..10_000 {
-            openings.failed(Some(SourceId(peer)), START);
+            openings.unwanted(Some(SourceId(peer)), START);
         }
         assert!(openings.peers.len() <= OPENING_PEERS_MAX + 1);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use martlet_engine::limits::{FAILED_OPENING_COST_PER_PEER, FAILED_OPENINGS_AT_ONCE_PER_PEER};
+use martlet_engine::limits::FAILED_OPENINGS_AT_ONCE_PER_PEER;
 use martlet_engine::observer::{Database, Opening, State};
 use martlet_store::mailbox::{Acknowledged, Inserted};
 
@@ -40,18 +40,28 @@ impl Observer for Counts {
 }
 
 impl Counts {
+    fn opened(&self) -> u32 {
+        u32::try_from(self.opened.load(Ordering::Relaxed)).unwrap_or(u32::MAX)
+    }
+
     fn failed(&self) -> u32 {
         u32::try_from(self.failed.load(Ordering::Relaxed)).unwrap_or(u32::MAX)
     }
 }
 
-/// Bob's openings are counted; and envelopes that have his view tag, a right hint, and garbage behind it.
-fn flooded(seed: u64) -> Result<(World, Arc<Counts>, Vec<Input>)> {
+/// A pair; Bob's openings are counted.
+fn counted(seed: u64) -> Result<(World, Arc<Counts>)> {
     let mut world = World::pair(seed, 2)?;
     world.settle()?;
     let counts = Arc::new(Counts::default());
     world.observer = Arc::clone(&counts) as Arc<dyn Observer>;
     world.crash(1)?;
+    Ok((world, counts))
+}
+
+/// The same; and envelopes that have his view tag, a right hint, and garbage behind it.
+fn flooded(seed: u64) -> Result<(World, Arc<Counts>, Vec<Input>)> {
+    let (mut world, counts) = counted(seed)?;
     let key = Stranger::new(&mut world, 1)?.key(&mut world)?;
     let flood = (1..=FLOOD).filter_map(|number| {
         // In the encapsulation of the first slot: whatever is there is one, of another key.
@@ -106,7 +116,7 @@ fn an_honest_envelope_behind_a_flood_by_the_same_peer_is_opened_later() -> Resul
         assert!(counts.waits.load(Ordering::Relaxed) > 0);
         // Some of it is tried, and how far the mailbox was looked at is written.
         (0..2).for_each(|_| world.pass(Duration::from_secs(1)));
-        assert_eq!(counts.opened.load(Ordering::Relaxed), 0);
+        assert_eq!(counts.opened(), 0);
         if crashes {
             world.crash(1)?;
         }
@@ -118,7 +128,35 @@ fn an_honest_envelope_behind_a_flood_by_the_same_peer_is_opened_later() -> Resul
         }
         let hello = with_state(&["hello"], Delivery::Delivered);
         assert_eq!(world.texts(1, "alice", Direction::In)?, hello, "crashes: {crashes}");
-        assert_eq!(counts.opened.load(Ordering::Relaxed), 1);
+        assert_eq!(counts.opened(), 1);
     }
+    Ok(())
+}
+
+/// Keys of unknown people were opened without a bound, though anyone can have any number of identities.
+#[test]
+fn keys_of_unknown_people_are_bounded_like_garbage() -> Result {
+    let (mut world, counts) = counted(92)?;
+    let more = 20;
+    let mut keys = Vec::new();
+    for _ in 0..FAILED_OPENINGS_AT_ONCE_PER_PEER + more {
+        let key = Stranger::new(&mut world, 1)?.key(&mut world)?;
+        keys.extend(brought(FLOODER, key));
+    }
+    world.run(1, keys);
+    assert_eq!(counts.opened(), FAILED_OPENINGS_AT_ONCE_PER_PEER);
+    // A contact's by another peer is opened at once.
+    world.send(0, "bob", "hello")?;
+    world.gossip(0.0);
+    let hello = with_state(&["hello"], Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, hello);
+    // The rest in its turn, and the contact's key before.
+    for _ in 0..more {
+        assert!(counts.opened() <= FAILED_OPENINGS_AT_ONCE_PER_PEER + 1 + more);
+        world.pass(FAILED_OPENING_COST_PER_PEER);
+    }
+    world.pass(Duration::from_secs(1));
+    assert_eq!(counts.opened(), FAILED_OPENINGS_AT_ONCE_PER_PEER + 1 + more);
+    assert_eq!(counts.failed(), 0);
     Ok(())
 }

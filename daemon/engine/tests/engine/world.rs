@@ -9,7 +9,7 @@ pub(crate) use martlet_engine::command::{
     GetIdentity, GetStatus, ListRequests, ReadEvents, RemoveContact, SendText,
 };
 pub(crate) use martlet_engine::limits::{
-    MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, STAMP_JOBS_MAX,
+    FAILED_OPENING_COST_PER_PEER, MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, STAMP_JOBS_MAX,
 };
 pub(crate) use martlet_engine::{
     Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, Observer, Outlet,
@@ -315,9 +315,10 @@ impl World {
         self.run(node, vec![Input::Net(FromNet::OffStem(lost))]);
     }
 
-    /// Brings envelopes to a node, each in a batch of its own.
+    /// Brings envelopes to a node, each in a batch of its own, and none before it may be opened at once.
     pub(crate) fn bring(&mut self, node: usize, envelopes: &[Envelope]) -> Result {
         for envelope in envelopes {
+            self.elapse(FAILED_OPENING_COST_PER_PEER);
             let input = brought(PeerKey([99; 32]), envelope.clone()).ok_or("no header")?;
             self.run(node, vec![input]);
         }
