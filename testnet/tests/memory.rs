@@ -74,6 +74,9 @@ async fn the_memory_of_a_daemon_with_a_locked_vault_holds_no_secret_of_it() -> T
             let locked = process::memory(alice.pid()?)?.ok_or("it can't be read any more")?;
             let found = process::find(&locked, &secrets);
             if found.is_empty() {
+                // Nor the seed of a generator that made any of them.
+                let seeds = process::find_seeds(&locked, &secrets);
+                assert!(seeds.is_empty(), "{when}: {seeds:#?}");
                 break;
             }
             assert!(locked_at.elapsed() < WIPED_WITHIN, "{when}: {found:#?}");

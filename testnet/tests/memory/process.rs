@@ -1,10 +1,13 @@
 //! The memory of another process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::secrets::{PIECE, Secret};
 
@@ -93,6 +96,61 @@ pub(crate) fn find(memory: &[Area], secrets: &[Secret]) -> Vec<String> {
         .into_iter()
         .map(|((secret, area), at)| format!("{secret}, {} times in {area}, {}", at.len(), at[0]))
         .collect()
+}
+
+/// Bytes of a generator's seed.
+const SEED: usize = 32;
+/// A generator's state begins at a multiple of this: it is made of vectors.
+const ALIGNED: usize = 16;
+/// What is looked at of what a seed makes: many times what a user's keys take.
+const DRAWN: usize = 1024;
+
+/// Which of `secrets` a generator would make again that is seeded with something there, and where that is.
+pub(crate) fn find_seeds(memory: &[Area], secrets: &[Secret]) -> Vec<String> {
+    let firsts: HashMap<[u8; 8], &str> = secrets
+        .iter()
+        .filter_map(|secret| Some((*secret.bytes().first_chunk()?, secret.name.as_str())))
+        .collect();
+    let mut found = Vec::new();
+    let mut drawn = [0; DRAWN];
+    for Area { name, from, bytes } in memory {
+        let first = usize::try_from(from.wrapping_neg() % ALIGNED as u64).unwrap_or(0);
+        for at in (first..bytes.len().saturating_sub(SEED)).step_by(ALIGNED) {
+            let Some(seed) = bytes[at..].first_chunk::<SEED>() else { continue };
+            if !is_random(seed) {
+                continue;
+            }
+            ChaCha20Rng::from_seed(*seed).fill_bytes(&mut drawn);
+            // What is drawn are whole words.
+            for start in (0..DRAWN - 8).step_by(4) {
+                let first = drawn[start..].first_chunk::<8>();
+                if let Some(secret) = first.and_then(|first| firsts.get(first)) {
+                    found.push(format!("{secret}, from {:x} in {name}", from + at as u64));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Whether these could be random: of 32 random bytes fewer than 20 differ once in a billion times.
+fn is_random(seed: &[u8; SEED]) -> bool {
+    let mut seen = [0_u64; 4];
+    seed.iter().for_each(|byte| seen[usize::from(byte >> 6)] |= 1 << (byte & 63));
+    seen.iter().map(|bits| bits.count_ones()).sum::<u32>() >= 20
+}
+
+#[test]
+fn a_seed_in_memory_is_found_by_what_it_made() {
+    let mut seed = [0; SEED];
+    ChaCha20Rng::seed_from_u64(7).fill_bytes(&mut seed);
+    let mut key = [0; 40 + SEED];
+    ChaCha20Rng::from_seed(seed).fill_bytes(&mut key);
+    let secrets = [Secret::new("key", &key[40..])];
+    let bytes = [&[0; 24], &seed[..], &[0; 24]].concat();
+    let memory = [Area { name: "heap".into(), from: 0x1008, bytes }];
+    assert_eq!(find_seeds(&memory, &secrets), ["key, from 1020 in heap"]);
+    assert!(find_seeds(&memory, &[Secret::new("another", &[1; SEED])]).is_empty());
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -24,6 +24,10 @@ impl Secret {
         Self { name: name.into(), bytes: bytes.to_vec() }
     }
 
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Any of these is enough.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes.chunks_exact(PIECE)
