@@ -1,6 +1,10 @@
 //! The bounds of the daemon's network, control socket and files, each with its unit and its reason.
 
+mod stem;
+
 use std::time::Duration;
+
+pub use stem::*;
 
 // ---- envelopes ---------------------------------------------------------------------------------
 
@@ -78,41 +82,6 @@ pub const SYNC_SESSIONS_MAX: usize = 8;
 pub const SYNC_REQUESTS_PER_PEER_MAX: u32 = 4;
 /// Sync streams of one connection, both ways: each may hold one request in memory.
 pub const SYNC_STREAMS_MAX: usize = 8;
-/// Chance that a node passes on what came by the stem, and doesn't publish it: four hops on average, its
-/// author's first included. One of thirty goes further than twelve; each hop takes a neighbour's round trip.
-pub const STEM_GOES_ON: f64 = 0.75;
-/// Neighbours to which a node passes on what is on the stem, in one epoch, as in Dandelion++: with one, what
-/// the two sides of a node bring would be mixed in one way; with more, one hostile neighbour in as many more
-/// nodes would see the user's own.
-pub const STEM_SUCCESSORS: usize = 2;
-/// Shortest epoch, in which successors stay the same; ten minutes on average, as in Dandelion++.
-pub const STEM_EPOCH_MIN: Duration = Duration::from_secs(300);
-/// Longest epoch.
-pub const STEM_EPOCH_MAX: Duration = Duration::from_secs(900);
-/// Shortest time after which a node of a stem publishes what has not come by gossip: 25 hops of 0.4 s.
-pub const STEM_FAILSAFE_MIN: Duration = Duration::from_secs(10);
-/// How much longer it waits on average: so long that the beginning of a stem is hardly sooner than any other
-/// node of it, and so short that what is lost comes in time to be missed by nobody.
-pub const STEM_FAILSAFE_MEAN: Duration = Duration::from_secs(10);
-/// The longest that it waits.
-pub const STEM_FAILSAFE_MAX: Duration = Duration::from_secs(60);
-/// How long after it is connected a neighbour is given to say that it speaks the stem, before the user's own is
-/// published without it.
-pub const STEM_GRACE: Duration = Duration::from_secs(2);
-/// Items of others that a node holds while they are on the stem: those of 60 s, the longest fail-safe, at 50 a
-/// second. What goes well is held for a second or two.
-pub const STEM_ITEMS_MAX: usize = 3000;
-/// The same of one neighbour: a full node's own 512 ([`martlet_engine::limits::STEM_OWN_MAX`], of envelopes and
-/// of acks) and what passes it.
-pub const STEM_ITEMS_PER_PEER_MAX: usize = 1000;
-/// Bytes of envelopes of others held so: the 3,000 at four times what texts have, 4 KiB.
-pub const STEM_BYTES_MAX: usize = 12 * 1024 * 1024;
-/// Hops to one neighbour at a time: at a round trip of 50 ms 80 a second, many times what people write.
-pub const STEM_IN_FLIGHT_MAX: usize = 4;
-/// Streams of the stem on one connection, both ways.
-pub const STEM_STREAMS_MAX: usize = 2 * STEM_IN_FLIGHT_MAX;
-/// How long a hop may take.
-pub const STEM_HOP_MAX: Duration = Duration::from_secs(10);
 /// How long a sync request may take, the peer's commit included.
 pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Syncs this node runs as initiator at a time.

@@ -2,6 +2,7 @@
 //! handed to the sink without ever holding up the swarm.
 
 mod stemmed;
+mod way;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use super::peer_key::key_of;
 use super::rates::{Load, NodeRates, PeerRates, Within};
 use super::{Clock, NetSink};
 use crate::metrics::Metrics;
+use way::{Way, forward};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -409,54 +411,6 @@ impl Share {
 impl<T> Default for Batch<T> {
     fn default() -> Self {
         Self { items: Vec::new(), bytes: 0 }
-    }
-}
-
-/// How gossip gets to the sink.
-struct Way<'a> {
-    direct: &'a Direct,
-    queue: &'a mpsc::Sender<(FromNet, usize)>,
-    backlog: &'a AtomicUsize,
-}
-
-impl Way<'_> {
-    fn flush<T>(
-        &self,
-        batches: &mut HashMap<PeerId, Batch<T>>,
-        event: impl Fn(PeerId, Vec<T>) -> FromNet,
-    ) {
-        batches.retain(|from, batch| match self.queue.try_reserve() {
-            Ok(permit) => {
-                let Batch { items, bytes } = std::mem::take(batch);
-                let event = event(*from, items);
-                // Only what nothing waits before may go past the queue.
-                let is_first = self.backlog.load(Ordering::Relaxed) == bytes;
-                match if is_first { (self.direct)(event) } else { Err(event) } {
-                    Ok(()) => {
-                        self.backlog.fetch_sub(bytes, Ordering::Relaxed);
-                    }
-                    Err(event) => permit.send((event, bytes)),
-                }
-                false
-            }
-            Err(mpsc::error::TrySendError::Full(())) => true,
-            // The sink's task has ended with the runtime.
-            Err(mpsc::error::TrySendError::Closed(())) => {
-                self.backlog.fetch_sub(batch.bytes, Ordering::Relaxed);
-                false
-            }
-        });
-    }
-}
-
-async fn forward(
-    mut waiting: mpsc::Receiver<(FromNet, usize)>,
-    backlog: Arc<AtomicUsize>,
-    sink: Arc<impl NetSink>,
-) {
-    while let Some((event, bytes)) = waiting.recv().await {
-        sink.deliver(event).await;
-        backlog.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

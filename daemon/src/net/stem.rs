@@ -9,12 +9,12 @@
 pub(super) mod codec;
 mod route;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::limits::{
     STEM_BYTES_MAX, STEM_FAILSAFE_MAX, STEM_FAILSAFE_MEAN, STEM_FAILSAFE_MIN, STEM_IN_FLIGHT_MAX,
-    STEM_ITEMS_MAX, STEM_ITEMS_PER_PEER_MAX,
+    STEM_ITEMS_MAX, STEM_ITEMS_PER_PEER_MAX, STEM_OWN_HELD_MAX, STEM_QUEUE_MAX,
 };
 use libp2p::PeerId;
 use libp2p::request_response::OutboundRequestId;
@@ -59,9 +59,10 @@ pub(super) struct Stem {
     routes: Routes,
     held: HashMap<Key, Held>,
     dues: BTreeSet<(Instant, Key)>,
-    /// Bytes of others' envelopes held, and how many items of each peer.
+    /// Bytes of others' envelopes held, and how many items of each peer, and of the user's own.
     bytes: usize,
     by_peer: HashMap<PeerId, usize>,
+    own: usize,
     /// Own items without a successor yet.
     waiting: Vec<Key>,
     queues: HashMap<PeerId, Queue>,
@@ -72,6 +73,8 @@ pub(super) struct Stem {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Ride>,
+    /// What of whom waits in it: what a neighbour brings twice waits once.
+    has: HashSet<(Key, Edge)>,
     in_flight: usize,
 }
 
@@ -103,6 +106,7 @@ impl Stem {
             dues: BTreeSet::new(),
             bytes: 0,
             by_peer: HashMap::new(),
+            own: 0,
             waiting: Vec::new(),
             queues: HashMap::new(),
             sent: HashMap::new(),
@@ -110,7 +114,7 @@ impl Stem {
     }
 
     /// Holds an item until it is seen in gossip, or its fail-safe is due. What is held already stays as it is.
-    /// Returns whether there is room for it; there always is for the user's own, which the engine bounds.
+    /// Returns whether there is room for it.
     pub(super) fn hold(
         &mut self,
         key: Key,
@@ -119,20 +123,28 @@ impl Stem {
         now: Instant,
         rng: &mut impl Rng,
     ) -> bool {
-        if self.held.contains_key(&key) {
-            return true;
-        }
-        if let Some(peer) = edge {
-            let of_peer = self.by_peer.get(&peer).copied().unwrap_or(0);
-            let bytes = self.bytes + bytes_of(item);
-            if self.held.len() >= STEM_ITEMS_MAX
-                || bytes > STEM_BYTES_MAX
-                || of_peer >= STEM_ITEMS_PER_PEER_MAX
-            {
-                return false;
+        let is_held = self.held.contains_key(&key);
+        let bytes = self.bytes + bytes_of(item);
+        match edge {
+            None if is_held => return true,
+            None if self.own >= STEM_OWN_HELD_MAX => return false,
+            None => self.own += 1,
+            Some(peer) => {
+                let of_peer = self.by_peer.get(&peer).copied().unwrap_or(0);
+                // Asked before whether it is held: else who has used up its share would be told which items,
+                // of those that it knows, are on the stem here.
+                if self.held.len() - self.own >= STEM_ITEMS_MAX
+                    || bytes > STEM_BYTES_MAX
+                    || of_peer >= STEM_ITEMS_PER_PEER_MAX
+                {
+                    return false;
+                }
+                if is_held {
+                    return true;
+                }
+                self.bytes = bytes;
+                self.by_peer.insert(peer, of_peer + 1);
             }
-            self.bytes = bytes;
-            self.by_peer.insert(peer, of_peer + 1);
         }
         let due = now + failsafe(rng);
         self.dues.insert((due, key));
@@ -145,12 +157,15 @@ impl Stem {
         let held = self.held.remove(key)?;
         self.dues.remove(&(held.due, *key));
         self.waiting.retain(|waiting| waiting != key);
-        if let Some(peer) = held.edge {
-            self.bytes = self.bytes.saturating_sub(bytes_of(&held.item));
-            if let Some(count) = self.by_peer.get_mut(&peer) {
-                *count -= 1;
-                if *count == 0 {
-                    self.by_peer.remove(&peer);
+        match held.edge {
+            None => self.own -= 1,
+            Some(peer) => {
+                self.bytes = self.bytes.saturating_sub(bytes_of(&held.item));
+                if let Some(count) = self.by_peer.get_mut(&peer) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.by_peer.remove(&peer);
+                    }
                 }
             }
         }
@@ -196,7 +211,10 @@ impl Stem {
     /// A successor no more: it is gone, or `failed`. Returns what waited for it.
     pub(super) fn forget(&mut self, peer: &PeerId, failed: bool) -> Vec<Ride> {
         self.routes.forget(peer, failed);
-        self.queues.remove(peer).map(|queue| queue.waiting.into()).unwrap_or_default()
+        // What is in flight is counted until it is over.
+        let Some(queue) = self.queues.get_mut(peer) else { return Vec::new() };
+        queue.has.clear();
+        std::mem::take(&mut queue.waiting).into()
     }
 
     /// An own item waits for a successor.
@@ -209,9 +227,12 @@ impl Stem {
         std::mem::take(&mut self.waiting)
     }
 
-    /// A hop to `peer`, once those before it are over.
+    /// A hop to `peer`, once those before it are over. What is one too many goes nowhere: its fail-safe is left.
     pub(super) fn enqueue(&mut self, peer: PeerId, ride: Ride) {
-        self.queues.entry(peer).or_default().waiting.push_back(ride);
+        let queue = self.queues.entry(peer).or_default();
+        if queue.waiting.len() < STEM_QUEUE_MAX && queue.has.insert((ride.key, ride.edge)) {
+            queue.waiting.push_back(ride);
+        }
     }
 
     /// The next hop, and what goes. What came off the stem meanwhile goes no further.
@@ -220,6 +241,7 @@ impl Stem {
             while queue.in_flight < STEM_IN_FLIGHT_MAX
                 && let Some(ride) = queue.waiting.pop_front()
             {
+                queue.has.remove(&(ride.key, ride.edge));
                 if let Some(held) = self.held.get(&ride.key) {
                     queue.in_flight += 1;
                     return Some((*peer, ride, held.item.clone()));

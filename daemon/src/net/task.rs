@@ -109,8 +109,10 @@ pub(super) fn start<S: NetSink>(
     let mut task = Task {
         wan,
         local,
-        identify_protocol: behaviour::identify_protocol(&config.network.name),
-        stem_protocol: behaviour::stem_protocol(&config.network.name)?,
+        protocols: Protocols {
+            identify: behaviour::identify_protocol(&config.network.name),
+            stem: behaviour::stem_protocol(&config.network.name)?,
+        },
         stem: Stem::new(now),
         shards: Shards::new(config.network.shard_bits, config.role, kept),
         intake: Intake::new(
@@ -157,10 +159,12 @@ pub(super) fn start<S: NetSink>(
             compared: 0,
             next_comparison: now,
         },
-        search_at: now,
-        next_review: connections::first_review(
-            config.pace.apply(config.connections.review_interval()),
-        ),
+        reviews: Reviews {
+            search_at: now,
+            next: connections::first_review(
+                config.pace.apply(config.connections.review_interval()),
+            ),
+        },
         lines: Limiter::per_minute(PEER_LOG_LINES_PER_MINUTE_MAX),
         pace: config.pace,
         context,
@@ -178,8 +182,7 @@ pub(super) fn start<S: NetSink>(
 /// Everything the loop works with.
 struct Task<S: NetSink> {
     local: PeerId,
-    identify_protocol: String,
-    stem_protocol: StreamProtocol,
+    protocols: Protocols,
     swarm: Swarm<Behaviour>,
     context: Arc<Context<S>>,
     intake: Intake,
@@ -196,12 +199,23 @@ struct Task<S: NetSink> {
     health: Health,
     syncs: Syncs<S>,
     news: News,
-    /// When remembered peers are taken up again, if there are too few.
-    search_at: Instant,
-    next_review: Instant,
+    reviews: Reviews,
     /// Lines of the log that strangers cause.
     lines: Limiter,
     pace: Pace,
+}
+
+/// What this network's nodes are known by, and speak.
+struct Protocols {
+    identify: String,
+    stem: StreamProtocol,
+}
+
+/// When it is seen to who is connected.
+struct Reviews {
+    /// When remembered peers are taken up again, if there are too few.
+    search_at: Instant,
+    next: Instant,
 }
 
 /// What is thought of peers.

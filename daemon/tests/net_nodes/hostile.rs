@@ -24,7 +24,7 @@ const SYNC: StreamProtocol = StreamProtocol::new("/martlet/test/sync/2");
 
 /// Sends and takes any bytes.
 #[derive(Clone, Default)]
-struct Raw;
+pub(crate) struct Raw;
 
 impl request_response::Codec for Raw {
     type Protocol = StreamProtocol;

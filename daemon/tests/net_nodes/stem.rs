@@ -1,10 +1,19 @@
 //! The stem: what is the user's own leaves a node by one neighbour.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::StreamExt;
+use libp2p::request_response::{self, Message, ProtocolSupport};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{StreamProtocol, SwarmBuilder, identify, noise, tcp, yamux};
 use martlet_engine::{Stemmed, ToNet};
 use martlet_protocol::control::Role;
 use martlet_protocol::network::{NetworkDescriptor, Privacy};
+use martletd::limits::STEM_FAILSAFE_MAX;
 
-use crate::support::{Node, Setup, ack, envelope, envelopes, network, until};
+use crate::hostile::Raw;
+use crate::support::{Node, SOON, Setup, ack, envelope, envelopes, network, until, until_within};
 
 fn mixed() -> NetworkDescriptor {
     NetworkDescriptor { privacy: Some(Privacy::Mixed), ..network("test") }
@@ -86,4 +95,64 @@ async fn where_no_neighbour_speaks_it_the_engine_is_told_to_publish() {
     // An edge node's own goes by its neighbour, which passes things on.
     put_on_stem(&edge, 2).await;
     until("published", async || author.holds(&envelope(2))).await;
+}
+
+#[derive(NetworkBehaviour)]
+struct BlackHole {
+    identify: identify::Behaviour,
+    stem: request_response::Behaviour<Raw>,
+}
+
+/// A neighbour of `node` that says that it passes on what it is given, and doesn't; how much it was given.
+async fn black_hole(node: &Node) -> Arc<AtomicUsize> {
+    let address = node.address().await;
+    let mut swarm = SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|keypair| BlackHole {
+            identify: identify::Behaviour::new(identify::Config::new(
+                "/martlet/test/2".into(),
+                keypair.public(),
+            )),
+            stem: request_response::Behaviour::new(
+                [(StreamProtocol::new("/martlet/test/stem/2"), ProtocolSupport::Full)],
+                request_response::Config::default(),
+            ),
+        })
+        .unwrap()
+        .build();
+    swarm.dial(address).unwrap();
+    let given = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&given);
+    tokio::spawn(async move {
+        loop {
+            if let SwarmEvent::Behaviour(BlackHoleEvent::Stem(request_response::Event::Message {
+                message: Message::Request { channel, .. },
+                ..
+            })) = swarm.select_next_some().await
+            {
+                count.fetch_add(1, Ordering::Relaxed);
+                // Taken.
+                swarm.behaviour_mut().stem.send_response(channel, vec![0]).unwrap();
+            }
+        }
+    });
+    given
+}
+
+/// Whoever follows on the author may lose what it is given, and say that it has taken it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_neighbour_swallows_is_given_back_to_the_engine_in_a_minute() {
+    let author = setup().start();
+    let given = black_hole(&author).await;
+    put_on_stem(&author, 1).await;
+    author.net.tell(vec![ToNet::Stem(vec![Stemmed::Ack(ack(2))])]).await;
+    until("swallowed", async || given.load(Ordering::Relaxed) == 2).await;
+    assert!(author.seen().off_stem.is_empty(), "it came back too soon to hide its author");
+    until_within(STEM_FAILSAFE_MAX + SOON, "given up", async || author.seen().off_stem.len() == 2)
+        .await;
+    let seen = author.seen();
+    assert!(seen.off_stem.contains(&Stemmed::Envelope(envelope(1))));
+    assert!(seen.off_stem.contains(&Stemmed::Ack(ack(2))));
 }

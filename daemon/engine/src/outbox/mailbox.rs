@@ -45,6 +45,16 @@ impl Outbox {
         }
     }
 
+    /// It came off the stem, and the mailbox has no room for it.
+    pub(crate) fn note_been_on_stem(&mut self, id: &EnvelopeId) {
+        self.pending.entry(*id).and_modify(|pending| pending.was_on_stem = true);
+    }
+
+    /// Whether it came off the stem, and the mailbox had no room for it.
+    pub(crate) fn was_on_stem(&self, id: &EnvelopeId) -> bool {
+        self.pending.get(id).is_some_and(|pending| pending.was_on_stem)
+    }
+
     /// The first that waits for room in the mailbox.
     pub(crate) fn first_outside(&self) -> Option<EnvelopeId> {
         self.outside.first_key_value().map(|(_, id)| *id)

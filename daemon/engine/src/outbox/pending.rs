@@ -59,6 +59,8 @@ pub(crate) struct Pending {
     in_doubt: bool,
     /// Whether it waits for its stamp, and is neither in the mailbox nor on the network.
     pub(super) lacks_stamp: bool,
+    /// Whether it came off the stem while the mailbox had no room: it is on the network.
+    pub(super) was_on_stem: bool,
     pub(super) shard: Shard,
 }
 
@@ -81,6 +83,7 @@ impl Pending {
             is_foreign: !is_addressed_in(network, &header, &record.identity),
             in_doubt: record.in_doubt,
             lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, network.stamp_bits),
+            was_on_stem: false,
             shard: header.shard,
         }
     }
@@ -101,6 +104,7 @@ impl Pending {
             in_doubt: false,
             sealed_to: None,
             lacks_stamp: false,
+            was_on_stem: false,
             shard: Shard(0),
         }
     }

@@ -24,8 +24,6 @@ use crate::turn::Turn;
 #[derive(Default)]
 pub(super) struct OnStem {
     envelopes: HashSet<EnvelopeId>,
-    /// Those that came off it while the mailbox had no room. They are on the network.
-    been: HashSet<EnvelopeId>,
     /// Acks, by envelope and slot, and the number under which the vault has each.
     acks: HashMap<(EnvelopeId, u8), (Ack, u64)>,
 }
@@ -80,7 +78,7 @@ impl User {
         if self.stem.has(id) {
             return Ok(Way::Stem);
         }
-        if self.stem.been.contains(id)
+        if self.outbox.was_on_stem(id)
             || !self.kept.contains(own_header(envelope)?.shard)
             || turn.mailbox().get(id)?.is_some()
         {
@@ -148,10 +146,8 @@ impl User {
                 false
             }
         };
-        if has_room {
-            self.stem.been.remove(id);
-        } else if self.network.privacy() == Privacy::Mixed {
-            self.stem.been.insert(*id);
+        if !has_room {
+            self.outbox.note_been_on_stem(id);
         }
         if leaves && matches!(inserted, Inserted::New { .. }) {
             turn.net.publish.push(envelope);

@@ -82,10 +82,16 @@ fn what_neighbours_bring_is_bounded_for_each_and_in_all() {
         assert_eq!(taken(&mut stem, &mut hold, peer), STEM_ITEMS_PER_PEER_MAX);
     }
     assert_eq!(taken(&mut stem, &mut hold, 3), STEM_ITEMS_MAX - 3 * STEM_ITEMS_PER_PEER_MAX);
-    // The user's own is the engine's to bound.
-    assert!(hold(&mut stem, &envelope(0, 600), None));
-    assert!(stem.take_due(now + STEM_FAILSAFE_MAX).len() > STEM_ITEMS_MAX);
-    assert!(stem.is_empty() && stem.by_peer.is_empty());
+    // Who has used up its share is answered the same for what is held here and for what is not.
+    assert!(!hold(&mut stem, &ack(0), Some(peers[0])));
+    // The user's own has a bound of its own.
+    let own = (0..STEM_OWN_HELD_MAX + 10)
+        .filter(|number| hold(&mut stem, &ack(100_000 + number), None))
+        .count();
+    assert_eq!(own, STEM_OWN_HELD_MAX);
+    assert!(hold(&mut stem, &ack(100_000), None), "it is held already");
+    assert_eq!(stem.take_due(now + STEM_FAILSAFE_MAX).len(), STEM_ITEMS_MAX + STEM_OWN_HELD_MAX);
+    assert!(stem.is_empty() && stem.by_peer.is_empty() && stem.own == 0 && stem.bytes == 0);
 
     let large = STEM_BYTES_MAX / 200;
     let held =
@@ -119,6 +125,35 @@ fn what_was_seen_goes_no_further_and_no_neighbour_gets_more_than_it_takes() {
         std::iter::from_fn(|| stem.next_hop()).map(|(_, _, item)| item).collect();
     assert_eq!(begun.len(), STEM_IN_FLIGHT_MAX);
     assert!(!begun.contains(&envelope(0, 600)));
+}
+
+/// One item, sent again and again to a node whose successor takes none, filled its memory.
+#[test]
+fn what_a_neighbour_brings_again_and_again_waits_once() {
+    let (now, mut rng) = (Instant::now(), StdRng::seed_from_u64(6));
+    let (mut stem, successor) = (Stem::new(now), PeerId::random());
+    let (one, other) = (Some(PeerId::random()), Some(PeerId::random()));
+    let item = envelope(1, 600);
+    let key = Key::of(&item);
+    assert!(stem.hold(key, &item, one, now, &mut rng));
+    for edge in [one, other, one, other, one] {
+        stem.enqueue(successor, Ride { key, edge, is_again: false });
+    }
+    assert_eq!(stem.queues[&successor].waiting.len(), 2);
+    assert_eq!(std::iter::from_fn(|| stem.next_hop()).count(), 2);
+    // Once it is on its way it may come again.
+    stem.enqueue(successor, Ride { key, edge: one, is_again: false });
+    assert_eq!(std::iter::from_fn(|| stem.next_hop()).count(), 1);
+
+    for number in 0..STEM_QUEUE_MAX + 10 {
+        let mut key = [1; 32];
+        key[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        stem.enqueue(successor, Ride { key: Key(key), edge: one, is_again: false });
+    }
+    assert_eq!(stem.queues[&successor].waiting.len(), STEM_QUEUE_MAX);
+    // What is in flight to a neighbour that is gone counts until it is over.
+    assert_eq!(stem.forget(&successor, false).len(), STEM_QUEUE_MAX);
+    assert_eq!(stem.queues[&successor].in_flight, 3);
 }
 
 #[tokio::test]

@@ -251,10 +251,10 @@ impl<S: NetSink> Task<S> {
 
     /// Takes up remembered peers again from time to time, while there are too few.
     pub(super) fn search(&mut self, now: Instant) {
-        if now < self.search_at || self.peers.wanted() == 0 {
+        if now < self.reviews.search_at || self.peers.wanted() == 0 {
             return;
         }
-        self.search_at = now + PEER_SEARCH_INTERVAL;
+        self.reviews.search_at = now + PEER_SEARCH_INTERVAL;
         for (peer, addresses) in self.memory.cache.best(CACHED_PEERS_DIALLED_MAX) {
             self.dialer.remembered(peer, addresses);
         }

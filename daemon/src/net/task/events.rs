@@ -307,10 +307,10 @@ impl<S: NetSink> Task<S> {
     fn on_identify(&mut self, event: identify::Event) {
         // (`Pushed` is about what was told here; what a peer pushes is received.)
         let identify::Event::Received { peer_id, info, .. } = event else { return };
-        if info.protocol_version == self.identify_protocol {
+        if info.protocol_version == self.protocols.identify {
             self.remember_inbound(peer_id, &info);
             if let Some(state) = self.peers.get_mut(&peer_id) {
-                state.identified(&info, &self.stem_protocol);
+                state.identified(&info, &self.protocols.stem);
             }
             self.stem_waiting();
             self.on_kin(peer_id, &info);

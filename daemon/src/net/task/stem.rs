@@ -22,12 +22,17 @@ impl<S: NetSink> Task<S> {
     /// Puts items of the user's own on the stem.
     pub(super) fn stem_own(&mut self, items: Vec<Stemmed>) {
         let now = Instant::now();
+        let mut off = Vec::new();
         for item in items {
             let key = Key::of(&item);
             self.context.metrics.stem.own.inc();
-            self.stem.hold(key, &item, None, now, &mut rand::rng());
-            self.carry(Ride { key, edge: None, is_again: false }, now);
+            if self.stem.hold(key, &item, None, now, &mut rand::rng()) {
+                self.carry(Ride { key, edge: None, is_again: false }, now);
+            } else {
+                off.push(item);
+            }
         }
+        self.give_up(off);
         self.hop();
     }
 
@@ -49,7 +54,7 @@ impl<S: NetSink> Task<S> {
         self.stem_waiting();
     }
 
-    /// An envelope came by gossip.
+    /// An envelope came by gossip or by sync: it is on the network.
     pub(super) fn stem_saw(&mut self, key: Key) {
         self.stem.take(&key);
     }

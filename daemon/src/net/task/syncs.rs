@@ -1,11 +1,13 @@
 //! What the syncs under way ask of the swarm, and how they ended.
 
 use libp2p::PeerId;
+use martlet_protocol::Envelope;
 use martlet_protocol::control::Role;
 use martlet_protocol::sync::{Refusal, Request, Response};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::super::stem::Key;
 use super::super::sync::{self, RequestError, ToSwarm, initiator};
 use super::super::{NetSink, shorten};
 use super::{Task, Timers};
@@ -49,6 +51,10 @@ impl<S: NetSink> Task<S> {
                 Timers::Changed
             }
             ToSwarm::News { from, few } => {
+                if !self.stem.is_empty() {
+                    let ids = few.iter().flatten().map(Envelope::id);
+                    ids.for_each(|id| self.stem_saw(Key::envelope(id)));
+                }
                 self.pass_on(from, few);
                 Timers::Changed
             }

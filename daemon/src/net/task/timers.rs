@@ -31,8 +31,8 @@ impl<S: NetSink> Task<S> {
             tracing::debug!(peer = %shorten::peer(&peer), "an older connection is dead");
             self.disconnect(peer);
         }
-        if now >= self.next_review {
-            self.next_review = now + self.pace.apply(self.peers.policy().review_interval());
+        if now >= self.reviews.next {
+            self.reviews.next = now + self.pace.apply(self.peers.policy().review_interval());
             self.review(now);
         }
         self.open_due();
@@ -155,7 +155,7 @@ impl<S: NetSink> Task<S> {
         });
         [
             Some(self.syncs.next_turn),
-            Some(self.next_review),
+            Some(self.reviews.next),
             self.dialer
                 .next_due(self.wanted(), |peer| peers.is_connected(peer) || self.is_blocked(peer)),
             self.shards.lookups.next_due(),
