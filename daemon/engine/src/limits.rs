@@ -74,14 +74,14 @@ pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 
 /// of those eight.
 pub const PREKEYS_KEPT_MAX: usize = 48;
 
-/// What a failed opening of an envelope counts for, of the time in which all of them are paid for: 200 a
-/// second. One takes 0.25 ms of a desktop's core and some 1.5 ms of a small board's: a twentieth and a third
-/// of it.
+/// What an opening of an envelope counts for that fails, or that shows one of someone unknown, of the time in which
+/// all of them are paid for: 200 a second. A failed one takes 6 million instructions, about half a millisecond of a
+/// desktop's or server's core: a tenth of it.
 pub const FAILED_OPENING_COST: Duration = Duration::from_millis(5);
 /// The same of those that one peer brought: 50 a second. As many envelopes as one peer may have in a mailbox
 /// of the default size, all garbage, are through in an hour; an honest one among them lives for six days.
 pub const FAILED_OPENING_COST_PER_PEER: Duration = Duration::from_millis(20);
-/// Openings that may fail at once, before further ones wait: together 64 ms on a desktop.
+/// Openings of the kind at once, before further ones wait: together about 140 ms.
 pub const FAILED_OPENINGS_AT_ONCE: u32 = 256;
 /// The same of one peer: a quarter, so that four must come together to use up what there is for all.
 pub const FAILED_OPENINGS_AT_ONCE_PER_PEER: u32 = 64;
@@ -100,8 +100,8 @@ pub const CONTACTS_MAX: usize = 10_000;
 /// 50 MB of texts at most. The messages of others stay in the mailbox and are taken when there is room.
 pub const REQUESTS_MAX: usize = 100;
 /// Unknown senders of whom there is a session's key and no message yet. A message follows its key at once,
-/// so this is what a flood must exceed within a second or so to push an honest one out; a node opens 100 to
-/// 500 keys a second. Each takes 10 KB of memory for its session.
+/// so this is what a flood must exceed within a second or so to push an honest one out; a node opens 200 keys
+/// a second of unknown people. Each takes 10 KB of memory for its session.
 pub const REQUEST_KEYS_MAX: usize = 512;
 /// Messages kept per unknown sender; later ones stay in the mailbox until the sender is a contact.
 pub const REQUEST_MESSAGES_MAX: usize = 32;
