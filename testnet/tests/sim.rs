@@ -200,7 +200,7 @@ fn named(scenario: &str) -> Result<Vec<[f64; 3]>> {
 
 /// Who first brought something was its author, or its addressee, one time in five to any node alone, and every
 /// other time to three together: own envelopes and acks were published by their author. Chance is one in twenty.
-/// In three runs (seeds 1 to 3) the stem left 10.2 to 10.9 % and 19.9 to 20.6 %.
+/// In two runs (seeds 1 and 2) the stem left 10.2 and 10.9 %, and 20.2 and 19.9 %.
 #[test]
 fn on_a_mixed_network_observers_seldom_name_who_wrote_to_whom() -> Result {
     const MOST: [[f64; 3]; 2] = [[14.0, 14.0, 2.5], [28.0, 28.0, 9.0]];

@@ -11,6 +11,7 @@ use martlet_engine::{Stemmed, ToNet};
 use martlet_protocol::control::Role;
 use martlet_protocol::network::{NetworkDescriptor, Privacy};
 use martletd::limits::STEM_FAILSAFE_MAX;
+use tokio::task::AbortHandle;
 
 use crate::hostile::Raw;
 use crate::support::{Node, SOON, Setup, ack, envelope, envelopes, network, until, until_within};
@@ -103,8 +104,9 @@ struct BlackHole {
     stem: request_response::Behaviour<Raw>,
 }
 
-/// A neighbour of `node` that says that it passes on what it is given, and doesn't; how much it was given.
-async fn black_hole(node: &Node) -> Arc<AtomicUsize> {
+/// A neighbour of `node` that says that it passes on what it is given, and doesn't: how much it was given, and the
+/// task that it is.
+async fn black_hole(node: &Node) -> (Arc<AtomicUsize>, AbortHandle) {
     let address = node.address().await;
     let mut swarm = SwarmBuilder::with_new_identity()
         .with_tokio()
@@ -121,11 +123,15 @@ async fn black_hole(node: &Node) -> Arc<AtomicUsize> {
             ),
         })
         .unwrap()
+        // It stays: who is alone keeps what is on the stem for the next neighbour.
+        .with_swarm_config(|config| {
+            config.with_idle_connection_timeout(STEM_FAILSAFE_MAX + 4 * SOON)
+        })
         .build();
     swarm.dial(address).unwrap();
     let given = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&given);
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         loop {
             if let SwarmEvent::Behaviour(BlackHoleEvent::Stem(request_response::Event::Message {
                 message: Message::Request { channel, .. },
@@ -138,14 +144,14 @@ async fn black_hole(node: &Node) -> Arc<AtomicUsize> {
             }
         }
     });
-    given
+    (given, task.abort_handle())
 }
 
 /// Whoever follows on the author may lose what it is given, and say that it has taken it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_neighbour_swallows_is_given_back_to_the_engine_in_a_minute() {
     let author = setup().start();
-    let given = black_hole(&author).await;
+    let (given, _) = black_hole(&author).await;
     put_on_stem(&author, 1).await;
     author.net.tell(vec![ToNet::Stem(vec![Stemmed::Ack(ack(2))])]).await;
     until("swallowed", async || given.load(Ordering::Relaxed) == 2).await;
@@ -155,4 +161,21 @@ async fn what_a_neighbour_swallows_is_given_back_to_the_engine_in_a_minute() {
     let seen = author.seen();
     assert!(seen.off_stem.contains(&Stemmed::Envelope(envelope(1))));
     assert!(seen.off_stem.contains(&Stemmed::Ack(ack(2))));
+}
+
+/// It left, and nobody is there any more: it is not the engine's to publish, which nobody would hear, but goes to
+/// whoever comes next, or is published to them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_swallowed_by_one_who_is_gone_is_not_lost() {
+    let author = setup().start();
+    let (given, task) = black_hole(&author).await;
+    put_on_stem(&author, 1).await;
+    until("swallowed", async || given.load(Ordering::Relaxed) == 1).await;
+    task.abort();
+    until("alone", async || author.connected().await.is_empty()).await;
+    let next = setup_by(&author).await.start();
+    until_within(STEM_FAILSAFE_MAX + SOON, "told to publish, or passed on", async || {
+        !author.seen().off_stem.is_empty() || next.holds(&envelope(1))
+    })
+    .await;
 }
