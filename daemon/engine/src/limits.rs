@@ -105,8 +105,8 @@ pub const REQUESTS_MAX: usize = 100;
 pub const REQUEST_KEYS_MAX: usize = 512;
 /// Messages kept per unknown sender; later ones stay in the mailbox until the sender is a contact.
 pub const REQUEST_MESSAGES_MAX: usize = 32;
-/// Inbound sessions kept per unknown sender; the oldest goes. A session lasts a day, and what was not taken
-/// of an older one is found in the mailbox once the sender is a contact.
+/// Inbound sessions kept per unknown sender. A session lasts a day or 128 messages; the keys of later ones stay in
+/// the mailbox until the sender is a contact, or an older session has ended.
 pub const REQUEST_SESSIONS_MAX: usize = 4;
 /// Envelopes per unknown sender whose acks are kept, to be revealed when the sender is a contact: all
 /// messages and session keys once a day for the six days that an envelope lives, should its sender send them

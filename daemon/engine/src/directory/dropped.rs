@@ -53,3 +53,44 @@ impl Dropped {
         Ok(was_dropped)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::Path;
+    use std::time::Duration;
+
+    use martlet_store::Vault;
+    use martlet_store::memory::MemoryFile;
+    use martlet_store::vault::keyfile::KeyFile;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    fn person(number: usize) -> IdentityId {
+        let mut identity = [0; 32];
+        // The first who was dropped is not the first by its bytes.
+        identity[..8].copy_from_slice(&(u64::MAX - number as u64).to_be_bytes());
+        IdentityId(identity)
+    }
+
+    #[test]
+    fn of_too_many_who_was_dropped_first_is_forgotten() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let (_, key) = KeyFile::make(Path::new("(memory)"), None, &mut rng).unwrap();
+        let vault = Vault::with_backend(MemoryFile::default(), &key, 1 << 20).unwrap();
+        let mut records = vault.begin([7; 32]).unwrap();
+        let mut dropped = Dropped::load(&records).unwrap();
+        for number in 0..DROPPED_MAX + 2 {
+            let now = UnixMillis(0).plus(Duration::from_secs(number as u64));
+            dropped.add(&mut records, person(number), now).unwrap();
+        }
+        for dropped in [dropped, Dropped::load(&records).unwrap()] {
+            assert_eq!(dropped.0.len(), DROPPED_MAX);
+            let is_known = |number| dropped.contains(&person(number));
+            assert_eq!([0, 1, 2, DROPPED_MAX + 1].map(is_known), [false, false, true, true]);
+        }
+    }
+}

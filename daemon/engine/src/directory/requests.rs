@@ -166,6 +166,11 @@ impl Requests {
         has_room
     }
 
+    /// Something of an unknown person was left in the mailbox: it is to be looked for once there is room.
+    pub(crate) fn leave_out(&mut self) {
+        self.has_left_out = true;
+    }
+
     /// Keeps a message; `None` if it is malformed.
     pub(crate) fn keep(
         &mut self,

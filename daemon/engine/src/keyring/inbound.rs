@@ -169,16 +169,6 @@ impl InboundSessions {
         Ok(Some(decrypted))
     }
 
-    /// Forgets the session of `identity` whose key came first.
-    pub(crate) fn forget_oldest_of(
-        &mut self,
-        records: &mut VaultTxn,
-        identity: &IdentityId,
-    ) -> Result<(), StoreError> {
-        let oldest = self.open_of(identity).map(|(handle, _)| handle).min();
-        oldest.map_or(Ok(()), |oldest| self.forget(records, oldest))
-    }
-
     /// Makes room for another session of a contact's device. Of too many those go of which all was
     /// received, then the oldest: who makes too many loses only their own.
     pub(crate) fn make_room(

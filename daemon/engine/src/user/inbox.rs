@@ -261,10 +261,11 @@ impl User {
         if !self.greet_stranger(turn, identity, introduction)? {
             return Ok(false);
         }
-        // Who writes for days begins a session each day: the oldest goes. What was sent in it and not
-        // taken is found in the mailbox once its sender is a contact.
+        // The key is not acknowledged, and opened again once its sender is a contact. (An older session's key may have
+        // been acknowledged by then, and what is left in it could never be read: it doesn't go.)
         if self.keyring.inbound.count_of(&identity) >= REQUEST_SESSIONS_MAX {
-            self.keyring.inbound.forget_oldest_of(turn.vault()?, &identity)?;
+            self.directory.requests_mut().leave_out();
+            return Ok(false);
         }
         Ok(true)
     }

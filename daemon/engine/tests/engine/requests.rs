@@ -1,6 +1,6 @@
 //! Strangers, and contacts that were removed.
 
-use martlet_engine::limits::{REQUEST_KEYS_MAX, REQUESTS_MAX};
+use martlet_engine::limits::{REQUEST_KEYS_MAX, REQUEST_SESSIONS_MAX, REQUESTS_MAX};
 use martlet_protocol::control::EventBody;
 use martlet_protocol::{DeviceId, IdentityId, MessageId, Rendezvous};
 use martlet_store::records::*;
@@ -141,6 +141,30 @@ fn keys_without_a_message_take_nobodys_place() -> Result {
     let requests = world.call(1, ListRequests {})?.requests;
     assert_eq!(requests.len(), 1);
     assert_eq!(requests[0].preview.as_deref(), Some("hello"));
+    Ok(())
+}
+
+/// Of someone unknown who wrote 768 messages the oldest session went when a fifth began. Its key was acknowledged once
+/// they were a contact, and 128 messages of it stayed `sent` until they expired.
+#[test]
+fn of_an_unknown_person_who_writes_in_many_sessions_nothing_is_lost() -> Result {
+    let mut world = World::half_pair(43, 2)?;
+    world.settle()?;
+    // A session is of 128 messages.
+    let texts: Vec<_> = (0..128 * (REQUEST_SESSIONS_MAX + 2)).map(|n| n.to_string()).collect();
+    for text in &texts {
+        world.send(0, "bob", text)?;
+    }
+    world.settle()?;
+    let requests = world.call(1, ListRequests {})?.requests;
+    assert_eq!(requests[0].messages, u64::try_from(REQUEST_MESSAGES_MAX)?);
+
+    let id = requests[0].id.clone();
+    world.call(1, AcceptRequest { id, name: "alice".into() })?;
+    world.settle()?;
+    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+    let delivered = with_state(&texts, Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, delivered);
     Ok(())
 }
 
