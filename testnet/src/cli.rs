@@ -25,8 +25,9 @@ use crate::demo::{self, DemoOptions};
 use crate::run::FloodOptions;
 
 const HELP: &str = "\
-Everything here starts real daemon processes on loopback (netns, and for root idle_lan: in network
-namespaces without a way out), in a new directory under /tmp, and ends them again (up: by down).
+Nodes are simulated in one process (sim, observe, bench network), or real daemon processes on loopback (netns, and
+for root idle_lan: in network namespaces without a way out), in a new directory under /tmp, which are ended again
+(up: by down).
 Nothing leaves this machine, and a Martlet daemon of yours isn't touched.
 
 Examples:

@@ -37,6 +37,13 @@ pub(super) fn run(args: &ObserveArgs) -> ExitCode {
         Err(error) => return refused(&error),
     };
     match sim::observe(&plan, &args.observers, args.since) {
+        Ok(observed) if observed.groups.iter().all(|group| group.envelopes == 0) => {
+            eprintln!(
+                "martlet-testnet: nothing was written after the first {} s (--since), so there is nothing to name",
+                args.since.as_secs()
+            );
+            ExitCode::FAILURE
+        }
         Ok(observed) if args.json => match serde_json::to_string_pretty(&observed) {
             Ok(text) => {
                 println!("{text}");
