@@ -46,8 +46,6 @@ pub(crate) struct Outbox {
     to_stamp: ToStamp,
     /// Of what was of use for minutes: found when it was loaded.
     stale: Vec<EnvelopeId>,
-    /// Acks that the mailbox knew when it was loaded.
-    acks_at_load: Vec<Ack>,
 }
 
 /// A message whose last envelope has left the outbox.
@@ -87,7 +85,6 @@ impl Outbox {
             messages: 0,
             to_stamp: ToStamp::default(),
             stale: Vec::new(),
-            acks_at_load: Vec::new(),
         };
         // Keys before the messages that need them, messages in the order in which they were written.
         let mut loaded = Vec::new();
@@ -130,16 +127,6 @@ impl Outbox {
             from = next.0.checked_add(1).map(ExpiryHour);
         }
         hours
-    }
-
-    /// The mailbox knew these acks when it was loaded.
-    pub(crate) fn acks_at_load(&mut self, acks: Vec<Ack>) {
-        self.acks_at_load = acks;
-    }
-
-    /// Those acks, for the first time.
-    pub(crate) fn take_acks_at_load(&mut self) -> Vec<Ack> {
-        std::mem::take(&mut self.acks_at_load)
     }
 
     /// Takes a new envelope; whether it may leave at once. If not, it waits for its stamp.

@@ -138,7 +138,7 @@ impl User {
         let identity = keyring.identity();
         let shard_bits = config.network.shard_bits;
         let kept = config.kept.iter(shard_bits).chain([Shard::of(&identity, shard_bits)]);
-        let mut user = Box::new(Self {
+        let user = Box::new(Self {
             network: config.network.clone(),
             kept: ShardSet::of(kept, shard_bits),
             identity,
@@ -163,8 +163,6 @@ impl User {
             key,
             vault,
         });
-        let acks = view.lacking(&user.outbox.ids())?.1;
-        user.outbox.acks_at_load(acks);
         drop(txn);
         Ok(Some(user))
     }

@@ -66,6 +66,14 @@ impl MailboxTxn {
         Ok(Inserted::New { arrival })
     }
 
+    /// Of `ids`: those the mailbox lacks, and the acks of those it has dropped because they were acknowledged.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the transaction is of no use then.
+    pub fn lacking(&self, ids: &[EnvelopeId]) -> Result<(Vec<EnvelopeId>, Vec<Ack>), StoreError> {
+        self.tables.lacking(ids)
+    }
+
     /// Takes an ack, unchecked.
     ///
     /// # Errors

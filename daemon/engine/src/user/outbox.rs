@@ -378,7 +378,8 @@ impl User {
     /// acks that came while the vault was locked, or whose commit was cut short, are counted. What
     /// lacks its stamp waits for it again.
     pub(super) fn restore_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for ack in self.outbox.take_acks_at_load() {
+        // While the vault was locked, or before the start: nobody tells them again.
+        for ack in turn.mailbox().lacking(&self.outbox.ids())?.1 {
             self.note_ack(turn, &ack)?;
         }
         self.outbox.forget_stale(turn.vault()?)?;

@@ -1,5 +1,7 @@
 //! What becomes of messages, and what their sender is told.
 
+use martlet_engine::command::{Lock, OpenVault};
+
 use crate::world::*;
 
 #[test]
@@ -205,6 +207,32 @@ fn an_ack_that_waits_survives_a_crash() -> Result {
     world.crash(1)?;
     world.settle()?;
     world.gossip(0.0);
+    let told = world.texts(0, "bob", Direction::Out)?;
+    assert_eq!(told, with_state(&["a text"], Delivery::Delivered));
+    Ok(())
+}
+
+/// An ack that came less than 100 ms before the vault was opened was in no committed mailbox yet, and the user was
+/// loaded from that: the message stayed `queued` until the vault was opened once more.
+#[test]
+fn an_ack_that_comes_just_before_the_vault_is_opened_counts() -> Result {
+    const PASSPHRASE: Option<&[u8]> = Some(b"a passphrase");
+    let mut world = World::new(2, 63)?;
+    let path = key_file_path(world.nodes[0].dir.path());
+    let (key_file, key) = KeyFile::make(&path, PASSPHRASE, &mut world.rng)?;
+    let alice = world.call(0, CreateUser { key_file, key, name: Some("alice".into()) })?.id;
+    let bob = world.init(1, "bob")?;
+    world.add(0, &bob, "bob")?;
+    world.add(1, &alice, "alice")?;
+    world.settle()?;
+    world.send(0, "bob", "a text")?;
+    world.call(0, Lock {})?;
+    world.gossip(0.0);
+    assert_eq!(world.texts(1, "alice", Direction::In)?.len(), 1);
+    world.gossip(0.0);
+    let key = KeyFile::read(&path)?.ok_or("no key file")?.unwrap(PASSPHRASE)?;
+    world.call(0, OpenVault { key })?;
+    world.run(0, vec![Input::Tick]);
     let told = world.texts(0, "bob", Direction::Out)?;
     assert_eq!(told, with_state(&["a text"], Delivery::Delivered));
     Ok(())
