@@ -33,13 +33,11 @@ fn a_strangers_messages_wait_for_a_decision() -> Result {
     Ok(())
 }
 
-/// What is over a request's bound stays in the mailbox; once the sender is a contact, all of it is shown in
-/// order.
-#[test]
-fn a_flood_from_a_stranger_is_bounded_and_not_lost() -> Result {
-    let mut world = World::half_pair(6, 2)?;
+/// Alice, whom Bob does not know, writes so many messages; once he has accepted her, all are shown, in order.
+fn all_of_a_flood_is_shown(seed: u64, messages: usize) -> Result {
+    let mut world = World::half_pair(seed, 2)?;
     world.settle()?;
-    let texts: Vec<_> = (0..REQUEST_MESSAGES_MAX + 10).map(|n| n.to_string()).collect();
+    let texts: Vec<_> = (0..messages).map(|n| n.to_string()).collect();
     for text in &texts {
         world.send(0, "bob", text)?;
     }
@@ -56,6 +54,13 @@ fn a_flood_from_a_stranger_is_bounded_and_not_lost() -> Result {
     world.settle()?;
     assert_eq!(world.texts(0, "bob", Direction::Out)?, delivered);
     Ok(())
+}
+
+/// What is over a request's bound stays in the mailbox; once the sender is a contact, all of it is shown in
+/// order.
+#[test]
+fn a_flood_from_a_stranger_is_bounded_and_not_lost() -> Result {
+    all_of_a_flood_is_shown(6, REQUEST_MESSAGES_MAX + 10)
 }
 
 /// Whoever wrote to someone who didn't know them was told at once that it was delivered: so anyone could
@@ -148,24 +153,8 @@ fn keys_without_a_message_take_nobodys_place() -> Result {
 /// they were a contact, and 128 messages of it stayed `sent` until they expired.
 #[test]
 fn of_an_unknown_person_who_writes_in_many_sessions_nothing_is_lost() -> Result {
-    let mut world = World::half_pair(43, 2)?;
-    world.settle()?;
     // A session is of 128 messages.
-    let texts: Vec<_> = (0..128 * (REQUEST_SESSIONS_MAX + 2)).map(|n| n.to_string()).collect();
-    for text in &texts {
-        world.send(0, "bob", text)?;
-    }
-    world.settle()?;
-    let requests = world.call(1, ListRequests {})?.requests;
-    assert_eq!(requests[0].messages, u64::try_from(REQUEST_MESSAGES_MAX)?);
-
-    let id = requests[0].id.clone();
-    world.call(1, AcceptRequest { id, name: "alice".into() })?;
-    world.settle()?;
-    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
-    let delivered = with_state(&texts, Delivery::Delivered);
-    assert_eq!(world.texts(1, "alice", Direction::In)?, delivered);
-    Ok(())
+    all_of_a_flood_is_shown(43, 128 * (REQUEST_SESSIONS_MAX + 2))
 }
 
 /// The extreme of honest use: more people write at once than there is room for, some of them before the flood
