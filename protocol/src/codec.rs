@@ -3,11 +3,16 @@
 //! Field order is therefore part of the format, names are not: fields and variants are only ever
 //! added at the end.
 //!
+//! Each value has one encoding, and no other is taken. The library would also read names in the place
+//! of numbers, numbers in more bytes than they need, lengths that are left open, and tags; and it
+//! has no switch for most of them. So what was read is encoded again and compared.
+//!
 //! Sizes are checked before decoding. Nothing is decoded into a dynamic value. Trailing bytes are
-//! an error, and so is nesting deeper than 128.
+//! an error, and so is nesting deeper than 127.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 /// The version of the [format](crate::format) that this build writes, and the newest that it reads.
 pub const FORMAT_VERSION: u16 = 2;
@@ -31,6 +36,9 @@ pub enum CodecError {
         /// The oldest version that may use it.
         needed: u16,
     },
+    /// Another encoding of a value than the one that the format has for it.
+    #[error("not the one encoding that this value has")]
+    NotCanonical,
     /// Not the CBOR of the expected type.
     #[error("not a valid encoding: {0}")]
     Invalid(#[from] serde_cbor::Error),
@@ -50,15 +58,31 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-/// Decodes a value of at most `max` bytes.
+/// Decodes a value of at most `max` bytes: exactly what [`encode`] makes of it.
+///
+/// # Errors
+/// [`CodecError`] when it is longer, malformed, encoded in another way, or followed by other bytes.
+pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, CodecError> {
+    let value = decode_lenient(bytes, max)?;
+    // It may be a secret.
+    if *Zeroizing::new(encode(&value)) != bytes {
+        return Err(CodecError::NotCanonical);
+    }
+    Ok(value)
+}
+
+/// Decodes what need not be [`encode`]'s own: a record that an older build wrote, without the fields
+/// that came later; or the frame of a message, inside all that is signed and encrypted, to which a
+/// newer build may have added fields.
 ///
 /// # Errors
 /// [`CodecError`] when it is longer, malformed, or followed by other bytes.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, CodecError> {
+pub fn decode_lenient<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, CodecError> {
     if bytes.len() > max {
         return Err(CodecError::TooLong { found: bytes.len(), max });
     }
-    let mut deserializer = serde_cbor::Deserializer::from_slice(bytes).disable_standard_enums();
+    let mut deserializer =
+        serde_cbor::Deserializer::from_slice(bytes).disable_standard_enums().disable_named_format();
     let value = T::deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)

@@ -58,8 +58,11 @@ impl FormatInfo {
 
 /// Decodes a value whose field 0 is a [`FormatInfo`]: its minimum version is looked at before
 /// anything else, so that a newer layout is told from a malformed one.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, CodecError> {
-    let Head { format } = codec::decode(bytes, max)?;
+pub(crate) fn decode<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    max: usize,
+) -> Result<T, CodecError> {
+    let Head { format } = codec::decode_lenient(bytes, max)?;
     let VersionsOnly { _version, min_version } = format;
     if min_version > FORMAT_VERSION {
         return Err(CodecError::UpdateNeeded { needed: min_version });

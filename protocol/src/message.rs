@@ -131,7 +131,8 @@ impl Message {
     /// # Errors
     /// [`MessageError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let Frame { kind, id, sent_at, seq, payload } = codec::decode(bytes, BODY_BYTES_MAX)?;
+        let Frame { kind, id, sent_at, seq, payload } =
+            codec::decode_lenient(bytes, BODY_BYTES_MAX)?;
         if !(1..=MESSAGE_SEQ_MAX).contains(&seq) {
             return Err(MessageError::Seq { found: seq });
         }
@@ -167,11 +168,11 @@ impl DeviceMessage {
     /// # Errors
     /// [`MessageError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let DeviceFrame { kind, payload } = codec::decode(bytes, BODY_BYTES_MAX)?;
+        let DeviceFrame { kind, payload } = codec::decode_lenient(bytes, BODY_BYTES_MAX)?;
         match kind {
             session_key::KIND => Ok(Self::SessionKey(SessionKeyMessage::decode(&payload)?)),
-            ping::KIND => Ok(Self::Ping(codec::decode(&payload, ping::BYTES_MAX)?)),
-            pong::KIND => Ok(Self::Pong(codec::decode(&payload, pong::BYTES_MAX)?)),
+            ping::KIND => Ok(Self::Ping(codec::decode_lenient(&payload, ping::BYTES_MAX)?)),
+            pong::KIND => Ok(Self::Pong(codec::decode_lenient(&payload, pong::BYTES_MAX)?)),
             kind => Ok(Self::Unknown { kind, bytes: Payload(payload) }),
         }
     }

@@ -32,8 +32,8 @@ pub(super) struct Certificate {
 
 /// Reads a certificate of the user's own.
 pub(super) fn read(certificate: &[u8]) -> Result<Certificate, CodecError> {
-    let signed: Signed = codec::decode(certificate, CERTIFICATE_BYTES_MAX)?;
-    codec::decode(&signed.payload, CERTIFICATE_BYTES_MAX)
+    let signed: Signed = codec::decode_lenient(certificate, CERTIFICATE_BYTES_MAX)?;
+    codec::decode_lenient(&signed.payload, CERTIFICATE_BYTES_MAX)
 }
 
 #[cfg(test)]

@@ -47,7 +47,8 @@ impl SessionKeyMessage {
     }
 
     pub(super) fn decode(payload: &[u8]) -> Result<Self, CodecError> {
-        let Fields { grant, suggested_name, rendezvous } = codec::decode(payload, BYTES_MAX)?;
+        let Fields { grant, suggested_name, rendezvous } =
+            codec::decode_lenient(payload, BYTES_MAX)?;
         let grant = Zeroizing::new(grant.into_vec());
         Ok(Self { grant: SessionGrant::decode(&grant)?, suggested_name, rendezvous })
     }

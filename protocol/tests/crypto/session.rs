@@ -263,7 +263,7 @@ impl Grant {
         let (outbound, _) = session(seed);
         let bytes = outbound.grant(&BOB).unwrap().encode();
         let Read { megolm_key, tag_key, ack_key, slot, messages_max, conversation, .. } =
-            codec::decode(&bytes, 1024).unwrap();
+            codec::decode_lenient(&bytes, 1024).unwrap();
         let format = Format::current();
         let good = Self { format, conversation, megolm_key, tag_key, ack_key, slot, messages_max };
         assert_eq!(codec::encode(&good), *bytes, "as documented");
@@ -455,7 +455,7 @@ fn a_message_without_a_binding_is_refused() {
     for plaintext in [vec![], vec![7; 31], vec![7; 32], vec![7; 100]] {
         // The record begins with the Megolm session.
         let (pickle, ..): (GroupSessionPickle, IgnoredAny, IgnoredAny, IgnoredAny) =
-            codec::decode(&record, 4096).unwrap();
+            codec::decode_lenient(&record, 4096).unwrap();
         let mut megolm = GroupSession::from_pickle(pickle);
         let message = megolm.encrypt(&plaintext).to_bytes();
         let header = good[..Header::parse(&good).unwrap().len].to_vec();

@@ -325,7 +325,7 @@ impl VaultTxn {
                 &opened
             }
         };
-        codec::decode(bytes, bytes.len()).map_err(|_| StoreError::Record { table })
+        codec::decode_lenient(bytes, bytes.len()).map_err(|_| StoreError::Record { table })
     }
 
     fn stored_key(&self, table: &str, key: Key<'_>) -> StoredKey {

@@ -8,6 +8,7 @@ use libp2p::{StreamProtocol, request_response};
 use martlet_protocol::codec;
 use martlet_protocol::limits::{SYNC_REQUEST_BYTES_MAX, SYNC_RESPONSE_BYTES_MAX};
 use martlet_protocol::sync::{Request, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::metrics::{Frame, Metrics};
@@ -79,7 +80,7 @@ impl request_response::Codec for SyncCodec {
 
 /// Reads to the end of the stream, at most one byte over `max`: then it is too long. Returns the
 /// value and how many bytes it had.
-async fn read<T: DeserializeOwned>(
+async fn read<T: Serialize + DeserializeOwned>(
     io: &mut (impl AsyncRead + Unpin + Send),
     max: usize,
 ) -> io::Result<(T, usize)> {

@@ -142,7 +142,7 @@ impl InboundSession {
             _,
             _,
             _,
-        ) = codec::decode(bytes, BODY_BYTES_MAX)?;
+        ) = codec::decode_lenient(bytes, BODY_BYTES_MAX)?;
         let megolm = InboundGroupSession::from_pickle(pickle);
         Ok(Self { megolm, context, secret, ack_key, slot, messages_max })
     }

@@ -156,7 +156,7 @@ impl OutboundSession {
     /// [`SessionError::Codec`].
     pub fn from_record(bytes: &[u8]) -> Result<Self, SessionError> {
         let (pickle, context, tag_key, recipients): (GroupSessionPickle, _, _, _) =
-            codec::decode(bytes, BODY_BYTES_MAX)?;
+            codec::decode_lenient(bytes, BODY_BYTES_MAX)?;
         let megolm = GroupSession::from_pickle(pickle);
         let secret = secret(&tag_key, &session_id(&megolm.session_key()), &context);
         Ok(Self { megolm, context, tag_key, secret, recipients })
@@ -197,6 +197,6 @@ fn megolm_from_rng(rng: &mut impl CryptoRng) -> Result<GroupSession, SessionErro
         signing_key: SecretKeys::Normal(*signing_key),
         config: SessionConfig::version_1(),
     }));
-    let pickle: GroupSessionPickle = codec::decode(&pickle, BODY_BYTES_MAX)?;
+    let pickle: GroupSessionPickle = codec::decode_lenient(&pickle, BODY_BYTES_MAX)?;
     Ok(GroupSession::from_pickle(pickle))
 }
