@@ -48,10 +48,19 @@ impl Timeline {
         id: &ConversationRef,
         max: usize,
     ) -> Result<Vec<(u64, MessageRecord)>, StoreError> {
-        let from = self.get(id).map_or(0, |record| record.read_position) + 1;
-        let messages = records.range_readable(&MESSAGES, Some(&id.0), from..=u64::MAX, max)?;
-        let messages = messages.into_iter().filter_map(|(at, message)| Some((at, message?)));
-        Ok(messages.filter(|(_, message)| !message.own).collect())
+        let Some(record) = self.get(id) else { return Ok(Vec::new()) };
+        let wanted = max.min(usize::try_from(record.unread).unwrap_or(max));
+        let mut from = record.read_position + 1;
+        let mut unread = Vec::new();
+        // In pages of `max`, since the user's own may lie between, any number of them.
+        while unread.len() < wanted {
+            let page = records.range_readable(&MESSAGES, Some(&id.0), from..=u64::MAX, max)?;
+            let Some((last, _)) = page.last() else { break };
+            from = last + 1;
+            let readable = page.into_iter().filter_map(|(at, message)| Some((at, message?)));
+            unread.extend(readable.filter(|(_, message)| !message.own).take(wanted - unread.len()));
+        }
+        Ok(unread)
     }
 
     /// Where the user's message with this id is, or that of one of `writers`.

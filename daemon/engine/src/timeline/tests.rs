@@ -382,3 +382,28 @@ fn what_turns_out_to_do_something_is_no_row_any_more() {
     world.receive(&[deed]);
     assert_eq!((world.done.len(), world.shown.join("")), (1, "a".to_owned()));
 }
+
+/// One message that came after 1,001 of the user's own was told as unread and not shown: the page of 1,000 was
+/// cut before the user's own were left out.
+#[test]
+fn what_is_unread_is_found_after_any_number_of_own_messages() {
+    let mut world = World::new();
+    let own = |n: u64| MessageRecord { own: true, author: None, ..message(n, &format!("own {n}")) };
+    for (n, text) in [(1, "first"), (2, "second"), (3, "third")] {
+        world.batch(|timeline, records, _| {
+            for n in 0..25 {
+                timeline.append(records, bob(), &own(100 * n)).unwrap();
+            }
+            Vec::new()
+        });
+        world.receive(&[message(n, text)]);
+    }
+    let unread = |max| {
+        let records = world.vault.as_ref().unwrap().begin([9; 32]).unwrap();
+        let unread = world.timeline.unread_messages(&records, &bob(), max).unwrap();
+        unread.iter().map(|(_, message)| Content::of(message).shown()).collect::<Vec<_>>()
+    };
+    assert_eq!(unread(10), ["first", "second", "third"]);
+    assert_eq!(unread(2), ["first", "second"]);
+    assert_eq!(unread(1), ["first"]);
+}
