@@ -96,6 +96,7 @@ fn prepare(
         interest: None,
         lookups: Vec::new(),
         stem: Vec::new(),
+        closed: Effects::default(),
         told: Box::new(|_| {}),
     };
     let rng = fresh_rng();
@@ -157,6 +158,7 @@ impl Loop {
             }
             // Over the old one's state, in its place.
             self.rng = fresh_rng();
+            self.outlet.closed.answer();
             self.clock.set(self.engine.time());
             self.outlet.flush().await;
             if !shutdown.is_empty() {
@@ -196,6 +198,8 @@ struct LoopOutlet {
     interest: Option<Interest>,
     lookups: Vec<Lookup>,
     stem: Vec<Stemmed>,
+    /// Of a batch that closed the vault: answered once what it left behind is wiped.
+    closed: Effects,
     /// Shown what the network is told.
     told: Box<dyn FnMut(&ToNet) + Send>,
 }
@@ -265,7 +269,11 @@ impl Outlet for LoopOutlet {
             // Nobody may be following.
             let _ = self.events.send(Arc::new(event));
         }
-        effects.answer();
+        if effects.closed_vault {
+            self.closed = effects;
+        } else {
+            effects.answer();
+        }
     }
 
     fn tell(&mut self, to_net: Vec<ToNet>) {

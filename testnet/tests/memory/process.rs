@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -17,6 +19,31 @@ pub(crate) struct Area {
     name: String,
     from: u64,
     bytes: Vec<u8>,
+}
+
+/// Waits until each thread of a process that was told to has stopped.
+pub(crate) fn wait_stopped(pid: u32, deadline: Duration) -> io::Result<()> {
+    let began = Instant::now();
+    while !is_stopped(pid)? {
+        if began.elapsed() > deadline {
+            return Err(io::Error::other("it does not stop"));
+        }
+        thread::yield_now();
+    }
+    Ok(())
+}
+
+fn is_stopped(pid: u32) -> io::Result<bool> {
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // Missing: a thread that ended meanwhile.
+        let status = fs::read_to_string(task?.path().join("stat")).unwrap_or_default();
+        // After the name, which is in parentheses and may have any in it.
+        if status.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('T'))
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What the process has written. `None` where that may not be read.

@@ -1,19 +1,24 @@
-//! What of a vault nobody may find in memory.
+//! What of a vault nobody may find in memory: its keys in each form that they are worked with.
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::Path;
 
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use ed25519_dalek::SigningKey;
+use ed25519_dalek::hazmat::ExpandedSecretKey;
 use martlet_store::Vault;
 use martlet_store::records::{INBOUND_SESSIONS, OUTBOUND_SESSIONS, PREKEYS, PROFILE, Profile};
 use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::KeyFile;
 use serde_cbor::Value;
+use shake::{ExtendableOutput, Shake256, Update, XofReader};
 
-/// Bytes by which a secret is recognized.
-pub(crate) const PIECE: usize = 16;
+/// Bytes by which a secret is recognized: as many as the shortest has, that of an ID.
+pub(crate) const PIECE: usize = 15;
 
 /// A secret and what it is.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret {
     pub(crate) name: String,
     bytes: Vec<u8>,
@@ -34,11 +39,12 @@ impl Secret {
     }
 }
 
-/// All keys of a vault.
+/// All keys of a vault, and of what is made of its passphrase.
 pub(crate) fn of_vault(
     dir: &Path,
     passphrase: &str,
 ) -> Result<Vec<Secret>, Box<dyn std::error::Error>> {
+    let mut secrets = of_passphrase(&fs::read(dir.join("vault.key"))?, passphrase)?;
     let key_file = KeyFile::read(&dir.join("vault.key"))?.ok_or("no key file")?;
     let master = key_file.unwrap(Some(passphrase.as_bytes()))?;
     let vault = Vault::open(&dir.join("vault.redb"), &master, 1 << 20)?;
@@ -46,11 +52,11 @@ pub(crate) fn of_vault(
     let profile: Profile = txn.get(&PROFILE, Key::Named(b""))?.ok_or("no profile")?;
     let records = blake3::derive_key("martlet 2026 vault records v1", master.as_bytes());
     let lookup = blake3::derive_key("martlet 2026 vault look-up keys v1", master.as_bytes());
-    let mut secrets = vec![
+    secrets.extend([
         Secret::new("master key", master.as_bytes()),
         Secret::new("key of records", &records),
         Secret::new("key of look-ups", &lookup),
-    ];
+    ]);
     let mut public = HashSet::new();
     for (name, seed) in [("root", &profile.root_seed.0), ("device", &profile.device_seed.0)] {
         let key = SigningKey::from_bytes(seed);
@@ -58,15 +64,19 @@ pub(crate) fn of_vault(
         secrets.push(Secret::new(format!("{name} seed"), seed));
         secrets.push(Secret::new(format!("{name} scalar"), &key.to_scalar_bytes()));
         secrets.push(Secret::new(format!("{name} scalar, reduced"), key.to_scalar().as_bytes()));
+        let expanded = ExpandedSecretKey::from(seed);
+        secrets.push(Secret::new(format!("{name} nonces' key"), &expanded.hash_prefix));
     }
+    secrets.push(Secret::new("secret of the ID", &profile.rendezvous.secret.0));
     let mut fields = Vec::new();
     add("detection key", &serde_cbor::value::to_value(&profile.detection)?, &mut fields);
+    secrets.extend(fields.first().map(|key| clamped("detection key, clamped", key.bytes())));
     for (number, prekey) in txn.range(&PREKEYS, None, 0..=u64::MAX, usize::MAX)? {
-        add(
-            &format!("prekey {number}"),
-            &serde_cbor::value::to_value(&prekey.secret)?,
-            &mut fields,
-        );
+        let name = format!("prekey {number}");
+        let first = fields.len();
+        add(&name, &serde_cbor::value::to_value(&prekey.secret)?, &mut fields);
+        let seed = fields.get(first).ok_or("a prekey has no seed")?;
+        secrets.extend(of_prekey(&name, seed.bytes()));
     }
     for session in txn.scan(&OUTBOUND_SESSIONS)? {
         public.insert(session.identity.0.to_vec());
@@ -80,7 +90,48 @@ pub(crate) fn of_vault(
     Ok(secrets)
 }
 
-/// The byte strings in it of 16 bytes and more.
+/// The key that wraps the master key, and the last block of Argon2id's memory, which it is a hash of.
+/// The layout of the key file is in `martlet_store::vault::keyfile`.
+fn of_passphrase(
+    key_file: &[u8],
+    passphrase: &str,
+) -> Result<Vec<Secret>, Box<dyn std::error::Error>> {
+    let number = |at: usize| key_file[at..].first_chunk().copied().map_or(0, u32::from_be_bytes);
+    let params = Params::new(number(12), number(16), number(20), Some(32))?;
+    let mut memory = vec![Block::new(); params.block_count()];
+    let mut key = [0; 32];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
+        passphrase.as_bytes(),
+        &key_file[24..40],
+        &mut key,
+        &mut memory,
+    )?;
+    let last = memory.last().ok_or("no memory")?;
+    let last: Vec<u8> = last.as_ref().iter().flat_map(|word| word.to_ne_bytes()).collect();
+    Ok(vec![Secret::new("passphrase's key", &key), Secret::new("passphrase's last block", &last)])
+}
+
+/// What an X-Wing seed is expanded to (draft-connolly-cfrg-xwing-kem, expandDecapsulationKey).
+fn of_prekey(name: &str, seed: &[u8]) -> [Secret; 3] {
+    let mut expanded = [0; 96];
+    Shake256::default().chain(seed).finalize_xof().read(&mut expanded);
+    let (ml_kem, x25519) = expanded.split_at(64);
+    [
+        Secret::new(format!("{name}, seed of ML-KEM"), ml_kem),
+        Secret::new(format!("{name}, X25519"), x25519),
+        clamped(&format!("{name}, X25519, clamped"), x25519),
+    ]
+}
+
+/// An X25519 key as it is multiplied by (RFC 7748, section 5): another first and last byte.
+fn clamped(name: &str, key: &[u8]) -> Secret {
+    let mut key = key.to_vec();
+    key[0] &= 0xf8;
+    key[31] = key[31] & 0x7f | 0x40;
+    Secret::new(name, &key)
+}
+
+/// The byte strings in it of [`PIECE`] bytes and more.
 fn add(name: &str, value: &Value, secrets: &mut Vec<Secret>) {
     let mut take = |bytes: &[u8]| {
         if bytes.len() >= PIECE {

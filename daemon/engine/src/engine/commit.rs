@@ -33,8 +33,8 @@ impl Engine {
         }
         let waiting = gathered.waiting;
         if locks {
-            // Before the answer: whoever is told that the vault is locked relies on its keys being gone.
             self.user = None;
+            effects.closed_vault = true;
             self.stamps.cancel_all();
         } else {
             effects.stamp = self.stamps.hand_out(self.user.as_deref_mut());
