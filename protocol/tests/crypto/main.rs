@@ -11,10 +11,12 @@ mod format;
 mod identity;
 mod message;
 mod people;
+mod place;
 mod seal;
 mod session;
 #[path = "../wire/vectors.rs"]
 mod vectors;
+mod wiped;
 
 /// Whether `needle` is anywhere in `haystack`.
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

@@ -8,4 +8,7 @@ mod disk;
 mod fixture;
 mod mailbox_model;
 mod old_files;
+#[path = "../../../protocol/tests/crypto/place.rs"]
+mod place;
 mod vault_model;
+mod wiped;
