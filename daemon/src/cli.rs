@@ -80,7 +80,7 @@ Exit codes:
   1  could not start, or could not go on; the reason is on standard error
   2  the command line or the configuration is wrong
   3  already running: another martletd has the data directory or the socket
-  4  a database or key file is damaged; it was left as it is
+  4  a database or key file is damaged, missing or another's; all was left as it is
 ";
 
 /// Runs the daemon with a command line (the program's name first) until it is told to stop.

@@ -62,18 +62,26 @@ impl DaemonError {
     pub fn is_already_running(&self) -> bool {
         matches!(
             self,
-            Self::Lock(LockError::AlreadyRunning { .. }) | Self::Bind(BindError::InUse { .. })
+            Self::Lock(LockError::AlreadyRunning { .. })
+                | Self::Bind(BindError::InUse { .. })
+                | Self::Engine(EngineError::Store(StoreError::InUse { .. }))
         )
     }
 
-    /// Whether a file is damaged.
+    /// Whether a file is damaged, missing or another's.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         let store = match self {
             Self::PeerKey(error) => return matches!(error, PeerKeyError::Damaged { .. }),
-            Self::Engine(EngineError::Store(store)) => store,
-            Self::Engine(EngineError::KeyFile(KeyFileError::Store(store))) => store,
-            Self::Engine(_)
+            Self::Engine(
+                EngineError::Store(store) | EngineError::KeyFile(KeyFileError::Store(store)),
+            ) => store,
+            Self::Engine(
+                EngineError::KeyFile(
+                    KeyFileError::WrongPassphrase | KeyFileError::PassphraseRequired,
+                )
+                | EngineError::Thread(_),
+            )
             | Self::Lock(_)
             | Self::Bind(_)
             | Self::Net(_)
@@ -81,7 +89,7 @@ impl DaemonError {
             | Self::EngineEnded
             | Self::Runtime(_) => return false,
         };
-        matches!(store, StoreError::Damaged { .. } | StoreError::Record { .. })
+        store.is_damage()
     }
 }
 
@@ -104,6 +112,9 @@ async fn run(config: Config) -> Result<(), DaemonError> {
         tracing::warn!("{warning}");
     }
     let _lock = DataDirLock::acquire(&config.data_dir)?;
+    let storage = Storage::Directory(config.data_dir.clone());
+    // Before anything is made: where half of a vault is, all is left alone.
+    storage.read_key_file().map_err(EngineError::from)?;
     let keypair = peer_key::load_or_create(&config.data_dir)?;
     // Early: a socket that can't be had costs nothing yet. Who connects now is answered once the
     // rest has started.
@@ -240,6 +251,7 @@ fn notify(state: NotifyState<'_>) {
     }
 }
 
+/// What asks the daemon to stop.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,

@@ -68,15 +68,27 @@ pub(crate) enum Source {
 pub struct Bytes<const N: usize>;
 
 impl Database {
-    /// Opens the database: made if there is none, verified, and brought to the newest schema.
-    pub(crate) fn open(
+    /// Makes the database if there is none, and opens it.
+    pub(crate) fn make(
         source: Source,
         schema: &'static Schema,
         contents: &dyn Contents,
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
         source.make(schema, contents, cache_bytes)?;
-        let open = source.open(schema, cache_bytes, &|snapshot| contents.inspect(snapshot))?;
+        Self::open(source, schema, contents, cache_bytes)
+    }
+
+    /// Opens the database: verified, and brought to the newest schema.
+    pub(crate) fn open(
+        source: Source,
+        schema: &'static Schema,
+        contents: &dyn Contents,
+        cache_bytes: usize,
+    ) -> Result<Self, StoreError> {
+        let path = source.path().to_path_buf();
+        let open =
+            source.open(schema, cache_bytes, &|snapshot| contents.inspect(snapshot, &path))?;
         Ok(Self {
             source,
             schema,
@@ -191,13 +203,13 @@ impl Source {
         }
     }
 
-    /// Verifies the database and opens it, at the newest schema.
-    fn open(
+    /// Verifies the database without writing to it, and shows `inspect` what it holds. The place of its mark.
+    pub(crate) fn verify(
         &self,
         schema: &Schema,
         cache_bytes: usize,
         inspect: &dyn Fn(&ReadTransaction) -> Result<(), StoreError>,
-    ) -> Result<Open, StoreError> {
+    ) -> Result<Place, StoreError> {
         let path = self.path();
         let place = self.mark_place()?;
         let marked = place.read(path)?;
@@ -217,24 +229,34 @@ impl Source {
         let is_whole = place.len().map_err(|error| self.failed(&error))?
             <= schema.checked_bytes_max
             || !marked.is_some_and(|number| place.is_closed(number));
-        let opened = || place.open().map_err(|error| self.failed(&error));
-        let redb = match self {
+        match self {
             Self::Backend(backend) => {
                 verify(backend.clone(), path, cache_bytes, is_whole, &inspect)?;
-                opened()?;
-                create(backend.clone(), cache_bytes)?
             }
             Self::File(_) => {
-                let unverified = self.open_file()?;
                 let unverified =
-                    FileBackend::new(unverified).map_err(|error| self.failed(&error))?;
+                    FileBackend::new(self.open_file()?).map_err(|error| self.not_opened(&error))?;
                 verify(unverified, path, cache_bytes, is_whole, &inspect)?;
-                opened()?;
-                Redb::builder()
-                    .set_cache_size(cache_bytes)
-                    .open(path)
-                    .map_err(|error| self.failed(&error))?
             }
+        }
+        Ok(place)
+    }
+
+    /// Verifies the database and opens it, at the newest schema.
+    fn open(
+        &self,
+        schema: &Schema,
+        cache_bytes: usize,
+        inspect: &dyn Fn(&ReadTransaction) -> Result<(), StoreError>,
+    ) -> Result<Open, StoreError> {
+        let place = self.verify(schema, cache_bytes, inspect)?;
+        place.open().map_err(|error| self.failed(&error))?;
+        let redb = match self {
+            Self::Backend(backend) => create(backend.clone(), cache_bytes)?,
+            Self::File(path) => Redb::builder()
+                .set_cache_size(cache_bytes)
+                .open(path)
+                .map_err(|error| self.not_opened(&error))?,
         };
         schema.migrate(&redb)?;
         let commits = schema.commits(&redb.begin_read().map_err(StoreError::failed)?)?;
@@ -252,6 +274,15 @@ impl Source {
     fn open_file(&self) -> Result<File, StoreError> {
         let file = OpenOptions::new().read(true).write(true).open(self.path());
         file.map_err(|error| self.failed(&error))
+    }
+
+    fn not_opened(&self, error: &redb::DatabaseError) -> StoreError {
+        match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => {
+                StoreError::InUse { path: self.path().to_path_buf() }
+            }
+            other => self.failed(other),
+        }
     }
 
     fn failed(&self, error: &dyn fmt::Display) -> StoreError {

@@ -172,7 +172,7 @@ impl Mailbox {
     }
 
     fn from_source(source: database::Source, options: MailboxOptions) -> Result<Self, StoreError> {
-        let database = Database::open(source, &SCHEMA, &Empty, options.cache_bytes)?;
+        let database = Database::make(source, &SCHEMA, &Empty, options.cache_bytes)?;
         let mailbox = Self { database, options, index: Arc::default() };
         mailbox.view()?.tables.fill_index()?;
         Ok(mailbox)
@@ -220,7 +220,7 @@ impl Contents for Empty {
         Ok(())
     }
 
-    fn inspect(&self, _: &ReadTransaction) -> Result<(), StoreError> {
+    fn inspect(&self, _: &ReadTransaction, _: &Path) -> Result<(), StoreError> {
         Ok(())
     }
 }

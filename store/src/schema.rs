@@ -35,8 +35,8 @@ pub(crate) struct Schema {
 pub(crate) trait Contents {
     /// Fills an empty database.
     fn fill(&self, transaction: &WriteTransaction) -> Result<(), StoreError>;
-    /// Looks at a filled one before it is opened for writing.
-    fn inspect(&self, snapshot: &ReadTransaction) -> Result<(), StoreError>;
+    /// Looks at a filled one, at `path`, before it is opened for writing.
+    fn inspect(&self, snapshot: &ReadTransaction, path: &Path) -> Result<(), StoreError>;
 }
 
 impl Schema {

@@ -17,6 +17,7 @@ use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 use crate::database::{Database, LastCommit, Source};
 use crate::error::StoreError;
 use crate::schema::{Contents, Meta, Schema};
+use keyfile::VaultId;
 use seal::{Keys, StoredKey};
 
 pub mod keyfile;
@@ -71,29 +72,62 @@ pub enum Key<'a> {
     Scoped(&'a [u8], u64),
 }
 
-/// Holds the schema version, the check value and the number of commits.
+/// Holds the schema version, the vault's id, the check value and the number of commits.
 const META: &str = ".vault";
 const CHECK_KEY: &[u8] = b"check";
 const CHECK_VALUE: &[u8] = b"martlet vault";
+/// Which vault it is, as its key file says too. Vaults of before there were ids have none.
+const ID_KEY: &[u8] = b"id";
 
 static SCHEMA: Schema =
     Schema { meta: META, steps: &[version_2::migrate], checked_bytes_max: u64::MAX };
 
 impl Vault {
-    /// Opens (or creates) the database at `path` with the vault's master key.
+    /// Makes the database at `path`, where there must be none, with the vault's master key.
     ///
     /// # Errors
-    /// [`StoreError::Record`] if the key is another vault's; [`StoreError::Damaged`] and
-    /// [`StoreError::TooNew`], with the file left as it was; [`StoreError::Failed`].
+    /// [`StoreError::Failed`], also if there is one: it is left as it is.
+    pub fn create(
+        path: &Path,
+        key: &keyfile::MasterKey,
+        cache_bytes: usize,
+    ) -> Result<Self, StoreError> {
+        if std::fs::exists(path).unwrap_or(true) {
+            return Err(StoreError::failed(format!("{}: it is there already", path.display())));
+        }
+        let keys = Keys::new(key);
+        let source = Source::File(path.to_path_buf());
+        Ok(Self::new(Database::make(source, &SCHEMA, &keys, cache_bytes)?, keys))
+    }
+
+    /// Opens the database at `path` with the vault's master key.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherKey`] if the key is another vault's; [`StoreError::Damaged`] and
+    /// [`StoreError::TooNew`], with the file left as it was; [`StoreError::Failed`], also if there is none.
     pub fn open(
         path: &Path,
         key: &keyfile::MasterKey,
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
-        Self::from_source(Source::File(path.to_path_buf()), key, cache_bytes)
+        let keys = Keys::new(key);
+        let source = Source::File(path.to_path_buf());
+        Ok(Self::new(Database::open(source, &SCHEMA, &keys, cache_bytes)?, keys))
     }
 
-    /// Opens the vault in `backend`: in memory for simulations, one that fails for tests.
+    /// Looks without the key, and without writing, whether the database at `path` is whole and, where both
+    /// know it, the vault called `id`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn check(path: &Path, id: Option<VaultId>, cache_bytes: usize) -> Result<(), StoreError> {
+        Source::File(path.to_path_buf())
+            .verify(&SCHEMA, cache_bytes, &|snapshot| inspect_id(snapshot, path, id))
+            .map(|_| ())
+    }
+
+    /// Opens the vault in `backend`, made if that is empty: in memory for simulations, one that fails for
+    /// tests.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -102,17 +136,13 @@ impl Vault {
         key: &keyfile::MasterKey,
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
-        Self::from_source(Source::backend(backend), key, cache_bytes)
+        let keys = Keys::new(key);
+        let source = Source::backend(backend);
+        Ok(Self::new(Database::make(source, &SCHEMA, &keys, cache_bytes)?, keys))
     }
 
-    fn from_source(
-        source: Source,
-        key: &keyfile::MasterKey,
-        cache_bytes: usize,
-    ) -> Result<Self, StoreError> {
-        let keys = Keys::new(key);
-        let database = Database::open(source, &SCHEMA, &keys, cache_bytes)?;
-        Ok(Self { database, keys: Arc::new(keys) })
+    fn new(database: Database, keys: Keys) -> Self {
+        Self { database, keys: Arc::new(keys) }
     }
 
     /// Begins a write transaction; waits until there is no other. `nonce_seed` seeds the nonces of
@@ -143,26 +173,40 @@ impl Contents for Keys {
         // and a vault made again with the same key seals the same value.
         let mut rng = ChaCha20Rng::from_seed([0; 32]);
         self.seal(META, &check_key(), CHECK_VALUE, &mut rng, &mut sealed)?;
-        transaction
-            .open_table(Meta::new(META))
-            .map_err(StoreError::failed)?
-            .insert(CHECK_KEY, sealed.as_slice())
-            .map_err(StoreError::failed)?;
+        let mut meta = transaction.open_table(Meta::new(META)).map_err(StoreError::failed)?;
+        meta.insert(CHECK_KEY, sealed.as_slice()).map_err(StoreError::failed)?;
+        meta.insert(ID_KEY, self.id().as_bytes().as_slice()).map_err(StoreError::failed)?;
         Ok(())
     }
 
-    fn inspect(&self, snapshot: &ReadTransaction) -> Result<(), StoreError> {
+    fn inspect(&self, snapshot: &ReadTransaction, path: &Path) -> Result<(), StoreError> {
+        inspect_id(snapshot, path, Some(self.id()))?;
         let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
         let sealed = meta
             .get(CHECK_KEY)
             .map_err(StoreError::failed)?
             .ok_or(StoreError::Record { table: META })?;
-        let value = self.open(META, &check_key(), sealed.value())?;
-        if value.as_slice() == CHECK_VALUE {
-            Ok(())
-        } else {
-            Err(StoreError::Record { table: META })
+        match self.open(META, &check_key(), sealed.value()) {
+            Ok(value) if value.as_slice() == CHECK_VALUE => Ok(()),
+            // The file's checksums match: it is the key that doesn't.
+            Ok(_) | Err(_) => Err(StoreError::OtherKey { path: path.to_path_buf() }),
         }
+    }
+}
+
+/// Refuses the vault at `path` if it says that it is another one than `id`.
+fn inspect_id(
+    snapshot: &ReadTransaction,
+    path: &Path,
+    id: Option<VaultId>,
+) -> Result<(), StoreError> {
+    let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
+    let found = meta.get(ID_KEY).map_err(StoreError::failed)?;
+    match (found, id) {
+        (Some(found), Some(id)) if found.value() != id.as_bytes() => {
+            Err(StoreError::OtherKey { path: path.to_path_buf() })
+        }
+        (Some(_) | None, _) => Ok(()),
     }
 }
 

@@ -48,7 +48,9 @@ pub(crate) fn verify<B: StorageBackend>(
         .unwrap_or_else(|_| Err(redb::Error::Corrupted("its structure makes no sense".to_owned())));
     match opened {
         Ok(inspected) => inspected,
-        Err(redb::Error::DatabaseAlreadyOpen) => failed(&"in use by another process"),
+        Err(redb::Error::DatabaseAlreadyOpen) => {
+            Err(StoreError::InUse { path: path.to_path_buf() })
+        }
         Err(error) => match lock(&unread).take() {
             Some(error) => failed(&error),
             None => damaged(reason(&error)),

@@ -82,6 +82,8 @@ pub struct Engine {
     pub(crate) has_key_file: bool,
     pub(crate) has_passphrase: bool,
     pub(crate) storage_failed: Option<String>,
+    /// Why the vault could not be opened when that was asked for last.
+    pub(crate) vault_failed: Option<String>,
     /// The mailbox's transaction, kept open over several batches: what comes and goes in that time
     /// costs no page.
     mailbox_txn: Option<MailboxTxn>,
@@ -108,6 +110,8 @@ impl Engine {
     pub fn open(config: EngineConfig) -> Result<Self, EngineError> {
         config.observer.quota(config.mailbox_bytes_max);
         let EngineConfig { mailbox_bytes_max, mailbox_peer_bytes_max, .. } = config;
+        // First: half of a vault is left alone, and all else with it.
+        let key_file = config.storage.read_key_file()?;
         let mailbox = config.storage.open_mailbox(
             &config.network,
             mailbox_bytes_max,
@@ -115,11 +119,14 @@ impl Engine {
         )?;
         let clock = Timekeeper::new(mailbox.view()?.time());
         let mailbox = Arc::new(mailbox);
-        let key_file = config.storage.read_key_file()?;
         let has_passphrase = key_file.as_ref().is_some_and(KeyFile::has_passphrase);
         let recover = match &key_file {
             Some(file) if !has_passphrase => Some(file.unwrap(None)?),
-            Some(_) | None => None,
+            Some(file) => {
+                config.storage.check_vault(file)?;
+                None
+            }
+            None => None,
         };
         let mut engine = Self {
             mailbox,
@@ -128,6 +135,7 @@ impl Engine {
             has_key_file: key_file.is_some(),
             has_passphrase,
             storage_failed: None,
+            vault_failed: None,
             mailbox_txn: None,
             mailbox_dirty_since: None,
             stored: StoredFor::new(),
@@ -381,7 +389,10 @@ impl Engine {
 
     pub(crate) fn load_user(&mut self, vault: Vault, key: MasterKey) -> Result<(), StoreError> {
         let user = User::load(vault, key, &self.mailbox, &self.config)?;
-        self.user = user;
+        self.user = Some(user.ok_or_else(|| StoreError::Damaged {
+            path: self.config.storage.vault_path(),
+            reason: "it holds no identity".to_owned(),
+        })?);
         // None of it was looked at for this user.
         self.refused.clear();
         Ok(())

@@ -31,6 +31,7 @@ mod storage;
 mod timeline;
 mod turn;
 mod user;
+mod vault_files;
 
 pub use command::Command;
 pub use config::{EngineConfig, TICK};
@@ -42,5 +43,6 @@ pub use seam::{
     Answer, FromNet, Interest, Lookup, PeerKey, Received, Stemmed, Stored, Ticket, ToNet,
 };
 pub use stamping::{StampJob, StampResult};
-pub use storage::{MemoryDisk, Storage, key_file_path};
+pub use storage::{MemoryDisk, Storage};
 pub use turn::{Effects, Outlet};
+pub use vault_files::key_file_path;

@@ -1,8 +1,6 @@
 //! Where an engine's databases are: in files, or in memory.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use martlet_protocol::network::NetworkDescriptor;
@@ -11,7 +9,7 @@ use martlet_store::memory::MemoryFile;
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
 use martlet_store::{StoreError, Vault};
 
-use crate::mailbox_file;
+use crate::{mailbox_file, vault_files};
 
 /// Memory redb may use for a database's pages, bytes: a few thousand pages, what is in use.
 const CACHE_BYTES: usize = 8 << 20;
@@ -21,7 +19,7 @@ const MEMORY_CACHE_BYTES: usize = 64 << 10;
 /// Where an engine's databases are. A clone is the same place.
 #[derive(Debug, Clone)]
 pub enum Storage {
-    /// A directory: `mailbox.redb`, `mailbox.network`, `vault.redb` and `vault.key`.
+    /// A directory: `mailbox.redb`, `vault.redb` and `vault.key`.
     Directory(PathBuf),
     /// Memory: of simulated nodes.
     Memory(Arc<MemoryDisk>),
@@ -58,12 +56,42 @@ impl Storage {
         }
     }
 
-    /// Opens the vault, made if there is none.
-    pub(super) fn open_vault(&self, key: &MasterKey) -> Result<Vault, StoreError> {
+    /// Makes the vault. It is found once [`Self::write_key_file`] and [`Self::place_vault`] are done, and is
+    /// to be closed before.
+    pub(super) fn create_vault(&self, key: &MasterKey) -> Result<Vault, StoreError> {
+        match self {
+            Self::Directory(directory) => vault_files::create(directory, key, self.cache_bytes()),
+            Self::Memory(disk) => {
+                // What an `init` cut short left behind.
+                disk.vault.erase();
+                Vault::with_backend(disk.vault.clone(), key, self.cache_bytes())
+            }
+        }
+    }
+
+    /// Puts a vault just made where it is looked for.
+    pub(super) fn place_vault(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Directory(directory) => vault_files::place(directory),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Looks whether a vault that stays locked is whole, and its key file's.
+    pub(super) fn check_vault(&self, key_file: &KeyFile) -> Result<(), StoreError> {
         match self {
             Self::Directory(directory) => {
-                Vault::open(&directory.join("vault.redb"), key, self.cache_bytes())
+                vault_files::check(directory, key_file, self.cache_bytes())
             }
+            // It fails only where a test makes it fail.
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Opens the vault.
+    pub(super) fn open_vault(&self, key: &MasterKey) -> Result<Vault, StoreError> {
+        match self {
+            Self::Directory(directory) => vault_files::open(directory, key, self.cache_bytes()),
             Self::Memory(disk) => Vault::with_backend(disk.vault.clone(), key, self.cache_bytes()),
         }
     }
@@ -75,30 +103,13 @@ impl Storage {
         }
     }
 
-    /// Removes the vault that an `init` cut short left behind: no key file was written for it.
-    pub(super) fn remove_vault(&self) -> Result<(), StoreError> {
-        let path = match self {
-            Self::Directory(directory) => directory.join("vault.redb"),
-            Self::Memory(disk) => {
-                disk.vault.erase();
-                return Ok(());
-            }
-        };
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::Failed { reason: format!("{}: {error}", path.display()) })
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
     /// The key file; `None` before there is an identity.
     ///
     /// # Errors
-    /// [`KeyFileError`].
+    /// [`KeyFileError`], also where a vault is there without a key file, or the other way round.
     pub fn read_key_file(&self) -> Result<Option<KeyFile>, KeyFileError> {
         match self {
-            Self::Directory(directory) => KeyFile::read(&key_file_path(directory)),
+            Self::Directory(directory) => vault_files::find(directory, self.cache_bytes()),
             Self::Memory(disk) => Ok(disk.lock_key_file().clone()),
         }
     }
@@ -107,7 +118,15 @@ impl Storage {
     #[must_use]
     pub fn key_file_path(&self) -> PathBuf {
         match self {
-            Self::Directory(directory) => key_file_path(directory),
+            Self::Directory(directory) => vault_files::key_file_path(directory),
+            Self::Memory(_) => PathBuf::from("(memory)"),
+        }
+    }
+
+    /// The vault's name in messages.
+    pub(super) fn vault_path(&self) -> PathBuf {
+        match self {
+            Self::Directory(directory) => vault_files::vault_path(directory),
             Self::Memory(_) => PathBuf::from("(memory)"),
         }
     }
@@ -128,10 +147,4 @@ impl MemoryDisk {
     fn lock_key_file(&self) -> std::sync::MutexGuard<'_, Option<KeyFile>> {
         self.key_file.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Where the key file of a data directory is.
-#[must_use]
-pub fn key_file_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("vault.key")
 }

@@ -120,7 +120,7 @@ impl User {
         Ok(Id { identity: device.certificate().identity(), secret })
     }
 
-    /// Loads the user of a vault; `None` if it is still empty (`init` was cut short).
+    /// Loads the user of a vault; `None` if it is empty.
     pub(crate) fn load(
         vault: Vault,
         key: MasterKey,

@@ -12,7 +12,7 @@ use crate::limits::{
 use axum::Json;
 use axum::extract::State;
 use martlet_protocol::control::{
-    Diagnosis, ErrorCode, Finding, FindingCode, MailboxStatus, Problem, Severity,
+    Diagnosis, ErrorCode, Finding, FindingCode, LockState, MailboxStatus, Problem, Severity,
 };
 
 use super::Shared;
@@ -20,7 +20,7 @@ use super::endpoints::endpoints;
 use super::problem::Refusal;
 use crate::net::report::{MdnsState, NetReport};
 use martlet_engine::clock::ClockDoubt;
-use martlet_engine::command::{GetClockDoubt, GetStatus, GetStorageFailure};
+use martlet_engine::command::{GetClockDoubt, GetStatus, GetStorageFailure, GetVaultFailure};
 
 /// Unreachable peers told one by one.
 const UNREACHABLE_TOLD_MAX: usize = 5;
@@ -34,9 +34,10 @@ endpoints!(diagnose);
 ))]
 async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refusal> {
     let data_dir = shared.context().data_dir.clone();
-    let (status, storage_failure, clock_doubt, net, surroundings) = tokio::join!(
+    let (status, storage_failure, vault_failure, clock_doubt, net, surroundings) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.engine().call(GetStorageFailure {}),
+        shared.engine().call(GetVaultFailure {}),
         shared.engine().call(GetClockDoubt {}),
         shared.net().report(),
         tokio::task::spawn_blocking(move || Surroundings::look(data_dir)),
@@ -48,7 +49,10 @@ async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refus
         surroundings: surroundings.map_err(|_| stopping())?,
         mailbox: status.mailbox,
         has_passphrase: status.passphrase,
+        lock: status.lock,
+        is_for_user: shared.context().user,
         storage_failure: storage_failure?,
+        vault_failure: vault_failure?,
         clock_doubt: clock_doubt?,
     };
     Ok(Json(Diagnosis { clock_ahead_ms: facts.net.clock_ahead_ms, findings: findings(&facts) }))
@@ -61,7 +65,11 @@ struct Facts {
     surroundings: Surroundings,
     mailbox: MailboxStatus,
     has_passphrase: Option<bool>,
+    lock: LockState,
+    /// Whether the node may have an identity.
+    is_for_user: bool,
     storage_failure: Option<String>,
+    vault_failure: Option<String>,
     clock_doubt: Option<ClockDoubt>,
 }
 
@@ -101,6 +109,7 @@ fn has_multicast(interfaces: &Path) -> Option<bool> {
 fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = [
         storage(facts),
+        vault(facts),
         disk(&facts.surroundings),
         facts.clock_doubt.as_ref().and_then(clock::jumped),
         clock::clock(&facts.net),
@@ -132,6 +141,30 @@ fn storage(facts: &Facts) -> Option<Finding> {
     let problem = facts.storage_failure.clone()?;
     let advice = "free some space, or look at the disk; the daemon goes on by itself";
     finding(FindingCode::StorageFailed, Severity::Error, problem, advice)
+}
+
+/// Only one of these: what is told first hinders the rest.
+fn vault(facts: &Facts) -> Option<Finding> {
+    if let Some(failure) = &facts.vault_failure {
+        let problem = format!("the vault can't be opened: {failure}");
+        let advice = "do as it says, then: martletctl unlock";
+        return finding(FindingCode::VaultUnreadable, Severity::Error, problem, advice);
+    }
+    match facts.lock {
+        LockState::Locked => finding(
+            FindingCode::Locked,
+            Severity::Warning,
+            "the vault is locked: messages are kept, and none is read or sent",
+            "martletctl unlock",
+        ),
+        LockState::NoIdentity if facts.is_for_user => finding(
+            FindingCode::NoIdentity,
+            Severity::Warning,
+            "there is no identity yet: this node carries what others write, and nobody can write to you",
+            "martletctl init; or user = false in the configuration, if it is for others alone",
+        ),
+        LockState::NoIdentity | LockState::Unlocked => None,
+    }
 }
 
 fn disk(surroundings: &Surroundings) -> Option<Finding> {

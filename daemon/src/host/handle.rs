@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use martlet_engine::command::{Command, CreateUser, GetStatus, OpenVault};
+use martlet_engine::command::{Command, CreateUser, GetStatus, NoteVaultFailure, OpenVault};
 use martlet_engine::{CommandError, DirectoryError, FromNet, Input, Storage, clean_name};
 use martlet_protocol::control::{Event, InitResponse};
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError};
@@ -113,11 +113,30 @@ impl EngineHandle {
             None => Ok(None),
             Some(file) => file.unwrap(passphrase.as_ref().map(|text| text.as_bytes())).map(Some),
         })
-        .await?;
-        match key {
-            Some(key) => self.call(OpenVault { key }).await,
-            None => Err(CommandError::NoIdentity.into()),
+        .await;
+        let failure = match key {
+            Ok(Some(key)) => return self.call(OpenVault { key }).await,
+            Ok(None) => self.no_key_file().await?,
+            Err(CallError::Command(failure)) => failure,
+            Err(other) => return Err(other),
+        };
+        if let CommandError::StorageFailed { reason } = &failure {
+            self.call(NoteVaultFailure { reason: reason.clone() }).await?;
         }
+        Err(failure.into())
+    }
+
+    /// Why there is no key file: there never was, or it went away with its vault since the start.
+    async fn no_key_file(&self) -> Result<CommandError, CallError> {
+        use martlet_protocol::control::LockState;
+        Ok(match self.call(GetStatus {}).await?.lock {
+            LockState::NoIdentity => CommandError::NoIdentity,
+            LockState::Locked | LockState::Unlocked => CommandError::StorageFailed {
+                reason: "vault.redb and vault.key were moved away while martletd runs: stop it, put them \
+                         back or begin with a new identity, and start it"
+                    .into(),
+            },
+        })
     }
 
     /// Gives the engine the network to send by.

@@ -12,4 +12,5 @@ mod metrics;
 mod network;
 mod restored;
 mod users;
+mod vault_files;
 mod verbs;

@@ -67,6 +67,12 @@ pub enum FindingCode {
     MailboxNearlyFull,
     /// The last write to the databases failed.
     StorageFailed,
+    /// The vault could not be opened when that was asked for last.
+    VaultUnreadable,
+    /// The vault is locked: nothing is read or sent.
+    Locked,
+    /// A node that is for a user has no identity yet.
+    NoIdentity,
     /// Peers are banned.
     PeersBanned,
     /// The vault has no passphrase.

@@ -18,7 +18,7 @@ impl Contents for OneNote {
         Ok(())
     }
 
-    fn inspect(&self, _: &ReadTransaction) -> Result<(), StoreError> {
+    fn inspect(&self, _: &ReadTransaction, _: &Path) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -55,7 +55,7 @@ const fn schema(steps: &'static [Step]) -> Schema {
 
 fn open(backend: &SharedBackend, schema: &'static Schema) -> Result<Vec<u8>, StoreError> {
     let source = Source::Backend(backend.clone());
-    let database = Database::open(source, schema, &OneNote, 1 << 20)?;
+    let database = Database::make(source, schema, &OneNote, 1 << 20)?;
     let snapshot = database.read()?;
     assert_eq!(schema.version(&snapshot).unwrap(), Some(schema.newest()));
     let notes = snapshot.open_table(NOTES).unwrap();

@@ -15,7 +15,9 @@
 //!     40    24  nonce
 //!     64    48  mode 1: XChaCha20-Poly1305(master key) ‖ tag; associated data: bytes 0 to 64
 //!               mode 0: master key 32 ‖ zero 16
-//!    112   112  zero
+//!    112    16  which vault the key is of: BLAKE3 derive_key("martlet 2026 vault id v1", master key), first
+//!               16 bytes; all zero in files of before there were ids
+//!    128    96  zero
 //!    224    32  BLAKE3 of bytes 0 to 224
 //! ```
 //!
@@ -59,6 +61,11 @@ pub const KEY_FILE_BYTES: usize = 256;
 #[derive(Clone)]
 pub struct MasterKey(Box<[u8; KEY_BYTES]>);
 
+/// Which vault a key is of. No secret: it is in the key file and in the vault in clear, so that two files that
+/// don't belong together are told without the passphrase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VaultId([u8; ID_BYTES]);
+
 /// Why a key file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
@@ -96,7 +103,23 @@ const NONCE_AT: usize = 40;
 const KEY_AT: usize = 64;
 const KEY_BYTES: usize = 32;
 const TAG_AT: usize = KEY_AT + KEY_BYTES;
+const ID_AT: usize = 112;
+const ID_BYTES: usize = 16;
 const CHECKSUM_AT: usize = KEY_FILE_BYTES - 32;
+
+impl VaultId {
+    /// Of the vault with this key.
+    #[must_use]
+    pub fn of(key: &MasterKey) -> Self {
+        Self(array(&blake3::derive_key("martlet 2026 vault id v1", key.as_bytes())))
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; ID_BYTES] {
+        &self.0
+    }
+}
 
 impl MasterKey {
     /// The key with these bytes, which whoever has them wipes.
@@ -189,6 +212,13 @@ impl KeyFile {
         Self::parse(path, &found).map(Some)
     }
 
+    /// Which vault its key is of; `None` in files of before there were ids.
+    #[must_use]
+    pub fn vault_id(&self) -> Option<VaultId> {
+        let id: [u8; ID_BYTES] = array(&self.bytes[ID_AT..]);
+        (id != [0; ID_BYTES]).then_some(VaultId(id))
+    }
+
     /// Whether the key can be had without a passphrase.
     #[must_use]
     pub fn has_passphrase(&self) -> bool {
@@ -276,7 +306,7 @@ impl std::fmt::Debug for KeyFile {
 fn bare(key: &MasterKey) -> Zeroizing<[u8; KEY_FILE_BYTES]> {
     let mut bytes = header(BARE);
     bytes[KEY_AT..TAG_AT].copy_from_slice(&key.0[..]);
-    checksum(&mut bytes);
+    finish(&mut bytes, key);
     bytes
 }
 
@@ -300,7 +330,7 @@ fn wrapped(
         .encrypt_inout_detached(&XNonce::from(array(&header[NONCE_AT..])), header, sealed)
         .map_err(|_| StoreError::failed("a key is short enough to be encrypted"))?;
     rest[KEY_BYTES..KEY_BYTES + 16].copy_from_slice(&tag);
-    checksum(&mut bytes);
+    finish(&mut bytes, key);
     Ok(bytes)
 }
 
@@ -310,6 +340,12 @@ fn header(mode: u8) -> Zeroizing<[u8; KEY_FILE_BYTES]> {
     bytes[8] = VERSION;
     bytes[9] = mode;
     bytes
+}
+
+/// Writes what follows the key.
+fn finish(bytes: &mut [u8; KEY_FILE_BYTES], key: &MasterKey) {
+    bytes[ID_AT..ID_AT + ID_BYTES].copy_from_slice(VaultId::of(key).as_bytes());
+    checksum(bytes);
 }
 
 fn checksum(bytes: &mut [u8; KEY_FILE_BYTES]) {
@@ -406,6 +442,7 @@ mod tests {
         assert!(!file.has_passphrase());
         assert_eq!(file.unwrap(None).unwrap().0, key.0);
         assert_eq!(file.unwrap(Some(b"ignored")).unwrap().0, key.0);
+        assert_eq!(file.vault_id(), Some(VaultId::of(&key)));
     }
 
     #[test]
@@ -418,6 +455,7 @@ mod tests {
         let file = KeyFile::read(&path).unwrap().unwrap();
         assert!(file.has_passphrase());
         assert_eq!(file.unwrap(Some(b"correct horse")).unwrap().0, key.0);
+        assert_eq!(file.vault_id(), Some(VaultId::of(&key)));
         let wrong = [b"correct hors".to_vec(), Vec::new(), vec![b'x'; PASSPHRASE_BYTES_MAX + 1]];
         for passphrase in wrong {
             assert!(matches!(file.unwrap(Some(&passphrase)), Err(KeyFileError::WrongPassphrase)));

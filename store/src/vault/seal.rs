@@ -19,7 +19,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::keyfile::MasterKey;
+use super::keyfile::{MasterKey, VaultId};
 use crate::error::StoreError;
 
 const NONCE_BYTES: usize = 24;
@@ -34,6 +34,7 @@ pub(super) struct Keys {
     /// Zeroizes itself.
     records: XChaCha20Poly1305,
     lookup: Zeroizing<[u8; 32]>,
+    id: VaultId,
 }
 
 /// A key as it is in the file.
@@ -46,9 +47,15 @@ impl Keys {
         let keys = Self {
             records: XChaCha20Poly1305::new(&records.into()),
             lookup: Zeroizing::new(lookup),
+            id: VaultId::of(master),
         };
         records.zeroize();
         keys
+    }
+
+    /// Which vault they are of.
+    pub(super) fn id(&self) -> VaultId {
+        self.id
     }
 
     /// The key a name is stored under.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use martlet_protocol::UnixMillis;
 use martlet_store::mailbox::{Inserted, Source};
-use martlet_store::vault::keyfile::MasterKey;
+use martlet_store::vault::keyfile::{MasterKey, VaultId};
 use martlet_store::{Mailbox, StoreError, Vault};
 
 use crate::fixture::*;
@@ -131,7 +131,7 @@ fn a_file_of_something_else_is_refused_untouched() {
     let mailbox = dir.path().join("mailbox.redb");
     let vault = dir.path().join("vault.redb");
     drop(Mailbox::open(&mailbox, OPTIONS).unwrap());
-    drop(Vault::open(&vault, &master_key(), CACHE_BYTES).unwrap());
+    drop(Vault::create(&vault, &master_key(), CACHE_BYTES).unwrap());
     for (name, bytes) in [
         ("empty", Vec::new()),
         ("text", b"not a database at all\n".repeat(1000)),
@@ -158,14 +158,33 @@ fn a_file_of_something_else_is_refused_untouched() {
 fn another_vaults_key_is_recognized_and_the_file_untouched() {
     let dir = scratch();
     let path = dir.path().join("vault.redb");
-    let vault = Vault::open(&path, &master_key(), CACHE_BYTES).unwrap();
+    let vault = Vault::create(&path, &master_key(), CACHE_BYTES).unwrap();
     fill_vault(&vault);
     drop(vault);
     let before = fs::read(&path).unwrap();
     assert!(matches!(
         Vault::open(&path, &MasterKey::from_bytes(&[43; 32]), CACHE_BYTES),
-        Err(StoreError::Record { .. })
+        Err(StoreError::OtherKey { .. })
     ));
+    // Without the key, by what its key file says.
+    let check = |id| Vault::check(&path, id, CACHE_BYTES);
+    let other = VaultId::of(&MasterKey::from_bytes(&[43; 32]));
+    assert!(matches!(check(Some(other)), Err(StoreError::OtherKey { .. })));
+    check(Some(VaultId::of(&master_key()))).unwrap();
+    check(None).unwrap();
+    assert!(fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn a_vault_is_made_only_where_there_is_none_and_opened_only_where_there_is_one() {
+    let dir = scratch();
+    let path = dir.path().join("vault.redb");
+    let missing = Vault::open(&path, &master_key(), CACHE_BYTES);
+    assert!(matches!(missing, Err(StoreError::Failed { .. })));
+    assert!(!path.exists());
+    drop(Vault::create(&path, &master_key(), CACHE_BYTES).unwrap());
+    let before = fs::read(&path).unwrap();
+    assert!(Vault::create(&path, &master_key(), CACHE_BYTES).is_err());
     assert!(fs::read(&path).unwrap() == before);
 }
 
@@ -177,7 +196,7 @@ fn a_database_in_use_is_not_called_damaged() {
     let ids = fill_mailbox(&mailbox);
     let before = dump_mailbox(&mailbox, &ids);
     match Mailbox::open(&path, OPTIONS) {
-        Err(StoreError::Failed { reason }) => assert!(reason.contains("in use"), "{reason}"),
+        Err(StoreError::InUse { path: named }) => assert_eq!(named, path),
         other => panic!("{other:?}"),
     }
     assert_eq!(dump_mailbox(&mailbox, &ids), before);
@@ -197,14 +216,19 @@ fn what_a_crash_left_half_made_is_made_again() {
 fn a_damaged_vault_is_refused_untouched_or_whole() {
     let dir = scratch();
     let path = dir.path().join("vault.redb");
-    let vault = Vault::open(&path, &master_key(), CACHE_BYTES).unwrap();
+    let vault = Vault::create(&path, &master_key(), CACHE_BYTES).unwrap();
     fill_vault(&vault);
     let expected = dump_vault(&vault);
     let crashed = fs::read(&path).unwrap();
     drop(vault);
     let whole = fs::read(&path).unwrap();
-    let open =
-        |path: &Path| Vault::open(path, &master_key(), CACHE_BYTES).map(|vault| dump_vault(&vault));
+    let open = |path: &Path| {
+        // The same is seen without the key: at a start the vault stays locked.
+        let checked = Vault::check(path, Some(VaultId::of(&master_key())), CACHE_BYTES);
+        let opened = Vault::open(path, &master_key(), CACHE_BYTES).map(|vault| dump_vault(&vault));
+        assert_eq!(checked.is_ok(), opened.is_ok(), "{checked:?}");
+        opened
+    };
     Subject { path, whole, crashed, expected, open: &open }.bits_and_lengths();
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use martlet_protocol::{EnvelopeId, UnixMillis};
 use martlet_store::mailbox::{Acknowledged, Inserted, MailboxStats};
 use martlet_store::vault::Key;
-use martlet_store::vault::keyfile::KeyFile;
+use martlet_store::vault::keyfile::{KeyFile, VaultId};
 use martlet_store::{Mailbox, Vault};
 
 use crate::disk::Disk;
@@ -122,6 +122,9 @@ fn old_files_open() {
 
     let wrapped = KeyFile::read(&file("key-v1")).unwrap().unwrap();
     let bare = KeyFile::read(&file("key-bare-v1")).unwrap().unwrap();
+    // Of before there were ids, as are the vaults.
+    assert_eq!((wrapped.vault_id(), bare.vault_id()), (None, None));
+    Vault::check(&file("vault-v2.redb"), Some(VaultId::of(&master_key())), CACHE_BYTES).unwrap();
     let key = wrapped.unwrap(Some(PASSPHRASE)).unwrap();
     // Both were made from the same randomness, which begins with the key.
     assert_eq!(key.as_bytes(), bare.unwrap(None).unwrap().as_bytes());
@@ -138,6 +141,6 @@ fn make_files() {
     fs::create_dir_all(data("")).unwrap();
     // Those that are there stay as they are: only what has a new version is made.
     let mailbox = Mailbox::open(&make("mailbox-v3.redb"), OPTIONS).unwrap();
-    let vault = Vault::open(&make("vault-v2.redb"), &master_key(), CACHE_BYTES).unwrap();
+    let vault = Vault::create(&make("vault-v2.redb"), &master_key(), CACHE_BYTES).unwrap();
     fill(&mailbox, &vault);
 }

@@ -14,6 +14,10 @@ pub struct GetClockDoubt {}
 #[derive(Debug)]
 pub struct GetStorageFailure {}
 
+/// Why the vault could not be opened when that was asked for last, if so.
+#[derive(Debug)]
+pub struct GetVaultFailure {}
+
 impl Command for GetClockDoubt {
     type Reply = Option<ClockDoubt>;
 
@@ -27,5 +31,13 @@ impl Command for GetStorageFailure {
 
     fn run(self, engine: &mut Engine, _: &mut Turn<'_>) -> Result<Option<String>, Fault> {
         Ok(engine.storage_failed.clone())
+    }
+}
+
+impl Command for GetVaultFailure {
+    type Reply = Option<String>;
+
+    fn run(self, engine: &mut Engine, _: &mut Turn<'_>) -> Result<Option<String>, Fault> {
+        Ok(engine.vault_failed.clone())
     }
 }

@@ -12,8 +12,8 @@ use crate::error::Fault;
 use crate::turn::Turn;
 use crate::user::User;
 
-/// Creates the user in a new vault. Its key file is written last: with it the identity exists, and
-/// what a crash leaves before is no identity.
+/// Creates the user in a new vault. With its key file the identity exists; what a crash leaves before that is no
+/// identity.
 pub struct CreateUser {
     /// The vault's key file, not written yet.
     pub key_file: KeyFile,
@@ -28,6 +28,13 @@ pub struct CreateUser {
 pub struct OpenVault {
     /// The vault's key.
     pub key: MasterKey,
+}
+
+/// Notes why the vault can't be opened, where that was found before its key was.
+#[derive(Debug)]
+pub struct NoteVaultFailure {
+    /// What is wrong, and what to do.
+    pub reason: String,
 }
 
 /// Closes the vault and forgets its key.
@@ -54,18 +61,21 @@ impl Command for CreateUser {
         let root = RootKey::generate(turn.rng);
         let device = DeviceKeys::generate(turn.rng, &root, turn.now);
         let storage = engine.config.storage.clone();
-        storage.remove_vault()?;
-        let vault = storage.open_vault(&key)?;
+        // Nothing is changed yet: what hinders concerns nobody else's commands.
+        let vault = storage.create_vault(&key).map_err(|error| CommandError::from(&error))?;
         let mut nonce_seed = [0; 32];
         rand_core::Rng::fill_bytes(turn.rng, &mut nonce_seed);
         let mut txn = vault.begin(nonce_seed)?;
         let id = User::create(&mut txn, *root.seed(), &device, name, turn.rng)?;
         txn.commit()?;
+        // Closed: it gets another name.
+        drop(vault);
         let written = storage.write_key_file(&key_file);
         written.map_err(|error| StoreError::Failed { reason: error.to_string() })?;
         engine.has_key_file = true;
         engine.has_passphrase = key_file.has_passphrase();
-        engine.load_user(vault, key)?;
+        storage.place_vault()?;
+        engine.load_user(storage.open_vault(&key)?, key)?;
         engine.join_turn(turn)?;
         Ok(InitResponse { id: id.to_string(), recovery_phrase: root.recovery_phrase().to_string() })
     }
@@ -78,9 +88,23 @@ impl Command for OpenVault {
         if engine.user.is_some() {
             return Ok(());
         }
-        let vault = engine.config.storage.open_vault(&self.key)?;
-        engine.load_user(vault, self.key)?;
+        let opened = engine.config.storage.open_vault(&self.key);
+        let loaded = opened.and_then(|vault| engine.load_user(vault, self.key));
+        engine.vault_failed = loaded.as_ref().err().map(StoreError::to_string);
+        // Only read: what is wrong with the vault undoes nobody else's commands.
+        loaded.map_err(|error| CommandError::from(&error))?;
         Ok(engine.join_turn(turn)?)
+    }
+}
+
+impl Command for NoteVaultFailure {
+    type Reply = ();
+
+    fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<(), Fault> {
+        if engine.user.is_none() {
+            engine.vault_failed = Some(self.reason);
+        }
+        Ok(())
     }
 }
 

@@ -32,6 +32,7 @@ impl Command for GetStatus {
         if let Some(reason) = &engine.storage_failed {
             warnings.push(reason.clone());
         }
+        warnings.extend(engine.vault_failed.clone());
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),

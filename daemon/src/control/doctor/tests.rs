@@ -31,7 +31,10 @@ fn well() -> Facts {
         },
         mailbox: MailboxStatus { envelopes: 1, bytes: 1000, bytes_max: MIB },
         has_passphrase: Some(true),
+        lock: LockState::Unlocked,
+        is_for_user: true,
         storage_failure: None,
+        vault_failure: None,
         clock_doubt: None,
     }
 }
@@ -127,6 +130,17 @@ fn each_trouble_has_its_code() {
     assert_eq!(disk, [(FindingCode::DiskNearlyFull, Severity::Error)]);
     let failed = found(|facts| facts.storage_failure = Some("no space".into()));
     assert_eq!(failed, [(FindingCode::StorageFailed, Severity::Error)]);
+    let locked = found(|facts| facts.lock = LockState::Locked);
+    assert_eq!(locked, [(FindingCode::Locked, Severity::Warning)]);
+    let unreadable = found(|facts| {
+        (facts.lock, facts.vault_failure) = (LockState::Locked, Some("damaged".into()));
+    });
+    assert_eq!(unreadable, [(FindingCode::VaultUnreadable, Severity::Error)]);
+    let nobody = found(|facts| facts.lock = LockState::NoIdentity);
+    assert_eq!(nobody, [(FindingCode::NoIdentity, Severity::Warning)]);
+    let mailbox_node =
+        found(|facts| (facts.lock, facts.is_for_user) = (LockState::NoIdentity, false));
+    assert_eq!(mailbox_node, []);
     let off = found(|facts| facts.net.mdns = MdnsState::Off);
     assert_eq!(off, [(FindingCode::MdnsOff, Severity::Info)]);
     let blocked = found(|facts| {
