@@ -1,7 +1,9 @@
-//! One process owns a data directory: whoever holds the lock on `martletd.lock` in it.
+//! One process owns a data directory: whoever holds the lock on it, and on `martletd.lock` in it.
 //!
-//! The lock is the system's (`flock`), so it ends with the process however that ends. The file holds
-//! the owner's process id in decimal, for the message to those who come second; it stays behind.
+//! The locks are the system's (`flock`), so they end with the process however that ends. A file can be removed
+//! and made again while its lock is held; a directory that is in use can't. Some network file systems lock no
+//! directories: there the file's lock is all. The file holds the owner's process id in decimal, for the message
+//! to those who come second; it stays behind.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -14,6 +16,7 @@ pub const LOCK_FILE: &str = "martletd.lock";
 /// A data directory that is this process's until this is dropped.
 #[derive(Debug)]
 pub struct DataDirLock {
+    _directory: File,
     _file: File,
 }
 
@@ -60,6 +63,18 @@ impl DataDirLock {
         warn_if_open_to_others(data_dir);
 
         let path = data_dir.join(LOCK_FILE);
+        let already_running = || LockError::AlreadyRunning {
+            data_dir: data_dir.into(),
+            pid: File::open(&path).ok().and_then(read_pid),
+        };
+        let directory = File::open(data_dir).map_err(unusable(data_dir))?;
+        match directory.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(already_running()),
+            Err(TryLockError::Error(error)) => {
+                tracing::debug!(%error, "the data directory can't be locked, only the file in it");
+            }
+        }
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -70,14 +85,11 @@ impl DataDirLock {
             .map_err(unusable(&path))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let pid = read_pid(&mut file);
-                return Err(LockError::AlreadyRunning { data_dir: data_dir.into(), pid });
-            }
+            Err(TryLockError::WouldBlock) => return Err(already_running()),
             Err(TryLockError::Error(source)) => return Err(LockError::Unusable { path, source }),
         }
         write_pid(&mut file).map_err(unusable(&path))?;
-        Ok(Self { _file: file })
+        Ok(Self { _directory: directory, _file: file })
     }
 }
 
@@ -91,7 +103,7 @@ fn warn_if_open_to_others(data_dir: &Path) {
     }
 }
 
-fn read_pid(file: &mut File) -> Option<u32> {
+fn read_pid(file: File) -> Option<u32> {
     let mut text = String::new();
     file.take(16).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
@@ -126,6 +138,18 @@ mod tests {
 
         drop(first);
         DataDirLock::acquire(&data_dir).unwrap();
+    }
+
+    /// Whoever removed the lock file could start a second daemon, which failed at the first database in use.
+    #[test]
+    fn a_lock_file_that_was_removed_lets_nobody_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = DataDirLock::acquire(dir.path()).unwrap();
+        let path = dir.path().join(LOCK_FILE);
+        fs::remove_file(&path).unwrap();
+        let error = DataDirLock::acquire(dir.path()).unwrap_err();
+        assert!(matches!(error, LockError::AlreadyRunning { pid: None, .. }), "{error}");
+        assert!(!path.exists());
     }
 
     #[test]

@@ -53,6 +53,21 @@ fn a_second_start_fails_at_once_and_names_the_first() {
     assert!(error.contains(&format!("process {}", daemon.pid())), "{error}");
     assert_eq!(daemon.connect().get("/v1/status").status, 200);
 
+    // The lock file was removed: the second failed at the mailbox, with the advice to free some disk space.
+    fs::remove_file(daemon.home().join("martletd.lock")).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let second = command()
+        .arg("--data-dir")
+        .arg(daemon.home())
+        .arg("--socket")
+        .arg(elsewhere.path().join("control.sock"))
+        .output()
+        .unwrap();
+    let error = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(3), "{error}");
+    assert!(error.contains("already running"), "{error}");
+    assert_eq!(daemon.connect().get("/v1/status").status, 200);
+
     // Another directory, but the same socket.
     let other = tempfile::tempdir().unwrap();
     let second = command()
