@@ -11,7 +11,7 @@ use crate::client::{Client, ClientError};
 use crate::cmd::{Context, Verb};
 use crate::exit::{Exit, Failure};
 use crate::render::{Output, block};
-use crate::socket::default_socket;
+use crate::socket::default_sockets;
 
 /// Talks to people through the Martlet daemon: messages without servers, end-to-end encrypted.
 #[derive(Debug, Parser)]
@@ -31,8 +31,8 @@ use crate::socket::default_socket;
 struct Cli {
     /// The daemon's socket
     ///
-    /// Default: $XDG_RUNTIME_DIR/martlet/control.sock if it exists, else control.sock in the
-    /// daemon's data directory.
+    /// Default: the first on which a daemon answers of martlet/control.sock in $XDG_RUNTIME_DIR and in
+    /// /run/user/UID, and control.sock in the daemon's data directory.
     #[arg(
         long,
         value_name = "PATH",
@@ -86,6 +86,7 @@ Environment:
 
 Files:
   $XDG_RUNTIME_DIR/martlet/control.sock    the daemon's socket
+  /run/user/UID/martlet/control.sock       the same, where XDG_RUNTIME_DIR isn't set (cron, su, sudo)
   ~/.local/share/martlet/control.sock      the same, where there is no runtime directory
 ";
 
@@ -100,9 +101,16 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Ok }.into();
         }
     };
-    let socket = cli.socket.or_else(|| default_socket(|name| env::var_os(name), Path::exists));
+    let sockets = match cli.socket {
+        Some(socket) => vec![socket],
+        None => default_sockets(
+            |name| env::var_os(name),
+            rustix::process::geteuid().as_raw(),
+            Path::is_dir,
+        ),
+    };
     let context = Context {
-        client: socket.map(Client::new),
+        client: (!sockets.is_empty()).then(|| Client::of_first(sockets)),
         output: Output::new(cli.json),
         command_line: command,
     };

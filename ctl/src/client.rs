@@ -9,6 +9,7 @@ mod sse;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -28,7 +29,7 @@ use zeroize::Zeroizing;
 
 use speak_first::SpeakFirst;
 
-pub use error::ClientError;
+pub use error::{ClientError, Tried};
 pub use events::EventStream;
 pub use follow::{Follower, Step};
 
@@ -39,7 +40,10 @@ pub use follow::{Follower, Step};
 /// it was idle is replaced unnoticed. It needs a tokio runtime with I/O and time.
 #[derive(Debug)]
 pub struct Client {
-    socket: PathBuf,
+    /// Where the daemon may listen, the likeliest first.
+    sockets: Vec<PathBuf>,
+    /// Which of them the connection is to.
+    connected: AtomicUsize,
     connection: Mutex<Option<SendRequest<Full<Bytes>>>>,
 }
 
@@ -47,13 +51,20 @@ impl Client {
     /// A client of the daemon that listens on `socket`. Connects at the first request.
     #[must_use]
     pub fn new(socket: PathBuf) -> Self {
-        Self { socket, connection: Mutex::new(None) }
+        Self::of_first(vec![socket])
     }
 
-    /// The socket's path.
+    /// A client of the first daemon that listens on one of `sockets`. Looks for it at the first request.
+    #[must_use]
+    pub fn of_first(sockets: Vec<PathBuf>) -> Self {
+        Self { sockets, connected: AtomicUsize::new(0), connection: Mutex::new(None) }
+    }
+
+    /// The path of the socket that it is connected to, or the first that it will try.
     #[must_use]
     pub fn socket(&self) -> &Path {
-        &self.socket
+        let connected = self.sockets.get(self.connected.load(Ordering::Relaxed));
+        connected.map_or(Path::new(""), PathBuf::as_path)
     }
 
     /// `GET path`.
@@ -162,9 +173,13 @@ impl Client {
         let answer = async {
             let mut sender = self.connect().await?;
             let response =
-                sender.send_request(request).await.map_err(|error| lost(&self.socket, &error))?;
+                sender.send_request(request).await.map_err(|error| lost(self.socket(), &error))?;
             if response.status().is_success() {
-                return Ok(EventStream::new(self.socket.clone(), sender, response.into_body()));
+                return Ok(EventStream::new(
+                    self.socket().to_owned(),
+                    sender,
+                    response.into_body(),
+                ));
             }
             Err(self.refusal(response).await)
         };
@@ -227,26 +242,47 @@ impl Client {
                     return Ok(response);
                 }
                 Err(error) if error.message().is_some() || is_unwritten(error.error()) => {}
-                Err(error) => return Err(lost(&self.socket, error.error())),
+                Err(error) => return Err(lost(self.socket(), error.error())),
             }
         }
         let mut new = self.connect().await?;
         let response =
-            new.send_request(request).await.map_err(|error| lost(&self.socket, &error))?;
+            new.send_request(request).await.map_err(|error| lost(self.socket(), &error))?;
         *connection = Some(new);
         Ok(response)
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
-        let stream = UnixStream::connect(&self.socket)
-            .await
-            .map_err(|error| ClientError::from_connect(&self.socket, error))?;
+        let stream = self.find().await?;
         let (sender, connection) = http1::handshake(TokioIo::new(SpeakFirst::new(stream)))
             .await
-            .map_err(|error| lost(&self.socket, &error))?;
+            .map_err(|error| lost(self.socket(), &error))?;
         // Ends when `sender` is dropped or the daemon closes; whoever waits for an answer is told.
         tokio::spawn(connection);
         Ok(sender)
+    }
+
+    /// A connection to the first socket where somebody listens.
+    async fn find(&self) -> Result<UnixStream, ClientError> {
+        let mut tried = Vec::new();
+        let mut unusable = None;
+        for (number, socket) in self.sockets.iter().enumerate() {
+            match UnixStream::connect(socket).await {
+                Ok(stream) => {
+                    self.connected.store(number, Ordering::Relaxed);
+                    return Ok(stream);
+                }
+                Err(error) => match Tried::of(socket, &error) {
+                    Some(place) => tried.push(place),
+                    None => {
+                        let socket = socket.to_owned();
+                        unusable.get_or_insert(ClientError::Connect { socket, source: error });
+                    }
+                },
+            }
+        }
+        // One that is there but can't be used says more than one that isn't.
+        Err(unusable.unwrap_or(ClientError::NotRunning { tried }))
     }
 
     async fn refusal(&self, response: Response<Incoming>) -> ClientError {
@@ -263,7 +299,7 @@ impl Client {
     async fn body(&self, mut body: Incoming) -> Result<Vec<u8>, ClientError> {
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| lost(&self.socket, &error))?;
+            let frame = frame.map_err(|error| lost(self.socket(), &error))?;
             if let Some(data) = frame.data_ref() {
                 if bytes.len() + data.len() > CONTROL_RESPONSE_BYTES_MAX {
                     return Err(ClientError::Protocol(format!(

@@ -3,36 +3,42 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The socket when none was named: that in the runtime directory if it is there, else that in the
-/// data directory. `None` when neither directory can be told, for want of `HOME`.
+/// Where the socket may be when none was named, the likeliest first: in the runtime directory, and in the data
+/// directory. Empty when neither can be told, for want of `HOME`.
 ///
-/// Directories are those of the XDG Base Directory Specification, which has relative ones ignored.
-pub(crate) fn default_socket(
+/// Directories are those of the XDG Base Directory Specification, which has relative ones ignored. `cron`, `su`
+/// and `sudo` leave `XDG_RUNTIME_DIR` out, or another user's in: so the directory that systemd makes for the user
+/// `uid` is looked into besides, where there is one.
+pub(crate) fn default_sockets(
     environment: impl Fn(&str) -> Option<OsString>,
-    exists: impl Fn(&Path) -> bool,
-) -> Option<PathBuf> {
+    uid: u32,
+    is_there: impl Fn(&Path) -> bool,
+) -> Vec<PathBuf> {
     let directory = |name| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let runtime = directory("XDG_RUNTIME_DIR").map(|path| path.join("martlet/control.sock"));
+    let usual = PathBuf::from(format!("/run/user/{uid}"));
     let data = directory("XDG_DATA_HOME")
-        .or_else(|| directory("HOME").map(|home| home.join(".local/share")))
-        .map(|path| path.join("martlet/control.sock"));
-    match (runtime, data) {
-        (Some(runtime), _) if exists(&runtime) => Some(runtime),
-        (_, Some(data)) if exists(&data) => Some(data),
-        // Neither is there: the one the daemon would make.
-        (runtime, data) => runtime.or(data),
-    }
+        .or_else(|| directory("HOME").map(|home| home.join(".local/share")));
+    let places = [directory("XDG_RUNTIME_DIR"), Some(usual).filter(|path| is_there(path)), data];
+    let mut sockets: Vec<PathBuf> =
+        places.into_iter().flatten().map(|path| path.join("martlet/control.sock")).collect();
+    sockets.dedup();
+    sockets
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with(variables: &[(&str, &str)], there: &[&str]) -> Option<PathBuf> {
-        default_socket(
+    fn with(variables: &[(&str, &str)], there: &[&str]) -> Vec<PathBuf> {
+        default_sockets(
             |name| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()),
+            1,
             |path| there.iter().any(|t| path == Path::new(t)),
         )
+    }
+
+    fn paths<const N: usize>(paths: [&str; N]) -> Vec<PathBuf> {
+        paths.map(PathBuf::from).to_vec()
     }
 
     const RUN: (&str, &str) = ("XDG_RUNTIME_DIR", "/run/user/1");
@@ -42,20 +48,30 @@ mod tests {
 
     #[test]
     fn the_runtime_directory_comes_first() {
-        assert_eq!(with(&[RUN, HOME], &[RUN_SOCKET, HOME_SOCKET]), Some(RUN_SOCKET.into()));
-        assert_eq!(with(&[RUN, HOME], &[HOME_SOCKET]), Some(HOME_SOCKET.into()));
-        assert_eq!(with(&[RUN, HOME], &[]), Some(RUN_SOCKET.into()));
-        assert_eq!(with(&[HOME], &[]), Some(HOME_SOCKET.into()));
-        assert_eq!(with(&[], &[]), None);
+        assert_eq!(with(&[RUN, HOME], &["/run/user/1"]), paths([RUN_SOCKET, HOME_SOCKET]));
+        assert_eq!(with(&[RUN, HOME], &[]), paths([RUN_SOCKET, HOME_SOCKET]));
+        assert_eq!(with(&[HOME], &[]), paths([HOME_SOCKET]));
+        assert_eq!(with(&[], &[]), paths([]));
+    }
+
+    /// Without `XDG_RUNTIME_DIR` (cron, su, sudo) only the data directory was looked into, and a daemon that
+    /// runs was said not to.
+    #[test]
+    fn the_users_own_runtime_directory_is_looked_into_where_the_environment_names_none() {
+        assert_eq!(with(&[HOME], &["/run/user/1"]), paths([RUN_SOCKET, HOME_SOCKET]));
+        assert_eq!(with(&[], &["/run/user/1"]), paths([RUN_SOCKET]));
+        let of_another = ("XDG_RUNTIME_DIR", "/run/user/2");
+        assert_eq!(
+            with(&[of_another, HOME], &["/run/user/1"]),
+            paths(["/run/user/2/martlet/control.sock", RUN_SOCKET, HOME_SOCKET])
+        );
     }
 
     #[test]
     fn the_data_directory_can_be_moved_but_not_to_a_relative_path() {
-        assert_eq!(
-            with(&[HOME, ("XDG_DATA_HOME", "/data")], &[]),
-            Some("/data/martlet/control.sock".into())
-        );
-        assert_eq!(with(&[HOME, ("XDG_DATA_HOME", "data")], &[]), Some(HOME_SOCKET.into()));
-        assert_eq!(with(&[HOME, ("XDG_RUNTIME_DIR", "")], &[]), Some(HOME_SOCKET.into()));
+        let moved = with(&[HOME, ("XDG_DATA_HOME", "/data")], &[]);
+        assert_eq!(moved, paths(["/data/martlet/control.sock"]));
+        assert_eq!(with(&[HOME, ("XDG_DATA_HOME", "data")], &[]), paths([HOME_SOCKET]));
+        assert_eq!(with(&[HOME, ("XDG_RUNTIME_DIR", "")], &[]), paths([HOME_SOCKET]));
     }
 }

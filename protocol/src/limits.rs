@@ -87,6 +87,10 @@ pub const DIGESTS_MAX: usize = 16_384;
 /// Largest response body ctl reads, bytes: a page of the longest texts, every byte escaped. It
 /// guards ctl against an endless answer, not against the daemon.
 pub const CONTROL_RESPONSE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Longest path of a Unix socket, bytes: the system's `sun_path` less its final zero (unix(7); BSDs have four
+/// bytes less).
+pub const SOCKET_PATH_BYTES_MAX: usize =
+    if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };
 /// Largest Server-Sent Event ctl reads, bytes: the longest text, every byte escaped, with room.
 pub const CONTROL_EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// How long ctl waits for one answer: unlocking derives a key, which is slow on purpose.

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use martlet_protocol::control::{ErrorCode, Inbox};
-use martletctl::client::{Client, ClientError};
+use martletctl::client::{Client, ClientError, Tried};
 use serde_json::json;
 
 use crate::events::{event, streams};
@@ -117,9 +117,11 @@ async fn a_dead_socket_is_told_apart() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("s");
     let client = Client::new(socket.clone());
-    let result = client.get::<Inbox>("/v1/inbox").await;
-    assert!(matches!(result, Err(ClientError::NotRunning { stale: false, .. })), "{result:?}");
+    let tried = async || match client.get::<Inbox>("/v1/inbox").await {
+        Err(ClientError::NotRunning { tried }) => tried,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(tried().await, [Tried { socket: socket.clone(), is_stale: false }]);
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
-    let result = client.get::<Inbox>("/v1/inbox").await;
-    assert!(matches!(result, Err(ClientError::NotRunning { stale: true, .. })), "{result:?}");
+    assert_eq!(tried().await, [Tried { socket: socket.clone(), is_stale: true }]);
 }

@@ -64,7 +64,48 @@ fn a_daemon_that_is_not_there() {
 fn a_path_that_can_be_no_socket() {
     let ran = run(Path::new(&format!("/tmp/{}", "x".repeat(200))), &["status"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("cannot connect"), "{}", ran.err);
+    for part in ["cannot connect", "has 205 bytes", "at most 1", "--socket"] {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    // An ordinary file was called a socket left over from a daemon that ended.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let ran = run(file.path(), &["status"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("file of another kind"), "{}", ran.err);
+    assert!(!ran.err.contains("left over"), "{}", ran.err);
+}
+
+/// Where the runtime directory has no daemon, or is not told at all, the one in the data directory was not found;
+/// and nobody was told where it had been looked for.
+#[test]
+fn both_places_are_looked_in_and_told() {
+    let program = command(Path::new(""), &[]).get_program().to_owned();
+    let directory = tempfile::tempdir().unwrap();
+    let (runtime, home) = (directory.path().join("run"), directory.path().join("home"));
+    let sockets = [runtime.join("martlet"), home.join(".local/share/martlet")].map(|place| {
+        std::fs::create_dir_all(&place).unwrap();
+        place.join("control.sock")
+    });
+    let run = |with_runtime: bool| {
+        let mut command = std::process::Command::new(&program);
+        command.arg("inbox").env_clear().env("HOME", &home);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        if with_runtime {
+            command.env("XDG_RUNTIME_DIR", &runtime);
+        }
+        finish(command.spawn().unwrap())
+    };
+    // One was left over, which hides none that runs.
+    drop(UnixListener::bind(&sockets[0]).unwrap());
+    let ran = run(true);
+    assert_eq!(ran.code, 3);
+    for (socket, found) in sockets.iter().zip(["is left over", "doesn't exist"]) {
+        let told = format!("{} {found}", socket.display());
+        assert!(ran.err.contains(&told), "{told}: {}", ran.err);
+    }
+    let _fake =
+        Fake::start_at(&sockets[1], |_| Answer::Json(json!({"conversations": [], "requests": 0})));
+    assert_eq!((run(true).code, run(false).code), (0, 0));
 }
 
 #[test]
@@ -87,7 +128,9 @@ fn the_socket_can_be_named_by_the_environment_or_found() {
     assert_eq!(run("XDG_RUNTIME_DIR", directory.path()).code, 0);
     assert_eq!(run("XDG_DATA_HOME", directory.path()).code, 0);
     let ran = run("UNRELATED", directory.path());
-    assert_eq!(ran.code, 2);
+    let uid = rustix::process::geteuid().as_raw();
+    let is_known = Path::new(&format!("/run/user/{uid}")).is_dir();
+    assert_eq!(ran.code, if is_known { 3 } else { 2 });
     assert!(ran.err.contains("--socket"), "{}", ran.err);
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use martlet_protocol::limits::SOCKET_PATH_BYTES_MAX;
 use tokio::net::UnixListener;
 
 /// A socket that is listened on. Its file is removed when this is dropped.
@@ -36,6 +37,17 @@ pub enum BindError {
         /// The file.
         path: PathBuf,
     },
+    /// No socket can be made at so long a path.
+    #[error(
+        "the control socket's path {path} has {len} bytes, and that of a socket has at most \
+         {SOCKET_PATH_BYTES_MAX}: give a shorter one with --socket, and to martletctl too",
+        path = path.display(),
+        len = path.as_os_str().len()
+    )]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+    },
     /// The directory or the socket can't be made.
     #[error("can't make the control socket {path}: {source}", path = path.display())]
     Failed {
@@ -56,6 +68,9 @@ pub fn bind(path: &Path) -> Result<ControlSocket, BindError> {
         let path = path.to_path_buf();
         move |source| BindError::Failed { path, source }
     };
+    if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+        return Err(BindError::TooLong { path: path.into() });
+    }
     if let Some(directory) = path.parent() {
         DirBuilder::new()
             .recursive(true)
@@ -143,9 +158,17 @@ mod tests {
         let error = bind(&path).unwrap_err();
         assert!(matches!(error, BindError::NotASocket { .. }), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "keep");
+    }
 
-        let long = dir.path().join("x".repeat(120));
-        let error = bind(&long).unwrap_err();
-        assert!(error.to_string().contains("xxx"), "{error}");
+    #[tokio::test]
+    async fn a_path_has_a_longest_and_what_is_longer_is_told_with_the_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let room = SOCKET_PATH_BYTES_MAX - dir.path().as_os_str().len() - 1;
+        let longest = dir.path().join("x".repeat(room));
+        drop(bind(&longest).unwrap());
+        let error = bind(&dir.path().join("x".repeat(room + 1))).unwrap_err().to_string();
+        for part in ["xxx", &SOCKET_PATH_BYTES_MAX.to_string(), "--socket"] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 }
