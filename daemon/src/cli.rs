@@ -69,8 +69,10 @@ Files, in the data directory:
   martletd.lock    locked while a daemon runs; holds its process id
 
 Signals:
-  SIGTERM, SIGINT  stop: answer what was asked, close the databases, remove the socket. A second one
-                   stops at once; nothing that was acknowledged is lost.
+  SIGTERM, SIGINT, SIGHUP
+                   stop: answer what was asked, close the databases, remove the socket. A second one
+                   stops at once; nothing that was acknowledged is lost. A SIGHUP that was ignored when
+                   martletd was started (nohup) stays ignored.
 
 Service manager:
   READY=1 and STOPPING=1 are sent to $NOTIFY_SOCKET (systemd: Type=notify).

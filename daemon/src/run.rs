@@ -255,6 +255,8 @@ fn notify(state: NotifyState<'_>) {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// The terminal was closed. `None` where whoever started the daemon had it ignored (`nohup`).
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -262,6 +264,7 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup())?) },
         })
     }
 
@@ -269,6 +272,17 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            Some(()) = async { self.hangup.as_mut()?.recv().await } => {}
         }
     }
+}
+
+/// As Linux tells it: the signals ignored, in hexadecimal, the first in the lowest bit (proc_pid_status(5)). A
+/// handler would take their place.
+fn is_hangup_ignored() -> bool {
+    const HANGUP_BIT: u64 = 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & HANGUP_BIT != 0)
 }

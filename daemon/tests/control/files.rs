@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
+use crate::client::Client;
 use crate::daemon::{Daemon, command, spawn, wait};
 
 fn mode(path: &Path) -> u32 {
@@ -95,17 +96,53 @@ fn after_a_kill_it_starts_again_on_the_same_socket() {
 
 #[test]
 fn a_signal_stops_it_cleanly() {
-    for signal in [Signal::TERM, Signal::INT] {
+    // SIGHUP, of a terminal that is closed, ended it with its socket left behind.
+    let signals = [Signal::TERM, Signal::INT, Signal::HUP];
+    for signal in &signals[..if ignores_hangup(std::process::id()) { 2 } else { 3 }] {
         let daemon = Daemon::start();
         // Idle connections and open streams don't hold it up.
         let mut idle = daemon.connect();
         assert_eq!(idle.get("/v1/status").status, 200);
-        daemon.signal(signal);
+        daemon.signal(*signal);
         let (status, home) = daemon.wait();
         assert_eq!(status.code(), Some(0));
         assert!(idle.is_closed());
         assert!(!home.path().join("control.sock").exists());
     }
+}
+
+/// Whether a process ignores SIGHUP, the first signal: one that is started by it does too.
+fn ignores_hangup(pid: u32) -> bool {
+    let process = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let ignored = process.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
+    u64::from_str_radix(ignored, 16).unwrap() & 1 != 0
+}
+
+#[test]
+fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+    let home = tempfile::tempdir().unwrap();
+    let log = fs::File::create(home.path().join("log")).unwrap();
+    let daemon = env!("CARGO_BIN_EXE_martletd");
+    let mut child = std::process::Command::new("nohup")
+        .args([daemon, "--listen", "/ip4/127.0.0.1/tcp/0", "--mdns", "false", "--data-dir"])
+        .arg(home.path())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .stdout(std::process::Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let socket = home.path().join("control.sock");
+    let status = || Client::connect(&socket).ok()?.try_get("/v1/status");
+    crate::daemon::until(|| status().is_some());
+    assert!(ignores_hangup(child.id()));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, Signal::HUP).unwrap();
+    assert_eq!(status(), Some(200));
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(wait(&mut child).code(), Some(0));
+    let said = fs::read_to_string(home.path().join("log")).unwrap();
+    assert_eq!(said.matches("stopping").count(), 1, "{said}");
 }
 
 #[test]
