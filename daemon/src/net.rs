@@ -169,6 +169,15 @@ pub enum NetError {
         /// What the system said.
         reason: String,
     },
+    /// A port that this node tells others to connect to is another program's.
+    #[error(
+        "the port of {address} is taken, though `announce` tells everyone to connect to this node: stop the \
+         program that has it, or change the port in `listen`, and in `announce` where it is the same"
+    )]
+    PortTaken {
+        /// The address that was to be listened on.
+        address: Multiaddr,
+    },
     /// A bootstrap address of the network descriptor is malformed.
     #[error("bootstrap address {address:?} of the network: {reason}")]
     Bootstrap {

@@ -10,14 +10,15 @@ use libp2p::{Multiaddr, Swarm, TransportError};
 
 use super::{NetError, shorten};
 
-/// Listens on each of `addresses`; a port that is taken is replaced by a free one. An address that
-/// cannot be listened on (no IPv6 here) is skipped.
+/// Listens on each of `addresses`; a port that is taken is replaced by a free one, unless others are told where
+/// to connect (`is_announced`). An address that cannot be listened on (no IPv6 here) is skipped.
 ///
 /// # Errors
-/// [`NetError::Listen`] when there were addresses and none could be listened on.
+/// [`NetError::PortTaken`]; [`NetError::Listen`] when there were addresses and none could be listened on.
 pub(super) fn listen<B: NetworkBehaviour>(
     swarm: &mut Swarm<B>,
     addresses: &[Multiaddr],
+    is_announced: bool,
 ) -> Result<(), NetError> {
     let mut listening = 0;
     let mut failed = None;
@@ -34,6 +35,9 @@ pub(super) fn listen<B: NetworkBehaviour>(
             // Transports hide the kind of their errors: if another port will do, it was the port.
             (Err(error), Some(port)) => {
                 let elsewhere = swarm.listen_on(with_any_port(address));
+                if is_announced && elsewhere.is_ok() {
+                    return Err(NetError::PortTaken { address: address.clone() });
+                }
                 if elsewhere.is_ok() && taken.insert(port) {
                     let address = shorten::address(address);
                     tracing::info!(%address, "the port is taken, listening on a free one");

@@ -91,7 +91,8 @@ pub(super) fn start<S: NetSink>(
         swarm.behaviour_mut().blocked.block_peer(peer);
     }
     let cache = PeerCache::from_records(state_files::load(directory, PEER_CACHE_FILE), clock.now());
-    listen::listen(&mut swarm, &config.listen)?;
+    let is_announced = wan.is_some() && !config.wan.announce.is_empty();
+    listen::listen(&mut swarm, &config.listen, is_announced)?;
     let (to_swarm, from_sync) = mpsc::channel(NET_QUEUE_MAX);
     let kept = Kept::new(config.kept.clone());
     let context = Arc::new(Context {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::client::{Client, Response};
-use crate::daemon::{Daemon, until};
+use crate::daemon::{Daemon, spawn, until, wait};
 
 fn of<T: DeserializeOwned>(response: &Response) -> T {
     serde_json::from_slice(&response.body).unwrap()
@@ -97,4 +97,31 @@ fn the_doctor_says_what_to_do() {
     let codes: Vec<FindingCode> = diagnosis.findings.iter().map(|finding| finding.code).collect();
     assert!(codes.contains(&FindingCode::MdnsOff), "{codes:?}");
     assert_eq!(diagnosis.clock_ahead_ms, None);
+}
+
+/// A node whose port was taken listened on another, and went on to announce the one that it didn't hold: `status`
+/// said that everyone can connect.
+#[test]
+fn a_node_does_not_announce_a_port_that_another_program_has() {
+    let home = tempfile::tempdir().unwrap();
+    let descriptor = home.path().join("far.toml");
+    std::fs::write(&descriptor, "name = \"far\"\nlan_only = false\n").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr().unwrap().port());
+    let flags = ["--network", descriptor.to_str().unwrap(), "--listen", &listen];
+    let announced = [&flags[..], &["--announce", "/ip4/198.51.100.7/tcp/4177"]].concat();
+
+    let status = wait(&mut spawn(home.path(), &announced));
+    let said = std::fs::read_to_string(home.path().join("log")).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains(&listen) && said.contains("announce"), "{said}");
+
+    // Where nobody is told of it a free one will do; and once the port is free, it is announced.
+    let daemon = Daemon::start_in(home, &flags);
+    daemon.signal(rustix::process::Signal::TERM);
+    let (_, home) = daemon.wait();
+    drop(taken);
+    let daemon = Daemon::start_in(home, &announced);
+    let status: Status = of(&daemon.connect().get("/v1/status"));
+    assert!(status.listen.iter().any(|address| address.starts_with(&listen)), "{status:?}");
 }
