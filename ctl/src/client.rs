@@ -18,6 +18,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use martlet_protocol::control::Problem;
+use martlet_protocol::excerpt;
 use martlet_protocol::limits::{
     CONTROL_ANSWER_TIMEOUT, CONTROL_RESPONSE_BYTES_MAX, PASSPHRASE_BYTES_MAX,
 };
@@ -198,7 +199,9 @@ impl Client {
         // No content is the unit type, which JSON writes as null.
         let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
         serde_json::from_slice(bytes).map_err(|error| {
-            ClientError::Protocol(format!("its answer to {path} is not understood: {error}"))
+            // Answers hold keys and recovery phrases.
+            let reason = excerpt::message(&error.to_string());
+            ClientError::Protocol(format!("its answer to {path} is not understood: {reason}"))
         })
     }
 

@@ -38,6 +38,7 @@ use crate::limits::{
 };
 use martlet_protocol::Shard;
 use martlet_protocol::control::Role;
+use martlet_protocol::excerpt;
 use martlet_protocol::limits::CONFIG_BYTES_MAX;
 use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use zeroize::Zeroizing;
@@ -345,7 +346,8 @@ fn read_settings(path: &Path) -> Result<Settings, ConfigError> {
     let text = read_bounded("configuration", path)?;
     let mut settings: Settings = toml::from_str(&text).map_err(|error| ConfigError::File {
         path: path.to_path_buf(),
-        text: error.to_string().trim_end().to_owned(),
+        // Not the line: a mistaken path leads to a file of another kind, a network's or a passphrase's.
+        text: excerpt::toml(&text, &error),
     })?;
     settings
         .check_paths()

@@ -10,6 +10,7 @@ pub mod codec;
 pub mod control;
 pub mod crypto;
 pub mod envelope;
+pub mod excerpt;
 pub mod format;
 pub mod identity;
 pub mod ids;

@@ -24,6 +24,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::codec;
+use crate::excerpt;
 use crate::ids::NetworkTag;
 use crate::limits::{
     BOOTSTRAP_ADDRESS_BYTES_MAX, BOOTSTRAP_MAX, CONFIG_BYTES_MAX, SHARD_BITS_MAX, STAMP_BITS_MAX,
@@ -112,6 +113,12 @@ pub enum NetworkError {
         /// The name found.
         name: String,
     },
+    /// A longer name. It is not repeated: it may be a key in the wrong place.
+    #[error("name: a network's name has at most {NAME_CHARS_MAX} characters, not {found}")]
+    NameTooLong {
+        /// Its characters.
+        found: usize,
+    },
     /// Too many shard bits.
     #[error("shard_bits = {found}: at most {SHARD_BITS_MAX}")]
     ShardBits {
@@ -146,6 +153,8 @@ impl NetworkDescriptor {
     /// # Errors
     /// [`NetworkError`].
     pub fn read(text: &str) -> Result<Self, NetworkError> {
+        // What some editors put before a text.
+        let text = text.trim_start_matches('\u{feff}');
         let start = text.trim_start().get(..TEXT_PREFIX.len() + 1).unwrap_or_default();
         let is_text = start.eq_ignore_ascii_case("martletnet1");
         if is_text { Self::from_text(text) } else { Self::from_toml(text) }
@@ -159,7 +168,8 @@ impl NetworkDescriptor {
         if text.len() as u64 > CONFIG_BYTES_MAX {
             return Err(NetworkError::TooLong);
         }
-        let descriptor: Self = toml::from_str(text).map_err(|error| toml_error(text, &error))?;
+        let descriptor: Self = toml::from_str(text)
+            .map_err(|error| NetworkError::Toml(excerpt::toml(text, &error)))?;
         descriptor.validate().map_err(|error| match line_of(text, error.key()) {
             Some(line) => NetworkError::At { line, error: Box::new(error) },
             None => error,
@@ -214,7 +224,11 @@ impl NetworkDescriptor {
     /// [`NetworkError`].
     pub fn validate(&self) -> Result<(), NetworkError> {
         let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if !(1..=NAME_CHARS_MAX).contains(&self.name.len()) || !self.name.chars().all(is_allowed) {
+        let found = self.name.chars().count();
+        if found > NAME_CHARS_MAX {
+            return Err(NetworkError::NameTooLong { found });
+        }
+        if found == 0 || !self.name.chars().all(is_allowed) {
             return Err(NetworkError::Name { name: self.name.clone() });
         }
         if self.shard_bits > SHARD_BITS_MAX {
@@ -229,7 +243,8 @@ impl NetworkDescriptor {
         for address in &self.bootstrap {
             address::check(address, self.is_closed()).map_err(|reason| {
                 // Not the whole of what may be a mebibyte.
-                let address = address.chars().take(BOOTSTRAP_ADDRESS_BYTES_MAX).collect();
+                let address: String = address.chars().take(BOOTSTRAP_ADDRESS_BYTES_MAX).collect();
+                let address = key::hide(&address);
                 NetworkError::Bootstrap { address, reason }
             })?;
         }
@@ -296,7 +311,7 @@ impl NetworkError {
     /// The descriptor's key that a value was refused of.
     fn key(&self) -> &'static str {
         match self {
-            Self::Name { .. } => "name",
+            Self::Name { .. } | Self::NameTooLong { .. } => "name",
             Self::ShardBits { .. } => "shard_bits",
             Self::StampBits { .. } => "stamp_bits",
             Self::Bootstrap { .. } | Self::TooManyBootstrap { .. } => "bootstrap",
@@ -305,20 +320,6 @@ impl NetworkError {
             }
         }
     }
-}
-
-/// Line, key and reason, but not the line itself where it may hold the network's key: what is
-/// refused goes to logs.
-fn toml_error(text: &str, error: &toml::de::Error) -> NetworkError {
-    let message = key::hide(error.message());
-    let Some(span) = error.span() else { return NetworkError::Toml(message) };
-    let before = text.get(..span.start).unwrap_or(text);
-    let number = before.matches('\n').count() + 1;
-    let line = text.lines().nth(number - 1).unwrap_or_default().trim();
-    let key = line.split('=').next().unwrap_or_default().trim();
-    let shown = if matches!(key.trim_matches(['"', '\'']), "key") { "key = …" } else { line };
-    let shown: String = key::hide(shown).chars().take(80).collect();
-    NetworkError::Toml(format!("line {number}: {shown}: {message}"))
 }
 
 /// The line, from 1, on which `key` is given.

@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use martlet_protocol::control::Event;
+use martlet_protocol::excerpt;
 use martlet_protocol::limits::CONTROL_EVENT_BYTES_MAX;
 
 use super::sse::{Frame, Parser};
@@ -56,7 +57,8 @@ impl EventStream {
                     Err(error) => Err(ClientError::UnknownEvent {
                         seq: frame.id.unwrap_or_default(),
                         name: frame.event,
-                        reason: error.to_string(),
+                        // Events hold messages.
+                        reason: excerpt::message(&error.to_string()),
                     }),
                 };
             }

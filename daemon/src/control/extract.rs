@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use martlet_protocol::control::ErrorCode;
+use martlet_protocol::excerpt;
 use serde::de::DeserializeOwned;
 
 use super::problem::Refusal;
@@ -37,7 +38,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         }
         serde_json::from_slice(&body)
             .map(Self)
-            .map_err(|error| Refusal::bad_request(format!("the body is refused: {error}")))
+            // It may hold a passphrase.
+            .map_err(|error| excerpt::message(&error.to_string()))
+            .map_err(|reason| Refusal::bad_request(format!("the body is refused: {reason}")))
     }
 }
 

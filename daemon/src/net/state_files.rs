@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::limits::{PEER_FILE_BYTES_MAX, PEER_FILE_FLUSH_MAX, PEER_FILE_QUEUE_MAX};
+use martlet_protocol::excerpt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
@@ -82,7 +83,8 @@ pub(super) fn load<T: DeserializeOwned + Default>(directory: Option<&Path>, name
     let reason = match read(&path) {
         Ok(bytes) => match serde_json::from_slice(&bytes) {
             Ok(value) => return value,
-            Err(error) => error.to_string(),
+            // Not the addresses in it: this is logged.
+            Err(error) => excerpt::message(&error.to_string()),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => return T::default(),
         Err(error) => error.to_string(),

@@ -66,7 +66,9 @@ fn bounds() {
     assert!(read("name = \"a\"\nstamp_bits = 32").is_ok());
     assert_eq!(read("stamp_bits = 33\nname = \"a\""), at(1, NetworkError::StampBits { found: 33 }));
     assert!(read(&format!("name = \"{}\"", "a".repeat(32))).is_ok());
-    for name in ["", "A", "a b", "a/b", "a.b", "ä", "a\u{0}", &"a".repeat(33)] {
+    let too_long = format!("name = \"{}\"", "a".repeat(33));
+    assert_eq!(read(&too_long), at(1, NetworkError::NameTooLong { found: 33 }));
+    for name in ["", "A", "a b", "a/b", "a.b", "ä", "a\u{0}"] {
         let text = toml::to_string(&NetworkDescriptor { name: name.into(), ..Default::default() });
         let expected = at(1, NetworkError::Name { name: name.into() });
         assert_eq!(read(&text.unwrap()), expected, "{name:?}");
@@ -158,11 +160,28 @@ fn no_error_and_no_debug_output_shows_a_key() {
         format!("name = \"{KEY}\nkey = 1"),
         format!("{{name = \"a\", key = \"{KEY}\"}}"),
         KEY.to_owned(),
+        format!("name = \"{KEY}\""),
+        format!("name = \"a\"\nstamp_bits = \"{secret}\""),
+        format!("name = \"a\"\n{secret} = 1"),
+        format!("name = \"a\"\nbootstrap = [\"/dns/{KEY}/tcp/1/\"]"),
     ] {
         let error = read(&text).unwrap_err();
         let told = format!("{error} {error:?}");
         assert!(!told.contains(&secret[8..24]), "{told}");
         assert!(told.contains("line "), "{told}");
+    }
+    // The whole network's text with something before or after it was taken for TOML, and most of it shown.
+    let text = closed(counting(0)).to_text().unwrap();
+    assert!(NetworkDescriptor::read(&format!("\u{feff}{}", *text)).is_ok());
+    for stray in ["x", "$ ", "'", "text: "] {
+        for text in [format!("{stray}{}", *text), format!("{}{stray}", *text)] {
+            let told = format!("{:?}", NetworkDescriptor::read(&text).unwrap_err());
+            let shown = text
+                .as_bytes()
+                .windows(16)
+                .filter(|piece| told.as_bytes().windows(16).any(|window| window == *piece));
+            assert_eq!(shown.count(), 0, "{told}");
+        }
     }
     let network = closed(counting(0));
     assert!(!format!("{network:?}").contains(&secret[8..24]));
@@ -211,7 +230,8 @@ fn errors_name_the_line_and_the_key() {
         ("name = \"a\"\nstamp_bits = -1", ["line 2", "stamp_bits"]),
         ("name = \"a\"\nlan_only = 1", ["line 2", "lan_only"]),
         ("name = \"a\"\nname = \"b\"", ["line 2", "name"]),
-        ("shard_bits = 1", ["line 1", "name"]),
+        ("shard_bits = 1", ["missing", "name"]),
+        ("", ["missing", "name"]),
         ("name = ", ["line 1", "name"]),
     ] {
         let Err(NetworkError::Toml(message)) = read(text) else { panic!("{text} was accepted") };

@@ -23,10 +23,11 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// What an argument means: `-`, a text, else a file.
+    /// What an argument means: `-`, a text, else a file. What has a text in it is one, mistyped, and no path that
+    /// would be shown.
     pub(super) fn of(argument: String) -> Self {
-        let is_text =
-            argument.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("martletnet1"));
+        let lower = Zeroizing::new(argument.to_ascii_lowercase());
+        let is_text = lower.contains("martletnet1") || lower.contains("martletkey1");
         match argument.as_str() {
             "-" => Self::Stdin,
             _ if is_text => Self::Text(Zeroizing::new(argument)),
