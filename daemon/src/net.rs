@@ -55,6 +55,7 @@ use crate::metrics::Metrics;
 
 pub use crate::clock::{Clock, NodeClock, SystemClock};
 pub use connections::ConnectionPolicy;
+pub use state_files::NotStored;
 pub use wan::{Provider, Reach, WanOptions};
 
 use report::NetReport;
@@ -325,15 +326,28 @@ impl NetHandle {
         self.send(Command::Dial(address)).await;
     }
 
-    /// Refuses a peer, for a time or until the ban is lifted; `None` once the task has ended.
-    pub async fn ban(&self, peer: PeerId, lasts: Option<Duration>, reason: String) -> Option<Ban> {
-        self.ask(|reply| Command::Ban { peer, lasts, reason, reply }).await.flatten()
+    /// Refuses a peer, for a time or until the ban is lifted. Returns once that is on disk; `None` once the task
+    /// has ended.
+    ///
+    /// # Errors
+    /// [`NotStored`]: the ban is in force, and forgotten at a restart unless it can be written before.
+    pub async fn ban(
+        &self,
+        peer: PeerId,
+        lasts: Option<Duration>,
+        reason: String,
+    ) -> Result<Option<Ban>, NotStored> {
+        let done = self.ask(|reply| Command::Ban { peer, lasts, reason, reply }).await;
+        done.transpose().map(Option::flatten)
     }
 
-    /// Lifts a ban, and what else a peer's score led to. Returns whether there was anything to
-    /// lift.
-    pub async fn unban(&self, peer: PeerId) -> bool {
-        self.ask(|reply| Command::Unban(peer, reply)).await.unwrap_or_default()
+    /// Lifts a ban, and what else a peer's score led to. Returns, once that is on disk, whether there was anything
+    /// to lift.
+    ///
+    /// # Errors
+    /// [`NotStored`]: it is lifted, and in force again after a restart unless that can be written before.
+    pub async fn unban(&self, peer: PeerId) -> Result<bool, NotStored> {
+        self.ask(|reply| Command::Unban(peer, reply)).await.unwrap_or(Ok(false))
     }
 
     /// The bans in force, the newest first.

@@ -92,7 +92,10 @@ async fn ban(
     }
     let reason = request.reason.unwrap_or_else(|| "banned by the user".into());
     let lasts = request.seconds.map(Duration::from_secs);
-    let ban = shared.net().ban(peer, lasts, reason).await;
+    let ban = shared.net().ban(peer, lasts, reason).await.map_err(|error| {
+        let detail = format!("the peer is refused, but a restart forgets it: {error}");
+        Refusal::new(ErrorCode::StorageFailed, detail)
+    })?;
     let stopping = || Refusal::new(ErrorCode::Stopping, "the daemon is stopping");
     Ok((StatusCode::CREATED, Json(ban.ok_or_else(stopping)?)))
 }
@@ -109,7 +112,11 @@ async fn unban(
     PathPart(text): PathPart,
 ) -> Result<StatusCode, Refusal> {
     let peer = find(&shared, &text).await?;
-    if shared.net().unban(peer).await {
+    let was_banned = shared.net().unban(peer).await.map_err(|error| {
+        let detail = format!("the peer is let in, but refused again after a restart: {error}");
+        Refusal::new(ErrorCode::StorageFailed, detail)
+    })?;
+    if was_banned {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Refusal::new(ErrorCode::UnknownPeer, format!("{peer} is not banned")))

@@ -29,8 +29,21 @@ pub(super) struct Files {
 }
 
 enum Order {
-    Write { name: &'static str, encode: Box<dyn FnOnce() -> serde_json::Result<Vec<u8>> + Send> },
+    Write { name: &'static str, encode: Encode, told: Told },
     Flush(oneshot::Sender<()>),
+}
+
+type Encode = Box<dyn FnOnce() -> serde_json::Result<Vec<u8>> + Send>;
+type Told = Box<dyn FnOnce(Result<(), NotStored>) + Send>;
+
+/// A file that was not written. What was to be in it is tried again later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file} could not be written: {reason}")]
+pub struct NotStored {
+    /// The file's name in the data directory.
+    pub file: &'static str,
+    /// What the system said.
+    pub reason: String,
 }
 
 impl Files {
@@ -48,10 +61,24 @@ impl Files {
     /// Has `value` written in place of the file `name`, without waiting for it; see
     /// [`Self::take_failed`].
     pub(super) fn save(&self, name: &'static str, value: impl Serialize + Send + 'static) {
-        let Some(queue) = &self.queue else { return };
+        self.save_and_tell(name, value, |_| {});
+    }
+
+    /// The same, and tells once it is on disk or is not.
+    pub(super) fn save_and_tell(
+        &self,
+        name: &'static str,
+        value: impl Serialize + Send + 'static,
+        told: impl FnOnce(Result<(), NotStored>) + Send + 'static,
+    ) {
+        let Some(queue) = &self.queue else { return told(Ok(())) };
         let encode = Box::new(move || serde_json::to_vec_pretty(&value));
-        if queue.try_send(Order::Write { name, encode }).is_err() {
+        let order = Order::Write { name, encode, told: Box::new(told) };
+        if let Err(error) = queue.try_send(order) {
             self.failed.store(true, Ordering::Relaxed);
+            if let Order::Write { name, told, .. } = error.into_inner() {
+                told(Err(NotStored { file: name, reason: "the disk is too slow".to_owned() }));
+            }
         }
     }
 
@@ -110,12 +137,16 @@ async fn write_all(directory: PathBuf, mut orders: mpsc::Receiver<Order>, failed
     while let Some(order) = orders.recv().await {
         match order {
             Order::Flush(done) => done.send(()).unwrap_or_default(),
-            Order::Write { name, encode } => {
+            Order::Write { name, encode, told } => {
                 let directory = directory.clone();
                 let written = tokio::task::spawn_blocking(move || {
                     replace(&directory, name, &encode().map_err(io::Error::other)?)
                 });
-                match written.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                let written = written.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+                let not_stored =
+                    |error: &io::Error| NotStored { file: name, reason: error.to_string() };
+                told(written.as_ref().map_err(not_stored).copied());
+                match written {
                     Ok(()) => failing = false,
                     Err(error) if failing => {
                         failed.store(true, Ordering::Relaxed);
@@ -181,8 +212,9 @@ mod tests {
     async fn what_cannot_be_written_is_to_be_given_again() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::start(Some(dir.path().join("none")));
-        files.save("x.json", 1);
-        files.flush().await;
+        let (sender, told) = oneshot::channel();
+        files.save_and_tell("x.json", 1, |result| sender.send(result).unwrap());
+        assert_eq!(told.await.unwrap().unwrap_err().file, "x.json");
         assert!(files.take_failed() && !files.take_failed());
         (0..=PEER_FILE_QUEUE_MAX).for_each(|number| files.save("x.json", number));
         assert!(files.take_failed(), "no place in the queue");

@@ -125,3 +125,36 @@ fn a_node_does_not_announce_a_port_that_another_program_has() {
     let status: Status = of(&daemon.connect().get("/v1/status"));
     assert!(status.listen.iter().any(|address| address.starts_with(&listen)), "{status:?}");
 }
+
+/// A ban was confirmed, and not stored where the disk was full: after a restart the peer was let in.
+#[test]
+fn what_is_said_of_bans_is_on_disk_or_an_error() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let peer = libp2p::identity::Keypair::generate_ed25519().public().to_peer_id().to_base58();
+    let on_disk = || {
+        let text = std::fs::read_to_string(daemon.home().join("bans.json")).unwrap_or_default();
+        text.contains(&peer)
+    };
+    let body = json!({"peer_id": peer});
+    // No new file can be written here.
+    let hindrance = daemon.home().join("bans.json.new");
+    std::fs::create_dir(&hindrance).unwrap();
+    let refused = client.call("POST", "/v1/bans", &body);
+    assert_eq!(code(&refused), ErrorCode::StorageFailed, "{refused:?}");
+    assert!(refused.problem().detail.contains("bans.json"), "{refused:?}");
+    assert!(!on_disk());
+    std::fs::remove_dir(&hindrance).unwrap();
+    assert_eq!(client.call("POST", "/v1/bans", &body).status, 201);
+    assert!(on_disk());
+
+    std::fs::create_dir(&hindrance).unwrap();
+    let path = format!("/v1/bans/{peer}");
+    let refused = client.call("DELETE", &path, &json!(null));
+    assert_eq!(code(&refused), ErrorCode::StorageFailed, "{refused:?}");
+    assert!(on_disk());
+    std::fs::remove_dir(&hindrance).unwrap();
+    assert_eq!(client.call("POST", "/v1/bans", &body).status, 201);
+    assert_eq!(client.call("DELETE", &path, &json!(null)).status, 204);
+    assert!(!on_disk());
+}

@@ -172,7 +172,7 @@ async fn who_is_banned_stays_out_until_the_ban_is_lifted() {
     let other = Setup { keypair: theirs.clone(), ..Setup::dialling(&first.address().await) };
     let other = other.start();
     first.until_connected(&other).await;
-    let ban = first.net.ban(other.net.peer_id(), None, "mine".into()).await.unwrap();
+    let ban = first.net.ban(other.net.peer_id(), None, "mine".into()).await.unwrap().unwrap();
     until("disconnected", async || first.connected().await.is_empty()).await;
     first.net.shutdown().await;
 
@@ -183,9 +183,10 @@ async fn who_is_banned_stays_out_until_the_ban_is_lifted() {
     let kin = Setup::dialling(&address).start();
     second.until_connected(&kin).await;
     assert!(!connected(&second).await.contains(&again.net.peer_id().to_base58()));
-    assert!(second.net.unban(again.net.peer_id()).await);
+    assert!(second.net.unban(again.net.peer_id()).await.unwrap());
     second.until_connected(&again).await;
-    assert!(!second.net.unban(again.net.peer_id()).await, "there is none any more");
+    let none = second.net.unban(again.net.peer_id()).await;
+    assert!(!none.unwrap(), "there is none any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::super::dialer::Origin;
 use super::super::peer_key::peer_of;
 use super::super::report::NetReport;
+use super::super::state_files::NotStored;
 use super::super::wan::{Provider, Reach};
 use super::super::{NetSink, gossip, peers};
 use super::{Task, Timers};
@@ -38,11 +39,11 @@ pub(in crate::net) enum Command {
         lasts: Option<Duration>,
         /// Why.
         reason: String,
-        /// Gets the ban.
-        reply: oneshot::Sender<Option<Ban>>,
+        /// Gets the ban, once it is on disk.
+        reply: oneshot::Sender<Result<Option<Ban>, NotStored>>,
     },
-    /// Lift a ban.
-    Unban(PeerId, oneshot::Sender<bool>),
+    /// Lift a ban; whether there was one is told once that is on disk.
+    Unban(PeerId, oneshot::Sender<Result<bool, NotStored>>),
     /// List bans.
     Bans(oneshot::Sender<Vec<Ban>>),
     /// Tell how the network does.
@@ -87,11 +88,13 @@ impl<S: NetSink> Task<S> {
                 Timers::Changed
             }
             Command::Ban { peer, lasts, reason, reply } => {
-                reply.send(self.ban(peer, lasts, &reason)).unwrap_or_default();
+                let ban = self.ban(peer, lasts, &reason);
+                self.save_bans_and_tell(ban, reply);
                 Timers::Changed
             }
             Command::Unban(peer, reply) => {
-                reply.send(self.unban(peer)).unwrap_or_default();
+                let was_refused = self.unban(peer);
+                self.save_bans_and_tell(was_refused, reply);
                 Timers::Changed
             }
             Command::Bans(reply) => {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::limits::{DISCONNECTED_FOR, REFUSED_PEERS_MAX};
 use libp2p::PeerId;
 use martlet_protocol::control::{Ban, PeerDetails};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::super::intake::Verdict;
 use super::super::scores::{Conduct, Standing};
-use super::super::state_files::BANS_FILE;
+use super::super::state_files::{BANS_FILE, NotStored};
 use super::super::{NetSink, shorten};
 use super::{Task, Timers};
 
@@ -135,9 +136,10 @@ impl<S: NetSink> Task<S> {
         // It starts anew afterwards; that it was banned is remembered.
         self.opinions.scores.forget(&peer);
         self.enforce_ban(peer);
+        self.save_bans();
     }
 
-    /// Bans a peer at the user's word.
+    /// Bans a peer at the user's word. The caller has it written.
     pub(super) fn ban(
         &mut self,
         peer: PeerId,
@@ -149,15 +151,25 @@ impl<S: NetSink> Task<S> {
         self.opinions.bans.get(&peer)
     }
 
-    /// Lifts a ban, or what a peer's score led to. Returns whether there was anything to lift.
+    /// Has the bans written, and gives the user who changed them their answer.
+    pub(super) fn save_bans_and_tell<T: Send + 'static>(
+        &self,
+        answer: T,
+        reply: oneshot::Sender<Result<T, NotStored>>,
+    ) {
+        self.memory.files.save_and_tell(BANS_FILE, self.opinions.bans.to_records(), |written| {
+            // Whoever asked may have gone.
+            let _ = reply.send(written.map(|()| answer));
+        });
+    }
+
+    /// Lifts a ban, or what a peer's score led to. Returns whether there was anything to lift. The caller has it
+    /// written.
     pub(super) fn unban(&mut self, peer: PeerId) -> bool {
         let was_refused = self.opinions.refused.remove(&peer).is_some();
         let was_banned = self.opinions.bans.lift(&peer);
         self.opinions.scores.forget(&peer);
         self.swarm.behaviour_mut().blocked.unblock_peer(peer);
-        if was_banned {
-            self.save_bans();
-        }
         was_banned || was_refused
     }
 
@@ -220,7 +232,6 @@ impl<S: NetSink> Task<S> {
     }
 
     fn enforce_ban(&mut self, peer: PeerId) {
-        self.save_bans();
         self.memory.cache.forget(&peer);
         self.swarm.behaviour_mut().blocked.block_peer(peer);
     }
