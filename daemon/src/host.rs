@@ -5,8 +5,10 @@
 //! engine releases, for a passphrase to be tried) waits here.
 
 mod handle;
+mod passphrase;
 mod stamper;
 mod thread;
 
 pub use handle::{CallError, EngineHandle};
+pub use passphrase::PassphraseError;
 pub use thread::{spawn, spawn_task};

@@ -7,7 +7,7 @@ use martlet_engine::{CommandError, DirectoryError, NameError};
 use martlet_protocol::control::{ErrorCode, Problem};
 use martlet_protocol::message::TextError;
 
-use crate::host::CallError;
+use crate::host::{CallError, PassphraseError};
 
 /// The media type of every error (RFC 9457).
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -44,6 +44,19 @@ impl From<CallError> for Refusal {
             CallError::PassphraseRequired => Self::new(
                 ErrorCode::WrongPassphrase,
                 "this vault has a passphrase; give it with: martletctl unlock --passphrase-file FILE",
+            ),
+            CallError::InvalidPassphrase(error) => Self::new(
+                ErrorCode::InvalidPassphrase,
+                match error {
+                    PassphraseError::Empty => {
+                        format!(
+                            "{error}; a vault without one: martletctl init --no-passphrase (null in the API)"
+                        )
+                    }
+                    PassphraseError::TooLong { .. } | PassphraseError::Invisible { .. } => {
+                        error.to_string()
+                    }
+                },
             ),
             CallError::Stopping => Self::new(ErrorCode::Stopping, "the daemon is stopping"),
         }

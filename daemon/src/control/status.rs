@@ -7,7 +7,6 @@ use martlet_protocol::control::{
     ErrorCode, Identity, InitRequest, InitResponse, KeptShards, Network, Problem, Status,
     UnlockRequest,
 };
-use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use martlet_protocol::sync::ShardSet;
 use zeroize::Zeroizing;
 
@@ -77,7 +76,6 @@ async fn create_identity(
             "this daemon is a mailbox for others (user = false in its configuration); set user = true and restart it to have an identity here",
         ));
     }
-    check_passphrase(passphrase.as_ref())?;
     let response = shared.engine().init(request.name, passphrase).await?;
     Ok((StatusCode::CREATED, Json(response)))
 }
@@ -114,7 +112,6 @@ async fn unlock(
     JsonBody(request): JsonBody<UnlockRequest>,
 ) -> Result<StatusCode, Refusal> {
     let passphrase = request.passphrase.map(Zeroizing::new);
-    check_passphrase(passphrase.as_ref())?;
     shared.engine().unlock(passphrase).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -128,21 +125,4 @@ async fn lock(State(shared): State<Shared>, _: NoBody) -> Result<StatusCode, Ref
     shared.engine().call(Lock {}).await?;
     shared.vault_was_locked();
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Before the slow part.
-fn check_passphrase(passphrase: Option<&Zeroizing<String>>) -> Result<(), Refusal> {
-    match passphrase.map(|text| text.len()) {
-        Some(0) => Err(Refusal::new(
-            ErrorCode::InvalidPassphrase,
-            "the passphrase is empty; give one, or explicitly none (null)",
-        )),
-        Some(length) if length > PASSPHRASE_BYTES_MAX => Err(Refusal::new(
-            ErrorCode::InvalidPassphrase,
-            format!(
-                "the passphrase has {length} bytes; at most {PASSPHRASE_BYTES_MAX} are allowed"
-            ),
-        )),
-        Some(_) | None => Ok(()),
-    }
 }

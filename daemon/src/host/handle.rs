@@ -5,12 +5,13 @@ use std::sync::Arc;
 use martlet_engine::command::{Command, CreateUser, GetStatus, NoteVaultFailure, OpenVault};
 use martlet_engine::{CommandError, DirectoryError, FromNet, Input, Storage, clean_name};
 use martlet_protocol::control::{Event, InitResponse};
-use martlet_store::vault::keyfile::{KeyFile, KeyFileError};
+use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use zeroize::Zeroizing;
 
+use super::passphrase::{self, PassphraseError};
 use crate::clock::NodeClock;
 use crate::net::{NetHandle, NetSink};
 use crate::stack;
@@ -43,6 +44,9 @@ pub enum CallError {
     /// The vault has a passphrase, and none was given.
     #[error("the vault has a passphrase")]
     PassphraseRequired,
+    /// A text that can't be a new passphrase.
+    #[error(transparent)]
+    InvalidPassphrase(#[from] PassphraseError),
     /// The engine has ended.
     #[error("the daemon is stopping")]
     Stopping,
@@ -91,6 +95,7 @@ impl EngineHandle {
         // Before the key file is made: a refused request leaves nothing behind.
         let name = name.map(|name| clean_name(&name)).transpose();
         let name = name.map_err(|error| CommandError::from(DirectoryError::from(error)))?;
+        let passphrase = passphrase.map(|typed| passphrase::enforce(&typed)).transpose()?;
         if self.call(GetStatus {}).await?.lock != LockState::NoIdentity {
             return Err(CommandError::IdentityExists.into());
         }
@@ -108,10 +113,11 @@ impl EngineHandle {
     /// # Errors
     /// [`CallError`].
     pub async fn unlock(&self, passphrase: Option<Zeroizing<String>>) -> Result<(), CallError> {
+        passphrase.as_ref().map_or(Ok(()), |typed| passphrase::check(typed))?;
         let storage = self.storage.clone();
         let key = blocking(move || match storage.read_key_file()? {
             None => Ok(None),
-            Some(file) => file.unwrap(passphrase.as_ref().map(|text| text.as_bytes())).map(Some),
+            Some(file) => unwrap(&file, passphrase.as_ref()).map(Some),
         })
         .await;
         let failure = match key {
@@ -177,6 +183,19 @@ impl EngineHandle {
             let _ = ended.await;
         }
     }
+}
+
+/// The key in a file, by whatever a passphrase may mean.
+fn unwrap(file: &KeyFile, typed: Option<&Zeroizing<String>>) -> Result<MasterKey, KeyFileError> {
+    let Some(typed) = typed else { return file.unwrap(None) };
+    let mut result = Err(KeyFileError::WrongPassphrase);
+    for passphrase in passphrase::meanings(typed) {
+        result = file.unwrap(Some(passphrase.as_bytes()));
+        if !matches!(result, Err(KeyFileError::WrongPassphrase)) {
+            break;
+        }
+    }
+    result
 }
 
 async fn blocking<T: Send + 'static>(

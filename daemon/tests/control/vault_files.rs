@@ -3,8 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use martlet_engine::command::CreateUser;
+use martlet_engine::{EngineConfig, Storage, TICK};
 use martlet_protocol::control::{ErrorCode, FindingCode, LockState, Severity};
+use martlet_protocol::network::NetworkDescriptor;
+use martlet_protocol::sync::ShardSet;
+use martlet_store::vault::keyfile::KeyFile;
+use martletd::metrics::Metrics;
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -263,4 +272,67 @@ fn a_vault_that_cannot_be_unlocked_is_told_until_it_can() {
     fs::write(daemon.home().join(KEY), key).unwrap();
     fs::write(&path, whole).unwrap();
     assert_unlocks(&mut client, Some(PASSPHRASE), &id);
+}
+
+/// A passphrase with an é typed as one character at `init` and as two at `unlock` was wrong, and so was one from a
+/// file that begins with a byte order mark.
+#[test]
+fn a_passphrase_opens_the_vault_however_it_was_typed() {
+    for (made_with, typed) in [
+        ("caf\u{e9} au lait", "cafe\u{301} au\u{a0}lait"),
+        ("cafe\u{301}", "caf\u{e9}"),
+        ("\u{feff}plain", "plain"),
+        ("plain", "\u{feff}plain"),
+    ] {
+        let (home, id) = stopped(Some(made_with));
+        let home = assert_works(home, Some(typed), &id);
+        assert_works(home, Some(made_with), &id);
+    }
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    for (refused, told) in
+        [("tab\t", "character 4"), ("", "--no-passphrase"), ("\u{feff}", "--no-passphrase")]
+    {
+        let init = client.call("POST", "/v1/identity", &json!({ "passphrase": refused }));
+        assert_eq!(init.problem().code, ErrorCode::InvalidPassphrase, "{init:?}");
+        assert!(init.problem().detail.contains(told), "{init:?}");
+    }
+}
+
+/// Builds of before took passphrases as they came.
+#[test]
+fn a_vault_of_before_passphrases_had_a_form_opens_still() {
+    for typed in ["cafe\u{301}", "\u{feff}plain", "tab\t"] {
+        let home = tempfile::tempdir().unwrap();
+        let id = vault_of_before(home.path(), typed);
+        assert_works(home, Some(typed), &id);
+    }
+}
+
+/// Makes an identity whose vault is wrapped by these very bytes; its ID.
+fn vault_of_before(data_dir: &Path, passphrase: &str) -> String {
+    let storage = Storage::Directory(data_dir.to_owned());
+    let (key_file, key) = KeyFile::make(
+        &storage.key_file_path(),
+        Some(passphrase.as_bytes()),
+        &mut UnwrapErr(SysRng),
+    )
+    .unwrap();
+    let metrics = Arc::new(Metrics::new());
+    let config = EngineConfig {
+        kept: ShardSet::ALL,
+        storage,
+        network: NetworkDescriptor::default(),
+        mailbox_bytes_max: 1 << 20,
+        observer: Arc::clone(&metrics) as _,
+        mailbox_peer_bytes_max: 1 << 20,
+        tick: TICK,
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let (engine, _mailbox) = martletd::host::spawn(config, metrics).unwrap();
+        let made = engine.call(CreateUser { key_file, key, name: None }).await.unwrap();
+        engine.shutdown().await;
+        made.id
+    })
 }
