@@ -148,7 +148,7 @@ fn errors_name_file_line_and_key_and_not_the_secret() {
         ("name = \"ship\"\nkye = \"martletkey1qqqqqqqqq\"", ["line 2", "kye"]),
         ("name = \"ship\"\n\nkey = \"martletkey1qqqqqqqqq\"", ["line 3", "not a network key"]),
         ("name = \"ship\"\nshard_bits = 40", ["line 2", "shard_bits"]),
-        ("", ["name", "line 1"]),
+        ("", ["name", "missing"]),
     ] {
         fs::write(home.path("bad.toml"), text).unwrap();
         for verb in ["show", "export", "join"] {
@@ -165,6 +165,47 @@ fn errors_name_file_line_and_key_and_not_the_secret() {
     fs::write(home.path("big.toml"), vec![b'#'; 3 << 20]).unwrap();
     assert_eq!(home.run(&["join", "big.toml"]).code, 2);
     assert!(!home.path(".config").exists());
+}
+
+/// With a stray character before it the piped text of a closed network was taken for TOML, and most of it shown.
+#[test]
+fn a_mistyped_text_is_shown_nowhere() {
+    let home = Home::new();
+    let text = closed().to_text().unwrap();
+    let hidden = |ran: &Ran| {
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(
+            !text.as_bytes().windows(16).any(|piece| {
+                [&ran.out, &ran.err]
+                    .iter()
+                    .any(|told| told.as_bytes().windows(16).any(|w| w == piece))
+            }),
+            "{ran:?}"
+        );
+    };
+    for stray in ["x", "$ ", "network: ", "\"", "'", "`"] {
+        for mistyped in [format!("{stray}{}", *text), format!("{}{stray}", *text)] {
+            for verb in ["join", "show"] {
+                hidden(&home.run_at(&home.path("no.sock"), &[verb, "-"], mistyped.as_bytes()));
+                hidden(&home.run(&[verb, &mistyped]));
+            }
+            hidden(&home.run(&["export", &mistyped]));
+            fs::write(home.path("mistyped.toml"), &mistyped).unwrap();
+            hidden(&home.run(&["join", "mistyped.toml"]));
+        }
+    }
+}
+
+/// An answer that is not understood holds a key all the same.
+#[test]
+fn a_key_in_an_answer_of_another_shape_is_not_told() {
+    let key = NetworkKey::from_bytes([7; 32]).to_text().to_string();
+    for answer in [json!({ "descriptor": [key] }), json!(key), json!({ "descriptor": key })] {
+        let fake = Fake::start(move |_| Answer::Json(answer.clone()));
+        let ran = Home::new().run_at(fake.socket(), &["export"], b"");
+        assert_ne!(ran.code, 0, "{ran:?}");
+        assert!(!ran.err.contains(&key[20..40]) && ran.out.is_empty(), "{ran:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use martlet_protocol::network::NetworkKey;
+
 use super::*;
 
 fn home(name: &str) -> Option<OsString> {
@@ -91,6 +93,29 @@ fn errors_name_file_line_and_key() {
 
     let empty = refused("data_dir = \"\"\n");
     assert!(empty.contains("data_dir is empty"), "{empty}");
+}
+
+/// A mistaken path leads to a file of another kind, of which the first line was shown.
+#[test]
+fn nothing_of_a_file_that_is_no_configuration_is_told() {
+    let key = NetworkKey::from_bytes([7; 32]).to_text().to_string();
+    let network = NetworkDescriptor { key: key.parse().ok(), ..NetworkDescriptor::default() };
+    for text in [
+        network.to_toml().as_str(),
+        network.to_text().unwrap().as_str(),
+        &key,
+        "correct horse 7",
+        "correct horse 7 = 8",
+        "log = \"correct horse 7",
+    ] {
+        let told = refused(text);
+        assert!(told.contains("line ") && !told.contains("horse"), "{told}");
+        assert!(!told.contains(&key[20..40]), "{told}");
+        let pieces =
+            |text: &str| text.as_bytes().windows(20).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let text_of_network = pieces(&network.to_text().unwrap());
+        assert!(!pieces(&told).iter().any(|piece| text_of_network.contains(piece)), "{told}");
+    }
 }
 
 #[test]

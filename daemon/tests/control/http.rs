@@ -52,6 +52,29 @@ fn bad_bodies() {
 }
 
 #[test]
+fn what_stands_in_a_body_is_not_told() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    for body in [
+        r#""correct horse 7""#,
+        r#"{"passphrase": {"it is": "correct horse 7"}}"#,
+        r#"{"passphrase": "correct horse 7"#,
+        r#"{"correct horse 7": null}"#,
+        r#"{"passphrase": null, "name": ["correct horse 7"]}"#,
+        r#"correct horse 7"#,
+    ] {
+        for path in ["/v1/identity", "/v1/unlock"] {
+            let refused = client.call_raw("POST", path, "application/json", body.as_bytes());
+            assert_eq!(refused.code(), ErrorCode::BadRequest, "{body}");
+            let detail = refused.problem().detail;
+            assert!(!detail.contains("horse"), "{detail}");
+            assert!(detail.contains("line 1 column"), "{detail}");
+        }
+    }
+    assert!(!daemon.log().contains("horse"));
+}
+
+#[test]
 fn bad_queries_and_path_parts() {
     let daemon = Daemon::start();
     let mut client = daemon.connect();
