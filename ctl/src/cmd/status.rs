@@ -1,6 +1,7 @@
 //! `status`: how the daemon does.
 
 use martlet_protocol::control::{LockState, Reachability, Role, Status};
+use martlet_protocol::network::Privacy;
 
 use super::Context;
 use crate::exit::Failure;
@@ -65,6 +66,15 @@ fn human(status: &Status, page: &mut Page) {
     let peers = count(u64::from(status.peers_connected), "peer");
     let closed = if status.closed { " (closed: TCP only)" } else { "" };
     field(page, "Network", &format!("{}{closed}, {peers} connected", word(&status.network)));
+    if let Some(privacy) = status.privacy {
+        let means = match privacy {
+            Privacy::Fast => "direct neighbours can tell what is yours",
+            Privacy::Mixed => {
+                "neighbours hardly tell what is yours, and \"delivered\" comes seconds later"
+            }
+        };
+        field(page, "Privacy", &format!("{}: {means}", privacy.as_str()));
+    }
     if let Some(reachability) = status.reachability {
         let reachability = match reachability {
             Reachability::Unknown => "not known yet",

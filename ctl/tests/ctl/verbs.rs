@@ -155,7 +155,7 @@ fn lock() {
 
 fn status(lock: &str, passphrase: bool) -> Value {
     json!({"version": "0.1.0", "pid": 42, "lock": lock, "passphrase": passphrase,
-        "network": "lan", "closed": false, "transports": ["tcp", "quic"], "stamping": 0,
+        "network": "lan", "closed": false, "privacy": "fast", "transports": ["tcp", "quic"], "stamping": 0,
         "peer_id": "12D3KooWx", "listen": ["/ip4/1.2.3.4/tcp/4177", "/ip6/::1/tcp/1"],
         "peers_connected": 1, "role": "full",
         "shards": {"total": 16, "kept": 2, "list": [3, 7]},
@@ -176,6 +176,7 @@ fn status_of_an_open_vault() {
          Unread     3 messages\n\
          Outbox     1 message not yet delivered\n\
          Network    lan, 1 peer connected\n\
+         Privacy    fast: direct neighbours can tell what is yours\n\
          Role       full, keeps 2 of 16 shards\n\
          Mailbox    2 envelopes, 3 MiB of 1 GiB (0 %)\n\
          Peer ID    12D3KooWx\n\
@@ -191,12 +192,14 @@ fn status_of_an_open_vault() {
 fn status_tells_of_a_closed_network_and_of_stamps() {
     let mut answer = status("unlocked", true);
     answer["closed"] = json!(true);
+    answer["privacy"] = json!("mixed");
     answer["outbox"] = json!(1);
     answer["stamping"] = json!(2);
     let (ran, ..) = ask(&["status"], &answer);
     let outbox = "Outbox     1 message not yet delivered, 2 envelopes being stamped\n";
     assert!(ran.out.contains(outbox), "{}", ran.out);
     assert!(ran.out.contains("lan (closed: TCP only), 1 peer connected\n"), "{}", ran.out);
+    assert!(ran.out.contains("\nPrivacy    mixed: "), "{}", ran.out);
 }
 
 #[test]

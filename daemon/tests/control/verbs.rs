@@ -12,7 +12,7 @@ fn a_new_daemon_has_a_status_and_no_identity() {
     let status = client.get("/v1/status").json();
     assert_eq!(status["pid"], daemon.pid());
     assert_eq!(status["lock"], "no_identity");
-    assert_eq!(status["network"], "lan");
+    assert_eq!((&status["network"], &status["privacy"]), (&json!("lan"), &json!("fast")));
     assert_eq!(status["peers_connected"], 0);
     let listen = status["listen"][0].as_str().unwrap();
     assert!(listen.ends_with(status["peer_id"].as_str().unwrap()), "{listen}");

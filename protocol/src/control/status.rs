@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Transport;
+use crate::network::Privacy;
 
 /// `GET /v1/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -28,6 +29,9 @@ pub struct Status {
     /// Whether the network is closed: only nodes with its key can connect.
     #[serde(default)]
     pub closed: bool,
+    /// How the user's own leaves the node; absent in answers of older daemons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
     /// What connections may run on: in a closed network there is no QUIC.
     #[serde(default)]
     pub transports: Vec<Transport>,

@@ -1,7 +1,7 @@
 //! The control API's JSON: what programs were written against must stay.
 
 use martlet_protocol::control::*;
-use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
+use martlet_protocol::network::{NetworkDescriptor, NetworkKey, Privacy};
 use martlet_protocol::time::UnixMillis;
 use proptest::prelude::*;
 use serde::Serialize;
@@ -279,6 +279,7 @@ fn status_and_identity() {
         identity: Some(Identity { id: "martlet1…".into(), name: None }),
         network: "lan".into(),
         closed: true,
+        privacy: Some(Privacy::Mixed),
         transports: vec![Transport::Tcp],
         peer_id: "12D3".into(),
         listen: vec!["/ip4/127.0.0.1/tcp/1".into()],
@@ -299,7 +300,7 @@ fn status_and_identity() {
         json!({
             "version": "0.1.0", "pid": 42, "lock": "unlocked", "passphrase": false,
             "identity": {"id": "martlet1…"}, "network": "lan", "closed": true,
-            "transports": ["tcp"], "peer_id": "12D3",
+            "privacy": "mixed", "transports": ["tcp"], "peer_id": "12D3",
             "listen": ["/ip4/127.0.0.1/tcp/1"], "reachability": "private",
             "external": ["/ip4/8.8.8.8/tcp/4177/p2p/12D4/p2p-circuit"], "peers_connected": 3,
             "mailbox": {"envelopes": 1, "bytes": 2, "bytes_max": 3}, "outbox": 0, "stamping": 2,

@@ -42,6 +42,7 @@ impl Command for GetStatus {
                 .map(|user| Identity { id: user.id().to_string(), name: user.name.clone() }),
             network: engine.config.network.name.clone(),
             closed: engine.config.network.is_closed(),
+            privacy: Some(engine.config.network.privacy()),
             transports: Vec::new(),
             peer_id: String::new(),
             listen: Vec::new(),
