@@ -9,6 +9,9 @@ pub const MAILBOX_ENTRY_BYTES: u64 = 256;
 /// Size up to which the mailbox's file is checked whole at every start, bytes: it takes a tenth of
 /// a second. A larger one is, if it was not closed properly.
 pub const MAILBOX_CHECKED_BYTES_MAX: u64 = 64 << 20;
+/// Openings that the mailbox remembers: two months of daily starts. A vault that was not opened in so many looks
+/// through the mailbox once more, which costs seconds.
+pub const MAILBOX_OPENINGS_MAX: usize = 64;
 /// What the user's own mail, in and out, may take above the mailbox's quota, bytes: ten thousand
 /// texts, so that a mailbox that strangers filled still takes it.
 pub const MAILBOX_RESERVE_BYTES: u64 = 16 << 20;

@@ -10,7 +10,7 @@
 //! | `ends` | hour, arrival | id | at the end of an hour |
 //! | `members` | shard, expiry hour, arrival | id, first bytes of the tag | at the end of a bucket |
 //! | `digests` | shard, expiry hour | count, fingerprint | in place |
-//! | `meta` | name | schema version, totals, the time last vouched for | in place |
+//! | `meta` | name | schema version, totals, the network, the time last vouched for, the last openings | in place |
 //!
 //! All are in order of arrival, so that a batch of envelopes touches few pages. What is found by id
 //! or by tag is found by an index in memory (`index.rs`), which is read from the tables at the start.
@@ -43,13 +43,15 @@ use crate::schema::{Contents, Schema};
 use index::Index;
 use tables::Tables;
 
+mod forget;
 mod index;
+mod network;
 mod row;
 mod tables;
 mod txn;
-mod version_3;
 mod view;
 
+pub use network::CheckedFor;
 pub use txn::MailboxTxn;
 pub use view::MailboxView;
 
@@ -130,6 +132,16 @@ pub struct Arrived {
     pub envelope: Envelope,
 }
 
+/// One time that the mailbox was opened. Arrivals before it are those of the openings before it: so a number of
+/// an older copy, or of a mailbox that was begun anew, is told from the same number here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// Drawn for this opening.
+    pub id: u64,
+    /// The first arrival number that is its own.
+    pub first_arrival: u64,
+}
+
 /// How full the mailbox is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MailboxStats {
@@ -146,7 +158,7 @@ pub struct MailboxStats {
 static SCHEMA: Schema = Schema {
     meta: tables::META,
     // Whatever it was before, it is empty afterwards.
-    steps: &[version_3::migrate, version_3::migrate],
+    steps: &[forget::forget, forget::forget],
     checked_bytes_max: MAILBOX_CHECKED_BYTES_MAX,
 };
 
@@ -176,6 +188,34 @@ impl Mailbox {
         let mailbox = Self { database, options, index: Arc::default() };
         mailbox.view()?.tables.fill_index()?;
         Ok(mailbox)
+    }
+
+    /// Makes it one of envelopes that were checked for `wanted`: begun anew if it is of another network, or was
+    /// checked for less. One that doesn't say is taken to be for `before`, or for `wanted`. Returns whether it was
+    /// begun anew.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`].
+    pub fn keep_for(
+        &self,
+        wanted: &CheckedFor,
+        before: Option<&CheckedFor>,
+    ) -> Result<bool, StoreError> {
+        let found = CheckedFor::read(&self.database.read()?)?;
+        if found.as_ref() == Some(wanted) {
+            return Ok(false);
+        }
+        let is_foreign = found.as_ref().or(before).is_some_and(|found| !found.serves(wanted));
+        let transaction = self.database.write()?;
+        if is_foreign {
+            forget::forget(&transaction.redb)?;
+        }
+        wanted.write(&transaction.redb)?;
+        transaction.commit()?;
+        if is_foreign {
+            self.view()?.tables.fill_index()?;
+        }
+        Ok(is_foreign)
     }
 
     /// Begins a write transaction; waits until there is no other.

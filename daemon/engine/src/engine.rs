@@ -21,6 +21,7 @@ use martlet_store::mailbox::Mailbox;
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
 use martlet_store::{MailboxTxn, StoreError, Vault};
 use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
 
 use crate::clock::{Timekeeper, Times};
 use crate::config::EngineConfig;
@@ -87,6 +88,8 @@ pub struct Engine {
     /// The mailbox's transaction, kept open over several batches: what comes and goes in that time
     /// costs no page.
     mailbox_txn: Option<MailboxTxn>,
+    /// What this opening of the mailbox is noted as, once it is.
+    opening: Option<u64>,
     /// Since when it has changes to commit, or neighbours wait to be told.
     mailbox_dirty_since: Option<Duration>,
     /// Whom to tell, once it is committed, that their envelopes are on disk.
@@ -136,6 +139,7 @@ impl Engine {
             has_passphrase,
             storage_failed: None,
             vault_failed: None,
+            opening: None,
             mailbox_txn: None,
             mailbox_dirty_since: None,
             stored: StoredFor::new(),
@@ -256,10 +260,16 @@ impl Engine {
         rng: &'a mut ChaCha20Rng,
     ) -> Result<Turn<'a>, StoreError> {
         let vault = self.user.as_ref().map(|user| user.begin(rng)).transpose()?;
-        let mailbox = match self.mailbox_txn.take() {
+        let mut mailbox = match self.mailbox_txn.take() {
             Some(mailbox) => mailbox,
             None => self.mailbox.begin()?,
         };
+        if self.opening.is_none() {
+            // 0 is that of older builds.
+            let opening = rng.next_u64().max(1);
+            mailbox.note_opening(opening);
+            self.opening = Some(opening);
+        }
         Ok(Turn::new(times, rng, Arc::clone(&self.config.observer), mailbox, vault))
     }
 

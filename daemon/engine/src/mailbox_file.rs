@@ -1,18 +1,17 @@
-//! The mailbox's file, and which network it belongs to.
+//! The mailbox's file, of one network.
 //!
-//! What a mailbox holds was checked against one network: its tag, its shards, its stamps. In another
-//! network, or once the descriptor asks for more, no neighbour would take it, and whoever offered it
-//! would be cut off as hostile. `mailbox.network` beside the database therefore names the network.
-//! When the daemon is started on another one, the mailbox begins anew; the user's own envelopes are
-//! in the vault and are addressed anew.
+//! When the daemon is started on another network, the mailbox begins anew; the user's own envelopes are in the
+//! vault and are addressed anew. Which network it is of stands in the mailbox. Older builds wrote that into a file
+//! beside it, `mailbox.network`, as `TAG SHARD_BITS STAMP_BITS`, which is read once.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use martlet_protocol::NetworkTag;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_store::StoreError;
-use martlet_store::mailbox::{Mailbox, MailboxOptions};
+use martlet_store::mailbox::{CheckedFor, Mailbox, MailboxOptions};
 
 /// Opens the mailbox of `network`.
 ///
@@ -23,76 +22,31 @@ pub(super) fn open(
     network: &NetworkDescriptor,
     options: MailboxOptions,
 ) -> Result<Mailbox, StoreError> {
-    let (path, label) = (data_dir.join("mailbox.redb"), data_dir.join("mailbox.network"));
-    let wanted = Label::of(network);
-    // A mailbox without one is of before there were labels: of this network, as far as anyone knows.
-    let found = read(&label)?;
-    if found.as_ref().is_some_and(|found| !found.serves(&wanted)) {
+    let label = data_dir.join("mailbox.network");
+    let failed =
+        |error: io::Error| StoreError::Failed { reason: format!("{}: {error}", label.display()) };
+    let before = match fs::read_to_string(&label) {
+        // What can't be read is of no use.
+        Ok(text) => Some(parse(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(error)),
+    };
+    let mailbox = Mailbox::open(&data_dir.join("mailbox.redb"), options)?;
+    if mailbox.keep_for(&CheckedFor::of(network), before.flatten().as_ref())? {
         tracing::info!("the network is another one: the mailbox begins anew");
-        remove(&path).map_err(|error| failed(&path, &error))?;
     }
-    if found.as_ref() != Some(&wanted) {
-        write(&label, &wanted).map_err(|error| failed(&label, &error))?;
+    if before.is_some() {
+        fs::remove_file(&label).map_err(failed)?;
     }
-    Mailbox::open(&path, options)
+    Ok(mailbox)
 }
 
-/// What of a network an envelope is checked against. Written as `TAG SHARD_BITS STAMP_BITS`.
-#[derive(Debug, PartialEq, Eq)]
-struct Label {
-    tag: String,
-    shard_bits: u8,
-    stamp_bits: u8,
-}
-
-impl Label {
-    fn of(network: &NetworkDescriptor) -> Self {
-        let NetworkDescriptor { shard_bits, stamp_bits, .. } = *network;
-        Self { tag: network.tag().to_string(), shard_bits, stamp_bits }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
-        let tag = words.next()?.to_owned();
-        let shard_bits = words.next()?.parse().ok()?;
-        let stamp_bits = words.next()?.parse().ok()?;
-        Some(Self { tag, shard_bits, stamp_bits })
-    }
-
-    /// Whether what was kept under this label is good under the other.
-    fn serves(&self, other: &Self) -> bool {
-        self.tag == other.tag
-            && self.shard_bits == other.shard_bits
-            && self.stamp_bits >= other.stamp_bits
-    }
-}
-
-fn read(path: &Path) -> Result<Option<Label>, StoreError> {
-    match fs::read_to_string(path) {
-        // What can't be read is of no use; it is written anew.
-        Ok(text) => Ok(Label::parse(&text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(path, &error)),
-    }
-}
-
-/// All of the label or none: a crash in between leaves the mailbox to be begun anew again.
-fn write(path: &Path, label: &Label) -> io::Result<()> {
-    let Label { tag, shard_bits, stamp_bits } = label;
-    let new: PathBuf = path.with_extension("network.new");
-    fs::write(&new, format!("{tag} {shard_bits} {stamp_bits}\n"))?;
-    fs::rename(new, path)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn failed(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Failed { reason: format!("{}: {error}", path.display()) }
+fn parse(text: &str) -> Option<CheckedFor> {
+    let mut words = text.split_whitespace();
+    let network: NetworkTag = words.next()?.parse().ok()?;
+    let shard_bits = words.next()?.parse().ok()?;
+    let stamp_bits = words.next()?.parse().ok()?;
+    Some(CheckedFor { network, shard_bits, stamp_bits })
 }
 
 #[cfg(test)]
@@ -100,16 +54,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fewer_bits_serve_and_more_do_not() {
-        let label = |stamp_bits| {
-            Label::of(&NetworkDescriptor { stamp_bits, ..NetworkDescriptor::default() })
-        };
-        assert!(label(8).serves(&label(8)) && label(8).serves(&label(4)));
-        assert!(!label(8).serves(&label(9)));
-        let text = format!("{} 0 8", NetworkDescriptor::default().tag());
-        assert_eq!(Label::parse(&text), Some(label(8)));
-        let boat = NetworkDescriptor { name: "boat".into(), ..NetworkDescriptor::default() };
-        assert!(!Label::of(&boat).serves(&label(0)));
-        assert_eq!(Label::parse("x 1"), None);
+    fn what_older_builds_wrote_is_read() {
+        let network = NetworkDescriptor { stamp_bits: 8, ..NetworkDescriptor::default() };
+        let text = format!("{} 0 8\n", network.tag());
+        assert_eq!(parse(&text), Some(CheckedFor::of(&network)));
+        assert_eq!(parse("x 1"), None);
     }
 }

@@ -6,6 +6,7 @@
 
 mod acks;
 mod agenda;
+mod arrivals;
 mod bundles;
 mod contacts;
 mod conversations;
@@ -53,6 +54,7 @@ use crate::outbox::Outbox;
 use crate::timeline::Timeline;
 use crate::turn::Turn;
 use acks::OwnAcks;
+use arrivals::Arrivals;
 use openings::Openings;
 use stem::OnStem;
 
@@ -81,14 +83,6 @@ pub(crate) struct User {
     pings: Pings,
     agenda: Agenda,
     dirty: Dirty,
-}
-
-/// What came into the mailbox.
-struct Arrivals {
-    /// The last one whose envelope was looked at.
-    looked_at: u64,
-    /// The last one, as of the last batch.
-    last: u64,
 }
 
 /// What must be written before the commit.
@@ -144,11 +138,12 @@ impl User {
             identity,
             name: profile.name.clone(),
             keyring,
-            arrivals: Arrivals {
-                // A mailbox that was moved away starts to count again.
-                looked_at: counters.processed_arrival.min(last_arrival),
-                last: last_arrival,
-            },
+            arrivals: Arrivals::new(
+                counters.processed_arrival,
+                counters.mailbox_opening,
+                view.openings(),
+                last_arrival,
+            ),
             openings: Openings::default(),
             log: EventLog::new(counters.last_event, counters.first_event),
             counters,
@@ -192,8 +187,9 @@ impl User {
 
     /// The mailbox's part of the batch is on disk as well: what was looked at may be counted as
     /// processed by the next commit. (Not by this one: a crash between the two commits would give
-    /// the same arrival numbers to other envelopes.)
-    pub(crate) fn mailbox_committed(&mut self) {
+    /// the same arrival numbers to other envelopes.) `opening` is that of the mailbox.
+    pub(crate) fn mailbox_committed(&mut self, opening: u64) {
+        self.counters.mailbox_opening = opening;
         let opened = self.openings.first_waiting().map_or(u64::MAX, |first| first - 1);
         self.counters.processed_arrival = self.arrivals.looked_at.min(opened);
         self.acks.mailbox_committed();

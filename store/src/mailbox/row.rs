@@ -5,6 +5,7 @@ use std::sync::Arc;
 use martlet_protocol::sync::{Bucket, Fingerprint};
 use martlet_protocol::{AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard};
 
+use super::Opening;
 use super::index::Prefix;
 
 /// What became of an envelope: a row of the states, which has those acknowledged in some slots or
@@ -205,4 +206,22 @@ fn join<const A: usize, const B: usize, const N: usize>(a: [u8; A], b: [u8; B]) 
     joined[..A].copy_from_slice(&a);
     joined[A..].copy_from_slice(&b);
     joined
+}
+
+/// Openings: id 8 ‖ first arrival 8 of each, the oldest first.
+pub(super) fn encode_openings(openings: &[Opening]) -> Vec<u8> {
+    let rows = openings.iter().flat_map(|Opening { id, first_arrival }| {
+        [id.to_be_bytes(), first_arrival.to_be_bytes()].concat()
+    });
+    rows.collect()
+}
+
+pub(super) fn decode_openings(bytes: &[u8]) -> Option<Vec<Opening>> {
+    let (rows, rest) = bytes.as_chunks::<16>();
+    let number = |half: &[u8]| half.first_chunk().copied().map(u64::from_be_bytes);
+    let opening = |row: &[u8; 16]| {
+        let (id, first_arrival) = row.split_at(8);
+        Some(Opening { id: number(id)?, first_arrival: number(first_arrival)? })
+    };
+    if rest.is_empty() { rows.iter().map(opening).collect() } else { None }
 }

@@ -7,10 +7,10 @@ use redb::{ReadTransaction, WriteTransaction};
 
 use super::index::{Changes, Index, Prefix};
 use super::row::{self, State, Totals};
-use super::{MailboxStats, SourceId, bytes};
+use super::{MailboxStats, Opening, SourceId, bytes};
 use crate::error::StoreError;
 use crate::layer::{Definition, Held, Layer};
-use crate::limits::MAILBOX_ENTRY_BYTES;
+use crate::limits::{MAILBOX_ENTRY_BYTES, MAILBOX_OPENINGS_MAX};
 use crate::schema::Meta;
 
 mod change;
@@ -25,6 +25,7 @@ const DIGESTS: &str = "digests";
 
 pub(super) const TOTALS_KEY: &[u8] = b"totals";
 const TIME_KEY: &[u8] = b"time";
+const OPENINGS_KEY: &[u8] = b"openings";
 
 /// The tables, read by snapshots and transactions alike.
 #[derive(Debug)]
@@ -38,6 +39,9 @@ pub(super) struct Tables {
     committed_totals: Totals,
     time: Option<UnixMillis>,
     committed_time: Option<UnixMillis>,
+    openings: Vec<Opening>,
+    /// Whether one was added.
+    has_new_opening: bool,
     index: Arc<Index>,
     changes: Changes,
 }
@@ -56,6 +60,10 @@ impl Tables {
                 Some(UnixMillis(readable(META, time)?))
             }
         };
+        let openings = match meta.get(OPENINGS_KEY).map_err(StoreError::failed)? {
+            None => Vec::new(),
+            Some(openings) => readable(META, row::decode_openings(openings.value()))?,
+        };
         Ok(Self {
             log: Layer::new(snapshot, LOG)?,
             states: Layer::new(snapshot, STATES)?,
@@ -66,6 +74,8 @@ impl Tables {
             committed_totals: totals,
             time,
             committed_time: time,
+            openings,
+            has_new_opening: false,
             index: Arc::clone(index),
             changes: Changes::default(),
         })
@@ -83,6 +93,18 @@ impl Tables {
         self.time = Some(time);
     }
 
+    pub(super) fn openings(&self) -> &[Opening] {
+        &self.openings
+    }
+
+    pub(super) fn note_opening(&mut self, id: u64) {
+        let first_arrival = self.totals.last_arrival + 1;
+        let over = (self.openings.len() + 1).saturating_sub(MAILBOX_OPENINGS_MAX);
+        self.openings.drain(..over);
+        self.openings.push(Opening { id, first_arrival });
+        self.has_new_opening = true;
+    }
+
     pub(super) fn stats(&self) -> MailboxStats {
         let Totals { envelopes, bytes, tombstones, last_arrival } = self.totals;
         MailboxStats { envelopes, bytes, tombstones, last_arrival }
@@ -94,6 +116,7 @@ impl Tables {
         self.states.is_dirty()
             || self.totals != self.committed_totals
             || self.time != self.committed_time
+            || self.has_new_opening
     }
 
     /// Writes what was changed. What becomes of the index is for [`Index::settle`], once that is
@@ -103,6 +126,10 @@ impl Tables {
         meta.insert(TOTALS_KEY, self.totals.encode().as_slice()).map_err(StoreError::failed)?;
         if let Some(time) = self.time {
             meta.insert(TIME_KEY, time.0.to_be_bytes().as_slice()).map_err(StoreError::failed)?;
+        }
+        if self.has_new_opening {
+            let openings = row::encode_openings(&self.openings);
+            meta.insert(OPENINGS_KEY, openings.as_slice()).map_err(StoreError::failed)?;
         }
         drop(meta);
         write_rows(self.log, transaction)?;

@@ -115,6 +115,11 @@ impl MailboxTxn {
         self.tables.keep_time(time);
     }
 
+    /// Notes that the mailbox was opened, under an id that no other opening has. Arrivals from here on are its own.
+    pub fn note_opening(&mut self, id: u64) {
+        self.tables.note_opening(id);
+    }
+
     /// The live envelope `id`.
     ///
     /// # Errors

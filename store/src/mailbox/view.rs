@@ -4,7 +4,7 @@ use martlet_protocol::sync::{Bucket, BucketDigest};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Tag, UnixMillis};
 
 use super::tables::Tables;
-use super::{Arrived, MailboxStats};
+use super::{Arrived, MailboxStats, Opening};
 use crate::error::StoreError;
 
 /// A snapshot for reading, beside any writer.
@@ -18,6 +18,13 @@ impl MailboxView {
     #[must_use]
     pub fn time(&self) -> Option<UnixMillis> {
         self.tables.time()
+    }
+
+    /// The last times that the mailbox was opened, ascending, at most
+    /// [`MAILBOX_OPENINGS_MAX`](crate::limits::MAILBOX_OPENINGS_MAX).
+    #[must_use]
+    pub fn openings(&self) -> &[Opening] {
+        self.tables.openings()
     }
 
     /// The live envelope `id`.

@@ -56,4 +56,7 @@ pub struct Counters {
     /// When the next bundle is due; 0 if that was never drawn.
     #[serde(default)]
     pub next_bundle: UnixMillis,
+    /// The opening of the mailbox that `processed_arrival` was seen in; 0 of older builds.
+    #[serde(default)]
+    pub mailbox_opening: u64,
 }

@@ -82,8 +82,8 @@ impl Engine {
             outlet.tell(to_net);
         }
         result?;
-        if let Some(user) = &mut self.user {
-            user.mailbox_committed();
+        if let (Some(user), Some(opening)) = (&mut self.user, self.opening) {
+            user.mailbox_committed(opening);
         }
         Ok(())
     }
@@ -95,6 +95,8 @@ impl Engine {
             self.stamps.cancel_all();
         }
         self.lock_after_turn = false;
+        // What is lost of the mailbox had arrival numbers, which others get.
+        self.opening = None;
         self.mailbox_txn = None;
         self.mailbox_dirty_since = None;
         self.stored.clear();

@@ -11,6 +11,7 @@ mod delivery;
 mod events;
 mod keys;
 mod mailbox;
+mod moved_mailbox;
 mod networks;
 mod notes;
 mod old_data;

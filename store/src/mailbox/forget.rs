@@ -1,6 +1,6 @@
-//! To version 3 of the mailbox's layout: what was kept before is of version 1 of the wire format,
-//! which no node takes any more, and is forgotten. Arrivals go on counting, so that what was looked
-//! at stays told from what comes.
+//! A mailbox that begins anew in its file: what it holds is of another network, or of version 1 of the wire format
+//! (before version 3 of the mailbox's layout), and no neighbour takes it. Arrivals go on counting, so that what was
+//! looked at stays told from what comes.
 
 use redb::{ReadableTable, TableHandle, WriteTransaction};
 
@@ -9,8 +9,8 @@ use super::tables::{META, TOTALS_KEY};
 use crate::error::StoreError;
 use crate::schema::Meta;
 
-/// Brings a mailbox of version 1 or 2 on: only `meta` stays.
-pub(super) fn migrate(transaction: &WriteTransaction) -> Result<(), StoreError> {
+/// Empties a mailbox: only `meta` stays.
+pub(super) fn forget(transaction: &WriteTransaction) -> Result<(), StoreError> {
     let all = transaction.list_tables().map_err(StoreError::failed)?;
     for table in all.filter(|table| table.name() != META).collect::<Vec<_>>() {
         transaction.delete_table(table).map_err(StoreError::failed)?;
