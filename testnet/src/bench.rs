@@ -82,7 +82,9 @@ pub enum Part {
     /// The same, but they end at any time
     #[value(name = "sync_1m_spread")]
     Sync1mSpread,
-    /// The last four
+    /// Two mailboxes meet with 200,000 in common, and 100,000 each that the other lacks
+    SyncLarge,
+    /// The last five
     Sync,
     /// Three daemons on a LAN without a way out, idle for ten minutes; runs only if named
     IdleLan,
@@ -103,6 +105,8 @@ struct Counts {
     sync_small: usize,
     sync_large: usize,
     sync_missing: usize,
+    /// What two mailboxes have in common, and each beyond it.
+    sync_unlike: (usize, usize),
     idle_lan: Duration,
     network: NetworkCounts,
 }
@@ -117,6 +121,7 @@ const FULL: Counts = Counts {
     sync_small: 100_000,
     sync_large: 1_000_000,
     sync_missing: 1000,
+    sync_unlike: (200_000, 100_000),
     idle_lan: Duration::from_secs(600),
     network: NetworkCounts {
         nodes: 100,
@@ -136,6 +141,7 @@ const QUICK: Counts = Counts {
     sync_small: 2000,
     sync_large: 10_000,
     sync_missing: 100,
+    sync_unlike: (4000, 2000),
     idle_lan: Duration::from_secs(20),
     network: NetworkCounts { nodes: 10, rates: &[10], seconds: 20, idle: &[10] },
 };
@@ -206,6 +212,11 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
                 let figures = counts.sync(&cluster, counts.sync_large, Missing::Spread).await;
                 report.add_large(figures.map_err(failed)?, |report| &mut report.sync_1m_spread);
             }
+            Part::SyncLarge => {
+                let (common, more) = counts.sync_unlike;
+                let figures = sync::large(&cluster, common, more).await;
+                report.sync_large = Some(figures.map_err(failed)?);
+            }
             // Its parts are run.
             Part::Sync => {}
             Part::IdleLan => {
@@ -230,7 +241,11 @@ impl Part {
     /// Whether it is among `chosen`, or all are.
     fn is_chosen(self, chosen: &[Self]) -> bool {
         let is_sync = match self {
-            Self::Mailbox | Self::Sync100k | Self::Sync1mClustered | Self::Sync1mSpread => true,
+            Self::Mailbox
+            | Self::Sync100k
+            | Self::Sync1mClustered
+            | Self::Sync1mSpread
+            | Self::SyncLarge => true,
             Self::LatencyMs
             | Self::Throughput
             | Self::Idle

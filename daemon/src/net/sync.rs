@@ -10,6 +10,8 @@ pub(super) mod lookup;
 mod reconcile;
 pub(super) mod responder;
 pub(super) mod schedule;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::sync::Arc;
@@ -141,8 +143,8 @@ pub(super) enum SyncError {
     /// The peer's reconciliation message makes no sense.
     #[error("reconciliation: {0}")]
     Reconcile(#[from] negentropy::Error),
-    /// The reconciliation does not come to an end.
-    #[error("no end of the reconciliation after {rounds} rounds")]
+    /// The reconciliation finds nothing, and doesn't come to an end.
+    #[error("nothing found in {rounds} rounds of reconciliation, and no end")]
     TooManyRounds {
         /// Rounds made.
         rounds: usize,

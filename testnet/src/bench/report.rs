@@ -38,6 +38,8 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rss_1m_mib: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sync_large: Option<SyncLarge>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) idle_lan: Option<IdleLan>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) network: Option<NetworkFigures>,
@@ -149,6 +151,17 @@ pub(super) struct SyncFigures {
     pub(super) rss_mib: f64,
 }
 
+/// Two daemons with very different mailboxes meet.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct SyncLarge {
+    /// From the dial until both have everything on disk.
+    pub(super) seconds: f64,
+    /// Envelopes brought across, both ways together.
+    pub(super) per_s: f64,
+    /// What the two still lacked after two minutes.
+    pub(super) missing: u64,
+}
+
 /// Three daemons on a LAN without a way out, of which nobody wants anything.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct IdleLan {
@@ -252,6 +265,10 @@ impl Report {
         row("  to find them", sync.map(|s| count(s.bytes) / 1000.0), "KB", AtMost(200.0));
         let sync = self.sync_1m_spread;
         row("sync of 1,000,000, in all hours", sync.map(|s| s.seconds), "s", AtMost(2.0));
+        let sync = self.sync_large;
+        row("sync of 100,000 more on each side", sync.map(|s| s.per_s), "/s", AtLeast(2e4));
+        let missing = sync.map(|s| u32::try_from(s.missing).map_or(f64::INFINITY, f64::from));
+        row("  missing", missing, "", AtMost(0.0));
         row("memory with 1,000,000", self.rss_1m_mib, "MiB", AtMost(150.0));
         let lan = self.idle_lan;
         row("idle LAN, CPU", lan.map(|l| l.cpu_pct), "% core", AtMost(0.5));
@@ -357,6 +374,7 @@ mod tests {
             sync_1m_clustered: Some(sync()),
             sync_1m_spread: Some(sync()),
             rss_1m_mib: Some(100.0),
+            sync_large: Some(SyncLarge { seconds: 5.0, per_s: 40_000.0, missing: 0 }),
             idle_lan: Some(IdleLan {
                 seconds: 600.0,
                 namespaces: true,
@@ -417,6 +435,9 @@ mod tests {
             "/sync_1m_clustered/bytes",
             "/sync_1m_spread/seconds",
             "/rss_1m_mib",
+            "/sync_large/seconds",
+            "/sync_large/per_s",
+            "/sync_large/missing",
             "/idle_lan/seconds",
             "/idle_lan/cpu_pct",
             "/idle_lan/rss_mib",

@@ -1,4 +1,4 @@
-//! Two daemons with nearly the same full mailbox meet.
+//! Two daemons with full mailboxes meet: with nearly the same ones, or with very different ones.
 
 use std::fs;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use martlet_protocol::control::DialRequest;
 
 use super::WAIT_MAX;
 use super::fill::{self, HOURS};
-use super::report::{SyncFigures, rounded};
+use super::report::{SyncFigures, SyncLarge, rounded};
 use crate::cluster::{Cluster, ClusterError, Node, NodeOptions, until};
 
 /// What one of the two lacks.
@@ -29,14 +29,6 @@ pub(super) async fn run(
     missing: usize,
     which: Missing,
 ) -> Result<SyncFigures, ClusterError> {
-    let options = || NodeOptions {
-        config: vec![
-            format!("mailbox_bytes_max = {}", fill::BYTES_MAX),
-            "user = false".into(),
-            "log = \"martletd=debug\"".into(),
-        ],
-        ..NodeOptions::default()
-    };
     let mut whole = cluster.node("whole", options());
     let mut lacking = cluster.node("lacking", options());
     eprintln!("  filling two mailboxes with {envelopes} envelopes …");
@@ -79,6 +71,62 @@ pub(super) async fn run(
     lacking.stop().await?;
     let rss_mib = u32::try_from(rss_bytes / MIB).map_or(f64::INFINITY, f64::from);
     Ok(SyncFigures { seconds, passes, bytes, start_s, rss_mib })
+}
+
+/// Both have `common` envelopes, and each has `more` that the other lacks, all in all hours. The time is from
+/// the dial until both have all of them, on disk.
+pub(super) async fn large(
+    cluster: &Cluster,
+    common: usize,
+    more: usize,
+) -> Result<SyncLarge, ClusterError> {
+    let mut nodes = [cluster.node("one", options()), cluster.node("other", options())];
+    eprintln!("  filling two mailboxes with {common} envelopes and {more} more each …");
+    tokio::task::block_in_place(|| {
+        fill::put(&fill::open(&nodes[0].data_dir())?, common, |number| number)?;
+        copy_mailbox(&nodes[0], &nodes[1])?;
+        nodes.iter().try_for_each(|node| {
+            fill::put(&fill::open(&node.data_dir())?, more, |number| number).map(drop)
+        })
+    })?;
+    for node in &mut nodes {
+        node.start().await?;
+    }
+
+    let all = u64::try_from(common + 2 * more).unwrap_or(u64::MAX);
+    let dial = DialRequest { address: nodes[0].address()? };
+    let started = Instant::now();
+    nodes[1].post::<_, ()>("/v1/peers", &dial).await?;
+    let mut missing = u64::MAX;
+    let done = until("all in both mailboxes", WAIT_MAX, async || {
+        missing = 0;
+        for node in &nodes {
+            missing += all.saturating_sub(node.status().await?.mailbox.envelopes);
+        }
+        Ok((missing == 0).then_some(()))
+    });
+    match done.await {
+        Ok(()) | Err(ClusterError::TimedOut { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    for node in &mut nodes {
+        node.stop().await?;
+    }
+    let count = |envelopes: u64| u32::try_from(envelopes).map_or(f64::INFINITY, f64::from);
+    let moved = count(2 * u64::try_from(more).unwrap_or(u64::MAX)) - count(missing);
+    Ok(SyncLarge { seconds: rounded(seconds), per_s: (moved / seconds).round(), missing })
+}
+
+fn options() -> NodeOptions {
+    NodeOptions {
+        config: vec![
+            format!("mailbox_bytes_max = {}", fill::BYTES_MAX),
+            "user = false".into(),
+            "log = \"martletd=debug\"".into(),
+        ],
+        ..NodeOptions::default()
+    }
 }
 
 fn copy_mailbox(from: &Node, to: &Node) -> Result<(), ClusterError> {

@@ -10,27 +10,36 @@ use negentropy::{Id, Negentropy, NegentropyStorageVector};
 
 use super::SyncError;
 
-/// The live ids of `buckets`, ready to be reconciled; `None` when there are more than `max`. An
-/// item's time is its expiry hour.
+/// The live ids of `buckets`, which ascend, ready to be reconciled; `None` when there are more than
+/// `max`. An item's time is its expiry hour.
 pub(super) fn collect(
     view: &MailboxView,
     buckets: &[Bucket],
     max: usize,
 ) -> Result<Option<NegentropyStorageVector>, SyncError> {
+    if is_over(view, buckets, max)? {
+        return Ok(None);
+    }
     let mut items = NegentropyStorageVector::new();
-    let mut count = 0usize;
     for bucket in buckets {
-        let ids: Vec<EnvelopeId> = view.bucket_ids(*bucket)?;
-        count += ids.len();
-        if count > max {
-            return Ok(None);
-        }
-        for id in ids {
+        for id in view.bucket_ids(*bucket)? {
             items.insert(u64::from(bucket.hour.0), Id::from_byte_array(id.0))?;
         }
     }
     items.seal()?;
     Ok(Some(items))
+}
+
+/// Whether `buckets`, which ascend, have more than `max` ids: told by their digests, without reading an id.
+fn is_over(view: &MailboxView, buckets: &[Bucket], max: usize) -> Result<bool, SyncError> {
+    let mut room = u64::try_from(max).unwrap_or(u64::MAX);
+    for digest in view.digests()? {
+        if buckets.binary_search(&digest.bucket).is_ok() {
+            let Some(left) = room.checked_sub(digest.count) else { return Ok(true) };
+            room = left;
+        }
+    }
+    Ok(false)
 }
 
 /// The responder's answer to one message. Nothing but the ids is kept between messages.
@@ -57,6 +66,11 @@ pub(super) struct Difference {
 }
 
 impl Difference {
+    /// Whether the two have the same.
+    pub(super) fn is_empty(&self) -> bool {
+        self.have.is_empty() && self.need.is_empty()
+    }
+
     /// Each once.
     fn sorted(mut self) -> Self {
         for ids in [&mut self.have, &mut self.need] {
@@ -97,19 +111,19 @@ pub(super) struct ShortList {
 }
 
 impl ShortList {
-    /// Those of `buckets`; `None` when there are more than `max`.
+    /// Those of `buckets`, which ascend; `None` when there are more than `max`.
     pub(super) fn collect(
         view: &MailboxView,
         buckets: &[Bucket],
         key: [u8; 32],
         max: usize,
     ) -> Result<Option<Self>, SyncError> {
+        if is_over(view, buckets, max)? {
+            return Ok(None);
+        }
         let mut ids = HashMap::new();
         for bucket in buckets {
             let found = view.bucket_ids(*bucket)?;
-            if ids.len() + found.len() > max {
-                return Ok(None);
-            }
             ids.extend(found.into_iter().map(|id| (ShortId::of(&key, &id), id)));
         }
         Ok(Some(Self { key, ids }))

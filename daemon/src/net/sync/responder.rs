@@ -60,13 +60,7 @@ impl<S: NetSink> Responder<S> {
         request: Request,
         channel: ResponseChannel<Response>,
     ) {
-        let (response, fault) = match self.answer(peer, request).await {
-            Ok(response) => (response, false),
-            Err(unserved) => {
-                self.context.metrics.sync.requests_refused.inc();
-                unserved.into_response(peer)
-            }
-        };
+        let (response, fault) = self.respond(peer, request).await;
         let respond = ToSwarm::Respond { peer, channel, response, fault };
         if self.context.swarm.send(respond).await.is_err() {
             tracing::trace!("the network stopped before an answer was sent");
@@ -81,6 +75,17 @@ impl<S: NetSink> Responder<S> {
     /// Forgets what was left idle.
     pub(in crate::net) fn expire(&self) {
         self.lock().expire(Instant::now());
+    }
+
+    /// The answer, and whether no honest peer asks that.
+    pub(super) async fn respond(&self, peer: PeerId, request: Request) -> (Response, bool) {
+        match self.answer(peer, request).await {
+            Ok(response) => (response, false),
+            Err(unserved) => {
+                self.context.metrics.sync.requests_refused.inc();
+                unserved.into_response(peer)
+            }
+        }
     }
 
     async fn answer(&self, peer: PeerId, request: Request) -> Result<Response, Unserved> {
@@ -206,8 +211,8 @@ impl<S: NetSink> Responder<S> {
         self.check_buckets(&buckets)?;
         let mailbox = Arc::clone(&self.context.mailbox);
         let compared = blocking(move || {
-            // So many are still hashed in a few milliseconds.
-            let max = 4 * SHORT_LIST_IDS_MAX;
+            // Of more than these too many would be missing there.
+            let max = theirs.len() + SHORT_LIST_IDS_MAX;
             let list = ShortList::collect(&mailbox.view()?, &buckets, key, max)?;
             Ok(list.map(|list| list.compare(&theirs)))
         })

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::limits::{
     SYNC_BRIDGE_DELAY, SYNC_BRIDGE_DOUBTED, SYNC_BRIDGE_INTERVAL, SYNC_BRIDGE_KEPT,
-    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
+    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_LONG_PAUSE, SYNC_LONG_REQUESTS,
+    SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
 };
 use libp2p::PeerId;
 use tokio::time::Instant;
@@ -32,6 +33,8 @@ pub(in crate::net) struct SyncState {
     bridge_until: Option<Instant>,
     /// When the two were last compared, or that failed.
     compared_at: Option<Instant>,
+    /// Requests of the sync that the peer began last, and when the last of them came.
+    asked: (u32, Option<Instant>),
     /// What had come to the node in all when the last one was done.
     news_before: u64,
     /// Whether gossip leaves the link out, when that was last looked at.
@@ -76,6 +79,12 @@ impl SyncState {
         }
     }
 
+    /// The peer asked for something in a sync that it began; `begins` if that was the first.
+    pub(in crate::net) fn asked(&mut self, begins: bool, now: Instant) {
+        let before = if begins { 0 } else { self.asked.0 };
+        self.asked = (before.saturating_add(1), Some(now));
+    }
+
     /// Gossip with the peer was lost, or may have been.
     pub(in crate::net) fn gap(&mut self, now: Instant) {
         self.hasten(now + SYNC_GAP_DELAY);
@@ -100,7 +109,12 @@ impl SyncState {
             Settle::Due(at) => Some(at),
             Settle::Connecting | Settle::Done => None,
         };
-        self.due.into_iter().chain(settle).min()
+        let due = self.due.into_iter().chain(settle).min()?;
+        // While the peer brings much across, a sync begun here would bring the same a second time.
+        match self.asked {
+            (SYNC_LONG_REQUESTS.., Some(last)) => Some(due.max(last + SYNC_LONG_PAUSE)),
+            _ => Some(due),
+        }
     }
 
     /// A sync begins.
@@ -209,6 +223,23 @@ mod tests {
         waits.gap(now);
         waits.served(now);
         assert_eq!(waits.next(), Some(now + SYNC_GAP_DELAY));
+    }
+
+    /// Of a million envelopes that one lacked many came twice: in the midst of it came the other's turn to begin.
+    #[test]
+    fn nobody_begins_while_the_other_brings_much_across() {
+        let now = Instant::now();
+        let mut state = SyncState::default();
+        state.turn(now);
+        state.asked(true, now);
+        state.asked(false, now);
+        assert_eq!(state.next(), Some(now), "little");
+        for _ in 0..SYNC_LONG_REQUESTS {
+            state.asked(false, now);
+        }
+        assert_eq!(state.next(), Some(now + SYNC_LONG_PAUSE), "much");
+        state.asked(true, now);
+        assert_eq!(state.next(), Some(now), "it is done, and compares again");
     }
 
     #[test]

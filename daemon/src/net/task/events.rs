@@ -274,6 +274,9 @@ impl<S: NetSink> Task<S> {
         }
         state.serving += 1;
         let compares = matches!(request, Request::Digests(_) | Request::Compare { .. });
+        if !matches!(request, Request::Stored(_) | Request::Time | Request::Lookup { .. }) {
+            state.sync.asked(compares, Instant::now());
+        }
         if compares && !self.shards.always_begins() {
             state.sync.served(Instant::now());
             self.context.metrics.sync.served.inc();

@@ -24,6 +24,9 @@ impl<S: NetSink> Sync<'_, S> {
     /// Offers what the peer lacks and pushes what it wants; takes the acks of what it purged.
     pub(super) async fn offer(&mut self, have: Vec<EnvelopeId>) -> Result<(), SyncError> {
         for offered in have.chunks(SYNC_IDS_MAX) {
+            if !self.has_room_there {
+                break;
+            }
             let Response::Wanted { ids, acks, gone } =
                 self.context.request(self.peer, Request::Offer(offered.to_vec())).await?
             else {
@@ -49,8 +52,10 @@ impl<S: NetSink> Sync<'_, S> {
                 self.context.sink.deliver(event).await;
             }
             match self.push_all(ids).await {
-                // There is no room there; others may have some.
-                Err(SyncError::Refused(Refusal::Full | Refusal::OverShare)) => break,
+                // Others may have some.
+                Err(SyncError::Refused(Refusal::Full | Refusal::OverShare)) => {
+                    self.has_room_there = false;
+                }
                 pushed => pushed?,
             }
         }
