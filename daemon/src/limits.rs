@@ -41,11 +41,11 @@ pub const SYNC_LOOKED_THROUGH_BATCHES_MAX: usize = 16;
 /// Ids in one short list in the regular rounds, where few differ: 6 KiB, and one round trip.
 pub const SHORT_LIST_REGULAR_IDS_MAX: usize = 1024;
 /// Rounds of one reconciliation: what was found by then is brought across, and the rest is for another. They
-/// find half a million ids that one side lacks, or 100,000 on each side that the other lacks.
+/// find half a million ids that one side lacks, or 70,000 on each side that the other lacks.
 pub const RECONCILE_ROUNDS_MAX: usize = 64;
 /// The same where it has several buckets: 1,000 ids of a million are found in 6 rounds and 1.3 MB. What is not
-/// done in two more costs less as short lists of fewer buckets: of 5,000 ids in a million about as much, of
-/// 100,000 that each side lacks of the other's 300,000 a quarter.
+/// done in two more costs less as short lists of fewer buckets: of 100,000 that each side lacks of the other's
+/// 300,000 a third (7.7 MB, not 21 to 23).
 pub const RECONCILE_PART_ROUNDS_MAX: usize = 8;
 /// Shards derived from its peer id that a `full` node keeps by default: on a network of 2^12 shards
 /// and as many nodes, all but one shard in three thousand then have a keeper without a user of
