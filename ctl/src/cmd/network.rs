@@ -200,7 +200,7 @@ impl Args {
             Verb::Show { source, show_key } => show(source, show_key, context).await,
             Verb::Export { source, qr, output, force } => {
                 let network = match source {
-                    Some(file) => Source::File(file.into()).read(context)?,
+                    Some(source) => Source::of(source).read(context)?,
                     None => daemons(context).await?,
                 };
                 match output {

@@ -4,9 +4,9 @@
 //! before a file's first line. RFC 8265 (OpaqueString) says which form is taken: other spaces become U+0020, then
 //! Unicode's normalization form C.
 //!
-//! It also refuses what its tables of Unicode 6.3 don't have, most emoji among it. Here only what can't be seen or
-//! typed is refused (controls, invisible characters, private use): no later Unicode changes the form of what is
-//! left.
+//! It also refuses what its tables of Unicode 6.3 don't have, most emoji among it, and looks for that before all
+//! else, where Korean may still be in pieces that it refuses. Here only what can't be seen or typed is refused
+//! (controls, invisible characters, private use), in the form that is taken: no later Unicode changes that.
 
 use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 use precis_profiles::OpaqueString;
@@ -48,8 +48,14 @@ pub enum PassphraseError {
 pub(super) fn enforce(typed: &str) -> Result<Zeroizing<String>, PassphraseError> {
     let typed = typed.strip_prefix(BYTE_ORDER_MARK).unwrap_or(typed);
     check(typed)?;
+    let profile = OpaqueString::new();
+    let normal =
+        profile.additional_mapping_rule(typed).and_then(|text| profile.normalization_rule(text));
+    // Neither rule refuses anything.
+    let normal = Zeroizing::new(normal.map_or_else(|_| typed.to_owned(), Into::into));
+    check(&normal)?;
     let class = FreeformClass::default();
-    for (at, character) in typed.chars().enumerate() {
+    for (at, character) in normal.chars().enumerate() {
         match class.get_value_from_char(character) {
             DerivedPropertyValue::Disallowed => {
                 let code = u32::from(character);
@@ -63,12 +69,6 @@ pub(super) fn enforce(typed: &str) -> Result<Zeroizing<String>, PassphraseError>
             | DerivedPropertyValue::Unassigned => {}
         }
     }
-    let profile = OpaqueString::new();
-    let normal =
-        profile.additional_mapping_rule(typed).and_then(|text| profile.normalization_rule(text));
-    // Neither rule refuses anything.
-    let normal = Zeroizing::new(normal.map_or_else(|_| typed.to_owned(), Into::into));
-    check(&normal)?;
     Ok(normal)
 }
 
