@@ -95,6 +95,9 @@ pub const SYNC_LONG_REQUESTS: u32 = 16;
 pub const SYNC_LONG_PAUSE: Duration = Duration::from_secs(2);
 /// How long a sync request may take, the peer's commit included.
 pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a peer may take to send a sync request: so much less than the request may take in all that who gives
+/// it up has been told slow before.
+pub const SYNC_REQUEST_READ_MAX: Duration = Duration::from_secs(25);
 /// Syncs this node runs as initiator at a time.
 pub const SYNC_OUTGOING_MAX: usize = 4;
 /// How long the peer with the larger id waits, once connected, for the other to start the sync.

@@ -4,6 +4,7 @@
 //! and runs in tasks of its own, which talk to the swarm's task by messages. What the network
 //! brings goes to a [`NetSink`], the engine's handle.
 
+mod asked;
 mod bans;
 mod behaviour;
 mod cache;

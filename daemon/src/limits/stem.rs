@@ -44,3 +44,5 @@ pub const STEM_IN_FLIGHT_MAX: usize = 4;
 pub const STEM_STREAMS_MAX: usize = 2 * STEM_IN_FLIGHT_MAX;
 /// How long a hop may take.
 pub const STEM_HOP_MAX: Duration = Duration::from_secs(10);
+/// How long a neighbour may take to send what is on the stem: less than a hop, so that it ends here first.
+pub const STEM_READ_MAX: Duration = Duration::from_secs(8);

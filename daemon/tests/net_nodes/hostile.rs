@@ -295,6 +295,42 @@ async fn bad_requests_are_refused_and_change_nothing() {
     assert_eq!((envelopes, gone), (vec![envelope(1)], vec![envelope(500).id()]));
 }
 
+/// libp2p tells the side that serves nothing of a request that its codec refused: 7,000 of them in three seconds
+/// cost their sender nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_cannot_be_read_get_their_sender_cut_off() {
+    let victim = Setup { holds: envelopes(0..1), ..Setup::default() }.start();
+    let hostile = Hostile::connect(&victim, silent()).await;
+    for number in 0..INVALID_PER_PEER_PER_MINUTE_MAX {
+        let garbage = [&[0xff], &number.to_be_bytes()[..]].concat();
+        let answer = hostile.ask_raw(garbage).await;
+        assert!(answer.is_err() || answer.is_ok_and(|bytes| bytes.is_empty()), "answered");
+    }
+    until("cut off", async || !hostile.is_connected()).await;
+}
+
+/// Nor was anything known of one that broke off. A connection that ends breaks off honest ones, so its sender is
+/// throttled, and is not cut off.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_sent_requests_get_their_sender_throttled() {
+    let victim = Setup { holds: envelopes(0..1), ..Setup::default() }.start();
+    let hostile = Hostile::connect(&victim, silent()).await;
+    let whole = codec::encode(&Request::Fetch(vec![envelope(0).id(); 100]));
+    for end in 0..3 * INVALID_PER_PEER_PER_MINUTE_MAX {
+        let part = whole[..usize::try_from(end).unwrap()].to_vec();
+        let answer = hostile.ask_raw(part).await;
+        assert!(answer.is_err() || answer.is_ok_and(|bytes| bytes.is_empty()), "answered");
+    }
+    until("throttled", async || {
+        let peers = victim.connected().await;
+        peers.iter().any(|peer| peer.details.as_ref().is_some_and(|details| details.throttled))
+    })
+    .await;
+    assert!(hostile.is_connected());
+    let fetch = Request::Fetch(vec![envelope(0).id()]);
+    assert!(matches!(hostile.ask(&fetch).await, Response::Envelopes { .. }), "one at a time");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_was_wanted_is_taken_and_only_once() {
     let victim = Setup { holds: envelopes(0..1), ..Setup::default() }.start();

@@ -11,6 +11,9 @@ use martlet_engine::Stemmed;
 use martlet_protocol::codec;
 use martlet_protocol::limits::GOSSIP_BYTES_MAX;
 
+use crate::limits::STEM_READ_MAX;
+use crate::net::asked::{self, Asked};
+
 /// An envelope follows.
 pub(in crate::net) const ENVELOPE: u8 = 0;
 /// A list of one ack follows.
@@ -42,21 +45,27 @@ pub(in crate::net) fn encode(item: &Stemmed) -> Vec<u8> {
 
 impl request_response::Codec for StemCodec {
     type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
+    type Request = Asked<Vec<u8>>;
     type Response = Answer;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
+    async fn read_request<T>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+    ) -> io::Result<Asked<Vec<u8>>>
     where
         T: AsyncRead + Unpin + Send,
     {
-        read(io, GOSSIP_BYTES_MAX).await
+        Ok(asked::read(io, GOSSIP_BYTES_MAX, STEM_READ_MAX).await)
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Answer>
     where
         T: AsyncRead + Unpin + Send,
     {
-        match read(io, 1).await?[..] {
+        let mut bytes = Vec::new();
+        io.take(2).read_to_end(&mut bytes).await?;
+        match bytes[..] {
             [0] => Ok(Answer::Taken),
             [1] => Ok(Answer::Refused),
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "not an answer")),
@@ -67,12 +76,12 @@ impl request_response::Codec for StemCodec {
         &mut self,
         _: &StreamProtocol,
         io: &mut T,
-        request: Vec<u8>,
+        request: Asked<Vec<u8>>,
     ) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        io.write_all(&request).await
+        io.write_all(&request?).await
     }
 
     async fn write_response<T>(
@@ -90,15 +99,4 @@ impl request_response::Codec for StemCodec {
         };
         io.write_all(&[byte]).await
     }
-}
-
-/// Reads to the end of the stream, at most one byte over `max`: then it is too long.
-async fn read(io: &mut (impl AsyncRead + Unpin + Send), max: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let most = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
-    io.take(most).read_to_end(&mut bytes).await?;
-    if bytes.len() > max {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "too long"));
-    }
-    Ok(bytes)
 }

@@ -8,6 +8,7 @@ use martlet_protocol::control::{Ban, PeerDetails};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::super::asked::Unread;
 use super::super::intake::Verdict;
 use super::super::scores::{Conduct, Standing};
 use super::super::state_files::{BANS_FILE, NotStored};
@@ -59,6 +60,18 @@ impl<S: NetSink> Task<S> {
     /// Counts that a peer brings more than its share: gossip, requests or streams.
     pub(super) fn count_excess(&mut self, peer: PeerId) {
         self.count_conduct(peer, Conduct::Excess);
+    }
+
+    /// Counts a request that could not be read: what breaks off may be an honest peer's, but not thousands of it.
+    pub(super) fn count_unread(&mut self, peer: PeerId, unread: Unread) {
+        tracing::debug!(peer = %shorten::peer(&peer), %unread, "a peer's request was not read");
+        match unread {
+            Unread::Invalid => self.count_fault(peer),
+            Unread::BrokenOff => self.count_stalled(peer),
+        }
+        if !self.intake.takes_request(peer) {
+            self.count_excess(peer);
+        }
     }
 
     /// Counts that a peer left a request or an answer half-way.

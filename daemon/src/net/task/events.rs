@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::limits::{PEER_REFUSED_FOR, SYNC_REQUESTS_PER_PEER_MAX};
 use libp2p::core::ConnectedPoint;
 use libp2p::gossipsub;
-use libp2p::request_response::{self, OutboundFailure, ResponseChannel};
+use libp2p::request_response::{self, InboundFailure, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{PeerId, identify, mdns, ping};
 use martlet_protocol::sync::{Refusal, Request, Response};
 use tokio::time::Instant;
 
+use super::super::asked::Asked;
 use super::super::behaviour::BehaviourEvent;
 use super::super::gossip;
 use super::super::intake::Verdict;
@@ -206,12 +207,17 @@ impl<S: NetSink> Task<S> {
         }
     }
 
-    fn on_sync(&mut self, event: request_response::Event<Request, Response>) -> Timers {
+    fn on_sync(&mut self, event: request_response::Event<Asked<Request>, Response>) -> Timers {
         match event {
             request_response::Event::Message { peer, message, .. } => match message {
-                request_response::Message::Request { request, channel, .. } => {
-                    self.on_request(peer, request, channel)
-                }
+                request_response::Message::Request { request, channel, .. } => match request {
+                    Ok(request) => self.on_request(peer, request, channel),
+                    Err(unread) => {
+                        self.context.metrics.sync.requests_refused.inc();
+                        self.count_unread(peer, unread);
+                        Timers::Changed
+                    }
+                },
                 request_response::Message::Response { request_id, response } => {
                     if let Some(reply) = self.syncs.requests.remove(&request_id) {
                         // The sync may have been given up.
@@ -232,18 +238,15 @@ impl<S: NetSink> Task<S> {
             request_response::Event::InboundFailure { peer, error, .. } => {
                 tracing::debug!(peer = %shorten::peer(&peer), %error, "a peer's request failed");
                 match error {
-                    // A request that cannot be read is no honest peer's.
-                    request_response::InboundFailure::Io(error)
-                        if error.kind() == std::io::ErrorKind::InvalidData =>
-                    {
-                        self.count_fault(peer);
-                        Timers::Changed
-                    }
-                    request_response::InboundFailure::Timeout => {
+                    // It does not read the answer.
+                    InboundFailure::Timeout => {
                         self.count_stalled(peer);
                         Timers::Changed
                     }
-                    _ => Timers::Same,
+                    InboundFailure::Io(_)
+                    | InboundFailure::ConnectionClosed
+                    | InboundFailure::UnsupportedProtocols
+                    | InboundFailure::ResponseOmission => Timers::Same,
                 }
             }
             request_response::Event::ResponseSent { .. } => Timers::Same,

@@ -12,6 +12,7 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use super::super::NetSink;
+use super::super::asked::Asked;
 use super::super::peer_key::key_of;
 use super::super::scores::Standing;
 use super::super::stem::codec::{Answer, encode};
@@ -93,12 +94,16 @@ impl<S: NetSink> Task<S> {
         self.give_up(off);
     }
 
-    pub(super) fn on_stem(&mut self, event: request_response::Event<Vec<u8>, Answer>) -> Timers {
+    pub(super) fn on_stem(
+        &mut self,
+        event: request_response::Event<Asked<Vec<u8>>, Answer>,
+    ) -> Timers {
         match event {
             request_response::Event::Message { peer, message, .. } => match message {
-                request_response::Message::Request { request, channel, .. } => {
-                    self.on_stemmed(peer, &request, channel);
-                }
+                request_response::Message::Request { request, channel, .. } => match request {
+                    Ok(request) => self.on_stemmed(peer, &request, channel),
+                    Err(unread) => self.count_unread(peer, unread),
+                },
                 request_response::Message::Response { request_id, response } => {
                     // What is refused waits for its fail-safe: who is busy must not choose the way.
                     self.stem.ended(&request_id);
@@ -131,10 +136,7 @@ impl<S: NetSink> Task<S> {
                 }
             }
             request_response::Event::InboundFailure { peer, error, .. } => match error {
-                // A request that cannot be read is no honest peer's.
-                InboundFailure::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                    self.count_fault(peer);
-                }
+                // It does not read the answer.
                 InboundFailure::Timeout => self.count_stalled(peer),
                 InboundFailure::Io(_)
                 | InboundFailure::ConnectionClosed
@@ -221,7 +223,7 @@ impl<S: NetSink> Task<S> {
     fn hop(&mut self) {
         while let Some((peer, ride, item)) = self.stem.next_hop() {
             let Some(stem) = self.swarm.behaviour_mut().stem.as_mut() else { return };
-            let request = stem.send_request(&peer, encode(&item));
+            let request = stem.send_request(&peer, Ok(encode(&item)));
             self.stem.sent(request, peer, ride);
         }
     }

@@ -130,7 +130,7 @@ impl<S: NetSink> Task<S> {
     ) {
         // Without a connection libp2p would dial; whom to dial is for the dialer to say.
         if self.peers.is_connected(&peer) {
-            let id = self.swarm.behaviour_mut().sync.send_request(&peer, request);
+            let id = self.swarm.behaviour_mut().sync.send_request(&peer, Ok(request));
             self.syncs.requests.insert(id, reply);
         } else {
             reply.send(Err(RequestError::Disconnected)).unwrap_or_default();
