@@ -26,7 +26,7 @@ use clap::ValueEnum;
 use crate::cluster::{Cluster, ClusterError, to_json};
 use network::NetworkCounts;
 use report::{Report, SyncFigures};
-use sync::Missing;
+use sync::{Missing, Unlike};
 
 /// Connections that send at once in the throughput part, unless told otherwise: enough that every
 /// commit has a batch to take, few enough that this process doesn't hold up the daemons.
@@ -86,6 +86,11 @@ pub enum Part {
     SyncLarge,
     /// The last five
     Sync,
+    /// Two mailboxes meet with nothing in common and 300,000 each; runs only if named
+    #[value(name = "sync_300k")]
+    Sync300k,
+    /// An empty mailbox meets one of 1,000,000; runs only if named
+    SyncEmpty,
     /// Three daemons on a LAN without a way out, idle for ten minutes; runs only if named
     IdleLan,
     /// Simulated networks of 100 to 1,000 nodes, with traffic and without; runs only if named
@@ -105,8 +110,7 @@ struct Counts {
     sync_small: usize,
     sync_large: usize,
     sync_missing: usize,
-    /// What two mailboxes have in common, and each beyond it.
-    sync_unlike: (usize, usize),
+    sync_unlike: Unlike,
     idle_lan: Duration,
     network: NetworkCounts,
 }
@@ -121,7 +125,7 @@ const FULL: Counts = Counts {
     sync_small: 100_000,
     sync_large: 1_000_000,
     sync_missing: 1000,
-    sync_unlike: (200_000, 100_000),
+    sync_unlike: Unlike { common: 200_000, more: [100_000; 2] },
     idle_lan: Duration::from_secs(600),
     network: NetworkCounts {
         nodes: 100,
@@ -141,7 +145,7 @@ const QUICK: Counts = Counts {
     sync_small: 2000,
     sync_large: 10_000,
     sync_missing: 100,
-    sync_unlike: (4000, 2000),
+    sync_unlike: Unlike { common: 4000, more: [2000; 2] },
     idle_lan: Duration::from_secs(20),
     network: NetworkCounts { nodes: 10, rates: &[10], seconds: 20, idle: &[10] },
 };
@@ -213,9 +217,18 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
                 report.add_large(figures.map_err(failed)?, |report| &mut report.sync_1m_spread);
             }
             Part::SyncLarge => {
-                let (common, more) = counts.sync_unlike;
-                let figures = sync::large(&cluster, common, more).await;
+                let figures = sync::large(&cluster, counts.sync_unlike).await;
                 report.sync_large = Some(figures.map_err(failed)?);
+            }
+            Part::Sync300k => {
+                let more = [3 * counts.sync_small; 2];
+                let figures = sync::large(&cluster, Unlike { common: 0, more }).await;
+                report.sync_300k = Some(figures.map_err(failed)?);
+            }
+            Part::SyncEmpty => {
+                let more = [0, counts.sync_large];
+                let figures = sync::large(&cluster, Unlike { common: 0, more }).await;
+                report.sync_empty = Some(figures.map_err(failed)?);
             }
             // Its parts are run.
             Part::Sync => {}
@@ -253,11 +266,14 @@ impl Part {
             | Self::CatchUp
             | Self::UnnoticedDeath
             | Self::Sync
+            | Self::Sync300k
+            | Self::SyncEmpty
             | Self::IdleLan
             | Self::Network => false,
         };
-        // What takes ten minutes is only run where someone asks for it.
-        let by_default = chosen.is_empty() && !matches!(self, Self::IdleLan | Self::Network);
+        // What takes minutes is only run where someone asks for it.
+        let by_default = chosen.is_empty()
+            && !matches!(self, Self::Sync300k | Self::SyncEmpty | Self::IdleLan | Self::Network);
         by_default || chosen.contains(&self) || is_sync && chosen.contains(&Self::Sync)
     }
 }

@@ -73,19 +73,26 @@ pub(super) async fn run(
     Ok(SyncFigures { seconds, passes, bytes, start_s, rss_mib })
 }
 
-/// Both have `common` envelopes, and each has `more` that the other lacks, all in all hours. The time is from
-/// the dial until both have all of them, on disk.
-pub(super) async fn large(
-    cluster: &Cluster,
-    common: usize,
-    more: usize,
-) -> Result<SyncLarge, ClusterError> {
+/// What two mailboxes hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unlike {
+    /// Envelopes that both have.
+    pub(super) common: usize,
+    /// Envelopes of each that the other lacks.
+    pub(super) more: [usize; 2],
+}
+
+/// The two have little in common, and all envelopes end in all hours. The time is from the dial until both have
+/// all of them, on disk.
+pub(super) async fn large(cluster: &Cluster, unlike: Unlike) -> Result<SyncLarge, ClusterError> {
+    let Unlike { common, more } = unlike;
     let mut nodes = [cluster.node("one", options()), cluster.node("other", options())];
-    eprintln!("  filling two mailboxes with {common} envelopes and {more} more each …");
+    let [one, other] = more;
+    eprintln!("  filling two mailboxes with {common} envelopes, and {one} and {other} more …");
     tokio::task::block_in_place(|| {
         fill::put(&fill::open(&nodes[0].data_dir())?, common, |number| number)?;
         copy_mailbox(&nodes[0], &nodes[1])?;
-        nodes.iter().try_for_each(|node| {
+        nodes.iter().zip(more).try_for_each(|(node, more)| {
             fill::put(&fill::open(&node.data_dir())?, more, |number| number).map(drop)
         })
     })?;
@@ -93,7 +100,7 @@ pub(super) async fn large(
         node.start().await?;
     }
 
-    let all = u64::try_from(common + 2 * more).unwrap_or(u64::MAX);
+    let all = u64::try_from(common + one + other).unwrap_or(u64::MAX);
     let dial = DialRequest { address: nodes[0].address()? };
     let started = Instant::now();
     nodes[1].post::<_, ()>("/v1/peers", &dial).await?;
@@ -114,7 +121,7 @@ pub(super) async fn large(
         node.stop().await?;
     }
     let count = |envelopes: u64| u32::try_from(envelopes).map_or(f64::INFINITY, f64::from);
-    let moved = count(2 * u64::try_from(more).unwrap_or(u64::MAX)) - count(missing);
+    let moved = count(u64::try_from(one + other).unwrap_or(u64::MAX)) - count(missing);
     Ok(SyncLarge { seconds: rounded(seconds), per_s: (moved / seconds).round(), missing })
 }
 
