@@ -303,6 +303,7 @@ impl NetHandle {
                 | ToNet::PublishAcks(_)
                 | ToNet::Stem(_)
                 | ToNet::Stored(..)
+                | ToNet::HasRoom(_)
                 | ToNet::FalseAcks(..)
                 | ToNet::Interest(_)
                 | ToNet::LookUp(_) => rest.push(told),

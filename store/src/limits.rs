@@ -15,6 +15,11 @@ pub const MAILBOX_OPENINGS_MAX: usize = 64;
 /// What the user's own mail, in and out, may take above the mailbox's quota, bytes: ten thousand
 /// texts, so that a mailbox that strangers filled still takes it.
 pub const MAILBOX_RESERVE_BYTES: u64 = 16 << 20;
+/// The part of a quota that must be free before a mailbox that had no room takes others' envelopes again: a
+/// sixteenth, 64 KiB of the smallest, which is one of the largest envelopes.
+pub const MAILBOX_REOPENED_PART: u64 = 16;
+/// The most of it that must be free, bytes: a batch of a sync, which is what is fetched then.
+pub const MAILBOX_REOPENED_BYTES: u64 = 1 << 20;
 
 // ---- control -----------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use martlet_protocol::control::{Delivery, PeerList};
-use martlet_testnet::cluster::{Cluster, ClusterError, Node, introduce, until};
+use martlet_testnet::cluster::{Cluster, ClusterError, Node, NodeOptions, introduce, until};
 use martletd::limits::DUPLICATE_CONNECTION_GRACE;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -96,6 +96,38 @@ async fn two_users_talk_who_are_never_on_at_the_same_time() -> TestResult {
     bob.start().await?;
     assert_eq!(bob.wait_received("alice", 1, DEADLINE).await?, ["Only at night."]);
     all_delivered(&bob, "alice").await?;
+    Ok(())
+}
+
+/// The mailbox node was nearly full: it took some of the long messages and a short one that was written after them. The
+/// recipient was shown the short one ten seconds after it came, and the others up to a minute later.
+#[tokio::test]
+async fn what_a_full_mailbox_node_refused_comes_in_its_order() -> TestResult {
+    let cluster = cluster()?;
+    let mut mailbox = cluster.node("mailbox", NodeOptions::default());
+    mailbox.options_mut().config = vec!["mailbox_bytes_max = 1048576".to_owned()];
+    mailbox.start().await?;
+    let alice = cluster.user("alice", &[&mailbox]).await?;
+    let mut bob = cluster.user("bob", &[&mailbox]).await?;
+    introduce(&alice, &bob).await?;
+    send(&alice, "bob", &["before".to_owned()], Delivery::Delivered).await?;
+    bob.stop().await?;
+    let long = (0..80).map(|number| format!("{number:16384}"));
+    let texts: Vec<String> = long.chain(["short".to_owned()]).collect();
+    for text in &texts {
+        alice.send("bob", text).await?;
+    }
+    // One neighbour may fill half of it, and a long one takes 33 KB.
+    until("the mailbox node should have refused what is too much", DEADLINE, async || {
+        let refused = "martlet_envelopes_refused_total{reason=\"over_share\"}";
+        Ok((mailbox.metrics().await?.get(refused)? >= 64.0).then_some(()))
+    })
+    .await?;
+
+    bob.start().await?;
+    let received = bob.wait_received("alice", 1 + texts.len(), DEADLINE).await?;
+    assert!(received[1..] == texts, "out of order");
+    all_delivered(&alice, "bob").await?;
     Ok(())
 }
 

@@ -322,7 +322,11 @@ impl Engine {
                 Ok(())
             }
             FromNet::Sift { from, ids, ticket } => {
-                let ids = self.refused.sift(&from, ids, turn.now);
+                // What was refused is of no interest only as long as it still would be.
+                let ids = match self.sources.room.refusal(&from) {
+                    Some(_) => self.refused.sift(&from, ids, turn.now),
+                    None => ids,
+                };
                 turn.net.answers.push((ticket, Answer::Ids(ids)));
                 Ok(())
             }

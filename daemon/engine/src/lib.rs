@@ -25,6 +25,7 @@ pub mod observer;
 mod orphans;
 mod outbox;
 mod refused;
+mod room;
 pub mod seam;
 mod stamping;
 mod storage;
@@ -40,7 +41,7 @@ pub use engine::{Engine, EngineError, Input, Job};
 pub use error::{CommandError, Fault};
 pub use observer::Observer;
 pub use seam::{
-    Answer, FromNet, Interest, Lookup, PeerKey, Received, Stemmed, Stored, Ticket, ToNet,
+    Answer, FromNet, Interest, Lookup, NoRoom, PeerKey, Received, Stemmed, Stored, Ticket, ToNet,
 };
 pub use stamping::{StampJob, StampResult};
 pub use storage::{MemoryDisk, Storage};

@@ -129,6 +129,9 @@ pub const OWN_CHECKS_PER_SECOND_MAX: u32 = 200;
 pub const REFUSED_MAX: usize = 7 << 17;
 /// How long they are remembered at least, and at most twice as long: there may be room by then.
 pub const REFUSED_KEPT: Duration = Duration::from_secs(30 * 60);
+/// Peers remembered because what they brought found no room, to be synced with once there is some: as many as a
+/// large node has, several times. What others have comes with the regular rounds of sync.
+pub const ROOM_AWAITED_MAX: usize = 1024;
 /// Acks waiting in memory for the envelope they belong to: envelopes. Past it the peer with the
 /// most loses its oldest.
 pub const ORPHAN_ACKS_MAX: usize = 4096;

@@ -86,7 +86,8 @@ pub enum FromNet {
         ticket: Ticket,
     },
     /// Asks which of these envelopes, which `from` holds and the mailbox here doesn't know, are
-    /// worth fetching: not those that were refused lately for want of room. Answered by [`Answer::Ids`].
+    /// worth fetching: not those that were refused lately for want of room, as long as there is none. Answered by
+    /// [`Answer::Ids`].
     Sift {
         /// Who holds them.
         from: PeerKey,
@@ -123,6 +124,8 @@ pub enum ToNet {
     Stem(Vec<Stemmed>),
     /// Tell a peer that what it brought is on disk.
     Stored(PeerKey, Vec<EnvelopeId>),
+    /// These peers brought what there was no room for, and there is some now: sync with them.
+    HasRoom(Vec<PeerKey>),
     /// So many acks that a peer brought don't open what is held here.
     FalseAcks(PeerKey, usize),
     /// What the user makes of the shards has changed.
@@ -143,14 +146,26 @@ pub enum Answer {
 }
 
 /// What became of envelopes brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stored {
+    /// Whether any of them was not known before, and is on disk now.
+    pub any_new: bool,
+    /// Why some were refused; `None` if all are on disk (or were known).
+    pub refused: Option<NoRoom>,
+}
+
+/// Why envelopes are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
-    /// All are on disk (or were known).
-    All,
-    /// Some were refused: the mailbox or the disk is full.
+pub enum NoRoom {
+    /// The mailbox or the disk is full.
     Full,
-    /// Some were refused: the peer that brought them holds its share of the mailbox.
+    /// The peer that brought them holds its share of the mailbox.
     OverShare,
+}
+
+impl Stored {
+    /// None is.
+    pub const NONE: Self = Self { any_new: false, refused: Some(NoRoom::Full) };
 }
 
 /// What the user of this node makes of the shards.
@@ -176,7 +191,7 @@ impl FromNet {
     #[must_use]
     pub fn refusal(&self) -> Option<(Ticket, Answer)> {
         match self {
-            Self::Envelopes { ticket, .. } => Some(((*ticket)?, Answer::Stored(Stored::Full))),
+            Self::Envelopes { ticket, .. } => Some(((*ticket)?, Answer::Stored(Stored::NONE))),
             Self::Outstanding { ticket, .. } | Self::Sift { ticket, .. } => {
                 Some((*ticket, Answer::Ids(Vec::new())))
             }

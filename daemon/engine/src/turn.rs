@@ -177,7 +177,7 @@ impl<'a> Turn<'a> {
     pub(crate) fn fail(mut self, error: &CommandError) -> Vec<ToNet> {
         self.effects.replies.drain(..).for_each(|reply| reply(Err(error.clone())));
         let refused = self.net.waiting.into_iter();
-        let refused = refused.map(|(ticket, _)| (ticket, Answer::Stored(Stored::Full)));
+        let refused = refused.map(|(ticket, _)| (ticket, Answer::Stored(Stored::NONE)));
         let answers = self.net.answers.into_iter().chain(refused);
         answers.map(|(ticket, answer)| ToNet::Answer(ticket, answer)).collect()
     }

@@ -229,6 +229,7 @@ impl LoopOutlet {
                 ToNet::Publish(_)
                 | ToNet::PublishAcks(_)
                 | ToNet::Stored(..)
+                | ToNet::HasRoom(_)
                 | ToNet::FalseAcks(..)
                 | ToNet::Answer(..) => {}
             }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::limits::{SYNC_NEWS_MAX, SYNC_REQUEST_TIMEOUT, SYNC_STREAMS_MAX};
 use libp2p::request_response::{self, ProtocolSupport, ResponseChannel};
 use libp2p::{PeerId, StreamProtocol};
-use martlet_engine::{Answer, FromNet, Received, Stored};
+use martlet_engine::{Answer, FromNet, NoRoom, Received, Stored};
 use martlet_protocol::control::Role;
 use martlet_protocol::limits::ENVELOPE_BYTES_MAX;
 use martlet_protocol::network::NetworkDescriptor;
@@ -272,14 +272,19 @@ impl<S: NetSink> Context<S> {
         let waiting = self.tickets.issue();
         let ticket = Some(waiting.ticket());
         self.sink.deliver(FromNet::Envelopes { from: key_of(&from), envelopes, ticket }).await;
-        match waiting.answer().await {
-            Some(Answer::Stored(Stored::All)) => {
-                let told = self.swarm.send(ToSwarm::News { from, few }).await;
-                told.map_err(|_| SyncError::Stopping)
-            }
-            Some(Answer::Stored(Stored::Full)) => Err(SyncError::Full),
-            Some(Answer::Stored(Stored::OverShare)) => Err(SyncError::OverShare),
-            Some(Answer::Ids(_)) | None => Err(SyncError::Stopping),
+        let Some(Answer::Stored(Stored { any_new, refused })) = waiting.answer().await else {
+            return Err(SyncError::Stopping);
+        };
+        if any_new {
+            // Where some were refused it isn't known which of them others can get here.
+            let few = few.filter(|_| refused.is_none());
+            let told = self.swarm.send(ToSwarm::News { from, few }).await;
+            told.map_err(|_| SyncError::Stopping)?;
+        }
+        match refused {
+            None => Ok(()),
+            Some(NoRoom::Full) => Err(SyncError::Full),
+            Some(NoRoom::OverShare) => Err(SyncError::OverShare),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use martlet_engine::{Answer, FromNet, PeerKey, Stemmed, Stored, ToNet};
+use martlet_engine::{Answer, FromNet, NoRoom, PeerKey, Stemmed, Stored, ToNet};
 use martlet_protocol::control::{Peer, Role};
 use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use martlet_protocol::network::NetworkDescriptor;
@@ -20,6 +20,7 @@ use martlet_protocol::{
 use martlet_store::Mailbox;
 use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
 use martletd::limits::PEER_ENVELOPES_PER_MINUTE_DEFAULT;
+use martletd::net::peer_key::key_of;
 use martletd::net::{
     self, ConnectionPolicy, GossipPolicy, NetConfig, NetHandle, NetSink, NodeClock, Pace,
     WanOptions,
@@ -175,6 +176,11 @@ impl Node {
 
     pub(crate) fn holds(&self, envelope: &Envelope) -> bool {
         self.mailbox.view().unwrap().get(&envelope.id()).unwrap().is_some()
+    }
+
+    /// What its engine's neighbours know it by.
+    pub(crate) fn key(&self) -> PeerKey {
+        key_of(&self.net.peer_id())
     }
 
     pub(crate) fn live(&self) -> u64 {
@@ -413,7 +419,7 @@ impl Engine {
                 let mut seen = self.seen.lock().unwrap();
                 match event {
                     FromNet::Envelopes { from, envelopes, ticket } => {
-                        let mut answer = Stored::All;
+                        let mut answer = Stored::default();
                         let source = Source::Peer(SourceId(hash_of(&from)));
                         let mut ids = Vec::new();
                         for received in envelopes {
@@ -423,6 +429,7 @@ impl Engine {
                             let inserted = txn
                                 .insert(&id, &received.envelope, &received.header, source, now())
                                 .unwrap();
+                            answer.any_new |= matches!(inserted, Inserted::New { .. });
                             match inserted {
                                 Inserted::Full | Inserted::OverShare
                                     if self.awaits.contains(&id) =>
@@ -433,10 +440,10 @@ impl Engine {
                                 }
                                 Inserted::Full | Inserted::OverShare => {
                                     refused.insert(id);
-                                    answer = match inserted {
-                                        Inserted::Full => Stored::Full,
-                                        _ => Stored::OverShare,
-                                    };
+                                    answer.refused = Some(match inserted {
+                                        Inserted::Full => NoRoom::Full,
+                                        _ => NoRoom::OverShare,
+                                    });
                                 }
                                 _ => ids.push(id),
                             }
@@ -454,8 +461,11 @@ impl Engine {
                     FromNet::Outstanding { ticket, .. } => {
                         answers.push((ticket, Answer::Ids(self.own.clone())));
                     }
-                    FromNet::Sift { ids, ticket, .. } => {
-                        let worth = ids.into_iter().filter(|id| !refused.contains(id));
+                    FromNet::Sift { from, ids, ticket } => {
+                        let source = SourceId(hash_of(&from));
+                        let has_room = txn.has_room() && txn.has_room_for(&source);
+                        let is_worth = |id: &EnvelopeId| has_room || !refused.contains(id);
+                        let worth = ids.into_iter().filter(is_worth);
                         answers.push((ticket, Answer::Ids(worth.collect())));
                     }
                     FromNet::PeersTime { .. } => {}

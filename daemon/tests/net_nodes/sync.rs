@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use martlet_engine::ToNet;
 use martlet_protocol::limits::DIGESTS_MAX;
 use martlet_protocol::sync::{Bucket, Refusal, Request, Response};
 use martlet_protocol::{Envelope, EnvelopeId, ExpiryHour, Shard, codec};
@@ -208,4 +209,44 @@ fn lacking_all(buckets: usize, gone: Vec<EnvelopeId>) -> Answer {
         };
         codec::encode(&response)
     })
+}
+
+/// What there had been no room for came with the next regular round, up to a minute after there was some: too
+/// late for who was shown later messages meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_comes_soon_after_there_is_room() {
+    let one = Setup { holds: envelopes(0..200), ..Setup::default() }.start();
+    let small = Setup { bytes_max: 100 * 1024, ..Setup::dialling(&one.address().await) };
+    let small = small.start();
+    until("full", async || small.live() > 60).await;
+    until("the last sync on connecting is over", async || {
+        one.seen().reconciled.len() + small.seen().reconciled.len() >= 2
+    })
+    .await;
+    let mut txn = small.mailbox.begin().unwrap();
+    for number in 0..200 {
+        txn.acknowledge(&ack(number)).unwrap();
+    }
+    txn.commit().unwrap();
+    assert_eq!(small.live(), 0);
+    small.net.tell(vec![ToNet::HasRoom(vec![one.key()])]).await;
+    until("what there is room for came", async || small.live() > 10).await;
+}
+
+/// A node that had room for a part of what a sync brought told nobody of that part.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_there_was_room_for_goes_on_to_others_though_some_was_refused() {
+    let other = Setup::default().start();
+    let small = Setup { bytes_max: 50 * 1024, ..Setup::dialling(&other.address().await) };
+    let small = small.start();
+    small.until_connected(&other).await;
+    // Two, of which each side tells.
+    until("the syncs on connecting are over", async || {
+        other.seen().reconciled.len() >= 2 && small.seen().reconciled.len() >= 2
+    })
+    .await;
+    let _one =
+        Setup { holds: envelopes(0..200), ..Setup::dialling(&small.address().await) }.start();
+    until("full", async || small.live() > 30).await;
+    until("it went on", async || other.live() == small.live()).await;
 }

@@ -87,6 +87,7 @@ impl Outlet for Released {
                     }
                 }
                 ToNet::Stored(..)
+                | ToNet::HasRoom(_)
                 | ToNet::FalseAcks(..)
                 | ToNet::Interest(_)
                 | ToNet::LookUp(_)

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
+use martlet_protocol::limits::ENVELOPE_BYTES_MAX;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
 
 use super::index::{self, Index};
 use super::tables::{self, Tables};
-use super::{Acknowledged, Arrived, Inserted, MailboxOptions, MailboxStats, Source, SourceId, row};
+use super::{
+    Acknowledged, Arrived, Inserted, MailboxOptions, MailboxStats, Source, SourceId, bytes, row,
+};
 use crate::database::Transaction;
 use crate::error::StoreError;
-use crate::limits::{MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES};
+use crate::limits::{
+    MAILBOX_ENTRY_BYTES, MAILBOX_REOPENED_BYTES, MAILBOX_REOPENED_PART, MAILBOX_RESERVE_BYTES,
+};
 
 /// A write transaction: one at a time, atomic, on disk once committed. Dropped without a commit it
 /// leaves nothing behind.
@@ -33,27 +38,17 @@ impl MailboxTxn {
         source: Source,
         now: UnixMillis,
     ) -> Result<Inserted, StoreError> {
-        match self.tables.find(id)? {
-            Some((_, row::State::Live { .. })) => return Ok(Inserted::Known),
-            Some((_, row::State::Purged { .. } | row::State::Dropped { .. })) => {
-                return Ok(Inserted::Purged);
-            }
-            None => {}
+        if let Some(known) = self.known(id)? {
+            return Ok(known);
         }
         let charge = tables::charge(envelope);
-        let totals = self.tables.totals();
-        let charged = totals
-            .envelopes
-            .saturating_add(totals.tombstones)
-            .saturating_mul(MAILBOX_ENTRY_BYTES)
-            .saturating_add(totals.bytes)
-            .saturating_add(charge);
         let MailboxOptions { bytes_max, bytes_per_source_max, .. } = self.options;
         let (max, source) = match source {
             Source::Own => (bytes_max.saturating_add(MAILBOX_RESERVE_BYTES), None),
             Source::Peer(source) => (bytes_max, Some(source)),
         };
-        if charged > max || totals.last_arrival + 1 >= index::ARRIVALS_MAX {
+        let is_last = self.tables.totals().last_arrival + 1 >= index::ARRIVALS_MAX;
+        if self.charged().saturating_add(charge) > max || is_last {
             return Ok(Inserted::Full);
         }
         let is_over_share =
@@ -64,6 +59,37 @@ impl MailboxTxn {
         let drop_hour = header.expiry.min(ExpiryHour::latest(now));
         let arrival = self.tables.add(id, envelope, header, drop_hour, source)?;
         Ok(Inserted::New { arrival })
+    }
+
+    /// What inserting an envelope that is here, or was, would do; `None` if it is new.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn known(&self, id: &EnvelopeId) -> Result<Option<Inserted>, StoreError> {
+        Ok(self.tables.find(id)?.map(|(_, state)| match state {
+            row::State::Live { .. } => Inserted::Known,
+            row::State::Purged { .. } | row::State::Dropped { .. } => Inserted::Purged,
+        }))
+    }
+
+    /// Whether there is room again for more than one envelope that a peer may bring, after one was refused as
+    /// [`Inserted::Full`].
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        leaves_room(self.charged(), self.options.bytes_max)
+    }
+
+    /// The same of what one peer may bring, after one of its envelopes was refused as [`Inserted::OverShare`].
+    #[must_use]
+    pub fn has_room_for(&self, source: &SourceId) -> bool {
+        leaves_room(self.tables.held(source), self.options.bytes_per_source_max)
+    }
+
+    /// Bytes charged in all.
+    fn charged(&self) -> u64 {
+        let totals = self.tables.totals();
+        let entries = totals.envelopes.saturating_add(totals.tombstones);
+        entries.saturating_mul(MAILBOX_ENTRY_BYTES).saturating_add(totals.bytes)
     }
 
     /// Of `ids`: those the mailbox lacks, and the acks of those it has dropped because they were acknowledged.
@@ -178,6 +204,13 @@ impl MailboxTxn {
         self.index.settle(changes);
         Ok(())
     }
+}
+
+/// Whether beside what is `charged` there is so much room that it is worth telling.
+fn leaves_room(charged: u64, max: u64) -> bool {
+    let largest = bytes(ENVELOPE_BYTES_MAX).saturating_add(MAILBOX_ENTRY_BYTES);
+    let room = (max / MAILBOX_REOPENED_PART).min(MAILBOX_REOPENED_BYTES).max(largest);
+    charged.saturating_add(room) <= max
 }
 
 impl std::fmt::Debug for MailboxTxn {

@@ -302,6 +302,7 @@ fn left(node: NodeIndex, told: &ToNet) -> Vec<Sighting> {
             })
             .collect(),
         ToNet::Stored(..)
+        | ToNet::HasRoom(_)
         | ToNet::FalseAcks(..)
         | ToNet::Interest(_)
         | ToNet::LookUp(_)

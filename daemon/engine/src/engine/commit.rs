@@ -28,6 +28,10 @@ impl Engine {
         let steady = turn.steady;
         let (mailbox, mut effects, mut gathered) = turn.into_parts();
         effects.to_net = gathered.release();
+        let has_room = self.sources.room.reopen(&mailbox);
+        if !has_room.is_empty() {
+            effects.to_net.push(ToNet::HasRoom(has_room));
+        }
         for (peer, mut ids) in gathered.stored {
             self.stored.entry(peer).or_default().append(&mut ids);
         }
@@ -69,7 +73,7 @@ impl Engine {
             mailbox.commit()
         };
         self.mailbox_dirty_since = None;
-        let outcome = |stored| if result.is_ok() { stored } else { Stored::Full };
+        let outcome = |stored| if result.is_ok() { stored } else { Stored::NONE };
         let waiting = waiting.into_iter();
         let mut to_net: Vec<ToNet> = waiting
             .map(|(ticket, stored)| ToNet::Answer(ticket, Answer::Stored(outcome(stored))))

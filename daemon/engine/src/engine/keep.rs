@@ -8,14 +8,16 @@ use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Inserted, Source, SourceId};
 
 use crate::engine::Engine;
-use crate::seam::{PeerKey, Received, Stemmed, Stored, Ticket};
+use crate::room::Room;
+use crate::seam::{NoRoom, PeerKey, Received, Stemmed, Stored, Ticket};
 use crate::turn::Turn;
 
-/// How the mailbox knows the peers: by a hash whose key lives as long as this process. And how
-/// often what it has no room for was tried whether it is the user's.
+/// How the mailbox knows the peers: by a hash whose key lives as long as this process. Which of them may
+/// bring something. And how often what it has no room for was tried whether it is the user's.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     hasher: RandomState,
+    pub(super) room: Room,
     second: u64,
     checks: u32,
 }
@@ -44,19 +46,21 @@ impl Engine {
         envelopes: Vec<Received>,
         ticket: Option<Ticket>,
     ) -> Result<(), StoreError> {
-        let mut outcome = Stored::All;
+        let mut outcome = Stored::default();
         for received in envelopes {
             let inserted = self.take_envelope(turn, &received, from)?;
             self.config.observer.envelope(inserted, received.envelope.content.len());
+            outcome.any_new |= matches!(inserted, Inserted::New { .. });
             match inserted {
                 Inserted::New { .. } | Inserted::Known => {
                     turn.net.stored.entry(from).or_default().push(received.id);
                 }
                 // It is on disk no more: acks, if they came, tell what became of it.
                 Inserted::Purged => {}
-                Inserted::Full => outcome = Stored::Full,
-                Inserted::OverShare if outcome == Stored::All => outcome = Stored::OverShare,
-                Inserted::OverShare => {}
+                Inserted::Full => outcome.refused = Some(NoRoom::Full),
+                Inserted::OverShare => {
+                    outcome.refused.get_or_insert(NoRoom::OverShare);
+                }
             }
         }
         turn.net.waiting.extend(ticket.map(|ticket| (ticket, outcome)));
@@ -74,7 +78,10 @@ impl Engine {
         self.take_off_stem(turn, id, false)?;
         let source = self.sources.of(&from);
         let brought = Source::Peer(source);
-        let mut inserted = turn.mailbox_mut().insert(id, envelope, header, brought, now)?;
+        let mut inserted = match self.sources.room.refusal(&from) {
+            Some(refusal) => turn.mailbox().known(id)?.unwrap_or(refusal),
+            None => turn.mailbox_mut().insert(id, envelope, header, brought, now)?,
+        };
         let is_refused = matches!(inserted, Inserted::Full | Inserted::OverShare);
         if is_refused {
             match self.is_for_user(received, now) {
@@ -88,6 +95,7 @@ impl Engine {
                 None => {}
             }
         }
+        self.sources.room.inserted(&from, source, inserted);
         if let Inserted::New { arrival } = inserted {
             if let Some(user) = &mut self.user {
                 user.look_at(turn, (arrival, source), id, envelope, header)?;

@@ -185,3 +185,64 @@ fn a_short_message_does_not_pass_a_long_one_that_finds_no_room() -> Result {
     assert!(texts.iter().map(|(text, _)| text).eq(&sent));
     Ok(())
 }
+
+/// A neighbour's mailbox was nearly full. It refused long messages and took a short one that was written after them:
+/// the recipient was shown that one first, ten seconds after it came, and told that the others were lost.
+#[test]
+fn a_short_message_does_not_pass_long_ones_that_a_neighbour_refused() -> Result {
+    // The mailbox is full, or the neighbour's share of it.
+    for (seed, bytes_max) in [(15, 1 << 20), (16, 1 << 30)] {
+        let mut world = World::pair(seed, 3)?;
+        world.settle()?;
+        (world.mailbox_bytes_max, world.mailbox_peer_bytes_max) = (bytes_max, 1 << 20);
+        world.crash(2)?;
+        let (alice, bob, mailbox) = (0, 1, 2);
+        world.nodes[bob].engine = None;
+
+        let mut sent: Vec<_> = (0..50).map(|number| format!("{number:16384}")).collect();
+        sent.push("short".to_owned());
+        let mut last = Vec::new();
+        for text in &sent {
+            world.nodes[alice].released.publish.clear();
+            world.send(alice, "bob", text)?;
+            last = world.nodes[alice].released.publish.iter().map(Envelope::id).collect();
+            world.gossip(0.0);
+        }
+        let from = world.nodes[alice].peer;
+        assert_eq!(world.sift(mailbox, from, &last)?, [], "there is no room for it");
+
+        // Alice goes, and Bob comes and finds what there was room for.
+        world.nodes[alice].engine = None;
+        world.start(bob)?;
+        world.sync(bob, mailbox)?;
+        world.pass(HOLD_BACK_IDLE_MAX * 2);
+        let received = |world: &mut World| -> Result<Vec<String>> {
+            let texts = world.texts(bob, "alice", Direction::In)?;
+            Ok(texts.into_iter().map(|(text, _)| text).collect())
+        };
+        let first = received(&mut world)?;
+        assert!((20..50).contains(&first.len()), "{}", first.len());
+        assert!(sent.starts_with(&first), "the short one passed others");
+
+        // Bob's acks make room, and who brought what was refused is to be asked for it.
+        assert!(world.nodes[mailbox].released.has_room.is_empty());
+        world.gossip(0.0);
+        assert_eq!(std::mem::take(&mut world.nodes[mailbox].released.has_room), [from]);
+        assert_eq!(world.sift(mailbox, from, &last)?, last);
+        world.start(alice)?;
+        for _ in 0..5 {
+            world.sync(alice, mailbox)?;
+            world.sync(mailbox, bob)?;
+            world.gossip(0.0);
+            world.pass(TICK);
+        }
+        assert!(received(&mut world)? == sent);
+        let query = HistoryQuery { limit: None, before: None };
+        let history = world.call(bob, GetHistory { name: "alice".into(), query })?;
+        assert!(history.lost.is_empty(), "nothing was told as lost");
+        let expected = Delivery::Delivered;
+        let states = world.texts(alice, "bob", Direction::Out)?;
+        assert!(states.iter().all(|(_, state)| *state == expected));
+    }
+    Ok(())
+}

@@ -9,7 +9,8 @@ pub(crate) use martlet_engine::command::{
     GetIdentity, GetStatus, ListRequests, ReadEvents, RemoveContact, SendText,
 };
 pub(crate) use martlet_engine::limits::{
-    FAILED_OPENING_COST_PER_PEER, MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX, STAMP_JOBS_MAX,
+    FAILED_OPENING_COST_PER_PEER, HOLD_BACK_IDLE_MAX, MAILBOX_COMMIT_DELAY, REQUEST_MESSAGES_MAX,
+    STAMP_JOBS_MAX,
 };
 pub(crate) use martlet_engine::{
     Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, Observer, Outlet,
@@ -48,6 +49,8 @@ pub(crate) struct World {
     pub(crate) rng: ChaCha20Rng,
     /// Of the nodes started from now on.
     pub(crate) mailbox_bytes_max: u64,
+    /// The same of what one peer brings, if that is less.
+    pub(crate) mailbox_peer_bytes_max: u64,
     /// Who counts what the nodes started from now on do.
     pub(crate) observer: Arc<dyn Observer>,
 }
@@ -72,6 +75,7 @@ pub(crate) struct Released {
     pub(crate) stem: Vec<Stemmed>,
     pub(crate) stamp: VecDeque<StampJob>,
     pub(crate) stored: Vec<EnvelopeId>,
+    pub(crate) has_room: Vec<PeerKey>,
     pub(crate) interest: Option<Interest>,
     pub(crate) lookups: Vec<Lookup>,
     pub(crate) answers: Vec<(Ticket, Answer)>,
@@ -91,6 +95,7 @@ impl Outlet for Released {
                 ToNet::PublishAcks(mut acks) => self.acks.append(&mut acks),
                 ToNet::Stem(mut stemmed) => self.stem.append(&mut stemmed),
                 ToNet::Stored(_, mut ids) => self.stored.append(&mut ids),
+                ToNet::HasRoom(mut peers) => self.has_room.append(&mut peers),
                 ToNet::FalseAcks(..) => {}
                 ToNet::Interest(interest) => self.interest = Some(interest),
                 ToNet::LookUp(mut lookups) => self.lookups.append(&mut lookups),
@@ -115,6 +120,7 @@ impl World {
             tells_time: true,
             rng: ChaCha20Rng::seed_from_u64(seed),
             mailbox_bytes_max: 1 << 30,
+            mailbox_peer_bytes_max: u64::MAX,
             observer: Arc::new(()),
         };
         for node in 0..nodes {
@@ -171,7 +177,7 @@ impl World {
             storage: Storage::Directory(self.nodes[node].dir.path().to_path_buf()),
             network: self.network.clone(),
             mailbox_bytes_max: self.mailbox_bytes_max,
-            mailbox_peer_bytes_max: self.mailbox_bytes_max,
+            mailbox_peer_bytes_max: self.mailbox_peer_bytes_max.min(self.mailbox_bytes_max),
             observer: Arc::clone(&self.observer),
             // With shards, no node keeps any but its user's.
             kept: ShardSet::NONE,

@@ -48,7 +48,10 @@ impl NetSink for Engine {
                     txn.insert(id, envelope, header, Source::Own, now()).unwrap();
                 }
                 txn.commit().unwrap();
-                self.tickets.answer(ticket.unwrap(), Answer::Stored(Stored::All));
+                self.tickets.answer(
+                    ticket.unwrap(),
+                    Answer::Stored(Stored { any_new: true, refused: None }),
+                );
             }
             FromNet::Sift { ids, ticket, .. } => self.tickets.answer(ticket, Answer::Ids(ids)),
             FromNet::Outstanding { ticket, .. } => {

@@ -151,6 +151,14 @@ impl<S: NetSink> Task<S> {
                     state.stored.add(ids, due);
                 }
             }
+            ToNet::HasRoom(peers) => {
+                let now = Instant::now();
+                for peer in peers.iter().filter_map(peer_of) {
+                    if let Some(state) = self.peers.get_mut(&peer) {
+                        state.sync.over_share(now);
+                    }
+                }
+            }
             ToNet::FalseAcks(peer, count) => {
                 if let Some(peer) = peer_of(&peer) {
                     self.intake.count_false_acks(peer, count);

@@ -55,16 +55,21 @@ impl<S: NetSink> Sync<'_, S> {
                 return Err(SyncError::NoProgress);
             }
             let count = received.len();
+            let mut is_first_refused = false;
             match self.context.store(self.peer, received).await {
                 Ok(()) => self.summary.fetched += count,
                 Err(SyncError::Full | SyncError::OverShare) => {
-                    self.summary.lacks_room = true;
+                    is_first_refused = !std::mem::replace(&mut self.summary.lacks_room, true);
                     self.batches_left -= 1;
                 }
                 Err(error) => return Err(error),
             }
             for id in asked.into_iter().rev().filter(|id| open.contains(id)) {
                 waiting.push_front(id);
+            }
+            if is_first_refused {
+                // As long as there was room, what had been refused before was worth another trial.
+                waiting = self.context.sift(self.peer, waiting.into()).await?.into();
             }
         }
         Ok(())
