@@ -11,7 +11,7 @@ use martlet_protocol::{
     codec,
 };
 use martlet_testnet::cluster::{Cluster, ClusterError, Node, introduce, until};
-use martlet_testnet::peer::{RawPeer, envelopes_topic};
+use martlet_testnet::peer::{PeerError, RawPeer, envelopes_topic};
 use rand::Rng;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -159,6 +159,15 @@ async fn bad_envelopes_are_neither_stored_nor_forwarded() -> TestResult {
     Ok(())
 }
 
+/// Bob may have gossiped it himself by now, since Alice told him of it: then it can't be published again, and is
+/// a replay no more.
+fn unless_gossiped_here(published: Result<(), PeerError>) -> Result<(), PeerError> {
+    match published {
+        Err(PeerError::Publish(reason)) if reason == "Duplicate" => Ok(()),
+        published => published,
+    }
+}
+
 #[tokio::test]
 async fn replays_change_nothing() -> TestResult {
     let cluster = cluster()?;
@@ -178,11 +187,11 @@ async fn replays_change_nothing() -> TestResult {
     let replayer = RawPeer::connect(&network, &bob.address()?).await?;
     for one in recorder.heard() {
         if one.topic != envelopes_topic(&network.name) {
-            replayer.publish_acks(one.data).await?;
+            unless_gossiped_here(replayer.publish_acks(one.data).await)?;
             continue;
         }
         let restamped = Envelope { nonce: 99, ..Envelope::decode(&one.data)? };
-        replayer.publish_envelope(one.data).await?;
+        unless_gossiped_here(replayer.publish_envelope(one.data).await)?;
         replayer.publish_envelope(restamped.encode()).await?;
     }
     bob.wait_connected(&[&alice], DEADLINE).await?;
