@@ -2,7 +2,7 @@
 //! next part is compared: so nothing that was found is lost, and no difference is too large.
 //!
 //! A part is some of the buckets that differ; the first part is all of them. Where few ids differ, ranges of
-//! fingerprints (negentropy) find them in a few rounds. Where many do, a list of shortened ids costs a quarter
+//! fingerprints (negentropy) find them in a few rounds. Where many do, a list of shortened ids costs a third
 //! of that. A list has a bound, so a part is halved until one suffices. A single bucket that is too much for a
 //! list is compared by ranges, for as many rounds as a session may have; the next sync goes on with it.
 
