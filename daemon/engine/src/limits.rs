@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use martlet_protocol::limits::DEVICES_PER_IDENTITY_MAX;
+use martlet_protocol::limits::{CLOCK_SKEW_MAX, DEVICES_PER_IDENTITY_MAX, SESSION_MESSAGES_MAX};
 
 // ---- envelopes ---------------------------------------------------------------------------------
 
@@ -50,13 +50,15 @@ pub const DUE_POSITIONS_MAX: usize = 8 * DEVICES_PER_IDENTITY_MAX;
 /// changes it: with as many gaps and devices it has 5 KB.
 pub const LOST_RANGES_MAX: usize = 64;
 
-/// How long a ping is answered, and own pings and pongs are kept: six times as long as anyone waits for an
-/// answer. It is told by the asker's clock, so two clocks may differ by most of it.
+/// How long own pings and pongs are kept: six times as long as anyone waits for an answer.
 pub const PING_LIFE: Duration = Duration::from_secs(5 * 60);
-/// Pings of one contact that are answered in a minute: a person asks a few times in a row, a script every some
-/// seconds. An answer is one envelope of less than 2.5 KiB, so by this a contact can make a node bring the
-/// network 50 KiB a minute at most.
-pub const PINGS_ANSWERED_PER_MINUTE_MAX: u32 = 20;
+/// How old a ping may be, or how far ahead, and is answered still. It is told by the asker's clock, so this is as
+/// far as two clocks may differ and messages go through: with less, `ping` says "off" of someone who answers.
+pub const PING_ANSWERED_MAX: Duration = CLOCK_SKEW_MAX;
+/// Pings of one contact that are answered in a minute: twice what a script asks that waits a second between
+/// two, as the ping of networks does. An answer is one envelope of less than 2.5 KiB, as its ping is, so a contact
+/// can't make a node bring the network more than they bring themselves.
+pub const PINGS_ANSWERED_PER_MINUTE_MAX: u32 = 120;
 /// Own pings that wait for an answer: as many as there may be connections to the control socket. Past it
 /// nobody waits for the oldest any more.
 pub const PINGS_OPEN_MAX: usize = 256;
@@ -147,8 +149,10 @@ pub const ACK_REPLAY_MAX: Duration = Duration::from_secs(10 * 60);
 pub const LATE_ACK_MEAN: Duration = Duration::from_secs(3);
 /// The longest that an ack waits: one of 22,000 would wait longer.
 pub const LATE_ACK_MAX: Duration = Duration::from_secs(30);
-/// Acks that wait; past it the one due first leaves at once: 300 a second for 30 s, 1 MB of memory.
-pub const LATE_ACKS_MAX: usize = 9_000;
+/// Acks that wait; past it the one due first leaves at once, without the stem: those of all that one device of a
+/// contact may have written while the user was away. Some hundred a second find a place on the stem
+/// ([`STEM_OWN_MAX`]), so that most of as many wait for minutes. 10 MiB of memory (measured: 262,144 of them).
+pub const LATE_ACKS_MAX: usize = INBOUND_SESSIONS_PER_DEVICE_MAX * SESSION_MESSAGES_MAX as usize;
 /// How often expired envelopes are swept: the hour is the unit of expiry.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// Envelopes dropped in one sweep transaction, so that a sweep never holds up delivery.

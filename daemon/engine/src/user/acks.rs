@@ -4,7 +4,7 @@
 //! envelope lives on in the mailbox here as in everyone's until the ack comes back: neither gossip nor sync
 //! tells from here that it has come.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use martlet_protocol::network::Privacy;
@@ -44,12 +44,13 @@ struct RecentAcks {
     replayed_until: Duration,
 }
 
-/// Own acks that wait for their time. They are in the vault, by number.
+/// Own acks that wait for their time. They are in the vault, by number: who comes back after days has tens of
+/// thousands of them at once.
 struct LateAcks {
     /// By the time since the host's start at which they are due, and number.
-    waiting: BTreeMap<(Duration, u64), Ack>,
-    /// Found at the start; their times are drawn with the first batch.
-    found: Vec<(u64, Ack)>,
+    waiting: BTreeSet<(Duration, u64)>,
+    /// Numbers found at the start; their times are drawn with the first batch.
+    found: Vec<u64>,
     /// The number given last.
     last: u64,
 }
@@ -63,8 +64,9 @@ impl OwnAcks {
         for ack in batches.into_iter().flat_map(|(_, acks)| acks) {
             replayed.entry(ack.envelope).or_default().push(ack);
         }
-        let found = txn.range(&LATE_ACKS, None, 0..=u64::MAX, usize::MAX)?;
-        let last = found.last().map_or(0, |(number, _)| *number);
+        let late = txn.range(&LATE_ACKS, None, 0..=u64::MAX, usize::MAX)?;
+        let found: Vec<u64> = late.into_iter().map(|(number, _)| number).collect();
+        let last = found.last().copied().unwrap_or(0);
         Ok(Self {
             recent: RecentAcks {
                 new: Vec::new(),
@@ -74,7 +76,7 @@ impl OwnAcks {
                 replayed,
                 replayed_until: Duration::ZERO,
             },
-            late: LateAcks { waiting: BTreeMap::new(), found, last },
+            late: LateAcks { waiting: BTreeSet::new(), found, last },
         })
     }
 
@@ -110,7 +112,7 @@ impl OwnAcks {
 
     /// When the next one is due, by the time since the host's start.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        self.late.waiting.keys().next().map(|(due, _)| *due)
+        self.late.waiting.first().map(|(due, _)| *due)
     }
 }
 
@@ -130,19 +132,25 @@ impl User {
     /// Puts the acks whose time has come on the stem. What is too many leaves without it.
     pub(crate) fn reveal_late_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         while self.acks.late.waiting.len() > LATE_ACKS_MAX
-            && let Some(((_, number), ack)) = self.acks.late.waiting.pop_first()
+            && let Some((number, ack)) = self.next_late_ack(turn)?
         {
             self.settle_late_ack(turn, number, ack, true)?;
         }
-        while let Some(first) = self.acks.late.waiting.first_entry()
-            && first.key().0 <= turn.steady
+        while self.acks.next_due().is_some_and(|due| due <= turn.steady)
             && self.stem.has_place_for_ack()
+            && let Some((number, ack)) = self.next_late_ack(turn)?
         {
-            let Some(((_, number), ack)) = self.acks.late.waiting.pop_first() else { break };
             self.stem.add_ack(ack.clone(), number);
             turn.net.stem.push(Stemmed::Ack(ack));
         }
         Ok(())
+    }
+
+    /// The ack that is due first waits no longer.
+    fn next_late_ack(&mut self, turn: &mut Turn<'_>) -> Result<Option<(u64, Ack)>, StoreError> {
+        let Some((_, number)) = self.acks.late.waiting.pop_first() else { return Ok(None) };
+        let ack = turn.vault()?.get(&LATE_ACKS, Key::Ordinal(number))?;
+        Ok(ack.map(|ack| (number, ack)))
     }
 
     /// An own ack comes off the stem, if it is on it. It `leaves` by gossip from here where nobody brought it
@@ -183,9 +191,9 @@ impl User {
     /// envelope isn't here are kept for when a neighbour brings it again.
     pub(super) fn replay_recent_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.acks.recent.replayed_until = turn.steady.saturating_add(ACK_REPLAY_MAX);
-        for (number, ack) in std::mem::take(&mut self.acks.late.found) {
+        for number in std::mem::take(&mut self.acks.late.found) {
             let due = turn.steady.saturating_add(late_by(turn.rng));
-            self.acks.late.waiting.insert((due, number), ack);
+            self.acks.late.waiting.insert((due, number));
         }
         for (envelope, acks) in std::mem::take(&mut self.acks.recent.replayed) {
             if self.network.privacy() == Privacy::Mixed {
@@ -229,7 +237,7 @@ impl User {
         late.last += 1;
         turn.vault()?.put(&LATE_ACKS, Key::Ordinal(late.last), &ack)?;
         let due = turn.steady.saturating_add(late_by(turn.rng));
-        late.waiting.insert((due, late.last), ack);
+        late.waiting.insert((due, late.last));
         Ok(())
     }
 }

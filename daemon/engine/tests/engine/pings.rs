@@ -1,12 +1,10 @@
 //! Pings: engine to engine, and nothing of it to be seen.
 
 use martlet_engine::command::{GetInbox, PingContact};
+use martlet_engine::limits::PING_ANSWERED_MAX;
 use martlet_protocol::control::EventBody;
 
 use crate::world::*;
-
-/// What the engine takes a ping for of use for.
-const LIFE: Duration = Duration::from_secs(5 * 60);
 
 fn ping(world: &mut World, node: usize, name: &str) -> Result<mpsc::Receiver<Duration>> {
     let (asker, answer) = mpsc::channel();
@@ -79,8 +77,7 @@ fn only_contacts_are_answered() -> Result {
     Ok(())
 }
 
-/// A ping lies in mailboxes for up to six days. Who is back then must not answer it: nobody waits any more, and
-/// it would tell when they came back.
+/// A ping lies in mailboxes for up to six days. Who is back then must not answer it: nobody waits any more.
 #[test]
 fn an_old_ping_is_acknowledged_and_not_answered() -> Result {
     let mut world = World::pair(53, 3)?;
@@ -88,7 +85,7 @@ fn an_old_ping_is_acknowledged_and_not_answered() -> Result {
     let answer = ping(&mut world, 0, "bob")?;
     world.sync(0, 2)?;
     world.nodes[0].released = Released::default();
-    world.pass(LIFE + Duration::from_secs(1));
+    world.pass(PING_ANSWERED_MAX + Duration::from_secs(1));
     let envelopes = world.call(2, GetStatus {})?.mailbox.envelopes;
     world.sync(1, 2)?;
     assert_eq!(to_device(&world, 1), 0, "a pong");
@@ -99,7 +96,7 @@ fn an_old_ping_is_acknowledged_and_not_answered() -> Result {
 }
 
 #[test]
-fn a_contact_is_answered_twenty_times_a_minute() -> Result {
+fn a_contact_is_answered_twice_a_second() -> Result {
     let mut world = World::pair(54, 2)?;
     world.settle()?;
     // What the bound's reason says of an answer.
@@ -111,13 +108,13 @@ fn a_contact_is_answered_twenty_times_a_minute() -> Result {
     let mut answered = 0;
     for minute in 1..=2 {
         let mut answers = Vec::new();
-        for _ in 0..25 {
+        for _ in 0..125 {
             answers.push(ping(&mut world, 0, "bob")?);
         }
         world.gossip(0.0);
         world.gossip(0.0);
         answered += answers.iter().filter(|answer| answer.try_recv().is_ok()).count();
-        assert_eq!(answered, 20 * minute);
+        assert_eq!(answered, 120 * minute);
         world.pass(Duration::from_secs(60));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The user's own on the stem, on a network that is `mixed`.
 
-use martlet_engine::limits::STEM_OWN_MAX;
+use martlet_engine::limits::{LATE_ACK_MAX, LATE_ACKS_MAX, STEM_OWN_MAX};
 
 use crate::world::*;
 
@@ -128,3 +128,36 @@ fn what_finds_no_place_on_the_stem_waits_and_follows_in_order() -> Result {
     assert_eq!(read, all);
     Ok(())
 }
+
+/// Who came back to 20,000 messages acknowledged the first 9,000 by the stem, and all others at once, by which any
+/// neighbour saw whose they were.
+#[test]
+fn acks_of_many_messages_wait_for_a_place_on_the_stem() -> Result {
+    let mut world = world(95)?;
+    let count = 2 * STEM_OWN_MAX + 20;
+    for number in 0..count {
+        world.send(0, "bob", &format!("{number}"))?;
+    }
+    for _ in 0..4 {
+        world.gossip(0.0);
+        world.pass(Duration::from_millis(1));
+    }
+    assert_eq!(world.texts(1, "alice", Direction::In)?.len(), count);
+    let left = world.nodes[1].acks_released;
+    assert!(left < 20, "{left} left, though hardly any time passed");
+    world.pass(LATE_ACK_MAX);
+    loop {
+        let released = &world.nodes[1].released;
+        assert!(released.acks.is_empty(), "some left without the stem");
+        assert!(released.stem.len() <= STEM_OWN_MAX);
+        let told = world.texts(0, "bob", Direction::Out)?;
+        if told.iter().all(|(_, state)| *state == Delivery::Delivered) {
+            return Ok(());
+        }
+        assert!(!world.nodes[1].released.stem.is_empty(), "some don't leave");
+        world.gossip(0.0);
+    }
+}
+
+// Whatever one device may have written for six days finds a place: with fewer, the rest leaves without the stem.
+const _: () = assert!(LATE_ACKS_MAX >= 250_000);
