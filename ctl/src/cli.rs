@@ -1,17 +1,17 @@
 //! The command line.
 
-use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
 use crate::client::{Client, ClientError};
 use crate::cmd::{Context, Verb};
+use crate::complete;
 use crate::exit::{Exit, Failure};
 use crate::render::{Output, block};
-use crate::socket::default_sockets;
+use crate::socket::sockets;
 
 /// Talks to people through the Martlet daemon: messages without servers, end-to-end encrypted.
 #[derive(Debug, Parser)]
@@ -32,7 +32,7 @@ struct Cli {
     /// The daemon's socket
     ///
     /// Default: the first on which a daemon answers of martlet/control.sock in $XDG_RUNTIME_DIR and in
-    /// /run/user/UID, and control.sock in the daemon's data directory.
+    /// /run/user/UID, control.sock in the daemon's data directory, and /run/martlet/control.sock.
     #[arg(
         long,
         value_name = "PATH",
@@ -93,6 +93,15 @@ Files:
 /// Runs the command with `args`, the first of which is the program's name, as
 /// [`std::env::args_os`] gives them.
 pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match complete::answer(&args, command) {
+        Ok(false) => {}
+        Ok(true) => return Exit::Ok.into(),
+        Err(error) => {
+            let _ = error.print();
+            return Exit::Usage.into();
+        }
+    }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -101,18 +110,10 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Ok }.into();
         }
     };
-    let sockets = match cli.socket {
-        Some(socket) => vec![socket],
-        None => default_sockets(
-            |name| env::var_os(name),
-            rustix::process::geteuid().as_raw(),
-            Path::is_dir,
-        ),
-    };
+    let sockets = sockets(cli.socket);
     let context = Context {
         client: (!sockets.is_empty()).then(|| Client::of_first(sockets)),
         output: Output::new(cli.json),
-        command_line: command,
     };
     let result = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
@@ -142,7 +143,7 @@ fn report(failure: &Failure, output: &Output) {
     if failure.exit() == Exit::Ok {
         return;
     }
-    output.note(&format!("martletctl: {}", block(&failure.to_string(), 2)));
+    output.note_hanging("martletctl: ", &block(&failure.to_string(), 0));
     if let Failure::Client(ClientError::Problem(problem)) = failure
         && output.is_json()
     {

@@ -34,8 +34,6 @@ use crate::render::Output;
 pub(crate) struct Context {
     pub(crate) client: Option<Client>,
     pub(crate) output: Output,
-    /// The whole command line, of which completions are made.
-    pub(crate) command_line: fn() -> clap::Command,
 }
 
 impl Context {

@@ -6,7 +6,9 @@
 pub mod cli;
 pub mod client;
 mod cmd;
+mod complete;
 mod exit;
+mod limits;
 mod passphrase;
 mod render;
 mod socket;

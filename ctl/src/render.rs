@@ -1,10 +1,13 @@
 //! Output: data on standard output, as text for people or as JSON; everything else on standard
 //! error.
 
+mod address;
+mod confirm;
 mod escape;
 mod qr;
 mod table;
 mod time;
+mod wrap;
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -14,6 +17,8 @@ use serde::Serialize;
 
 use crate::exit::Failure;
 
+pub(crate) use address::in_short;
+pub(crate) use confirm::Question;
 pub(crate) use escape::{block, one_line, word};
 pub(crate) use qr::qr;
 pub(crate) use table::Table;
@@ -47,6 +52,7 @@ impl Output {
             return self.show_json(answer);
         }
         let mut page = Page::new(self.colours, Clock::system());
+        page.columns = wrap::columns(io::stdout());
         human(answer, &mut page);
         self.raw(page.text.as_bytes())
     }
@@ -56,7 +62,7 @@ impl Output {
         if self.json {
             return self.raw(b"{}\n");
         }
-        self.raw(format!("{human}\n").as_bytes())
+        self.show(&(), |(), page| page.line(human))
     }
 
     /// Writes `bytes` to standard output as they are.
@@ -69,13 +75,27 @@ impl Output {
     /// Writes one line of JSON to standard error.
     pub(crate) fn note_json<T: Serialize>(&self, value: &T) {
         if let Ok(json) = serde_json::to_string(value) {
-            self.note(&escape::json(&json));
+            self.note_whole(&escape::json(&json));
         }
     }
 
-    /// Writes a line to standard error. If it can't be written nobody reads it.
+    /// Writes a sentence to standard error. If it can't be written nobody reads it.
     pub(crate) fn note(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "{text}");
+        for line in wrap::indented("", "", text, wrap::columns(io::stderr())) {
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+
+    /// Writes a line to standard error as it is, however long: something to be copied.
+    pub(crate) fn note_whole(&self, line: &str) {
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+
+    /// Writes `lead` and `text` to standard error; its further lines are indented by two columns.
+    pub(crate) fn note_hanging(&self, lead: &str, text: &str) {
+        for line in wrap::indented(lead, "  ", text, wrap::columns(io::stderr())) {
+            let _ = writeln!(io::stderr(), "{}", line.trim_end());
+        }
     }
 
     /// Writes to standard error, and leaves the cursor there.
@@ -103,6 +123,8 @@ pub(crate) struct Page {
     text: String,
     colours: bool,
     clock: Clock,
+    /// How many there are to fit into; none where lines may have any length.
+    columns: Option<usize>,
 }
 
 /// How something stands out.
@@ -121,7 +143,13 @@ pub(crate) enum Paint {
 impl Page {
     /// An empty page.
     pub(crate) fn new(colours: bool, clock: Clock) -> Self {
-        Self { text: String::new(), colours, clock }
+        Self { text: String::new(), colours, clock, columns: None }
+    }
+
+    /// An empty page of a terminal with so many columns, without colours.
+    #[cfg(test)]
+    pub(crate) fn of_columns(columns: usize, clock: Clock) -> Self {
+        Self { columns: Some(columns), ..Self::new(false, clock) }
     }
 
     /// Now, and where.
@@ -129,19 +157,39 @@ impl Page {
         &self.clock
     }
 
+    /// How many columns there are to fit into, if that matters.
+    fn columns(&self) -> Option<usize> {
+        self.columns
+    }
+
     /// Whether there are colours.
     pub(crate) fn has_colours(&self) -> bool {
         self.colours
     }
 
-    /// Adds a line. Untrusted text in it must have been through [`word`], [`one_line`] or
-    /// [`block`].
+    /// Adds a line, or more where it doesn't fit; these are indented as it is. Untrusted text in it must have been
+    /// through [`word`], [`one_line`] or [`block`].
     pub(crate) fn line(&mut self, line: impl AsRef<str>) {
-        self.text.push_str(line.as_ref().trim_end());
-        self.text.push('\n');
+        let line = line.as_ref().trim_end();
+        let text = line.trim_start_matches(' ');
+        let (indent, text) = line.split_at(line.len() - text.len());
+        self.hanging(indent, text);
     }
 
-    /// Adds a line whose trailing spaces count.
+    /// Adds `lead` and, beside it, `text`, made harmless as for [`Page::line`]: all its lines begin where the first does.
+    pub(crate) fn hanging(&mut self, lead: &str, text: &str) {
+        for line in wrap::hanging(lead, text, self.columns) {
+            self.raw_line(line.trim_end());
+        }
+    }
+
+    /// Adds a labelled value.
+    pub(crate) fn field(&mut self, label: &str, value: &str) {
+        let label = self.paint(Paint::Dim, &format!("{label:<10}"));
+        self.hanging(&format!("{label} "), value);
+    }
+
+    /// Adds a line as it is, however long; trailing spaces count.
     pub(crate) fn raw_line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
@@ -182,10 +230,14 @@ impl Page {
             }
             let time = self.clock.minute(message.sent_at);
             let name = table::pad(&writer(message), width);
-            let text = block(&message.text, 2 + time.len() + 2 + width + 2);
+            let text = block(&message.text, 0);
             let state = self.state_of(message);
-            let time = self.paint(Paint::Dim, &time);
-            self.line(format!("  {time}  {}  {text}  {state}", self.paint(Paint::Bold, &name)));
+            let lead = format!(
+                "  {}  {}  ",
+                self.paint(Paint::Dim, &time),
+                self.paint(Paint::Bold, &name)
+            );
+            self.hanging(&lead, &format!("{text}  {state}"));
         }
     }
 
@@ -214,7 +266,6 @@ impl Page {
     }
 
     /// What was written.
-    #[cfg(test)]
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -308,6 +359,32 @@ mod tests {
         assert_eq!(
             page.text(),
             "today\n  12:00  zoë  one\n              two\n  12:00  zoë  \\u{1b}[2Jthree  (unread)\n  12:00  you  four  (sent)\n"
+        );
+    }
+
+    /// A long message was broken by the terminal, within words and without an indent.
+    #[test]
+    fn long_messages_are_readable_at_60_columns() {
+        let mut page = Page::of_columns(60, Clock::at(NOON));
+        let text =
+            "The ferry leaves at ten past seven from the northern pier, not from the harbour.";
+        let long_name = Message {
+            conversation: "somebody with a name of very many letters".to_owned(),
+            ..message(Direction::In, "Tickets are at the pier. Bring the bicycle.", Delivery::Read)
+        };
+        page.messages(&[message(Direction::Out, text, Delivery::Delivered)], &[]);
+        page.messages(&[long_name], &[]);
+        assert_eq!(
+            page.text(),
+            "\
+today
+  12:00  you  The ferry leaves at ten past seven from the
+              northern pier, not from the harbour.
+              (delivered)
+today
+  12:00  somebody with a name of very many letters
+    Tickets are at the pier. Bring the bicycle.
+"
         );
     }
 

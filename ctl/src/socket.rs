@@ -1,15 +1,28 @@
 //! Where the daemon's socket is.
 
+use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where the socket may be when none was named, the likeliest first: in the runtime directory, and in the data
-/// directory. Empty when neither can be told, for want of `HOME`.
+/// The socket that was named, or where it may be.
+pub(crate) fn sockets(named: Option<PathBuf>) -> Vec<PathBuf> {
+    match named {
+        Some(socket) => vec![socket],
+        None => default_sockets(
+            |name| env::var_os(name),
+            rustix::process::geteuid().as_raw(),
+            Path::is_dir,
+        ),
+    }
+}
+
+/// Where the socket may be when none was named, the likeliest first: in the runtime directory, in the data directory, and
+/// where the machine's service has it. Empty when none can be told, for want of `HOME`.
 ///
 /// Directories are those of the XDG Base Directory Specification, which has relative ones ignored. `cron`, `su`
 /// and `sudo` leave `XDG_RUNTIME_DIR` out, or another user's in: so the directory that systemd makes for the user
 /// `uid` is looked into besides, where there is one.
-pub(crate) fn default_sockets(
+fn default_sockets(
     environment: impl Fn(&str) -> Option<OsString>,
     uid: u32,
     is_there: impl Fn(&Path) -> bool,

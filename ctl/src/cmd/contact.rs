@@ -1,15 +1,14 @@
 //! `contact`: the people you know.
 
-use std::io::{IsTerminal, stdin};
-
 use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::Id;
 use martlet_protocol::control::{Contact, ContactAdd, ContactList, ContactRename};
 
 use super::Context;
 use crate::client::encode;
+use crate::complete::contacts;
 use crate::exit::Failure;
-use crate::render::{Page, Paint, Table, word};
+use crate::render::{Page, Paint, Question, Table, word};
 
 /// Add, list, rename and remove the people you know
 #[derive(Debug, clap::Args)]
@@ -42,7 +41,7 @@ Example:
   martletctl contact show bob")]
     Show {
         /// Your name for them
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
         name: String,
     },
     /// Give a contact another name
@@ -51,7 +50,7 @@ Example:
   martletctl contact rename bob robert")]
     Rename {
         /// The name now
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
         name: String,
         /// The new name
         new: String,
@@ -62,7 +61,7 @@ Example:
   martletctl contact remove bob --yes")]
     Remove {
         /// Your name for them
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
         name: String,
         /// Don't ask
         #[arg(long, short)]
@@ -99,7 +98,12 @@ impl Args {
                 if !yes {
                     // Asked only about someone there is.
                     let contact: Contact = client.get(&path(&name)).await?;
-                    confirm(&contact, context)?;
+                    let name = word(&contact.name);
+                    context.output.confirm(&Question {
+                        text: &format!("Remove {name} and the whole conversation with them?"),
+                        refused: "nothing was removed",
+                        to_do: "remove the contact and the conversation",
+                    })?;
                 }
                 client.delete(&path(&name)).await?;
                 context.output.done(&format!("Removed {}.", word(&name)))
@@ -112,37 +116,20 @@ fn path(name: &str) -> String {
     format!("/v1/contacts/{}", encode(name))
 }
 
-fn confirm(contact: &Contact, context: &Context) -> Result<(), Failure> {
-    if !stdin().is_terminal() {
-        return Err(Failure::Usage(
-            "standard input is no terminal to ask on: say --yes to remove the contact and the conversation"
-                .to_owned(),
-        ));
-    }
-    let name = word(&contact.name);
-    context.output.prompt(&format!("Remove {name} and the whole conversation with them? [y/N] "));
-    let mut answer = String::new();
-    stdin()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::Usage(format!("cannot use the terminal: {error}")))?;
-    if matches!(answer.trim(), "y" | "Y" | "yes" | "Yes") {
-        return Ok(());
-    }
-    Err(Failure::Failed("nothing was removed".to_owned()))
-}
-
 fn added(contact: &Contact, page: &mut Page) {
     let name = word(&contact.name);
     if contact.devices > 0 {
         page.line(format!("Added {name}. Write to them: martletctl send {name} 'Hello!'"));
     } else {
         page.line(format!(
-            "Added {name}. Their keys are being looked for on the network; messages"
+            "Added {name}. Their keys are being looked for on the network; messages wait until they are found, so you \
+             can write already."
         ));
-        page.line("wait until they are found, so you can write already.");
         if contact.id.parse::<Id>().is_ok_and(|id| id.secret.is_none()) {
-            page.line("The ID is a short one, of before 2026-12. If nobody is found, ask them for their ID");
-            page.line("of now: martletctl id");
+            page.line(
+                "The ID is a short one, of before 2026-12. If nobody is found, ask them for their ID of now: \
+                 martletctl id",
+            );
         }
     }
 }
@@ -173,13 +160,13 @@ fn listed(list: &ContactList, page: &mut Page) {
 }
 
 fn shown(contact: &Contact, page: &mut Page) {
-    page.line(format!("Name     {}", page.paint(Paint::Bold, &word(&contact.name))));
-    page.line(format!("ID       {}", word(&contact.id)));
-    page.line(format!("Added    {}", page.clock().day_and_minute(contact.added_at)));
+    page.field("Name", &page.paint(Paint::Bold, &word(&contact.name)));
+    page.field("ID", &word(&contact.id));
+    page.field("Added", &page.clock().day_and_minute(contact.added_at));
     let devices = match contact.devices {
         0 => "not known yet: messages wait until their keys are found on the network".to_owned(),
         devices => devices.to_string(),
     };
-    page.line(format!("Devices  {devices}"));
-    page.line(format!("Unread   {}", contact.unread));
+    page.field("Devices", &devices);
+    page.field("Unread", &contact.unread.to_string());
 }

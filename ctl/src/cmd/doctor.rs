@@ -43,7 +43,8 @@ fn human(diagnosis: &Diagnosis, page: &mut Page) {
             Severity::Warning => (Paint::Warn, "warning"),
             Severity::Info => (Paint::Dim, "info   "),
         };
-        page.line(format!("{}  {}", page.paint(paint, severity), one_line(&finding.problem)));
-        page.line(format!("         To do: {}", one_line(&finding.advice)));
+        let lead = format!("{}  ", page.paint(paint, severity));
+        page.hanging(&lead, &one_line(&finding.problem));
+        page.hanging("         ", &format!("To do: {}", one_line(&finding.advice)));
     }
 }

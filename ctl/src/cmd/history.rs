@@ -6,6 +6,7 @@ use martlet_protocol::limits::HISTORY_PAGE_MAX;
 
 use super::Context;
 use crate::client::encode;
+use crate::complete::contacts;
 use crate::exit::Failure;
 use crate::render::{Page, word};
 
@@ -19,7 +20,7 @@ Examples:
   martletctl history --notes              what you wrote to yourself")]
 pub(crate) struct Args {
     /// The contact's name
-    #[arg(required_unless_present = "notes", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(required_unless_present = "notes", value_parser = NonEmptyStringValueParser::new(), add = contacts())]
     name: Option<String>,
 
     /// Your notes to yourself
@@ -58,7 +59,9 @@ impl Args {
         {
             let whose = self.name.as_deref().map_or_else(|| "--notes".to_owned(), word);
             let id = word(&first.id);
-            context.output.note(&format!("Earlier ones: martletctl history {whose} --before {id}"));
+            context
+                .output
+                .note_whole(&format!("Earlier ones: martletctl history {whose} --before {id}"));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use qrcode::QrCode;
 
 use super::Context;
 use crate::exit::Failure;
-use crate::render::{Page, qr, word};
+use crate::render::{Page, Question, qr, word};
 
 /// Show the ID to give to others, or reset it
 #[derive(Debug, clap::Args)]
@@ -13,7 +13,8 @@ use crate::render::{Page, qr, word};
 Examples:
   martletctl id
   martletctl id --qr
-  martletctl id --reset     contacts go on; nobody else finds you by the old ID")]
+  martletctl id --reset     contacts go on; nobody else finds you by the old ID
+  martletctl id --reset --yes")]
 pub(crate) struct Args {
     /// As a QR code too
     #[arg(long)]
@@ -23,12 +24,23 @@ pub(crate) struct Args {
     /// removed from the contacts, no longer finds you by it
     #[arg(long)]
     reset: bool,
+
+    /// Don't ask whether to reset it
+    #[arg(long, short, requires = "reset")]
+    yes: bool,
 }
 
 impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.client()?;
+        if self.reset && !self.yes {
+            context.output.confirm(&Question {
+                text: "Make a new ID? Whoever has the old one and is no contact of yours can't find you any more.",
+                refused: "the ID stays as it is",
+                to_do: "reset the ID",
+            })?;
+        }
         let identity: Identity = match self.reset {
             true => client.post_empty("/v1/identity/reset").await?,
             false => client.get("/v1/identity").await?,

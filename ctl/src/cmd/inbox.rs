@@ -46,8 +46,8 @@ fn write(conversation: &Conversation, page: &mut Page) {
     page.line(format!("{name}  {} unread", conversation.unread));
     for message in &conversation.messages {
         let time = page.clock().day_and_minute(message.sent_at);
-        let text = block(&message.text, 2 + time.len() + 2);
-        page.line(format!("  {}  {text}", page.paint(Paint::Dim, &time)));
+        let lead = format!("  {}  ", page.paint(Paint::Dim, &time));
+        page.hanging(&lead, &block(&message.text, 0));
     }
     let shown = u64::try_from(conversation.messages.len()).unwrap_or(u64::MAX);
     if conversation.unread > shown {

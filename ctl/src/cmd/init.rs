@@ -84,12 +84,10 @@ fn human(answer: &InitResponse, page: &mut Page) {
     }
     page.line("");
     page.line(
-        "Write these words on paper now, in this order, and keep them where only you can get at",
+        "Write these words on paper now, in this order, and keep them where only you can get at them: they are your \
+         identity. They are shown this once and stored nowhere; without them a lost machine or a forgotten \
+         passphrase is a lost identity.",
     );
-    page.line(
-        "them: they are your identity. They are shown this once and stored nowhere; without them",
-    );
-    page.line("a lost machine or a forgotten passphrase is a lost identity.");
 }
 
 #[cfg(test)]

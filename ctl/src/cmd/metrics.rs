@@ -39,7 +39,7 @@ impl Args {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let text = context.client()?.get_text("/v1/metrics").await?;
         let samples = Samples { metrics: text.lines().filter_map(sample).collect() };
-        context.output.show(&samples, |_, page| page.line(block(text.trim_end(), 0)))
+        context.output.show(&samples, |_, page| page.raw_line(&block(text.trim_end(), 0)))
     }
 }
 

@@ -53,7 +53,7 @@ Examples:
         /// Work for each envelope, doubling with each bit: 16 to 20 where strangers may send
         #[arg(long, value_name = "N", default_value_t = 0)]
         stamp_bits: u8,
-        /// Look for peers beyond the local network
+        /// Look for peers beyond the local network; what the user writes leaves by other nodes then (see --privacy)
         #[arg(long, alias = "open", conflicts_with = "lan_only")]
         internet: bool,
         /// Stay on the local network; the default
@@ -232,6 +232,12 @@ fn create(
             page.line(format!("Its key's fingerprint: {}", word(fingerprint)));
             page.line("Who has this file can take part: keep it secret, and a copy of it safe.");
         }
+        if network.privacy == Some(Privacy::Mixed) {
+            page.line(
+                "Its privacy is mixed: neighbours hardly tell what is yours, and \"delivered\" comes seconds later. \
+                 For the other: --privacy fast",
+            );
+        }
         page.line(format!("Take part: martletctl network join {file}"));
     })
 }
@@ -375,8 +381,7 @@ fn privacy(text: &str) -> Result<Privacy, &'static str> {
 }
 
 fn field(page: &mut Page, label: &str, value: &str) {
-    let label = page.paint(Paint::Dim, &format!("{label:<10}"));
-    page.line(format!("{label} {value}"));
+    page.field(label, value);
 }
 
 fn path(path: &Path) -> String {

@@ -105,7 +105,7 @@ fn about(details: &PeerDetails, page: &mut Page) {
 
 fn field(page: &mut Page, label: &str, value: &str) {
     let label = page.paint(Paint::Dim, &format!("{label:<10}"));
-    page.line(format!("  {label} {value}"));
+    page.hanging(&format!("  {label} "), value);
 }
 
 fn bans(list: &BanList, page: &mut Page) {

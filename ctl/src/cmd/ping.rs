@@ -8,6 +8,7 @@ use martlet_protocol::limits::PING_TIMEOUT_MAX;
 
 use super::Context;
 use crate::client::encode;
+use crate::complete::contacts;
 use crate::exit::Failure;
 use crate::render::word;
 
@@ -24,7 +25,7 @@ Examples:
   martletctl ping bob && martletctl send bob 'You are there!'")]
 pub(crate) struct Args {
     /// The contact's name
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
     name: String,
 
     /// Wait at most so long for the answer, 50 at most, then exit with code 5

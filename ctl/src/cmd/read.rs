@@ -5,6 +5,7 @@ use martlet_protocol::control::ReadResponse;
 
 use super::Context;
 use crate::client::encode;
+use crate::complete::contacts;
 use crate::exit::Failure;
 use crate::render::{count, lost, word};
 
@@ -15,7 +16,7 @@ Example:
   martletctl read bob")]
 pub(crate) struct Args {
     /// The contact's name
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
     name: String,
 }
 

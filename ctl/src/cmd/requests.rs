@@ -5,6 +5,7 @@ use martlet_protocol::control::{Contact, RequestAccept, RequestList};
 
 use super::Context;
 use crate::client::encode;
+use crate::complete::requests;
 use crate::exit::Failure;
 use crate::render::{Page, Paint, count, one_line, word};
 
@@ -28,7 +29,7 @@ Example:
   martletctl requests accept martlet1… --name carol")]
     Accept {
         /// Their ID
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = requests())]
         id: String,
         /// Your name for them
         #[arg(long)]
@@ -42,7 +43,7 @@ Example:
 Whoever was dropped stays dropped until you add them: martletctl contact add")]
     Drop {
         /// Their ID
-        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = requests())]
         id: String,
     },
 }

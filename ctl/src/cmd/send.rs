@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Context;
 use super::text::given;
 use crate::client::{Client, ClientError, Follower, Step};
+use crate::complete::contacts;
 use crate::exit::Failure;
 use crate::render::{state_name, word};
 
@@ -25,7 +26,7 @@ Examples:
   martletctl send bob -- '-5 degrees'   a text that begins with a hyphen")]
 pub(crate) struct Args {
     /// The contact's name
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
     name: String,
 
     /// The text; - reads it from standard input (a line end at its end is cut)
@@ -145,7 +146,9 @@ impl Wait<'_> {
             Ok(Step::Lost) => {
                 self.context.output.note("The daemon ended the events; waiting for it.")
             }
-            Ok(Step::Locked) => self.context.output.note("The vault is locked; waiting."),
+            Ok(Step::Locked) => {
+                self.context.output.note("The vault is locked; waiting for: martletctl unlock");
+            }
             // What happened meanwhile may be no event any more, or happened before the first one.
             Ok(Step::Back | Step::Missed { .. }) => {
                 let path = format!("/v1/messages/{}", self.message.id);

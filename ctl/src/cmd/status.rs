@@ -5,25 +5,30 @@ use martlet_protocol::network::Privacy;
 
 use super::Context;
 use crate::exit::Failure;
-use crate::render::{Page, Paint, bytes, count, one_line, word};
+use crate::render::{Page, Paint, bytes, count, in_short, one_line, word};
 
 /// Show identity, lock state, peers, how full the mailbox is, network and version
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   martletctl status
+  martletctl status --verbose                   whole addresses, to dial from elsewhere
   martletctl status --json | jq .peers_connected")]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Show each address listened on whole
+    #[arg(long, short)]
+    verbose: bool,
+}
 
 impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let status: Status = context.client()?.get("/v1/status").await?;
-        context.output.show(&status, human)
+        context.output.show(&status, |status, page| human(status, self.verbose, page))
     }
 }
 
-fn human(status: &Status, page: &mut Page) {
+fn human(status: &Status, verbose: bool, page: &mut Page) {
     let identity = match (&status.identity, status.lock) {
         (Some(identity), _) => {
             let name = identity.name.as_deref().map(|name| format!("{}  ", word(name)));
@@ -85,9 +90,7 @@ fn human(status: &Status, page: &mut Page) {
             Reachability::Private => "private: others connect through relays",
         };
         field(page, "Reachable", reachability);
-        for address in &status.external {
-            field(page, "", &word(address));
-        }
+        addresses(page, "", &status.external, verbose);
     }
     let shards = &status.shards;
     let kept = match shards.total {
@@ -117,9 +120,7 @@ fn human(status: &Status, page: &mut Page) {
         ),
     );
     field(page, "Peer ID", &word(&status.peer_id));
-    for (number, address) in status.listen.iter().enumerate() {
-        field(page, if number == 0 { "Listening" } else { "" }, &word(address));
-    }
+    addresses(page, "Listening", &status.listen, verbose);
     if let Some(address) = &status.metrics_listen {
         field(page, "Metrics", &word(&format!("http://{address}/metrics")));
     }
@@ -130,7 +131,13 @@ fn human(status: &Status, page: &mut Page) {
     }
 }
 
+fn addresses(page: &mut Page, label: &str, addresses: &[String], verbose: bool) {
+    let lines = if verbose { addresses.to_vec() } else { in_short(addresses) };
+    for (number, line) in lines.iter().enumerate() {
+        field(page, if number == 0 { label } else { "" }, &word(line));
+    }
+}
+
 fn field(page: &mut Page, label: &str, value: &str) {
-    let label = page.paint(Paint::Dim, &format!("{label:<10}"));
-    page.line(format!("{label} {value}"));
+    page.field(label, value);
 }

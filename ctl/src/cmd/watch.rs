@@ -32,9 +32,7 @@ impl Args {
                 match follower.next().await {
                     Ok(step) => take(step, context)?,
                     Err(error @ ClientError::UnknownEvent { .. }) => {
-                        context
-                            .output
-                            .note(&format!("martletctl: {}", one_line(&error.to_string())));
+                        context.output.note_hanging("martletctl: ", &one_line(&error.to_string()));
                     }
                     Err(error) => return Err(error.into()),
                 }
@@ -65,7 +63,7 @@ fn human(event: &Event, page: &mut Page) {
     let number = page.paint(Paint::Dim, &event.seq.to_string());
     let time = page.paint(Paint::Dim, &page.clock().second(event.at));
     let what = describe(&event.body, page);
-    page.line(format!("{number}  {time}  {what}"));
+    page.hanging(&format!("{number}  {time}  "), &what);
 }
 
 fn describe(body: &EventBody, page: &Page) -> String {

@@ -22,7 +22,8 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// Writes the table to `page`.
+    /// Writes the table to `page`. Where it is too wide for it, what the last column has stands below each row; and if that
+    /// is not enough, each row is a paragraph of labelled values.
     pub(crate) fn write(&self, page: &mut Page) {
         let widths: Vec<usize> = self
             .headings
@@ -33,21 +34,70 @@ impl Table {
                 cells.map(|(_, text)| width(text)).max().unwrap_or(0).max(width(heading))
             })
             .collect();
-        let headings = self.headings.iter().zip(&widths).map(|(text, &width)| pad(text, width));
-        let headings: Vec<String> = headings.collect();
-        page.line(page.paint(Paint::Dim, headings.join("  ").trim_end()));
-        for row in &self.rows {
-            let cells: Vec<String> = row
-                .iter()
-                .zip(&widths)
-                .map(|((paint, text), &columns)| {
-                    let padding = " ".repeat(columns.saturating_sub(width(text)));
-                    page.paint(*paint, text) + &padding
-                })
-                .collect();
-            page.line(cells.join("  "));
+        let fits = |columns: usize| {
+            let gaps = GAP.len() * columns.saturating_sub(1);
+            let needed = widths.iter().take(columns).sum::<usize>() + gaps;
+            page.columns().is_none_or(|room| needed <= room)
+        };
+        let last = self.headings.len().saturating_sub(1);
+        if fits(last + 1) {
+            self.lines(&widths, page);
+        } else if fits(last) {
+            self.lines_in_two(&widths[..last], page);
+        } else {
+            self.paragraphs(page);
         }
     }
+
+    fn lines(&self, widths: &[usize], page: &mut Page) {
+        let headings = self.headings.iter().zip(widths).map(|(text, &width)| pad(text, width));
+        let headings: Vec<String> = headings.collect();
+        page.raw_line(&page.paint(Paint::Dim, headings.join(GAP).trim_end()));
+        for row in &self.rows {
+            page.raw_line(row_of(row, widths, page).trim_end());
+        }
+    }
+
+    fn lines_in_two(&self, widths: &[usize], page: &mut Page) {
+        let headings = self.headings.iter().zip(widths).map(|(text, &width)| pad(text, width));
+        let headings: Vec<String> = headings.collect();
+        let last = self.headings.last().unwrap_or(&"");
+        page.raw_line(&page.paint(Paint::Dim, headings.join(GAP).trim_end()));
+        page.raw_line(&page.paint(Paint::Dim, &format!("{GAP}{last}")));
+        for row in &self.rows {
+            page.raw_line(row_of(row, widths, page).trim_end());
+            if let Some((paint, text)) = row.get(widths.len()) {
+                page.hanging(GAP, &page.paint(*paint, text));
+            }
+        }
+    }
+
+    fn paragraphs(&self, page: &mut Page) {
+        let label = self.headings.iter().skip(1).map(|heading| width(heading)).max().unwrap_or(0);
+        for row in &self.rows {
+            for (number, (heading, (paint, text))) in self.headings.iter().zip(row).enumerate() {
+                let text = page.paint(*paint, text);
+                if number == 0 {
+                    page.line(text);
+                } else {
+                    let heading = page.paint(Paint::Dim, &pad(heading, label));
+                    page.hanging(&format!("{GAP}{heading}{GAP}"), &text);
+                }
+            }
+        }
+    }
+}
+
+/// Between columns.
+const GAP: &str = "  ";
+
+/// The cells of `row` for which there are `widths`.
+fn row_of(row: &[(Paint, String)], widths: &[usize], page: &Page) -> String {
+    let cells = row.iter().zip(widths).map(|((paint, text), &columns)| {
+        let padding = " ".repeat(columns.saturating_sub(width(text)));
+        page.paint(*paint, text) + &padding
+    });
+    cells.collect::<Vec<String>>().join(GAP)
 }
 
 /// `text` filled up with spaces to `columns` columns.
@@ -75,5 +125,42 @@ mod tests {
         let mut page = Page::new(false, Clock::at(UnixMillis(0)));
         table.write(&mut page);
         assert_eq!(page.text(), "NAME    UNREAD\n日本語  1\nzoe     22\n");
+    }
+
+    fn of_three(page: &mut Page) {
+        let mut table = Table::new(&["NAME", "UNREAD", "ID"]);
+        let id = "martlet1".repeat(3);
+        table.row(vec![
+            (Paint::Bold, "Zoë of the northern pier".to_owned()),
+            (Paint::Plain, "1".to_owned()),
+            (Paint::Plain, id),
+        ]);
+        table.write(page);
+    }
+
+    /// Contacts, peers and bans were lines of any length, and terminals broke them where they liked.
+    #[test]
+    fn a_table_is_made_narrower_by_putting_its_columns_below_each_other() {
+        let clock = Clock::at(UnixMillis(0));
+        let mut page = Page::of_columns(60, clock.clone());
+        of_three(&mut page);
+        assert_eq!(
+            page.text(),
+            "NAME                      UNREAD  ID\n\
+             Zoë of the northern pier  1       martlet1martlet1martlet1\n"
+        );
+        let mut page = Page::of_columns(40, clock.clone());
+        of_three(&mut page);
+        assert_eq!(
+            page.text(),
+            "NAME                      UNREAD\n  ID\n\
+             Zoë of the northern pier  1\n  martlet1martlet1martlet1\n"
+        );
+        let mut page = Page::of_columns(30, clock);
+        of_three(&mut page);
+        assert_eq!(
+            page.text(),
+            "Zoë of the northern pier\n  UNREAD  1\n  ID      martlet1martlet1martlet1\n"
+        );
     }
 }

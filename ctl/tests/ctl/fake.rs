@@ -35,6 +35,8 @@ impl Seen {
 pub(crate) enum Answer {
     /// 200 and JSON.
     Json(Value),
+    /// 200 and text.
+    Text(&'static str),
     /// This status and nothing.
     Empty(u16),
     /// An error.
@@ -155,6 +157,10 @@ fn serve(
         seen.lock().unwrap().push(request.clone());
         let last = match answer(&request) {
             Answer::Json(json) => stream.write_all(&ok(&json)).is_err(),
+            Answer::Text(text) => {
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", text.len());
+                stream.write_all((head + text).as_bytes()).is_err()
+            }
             Answer::Empty(status) => {
                 let head = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
                 stream.write_all(head.as_bytes()).is_err()

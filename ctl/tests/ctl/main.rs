@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod client;
+mod columns;
+mod completions;
 mod docs;
 mod errors;
 mod events;

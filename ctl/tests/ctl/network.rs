@@ -89,6 +89,16 @@ fn create_writes_a_file_for_the_user_alone_and_never_over_another() {
     assert!(!network.lan_only && !network.is_closed());
     assert_eq!((network.shard_bits, network.stamp_bits, network.bootstrap.len()), (4, 18, 2));
 
+    // That it is mixed was told only by the daemon that takes part.
+    for (args, is_told) in [
+        (["create", "town", "--internet"].as_slice(), true),
+        (&["create", "fast", "--internet", "--privacy", "fast"], false),
+        (&["create", "home"], false),
+    ] {
+        let ran = home.run(args);
+        assert_eq!(ran.out.contains("Its privacy is mixed"), is_told, "{}", ran.out);
+    }
+
     let ran = home.run(&["create", "json", "--closed", "--json"]);
     let answer: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(answer["file"], "json.toml");

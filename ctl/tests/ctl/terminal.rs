@@ -12,7 +12,7 @@ use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::{Value, json};
 
 use crate::fake::{Answer, Fake, Seen};
-use crate::run::{Ran, command, finish, wait_until};
+use crate::run::{Ran, command, finish, run, wait_until};
 
 /// A pseudoterminal, and a command that has it as its standard input.
 struct Terminal {
@@ -159,4 +159,20 @@ fn removing_a_contact_is_asked_about() {
         assert_eq!((ran.code, fake.lines().len()), (code, requests), "{answer}: {ran:?}");
     }
     assert_eq!(fake.lines().last().unwrap(), "DELETE /v1/contacts/bob");
+}
+
+/// A new ID was made at once, and nobody finds the user by the old one from then on.
+#[test]
+fn resetting_the_id_is_asked_about() {
+    let fake = Fake::start(|_| Answer::Json(json!({"id": "martlet1x", "name": "Ann"})));
+    for (answer, code, requests) in [("n", 1, 0), ("", 1, 0), ("yes", 0, 1)] {
+        let mut terminal = Terminal::start(&fake, &["id", "--reset"]);
+        terminal.keyboard.write_all(format!("{answer}\n").as_bytes()).unwrap();
+        let ran = terminal.finish();
+        assert_eq!((ran.code, fake.lines().len()), (code, requests), "{answer}: {ran:?}");
+    }
+    assert_eq!(fake.lines(), ["POST /v1/identity/reset"]);
+    let ran = run(fake.socket(), &["id", "--reset"]);
+    assert_eq!((ran.code, fake.lines().len()), (2, 1), "{ran:?}");
+    assert!(ran.err.contains("--yes"), "{}", ran.err);
 }
