@@ -3,6 +3,7 @@
 //! A new verb is a file with `Args` and `Args::run`, and its line in `verbs!` below.
 
 mod ban;
+mod bugreport;
 mod completions;
 mod contact;
 mod dial;
@@ -13,6 +14,7 @@ mod inbox;
 mod init;
 mod lock;
 mod metrics;
+mod netcheck;
 mod network;
 mod note;
 mod peers;
@@ -90,5 +92,7 @@ verbs! {
     Ban(ban),
     Unban(unban),
     Doctor(doctor),
+    Netcheck(netcheck),
+    Bugreport(bugreport),
     Completions(completions),
 }

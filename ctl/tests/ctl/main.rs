@@ -8,6 +8,7 @@ mod docs;
 mod errors;
 mod events;
 mod fake;
+mod field;
 mod network;
 mod run;
 mod terminal;
