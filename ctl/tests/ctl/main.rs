@@ -7,6 +7,7 @@ mod completions;
 mod docs;
 mod errors;
 mod events;
+mod examples;
 mod fake;
 mod field;
 mod network;

@@ -1,0 +1,167 @@
+//! The scripts in `packaging/examples` do what they say. They need `jq`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+
+use serde_json::{Value, json};
+
+use crate::fake::{Answer, Fake, Seen};
+use crate::run::{Ran, finish, wait_until};
+
+/// Whether what the scripts need is there; says so if not.
+fn can_run() -> bool {
+    let has_jq = Command::new("jq").arg("--version").output().is_ok();
+    if !has_jq {
+        println!("skipped: there is no jq");
+    }
+    has_jq
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/examples").join(name)
+}
+
+/// The script, not yet run, with `martletctl` and what is in `programs` first in its PATH.
+fn command(name: &str, args: &[&str], fake: &Fake, programs: Option<&Path>) -> Command {
+    let own = Path::new(env!("CARGO_BIN_EXE_martletctl")).parent().unwrap();
+    let mut paths = vec![own.to_owned()];
+    paths.extend(programs.map(Path::to_owned));
+    paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let mut command = Command::new(script(name));
+    command.args(args).env_clear().env("PATH", std::env::join_paths(paths).unwrap());
+    command.env("MARTLET_SOCKET", fake.socket());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(name: &str, args: &[&str], fake: &Fake) -> Ran {
+    finish(command(name, args, fake, None).spawn().unwrap())
+}
+
+fn message(id: &str, direction: &str, text: &str) -> Value {
+    json!({"id": id, "conversation": "bob b", "direction": direction, "text": text, "sent_at": 1,
+        "stored_at": 1, "state": "delivered"})
+}
+
+/// A daemon whose events are one received message and one own; then the stream ends, and with it the script,
+/// since what comes next is no event stream.
+fn daemon_with_events() -> Fake {
+    let event = |seq: u64, kind: &str, message: Value| {
+        let event = json!({"seq": seq, "at": 1, "type": kind, "message": message});
+        format!("id: {seq}\nevent: {kind}\ndata: {event}\n\n")
+    };
+    let events = [
+        event(1, "message_queued", message("aa", "out", "mine")),
+        event(2, "message_received", message("bb", "in", "-5 degrees\nand falling")),
+    ];
+    let opened = std::sync::atomic::AtomicBool::new(false);
+    Fake::start(move |seen: &Seen| match seen.line().as_str() {
+        "GET /v1/events" if opened.swap(true, std::sync::atomic::Ordering::SeqCst) => {
+            Answer::Raw(b"no\r\n\r\n")
+        }
+        "GET /v1/events" => {
+            let (sender, receiver) = mpsc::channel();
+            for event in &events {
+                sender.send(event.clone()).unwrap();
+            }
+            Answer::Stream(receiver)
+        }
+        "POST /v1/messages" => Answer::Json(json!({"id": "cc", "state": "queued"})),
+        _ => Answer::Json(json!({"marked": 1, "lost": 0})),
+    })
+}
+
+#[test]
+fn the_bot_answers_what_it_receives() {
+    if !can_run() {
+        return;
+    }
+    let fake = daemon_with_events();
+    run("echo-bot", &[], &fake);
+    let sent: Vec<Value> = fake
+        .seen()
+        .iter()
+        .filter(|seen| seen.line() == "POST /v1/messages")
+        .map(|seen| serde_json::from_str(&seen.body).unwrap())
+        .collect();
+    assert_eq!(sent, [json!({"to": "bob b", "text": "-5 degrees\nand falling"})]);
+    assert!(fake.lines().contains(&"POST /v1/conversations/bob%20b/read".to_owned()));
+}
+
+#[test]
+fn received_messages_are_shown_on_the_desktop() {
+    if !can_run() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let shown = directory.path().join("shown");
+    let notify = directory.path().join("notify-send");
+    fs::write(&notify, format!("#!/bin/sh\nprintf '%s|' \"$@\" >>{}\n", shown.display())).unwrap();
+    fs::set_permissions(&notify, fs::Permissions::from_mode(0o755)).unwrap();
+    for (args, text) in [([].as_slice(), "-5 degrees\nand falling"), (&["private"], "")] {
+        let fake = daemon_with_events();
+        finish(command("notify", args, &fake, Some(directory.path())).spawn().unwrap());
+        wait_until("a notification", || shown.exists());
+        let expected = format!("--app-name|Martlet|--|bob b|{text}|");
+        assert_eq!(fs::read_to_string(&shown).unwrap(), expected);
+        fs::remove_file(&shown).unwrap();
+    }
+}
+
+#[test]
+fn a_command_that_fails_is_reported_and_one_that_does_not_is_not() {
+    let fake = Fake::start(|_| Answer::Json(json!({"id": "cc", "state": "queued"})));
+    let ran = run("report-failure", &["ann", "sh", "-c", "echo one; echo two >&2; exit 3"], &fake);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let body: Value = serde_json::from_str(&fake.seen()[0].body).unwrap();
+    let text = body["text"].as_str().unwrap();
+    assert!(
+        body["to"] == "ann" && text.contains("ended with 3") && text.ends_with("one\ntwo"),
+        "{text}"
+    );
+    assert_eq!(run("report-failure", &["ann", "true"], &fake).code, 0);
+    assert_eq!(fake.lines().len(), 1);
+}
+
+#[test]
+fn unread_messages_are_counted() {
+    if !can_run() {
+        return;
+    }
+    let conversation = |unread: u64| json!({"name": "bob", "unread": unread, "messages": []});
+    let all = json!({"conversations": [conversation(2), conversation(3)], "requests": 0});
+    let fake = Fake::start(move |_| Answer::Json(all.clone()));
+    assert_eq!(run("unread-count", &[], &fake).out, "5\n");
+    let fake = Fake::start(|_| Answer::Json(json!({"conversations": [], "requests": 0})));
+    assert_eq!(run("unread-count", &[], &fake).out, "0\n");
+    let fake = Fake::start(|_| {
+        Answer::Problem(martlet_protocol::control::ErrorCode::Locked, "the vault is locked")
+    });
+    assert_eq!(run("unread-count", &[], &fake).out, "");
+}
+
+#[test]
+fn a_conversation_is_written_whole_and_in_order() {
+    if !can_run() {
+        return;
+    }
+    let fake = Fake::start(|seen| {
+        let (messages, more) = match seen.path.as_str() {
+            "/v1/conversations/bob%20b/messages?limit=500" => (["c3", "d4"], true),
+            "/v1/conversations/bob%20b/messages?limit=500&before=c3" => (["a1", "b2"], false),
+            other => panic!("{other}"),
+        };
+        let messages = messages.map(|id| message(id, "in", "x"));
+        Answer::Json(json!({"messages": messages, "more": more}))
+    });
+    let ran = run("export-history", &["bob b"], &fake);
+    let ids: Vec<String> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids, ["a1", "b2", "c3", "d4"], "{ran:?}");
+}
