@@ -88,6 +88,7 @@ Files:
   $XDG_RUNTIME_DIR/martlet/control.sock    the daemon's socket
   /run/user/UID/martlet/control.sock       the same, where XDG_RUNTIME_DIR isn't set (cron, su, sudo)
   ~/.local/share/martlet/control.sock      the same, where there is no runtime directory
+  /run/martlet/control.sock                that of the machine's service, for root
 ";
 
 /// Runs the command with `args`, the first of which is the program's name, as

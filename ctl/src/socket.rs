@@ -16,6 +16,9 @@ pub(crate) fn sockets(named: Option<PathBuf>) -> Vec<PathBuf> {
     }
 }
 
+/// Where the service of the machine has its socket (`packaging/systemd/system`).
+const SERVICE_DIRECTORY: &str = "/run/martlet";
+
 /// Where the socket may be when none was named, the likeliest first: in the runtime directory, in the data directory, and
 /// where the machine's service has it. Empty when none can be told, for want of `HOME`.
 ///
@@ -34,6 +37,10 @@ fn default_sockets(
     let places = [directory("XDG_RUNTIME_DIR"), Some(usual).filter(|path| is_there(path)), data];
     let mut sockets: Vec<PathBuf> =
         places.into_iter().flatten().map(|path| path.join("martlet/control.sock")).collect();
+    let service = Path::new(SERVICE_DIRECTORY);
+    if is_there(service) {
+        sockets.push(service.join("control.sock"));
+    }
     sockets.dedup();
     sockets
 }
@@ -78,6 +85,16 @@ mod tests {
             with(&[of_another, HOME], &["/run/user/1"]),
             paths(["/run/user/2/martlet/control.sock", RUN_SOCKET, HOME_SOCKET])
         );
+    }
+
+    #[test]
+    fn the_machines_service_comes_last_and_only_where_there_is_one() {
+        let service = "/run/martlet/control.sock";
+        assert_eq!(
+            with(&[RUN, HOME], &["/run/martlet"]),
+            paths([RUN_SOCKET, HOME_SOCKET, service])
+        );
+        assert_eq!(with(&[], &["/run/martlet"]), paths([service]));
     }
 
     #[test]
