@@ -4,7 +4,9 @@
 //! to be looked at.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use martlet_protocol::control::Role;
@@ -19,6 +21,12 @@ type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 const ENGINES: [(Engine, &str); 3] =
     [(Engine::Shadow, "shadow"), (Engine::Kubernetes, "kubernetes"), (Engine::Compose, "compose")];
+
+/// Names that YAML 1.1 takes for something else.
+const WORDS: [&str; 8] = ["no", "on", "off", "y", "n", "yes", "true", "null"];
+/// The engines that name anything by the scenario's nodes.
+const WORD_ENGINES: [(Engine, &str); 2] =
+    [(Engine::Shadow, "shadow"), (Engine::Compose, "compose")];
 
 fn node(name: &str, role: Role) -> NodePlan {
     NodePlan {
@@ -65,6 +73,17 @@ fn plan() -> Plan {
     }
 }
 
+/// Its nodes have the names that YAML 1.1 takes for something else.
+fn plan_of_words() -> Plan {
+    Plan {
+        name: "on".into(),
+        nodes: WORDS.map(|word| node(word, Role::Full)).into(),
+        links: vec![link(0, 1, 5, 0.0)],
+        events: Vec::new(),
+        ..plan()
+    }
+}
+
 fn source() -> Source {
     Source {
         text: "name = \"small-office\"\n\n[[nodes]]\nname = \"Ann\"\n".into(),
@@ -92,16 +111,49 @@ fn documents(export: &Export, path: &str) -> Result<Vec<Value>, Box<dyn std::err
 
 #[test]
 fn the_same_plan_gives_the_files_that_are_kept() -> TestResult {
-    for (engine, name) in ENGINES {
-        let made = make(engine, &plan())?;
-        assert_eq!(made, make(engine, &plan())?);
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exports").join(name);
+    let plans = ENGINES.map(|(engine, name)| (engine, name.to_owned(), plan()));
+    let words =
+        WORD_ENGINES.map(|(engine, name)| (engine, format!("words/{name}"), plan_of_words()));
+    for (engine, name, plan) in plans.into_iter().chain(words) {
+        let made = make(engine, &plan)?;
+        assert_eq!(made, make(engine, &plan)?);
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exports").join(&name);
         if std::env::var_os("MARTLET_WRITE_EXPORTS").is_some() {
             write(&dir, &made.files, true)?;
         }
         let kept = read_all(&dir, &dir)?;
         let made = made.files.into_iter().map(|file| (file.path, file.text)).collect();
         assert_eq!(kept, made, "{name}");
+    }
+    Ok(())
+}
+
+/// Nodes named `no`, `on`, `off` and `y` were written plain: PyYAML read the names of their services
+/// as `False` and `True`, and podman-compose failed.
+#[test]
+fn python_reads_services_named_no_on_off_and_y_as_texts() -> TestResult {
+    let program = "import sys, yaml\nfor key, value in yaml.safe_load(sys.stdin)[sys.argv[1]].items():\n print(repr(key))";
+    let is_there = Command::new("python3").args(["-c", "import yaml"]).output();
+    if !is_there.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no python3 with PyYAML");
+        return Ok(());
+    }
+    for (engine, path, key) in
+        [(Engine::Compose, "compose.yaml", "services"), (Engine::Shadow, "shadow.yaml", "hosts")]
+    {
+        let made = make(engine, &plan_of_words())?;
+        let mut python = Command::new("python3")
+            .args(["-c", program, key])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        python.stdin.take().ok_or("no input")?.write_all(text(&made, path).as_bytes())?;
+        let output = python.wait_with_output()?;
+        let names: Vec<String> = WORDS.iter().map(|word| format!("'{word}'")).collect();
+        assert_eq!(
+            String::from_utf8(output.stdout)?.lines().collect::<Vec<_>>(),
+            names.iter().map(String::as_str).chain(["'driver'"]).collect::<Vec<_>>()
+        );
     }
     Ok(())
 }

@@ -1,8 +1,6 @@
 //! Compose: a service for each node, and one that runs `drive`, on a network of their own.
 
-use yaml_serde::Value;
-
-use super::yaml::{list, map, map_of, text};
+use super::yaml::{Value, list, map, map_of, text};
 use super::{ExportError, ExportOptions, File, Source, files, settings};
 use crate::agent::PORT;
 use crate::plan::Plan;

@@ -4,9 +4,8 @@
 mod workload;
 
 use martlet_protocol::control::Role;
-use yaml_serde::Value;
 
-use super::yaml::{list, map, map_of, text};
+use super::yaml::{Value, list, map, map_of, text};
 use super::{ExportError, ExportOptions, File, Source, files, settings};
 use crate::plan::Plan;
 

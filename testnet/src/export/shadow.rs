@@ -1,9 +1,7 @@
 //! Shadow 3: each node is a simulated host that runs an agent, and one more host runs `drive`.
 
-use yaml_serde::Value;
-
 use super::graph::{bandwidth, graph};
-use super::yaml::{list, map, map_of, text};
+use super::yaml::{Value, list, map, map_of, text};
 use super::{ExportError, File, Source, files, settings};
 use crate::agent::PORT;
 use crate::plan::Plan;

@@ -1,9 +1,8 @@
 //! What runs: the nodes and the driver.
 
 use martlet_protocol::control::Role;
-use yaml_serde::Value;
 
-use super::super::yaml::{list, map};
+use super::super::yaml::{Value, list, map};
 use super::{SERVICE, Set};
 use crate::agent::PORT;
 
