@@ -1,9 +1,11 @@
 //! `martletctl ping`, with real daemons.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use martlet_protocol::control::{Delivery, EventBody};
+use martlet_protocol::control::{Delivery, EventBody, PingRequest, PingResponse};
 use martlet_testnet::cluster::{Cluster, Node, introduce};
+use martletctl::client::Client;
+use martletd::limits::CONTROL_STOP_MAX;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -69,5 +71,34 @@ async fn a_contact_who_is_on_answers_and_one_who_is_off_does_not() -> TestResult
     assert!(err.contains("has not answered within 0.5 s"), "{err}");
     let (code, ..) = run(&alice, &["ping", "carol"]).await?;
     assert_eq!(code, 6);
+    Ok(())
+}
+
+/// A ping that waited held up the daemon's end for five seconds.
+#[tokio::test]
+async fn a_ping_that_waits_does_not_keep_the_daemon_from_stopping() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let mut alice = cluster.user("alice", &[]).await?;
+    let mut bob = cluster.user("bob", &[&alice]).await?;
+    introduce(&alice, &bob).await?;
+    bob.wait_connected(&[&alice], DEADLINE).await?;
+    let sent = alice.send("bob", "hello").await?;
+    alice.wait_state(&sent.id, Delivery::Delivered, DEADLINE).await?;
+    bob.stop().await?;
+
+    let client = Client::new(alice.socket().to_owned());
+    let ping = tokio::spawn(async move {
+        let request = PingRequest { timeout_ms: Some(50_000) };
+        client.post::<_, PingResponse>("/v1/contacts/bob/ping", &request).await
+    });
+    // The ping's connection came first, and is asked on by then.
+    for _ in 0..20 {
+        alice.status().await?;
+    }
+    let begin = Instant::now();
+    alice.stop().await?;
+    let took = begin.elapsed();
+    assert!(took < CONTROL_STOP_MAX, "{took:?}");
+    assert!(ping.await?.is_err());
     Ok(())
 }

@@ -44,7 +44,14 @@ async fn ping(
         shared.engine().call(PingContact { name: name.clone(), asker }).await?;
         Ok::<_, Refusal>(answer.await)
     };
-    match timeout(wait, answered).await {
+    let mut ending = shared.ending();
+    let answered = tokio::select! {
+        answered = timeout(wait, answered) => answered,
+        _ = ending.wait_for(|ending| ending.stopping) => {
+            return Err(Refusal::new(ErrorCode::Stopping, "the daemon is stopping"));
+        }
+    };
+    match answered {
         Ok(Ok(Ok(took))) => {
             let round_trip_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             Ok(Json(PingResponse { round_trip_ms }))
