@@ -101,10 +101,11 @@ pub fn observe(
     plan: &Arc<Plan>,
     observers: &[usize],
     since: Duration,
+    watch: &Arc<Watch>,
 ) -> Result<Observed, SimError> {
-    let observers = observers.to_vec();
+    let (observers, watch) = (observers.to_vec(), Arc::clone(watch));
     apart(plan, move |plan| {
-        let witness = simulate(plan, timeline::observe(plan))?;
+        let witness = simulate(plan, timeline::observe(plan, &watch))?;
         Ok(witness.conclude(&observers, since, plan.seed))
     })
 }

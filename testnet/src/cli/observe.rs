@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::failed;
-use super::refused;
 use super::scenario::DrawArgs;
+use super::sim::with_progress;
+use super::{block_on, failed, refused};
 use crate::scenario::{Scenario, parse_duration};
 use crate::sim::{self, Observed};
 
@@ -36,7 +36,15 @@ pub(super) fn run(args: &ObserveArgs) -> ExitCode {
         Ok(plan) => Arc::new(plan),
         Err(error) => return refused(&error),
     };
-    match sim::observe(&plan, &args.observers, args.since) {
+    let simulation = with_progress(&plan, {
+        let (plan, observers, since) = (Arc::clone(&plan), args.observers.clone(), args.since);
+        move |watch| sim::observe(&plan, &observers, since, watch)
+    });
+    let observed = match block_on(simulation) {
+        Ok(observed) => observed,
+        Err(error) => return failed(&error),
+    };
+    match observed {
         Ok(observed) if observed.groups.iter().all(|group| group.envelopes == 0) => {
             eprintln!(
                 "martlet-testnet: nothing was written after the first {} s (--since), so there is nothing to name",

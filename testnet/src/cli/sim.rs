@@ -12,7 +12,6 @@ use super::scenario::DrawArgs;
 use super::{block_on, failed, refused};
 use crate::plan::{Plan, Runner};
 use crate::progress::Progress;
-use crate::report::Report;
 use crate::scenario::{Scenario, ScenarioError, check_memory};
 use crate::sim::{self, SimError, Watch};
 
@@ -39,7 +38,12 @@ pub(super) fn run(args: &SimArgs) -> ExitCode {
         Ok(plan) => plan,
         Err(error) => return refused(&error),
     };
-    match block_on(simulate(&Arc::new(plan))) {
+    let plan = Arc::new(plan);
+    let simulation = with_progress(&plan, {
+        let plan = Arc::clone(&plan);
+        move |watch| sim::run(&plan, watch)
+    });
+    match block_on(simulation) {
         Ok(Ok(report)) => conclude(&report, args.json, args.report.as_deref()),
         Ok(Err(error)) => failed(&error),
         Err(error) => failed(&error),
@@ -54,12 +58,15 @@ fn plan(args: &SimArgs) -> Result<Plan, ScenarioError> {
     Ok(plan)
 }
 
-/// Simulates, and shows how far it is. An interrupt ends it early.
-async fn simulate(plan: &Arc<Plan>) -> Result<Report, SimError> {
+/// Does `work` on a plan, which says how far it is by the watch, and shows that. An interrupt ends it early.
+pub(super) async fn with_progress<T: Send + 'static>(
+    plan: &Plan,
+    work: impl FnOnce(&Arc<Watch>) -> Result<T, SimError> + Send + 'static,
+) -> Result<T, SimError> {
     let watch = Arc::new(Watch::default());
     let mut simulation = tokio::task::spawn_blocking({
-        let (plan, watch) = (Arc::clone(plan), Arc::clone(&watch));
-        move || sim::run(&plan, &watch)
+        let watch = Arc::clone(&watch);
+        move || work(&watch)
     });
     let progress = Progress::new(&plan.name, plan.duration);
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());

@@ -36,12 +36,12 @@ pub(super) async fn run(plan: &Plan, watch: &Watch) -> Result<Report, SimError> 
 }
 
 /// Runs the plan to its end, and remembers what each node saw.
-pub(super) async fn observe(plan: &Plan) -> Result<Witness, SimError> {
+pub(super) async fn observe(plan: &Plan, watch: &Watch) -> Result<Witness, SimError> {
     let mut world = World::new(plan);
     let peers = world.common.peers.iter().enumerate();
     let nodes = peers.map(|(index, peer)| (key_of(peer), index)).collect();
     world.witness = Some(Witness::new(nodes));
-    world.live(&Watch::default()).await?;
+    world.live(watch).await?;
     world.note_sightings();
     world.witness.ok_or(SimError::Panicked)
 }
