@@ -4,13 +4,16 @@ use std::fmt::Write as _;
 
 use crate::report::Report;
 
+/// What a terminal is wide, if nobody made it wider.
+const COLUMNS: usize = 80;
+
 /// What came of a run, in a few lines. The page that `--report` makes has the rest.
 #[must_use]
 pub fn summary(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
     let mut line = |label: &str, value: String| {
-        let _ = writeln!(text, "  {label:<14}{value}");
+        let _ = writeln!(text, "{}", hanging(&format!("  {label:<14}"), &value));
     };
     let messages = &report.messages;
     line(
@@ -84,33 +87,41 @@ pub fn summary(report: &Report) -> String {
     heading + &text
 }
 
-/// The table of expectations.
+/// Each expectation: whether it was met, its name, and beside them what was wanted and what was found.
 fn expectations(report: &Report) -> String {
-    let rows = report.expectations.iter().map(|outcome| {
-        let verdict = if outcome.passed {
-            "met".to_owned()
-        } else if report.interrupted {
-            outcome.missed_by.clone()
-        } else if outcome.missed_by.is_empty() {
-            "NOT MET".to_owned()
-        } else {
-            format!("NOT MET, by {}", outcome.missed_by)
-        };
-        [outcome.name.clone(), outcome.wanted.clone(), outcome.found.clone(), verdict]
-    });
-    let head = ["expectation", "wanted", "found", ""].map(str::to_owned);
-    let rows: Vec<[String; 4]> = std::iter::once(head).chain(rows).collect();
-    let widths: [usize; 3] = std::array::from_fn(|column| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
-    });
+    let names = report.expectations.iter().map(|outcome| outcome.name.chars().count());
+    let width = names.max().unwrap_or(0);
     let mut text = String::new();
-    for [name, wanted, found, verdict] in &rows {
-        let [a, b, c] = widths;
-        let row = format!("  {name:<a$}  {wanted:<b$}  {found:<c$}  {verdict}");
-        text.push_str(row.trim_end());
+    for outcome in &report.expectations {
+        let verdict = if outcome.passed {
+            "met"
+        } else if report.interrupted {
+            "-"
+        } else {
+            "NOT MET"
+        };
+        let missed = match outcome.missed_by.as_str() {
+            "" => String::new(),
+            missed => format!(" ({missed})"),
+        };
+        let said = format!("wanted {}; found {}{missed}", outcome.wanted, outcome.found);
+        text.push_str(&hanging(&format!("  {verdict:<7}  {:<width$}  ", outcome.name), &said));
         text.push('\n');
     }
     text
+}
+
+/// `lead` and, beside it, `text` in lines that a terminal of 80 columns has room for.
+fn hanging(lead: &str, text: &str) -> String {
+    let indent = " ".repeat(lead.chars().count());
+    let options = textwrap::Options::new(COLUMNS)
+        .initial_indent(lead)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .word_separator(textwrap::WordSeparator::AsciiSpace);
+    textwrap::fill(text, options)
 }
 
 fn seconds(seconds: f64) -> String {
@@ -135,6 +146,24 @@ fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::example;
+
+    /// The table of expectations was 140 columns wide.
+    #[test]
+    fn a_summary_fits_80_columns() {
+        for mut report in [example::split_and_heal(), example::churn(), example::thousand()] {
+            for outcome in &mut report.expectations {
+                outcome.passed = false;
+                outcome.missed_by = "1,234.5 s over, 617.25 times what is allowed".to_owned();
+            }
+            let text = summary(&report);
+            let verdict = if report.interrupted { "-" } else { "NOT MET" };
+            assert!(text.contains(&format!("\n  {verdict:<7}  delivery")), "{text}");
+            for line in text.lines() {
+                assert!(line.chars().count() <= COLUMNS, "{line}\n{text}");
+            }
+        }
+    }
 
     #[test]
     fn units_are_those_a_person_would_choose() {
