@@ -1,9 +1,11 @@
 //! The bounds of the daemon's network, control socket and files, each with its unit and its reason.
 
+mod outgoing;
 mod stem;
 
 use std::time::Duration;
 
+pub use outgoing::*;
 pub use stem::*;
 
 // ---- envelopes ---------------------------------------------------------------------------------
@@ -126,10 +128,6 @@ pub const SYNC_SETTLE_DELAY: Duration = Duration::from_secs(3);
 pub const SYNC_GAP_DELAY: Duration = Duration::from_secs(1);
 /// Ids waiting to be reported to one peer as stored; beyond it a reconciliation tells.
 pub const STORED_BACKLOG_MAX: usize = 65_536;
-/// Gossip messages waiting for one connection: a burst of 20,000 fits.
-pub const GOSSIP_QUEUE_MAX: usize = 32_768;
-/// How long a gossip message may wait for a connection (libp2p's 1 s and 5 s drop under load).
-pub const GOSSIP_QUEUE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the ids of seen gossip are kept, so that a late copy is not forwarded again.
 pub const GOSSIP_SEEN_KEPT: Duration = Duration::from_secs(600);
 /// Size from which peers are told that a message has arrived already, bytes: below it the notice
@@ -182,6 +180,9 @@ pub const MDNS_TTL: Duration = Duration::from_secs(120);
 /// How long a connection may take to be set up: less than the 10 s that libp2p gives a test by AutoNAT,
 /// so that who is behind a router that drops silently is told so in time.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long a peer has, from the first connection on, to say what it is: who doesn't is let go. Two round
+/// trips, on a machine that has much else to do.
+pub const IDENTIFY_MAX: Duration = Duration::from_secs(9);
 /// How long a connection without a stream is kept. Connections are closed by rule, not by idling.
 pub const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Connections being set up, each way.
@@ -203,9 +204,9 @@ pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 16;
 /// Streams of one connection, both ways: gossip, ping and identify need six, sync and Kademlia
 /// their own bounds. Each may hold 256 KiB in memory that nobody reads.
 pub const STREAMS_PER_CONNECTION_MAX: usize = 64;
-/// How long a second connection with a peer is suffered before the older one is taken for dead; and
-/// how much later than the older one, beside some round trips, it may come up if the two dialled each
-/// other at once.
+/// How long one of two connections with a peer is kept, for what is on its way over it, before who dialled it
+/// closes it; the other side does if that took twice as long. Also how much later than the older one,
+/// beside some round trips, the newer may come up if the two dialled each other at once.
 pub const DUPLICATE_CONNECTION_GRACE: Duration = Duration::from_secs(1);
 /// How long the peer with the larger id waits for the other's dial after a discovery.
 pub const DISCOVERED_DIAL_DELAY: Duration = Duration::from_secs(1);

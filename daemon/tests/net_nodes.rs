@@ -4,6 +4,8 @@
 
 #[path = "net_nodes/connecting.rs"]
 mod connecting;
+#[path = "net_nodes/foreign.rs"]
+mod foreign;
 #[path = "net_nodes/gossip.rs"]
 mod gossip;
 #[path = "net_nodes/hostile.rs"]

@@ -1,8 +1,8 @@
 //! Peers, connections, gossip, and queues.
 
 use crate::limits::{
-    ENGINE_QUEUE_MAX, GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCHES_MAX, NET_QUEUE_MAX,
-    PUBLISH_BACKLOG_MAX, UNSENT_MAX,
+    ENGINE_QUEUE_MAX, GOSSIP_BACKLOG_BYTES_MAX, GOSSIP_BATCHES_MAX, GOSSIP_QUEUED_MAX,
+    NET_QUEUE_MAX, PUBLISH_BACKLOG_MAX, UNSENT_MAX,
 };
 
 use super::describe::{Counter, Describe, Gauge};
@@ -38,6 +38,8 @@ pub struct NetMetrics {
     pub slow_peers: Counter,
     /// Gossiped messages that a slow peer did not get.
     pub lost_to_slow_peers: Counter,
+    /// What becomes of gossip on its connections.
+    pub gossip: GossipMetrics,
     /// Own gossip that did not go out.
     pub publish_failed: PublishFailures,
     /// Queues.
@@ -57,6 +59,19 @@ pub struct ConnectionMetrics {
     pub dials_failed: Counter,
     /// Connections from others that failed to come up.
     pub accepts_failed: Counter,
+}
+
+/// What becomes of gossip on its connections.
+#[derive(Debug)]
+pub struct GossipMetrics {
+    /// Connections that were ended because the peer took none.
+    pub stalled: Counter,
+    /// Messages refused because they are signed, numbered, or name their sender.
+    pub signed: Counter,
+    /// Frames refused because they are too long, or no RPC of gossipsub.
+    pub unreadable: Counter,
+    /// Bytes waiting for peers.
+    pub queued_bytes: Gauge,
 }
 
 /// Own gossip that did not go out, by why.
@@ -126,6 +141,14 @@ impl NetMetrics {
             "Own gossip (envelopes, batches of acks) that did not go out; sync makes up for it",
             ["reason"],
         );
+        let refused = describe.counters(
+            "gossip_refused",
+            "Gossip refused for its form: signed messages, frames that can't be read",
+            ["reason"],
+        );
+        let queued_limit =
+            describe.bytes("gossip_queued_limit", "Most gossip that may wait for peers");
+        queued_limit.set(u64::try_from(GOSSIP_QUEUED_MAX).unwrap_or(u64::MAX));
         let backlog_limit =
             describe.bytes("gossip_backlog_limit", "Most gossip that may wait for the engine");
         backlog_limit.set(u64::try_from(GOSSIP_BACKLOG_BYTES_MAX).unwrap_or(u64::MAX));
@@ -152,6 +175,15 @@ impl NetMetrics {
                 .counter("slow_peer_events", "Times that a peer was too slow to take gossip"),
             lost_to_slow_peers: describe
                 .counter("gossip_dropped", "Messages that slow peers did not get by gossip"),
+            gossip: GossipMetrics {
+                stalled: describe.counter(
+                    "gossip_stalled",
+                    "Connections ended because the peer took none of the gossip that waited for it",
+                ),
+                signed: refused(["signed"]),
+                unreadable: refused(["unreadable"]),
+                queued_bytes: describe.bytes("gossip_queued", "Gossip that waits for peers"),
+            },
             publish_failed: PublishFailures {
                 no_peer: publish(["no_peer"]),
                 queues_full: publish(["queues_full"]),

@@ -16,8 +16,10 @@ use martlet_protocol::network::Privacy;
 
 use super::counted::counted;
 use super::handshakes::Handshakes;
+use super::linked::Linked;
 use super::meter::Metered;
 use super::rates::NodeRates;
+use super::reserved::Reserved;
 use super::stem::codec::StemCodec;
 use super::sync::codec::SyncCodec;
 use super::wan::{self, Guard, Scope, WanBehaviour};
@@ -32,9 +34,9 @@ pub(super) struct Behaviour {
     pub(super) blocked: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     handshakes: Handshakes,
     memory: Toggle<memory_connection_limits::Behaviour>,
-    pub(super) identify: Guard<identify::Behaviour>,
+    pub(super) identify: Guard<Reserved>,
     ping: ping::Behaviour,
-    pub(super) gossip: Metered<gossip::Gossip>,
+    pub(super) gossip: Metered<Linked>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
     pub(super) stem: Toggle<request_response::Behaviour<StemCodec>>,
     mdns: Toggle<mdns::tokio::Behaviour>,
@@ -113,13 +115,13 @@ pub(super) fn swarm(
             .memory_bytes_max
             .map(memory_connection_limits::Behaviour::with_max_bytes)
             .into(),
-        identify: Guard::new(identify::Behaviour::new(identify), scope),
+        identify: Guard::new(Reserved::new(identify), scope),
         ping: ping::Behaviour::new(
             ping::Config::new()
                 .with_interval(config.pace.apply(PING_INTERVAL))
                 .with_timeout(PING_TIMEOUT),
         ),
-        gossip: Metered::new(gossip::behaviour(config, topics)?, rates.frames()),
+        gossip: Metered::new(Linked::new(gossip::behaviour(config, topics)?), rates.frames()),
         sync: sync::behaviour(&config.network, &config.metrics)?,
         stem: stem(config)?.into(),
         mdns: discovery(config.mdns, peer_id).into(),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::limits::{
-    CONNECT_TIMEOUT, DUPLICATE_CONNECTION_GRACE, PEER_PROTOCOLS_SHOWN_MAX, PEER_TEXT_BYTES_MAX,
-    PING_INTERVAL, STORED_BACKLOG_MAX,
+    CONNECT_TIMEOUT, DUPLICATE_CONNECTION_GRACE, IDENTIFY_MAX, PEER_PROTOCOLS_SHOWN_MAX,
+    PEER_TEXT_BYTES_MAX, PING_INTERVAL, STORED_BACKLOG_MAX,
 };
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::identify;
@@ -54,22 +54,30 @@ pub(super) struct PeerState {
     pub(super) envelopes_in: u64,
     /// What it brought, asked or answered that no honest peer does.
     pub(super) invalid: u64,
+    /// By when it must say what it is; `None` once it has, or is let go.
+    identify_due: Option<Instant>,
+    /// Whether it was told in the log that it signs its gossip.
+    pub(super) signs_gossip: bool,
     /// Whether it passes on what is on the stem; `None` until it says what it speaks.
     pub(super) speaks_stem: Option<bool>,
-    /// What it says that it is.
-    agent: Option<String>,
-    /// What it says that it speaks.
-    protocols: Vec<String>,
+    said: Said,
     /// Pings that were not answered, in a row.
     pub(super) missed_pings: u32,
-    /// When the older of two connections is taken for dead.
-    duplicate_until: Option<Instant>,
     /// When and how to sync with it.
     pub(super) sync: SyncState,
     /// Requests of its that are being worked on.
     pub(super) serving: u32,
     /// Envelopes it brought that are on disk here, not yet told.
     pub(super) stored: StoredReport,
+}
+
+/// What a peer says of itself.
+#[derive(Default)]
+struct Said {
+    /// That it is.
+    agent: Option<String>,
+    /// That it speaks.
+    protocols: Vec<String>,
 }
 
 /// One connection; a peer's stand in the order they came up.
@@ -80,6 +88,12 @@ struct Connection {
     address: Multiaddr,
     /// Whether it took the place of one through a relay.
     upgraded: bool,
+    /// When it is closed, if there is another that is better.
+    close_at: Option<Instant>,
+    /// Whether that is so because the peer does not seem to know it.
+    is_doubted: bool,
+    /// Whether the peer has it beside another on purpose.
+    is_spare: bool,
 }
 
 /// Ids to be reported to a peer as stored.
@@ -158,14 +172,14 @@ impl Peers {
         self.connected.iter()
     }
 
-    /// A connection came up. Returns whether it is the first with this peer, and the connections
-    /// to close now.
+    /// A connection came up. Returns whether it is the first with this peer, and the connections that are
+    /// to be closed soon, see [`Self::take_due`]: nothing new is to go over them.
     ///
     /// Of two connections the one dialled by the peer with the smaller id stays, and of two
     /// dialled by the same peer the newer. Whoever dialled the other closes it: it surely knows
-    /// both. If after a grace both are still there, or if the peer dials though it must have known of
-    /// the older one, it doesn't know it (it was restarted, or lost its network): it is then dead; see
-    /// [`Self::take_dead`].
+    /// both. If the peer dials though it must have known of the older one, it doesn't know it (it was
+    /// restarted, or lost its network): then the newest stays. Or it has several on purpose, as other
+    /// implementations do: then the older one answers, see [`Self::answered`].
     pub(super) fn established(
         &mut self,
         peer: PeerId,
@@ -179,48 +193,47 @@ impl Peers {
         let relayed_before = state.connections.iter().any(|known| is_relayed(&known.address));
         let upgraded = is_direct && relayed_before;
         state.connections.push(Connection { upgraded, ..connection });
-        if state.connections.len() == 1 {
+        let newest = state.connections.len() - 1;
+        if newest == 0 {
             self.search.count(self.connected.len(), &self.policy);
             return (true, Vec::new());
         }
-        if !state.may_dial() && !endpoint.is_dialer() && !upgraded && is_direct {
-            state.duplicate_until = Some(Instant::now());
-            return (false, Vec::new());
-        }
+        let knows_none = !state.may_dial() && !endpoint.is_dialer() && !upgraded && is_direct;
         // A direct connection wins over one through a relay.
         let any_direct = state.connections.iter().any(|known| !is_relayed(&known.address));
         let can_stay = |known: &Connection| !any_direct || !is_relayed(&known.address);
         let by_smaller =
             |known: &Connection| can_stay(known) && known.dialled_here == smaller_is_local;
-        let stays = state
-            .connections
-            .iter()
-            .rposition(by_smaller)
+        let by_rule = state.connections.iter().rposition(by_smaller);
+        let stays = by_rule
             .or_else(|| state.connections.iter().rposition(can_stay))
-            .unwrap_or(state.connections.len() - 1);
-        let mut close = Vec::new();
-        let mut wait = false;
-        for (at, connection) in state.connections.iter().enumerate() {
-            if at != stays {
-                if connection.dialled_here {
-                    close.push(connection.id);
-                } else {
-                    wait = true;
-                }
+            .filter(|_| !knows_none)
+            .unwrap_or(newest);
+        let now = Instant::now();
+        let mut retired = Vec::new();
+        for (at, connection) in state.connections.iter_mut().enumerate() {
+            if at != stays && connection.close_at.is_none() {
+                let graces = match (connection.dialled_here || knows_none, at == newest) {
+                    (true, _) => 1,
+                    (false, false) => 2,
+                    // Should the peer not close it, the other one goes.
+                    (false, true) => 4,
+                };
+                let wait = DUPLICATE_CONNECTION_GRACE * graces;
+                connection.close_at = Some(now + wait);
+                connection.is_doubted = knows_none;
+                retired.push(connection.id);
             }
         }
-        if wait {
-            state.duplicate_until = Some(Instant::now() + DUPLICATE_CONNECTION_GRACE);
-        }
-        (false, close)
+        (false, retired)
     }
 
     /// A connection is gone. If it was the last with this peer, returns how long there was one.
     pub(super) fn closed(&mut self, peer: &PeerId, id: ConnectionId) -> Option<Duration> {
         let state = self.connected.get_mut(peer)?;
         state.connections.retain(|connection| connection.id != id);
-        if state.connections.len() == 1 {
-            state.duplicate_until = None;
+        if let [last] = &mut state.connections[..] {
+            last.close_at = None;
         }
         if state.connections.is_empty() {
             let lasted = state.since.elapsed();
@@ -231,23 +244,72 @@ impl Peers {
         None
     }
 
-    /// Peers that had their grace and do not know the older of their connections.
-    pub(super) fn take_dead(&mut self, now: Instant) -> Vec<PeerId> {
-        let mut dead = Vec::new();
-        for (peer, state) in &mut self.connected {
-            if state.duplicate_until.is_some_and(|until| until <= now) {
-                state.duplicate_until = None;
-                if state.connections.len() > 1 {
-                    dead.push(*peer);
+    /// Connections to be closed now, beside which there is another.
+    ///
+    /// A peer that dialled the newest and did not close it, though it should have, does not know the other:
+    /// that is dead.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<ConnectionId> {
+        let mut due = Vec::new();
+        for state in self.connected.values_mut() {
+            let is_due = |known: &Connection| known.close_at.is_some_and(|at| at <= now);
+            // One that was found to be had on purpose has no rule to follow, and one through a relay never wins.
+            let is_unknown = state.connections.last().is_some_and(|last| {
+                let may_win = !last.is_spare && !is_relayed(&last.address);
+                is_due(last) && !last.dialled_here && may_win
+            });
+            let newest = state.connections.len().saturating_sub(1);
+            for (at, connection) in state.connections.iter_mut().enumerate() {
+                if is_unknown && at == newest {
+                    connection.close_at = None;
+                } else if is_unknown || is_due(connection) {
+                    connection.close_at = None;
+                    due.push(connection.id);
                 }
             }
         }
-        dead
+        due
     }
 
-    /// When [`Self::take_dead`] has something next.
-    pub(super) fn next_dead(&self) -> Option<Instant> {
-        self.connected.values().filter_map(|state| state.duplicate_until).min()
+    /// Whether a connection is to be closed because its peer does not seem to know it.
+    pub(super) fn is_doubted(&self, peer: &PeerId, id: ConnectionId) -> bool {
+        let of_peer = self.connected.get(peer).map(|state| &state.connections);
+        of_peer.is_some_and(|all| all.iter().any(|known| known.id == id && known.is_doubted))
+    }
+
+    /// The peer answered on a connection that it did not seem to know. So it has several on purpose, and the one that
+    /// it had first stays: there its gossip has its streams. (A daemon that was told to dial closes the
+    /// older one itself, and first.)
+    pub(super) fn answered(&mut self, peer: &PeerId, id: ConnectionId) {
+        let Some(state) = self.connected.get_mut(peer) else { return };
+        if !state.connections.iter().any(|known| known.id == id && known.is_doubted) {
+            return;
+        }
+        let close_at = Instant::now() + DUPLICATE_CONNECTION_GRACE * 4;
+        for known in &mut state.connections {
+            known.is_doubted = false;
+            known.is_spare = known.id != id;
+            known.close_at = known.is_spare.then_some(close_at);
+        }
+    }
+
+    /// When [`Self::take_due`] has something next.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let connections = self.connected.values().flat_map(|state| &state.connections);
+        connections.filter_map(|connection| connection.close_at).min()
+    }
+
+    /// Peers that have not said in time what they are; each is given once.
+    pub(super) fn take_unidentified(&mut self, now: Instant) -> Vec<PeerId> {
+        let all = self.connected.iter_mut();
+        let late = all.filter_map(|(peer, state)| {
+            state.identify_due.take_if(|due| *due <= now).map(|_| *peer)
+        });
+        late.collect()
+    }
+
+    /// When [`Self::take_unidentified`] has something next.
+    pub(super) fn next_unidentified(&self) -> Option<Instant> {
+        self.connected.values().filter_map(|state| state.identify_due).min()
     }
 
     /// What the user is told of connected peers, at `now`; what `judge` knows goes into the details.
@@ -280,11 +342,11 @@ impl PeerState {
             time_asked: None,
             envelopes_in: 0,
             invalid: 0,
+            identify_due: Some(now + IDENTIFY_MAX),
+            signs_gossip: false,
             speaks_stem: None,
-            agent: None,
-            protocols: Vec::new(),
+            said: Said::default(),
             missed_pings: 0,
-            duplicate_until: None,
             sync: SyncState::default(),
             serving: 0,
             stored: StoredReport::default(),
@@ -320,11 +382,12 @@ impl PeerState {
 
     /// It told what it is; `stem` is the name of the stem's protocol.
     pub(super) fn identified(&mut self, info: &identify::Info, stem: &StreamProtocol) {
+        self.identify_due = None;
         self.speaks_stem = Some(info.protocols.contains(stem));
-        self.agent = Some(shown(&info.agent_version)).filter(|agent| !agent.is_empty());
+        self.said.agent = Some(shown(&info.agent_version)).filter(|agent| !agent.is_empty());
         let protocols = info.protocols.iter().take(PEER_PROTOCOLS_SHOWN_MAX);
-        self.protocols = protocols.map(|protocol| shown(protocol.as_ref())).collect();
-        self.protocols.sort_unstable();
+        self.said.protocols = protocols.map(|protocol| shown(protocol.as_ref())).collect();
+        self.said.protocols.sort_unstable();
     }
 
     /// The address of the connection in use, and whether it was dialled here.
@@ -354,8 +417,8 @@ impl PeerState {
                 throttled: false,
                 envelopes_in: self.envelopes_in,
                 invalid: self.invalid,
-                agent: self.agent.clone(),
-                protocols: self.protocols.clone(),
+                agent: self.said.agent.clone(),
+                protocols: self.said.protocols.clone(),
             }),
             ban: None,
             upgraded: connection.upgraded,
@@ -376,7 +439,15 @@ impl Connection {
             }
             ConnectedPoint::Listener { send_back_addr, .. } => (false, send_back_addr),
         };
-        Self { id, dialled_here, address: address.clone(), upgraded: false }
+        Self {
+            id,
+            dialled_here,
+            address: address.clone(),
+            upgraded: false,
+            close_at: None,
+            is_doubted: false,
+            is_spare: false,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod commands;
 mod conduct;
 mod connections;
 mod events;
+mod links;
 mod measure;
 mod publish;
 mod reasons;

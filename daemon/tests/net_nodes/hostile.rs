@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, gossipsub, noise, tcp, yamux};
+use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, gossipsub, identify, noise, tcp, yamux};
 use martlet_protocol::limits::{
     DIGESTS_MAX, RECONCILE_FRAME_BYTES_MAX, SHORT_LIST_IDS_MAX, SYNC_IDS_MAX,
     SYNC_REQUEST_BYTES_MAX,
@@ -16,7 +16,7 @@ use martlet_protocol::{Envelope, EnvelopeId, ExpiryHour, Shard, codec};
 use martletd::limits::{INVALID_PER_PEER_PER_MINUTE_MAX, RECONCILE_ROUNDS_MAX};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::support::{Node, Setup, envelope, envelopes, now, until};
+use crate::support::{Node, Setup, envelope, envelopes, identify, now, until};
 
 const TOPIC: &str = "/martlet/test/envelopes/2/0";
 const ACKS: &str = "/martlet/test/acks/2";
@@ -71,6 +71,7 @@ impl request_response::Codec for Raw {
 #[derive(NetworkBehaviour)]
 struct Behaviour {
     gossip: gossipsub::Behaviour,
+    identify: identify::Behaviour,
     sync: request_response::Behaviour<Raw>,
 }
 
@@ -98,7 +99,7 @@ impl Hostile {
             .with_tokio()
             .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
             .unwrap()
-            .with_behaviour(|_| {
+            .with_behaviour(|key| {
                 let config = gossipsub::ConfigBuilder::default()
                     .validation_mode(gossipsub::ValidationMode::Anonymous)
                     .max_transmit_size(1 << 20)
@@ -115,7 +116,7 @@ impl Hostile {
                     [(SYNC, ProtocolSupport::Full)],
                     request_response::Config::default(),
                 );
-                Ok(Behaviour { gossip, sync })
+                Ok(Behaviour { gossip, identify: identify(key, "test"), sync })
             })
             .unwrap()
             .build();

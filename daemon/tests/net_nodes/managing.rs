@@ -9,15 +9,16 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, SwarmBuilder, gossipsub, noise, ping, tcp, yamux};
+use libp2p::{Multiaddr, SwarmBuilder, gossipsub, identify, noise, ping, tcp, yamux};
 use martletd::net::ConnectionPolicy;
 use tempfile::TempDir;
 
-use crate::support::{Node, Setup, envelope, until};
+use crate::support::{Node, Setup, envelope, identify, until};
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {
     ping: ping::Behaviour,
+    identify: identify::Behaviour,
     gossip: Toggle<gossipsub::Behaviour>,
 }
 
@@ -35,7 +36,7 @@ impl Bystander {
             .with_tokio()
             .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
             .unwrap()
-            .with_behaviour(|_| {
+            .with_behaviour(|key| {
                 let gossip = gossipsub::Behaviour::new(
                     gossipsub::MessageAuthenticity::Anonymous,
                     gossipsub::ConfigBuilder::default()
@@ -45,7 +46,11 @@ impl Bystander {
                 )
                 .unwrap();
                 let gossip = Toggle::from(speaks_gossip.then_some(gossip));
-                Behaviour { ping: ping::Behaviour::default(), gossip }
+                Behaviour {
+                    ping: ping::Behaviour::default(),
+                    identify: identify(key, "test"),
+                    gossip,
+                }
             })
             .unwrap()
             .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::MAX))

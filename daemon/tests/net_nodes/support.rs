@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, identify};
 use martlet_engine::{Answer, FromNet, NoRoom, PeerKey, Stemmed, Stored, ToNet};
 use martlet_protocol::control::{Peer, Role};
 use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
@@ -20,6 +20,7 @@ use martlet_protocol::{
 use martlet_store::Mailbox;
 use martlet_store::mailbox::{Inserted, MailboxOptions, Source, SourceId};
 use martletd::limits::PEER_ENVELOPES_PER_MINUTE_DEFAULT;
+use martletd::metrics::Metrics;
 use martletd::net::peer_key::key_of;
 use martletd::net::{
     self, ConnectionPolicy, GossipPolicy, NetConfig, NetHandle, NetSink, NodeClock, Pace,
@@ -33,10 +34,17 @@ use tokio::sync::{mpsc, watch};
 /// How long a test waits for something that should happen at once.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// What tells by identify of which network a peer is.
+pub(crate) fn identify(key: &Keypair, network: &str) -> identify::Behaviour {
+    let version = format!("/martlet/{network}/2");
+    identify::Behaviour::new(identify::Config::new(version, key.public()))
+}
+
 /// A running node.
 pub(crate) struct Node {
     pub(crate) net: NetHandle,
     pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) metrics: Arc<Metrics>,
     seen: Arc<Mutex<Seen>>,
     _dir: TempDir,
 }
@@ -122,6 +130,7 @@ impl Setup {
         store(&mailbox, &self.holds, &self.acks);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (events, inbox) = mpsc::channel(8192);
+        let metrics: Arc<Metrics> = Arc::default();
         let config = NetConfig {
             gossip: GossipPolicy::default(),
             network: self.network,
@@ -129,7 +138,7 @@ impl Setup {
             listen: self.listen,
             static_peers: self.static_peers,
             mdns: false,
-            metrics: Default::default(),
+            metrics: Arc::clone(&metrics),
             connections: self.connections,
             data_dir: Some(self.data_dir.unwrap_or_else(|| dir.path().to_owned())),
             peer_envelopes_per_minute: PEER_ENVELOPES_PER_MINUTE_DEFAULT,
@@ -154,7 +163,7 @@ impl Setup {
             awaits: self.awaits.into_iter().collect(),
         };
         std::thread::spawn(move || engine.run(inbox));
-        Node { net, mailbox, seen, _dir: dir }
+        Node { net, mailbox, metrics, seen, _dir: dir }
     }
 }
 
@@ -181,6 +190,11 @@ impl Node {
     /// What its engine's neighbours know it by.
     pub(crate) fn key(&self) -> PeerKey {
         key_of(&self.net.peer_id())
+    }
+
+    /// Gossips without storing: nothing of it comes by sync.
+    pub(crate) async fn only_gossip(&self, envelopes: &[Envelope]) {
+        self.net.tell(vec![ToNet::Publish(envelopes.to_vec())]).await;
     }
 
     pub(crate) fn live(&self) -> u64 {

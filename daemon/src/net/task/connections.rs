@@ -249,6 +249,15 @@ impl<S: NetSink> Task<S> {
         }
     }
 
+    /// Lets peers go that do not say what they are: they may be of any network, and would hold a place.
+    pub(super) fn let_silent_go(&mut self, now: Instant) {
+        for peer in self.peers.take_unidentified(now) {
+            tracing::debug!(peer = %shorten::peer(&peer), "let go: it does not say what it is");
+            self.count_stalled(peer);
+            self.disconnect(peer);
+        }
+    }
+
     /// Takes up remembered peers again from time to time, while there are too few.
     pub(super) fn search(&mut self, now: Instant) {
         if now < self.reviews.search_at || self.peers.wanted() == 0 {

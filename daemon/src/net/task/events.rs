@@ -83,7 +83,7 @@ impl<S: NetSink> Task<S> {
 
     fn on_behaviour_event(&mut self, event: BehaviourEvent) -> Timers {
         match event {
-            BehaviourEvent::Gossip(MeteredEvent::Inner(event)) => self.on_gossip(event),
+            BehaviourEvent::Gossip(MeteredEvent::Inner(event)) => self.on_link_event(event),
             BehaviourEvent::Gossip(MeteredEvent::Excess(peer)) => {
                 self.cut_off(peer);
                 Timers::Changed
@@ -122,7 +122,7 @@ impl<S: NetSink> Task<S> {
         }
     }
 
-    fn on_gossip(&mut self, event: gossipsub::Event) -> Timers {
+    pub(super) fn on_gossip(&mut self, event: gossipsub::Event) -> Timers {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
                 let admission = self.opinions.scores.admit(&propagation_source, Instant::now());
@@ -137,9 +137,10 @@ impl<S: NetSink> Task<S> {
                 };
                 let is_envelope = message.topic != *self.outgoing.topics.acks();
                 let gossip = &mut self.swarm.behaviour_mut().gossip;
-                let was_kept = gossip.report_message_validation_result(
+                let was_kept = gossip.judge(
                     &message_id,
                     &propagation_source,
+                    message.data.len(),
                     verdict.acceptance(),
                 );
                 if was_kept && is_envelope && verdict == Verdict::Accept {
@@ -172,17 +173,8 @@ impl<S: NetSink> Task<S> {
                 Timers::Changed
             }
             gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
-                tracing::debug!(
-                    peer = %shorten::peer(&peer_id),
-                    lost = failed_messages.non_priority,
-                    "the peer is slow, sync will bring it what gossip dropped"
-                );
-                let metrics = &self.context.metrics.net;
-                metrics.slow_peers.inc();
                 let lost = failed_messages.non_priority + failed_messages.priority;
-                metrics.lost_to_slow_peers.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
-                self.note_gap(peer_id);
-                Timers::Changed
+                self.on_lost(peer_id, u64::try_from(lost).unwrap_or(u64::MAX))
             }
             gossipsub::Event::GossipsubNotSupported { peer_id } => {
                 if let Some(state) = self.peers.get_mut(&peer_id) {
@@ -311,9 +303,17 @@ impl<S: NetSink> Task<S> {
 
     /// Peers of other networks are found by mDNS too, and may be dialled by mistake.
     fn on_identify(&mut self, event: identify::Event) {
-        // (`Pushed` is about what was told here; what a peer pushes is received.)
-        let identify::Event::Received { peer_id, info, .. } = event else { return };
+        let (peer_id, info) = match event {
+            identify::Event::Received { peer_id, info, .. } => (peer_id, info),
+            // (What a peer pushes is received; this was told here, and taken.)
+            identify::Event::Pushed { peer_id, connection_id, .. } => {
+                self.peers.answered(&peer_id, connection_id);
+                return;
+            }
+            identify::Event::Sent { .. } | identify::Event::Error { .. } => return,
+        };
         if info.protocol_version == self.protocols.identify {
+            self.swarm.behaviour_mut().identify.get_mut().is_kin(peer_id);
             self.remember_inbound(peer_id, &info);
             if let Some(state) = self.peers.get_mut(&peer_id) {
                 state.identified(&info, &self.protocols.stem);
@@ -353,9 +353,16 @@ impl<S: NetSink> Task<S> {
         connection: ConnectionId,
         endpoint: &ConnectedPoint,
     ) {
-        let (is_first, close) = self.peers.established(peer, connection, endpoint);
-        for connection in close {
-            self.swarm.close_connection(connection);
+        let (is_first, retired) = self.peers.established(peer, connection, endpoint);
+        for connection in retired {
+            tracing::debug!(
+                peer = %shorten::peer(&peer),
+                "two connections with one peer: one is closed soon"
+            );
+            self.swarm.behaviour_mut().gossip.retire(peer, connection);
+            if self.peers.is_doubted(&peer, connection) {
+                self.swarm.behaviour_mut().identify.get_mut().push_over(peer, connection);
+            }
         }
         if endpoint.is_dialer() {
             self.remember_dialled(peer, endpoint.get_remote_address());
@@ -408,7 +415,7 @@ impl<S: NetSink> Task<S> {
         }
     }
 
-    fn note_gap(&mut self, peer: PeerId) {
+    pub(super) fn note_gap(&mut self, peer: PeerId) {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.sync.gap(Instant::now());
         }

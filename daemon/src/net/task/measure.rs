@@ -41,6 +41,7 @@ impl<S: NetSink> Task<S> {
         metrics.queues.gossip.set(self.intake.queued());
         metrics.queues.publish.set(self.outgoing.len());
         metrics.queues.unsent.set(self.outgoing.unsent());
+        metrics.gossip.queued_bytes.set(count(self.swarm.behaviour().gossip.queued()));
         metrics.gossip_backlog_bytes.set(count(self.intake.backlog_bytes()));
     }
 

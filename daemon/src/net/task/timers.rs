@@ -24,13 +24,10 @@ impl<S: NetSink> Task<S> {
     /// Does what is due.
     pub(super) fn on_timer(&mut self) {
         let now = Instant::now();
-        for peer in self.peers.take_dead(now) {
-            // It was restarted, or lost its network: gossip has gone into the dead connection, and
-            // gossipsub tells what it takes on the first of several connections alone. So all are
-            // closed: over a new one the two tell each other, and sync.
-            tracing::debug!(peer = %shorten::peer(&peer), "an older connection is dead");
-            self.disconnect(peer);
+        for connection in self.peers.take_due(now) {
+            self.swarm.close_connection(connection);
         }
+        self.let_silent_go(now);
         if now >= self.reviews.next {
             self.reviews.next = now + self.pace.apply(self.peers.policy().review_interval());
             self.review(now);
@@ -159,7 +156,8 @@ impl<S: NetSink> Task<S> {
             self.dialer
                 .next_due(self.wanted(), |peer| peers.is_connected(peer) || self.is_blocked(peer)),
             self.shards.lookups.next_due(),
-            self.peers.next_dead(),
+            self.peers.next_due(),
+            self.peers.next_unidentified(),
             self.next_open_due(),
             self.outgoing.resumes_at(),
             self.outgoing.acks_due(),
