@@ -28,6 +28,8 @@ use siege::Siege;
 pub const SECONDS_DEFAULT: u64 = 20;
 /// Seconds of each attack with `--quick`.
 const SECONDS_QUICK: u64 = 5;
+/// Seconds of [`Attack::DeafPeers`] with `--quick`: a peer may take nothing for eight.
+const SECONDS_QUICK_DEAF: u64 = 15;
 /// The share of a peer with `--quick`: small, so that a slow build gets past it.
 const SHARE_QUICK: u32 = 4800;
 /// Seconds of quiet before the attack, as a part of the attack's.
@@ -67,6 +69,8 @@ pub enum Attack {
     ManyStreams,
     /// Opens streams, begins to speak on each, and stalls
     StalledStreams,
+    /// Subscribes under twelve names, and reads nothing of the gossip
+    DeafPeers,
     /// Floods subscriptions and control messages of gossip
     FloodControl,
     /// Acknowledges what others have not received
@@ -164,7 +168,11 @@ async fn against(
     share: u32,
     options: &AttackOptions,
 ) -> Result<Figures, ClusterError> {
-    let default = if options.quick { SECONDS_QUICK } else { SECONDS_DEFAULT };
+    let default = match (options.quick, attack) {
+        (true, Attack::DeafPeers) => SECONDS_QUICK_DEAF,
+        (true, _) => SECONDS_QUICK,
+        (false, _) => SECONDS_DEFAULT,
+    };
     let duration = Duration::from_secs(options.seconds.unwrap_or(default));
     let mut arena = Arena::start(cluster, share).await?;
     let watch = arena.watch()?;

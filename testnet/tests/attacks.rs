@@ -44,6 +44,11 @@ async fn stalled_streams() -> Result<(), ClusterError> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_that_read_nothing() -> Result<(), ClusterError> {
+    attack(Attack::DeafPeers).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flood_of_control_messages() -> Result<(), ClusterError> {
     attack(Attack::FloodControl).await
 }

@@ -10,9 +10,9 @@ use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint, Request, Respons
 use martlet_protocol::{Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard, codec};
 use martletd::limits::RECONCILE_ROUNDS_MAX;
 
-use super::link::is_ended;
+use super::link::{Manners, is_ended};
 use super::report::Fate;
-use super::siege::{Siege, envelopes, write};
+use super::siege::{Cut, Siege, envelopes, write};
 use super::{Attack, frames};
 use crate::cluster::ClusterError;
 use crate::peer::{acks_topic, envelopes_topic};
@@ -21,6 +21,12 @@ use crate::peer::{acks_topic, envelopes_topic};
 const SYBILS: u32 = 50;
 /// Streams that a stalling peer holds: as many as are allowed.
 const STALLED: usize = 60;
+/// Names of the attacker that reads nothing.
+const DEAF: u32 = 12;
+/// Body of the envelopes that those would have to read, bytes.
+const DEAF_BODY_BYTES: usize = 15 * 1024;
+/// Which part of the usual rate they come at.
+const LARGE_PART: u32 = 20;
 /// How long it waits before it looks at its streams, or at what was gossiped.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Longest wait for an answer.
@@ -57,6 +63,12 @@ pub(super) async fn press(attack: Attack, siege: &mut Siege<'_>) -> Result<Fate,
             let ended = stalled_streams(siege).await;
             let kept = siege.sent.saturating_sub(ended);
             return Ok(Fate::new(siege.cut(), siege.sent, kept, 1, 1));
+        }
+        Attack::DeafPeers => {
+            identities = DEAF;
+            let (cut, ended) = deaf_peers(siege).await;
+            let kept = siege.sent.saturating_sub(ended);
+            return Ok(Fate::new(cut, siege.sent, kept, identities, identities));
         }
         Attack::FloodControl => {
             let topics: Vec<String> =
@@ -101,6 +113,7 @@ pub(super) async fn press(attack: Attack, siege: &mut Siege<'_>) -> Result<Fate,
         | Attack::LyingSync
         | Attack::ManyStreams
         | Attack::StalledStreams
+        | Attack::DeafPeers
         | Attack::Reinjected
         | Attack::FloodControl => 0,
     };
@@ -162,7 +175,7 @@ async fn lying_sync(siege: &mut Siege<'_>) {
     let endless = || [&[0x61, 0, 0, 1][..], &frames::random(16)].concat();
     let ids = || (0..SYNC_IDS_MAX).map(|_| EnvelopeId(rand::random())).collect::<Vec<_>>();
     let mut number = 0u32;
-    while let Some(link) = siege.link(true).await {
+    while let Some(link) = siege.link(Manners::Lies).await {
         number += 1;
         let request = match number % 8 {
             0 => Request::Digests(vec![BucketDigest {
@@ -199,7 +212,7 @@ async fn lying_sync(siege: &mut Siege<'_>) {
 }
 
 async fn many_streams(siege: &mut Siege<'_>) {
-    while let Some(link) = siege.link(false).await {
+    while let Some(link) = siege.link(Manners::Hears).await {
         let mut held = Vec::new();
         let mut opened = 0;
         while link.is_open() {
@@ -218,7 +231,7 @@ async fn many_streams(siege: &mut Siege<'_>) {
 async fn stalled_streams(siege: &mut Siege<'_>) -> u64 {
     let sync = format!("/martlet/{}/sync/2", siege.arena.network.name);
     let mut ended = 0;
-    while let Some(link) = siege.link(false).await {
+    while let Some(link) = siege.link(Manners::Hears).await {
         let mut held = Vec::new();
         let mut opened = 0;
         while link.is_open() && siege.progress() < 1.0 {
@@ -254,6 +267,42 @@ async fn stalled_streams(siege: &mut Siege<'_>) -> u64 {
         siege.sent += opened;
     }
     ended
+}
+
+/// Twelve names that want all gossip and read none, and one that sends large envelopes, as many as it may.
+/// Returns when the first of them was cut off, and how many were.
+async fn deaf_peers(siege: &mut Siege<'_>) -> (Cut, u64) {
+    let network = siege.arena.network.clone();
+    let topic = envelopes_topic(&network.name);
+    let mut deaf: Vec<Siege<'_>> = (0..DEAF).map(|_| siege.twin()).collect();
+    let mut loud = siege.twin();
+    let listening = deaf.iter_mut().map(|peer| listen_to_nothing(peer, &topic));
+    let flooding = loud.flood(LARGE_PART, |_| {
+        let expiry = ExpiryHour::latest(frames::now());
+        let envelope = frames::envelope_of(&network, expiry, DEAF_BODY_BYTES);
+        Some((frames::publish(&topic, &[envelope.encode()]), 1))
+    });
+    futures::future::join(futures::future::join_all(listening), flooding).await;
+    let cuts: Vec<Cut> = deaf.iter_mut().map(Siege::cut).collect();
+    let ended = cuts.iter().filter(|cut| cut.after.is_some()).count();
+    let first = cuts.iter().filter(|cut| cut.after.is_some()).min_by_key(|cut| cut.after);
+    siege.sent = u64::from(DEAF);
+    (first.copied().unwrap_or_default(), u64::try_from(ended).unwrap_or(0))
+}
+
+/// Wants to be in the mesh, again and again, until it is cut off or the time is over.
+async fn listen_to_nothing(siege: &mut Siege<'_>, topic: &str) {
+    let Some(link) = siege.link(Manners::Deaf).await else { return };
+    let Ok(mut stream) = link.speak("/meshsub/1.1.0").await else { return };
+    let subscribed = frames::subscriptions(&[topic.to_owned()], true);
+    let mut wish = [subscribed, frames::graft(topic)].concat();
+    while siege.progress() < 1.0 && write(&mut stream, &wish).await.is_ok() {
+        wish = frames::graft(topic);
+        if link.ended_within(Duration::from_secs(1)).await {
+            break;
+        }
+    }
+    siege.cut();
 }
 
 /// Half of them for envelopes that all hold, half for such as no one has seen.

@@ -1,8 +1,10 @@
 //! Bytes that a hostile peer sends: frames of gossipsub, written by hand, and envelopes that look
 //! good.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use libp2p::identity::PublicKey;
 use martlet_protocol::limits::{BODY_BYTES_MAX, BODY_BYTES_MIN};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Envelope, ExpiryHour, Header, Kind, Shard, UnixMillis};
@@ -29,6 +31,11 @@ pub(super) fn subscriptions(topics: &[String], subscribe: bool) -> Vec<u8> {
         rpc.extend(field(1, &subscription));
     }
     framed(&rpc)
+}
+
+/// A frame that asks to be in the mesh of `topic`.
+pub(super) fn graft(topic: &str) -> Vec<u8> {
+    framed(&field(3, &field(3, &field(1, topic.as_bytes()))))
 }
 
 /// A frame of control messages: grafts and prunes of `topic`, announcements, wishes, and refusals
@@ -88,6 +95,13 @@ pub(super) fn random(len: usize) -> Vec<u8> {
 pub(crate) fn now() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What a peer of `network` with this key says of itself by identify (`message Identify` of its specification),
+/// framed.
+pub(super) fn identify(key: &PublicKey, network: &str) -> Arc<[u8]> {
+    let version = format!("/martlet/{network}/2");
+    framed(&[field(1, &key.encode_protobuf()), field(5, version.as_bytes())].concat()).into()
 }
 
 /// Bytes that look like an envelope's id.

@@ -1,9 +1,10 @@
 //! A connection without manners: authenticated and multiplexed as any, and then whatever bytes on
-//! however many streams. It answers pings, so that what ends it is not its silence.
+//! however many streams. It answers pings and says what it is, so that what ends it is not its silence.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,9 +16,11 @@ use libp2p::core::{Endpoint, Transport as _};
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, multiaddr::Protocol, noise, tcp, yamux};
 use martlet_protocol::codec;
+use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::Response;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::frames;
 use crate::peer::PeerError;
 
 /// Streams it is willing to have: more than any daemon allows.
@@ -31,6 +34,17 @@ const INBOUND_KEPT_MAX: usize = 64;
 /// The longest line of multistream-select.
 const LINE_BYTES_MAX: usize = 127;
 
+/// How it answers on streams that the other side opens. Pings are always answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manners {
+    /// Gossip is read; no other protocol is spoken.
+    Hears,
+    /// The same, and what is asked by sync is answered with what makes no sense.
+    Lies,
+    /// Gossip is taken, and never read.
+    Deaf,
+}
+
 /// A connection. It ends with the last clone of this.
 #[derive(Debug, Clone)]
 pub(super) struct Link {
@@ -39,15 +53,14 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects to `address` under the name that `keypair` gives. One that lies answers requests of
-    /// any other protocol than ping too, with what makes no sense.
+    /// Connects to `address` under the name that `keypair` gives.
     ///
     /// # Errors
     /// [`PeerError`]: no such address, no connection in time, or a refusal.
     pub(super) async fn dial(
         keypair: &Keypair,
         address: &str,
-        lies: bool,
+        manners: Manners,
     ) -> Result<Self, PeerError> {
         let setup = |error: &dyn std::fmt::Display| PeerError::Setup(error.to_string());
         let refused = || PeerError::Connect { address: address.to_owned() };
@@ -69,10 +82,12 @@ impl Link {
             .await
             .map_err(|_| refused())?
             .map_err(|_| refused())?;
+        let public = keypair.public();
+        let introduction: Arc<[u8]> = frames::identify(&public, &NetworkDescriptor::default().name);
         let (opens, waiting) = mpsc::channel(QUEUE_MAX);
         let (is_open, open) = watch::channel(true);
         tokio::spawn(async move {
-            drive(muxer, waiting, lies).await;
+            drive(muxer, waiting, manners, introduction).await;
             is_open.send_replace(false);
         });
         Ok(Self { opens, open })
@@ -123,7 +138,8 @@ fn line(text: &str) -> Vec<u8> {
 async fn drive(
     mut muxer: StreamMuxerBox,
     mut opens: mpsc::Receiver<oneshot::Sender<SubstreamBox>>,
-    lies: bool,
+    manners: Manners,
+    introduction: Arc<[u8]>,
 ) {
     let mut waiting: VecDeque<oneshot::Sender<SubstreamBox>> = VecDeque::new();
     let mut inbound = futures::stream::FuturesUnordered::new();
@@ -150,7 +166,7 @@ async fn drive(
                 Poll::Ready(Ok(stream)) => {
                     progressed = true;
                     if inbound.len() < INBOUND_KEPT_MAX {
-                        inbound.push(answer(stream, lies));
+                        inbound.push(answer(stream, manners, Arc::clone(&introduction)));
                     }
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
@@ -178,13 +194,16 @@ async fn drive(
     .await;
 }
 
-/// Answers pings and hears gossip; takes no other protocol but sync, to lie.
-async fn answer(stream: SubstreamBox, lies: bool) {
+async fn answer(stream: SubstreamBox, manners: Manners, introduction: Arc<[u8]>) {
     // What ends it is of no interest.
-    let _ = try_answer(stream, lies).await;
+    let _ = try_answer(stream, manners, &introduction).await;
 }
 
-async fn try_answer(mut stream: SubstreamBox, lies: bool) -> io::Result<()> {
+async fn try_answer(
+    mut stream: SubstreamBox,
+    manners: Manners,
+    introduction: &[u8],
+) -> io::Result<()> {
     let header = read_line(&mut stream).await?;
     stream.write_all(&line(&header)).await?;
     loop {
@@ -199,15 +218,22 @@ async fn try_answer(mut stream: SubstreamBox, lies: bool) -> io::Result<()> {
                 stream.flush().await?;
             }
         }
+        if asked == "/ipfs/id/1.0.0" {
+            stream.write_all(&[line(&asked).as_slice(), introduction].concat()).await?;
+            return stream.close().await;
+        }
         if asked.starts_with("/meshsub/") {
             // Whoever takes none is not listened to either.
             stream.write_all(&line(&asked)).await?;
             stream.flush().await?;
+            if manners == Manners::Deaf {
+                return std::future::pending().await;
+            }
             let mut gossip = vec![0; 64 * 1024];
             while stream.read(&mut gossip).await? > 0 {}
             return Ok(());
         }
-        if lies && asked.ends_with("/sync/2") {
+        if manners == Manners::Lies && asked.ends_with("/sync/2") {
             stream.write_all(&line(&asked)).await?;
             stream.flush().await?;
             stream.write_all(&lie()).await?;

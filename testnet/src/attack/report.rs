@@ -17,6 +17,9 @@ const RSS_BYTES_MAX: u64 = 256 << 20;
 const DISK_BYTES_MAX: u64 = 2 * MAILBOX_BYTES + (32 << 20);
 /// Its log: a peer can't fill the disk with it.
 const LOG_BYTES_MAX: u64 = 1 << 20;
+/// Seconds within which a peer that takes nothing is cut off, from the beginning of the attack, with some for
+/// what fits into the connection first.
+const DEAF_CUT_MAX: f64 = 13.0;
 /// Names an attacker may have connected at once.
 const CONNECTED_MAX: u32 = martletd::limits::CONNECTIONS_INBOUND_MAX;
 
@@ -184,6 +187,11 @@ impl Figures {
         if self.peer.connected > CONNECTED_MAX {
             broken.push(format!("{} names of one attacker were let in", self.peer.connected));
         }
+        if let (Attack::DeafPeers, Some(after)) = (attack, self.peer.cut_after_s)
+            && after > DEAF_CUT_MAX
+        {
+            broken.push(format!("a peer that takes nothing was cut off after {after} s"));
+        }
         if !allowed(attack).contains(&self.peer.outcome) && !self.is_tame(attack) {
             broken.push(format!("the peer was {}", self.peer.outcome.word()));
         }
@@ -198,7 +206,7 @@ fn allowed(attack: Attack) -> &'static [Outcome] {
         Attack::FloodGarbage | Attack::WrongTimes | Attack::LyingSync | Attack::FloodControl => {
             &[Banned]
         }
-        Attack::ManyStreams => &[Banned, Cut],
+        Attack::ManyStreams | Attack::DeafPeers => &[Banned, Cut],
         Attack::FloodValid | Attack::Sybils => &[Banned, Cut, Throttled],
         // How many streams were ended stands for what was not taken.
         Attack::StalledStreams | Attack::ForgedAcks => &[Banned, Cut, Throttled, Ignored],

@@ -10,7 +10,7 @@ use martlet_protocol::limits::ENVELOPE_BYTES_MAX;
 use martlet_protocol::{Envelope, codec};
 
 use super::arena::Arena;
-use super::link::Link;
+use super::link::{Link, Manners};
 use crate::cluster::ClusterError;
 use crate::peer::{Heard, envelopes_topic};
 
@@ -93,7 +93,7 @@ impl<'a> Siege<'a> {
     }
 
     /// Its connection, made again as often as need be; `None` when the time is over, or it is banned.
-    pub(super) async fn link(&mut self, lies: bool) -> Option<Link> {
+    pub(super) async fn link(&mut self, manners: Manners) -> Option<Link> {
         loop {
             if self.progress() >= 1.0 || self.refusals >= REFUSALS {
                 return None;
@@ -104,7 +104,7 @@ impl<'a> Siege<'a> {
             if self.link.take().is_some() {
                 self.cut_after.get_or_insert(self.began.elapsed());
             }
-            match Link::dial(&self.keypair, &self.address, lies).await {
+            match Link::dial(&self.keypair, &self.address, manners).await {
                 Ok(link) if self.cut_after.is_some() && link.ended_within(LASTS).await => {
                     self.refusals += 1;
                 }
@@ -118,7 +118,7 @@ impl<'a> Siege<'a> {
     /// A connection, whatever the time.
     pub(super) async fn any_link(&mut self) -> Option<Link> {
         if !self.link.as_ref().is_some_and(Link::is_open) {
-            self.link = Link::dial(&self.keypair, &self.address, false).await.ok();
+            self.link = Link::dial(&self.keypair, &self.address, Manners::Hears).await.ok();
         }
         self.link.clone()
     }
@@ -139,7 +139,7 @@ impl<'a> Siege<'a> {
         mut make: impl FnMut(&mut Self) -> Option<(Vec<u8>, u64)>,
     ) {
         let pause = Duration::from_secs(1) * FRAMES_AT_ONCE * part / FRAMES_PER_SECOND;
-        while let Some(link) = self.link(false).await {
+        while let Some(link) = self.link(Manners::Hears).await {
             let Ok(mut stream) = link.speak("/meshsub/1.1.0").await else { continue };
             loop {
                 let began = Instant::now();
