@@ -1,7 +1,9 @@
 //! Where a database's bytes are, if not in a file.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use redb::StorageBackend;
@@ -43,5 +45,38 @@ impl StorageBackend for SharedBackend {
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
         self.0.write(offset, data)
+    }
+}
+
+/// A file that is read, without a lock: its database is written by nobody.
+#[derive(Debug)]
+pub(crate) struct ReadOnlyFile(File);
+
+impl ReadOnlyFile {
+    /// Reads `file`.
+    pub(crate) fn new(file: File) -> Self {
+        Self(file)
+    }
+}
+
+impl StorageBackend for ReadOnlyFile {
+    fn len(&self) -> Result<u64, io::Error> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        self.0.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, _: u64) -> Result<(), io::Error> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        Ok(())
+    }
+
+    fn write(&self, _: u64, _: &[u8]) -> Result<(), io::Error> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 }

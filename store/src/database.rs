@@ -14,7 +14,7 @@ use redb::{
     Database as Redb, ReadTransaction, ReadableDatabase, StorageBackend, TypeName, WriteTransaction,
 };
 
-use crate::backend::SharedBackend;
+use crate::backend::{ReadOnlyFile, SharedBackend};
 use crate::error::StoreError;
 use crate::mark::{Mark, Place};
 use crate::schema::{Contents, Schema};
@@ -33,14 +33,15 @@ pub(crate) struct Database {
 
 struct Open {
     redb: Redb,
-    mark: Arc<Mark>,
+    /// `None` where it takes no writes.
+    mark: Option<Arc<Mark>>,
 }
 
 /// A write transaction of redb, whose commit is numbered and marked.
 pub(crate) struct Transaction {
     pub(crate) redb: WriteTransaction,
     schema: &'static Schema,
-    mark: Arc<Mark>,
+    mark: Option<Arc<Mark>>,
 }
 
 /// What became of the commit that failed, known once the database is open again.
@@ -89,39 +90,62 @@ impl Database {
         let path = source.path().to_path_buf();
         let open =
             source.open(schema, cache_bytes, &|snapshot| contents.inspect(snapshot, &path))?;
-        Ok(Self {
-            source,
-            schema,
-            cache_bytes,
-            acknowledged: AtomicU64::new(open.mark.acknowledged()),
-            open: RwLock::new(Some(open)),
-        })
+        Ok(Self::with(source, schema, cache_bytes, open))
+    }
+
+    /// Opens the database for reading, verified: nothing is written to it, and no commit succeeds.
+    pub(crate) fn open_for_reading(
+        source: Source,
+        schema: &'static Schema,
+        contents: &dyn Contents,
+        cache_bytes: usize,
+    ) -> Result<Self, StoreError> {
+        let path = source.path().to_path_buf();
+        let inspect = |snapshot: &ReadTransaction| contents.inspect(snapshot, &path);
+        let open = source.open_for_reading(schema, cache_bytes, &inspect)?;
+        Ok(Self::with(source, schema, cache_bytes, open))
+    }
+
+    fn with(source: Source, schema: &'static Schema, cache_bytes: usize, open: Open) -> Self {
+        let acknowledged = AtomicU64::new(open.mark.as_ref().map_or(0, |it| it.acknowledged()));
+        Self { source, schema, cache_bytes, acknowledged, open: RwLock::new(Some(open)) }
     }
 
     /// A snapshot of what is committed.
     pub(crate) fn read(&self) -> Result<ReadTransaction, StoreError> {
-        self.with(|open| open.redb.begin_read().map_err(StoreError::failed))
+        self.on_open(|open| open.redb.begin_read().map_err(StoreError::failed))
     }
 
     /// A write transaction; waits until there is no other.
     pub(crate) fn write(&self) -> Result<Transaction, StoreError> {
-        self.with(|open| {
+        self.on_open(|open| {
             let redb = open.redb.begin_write().map_err(StoreError::failed)?;
-            Ok(Transaction { redb, schema: self.schema, mark: Arc::clone(&open.mark) })
+            Ok(Transaction { redb, schema: self.schema, mark: open.mark.clone() })
         })
     }
 
     /// Closes the database and opens it again: what a failed commit asks for. Snapshots taken
-    /// before end with errors.
+    /// before end with errors. Where the disk takes no writes it can be read, if at all, until this is tried again.
     pub(crate) fn reopen(&self) -> Result<LastCommit, StoreError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        // Closed first: redb holds a lock on the file.
-        if let Some(Open { redb, mark }) = open.take() {
-            self.acknowledged.store(mark.acknowledged(), atomic::Ordering::Relaxed);
+        // Closed first: redb holds a lock on the file. What is open for reading holds none.
+        if let Some(Open { redb, mark }) = open.take_if(|open| open.mark.is_some()) {
+            let acknowledged = mark.map_or(0, |mark| mark.acknowledged());
+            self.acknowledged.store(acknowledged, atomic::Ordering::Relaxed);
             drop(redb);
         }
-        let opened = self.source.open(self.schema, self.cache_bytes, &|_| Ok(()))?;
-        let found = opened.mark.acknowledged();
+        let opened = match self.source.open(self.schema, self.cache_bytes, &|_| Ok(())) {
+            Ok(opened) => opened,
+            Err(error) => {
+                if open.is_none() {
+                    let read =
+                        self.source.open_for_reading(self.schema, self.cache_bytes, &|_| Ok(()));
+                    *open = read.ok();
+                }
+                return Err(error);
+            }
+        };
+        let found = opened.mark.as_ref().map_or(0, |mark| mark.acknowledged());
         *open = Some(opened);
         if found > self.acknowledged.load(atomic::Ordering::Relaxed) {
             Ok(LastCommit::Kept)
@@ -130,7 +154,10 @@ impl Database {
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&Open) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn on_open<T>(
+        &self,
+        act: impl FnOnce(&Open) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         open.as_ref().map_or_else(
             || Err(StoreError::failed("the database is closed after an earlier failure")),
@@ -144,7 +171,7 @@ impl Drop for Database {
         let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(Open { redb, mark }) = open.take() {
             drop(redb);
-            mark.close();
+            mark.iter().for_each(|mark| mark.close());
         }
     }
 }
@@ -153,6 +180,10 @@ impl Transaction {
     /// Writes everything to disk, and returns once it is there.
     pub(crate) fn commit(self) -> Result<(), StoreError> {
         let Self { redb, schema, mark } = self;
+        let Some(mark) = mark else {
+            redb.abort().map_err(StoreError::failed)?;
+            return Err(StoreError::failed("the disk takes no writes"));
+        };
         let number = schema.count_commit(&redb)?;
         redb.commit().map_err(StoreError::failed)?;
         mark.acknowledge(number);
@@ -210,33 +241,16 @@ impl Source {
         cache_bytes: usize,
         inspect: &dyn Fn(&ReadTransaction) -> Result<(), StoreError>,
     ) -> Result<Place, StoreError> {
-        let path = self.path();
         let place = self.mark_place()?;
-        let marked = place.read(path)?;
-        let inspect = |snapshot: &ReadTransaction| {
-            schema.check(snapshot, path)?;
-            if schema.commits(snapshot)? < marked.unwrap_or(0) {
-                return Err(StoreError::Damaged {
-                    path: path.to_path_buf(),
-                    reason: "its last commits are missing".to_owned(),
-                });
-            }
-            inspect(snapshot)
-        };
-        // What was closed properly is damaged by nothing but the disk. To read gigabytes for that
-        // would cost every start more than the rare damage, which ends the process when it is
-        // met: then the file isn't closed properly.
-        let is_whole = place.len().map_err(|error| self.failed(&error))?
-            <= schema.checked_bytes_max
-            || !marked.is_some_and(|number| place.is_closed(number));
+        let at = (self.path(), cache_bytes);
         match self {
             Self::Backend(backend) => {
-                verify(backend.clone(), path, cache_bytes, is_whole, &inspect)?;
+                read_only(backend.clone(), &place, schema, at, inspect)?;
             }
             Self::File(_) => {
                 let unverified =
                     FileBackend::new(self.open_file()?).map_err(|error| self.not_opened(&error))?;
-                verify(unverified, path, cache_bytes, is_whole, &inspect)?;
+                read_only(unverified, &place, schema, at, inspect)?;
             }
         }
         Ok(place)
@@ -260,7 +274,29 @@ impl Source {
         };
         schema.migrate(&redb)?;
         let commits = schema.commits(&redb.begin_read().map_err(StoreError::failed)?)?;
-        Ok(Open { redb, mark: Arc::new(Mark::new(place, commits)) })
+        Ok(Open { redb, mark: Some(Arc::new(Mark::new(place, commits))) })
+    }
+
+    /// Verifies the database and opens it for reading.
+    fn open_for_reading(
+        &self,
+        schema: &Schema,
+        cache_bytes: usize,
+        inspect: &dyn Fn(&ReadTransaction) -> Result<(), StoreError>,
+    ) -> Result<Open, StoreError> {
+        let path = self.path();
+        let redb = match self {
+            Self::Backend(backend) => {
+                let place = Place::Backend(backend.clone());
+                read_only(backend.clone(), &place, schema, (path, cache_bytes), inspect)?
+            }
+            Self::File(_) => {
+                let file = || File::open(path).map_err(|error| self.failed(&error));
+                let (backend, place) = (ReadOnlyFile::new(file()?), Place::File(file()?));
+                read_only(backend, &place, schema, (path, cache_bytes), inspect)?
+            }
+        };
+        Ok(Open { redb, mark: None })
     }
 
     fn mark_place(&self) -> Result<Place, StoreError> {
@@ -294,6 +330,35 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database").field("path", &self.source.path()).finish_non_exhaustive()
     }
+}
+
+/// Opens the database in `backend`, with its mark at `place`, verified and without writing to it.
+fn read_only(
+    backend: impl StorageBackend,
+    place: &Place,
+    schema: &Schema,
+    (path, cache_bytes): (&Path, usize),
+    inspect: &dyn Fn(&ReadTransaction) -> Result<(), StoreError>,
+) -> Result<Redb, StoreError> {
+    let marked = place.read(path)?;
+    let inspect = |snapshot: &ReadTransaction| {
+        schema.check(snapshot, path)?;
+        if schema.commits(snapshot)? < marked.unwrap_or(0) {
+            return Err(StoreError::Damaged {
+                path: path.to_path_buf(),
+                reason: "its last commits are missing".to_owned(),
+            });
+        }
+        inspect(snapshot)
+    };
+    let len = place.len();
+    let len = len.map_err(|error| StoreError::failed(format!("{}: {error}", path.display())))?;
+    // What was closed properly is damaged by nothing but the disk. To read gigabytes for that
+    // would cost every start more than the rare damage, which ends the process when it is
+    // met: then the file isn't closed properly.
+    let is_whole =
+        len <= schema.checked_bytes_max || !marked.is_some_and(|number| place.is_closed(number));
+    verify(backend, path, cache_bytes, is_whole, &inspect)
 }
 
 fn create(backend: impl StorageBackend, cache_bytes: usize) -> Result<Redb, StoreError> {

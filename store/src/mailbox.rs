@@ -244,7 +244,7 @@ impl Mailbox {
     /// any more. What each peer holds is forgotten, as at every opening.
     ///
     /// # Errors
-    /// As [`Self::open`]. The mailbox stays closed, and this can be tried again.
+    /// As [`Self::open`]. The mailbox can be read, if the disk can, and this can be tried again.
     pub fn reopen(&self) -> Result<LastCommit, StoreError> {
         let last = self.database.reopen()?;
         self.view()?.tables.fill_index()?;

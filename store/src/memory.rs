@@ -18,6 +18,7 @@ pub struct MemoryFile(Arc<Inner>);
 struct Inner {
     bytes: RwLock<Bytes>,
     is_full: AtomicBool,
+    is_read_only: AtomicBool,
 }
 
 #[derive(Default)]
@@ -34,6 +35,12 @@ impl MemoryFile {
         self.0.is_full.store(is_full, Ordering::Relaxed);
     }
 
+    /// From now on nothing is written to it, as on a disk that the system has made read-only for its errors; or it can
+    /// be again.
+    pub fn set_read_only(&self, is_read_only: bool) {
+        self.0.is_read_only.store(is_read_only, Ordering::Relaxed);
+    }
+
     /// Makes it empty, as a file that was removed and made again.
     pub fn erase(&self) {
         *self.0.bytes.write().unwrap_or_else(PoisonError::into_inner) = Bytes::default();
@@ -44,6 +51,9 @@ impl MemoryFile {
     }
 
     fn write_bytes<T>(&self, write: impl FnOnce(&mut Bytes) -> io::Result<T>) -> io::Result<T> {
+        if self.0.is_read_only.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         if self.0.is_full.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::StorageFull.into());
         }

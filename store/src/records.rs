@@ -63,6 +63,8 @@ pub const OUTBOX: Collection<OutboxRecord> = Collection::new("outbox");
 pub const WAITING: Collection<WaitingRecord> = Collection::new("waiting");
 /// Messages whose kind no build so far knew, `Scoped` by conversation, numbered by position.
 pub const UNKNOWN: Collection<Place> = Collection::new("unknown");
+/// Conversations whose removal is under way, `Named` by identity.
+pub const REMOVALS: Collection<RemovalRecord> = Collection::new("removals");
 /// The event log, by `Ordinal`.
 pub const EVENTS: Collection<EventRecord> = Collection::new("events");
 

@@ -115,6 +115,39 @@ impl Vault {
         Ok(Self::new(Database::open(source, &SCHEMA, &keys, cache_bytes)?, keys))
     }
 
+    /// Opens the database at `path` for reading: nothing is written to it, and each commit that would fails.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_for_reading(
+        path: &Path,
+        key: &keyfile::MasterKey,
+        cache_bytes: usize,
+    ) -> Result<Self, StoreError> {
+        Self::of_source_for_reading(Source::File(path.to_path_buf()), key, cache_bytes)
+    }
+
+    /// The same of the vault in `backend`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn backend_for_reading(
+        backend: impl StorageBackend,
+        key: &keyfile::MasterKey,
+        cache_bytes: usize,
+    ) -> Result<Self, StoreError> {
+        Self::of_source_for_reading(Source::backend(backend), key, cache_bytes)
+    }
+
+    fn of_source_for_reading(
+        source: Source,
+        key: &keyfile::MasterKey,
+        cache_bytes: usize,
+    ) -> Result<Self, StoreError> {
+        let keys = Keys::new(key);
+        Ok(Self::new(Database::open_for_reading(source, &SCHEMA, &keys, cache_bytes)?, keys))
+    }
+
     /// Looks without the key, and without writing, whether the database at `path` is whole and, where both
     /// know it, the vault called `id`.
     ///
@@ -159,7 +192,7 @@ impl Vault {
     /// [`LastCommit::Lost`] undid is to be read again.
     ///
     /// # Errors
-    /// As [`Self::open`]. The vault stays closed, and this can be tried again.
+    /// As [`Self::open`]. The vault can be read, if the disk can, and this can be tried again.
     pub fn reopen(&self) -> Result<LastCommit, StoreError> {
         self.database.reopen()
     }

@@ -21,14 +21,14 @@ use redb::{BackendError, Database as Redb, ReadTransaction, ReadableDatabase, St
 use crate::error::StoreError;
 
 /// Opens the database in `backend` without writing to it, and shows `inspect` what it holds. Reads it
-/// whole only if `is_whole`. `path` is for messages.
+/// whole only if `is_whole`. `path` is for messages. What is written to the database returned stays in memory.
 pub(crate) fn verify<B: StorageBackend>(
     backend: B,
     path: &Path,
     cache_bytes: usize,
     is_whole: bool,
     inspect: &dyn Fn(&ReadTransaction) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+) -> Result<Redb, StoreError> {
     let damaged = |reason: String| Err(StoreError::Damaged { path: path.to_path_buf(), reason });
     let failed =
         |error: &dyn fmt::Display| Err(StoreError::failed(format!("{}: {error}", path.display())));
@@ -42,7 +42,8 @@ pub(crate) fn verify<B: StorageBackend>(
             .set_cache_size(cache_bytes)
             .set_check_integrity_on_open(is_whole)
             .create_with_backend(overlay)?;
-        Ok(inspect(&database.begin_read()?))
+        let inspected = inspect(&database.begin_read()?);
+        Ok(inspected.map(|()| database))
     }));
     let opened = opened
         .unwrap_or_else(|_| Err(redb::Error::Corrupted("its structure makes no sense".to_owned())));

@@ -35,6 +35,9 @@ pub trait Command: Send + 'static {
     /// What is answered.
     type Reply: Send + 'static;
 
+    /// Whether it changes nothing on disk: it is done where nothing can be written, too.
+    const ONLY_READS: bool = false;
+
     /// Does it. The answer leaves once the turn is committed. A problem must be found before
     /// anything is changed.
     ///
@@ -80,6 +83,10 @@ where
                 Err(error)
             }
         }
+    }
+
+    fn only_reads(&self) -> bool {
+        C::ONLY_READS
     }
 
     fn refuse(self: Box<Self>, error: CommandError) {

@@ -9,13 +9,15 @@
 //! has looked. Restart, unlock and recovery are therefore the same: look at what has arrived since.
 
 mod commit;
+mod failures;
 mod keep;
 mod stamps;
+mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits::{MAILBOX_COMMIT_DELAY, SWEEP_BATCH_MAX, SWEEP_INTERVAL};
+use crate::limits::MAILBOX_COMMIT_DELAY;
 use martlet_protocol::UnixMillis;
 use martlet_store::mailbox::Mailbox;
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
@@ -29,10 +31,11 @@ use crate::error::CommandError;
 use crate::observer::State;
 use crate::orphans::OrphanAcks;
 use crate::refused::Refused;
-use crate::seam::{Answer, FromNet, Ticket, ToNet};
+use crate::seam::{Answer, FromNet};
 use crate::stamping::StampResult;
 use crate::turn::{Outlet, StoredFor, Turn};
 use crate::user::User;
+use failures::Failures;
 
 /// Why the engine could not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,8 @@ pub trait Job: Send {
     /// # Errors
     /// Only what fails the whole batch.
     fn run(self: Box<Self>, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), StoreError>;
+    /// Whether it changes nothing on disk.
+    fn only_reads(&self) -> bool;
     /// Answers that it did not run.
     fn refuse(self: Box<Self>, error: CommandError);
 }
@@ -82,9 +87,7 @@ pub struct Engine {
     recover: Option<MasterKey>,
     pub(crate) has_key_file: bool,
     pub(crate) has_passphrase: bool,
-    pub(crate) storage_failed: Option<String>,
-    /// Why the vault could not be opened when that was asked for last.
-    pub(crate) vault_failed: Option<String>,
+    pub(crate) failures: Failures,
     /// The mailbox's transaction, kept open over several batches: what comes and goes in that time
     /// costs no page.
     mailbox_txn: Option<MailboxTxn>,
@@ -101,7 +104,7 @@ pub struct Engine {
     sources: keep::Sources,
     pub(crate) orphan_acks: OrphanAcks,
     pub(crate) refused: Refused,
-    swept_at: UnixMillis,
+    sweep: sweep::Sweep,
     pub(crate) clock: Timekeeper,
 }
 
@@ -137,8 +140,7 @@ impl Engine {
             recover: None,
             has_key_file: key_file.is_some(),
             has_passphrase,
-            storage_failed: None,
-            vault_failed: None,
+            failures: Failures::default(),
             opening: None,
             mailbox_txn: None,
             mailbox_dirty_since: None,
@@ -148,7 +150,7 @@ impl Engine {
             sources: keep::Sources::default(),
             orphan_acks: OrphanAcks::default(),
             refused: Refused::default(),
-            swept_at: UnixMillis(0),
+            sweep: sweep::Sweep::default(),
             clock,
             config,
         };
@@ -169,6 +171,9 @@ impl Engine {
     /// passed since the host's start: the mailbox to be committed, or an ack to be revealed.
     #[must_use]
     pub fn due_in(&self, steady: Duration) -> Option<Duration> {
+        if self.failures.has_storage_failed() {
+            return None;
+        }
         let next = self.user.as_ref().and_then(|user| user.next_due());
         let next = next.map(|due| due.saturating_sub(steady));
         [self.commit_due(steady), next].into_iter().flatten().min()
@@ -202,10 +207,12 @@ impl Engine {
         self.user.is_some()
     }
 
-    /// Whether there is more in the mailbox to look at: run another batch soon.
+    /// Whether there is more to do than one batch may: run another soon.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.user.as_ref().is_some_and(|user| user.is_behind())
+        let is_unfinished =
+            self.sweep.is_unfinished || self.user.as_ref().is_some_and(|user| user.is_behind());
+        is_unfinished && !self.failures.has_storage_failed()
     }
 
     /// Handles `inputs` in one commit of the vault, and releases the effects to `outlet`. The
@@ -219,12 +226,24 @@ impl Engine {
         rng: &mut ChaCha20Rng,
         outlet: &mut impl Outlet,
     ) {
-        let mut inputs = inputs.into_iter();
-        self.recover();
         let times = self.clock.read(wall, steady);
+        if self.failures.has_storage_failed() {
+            return self.run_failing(inputs, times, rng, outlet);
+        }
+        self.run_usual(inputs.into_iter(), times, rng, outlet);
+    }
+
+    fn run_usual(
+        &mut self,
+        mut inputs: impl Iterator<Item = Input>,
+        times: Times,
+        rng: &mut ChaCha20Rng,
+        outlet: &mut impl Outlet,
+    ) {
         if let Some(user) = &mut self.user {
             user.begin_batch(&times);
         }
+        let steady = times.steady;
         let result = self.begin(times, rng).and_then(|mut turn| {
             let handled = inputs
                 .by_ref()
@@ -239,18 +258,10 @@ impl Engine {
                 }
             }
         });
-        match result {
-            Ok(()) => self.storage_failed = None,
-            Err(error) => {
-                tracing::error!(%error, "a commit failed");
-                self.storage_failed = Some(error.to_string());
-                let refused =
-                    inputs.filter_map(|input| self.refuse(input, &CommandError::from(&error)));
-                let refused =
-                    refused.map(|(ticket, answer)| ToNet::Answer(ticket, answer)).collect();
-                outlet.tell(refused);
-                self.forget_uncommitted();
-            }
+        if let Err(error) = result {
+            self.failures.note(&error, steady);
+            self.refuse_all(inputs, &CommandError::from(&error), outlet);
+            self.forget_uncommitted();
         }
     }
 
@@ -345,13 +356,7 @@ impl Engine {
     }
 
     fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let sure = turn.sure;
-        if sure.since(self.swept_at) >= SWEEP_INTERVAL || sure < self.swept_at {
-            let swept = turn.mailbox_mut().sweep(sure, SWEEP_BATCH_MAX)?;
-            if swept < SWEEP_BATCH_MAX {
-                self.swept_at = sure;
-            }
-        }
+        self.plan_sweep(turn.sure);
         if let Some(time) = self.clock.take_due() {
             turn.mailbox_mut().keep_time(time);
         }
@@ -372,23 +377,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Does what is left to do in the mailbox, as much of it as one batch may.
     fn look_at_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.sweep_some(turn)?;
         match &mut self.user {
             Some(user) => user.look_at_mailbox(turn),
             None => Ok(()),
         }
-    }
-
-    /// Answers an input that is not handled; returns what the network is told.
-    fn refuse(&mut self, input: Input, error: &CommandError) -> Option<(Ticket, Answer)> {
-        match input {
-            Input::Command(job) => job.refuse(error.clone()),
-            // Its envelope is queued again when the vault is.
-            Input::Stamped(result) => self.stamps.came_back(&result),
-            Input::Net(event) => return event.refusal(),
-            Input::Tick => {}
-        }
-        None
     }
 
     /// Lets a user who came in the middle of a batch take part in it.
@@ -413,12 +408,10 @@ impl Engine {
     }
 
     pub(crate) fn user_mut(&mut self) -> Result<&mut User, CommandError> {
-        let (recover, failed, has_key_file) =
-            (&self.recover, &self.storage_failed, self.has_key_file);
+        let (recover, failures, has_key_file) = (&self.recover, &self.failures, self.has_key_file);
         self.user.as_deref_mut().ok_or_else(|| {
             if recover.is_some() {
-                let reason = failed.clone().unwrap_or_else(|| "the disk failed".into());
-                CommandError::StorageFailed { reason }
+                failures.as_refusal()
             } else if has_key_file {
                 CommandError::Locked
             } else {

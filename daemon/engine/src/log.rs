@@ -4,7 +4,7 @@
 //! there is then. So what was removed is removed from the log as well, and a record or a message that can't
 //! be read is told as such and stops nothing.
 
-use crate::limits::{EVENTS_MAX, EVENTS_PAGE_MAX};
+use crate::limits::{EVENTS_MAX, EVENTS_PAGE_MAX, EVENTS_TRIMMED_PER_BATCH_MAX};
 use martlet_protocol::UnixMillis;
 use martlet_protocol::control::{Event, EventBody, GoneReason};
 use martlet_store::records::{EVENTS, EventRecord, Happened};
@@ -93,7 +93,8 @@ impl EventLog {
     /// Forgets the oldest beyond the bound.
     pub(crate) fn trim(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
         if self.last.saturating_sub(self.first) > EVENTS_MAX + EVENTS_SLACK {
-            let keep_from = self.last - EVENTS_MAX;
+            let most = self.first.saturating_add(EVENTS_TRIMMED_PER_BATCH_MAX);
+            let keep_from = (self.last - EVENTS_MAX).min(most);
             records.delete_range(&EVENTS, None, 0..=keep_from - 1)?;
             self.first = keep_from;
         }

@@ -5,6 +5,7 @@
 //! throws away both it and this. Nothing here looks at a clock or walks over all envelopes while it is told
 //! about a few.
 
+mod leaving;
 mod line;
 mod mailbox;
 mod pending;
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{Ack, EnvelopeId, ExpiryHour, IdentityId, UnixMillis};
+use martlet_protocol::{Ack, EnvelopeId, ExpiryHour, IdentityId};
 use martlet_store::records::{OUTBOX, OutboxRecord, SealedTo, WAITING, WaitingRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -55,16 +56,6 @@ pub(crate) enum Ended {
     Delivered(Place),
     /// One of them was not, and its life is over.
     Expired(Place),
-}
-
-/// What was taken out of the outbox, to be sent again.
-pub(crate) struct TakenBack {
-    /// For whom it was.
-    pub(crate) recipients: BTreeSet<IdentityId>,
-    /// The messages. They wait now.
-    pub(crate) places: BTreeSet<Place>,
-    /// The envelopes.
-    pub(crate) ids: Vec<EnvelopeId>,
 }
 
 impl Outbox {
@@ -210,51 +201,6 @@ impl Outbox {
         Ok(sent.chain(ended.map(Outcome::Ended)).chain(key).collect())
     }
 
-    /// Ends what ended before `now`.
-    pub(crate) fn expire(
-        &mut self,
-        records: &mut VaultTxn,
-        now: UnixMillis,
-    ) -> Result<Vec<Ended>, StoreError> {
-        let mut ended = Vec::new();
-        while let Some((_, id)) = self.ends.first().copied().filter(|(hour, _)| hour.is_past(now)) {
-            ended.extend(self.remove(records, &id, Ending::Expired)?);
-        }
-        Ok(ended)
-    }
-
-    /// Takes out of it what `which` says, so that its messages wait to be sent again in other envelopes,
-    /// in order.
-    pub(crate) fn take_back(
-        &mut self,
-        records: &mut VaultTxn,
-        which: impl Fn(&Pending) -> bool,
-    ) -> Result<TakenBack, StoreError> {
-        let found = self.pending.iter().filter(|(_, pending)| which(pending));
-        let found: Vec<_> =
-            found.map(|(id, pending)| (*id, pending.identity, pending.carries)).collect();
-        let (mut recipients, mut places, mut ids) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-        for (id, identity, carries) in found {
-            self.remove(records, &id, Ending::TakenBack)?;
-            ids.push(id);
-            match carries {
-                Carries::Message(position) => {
-                    recipients.insert(identity);
-                    places.insert(Place { identity, position });
-                }
-                Carries::Key => {
-                    recipients.insert(identity);
-                }
-                // Not worth to be sent again.
-                Carries::Control => {}
-            }
-        }
-        for place in &places {
-            self.wait(records, *place)?;
-        }
-        Ok(TakenBack { recipients, places, ids })
-    }
-
     /// It is of no use any more.
     pub(crate) fn let_go(
         &mut self,
@@ -324,21 +270,6 @@ impl Outbox {
     ) -> Result<(), StoreError> {
         self.change(place.identity, |line| line.waiting.remove(&place.position));
         records.delete(&WAITING, Key::Scoped(&place.identity.0, place.position))?;
-        Ok(())
-    }
-
-    /// Forgets what was for `identity`.
-    pub(crate) fn clear(
-        &mut self,
-        records: &mut VaultTxn,
-        identity: &IdentityId,
-    ) -> Result<(), StoreError> {
-        let of_identity = self.pending.iter().filter(|(_, pending)| pending.identity == *identity);
-        for id in of_identity.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.remove(records, &id, Ending::TakenBack)?;
-        }
-        self.change(*identity, |line| line.waiting.clear());
-        records.delete_range(&WAITING, Some(&identity.0), 0..=u64::MAX)?;
         Ok(())
     }
 

@@ -39,6 +39,12 @@ impl MemoryDisk {
         self.mailbox.set_full(is_full);
         self.vault.set_full(is_full);
     }
+
+    /// From now on nothing is written, or is again.
+    pub fn set_read_only(&self, is_read_only: bool) {
+        self.mailbox.set_read_only(is_read_only);
+        self.vault.set_read_only(is_read_only);
+    }
 }
 
 impl Storage {
@@ -93,6 +99,18 @@ impl Storage {
         match self {
             Self::Directory(directory) => vault_files::open(directory, key, self.cache_bytes()),
             Self::Memory(disk) => Vault::with_backend(disk.vault.clone(), key, self.cache_bytes()),
+        }
+    }
+
+    /// Opens the vault for reading, where the disk takes no writes.
+    pub(super) fn open_vault_for_reading(&self, key: &MasterKey) -> Result<Vault, StoreError> {
+        match self {
+            Self::Directory(directory) => {
+                Vault::open_for_reading(&vault_files::vault_path(directory), key, CACHE_BYTES)
+            }
+            Self::Memory(disk) => {
+                Vault::backend_for_reading(disk.vault.clone(), key, MEMORY_CACHE_BYTES)
+            }
         }
     }
 

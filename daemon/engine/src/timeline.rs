@@ -7,6 +7,7 @@
 mod gaps;
 mod history;
 mod order;
+mod removal;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use martlet_protocol::{IdentityId, MessageId};
 use martlet_store::records::{
-    CONVERSATIONS, ConversationRecord, HELD, MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord,
-    State, UNKNOWN,
+    CONVERSATIONS, ConversationRecord, MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord,
+    RemovalRecord, State, UNKNOWN,
 };
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -46,6 +47,8 @@ pub(crate) struct Timeline {
     waits: BTreeMap<Line, Wait>,
     /// Those of them whose first message's turn has come.
     ready: BTreeSet<Line>,
+    /// Conversations whose messages are being removed, a part in each batch.
+    removals: BTreeMap<ConversationRef, RemovalRecord>,
 }
 
 impl Timeline {
@@ -55,6 +58,7 @@ impl Timeline {
         for record in records.scan(&CONVERSATIONS)? {
             timeline.conversations.insert(record.conversation, record);
         }
+        timeline.load_removals(records)?;
         timeline.load_waits(records)?;
         Ok(timeline)
     }
@@ -139,6 +143,9 @@ impl Timeline {
         records: &VaultTxn,
         place: &Place,
     ) -> Result<Option<MessageRecord>, StoreError> {
+        if self.is_removed(place) {
+            return Ok(None);
+        }
         records.get(&MESSAGES, Key::Scoped(&place.conversation.0, place.position))
     }
 
@@ -183,40 +190,6 @@ impl Timeline {
         (marked, lost)
     }
 
-    /// Removes a conversation's messages. Its counters stay: if the two talk again, the other side
-    /// still expects the next number.
-    pub(crate) fn remove_messages(
-        &mut self,
-        records: &mut VaultTxn,
-        id: ConversationRef,
-    ) -> Result<(), StoreError> {
-        let messages = records.range_readable(&MESSAGES, Some(&id.0), 0..=u64::MAX, usize::MAX)?;
-        for message in messages.into_iter().filter_map(|(_, message)| message) {
-            delete_index(records, &id, &message)?;
-        }
-        records.delete_range(&MESSAGES, Some(&id.0), 0..=u64::MAX)?;
-        records.delete_range(&UNKNOWN, Some(&id.0), 0..=u64::MAX)?;
-        let lines: Vec<_> =
-            self.waits.keys().filter(|line| line.conversation == id).copied().collect();
-        for line in lines {
-            let held =
-                records.range_readable(&HELD, Some(&line.scope()), 0..=u64::MAX, usize::MAX)?;
-            for held in held.into_iter().filter_map(|(_, held)| held) {
-                for message in [held.message].iter().chain(&held.others) {
-                    delete_index(records, &id, message)?;
-                }
-            }
-            records.delete_range(&HELD, Some(&line.scope()), 0..=u64::MAX)?;
-            self.forget_wait(&line);
-        }
-        let conversation = self.get_mut(id);
-        conversation.unread = 0;
-        conversation.received = 0;
-        conversation.read_position = conversation.last_position;
-        conversation.lost.clear();
-        Ok(())
-    }
-
     /// A message that was shown is no row. Its id stays known, so that it doesn't come again.
     fn remove_row(
         &mut self,
@@ -237,13 +210,14 @@ impl Timeline {
         Ok(())
     }
 
-    /// Removes a conversation whole, counters included.
+    /// Removes a conversation of few messages whole, counters included.
     pub(crate) fn remove(
         &mut self,
         records: &mut VaultTxn,
         id: ConversationRef,
     ) -> Result<(), StoreError> {
-        self.remove_messages(records, id)?;
+        self.begin_removal(records, id)?;
+        self.remove_some(records, id, usize::MAX)?;
         self.conversations.remove(&id);
         self.dirty.remove(&id);
         records.delete(&CONVERSATIONS, Key::Named(&id.0))?;

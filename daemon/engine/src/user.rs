@@ -24,6 +24,7 @@ mod renewal;
 mod requests;
 mod stamping;
 mod stem;
+mod unfinished;
 
 use std::time::Duration;
 
@@ -57,11 +58,11 @@ use acks::OwnAcks;
 use arrivals::Arrivals;
 use openings::Openings;
 use stem::OnStem;
+use unfinished::Unfinished;
 
 /// The user of this node.
 pub(crate) struct User {
-    vault: Vault,
-    key: MasterKey,
+    opened: Opened,
     network: NetworkDescriptor,
     /// The shards kept here, the user's included.
     kept: ShardSet,
@@ -82,7 +83,15 @@ pub(crate) struct User {
     stem: OnStem,
     pings: Pings,
     agenda: Agenda,
+    /// What was too much for one batch.
+    unfinished: Unfinished,
     dirty: Dirty,
+}
+
+/// The vault that all of it is in.
+struct Opened {
+    vault: Vault,
+    key: MasterKey,
 }
 
 /// What must be written before the commit.
@@ -124,7 +133,7 @@ impl User {
         // Only reads: no nonce will be made of this seed.
         let txn = vault.begin([0; 32])?;
         let Some(profile) = txn.get(&PROFILE, Key::Named(b""))? else { return Ok(None) };
-        let keyring = Keyring::load(&txn, &profile)?;
+        let mut keyring = Keyring::load(&txn, &profile)?;
         let counters: Counters = txn.get(&COUNTERS, Key::Named(b""))?.unwrap_or_default();
         let view = mailbox.view()?;
         let last_arrival = view.stats()?.last_arrival;
@@ -132,6 +141,11 @@ impl User {
         let identity = keyring.identity();
         let shard_bits = config.network.shard_bits;
         let kept = config.kept.iter(shard_bits).chain([Shard::of(&identity, shard_bits)]);
+        let (directory, timeline) = (Directory::load(&txn)?, Timeline::load(&txn)?);
+        timeline
+            .removals()
+            .filter(|(identity, _)| !directory.is_contact(identity))
+            .for_each(|(identity, _)| keyring.inbound.leave(identity));
         let user = Box::new(Self {
             network: config.network.clone(),
             kept: ShardSet::of(kept, shard_bits),
@@ -147,16 +161,16 @@ impl User {
             openings: Openings::default(),
             log: EventLog::new(counters.last_event, counters.first_event),
             counters,
-            directory: Directory::load(&txn)?,
-            timeline: Timeline::load(&txn)?,
+            directory,
+            unfinished: Unfinished::new(timeline.removals()),
+            timeline,
             outbox: Outbox::load(&txn, &config.network)?,
             acks: OwnAcks::load(&txn)?,
             stem: OnStem::default(),
             pings: Pings::default(),
             agenda: Agenda::unread(),
             dirty: Dirty::default(),
-            key,
-            vault,
+            opened: Opened { vault, key },
         });
         drop(txn);
         Ok(Some(user))
@@ -166,7 +180,7 @@ impl User {
     pub(crate) fn begin(&self, rng: &mut ChaCha20Rng) -> Result<VaultTxn, StoreError> {
         let mut nonce_seed = [0; 32];
         rng.fill_bytes(&mut nonce_seed);
-        self.vault.begin(nonce_seed)
+        self.opened.vault.begin(nonce_seed)
     }
 
     /// Writes what is only in memory yet.
@@ -201,7 +215,7 @@ impl User {
     }
 
     pub(crate) fn into_key(self) -> MasterKey {
-        self.key
+        self.opened.key
     }
 
     /// When something is due that no input brings about, by the time since the host's start.
@@ -210,12 +224,20 @@ impl User {
     }
 
     pub(crate) fn is_behind(&self) -> bool {
-        self.arrivals.looked_at < self.arrivals.last || self.timeline.is_releasing()
+        self.arrivals.looked_at < self.arrivals.last
+            || self.timeline.is_releasing()
+            || self.unfinished.is_some()
+    }
+
+    /// Whether the next batch goes on with what was too much for this one.
+    pub(crate) fn has_unfinished(&self) -> bool {
+        self.unfinished.is_some()
     }
 
     /// A batch begins, and this is the time.
     pub(crate) fn begin_batch(&mut self, times: &Times) {
         self.agenda.begin_batch(times.now, times.has_stepped);
+        self.unfinished.begin_batch();
     }
 
     pub(crate) fn outbox_len(&self) -> u64 {

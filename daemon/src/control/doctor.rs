@@ -14,11 +14,14 @@ use axum::extract::State;
 use martlet_protocol::control::{
     Diagnosis, ErrorCode, Finding, FindingCode, LockState, MailboxStatus, Problem, Severity,
 };
+use rustix::fs::StatVfsMountFlags;
 
 use super::Shared;
 use super::endpoints::endpoints;
 use super::problem::Refusal;
+use crate::host::CallError;
 use crate::net::report::{MdnsState, NetReport};
+use martlet_engine::CommandError;
 use martlet_engine::clock::ClockDoubt;
 use martlet_engine::command::{GetClockDoubt, GetStatus, GetStorageFailure, GetVaultFailure};
 
@@ -42,18 +45,31 @@ async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refus
         shared.net().report(),
         tokio::task::spawn_blocking(move || Surroundings::look(data_dir)),
     );
-    let status = status?;
+    // Where the disk can't even be read, that is found all the same.
+    let unreadable = |error: CallError| match error {
+        CallError::Command(CommandError::StorageFailed { reason }) => Ok(reason),
+        other => Err(other),
+    };
+    let storage_failure = storage_failure.or_else(|error| unreadable(error).map(Some))?;
+    let (mailbox, has_passphrase, lock) = match status {
+        Ok(status) => (status.mailbox, status.passphrase, status.lock),
+        Err(error) => {
+            unreadable(error)?;
+            let mailbox = MailboxStatus { envelopes: 0, bytes: 0, bytes_max: u64::MAX };
+            (mailbox, None, LockState::Unlocked)
+        }
+    };
     let stopping = || Refusal::new(ErrorCode::Stopping, "the daemon is stopping");
     let facts = Facts {
         net: net.ok_or_else(stopping)?,
         surroundings: surroundings.map_err(|_| stopping())?,
-        mailbox: status.mailbox,
-        has_passphrase: status.passphrase,
-        lock: status.lock,
+        mailbox,
+        has_passphrase,
+        lock,
         is_for_user: shared.context().user,
-        storage_failure: storage_failure?,
-        vault_failure: vault_failure?,
-        clock_doubt: clock_doubt?,
+        storage_failure,
+        vault_failure: vault_failure.unwrap_or_default(),
+        clock_doubt: clock_doubt.unwrap_or_default(),
     };
     Ok(Json(Diagnosis { clock_ahead_ms: facts.net.clock_ahead_ms, findings: findings(&facts) }))
 }
@@ -79,6 +95,8 @@ struct Surroundings {
     data_dir: PathBuf,
     /// Bytes free for this user, where the system tells.
     disk_free: Option<u64>,
+    /// Whether the disk is mounted read-only, as far as the system tells.
+    is_read_only: bool,
     /// Whether a network interface other than loopback is up and takes multicast, where the system
     /// tells.
     has_multicast: Option<bool>,
@@ -86,9 +104,15 @@ struct Surroundings {
 
 impl Surroundings {
     fn look(data_dir: PathBuf) -> Self {
-        let disk_free =
-            rustix::fs::statvfs(&data_dir).ok().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize));
-        Self { disk_free, has_multicast: has_multicast(Path::new("/sys/class/net")), data_dir }
+        let fs = rustix::fs::statvfs(&data_dir).ok();
+        let disk_free = fs.as_ref().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize));
+        let is_read_only = fs.is_some_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY));
+        Self {
+            disk_free,
+            is_read_only,
+            has_multicast: has_multicast(Path::new("/sys/class/net")),
+            data_dir,
+        }
     }
 }
 
@@ -138,8 +162,20 @@ fn finding(
 }
 
 fn storage(facts: &Facts) -> Option<Finding> {
-    let problem = facts.storage_failure.clone()?;
-    let advice = "free some space, or look at the disk; the daemon goes on by itself";
+    let failure = facts.storage_failure.as_ref();
+    if facts.surroundings.is_read_only {
+        let dir = facts.surroundings.data_dir.display();
+        let more = failure.map(|failure| format!(" ({failure})")).unwrap_or_default();
+        let problem = format!(
+            "the disk of {dir} takes no writes: nothing is sent, received or changed{more}"
+        );
+        let advice = "the system mounts a disk read-only when it fails: look at dmesg, copy what is dear, have it \
+                      checked (fsck), and mount it for writing; the daemon goes on by itself";
+        return finding(FindingCode::StorageFailed, Severity::Error, problem, advice);
+    }
+    let problem = failure?.clone();
+    let advice = "free some space, or look at the disk (dmesg): nothing is sent, received or changed until it takes \
+                  writes again; the daemon goes on by itself";
     finding(FindingCode::StorageFailed, Severity::Error, problem, advice)
 }
 

@@ -141,6 +141,17 @@ pub struct HeldRecord {
     pub others: Vec<MessageRecord>,
 }
 
+/// See [`REMOVALS`](super::REMOVALS): a conversation whose messages are more than one batch removes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RemovalRecord {
+    /// Which.
+    pub conversation: ConversationRef,
+    /// Messages up to this position go.
+    pub up_to: u64,
+    /// Those of these devices that are held back go.
+    pub devices: Vec<DeviceId>,
+}
+
 impl HeldRecord {
     /// All that it holds.
     pub fn messages(&self) -> impl Iterator<Item = &MessageRecord> {

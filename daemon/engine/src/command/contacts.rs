@@ -46,6 +46,7 @@ pub struct RemoveContact {
 
 impl Command for ListContacts {
     type Reply = ContactList;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<ContactList, Fault> {
         let user = engine.user_mut()?;
@@ -68,6 +69,7 @@ impl Command for AddContact {
 
 impl Command for GetContact {
     type Reply = Contact;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<Contact, Fault> {
         let user = engine.user_mut()?;

@@ -20,6 +20,7 @@ pub struct GetVaultFailure {}
 
 impl Command for GetClockDoubt {
     type Reply = Option<ClockDoubt>;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, _: &mut Turn<'_>) -> Result<Option<ClockDoubt>, Fault> {
         Ok(engine.clock.doubt())
@@ -28,16 +29,18 @@ impl Command for GetClockDoubt {
 
 impl Command for GetStorageFailure {
     type Reply = Option<String>;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, _: &mut Turn<'_>) -> Result<Option<String>, Fault> {
-        Ok(engine.storage_failed.clone())
+        Ok(engine.failures.storage())
     }
 }
 
 impl Command for GetVaultFailure {
     type Reply = Option<String>;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, _: &mut Turn<'_>) -> Result<Option<String>, Fault> {
-        Ok(engine.vault_failed.clone())
+        Ok(engine.failures.vault.clone())
     }
 }

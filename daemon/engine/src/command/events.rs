@@ -17,6 +17,7 @@ pub struct ReadEvents {
 
 impl Command for ReadEvents {
     type Reply = EventsPage;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<EventsPage, Fault> {
         Ok(engine.user_mut()?.read_events(turn, self.since)?)

@@ -90,7 +90,7 @@ impl Command for OpenVault {
         }
         let opened = engine.config.storage.open_vault(&self.key);
         let loaded = opened.and_then(|vault| engine.load_user(vault, self.key));
-        engine.vault_failed = loaded.as_ref().err().map(StoreError::to_string);
+        engine.failures.vault = loaded.as_ref().err().map(StoreError::to_string);
         // Only read: what is wrong with the vault undoes nobody else's commands.
         loaded.map_err(|error| CommandError::from(&error))?;
         Ok(engine.join_turn(turn)?)
@@ -99,10 +99,11 @@ impl Command for OpenVault {
 
 impl Command for NoteVaultFailure {
     type Reply = ();
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<(), Fault> {
         if engine.user.is_none() {
-            engine.vault_failed = Some(self.reason);
+            engine.failures.vault = Some(self.reason);
         }
         Ok(())
     }
@@ -110,6 +111,7 @@ impl Command for NoteVaultFailure {
 
 impl Command for Lock {
     type Reply = ();
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<(), Fault> {
         if !engine.has_passphrase {
@@ -123,6 +125,7 @@ impl Command for Lock {
 
 impl Command for GetIdentity {
     type Reply = Identity;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<Identity, Fault> {
         let user = engine.user_mut()?;

@@ -58,6 +58,7 @@ impl Command for SendText {
 
 impl Command for GetMessage {
     type Reply = Message;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Message, Fault> {
         engine.user_mut()?.find_message(turn, &self.id)
@@ -66,6 +67,7 @@ impl Command for GetMessage {
 
 impl Command for GetHistory {
     type Reply = History;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<History, Fault> {
         let user = engine.user_mut()?;
@@ -87,6 +89,7 @@ impl Command for MarkRead {
 
 impl Command for GetInbox {
     type Reply = Inbox;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Inbox, Fault> {
         Ok(engine.user_mut()?.inbox(turn)?)

@@ -34,6 +34,7 @@ impl Command for WriteNote {
 
 impl Command for GetNotes {
     type Reply = History;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<History, Fault> {
         let user = engine.user_mut()?;

@@ -31,6 +31,7 @@ pub struct DropRequest {
 
 impl Command for ListRequests {
     type Reply = RequestList;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<RequestList, Fault> {
         let user = engine.user_mut()?;

@@ -14,6 +14,7 @@ pub struct GetStatus {}
 
 impl Command for GetStatus {
     type Reply = Status;
+    const ONLY_READS: bool = true;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Status, Fault> {
         let stats = turn.mailbox().stats()?;
@@ -29,10 +30,8 @@ impl Command for GetStatus {
                 "the vault has no passphrase: who can read its files can read the messages".into(),
             );
         }
-        if let Some(reason) = &engine.storage_failed {
-            warnings.push(reason.clone());
-        }
-        warnings.extend(engine.vault_failed.clone());
+        warnings.extend(engine.failures.storage());
+        warnings.extend(engine.failures.vault.clone());
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),

@@ -271,14 +271,14 @@ impl Requests {
         Ok(())
     }
 
-    /// Those whose time is over.
-    pub(crate) fn ended(&self, now: UnixMillis) -> Vec<IdentityId> {
+    /// One whose time is over.
+    pub(crate) fn first_ended(&self, now: UnixMillis) -> Option<IdentityId> {
         let has_ended = |request: &Request| match request.is_empty() {
             true => now.since(request.record.first_at) > SESSION_AGE_MAX + ENVELOPE_LIFETIME_MAX,
             false => now.since(request.record.last_at) > REQUEST_AGE_MAX,
         };
-        let ended = self.by_identity.iter().filter(|(_, request)| has_ended(request));
-        ended.map(|(identity, _)| *identity).collect()
+        let mut all = self.by_identity.iter();
+        all.find(|(_, request)| has_ended(request)).map(|(identity, _)| *identity)
     }
 
     /// Whether the mailbox should be looked at again, since something found no room and there is some now.

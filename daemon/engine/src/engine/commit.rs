@@ -3,6 +3,7 @@
 use martlet_store::{MailboxTxn, StoreError};
 
 use super::Engine;
+use super::sweep::Sweep;
 use crate::error::CommandError;
 use crate::observer::Database;
 use crate::seam::{Answer, Stored, Ticket, ToNet};
@@ -47,8 +48,13 @@ impl Engine {
         if mailbox.is_dirty() || !self.stored.is_empty() {
             self.mailbox_dirty_since.get_or_insert(steady);
         }
+        // What is done in parts is committed in parts.
+        let is_part = self.sweep.is_unfinished
+            || self.user.as_ref().is_some_and(|user| user.has_unfinished());
         let is_due = !waiting.is_empty()
             || locks
+            || is_part
+            || self.failures.has_storage_failed()
             || self.commit_due(steady).is_some_and(|due| due.is_zero());
         if is_due {
             self.commit_mailbox(mailbox, waiting, outlet)?;
@@ -64,14 +70,14 @@ impl Engine {
         waiting: Vec<(Ticket, Stored)>,
         outlet: &mut impl Outlet,
     ) -> Result<(), StoreError> {
-        let result = if mailbox.is_dirty() {
+        let writes = mailbox.is_dirty();
+        if writes {
             self.config.observer.commit_begins(Database::Mailbox);
-            let result = mailbox.commit();
+        }
+        let result = mailbox.commit();
+        if writes {
             self.config.observer.commit_ended(Database::Mailbox, result.is_ok());
-            result
-        } else {
-            mailbox.commit()
-        };
+        }
         self.mailbox_dirty_since = None;
         let outcome = |stored| if result.is_ok() { stored } else { Stored::NONE };
         let waiting = waiting.into_iter();
@@ -86,6 +92,10 @@ impl Engine {
             outlet.tell(to_net);
         }
         result?;
+        // The first batch after a failure has something to write: that the mailbox is open anew.
+        if writes {
+            self.failures.storage_works();
+        }
         if let (Some(user), Some(opening)) = (&mut self.user, self.opening) {
             user.mailbox_committed(opening);
         }
@@ -101,21 +111,32 @@ impl Engine {
         self.lock_after_turn = false;
         // What is lost of the mailbox had arrival numbers, which others get.
         self.opening = None;
+        self.sweep = Sweep::default();
         self.mailbox_txn = None;
         self.mailbox_dirty_since = None;
         self.stored.clear();
-        if let Err(error) = self.mailbox.reopen() {
-            tracing::error!(%error, "the mailbox does not open again yet");
+        self.failures.is_mailbox_closed = true;
+        let opened = self.open_again();
+        // What only reads goes on.
+        if let (Err(_), None, Some(key)) = (opened, &self.user, self.recover.clone()) {
+            let vault = self.config.storage.open_vault_for_reading(&key);
+            if let Err(error) = vault.and_then(|vault| self.load_user(vault, key)) {
+                tracing::debug!(%error, "the vault can't be read either");
+            }
         }
     }
 
-    pub(super) fn recover(&mut self) {
-        let Some(key) = self.recover.take() else { return };
-        let opened = self.config.storage.open_vault(&key);
-        let loaded = opened.and_then(|vault| self.load_user(vault, key.clone()));
-        if let Err(error) = loaded {
-            tracing::error!(%error, "the vault does not open again yet");
-            self.recover = Some(key);
+    /// Opens what a failed commit closed.
+    pub(super) fn open_again(&mut self) -> Result<(), StoreError> {
+        if self.failures.is_mailbox_closed {
+            self.mailbox.reopen()?;
+            self.failures.is_mailbox_closed = false;
         }
+        if let Some(key) = self.recover.clone() {
+            let vault = self.config.storage.open_vault(&key)?;
+            self.load_user(vault, key)?;
+            self.recover = None;
+        }
+        Ok(())
     }
 }

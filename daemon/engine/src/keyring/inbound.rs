@@ -45,6 +45,8 @@ pub(crate) struct InboundSessions {
     tags: BTreeSet<(Tag, SessionHandle, u32)>,
     last: u64,
     dirty: HashSet<SessionHandle>,
+    /// Who is no contact any more, and has sessions that are not parked yet.
+    leaving: BTreeSet<IdentityId>,
 }
 
 struct Inbound {
@@ -142,7 +144,8 @@ impl InboundSessions {
     /// The sessions that have this tag, and where it stands in each.
     pub(crate) fn with_tag(&self, tag: &Tag) -> impl Iterator<Item = (SessionHandle, u32)> {
         let all = (*tag, SessionHandle(0), 0)..=(*tag, SessionHandle(u64::MAX), u32::MAX);
-        self.tags.range(all).map(|(_, session, index)| (*session, *index))
+        let found = self.tags.range(all).map(|(_, session, index)| (*session, *index));
+        found.filter(|(session, _)| !self.is_leaving(*session))
     }
 
     /// Whose session it is.
@@ -201,15 +204,29 @@ impl InboundSessions {
         Ok(())
     }
 
-    /// The sender is no contact any more. Their sessions are kept for as long as any, since who is added
-    /// again goes on in them; but nothing of them is recognized. What was received in full goes at once.
+    /// The sender is no contact any more: nothing of their sessions is recognized from now on. They are to be
+    /// parked by [`Self::park`].
+    pub(crate) fn leave(&mut self, identity: IdentityId) {
+        self.leaving.insert(identity);
+    }
+
+    fn is_leaving(&self, session: SessionHandle) -> bool {
+        let name = || self.sessions.get(&session).map(|inbound| inbound.name.identity);
+        !self.leaving.is_empty() && name().is_some_and(|of| self.leaving.contains(&of))
+    }
+
+    /// Parks at most `max` sessions of who is no contact any more; how many. With fewer than `max` all are. They are
+    /// kept for as long as any, since who is added again goes on in them. What was received in full goes at once.
     pub(crate) fn park(
         &mut self,
         records: &mut VaultTxn,
         identity: &IdentityId,
-    ) -> Result<(), StoreError> {
-        let all: Vec<_> = self.of(identity).map(|(handle, _)| handle).collect();
-        for handle in all {
+        max: usize,
+    ) -> Result<usize, StoreError> {
+        let open = self.open_of(identity).map(|(handle, _)| handle).take(max);
+        let open: Vec<_> = open.collect();
+        let parked = open.len();
+        for handle in open {
             let Some(inbound) = self.sessions.get_mut(&handle) else { continue };
             if inbound.is_spent() {
                 self.forget(records, handle)?;
@@ -221,12 +238,16 @@ impl InboundSessions {
             inbound.is_parked = true;
             self.dirty.insert(handle);
         }
-        Ok(())
+        if parked < max {
+            self.leaving.remove(identity);
+        }
+        Ok(parked)
     }
 
     /// The sender is a contact again: their sessions open what comes. Returns the tags of that.
     pub(crate) fn unpark(&mut self, identity: &IdentityId) -> Vec<Tag> {
-        let parked = self.of(identity).filter(|(_, inbound)| inbound.is_parked);
+        let was_leaving = self.leaving.remove(identity);
+        let parked = self.of(identity).filter(|(_, inbound)| inbound.is_parked || was_leaving);
         let mut tags = Vec::new();
         for handle in parked.map(|(handle, _)| handle).collect::<Vec<_>>() {
             let Some(inbound) = self.sessions.get_mut(&handle) else { continue };
@@ -241,17 +262,20 @@ impl InboundSessions {
     }
 
     /// Forgets sessions of which all was received, and those whose key surely came so long ago that all their
-    /// envelopes have ended.
+    /// envelopes have ended: at most `max`; how many.
     pub(crate) fn forget_old(
         &mut self,
         records: &mut VaultTxn,
         sure: UnixMillis,
-    ) -> Result<(), StoreError> {
+        max: usize,
+    ) -> Result<usize, StoreError> {
         let is_old =
             |inbound: &Inbound| inbound.is_spent() || sure.since(inbound.received_at) > LIFE;
         let old = self.sessions.iter().filter(|(_, inbound)| is_old(inbound));
-        let old: Vec<_> = old.map(|(handle, _)| *handle).collect();
-        old.into_iter().try_for_each(|handle| self.forget(records, handle))
+        let old: Vec<_> = old.map(|(handle, _)| *handle).take(max).collect();
+        let forgotten = old.len();
+        old.into_iter().try_for_each(|handle| self.forget(records, handle))?;
+        Ok(forgotten)
     }
 
     /// Forgets the sessions of `identity` that open something.

@@ -8,21 +8,16 @@ use martlet_store::{StoreError, VaultTxn};
 use super::Outbox;
 
 impl Outbox {
-    /// All that have their stamps, in the order in which they were made, to be offered to the mailbox again.
-    pub(crate) fn begin_again(&mut self) -> Vec<EnvelopeId> {
-        self.outside.clear();
+    /// All that have their stamps are offered to the mailbox again, in the order in which they were made.
+    pub(crate) fn begin_again(&mut self) {
         self.unheld.clear();
-        let mut stamped: Vec<_> = self
-            .pending
-            .iter_mut()
-            .filter(|(_, pending)| !pending.lacks_stamp)
+        let stamped = self.pending.iter_mut().filter(|(_, pending)| !pending.lacks_stamp);
+        self.outside = stamped
             .map(|(id, pending)| {
                 pending.arrival = None;
                 (pending.order, *id)
             })
             .collect();
-        stamped.sort_unstable();
-        stamped.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Whether earlier ones than `id` wait for room in the mailbox. It may not pass them.

@@ -26,13 +26,14 @@ impl Timeline {
         wanted: usize,
     ) -> Result<Page, StoreError> {
         let end = before.map_or(u64::MAX, |before| before.saturating_sub(1));
-        if end == 0 {
+        let first = self.removed_up_to(id) + 1;
+        if end < first {
             return Ok(Page { messages: Vec::new(), more: false });
         }
         let mut messages = records.range_rev_readable(
             &MESSAGES,
             Some(&id.0),
-            1..=end,
+            first..=end,
             wanted.saturating_add(1),
         )?;
         let more = messages.len() > wanted;
@@ -79,6 +80,6 @@ impl Timeline {
         }
         // At position 0 is what is held back.
         let place = |MessageAt { conversation, position }| Place { conversation, position };
-        Ok(at.map(place).filter(|place| place.position > 0))
+        Ok(at.map(place).filter(|place| place.position > 0 && !self.is_removed(place)))
     }
 }

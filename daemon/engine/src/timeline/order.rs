@@ -329,6 +329,9 @@ impl Timeline {
     pub(super) fn load_waits(&mut self, records: &VaultTxn) -> Result<(), StoreError> {
         records.for_each(&HELD, |held| {
             let line = Line { conversation: held.conversation, device: held.device };
+            if self.is_line_removed(&line) {
+                return;
+            }
             let due = self.due(&line);
             let (seq, at) = (held.message.seq, held.message.stored_at);
             let wait = self.waits.entry(line).or_insert_with(|| Wait::new(seq, at));

@@ -26,9 +26,8 @@ impl User {
         if self.agenda.is_unread() {
             self.read_agenda(turn.now, turn.steady);
         }
-        // What goes on from batch to batch until it is done, a bounded part of it in each.
-        self.fill_mailbox(turn)?;
-        self.trim_events(turn)?;
+        // There may be room by now.
+        self.unfinished.fill_mailbox(true);
         if has_begun {
             self.acks.forget_replayed(turn.steady);
         }
@@ -41,7 +40,7 @@ impl User {
                 What::Held(_) => {}
                 What::Day => self.do_chores(turn)?,
                 What::Bundle => self.publish_bundle_in_time(turn)?,
-                What::End(_) => self.expire_outbox(turn)?,
+                What::End(_) => self.unfinished.end_envelopes(),
                 What::Pings => self.end_pings(turn)?,
                 What::Waiting(identity) => self.send_waiting(turn, identity)?,
                 What::LookUp(identity) => to_look_up.push(identity),
@@ -67,9 +66,8 @@ impl User {
         self.watch_bundles(turn)?;
         self.renew_sessions(turn, None)?;
         self.directory.tell_all_untold();
-        self.drop_old_sessions(turn)?;
         self.move_old_requests(turn)?;
-        self.end_requests(turn)?;
+        self.unfinished.end_old();
         self.read_agenda(turn.now, turn.steady);
         Ok(())
     }

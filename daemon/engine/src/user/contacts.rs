@@ -53,6 +53,9 @@ impl User {
         let typed = || Rendezvous { secret: id.secret.clone(), reset_at: UnixMillis(0) };
         let rendezvous = said.unwrap_or_else(typed);
         self.directory.add(turn.vault()?, (identity, rendezvous), name, now)?;
+        // What they write from now on may wait in the place of what is still being removed.
+        let conversation = ConversationRef::direct(&identity);
+        self.timeline.remove_held(turn.vault()?, conversation, usize::MAX)?;
         self.emit(turn, Happened::ContactAdded(identity))?;
         self.accept_stranger(turn, identity)?;
         self.resume_sessions(turn, identity)?;
@@ -80,11 +83,11 @@ impl User {
     /// Removes a contact, the conversation, and what waits to be sent.
     pub(crate) fn remove_contact(&mut self, turn: &mut Turn<'_>, name: &str) -> Result<(), Fault> {
         let identity = self.identity_of(name)?;
-        self.outbox.clear(turn.vault()?, &identity)?;
         self.pings.forget(&identity);
-        self.timeline.remove_messages(turn.vault()?, ConversationRef::direct(&identity))?;
         let records = turn.vault()?;
-        self.keyring.inbound.park(records, &identity)?;
+        let up_to = self.timeline.begin_removal(records, ConversationRef::direct(&identity))?;
+        self.unfinished.remove(identity, up_to);
+        self.keyring.inbound.leave(identity);
         self.keyring.outbound.end(records, &identity)?;
         self.keyring.forget_bundles(&identity);
         self.directory.remove(records, &identity)?;

@@ -56,6 +56,8 @@ impl User {
         self.release_more(turn)?;
         self.open_waiting(turn)?;
         self.reveal_late_acks(turn)?;
+        self.go_on(turn)?;
+        self.trim_events(turn)?;
         let last = turn.mailbox().stats()?.last_arrival;
         if self.arrivals.looked_at >= last {
             return Ok(());
@@ -344,12 +346,6 @@ impl User {
                 Ok(())
             }
         }
-    }
-
-    /// Forgets sessions whose last envelope must have ended.
-    pub(super) fn drop_old_sessions(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let sure = turn.sure;
-        self.keyring.inbound.forget_old(turn.vault()?, sure)
     }
 }
 

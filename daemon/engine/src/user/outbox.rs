@@ -8,21 +8,16 @@ use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, ExpiryHour, IdentityId, MessageId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Inserted, Source};
-use martlet_store::records::{
-    Body, MESSAGES, MessageRecord, OutboxRecord, PUBLISHED, SealedTo, State,
-};
+use martlet_store::records::{Body, MessageRecord, OutboxRecord, PUBLISHED, SealedTo, State};
 use martlet_store::vault::Key;
 
 use super::User;
 use super::stem::Way;
-use crate::conversation::ConversationRef;
+use crate::conversation::{self, ConversationRef};
 use crate::kinds::message_of;
+use crate::limits::RESTORED_PER_BATCH_MAX;
 use crate::outbox::{Ended, Outbox, Outcome, Place, own_header};
 use crate::turn::Turn;
-
-/// Envelopes that go into the mailbox in one batch once there is room again: bounds the commit, at some
-/// 300 bytes to 60 KiB each.
-const FILL_BATCH_MAX: usize = 512;
 
 impl User {
     /// Commits a message of the user's to `identity`, a contact, and sends it if their keys are
@@ -69,15 +64,20 @@ impl User {
         }
     }
 
-    /// Sends what waited for the keys of `identity`, in order.
+    /// Sends what waited for the keys of `identity`, in order; what is too much for one batch, in the next ones.
     pub(super) fn send_waiting(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<(), StoreError> {
         while let Some(position) = self.outbox.first_waiting(&identity) {
-            let key = Key::Scoped(&identity.0, position);
-            if let Some(record) = turn.vault()?.get(&MESSAGES, key)?
+            if !self.unfinished.take() {
+                self.unfinished.send_later(identity);
+                break;
+            }
+            let conversation = ConversationRef::direct(&identity);
+            let place = conversation::Place { conversation, position };
+            if let Some(record) = self.timeline.message(turn.vault()?, &place)?
                 && !self.dispatch(turn, identity, position, &message_of(&record))?
             {
                 break;
@@ -96,7 +96,8 @@ impl User {
         position: u64,
         message: &Message,
     ) -> Result<bool, StoreError> {
-        if !self.ensure_session(turn, identity)? {
+        let is_possible = !self.unfinished.is_taking_back(&identity);
+        if !(is_possible && self.ensure_session(turn, identity)?) {
             return Ok(false);
         }
         let addressing = self.addressing(&identity, turn.now);
@@ -286,13 +287,31 @@ impl User {
         Ok(inserted)
     }
 
-    /// Gives the mailbox what it had no room for, in order, as far as there is room now.
-    pub(crate) fn fill_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for _ in 0..FILL_BATCH_MAX {
-            let Some(id) = self.outbox.first_outside() else { return Ok(()) };
-            let Some(envelope) = Outbox::envelope(turn.vault()?, &id)? else { return Ok(()) };
-            if !self.offer(turn, id, envelope)? {
+    /// Gives the mailbox what is outside of it, in order, as far as there is room now and one batch may.
+    pub(super) fn fill_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        for _ in 0..RESTORED_PER_BATCH_MAX {
+            let Some(id) = self.outbox.first_outside() else {
+                self.unfinished.fill_mailbox(false);
                 return Ok(());
+            };
+            match turn.mailbox().known(&id)? {
+                // It was there before any reconciliation to come.
+                Some(Inserted::Known) => self.outbox.arrived(&id, 0),
+                Some(Inserted::Purged) => self.outbox.leave_outside(&id),
+                Some(Inserted::New { .. } | Inserted::Full | Inserted::OverShare) | None => {
+                    if !self.unfinished.take() {
+                        return Ok(());
+                    }
+                    let envelope = Outbox::envelope(turn.vault()?, &id)?;
+                    let Some(envelope) = envelope else {
+                        self.outbox.leave_outside(&id);
+                        continue;
+                    };
+                    if !self.offer(turn, id, envelope)? {
+                        self.unfinished.fill_mailbox(false);
+                        return Ok(());
+                    }
+                }
             }
         }
         Ok(())
@@ -338,12 +357,6 @@ impl User {
         self.tell_sent(turn, sent)
     }
 
-    fn tell_sent(&mut self, turn: &mut Turn<'_>, sent: Vec<Place>) -> Result<(), StoreError> {
-        sent.into_iter().try_for_each(|Place { identity, position }| {
-            self.advance(turn, identity, position, State::Sent)
-        })
-    }
-
     /// A device proved that it has one of our envelopes on disk.
     pub(crate) fn note_ack(&mut self, turn: &mut Turn<'_>, ack: &Ack) -> Result<(), StoreError> {
         for outcome in self.outbox.note_ack(turn.vault()?, ack)? {
@@ -358,7 +371,11 @@ impl User {
         Ok(())
     }
 
-    fn tell_ended(&mut self, turn: &mut Turn<'_>, ended: Ended) -> Result<(), StoreError> {
+    pub(super) fn tell_ended(
+        &mut self,
+        turn: &mut Turn<'_>,
+        ended: Ended,
+    ) -> Result<(), StoreError> {
         let (Place { identity, position }, state) = match ended {
             Ended::Delivered(place) => (place, State::Delivered),
             Ended::Expired(place) => (place, State::Expired),
@@ -366,31 +383,16 @@ impl User {
         self.advance(turn, identity, position, state)
     }
 
-    pub(super) fn expire_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let sure = turn.sure;
-        for ended in self.outbox.expire(turn.vault()?, sure)? {
-            self.tell_ended(turn, ended)?;
-        }
-        Ok(())
-    }
-
     /// After a start: own envelopes that the mailbox lost in a crash go back into it, in order, and
     /// acks that came while the vault was locked, or whose commit was cut short, are counted. What
     /// lacks its stamp waits for it again.
     pub(super) fn restore_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         // While the vault was locked, or before the start: nobody tells them again.
-        for ack in turn.mailbox().lacking(&self.outbox.ids())?.1 {
-            self.note_ack(turn, &ack)?;
-        }
+        self.unfinished.look_for_acks(self.outbox.ids());
         self.outbox.forget_stale(turn.vault()?)?;
         self.outbox.requeue();
-        for id in self.outbox.begin_again() {
-            if self.outbox.is_after_others(&id) {
-                self.outbox.keep_outside(&id);
-            } else if let Some(envelope) = Outbox::envelope(turn.vault()?, &id)? {
-                self.offer(turn, id, envelope)?;
-            }
-        }
+        self.outbox.begin_again();
+        self.unfinished.fill_mailbox(true);
         Ok(())
     }
 }

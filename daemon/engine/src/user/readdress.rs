@@ -14,28 +14,16 @@ impl User {
     /// (whose sessions a step of the vault's schema forgot), leave outbox and mailbox. Their messages wait
     /// to be sent again, in order; the recipient knows them by their ids, should it have got them already.
     pub(super) fn readdress_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let now = turn.now;
-        let sessions = &self.keyring.outbound;
-        let taken = self.outbox.take_back(turn.vault()?, |pending| {
+        let (now, sessions) = (turn.now, &self.keyring.outbound);
+        let refused = self.outbox.matching(|pending| {
             pending.is_misaddressed(now)
                 || !pending.is_control() && !sessions.is_for(pending.recipient())
-        })?;
-        for id in &taken.ids {
-            turn.mailbox_mut().withdraw(id, now)?;
-        }
-        for place in taken.places {
-            self.take_back_sent(turn, place)?;
-        }
-        for identity in taken.recipients {
-            // Its key may have been in what nobody got.
-            self.keyring.outbound.end(turn.vault()?, &identity)?;
-            self.send_waiting(turn, identity)?;
-        }
-        Ok(())
+        });
+        self.take_back(turn, refused, true)
     }
 
     /// Nothing is sent that others refuse.
-    fn take_back_sent(
+    pub(super) fn take_back_sent(
         &mut self,
         turn: &mut Turn<'_>,
         outbox::Place { identity, position }: outbox::Place,

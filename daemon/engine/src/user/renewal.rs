@@ -50,9 +50,8 @@ impl User {
         });
         let lost: BTreeSet<_> = lost.map(|(identity, _)| identity).collect();
         for identity in lost {
-            self.outbox.take_back(turn.vault()?, |pending| *pending.recipient() == identity)?;
-            self.keyring.outbound.end(turn.vault()?, &identity)?;
-            self.send_waiting(turn, identity)?;
+            let theirs = self.outbox.matching(|pending| *pending.recipient() == identity);
+            self.take_back(turn, theirs, false)?;
         }
         Ok(())
     }

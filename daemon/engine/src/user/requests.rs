@@ -149,14 +149,6 @@ impl User {
         Ok(())
     }
 
-    /// Forgets the requests whose time is over.
-    pub(super) fn end_requests(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for identity in self.directory.requests().ended(turn.sure) {
-            self.forget_request(turn, identity)?;
-        }
-        self.look_for_left_out(turn)
-    }
-
     /// An earlier version kept what unknown people wrote among the conversations, acknowledged, and left
     /// their counters there when a request was dropped.
     pub(super) fn move_old_requests(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
@@ -197,7 +189,7 @@ impl User {
         Ok(())
     }
 
-    fn forget_request(
+    pub(super) fn forget_request(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
@@ -206,7 +198,7 @@ impl User {
         self.keyring.inbound.forget_all_of(turn.vault()?, &identity)
     }
 
-    fn look_for_left_out(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+    pub(super) fn look_for_left_out(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         if self.directory.requests_mut().take_left_out() {
             self.look_again(turn)?;
         }

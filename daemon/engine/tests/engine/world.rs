@@ -13,8 +13,8 @@ pub(crate) use martlet_engine::limits::{
     STAMP_JOBS_MAX,
 };
 pub(crate) use martlet_engine::{
-    Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, Observer, Outlet,
-    PeerKey, Received, StampJob, Stemmed, Storage, TICK, Ticket, ToNet, key_file_path,
+    Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, MemoryDisk, Observer,
+    Outlet, PeerKey, Received, StampJob, Stemmed, Storage, TICK, Ticket, ToNet, key_file_path,
 };
 pub(crate) use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, HistoryQuery, SendRequest,
@@ -57,6 +57,8 @@ pub(crate) struct World {
 
 pub(crate) struct Node {
     pub(crate) dir: tempfile::TempDir,
+    /// Where its databases are, if not in the directory.
+    pub(crate) disk: Option<Arc<MemoryDisk>>,
     pub(crate) peer: PeerKey,
     /// How far its wall clock is ahead, milliseconds.
     pub(crate) ahead_ms: i64,
@@ -135,6 +137,7 @@ impl World {
         let node = self.nodes.len();
         self.nodes.push(Node {
             dir,
+            disk: None,
             peer: peer_key(node),
             ahead_ms: 0,
             engine: None,
@@ -173,8 +176,21 @@ impl World {
     }
 
     pub(crate) fn start(&mut self, node: usize) -> Result {
+        self.open(node)?;
+        // As the engine's thread does first of all.
+        self.run(node, vec![Input::Tick]);
+        Ok(())
+    }
+
+    /// Opens a node's databases, without a batch.
+    pub(crate) fn open(&mut self, node: usize) -> Result {
+        let Node { dir, disk, .. } = &self.nodes[node];
+        let storage = match disk {
+            Some(disk) => Storage::Memory(Arc::clone(disk)),
+            None => Storage::Directory(dir.path().to_path_buf()),
+        };
         self.nodes[node].engine = Some(Engine::open(EngineConfig {
-            storage: Storage::Directory(self.nodes[node].dir.path().to_path_buf()),
+            storage,
             network: self.network.clone(),
             mailbox_bytes_max: self.mailbox_bytes_max,
             mailbox_peer_bytes_max: self.mailbox_peer_bytes_max.min(self.mailbox_bytes_max),
@@ -183,8 +199,6 @@ impl World {
             kept: ShardSet::NONE,
             tick: TICK,
         })?);
-        // As the engine's thread does first of all.
-        self.run(node, vec![Input::Tick]);
         Ok(())
     }
 

@@ -27,6 +27,7 @@ fn well() -> Facts {
         surroundings: Surroundings {
             data_dir: "/d".into(),
             disk_free: Some(100 << 30),
+            is_read_only: false,
             has_multicast: Some(true),
         },
         mailbox: MailboxStatus { envelopes: 1, bytes: 1000, bytes_max: MIB },
@@ -130,6 +131,8 @@ fn each_trouble_has_its_code() {
     assert_eq!(disk, [(FindingCode::DiskNearlyFull, Severity::Error)]);
     let failed = found(|facts| facts.storage_failure = Some("no space".into()));
     assert_eq!(failed, [(FindingCode::StorageFailed, Severity::Error)]);
+    let read_only = found(|facts| facts.surroundings.is_read_only = true);
+    assert_eq!(read_only, [(FindingCode::StorageFailed, Severity::Error)]);
     let locked = found(|facts| facts.lock = LockState::Locked);
     assert_eq!(locked, [(FindingCode::Locked, Severity::Warning)]);
     let unreadable = found(|facts| {
