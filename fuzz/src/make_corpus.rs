@@ -103,6 +103,7 @@ fn main() -> std::io::Result<()> {
         grant: martlet_fuzz::grant(),
         suggested_name: Some("Ada".into()),
         rendezvous: Rendezvous { secret: martlet_fuzz::SECRET, reset_at: martlet_fuzz::NOW },
+        lost_since: None,
     });
     let to_device = martlet_fuzz::to_device(&session_key.encode());
     let bundle = martlet_fuzz::bundle();

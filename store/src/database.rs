@@ -124,6 +124,12 @@ impl Database {
         })
     }
 
+    /// The number of the commit last acknowledged; `None` where it takes no writes.
+    pub(crate) fn commits(&self) -> Option<u64> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        Some(open.as_ref()?.mark.as_ref()?.acknowledged())
+    }
+
     /// Closes the database and opens it again: what a failed commit asks for. Snapshots taken
     /// before end with errors. Where the disk takes no writes it can be read, if at all, until this is tried again.
     pub(crate) fn reopen(&self) -> Result<LastCommit, StoreError> {

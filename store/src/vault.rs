@@ -34,6 +34,15 @@ pub struct Vault {
     keys: Arc<Keys>,
 }
 
+/// A vault as it was at some time: what is kept elsewhere, by which an older copy of it is told from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VaultSeen {
+    /// Which.
+    pub vault: VaultId,
+    /// How many commits it had.
+    pub commits: u64,
+}
+
 /// A table of records of type `V`. The name is part of each record's associated data. All keys of
 /// one collection are of the same sort, [`Key::Named`], [`Key::Ordinal`] or [`Key::Scoped`].
 #[derive(Debug)]
@@ -185,6 +194,12 @@ impl Vault {
     /// [`StoreError::Failed`], always after a failed commit until [`Self::reopen`].
     pub fn begin(&self, nonce_seed: [u8; 32]) -> Result<VaultTxn, StoreError> {
         VaultTxn::begin(&self.database, Arc::clone(&self.keys), nonce_seed)
+    }
+
+    /// Which vault this is, and how many commits it has; `None` where it is open for reading.
+    #[must_use]
+    pub fn seen(&self) -> Option<VaultSeen> {
+        Some(VaultSeen { vault: self.keys.id(), commits: self.database.commits()? })
     }
 
     /// Opens the database again after a commit failed (a full disk, say): until then every

@@ -50,6 +50,14 @@ pub const DUE_POSITIONS_MAX: usize = 8 * DEVICES_PER_IDENTITY_MAX;
 /// changes it: with as many gaps and devices it has 5 KB.
 pub const LOST_RANGES_MAX: usize = 64;
 
+/// Messages that are sent again to a contact whose vault was put back, of the last ones of the conversation: what a
+/// month brings in a lively one. Of earlier ones their user has the other side's history to ask for.
+pub const RESENT_MAX: usize = 1000;
+/// How often at most a contact is sent that again: whoever asks oftener gets nothing by it.
+pub const RESENT_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long it is told that the vault was put back: by then every contact who is on now and then has sent again.
+pub const PUT_BACK_TOLD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// How long own pings and pongs are kept: six times as long as anyone waits for an answer.
 pub const PING_LIFE: Duration = Duration::from_secs(5 * 60);
 /// How old a ping may be, or how far ahead, and is answered still. It is told by the asker's clock, so this is as

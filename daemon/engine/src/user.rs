@@ -18,6 +18,7 @@ mod notes;
 mod openings;
 mod outbox;
 mod pings;
+mod put_back;
 mod readdress;
 mod rendezvous;
 mod renewal;
@@ -26,6 +27,7 @@ mod stamping;
 mod stem;
 mod unfinished;
 
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use martlet_protocol::crypto::Addressing;
@@ -37,8 +39,8 @@ use martlet_protocol::{
     ConversationId, ExpiryHour, Id, IdentityId, Rendezvous, RendezvousSecret, Shard, UnixMillis,
 };
 use martlet_store::records::{COUNTERS, Counters, PROFILE, Profile, Seed};
-use martlet_store::vault::Key;
 use martlet_store::vault::keyfile::MasterKey;
+use martlet_store::vault::{Key, VaultSeen};
 use martlet_store::{Mailbox, StoreError, Vault, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
@@ -57,6 +59,7 @@ use crate::turn::Turn;
 use acks::OwnAcks;
 use arrivals::Arrivals;
 use openings::Openings;
+use put_back::PutBacks;
 use stem::OnStem;
 use unfinished::Unfinished;
 
@@ -69,7 +72,7 @@ pub(crate) struct User {
     pub(crate) identity: IdentityId,
     pub(crate) name: Option<String>,
     keyring: Keyring,
-    counters: Counters,
+    counters: Counted,
     arrivals: Arrivals,
     /// What failed to open of late, and what waits for that reason.
     openings: Openings,
@@ -85,7 +88,7 @@ pub(crate) struct User {
     agenda: Agenda,
     /// What was too much for one batch.
     unfinished: Unfinished,
-    dirty: Dirty,
+    put_back: PutBacks,
 }
 
 /// The vault that all of it is in.
@@ -94,10 +97,24 @@ struct Opened {
     key: MasterKey,
 }
 
-/// What must be written before the commit.
-#[derive(Default)]
-struct Dirty {
-    counters: bool,
+/// The counters, and whether they must be written before the commit.
+struct Counted {
+    counters: Counters,
+    is_dirty: bool,
+}
+
+impl Deref for Counted {
+    type Target = Counters;
+
+    fn deref(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl DerefMut for Counted {
+    fn deref_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
 }
 
 impl User {
@@ -146,6 +163,7 @@ impl User {
             .removals()
             .filter(|(identity, _)| !directory.is_contact(identity))
             .for_each(|(identity, _)| keyring.inbound.leave(identity));
+        let put_back = PutBacks::of(&txn, &vault, &view, &counters)?;
         let user = Box::new(Self {
             network: config.network.clone(),
             kept: ShardSet::of(kept, shard_bits),
@@ -160,16 +178,16 @@ impl User {
             ),
             openings: Openings::default(),
             log: EventLog::new(counters.last_event, counters.first_event),
-            counters,
+            counters: Counted { counters, is_dirty: false },
             directory,
             unfinished: Unfinished::new(timeline.removals()),
+            put_back,
             timeline,
             outbox: Outbox::load(&txn, &config.network)?,
             acks: OwnAcks::load(&txn)?,
             stem: OnStem::default(),
             pings: Pings::default(),
             agenda: Agenda::unread(),
-            dirty: Dirty::default(),
             opened: Opened { vault, key },
         });
         drop(txn);
@@ -186,15 +204,15 @@ impl User {
     /// Writes what is only in memory yet.
     pub(crate) fn flush(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.arrivals.last = turn.mailbox().stats()?.last_arrival;
-        let dirty = std::mem::take(&mut self.dirty);
         let records = turn.vault()?;
         self.timeline.flush(records)?;
         self.keyring.flush(records)?;
         self.acks.flush(records)?;
-        let Counters { last_event, first_event, .. } = &mut self.counters;
-        if dirty.counters || (*last_event, *first_event) != (self.log.last(), self.log.first()) {
-            (*last_event, *first_event) = (self.log.last(), self.log.first());
-            records.put(&COUNTERS, Key::Named(b""), &self.counters)?;
+        let Counted { counters, is_dirty } = &mut self.counters;
+        let events = (self.log.last(), self.log.first());
+        if std::mem::take(is_dirty) || (counters.last_event, counters.first_event) != events {
+            (counters.last_event, counters.first_event) = events;
+            records.put(&COUNTERS, Key::Named(b""), counters)?;
         }
         Ok(())
     }
@@ -207,6 +225,11 @@ impl User {
         let opened = self.openings.first_waiting().map_or(u64::MAX, |first| first - 1);
         self.counters.processed_arrival = self.arrivals.looked_at.min(opened);
         self.acks.mailbox_committed();
+    }
+
+    /// Which vault this is, and how far it is.
+    pub(crate) fn vault_seen(&self) -> Option<VaultSeen> {
+        self.opened.vault.seen()
     }
 
     /// The user's ID.

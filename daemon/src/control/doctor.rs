@@ -5,6 +5,7 @@
 pub(super) mod clock;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::limits::{
     DISK_FREE_CRITICAL, DISK_FREE_LOW, MAILBOX_FULL_PERCENT, PEERS_EXPECTED_AFTER,
@@ -23,7 +24,9 @@ use crate::host::CallError;
 use crate::net::report::{MdnsState, NetReport};
 use martlet_engine::CommandError;
 use martlet_engine::clock::ClockDoubt;
-use martlet_engine::command::{GetClockDoubt, GetStatus, GetStorageFailure, GetVaultFailure};
+use martlet_engine::command::{
+    GetClockDoubt, GetPutBack, GetStatus, GetStorageFailure, GetVaultFailure,
+};
 
 /// Unreachable peers told one by one.
 const UNREACHABLE_TOLD_MAX: usize = 5;
@@ -37,10 +40,11 @@ endpoints!(diagnose);
 ))]
 async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refusal> {
     let data_dir = shared.context().data_dir.clone();
-    let (status, storage_failure, vault_failure, clock_doubt, net, surroundings) = tokio::join!(
+    let (status, storage_failure, vault_failure, put_back, clock_doubt, net, surroundings) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.engine().call(GetStorageFailure {}),
         shared.engine().call(GetVaultFailure {}),
+        shared.engine().call(GetPutBack {}),
         shared.engine().call(GetClockDoubt {}),
         shared.net().report(),
         tokio::task::spawn_blocking(move || Surroundings::look(data_dir)),
@@ -69,6 +73,7 @@ async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refus
         is_for_user: shared.context().user,
         storage_failure,
         vault_failure: vault_failure.unwrap_or_default(),
+        put_back: put_back.unwrap_or_default(),
         clock_doubt: clock_doubt.unwrap_or_default(),
     };
     Ok(Json(Diagnosis { clock_ahead_ms: facts.net.clock_ahead_ms, findings: findings(&facts) }))
@@ -86,6 +91,8 @@ struct Facts {
     is_for_user: bool,
     storage_failure: Option<String>,
     vault_failure: Option<String>,
+    /// For how long back the vault may lack what came, if it was put back.
+    put_back: Option<Duration>,
     clock_doubt: Option<ClockDoubt>,
 }
 
@@ -134,6 +141,7 @@ fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = [
         storage(facts),
         vault(facts),
+        put_back(facts),
         disk(&facts.surroundings),
         facts.clock_doubt.as_ref().and_then(clock::jumped),
         clock::clock(&facts.net),
@@ -201,6 +209,17 @@ fn vault(facts: &Facts) -> Option<Finding> {
         ),
         LockState::NoIdentity | LockState::Unlocked => None,
     }
+}
+
+fn put_back(facts: &Facts) -> Option<Finding> {
+    let ago = duration(u64::try_from(facts.put_back?.as_millis()).unwrap_or(u64::MAX));
+    let problem = format!(
+        "the vault is an older copy that was put back: what came and went in the last {ago} may not be in it"
+    );
+    let advice = "nothing: contacts send again what they wrote since then, each as soon as both of you are on (of a \
+                  conversation its last 1,000 messages). What you wrote since then is at your contacts only. If the ID \
+                  was reset since then: martletctl id --reset";
+    finding(FindingCode::VaultPutBack, Severity::Warning, problem, advice)
 }
 
 fn disk(surroundings: &Surroundings) -> Option<Finding> {

@@ -53,6 +53,7 @@ impl Stranger {
             grant,
             suggested_name: Some("stranger".into()),
             rendezvous: Rendezvous::default(),
+            lost_since: None,
         };
         let payload = DeviceMessage::SessionKey(key).encode();
         let recipients = [bundle.recipient()];

@@ -69,6 +69,8 @@ pub enum FindingCode {
     StorageFailed,
     /// The vault could not be opened when that was asked for last.
     VaultUnreadable,
+    /// The vault was put back from an older copy within the last week.
+    VaultPutBack,
     /// The vault is locked: nothing is read or sent.
     Locked,
     /// A node that is for a user has no identity yet.

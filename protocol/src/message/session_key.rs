@@ -1,9 +1,10 @@
 //! Kind 2, to devices: the key of a conversation session.
 //!
 //! Payload: `{0: grant bytes, 1: suggested name or null, 2: {0: rendezvous secret 15, 1: reset at
-//! ms}}`; the grant's encoding is in [`crate::crypto::session`]. The conversation that the grant names
+//! ms}, 3: lost since ms, if anything}`; the grant's encoding is in [`crate::crypto::session`]. The conversation that the grant names
 //! must be that of the message in which it comes. The secret is the sender's: by it their bundles are
-//! found from now on.
+//! found from now on. Whoever says since when they lost what came is written to in a new session, and is sent again
+//! what was sent since.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -12,6 +13,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::codec::{self, CodecError};
 use crate::crypto::session::SessionGrant;
 use crate::ids::Rendezvous;
+use crate::time::UnixMillis;
 
 /// The kind's number.
 pub const KIND: u16 = 2;
@@ -27,6 +29,9 @@ pub struct SessionKeyMessage {
     pub suggested_name: Option<String>,
     /// By what the sender's bundles are found.
     pub rendezvous: Rendezvous,
+    /// The sender was put back from a copy: since when they lost what they had received, session keys too, by their
+    /// clock.
+    pub lost_since: Option<UnixMillis>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -34,22 +39,25 @@ struct Fields {
     grant: ByteBuf,
     suggested_name: Option<String>,
     rendezvous: Rendezvous,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lost_since: Option<UnixMillis>,
 }
 
 impl SessionKeyMessage {
     pub(super) fn encode(&self) -> Vec<u8> {
         let grant = ByteBuf::from(self.grant.encode().to_vec());
         let (suggested_name, rendezvous) = (self.suggested_name.clone(), self.rendezvous.clone());
-        let mut fields = Fields { grant, suggested_name, rendezvous };
+        let lost_since = self.lost_since;
+        let mut fields = Fields { grant, suggested_name, rendezvous, lost_since };
         let bytes = codec::encode(&fields);
         fields.grant.zeroize();
         bytes
     }
 
     pub(super) fn decode(payload: &[u8]) -> Result<Self, CodecError> {
-        let Fields { grant, suggested_name, rendezvous } =
+        let Fields { grant, suggested_name, rendezvous, lost_since } =
             codec::decode_lenient(payload, BYTES_MAX)?;
         let grant = Zeroizing::new(grant.into_vec());
-        Ok(Self { grant: SessionGrant::decode(&grant)?, suggested_name, rendezvous })
+        Ok(Self { grant: SessionGrant::decode(&grant)?, suggested_name, rendezvous, lost_since })
     }
 }

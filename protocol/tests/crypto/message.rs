@@ -27,13 +27,14 @@ fn text_message(text: &str) -> Message {
     }
 }
 
-fn session_key(name: Option<&str>) -> DeviceMessage {
+fn session_key(name: Option<&str>, lost_since: Option<UnixMillis>) -> DeviceMessage {
     let device = DeviceId([7; 32]);
     let session = OutboundSession::new(&mut rng(4), CONTEXT, &[device]).unwrap();
     DeviceMessage::SessionKey(SessionKeyMessage {
         grant: session.grant(&device).unwrap(),
         suggested_name: name.map(String::from),
         rendezvous: Rendezvous { secret: SECRET, reset_at: NOW },
+        lost_since,
     })
 }
 
@@ -52,13 +53,14 @@ fn vectors() {
         ratchet, 32 of signing key, 32 of tag key, 32 of ack key), its sender
         the identity 01 … 01 with the device 02 … 02, its conversation 03 … 03, with the suggested name
         \"Ada\", the rendezvous secret of bytes 05, reset at that time; session_key_unnamed: without a
-        name. ping: nonce cd … cd, sent at 1767323045678 ms;
+        name; session_key_put_back: with that time as the one since when all was lost. ping: nonce cd … cd, sent at 1767323045678 ms;
         pong: its answer.",
         &[
             ("text", text_message("hello").encode()),
             ("unknown", unknown.encode()),
-            ("session_key", session_key(Some("Ada")).encode()),
-            ("session_key_unnamed", session_key(None).encode()),
+            ("session_key", session_key(Some("Ada"), None).encode()),
+            ("session_key_unnamed", session_key(None, None).encode()),
+            ("session_key_put_back", session_key(Some("Ada"), Some(NOW)).encode()),
             ("ping", DeviceMessage::Ping(PING).encode()),
             ("pong", DeviceMessage::Pong(Pong { nonce: PING.nonce }).encode()),
         ],
@@ -228,13 +230,13 @@ fn a_session_key_for_newer_readers_says_that_an_update_is_needed() {
 
 #[test]
 fn session_keys_round_trip() {
-    for name in [None, Some("Ada"), Some("")] {
-        let message = session_key(name);
+    for (name, lost_since) in [(None, None), (Some("Ada"), Some(NOW)), (Some(""), None)] {
+        let message = session_key(name, lost_since);
         let bytes = message.encode();
         let DeviceMessage::SessionKey(read) = DeviceMessage::decode(&bytes).unwrap() else {
             panic!("another kind")
         };
-        assert_eq!(read.suggested_name.as_deref(), name);
+        assert_eq!((read.suggested_name.as_deref(), read.lost_since), (name, lost_since));
         assert_eq!(DeviceMessage::SessionKey(read).encode(), bytes);
     }
 }
@@ -246,7 +248,7 @@ fn a_cut_message_is_refused() {
         assert!(Message::decode(&bytes[..len]).is_err(), "cut to {len}");
     }
     assert!(Message::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
-    let bytes = session_key(Some("Ada")).encode();
+    let bytes = session_key(Some("Ada"), None).encode();
     for len in 0..bytes.len() {
         assert!(DeviceMessage::decode(&bytes[..len]).is_err(), "cut to {len}");
     }
@@ -262,7 +264,7 @@ fn a_text_is_not_shown() {
     let content = Content::Unknown { kind: 999, bytes: Payload(b"hello".to_vec()) };
     let shown = format!("{:?}", Message { content, ..text_message("x") });
     assert!(shown.contains("Payload(5 bytes)"), "{shown}");
-    let shown = format!("{:?}", session_key(None));
+    let shown = format!("{:?}", session_key(None, None));
     assert!(shown.contains("SessionGrant(…)"), "{shown}");
 }
 

@@ -7,6 +7,8 @@ use martlet_protocol::{AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard};
 
 use super::Opening;
 use super::index::Prefix;
+use crate::vault::VaultSeen;
+use crate::vault::keyfile::VaultId;
 
 /// What became of an envelope: a row of the states, which has those acknowledged in some slots or
 /// all, and those that ended here.
@@ -206,6 +208,17 @@ fn join<const A: usize, const B: usize, const N: usize>(a: [u8; A], b: [u8; B]) 
     joined[..A].copy_from_slice(&a);
     joined[A..].copy_from_slice(&b);
     joined
+}
+
+/// Vault id 16 ‖ commits 8.
+pub(super) fn encode_seen(seen: &VaultSeen) -> [u8; 24] {
+    join(*seen.vault.as_bytes(), seen.commits.to_be_bytes())
+}
+
+pub(super) fn decode_seen(bytes: &[u8]) -> Option<VaultSeen> {
+    let (id, commits) = bytes.split_first_chunk()?;
+    let commits = u64::from_be_bytes(commits.try_into().ok()?);
+    Some(VaultSeen { vault: VaultId::from_bytes(*id), commits })
 }
 
 /// Openings: id 8 ‖ first arrival 8 of each, the oldest first.

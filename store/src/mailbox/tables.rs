@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::layer::{Definition, Held, Layer};
 use crate::limits::{MAILBOX_ENTRY_BYTES, MAILBOX_OPENINGS_MAX};
 use crate::schema::Meta;
+use crate::vault::VaultSeen;
 
 mod change;
 mod read;
@@ -26,6 +27,7 @@ const DIGESTS: &str = "digests";
 pub(super) const TOTALS_KEY: &[u8] = b"totals";
 const TIME_KEY: &[u8] = b"time";
 const OPENINGS_KEY: &[u8] = b"openings";
+const VAULT_KEY: &[u8] = b"vault";
 
 /// The tables, read by snapshots and transactions alike.
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub(super) struct Tables {
     openings: Vec<Opening>,
     /// Whether one was added.
     has_new_opening: bool,
+    vault: Option<VaultSeen>,
     index: Arc<Index>,
     changes: Changes,
 }
@@ -64,6 +67,10 @@ impl Tables {
             None => Vec::new(),
             Some(openings) => readable(META, row::decode_openings(openings.value()))?,
         };
+        let vault = match meta.get(VAULT_KEY).map_err(StoreError::failed)? {
+            None => None,
+            Some(seen) => Some(readable(META, row::decode_seen(seen.value()))?),
+        };
         Ok(Self {
             log: Layer::new(snapshot, LOG)?,
             states: Layer::new(snapshot, STATES)?,
@@ -76,6 +83,7 @@ impl Tables {
             committed_time: time,
             openings,
             has_new_opening: false,
+            vault,
             index: Arc::clone(index),
             changes: Changes::default(),
         })
@@ -105,6 +113,14 @@ impl Tables {
         self.has_new_opening = true;
     }
 
+    pub(super) fn vault(&self) -> Option<VaultSeen> {
+        self.vault
+    }
+
+    pub(super) fn note_vault(&mut self, seen: VaultSeen) {
+        self.vault = Some(seen);
+    }
+
     pub(super) fn stats(&self) -> MailboxStats {
         let Totals { envelopes, bytes, tombstones, last_arrival } = self.totals;
         MailboxStats { envelopes, bytes, tombstones, last_arrival }
@@ -130,6 +146,10 @@ impl Tables {
         if self.has_new_opening {
             let openings = row::encode_openings(&self.openings);
             meta.insert(OPENINGS_KEY, openings.as_slice()).map_err(StoreError::failed)?;
+        }
+        if let Some(seen) = &self.vault {
+            meta.insert(VAULT_KEY, row::encode_seen(seen).as_slice())
+                .map_err(StoreError::failed)?;
         }
         drop(meta);
         write_rows(self.log, transaction)?;

@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::limits::{
     MAILBOX_ENTRY_BYTES, MAILBOX_REOPENED_BYTES, MAILBOX_REOPENED_PART, MAILBOX_RESERVE_BYTES,
 };
+use crate::vault::VaultSeen;
 
 /// A write transaction: one at a time, atomic, on disk once committed. Dropped without a commit it
 /// leaves nothing behind.
@@ -144,6 +145,11 @@ impl MailboxTxn {
     /// Notes that the mailbox was opened, under an id that no other opening has. Arrivals from here on are its own.
     pub fn note_opening(&mut self, id: u64) {
         self.tables.note_opening(id);
+    }
+
+    /// Notes how far the user's vault is, with whatever is committed next: an older copy of it shows by this.
+    pub fn note_vault(&mut self, seen: VaultSeen) {
+        self.tables.note_vault(seen);
     }
 
     /// The live envelope `id`.

@@ -6,6 +6,7 @@ use martlet_protocol::{Ack, Envelope, EnvelopeId, Tag, UnixMillis};
 use super::tables::Tables;
 use super::{Arrived, MailboxStats, Opening};
 use crate::error::StoreError;
+use crate::vault::VaultSeen;
 
 /// A snapshot for reading, beside any writer.
 #[derive(Debug)]
@@ -25,6 +26,12 @@ impl MailboxView {
     #[must_use]
     pub fn openings(&self) -> &[Opening] {
         self.tables.openings()
+    }
+
+    /// The vault that was open with this mailbox last, as it was when the mailbox was committed last, or earlier.
+    #[must_use]
+    pub fn vault(&self) -> Option<VaultSeen> {
+        self.tables.vault()
     }
 
     /// The live envelope `id`.

@@ -59,4 +59,16 @@ pub struct Counters {
     /// The opening of the mailbox that `processed_arrival` was seen in; 0 of older builds.
     #[serde(default)]
     pub mailbox_opening: u64,
+    /// That the vault was put back from an older copy, as it was noticed last.
+    #[serde(default)]
+    pub put_back: Option<PutBack>,
+}
+
+/// A vault was put back from an older copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutBack {
+    /// When it was noticed.
+    pub noticed_at: UnixMillis,
+    /// All that came later than this may be lacking.
+    pub lost_since: UnixMillis,
 }

@@ -114,6 +114,12 @@ impl VaultId {
         Self(array(&blake3::derive_key("martlet 2026 vault id v1", key.as_bytes())))
     }
 
+    /// The one with these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self(bytes)
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; ID_BYTES] {

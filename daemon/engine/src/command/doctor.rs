@@ -1,5 +1,7 @@
 //! What the engine knows that the doctor wants.
 
+use std::time::Duration;
+
 use super::Command;
 use crate::clock::ClockDoubt;
 use crate::engine::Engine;
@@ -17,6 +19,20 @@ pub struct GetStorageFailure {}
 /// Why the vault could not be opened when that was asked for last, if so.
 #[derive(Debug)]
 pub struct GetVaultFailure {}
+
+/// For how long back the vault may lack what came, if it was put back from an older copy within the last week.
+#[derive(Debug)]
+pub struct GetPutBack {}
+
+impl Command for GetPutBack {
+    type Reply = Option<Duration>;
+    const ONLY_READS: bool = true;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Option<Duration>, Fault> {
+        let put_back = engine.user.as_ref().and_then(|user| user.recent_put_back(turn.now));
+        Ok(put_back.map(|put_back| turn.now.since(put_back.lost_since)))
+    }
+}
 
 impl Command for GetClockDoubt {
     type Reply = Option<ClockDoubt>;

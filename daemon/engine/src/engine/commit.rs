@@ -27,7 +27,10 @@ impl Engine {
             return Err(error);
         }
         let steady = turn.steady;
-        let (mailbox, mut effects, mut gathered) = turn.into_parts();
+        let (mut mailbox, mut effects, mut gathered) = turn.into_parts();
+        if let Some(seen) = self.user.as_ref().and_then(|user| user.vault_seen()) {
+            mailbox.note_vault(seen);
+        }
         effects.to_net = gathered.release();
         let has_room = self.sources.room.reopen(&mailbox);
         if !has_room.is_empty() {

@@ -23,6 +23,9 @@ struct Outbound {
     created_at: UnixMillis,
     /// The envelopes that carry its key.
     keys: Vec<EnvelopeId>,
+    /// Whether it was in the vault when that was opened. The vault may be a copy, put back, of one that went on: each
+    /// position of a session is used once, so nothing more is sealed with it.
+    is_of_before: bool,
 }
 
 impl OutboundSessions {
@@ -32,7 +35,9 @@ impl OutboundSessions {
             let session = OutboundSession::from_record(&record.session)
                 .map_err(|_| StoreError::Record { table: OUTBOUND_SESSIONS.name() })?;
             let OutboundRecord { identity, created_at, keys, .. } = record;
-            outbound.sessions.insert(identity, Outbound { session, created_at, keys });
+            outbound
+                .sessions
+                .insert(identity, Outbound { session, created_at, keys, is_of_before: true });
         }
         Ok(outbound)
     }
@@ -56,8 +61,8 @@ impl OutboundSessions {
         self.sessions.contains_key(identity)
     }
 
-    /// Whether there is a session for exactly these devices, neither used up nor too old, and not made in
-    /// the future, by a clock that was wrong.
+    /// Whether there is a session for exactly these devices, made since the vault was opened, neither used up nor too
+    /// old, and not made in the future, by a clock that was wrong.
     pub(crate) fn is_current(
         &self,
         identity: &IdentityId,
@@ -65,7 +70,8 @@ impl OutboundSessions {
         now: UnixMillis,
     ) -> bool {
         self.sessions.get(identity).is_some_and(|outbound| {
-            !outbound.session.is_exhausted()
+            !outbound.is_of_before
+                && !outbound.session.is_exhausted()
                 && now.since(outbound.created_at) < SESSION_AGE_MAX
                 && outbound.created_at <= now.plus(CLOCK_SKEW_MAX)
                 && outbound.session.recipients().eq(devices.iter().copied())
@@ -79,7 +85,8 @@ impl OutboundSessions {
         session: OutboundSession,
         created_at: UnixMillis,
     ) {
-        self.sessions.insert(identity, Outbound { session, created_at, keys: Vec::new() });
+        let (keys, is_of_before) = (Vec::new(), false);
+        self.sessions.insert(identity, Outbound { session, created_at, keys, is_of_before });
         self.dirty.insert(identity);
     }
 

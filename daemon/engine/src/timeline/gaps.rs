@@ -81,6 +81,15 @@ impl Timeline {
         first - due
     }
 
+    /// Whether it is known that a number never came.
+    pub(super) fn is_missing(&self, line: &Line, number: u64) -> bool {
+        let lost = self.get(&line.conversation).map_or(&[][..], |record| &record.lost);
+        let is_it = |lost: &LostRecord| {
+            lost.device == line.device && (lost.first..=lost.last).contains(&number)
+        };
+        lost.iter().any(is_it)
+    }
+
     /// One that was lost came after all.
     pub(super) fn note_found(&mut self, line: &Line, number: u64) {
         let is_it = |lost: &LostRecord| {

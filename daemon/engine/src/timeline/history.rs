@@ -1,12 +1,15 @@
 //! History: pages of a conversation, and messages by id.
 
-use martlet_protocol::{IdentityId, MessageId};
-use martlet_store::records::{MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord};
+use martlet_protocol::{IdentityId, MessageId, UnixMillis};
+use martlet_store::records::{MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord, State};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-use super::{Timeline, received_key};
+use super::{Line, Timeline, received_key};
 use crate::conversation::{ConversationRef, Place};
+
+/// Messages read at once where many are looked at.
+const LOOK_BACK_PAGE: usize = 64;
 
 /// A page of a conversation, in order.
 pub(crate) struct Page {
@@ -62,6 +65,73 @@ impl Timeline {
             unread.extend(readable.filter(|(_, message)| !message.own).take(wanted - unread.len()));
         }
         Ok(unread)
+    }
+
+    /// The user's messages stored at `since` or later, of the last `max` of the conversation: position and state.
+    pub(crate) fn own_since(
+        &self,
+        records: &VaultTxn,
+        id: ConversationRef,
+        since: UnixMillis,
+        max: usize,
+    ) -> Result<Vec<(u64, State)>, StoreError> {
+        let mut own = Vec::new();
+        self.look_back(records, &id, max, |position, message| {
+            if message.own && message.stored_at >= since {
+                own.push((position, message.state));
+            }
+            message.stored_at >= since
+        })?;
+        Ok(own)
+    }
+
+    /// When the first of the messages came that a device numbered from `number` on, of the last `max` of the
+    /// conversation, if it used this very number for one of them.
+    pub(crate) fn used_since(
+        &self,
+        records: &VaultTxn,
+        line: &Line,
+        number: u64,
+        max: usize,
+    ) -> Result<Option<UnixMillis>, StoreError> {
+        let (mut first, mut is_used) = (None, false);
+        self.look_back(records, &line.conversation, max, |_, message| {
+            let is_theirs = message.author.is_some_and(|author| author.device == line.device);
+            if is_theirs && !message.own && message.seq >= number {
+                first = Some(message.stored_at);
+                is_used |= message.seq == number;
+            }
+            !is_used
+        })?;
+        Ok(first.filter(|_| is_used))
+    }
+
+    /// Shows the last `max` messages of a conversation, the last first, until `visit` says no.
+    fn look_back(
+        &self,
+        records: &VaultTxn,
+        id: &ConversationRef,
+        max: usize,
+        mut visit: impl FnMut(u64, MessageRecord) -> bool,
+    ) -> Result<(), StoreError> {
+        let (mut before, mut left) = (None, max);
+        while left > 0 {
+            let Page { messages, more } =
+                self.page(records, id, before, left.min(LOOK_BACK_PAGE))?;
+            left = left.saturating_sub(messages.len());
+            before = messages.first().map(|(position, _)| *position);
+            for (position, message) in messages.into_iter().rev() {
+                if let Some(message) = message
+                    && !visit(position, message)
+                {
+                    return Ok(());
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Where the user's message with this id is, or that of one of `writers`.

@@ -11,7 +11,7 @@ use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::{Appeared, Timeline, put_index, received_key};
-use crate::conversation::{Author, ConversationRef};
+use crate::conversation::{Author, ConversationRef, person};
 use crate::kinds::Content;
 
 /// Waiting messages read at once: few first, since often one is due; up to this many where many are.
@@ -143,6 +143,18 @@ impl Timeline {
             self.release(records, &line, &mut appeared)?;
         }
         Ok(appeared)
+    }
+
+    /// Whether a message that is not known has a number whose turn is over, and that is not missing.
+    pub(crate) fn is_again(
+        &self,
+        records: &VaultTxn,
+        line: &Line,
+        message: &MessageRecord,
+    ) -> Result<bool, StoreError> {
+        let is_over = message.seq < self.due(line) && !self.is_missing(line, message.seq);
+        let key = received_key(&person(&line.conversation), &message.id);
+        Ok(is_over && records.get(&MESSAGE_INDEX, Key::Named(&key))?.is_none())
     }
 
     /// The lines of which something is held back.

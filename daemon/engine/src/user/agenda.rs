@@ -58,6 +58,7 @@ impl User {
         self.keyring.keep_certificate(turn.vault()?)?;
         let appeared = self.timeline.read_unknown_again(turn.vault()?)?;
         self.tell_appeared(turn, appeared)?;
+        self.note_put_back(turn)?;
         self.readdress_outbox(turn)?;
         self.restore_outbox(turn)?;
         self.replay_recent_acks(turn)?;

@@ -47,7 +47,7 @@ impl User {
             } else {
                 turn.now.plus(part_of(turn.rng, BUNDLE_DELAY_MAX))
             };
-            self.dirty.counters = true;
+            self.counters.is_dirty = true;
         }
         self.plan_bundle(turn.now);
         let id = envelope.id();
@@ -89,7 +89,7 @@ impl User {
         turn.vault()?.put(&PUBLISHED, Key::Named(b""), &envelope)?;
         self.counters.published_day = today.0;
         self.counters.next_bundle = time_on(turn.rng, Day(today.0 + 1));
-        self.dirty.counters = true;
+        self.counters.is_dirty = true;
         self.plan_bundle(turn.now);
         if !self.has_stamp(&id, &envelope) {
             self.outbox.queue_bundle(id);

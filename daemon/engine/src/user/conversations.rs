@@ -14,6 +14,7 @@ use crate::directory::Directory;
 use crate::error::CommandError;
 use crate::error::Fault;
 use crate::kinds::Content;
+use crate::limits::RESENT_MAX;
 use crate::log::Teller;
 use crate::timeline::{Appeared, Line, Page, Timeline};
 use crate::turn::Turn;
@@ -44,8 +45,19 @@ impl User {
     ) -> Result<(), StoreError> {
         let conversation = ConversationRef::direct(&author.identity);
         let now = turn.now;
+        let line = Line { conversation, device: author.device };
+        // Their vault was put back: they count again from where it was.
+        let number = message.seq;
+        let is_again = self.timeline.is_again(turn.vault()?, &line, &message)?;
+        let used = match is_again {
+            true => self.timeline.used_since(turn.vault()?, &line, number, RESENT_MAX)?,
+            false => None,
+        };
         let appeared = self.timeline.receive(turn.vault()?, conversation, author, message, now)?;
-        self.plan_held(Line { conversation, device: author.device }, now);
+        if let Some(since) = used {
+            self.send_again(turn, author.identity, since)?;
+        }
+        self.plan_held(line, now);
         self.tell_appeared(turn, appeared)
     }
 

@@ -74,7 +74,7 @@ impl User {
             }
         }
         // So that the next start does not look at it all again.
-        self.dirty.counters = true;
+        self.counters.is_dirty = true;
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl User {
     fn open_waiting(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         for _ in 0..LOOK_BATCH_MAX {
             let Some((bringer, arrival)) = self.openings.next(turn.steady) else { break };
-            self.dirty.counters = true;
+            self.counters.is_dirty = true;
             let found = turn.mailbox().arrived_after(arrival.saturating_sub(1), 1)?.pop();
             // It may have ended meanwhile.
             let Some(Arrived { id, envelope, .. }) = found.filter(|it| it.arrival == arrival)
@@ -196,7 +196,7 @@ impl User {
         message: SessionKeyMessage,
     ) -> Result<bool, StoreError> {
         let SessionContext { sender: identity, device, .. } = context;
-        let SessionKeyMessage { grant, suggested_name, rendezvous } = message;
+        let SessionKeyMessage { grant, suggested_name, rendezvous, lost_since } = message;
         let (id, session) = match opened_grant(&grant, context) {
             Ok(opened) => opened,
             Err(error) => {
@@ -217,6 +217,9 @@ impl User {
                 }
                 let tags = self.keyring.inbound.add(name, session, turn.now);
                 turn.awaited.extend(&tags);
+                if let Some(since) = lost_since {
+                    self.send_again(turn, identity, since)?;
+                }
                 tags
             }
         };

@@ -139,7 +139,8 @@ impl User {
             let Some(grant) = session.grant(&bundle.certificate().device()) else { continue };
             let (suggested_name, rendezvous) =
                 (self.name.clone(), self.keyring.rendezvous().clone());
-            let message = SessionKeyMessage { grant, suggested_name, rendezvous };
+            let lost_since = self.lost_since(&identity);
+            let message = SessionKeyMessage { grant, suggested_name, rendezvous, lost_since };
             let message = DeviceMessage::SessionKey(message);
             let content = self.seal_to(turn, &identity, bundle, &message)?;
             let sealed_to =

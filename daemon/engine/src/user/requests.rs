@@ -210,7 +210,7 @@ impl User {
         self.arrivals.last = turn.mailbox().stats()?.last_arrival;
         self.arrivals.looked_at = 0;
         self.counters.processed_arrival = 0;
-        self.dirty.counters = true;
+        self.counters.is_dirty = true;
         Ok(())
     }
 }

@@ -170,7 +170,12 @@ fn a_short_message_does_not_pass_a_long_one_that_finds_no_room() -> Result {
         world.pass(TICK);
         assert!(world.nodes[0].released.publish.is_empty(), "{restarts}: it passed the long one");
         world.crash(0)?;
-        assert!(world.nodes[0].released.publish.is_empty(), "{restarts}: it passed it at a start");
+        // The key of a new session may.
+        let is_message = |envelope: &Envelope| {
+            Header::parse(&envelope.content).is_ok_and(|header| header.kind == Kind::Conversation)
+        };
+        let published = std::mem::take(&mut world.nodes[0].released.publish);
+        assert!(!published.iter().any(is_message), "{restarts}: it passed it at a start");
     }
     // Bob gets what is there, and his acks make room.
     world.sync(0, 1)?;

@@ -19,6 +19,7 @@ mod old_data;
 mod openings;
 mod parts;
 mod pings;
+mod put_back;
 mod rendezvous;
 mod requests;
 mod sent;

@@ -96,7 +96,7 @@ impl Stranger {
         let to = self.bundle.certificate().identity();
         let suggested_name = Some("stranger".to_owned());
         let rendezvous = Rendezvous::default();
-        let message = SessionKeyMessage { grant, suggested_name, rendezvous };
+        let message = SessionKeyMessage { grant, suggested_name, rendezvous, lost_since: None };
         let message = DeviceMessage::SessionKey(message);
         let addressing = addressing(world, &to);
         let content = seal::seal(

@@ -36,6 +36,7 @@ fn well() -> Facts {
         is_for_user: true,
         storage_failure: None,
         vault_failure: None,
+        put_back: None,
         clock_doubt: None,
     }
 }
@@ -139,6 +140,8 @@ fn each_trouble_has_its_code() {
         (facts.lock, facts.vault_failure) = (LockState::Locked, Some("damaged".into()));
     });
     assert_eq!(unreadable, [(FindingCode::VaultUnreadable, Severity::Error)]);
+    let put_back = found(|facts| facts.put_back = Some(Duration::from_secs(3600)));
+    assert_eq!(put_back, [(FindingCode::VaultPutBack, Severity::Warning)]);
     let nobody = found(|facts| facts.lock = LockState::NoIdentity);
     assert_eq!(nobody, [(FindingCode::NoIdentity, Severity::Warning)]);
     let mailbox_node =
