@@ -2,6 +2,7 @@
 //!
 //! A new verb is a file with `Args` and `Args::run`, and its line in `verbs!` below.
 
+mod backup;
 mod ban;
 mod bugreport;
 mod completions;
@@ -91,6 +92,7 @@ verbs! {
     Network(network),
     Ban(ban),
     Unban(unban),
+    Backup(backup),
     Doctor(doctor),
     Netcheck(netcheck),
     Bugreport(bugreport),

@@ -117,6 +117,7 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::BodyTooLarge
         | ErrorCode::LimitReached
         | ErrorCode::StorageFailed
+        | ErrorCode::BackupFailed
         | ErrorCode::Stopping
         | ErrorCode::Internal => Exit::Refused,
     }

@@ -10,6 +10,7 @@ use rustix::fs::Mode;
 
 use crate::config::{Config, ConfigError, Settings, paths};
 use crate::logging;
+use crate::restore;
 use crate::run::{self, DaemonError};
 
 /// Exit code: stopped as asked.
@@ -38,6 +39,11 @@ struct Arguments {
 
     #[command(flatten)]
     settings: Settings,
+
+    /// Put a backup (martletctl backup) back into the data directory, which must have no vault, and exit. Its
+    /// network.toml is put where the daemon reads it, unless there is one
+    #[arg(long, value_name = "DIR", conflicts_with = "check_config")]
+    restore: Option<PathBuf>,
 
     /// Print the configuration in effect, as a configuration file, and exit
     #[arg(long)]
@@ -108,6 +114,22 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     // Whatever this process makes is the user's alone, from the first instant.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    if let Some(backup) = arguments.restore {
+        return match restore::restore(&config, &backup) {
+            Ok(done) => {
+                let _ = writeln!(io::stdout(), "{done}");
+                ExitCode::from(EXIT_OK)
+            }
+            Err(error) => {
+                let code = match () {
+                    () if error.is_in_use() => EXIT_ALREADY_RUNNING,
+                    () if error.is_damage() => EXIT_DAMAGED,
+                    () => EXIT_FAILED,
+                };
+                fail(&error, code)
+            }
+        };
+    }
     match run::run_blocking(config) {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => fail(&error, exit_code(&error)),

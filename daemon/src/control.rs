@@ -17,6 +17,7 @@ use crate::host::EngineHandle;
 use crate::net::NetHandle;
 use crate::scrape::MetricsSource;
 
+mod backup;
 mod contact;
 mod doctor;
 mod endpoints;

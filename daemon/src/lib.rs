@@ -15,6 +15,7 @@ pub mod logging;
 pub mod metrics;
 pub mod net;
 pub mod peer_key;
+mod restore;
 pub mod run;
 pub mod scrape;
 mod stack;

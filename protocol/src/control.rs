@@ -33,11 +33,13 @@
 //! | `GET /v1/bans` | | [`BanList`] |
 //! | `POST /v1/bans` | [`BanRequest`] | 201 [`Ban`] |
 //! | `DELETE /v1/bans/{peer_id}` | | 204 |
+//! | `POST /v1/backup` | [`BackupRequest`] | [`Backup`] |
 //! | `GET /v1/doctor` | | [`Diagnosis`] |
 //! | `GET /v1/openapi.json` | | OpenAPI 3.1 |
 //!
 //! Errors are [`Problem`] (RFC 9457, `application/problem+json`) with a stable [`ErrorCode`].
 
+mod backup;
 mod contact;
 mod doctor;
 mod event;
@@ -49,6 +51,7 @@ mod problem;
 mod status;
 
 // What is public in these is public here: a new type has its place in its own file only.
+pub use backup::*;
 pub use contact::*;
 pub use doctor::*;
 pub use event::*;

@@ -240,6 +240,13 @@ impl Source {
         }
     }
 
+    /// Makes a database with nothing in it, in the place of any file that there is.
+    pub(crate) fn make_empty(&self, cache_bytes: usize) -> Result<Redb, StoreError> {
+        let file = new_file(self.path()).map_err(|error| self.failed(&error))?;
+        let backend = FileBackend::new(file).map_err(|error| self.not_opened(&error))?;
+        create(backend, cache_bytes)
+    }
+
     /// Verifies the database without writing to it, and shows `inspect` what it holds. The place of its mark.
     pub(crate) fn verify(
         &self,
@@ -387,17 +394,13 @@ fn make_file(
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".part");
     let unfinished = PathBuf::from(unfinished);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        // What a crash left half made.
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .map_err(failed)?;
-    fill(file)?;
+    fill(new_file(&unfinished).map_err(failed)?)?;
     fs::rename(&unfinished, path).and_then(|()| sync_directory(path)).map_err(failed)
+}
+
+/// An empty file that is the user's alone, in the place of what a crash left half made.
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Makes the name of a new file last.

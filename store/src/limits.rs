@@ -21,6 +21,11 @@ pub const MAILBOX_REOPENED_PART: u64 = 16;
 /// The most of it that must be free, bytes: a batch of a sync, which is what is fetched then.
 pub const MAILBOX_REOPENED_BYTES: u64 = 1 << 20;
 
+// ---- vault -------------------------------------------------------------------------------------
+
+/// Records that a copy of the vault writes in one commit, bytes: what it takes of memory, some times over.
+pub const COPY_COMMIT_BYTES: usize = 4 << 20;
+
 // ---- control -----------------------------------------------------------------------------------
 
 /// Memory Argon2id takes for a new passphrase, KiB: the second recommended option of RFC 9106

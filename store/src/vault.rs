@@ -20,11 +20,13 @@ use crate::schema::{Contents, Meta, Schema};
 use keyfile::VaultId;
 use seal::{Keys, StoredKey};
 
+mod copy;
 pub mod keyfile;
 mod seal;
 mod txn;
 mod version_2;
 
+pub use copy::VaultSnapshot;
 pub use txn::VaultTxn;
 
 /// The vault database with its keys.

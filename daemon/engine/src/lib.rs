@@ -9,6 +9,7 @@
 extern crate self as martlet_engine;
 
 mod agenda;
+pub mod backup;
 pub mod clock;
 pub mod command;
 mod config;

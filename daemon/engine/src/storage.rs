@@ -12,7 +12,7 @@ use martlet_store::{StoreError, Vault};
 use crate::{mailbox_file, vault_files};
 
 /// Memory redb may use for a database's pages, bytes: a few thousand pages, what is in use.
-const CACHE_BYTES: usize = 8 << 20;
+pub(crate) const CACHE_BYTES: usize = 8 << 20;
 /// The same where the file is in memory itself.
 const MEMORY_CACHE_BYTES: usize = 64 << 10;
 

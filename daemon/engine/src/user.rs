@@ -40,7 +40,7 @@ use martlet_protocol::{
 };
 use martlet_store::records::{COUNTERS, Counters, PROFILE, Profile, Seed};
 use martlet_store::vault::keyfile::MasterKey;
-use martlet_store::vault::{Key, VaultSeen};
+use martlet_store::vault::{Key, VaultSeen, VaultSnapshot};
 use martlet_store::{Mailbox, StoreError, Vault, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
@@ -225,6 +225,11 @@ impl User {
         let opened = self.openings.first_waiting().map_or(u64::MAX, |first| first - 1);
         self.counters.processed_arrival = self.arrivals.looked_at.min(opened);
         self.acks.mailbox_committed();
+    }
+
+    /// The vault as it was committed last.
+    pub(crate) fn snapshot(&self) -> Result<VaultSnapshot, StoreError> {
+        self.opened.vault.snapshot()
     }
 
     /// Which vault this is, and how far it is.

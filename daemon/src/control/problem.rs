@@ -58,6 +58,7 @@ impl From<CallError> for Refusal {
                     }
                 },
             ),
+            CallError::NoBackup { reason } => Self::new(ErrorCode::BackupFailed, reason),
             CallError::Stopping => Self::new(ErrorCode::Stopping, "the daemon is stopping"),
         }
     }

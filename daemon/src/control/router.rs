@@ -9,14 +9,17 @@ use utoipa::OpenApi;
 use super::endpoints::endpoints;
 use super::extract::NoBody;
 use super::problem::Refusal;
-use super::{Shared, contact, doctor, event, message, metrics, network, note, peer, ping, status};
+use super::{
+    Shared, backup, contact, doctor, event, message, metrics, network, note, peer, ping, status,
+};
 
 /// What a subject answers, and how that is described.
 type Subject = (fn() -> Router<Shared>, fn() -> utoipa::openapi::OpenApi);
 
 /// All subjects. Each file says which paths it answers.
-const SUBJECTS: [Subject; 11] = [
+const SUBJECTS: [Subject; 12] = [
     (status::routes, status::Endpoints::openapi),
+    (backup::routes, backup::Endpoints::openapi),
     (contact::routes, contact::Endpoints::openapi),
     (ping::routes, ping::Endpoints::openapi),
     (message::routes, message::Endpoints::openapi),

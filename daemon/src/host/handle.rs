@@ -1,8 +1,13 @@
 //! The engine as other tasks see it.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use martlet_engine::command::{Command, CreateUser, GetStatus, NoteVaultFailure, OpenVault};
+use martlet_engine::backup::BackupError;
+
+use martlet_engine::command::{
+    Command, CreateUser, GetStatus, NoteVaultFailure, OpenVault, SnapshotVault,
+};
 use martlet_engine::{CommandError, DirectoryError, FromNet, Input, Storage, clean_name};
 use martlet_protocol::control::{Event, InitResponse};
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
@@ -47,6 +52,12 @@ pub enum CallError {
     /// A text that can't be a new passphrase.
     #[error(transparent)]
     InvalidPassphrase(#[from] PassphraseError),
+    /// No backup was made.
+    #[error("{reason}")]
+    NoBackup {
+        /// Why.
+        reason: String,
+    },
     /// The engine has ended.
     #[error("the daemon is stopping")]
     Stopping,
@@ -143,6 +154,26 @@ impl EngineHandle {
                     .into(),
             },
         })
+    }
+
+    /// Backs the vault up into a directory, beside the engine, and lets `more` write there what else belongs to it. Bytes
+    /// written, verified.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn back_up(
+        &self,
+        directory: PathBuf,
+        more: impl FnOnce(&Path) -> Result<u64, BackupError> + Send + 'static,
+    ) -> Result<u64, CallError> {
+        let snapshot = self.call(SnapshotVault {}).await?;
+        let storage = self.storage.clone();
+        let write = move || {
+            let bytes = storage.back_up(&snapshot, &directory)?;
+            Ok(bytes.saturating_add(more(&directory)?))
+        };
+        let written = crate::blocking::run(write).await.ok_or(CallError::Stopping)?;
+        written.map_err(|error: BackupError| CallError::NoBackup { reason: error.to_string() })
     }
 
     /// Gives the engine the network to send by.

@@ -73,6 +73,8 @@ pub enum ErrorCode {
     LimitReached,
     /// The disk is full or failing; nothing was changed.
     StorageFailed,
+    /// No backup was made: the directory can't be written to, or there is one in it already.
+    BackupFailed,
     /// The daemon is stopping.
     Stopping,
     /// A defect of the daemon.
@@ -103,7 +105,8 @@ impl ErrorCode {
             | Self::AlreadyContact
             | Self::NoIdentity
             | Self::IdentityExists
-            | Self::KeysUnknown => 409,
+            | Self::KeysUnknown
+            | Self::BackupFailed => 409,
             Self::TextTooLong | Self::BodyTooLarge => 413,
             Self::Locked => 423,
             Self::LimitReached => 429,

@@ -379,6 +379,7 @@ fn error_codes() {
         BodyTooLarge => ("body-too-large", 413),
         LimitReached => ("limit-reached", 429),
         StorageFailed => ("storage-failed", 507),
+        BackupFailed => ("backup-failed", 409),
         Stopping => ("stopping", 503),
         Internal => ("internal", 500),
     };
@@ -410,6 +411,7 @@ fn error_codes() {
         BodyTooLarge,
         LimitReached,
         StorageFailed,
+        BackupFailed,
         Stopping,
         Internal,
     ] {

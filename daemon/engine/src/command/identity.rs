@@ -3,6 +3,7 @@
 use martlet_protocol::control::{Identity, InitResponse};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_store::StoreError;
+use martlet_store::vault::VaultSnapshot;
 use martlet_store::vault::keyfile::{KeyFile, MasterKey};
 
 use super::{Command, CommandError};
@@ -40,6 +41,10 @@ pub struct NoteVaultFailure {
 /// Closes the vault and forgets its key.
 #[derive(Debug)]
 pub struct Lock {}
+
+/// The vault as it was committed last, to be copied.
+#[derive(Debug)]
+pub struct SnapshotVault {}
 
 /// The user's own identity.
 #[derive(Debug)]
@@ -120,6 +125,15 @@ impl Command for Lock {
         }
         engine.lock_after_turn = true;
         Ok(())
+    }
+}
+
+impl Command for SnapshotVault {
+    type Reply = VaultSnapshot;
+    const ONLY_READS: bool = true;
+
+    fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<VaultSnapshot, Fault> {
+        Ok(engine.user_mut()?.snapshot()?)
     }
 }
 

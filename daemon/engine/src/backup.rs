@@ -1,0 +1,131 @@
+//! Backups: the vault's two files, copied while they are in use, and put back.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use martlet_store::vault::VaultSnapshot;
+use martlet_store::vault::keyfile::{KeyFile, KeyFileError};
+use martlet_store::{StoreError, Vault};
+
+use crate::storage::{CACHE_BYTES, Storage};
+use crate::vault_files::{key_file_path, vault_path};
+
+/// Why there is no backup, or none was put back.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// A database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key file.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// Something is in the way, and was left as it is.
+    #[error("{path} is there already, and was left as it is; {advice}")]
+    InTheWay {
+        /// The file.
+        path: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// There is no vault where one is looked for.
+    #[error("there is no vault in {directory}")]
+    NoVault {
+        /// The directory.
+        directory: String,
+    },
+    /// The system could not do it.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl Storage {
+    /// Writes the vault of `snapshot` and its key file into a directory, made if there is none; verified. Bytes written.
+    ///
+    /// # Errors
+    /// [`BackupError`]; what was written is removed.
+    pub fn back_up(&self, snapshot: &VaultSnapshot, directory: &Path) -> Result<u64, BackupError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(|error| failed(directory, error))?;
+        let (vault, key) = (vault_path(directory), key_file_path(directory));
+        are_free(&[&vault, &key], "name another directory")?;
+        let key_file = fs::read(self.key_file_path());
+        let key_file = key_file.map_err(|error| failed(&self.key_file_path(), error))?;
+        let bytes = snapshot.copy_to(&vault, CACHE_BYTES)?;
+        let written = write_new(&key, &key_file).and_then(|()| verify(directory));
+        if let Err(error) = written {
+            // What is half done is no backup.
+            let _ = (fs::remove_file(&vault), fs::remove_file(&key));
+            return Err(error);
+        }
+        Ok(bytes.saturating_add(u64::try_from(key_file.len()).unwrap_or_default()))
+    }
+}
+
+/// Puts a backup's vault into a data directory that has none, which nobody may have open. Nothing is there unless all of it
+/// is, and both are whole.
+///
+/// # Errors
+/// [`BackupError`]; the backup is left as it is.
+pub fn restore(backup: &Path, data_dir: &Path) -> Result<(), BackupError> {
+    verify(backup)?;
+    let (vault, key) = (vault_path(data_dir), key_file_path(data_dir));
+    are_free(&[&vault, &key], "move vault.redb and vault.key away first, both of them")?;
+    let unfinished = data_dir.join("vault.redb.restored");
+    let copied = copy_new(&vault_path(backup), &unfinished).and_then(|()| {
+        // The vault first: alone it is refused, and nothing is made over it.
+        fs::rename(&unfinished, &vault).map_err(|error| failed(&vault, error))?;
+        copy_new(&key_file_path(backup), &key)
+    });
+    if let Err(error) = copied.and_then(|()| verify(data_dir)) {
+        let _ = (fs::remove_file(&unfinished), fs::remove_file(&vault), fs::remove_file(&key));
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Whether a directory has a whole vault and the key file of this very one. No passphrase is needed.
+fn verify(directory: &Path) -> Result<(), BackupError> {
+    let no_vault = || BackupError::NoVault { directory: directory.display().to_string() };
+    let key_file = KeyFile::read(&key_file_path(directory))?.ok_or_else(no_vault)?;
+    Vault::check(&vault_path(directory), key_file.vault_id(), CACHE_BYTES)?;
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| failed(directory, error))
+}
+
+fn are_free(paths: &[&Path], advice: &'static str) -> Result<(), BackupError> {
+    for path in paths {
+        if fs::exists(path).map_err(|error| failed(path, error))? {
+            return Err(BackupError::InTheWay { path: path.display().to_string(), advice });
+        }
+    }
+    Ok(())
+}
+
+fn create_new(path: &Path) -> Result<File, BackupError> {
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    created.map_err(|error| failed(path, error))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
+    let mut file = create_new(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(|error| failed(path, error))
+}
+
+fn copy_new(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let mut source = File::open(from).map_err(|error| failed(from, error))?;
+    let mut file = create_new(to)?;
+    let copied = io::copy(&mut source, &mut file).and_then(|_| file.sync_all());
+    copied.map_err(|error| failed(to, error))
+}
+
+fn failed(path: &Path, error: io::Error) -> BackupError {
+    BackupError::Io { path: path.display().to_string(), error }
+}
