@@ -114,7 +114,9 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::Forbidden
         | ErrorCode::NotFound
         | ErrorCode::MethodNotAllowed
+        | ErrorCode::RequestTimeout
         | ErrorCode::BodyTooLarge
+        | ErrorCode::HeadTooLarge
         | ErrorCode::LimitReached
         | ErrorCode::StorageFailed
         | ErrorCode::BackupFailed

@@ -18,6 +18,7 @@ use crate::net::NetHandle;
 use crate::scrape::MetricsSource;
 
 mod backup;
+mod client_stream;
 mod contact;
 mod doctor;
 mod endpoints;
@@ -31,6 +32,7 @@ mod note;
 mod peer;
 mod ping;
 mod problem;
+mod room;
 mod router;
 mod server;
 mod status;
@@ -118,4 +120,10 @@ impl Shared {
     fn stop(&self) {
         self.0.ending.send_modify(|ending| ending.stopping = true);
     }
+}
+
+/// Waits until the daemon stops.
+async fn stopping(ending: &mut watch::Receiver<Ending>) {
+    // An error means that the server is gone, which is an end as well.
+    let _ = ending.wait_for(|ending| ending.stopping).await;
 }

@@ -401,8 +401,13 @@ pub const RELAY_ASKED_WINDOW: Duration = Duration::from_secs(120);
 
 /// Largest request body on the control socket, bytes: the longest text, escaped.
 pub const CONTROL_BODY_BYTES_MAX: usize = 128 * 1024;
+/// How long a client may take over a request's body: 100 kbit/s, should the socket be forwarded over a slow line.
+pub const CONTROL_BODY_READ_MAX: Duration = Duration::from_secs(10);
 /// Connections to the control socket at a time.
 pub const CONTROL_CONNECTIONS_MAX: usize = 256;
+/// Of them those of one process, so that none takes all the room: over the 100 that HTTP libraries keep at most
+/// if they are not told otherwise (httpx, aiohttp).
+pub const CONTROL_CONNECTIONS_OF_PROCESS_MAX: usize = 128;
 /// Longest request line and headers, bytes: far over what any client sends.
 pub const CONTROL_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long a client may take over a request's head, which includes how long a kept connection may
@@ -415,6 +420,9 @@ pub const CONTROL_REFUSALS_MAX: usize = 16;
 pub const CONTROL_REFUSAL_LINGER_MAX: Duration = Duration::from_secs(1);
 /// How long a stopping daemon waits for requests that are being answered.
 pub const CONTROL_STOP_MAX: Duration = Duration::from_secs(5);
+/// How long a stopping daemon waits for a client that reads nothing of its answer: far over what one that reads
+/// leaves between two reads.
+pub const CONTROL_STOP_UNREAD_MAX: Duration = Duration::from_millis(250);
 /// How long a scrape of the metrics waits for the network's part: it is most wanted when something
 /// hangs, and Prometheus gives up after ten seconds.
 pub const METRICS_ANSWER_MAX: Duration = Duration::from_secs(1);

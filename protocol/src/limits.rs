@@ -101,6 +101,8 @@ pub const PING_TIMEOUT_MAX: Duration = Duration::from_secs(50);
 pub const EVENTS_RECONNECT_MIN: Duration = Duration::from_millis(50);
 /// Longest wait between two attempts to follow the events again: a user is watching.
 pub const EVENTS_RECONNECT_MAX: Duration = Duration::from_secs(2);
+/// Longest ban that ends by itself, seconds: a hundred years of 365 days; one for good has no end.
+pub const BAN_SECONDS_MAX: u64 = 100 * 365 * 24 * 3600;
 /// Messages in one page of a history.
 pub const HISTORY_PAGE_MAX: u32 = 1000;
 /// Longest passphrase, bytes.

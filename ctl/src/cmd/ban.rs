@@ -1,6 +1,7 @@
 //! `ban`: refuse a node.
 
 use martlet_protocol::control::{Ban, BanRequest};
+use martlet_protocol::limits::BAN_SECONDS_MAX;
 
 use super::Context;
 use crate::exit::Failure;
@@ -53,7 +54,13 @@ fn seconds(text: &str) -> Result<u64, String> {
         Some(_) | None => return Err(wrong()),
     };
     let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    number.checked_mul(unit).filter(|seconds| *seconds > 0).ok_or_else(wrong)
+    let seconds = number.checked_mul(unit).filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
+    match seconds {
+        ..=BAN_SECONDS_MAX => Ok(seconds),
+        _ => Err(format!(
+            "{text:?} is over a hundred years; leave it out for a ban that lasts until you lift it"
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -65,7 +72,10 @@ mod tests {
         for (text, expected) in [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604_800)] {
             assert_eq!(seconds(text), Ok(expected));
         }
-        for text in ["", "h", "2", "0s", "-1h", "2 h", "1w", "2é", "99999999999999999999d"] {
+        assert_eq!(seconds("36500d"), Ok(BAN_SECONDS_MAX));
+        for text in
+            ["36501d", "", "h", "2", "0s", "-1h", "2 h", "1w", "2é", "99999999999999999999d"]
+        {
             assert!(seconds(text).is_err(), "{text}");
         }
     }

@@ -13,7 +13,7 @@ use crate::limits::{
 use axum::Json;
 use axum::extract::State;
 use martlet_protocol::control::{
-    Diagnosis, ErrorCode, Finding, FindingCode, LockState, MailboxStatus, Problem, Severity,
+    Diagnosis, Finding, FindingCode, LockState, MailboxStatus, Problem, Severity,
 };
 use rustix::fs::StatVfsMountFlags;
 
@@ -63,10 +63,9 @@ async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refus
             (mailbox, None, LockState::Unlocked)
         }
     };
-    let stopping = || Refusal::new(ErrorCode::Stopping, "the daemon is stopping");
     let facts = Facts {
-        net: net.ok_or_else(stopping)?,
-        surroundings: surroundings.map_err(|_| stopping())?,
+        net: net.ok_or_else(Refusal::stopping)?,
+        surroundings: surroundings.map_err(|_| Refusal::stopping())?,
         mailbox,
         has_passphrase,
         lock,

@@ -1,6 +1,6 @@
 //! What handlers take from a request, with every refusal a problem.
 
-use crate::limits::CONTROL_BODY_BYTES_MAX;
+use crate::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_BODY_READ_MAX};
 use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
@@ -9,8 +9,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use martlet_protocol::control::ErrorCode;
 use martlet_protocol::excerpt;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::problem::Refusal;
+use super::{Shared, stopping};
 
 /// A JSON body of at most [`CONTROL_BODY_BYTES_MAX`] bytes.
 pub(super) struct JsonBody<T>(pub(super) T);
@@ -25,12 +27,12 @@ pub(super) struct PathPart(pub(super) String);
 /// The query.
 pub(super) struct QueryOf<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Refusal> {
         let is_json = is_json(request.headers());
-        let body = read(request).await?;
+        let body = read(request, shared).await?;
         if !is_json {
             return Err(Refusal::bad_request(
                 "the body must be JSON; send `content-type: application/json`",
@@ -44,12 +46,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for NoBody {
+impl FromRequest<Shared> for NoBody {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Refusal> {
         if !request.body().is_end_stream() {
-            read(request).await?;
+            read(request, shared).await?;
         }
         Ok(Self)
     }
@@ -77,15 +79,30 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
     }
 }
 
-async fn read(request: Request) -> Result<Bytes, Refusal> {
+/// The whole body, unless it is too large, too slow, or the daemon stops before it has come.
+async fn read(request: Request, shared: &Shared) -> Result<Bytes, Refusal> {
     if claimed_length(request.headers()).is_some_and(|n| n > CONTROL_BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
-    match Limited::new(request.into_body(), CONTROL_BODY_BYTES_MAX).collect().await {
+    let mut ending = shared.ending();
+    let body = Limited::new(request.into_body(), CONTROL_BODY_BYTES_MAX).collect();
+    let read = tokio::select! {
+        biased;
+        read = timeout(CONTROL_BODY_READ_MAX, body) => read,
+        () = stopping(&mut ending) => return Err(Refusal::stopping()),
+    };
+    match read.map_err(|_| too_slow())? {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => Err(Refusal::bad_request(format!("the body could not be read: {error}"))),
     }
+}
+
+fn too_slow() -> Refusal {
+    Refusal::new(
+        ErrorCode::RequestTimeout,
+        format!("the body did not come within {} s", CONTROL_BODY_READ_MAX.as_secs()),
+    )
 }
 
 fn too_large() -> Refusal {

@@ -10,6 +10,7 @@ use libp2p::multiaddr::Protocol;
 use martlet_protocol::control::{
     Ban, BanList, BanRequest, DialRequest, ErrorCode, PeerList, Problem,
 };
+use martlet_protocol::limits::BAN_SECONDS_MAX;
 
 use super::Shared;
 use super::endpoints::endpoints;
@@ -81,10 +82,11 @@ async fn ban(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<BanRequest>,
 ) -> Result<(StatusCode, Json<Ban>), Refusal> {
-    if request.seconds == Some(0) {
-        return Err(Refusal::bad_request(
-            "a ban lasts a second or more; leave the time out for good",
-        ));
+    if request.seconds.is_some_and(|seconds| !(1..=BAN_SECONDS_MAX).contains(&seconds)) {
+        let detail = format!(
+            "a ban lasts 1 to {BAN_SECONDS_MAX} seconds; leave the time out for one that lasts until it is lifted"
+        );
+        return Err(Refusal::bad_request(detail));
     }
     let peer = find(&shared, &request.peer_id).await?;
     if peer == shared.context().peer_id {
@@ -96,8 +98,7 @@ async fn ban(
         let detail = format!("the peer is refused, but a restart forgets it: {error}");
         Refusal::new(ErrorCode::StorageFailed, detail)
     })?;
-    let stopping = || Refusal::new(ErrorCode::Stopping, "the daemon is stopping");
-    Ok((StatusCode::CREATED, Json(ban.ok_or_else(stopping)?)))
+    Ok((StatusCode::CREATED, Json(ban.ok_or_else(Refusal::stopping)?)))
 }
 
 /// Lifts a ban, and forgets what the peer did.

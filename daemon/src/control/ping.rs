@@ -10,10 +10,10 @@ use martlet_protocol::limits::PING_TIMEOUT_MAX;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::Shared;
 use super::endpoints::endpoints;
 use super::extract::{JsonBody, PathPart};
 use super::problem::Refusal;
+use super::{Shared, stopping};
 
 /// How long an answer is waited for if the client doesn't say.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,13 +45,12 @@ async fn ping(
         Ok::<_, Refusal>(answer.await)
     };
     let mut ending = shared.ending();
-    let answered = tokio::select! {
-        answered = timeout(wait, answered) => answered,
-        _ = ending.wait_for(|ending| ending.stopping) => {
-            return Err(Refusal::new(ErrorCode::Stopping, "the daemon is stopping"));
-        }
+    let outcome = tokio::select! {
+        outcome = timeout(wait, answered) => outcome,
+        // Who asked is not waited for.
+        () = stopping(&mut ending) => return Err(Refusal::stopping()),
     };
-    match answered {
+    match outcome {
         Ok(Ok(Ok(took))) => {
             let round_trip_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             Ok(Json(PingResponse { round_trip_ms }))

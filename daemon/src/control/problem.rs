@@ -21,6 +21,10 @@ impl Refusal {
         Self(Problem::new(code, detail))
     }
 
+    pub(super) fn stopping() -> Self {
+        Self::new(ErrorCode::Stopping, "the daemon is stopping")
+    }
+
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(ErrorCode::BadRequest, detail)
     }
@@ -59,7 +63,7 @@ impl From<CallError> for Refusal {
                 },
             ),
             CallError::NoBackup { reason } => Self::new(ErrorCode::BackupFailed, reason),
-            CallError::Stopping => Self::new(ErrorCode::Stopping, "the daemon is stopping"),
+            CallError::Stopping => Self::stopping(),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Connections: who may have one, how many there are, and how they end.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::{
-    CONTROL_CONNECTIONS_MAX, CONTROL_HEAD_BYTES_MAX, CONTROL_HEAD_READ_MAX,
-    CONTROL_REFUSAL_LINGER_MAX, CONTROL_REFUSALS_MAX, CONTROL_STOP_MAX,
+    CONTROL_HEAD_BYTES_MAX, CONTROL_HEAD_READ_MAX, CONTROL_REFUSAL_LINGER_MAX,
+    CONTROL_REFUSALS_MAX, CONTROL_STOP_MAX, CONTROL_STOP_UNREAD_MAX,
 };
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,14 +15,16 @@ use hyper_util::service::TowerToHyperService;
 use martlet_protocol::control::{ErrorCode, Problem};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::client_stream::{ClientStream, Reading};
 use super::listener::ControlSocket;
 use super::problem::raw_response;
+use super::room::{Place, ProcessId, Room};
 use super::router::router;
-use super::{ControlContext, Ending, Shared};
+use super::{ControlContext, Ending, Shared, stopping};
 
 /// The user id that is always served beside the daemon's own.
 const ROOT: u32 = 0;
@@ -33,36 +36,35 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub struct ControlServer {
     shared: Shared,
     acceptor: JoinHandle<()>,
-    connections: Arc<Semaphore>,
+    room: Room,
 }
 
 /// Answers on `socket` until [`ControlServer::stop`]. Must be called within a tokio runtime.
 #[must_use]
 pub fn serve(socket: ControlSocket, context: ControlContext) -> ControlServer {
     let shared = Shared::new(context);
-    let connections = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
+    let room = Room::new();
     let service = TowerToHyperService::new(router(shared.clone()));
     let acceptor = Acceptor {
         own_uid: rustix::process::geteuid().as_raw(),
-        connections: Arc::clone(&connections),
+        room: room.clone(),
         refusals: Arc::new(Semaphore::new(CONTROL_REFUSALS_MAX)),
         service,
         ending: shared.ending(),
     };
     let acceptor = tokio::spawn(acceptor.run(socket));
-    ControlServer { shared, acceptor, connections }
+    ControlServer { shared, acceptor, room }
 }
 
 impl ControlServer {
     /// Stops accepting, ends streams of events, lets requests that are being answered finish (for
-    /// at most [`CONTROL_STOP_MAX`]), and removes the socket.
+    /// at most [`CONTROL_STOP_MAX`], and while their clients read), and removes the socket.
     pub async fn stop(self) {
         self.shared.stop();
         if let Err(error) = self.acceptor.await {
             tracing::error!(%error, "the control socket's task failed");
         }
-        let all = u32::try_from(CONTROL_CONNECTIONS_MAX).unwrap_or(u32::MAX);
-        if timeout(CONTROL_STOP_MAX, self.connections.acquire_many(all)).await.is_err() {
+        if timeout(CONTROL_STOP_MAX, self.room.emptied()).await.is_err() {
             tracing::warn!("some control requests were still unanswered and are given up");
         }
     }
@@ -72,7 +74,7 @@ type Service = TowerToHyperService<axum::Router>;
 
 struct Acceptor {
     own_uid: u32,
-    connections: Arc<Semaphore>,
+    room: Room,
     refusals: Arc<Semaphore>,
     service: Service,
     ending: watch::Receiver<Ending>,
@@ -96,19 +98,19 @@ impl Acceptor {
     }
 
     fn admit(&self, stream: UnixStream) {
-        if let Err(problem) = check_user(&stream, self.own_uid) {
-            tracing::warn!("refused a control connection: {problem}");
-            return self.refuse(stream, problem);
-        }
-        match Arc::clone(&self.connections).try_acquire_owned() {
-            Ok(permit) => {
-                tokio::spawn(converse(stream, self.service.clone(), self.ending.clone(), permit));
+        let process = match check_user(&stream, self.own_uid) {
+            Ok(process) => process,
+            Err(problem) => {
+                tracing::warn!("refused a control connection: {problem}");
+                return self.refuse(stream, problem);
             }
-            Err(_) => {
-                let detail = format!(
-                    "there are {CONTROL_CONNECTIONS_MAX} connections to the control socket already; close some"
-                );
-                self.refuse(stream, Problem::new(ErrorCode::LimitReached, detail));
+        };
+        match self.room.take(process) {
+            Ok(place) => {
+                tokio::spawn(converse(stream, self.service.clone(), self.ending.clone(), place));
+            }
+            Err(reason) => {
+                self.refuse(stream, Problem::new(ErrorCode::LimitReached, reason.to_string()));
             }
         }
     }
@@ -124,10 +126,12 @@ impl Acceptor {
     }
 }
 
-fn check_user(stream: &UnixStream, own_uid: u32) -> Result<(), Problem> {
-    match stream.peer_cred().map(|credentials| credentials.uid()) {
-        Ok(uid) if uid == own_uid || uid == ROOT => Ok(()),
-        Ok(uid) => Err(Problem::new(
+/// The process that has connected, where it may.
+fn check_user(stream: &UnixStream, own_uid: u32) -> Result<ProcessId, Problem> {
+    match stream.peer_cred().map(|credentials| (credentials.uid(), credentials.pid())) {
+        // Where the system tells no process, all share the room of one.
+        Ok((uid, process)) if uid == own_uid || uid == ROOT => Ok(process.unwrap_or_default()),
+        Ok((uid, _)) => Err(Problem::new(
             ErrorCode::Forbidden,
             format!("this daemon belongs to user {own_uid}; user {uid} may not control it"),
         )),
@@ -155,8 +159,10 @@ async fn converse(
     stream: UnixStream,
     service: Service,
     mut ending: watch::Receiver<Ending>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 ) {
+    let stream = ClientStream::new(stream);
+    let reading = stream.reading();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(CONTROL_HEAD_READ_MAX)
@@ -167,19 +173,29 @@ async fn converse(
         result = connection.as_mut() => result,
         () = stopping(&mut ending) => {
             connection.as_mut().graceful_shutdown();
-            match timeout(CONTROL_STOP_MAX, connection).await {
-                Ok(result) => result,
-                Err(_) => return,
+            match timeout(CONTROL_STOP_MAX, while_read(connection, &reading)).await {
+                Ok(Some(result)) => result,
+                Ok(None) | Err(_) => return,
             }
         }
     };
     if let Err(error) = result {
-        // Malformed requests were answered by hyper; the rest is clients that left.
+        // Malformed requests were answered; the rest is clients that left.
         tracing::debug!(%error, "a control connection ended early");
     }
 }
 
-async fn stopping(ending: &mut watch::Receiver<Ending>) {
-    // An error means that the server is gone, which is an end as well.
-    let _ = ending.wait_for(|ending| ending.stopping).await;
+/// The outcome of `connection`; `None` once its client doesn't read what waits for it.
+async fn while_read<T>(
+    mut connection: Pin<&mut impl Future<Output = T>>,
+    reading: &Reading,
+) -> Option<T> {
+    loop {
+        let before = reading.waits_at();
+        match timeout(CONTROL_STOP_UNREAD_MAX, connection.as_mut()).await {
+            Ok(result) => return Some(result),
+            Err(_) if before.is_some() && before == reading.waits_at() => return None,
+            Err(_) => {}
+        }
+    }
 }

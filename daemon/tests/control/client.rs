@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use martlet_protocol::control::{ErrorCode, Problem};
 use serde_json::Value;
@@ -84,6 +85,16 @@ impl Client {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
         Ok(Response { status, headers, body })
+    }
+
+    /// So many bytes of a body, with pauses.
+    pub(crate) fn read_slowly(&mut self, length: usize, pause: Duration) -> Vec<u8> {
+        let mut body = vec![0; length];
+        for part in body.chunks_mut(64 << 10) {
+            std::thread::sleep(pause);
+            self.stream.read_exact(part).unwrap();
+        }
+        body
     }
 
     pub(crate) fn response_head(&mut self) -> io::Result<(u16, Vec<(String, String)>)> {

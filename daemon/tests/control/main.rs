@@ -12,6 +12,7 @@ mod http;
 mod metrics;
 mod network;
 mod restored;
+mod room;
 mod users;
 mod vault_files;
 mod verbs;

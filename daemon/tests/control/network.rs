@@ -3,6 +3,7 @@
 use martlet_protocol::control::{
     Ban, BanList, Diagnosis, ErrorCode, FindingCode, PeerList, Problem, Severity, Status,
 };
+use martlet_protocol::limits::BAN_SECONDS_MAX;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -65,6 +66,8 @@ fn bans_are_refused_with_a_reason() {
         (json!({"peer_id": own.peer_id}), ErrorCode::InvalidPeerId),
         (json!({"peer_id": "abcdefgh"}), ErrorCode::UnknownPeer),
         (json!({"peer_id": own.peer_id, "seconds": 0}), ErrorCode::BadRequest),
+        (json!({"peer_id": own.peer_id, "seconds": BAN_SECONDS_MAX + 1}), ErrorCode::BadRequest),
+        (json!({"peer_id": own.peer_id, "seconds": u64::MAX}), ErrorCode::BadRequest),
         (json!({"peer_id": own.peer_id, "more": 0}), ErrorCode::BadRequest),
     ] {
         assert_eq!(code(&client.call("POST", "/v1/bans", &body)), expected, "{body}");

@@ -89,7 +89,7 @@ pub struct BanList {
 pub struct BanRequest {
     /// A peer id, or the end of one that is known (6 characters or more).
     pub peer_id: String,
-    /// For how long, seconds; until it is lifted where absent.
+    /// For how long, seconds: 1 to 3,153,600,000, a hundred years; until it is lifted where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
     /// Why, for the user's own memory; 200 bytes of it are kept.

@@ -67,8 +67,12 @@ pub enum ErrorCode {
     NotFound,
     /// Not for this path.
     MethodNotAllowed,
+    /// The request's body did not come in time.
+    RequestTimeout,
     /// The body is over its bound.
     BodyTooLarge,
+    /// The request line and the headers are over their bound.
+    HeadTooLarge,
     /// A bound of the vault is reached.
     LimitReached,
     /// The disk is full or failing; nothing was changed.
@@ -101,6 +105,7 @@ impl ErrorCode {
             | Self::UnknownPeer
             | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
             Self::NameTaken
             | Self::AlreadyContact
             | Self::NoIdentity
@@ -110,6 +115,7 @@ impl ErrorCode {
             Self::TextTooLong | Self::BodyTooLarge => 413,
             Self::Locked => 423,
             Self::LimitReached => 429,
+            Self::HeadTooLarge => 431,
             Self::Internal => 500,
             Self::Stopping => 503,
             Self::NoAnswer => 504,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::limits::EVENTS_KEEP_ALIVE;
 use martlet_engine::limits::EVENTS_PAGE_MAX;
-use martlet_protocol::control::{ErrorCode, Event};
+use martlet_protocol::control::Event;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -66,7 +66,7 @@ impl<L: EventLog> Follower<L> {
         ending: watch::Receiver<Ending>,
     ) -> Result<Self, Refusal> {
         if ending.borrow().stopping {
-            return Err(Refusal::new(ErrorCode::Stopping, "the daemon is stopping"));
+            return Err(Refusal::stopping());
         }
         // Before the log is read, so that what is committed in between is in one of the two.
         let live = log.subscribe();
@@ -197,7 +197,7 @@ mod tests {
     use std::sync::Mutex;
 
     use martlet_protocol::UnixMillis;
-    use martlet_protocol::control::EventBody;
+    use martlet_protocol::control::{ErrorCode, EventBody};
 
     use super::*;
 
