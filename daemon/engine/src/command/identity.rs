@@ -91,6 +91,8 @@ impl Command for OpenVault {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), Fault> {
         if engine.user.is_some() {
+            // Whoever asked for it to be closed in this batch asked before.
+            engine.lock_after_turn = false;
             return Ok(());
         }
         let opened = engine.config.storage.open_vault(&self.key);
@@ -98,6 +100,7 @@ impl Command for OpenVault {
         engine.failures.vault = loaded.as_ref().err().map(StoreError::to_string);
         // Only read: what is wrong with the vault undoes nobody else's commands.
         loaded.map_err(|error| CommandError::from(&error))?;
+        engine.lock_after_turn = false;
         Ok(engine.join_turn(turn)?)
     }
 }

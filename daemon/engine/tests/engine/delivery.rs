@@ -237,3 +237,29 @@ fn an_ack_that_comes_just_before_the_vault_is_opened_counts() -> Result {
     assert_eq!(told, with_state(&["a text"], Delivery::Delivered));
     Ok(())
 }
+
+/// The vault was closed once the batch was done, whatever came after: who had it opened in the same batch was told
+/// that it was open.
+#[test]
+fn a_vault_that_is_closed_and_opened_in_one_batch_is_open() -> Result {
+    const PASSPHRASE: Option<&[u8]> = Some(b"a passphrase");
+    let mut world = World::new(1, 64)?;
+    let path = key_file_path(world.nodes[0].dir.path());
+    let (key_file, key) = KeyFile::make(&path, PASSPHRASE, &mut world.rng)?;
+    world.call(0, CreateUser { key_file, key, name: None })?;
+    // Open to begin with, closed to begin with, and closed at last.
+    for lock_last in [false, true, false] {
+        let file = KeyFile::read(&path)?.ok_or("no key file")?;
+        let (lock, unlock) = (Input::command(Lock {}, |_| ()), |key| {
+            Input::command(OpenVault { key }, |opened| assert_eq!(opened, Ok(())))
+        });
+        let mut inputs = vec![lock, unlock(file.unwrap(PASSPHRASE)?)];
+        if lock_last {
+            inputs.push(Input::command(Lock {}, |_| ()));
+        }
+        world.run(0, inputs);
+        let is_open = world.call(0, GetIdentity {}).is_ok();
+        assert_eq!(is_open, !lock_last);
+    }
+    Ok(())
+}
