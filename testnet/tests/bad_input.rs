@@ -87,7 +87,7 @@ async fn bad_names_and_taken_ones() -> TestResult {
     let bob = alice.get::<ContactList>("/v1/contacts").await?.contacts.remove(0).id;
     let carol = cluster.user("carol", &[]).await?.id().await?;
     let long = "x".repeat(NAME_BYTES_MAX + 1);
-    for name in ["", "two\nlines", "\u{1b}[31mred", long.as_str()] {
+    for name in ["", "two\nlines", "\u{1b}[31mred", "..", ".", "\u{3164}", long.as_str()] {
         let problem = refused(&alice, "/v1/contacts", &contact(&carol, name)).await;
         assert_eq!(problem.code, ErrorCode::InvalidName, "{name:?}");
     }

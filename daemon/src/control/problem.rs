@@ -142,6 +142,8 @@ impl From<DirectoryError> for Refusal {
             DirectoryError::Id(error) => Self::new(ErrorCode::InvalidId, error.to_string()),
             DirectoryError::UnknownRequest => Self::new(
                 ErrorCode::UnknownRequest,
+                    NameError::Dots => "in a path it means another path",
+                    NameError::Invisible => "nothing in it can be seen",
                 "there is no request from this ID; martletctl requests list shows all",
             ),
         }

@@ -25,7 +25,7 @@ pub enum ErrorCode {
     InvalidId,
     /// The user's own ID as a contact.
     OwnId,
-    /// A name that is empty, too long, or has control characters.
+    /// A name that is empty, `.`, `..` or too long, has a slash or control characters, or nothing that can be seen.
     InvalidName,
     /// A name already in use.
     NameTaken,

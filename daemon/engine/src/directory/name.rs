@@ -1,6 +1,13 @@
 //! Names that a user gives.
 
+use icu_properties::CodePointMapData;
+use icu_properties::CodePointSetData;
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use martlet_protocol::limits::NAME_BYTES_MAX;
+
+/// Characters that are drawn as nothing though Unicode has them among the symbols: the Braille pattern without dots,
+/// and the note without a head.
+const BLANKS: [char; 2] = ['\u{2800}', '\u{1d159}'];
 
 /// Why a text can't be a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,23 +24,95 @@ pub enum NameError {
     /// With a slash: names are parts of paths.
     #[error("a name with a '/'")]
     Slash,
+    /// `.` or `..`: as a part of a path it means another path, also percent-encoded (URL Standard, 4.1).
+    #[error("a name that is '.' or '..'")]
+    Dots,
+    /// Nothing in it that can be seen.
+    #[error("a name of invisible characters")]
+    Invisible,
 }
 
-/// A name without white space around it: 1 to 64 bytes, no control characters.
+/// A name without white space around it: 1 to 64 bytes, something to be seen, no control characters, and a part of a
+/// path as it is. Who is known under a name of before these rules keeps it.
 ///
 /// # Errors
 /// [`NameError`].
 pub fn clean_name(name: &str) -> Result<String, NameError> {
-    let name = name.trim();
+    let whole = name;
+    let name = whole.trim();
     if name.is_empty() {
         Err(NameError::Empty)
-    } else if name.len() > NAME_BYTES_MAX {
+    } else if whole.len() > NAME_BYTES_MAX {
         Err(NameError::TooLong)
-    } else if name.chars().any(char::is_control) {
+    } else if whole.chars().any(char::is_control) {
         Err(NameError::Control)
     } else if name.contains('/') {
         Err(NameError::Slash)
+    } else if matches!(name, "." | "..") {
+        Err(NameError::Dots)
+    } else if !name.chars().any(is_visible) {
+        Err(NameError::Invisible)
     } else {
         Ok(name.to_owned())
+    }
+}
+
+/// Whether something is drawn for it. What joins or modifies other characters (in emoji, in Persian) is drawn as nothing
+/// itself.
+fn is_visible(character: char) -> bool {
+    let is_ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character);
+    let category = CodePointMapData::<GeneralCategory>::new().get(character);
+    !is_ignorable
+        && !character.is_whitespace()
+        && category != GeneralCategory::Format
+        && !BLANKS.contains(&character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_all_scripts_and_of_emoji_are_taken() {
+        for name in [
+            "Zoë",
+            "Ann O'Neill-Ng",
+            "...",
+            ".hidden",
+            "a..b",
+            "한",
+            "\u{1112}\u{1161}\u{11ab}",
+            "علی\u{200c}رضا",
+            "❤\u{fe0f}",
+            "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+            "क्\u{200d}ष",
+        ] {
+            assert_eq!(clean_name(name).as_deref(), Ok(name));
+        }
+        assert_eq!(clean_name("  Ben\u{3000}").as_deref(), Ok("Ben"));
+    }
+
+    /// `..` was taken, and a client that normalizes URLs asked for another path; so was a Hangul filler alone, and a
+    /// list of contacts had an empty line.
+    #[test]
+    fn what_cannot_be_seen_or_addressed_is_refused() {
+        for (name, reason) in [
+            (" \u{2003}", NameError::Empty),
+            ("a\u{85}b", NameError::Control),
+            ("ab\n", NameError::Control),
+            ("a/b", NameError::Slash),
+            (".", NameError::Dots),
+            (" .. ", NameError::Dots),
+            ("\u{3164}", NameError::Invisible),
+            ("\u{115f}\u{1160}", NameError::Invisible),
+            ("\u{ffa0}", NameError::Invisible),
+            ("\u{200b}\u{2060} \u{feff}", NameError::Invisible),
+            ("\u{202e}\u{2066}", NameError::Invisible),
+            ("\u{ad}", NameError::Invisible),
+            ("\u{e0041}\u{e0100}", NameError::Invisible),
+            ("\u{2800}", NameError::Invisible),
+        ] {
+            assert_eq!(clean_name(name), Err(reason), "{name:?}");
+        }
     }
 }

@@ -3,9 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use martlet_engine::command::{GetContact, GetInbox, ListContacts, OpenVault, ResetId};
+use martlet_engine::command::{
+    GetContact, GetInbox, ListContacts, OpenVault, RenameContact, ResetId,
+};
 use martlet_protocol::control::{Event, EventBody, Message};
+use martlet_store::records::CONTACTS;
+use martlet_store::vault::Key;
 
+use crate::stranger::in_vault;
 use crate::world::*;
 
 const PASSPHRASE: &[u8] = b"correct horse battery staple";
@@ -189,5 +194,26 @@ fn who_asked_before_can_be_accepted_after() -> Result {
     let id = world.call(ALICE, ListRequests {})?.requests[0].id.clone();
     world.call(ALICE, AcceptRequest { id, name: "carol".into() })?;
     assert_eq!(lines(&mut world, ALICE, "carol")?, ["< Hello, it is Carol."]);
+    Ok(())
+}
+
+/// Names were taken that can't be seen, or not be part of a path. They are no more; who has one opens still.
+#[test]
+fn contacts_with_names_of_before_the_rules_are_there_and_can_be_renamed() -> Result {
+    for name in ["..", "\u{3164}"] {
+        let mut world = World::pair(71, 2)?;
+        in_vault(&mut world, 0, |txn| {
+            let mut record = txn.scan(&CONTACTS)?.remove(0);
+            record.name = name.to_owned();
+            Ok(txn.put(&CONTACTS, Key::Named(&record.identity.0), &record)?)
+        })?;
+        assert_eq!(world.call(0, GetContact { name: name.into() })?.name, name);
+        world.send(0, name, "a text")?;
+        let rename =
+            |from: &str, to: &str| RenameContact { name: from.into(), new_name: to.into() };
+        assert_eq!(world.call(0, rename(name, "bob"))?.name, "bob");
+        assert_eq!(history(&mut world, 0, "bob")?.len(), 1);
+        assert!(world.call(0, rename("bob", name)).is_err());
+    }
     Ok(())
 }
