@@ -5,6 +5,8 @@
 //! may lead to anything; and what is wrong with them goes to terminals, logs and answers. Of the input only the
 //! names of keys are repeated, and only those that look like one.
 
+use crate::nearest::nearest;
+
 /// Longest name of a key that is repeated, bytes: longer than any there is.
 const NAME_BYTES_MAX: usize = 32;
 
@@ -32,9 +34,11 @@ pub fn message(of_parser: &str) -> String {
     }
     let Some(rest) = of_parser.strip_prefix("unknown field `") else { return of_parser.to_owned() };
     let (name, expected) = rest.rsplit_once("`, expected ").unwrap_or((rest, "nothing here"));
-    match is_name(name) {
-        true => format!("unknown field `{name}`, expected {expected}"),
-        false => format!("unknown field, expected {expected}"),
+    let told = if is_name(name) { format!(" `{name}`") } else { String::new() };
+    // Names stand between backquotes.
+    match nearest(name, expected.split('`').skip(1).step_by(2)) {
+        Some(meant) => format!("unknown field{told}, did you mean `{meant}`? Expected {expected}"),
+        None => format!("unknown field{told}, expected {expected}"),
     }
 }
 
@@ -148,5 +152,13 @@ mod tests {
                 .starts_with("unknown field `colour`, expected one of")
         );
         assert!(of_json::<Asked>("{\"bits\": 1").starts_with("EOF while parsing"));
+        assert!(
+            of_json::<Asked>("{\"pasphrase\": null}").starts_with(
+                "unknown field `pasphrase`, did you mean `passphrase`? Expected one of"
+            )
+        );
+        assert!(of_toml::<Asked>("Bits = 1").contains("did you mean `bits`?"));
+        // Of what is too odd to be repeated the nearest is told all the same.
+        assert!(of_toml::<Asked>("bits1 = 1").contains("unknown field, did you mean `bits`?"));
     }
 }

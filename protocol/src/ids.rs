@@ -20,17 +20,47 @@ use std::str::FromStr;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub use id::{Id, RENDEZVOUS_SECRET_BYTES, Rendezvous, RendezvousSecret};
+pub use id::{ID_CHARS, Id, OLD_ID_CHARS, RENDEZVOUS_SECRET_BYTES, Rendezvous, RendezvousSecret};
 
 /// Why a text is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// Not bech32m, or its checksum is wrong (a typing mistake).
-    #[error("not a Martlet ID: {reason}; an ID starts with martlet1 and is copied whole")]
-    NotBech32m {
-        /// What the decoder found.
-        reason: String,
+    /// The text of something else.
+    #[error("not a Martlet ID: it does not start with martlet1; copy the ID whole")]
+    NoPrefix,
+    /// Some of it was typed in capitals.
+    #[error("not a Martlet ID: it mixes capitals and small letters; write all of it in small ones")]
+    MixedCase,
+    /// A character that no ID has.
+    #[error(
+        "not a Martlet ID: {character:?}, its character {place}, is in no ID (nor are, after martlet1, \
+         the digit 1 and the letters b, i and o)"
+    )]
+    WrongCharacter {
+        /// Which character, from 1.
+        place: usize,
+        /// What stands there.
+        character: char,
     },
+    /// Something was left out, or added.
+    #[error(
+        "not a Martlet ID: it has {found} characters, and an ID has {ID_CHARS} (an old one \
+         {OLD_ID_CHARS}); copy it whole"
+    )]
+    WrongTextLength {
+        /// Characters found.
+        found: usize,
+    },
+    /// Characters that an ID may have, and not in this order. Where it is a single one that is wrong, the checksum
+    /// tells which; where they are several it may tell another.
+    #[error("not a Martlet ID: its checksum is wrong, so it was mistyped{}", where_to_look(.likely.as_ref()))]
+    WrongChecksum {
+        /// The character that is most likely wrong, from 1, and what stands there.
+        likely: Option<(usize, char)>,
+    },
+    /// Bits left over that are not zero: no ID has two texts.
+    #[error("not a Martlet ID: its last bits are not zero; ask for the ID again")]
+    Padding,
     /// A bech32m text of something else.
     #[error("not a Martlet ID: it starts with {found}1, an ID starts with martlet1")]
     WrongPrefix {
@@ -59,6 +89,15 @@ pub enum IdError {
     /// With a secret of zeros, which stands for none and is left out.
     #[error("not a Martlet ID: its secret is empty; ask for the ID again")]
     EmptySecret,
+}
+
+fn where_to_look(place: Option<&(usize, char)>) -> String {
+    match place {
+        Some((place, character)) => {
+            format!("; look at {character:?}, its character {place}, first")
+        }
+        None => " in several places; copy it whole".to_owned(),
+    }
 }
 
 /// A fixed-size identifier: bytes on the wire, text for people.

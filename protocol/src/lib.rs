@@ -16,6 +16,7 @@ pub mod identity;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod nearest;
 pub mod network;
 pub mod stamp;
 pub mod sync;

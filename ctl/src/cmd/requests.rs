@@ -1,10 +1,13 @@
 //! `requests`: unknown people who have written.
 
 use clap::builder::NonEmptyStringValueParser;
-use martlet_protocol::control::{Contact, RequestAccept, RequestList};
+use martlet_protocol::control::{
+    Contact, ErrorCode, MessageRequest, Problem, RequestAccept, RequestList,
+};
+use martlet_protocol::ids::OLD_ID_CHARS;
 
 use super::Context;
-use crate::client::encode;
+use crate::client::{Client, ClientError, encode};
 use crate::complete::requests;
 use crate::exit::Failure;
 use crate::render::{Page, Paint, count, one_line, word};
@@ -25,10 +28,11 @@ Example:
     List,
     /// Make someone a contact; their messages become a conversation, and they see them delivered
     #[command(after_help = "\
-Example:
-  martletctl requests accept martlet1… --name carol")]
+Examples:
+  martletctl requests accept 1 --name carol
+  martletctl requests accept martlet1q7x --name carol")]
     Accept {
-        /// Their ID
+        /// Their ID, a beginning of it that no other has, or its number in the list
         #[arg(value_parser = NonEmptyStringValueParser::new(), add = requests())]
         id: String,
         /// Your name for them
@@ -37,12 +41,13 @@ Example:
     },
     /// Drop someone's messages, and what they send later; they are not told
     #[command(after_help = "\
-Example:
-  martletctl requests drop martlet1…
+Examples:
+  martletctl requests drop 1
+  martletctl requests drop martlet1q7x
 
 Whoever was dropped stays dropped until you add them: martletctl contact add")]
     Drop {
-        /// Their ID
+        /// Their ID, a beginning of it that no other has, or its number in the list
         #[arg(value_parser = NonEmptyStringValueParser::new(), add = requests())]
         id: String,
     },
@@ -58,6 +63,7 @@ impl Args {
                 context.output.show(&list, human)
             }
             Verb::Accept { id, name } => {
+                let id = find(client, &id).await?;
                 let path = format!("/v1/requests/{}/accept", encode(&id));
                 let contact: Contact = client.post(&path, &RequestAccept { name }).await?;
                 context.output.show(&contact, |contact, page| {
@@ -66,6 +72,7 @@ impl Args {
                 })
             }
             Verb::Drop { id } => {
+                let id = find(client, &id).await?;
                 client.delete(&format!("/v1/requests/{}", encode(&id))).await?;
                 context.output.done("Dropped.")
             }
@@ -73,12 +80,36 @@ impl Args {
     }
 }
 
+/// The ID that is meant: a whole one is passed on as it is, for the rest the daemon is asked who has written.
+async fn find(client: &Client, text: &str) -> Result<String, Failure> {
+    if text.len() >= OLD_ID_CHARS {
+        return Ok(text.to_owned());
+    }
+    let RequestList { requests } = client.get("/v1/requests").await?;
+    let beginning = text.to_lowercase();
+    let meant: Vec<&MessageRequest> = match text.parse::<usize>() {
+        Ok(number) => number.checked_sub(1).and_then(|at| requests.get(at)).into_iter().collect(),
+        Err(_) => requests.iter().filter(|request| request.id.starts_with(&beginning)).collect(),
+    };
+    let unknown = |detail| {
+        Failure::Client(ClientError::Problem(Problem::new(ErrorCode::UnknownRequest, detail)))
+    };
+    match meant.as_slice() {
+        [one] => Ok(one.id.clone()),
+        [] => Err(unknown(format!("there is no request {text:?}; see: martletctl requests list"))),
+        several => Err(unknown(format!(
+            "{} requests are from an ID that starts with {text:?}; give more of it, or its number in the list",
+            several.len()
+        ))),
+    }
+}
+
 fn human(list: &RequestList, page: &mut Page) {
     if list.requests.is_empty() {
         return page.line("Nobody unknown has written.");
     }
-    for request in &list.requests {
-        page.line(page.paint(Paint::Bold, &word(&request.id)));
+    for (at, request) in list.requests.iter().enumerate() {
+        page.line(format!("{}. {}", at + 1, page.paint(Paint::Bold, &word(&request.id))));
         let name = match &request.suggested_name {
             Some(name) => format!("calls themselves \"{}\" (unverified)", word(name)),
             None => "gives no name".to_owned(),
@@ -90,5 +121,5 @@ fn human(list: &RequestList, page: &mut Page) {
         }
     }
     page.line("");
-    page.line("martletctl requests accept ID --name NAME, or martletctl requests drop ID");
+    page.line("martletctl requests accept NUMBER --name NAME, or martletctl requests drop NUMBER");
 }

@@ -307,20 +307,59 @@ fn requests() {
             "preview": "Hi\nthere"},
         {"id": "martlet1y", "first_at": now_ms(), "messages": 1}]});
     let human = format!(
-        "{ID}\n  calls themselves \"Eve\\u{{202e}}\" (unverified); 2 messages, 1 min ago\n  Hi ⏎ there\n\
-         martlet1y\n  gives no name; 1 message, just now\n\n\
-         martletctl requests accept ID --name NAME, or martletctl requests drop ID\n"
+        "1. {ID}\n  calls themselves \"Eve\\u{{202e}}\" (unverified); 2 messages, 1 min ago\n  Hi ⏎ there\n\
+         2. martlet1y\n  gives no name; 1 message, just now\n\n\
+         martletctl requests accept NUMBER --name NAME, or martletctl requests drop NUMBER\n"
     );
     check(&["requests", "list"], "GET /v1/requests", &Value::Null, &answer, &human);
+    // Of a whole ID the daemon is not asked whose it may be.
+    let id = format!("martlet1{}", "q".repeat(58));
     check(
-        &["requests", "accept", ID, "--name", "bob"],
-        &format!("POST /v1/requests/{ID}/accept"),
+        &["requests", "accept", &id, "--name", "bob"],
+        &format!("POST /v1/requests/{id}/accept"),
         &json!({"name": "bob"}),
         &contact(1, 2),
         "Added bob. What they wrote: martletctl history bob\n",
     );
-    let path = format!("DELETE /v1/requests/{ID}");
-    check(&["requests", "drop", ID], &path, &Value::Null, &Value::Null, "Dropped.\n");
+    let path = format!("DELETE /v1/requests/{id}");
+    check(&["requests", "drop", &id], &path, &Value::Null, &Value::Null, "Dropped.\n");
+}
+
+/// 66 characters had to be typed, or 90.
+#[test]
+fn a_request_is_meant_by_its_number_or_by_a_beginning_that_no_other_has() {
+    let ids = ["martlet1qqa", "martlet1qqb", "martlet1z1"];
+    let requests: Vec<Value> =
+        ids.iter().map(|id| json!({"id": id, "first_at": now_ms(), "messages": 1})).collect();
+    for (text, meant) in [
+        ("1", Ok("martlet1qqa")),
+        ("3", Ok("martlet1z1")),
+        ("martlet1z", Ok("martlet1z1")),
+        ("MARTLET1QQB", Ok("martlet1qqb")),
+        ("0", Err("no request \"0\"")),
+        ("4", Err("no request \"4\"")),
+        ("martlet1x", Err("no request")),
+        ("martlet1qq", Err("2 requests are from")),
+        ("z1", Err("no request")),
+    ] {
+        let list = json!({ "requests": requests.clone() });
+        let fake = Fake::start(move |seen| match seen.method.as_str() {
+            "GET" => Answer::Json(list.clone()),
+            _ => Answer::Empty(204),
+        });
+        let ran = run(fake.socket(), &["requests", "drop", text]);
+        match meant {
+            Ok(id) => {
+                let lines = ["GET /v1/requests".to_owned(), format!("DELETE /v1/requests/{id}")];
+                assert_eq!((ran.code, fake.lines()), (0, lines.to_vec()), "{text}: {}", ran.err);
+            }
+            Err(reason) => {
+                assert_eq!(ran.code, 6, "{text}");
+                assert!(ran.err.contains(reason), "{text}: {}", ran.err);
+                assert_eq!(fake.lines(), ["GET /v1/requests"], "{text}");
+            }
+        }
+    }
 }
 
 #[test]

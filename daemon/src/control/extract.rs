@@ -1,6 +1,8 @@
 //! What handlers take from a request, with every refusal a problem.
 
 use crate::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_BODY_READ_MAX};
+use std::error::Error;
+
 use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
@@ -63,7 +65,10 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPart {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(part)) => Ok(Self(part)),
-            Err(rejection) => Err(Refusal::bad_request(rejection.body_text())),
+            // There is no other kind of part.
+            Err(_) => Err(Refusal::bad_request(
+                "the path is refused: what is percent-encoded in it is not UTF-8",
+            )),
         }
     }
 }
@@ -74,8 +79,35 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
-            Err(rejection) => Err(Refusal::bad_request(rejection.body_text())),
+            Err(rejection) => {
+                // As axum has it: what is wrong is in its source.
+                let reason = rejection.source().map_or_else(String::new, ToString::to_string);
+                Err(Refusal::bad_request(explain_query(&reason)))
+            }
         }
+    }
+}
+
+/// What is wrong with a query, in words for who wrote it: `reason` is the decoder's.
+fn explain_query(reason: &str) -> String {
+    // "lmit: unknown field `lmit`, …": where it stands is said twice.
+    let (_, rest) = reason.split_once(": ").unwrap_or_default();
+    let is_of_the_whole = rest.starts_with("unknown field") || rest.starts_with("duplicate field");
+    let message = excerpt::message(if is_of_the_whole { rest } else { reason });
+    if let Some(rest) = message.strip_prefix("unknown field") {
+        return format!("the query is refused: unknown parameter{rest}");
+    }
+    if let Some(name) = message.strip_prefix("duplicate field ") {
+        return format!("the query is refused: the parameter {name} is there twice");
+    }
+    match message.split_once(": ") {
+        Some((name, reason)) if reason.contains("too large") => {
+            format!("the query is refused: the parameter `{name}` is too large a number")
+        }
+        Some((name, reason)) if ["digit", "integer"].iter().any(|word| reason.contains(word)) => {
+            format!("the query is refused: the parameter `{name}` must be a whole number")
+        }
+        Some(_) | None => format!("the query is refused: {message}"),
     }
 }
 

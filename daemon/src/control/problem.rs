@@ -111,10 +111,16 @@ impl From<CommandError> for Refusal {
 impl From<DirectoryError> for Refusal {
     fn from(error: DirectoryError) -> Self {
         match error {
-            DirectoryError::UnknownContact { name } => Self::new(
-                ErrorCode::UnknownContact,
-                format!("there is no contact called {name:?}; martletctl contact list shows all"),
-            ),
+            DirectoryError::UnknownContact { name, nearest } => {
+                let meant = nearest.map(|known| format!(" did you mean {known:?}?"));
+                let meant = meant.unwrap_or_default();
+                Self::new(
+                    ErrorCode::UnknownContact,
+                    format!(
+                        "there is no contact called {name:?};{meant} martletctl contact list shows all"
+                    ),
+                )
+            }
             DirectoryError::OwnId => {
                 Self::new(ErrorCode::OwnId, "this is your own ID; a contact is someone else")
             }
@@ -136,14 +142,14 @@ impl From<DirectoryError> for Refusal {
                     NameError::TooLong => "it is longer than 64 bytes",
                     NameError::Control => "it has control characters",
                     NameError::Slash => "it has a '/'",
+                    NameError::Dots => "in a path it means another path",
+                    NameError::Invisible => "nothing in it can be seen",
                 };
                 Self::new(ErrorCode::InvalidName, format!("this can't be a name: {reason}"))
             }
             DirectoryError::Id(error) => Self::new(ErrorCode::InvalidId, error.to_string()),
             DirectoryError::UnknownRequest => Self::new(
                 ErrorCode::UnknownRequest,
-                    NameError::Dots => "in a path it means another path",
-                    NameError::Invisible => "nothing in it can be seen",
                 "there is no request from this ID; martletctl requests list shows all",
             ),
         }

@@ -89,6 +89,18 @@ fn bad_queries_and_path_parts() {
     ] {
         assert_eq!(client.get(path).code(), ErrorCode::BadRequest, "{path}");
     }
+    for (query, told) in [
+        ("limit=many", "the parameter `limit` must be a whole number"),
+        ("limit=", "the parameter `limit` must be a whole number"),
+        ("limit=-1", "the parameter `limit` must be a whole number"),
+        ("limit=99999999999", "the parameter `limit` is too large a number"),
+        ("lmit=5", "unknown parameter `lmit`, did you mean `limit`? Expected `limit` or `before`"),
+        ("limit=5&limit=6", "the parameter `limit` is there twice"),
+    ] {
+        let refused = client.get(&format!("/v1/notes?{query}"));
+        let detail = refused.problem().detail;
+        assert_eq!(detail, format!("the query is refused: {told}"));
+    }
     client.send_head("GET", "/v1/events", "last-event-id: first\r\n");
     assert_eq!(client.response().unwrap().code(), ErrorCode::BadRequest);
 }

@@ -60,6 +60,10 @@ fn from_init_to_a_first_message() {
     let renamed = client.call("PATCH", path, &json!({ "name": "Ben" }));
     assert_eq!(renamed.json()["name"], "Ben");
     assert_eq!(client.get(path).code(), ErrorCode::UnknownContact);
+    let detail = client.get("/v1/contacts/ben").problem().detail;
+    assert!(detail.contains("did you mean \"Ben\"?"), "{detail}");
+    let detail = client.get("/v1/contacts/Xy").problem().detail;
+    assert!(!detail.contains("did you mean"), "{detail}");
 
     let send = |to: &str, text: &str| json!({ "to": to, "text": text });
     assert_eq!(

@@ -11,8 +11,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bech32::primitives::decode::CheckedHrpstring;
-use bech32::{Bech32m, Hrp};
+use bech32::primitives::correction::CorrectableError;
+use bech32::primitives::decode::{CheckedHrpstring, CheckedHrpstringError};
+use bech32::{Bech32m, Fe32, Hrp};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -22,6 +23,11 @@ use crate::time::UnixMillis;
 
 /// Human-readable part of the text.
 const PREFIX: &str = "martlet";
+
+/// Characters of an ID: the most that BIP 350 has for a text.
+pub const ID_CHARS: usize = 90;
+/// Characters of an ID without a secret.
+pub const OLD_ID_CHARS: usize = 66;
 
 /// Bytes of a rendezvous secret: 120 bits, the most that a text of 90 characters has room for.
 pub const RENDEZVOUS_SECRET_BYTES: usize = 15;
@@ -121,16 +127,15 @@ impl FromStr for Id {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let checked = CheckedHrpstring::new::<Bech32m>(text.trim())
-            .map_err(|error| IdError::NotBech32m { reason: error.to_string() })?;
+        let text = text.trim();
+        let checked =
+            CheckedHrpstring::new::<Bech32m>(text).map_err(|error| explain(text, &error))?;
         if checked.hrp() != Hrp::parse_unchecked(PREFIX) {
             return Err(IdError::WrongPrefix { found: checked.hrp().to_string() });
         }
         // One text per ID: 52 characters carry 260 bits, 76 carry 380, and the four left over must
         // be zero.
-        checked
-            .validate_segwit_padding()
-            .map_err(|error| IdError::NotBech32m { reason: error.to_string() })?;
+        checked.validate_segwit_padding().map_err(|_| IdError::Padding)?;
         let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(checked.byte_iter().collect());
         let (identity, secret) =
             bytes.split_at_checked(IdentityId::LEN).unwrap_or((bytes.as_slice(), &[]));
@@ -150,6 +155,41 @@ impl FromStr for Id {
         identity.verifying_key()?;
         Ok(Self { identity, secret })
     }
+}
+
+/// What is wrong with a text that the decoder refuses: what is seen first by who compares it with an ID.
+fn explain(text: &str, error: &CheckedHrpstringError) -> IdError {
+    let start = text.get(..PREFIX.len() + 1).filter(|start| start.ends_with('1'));
+    let is_ours = start.is_some_and(|start| start[..PREFIX.len()].eq_ignore_ascii_case(PREFIX));
+    if !is_ours {
+        return IdError::NoPrefix;
+    }
+    let is_foreign = |character: &char| Fe32::from_char(*character).is_err();
+    let mut rest = text.chars().enumerate().skip(PREFIX.len() + 1);
+    if let Some((at, character)) = rest.find(|(_, character)| is_foreign(character)) {
+        return IdError::WrongCharacter { place: at + 1, character };
+    }
+    // ASCII from here on.
+    let found = text.len();
+    if found != ID_CHARS && found != OLD_ID_CHARS {
+        return IdError::WrongTextLength { found };
+    }
+    let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
+    if has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) {
+        return IdError::MixedCase;
+    }
+    IdError::WrongChecksum { likely: likely_mistake(text, error) }
+}
+
+/// The place, from 1, and the character that must be another, if one alone can be wrong. It isn't corrected: where
+/// several are, it would be the ID of nobody, or of somebody else (BIP 173).
+fn likely_mistake(text: &str, error: &CheckedHrpstringError) -> Option<(usize, char)> {
+    let corrector = error.correction_context::<Bech32m>()?;
+    let mut mistakes = corrector.bch_errors()?;
+    let (from_end, _) = mistakes.next()?;
+    let at = text.len().checked_sub(from_end + 1).filter(|at| *at > PREFIX.len())?;
+    let character = char::from(*text.as_bytes().get(at)?);
+    mistakes.next().is_none().then_some((at + 1, character))
 }
 
 /// The text of the identity alone: that of its ID if it has no secret.

@@ -138,9 +138,43 @@ fn ids_of_other_kinds_are_refused_with_the_reason() {
     assert_eq!(parse(&encode("martlet", &empty)), IdError::EmptySecret);
     // Bech32 (BIP 173) has another checksum than bech32m.
     let old = bech32::encode::<Bech32>(Hrp::parse("martlet").unwrap(), &bytes).unwrap();
-    assert!(matches!(parse(&old), IdError::NotBech32m { .. }));
-    assert!(matches!(parse(""), IdError::NotBech32m { .. }));
-    assert!(matches!(parse("martlet1"), IdError::NotBech32m { .. }));
+    assert!(matches!(parse(&old), IdError::WrongChecksum { .. }));
+    for other in ["", "hello", "martlet", "bob", "näher mein Gott", "martletx1qqqq"] {
+        assert_eq!(parse(other), IdError::NoPrefix, "{other}");
+    }
+    assert_eq!(parse("martlet1"), IdError::WrongTextLength { found: 8 });
+}
+
+/// Whoever mistyped one was told "parse failed".
+#[test]
+fn a_mistyped_id_is_refused_with_what_is_wrong_and_where() {
+    let with_secret = Id { identity: identity(1), secret: RendezvousSecret([7; 15]) };
+    for id in [with_secret, Id::without_secret(identity(1))] {
+        let text = id.to_string();
+        let parse = |text: &str| text.parse::<Id>().unwrap_err();
+        for at in "martlet1".len()..text.len() {
+            let with = |character: char| {
+                let mut mistyped = text.clone();
+                mistyped.replace_range(at..=at, &character.to_string());
+                mistyped
+            };
+            // A single wrong letter, wherever it stands, is found.
+            let other = if &text[at..=at] == "q" { 'p' } else { 'q' };
+            let likely = Some((at + 1, other));
+            assert_eq!(parse(&with(other)), IdError::WrongChecksum { likely });
+            for character in ['b', 'i', 'o', '1', '-', 'é'] {
+                let wrong = IdError::WrongCharacter { place: at + 1, character };
+                assert_eq!(parse(&with(character)), wrong);
+            }
+        }
+        let found = text.len() - 1;
+        assert_eq!(parse(&text[..found]), IdError::WrongTextLength { found });
+        assert_eq!(parse(&format!("{text}q")), IdError::WrongTextLength { found: found + 2 });
+        assert_eq!(parse(&text.replace("martlet", "Martlet")), IdError::MixedCase);
+        assert_eq!(text.to_uppercase().parse::<Id>(), Ok(id));
+    }
+    let error = IdError::WrongChecksum { likely: Some((17, 'x')) }.to_string();
+    assert!(error.contains("look at 'x', its character 17"), "{error}");
 }
 
 #[test]

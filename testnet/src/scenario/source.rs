@@ -5,11 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Fault, ScenarioError};
+use martlet_protocol::nearest::nearest;
 
-/// How alike two words are from which on one is held to be meant by the other: Jaro-Winkler, 0 to
-/// 1.
-const LIKENESS_MIN: f64 = 0.75;
+use super::error::{Fault, ScenarioError};
 
 /// A scenario's text.
 #[derive(Debug, Clone)]
@@ -112,15 +110,9 @@ fn explain(key: String, message: &str) -> (String, String) {
 
 /// "use kind, degree or rewire", and which of them was meant.
 pub(crate) fn advise(wrong: &str, known: &[&str]) -> String {
-    let likeness = |word: &&str| strsim::jaro_winkler(wrong, word);
-    let nearest = known
-        .iter()
-        .map(|word| (likeness(word), *word))
-        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
     let list = known.join(", ");
-    match nearest {
-        Some((_, word)) => format!("did you mean {word}? There are: {list}"),
+    match nearest(wrong, known.iter().copied()) {
+        Some(word) => format!("did you mean {word}? There are: {list}"),
         None => format!("there are: {list}"),
     }
 }

@@ -103,5 +103,5 @@ pub(super) fn parse_id(text: &str) -> Result<Id, DirectoryError> {
 /// How the contact that a command was about is shown; `name` is what it was called.
 pub(super) fn shown(user: &User, identity: &IdentityId, name: &str) -> Result<Contact, Fault> {
     let contact = user.show_contact(identity);
-    Ok(contact.ok_or_else(|| DirectoryError::UnknownContact { name: name.to_owned() })?)
+    Ok(contact.ok_or_else(|| user.unknown_contact(name))?)
 }

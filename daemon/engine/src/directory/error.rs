@@ -12,6 +12,8 @@ pub enum DirectoryError {
     UnknownContact {
         /// The name.
         name: String,
+        /// The contact's that is most like it.
+        nearest: Option<String>,
     },
     /// The user's own ID.
     #[error("this is the user's own ID")]

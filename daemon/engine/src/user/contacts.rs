@@ -2,6 +2,7 @@
 
 use crate::limits::CONTACTS_MAX;
 use martlet_protocol::control::{Contact as ShownContact, EventBody};
+use martlet_protocol::nearest::nearest;
 use martlet_protocol::{Id, IdentityId, Rendezvous, UnixMillis};
 use martlet_store::records::Happened;
 
@@ -14,7 +15,15 @@ use crate::turn::Turn;
 impl User {
     pub(crate) fn identity_of(&self, name: &str) -> Result<IdentityId, DirectoryError> {
         let identity = self.directory.identity_of(name);
-        identity.ok_or_else(|| DirectoryError::UnknownContact { name: name.to_owned() })
+        identity.ok_or_else(|| self.unknown_contact(name))
+    }
+
+    pub(crate) fn unknown_contact(&self, name: &str) -> DirectoryError {
+        let nearest = nearest(name, self.directory.by_name().map(|(known, _)| known));
+        DirectoryError::UnknownContact {
+            name: name.to_owned(),
+            nearest: nearest.map(str::to_owned),
+        }
     }
 
     pub(crate) fn show_contact(&self, identity: &IdentityId) -> Option<ShownContact> {
