@@ -48,6 +48,7 @@ mod network;
 mod peer;
 mod ping;
 mod problem;
+mod schema;
 mod status;
 
 // What is public in these is public here: a new type has its place in its own file only.
@@ -60,4 +61,5 @@ pub use network::*;
 pub use peer::*;
 pub use ping::*;
 pub use problem::*;
+pub use schema::*;
 pub use status::*;

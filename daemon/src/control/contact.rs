@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    Contact, ContactAdd, ContactList, ContactRename, Problem, RequestAccept, RequestList,
+    Contact, ContactAdd, ContactList, ContactRename, IdText, Problem, RequestAccept, RequestList,
 };
 
 use super::Shared;
@@ -107,7 +107,7 @@ async fn list_requests(State(shared): State<Shared>) -> Result<Json<RequestList>
 /// Makes an unknown sender a contact.
 #[utoipa::path(post, path = "/v1/requests/{id}/accept", tag = "contacts",
     request_body = RequestAccept,
-    params(("id" = String, Path, description = "The sender's ID.")),
+    params(("id" = inline(IdText), Path, description = "The sender's ID.")),
     responses(
         (status = 200, body = Contact),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -122,7 +122,7 @@ async fn accept_request(
 
 /// Drops an unknown sender's messages. They are not told.
 #[utoipa::path(delete, path = "/v1/requests/{id}", tag = "contacts",
-    params(("id" = String, Path, description = "The sender's ID.")),
+    params(("id" = inline(IdText), Path, description = "The sender's ID.")),
     responses(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),

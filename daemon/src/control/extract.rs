@@ -40,6 +40,12 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
                 "the body must be JSON; send `content-type: application/json`",
             ));
         }
+        // A struct would be read from an array, too: an empty one was a request to unlock.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(Refusal::bad_request(
+                "the body is refused: expected an object, { … }, at line 1 column 1",
+            ));
+        }
         serde_json::from_slice(&body)
             .map(Self)
             // It may hold a passphrase.

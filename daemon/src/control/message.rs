@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    History, HistoryQuery, Inbox, Message, Problem, ReadResponse, SendRequest, SendResponse,
+    History, HistoryQuery, Inbox, Message, MessageIdText, Problem, ReadResponse, SendRequest,
+    SendResponse,
 };
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
 
@@ -31,7 +32,7 @@ async fn send_message(
 
 /// One message.
 #[utoipa::path(get, path = "/v1/messages/{id}", tag = "messages",
-    params(("id" = String, Path, description = "The message's id, hexadecimal.")),
+    params(("id" = inline(MessageIdText), Path, description = "The message's id, hexadecimal.")),
     responses(
         (status = 200, body = Message),
         (status = "default", body = Problem, content_type = "application/problem+json"),

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use libp2p::PeerId;
 use libp2p::multiaddr::Protocol;
 use martlet_protocol::control::{
-    Ban, BanList, BanRequest, DialRequest, ErrorCode, PeerList, Problem,
+    Ban, BanList, BanRequest, DialRequest, ErrorCode, PeerIdText, PeerList, Problem,
 };
 use martlet_protocol::limits::BAN_SECONDS_MAX;
 
@@ -103,7 +103,7 @@ async fn ban(
 
 /// Lifts a ban, and forgets what the peer did.
 #[utoipa::path(delete, path = "/v1/bans/{peer_id}", tag = "network",
-    params(("peer_id" = String, Path, description = "A peer id, or the end of one that is known")),
+    params(("peer_id" = inline(PeerIdText), Path, description = "A peer id, or the end of one that is known")),
     responses(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),

@@ -51,6 +51,31 @@ fn bad_bodies() {
     assert!(accepted.problem().detail.contains("expected a string"), "{accepted:?}");
 }
 
+/// An array was read as the fields in their order, so that an empty one meant "unlock, without a passphrase".
+#[test]
+fn an_array_is_no_object() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    assert_eq!(client.call("POST", "/v1/identity", &json!({})).status, 201);
+    for (path, body) in [
+        ("/v1/unlock", json!([])),
+        ("/v1/unlock", json!([null])),
+        ("/v1/identity", json!(["Ann", null])),
+        ("/v1/notes", json!(["text"])),
+        ("/v1/messages", json!(["Ben", "text"])),
+        ("/v1/peers", json!(["/ip4/127.0.0.1/tcp/1"])),
+        ("/v1/contacts", json!(["martlet1", "Ben"])),
+        ("/v1/unlock", json!("{}")),
+        ("/v1/unlock", json!(null)),
+    ] {
+        let refused = client.call("POST", path, &body);
+        assert_eq!(refused.code(), ErrorCode::BadRequest, "{path} {body}");
+        assert!(refused.problem().detail.contains("object"), "{refused:?}");
+    }
+    let spaces = b" \t\r\n{} ";
+    assert_eq!(client.call_raw("POST", "/v1/unlock", "application/json", spaces).status, 204);
+}
+
 #[test]
 fn what_stands_in_a_body_is_not_told() {
     let daemon = Daemon::start();

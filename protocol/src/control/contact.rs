@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::schema::{IdText, NameText};
 use crate::time::UnixMillis;
 
 /// A person the user knows.
@@ -33,8 +34,10 @@ pub struct ContactList {
 #[serde(deny_unknown_fields)]
 pub struct ContactAdd {
     /// Their ID.
+    #[schema(value_type = IdText)]
     pub id: String,
     /// A name for them.
+    #[schema(value_type = NameText)]
     pub name: String,
 }
 
@@ -43,6 +46,7 @@ pub struct ContactAdd {
 #[serde(deny_unknown_fields)]
 pub struct ContactRename {
     /// The new name.
+    #[schema(value_type = NameText)]
     pub name: String,
 }
 
@@ -75,5 +79,6 @@ pub struct RequestList {
 #[serde(deny_unknown_fields)]
 pub struct RequestAccept {
     /// A name for them.
+    #[schema(value_type = NameText)]
     pub name: String,
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::schema::{MessageIdText, MessageText};
 use crate::time::UnixMillis;
 
 /// One message of a conversation.
@@ -62,6 +63,7 @@ pub struct SendRequest {
     /// A contact's name.
     pub to: String,
     /// The text, at most 16,384 bytes of UTF-8.
+    #[schema(value_type = MessageText)]
     pub text: String,
 }
 
@@ -70,6 +72,7 @@ pub struct SendRequest {
 #[serde(deny_unknown_fields)]
 pub struct NoteRequest {
     /// The text, at most 16,384 bytes of UTF-8.
+    #[schema(value_type = MessageText)]
     pub text: String,
 }
 
@@ -89,9 +92,11 @@ pub struct SendResponse {
 pub struct HistoryQuery {
     /// Most messages to return: 1 to 1000, 50 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Only messages before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<MessageIdText>)]
     pub before: Option<String>,
 }
 

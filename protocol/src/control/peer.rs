@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::schema::PeerIdText;
 use crate::time::UnixMillis;
 
 /// One peer.
@@ -88,9 +89,11 @@ pub struct BanList {
 #[serde(deny_unknown_fields)]
 pub struct BanRequest {
     /// A peer id, or the end of one that is known (6 characters or more).
+    #[schema(value_type = PeerIdText)]
     pub peer_id: String,
     /// For how long, seconds: 1 to 3,153,600,000, a hundred years; until it is lifted where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 3_153_600_000_u64)]
     pub seconds: Option<u64>,
     /// Why, for the user's own memory; 200 bytes of it are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]

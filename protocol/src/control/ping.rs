@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 pub struct PingRequest {
     /// How long to wait for the answer, milliseconds: 1 to 50,000, 10,000 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 50_000)]
     pub timeout_ms: Option<u32>,
 }
 

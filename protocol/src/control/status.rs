@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Transport;
+use super::schema::{NameText, NewPassphraseText, PassphraseText};
 use crate::network::Privacy;
 
 /// `GET /v1/status`.
@@ -156,9 +157,11 @@ pub struct Identity {
 pub struct InitRequest {
     /// The name others are offered for this identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<NameText>)]
     pub name: Option<String>,
     /// Protects the vault; `null` for none.
     #[serde(default)]
+    #[schema(value_type = Option<NewPassphraseText>)]
     pub passphrase: Option<String>,
 }
 
@@ -177,6 +180,7 @@ pub struct InitResponse {
 pub struct UnlockRequest {
     /// The vault's passphrase; `null` where there is none.
     #[serde(default)]
+    #[schema(value_type = Option<PassphraseText>)]
     pub passphrase: Option<String>,
 }
 

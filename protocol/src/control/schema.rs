@@ -1,0 +1,85 @@
+//! What the texts of requests look like, for the description of the API: each has its bounds from where the code has
+//! them.
+//!
+//! A schema counts characters, the code bytes: what is longer in characters than the bound is longer in bytes, too.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::ids::{ID_CHARS, OLD_ID_CHARS};
+use crate::limits::{NAME_BYTES_MAX, PASSPHRASE_BYTES_MAX, TEXT_BYTES_MAX};
+
+/// Declares a text, which is no type of the code: its name, least and most characters, pattern and description.
+macro_rules! text {
+    ($name:ident, $length:expr, $pattern:expr, $description:expr) => {
+        #[doc = $description]
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let (min, max): (usize, usize) = $length;
+                let pattern: Option<&str> = $pattern;
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .min_length(Some(min))
+                    .max_length(Some(max))
+                    .pattern(pattern)
+                    .description(Some($description))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+        }
+    };
+}
+
+/// Neither control characters nor a slash, and something but white space, `.` and `..`.
+const NAME: &str = r"^(?!\s*\.{0,2}\s*$)[^/\u0000-\u001f\u007f-\u009f]+$";
+/// No control characters.
+const PASSPHRASE: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+/// Of an identity with a secret beside it and without, in small letters or in capitals (BIP 350).
+const ID: &str = r"^(martlet1([02-9ac-hj-np-z]{58}|[02-9ac-hj-np-z]{82})|MARTLET1([02-9AC-HJ-NP-Z]{58}|[02-9AC-HJ-NP-Z]{82}))$";
+const MESSAGE_ID: &str = r"^[0-9a-fA-F]{32}$";
+/// The last of a peer id's letters and digits, or all, with or without the ellipsis of tables.
+const PEER_ID: &str = r"^…*[0-9A-Za-z]{6,}$";
+
+text!(
+    NameText,
+    (1, NAME_BYTES_MAX),
+    Some(NAME),
+    "A name: at most 64 bytes of UTF-8, no slash, no control characters, not `.` or `..`, and something to be seen. White space around it is left out."
+);
+text!(
+    IdText,
+    (OLD_ID_CHARS, ID_CHARS),
+    Some(ID),
+    "A Martlet ID: bech32m, with the prefix `martlet`, of 32 bytes or 47; its checksum must be right."
+);
+text!(MessageText, (1, TEXT_BYTES_MAX), None, "A text: at most 16,384 bytes of UTF-8.");
+text!(
+    PassphraseText,
+    (1, PASSPHRASE_BYTES_MAX),
+    None,
+    "A passphrase: at most 1,024 bytes of UTF-8."
+);
+text!(
+    NewPassphraseText,
+    (1, PASSPHRASE_BYTES_MAX),
+    Some(PASSPHRASE),
+    "A new passphrase: at most 1,024 bytes of UTF-8, no control or invisible characters. The form of RFC 8265 (OpaqueString) is taken."
+);
+text!(MessageIdText, (32, 32), Some(MESSAGE_ID), "A message's id: 16 bytes, hexadecimal.");
+text!(
+    PeerIdText,
+    (6, 64),
+    Some(PEER_ID),
+    "A peer id, or the end of one that is known: its last six characters or more."
+);
