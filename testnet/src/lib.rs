@@ -14,6 +14,7 @@ pub mod demo;
 pub mod drive;
 pub mod export;
 pub mod hand;
+mod link;
 pub mod peer;
 pub mod plan;
 pub mod progress;

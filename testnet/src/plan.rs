@@ -239,6 +239,25 @@ pub enum Expectation {
     InOrder,
 }
 
+impl LinkShape {
+    /// Without any delay.
+    #[must_use]
+    pub fn instant() -> Self {
+        Self { latency: Duration::ZERO, ..Self::default() }
+    }
+
+    /// Whether it is what loopback and bridges come near to by themselves: as by default, or
+    /// faster.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let Self { latency, jitter, bandwidth_bytes_per_s, loss, loss_as: _ } = *self;
+        latency <= Self::default().latency
+            && jitter.is_zero()
+            && bandwidth_bytes_per_s.is_none()
+            && loss <= 0.0
+    }
+}
+
 impl Default for LinkShape {
     fn default() -> Self {
         Self {

@@ -1,14 +1,19 @@
-//! A link between two nodes that a test can cut and mend, as someone does who pulls a cable, and
-//! that can be as slow as a real one.
+//! A link to a node that a test can shape, hold and cut: a proxy in this process, of TCP or of UDP.
+//!
+//! What a link does to what is put on it is the simulator's (`link.rs`). While it is held, nothing
+//! gets through and nobody is told: bytes of streams wait, as TCP would send them again, datagrams
+//! are dropped, who dials waits. When it is cut, connections end.
 
-mod shape;
+mod datagrams;
+mod streams;
+mod timer;
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use super::{ClusterError, Node};
 use crate::plan::LinkShape;
@@ -16,44 +21,94 @@ use crate::plan::LinkShape;
 /// The link's own end of every connection: not the nodes' address, so that no node takes where a
 /// link comes from for where the other listens, and dials past the link.
 const LINK_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-/// Connections of one link: one in use, the others about to be closed.
-const CONNECTIONS_MAX: usize = 8;
+/// Connections of one link: one in use, the others about to be closed, or given up by one end while
+/// the link was held.
+const CONNECTIONS_MAX: usize = 64;
 
-/// A way to one node over TCP: whoever dials [`Self::address`] reaches that node while the link is
-/// not cut. Gone, with its connections, when dropped.
+/// A way to one node over TCP or QUIC: whoever dials [`Self::address`] reaches that node while the
+/// link is neither held nor cut. Gone, with its connections, when dropped.
 #[derive(Debug)]
 pub struct Link {
     address: String,
-    is_up: watch::Sender<bool>,
+    passage: watch::Sender<Passage>,
     task: JoinHandle<()>,
 }
 
+/// Whether what is on a link gets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passage {
+    Open,
+    /// Not now, and nobody is told.
+    Held,
+    /// No, and who is connected is told.
+    Cut,
+}
+
+/// What a link leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Target {
+    transport: Transport,
+    address: SocketAddr,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Tcp,
+    Quic,
+}
+
 impl Link {
-    /// A link to a node that was started.
+    /// A link over TCP to a node that was started, as fast as loopback.
     ///
     /// # Errors
     /// [`ClusterError::NotRunning`] if it was not; [`ClusterError::Link`].
     pub async fn to(node: &Node) -> Result<Self, ClusterError> {
-        Self::shaped(node.name(), &node.address()?, LinkShape::default()).await
+        Self::shaped(node.name(), &node.address()?, LinkShape::instant()).await
     }
 
-    /// A link to the node `name` at a TCP address with its peer id. The default shape is that of loopback, without
-    /// further delay.
+    /// A link to the node `name` at a TCP or QUIC address with its peer id. QUIC's packets are lost where those of TCP
+    /// are late, or break the connection ([`crate::plan::LossAs`]).
     ///
     /// # Errors
     /// [`ClusterError::Link`]; [`ClusterError::Wrong`] if it is no such address.
     pub async fn shaped(name: &str, address: &str, shape: LinkShape) -> Result<Self, ClusterError> {
-        let (target, peer) = tcp(address).ok_or_else(|| {
-            ClusterError::Wrong(format!("{address} is no TCP address with a peer id"))
+        let (target, peer) = parse(address).ok_or_else(|| {
+            ClusterError::Wrong(format!("{address} is no TCP or QUIC address with a peer id"))
         })?;
-        let failed = |source| ClusterError::Link { node: name.to_owned(), source };
-        let listener = TcpListener::bind((LINK_IP, 0)).await.map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
-        let (is_up, watched) = watch::channel(true);
-        Ok(Self {
-            address: format!("/ip4/{LINK_IP}/tcp/{port}/p2p/{peer}"),
-            is_up,
-            task: tokio::spawn(forward(listener, target, shape, watched)),
+        let (passage, watched) = watch::channel(Passage::Open);
+        let made = Self::serve(target, shape, watched).await;
+        let (here, task) =
+            made.map_err(|source| ClusterError::Link { node: name.to_owned(), source })?;
+        let way = match target.transport {
+            Transport::Tcp => format!("tcp/{}", here.port()),
+            Transport::Quic => format!("udp/{}/quic-v1", here.port()),
+        };
+        Ok(Self { address: format!("/ip4/{LINK_IP}/{way}/p2p/{peer}"), passage, task })
+    }
+
+    async fn serve(
+        target: Target,
+        shape: LinkShape,
+        passage: watch::Receiver<Passage>,
+    ) -> io::Result<(SocketAddr, JoinHandle<()>)> {
+        let here = (LINK_IP, 0);
+        Ok(match target.transport {
+            Transport::Tcp => {
+                let listener = TcpListener::bind(here).await?;
+                let serving = streams::forward;
+                (
+                    listener.local_addr()?,
+                    tokio::spawn(serving(listener, target.address, shape, passage)),
+                )
+            }
+            Transport::Quic => {
+                let socket = UdpSocket::bind(here).await?;
+                let serving = datagrams::forward;
+                (
+                    socket.local_addr()?,
+                    tokio::spawn(serving(socket, target.address, shape, passage)),
+                )
+            }
         })
     }
 
@@ -63,14 +118,20 @@ impl Link {
         &self.address
     }
 
-    /// Ends every connection through the link; new ones are closed as soon as they come.
+    /// Ends every TCP connection through the link; new ones are closed as soon as they come. Packets
+    /// of QUIC are dropped.
     pub fn cut(&self) {
-        self.is_up.send_replace(false);
+        self.passage.send_replace(Passage::Cut);
     }
 
-    /// Takes connections again.
+    /// Lets nothing through, and tells nobody.
+    pub fn hold(&self) {
+        self.passage.send_replace(Passage::Held);
+    }
+
+    /// Lets everything through again, and what was held back of TCP.
     pub fn mend(&self) {
-        self.is_up.send_replace(true);
+        self.passage.send_replace(Passage::Open);
     }
 }
 
@@ -80,79 +141,19 @@ impl Drop for Link {
     }
 }
 
-async fn forward(
-    listener: TcpListener,
-    target: SocketAddr,
-    shape: LinkShape,
-    is_up: watch::Receiver<bool>,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                // A connection that was gone before it was taken is no loss.
-                let Ok((near, _)) = accepted else { continue };
-                if *is_up.borrow() && connections.len() < CONNECTIONS_MAX {
-                    connections.spawn(carry(near, target, shape, is_up.clone()));
-                }
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-/// Carries one connection until an end closes it or the link is cut.
-async fn carry(
-    mut near: TcpStream,
-    target: SocketAddr,
-    shape: LinkShape,
-    mut is_up: watch::Receiver<bool>,
-) {
-    let both_ways = async {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind((LINK_IP, 0).into())?;
-        let mut far = socket.connect(target).await?;
-        near.set_nodelay(true)?;
-        far.set_nodelay(true)?;
-        if shape == LinkShape::default() {
-            copy_bidirectional(&mut near, &mut far).await.map(drop)
-        } else {
-            shape::carry(near, far, shape).await
-        }
+/// What `/ip4/<ip>/tcp/<port>/p2p/<peer id>` or `/ip4/<ip>/udp/<port>/quic-v1/p2p/<peer id>` leads
+/// to, and the peer id.
+fn parse(address: &str) -> Option<(Target, &str)> {
+    let parts: Vec<&str> = address.split('/').collect();
+    let (transport, ip, port, peer) = match parts[..] {
+        ["", "ip4", ip, "tcp", port, "p2p", peer] => (Transport::Tcp, ip, port, peer),
+        ["", "ip4", ip, "udp", port, "quic-v1", "p2p", peer] => (Transport::Quic, ip, port, peer),
+        _ => return None,
     };
-    tokio::select! {
-        // However it ended: both ends are closed, which is what the nodes should see.
-        _ = both_ways => {}
-        _ = is_up.wait_for(|is_up| !is_up) => {}
-    }
-}
-
-/// The socket address and the peer id of `/ip4/<ip>/tcp/<port>/p2p/<peer id>`.
-fn tcp(address: &str) -> Option<(SocketAddr, &str)> {
-    let mut parts = address.strip_prefix("/ip4/")?.split('/');
-    let ip: Ipv4Addr = parts.next()?.parse().ok()?;
-    let port = parts.next().filter(|part| *part == "tcp").and(parts.next())?.parse().ok()?;
-    let peer = parts.next().filter(|part| *part == "p2p").and(parts.next())?;
-    Some(((ip, port).into(), peer))
+    let ip: Ipv4Addr = ip.parse().ok()?;
+    let port: u16 = port.parse().ok()?;
+    Some((Target { transport, address: (ip, port).into() }, peer))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn takes_tcp_addresses_with_a_peer_id_only() {
-        assert_eq!(
-            tcp("/ip4/127.0.0.1/tcp/4177/p2p/12D3Koo"),
-            Some((SocketAddr::from(([127, 0, 0, 1], 4177)), "12D3Koo"))
-        );
-        for other in [
-            "/ip4/127.0.0.1/tcp/4177",
-            "/ip4/127.0.0.1/udp/4177/quic-v1/p2p/12D3Koo",
-            "/ip6/::1/tcp/4177/p2p/12D3Koo",
-            "/ip4/127.0.0.1/tcp/70000/p2p/12D3Koo",
-        ] {
-            assert_eq!(tcp(other), None, "{other}");
-        }
-    }
-}
+mod tests;

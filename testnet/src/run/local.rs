@@ -1,7 +1,7 @@
 //! Processes on loopback.
 //!
-//! Links are the nodes' static peers. One that must be cut or that is not as fast as loopback runs
-//! over TCP through a [`Link`]; of the others every second one runs over QUIC.
+//! Links are the nodes' static peers, every second one over QUIC. One that is split or that is not
+//! as fast as loopback runs through a [`Link`] of this process.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use super::machine::{self, Needs};
 use super::processes::{Processes, RunOptions};
 use super::{Hosts, RunError};
 use crate::cluster::{ClusterError, Link};
-use crate::plan::{Event, LinkShape, NodeIndex, Plan, Runner};
+use crate::plan::{Event, LinkShape, LossAs, NodeIndex, Plan, Runner};
 
 /// The most nodes.
 const NODES_MAX: usize = 200;
@@ -25,7 +25,7 @@ pub struct Local {
     /// Of each node, its neighbours.
     neighbours: Vec<Vec<Neighbour>>,
     names: Vec<String>,
-    /// The ways that can be cut: from, to.
+    /// The ways that are proxied: from, to.
     links: RefCell<HashMap<(NodeIndex, NodeIndex), Link>>,
     /// The group of each node, while the network is split.
     groups: RefCell<Option<Vec<usize>>>,
@@ -46,8 +46,9 @@ impl Local {
     /// [`RunError::Refused`] with all reasons; [`RunError::Cluster`] when there is no place for the nodes' files.
     pub fn new(plan: &Plan, options: &RunOptions) -> Result<Self, RunError> {
         let can_split = plan.events.iter().any(|timed| matches!(timed.event, Event::Partition(_)));
-        let is_proxied = |shape: LinkShape| can_split || shape != LinkShape::default();
+        let is_proxied = |shape: LinkShape| can_split || !shape.is_plain();
         let proxied = plan.links.iter().filter(|link| is_proxied(link.shape)).count();
+        let resets = plan.links.iter().filter(|link| is_reset(link.shape)).count();
         let mut reasons = machine::clocks(plan);
         if plan.nodes.len() > NODES_MAX {
             reasons.push(format!(
@@ -61,9 +62,9 @@ impl Local {
             return Err(RunError::Refused { runner: "local", reasons });
         }
         let mut notes = machine::notes(plan);
-        if proxied > 0 {
+        if resets > 0 {
             notes.push(format!(
-                "{proxied} of {} links run over TCP only, since they are slowed down or can be cut",
+                "{resets} of {} links run over TCP only: QUIC has no connections that a loss resets",
                 plan.links.len()
             ));
         }
@@ -97,11 +98,14 @@ impl Local {
         for neighbour in self.neighbours.get(from).into_iter().flatten() {
             let to = neighbour.node;
             let Some(addresses) = self.processes.addresses(to)? else { continue };
-            let is_proxied = self.can_split || neighbour.shape != LinkShape::default();
-            ways.push(match (is_proxied, (from + to) % 2) {
-                (true, _) => self.link(from, to, &addresses.tcp, neighbour.shape).await?,
-                (false, 0) => addresses.tcp,
-                (false, _) => addresses.quic,
+            let shape = neighbour.shape;
+            let by_tcp = (from + to).is_multiple_of(2) || is_reset(shape);
+            let address = if by_tcp { addresses.tcp } else { addresses.quic };
+            let is_proxied = self.can_split || !shape.is_plain();
+            ways.push(if is_proxied {
+                self.link(from, to, &address, shape).await?
+            } else {
+                address
             });
         }
         Ok(ways)
@@ -120,28 +124,33 @@ impl Local {
         }
         let name = self.names.get(to).map_or("?", String::as_str);
         let link = Link::shaped(name, address, shape).await?;
-        if self.is_cut(from, to) {
-            link.cut();
+        if self.are_apart(from, to) {
+            link.hold();
         }
         let address = link.address().to_owned();
         self.links.borrow_mut().insert((from, to), link);
         Ok(address)
     }
 
-    fn is_cut(&self, one: NodeIndex, other: NodeIndex) -> bool {
+    fn are_apart(&self, one: NodeIndex, other: NodeIndex) -> bool {
         self.groups.borrow().as_ref().is_some_and(|groups| groups.get(one) != groups.get(other))
     }
 
     fn set_groups(&self, groups: Option<Vec<usize>>) {
         self.groups.replace(groups);
         for ((from, to), link) in &*self.links.borrow() {
-            if self.is_cut(*from, *to) {
-                link.cut();
+            if self.are_apart(*from, *to) {
+                link.hold();
             } else {
                 link.mend();
             }
         }
     }
+}
+
+/// Whether connections over a link break by losses.
+fn is_reset(shape: LinkShape) -> bool {
+    shape.loss > 0.0 && shape.loss_as == LossAs::Reset
 }
 
 /// The group of each of `nodes` nodes.

@@ -15,8 +15,9 @@ const FILES_BASE: usize = 64;
 const FILES_PER_NODE: usize = 3;
 /// Those for a user: two clients more.
 const FILES_PER_USER: usize = 2;
-/// Those for a link that is proxied: each way a listener, and one connection of two sockets.
-const FILES_PER_LINK: usize = 4;
+/// Those for a link that is proxied: each way a listener, and one connection of two sockets and two
+/// timers.
+const FILES_PER_LINK: usize = 6;
 
 /// What a run needs of the machine.
 #[derive(Debug, Clone, Copy)]

@@ -1,9 +1,9 @@
 //! A connection between two simulated nodes: bytes that arrive when the link lets them.
 //!
 //! Each direction is a queue of chunks with the time each is due. What a link does to packets
-//! (latency, jitter, bandwidth, loss) is decided when a chunk is written; whether the two nodes
-//! reach each other, when it is read: what is under way while they don't is held back, as TCP would
-//! send it again, until they do or the connection is given up.
+//! (`link.rs`) is decided when a chunk is written; whether the two nodes reach each other, when it
+//! is read: what is under way while they don't is held back, as TCP would send it again, until they
+//! do or the connection is given up.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -14,20 +14,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite};
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, Sleep};
 
 use super::net::{Net, Path};
-use crate::plan::{LinkShape, LossAs};
-
-/// Bytes of a packet, for losses: of a common path over Ethernet.
-const PACKET_BYTES: usize = 1400;
-/// Bytes under way in one direction before the writer waits: the usual receive window of a system's
-/// TCP.
-const WINDOW_BYTES: usize = 1 << 20;
-/// What a lost packet costs at least until it is sent again (RFC 6298, with Linux's minimum).
-const RESEND_MIN: Duration = Duration::from_millis(200);
+use crate::link::{Direction, WINDOW_BYTES};
+use crate::plan::LinkShape;
 
 /// One end of a connection.
 pub(super) struct End {
@@ -45,14 +37,10 @@ pub(super) struct Breaker([Arc<Mutex<Pipe>>; 2]);
 
 /// One direction.
 struct Pipe {
-    shape: LinkShape,
+    link: Direction,
     rng: ChaCha8Rng,
     chunks: VecDeque<Chunk>,
     bytes: usize,
-    /// When the link has sent what it was given.
-    free_at: Instant,
-    /// When the last chunk is due: none overtakes another.
-    last_due: Instant,
     state: State,
     /// Whether the end that reads is gone, and the one that writes has not heard of it.
     is_abandoned: bool,
@@ -125,14 +113,11 @@ impl Breaker {
 
 impl Pipe {
     fn new(shape: LinkShape, rng: ChaCha8Rng) -> Self {
-        let now = Instant::now();
         Self {
-            shape,
+            link: Direction::new(shape),
             rng,
             chunks: VecDeque::new(),
             bytes: 0,
-            free_at: now,
-            last_due: now,
             state: State::Open,
             is_abandoned: false,
             reader: None,
@@ -142,32 +127,11 @@ impl Pipe {
 
     /// Takes what is written. `false` where its loss breaks the connection.
     fn push(&mut self, bytes: &[u8]) -> bool {
-        let LinkShape { latency, jitter, bandwidth_bytes_per_s, loss, loss_as } = self.shape;
-        let now = Instant::now();
-        let sent = match bandwidth_bytes_per_s {
-            Some(rate) => {
-                let takes = Duration::from_secs_f64(bytes.len() as f64 / rate.max(1) as f64);
-                self.free_at = self.free_at.max(now) + takes;
-                self.free_at
-            }
-            None => now,
+        let Some(due) = self.link.stream(bytes.len(), Instant::now(), &mut self.rng) else {
+            return false;
         };
-        let mut delay = latency;
-        if !jitter.is_zero() {
-            delay += jitter.mul_f64(self.rng.random());
-        }
-        if loss > 0.0 {
-            let packets = i32::try_from(bytes.len().div_ceil(PACKET_BYTES)).unwrap_or(i32::MAX);
-            if self.rng.random_bool(1.0 - (1.0 - loss.clamp(0.0, 1.0)).powi(packets)) {
-                match loss_as {
-                    LossAs::Delay => delay += RESEND_MIN.max(latency * 2),
-                    LossAs::Reset => return false,
-                }
-            }
-        }
-        self.last_due = self.last_due.max(sent + delay);
         self.bytes += bytes.len();
-        self.chunks.push_back(Chunk { due: self.last_due, bytes: bytes.to_vec(), read: 0 });
+        self.chunks.push_back(Chunk { due, bytes: bytes.to_vec(), read: 0 });
         self.wake_reader();
         true
     }
@@ -215,7 +179,7 @@ impl AsyncRead for End {
         let is_reachable = this.net.reaches(this.path);
         let due = match pipe.chunks.front() {
             Some(chunk) => chunk.due,
-            None if pipe.state == State::Closed && is_reachable => pipe.last_due,
+            None if pipe.state == State::Closed && is_reachable => pipe.link.last_due(),
             None => {
                 pipe.reader = Some(context.waker().clone());
                 return Poll::Pending;

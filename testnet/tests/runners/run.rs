@@ -4,12 +4,12 @@ use std::future::pending;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use martlet_testnet::plan::{Event, Plan, Runner, TimedEvent};
+use martlet_testnet::plan::{Event, LinkShape, LossAs, Plan, Runner, TimedEvent};
 use martlet_testnet::progress::Progress;
 use martlet_testnet::report::Report;
 use martlet_testnet::run::{Hosts, Local, Netns, RunError, RunOptions, run, summary};
 
-use super::plans::{ms, node, small};
+use super::plans::{link, ms, node, small};
 use super::{PROGRAM, TestResult};
 
 fn options() -> RunOptions {
@@ -43,7 +43,7 @@ fn check(report: &Report, runner: Runner) {
 async fn a_plan_with_a_crash_and_a_split_runs_on_loopback() -> TestResult {
     let plan = small();
     let hosts = Local::new(&plan, &options())?;
-    assert!(hosts.notes().iter().any(|note| note.contains("TCP only")), "{:?}", hosts.notes());
+    assert!(hosts.notes().is_empty(), "{:?}", hosts.notes());
     check(&go(&plan, &hosts).await?, Runner::Local);
     let path = hosts.path().to_owned();
     drop(hosts);
@@ -65,6 +65,58 @@ async fn the_same_plan_runs_in_network_namespaces() -> TestResult {
         Err(error) => return Err(error.into()),
     };
     check(&go(&plan, &hosts).await?, Runner::Netns);
+    Ok(())
+}
+
+/// Two users who each talk with a third, one over QUIC, one over TCP, over links of this shape.
+fn star(shape: LinkShape) -> Plan {
+    let mut plan = small();
+    plan.name = "star".to_owned();
+    plan.duration = ms(5000);
+    plan.nodes.truncate(3);
+    plan.links = [(0, 1), (0, 2)].map(|(a, b)| link(a, b)).into();
+    plan.links.iter_mut().for_each(|link| link.shape = shape);
+    plan.contacts.truncate(3);
+    plan.contacts.retain(|contact| contact.a == 0);
+    plan.events.clear();
+    plan.messages.retain(|message| message.at < ms(4000));
+    for (number, message) in plan.messages.iter_mut().enumerate() {
+        (message.from, message.to) = [(0, 1), (1, 0), (0, 2), (2, 0)][number % 4];
+    }
+    plan
+}
+
+/// `local` once slowed TCP down alone, and gave QUIC's links up for it.
+#[tokio::test]
+async fn links_of_processes_are_as_long_as_the_plan_says_over_tcp_and_quic() -> TestResult {
+    let mut found = Vec::new();
+    for shape in
+        [LinkShape::instant(), LinkShape { latency: ms(20), jitter: ms(2), ..LinkShape::default() }]
+    {
+        let plan = star(shape);
+        let hosts = Local::new(&plan, &options())?;
+        assert!(hosts.notes().is_empty(), "{:?}", hosts.notes());
+        let report = go(&plan, &hosts).await?;
+        assert!(report.passed, "{}", summary(&report));
+        found.push(report.messages.latency);
+    }
+    let [near, far] = &found[..] else { return Err("two runs".into()) };
+    // Every message crosses one link. Nodes date what they are told in whole milliseconds.
+    assert!(far.min_s >= 0.019, "{} s", far.min_s);
+    assert!(far.min_s >= near.min_s + 0.01, "{} s and {} s", near.min_s, far.min_s);
+    Ok(())
+}
+
+#[tokio::test]
+async fn connections_of_processes_break_by_losses_that_reset_them_and_nothing_is_lost() -> TestResult
+{
+    let shape = LinkShape { loss: 0.01, loss_as: LossAs::Reset, ..LinkShape::default() };
+    let mut plan = star(shape);
+    plan.duration = ms(12_000);
+    let hosts = Local::new(&plan, &options())?;
+    assert!(hosts.notes().iter().any(|note| note.contains("TCP only")), "{:?}", hosts.notes());
+    let report = go(&plan, &hosts).await?;
+    assert!(report.passed, "{}", summary(&report));
     Ok(())
 }
 
