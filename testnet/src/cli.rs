@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::agent::run as run_agent;
 use crate::attack::{self, Attack, AttackOptions};
 use crate::bench::{self, BenchOptions, Part};
-use crate::cluster::{ClusterError, die_with_parent};
+use crate::cluster::{ClusterError, die_with_parent, follow_clock};
 use crate::demo::{self, DemoOptions};
 use crate::run::FloodOptions;
 
@@ -257,7 +257,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match cli.command {
         Command::Daemon(passed) => {
-            return match die_with_parent() {
+            return match die_with_parent().and_then(|()| follow_clock()) {
                 Ok(()) => martletd::cli::main_from(named("martletd", passed)),
                 Err(error) => failed(&error),
             };

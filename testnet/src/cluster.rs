@@ -13,6 +13,7 @@
 //! or over a [`Link`] that can be cut. Where a test is root, nodes can also run in the network
 //! namespaces of a [`Lan`], and find each other by mDNS there.
 
+mod clock;
 mod error;
 mod link;
 mod metrics;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+pub use clock::{clock_ahead_ms, follow_clock, set_clock};
 pub use error::ClusterError;
 pub use link::Link;
 pub use metrics::Samples;

@@ -1,5 +1,5 @@
 //! Stands in for two functions of libc in this executable, so that a simulation has clocks and
-//! randomness of its own.
+//! randomness of its own, and a daemon of a test a wall clock that is off.
 //!
 //! A function that the executable defines is taken before libc's, by all of it and by the libraries
 //! it loads. On threads without a simulation these pass on to libc's own functions, found once by
@@ -13,6 +13,7 @@
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use martlet_testnet::cluster::clock_ahead_ms;
 use martlet_testnet::sim::host::{self, ClockKind};
 
 type ClockGettime = unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> c_int;
@@ -49,10 +50,22 @@ pub(crate) unsafe extern "C" fn clock_gettime(
         return 0;
     }
     // SAFETY: libc's function has this type; the caller's promise is passed on.
-    unsafe {
+    let told = unsafe {
         let next = next(&CLOCK_GETTIME, c"clock_gettime");
         std::mem::transmute::<*mut c_void, ClockGettime>(next)(clock, time)
+    };
+    let ahead_ms = clock_ahead_ms();
+    if told == 0 && kind == Some(ClockKind::Wall) && ahead_ms != 0 {
+        // SAFETY: the caller's promise, and it was written just now.
+        let time = unsafe { &mut *time };
+        let ns = i128::from(time.tv_sec) * 1_000_000_000
+            + i128::from(time.tv_nsec)
+            + i128::from(ahead_ms) * 1_000_000;
+        time.tv_sec =
+            libc::time_t::try_from(ns.div_euclid(1_000_000_000)).unwrap_or(libc::time_t::MAX);
+        time.tv_nsec = libc::c_long::try_from(ns.rem_euclid(1_000_000_000)).unwrap_or_default();
     }
+    told
 }
 
 /// `getrandom(2)`.

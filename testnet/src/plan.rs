@@ -58,6 +58,16 @@ pub struct Plan {
     pub expectations: Vec<Expectation>,
 }
 
+impl Plan {
+    /// Whether a node's clock is off, or jumps.
+    #[must_use]
+    pub fn has_own_clock(&self, node: NodeIndex) -> bool {
+        let jumps = |timed: &TimedEvent| matches!(&timed.event, Event::ClockJump { nodes, .. } if nodes.contains(&node));
+        self.nodes.get(node).is_some_and(|node| node.clock_offset_ms != 0)
+            || self.events.iter().any(jumps)
+    }
+}
+
 /// The network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NetworkPlan {

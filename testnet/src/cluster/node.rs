@@ -9,7 +9,7 @@ use martlet_protocol::control::Status;
 use martletctl::client::{Client, ClientError};
 use rustix::process::{Resource, Rlimit, Signal};
 
-use super::{ClusterError, Process, Usage, remove_own_variables, until, usage};
+use super::{ClusterError, Process, Usage, clock, remove_own_variables, until, usage};
 
 /// Longest start of a daemon: of an unoptimized build, on a machine busy with other tests.
 pub const START_MAX: Duration = Duration::from_secs(30);
@@ -39,6 +39,8 @@ pub struct NodeOptions {
     /// Whether a write past the limit set with [`Node::limit_files`] fails with an error, as one on
     /// a full disk does, and not with a signal that ends the process.
     pub survive_file_limit: bool,
+    /// The file that says how far its clock is ahead ([`super::set_clock`]); `None`: it is not.
+    pub clock: Option<PathBuf>,
 }
 
 /// One node. Its process is killed when it is dropped.
@@ -331,6 +333,9 @@ impl Node {
             let first = first.iter().map(|arg| (*arg).to_owned());
             args.splice(0..0, first.chain([inner.display().to_string()]));
         };
+        if let Some(clock) = &self.options.clock {
+            through("/usr/bin/env", &[&format!("{}={}", clock::VARIABLE, clock.display())]);
+        }
         if self.options.survive_file_limit {
             // An ignored signal stays ignored; to ignore one here would need unsafe code.
             through("/bin/sh", &["-c", r#"trap "" XFSZ; exec "$@""#, "sh"]);

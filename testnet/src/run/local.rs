@@ -49,7 +49,7 @@ impl Local {
         let is_proxied = |shape: LinkShape| can_split || !shape.is_plain();
         let proxied = plan.links.iter().filter(|link| is_proxied(link.shape)).count();
         let resets = plan.links.iter().filter(|link| is_reset(link.shape)).count();
-        let mut reasons = machine::clocks(plan);
+        let mut reasons = Vec::new();
         if plan.nodes.len() > NODES_MAX {
             reasons.push(format!(
                 "it has {} nodes, and {NODES_MAX} processes are the most; use sim for more",
@@ -229,8 +229,8 @@ impl Hosts for Local {
         self.processes.fill_disk(node, full).await
     }
 
-    async fn jump_clock(&self, _node: NodeIndex, _by_ms: i64) -> Result<(), ClusterError> {
-        Err(machine::no_clocks())
+    async fn jump_clock(&self, node: NodeIndex, by_ms: i64) -> Result<(), ClusterError> {
+        self.processes.jump_clock(node, by_ms)
     }
 
     async fn flood(

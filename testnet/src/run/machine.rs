@@ -5,8 +5,7 @@ use std::fs;
 use martletd::net::GossipPolicy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::cluster::ClusterError;
-use crate::plan::{Event, Plan, Settings};
+use crate::plan::{Plan, Settings};
 use crate::scenario::PROCESS_NODE_BYTES;
 
 /// Files and sockets of this process in any case.
@@ -26,25 +25,6 @@ pub(super) struct Needs {
     pub(super) users: usize,
     /// Links that run through this process.
     pub(super) proxied: usize,
-}
-
-/// What of the plan no process here can do: nobody can give it a clock of its own.
-pub(super) fn clocks(plan: &Plan) -> Vec<String> {
-    let mut reasons = Vec::new();
-    if let Some(node) = plan.nodes.iter().find(|node| node.clock_offset_ms != 0) {
-        reasons.push(format!("the clock of {} is off, and {CLOCKS}", node.name));
-    }
-    if plan.events.iter().any(|timed| matches!(timed.event, Event::ClockJump { .. })) {
-        reasons.push(format!("a clock jumps, and {CLOCKS}"));
-    }
-    reasons
-}
-
-const CLOCKS: &str = "processes have the machine's clock; use sim";
-
-/// The same, when asked during a run; [`clocks`] has refused it before.
-pub(super) fn no_clocks() -> ClusterError {
-    ClusterError::Wrong(CLOCKS.to_owned())
 }
 
 /// What is not as the plan has it.

@@ -31,7 +31,11 @@ pub(super) async fn follow(
         };
         loop {
             match follower.next().await {
-                Ok(Step::Event(event)) => note(diary, &event),
+                // What a node dates whose clock is off is dated here.
+                Ok(Step::Event(event)) if stage.plan.has_own_clock(node) => {
+                    note(diary, &event, diary.now());
+                }
+                Ok(Step::Event(event)) => note(diary, &event, diary.time_of(event.at)),
                 Ok(Step::Lost) => stage.until_on(node).await,
                 Ok(Step::Back | Step::Locked | Step::Missed { .. })
                 | Err(ClientError::UnknownEvent { .. }) => {}
@@ -50,11 +54,11 @@ pub(super) async fn follow(
     std::future::pending().await
 }
 
-fn note(diary: &Diary<'_>, event: &Event) {
+fn note(diary: &Diary<'_>, event: &Event, at: Duration) {
     match &event.body {
         EventBody::MessageReceived { message } => {
             if let Some(index) = traffic::number(&message.text) {
-                diary.delivered(index, diary.time_of(event.at));
+                diary.delivered(index, at);
             }
         }
         EventBody::MessageQueued { .. }

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::RunError;
 use super::flood::FloodOptions;
-use crate::cluster::{Cluster, ClusterError, Node, NodeOptions, Process};
+use crate::cluster::{Cluster, ClusterError, Node, NodeOptions, Process, set_clock};
 use crate::plan::{Event, NodeIndex, NodePlan, Plan};
 
 /// Daemons that start at the same time: more take no less time in all on the machines this is run
@@ -45,6 +45,9 @@ struct Seat {
     /// What others dial, once it was started.
     addresses: watch::Sender<Option<Addresses>>,
     disk_is_full: Cell<bool>,
+    /// Where its clock is not the machine's: the file that says how far it is ahead.
+    clock: Option<PathBuf>,
+    clock_ahead_ms: Cell<i64>,
 }
 
 /// What others dial: multiaddresses with the peer id.
@@ -86,21 +89,29 @@ impl Processes {
             .map_err(|error| ClusterError::Wrong(format!("the network's descriptor: {error}")))?;
         fs::write(&descriptor, text)
             .map_err(|source| RunError::File { path: descriptor.clone(), source })?;
+        let clock = |node: &NodePlan| cluster.path().join(format!("{}.clock", node.name));
+        let nodes = plan.nodes.iter().enumerate();
+        for (_, node) in nodes.filter(|(index, _)| plan.has_own_clock(*index)) {
+            set_clock(&clock(node), node.clock_offset_ms)?;
+        }
         let seats = plan.nodes.iter().enumerate().map(|(index, node)| {
             let mut options = NodeOptions {
                 config: config(plan, node, &descriptor),
                 survive_file_limit: plan.events.iter().any(|timed| {
                     matches!(&timed.event, Event::DiskFull(nodes) if nodes.contains(&index))
                 }),
+                clock: plan.has_own_clock(index).then(|| clock(node)),
                 ..NodeOptions::default()
             };
             more(index, &mut options);
-            let node = cluster.node(&node.name, options);
+            let process = cluster.node(&node.name, options);
             Seat {
-                socket: node.socket(),
-                node: Mutex::new(node),
+                socket: process.socket(),
+                node: Mutex::new(process),
                 addresses: watch::Sender::new(None),
                 disk_is_full: Cell::new(false),
+                clock: plan.has_own_clock(index).then(|| clock(node)),
+                clock_ahead_ms: Cell::new(node.clock_offset_ms),
             }
         });
         Ok(Self {
@@ -185,6 +196,15 @@ impl Processes {
             (true, true) => fill(&process),
             (true, false) => process.limit_files(None),
         }
+    }
+
+    /// Sets its clock forward, or back.
+    pub(super) fn jump_clock(&self, node: NodeIndex, by_ms: i64) -> Result<(), ClusterError> {
+        let seat = self.seat(node)?;
+        // All clocks that jump are known beforehand.
+        let Some(clock) = &seat.clock else { return Err(no_node(node)) };
+        seat.clock_ahead_ms.set(seat.clock_ahead_ms.get().saturating_add(by_ms));
+        set_clock(clock, seat.clock_ahead_ms.get())
     }
 
     /// Begins a flood from `namespace`.
