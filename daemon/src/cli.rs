@@ -121,10 +121,12 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ExitCode::from(EXIT_OK)
             }
             Err(error) => {
-                let code = match () {
-                    () if error.is_in_use() => EXIT_ALREADY_RUNNING,
-                    () if error.is_damage() => EXIT_DAMAGED,
-                    () => EXIT_FAILED,
+                let code = if error.is_in_use() {
+                    EXIT_ALREADY_RUNNING
+                } else if error.is_damage() {
+                    EXIT_DAMAGED
+                } else {
+                    EXIT_FAILED
                 };
                 fail(&error, code)
             }

@@ -259,20 +259,29 @@ fn how_long_batches_take() -> Result {
 
 fn measured(what: &str, world: &mut World, inputs: Vec<Input>) -> Result {
     let (mut inputs, mut longest, mut batches) = (Some(inputs), Duration::ZERO, 0);
+    let mut most_work = Duration::ZERO;
     let begun = Instant::now();
     while inputs.is_some() || is_behind(world, 0) {
-        let at = Instant::now();
+        let (at, worked) = (Instant::now(), processor_time()?);
         one_batch(world, 0, inputs.take().unwrap_or_default());
         longest = longest.max(at.elapsed());
+        most_work = most_work.max(processor_time()? - worked);
         batches += 1;
         world.nodes[0].released = Released::default();
     }
     let took = begun.elapsed();
+    let mib = resident_mib()?;
     println!(
-        "{what}: {batches} batches, {took:?}, the longest {longest:?}; {} MiB",
-        resident_mib()?
+        "{what}: {batches} batches, {took:?}, the longest {longest:?}, the most work {most_work:?}; {mib} MiB"
     );
     Ok(())
+}
+
+/// Of this thread, as Linux tells it: however busy the machine is.
+fn processor_time() -> Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanos = stat.split(' ').next().ok_or("no time")?.parse()?;
+    Ok(Duration::from_nanos(nanos))
 }
 
 fn resident_mib() -> Result<u64> {
