@@ -14,6 +14,7 @@
 mod found;
 mod guard;
 mod probes;
+mod providers;
 mod relays;
 mod scope;
 mod shards;
@@ -43,6 +44,7 @@ use relays::Relays;
 use shards::Shards;
 
 pub(super) use guard::Guard;
+pub(super) use providers::keep as keep_provider;
 pub(super) use scope::{Scope, is_relayed};
 
 /// What a node does for others beyond the LAN, and what it tells of itself. Nothing by default.

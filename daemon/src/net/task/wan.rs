@@ -3,7 +3,6 @@
 use crate::limits::{DIAL_BACK_MAX, LOOKUP_CONNECTION_KEPT};
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
-use libp2p::kad::store::RecordStore;
 use libp2p::kad::{self, GetProvidersOk, InboundRequest, QueryResult};
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, StreamProtocol, autonat, dcutr, identify, relay};
@@ -12,7 +11,9 @@ use martlet_protocol::control::Reachability;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::wan::{Provider, Reach, WanBehaviour, WanBehaviourEvent, is_relayed};
+use super::super::wan::{
+    Provider, Reach, WanBehaviour, WanBehaviourEvent, is_relayed, keep_provider,
+};
 use super::super::{NetSink, shorten};
 use super::{Task, Timers};
 
@@ -300,17 +301,19 @@ impl<S: NetSink> Task<S> {
     }
 
     fn on_kademlia(&mut self, event: kad::Event) -> Timers {
+        let local = *self.swarm.local_peer_id();
         let Some((wan, swarm)) = self.wan() else { return Timers::Same };
         match event {
             kad::Event::InboundRequest {
                 request: InboundRequest::AddProvider { record: Some(mut record) },
             } => {
                 record.addresses = wan.scope.choose(&record.addresses);
-                if wan.shards.is_key(&record.key)
-                    && !record.addresses.is_empty()
-                    && let Err(error) = swarm.kad.get_mut().store_mut().add_provider(record)
-                {
-                    tracing::debug!(%error, "a provider is not kept");
+                if wan.shards.is_key(&record.key) && !record.addresses.is_empty() {
+                    let store = swarm.kad.get_mut().store_mut();
+                    let kept = keep_provider(store, record, &local, &mut rand::rng());
+                    if let Err(error) = kept {
+                        tracing::debug!(%error, "a provider is not kept");
+                    }
                 }
                 Timers::Same
             }
