@@ -120,6 +120,9 @@ pub async fn run(options: AttackOptions) -> Result<(), ClusterError> {
             part: attack.name(),
             source: Box::new(source),
         })?;
+        if let Some(reason) = &figures.inconclusive {
+            eprintln!("{}: inconclusive: {reason}", attack.name());
+        }
         for broken in &figures.broken {
             eprintln!("{}: BROKEN: {broken}", attack.name());
         }
@@ -159,6 +162,9 @@ pub async fn quick(attack: Attack, cluster: &Cluster) -> Result<(), ClusterError
         keep: false,
     };
     let figures = against(attack, cluster, SHARE_QUICK, &options).await?;
+    if let Some(reason) = &figures.inconclusive {
+        eprintln!("{}: inconclusive: {reason}", attack.name());
+    }
     if figures.ok { Ok(()) } else { Err(ClusterError::Wrong(to_json(&figures)?)) }
 }
 

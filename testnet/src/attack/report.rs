@@ -53,6 +53,9 @@ pub(super) struct Figures {
     disk_bound_mib: f64,
     log_peak_kib: f64,
     peer: Fate,
+    /// Why it can't be said what becomes of such a peer; absent if it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) inconclusive: Option<String>,
     /// The promises that were broken.
     pub(super) broken: Vec<String>,
 }
@@ -146,24 +149,43 @@ impl Figures {
             disk_bound_mib: mib(DISK_BYTES_MAX),
             log_peak_kib: rounded(as_f64(peak.log_bytes) / 1024.0),
             peer,
+            inconclusive: None,
             broken: Vec::new(),
         };
+        figures.inconclusive = figures.find_inconclusive(attack);
         figures.broken = figures.find_broken(attack, peak);
         figures.ok = figures.broken.is_empty();
         figures
     }
 
-    /// Whether the attacker, on a slow machine, did not come to send more than any peer may.
-    fn is_tame(&self, attack: Attack) -> bool {
-        let share = f64::from(self.peer_envelopes_per_minute);
-        let minutes = self.seconds / 60.0;
-        let sent = as_f64(self.peer.sent);
+    /// How many shares the attacker must send more of than it may, for something to become of it; absent if it need
+    /// not. Each share may be sent at once, and as much again a minute.
+    fn shares_needed(&self, attack: Attack) -> Option<f64> {
         match (attack, self.peer.outcome) {
-            // Three quarters of a share at once, and as many a minute.
-            (Attack::FloodValid, Outcome::WithinShare) => sent <= share * 0.75 * (1.0 + minutes),
-            (Attack::FloodControl, Outcome::Ignored) => sent <= share * 4.0 * (1.0 + minutes),
-            _ => false,
+            // Who dialled has three quarters of one.
+            (Attack::FloodValid, Outcome::WithinShare) => Some(0.75),
+            // The pool of all, and what is reserved for each that is connected.
+            (Attack::Sybils, Outcome::WithinShare) => {
+                let most = martletd::limits::CONNECTIONS_MAX;
+                Some(1.0 + f64::from(self.peer.connected) / f64::from(most))
+            }
+            (Attack::FloodControl, Outcome::Ignored) => Some(4.0),
+            _ => None,
         }
+    }
+
+    /// Whether the attacker, on a slow machine, did not come to send more than it may: then that it was let be says
+    /// nothing.
+    fn find_inconclusive(&self, attack: Attack) -> Option<String> {
+        let shares = self.shares_needed(attack)?;
+        let share = f64::from(self.peer_envelopes_per_minute);
+        let allowed = share * shares * (1.0 + self.seconds / 60.0);
+        let sent = self.peer.sent;
+        (as_f64(sent) <= allowed.round()).then(|| {
+            format!(
+                "attacker too slow: it sent {sent}, and may send {allowed:.0}; try again on a machine that is less busy"
+            )
+        })
     }
 
     fn find_broken(&self, attack: Attack, peak: Peak) -> Vec<String> {
@@ -192,7 +214,7 @@ impl Figures {
         {
             broken.push(format!("a peer that takes nothing was cut off after {after} s"));
         }
-        if !allowed(attack).contains(&self.peer.outcome) && !self.is_tame(attack) {
+        if !allowed(attack).contains(&self.peer.outcome) && self.inconclusive.is_none() {
             broken.push(format!("the peer was {}", self.peer.outcome.word()));
         }
         broken
@@ -233,7 +255,10 @@ impl Report {
         );
         for figures in &self.attacks {
             let peer = &figures.peer;
-            let mut fate = peer.outcome.word().to_owned();
+            let mut fate = match figures.inconclusive {
+                Some(_) => format!("inconclusive: {}", peer.outcome.word()),
+                None => peer.outcome.word().to_owned(),
+            };
             if let Some(after) = peer.cut_after_s {
                 fate.push_str(&format!(" after {after:.1} s"));
             }
@@ -278,4 +303,52 @@ fn as_f64(bytes: u64) -> f64 {
 
 fn rounded(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(attack: Attack, cut: Cut, [sent, taken]: [u64; 2], connected: u32) -> Figures {
+        let traffic = Traffic { sent: 10, delivered: 10, ..Traffic::default() };
+        let peer = Fate::new(cut, sent, taken, 50, connected);
+        let duration = Duration::from_secs(5);
+        Figures::new(attack, duration, 4800, &traffic, &traffic, Peak::default(), peer)
+    }
+
+    /// On a busy machine the fifty did not come to send more than the node may take from them, all of which it took:
+    /// that was judged as a promise broken.
+    #[test]
+    fn an_attacker_that_is_too_slow_proves_nothing_and_one_that_is_not_still_does() {
+        // With 24 of 48 places: the pool and half of a share, and five seconds more: 7,800.
+        let slow = judged(Attack::Sybils, Cut::default(), [7_800, 7_800], 24);
+        assert!(slow.ok && slow.broken.is_empty());
+        let said = slow.inconclusive.unwrap_or_default();
+        assert!(said.starts_with("attacker too slow: it sent 7800, and may send 7800"), "{said}");
+        let fast = judged(Attack::Sybils, Cut::default(), [7_801, 7_801], 24);
+        assert_eq!((fast.ok, fast.inconclusive), (false, None));
+        assert_eq!(fast.broken, ["the peer was within its share"]);
+        // Fewer names have less.
+        assert!(!judged(Attack::Sybils, Cut::default(), [7_800, 7_800], 1).ok);
+        let throttled = judged(Attack::Sybils, Cut::default(), [7_000, 6_999], 24);
+        assert_eq!((throttled.ok, throttled.inconclusive), (true, None));
+        // What else is promised holds for the slow, too.
+        let traffic = Traffic { sent: 10, delivered: 9, ..Traffic::default() };
+        let peer = Fate::new(Cut::default(), 10, 10, 50, 24);
+        let duration = Duration::from_secs(5);
+        let lost =
+            Figures::new(Attack::Sybils, duration, 4800, &traffic, &traffic, Peak::default(), peer);
+        assert!(!lost.ok && lost.inconclusive.is_some());
+    }
+
+    #[test]
+    fn single_floods_are_judged_by_their_own_shares() {
+        let within = |sent| judged(Attack::FloodValid, Cut::default(), [sent, sent], 1);
+        assert!(within(3_900).inconclusive.is_some() && within(3_900).ok);
+        assert!(within(3_901).inconclusive.is_none() && !within(3_901).ok);
+        let ignored = |sent| judged(Attack::FloodControl, Cut::default(), [sent, 0], 1);
+        assert!(ignored(20_800).inconclusive.is_some() && ignored(20_800).ok);
+        assert!(!ignored(20_801).ok);
+        assert!(!judged(Attack::FloodGarbage, Cut::default(), [1, 0], 1).ok);
+    }
 }
