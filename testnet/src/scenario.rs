@@ -9,15 +9,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use martlet_protocol::limits::{SHARD_BITS_MAX, STAMP_BITS_MAX};
-use martletd::limits::{
-    CONNECTIONS_TARGET_MAX, MAILBOX_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_MAX,
-    PEER_ENVELOPES_PER_MINUTE_MIN,
-};
-
-use martletd::net::GossipPolicy;
-
-use crate::plan::{NetworkPlan, Plan, Settings};
+use crate::plan::Plan;
 
 mod chance;
 mod contacts;
@@ -30,6 +22,9 @@ mod links;
 mod memory;
 mod ready;
 mod roster;
+mod set;
+mod settings;
+mod shape;
 mod source;
 mod summary;
 mod topology;
@@ -40,14 +35,16 @@ pub use error::ScenarioError;
 pub(crate) use memory::PROCESS_NODE_BYTES;
 pub use memory::{available_bytes, check_memory, memory_bytes};
 pub use ready::{READY, Ready};
+pub use set::Setting;
 pub use summary::{DIAMETER_NODES_MAX, Summary};
 
 use chance::{Purpose, chance};
 use contacts::Contacts;
-use error::Fault;
+use error::{Fault, Faults};
 use file::File;
-use limits::{DURATION_MAX, FILE_BYTES_MAX, GOSSIP_PEERS_MAX, QUIET_FACTOR_MAX, TABLES_MAX};
+use limits::{FILE_BYTES_MAX, TABLES_MAX};
 use roster::Roster;
+use settings::{check_duration, network, settings};
 use source::Source;
 
 /// The seed of a scenario that names none.
@@ -60,6 +57,10 @@ pub struct Scenario {
     file: File,
     /// The content of the file that `topology.file` names.
     edges: Option<String>,
+    /// What was given otherwise than in the file.
+    settings: Vec<Setting>,
+    /// The text with these, for looking up keys.
+    altered: Option<Source>,
 }
 
 /// What of a scenario is to be otherwise.
@@ -74,6 +75,26 @@ pub struct PlanOptions {
     pub duration: Option<Duration>,
 }
 
+impl PlanOptions {
+    /// Takes `nodes` out of settings, where it is the number of nodes and no key of the file; the rest
+    /// is for [`Scenario::with`].
+    ///
+    /// # Errors
+    ///
+    /// [`ScenarioError::Setting`] if it is no number.
+    pub fn take_nodes(&mut self, settings: &[Setting]) -> Result<Vec<Setting>, ScenarioError> {
+        let (nodes, rest) = settings.iter().cloned().partition::<Vec<_>, _>(|it| it.key == "nodes");
+        if let Some(setting) = nodes.last() {
+            let count = setting.value.parse().map_err(|_| ScenarioError::Setting {
+                setting: setting.to_string(),
+                message: "give the number of all nodes, or such as nodes[0].count".to_owned(),
+            })?;
+            self.nodes = Some(count);
+        }
+        Ok(rest)
+    }
+}
+
 impl Scenario {
     /// Reads a scenario. `file` is what errors call it, and gives it its name if it has none.
     ///
@@ -85,8 +106,8 @@ impl Scenario {
             return Err(ScenarioError::TooLarge { file: file.to_owned(), max: FILE_BYTES_MAX });
         }
         let source = Source::new(file, text);
-        let file = toml::from_str(text).map_err(|error| source.locate_toml(&error))?;
-        Ok(Self { source, file, edges: None })
+        let file = toml::from_str(text).map_err(|error| shape::problems(&source, &error))?;
+        Ok(Self { source, file, edges: None, settings: Vec::new(), altered: None })
     }
 
     /// Reads the file at `path`, and the list of edges that it may name.
@@ -126,6 +147,60 @@ impl Scenario {
         }
     }
 
+    /// A scenario as it was taken along: its text, and that of the list of edges if it names one.
+    ///
+    /// # Errors
+    ///
+    /// [`ScenarioError`] as by [`Scenario::parse`].
+    pub fn carried(text: &str, file: &str, edges: Option<String>) -> Result<Self, ScenarioError> {
+        Ok(Self { edges, ..Self::parse(text, file)? })
+    }
+
+    /// The same with single values otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`ScenarioError::Setting`] if there is no such key, or it doesn't take the value.
+    pub fn with(mut self, settings: &[Setting]) -> Result<Self, ScenarioError> {
+        if settings.is_empty() {
+            return Ok(self);
+        }
+        let source = &self.source;
+        let mut root = toml::from_str(source.text()).map_err(|error| source.locate_toml(&error))?;
+        for setting in settings {
+            let wrong = |message| ScenarioError::Setting { setting: setting.to_string(), message };
+            setting.apply(&mut root).map_err(wrong)?;
+            let text = toml::to_string(&root).map_err(|error| wrong(error.to_string()))?;
+            let altered = Source::new(source.file(), &text);
+            self.file =
+                toml::from_str(&text).map_err(|error| match altered.locate_toml(&error) {
+                    ScenarioError::Wrong { key, message, .. } => wrong(format!("{key}: {message}")),
+                    other => wrong(other.to_string()),
+                })?;
+            self.altered = Some(altered);
+        }
+        self.settings = settings.to_vec();
+        Ok(self)
+    }
+
+    /// What errors call its file.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        self.source.file()
+    }
+
+    /// Whether it is one of those that come with the program, as it comes.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        READY.iter().any(|ready| ready.file() == self.file_name() && ready.text == self.text())
+    }
+
+    /// What was given otherwise than in the file.
+    #[must_use]
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
     /// Its description.
     #[must_use]
     pub fn description(&self) -> &str {
@@ -148,43 +223,86 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// [`ScenarioError::Wrong`] if something in it can't be.
+    /// [`ScenarioError::Wrong`] if something in it can't be, [`ScenarioError::Several`] with all of it if
+    /// more is.
     pub fn plan(&self, options: &PlanOptions) -> Result<Plan, ScenarioError> {
-        self.draw(options).map_err(|fault| self.source.locate(fault))
+        self.draw(options).map_err(|faults| {
+            ScenarioError::of(faults.into_iter().map(|fault| self.locate(fault)).collect())
+        })
     }
 
-    fn draw(&self, options: &PlanOptions) -> Result<Plan, Fault> {
+    /// Tells where a fault is: at what was given otherwise, or in the file.
+    fn locate(&self, fault: Fault) -> ScenarioError {
+        let is_of = |setting: &&Setting| {
+            fault.key.starts_with(&setting.key) || setting.key.starts_with(&fault.key)
+        };
+        match self.settings.iter().rfind(is_of) {
+            Some(setting) => ScenarioError::Setting {
+                setting: setting.to_string(),
+                message: format!("{}: {}", fault.key, fault.message),
+            },
+            None => self.source.locate(fault),
+        }
+    }
+
+    fn keys_of(&self, key: &str) -> Vec<String> {
+        self.altered.as_ref().unwrap_or(&self.source).keys_of(key)
+    }
+
+    /// What doesn't depend on something wrong is looked at, too.
+    fn draw(&self, options: &PlanOptions) -> Result<Plan, Vec<Fault>> {
         let file = &self.file;
         let seed = options.seed.or(file.seed).unwrap_or(SEED_DEFAULT);
         let duration = options.duration.unwrap_or(file.duration.0);
-        if duration.is_zero() || duration > DURATION_MAX {
-            let most = values::show(DURATION_MAX);
-            return Err(Fault::new(
-                "duration",
-                format!("it is out of bounds; give more than 0s, up to {most}"),
-            ));
+        let mut faults = Faults::default();
+        let name = faults.keep(self.name());
+        let settings = faults.keep(settings(&file.settings));
+        faults.keep(check_tables("contacts", file.contacts.len()));
+        faults.keep(check_tables("traffic", file.traffic.len()));
+        faults.keep(check_tables("links.between", file.links.between.len()));
+        let network = faults.keep(network(&file.network));
+        if faults.keep(check_duration(duration)).is_none() {
+            return Err(faults.into_inner());
         }
-        let network = network(&file.network)?;
-        let settings = settings(&file.settings)?;
-        check_tables("contacts", file.contacts.len())?;
-        check_tables("traffic", file.traffic.len())?;
-        check_tables("links.between", file.links.between.len())?;
-        let mut roster = Roster::new(&file.nodes, options.nodes, network.shard_bits, duration)?;
-        let edges = topology::links(
+        // Their shards depend on the network.
+        let Some(network) = network else { return Err(faults.into_inner()) };
+        let roster = Roster::new(&file.nodes, options.nodes, network.shard_bits, duration);
+        let Some(mut roster) = faults.keep_all(roster) else { return Err(faults.into_inner()) };
+        let edges = faults.keep(topology::links(
             &file.topology,
-            &self.source.keys_of("topology"),
+            &self.keys_of("topology"),
             self.edges.as_deref(),
             &mut roster,
             &mut chance(seed, Purpose::Topology, 0),
-        )?;
-        let links = links::shaped(&file.links, &edges, &roster)?;
-        let keys_given = |key: &str| self.source.keys_of(key);
-        let events = events::events(&file.events, keys_given, &mut roster, seed, duration)?;
-        let contacts = Contacts::new(&file.contacts, &roster, seed, duration)?;
-        let messages = traffic::messages(&file.traffic, &roster, &contacts, seed, duration)?;
-        let expectations = expect::expectations(&file.expect, &messages, &events)?;
+        ));
+        let links =
+            edges.and_then(|edges| faults.keep(links::shaped(&file.links, &edges, &roster)));
+        let keys_given = |key: &str| self.keys_of(key);
+        let events = events::events(&file.events, keys_given, &mut roster, seed, duration);
+        let events = faults.keep_all(events);
+        let contacts = faults.keep_all(Contacts::new(&file.contacts, &roster, seed, duration));
+        let messages = contacts.as_ref().and_then(|contacts| {
+            let messages = traffic::messages(&file.traffic, &roster, contacts, seed, duration);
+            faults.keep_all(messages)
+        });
+        let expectations = messages.as_ref().zip(events.as_ref()).and_then(|(messages, events)| {
+            faults.keep(expect::expectations(&file.expect, messages, events))
+        });
+        let faults = faults.into_inner();
+        let (Some(name), Some(settings), Some(links), Some(contacts)) =
+            (name, settings, links, contacts)
+        else {
+            return Err(faults);
+        };
+        let (Some(messages), Some(events), Some(expectations)) = (messages, events, expectations)
+        else {
+            return Err(faults);
+        };
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         Ok(Plan {
-            name: self.name()?,
+            name,
             description: self.description().to_owned(),
             seed,
             duration,
@@ -218,7 +336,15 @@ impl Scenario {
 ///
 /// What is wrong with it.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    values::duration(text)
+    // Whole milliseconds: what `show_duration` writes is read as the same.
+    let ms = values::duration(text)?.as_millis();
+    Ok(Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX)))
+}
+
+/// A duration as scenarios write it: `1h30m`, in whole milliseconds; [`parse_duration`] reads it.
+#[must_use]
+pub fn show_duration(duration: Duration) -> String {
+    values::show(duration)
 }
 
 fn read(path: &Path) -> Result<String, ScenarioError> {
@@ -233,73 +359,6 @@ fn read(path: &Path) -> Result<String, ScenarioError> {
         });
     }
     Ok(text)
-}
-
-fn network(network: &file::Network) -> Result<NetworkPlan, Fault> {
-    let file::Network { shard_bits, stamp_bits, privacy } = *network;
-    bounded("network.shard_bits", shard_bits, 0, SHARD_BITS_MAX)?;
-    bounded("network.stamp_bits", stamp_bits, 0, STAMP_BITS_MAX)?;
-    Ok(NetworkPlan { shard_bits, stamp_bits, privacy })
-}
-
-fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
-    let file::Settings {
-        connections_target,
-        mailbox_bytes_max,
-        peer_envelopes_per_minute,
-        quiet_factor,
-        gossip,
-    } = *settings;
-    if let Some(target) = connections_target {
-        bounded("settings.connections_target", target, 1, CONNECTIONS_TARGET_MAX)?;
-    }
-    if let Some(bytes) = mailbox_bytes_max {
-        bounded("settings.mailbox_bytes_max", bytes.0, MAILBOX_BYTES_MIN, 1 << 40)?;
-    }
-    if let Some(envelopes) = peer_envelopes_per_minute {
-        let (least, most) = (PEER_ENVELOPES_PER_MINUTE_MIN, PEER_ENVELOPES_PER_MINUTE_MAX);
-        bounded("settings.peer_envelopes_per_minute", envelopes, least, most)?;
-    }
-    let quiet_factor = quiet_factor.unwrap_or(1);
-    bounded("settings.quiet_factor", quiet_factor, 1, QUIET_FACTOR_MAX)?;
-    Ok(Settings {
-        connections_target,
-        mailbox_bytes_max: mailbox_bytes_max.map(|bytes| bytes.0),
-        peer_envelopes_per_minute,
-        quiet_factor,
-        gossip: gossip_policy(gossip)?,
-    })
-}
-
-fn gossip_policy(gossip: file::Gossip) -> Result<GossipPolicy, Fault> {
-    let file::Gossip { mesh, mesh_max, lazy, flood_publish, stem, idontwant_bytes_min } = gossip;
-    let usual = GossipPolicy::default();
-    let mesh = mesh.unwrap_or(usual.mesh);
-    bounded("settings.gossip.mesh", mesh, 1, GOSSIP_PEERS_MAX)?;
-    let mesh_max = mesh_max.unwrap_or(mesh + usual.mesh_max - usual.mesh);
-    bounded("settings.gossip.mesh_max", mesh_max, mesh, 2 * GOSSIP_PEERS_MAX)?;
-    let lazy = lazy.unwrap_or(usual.lazy);
-    bounded("settings.gossip.lazy", lazy, 0, GOSSIP_PEERS_MAX)?;
-    Ok(GossipPolicy {
-        mesh,
-        mesh_max,
-        lazy,
-        flood_publish: flood_publish.unwrap_or(usual.flood_publish),
-        stem: stem.unwrap_or(usual.stem),
-        idontwant_bytes_min: idontwant_bytes_min.unwrap_or(usual.idontwant_bytes_min),
-    })
-}
-
-fn bounded<T: PartialOrd + std::fmt::Display>(
-    key: &str,
-    value: T,
-    least: T,
-    most: T,
-) -> Result<(), Fault> {
-    if value < least || value > most {
-        return Err(Fault::new(key, format!("{value} is out of bounds; give {least} to {most}")));
-    }
-    Ok(())
 }
 
 fn check_tables(key: &str, count: usize) -> Result<(), Fault> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::seq::index::sample;
 
 use super::chance::{Purpose, chance};
-use super::error::Fault;
+use super::error::{Fault, Faults};
 use super::file;
 use super::limits::CONTACT_PAIRS_MAX;
 use super::roster::Roster;
@@ -29,29 +29,42 @@ impl Contacts {
         roster: &Roster,
         seed: u64,
         duration: Duration,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, Vec<Fault>> {
         let mut contacts = Self::default();
+        let mut faults = Faults::default();
         for (index, table) in tables.iter().enumerate() {
-            let key = |key: &str| format!("contacts[{index}].{key}");
-            if table.at.0 >= duration {
-                let message =
-                    format!("it is after the end of the run, which is {}", show(duration));
-                return Err(Fault::new(key("at"), message));
-            }
-            for (a, b) in pairs(table, index, roster, seed)? {
-                // Who comes later becomes a contact then.
-                let joins = |node: NodeIndex| roster.joins[node].unwrap_or_default();
-                let at = table.at.0.max(joins(a)).max(joins(b));
-                let known = contacts.pairs.entry(pair(a, b)).or_insert(at);
-                *known = at.min(*known);
-            }
-            if contacts.pairs.len() > CONTACT_PAIRS_MAX {
-                let message =
-                    format!("there are more than {CONTACT_PAIRS_MAX} pairs; make fewer contacts");
-                return Err(Fault::new(key("pairs"), message));
-            }
+            faults.keep(contacts.add(table, index, roster, seed, duration));
         }
-        Ok(contacts)
+        faults.unless(contacts)
+    }
+
+    /// Those of one table.
+    fn add(
+        &mut self,
+        table: &file::Contacts,
+        index: usize,
+        roster: &Roster,
+        seed: u64,
+        duration: Duration,
+    ) -> Result<(), Fault> {
+        let key = |key: &str| format!("contacts[{index}].{key}");
+        if table.at.0 >= duration {
+            let message = format!("it is after the end of the run, which is {}", show(duration));
+            return Err(Fault::new(key("at"), message));
+        }
+        for (a, b) in pairs(table, index, roster, seed)? {
+            // Who comes later becomes a contact then.
+            let joins = |node: NodeIndex| roster.joins[node].unwrap_or_default();
+            let at = table.at.0.max(joins(a)).max(joins(b));
+            let known = self.pairs.entry(pair(a, b)).or_insert(at);
+            *known = at.min(*known);
+        }
+        if self.pairs.len() > CONTACT_PAIRS_MAX {
+            let message =
+                format!("there are more than {CONTACT_PAIRS_MAX} pairs; make fewer contacts");
+            return Err(Fault::new(key("pairs"), message));
+        }
+        Ok(())
     }
 
     /// In order of time.

@@ -17,6 +17,17 @@ pub enum ScenarioError {
         /// What is wrong; what to do.
         message: String,
     },
+    /// Several things are wrong, in the order of the file.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nmartlet-testnet: "))]
+    Several(Vec<ScenarioError>),
+    /// What is given otherwise than in the file can't be.
+    #[error("--set {setting}: {message}")]
+    Setting {
+        /// The key and its value.
+        setting: String,
+        /// What is wrong; what to do.
+        message: String,
+    },
     /// It is no TOML.
     #[error("{file}:{line}: this is not TOML: {message}")]
     NotToml {
@@ -79,6 +90,54 @@ pub enum ScenarioError {
 pub(crate) struct Fault {
     pub(crate) key: String,
     pub(crate) message: String,
+}
+
+impl ScenarioError {
+    /// Of at least one: itself, or several, each once.
+    pub(crate) fn of(errors: Vec<Self>) -> Self {
+        let mut each: Vec<Self> = Vec::new();
+        for error in errors {
+            if !each.iter().any(|known| known.to_string() == error.to_string()) {
+                each.push(error);
+            }
+        }
+        each.sort_by_key(|error| match error {
+            Self::Wrong { line, .. } | Self::NotToml { line, .. } => *line,
+            Self::Several(_)
+            | Self::Setting { .. }
+            | Self::Unknown { .. }
+            | Self::Read { .. }
+            | Self::TooLarge { .. }
+            | Self::Memory { .. } => 0,
+        });
+        if each.len() > 1 { Self::Several(each) } else { each.remove(0) }
+    }
+}
+
+/// What is wrong with a scenario; work goes on after a fault, to find the others too.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// What a step gave; nothing if it failed.
+    pub(crate) fn keep<T>(&mut self, found: Result<T, Fault>) -> Option<T> {
+        found.map_err(|fault| self.0.push(fault)).ok()
+    }
+
+    /// The same of a step that may find several.
+    pub(crate) fn keep_all<T>(&mut self, found: Result<T, Vec<Fault>>) -> Option<T> {
+        found.map_err(|faults| self.0.extend(faults)).ok()
+    }
+
+    /// `value`, if nothing was wrong.
+    pub(crate) fn unless<T>(self, value: T) -> Result<T, Vec<Fault>> {
+        if self.0.is_empty() { Ok(value) } else { Err(self.0) }
+    }
+
+    /// What was wrong.
+    pub(crate) fn into_inner(self) -> Vec<Fault> {
+        self.0
+    }
 }
 
 impl Fault {

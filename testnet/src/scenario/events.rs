@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::Fault;
+use super::error::{Fault, Faults};
 use super::file::{self, Deed};
 use super::limits::{EVENTS_MAX, TABLES_MAX};
 use super::roster::{Roster, spread};
@@ -38,25 +38,41 @@ pub(crate) fn events(
     roster: &mut Roster,
     seed: u64,
     duration: Duration,
-) -> Result<Vec<TimedEvent>, Fault> {
+) -> Result<Vec<TimedEvent>, Vec<Fault>> {
     if tables.len() > TABLES_MAX {
-        return Err(Fault::new(
+        return Err(vec![Fault::new(
             "events",
             format!("there are more than {TABLES_MAX} [[events]]; use churn"),
-        ));
+        )]);
     }
+    let mut faults = Faults::default();
     let mut steps = Vec::new();
     let mut churns = Vec::new();
     for (index, table) in tables.iter().enumerate() {
         let one = One { table, key: format!("events[{index}]"), duration };
-        one.check_keys(&keys_given(&one.key))?;
-        one.check_time("at", table.at.0)?;
-        if table.deed == Deed::Churn {
-            churns.push(one.churn(index, roster)?);
-        } else {
-            one.expand(roster, seed, index, &mut steps)?;
-        }
+        let mut add = || {
+            one.check_keys(&keys_given(&one.key))?;
+            one.check_time("at", table.at.0)?;
+            if table.deed == Deed::Churn {
+                churns.push(one.churn(index, roster)?);
+                return Ok(());
+            }
+            one.expand(roster, seed, index, &mut steps)
+        };
+        faults.keep(add());
     }
+    faults.unless(())?;
+    in_order(steps, churns, roster, seed, duration).map_err(|fault| vec![fault])
+}
+
+/// What the tables come to, in order of time, if it can happen in that order.
+fn in_order(
+    mut steps: Vec<Step>,
+    churns: Vec<Churn>,
+    roster: &Roster,
+    seed: u64,
+    duration: Duration,
+) -> Result<Vec<TimedEvent>, Fault> {
     steps.extend(joins(roster));
     // Of one time, those the scenario has first come first.
     steps.sort_by_key(|step| step.at);

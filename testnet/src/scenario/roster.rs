@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use martlet_protocol::control::Role;
 
-use super::error::Fault;
+use super::error::{Fault, Faults};
 use super::file;
 use super::limits::{NAME_CHARS_MAX, NODES_MAX, TABLES_MAX};
 use super::source::advise;
@@ -36,6 +36,20 @@ pub(crate) struct Roster {
 pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) members: Range<NodeIndex>,
+    /// How many the scenario speaks of, before `--nodes` made them more or fewer.
+    written: usize,
+}
+
+impl Group {
+    /// The nodes that stand for the one that the scenario calls by a number from 1 on: as many as the
+    /// group was made larger by. In a group that was made smaller several numbers may stand for the same,
+    /// and of a range that is empty its first node is taken.
+    fn block(&self, number: usize) -> Range<NodeIndex> {
+        let now = self.members.len();
+        let upto = |number: usize| number * now / self.written.max(1);
+        let (first, end) = (upto(number - 1), upto(number));
+        self.members.start + first..self.members.start + end.max(first + 1).min(now)
+    }
 }
 
 impl Roster {
@@ -46,8 +60,9 @@ impl Roster {
         total: Option<usize>,
         shard_bits: u8,
         duration: Duration,
-    ) -> Result<Self, Fault> {
-        let counts = counts(tables, total)?;
+    ) -> Result<Self, Vec<Fault>> {
+        let counts = counts(tables, total).map_err(|fault| vec![fault])?;
+        let mut faults = Faults::default();
         let mut roster = Self {
             nodes: Vec::new(),
             joins: Vec::new(),
@@ -58,12 +73,17 @@ impl Roster {
         };
         for (index, (table, count)) in tables.iter().zip(counts).enumerate() {
             let key = |key: &str| format!("nodes[{index}].{key}");
-            check_name(&table.name).map_err(|message| Fault::new(key("name"), message))?;
-            check_table(table, shard_bits, duration)
-                .map_err(|fault| Fault::new(key(&fault.key), fault.message))?;
-            roster.add(table, count).map_err(|message| Fault::new(key("name"), message))?;
+            faults.keep(
+                check_name(&table.name)
+                    .and_then(|()| roster.add(table, count))
+                    .map_err(|message| Fault::new(key("name"), message)),
+            );
+            faults.keep(
+                check_table(table, shard_bits, duration)
+                    .map_err(|fault| Fault::new(key(&fault.key), fault.message)),
+            );
         }
-        Ok(roster)
+        faults.unless(roster)
     }
 
     /// Says which cluster each node is in.
@@ -100,6 +120,19 @@ impl Roster {
         Ok(chosen)
     }
 
+    /// Whether `--nodes` made any group larger or smaller.
+    pub(crate) fn is_scaled(&self) -> bool {
+        self.groups.iter().any(|group| group.written != group.members.len())
+    }
+
+    /// The nodes that a name of one stands for: several, where `--nodes` made its group larger.
+    pub(crate) fn stand_for(&self, name: &str) -> Result<Range<NodeIndex>, String> {
+        match self.scaled(name) {
+            Some(block) => Ok(block),
+            None => self.one(name).map(|node| node..node + 1),
+        }
+    }
+
     /// The node of this name.
     pub(crate) fn one(&self, name: &str) -> Result<NodeIndex, String> {
         match self.named(name)?[..] {
@@ -128,6 +161,9 @@ impl Roster {
         if let Some(group) = self.groups.iter().find(|group| group.name == name) {
             return Ok(group.members.clone().collect());
         }
+        if let Some(block) = self.scaled(name) {
+            return Ok(vec![block.start]);
+        }
         if let Some(node) = self.by_name.get(name) {
             return Ok(vec![*node]);
         }
@@ -149,12 +185,27 @@ impl Roster {
     }
 
     fn range(&self, first: &str, last: &str) -> Result<Vec<NodeIndex>, String> {
-        let end = |name: &str| self.by_name.get(name).copied().ok_or_else(|| self.unknown(name));
-        let (first_node, last_node) = (end(first)?, end(last)?);
-        if first_node > last_node {
+        let end = |name: &str| match self.scaled(name) {
+            Some(block) => Ok(block),
+            None => {
+                let node = self.by_name.get(name).copied().ok_or_else(|| self.unknown(name));
+                node.map(|node| node..node + 1)
+            }
+        };
+        let (first_block, last_block) = (end(first)?, end(last)?);
+        if first_block.start > last_block.start {
             return Err(format!("{first:?} comes after {last:?}; change their order"));
         }
-        Ok((first_node..=last_node).collect())
+        Ok((first_block.start..last_block.end).collect())
+    }
+
+    /// What a name stands for in a group that `--nodes` made larger or smaller.
+    fn scaled(&self, name: &str) -> Option<Range<NodeIndex>> {
+        let (stem, number) = name.rsplit_once('-')?;
+        let group = self.groups.iter().find(|group| group.name == stem)?;
+        let number: usize = number.parse().ok()?;
+        let is_scaled = group.written != group.members.len();
+        (is_scaled && (1..=group.written).contains(&number)).then(|| group.block(number))
     }
 
     fn unknown(&self, name: &str) -> String {
@@ -163,7 +214,7 @@ impl Roster {
         if let Some((stem, _)) = name.rsplit_once('-')
             && let Some(group) = self.groups.iter().find(|group| group.name == stem)
         {
-            let count = group.members.len();
+            let count = group.written;
             return match count {
                 1 => format!("there is no node {name:?}; {stem} is a single one, of that name"),
                 _ => format!("there is no node {name:?}; there are {stem}-1 to {stem}-{count}"),
@@ -203,7 +254,9 @@ impl Roster {
         if self.groups.iter().any(|group| group.name == table.name) {
             return Err(format!("there are two groups {:?}; give one another name", table.name));
         }
-        self.groups.push(Group { name: table.name.clone(), members: first..first + count });
+        let written = table.count.unwrap_or(1);
+        let members = first..first + count;
+        self.groups.push(Group { name: table.name.clone(), members, written });
         Ok(())
     }
 }
@@ -352,6 +405,30 @@ mod tests {
         }
         for name in ["", "1a", "A", "a_b", "a-", "ä", "all", "rest", "contacts", "cluster-1"] {
             assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_nodes_of_a_scaled_group_stand_for_those_that_the_scenario_names() {
+        for (written, now) in [(16, 32), (16, 8), (16, 20), (2, 7), (5, 2), (3, 3)] {
+            let group = Group { name: "user".to_owned(), members: 10..10 + now, written };
+            let blocks: Vec<_> = (1..=written).map(|number| group.block(number)).collect();
+            assert_eq!(blocks[0].start, 10);
+            assert_eq!(blocks[written - 1].end, 10 + now);
+            for pair in blocks.windows(2) {
+                assert!(
+                    pair[0].start <= pair[1].start && pair[1].start <= pair[0].end,
+                    "{blocks:?}"
+                );
+            }
+            if now >= written {
+                assert_eq!(blocks.iter().map(Range::len).sum::<usize>(), now, "{blocks:?}");
+            }
+            // Halves stay halves.
+            if written % 2 == 0 && now % 2 == 0 {
+                assert_eq!(blocks[written / 2 - 1].end.max(10 + now / 2), 10 + now / 2);
+                assert_eq!(blocks[written / 2].start, 10 + now / 2);
+            }
         }
     }
 

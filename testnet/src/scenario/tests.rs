@@ -13,7 +13,7 @@ use crate::plan::{Event, Expectation, LossAs};
 
 mod refused;
 
-use refused::refused;
+use refused::all_refused;
 
 fn plan(text: &str) -> Plan {
     let plan = Scenario::parse(text, "good.toml").and_then(|it| it.plan(&PlanOptions::default()));
@@ -34,6 +34,65 @@ fn ready_scenarios_are_right_and_expect_something() {
             assert!(plan.nodes.len() <= 50 && plan.messages.len() < 2000, "{}", ready.name);
         }
     }
+}
+
+/// `--nodes` refused most scenarios that name single nodes: `split-and-heal` says which half user-1 to user-8 are in.
+#[test]
+fn ready_scenarios_take_other_numbers_of_nodes_or_say_which_line_hinders() {
+    for ready in READY {
+        let scenario = Scenario::find(ready.name).unwrap();
+        let usual = scenario.plan(&PlanOptions::default()).unwrap().nodes.len();
+        for nodes in [usual * 2, usual * 3 / 2 + 1, usual / 2 + 3] {
+            let options = PlanOptions { nodes: Some(nodes), ..PlanOptions::default() };
+            match scenario.plan(&options) {
+                Ok(plan) => assert_eq!(plan.nodes.len(), nodes, "{}", ready.name),
+                Err(error) => {
+                    let said = error.to_string();
+                    // All of its nodes are single ones.
+                    assert!(ready.name == "first-contact", "{} of {nodes}: {said}", ready.name);
+                    assert!(said.starts_with("first-contact.toml:8: nodes: "), "{said}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn ready_scenarios_take_other_durations_or_say_which_line_hinders() {
+    for ready in READY {
+        let scenario = Scenario::find(ready.name).unwrap();
+        let usual = scenario.plan(&PlanOptions::default()).unwrap().duration;
+        let plan = |duration| {
+            scenario.plan(&PlanOptions { duration: Some(duration), ..PlanOptions::default() })
+        };
+        assert_eq!(plan(usual * 2).unwrap().duration, usual * 2, "{}", ready.name);
+        match plan(usual / 3) {
+            Ok(plan) => assert_eq!(plan.duration, usual / 3, "{}", ready.name),
+            Err(error) => {
+                let said = error.to_string();
+                assert!(said.starts_with(&format!("{}.toml:", ready.name)), "{said}");
+                assert!(said.contains("the end of the run"), "{said}");
+            }
+        }
+    }
+}
+
+/// Half of the network was user-1 to user-8 of sixteen; of eight there was no user-9, and of 32 most were in no half.
+#[test]
+fn halves_stay_halves_whatever_the_number_of_nodes() {
+    for nodes in [8, 16, 22, 64] {
+        let options = PlanOptions { nodes: Some(nodes), ..PlanOptions::default() };
+        let plan = Scenario::find("split-and-heal").unwrap().plan(&options).unwrap();
+        let parts = plan.events.iter().find_map(|timed| match &timed.event {
+            Event::Partition(parts) => Some(parts.iter().map(Vec::len).collect::<Vec<_>>()),
+            _ => None,
+        });
+        assert_eq!(parts, Some(vec![nodes / 2, nodes / 2]));
+    }
+    // In lists of links a name stands for all that take its place.
+    let options = PlanOptions { nodes: Some(8), ..PlanOptions::default() };
+    let plan = Scenario::find("offline-five-days").unwrap().plan(&options).unwrap();
+    assert_eq!((plan.nodes.len(), plan.links.len()), (8, 6 + 9 + 6));
 }
 
 #[test]
@@ -348,9 +407,14 @@ routers = "router"
 
 /// The keys that the reader knows in the table which `start` opens.
 fn keys_of_table(start: &str) -> BTreeSet<String> {
-    let (_, _, message) = refused(&format!("{start}zzz = 1\n"));
-    let list = message.rsplit("here are: ").next().unwrap();
-    list.split(", ").map(str::to_owned).collect()
+    listed(&format!("{start}zzz = 1\n"))
+}
+
+/// What there is, as the message lists it for which `zzz` is something else.
+fn listed(text: &str) -> BTreeSet<String> {
+    let all = all_refused(text);
+    let list = all.iter().find_map(|(_, _, message)| message.split_once("here are: "));
+    list.unwrap_or_else(|| panic!("{all:?}")).1.split(", ").map(str::to_owned).collect()
 }
 
 /// What the first column of a table of the reference has that is headed `column`, below the heading
@@ -387,16 +451,11 @@ fn every_key_is_documented_and_every_documented_key_exists() {
     for (heading, start) in tables {
         assert_eq!(documented(reference, heading, "key"), keys_of_table(start), "{heading}");
     }
-    let words = |start: &str| {
-        let (_, _, message) = refused(start);
-        let list = message.rsplit("here are: ").next().unwrap();
-        list.split(", ").map(str::to_owned).collect::<BTreeSet<_>>()
-    };
     assert_eq!(
         documented(reference, "`[topology]`", "kind"),
-        words("[topology]\nkind = \"zzz\"\n")
+        listed("[topology]\nkind = \"zzz\"\n")
     );
-    assert_eq!(documented(reference, "`[[events]]`", "do"), words("[[events]]\ndo = \"zzz\"\n"));
+    assert_eq!(documented(reference, "`[[events]]`", "do"), listed("[[events]]\ndo = \"zzz\"\n"));
 }
 
 #[test]

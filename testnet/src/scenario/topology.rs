@@ -1,5 +1,7 @@
 //! Who is linked with whom.
 
+use std::ops::Range;
+
 use rand::seq::index::sample;
 use rand_chacha::ChaCha20Rng;
 
@@ -318,30 +320,35 @@ fn listed(topology: &file::Topology, list: Option<&str>, roster: &Roster) -> Res
                 ends.len()
             )));
         };
-        let a = end(a, roster).map_err(fault)?;
-        let b = end(b, roster).map_err(fault)?;
         if a == b {
-            return Err(fault(format!(
-                "{} is linked with itself; name two nodes",
-                roster.nodes[a].name
-            )));
+            return Err(fault(format!("{a} is linked with itself; name two nodes")));
         }
-        if !seen.insert(pair(a, b)) && !in_list {
-            return Err(fault("this link is there already; leave it out".to_owned()));
+        let (ones, others) = (end(a, roster).map_err(fault)?, end(b, roster).map_err(fault)?);
+        // Of groups that were made larger or smaller a name stands for several, or several for one.
+        let is_scaled = roster.is_scaled();
+        if ones == others && !is_scaled {
+            return Err(fault(format!("{a} and {b} are the same; name two nodes")));
+        }
+        for a in ones {
+            for b in others.clone().filter(|b| *b != a) {
+                if !seen.insert(pair(a, b)) && !in_list && !is_scaled {
+                    return Err(fault("this link is there already; leave it out".to_owned()));
+                }
+            }
         }
     }
     Ok(seen)
 }
 
 /// A node by its name, or by its place from 0, as lists of edges on the web have them.
-fn end(text: &str, roster: &Roster) -> Result<NodeIndex, String> {
+fn end(text: &str, roster: &Roster) -> Result<Range<NodeIndex>, String> {
     match text.parse::<usize>() {
-        Ok(place) if place < roster.nodes.len() => Ok(place),
+        Ok(place) if place < roster.nodes.len() => Ok(place..place + 1),
         Ok(place) => Err(format!(
             "there is no node {place}; the scenario's nodes are 0 to {}",
             roster.nodes.len() - 1
         )),
-        Err(_) => roster.one(text),
+        Err(_) => roster.stand_for(text),
     }
 }
 

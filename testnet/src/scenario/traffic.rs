@@ -9,7 +9,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::chance::{Purpose, below, chance, exponential};
 use super::contacts::{Contacts, with_users};
-use super::error::Fault;
+use super::error::{Fault, Faults};
 use super::file::{self, Pattern, Pick};
 use super::limits::{BURST_MAX, MESSAGES_MAX, TEXT_BYTES_MIN};
 use super::roster::Roster;
@@ -27,18 +27,21 @@ pub(crate) fn messages(
     contacts: &Contacts,
     seed: u64,
     duration: Duration,
-) -> Result<Vec<MessagePlan>, Fault> {
+) -> Result<Vec<MessagePlan>, Vec<Fault>> {
+    let mut faults = Faults::default();
     let contacts_of_all = contacts.of_all(roster.nodes.len());
     let mut messages = Vec::new();
     for (index, table) in tables.iter().enumerate() {
         let mut chance = chance(seed, Purpose::Traffic, index);
         let flow = Flow { table, roster, contacts, contacts_of_all: &contacts_of_all, duration };
-        flow.write(&mut chance, &mut messages).map_err(|fault| {
-            Fault::new(format!("traffic[{index}].{}", fault.key), fault.message)
-        })?;
+        faults.keep(
+            flow.write(&mut chance, &mut messages).map_err(|fault| {
+                Fault::new(format!("traffic[{index}].{}", fault.key), fault.message)
+            }),
+        );
     }
     messages.sort_by_key(|message: &MessagePlan| message.at);
-    Ok(messages)
+    faults.unless(messages)
 }
 
 /// One `[[traffic]]`.

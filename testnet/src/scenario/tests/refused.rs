@@ -34,13 +34,24 @@ at = "2m"
 do = "heal"
 "#;
 
-pub(super) fn refused(text: &str) -> (usize, String, String) {
-    match Scenario::parse(text, "bad.toml").and_then(|it| it.plan(&PlanOptions::default())) {
-        Err(ScenarioError::Wrong { file, line, key, message }) => {
+/// The first that is wrong.
+fn refused(text: &str) -> (usize, String, String) {
+    all_refused(text).remove(0)
+}
+
+/// All that is wrong, as line, key and message.
+pub(super) fn all_refused(text: &str) -> Vec<(usize, String, String)> {
+    let refused = Scenario::parse(text, "bad.toml").and_then(|it| it.plan(&PlanOptions::default()));
+    let told = |error: ScenarioError| match error {
+        ScenarioError::Wrong { file, line, key, message } => {
             assert_eq!(file, "bad.toml");
             (line, key, message)
         }
-        Err(other) => panic!("{other}"),
+        other => panic!("{other}"),
+    };
+    match refused {
+        Err(ScenarioError::Several(errors)) => errors.into_iter().map(told).collect(),
+        Err(other) => vec![told(other)],
         Ok(_) => panic!("this was taken:\n{text}"),
     }
 }
@@ -53,9 +64,47 @@ fn assert_refused(from: &str, to: &str, (at, key, message): (&str, &str, &str)) 
     let text = GOOD.replacen(from, to, 1);
     let place = text.find(at).unwrap_or_else(|| panic!("{at:?} is not in it"));
     let line = text[..place].matches('\n').count() + 1;
-    let (found_line, found_key, found) = refused(&text);
-    assert_eq!((found_key.as_str(), found_line), (key, line), "{found}");
-    assert!(found.contains(message), "{found}");
+    let all = all_refused(&text);
+    let is_it = |(found_line, found_key, found): &(usize, String, String)| {
+        (found_key.as_str(), *found_line) == (key, line) && found.contains(message)
+    };
+    assert!(all.iter().any(is_it), "{key}, line {line}, {message}: {all:?}");
+}
+
+/// Only the first was told: who had five to mend ran it six times.
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let text = "duration = \"10m\"\nseeds = 3\n[[nodes]]\nname = 5\ncuont = 6\n[[nodes]]\nname = \"b\"\n\
+                [links]\nlatency = \"fast\"\n[[contacts]]\npairs = \"all\"\nech = 2\n\
+                [[events]]\nat = \"1m\"\ndo = \"explode\"\n[[events]]\ndo = \"heal\"\n\
+                [[traffic]]\nfrom = \"b\"\n";
+    let found = all_refused(text);
+    let expected = [
+        (2, "seeds"),
+        (4, "nodes[0].name"),
+        (5, "nodes[0].cuont"),
+        (9, "links.latency"),
+        (12, "contacts[0].ech"),
+        (15, "events[0].do"),
+        (16, "events[1].at"),
+        (18, "traffic[0].to"),
+    ];
+    let found: Vec<_> = found.iter().map(|(line, key, _)| (*line, key.as_str())).collect();
+    assert_eq!(found, expected);
+
+    // The shape is right, and what it says is not.
+    let text = GOOD
+        .replace("pairs = \"all\"", "pairs = \"al\"")
+        .replace("at = \"1m\"", "at = \"11m\"")
+        .replace("every = \"10s\"", "every = \"10s\"\nend = \"11m\"")
+        .replace("duration = \"10m\"", "duration = \"10m\"\nsettings = { quiet_factor = 0 }");
+    let found = all_refused(&text);
+    let keys: Vec<_> = found.iter().map(|(_, key, _)| key.as_str()).collect();
+    // Traffic waits for the contacts to be right.
+    assert_eq!(keys, ["settings.quiet_factor", "contacts[0].pairs", "events[0].at"]);
+    let found = all_refused(&text.replace("pairs = \"al\"", "pairs = \"all\""));
+    let keys: Vec<_> = found.iter().map(|(_, key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["settings.quiet_factor", "traffic[0].end", "events[0].at"]);
 }
 
 #[test]
