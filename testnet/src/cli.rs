@@ -6,9 +6,11 @@ mod drive;
 mod export;
 mod hand;
 mod observe;
+mod rerun;
 mod run;
 mod scenario;
 mod sim;
+mod sweep;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -52,6 +54,9 @@ Examples:
   martlet-testnet up --nodes 5              a network in the background, to try things on
   martlet-testnet exec n1 -- martletctl send n2 'Hello!'
   martlet-testnet down                      away with it
+  martlet-testnet rerun report.json         what a report tells of, once more: the same bytes, if simulated
+  martlet-testnet sweep split-and-heal --seeds 1..20 --set links.latency=20ms,80ms --out sweep
+                                            many runs: means, spread, confidence bands
   martlet-testnet compare before after      two reports, or directories of them, beside each other
 
 Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage, or a scenario
@@ -81,6 +86,8 @@ enum Command {
     Attack(AttackArgs),
     /// Run a scenario with simulated nodes in this process, under a virtual clock
     Sim(sim::SimArgs),
+    /// Run again what a report tells of, from the scenario in it, and say whether the same came of it
+    Rerun(rerun::RerunArgs),
     /// Run a scenario with simulated nodes, and tell how often observers among them name who wrote
     Observe(observe::ObserveArgs),
     /// Write a scenario as files for Kubernetes, compose or the Shadow simulator
@@ -112,7 +119,9 @@ enum Command {
     /// Scenarios: list the ready ones, show one, check files without running them
     #[command(subcommand)]
     Scenario(scenario::ScenarioCommand),
-    /// Two reports beside each other: what differs, by how much, and which expectations came out
+    /// Simulate a scenario with many seeds and many values of its keys, and tell means and spread
+    Sweep(sweep::SweepArgs),
+    /// Reports beside each other: what differs, by how much, and which expectations came out
     /// otherwise
     Compare(compare::CompareArgs),
     /// The daemon itself: all that follows is martletd's
@@ -275,9 +284,11 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(())
         }
         Command::Sim(args) => return sim::run(&args),
+        Command::Sweep(args) => return sweep::run(args),
+        Command::Rerun(args) => return rerun::rerun(&args),
         Command::Observe(args) => return observe::run(&args),
-        Command::Local(args) => return run::local(args),
-        Command::Netns(args) => return run::netns(args),
+        Command::Local(args) => return run::local(&args),
+        Command::Netns(args) => return run::netns(&args),
         Command::Up(args) => return hand::up(args),
         Command::Down(args) => return hand::down(&args),
         Command::Ps(args) => return hand::ps(&args),

@@ -9,15 +9,26 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Runner;
 
 pub mod compare;
+pub mod data;
 #[cfg(test)]
 pub(crate) mod example;
 mod file;
 mod html;
+mod many;
+mod measures;
+mod origin;
 pub mod recorder;
+mod statistics;
+pub mod sweep;
 mod words;
 
+pub use data::Data;
 pub use file::{ReportError, write};
 pub use html::DrawError;
+pub use many::Many;
+pub(crate) use origin::quoted;
+pub use origin::{Edges, Origin};
+pub use statistics::Statistics;
 
 /// The version of the shape. A new field does not change it; a changed meaning does.
 pub const SCHEMA: u32 = 1;
@@ -25,8 +36,9 @@ pub const SCHEMA: u32 = 1;
 /// A report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`SCHEMA`].
-    pub schema: u32,
+    /// By what it was made, and of what.
+    #[serde(flatten)]
+    pub made: Made,
     /// The scenario's name.
     pub scenario: String,
     /// What it shows.
@@ -64,6 +76,33 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// Pairs of `nodes`, by index.
     pub links: Vec<[usize; 2]>,
+}
+
+/// By what a report was made, and of what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Made {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What it was made of, and by what; absent in reports of before it was there, and in those that
+    /// no command made.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+}
+
+impl Report {
+    /// The same, made of this.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.made.origin = Some(origin);
+        self
+    }
+
+    /// The command that runs the same again; absent without an origin. A scenario that isn't a ready
+    /// one has to be in its file.
+    #[must_use]
+    pub fn command(&self) -> Option<String> {
+        origin::command(self)
+    }
 }
 
 /// One expectation, and what came of it.
@@ -105,6 +144,10 @@ pub struct Messages {
     /// The same of those whose recipient was on and reachable from writing on; absent if all were,
     /// or none.
     pub latency_reachable: Option<Latency>,
+    /// Of all, without the time in which the recipient was off, or in another group of a partition
+    /// than the writer. Of none in reports of before it was there.
+    #[serde(default)]
+    pub latency_connected: Latency,
 }
 
 /// A distribution of times, seconds.

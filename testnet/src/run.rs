@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::report::Report;
+use crate::report::{Data, Report};
 
 pub use error::RunError;
 pub use flood::{FloodOptions, flood};
@@ -46,7 +46,8 @@ const LAST_EVENTS: Duration = Duration::from_millis(300);
 /// Time between two tellings of how far the run is.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
 
-/// Runs `plan` on `hosts` to its end, or until `cancel` is ready; either way there is a report.
+/// Runs `plan` on `hosts` to its end, or until `cancel` is ready; either way there is a report, and the raw data if it
+/// is wanted.
 ///
 /// # Errors
 /// [`RunError`], when something that isn't part of the plan went wrong: a daemon ended by itself, or can't be started.
@@ -55,16 +56,20 @@ pub async fn run(
     hosts: &impl Hosts,
     progress: &Progress,
     cancel: impl Future<Output = ()>,
-) -> Result<Report, RunError> {
+    with_data: bool,
+) -> Result<(Report, Option<Data>), RunError> {
     let mut cancel = std::pin::pin!(cancel);
     let stage = Stage::new(plan);
     progress.at(Duration::ZERO, &format!("starting {} nodes", plan.nodes.len()));
     tokio::select! {
         prepared = prepare(&stage, hosts) => prepared?,
-        () = &mut cancel => return Ok(Diary::new(plan, hosts.runner()).finish(Duration::ZERO, true)),
+        () = &mut cancel => {
+            let diary = Diary::new(plan, hosts.runner(), with_data);
+            return Ok(diary.finish(Duration::ZERO, true));
+        }
     }
     // The time of the run begins here.
-    let diary = Diary::new(plan, hosts.runner());
+    let diary = Diary::new(plan, hosts.runner(), with_data);
     let acting = async {
         // None of these ends by itself while the run lasts, but by an error.
         tokio::try_join!(

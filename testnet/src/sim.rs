@@ -24,7 +24,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 
 use crate::plan::Plan;
-use crate::report::Report;
+use crate::report::{Data, Report};
 
 pub use witness::{Group, Observed, Times};
 
@@ -88,8 +88,20 @@ impl Watch {
 /// # Errors
 /// [`SimError`].
 pub fn run(plan: &Arc<Plan>, watch: &Arc<Watch>) -> Result<Report, SimError> {
+    run_with_data(plan, watch, false).map(|(report, _)| report)
+}
+
+/// The same, and the raw data if it is wanted.
+///
+/// # Errors
+/// [`SimError`].
+pub fn run_with_data(
+    plan: &Arc<Plan>,
+    watch: &Arc<Watch>,
+    with_data: bool,
+) -> Result<(Report, Option<Data>), SimError> {
     let watch = Arc::clone(watch);
-    apart(plan, move |plan| simulate(plan, timeline::run(plan, &watch)))
+    apart(plan, move |plan| simulate(plan, timeline::run(plan, &watch, with_data)))
 }
 
 /// Simulates a plan, and tells what groups of so many of its nodes could tell of who wrote what was made after

@@ -5,23 +5,25 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::report::ReportError;
-use crate::report::compare::Comparisons;
+use crate::report::compare::Compared;
 
 /// What to compare.
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
-    /// A report.json, a directory with one, or a directory of such directories
-    a: PathBuf,
-    /// What to compare it with; of directories of reports, those of the same name are compared
-    b: PathBuf,
+    /// Each a report.json, a directory with one, or a directory of such directories, such as a sweep's
+    ///
+    /// Two are put beside each other; of more the mean and the spread are told. Of directories of
+    /// reports, those of the same name are compared; of a single one, all that are in it.
+    #[arg(value_name = "REPORT", required = true)]
+    reports: Vec<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// Prints two reports beside each other.
+/// Prints reports beside each other.
 pub(super) fn run(args: &CompareArgs) -> Result<(), ReportError> {
-    let found = Comparisons::read(&args.a, &args.b)?;
+    let found = Compared::read(&args.reports)?;
     if args.json {
         println!("{}", serde_json::json!(found));
     } else {

@@ -13,8 +13,8 @@ use crate::drive::{self, AgentList, Agents};
 use crate::export::left_out_by_agents;
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::run::Hosts;
-use crate::scenario::Scenario;
+use crate::report::{Data, Report};
+use crate::run::{Hosts, RunError};
 
 const HELP: &str = "\
 The daemons run elsewhere, each with an agent (martlet-testnet agent) that this tells what
@@ -52,28 +52,37 @@ pub(super) struct DriveArgs {
     /// Write the report into this directory
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Write the raw data to this directory: messages, links, nodes
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Print the report as JSON instead of a summary
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn drive(args: &DriveArgs) -> ExitCode {
-    let options = args.drawn.options();
-    let plan = match Scenario::find(&args.scenario).and_then(|found| found.plan(&options)) {
-        Ok(plan) => plan,
+    let drawn = match args.drawn.draw(&args.scenario) {
+        Ok(drawn) => drawn,
         Err(error) => return refused(&error),
     };
+    let plan = &drawn.plan;
     let list = match AgentList::parse(&args.agents) {
         Ok(list) => list,
         Err(error) => return refused(&error),
     };
     if !args.skip_unsupported
-        && let Err(error) = drive::check(&plan)
+        && let Err(error) = drive::check(plan)
     {
         return refused(&error);
     }
-    match block_on(conduct(&plan, &list, Duration::from_secs(args.wait))) {
-        Ok(Ok(report)) => run::conclude(&report, args.json, args.report.as_deref()),
+    match block_on(conduct(plan, &list, Duration::from_secs(args.wait), args.data.is_some())) {
+        Ok(Ok((report, found))) => {
+            let report = report.with_origin(drawn.origin());
+            if let Err(code) = run::write_data(found, plan, &report, args.data.as_deref()) {
+                return code;
+            }
+            run::conclude(&report, args.json, args.report.as_deref())
+        }
         Ok(Err(error)) => failed(&error),
         Err(error) => failed(&error),
     }
@@ -83,7 +92,8 @@ async fn conduct(
     plan: &Plan,
     list: &AgentList,
     wait: Duration,
-) -> Result<crate::report::Report, crate::run::RunError> {
+    with_data: bool,
+) -> Result<(Report, Option<Data>), RunError> {
     let progress = Progress::new(&plan.name, plan.duration);
     for left_out in left_out_by_agents(plan) {
         progress.say(&format!("Left out: {left_out}"));
@@ -104,5 +114,5 @@ async fn conduct(
     for note in agents.notes() {
         progress.say(&format!("Note: {note}"));
     }
-    crate::run::run(plan, &agents, &progress, interrupted).await
+    crate::run::run(plan, &agents, &progress, interrupted, with_data).await
 }

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::scenario::DrawArgs;
+use super::scenario::{DrawArgs, Drawn};
 use super::{failed, refused};
 use crate::export::{self, Engine, ExportOptions, Source};
-use crate::scenario::Scenario;
+use crate::scenario::show_duration;
 
 const HELP: &str = "\
 The directory gets a README.md with the commands that run it. What of the scenario the
@@ -44,10 +44,8 @@ pub(super) struct ExportArgs {
 
 impl ExportArgs {
     pub(super) fn run(self) -> ExitCode {
-        let options = self.drawn.options();
-        let found = Scenario::find(&self.scenario);
-        let (scenario, plan) = match found.and_then(|found| Ok((found.plan(&options)?, found))) {
-            Ok((plan, scenario)) => (scenario, plan),
+        let Drawn { scenario, options, plan } = match self.drawn.draw(&self.scenario) {
+            Ok(drawn) => drawn,
             Err(error) => return refused(&error),
         };
         let mut arguments = vec!["--seed".to_owned(), plan.seed.to_string()];
@@ -55,7 +53,10 @@ impl ExportArgs {
             arguments.extend(["--nodes".to_owned(), nodes.to_string()]);
         }
         if let Some(duration) = options.duration {
-            arguments.extend(["--duration".to_owned(), format!("{}ms", duration.as_millis())]);
+            arguments.extend(["--duration".to_owned(), show_duration(duration)]);
+        }
+        for setting in scenario.settings() {
+            arguments.extend(["--set".to_owned(), setting.to_string()]);
         }
         let edges = scenario.edges().map(|(file, text)| (file.to_owned(), text.to_owned()));
         let source = Source { text: scenario.text().to_owned(), edges, arguments };

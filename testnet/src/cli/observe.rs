@@ -9,7 +9,7 @@ use clap::Args;
 use super::scenario::DrawArgs;
 use super::sim::with_progress;
 use super::{block_on, failed, refused};
-use crate::scenario::{Scenario, parse_duration};
+use crate::scenario::parse_duration;
 use crate::sim::{self, Observed};
 
 #[derive(Debug, Args)]
@@ -31,9 +31,8 @@ pub(super) struct ObserveArgs {
 }
 
 pub(super) fn run(args: &ObserveArgs) -> ExitCode {
-    let plan = Scenario::find(&args.scenario).and_then(|it| it.plan(&args.drawn.options()));
-    let plan = match plan {
-        Ok(plan) => Arc::new(plan),
+    let plan = match args.drawn.draw(&args.scenario) {
+        Ok(drawn) => Arc::new(drawn.plan),
         Err(error) => return refused(&error),
     };
     let simulation = with_progress(&plan, {

@@ -3,16 +3,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 
+use super::scenario::{DrawArgs, Drawn};
 use super::{block_on, failed, refused};
-use crate::plan::Plan;
+use crate::plan::{Plan, Runner};
 use crate::progress::Progress;
-use crate::report::{self, Report};
+use crate::report::{self, Data, Report};
 use crate::run::{self, Hosts, Local, Netns, RunError, RunOptions};
-use crate::scenario::{PlanOptions, Scenario, ScenarioError, parse_duration};
 
 /// Expectations were not met, or the run failed.
 const NOT_MET: u8 = 1;
@@ -22,21 +21,17 @@ pub(super) struct RunArgs {
     /// A scenario file, or the name of a ready one
     #[arg(value_name = "FILE|NAME")]
     scenario: String,
-    /// What chance the plan is made with: the same seed, the same plan [default: the scenario's]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// How many nodes: groups of several are made larger or smaller [default: the scenario's]
-    #[arg(long, value_name = "N")]
-    nodes: Option<usize>,
-    /// How long to run it, as 30s or 10m [default: the scenario's]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    duration: Option<Duration>,
+    #[command(flatten)]
+    drawn: DrawArgs,
     /// Write report.json and report.html to this directory
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// Print the report as JSON instead of a summary
     #[arg(long)]
     json: bool,
+    /// Write the raw data to this directory: messages, links, nodes
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Leave the directory with configurations, logs and databases, and say where it is
     #[arg(long)]
     keep: bool,
@@ -45,43 +40,86 @@ pub(super) struct RunArgs {
     dir: PathBuf,
 }
 
-pub(super) fn local(args: RunArgs) -> ExitCode {
-    with(&args, |plan, options| {
-        let hosts = Local::new(plan, options)?;
-        go(plan, &hosts, &args, hosts.path())
-    })
+impl RunArgs {
+    fn options(&self) -> ProcessOptions {
+        let Self { keep, dir, data, .. } = self;
+        ProcessOptions { keep: *keep, dir: dir.clone(), data: data.clone() }
+    }
 }
 
-pub(super) fn netns(args: RunArgs) -> ExitCode {
-    with(&args, |plan, options| {
-        let hosts = Netns::new(plan, options)?;
-        go(plan, &hosts, &args, hosts.path())
-    })
+/// Where processes have their data, and whether it stays.
+pub(super) struct ProcessOptions {
+    pub(super) keep: bool,
+    pub(super) dir: PathBuf,
+    /// Where the raw data goes.
+    pub(super) data: Option<PathBuf>,
 }
 
-fn with(
-    args: &RunArgs,
-    run: impl FnOnce(&Plan, &RunOptions) -> Result<Report, RunError>,
-) -> ExitCode {
-    let plan = match plan(args) {
-        Ok(plan) => plan,
+pub(super) fn local(args: &RunArgs) -> ExitCode {
+    with(args, Runner::Local)
+}
+
+pub(super) fn netns(args: &RunArgs) -> ExitCode {
+    with(args, Runner::Netns)
+}
+
+fn with(args: &RunArgs, runner: Runner) -> ExitCode {
+    let drawn = match args.drawn.draw(&args.scenario) {
+        Ok(drawn) => drawn,
         Err(error) => return refused(&error),
     };
-    let options = RunOptions { program: None, dir: args.dir.clone(), keep: args.keep };
-    let report = match run(&plan, &options) {
-        Ok(report) => report,
-        Err(error @ RunError::Refused { .. }) => return refused(&error),
-        Err(error) => return failed(&error),
-    };
-    conclude(&report, args.json, args.report.as_deref())
+    match with_processes(&drawn, runner, &args.options()) {
+        Ok(report) => conclude(&report, args.json, args.report.as_deref()),
+        Err(code) => code,
+    }
 }
 
-fn plan(args: &RunArgs) -> Result<Plan, ScenarioError> {
-    let options = PlanOptions { seed: args.seed, nodes: args.nodes, duration: args.duration };
-    Scenario::find(&args.scenario)?.plan(&options)
+/// The report of a run with processes, or the exit code where there is none.
+pub(super) fn with_processes(
+    drawn: &Drawn,
+    runner: Runner,
+    options: &ProcessOptions,
+) -> Result<Report, ExitCode> {
+    let ProcessOptions { keep, dir, data } = options;
+    let run_options = RunOptions { program: None, dir: dir.clone(), keep: *keep };
+    let plan = &drawn.plan;
+    let report =
+        match runner {
+            Runner::Netns => Netns::new(plan, &run_options)
+                .and_then(|hosts| go(plan, &hosts, options, hosts.path())),
+            Runner::Local | Runner::Sim | Runner::Agents => Local::new(plan, &run_options)
+                .and_then(|hosts| go(plan, &hosts, options, hosts.path())),
+        };
+    match report {
+        Ok((report, found)) => {
+            let report = report.with_origin(drawn.origin());
+            write_data(found, plan, &report, data.as_deref())?;
+            Ok(report)
+        }
+        Err(error @ RunError::Refused { .. }) => Err(refused(&error)),
+        Err(error) => Err(failed(&error)),
+    }
 }
 
-fn go(plan: &Plan, hosts: &impl Hosts, args: &RunArgs, data: &Path) -> Result<Report, RunError> {
+/// Writes the raw data, where it was wanted; else, or if it can't be written, there is an exit code.
+pub(super) fn write_data(
+    found: Option<Data>,
+    plan: &Plan,
+    report: &Report,
+    directory: Option<&Path>,
+) -> Result<(), ExitCode> {
+    let Some((found, directory)) = found.zip(directory) else { return Ok(()) };
+    report::data::write(&found, plan, report, directory).map_err(|error| failed(&error))?;
+    eprintln!("The raw data: {}; read.py there reads it.", directory.display());
+    Ok(())
+}
+
+fn go(
+    plan: &Plan,
+    hosts: &impl Hosts,
+    options: &ProcessOptions,
+    data: &Path,
+) -> Result<(Report, Option<Data>), RunError> {
     let progress = Progress::new(&plan.name, plan.duration);
     for note in hosts.notes() {
         progress.say(&format!("Note: {note}."));
@@ -92,9 +130,9 @@ fn go(plan: &Plan, hosts: &impl Hosts, args: &RunArgs, data: &Path) -> Result<Re
             std::future::pending::<()>().await;
         }
     };
-    let report = block_on(run::run(plan, hosts, &progress, interrupted))??;
+    let report = block_on(run::run(plan, hosts, &progress, interrupted, options.data.is_some()))??;
     drop(progress);
-    if args.keep {
+    if options.keep {
         eprintln!("The nodes' data and logs: {}", data.display());
     }
     Ok(report)

@@ -6,7 +6,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::failed;
-use crate::scenario::{PlanOptions, READY, Scenario, ScenarioError, Summary, parse_duration};
+use crate::plan::Plan;
+use crate::report::Origin;
+use crate::scenario::{
+    PlanOptions, READY, Scenario, ScenarioError, Setting, Summary, parse_duration,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ScenarioCommand {
@@ -40,7 +44,7 @@ pub(super) struct CheckArgs {
 }
 
 /// How a plan is drawn from a scenario: the flags that all commands share which run one.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct DrawArgs {
     /// Whence all chance comes: the same seed gives the same run [default: the scenario's, or 1]
     #[arg(long, value_name = "N")]
@@ -51,12 +55,34 @@ pub(super) struct DrawArgs {
     /// Run so long, such as 90s or 10m [default: as the scenario says]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
+    /// Another value for a key of the scenario, such as links.latency=80ms; repeat it
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Setting>,
+}
+
+/// A scenario, and what it comes to.
+pub(super) struct Drawn {
+    pub(super) scenario: Scenario,
+    pub(super) options: PlanOptions,
+    pub(super) plan: Plan,
 }
 
 impl DrawArgs {
-    pub(super) fn options(self) -> PlanOptions {
-        let Self { seed, nodes, duration } = self;
-        PlanOptions { seed, nodes, duration }
+    /// The plan of the scenario of this name, or of the file at this path.
+    pub(super) fn draw(&self, name_or_path: &str) -> Result<Drawn, ScenarioError> {
+        let Self { seed, nodes, duration, set } = self;
+        let mut options = PlanOptions { seed: *seed, nodes: *nodes, duration: *duration };
+        let settings = options.take_nodes(set)?;
+        let scenario = Scenario::find(name_or_path)?.with(&settings)?;
+        let plan = scenario.plan(&options)?;
+        Ok(Drawn { scenario, options, plan })
+    }
+}
+
+impl Drawn {
+    /// What a report is to say of it.
+    pub(super) fn origin(&self) -> Origin {
+        Origin::of(&self.scenario, &self.options)
     }
 }
 
@@ -75,7 +101,7 @@ impl CheckArgs {
         let mut code = ExitCode::SUCCESS;
         let mut summaries = Vec::new();
         for file in &self.files {
-            match summary(file, &self.drawn.options()) {
+            match self.drawn.draw(file).map(|drawn| Summary::of(&drawn.plan)) {
                 Ok(summary) if self.json => summaries.push(summary),
                 Ok(summary) => println!("{summary}"),
                 Err(error) => code = failed(&error),
@@ -88,14 +114,10 @@ impl CheckArgs {
     }
 }
 
-fn summary(file: &str, options: &PlanOptions) -> Result<Summary, ScenarioError> {
-    Ok(Summary::of(&Scenario::find(file)?.plan(options)?))
-}
-
 fn list(json: bool) -> ExitCode {
     let mut summaries = Vec::new();
     for ready in READY {
-        match summary(ready.name, &PlanOptions::default()) {
+        match DrawArgs::default().draw(ready.name).map(|drawn| Summary::of(&drawn.plan)) {
             Ok(summary) => summaries.push(summary),
             Err(error) => return failed(&error),
         }

@@ -1,18 +1,19 @@
 //! `sim`: a scenario with simulated nodes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::run::conclude;
-use super::scenario::DrawArgs;
+use super::run::{conclude, write_data};
+use super::scenario::{DrawArgs, Drawn};
 use super::{block_on, failed, refused};
 use crate::plan::{Plan, Runner};
 use crate::progress::Progress;
-use crate::scenario::{Scenario, ScenarioError, check_memory};
+use crate::report::{Data, Report};
+use crate::scenario::check_memory;
 use crate::sim::{self, SimError, Watch};
 
 /// How often the progress shown is brought up to date.
@@ -31,31 +32,43 @@ pub(super) struct SimArgs {
     /// Print the report as JSON instead of a summary
     #[arg(long)]
     json: bool,
+    /// Write the raw data to this directory: messages, receipts of envelopes, links, nodes
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &SimArgs) -> ExitCode {
-    let plan = match plan(args) {
-        Ok(plan) => plan,
+    let drawn = match args.drawn.draw(&args.scenario) {
+        Ok(drawn) => drawn,
         Err(error) => return refused(&error),
     };
-    let plan = Arc::new(plan);
-    let simulation = with_progress(&plan, {
-        let plan = Arc::clone(&plan);
-        move |watch| sim::run(&plan, watch)
-    });
-    match block_on(simulation) {
-        Ok(Ok(report)) => conclude(&report, args.json, args.report.as_deref()),
-        Ok(Err(error)) => failed(&error),
-        Err(error) => failed(&error),
+    match simulated(drawn, args.data.as_deref()) {
+        Ok(report) => conclude(&report, args.json, args.report.as_deref()),
+        Err(code) => code,
     }
 }
 
-fn plan(args: &SimArgs) -> Result<Plan, ScenarioError> {
-    let plan = Scenario::find(&args.scenario)?.plan(&args.drawn.options())?;
+/// The report of a simulation, or the exit code where there is none.
+pub(super) fn simulated(drawn: Drawn, data: Option<&Path>) -> Result<Report, ExitCode> {
     if let Some(available) = crate::scenario::available_bytes() {
-        check_memory(&plan, Runner::Sim, available)?;
+        check_memory(&drawn.plan, Runner::Sim, available).map_err(|error| refused(&error))?;
     }
-    Ok(plan)
+    let origin = drawn.origin();
+    let plan = Arc::new(drawn.plan);
+    let (report, found) = match block_on(simulate(&plan, data.is_some())) {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return Err(failed(&error)),
+        Err(error) => return Err(failed(&error)),
+    };
+    let report = report.with_origin(origin);
+    write_data(found, &plan, &report, data)?;
+    Ok(report)
+}
+
+/// Simulates, and shows how far it is.
+async fn simulate(plan: &Arc<Plan>, with_data: bool) -> Result<(Report, Option<Data>), SimError> {
+    let simulated = Arc::clone(plan);
+    with_progress(plan, move |watch| sim::run_with_data(&simulated, watch, with_data)).await
 }
 
 /// Does `work` on a plan, which says how far it is by the watch, and shows that. An interrupt ends it early.

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::file::JSON_NAME;
-use super::words::{bytes, count, short, time};
-use super::{Latency, Outcome, Report, ReportError};
+use super::many::Many;
+use super::measures::{MEASURES, Measure, Unit};
+use super::words::time;
+use super::{Outcome, Report, ReportError};
 
 /// Two reports of one scenario, or of two.
 #[derive(Debug, Clone, Serialize)]
@@ -38,7 +40,7 @@ pub struct Figure {
     /// `b / a`; absent where `a` is 0.
     pub ratio: Option<f64>,
     #[serde(skip)]
-    said: fn(f64) -> String,
+    unit: Unit,
 }
 
 /// What came of an expectation in both.
@@ -50,6 +52,66 @@ pub struct Verdicts {
     pub a: Option<Outcome>,
     /// In the second.
     pub b: Option<Outcome>,
+}
+
+/// What several reports, files or directories come to.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Compared {
+    /// Two of each name.
+    Pairs(Comparisons),
+    /// More, by their names: a single entry of files, or one for each name that any two directories have.
+    Many(BTreeMap<String, Many>),
+}
+
+impl Compared {
+    /// Of several `report.json`, directories that have one, or directories of such directories. Of one
+    /// directory of directories all in it are compared.
+    ///
+    /// # Errors
+    ///
+    /// When there is no report, only one, or one can't be read.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, ReportError> {
+        if let [a, b] = paths {
+            return Comparisons::read(a, b).map(Self::Pairs);
+        }
+        let all = paths.iter().map(|path| reports(path)).collect::<Result<Vec<_>, _>>()?;
+        let together = match all.as_slice() {
+            [only] => Some(only.iter().map(|(name, path)| (name.clone(), path.clone())).collect()),
+            all if all.iter().all(|found| found.len() == 1) => {
+                let only = |(path, found): (&PathBuf, &BTreeMap<String, PathBuf>)| {
+                    Some((path.display().to_string(), found.values().next()?.clone()))
+                };
+                Some(paths.iter().zip(all).filter_map(only).collect::<Vec<_>>())
+            }
+            _ => None,
+        };
+        if let Some(together) = together {
+            let many = Many::read(&together)?;
+            return Ok(Self::Many([(many.scenario.clone(), many)].into()));
+        }
+        let mut by_name: BTreeMap<String, Vec<(String, PathBuf)>> = BTreeMap::new();
+        for (dir, found) in paths.iter().zip(all) {
+            for (name, path) in found {
+                by_name.entry(name).or_default().push((dir.display().to_string(), path));
+            }
+        }
+        by_name.retain(|_, together| together.len() > 1);
+        let many = by_name.into_iter().map(|(name, all)| Ok((name, Many::read(&all)?)));
+        Ok(Self::Many(many.collect::<Result<_, ReportError>>()?))
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn table(&self) -> String {
+        match self {
+            Self::Pairs(pairs) => pairs.table(),
+            Self::Many(many) => {
+                let table = |(name, many): (&String, &Many)| format!("{name}\n{}", many.table());
+                many.iter().map(table).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
 }
 
 /// All that two files or directories have.
@@ -134,11 +196,11 @@ impl Comparison {
     /// Of two reports.
     #[must_use]
     pub fn of(a: &Report, b: &Report) -> Self {
-        let figure = |(name, said, value): Row| Figure::of(name, said, value(a), value(b));
+        let figure = |measure: Measure| Figure::of(measure, (measure.value)(a), (measure.value)(b));
         Self {
             scenario: a.scenario.clone(),
             warnings: warnings(a, b),
-            figures: ROWS.into_iter().map(figure).collect(),
+            figures: MEASURES.into_iter().map(figure).collect(),
             expectations: verdicts(a, b),
         }
     }
@@ -146,14 +208,15 @@ impl Comparison {
     fn table(&self) -> String {
         let mut rows = vec![["", "A", "B", "difference", "ratio"].map(str::to_owned)];
         for figure in &self.figures {
-            let said = |value: Option<f64>| value.map_or("-".to_owned(), figure.said);
+            let said =
+                |value: Option<f64>| value.map_or("-".to_owned(), |value| figure.unit.said(value));
             let difference = figure.difference.map_or("-".to_owned(), |difference| {
                 let sign = match difference {
                     difference if difference > 0.0 => "+",
                     difference if difference < 0.0 => "-",
                     _ => "",
                 };
-                format!("{sign}{}", (figure.said)(difference.abs()))
+                format!("{sign}{}", figure.unit.said(difference.abs()))
             });
             let ratio = figure.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
             rows.push([figure.name.to_owned(), said(figure.a), said(figure.b), difference, ratio]);
@@ -193,64 +256,21 @@ impl Comparison {
 }
 
 impl Figure {
-    fn of(name: &'static str, said: fn(f64) -> String, a: Option<f64>, b: Option<f64>) -> Self {
+    fn of(measure: Measure, a: Option<f64>, b: Option<f64>) -> Self {
         let rounded = |value: f64| (value * 1e6).round() / 1e6;
         let both = a.zip(b);
         Self {
-            name,
+            name: measure.name,
             a,
             b,
             difference: both.map(|(a, b)| rounded(b - a)),
             ratio: both.filter(|(a, _)| *a != 0.0).map(|(a, b)| rounded(b / a)),
-            said,
+            unit: measure.unit,
         }
     }
 }
 
-/// A name, how its values are said, and where they are.
-type Row = (&'static str, fn(f64) -> String, fn(&Report) -> Option<f64>);
-
-const ROWS: [Row; 19] = [
-    ("written", whole, |report| Some(report.messages.written as f64)),
-    ("delivered", whole, |report| Some(report.messages.delivered as f64)),
-    ("delivery_ratio", short, |report| Some(report.messages.delivery_ratio)),
-    ("duplicated", whole, |report| Some(report.messages.duplicated as f64)),
-    ("out_of_order", whole, |report| Some(report.messages.out_of_order as f64)),
-    ("latency_p50_s", time, |report| of_any(&report.messages.latency, |latency| latency.p50_s)),
-    ("latency_p90_s", time, |report| of_any(&report.messages.latency, |latency| latency.p90_s)),
-    ("latency_p99_s", time, |report| of_any(&report.messages.latency, |latency| latency.p99_s)),
-    ("latency_max_s", time, |report| of_any(&report.messages.latency, |latency| latency.max_s)),
-    ("latency_reachable_p99_s", time, |report| {
-        of_any(report.messages.latency_reachable.as_ref()?, |latency| latency.p99_s)
-    }),
-    ("spread_half_s", time, |report| {
-        let spread = report.spread.as_ref()?;
-        let reached = spread.median.iter().position(|part| *part >= 0.5)?;
-        spread.age_s.get(reached).copied()
-    }),
-    ("received_bytes", bytes, |report| Some(report.traffic.received_bytes as f64)),
-    ("received_bytes_max", bytes, |report| Some(report.traffic.received_bytes_max as f64)),
-    ("amplification", short, |report| report.traffic.amplification),
-    ("convergence_last_s", time, |report| report.convergence.last()?.took_s),
-    ("mailbox_envelopes_max", whole, |report| {
-        report.series.mailbox_envelopes.iter().max().map(|most| *most as f64)
-    }),
-    ("kept_longest_s", time, |report| Some(report.retention.oldest_s)),
-    ("left_at_end", whole, |report| Some(report.retention.left_at_end as f64)),
-    ("nodes_on_at_end", whole, |report| {
-        Some(report.nodes.iter().filter(|node| node.on).count() as f64)
-    }),
-];
-
-fn whole(value: f64) -> String {
-    count(value.round() as u64)
-}
-
-fn of_any(latency: &Latency, value: fn(&Latency) -> f64) -> Option<f64> {
-    (latency.count > 0).then(|| value(latency))
-}
-
-fn warnings(a: &Report, b: &Report) -> Vec<String> {
+pub(super) fn warnings(a: &Report, b: &Report) -> Vec<String> {
     let differs = [
         ("scenario", a.scenario.clone(), b.scenario.clone()),
         ("seed", a.seed.to_string(), b.seed.to_string()),

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use martlet_protocol::control::Role;
 
-use super::Report;
 use super::recorder::{NodeSample, Recorder};
+use super::{Edges, Origin, Report};
 use crate::plan::{
     Event, Expectation, LinkPlan, LinkShape, MessagePlan, NetworkPlan, NodeIndex, NodePlan, Plan,
     Runner, Settings, TimedEvent,
 };
+use crate::scenario::{Setting, show_duration};
 
 /// So many users in a ring, and nothing happens.
 pub(crate) fn plan(nodes: usize) -> Plan {
@@ -248,7 +249,23 @@ fn run(plan: &Plan, until: Duration, every: Duration) -> Report {
             }
         }
     }
-    recorder.finish(until, until < plan.duration)
+    let report = recorder.finish(until, until < plan.duration);
+    report.with_origin(origin(plan))
+}
+
+/// Whence such a run could be.
+fn origin(plan: &Plan) -> Origin {
+    Origin {
+        version: "0.1.0".to_owned(),
+        commit: Some("1a2b3c4d5e6f".to_owned()),
+        file: format!("{}.toml", plan.name),
+        is_ready: false,
+        text: "# A network.\nduration = \"10m\"\n\n[topology]\nfile = \"edges.txt\"\n".to_owned(),
+        edges: Some(Edges { file: "edges.txt".to_owned(), text: "n0 n1\nn1 n2\n".to_owned() }),
+        nodes: Some(plan.nodes.len()),
+        duration: Some(show_duration(plan.duration)),
+        set: vec![Setting { key: "links.latency".to_owned(), value: "80ms".to_owned() }],
+    }
 }
 
 /// Who is on and who reaches whom.

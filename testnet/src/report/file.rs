@@ -59,6 +59,12 @@ pub enum ReportError {
         /// The file's.
         found: u32,
     },
+    /// There is only one.
+    #[error("{path} is one report; name another to compare it with")]
+    Alone {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// No report is there.
     #[error("there is no report in {path}; --report DIR of a run writes one")]
     Nothing {
@@ -79,7 +85,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<(), ReportError> {
     write_file(dir, HTML_NAME, &html::page(report)?)
 }
 
-fn write_file(dir: &Path, name: &str, text: &str) -> Result<(), ReportError> {
+pub(super) fn write_file(dir: &Path, name: &str, text: &str) -> Result<(), ReportError> {
     let path = dir.join(name);
     let unfinished = dir.join(format!(".{name}.unfinished"));
     let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &path));
@@ -110,18 +116,33 @@ impl Report {
     ///
     /// When it can't be read or is no report of this version of the shape.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
+        let text =
+            fs::read(path).map_err(|source| ReportError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// The `report.json` of a directory, if `path` is one; else `path`.
+    #[must_use]
+    pub fn path_in(path: &Path) -> PathBuf {
+        if path.is_dir() { path.join(JSON_NAME) } else { path.to_owned() }
+    }
+
+    /// Reads the text of the `report.json` at `path`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no report of this version of the shape.
+    pub fn parse(path: &Path, text: &[u8]) -> Result<Self, ReportError> {
         #[derive(Deserialize)]
         struct Version {
             schema: u32,
         }
         let malformed = |source| ReportError::Malformed { path: path.to_owned(), source };
-        let text =
-            fs::read(path).map_err(|source| ReportError::Read { path: path.to_owned(), source })?;
-        let Version { schema } = serde_json::from_slice(&text).map_err(malformed)?;
+        let Version { schema } = serde_json::from_slice(text).map_err(malformed)?;
         if schema != SCHEMA {
             return Err(ReportError::Schema { path: path.to_owned(), found: schema });
         }
-        serde_json::from_slice(&text).map_err(malformed)
+        serde_json::from_slice(text).map_err(malformed)
     }
 }
 
@@ -261,16 +282,29 @@ mod tests {
         let json = serde_json::from_str(&example::split_and_heal().to_json()).unwrap();
         let mut found = Vec::new();
         fields(&json, "", &mut found);
-        // The second distribution has the fields of the first.
-        found.retain(|field| !field.starts_with("messages.latency_reachable."));
-        found.push("messages.latency_reachable".to_owned());
+        // The other distributions have the fields of the first.
+        for other in ["messages.latency_reachable", "messages.latency_connected"] {
+            found.retain(|field| !field.starts_with(&format!("{other}.")));
+            found.push(other.to_owned());
+        }
         // Objects are documented where there is something to say of them as a whole.
-        found.extend(["messages.latency", "spread"].map(str::to_owned));
+        found.extend(["messages.latency", "spread", "origin", "origin.edges"].map(str::to_owned));
         // A pair is one value; what is empty in this example is named all the same.
         found.sort_unstable();
         found.dedup();
         documented.sort_unstable();
         assert_eq!(documented, found, "docs/reports.md has the fields of report.json");
+    }
+
+    /// Reports of before they told what they were made of.
+    #[test]
+    fn a_report_of_an_earlier_version_is_read() {
+        let first = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report-1-first.json");
+        let report = Report::read(&first).unwrap();
+        let now = example::small();
+        assert_eq!(report.made.origin, None);
+        assert_eq!((report.nodes, report.series), (now.nodes, now.series));
+        assert_eq!(report.messages.latency, now.messages.latency);
     }
 
     /// Its lines as they were when the shape was made stable: `MARTLET_WRITE_VECTORS=1` writes them

@@ -3,16 +3,19 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::words::{bytes, count, short, time};
-use super::{Latency, Report};
+use super::{Latency, Origin, Report};
 use crate::plan::Runner;
-use crate::scenario::READY;
 
 mod axis;
 mod figure;
 mod figures;
 mod ink;
 mod plot;
+mod rows;
+mod sweep;
 mod topology;
+
+pub(super) use sweep::page as sweep_page;
 
 const STYLE: &str = include_str!("html/style.css");
 /// Nothing may be fetched, whatever stands in the page.
@@ -59,7 +62,7 @@ pub(super) fn page(report: &Report) -> Result<String, DrawError> {
                 }
                 footer {
                     "Written by martlet-testnet. All figures are in report.json beside this file (schema "
-                    (report.schema) ")."
+                    (report.made.schema) ")."
                 }
             }
         }
@@ -89,9 +92,21 @@ fn head(report: &Report) -> Markup {
     });
     let roles: Vec<_> = roles.into_iter().flatten().collect();
     let messages = &report.messages;
+    let origin = report.made.origin.as_ref();
+    let given = origin.map(|origin| {
+        let nodes = origin.nodes.map(|nodes| format!("--nodes {nodes}"));
+        let duration = origin.duration.as_ref().map(|duration| format!("--duration {duration}"));
+        let set = origin.set.iter().map(|setting| format!("--set {setting}"));
+        nodes.into_iter().chain(duration).chain(set).collect::<Vec<_>>().join(" ")
+    });
     let facts = [
+        ("Made by", origin.map_or("not told".to_owned(), Origin::program)),
         ("Seed", report.seed.to_string()),
         ("Run as", said(report.runner).to_owned()),
+        (
+            "Given otherwise",
+            given.filter(|given| !given.is_empty()).unwrap_or("nothing".to_owned()),
+        ),
         ("Nodes", format!("{} ({})", count(report.nodes.len() as u64), roles.join(", "))),
         ("Links", count(report.links.len() as u64)),
         ("Duration", time(report.duration_s)),
@@ -108,8 +123,12 @@ fn head(report: &Report) -> Markup {
     ];
     let tiles = [
         ("delivered", figures::delivered_part(report)),
-        ("latency, half within", time(messages.latency.p50_s)),
-        ("latency, 99 % within", time(messages.latency.p99_s)),
+        ("half shown, from writing, within", time(messages.latency.p50_s)),
+        ("99 % shown, from writing, within", time(messages.latency.p99_s)),
+        (
+            "99 % shown, of the time both ends were connected, within",
+            time(messages.latency_connected.p99_s),
+        ),
         (
             "bytes received per payload byte",
             report.traffic.amplification.map_or("–".to_owned(), short),
@@ -127,10 +146,7 @@ fn head(report: &Report) -> Markup {
         }
         dl.tiles { @for (name, value) in &tiles { div { dt { (name) } dd { (value) } } } }
         dl.facts { @for (name, value) in &facts { div { dt { (name) } dd { (value) } } } }
-        @if let Some(command) = command(report) {
-            p { "To run it again:" }
-            pre { code { (command) } }
-        }
+        (how_made(report))
     }
 }
 
@@ -143,28 +159,44 @@ fn said(runner: Runner) -> &'static str {
     }
 }
 
-fn command(report: &Report) -> Option<String> {
-    let how = match report.runner {
-        Runner::Sim => "sim",
-        Runner::Local => "local",
-        Runner::Netns => "netns",
-        Runner::Agents => return None,
-    };
-    // One that is not ready is a file of the user's.
-    let is_ready = READY.iter().any(|ready| ready.name == report.scenario);
-    let extension = if is_ready { "" } else { ".toml" };
-    let (scenario, seed) = (&report.scenario, report.seed);
-    Some(format!("martlet-testnet {how} {scenario}{extension} --seed {seed} --report DIR"))
+/// How to run it again, and what it was made of.
+fn how_made(report: &Report) -> Markup {
+    let Some(origin) = &report.made.origin else { return html! {} };
+    let file = &origin.file;
+    html! {
+        p { "To run it again, from the report alone or with what was given:" }
+        pre { code {
+            @if report.runner != Runner::Agents { "martlet-testnet rerun report.json --report DIR\n" }
+            (report.command().unwrap_or_default())
+        } }
+        details {
+            summary { "The scenario: " (file) }
+            p.note {
+                @if origin.is_ready { "One that comes with the program." }
+                @else { "A file of whoever ran it: the second command needs it as " code { (file) } "." }
+            }
+            pre { code { (origin.text) } }
+            @if let Some(edges) = &origin.edges {
+                p { "Its list of edges, " code { (edges.file) } ":" }
+                pre { code { (edges.text) } }
+            }
+        }
+    }
 }
 
 fn expectations(report: &Report) -> Markup {
+    // Of an interrupted run none is met.
+    let any_missed = report.expectations.iter().any(|outcome| !outcome.passed);
     html! {
         h2 { "Expectations" }
         @if report.expectations.is_empty() {
             p.note { "The scenario expects nothing." }
         } @else {
             table.expectations {
-                thead { tr { th { "Result" } th { "Expected" } th { "Found" } th { "Missed by" } } }
+                thead { tr {
+                    th { "Result" } th { "Expected" } th { "Found" }
+                    @if any_missed { th { "Missed by" } }
+                } }
                 tbody {
                     @for outcome in &report.expectations {
                         tr {
@@ -174,7 +206,7 @@ fn expectations(report: &Report) -> Markup {
                             }
                             td { (outcome.wanted) " " code { (outcome.name) } }
                             td data-name="Found" { (outcome.found) }
-                            @if outcome.passed { td.none {} }
+                            @if outcome.passed { @if any_missed { td.none {} } }
                             @else { td data-name="Missed by" { (outcome.missed_by) } }
                         }
                     }
@@ -204,9 +236,10 @@ fn latencies(report: &Report) -> Markup {
                     @for name in ["Messages", "Number", "Least", "p50", "p90", "p99", "Most"] { th { (name) } }
                 } }
                 tbody {
-                    (row("all delivered", &report.messages.latency))
+                    (row("from writing", &report.messages.latency))
+                    (row("without the time in which the recipient was off or cut off", &report.messages.latency_connected))
                     @if let Some(reachable) = &report.messages.latency_reachable {
-                        (row("recipient on and reachable all the time", reachable))
+                        (row("from writing, both on and reachable all the time", reachable))
                     }
                 }
             } }
@@ -327,6 +360,22 @@ mod tests {
         report.nodes[0].name = "<b>n0</b>".to_owned();
         let page = page(&report).unwrap();
         assert!(!page.contains("<script") && !page.contains("<b>"));
+    }
+
+    #[test]
+    fn the_page_tells_the_program_the_scenario_and_what_was_given() {
+        let page = page(&example::split_and_heal()).unwrap();
+        for told in [
+            "martlet-testnet 0.1.0, commit 1a2b3c4d5e6f",
+            "--nodes 20 --duration 15m --set links.latency=80ms",
+            "martlet-testnet rerun report.json --report DIR\n",
+            "martlet-testnet sim split-and-heal.toml --seed 7 --nodes 20 --duration 15m \
+             --set links.latency=80ms --report DIR",
+            "file = &quot;edges.txt&quot;",
+            "n0 n1\nn1 n2\n",
+        ] {
+            assert!(page.contains(told), "{told}");
+        }
     }
 
     #[test]

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use super::{Messages, NodeReport, Report, Retention, SCHEMA, Traffic};
+use super::{Data, Made, Messages, NodeReport, Report, Retention, SCHEMA, Traffic};
 use crate::plan::{Event, NodeIndex, Plan, Runner};
 
 mod convergence;
+mod data;
 mod expectations;
 mod happenings;
 mod latency;
@@ -17,6 +18,7 @@ mod reach;
 mod series;
 mod spread;
 
+use data::DataLog;
 use happenings::Happenings;
 use messages::MessageLog;
 use reach::Reach;
@@ -43,6 +45,8 @@ pub struct Recorder<'a> {
     mailbox_envelopes_max: Vec<u64>,
     oldest: Option<Duration>,
     over_six_days: u64,
+    /// Where the raw data is wanted.
+    data: Option<DataLog>,
 }
 
 /// What a node is like at some time. Counts are since the start of the run, over restarts.
@@ -86,6 +90,34 @@ impl<'a> Recorder<'a> {
             mailbox_envelopes_max: vec![0; plan.nodes.len()],
             oldest: None,
             over_six_days: 0,
+            data: None,
+        }
+    }
+
+    /// Keeps the raw data too.
+    #[must_use]
+    pub fn with_data(self) -> Self {
+        Self { data: Some(DataLog::default()), ..self }
+    }
+
+    /// The writer's daemon gave the message this id.
+    pub fn named(&mut self, message: MessageIndex, id: String) {
+        if let Some(data) = &mut self.data {
+            data.named(message, id);
+        }
+    }
+
+    /// A writer was told that the message of this id was sent.
+    pub fn told_sent(&mut self, id: String, at: Duration) {
+        if let Some(data) = &mut self.data {
+            data.told_sent(id, at);
+        }
+    }
+
+    /// A writer was told that the message of this id was delivered.
+    pub fn told_delivered(&mut self, id: String, at: Duration) {
+        if let Some(data) = &mut self.data {
+            data.told_delivered(id, at);
         }
     }
 
@@ -102,6 +134,9 @@ impl<'a> Recorder<'a> {
     /// The message was shown to its recipient.
     pub fn delivered(&mut self, message: MessageIndex, at: Duration) {
         self.messages.delivered(message, at);
+        if let (Some(data), Some(planned)) = (&mut self.data, self.plan.messages.get(message)) {
+            data.shown(message, planned.from, planned.to, at);
+        }
     }
 
     /// An envelope was made by `node`'s user, or first seen anywhere. It is to spread to all nodes
@@ -109,6 +144,9 @@ impl<'a> Recorder<'a> {
     pub fn envelope_made(&mut self, id: [u8; 32], node: NodeIndex, at: Duration) {
         let nodes = self.plan.nodes.len();
         self.spread.made(id, node, at, nodes, |other| self.reach.is_on(other));
+        if let Some(data) = &mut self.data {
+            data.made(id, node, at);
+        }
     }
 
     /// The same, where the network has shards and the runner knows who keeps the envelope's: it is
@@ -123,11 +161,28 @@ impl<'a> Recorder<'a> {
         let nodes = self.plan.nodes.len();
         let expected = |other| self.reach.is_on(other) && keeps(other);
         self.spread.made(id, node, at, nodes, expected);
+        if let Some(data) = &mut self.data {
+            data.made(id, node, at);
+        }
     }
 
     /// A node was brought an envelope for the first time.
     pub fn envelope_seen(&mut self, id: [u8; 32], node: NodeIndex, at: Duration) {
         self.spread.seen(&id, node, at);
+    }
+
+    /// Who brought a node an envelope, where that is known; on the `stem` it was only passed on.
+    pub fn envelope_brought(
+        &mut self,
+        id: [u8; 32],
+        node: NodeIndex,
+        from: Option<NodeIndex>,
+        at: Duration,
+        stem: bool,
+    ) {
+        if let Some(data) = &mut self.data {
+            data.brought(id, node, from, at, stem);
+        }
     }
 
     /// An event of the plan happened. Events come in order of time.
@@ -169,6 +224,14 @@ impl<'a> Recorder<'a> {
         self.series.push(sample);
     }
 
+    /// Ends the run at `at`. The raw data is there if it was kept.
+    #[must_use]
+    pub fn finish_with_data(mut self, at: Duration, interrupted: bool) -> (Report, Option<Data>) {
+        self.messages.settle();
+        let data = self.data.take().map(|data| data.finish(self.plan, &self.messages, at));
+        (self.finish(at, interrupted), data)
+    }
+
     /// Ends the run at `at`.
     #[must_use]
     pub fn finish(self, at: Duration, interrupted: bool) -> Report {
@@ -180,7 +243,7 @@ impl<'a> Recorder<'a> {
         let seen_kept = self.oldest.is_some()
             || (!series.t_s.is_empty() && series.mailbox_envelopes.iter().all(|count| *count == 0));
         let mut report = Report {
-            schema: SCHEMA,
+            made: Made { schema: SCHEMA, origin: None },
             scenario: plan.name.clone(),
             description: plan.description.clone(),
             seed: plan.seed,
@@ -267,7 +330,7 @@ fn traffic(nodes: &[NodeReport], messages: &Messages) -> Traffic {
 }
 
 /// Whole microseconds, so that a sum in another order is the same.
-fn seconds(time: Duration) -> f64 {
+pub(super) fn seconds(time: Duration) -> f64 {
     (time.as_micros() as f64) / 1e6
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use martlet_protocol::time::UnixMillis;
 
 use crate::plan::{Event, Plan, Runner};
-use crate::report::Report;
 use crate::report::recorder::{MessageIndex, NodeSample, Recorder};
+use crate::report::{Data, Report};
 
 /// A run's clock and record.
 #[derive(Debug)]
@@ -45,14 +45,15 @@ enum Fate {
 
 impl<'a> Diary<'a> {
     /// A run of `plan` begins now.
-    pub(super) fn new(plan: &'a Plan, runner: Runner) -> Self {
+    pub(super) fn new(plan: &'a Plan, runner: Runner, with_data: bool) -> Self {
+        let recorder = Recorder::new(plan, runner);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             started: Instant::now(),
             started_at: UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
             end: Cell::new(plan.duration),
             pages: RefCell::new(Pages {
-                recorder: Recorder::new(plan, runner),
+                recorder: if with_data { recorder.with_data() } else { recorder },
                 fates: vec![Fate::Planned; plan.messages.len()],
                 early: HashMap::new(),
                 written: 0,
@@ -88,6 +89,25 @@ impl<'a> Diary<'a> {
             return;
         }
         self.pages.borrow_mut().written(message, at);
+    }
+
+    /// The writer's daemon gave it this id.
+    pub(super) fn named(&self, message: MessageIndex, id: String) {
+        self.pages.borrow_mut().recorder.named(message, id);
+    }
+
+    /// A writer was told that the message of this id was sent.
+    pub(super) fn told_sent(&self, id: &str, at: Duration) {
+        if at <= self.end.get() {
+            self.pages.borrow_mut().recorder.told_sent(id.to_owned(), at);
+        }
+    }
+
+    /// A writer was told that the message of this id was delivered.
+    pub(super) fn told_delivered(&self, id: &str, at: Duration) {
+        if at <= self.end.get() {
+            self.pages.borrow_mut().recorder.told_delivered(id.to_owned(), at);
+        }
     }
 
     /// Whether the writer's daemon took it is not known.
@@ -151,14 +171,14 @@ impl<'a> Diary<'a> {
     }
 
     /// The report of a run that ended at `at`.
-    pub(super) fn finish(self, at: Duration, interrupted: bool) -> Report {
+    pub(super) fn finish(self, at: Duration, interrupted: bool) -> (Report, Option<Data>) {
         let mut pages = self.pages.into_inner();
         for message in 0..pages.fates.len() {
             if matches!(pages.fates.get(message), Some(Fate::Unsure(_))) {
                 pages.skipped(message);
             }
         }
-        pages.recorder.finish(at, interrupted)
+        pages.recorder.finish_with_data(at, interrupted)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use martlet_protocol::control::{Event, EventBody};
+use martlet_protocol::control::{Delivery, Event, EventBody};
 use martletctl::client::{Client, ClientError, Follower, Step};
 
 use super::stage::Stage;
@@ -61,8 +61,12 @@ fn note(diary: &Diary<'_>, event: &Event, at: Duration) {
                 diary.delivered(index, at);
             }
         }
+        EventBody::MessageState { id, state, .. } => match state {
+            Delivery::Sent => diary.told_sent(id, diary.time_of(event.at)),
+            Delivery::Delivered => diary.told_delivered(id, diary.time_of(event.at)),
+            Delivery::Queued | Delivery::Read | Delivery::Expired => {}
+        },
         EventBody::MessageQueued { .. }
-        | EventBody::MessageState { .. }
         | EventBody::RequestReceived { .. }
         | EventBody::ContactAdded { .. }
         | EventBody::ContactRenamed { .. }

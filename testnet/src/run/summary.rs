@@ -38,6 +38,9 @@ pub fn summary(report: &Report) -> String {
             format!("p50 {}, p99 {}, most {}", shown[0], shown[1], shown[2])
         };
         line("latency", of(&messages.latency));
+        if messages.latency_connected != messages.latency {
+            line("  connected", of(&messages.latency_connected));
+        }
         if let Some(reachable) = &messages.latency_reachable {
             line("  reachable", of(reachable));
         }

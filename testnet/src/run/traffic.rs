@@ -62,7 +62,10 @@ async fn one(
     let request =
         SendRequest { to: stage.name(message.to).to_owned(), text: text(index, message.bytes) };
     match client.post::<_, SendResponse>("/v1/messages", &request).await {
-        Ok(_) => diary.written(index, at),
+        Ok(SendResponse { id, .. }) => {
+            diary.written(index, at);
+            diary.named(index, id);
+        }
         Err(ClientError::Disconnected { .. } | ClientError::Timeout) => diary.unsure(index, at),
         Err(
             ClientError::NotRunning { .. }

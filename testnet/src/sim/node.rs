@@ -34,7 +34,7 @@ use tokio::time::Instant;
 
 use super::SimError;
 use super::net::Net;
-use super::witness::{Item, of_ack};
+use super::witness::{Brought, Item, of_ack};
 use crate::plan::{NodeIndex, NodePlan, Plan};
 
 /// What was seen at nodes, with its time since the start of the run.
@@ -50,7 +50,7 @@ pub(super) enum Sighting {
     /// It was brought an envelope, for the engine.
     Seen { node: NodeIndex, id: [u8; 32] },
     /// It was brought an envelope or ack, for the engine or on the stem.
-    Brought { node: NodeIndex, from: PeerKey, item: Item },
+    Brought { node: NodeIndex, from: PeerKey, item: Item, what: Brought },
     /// A user was told that a message was sent.
     Sent { id: String },
     /// A user was told that a message was delivered.
@@ -383,11 +383,11 @@ impl Tap {
                 for received in envelopes {
                     let sighting = Sighting::Seen { node: self.node, id: received.id.0 };
                     saw(&self.sightings, self.start, sighting);
-                    self.brought(*from, received.id.0);
+                    self.brought(*from, received.id.0, Brought::Envelope);
                 }
             }
             FromNet::Acks { from, acks } => {
-                acks.iter().for_each(|ack| self.brought(*from, of_ack(ack)));
+                acks.iter().for_each(|ack| self.brought(*from, of_ack(ack), Brought::Ack));
             }
             FromNet::StoredBy { .. }
             | FromNet::Reconciled { .. }
@@ -399,8 +399,8 @@ impl Tap {
         }
     }
 
-    fn brought(&self, from: PeerKey, item: Item) {
-        saw(&self.sightings, self.start, Sighting::Brought { node: self.node, from, item });
+    fn brought(&self, from: PeerKey, item: Item, what: Brought) {
+        saw(&self.sightings, self.start, Sighting::Brought { node: self.node, from, item, what });
     }
 }
 
@@ -417,8 +417,8 @@ impl NetSink for Tap {
 
     fn passes_by(&self, from: PeerKey, stemmed: &Stemmed) {
         match stemmed {
-            Stemmed::Envelope(envelope) => self.brought(from, envelope.id().0),
-            Stemmed::Ack(ack) => self.brought(from, of_ack(ack)),
+            Stemmed::Envelope(envelope) => self.brought(from, envelope.id().0, Brought::OnStem),
+            Stemmed::Ack(ack) => self.brought(from, of_ack(ack), Brought::Ack),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use martlet_engine::PeerKey;
 use martlet_protocol::UnixMillis;
 use martlet_protocol::network::NetworkDescriptor;
 use martletd::net::peer_key::key_of;
@@ -14,11 +15,11 @@ use tokio::time::Instant;
 use super::flood;
 use super::net::Net;
 use super::node::{Common, Node, Sighting};
-use super::witness::Witness;
+use super::witness::{Brought, Witness};
 use super::{SimError, Watch};
 use crate::plan::{Event, NodeIndex, Plan, Runner};
-use crate::report::Report;
 use crate::report::recorder::{NodeSample, Recorder};
+use crate::report::{Data, Report};
 
 /// Looks at all nodes, at most, in a run.
 const SAMPLES_MAX: u32 = 600;
@@ -29,8 +30,15 @@ const START_INTERVAL: Duration = Duration::from_millis(20);
 const SAMPLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// Runs the plan to its end, or until it is stopped.
-pub(super) async fn run(plan: &Plan, watch: &Watch) -> Result<Report, SimError> {
+pub(super) async fn run(
+    plan: &Plan,
+    watch: &Watch,
+    with_data: bool,
+) -> Result<(Report, Option<Data>), SimError> {
     let mut world = World::new(plan);
+    if with_data {
+        world.recorder = Recorder::new(plan, Runner::Sim).with_data();
+    }
     let (at, is_stopped) = world.live(watch).await?;
     Ok(world.finish(at, is_stopped))
 }
@@ -38,9 +46,7 @@ pub(super) async fn run(plan: &Plan, watch: &Watch) -> Result<Report, SimError> 
 /// Runs the plan to its end, and remembers what each node saw.
 pub(super) async fn observe(plan: &Plan, watch: &Watch) -> Result<Witness, SimError> {
     let mut world = World::new(plan);
-    let peers = world.common.peers.iter().enumerate();
-    let nodes = peers.map(|(index, peer)| (key_of(peer), index)).collect();
-    world.witness = Some(Witness::new(nodes));
+    world.witness = Some(Witness::new(world.places.clone()));
     world.live(watch).await?;
     world.note_sightings();
     world.witness.ok_or(SimError::Panicked)
@@ -118,6 +124,8 @@ struct World<'a> {
     ids: Vec<Option<String>>,
     /// Who is still to be told whose ID.
     wanted: Vec<(NodeIndex, NodeIndex)>,
+    /// The nodes by their keys.
+    places: HashMap<PeerKey, NodeIndex>,
     recorder: Recorder<'a>,
     samples: Vec<NodeSample>,
     ages: Vec<Arrivals>,
@@ -162,6 +170,11 @@ impl<'a> World<'a> {
             },
             ids: vec![None; count],
             wanted: Vec::new(),
+            places: nodes
+                .iter()
+                .enumerate()
+                .map(|(at, node)| (key_of(&node.peer_id()), at))
+                .collect(),
             recorder: Recorder::new(plan, Runner::Sim),
             samples: vec![NodeSample::default(); count],
             ages: (0..count).map(|_| Arrivals::default()).collect(),
@@ -218,6 +231,7 @@ impl<'a> World<'a> {
         match self.nodes[message.from].send(to, text).await {
             Ok(id) => {
                 self.recorder.written(index, message.at);
+                self.recorder.named(index, id.clone());
                 if let Some(witness) = &mut self.witness {
                     witness.written(id, message.at);
                 }
@@ -314,10 +328,16 @@ impl<'a> World<'a> {
             match sighting {
                 Sighting::Made { node, id } => self.recorder.envelope_made(id, node, at),
                 Sighting::Seen { node, id } => self.recorder.envelope_seen(id, node, at),
-                Sighting::AckMade { .. }
-                | Sighting::Brought { .. }
-                | Sighting::Sent { .. }
-                | Sighting::Delivered { .. } => {}
+                Sighting::Brought { node, from, item, what } => match what {
+                    Brought::Envelope | Brought::OnStem => {
+                        let (from, stem) = (self.places.get(&from), what == Brought::OnStem);
+                        self.recorder.envelope_brought(item, node, from.copied(), at, stem);
+                    }
+                    Brought::Ack => {}
+                },
+                Sighting::Sent { id } => self.recorder.told_sent(id, at),
+                Sighting::Delivered { id } => self.recorder.told_delivered(id, at),
+                Sighting::AckMade { .. } => {}
                 Sighting::Shown { node, text } => {
                     let message = index_of(&text).filter(|message| {
                         self.plan.messages.get(*message).is_some_and(|plan| plan.to == node)
@@ -330,10 +350,10 @@ impl<'a> World<'a> {
         }
     }
 
-    fn finish(mut self, at: Duration, is_stopped: bool) -> Report {
+    fn finish(mut self, at: Duration, is_stopped: bool) -> (Report, Option<Data>) {
         self.note_sightings();
         self.look();
-        self.recorder.finish(at, is_stopped)
+        self.recorder.finish_with_data(at, is_stopped)
     }
 }
 

@@ -29,6 +29,17 @@ pub(super) fn of_ack(ack: &Ack) -> Item {
     item
 }
 
+/// What a node was brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// An envelope, to keep.
+    Envelope,
+    /// An envelope, to pass on.
+    OnStem,
+    /// An ack.
+    Ack,
+}
+
 /// All that was seen.
 pub(super) struct Witness {
     nodes: HashMap<PeerKey, NodeIndex>,
@@ -115,7 +126,7 @@ impl Witness {
             Sighting::AckMade { node, item, envelope } => {
                 self.acks.entry(*item).or_insert((*node, *envelope));
             }
-            Sighting::Brought { node, from, item } => {
+            Sighting::Brought { node, from, item, .. } => {
                 let Some(from) = self.nodes.get(from) else { return };
                 self.bringings += 1;
                 let first = self.first.entry(*item).or_default();

@@ -9,6 +9,9 @@ use crate::report::words::{byte_unit, short, time};
 /// From here on counts are told in thousands: longer numbers have no room beside a plot.
 const THOUSANDS_MIN: f64 = 20_000.0;
 
+/// Letters of words that stand below a small plot, beside each other.
+const TICK_LETTERS: f64 = 34.0;
+
 /// An axis.
 #[derive(Debug, Clone)]
 pub(super) struct Axis {
@@ -91,6 +94,41 @@ impl Axis {
         }
     }
 
+    /// From 0 to `max` seconds.
+    pub(super) fn seconds(max: f64, label: &str) -> Self {
+        let units = [("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0)];
+        let (unit, size) = units
+            .into_iter()
+            .find(|(_, size)| max >= size * 2.0)
+            .unwrap_or(if max >= 1.0 { ("s", 1.0) } else { ("ms", 0.001) });
+        Self::linear(max.max(0.001), size, format!("{label} ({unit})"), short)
+    }
+
+    /// Places with words, and some room beside the first and the last; not all words may be shown.
+    pub(super) fn at(ticks: &[(f64, String)], label: &str) -> Self {
+        let low = ticks.iter().map(|tick| tick.0).fold(f64::INFINITY, f64::min);
+        let high = ticks.iter().map(|tick| tick.0).fold(f64::NEG_INFINITY, f64::max);
+        let (low, high) = if low.is_finite() { (low, high) } else { (0.0, 0.0) };
+        let room = if high > low { (high - low) * 0.06 } else { 1.0 };
+        let mut sorted = ticks.to_vec();
+        sorted.sort_by(|one, other| one.0.total_cmp(&other.0));
+        // What has no room beside the one before is left out.
+        let mut shown: Vec<(f64, String)> = Vec::new();
+        for tick in sorted {
+            let letters = shown.last().map_or(0, |last| last.1.len() + tick.1.len()) as f64 / 2.0;
+            let needed = (high - low) * (letters + 1.5) / TICK_LETTERS;
+            if shown.last().is_none_or(|last| tick.0 - last.0 >= needed) {
+                shown.push(tick);
+            }
+        }
+        Self {
+            label: label.to_owned(),
+            is_log: false,
+            range: low - room..high + room,
+            ticks: shown,
+        }
+    }
+
     /// Times from `low_s` to `high_s`, logarithmic.
     pub(super) fn log_time(low_s: f64, high_s: f64, label: &str) -> Self {
         let low = low_s.max(1e-6).log10();
@@ -168,6 +206,10 @@ mod tests {
         assert_eq!(said(&Axis::percent("")), ["0", "20", "40", "60", "80", "100"]);
         assert_eq!(said(&Axis::run(900.0)), ["0", "2", "4", "6", "8", "10", "12", "14"]);
         assert_eq!(said(&Axis::run(518_400.0)), ["0", "1", "2", "3", "4", "5", "6"]);
+        assert_eq!(said(&Axis::seconds(0.25, "")), ["0", "50", "100", "150", "200", "250"]);
+        assert_eq!(Axis::seconds(150.0, "time").label, "time (min)");
+        let at = [(50.0, "50".to_owned()), (100.0, "100".to_owned()), (101.0, "101".to_owned())];
+        assert_eq!(said(&Axis::at(&at, "")), ["50", "100"]);
         let log = Axis::log_time(0.001, 600.0, "");
         assert_eq!(said(&log), ["1 ms", "10 ms", "100 ms", "1 s", "10 s", "60 s", "10 min"]);
     }

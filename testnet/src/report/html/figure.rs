@@ -61,7 +61,7 @@ impl Figure {
 }
 
 impl Key {
-    fn markup(self) -> Markup {
+    pub(super) fn markup(self) -> Markup {
         let (kind, class) = match self {
             Self::Line(ink) => ("M1 7H27", ink.stroke()),
             Self::Band(ink) => ("M1 1H27V13H1Z", format!("{} band", ink.fill())),

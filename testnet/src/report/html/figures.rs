@@ -4,16 +4,19 @@ use super::axis::Axis;
 use super::figure::{Figure, Key};
 use super::ink::Ink;
 use super::plot::{self, DrawError, Layer, Mark, Plot};
+use super::rows::{self, Row};
 use crate::report::words::{bytes, count, percent, short, time};
-use crate::report::{EventMark, Latency, Report, Spread};
+use crate::report::{EventMark, Latency, NodeReport, Report, Spread};
 
 const HEIGHT: i32 = 340;
 const HEIGHT_OF_TWO: i32 = 440;
 /// More events than that are not all labelled.
 const LABELS_MAX: usize = 24;
 
-/// Of more nodes not each has a bar.
-const BARS_MAX: usize = 150;
+/// So many nodes each have a bar beside their name.
+const NAMED_MAX: usize = 32;
+/// Of more nodes so many are named, below the figure.
+const BUSIEST: usize = 5;
 
 /// How envelopes spread.
 pub(super) fn spread(spread: &Spread) -> Result<Figure, DrawError> {
@@ -74,22 +77,20 @@ fn reached_first(spread: &Spread) -> Option<f64> {
 /// The distribution of latencies.
 pub(super) fn latency(report: &Report) -> Result<Figure, DrawError> {
     let all = &report.messages.latency;
-    let reachable = report.messages.latency_reachable.as_ref();
+    let connected = &report.messages.latency_connected;
     let bars = buckets(all);
-    let low = bars.first().map_or(0.001, |bar| bar.0);
+    let outline = if connected == all { Vec::new() } else { buckets(connected) };
+    let both = || bars.iter().chain(&outline);
+    let low = both().map(|bar| bar.0).reduce(f64::min).unwrap_or(0.001);
     let high = bars.last().map_or(1.0, |bar| bar.1);
-    let most = bars.iter().map(|bar| bar.2).fold(1.0, f64::max);
+    let most = both().map(|bar| bar.2).fold(1.0, f64::max);
     let mut layers = vec![Layer::Bars(Ink::Kind(0), bars)];
-    let mut legend = vec![(Key::Band(Ink::Kind(0)), format!("all {} delivered", count(all.count)))];
-    if let Some(reachable) = reachable {
-        let outline = buckets(reachable);
+    let mut legend = vec![(Key::Band(Ink::Kind(0)), "from writing to being shown".to_owned())];
+    if !outline.is_empty() {
         let outline = outline.into_iter().flat_map(|(from, to, high)| [(from, high), (to, high)]);
         layers.push(Layer::Line(Ink::Kind(1), outline.collect()));
-        let words = format!(
-            "those whose recipient was on and reachable all the time: {}",
-            count(reachable.count)
-        );
-        legend.push((Key::Line(Ink::Kind(1)), words));
+        let words = "of that, while the recipient was on and not cut off from the writer";
+        legend.push((Key::Line(Ink::Kind(1)), words.to_owned()));
     }
     let percentiles = [("p50", all.p50_s), ("p90", all.p90_s), ("p99", all.p99_s)];
     let mark = |(name, at): (&str, f64)| {
@@ -97,9 +98,9 @@ pub(super) fn latency(report: &Report) -> Result<Figure, DrawError> {
         Mark { at, label }
     };
     let marks = if all.count > 0 { percentiles.map(mark).to_vec() } else { Vec::new() };
-    legend.push((Key::Mark, "percentiles of all".to_owned()));
+    legend.push((Key::Mark, "percentiles, from writing".to_owned()));
     let plot = Plot {
-        x: Axis::log_time(low, high, "time from writing to being shown"),
+        x: Axis::log_time(low, high, "time until it was shown"),
         y: Axis::count(most, "messages"),
         layers,
         marks,
@@ -113,7 +114,7 @@ pub(super) fn latency(report: &Report) -> Result<Figure, DrawError> {
         legend,
         caption: "Each bar counts the messages that took so long from writing to being shown; the scale is \
                   logarithmic. Half of all took at most p50, 99 % at most p99. A second hump far to the right are \
-                  messages that waited for their recipient, or for a partition's end."
+                  messages that waited for their recipient, or for a partition's end; the line leaves such waiting out."
             .to_owned(),
     })
 }
@@ -215,41 +216,46 @@ fn marks(events: &[EventMark], labelled: bool) -> Vec<Mark> {
 
 /// What each node received.
 pub(super) fn bytes_per_node(report: &Report) -> Result<Figure, DrawError> {
-    let mut received: Vec<_> = report.nodes.iter().map(|node| node.received_bytes).collect();
-    received.sort_unstable_by(|one, other| other.cmp(one));
-    let most = received.first().copied().unwrap_or_default();
-    let middle = received.get(received.len() / 2).copied().unwrap_or_default();
-    let layers = if received.len() <= BARS_MAX {
-        let bar =
-            |(place, bytes): (usize, &u64)| (place as f64 + 0.1, place as f64 + 0.9, *bytes as f64);
-        vec![Layer::Bars(Ink::Kind(3), received.iter().enumerate().map(bar).collect())]
+    let mut nodes: Vec<_> = report.nodes.iter().collect();
+    // Of those that are equal, in the order of the scenario.
+    nodes.sort_by_key(|node| std::cmp::Reverse(node.received_bytes));
+    let received = |place: usize| nodes.get(place).map_or(0.0, |node| node.received_bytes as f64);
+    let most = received(0);
+    let (svg, named) = if nodes.len() <= NAMED_MAX {
+        let row = |node: &&NodeReport| Row {
+            name: node.name.clone(),
+            value: node.received_bytes as f64,
+            said: bytes(node.received_bytes as f64),
+        };
+        (rows::rows(&nodes.iter().map(row).collect::<Vec<_>>(), Ink::Kind(3))?, String::new())
     } else {
-        let steps: Vec<_> = received
-            .iter()
-            .enumerate()
-            .flat_map(|(place, bytes)| [(place, *bytes as f64), (place + 1, *bytes as f64)])
-            .map(|(place, bytes)| (place as f64, bytes))
+        let steps: Vec<_> = (0..nodes.len())
+            .flat_map(|place| [place, place + 1].map(|x| (x as f64, received(place))))
             .collect();
         let area = steps.iter().map(|(place, bytes)| (*place, 0.0, *bytes)).collect();
-        vec![Layer::Band(Ink::Kind(3), area), Layer::Line(Ink::Kind(3), steps)]
+        let plot = Plot {
+            x: Axis::count(nodes.len() as f64, "nodes, by what they received"),
+            y: Axis::bytes(most, "received"),
+            layers: vec![Layer::Band(Ink::Kind(3), area), Layer::Line(Ink::Kind(3), steps)],
+            marks: Vec::new(),
+        };
+        let busiest = nodes.iter().take(BUSIEST);
+        let busiest: Vec<_> = busiest
+            .map(|node| format!("{} ({})", node.name, bytes(node.received_bytes as f64)))
+            .collect();
+        (plot::one(HEIGHT, &plot)?, format!(" The busiest are {}.", busiest.join(", ")))
     };
-    let plot = Plot {
-        x: Axis::count(received.len() as f64, "nodes, by what they received"),
-        y: Axis::bytes(most as f64, "received"),
-        layers,
-        marks: Vec::new(),
-    };
-    let (most, middle) = (bytes(most as f64), bytes(middle as f64));
+    let (most, middle) = (bytes(most), bytes(received(nodes.len() / 2)));
     Ok(Figure {
         id: "bytes-per-node",
         title: "Bytes per node",
         summary: format!("the busiest node received {most}, the one in the middle {middle}"),
-        svg: plot::one(HEIGHT, &plot)?,
+        svg,
         legend: Vec::new(),
         caption: format!(
             "Bytes that each node received on its links, the busiest first. The busiest received {most}, the one \
-             in the middle {middle}. A flat row is load shared well; a peak at the left are nodes that carry \
-             for others."
+             in the middle {middle}.{named} If all are alike, load is shared well; a few that received much more \
+             carry for others."
         ),
     })
 }

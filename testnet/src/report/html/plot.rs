@@ -12,6 +12,8 @@ use super::ink::{Ink, with_classes};
 pub(super) const SCALE: i32 = 2;
 /// Width of a figure as it is shown, pixels.
 pub(super) const WIDTH: i32 = 640;
+/// Width and height of one of many plots that stand beside each other.
+const SMALL: (i32, i32) = (400, 260);
 /// Of its letters.
 const LETTERS: i32 = 14;
 /// Rows of labels above a plot.
@@ -37,6 +39,8 @@ pub(super) enum Layer {
     Band(Ink, Vec<(f64, f64, f64)>),
     /// Bars: from x to x, and how high.
     Bars(Ink, Vec<(f64, f64, f64)>),
+    /// A dot at each point.
+    Dots(Ink, Vec<(f64, f64)>),
 }
 
 /// A line across a plot, with a label above it.
@@ -61,9 +65,21 @@ pub(super) fn svg(
     height: i32,
     draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>,
 ) -> Result<String, DrawError> {
+    svg_of((WIDTH, height), draw)
+}
+
+/// One of many plots that stand beside each other, as SVG.
+pub(super) fn small(plot: &Plot) -> Result<String, DrawError> {
+    svg_of(SMALL, |area| plot.draw(area, true))
+}
+
+fn svg_of(
+    (width, height): (i32, i32),
+    draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>,
+) -> Result<String, DrawError> {
     let mut svg = String::new();
     {
-        let size = (scaled(WIDTH) as u32, scaled(height) as u32);
+        let size = (scaled(width) as u32, scaled(height) as u32);
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         draw(&area)?;
         area.present()?;
@@ -111,7 +127,8 @@ impl Plot {
         let rows =
             placed.iter().flatten().map(|place| place.row as i32 + 1).max().unwrap_or_default();
         let mut chart = ChartBuilder::on(area)
-            .margin_top(rows * row + scaled(8))
+            // Room for labels; for half of the uppermost number, where there are none.
+            .margin_top(if rows == 0 { scaled(14) } else { rows * row + scaled(8) })
             .margin_left(scaled(6))
             .margin_right(scaled(RIGHT))
             .x_label_area_size(scaled(if with_x_label { 48 } else { 28 }))
@@ -144,6 +161,12 @@ impl Plot {
                     let upper = points.iter().rev().map(|(x, _, high)| at(*x, *high));
                     let outline: Vec<_> = lower.chain(upper).collect();
                     chart.draw_series([Polygon::new(outline, ink.color().mix(0.25))])?;
+                }
+                Layer::Dots(ink, points) => {
+                    let dot = |(x, y): &(f64, f64)| {
+                        Circle::new(at(*x, *y), scaled(3), ink.color().mix(0.6).filled())
+                    };
+                    chart.draw_series(points.iter().map(dot))?;
                 }
                 Layer::Bars(ink, bars) => {
                     let bar = |(from, to, high): &(f64, f64, f64)| {

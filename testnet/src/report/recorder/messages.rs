@@ -17,6 +17,15 @@ pub(super) struct Told {
     pub(super) delivered: Option<Duration>,
 }
 
+/// What became of a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FateTold {
+    pub(super) written: Option<Duration>,
+    pub(super) delivered: Option<Duration>,
+    pub(super) skipped: bool,
+    pub(super) duplicated: bool,
+}
+
 /// What is known of a message. Times in microseconds.
 #[derive(Debug, Clone, Copy, Default)]
 struct Fate {
@@ -77,8 +86,19 @@ impl<'a> MessageLog<'a> {
         self.delivered
     }
 
-    /// The counts, and the messages that were written, in the plan's order.
-    pub(super) fn finish(mut self, at: Duration, reach: &Reach) -> (Messages, Vec<Told>) {
+    /// What is known of a message.
+    pub(super) fn fate(&self, message: MessageIndex) -> FateTold {
+        let fate = self.fates[message];
+        FateTold {
+            written: fate.written,
+            delivered: fate.delivered.map(|shown| shown.at),
+            skipped: fate.skipped && fate.written.is_none(),
+            duplicated: fate.twice,
+        }
+    }
+
+    /// What follows from what was seen.
+    pub(super) fn settle(&mut self) {
         for (fate, planned) in self.fates.iter_mut().zip(self.plan) {
             // A message that was shown was taken, even if the writer's daemon died before it said
             // so.
@@ -87,6 +107,11 @@ impl<'a> MessageLog<'a> {
                 *written = (*written).min(shown.at);
             }
         }
+    }
+
+    /// The counts, and the messages that were written, in the plan's order.
+    pub(super) fn finish(mut self, at: Duration, reach: &Reach) -> (Messages, Vec<Told>) {
+        self.settle();
         let pairs = || self.fates.iter().zip(self.plan);
         let told: Vec<_> = pairs()
             .filter_map(|(fate, planned)| {
@@ -98,10 +123,12 @@ impl<'a> MessageLog<'a> {
 
         let mut all = Vec::new();
         let mut reachable = Vec::new();
+        let mut connected = Vec::new();
         for told in &told {
             let Some(delivered) = told.delivered else { continue };
             let took = delivered.saturating_sub(told.written);
             all.push(took);
+            connected.push(reach.connected(told.from, told.to, told.written, delivered));
             let on = |node| reach.was_on(node, told.written, delivered);
             let joined = reach.were_joined(told.from, told.to, told.written, delivered);
             if joined && on(told.from) && on(told.to) {
@@ -125,6 +152,7 @@ impl<'a> MessageLog<'a> {
             latency_reachable: (!reachable.is_empty() && reachable.len() < all.len())
                 .then(|| latency::distribution(reachable)),
             latency: latency::distribution(all),
+            latency_connected: latency::distribution(connected),
         };
         (messages, told)
     }

@@ -108,6 +108,32 @@ impl Reach {
         !self.splits.iter().any(apart)
     }
 
+    /// How much of the time the recipient was on and in no other group than the writer. The writer may
+    /// be off: others keep what was sent.
+    pub(super) fn connected(
+        &self,
+        writer: NodeIndex,
+        recipient: NodeIndex,
+        from: Duration,
+        to: Duration,
+    ) -> Duration {
+        let off = self.off[recipient].iter();
+        let apart = self.splits.iter().filter(|(_, groups)| groups[writer] != groups[recipient]);
+        let mut hindered: Vec<Stretch> = off
+            .chain(apart.map(|(stretch, _)| stretch))
+            .filter(|stretch| stretch.meets(from, to))
+            .map(|stretch| Stretch { from: stretch.from.max(from), to: stretch.to.min(to) })
+            .collect();
+        hindered.sort_unstable_by_key(|stretch| stretch.from);
+        let mut connected = Duration::ZERO;
+        let mut until = from;
+        for stretch in hindered {
+            connected += stretch.from.saturating_sub(until);
+            until = until.max(stretch.to);
+        }
+        connected + to.saturating_sub(until)
+    }
+
     /// The groups of the last partition.
     pub(super) fn last_groups(&self) -> Option<&[usize]> {
         self.splits.last().map(|(_, groups)| groups.as_slice())
@@ -149,6 +175,22 @@ mod tests {
         assert!(!reach.was_on(1, s(19), s(30)));
         assert!(reach.was_on(1, s(20), s(30)));
         assert!(reach.was_on(0, s(0), s(30)));
+    }
+
+    #[test]
+    fn time_connected_is_without_what_the_recipient_was_off_or_apart_and_counts_nothing_twice() {
+        let mut reach = Reach::new(&example::plan(3).nodes);
+        reach.happened(&Event::Crash(vec![2]), s(10));
+        reach.happened(&Event::Partition(vec![vec![0, 1], vec![2]]), s(20));
+        reach.happened(&Event::Start(vec![2]), s(30));
+        reach.happened(&Event::Heal, s(40));
+        reach.happened(&Event::Crash(vec![0]), s(50));
+        assert_eq!(reach.connected(0, 2, s(0), s(60)), s(30));
+        assert_eq!(reach.connected(0, 2, s(5), s(45)), s(10));
+        assert_eq!(reach.connected(0, 2, s(15), s(35)), s(0));
+        assert_eq!(reach.connected(0, 1, s(5), s(45)), s(40));
+        // The writer is off: another node has it.
+        assert_eq!(reach.connected(0, 1, s(45), s(60)), s(15));
     }
 
     #[test]
