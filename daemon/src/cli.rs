@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use rustix::fs::Mode;
 
 use crate::config::{Config, ConfigError, Settings, paths};
@@ -90,6 +90,12 @@ Exit codes:
   3  already running: another martletd has the data directory or the socket
   4  a database or key file is damaged, missing or another's; all was left as it is
 ";
+
+/// The daemon's options, for manual pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
 
 /// Runs the daemon with a command line (the program's name first) until it is told to stop.
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

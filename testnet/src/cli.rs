@@ -5,6 +5,7 @@ mod compare;
 mod drive;
 mod export;
 mod hand;
+mod manpages;
 mod observe;
 mod rerun;
 mod run;
@@ -124,6 +125,8 @@ enum Command {
     /// Reports beside each other: what differs, by how much, and which expectations came out
     /// otherwise
     Compare(compare::CompareArgs),
+    /// Write the manual pages of martletd, martletctl and martlet-testnet into a directory
+    Manpages(manpages::ManpagesArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),
@@ -283,6 +286,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             attack::list();
             Ok(())
         }
+        Command::Manpages(args) => return manpages::run(&args),
         Command::Sim(args) => return sim::run(&args),
         Command::Sweep(args) => return sweep::run(args),
         Command::Rerun(args) => return rerun::rerun(&args),
