@@ -122,3 +122,31 @@ fn nothing_is_sent_if_it_cannot_be_waited_for() {
     assert_eq!(run(fake.socket(), &["send", "bob", "x", "--wait", "sent"]).code, 4);
     assert_eq!(fake.lines(), ["GET /v1/events"]);
 }
+
+/// That the vault is locked was told, and not what to do.
+#[test]
+fn who_waits_while_the_vault_is_locked_is_told_how_to_open_it() {
+    let streams = Mutex::new(0);
+    let fake = Fake::start(move |seen: &Seen| match seen.line().as_str() {
+        "GET /v1/events" => {
+            let mut count = streams.lock().unwrap();
+            *count += 1;
+            if *count == 2 {
+                let code = martlet_protocol::control::ErrorCode::Locked;
+                return Answer::Problem(code, "the vault is locked");
+            }
+            let (sender, receiver) = mpsc::channel();
+            if *count > 2 {
+                // Left open.
+                std::mem::forget(sender);
+            }
+            Answer::Stream(receiver)
+        }
+        "POST /v1/messages" => Answer::Json(json!({"id": ID, "state": "queued"})),
+        _ => Answer::Json(json!({"id": ID, "conversation": "bob", "direction": "out", "text": "x",
+            "sent_at": 0, "stored_at": 0, "state": "delivered"})),
+    });
+    let ran = run(fake.socket(), &["send", "bob", "x", "--wait", "delivered"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("waiting for: martletctl unlock"), "{}", ran.err);
+}
