@@ -14,7 +14,7 @@ use martlet_protocol::limits::BAN_SECONDS_MAX;
 
 use super::Shared;
 use super::endpoints::endpoints;
-use super::extract::{JsonBody, PathPart};
+use super::extract::{JsonBody, NoBody, PathPart};
 use super::problem::Refusal;
 use crate::config::DialAddress;
 use crate::net::transport;
@@ -111,6 +111,7 @@ async fn ban(
 async fn unban(
     State(shared): State<Shared>,
     PathPart(text): PathPart,
+    _: NoBody,
 ) -> Result<StatusCode, Refusal> {
     let peer = find(&shared, &text).await?;
     let was_banned = shared.net().unban(peer).await.map_err(|error| {

@@ -171,6 +171,7 @@ fn unexpected_bodies_do_not_end_the_connection() {
             ("POST", "/v1/nothing"),
             ("PUT", "/v1/status"),
             ("DELETE", "/v1/contacts/a"),
+            ("DELETE", "/v1/bans/abcdefgh"),
         ] {
             let headers = "content-type: text/plain\r\ncontent-length: 4\r\n";
             client.send_head(method, path, headers);

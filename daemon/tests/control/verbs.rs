@@ -96,6 +96,8 @@ fn a_refused_init_leaves_nothing_behind() {
     for (request, code) in [
         (json!({ "name": "" }), ErrorCode::InvalidName),
         (json!({ "name": "a\u{7}b" }), ErrorCode::InvalidName),
+        (json!({ "name": ".." }), ErrorCode::InvalidName),
+        (json!({ "name": "\u{3164}" }), ErrorCode::InvalidName),
         (json!({ "passphrase": "" }), ErrorCode::InvalidPassphrase),
         (json!({ "passphrase": long }), ErrorCode::InvalidPassphrase),
         (json!({ "pasphrase": "typo" }), ErrorCode::BadRequest),
