@@ -99,12 +99,12 @@ fn main() -> std::io::Result<()> {
     };
     let first =
         conversation.seal(&martlet_fuzz::addressing(), &text.encode()).expect("a new session");
-    let session_key = DeviceMessage::SessionKey(SessionKeyMessage {
+    let session_key = DeviceMessage::SessionKey(Box::new(SessionKeyMessage {
         grant: martlet_fuzz::grant(),
         suggested_name: Some("Ada".into()),
         rendezvous: Rendezvous { secret: martlet_fuzz::SECRET, reset_at: martlet_fuzz::NOW },
         lost_since: None,
-    });
+    }));
     let to_device = martlet_fuzz::to_device(&session_key.encode());
     let bundle = martlet_fuzz::bundle();
     let bundle_content = bundle

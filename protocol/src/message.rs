@@ -62,7 +62,7 @@ pub enum Content {
 #[derive(Debug, Clone)]
 pub enum DeviceMessage {
     /// The key of a conversation session.
-    SessionKey(SessionKeyMessage),
+    SessionKey(Box<SessionKeyMessage>),
     /// Asks whether the device is on.
     Ping(Ping),
     /// Answers that.
@@ -170,7 +170,9 @@ impl DeviceMessage {
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
         let DeviceFrame { kind, payload } = codec::decode_lenient(bytes, BODY_BYTES_MAX)?;
         match kind {
-            session_key::KIND => Ok(Self::SessionKey(SessionKeyMessage::decode(&payload)?)),
+            session_key::KIND => {
+                Ok(Self::SessionKey(Box::new(SessionKeyMessage::decode(&payload)?)))
+            }
             ping::KIND => Ok(Self::Ping(codec::decode_lenient(&payload, ping::BYTES_MAX)?)),
             pong::KIND => Ok(Self::Pong(codec::decode_lenient(&payload, pong::BYTES_MAX)?)),
             kind => Ok(Self::Unknown { kind, bytes: Payload(payload) }),

@@ -67,7 +67,7 @@ impl Content {
     /// What a message to devices is.
     pub(crate) fn of_device(message: DeviceMessage) -> Self {
         match message {
-            DeviceMessage::SessionKey(message) => Self::Does(Does::GrantSession(Box::new(message))),
+            DeviceMessage::SessionKey(message) => Self::Does(Does::GrantSession(message)),
             DeviceMessage::Ping(ping) => Self::Does(Does::Ping(ping)),
             DeviceMessage::Pong(pong) => Self::Does(Does::Pong(pong)),
             DeviceMessage::Unknown { kind, .. } => Self::Unknown { kind },

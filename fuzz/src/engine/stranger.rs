@@ -55,7 +55,7 @@ impl Stranger {
             rendezvous: Rendezvous::default(),
             lost_since: None,
         };
-        let payload = DeviceMessage::SessionKey(key).encode();
+        let payload = DeviceMessage::SessionKey(Box::new(key)).encode();
         let recipients = [bundle.recipient()];
         let sender = &self.device;
         let content =

@@ -30,12 +30,12 @@ fn text_message(text: &str) -> Message {
 fn session_key(name: Option<&str>, lost_since: Option<UnixMillis>) -> DeviceMessage {
     let device = DeviceId([7; 32]);
     let session = OutboundSession::new(&mut rng(4), CONTEXT, &[device]).unwrap();
-    DeviceMessage::SessionKey(SessionKeyMessage {
+    DeviceMessage::SessionKey(Box::new(SessionKeyMessage {
         grant: session.grant(&device).unwrap(),
         suggested_name: name.map(String::from),
         rendezvous: Rendezvous { secret: SECRET, reset_at: NOW },
         lost_since,
-    })
+    }))
 }
 
 const PING: Ping = Ping { nonce: [0xcd; 16], sent_at: NOW };

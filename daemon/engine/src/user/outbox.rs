@@ -141,7 +141,7 @@ impl User {
                 (self.name.clone(), self.keyring.rendezvous().clone());
             let lost_since = self.lost_since(&identity);
             let message = SessionKeyMessage { grant, suggested_name, rendezvous, lost_since };
-            let message = DeviceMessage::SessionKey(message);
+            let message = DeviceMessage::SessionKey(Box::new(message));
             let content = self.seal_to(turn, &identity, bundle, &message)?;
             let sealed_to =
                 SealedTo { device: bundle.certificate().device(), made_at: bundle.created_at() };

@@ -97,7 +97,7 @@ impl Stranger {
         let suggested_name = Some("stranger".to_owned());
         let rendezvous = Rendezvous::default();
         let message = SessionKeyMessage { grant, suggested_name, rendezvous, lost_since: None };
-        let message = DeviceMessage::SessionKey(message);
+        let message = DeviceMessage::SessionKey(Box::new(message));
         let addressing = addressing(world, &to);
         let content = seal::seal(
             &mut world.rng,
