@@ -5,6 +5,7 @@
 //! the daemons, so what it costs is in the figures.
 
 mod catch_up;
+mod costs;
 mod fill;
 mod flow;
 mod idle;
@@ -24,6 +25,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cluster::{Cluster, ClusterError, to_json};
+pub use costs::calibrate;
+
 use network::NetworkCounts;
 use report::{Report, SyncFigures};
 use sync::{Missing, Unlike};

@@ -1,9 +1,11 @@
 //! The command line.
 
 mod agent;
+mod calibrate;
 mod compare;
 mod drive;
 mod export;
+mod fidelity;
 mod hand;
 mod manpages;
 mod observe;
@@ -52,6 +54,7 @@ Examples:
   martlet-testnet sim split-and-heal        a ready scenario, simulated: minutes in seconds
   martlet-testnet observe who-wrote         how often others can tell who wrote
   martlet-testnet local FILE --report DIR   a scenario, with processes on loopback
+  martlet-testnet fidelity first-contact    how near a simulation comes to real processes
   martlet-testnet up --nodes 5              a network in the background, to try things on
   martlet-testnet exec n1 -- martletctl send n2 'Hello!'
   martlet-testnet down                      away with it
@@ -99,6 +102,10 @@ enum Command {
     Agent(agent::AgentArgs),
     /// Run a scenario with real processes on loopback, up to 200
     Local(run::RunArgs),
+    /// Measure what work takes on this machine (a minute or so), as a scenario's settings.costs
+    Calibrate(calibrate::CalibrateArgs),
+    /// Run scenarios simulated and with real processes on loopback, and tell how near the two are
+    Fidelity(fidelity::FidelityArgs),
     /// Run a scenario with real processes, each in a network namespace on one LAN; for root
     Netns(run::RunArgs),
     /// Start a network in the background, and say how to use it
@@ -292,6 +299,8 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Rerun(args) => return rerun::rerun(&args),
         Command::Observe(args) => return observe::run(&args),
         Command::Local(args) => return run::local(&args),
+        Command::Calibrate(args) => run(calibrate::run(args)),
+        Command::Fidelity(args) => return fidelity::run(&args),
         Command::Netns(args) => return run::netns(&args),
         Command::Up(args) => return hand::up(args),
         Command::Down(args) => return hand::down(&args),

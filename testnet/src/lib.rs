@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod demo;
 pub mod drive;
 pub mod export;
+pub mod fidelity;
 pub mod hand;
 mod link;
 pub mod peer;

@@ -94,6 +94,21 @@ pub struct Settings {
     pub quiet_factor: u32,
     /// How gossip spreads; the other runners have only the default.
     pub gossip: GossipPolicy,
+    /// What nodes' work takes; `None`: no time. The other runners have what it takes.
+    pub costs: Option<Costs>,
+}
+
+/// What a node's work takes, microseconds, as `martlet-testnet calibrate` measures it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    /// All that is done for an envelope that a node is brought, but for the disk: decryption of the
+    /// connection, gossip, checks, the engine.
+    pub envelope_us: u32,
+    /// A commit of one database.
+    pub commit_us: u32,
+    /// From bytes that arrive to the process that they wake.
+    pub wake_us: u32,
 }
 
 /// A node.

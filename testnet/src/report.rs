@@ -20,7 +20,7 @@ mod origin;
 pub mod recorder;
 mod statistics;
 pub mod sweep;
-mod words;
+pub(crate) mod words;
 
 pub use data::Data;
 pub use file::{ReportError, write};
@@ -184,6 +184,10 @@ pub struct Traffic {
     pub envelope_bytes: u64,
     /// The most that one node received.
     pub received_bytes_max: u64,
+    /// Received by all nodes in streams, without what encryption, multiplexing and the transport
+    /// add: the same of every runner. 0 in reports of before it was there.
+    #[serde(default)]
+    pub stream_bytes: u64,
 }
 
 /// How envelopes spread, over all that were made in the run: at `age_s[i]` after its making, the

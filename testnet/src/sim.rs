@@ -15,6 +15,7 @@ mod node;
 mod pipe;
 mod timeline;
 mod witness;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

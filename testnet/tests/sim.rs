@@ -268,3 +268,29 @@ fn handles_interrupts(pid: u32) -> Result<bool> {
     let caught = u64::from_str_radix(caught.ok_or("no SigCgt")?.trim(), 16)?;
     Ok(caught & (1 << (Signal::INT.as_raw() - 1)) != 0)
 }
+
+#[test]
+fn work_that_is_charged_for_makes_messages_late_and_none_is_lost() -> Result {
+    let dir = TempDir::new()?;
+    let ready = martlet_testnet::scenario::READY.iter().find(|ready| ready.name == "first-contact");
+    let text = ready.ok_or("no such scenario")?.text;
+    let run = |costs: &str| -> Result<(Vec<u8>, Report)> {
+        let file = scenario(dir.path(), &format!("{text}\n{costs}"))?;
+        let to = dir.path().join("report");
+        let report = to.to_str().ok_or("a path that is no text")?;
+        let output = testnet(&["sim", &file, "--report", report]).output()?;
+        assert!(output.status.success(), "{}", said(&output));
+        let json = to.join("report.json");
+        Ok((fs::read(&json)?, Report::read(&json)?))
+    };
+    let (_, free) = run("")?;
+    let costs = "[settings.costs]\nenvelope_us = 500\ncommit_us = 20000\nwake_us = 100\n";
+    let (bytes, charged) = run(costs)?;
+    assert!(run(costs)?.0 == bytes, "two runs with one seed differ");
+    // A link of 20 ms, and the writer's commit before the message leaves; times are rounded.
+    let (free, charged) = (free.messages, charged.messages);
+    assert_eq!(charged.delivered, free.delivered);
+    assert!(charged.latency.min_s >= 0.039, "{charged:?}");
+    assert!(charged.latency.p50_s > free.latency.p50_s + 0.01, "{charged:?} {free:?}");
+    Ok(())
+}

@@ -23,7 +23,8 @@ pub(crate) fn in_short(addresses: &[String]) -> Vec<String> {
     if hosts.iter().any(|(host, _)| !is_loopback(host)) {
         hosts.retain(|(host, _)| !is_loopback(host));
     }
-    let mut groups: Vec<(Vec<(&str, &str)>, Vec<String>)> = Vec::new();
+    // What is spoken at them, and the hosts.
+    let mut groups: Vec<(Vec<Way<'_>>, Vec<String>)> = Vec::new();
     for (host, mut ways) in hosts {
         // TCP before QUIC.
         ways.sort_unstable_by(|a, b| b.cmp(a));
@@ -36,6 +37,9 @@ pub(crate) fn in_short(addresses: &[String]) -> Vec<String> {
     let groups = groups.iter().map(|(ways, hosts)| format!("{}: {}", name(ways), hosts.join(", ")));
     groups.chain(others).collect()
 }
+
+/// A transport and its port.
+type Way<'a> = (&'a str, &'a str);
 
 /// An IP address, with what is spoken there and the port.
 struct Parts<'a> {

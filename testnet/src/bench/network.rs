@@ -83,6 +83,14 @@ pub(super) async fn run(
     Ok(NetworkFigures { nodes, seconds, carried, idle: idle_networks })
 }
 
+/// The processor time of a copy of an envelope, in a network of ten nodes and 40 envelopes a second.
+pub(super) async fn cost_of_copy(cluster: &Cluster) -> Result<Duration, ClusterError> {
+    const COUNTS: NetworkCounts = NetworkCounts { nodes: 10, rates: &[40], seconds: 60, idle: &[] };
+    let figures = run(cluster, &COUNTS).await?;
+    let cost_us = figures.carried.first().map_or(0.0, |carried| carried.cpu_us_per_copy);
+    Ok(Duration::from_secs_f64(cost_us.max(0.0) / 1e6))
+}
+
 fn scenario(nodes: u64, seconds: u64, traffic: &str) -> String {
     format!(
         "duration = \"{seconds}s\"\n[[nodes]]\nname = \"node\"\ncount = {nodes}\n\

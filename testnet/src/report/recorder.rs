@@ -66,6 +66,8 @@ pub struct NodeSample {
     pub received_bytes: u64,
     /// Bytes sent.
     pub sent_bytes: u64,
+    /// Bytes received in streams, without what encryption, multiplexing and the transport add.
+    pub stream_bytes: u64,
     /// Envelopes taken into the mailbox.
     pub envelopes_new: u64,
     /// Bytes of these.
@@ -253,7 +255,10 @@ impl<'a> Recorder<'a> {
             interrupted,
             passed: false,
             expectations: Vec::new(),
-            traffic: traffic(&nodes, &messages),
+            traffic: Traffic {
+                stream_bytes: self.nodes.iter().map(|node| node.stream_bytes).sum(),
+                ..traffic(&nodes, &messages)
+            },
             messages,
             spread: self.spread.finish(at),
             retention: Retention {
@@ -326,6 +331,7 @@ fn traffic(nodes: &[NodeReport], messages: &Messages) -> Traffic {
         envelope_bytes: nodes.iter().map(|node| node.envelopes_new_bytes).sum(),
         amplification: (payload > 0).then(|| rounded(ratio(received_bytes, payload))),
         received_bytes_max: nodes.iter().map(|node| node.received_bytes).max().unwrap_or_default(),
+        stream_bytes: 0,
     }
 }
 

@@ -29,13 +29,14 @@ pub(super) struct Needs {
 
 /// What is not as the plan has it.
 pub(super) fn notes(plan: &Plan) -> Vec<String> {
-    let Settings { quiet_factor, gossip, .. } = plan.settings;
+    let Settings { quiet_factor, gossip, costs, .. } = plan.settings;
     [
         (quiet_factor > 1, "quiet_factor is for sim: these daemons run at their usual pace"),
         (
             gossip != GossipPolicy::default(),
             "settings.gossip is for sim: these daemons gossip as they always do",
         ),
+        (costs.is_some(), "settings.costs is for sim: these daemons take what they take"),
     ]
     .into_iter()
     .filter(|(is_so, _)| *is_so)

@@ -105,6 +105,8 @@ impl Counts {
             mailbox_oldest: None,
             received_bytes: received,
             sent_bytes: sent,
+            // It is these that daemons count.
+            stream_bytes: received,
             envelopes_new: new,
             envelopes_new_bytes: new_bytes,
             envelopes_duplicate: duplicate,

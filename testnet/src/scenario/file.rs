@@ -56,6 +56,7 @@ pub(crate) struct Settings {
     pub(crate) peer_envelopes_per_minute: Option<u32>,
     pub(crate) quiet_factor: Option<u32>,
     pub(crate) gossip: Gossip,
+    pub(crate) costs: Option<plan::Costs>,
 }
 
 /// `[settings.gossip]`

@@ -50,6 +50,9 @@ pub const CLOCK_OFFSET_MS_MAX: i64 = 365 * 24 * 3600 * 1000;
 pub const QUIET_FACTOR_MAX: u32 = 1000;
 /// Most peers of a mesh that are wanted, and of those told what there is: as many as a node has.
 pub const GOSSIP_PEERS_MAX: usize = 24;
+/// Most that a part of a node's work may take, microseconds: a second, over which connections would
+/// not come about. Measured at 0.05 to 5 ms.
+pub const COST_US_MAX: u32 = 1_000_000;
 /// Longest name of a scenario or a node, characters: it becomes a directory, a host and a namespace
 /// of the kernel.
 pub const NAME_CHARS_MAX: usize = 40;

@@ -11,9 +11,9 @@ use martletd::net::GossipPolicy;
 
 use super::error::Fault;
 use super::file;
-use super::limits::{DURATION_MAX, GOSSIP_PEERS_MAX, QUIET_FACTOR_MAX};
+use super::limits::{COST_US_MAX, DURATION_MAX, GOSSIP_PEERS_MAX, QUIET_FACTOR_MAX};
 use super::values::show;
-use crate::plan::{NetworkPlan, Settings};
+use crate::plan::{Costs, NetworkPlan, Settings};
 
 pub(super) fn check_duration(duration: Duration) -> Result<(), Fault> {
     if duration.is_zero() || duration > DURATION_MAX {
@@ -38,6 +38,7 @@ pub(super) fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
         peer_envelopes_per_minute,
         quiet_factor,
         gossip,
+        costs,
     } = *settings;
     if let Some(target) = connections_target {
         bounded("settings.connections_target", target, 1, CONNECTIONS_TARGET_MAX)?;
@@ -57,7 +58,16 @@ pub(super) fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
         peer_envelopes_per_minute,
         quiet_factor,
         gossip: gossip_policy(gossip)?,
+        costs: costs.map(checked_costs).transpose()?,
     })
+}
+
+fn checked_costs(costs: Costs) -> Result<Costs, Fault> {
+    let Costs { envelope_us, commit_us, wake_us } = costs;
+    bounded("settings.costs.envelope_us", envelope_us, 0, COST_US_MAX)?;
+    bounded("settings.costs.commit_us", commit_us, 0, COST_US_MAX)?;
+    bounded("settings.costs.wake_us", wake_us, 0, COST_US_MAX)?;
+    Ok(costs)
 }
 
 fn gossip_policy(gossip: file::Gossip) -> Result<GossipPolicy, Fault> {

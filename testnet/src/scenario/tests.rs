@@ -438,6 +438,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         ("`[network]`", "[network]\n"),
         ("`[settings]`", "[settings]\n"),
         ("`[settings.gossip]`", "[settings.gossip]\n"),
+        ("`[settings.costs]`", "[settings.costs]\n"),
         ("`[[nodes]]`", "[[nodes]]\n"),
         ("`[topology]`", "[topology]\n"),
         ("`[links]`", "[links]\n"),

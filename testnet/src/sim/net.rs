@@ -15,7 +15,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::mpsc;
 
 use super::pipe::{self, Breaker, End};
-use crate::plan::{LinkShape, NodeIndex};
+use super::work::Work;
+use crate::plan::{Costs, LinkShape, NodeIndex};
 
 /// Connections that wait to be taken by a node.
 const BACKLOG: usize = 128;
@@ -41,6 +42,8 @@ impl Path {
 /// The network.
 pub(super) struct Net {
     state: Mutex<State>,
+    /// What each node is busy with.
+    work: Vec<Arc<Mutex<Work>>>,
 }
 
 struct State {
@@ -67,10 +70,11 @@ pub(super) struct Bytes {
 }
 
 impl Net {
-    /// A network of so many nodes with these links, `a < b`.
+    /// A network of so many nodes with these links, `a < b`, whose work takes so long.
     pub(super) fn new(
         nodes: usize,
         shapes: HashMap<(NodeIndex, NodeIndex), LinkShape>,
+        costs: Option<Costs>,
         rng: ChaCha8Rng,
     ) -> Arc<Self> {
         let state = State {
@@ -81,7 +85,8 @@ impl Net {
             bytes: vec![Bytes::default(); nodes],
             rng,
         };
-        Arc::new(Self { state: Mutex::new(state) })
+        let work = (0..nodes).map(|_| Arc::new(Mutex::new(Work::new(costs)))).collect();
+        Arc::new(Self { state: Mutex::new(state), work })
     }
 
     /// The transport of a node.
@@ -131,6 +136,11 @@ impl Net {
         let state = self.lock();
         let group = |node: NodeIndex| state.groups.get(node);
         group(path.from) == group(path.to)
+    }
+
+    /// What a node is busy with.
+    pub(super) fn work(&self, node: NodeIndex) -> Arc<Mutex<Work>> {
+        self.work.get(node).cloned().unwrap_or_default()
     }
 
     pub(super) fn count_received(&self, node: NodeIndex, bytes: usize) {

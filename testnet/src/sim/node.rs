@@ -35,6 +35,7 @@ use tokio::time::Instant;
 use super::SimError;
 use super::net::Net;
 use super::witness::{Brought, Item, of_ack};
+use super::work::Charging;
 use crate::plan::{NodeIndex, NodePlan, Plan};
 
 /// What was seen at nodes, with its time since the start of the run.
@@ -154,7 +155,10 @@ impl Node {
             network: common.network.clone(),
             mailbox_bytes_max: bytes_max,
             mailbox_peer_bytes_max: bytes_max / MAILBOX_PEER_SHARE_DEFAULT,
-            observer: Arc::clone(&self.metrics) as _,
+            observer: Arc::new(Charging {
+                metrics: Arc::clone(&self.metrics),
+                work: common.net.work(self.index),
+            }),
             kept: kept.clone(),
             tick: pace.apply(TICK),
         };

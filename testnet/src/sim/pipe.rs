@@ -18,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, Sleep};
 
 use super::net::{Net, Path};
+use super::work::Work;
 use crate::link::{Direction, WINDOW_BYTES};
 use crate::plan::LinkShape;
 
@@ -27,6 +28,8 @@ pub(super) struct End {
     path: Path,
     incoming: Arc<Mutex<Pipe>>,
     outgoing: Arc<Mutex<Pipe>>,
+    /// What the node at this end is busy with.
+    work: Arc<Mutex<Work>>,
     /// Wakes the reader when the next chunk is due.
     due: Pin<Box<Sleep>>,
 }
@@ -72,8 +75,9 @@ pub(super) fn connect(
     let pipe = |rng| Arc::new(Mutex::new(Pipe::new(shape, rng)));
     let there = pipe(super::fork(&mut rng));
     let back = pipe(super::fork(&mut rng));
-    let end = |path, incoming: &Arc<_>, outgoing: &Arc<_>| End {
+    let end = |path: Path, incoming: &Arc<_>, outgoing: &Arc<_>| End {
         net: Arc::clone(net),
+        work: net.work(path.from),
         path,
         incoming: Arc::clone(incoming),
         outgoing: Arc::clone(outgoing),
@@ -125,9 +129,9 @@ impl Pipe {
         }
     }
 
-    /// Takes what is written. `false` where its loss breaks the connection.
-    fn push(&mut self, bytes: &[u8]) -> bool {
-        let Some(due) = self.link.stream(bytes.len(), Instant::now(), &mut self.rng) else {
+    /// Takes what is written, and leaves at `sent_at`. `false` where its loss breaks the connection.
+    fn push(&mut self, bytes: &[u8], sent_at: Instant) -> bool {
+        let Some(due) = self.link.stream(bytes.len(), sent_at, &mut self.rng) else {
             return false;
         };
         self.bytes += bytes.len();
@@ -157,8 +161,8 @@ impl Pipe {
     }
 }
 
-fn lock(pipe: &Mutex<Pipe>) -> MutexGuard<'_, Pipe> {
-    pipe.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn reset() -> io::Error {
@@ -190,8 +194,9 @@ impl AsyncRead for End {
             pipe.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
-        if due > Instant::now() {
-            this.due.as_mut().reset(due);
+        let slack = lock(&this.work).slack();
+        if due > Instant::now() + slack {
+            this.due.as_mut().reset(due - slack);
             if this.due.as_mut().poll(context).is_pending() {
                 // What comes meanwhile is due later, but the connection may break.
                 pipe.reader = Some(context.waker().clone());
@@ -205,6 +210,7 @@ impl AsyncRead for End {
         chunk.read += count;
         if chunk.read == chunk.bytes.len() {
             pipe.chunks.pop_front();
+            lock(&this.work).charge(|costs| costs.wake_us);
         }
         pipe.bytes -= count;
         if let Some(writer) = pipe.writer.take() {
@@ -229,7 +235,8 @@ impl AsyncWrite for End {
             pipe.writer = Some(context.waker().clone());
             return Poll::Pending;
         }
-        if !pipe.push(bytes) {
+        let sent_at = lock(&self.work).done_at();
+        if !pipe.push(bytes, sent_at) {
             drop(pipe);
             self.breaker().break_off();
             return Poll::Ready(Err(reset()));

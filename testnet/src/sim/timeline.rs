@@ -162,7 +162,12 @@ impl<'a> World<'a> {
         };
         Self {
             common: Common {
-                net: Net::new(count + flood::count(plan), shapes, super::fork(&mut rng)),
+                net: Net::new(
+                    count + flood::count(plan),
+                    shapes,
+                    plan.settings.costs,
+                    super::fork(&mut rng),
+                ),
                 network,
                 peers: nodes.iter().map(Node::peer_id).collect(),
                 sightings: Arc::default(),
@@ -294,6 +299,7 @@ impl<'a> World<'a> {
             sample.on = node.is_on();
             let bytes = self.common.net.bytes(index);
             (sample.received_bytes, sample.sent_bytes) = (bytes.received, bytes.sent);
+            sample.stream_bytes = node.metrics.net.bytes_received.get();
             let envelopes = &node.metrics.envelopes;
             sample.envelopes_new = envelopes.new.get();
             sample.envelopes_new_bytes = envelopes.new_bytes.get();
@@ -343,7 +349,11 @@ impl<'a> World<'a> {
                         self.plan.messages.get(*message).is_some_and(|plan| plan.to == node)
                     });
                     if let Some(message) = message {
-                        self.recorder.delivered(message, at);
+                        // Daemons date what they show when they have taken it up.
+                        let takes = self.plan.settings.costs.map_or(0, |costs| {
+                            u64::from(costs.wake_us) + u64::from(costs.envelope_us)
+                        });
+                        self.recorder.delivered(message, at + Duration::from_micros(takes));
                     }
                 }
             }

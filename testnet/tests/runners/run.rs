@@ -20,7 +20,8 @@ fn options() -> RunOptions {
 }
 
 async fn go(plan: &Plan, hosts: &impl Hosts) -> Result<Report, RunError> {
-    run(plan, hosts, &Progress::silent(), pending()).await
+    let (report, _) = run(plan, hosts, &Progress::silent(), pending(), false).await?;
+    Ok(report)
 }
 
 /// All that [`small`] promises.
@@ -205,7 +206,7 @@ async fn an_interrupted_run_still_gives_a_report() -> TestResult {
     let hosts = Local::new(&plan, &options())?;
     let started = Instant::now();
     let cancel = tokio::time::sleep(ms(4000));
-    let report = run(&plan, &hosts, &Progress::silent(), cancel).await?;
+    let (report, _) = run(&plan, &hosts, &Progress::silent(), cancel, false).await?;
     assert!(started.elapsed() < Duration::from_secs(30));
     assert!(report.interrupted && !report.passed && report.ran_s < 10.0);
     assert_eq!(report.duration_s, 3600.0);

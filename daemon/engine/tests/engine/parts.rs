@@ -237,7 +237,7 @@ fn how_long_batches_take() -> Result {
         let inputs = (0..100).map(|number| {
             let text = format!("{chunk} {number} {text}");
             let request = SendRequest { to: "bob".into(), text };
-            Input::command(SendText { request }, |result| drop(result))
+            Input::command(SendText { request }, drop)
         });
         one_batch(&mut world, 0, inputs.collect());
     }
@@ -247,7 +247,7 @@ fn how_long_batches_take() -> Result {
     let inputs = bundle.into_iter().filter_map(|envelope| brought(peer, envelope)).collect();
     measured("sent", &mut world, inputs)?;
     let remove = RemoveContact { name: "bob".into() };
-    let input = Input::command(remove, |result| drop(result));
+    let input = Input::command(remove, drop);
     measured("removed", &mut world, vec![input])?;
     for _ in 0..7 {
         world.elapse(Duration::from_secs(24 * 3600));

@@ -26,6 +26,7 @@ struct Use {
     writes: Vec<Write>,
     /// When the two don't reach each other, from and for so many milliseconds.
     outage: Option<(u64, u64)>,
+    costs: Option<Costs>,
     seed: u64,
 }
 
@@ -60,6 +61,7 @@ fn usage() -> impl Strategy<Value = Use> {
         shape,
         writes,
         outage,
+        costs: None,
         seed,
     })
 }
@@ -75,7 +77,7 @@ fn run(usage: &Use) -> Seen {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(async {
         let shapes = HashMap::from([((0, 1), usage.shape)]);
-        let net = Net::new(2, shapes, ChaCha8Rng::seed_from_u64(usage.seed));
+        let net = Net::new(2, shapes, usage.costs, ChaCha8Rng::seed_from_u64(usage.seed));
         let (mut near, mut far) = connected(&net).await;
         let begin = Instant::now();
         let write = async {
@@ -172,4 +174,33 @@ proptest! {
             prop_assert!(arrived <= latest + TICK, "{arrived:?} is after {latest:?}");
         }
     }
+}
+
+#[test]
+fn what_a_busy_node_sends_leaves_when_it_is_done() {
+    let costs = Costs { envelope_us: 0, commit_us: 30_000, wake_us: 2000 };
+    let usage = Use {
+        shape: LinkShape { latency: Duration::from_millis(10), ..LinkShape::default() },
+        writes: vec![(0, 100), (0, 100)],
+        outage: None,
+        costs: Some(costs),
+        seed: 1,
+    };
+    // The reader has 2 ms of work with what comes first, which keeps nothing else from coming.
+    let ms = Duration::from_millis;
+    let seen = run(&usage);
+    assert_eq!(seen.read, [(100, ms(10)), (200, ms(10))]);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let shapes = HashMap::from([((0, 1), usage.shape)]);
+        let net = Net::new(2, shapes, usage.costs, ChaCha8Rng::seed_from_u64(1));
+        let (mut near, mut far) = connected(&net).await;
+        let begin = Instant::now();
+        let work = net.work(0);
+        work.lock().unwrap().charge(|costs| costs.commit_us);
+        near.write_all(&[1]).await.unwrap();
+        far.read_exact(&mut [0]).await.unwrap();
+        assert_eq!(begin.elapsed(), ms(40));
+    });
 }
