@@ -1,11 +1,13 @@
 //! The bounds of the daemon's network, control socket and files, each with its unit and its reason.
 
 mod outgoing;
+mod links;
 mod stem;
 
 use std::time::Duration;
 
 pub use outgoing::*;
+pub use links::*;
 pub use stem::*;
 
 // ---- envelopes ---------------------------------------------------------------------------------

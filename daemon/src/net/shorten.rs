@@ -1,14 +1,32 @@
 //! Peer ids and addresses as they stand in the log: enough to tell two apart, not enough to tell
 //! where someone is.
 
+use std::net::IpAddr;
+
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 /// The last six characters of a peer id: the first ones are the same for all.
 pub(crate) fn peer(peer: &PeerId) -> String {
-    let text = peer.to_base58();
+    peer_text(&peer.to_base58())
+}
+
+/// The same of a peer id in text.
+pub(crate) fn peer_text(text: &str) -> String {
     let tail = text.get(text.len().saturating_sub(6)..).unwrap_or_default();
     format!("…{tail}")
+}
+
+/// An IP address without its host's part, if that tells where someone is.
+pub(crate) fn ip(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        ip if ip.is_loopback() || ip.is_unspecified() => ip.to_string(),
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            format!("{a}.{b}.…")
+        }
+        IpAddr::V6(ip) => format!("{:x}:…", ip.segments()[0]),
+    }
 }
 
 /// An address without its host's part: `ip4/192.168.…/tcp/4177`.
@@ -16,17 +34,8 @@ pub(crate) fn address(address: &Multiaddr) -> String {
     let parts: Vec<String> = address
         .iter()
         .filter_map(|protocol| match protocol {
-            Protocol::Ip4(ip) if ip.is_loopback() || ip.is_unspecified() => {
-                Some(format!("ip4/{ip}"))
-            }
-            Protocol::Ip4(ip) => {
-                let [a, b, ..] = ip.octets();
-                Some(format!("ip4/{a}.{b}.…"))
-            }
-            Protocol::Ip6(ip) if ip.is_loopback() || ip.is_unspecified() => {
-                Some(format!("ip6/{ip}"))
-            }
-            Protocol::Ip6(ip) => Some(format!("ip6/{:x}:…", ip.segments()[0])),
+            Protocol::Ip4(address) => Some(format!("ip4/{}", ip(address.into()))),
+            Protocol::Ip6(address) => Some(format!("ip6/{}", ip(address.into()))),
             Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_) | Protocol::Dnsaddr(_) => {
                 Some("dns/…".into())
             }
