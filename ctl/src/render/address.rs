@@ -6,7 +6,7 @@
 /// itself. Nothing is made harmless here.
 pub(crate) fn in_short(addresses: &[String]) -> Vec<String> {
     // Hosts in their order, each with its transports and ports.
-    let mut hosts: Vec<(String, Vec<(&str, &str)>)> = Vec::new();
+    let mut hosts: Vec<(String, Vec<Way<'_>>)> = Vec::new();
     let mut others = Vec::new();
     for address in addresses {
         match Parts::of(address) {
@@ -83,7 +83,7 @@ fn is_loopback(host: &str) -> bool {
     host.parse().is_ok_and(|host: std::net::IpAddr| host.is_loopback())
 }
 
-fn name(ways: &[(&str, &str)]) -> String {
+fn name(ways: &[Way<'_>]) -> String {
     match ways {
         [(one, port), (other, same)] if port == same => format!("{one} and {other}, port {port}"),
         ways => {

@@ -40,6 +40,10 @@ pub(super) enum LinkOrder {
 
 /// What a connection's handler tells.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of it is gossipsub's, which would be put on the heap each time"
+)]
 pub(super) enum LinkNews {
     /// To gossipsub.
     Inner(<Inner as ConnectionHandler>::ToBehaviour),
