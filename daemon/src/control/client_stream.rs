@@ -1,7 +1,7 @@
 //! A client's connection as hyper sees it: it tells whether the client reads what is written, and makes problems
 //! of hyper's own refusals.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -56,7 +56,15 @@ impl ClientStream {
     }
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.write_parts(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn write_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
         if let Poll::Ready(Ok(count)) = result {
             self.reading.written.fetch_add(count as u64, Ordering::Relaxed);
         }
@@ -107,6 +115,25 @@ impl AsyncWrite for ClientStream {
             self.instead = Some(Instead { response: raw_response(&problem), written: 0 });
         }
         self.write_instead(cx).map_ok(|()| bytes.len())
+    }
+
+    /// Else hyper would gather each answer in a buffer that it keeps as long as the connection, and a locked daemon's
+    /// memory would hold the texts of the last.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut filled = parts.iter().filter(|part| !part.is_empty());
+        match (filled.next(), filled.next()) {
+            // A refusal of hyper's has no body.
+            (Some(head), None) => self.poll_write(cx, head),
+            _ => self.write_parts(cx, parts),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
