@@ -53,6 +53,10 @@ for (const address of addresses) {
   await node.dial(multiaddr(address))
 }
 console.log('ready')
+// A busy machine may be too slow for one of the two.
+setInterval(() => {
+  for (const address of addresses) node.dial(multiaddr(address)).catch(() => {})
+}, 1000)
 
 process.stdin.on('end', () => process.exit(0))
 process.stdin.resume()

@@ -48,6 +48,17 @@ async def hear(subscription, kind):
         print(kind, message_id(message).hex(), flush=True)
 
 
+async def stay_connected(host):
+    """A busy machine may be too slow for one of the two."""
+    while True:
+        for address in addresses:
+            try:
+                await host.connect(info_from_p2p_addr(multiaddr.Multiaddr(address)))
+            except Exception:  # It is tried again.
+                pass
+        await trio.sleep(1)
+
+
 async def main():
     host = new_host()
     router = Router(
@@ -67,6 +78,7 @@ async def main():
             for address in addresses:
                 await host.connect(info_from_p2p_addr(multiaddr.Multiaddr(address)))
             print("ready", flush=True)
+            nursery.start_soon(stay_connected, host)
             await trio.to_thread.run_sync(sys.stdin.read)
             nursery.cancel_scope.cancel()
 
