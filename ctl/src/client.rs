@@ -17,7 +17,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use martlet_protocol::control::Problem;
+use martlet_protocol::control::{PeerEvent, Problem};
 use martlet_protocol::excerpt;
 use martlet_protocol::limits::{
     CONTROL_ANSWER_TIMEOUT, CONTROL_RESPONSE_BYTES_MAX, PASSPHRASE_BYTES_MAX,
@@ -165,7 +165,19 @@ impl Client {
         self.open_events("/v1/events", Some(last)).await
     }
 
-    async fn open_events(&self, path: &str, last: Option<u64>) -> Result<EventStream, ClientError> {
+    /// Follows peers that come and go from now on. Uses a connection of its own.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn peer_events(&self) -> Result<EventStream<PeerEvent>, ClientError> {
+        self.open_events("/v1/peers/events", None).await
+    }
+
+    async fn open_events<T>(
+        &self,
+        path: &str,
+        last: Option<u64>,
+    ) -> Result<EventStream<T>, ClientError> {
         let mut request = request(Method::GET, path, None)?;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(last) = last {

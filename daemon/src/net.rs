@@ -18,10 +18,16 @@ mod intake;
 mod lane;
 mod link;
 mod linked;
+mod links;
 mod listen;
+mod mdns6;
 mod meter;
+mod mismatches;
+pub(crate) mod names;
+mod pace;
 pub mod peer_key;
 mod peers;
+mod probes;
 mod rates;
 pub mod report;
 mod reserved;
@@ -37,35 +43,38 @@ mod task;
 mod tickets;
 pub mod transport;
 mod wan;
+mod zones;
 
 use std::future::Future;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::{
-    GOSSIP_LAZY, GOSSIP_MESH, GOSSIP_MESH_MAX, IDONTWANT_BYTES_MIN, NET_QUEUE_MAX,
+    DIAL_WAITED_MAX, GOSSIP_LAZY, GOSSIP_MESH, GOSSIP_MESH_MAX, IDONTWANT_BYTES_MIN, NET_QUEUE_MAX,
+    PEER_EVENTS_KEPT,
 };
 use libp2p::{Multiaddr, PeerId};
 use martlet_engine::{FromNet, PeerKey, Stemmed, ToNet};
 use martlet_protocol::Shard;
-use martlet_protocol::control::{Ban, Peer, Role};
+use martlet_protocol::control::{Ban, Peer, PeerEvent, PeerList, Role};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
 use martlet_store::Mailbox;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::metrics::Metrics;
 
 pub use crate::clock::{Clock, NodeClock, SystemClock};
 pub use connections::ConnectionPolicy;
+pub use pace::Pace;
 pub use state_files::NotStored;
 pub use wan::{Provider, Reach, WanOptions};
 
 use report::NetReport;
-use task::Command;
+use task::{Command, Ends};
 use tickets::Tickets;
 
 /// How to run the network.
@@ -102,29 +111,6 @@ pub struct NetConfig {
     /// Memory of the process past which connections are refused; `None` where the process is not
     /// this node's alone.
     pub memory_bytes_max: Option<usize>,
-}
-
-/// How much rarer than usual a node does what it does unasked: gossip's heartbeat, pings, rounds of
-/// sync, looking over its connections. 1 in every daemon; simulations of days use more, since this
-/// is all that happens in quiet hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace(NonZeroU32);
-
-impl Pace {
-    /// As usual.
-    pub const USUAL: Self = Self(NonZeroU32::MIN);
-
-    /// So many times rarer; 0 is taken for 1.
-    #[must_use]
-    pub fn rarer(factor: u32) -> Self {
-        Self(NonZeroU32::new(factor).unwrap_or(NonZeroU32::MIN))
-    }
-
-    /// What is usually `interval` apart.
-    #[must_use]
-    pub fn apply(self, interval: Duration) -> Duration {
-        interval.saturating_mul(self.0.get())
-    }
 }
 
 /// How gossip spreads: more ways to each node bear more loss, and bring more copies of what is said.
@@ -238,7 +224,14 @@ pub fn spawn(
     clock: Arc<NodeClock>,
 ) -> Result<NetHandle, NetError> {
     let transport = transport::system(&config.keypair, &config.network)?;
-    spawn_on(config, mailbox, sink, clock, transport)
+    let (mdns, mut helpers) = (config.mdns, JoinSet::new());
+    let handle = spawn_on(config, mailbox, sink, clock, transport)?;
+    let changed = Arc::new(Notify::new());
+    helpers.spawn(links::watch(handle.commands.downgrade(), Arc::clone(&changed)));
+    if mdns {
+        helpers.spawn(mdns6::run(handle.peer_id, handle.commands.downgrade(), changed));
+    }
+    Ok(NetHandle { _helpers: Arc::new(helpers), ..handle })
 }
 
 /// Starts the network on a clock and a transport of the caller's, as a simulator has them. Must be
@@ -255,9 +248,11 @@ pub fn spawn_on(
 ) -> Result<NetHandle, NetError> {
     let peer_id = config.keypair.public().to_peer_id();
     let (commands, receiver) = mpsc::channel(NET_QUEUE_MAX);
-    let tickets = Arc::new(Tickets::default());
-    let handle = NetHandle { peer_id, commands, tickets: Arc::clone(&tickets) };
-    task::start(config, mailbox, Arc::new(sink), clock, transport, tickets, receiver)?;
+    let (changes, tickets) =
+        (broadcast::Sender::new(PEER_EVENTS_KEPT), Arc::new(Tickets::default()));
+    let ends = Ends { tickets: Arc::clone(&tickets), commands: receiver, changes: changes.clone() };
+    let handle = NetHandle { peer_id, commands, tickets, changes, _helpers: Arc::default() };
+    task::start(config, mailbox, Arc::new(sink), clock, transport, ends)?;
     Ok(handle)
 }
 
@@ -268,6 +263,9 @@ pub struct NetHandle {
     peer_id: PeerId,
     commands: mpsc::Sender<Command>,
     tickets: Arc<Tickets>,
+    changes: broadcast::Sender<PeerEvent>,
+    /// What watches the system for the network; ends with the last handle.
+    _helpers: Arc<JoinSet<()>>,
 }
 
 impl NetHandle {
@@ -324,13 +322,38 @@ impl NetHandle {
 
     /// Connected and known peers, connected ones first.
     pub async fn peers(&self) -> Vec<Peer> {
-        self.ask(Command::Peers).await.unwrap_or_default()
+        self.peer_list().await.peers
+    }
+
+    /// The same, and the addresses that could not be connected to.
+    pub async fn peer_list(&self) -> PeerList {
+        let none = PeerList { peers: Vec::new(), failed: Vec::new() };
+        self.ask(Command::Peers).await.unwrap_or(none)
+    }
+
+    /// Peers that come and go from now on.
+    #[must_use]
+    pub fn peer_events(&self) -> broadcast::Receiver<PeerEvent> {
+        self.changes.subscribe()
     }
 
     /// Starts to dial; the connection, if it comes about, is seen in [`Self::peers`]. Tried
     /// `limits::DIAL_ATTEMPTS_MAX` times.
     pub async fn dial(&self, address: Multiaddr) {
-        self.send(Command::Dial(address)).await;
+        self.send(Command::Dial(address, None)).await;
+    }
+
+    /// The same, and waits for what comes of the first attempt, for `limits::DIAL_WAITED_MAX` at most.
+    ///
+    /// # Errors
+    /// Why there is no connection with a node of this network, for people.
+    pub async fn dial_and_wait(&self, address: Multiaddr) -> Result<PeerId, String> {
+        let outcome = self.ask(|reply| Command::Dial(address, Some(reply)));
+        match tokio::time::timeout(DIAL_WAITED_MAX, outcome).await {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => Err("the daemon is stopping".into()),
+            Err(_) => Err(format!("nothing was heard within {} s", DIAL_WAITED_MAX.as_secs())),
+        }
     }
 
     /// Refuses a peer, for a time or until the ban is lifted. Returns once that is on disk; `None` once the task

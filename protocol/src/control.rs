@@ -26,7 +26,8 @@
 //! | `GET /v1/inbox` | | [`Inbox`] |
 //! | `GET /v1/events` | [`EventsQuery`] or `Last-Event-ID` | Server-Sent Events of [`Event`] |
 //! | `GET /v1/peers` | | [`PeerList`] |
-//! | `POST /v1/peers` | [`DialRequest`] | 202 |
+//! | `POST /v1/peers` | [`DialRequest`] | 202, or [`Dialled`] if it waits |
+//! | `GET /v1/peers/events` | | Server-Sent Events of [`PeerEvent`] |
 //! | `GET /v1/metrics` | | Prometheus' text format |
 //! | `GET /v1/network` | | [`Network`] |
 //! | `POST /v1/network/export` | | [`NetworkExport`] |

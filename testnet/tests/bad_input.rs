@@ -153,7 +153,7 @@ async fn what_there_is_none_of() -> TestResult {
     let again = InitRequest { name: None, passphrase: None };
     let problem = refused(&alice, "/v1/identity", &again).await;
     assert_eq!(problem.code, ErrorCode::IdentityExists);
-    let dial = serde_json::json!({ "address": "192.168.1.7:4177" });
+    let dial = serde_json::json!({ "address": "192.168.1.7:4177/tcp" });
     let problem = refused(&alice, "/v1/peers", &dial).await;
     assert_eq!(problem.code, ErrorCode::InvalidAddress);
     Ok(())

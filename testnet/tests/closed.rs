@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use martlet_protocol::control::{Delivery, Network, Transport};
+use martlet_protocol::control::{Delivery, Diagnosis, Finding, FindingCode, Network, Transport};
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_testnet::cluster::{Cluster, ClusterError, Node, NodeOptions, introduce, until};
 
@@ -106,6 +106,16 @@ async fn who_has_the_key_talks_and_nobody_else_connects() -> TestResult {
     for node in outside.iter().chain([&bob]) {
         assert!(node.log().contains("another network key"), "{}", node.log());
     }
+    // So does the doctor of who made it, with the address.
+    for (node, dialled) in [(&outside[0], &ann), (&outside[1], &ann), (&bob, &outside[0])] {
+        let address = dialled.address()?;
+        let address = address.split("/p2p/").next().ok_or("no address")?;
+        let found: Diagnosis = node.get("/v1/doctor").await?;
+        let is_it = |one: &&Finding| one.code == FindingCode::KeyMismatch;
+        let one = found.findings.iter().find(is_it);
+        let one = one.ok_or_else(|| format!("{}: {:?}", node.name(), found.findings))?;
+        assert!(one.problem.contains(address), "{one:?}");
+    }
     for stranger in &outside {
         assert!(stranger.connected_peers().await?.is_empty(), "{}", stranger.name());
     }
@@ -176,6 +186,14 @@ async fn a_network_is_joined_by_its_text() -> TestResult {
     let beside = cluster.path().join("network.toml");
     assert!(joined.contains(beside.to_str().ok_or("no text")?), "{joined}");
     assert!(joined.contains("restart"), "{joined}");
+    // Until then what is exported is the old network, which nobody was told.
+    let warnings = ann.status().await?.warnings;
+    assert!(warnings.iter().any(|one| one.contains("ship (closed)")), "{warnings:?}");
+    let exported = ann.ctl(&["network", "export"]).await?;
+    let told = String::from_utf8(exported.stderr)?;
+    assert!(told.contains("still part of") && told.contains("ship"), "{told}");
+    let shown = run(&ann, &["network", "show"]).await?;
+    assert!(shown.contains("ship, closed: the daemon takes part once it is restarted"), "{shown}");
 
     for node in [&mut ann, &mut bob] {
         node.options_mut().tcp_only = true;
@@ -191,6 +209,8 @@ async fn a_network_is_joined_by_its_text() -> TestResult {
     .await?;
 
     let shown: Network = serde_json::from_str(&run(&ann, &["network", "show", "--json"]).await?)?;
+    assert_eq!(shown.pending, None);
+    assert!(ann.status().await?.warnings.iter().all(|one| !one.contains("restarted")));
     assert!(shown.closed && shown.name == "ship");
     let text = run(&ann, &["network", "export"]).await?;
     let key = NetworkDescriptor::read(&fs::read_to_string(file)?)?.key.ok_or("no key")?;

@@ -1,6 +1,7 @@
 //! The stream of events.
 
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use http_body_util::{BodyExt, Full};
@@ -9,13 +10,14 @@ use hyper::client::conn::http1::SendRequest;
 use martlet_protocol::control::Event;
 use martlet_protocol::excerpt;
 use martlet_protocol::limits::CONTROL_EVENT_BYTES_MAX;
+use serde::de::DeserializeOwned;
 
 use super::sse::{Frame, Parser};
 use super::{ClientError, lost};
 
 /// Events as they happen, from [`Client::events`](super::Client::events).
 #[derive(Debug)]
-pub struct EventStream {
+pub struct EventStream<T = Event> {
     socket: PathBuf,
     /// Dropping it would end the connection.
     _connection: SendRequest<Full<Bytes>>,
@@ -23,9 +25,10 @@ pub struct EventStream {
     parser: Parser,
     frames: VecDeque<Frame>,
     last: Option<u64>,
+    of: PhantomData<fn() -> T>,
 }
 
-impl EventStream {
+impl<T> EventStream<T> {
     pub(super) fn new(
         socket: PathBuf,
         connection: SendRequest<Full<Bytes>>,
@@ -38,6 +41,7 @@ impl EventStream {
             parser: Parser::new(CONTROL_EVENT_BYTES_MAX),
             frames: VecDeque::new(),
             last: None,
+            of: PhantomData,
         }
     }
 
@@ -48,7 +52,10 @@ impl EventStream {
     /// [`ClientError::UnknownEvent`], after which the stream goes on;
     /// [`ClientError::Disconnected`] when the connection broke; [`ClientError::Protocol`] for what
     /// is no event stream.
-    pub async fn next(&mut self) -> Result<Option<Event>, ClientError> {
+    pub async fn next(&mut self) -> Result<Option<T>, ClientError>
+    where
+        T: DeserializeOwned,
+    {
         loop {
             if let Some(frame) = self.frames.pop_front() {
                 self.note(frame.id.as_deref());

@@ -201,7 +201,10 @@ impl Args {
             Verb::Export { source, qr, output, force } => {
                 let network = match source {
                     Some(source) => Source::of(source).read(context)?,
-                    None => daemons(context).await?,
+                    None => {
+                        note_pending(context).await?;
+                        daemons(context).await?
+                    }
                 };
                 match output {
                     Some(file) => write(&network, file, force, context),
@@ -337,6 +340,25 @@ async fn running(context: &Context) -> Result<Option<Network>, Failure> {
     }
 }
 
+/// Says so if the daemon's network is not the one that was joined last.
+async fn note_pending(context: &Context) -> Result<(), Failure> {
+    let network: Network = context.client()?.get("/v1/network").await?;
+    if let Some(next) = &network.pending {
+        let kind = |closed| if closed { "closed" } else { "open" };
+        let file = network.file.as_deref().unwrap_or("FILE");
+        context.output.note(&format!(
+            "This is the {} network {}, which the daemon is still part of. The {} network {}, which was joined, waits for \
+             its restart; to pass that on: martletctl network export {}",
+            kind(network.closed),
+            word(&network.name),
+            kind(next.closed),
+            word(&next.name),
+            one_line(file),
+        ));
+    }
+    Ok(())
+}
+
 /// The daemon's network with its key.
 async fn daemons(context: &Context) -> Result<NetworkDescriptor, Failure> {
     let export: NetworkExport = context.client()?.post_empty("/v1/network/export").await?;
@@ -372,6 +394,13 @@ fn human(shown: &Shown<'_>, page: &mut Page) {
     }
     if let Some(file) = &network.file {
         field(page, "File", &one_line(file));
+    }
+    if let Some(next) = &network.pending {
+        let kind = if next.closed { "closed" } else { "open" };
+        let waits =
+            format!("{}, {kind}: the daemon takes part once it is restarted", word(&next.name));
+        let waits = page.paint(Paint::Warn, &waits);
+        field(page, "Waits", &waits);
     }
 }
 

@@ -42,13 +42,27 @@ impl Args {
 
 fn human(list: &PeerList, page: &mut Page) {
     if list.peers.is_empty() {
-        return page.line("No peers. Others on this LAN are found by themselves; elsewhere: martletctl dial MULTIADDR");
+        page.line("No peers. Others on this LAN are found by themselves; elsewhere: martletctl dial ADDRESS");
+        return failed(list, page);
     }
     let mut table = Table::new(&["PEER", "STATE", "TRANSPORT", "DIRECTION", "LATENCY", "ADDRESS"]);
     for peer in &list.peers {
         table.row(row(peer).into());
     }
     table.write(page);
+    failed(list, page);
+}
+
+/// What could not be connected to, and why.
+fn failed(list: &PeerList, page: &mut Page) {
+    for one in &list.failed {
+        let goes_on = if one.given_up { "given up" } else { "still tried" };
+        let attempts = count(u64::from(one.attempts), "attempt");
+        let what = format!("Not reached, {goes_on} after {attempts}:");
+        let what = page.paint(Paint::Warn, &what);
+        page.line(format!("{what} {}", word(&one.address)));
+        page.line(format!("  {}", one_line(&one.reason)));
+    }
 }
 
 fn in_full(list: &PeerList, page: &mut Page) {
@@ -80,6 +94,7 @@ fn in_full(list: &PeerList, page: &mut Page) {
             field(page, "Banned", &ban);
         }
     }
+    failed(list, page);
 }
 
 fn about(details: &PeerDetails, page: &mut Page) {
@@ -161,7 +176,7 @@ fn row(peer: &Peer) -> [(Paint, String); 6] {
 }
 
 /// The end of a peer id, where they differ: all of one kind begin alike. JSON has it whole.
-fn short(peer_id: &str) -> String {
+pub(super) fn short(peer_id: &str) -> String {
     let skip = peer_id.chars().count().saturating_sub(8);
     let end: String = peer_id.chars().skip(skip).collect();
     if skip > 0 { format!("…{}", word(&end)) } else { word(&end) }

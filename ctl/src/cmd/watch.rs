@@ -1,16 +1,19 @@
 //! `watch`: what happens, as it happens.
 
-use martlet_protocol::control::{Direction, Event, EventBody, GoneReason, Message};
+use martlet_protocol::control::{
+    Direction, Event, EventBody, GoneReason, Message, PeerEvent, PeerEventBody,
+};
 
 use super::Context;
-use crate::client::{ClientError, Follower, Step};
+use crate::client::{ClientError, EventStream, Follower, Step};
 use crate::exit::Failure;
 use crate::render::{Page, Paint, lost, one_line, word};
 
 /// Follow what happens, one line each, until Ctrl-C
 ///
 /// When the daemon is restarted it is waited for, and the events go on after the last one shown:
-/// none is lost, none shown twice. Each line begins with the event's number, for --since.
+/// none is lost, none shown twice. Each line begins with the event's number, for --since. Peers that come and
+/// go have none: they are told as it happens, and kept nowhere.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,9 +30,26 @@ impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let follow = async {
-            let mut follower = Follower::open(context.client()?, self.since).await?;
+            let client = context.client()?;
+            let mut follower = Follower::open(client, self.since).await?;
+            // An older daemon tells nothing of peers; the events are told all the same.
+            let mut peers = client.peer_events().await.ok();
             loop {
-                match follower.next().await {
+                let step = tokio::select! {
+                    biased;
+                    step = follower.next() => step,
+                    change = next_of(&mut peers) => {
+                        if let Some(change) = change {
+                            context.output.show(&change, peer)?;
+                        }
+                        continue;
+                    }
+                };
+                match step {
+                    Ok(Step::Back) => {
+                        peers = client.peer_events().await.ok();
+                        take(Step::Back, context)?;
+                    }
                     Ok(step) => take(step, context)?,
                     Err(error @ ClientError::UnknownEvent { .. }) => {
                         context.output.note_hanging("martletctl: ", &one_line(&error.to_string()));
@@ -57,6 +77,30 @@ fn take(step: Step, context: &Context) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The next peer that comes or goes. Without a stream, or at its end, waits for ever.
+async fn next_of(peers: &mut Option<EventStream<PeerEvent>>) -> Option<PeerEvent> {
+    let Some(stream) = peers else { return std::future::pending().await };
+    let next = stream.next().await;
+    if !matches!(next, Ok(Some(_)) | Err(ClientError::UnknownEvent { .. })) {
+        *peers = None;
+    }
+    next.ok().flatten()
+}
+
+fn peer(event: &PeerEvent, page: &mut Page) {
+    let time = page.paint(Paint::Dim, &page.clock().second(event.at));
+    let name = page.paint(Paint::Bold, &super::peers::short(&event.peer_id));
+    let what = match &event.body {
+        PeerEventBody::PeerConnected { address } => format!("connected, {}", word(address)),
+        PeerEventBody::PeerDisconnected { silent: true } => {
+            page.paint(Paint::Warn, "disconnected: nothing is heard of it")
+        }
+        PeerEventBody::PeerDisconnected { silent: false } => "disconnected".to_owned(),
+    };
+    // These have no numbers: they are in no log.
+    page.line(format!("-  {time}  peer {name} {what}"));
 }
 
 fn human(event: &Event, page: &mut Page) {

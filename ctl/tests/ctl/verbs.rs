@@ -437,6 +437,23 @@ fn peers_and_dial() {
         &Value::Null,
         &format!("Dialling {address}; see: martletctl peers\n"),
     );
+    let request = json!({"address": "host:1", "wait": true});
+    check(
+        &["dial", "--wait", "host:1"],
+        "POST /v1/peers",
+        &request,
+        &json!({"connected": true, "peer_id": "12D3KooWaaaabbbb"}),
+        "Connected with host:1: 12D3KooWaaaabbbb\n",
+    );
+    let fake = Fake::start(|_| Answer::Json(json!({"connected": false, "reason": "refused"})));
+    let ran = run(fake.socket(), &["dial", "--wait", "host:1"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("no connection with host:1: refused"), "{ran:?}");
+    let answer = json!({"peers": [], "failed": [{"address": "/dns/a.example/tcp/1", "attempts": 10,
+        "reason": "refused", "given_up": true}]});
+    let human = "No peers. Others on this LAN are found by themselves; elsewhere: martletctl dial ADDRESS\n\
+        Not reached, given up after 10 attempts: /dns/a.example/tcp/1\n  refused\n";
+    check(&["peers"], "GET /v1/peers", &Value::Null, &answer, human);
 }
 
 #[test]

@@ -14,7 +14,9 @@ use crate::net::transport;
 /// The TCP and UDP port listened on by default: unassigned by IANA.
 pub const PORT_DEFAULT: u16 = 4177;
 
-/// An address to dial: `/ip4|ip6|dns|dns4|dns6/…` then `/tcp/PORT` or `/udp/PORT/quic-v1`, then
+/// An address to dial: `HOST:PORT`, or `HOST` for [`PORT_DEFAULT`] (by TCP, which every network has); a host is a name or
+/// an IP address, which stands in brackets where it has colons and a port follows; a link-local one has its interface
+/// behind it, `fe80::7%eth0`. Or `/ip6zone/INTERFACE/ip6/…/tcp/PORT`. Or `/ip4|ip6|dns|dns4|dns6/…` then `/tcp/PORT` or `/udp/PORT/quic-v1`, then
 /// perhaps `/p2p/PEER-ID`, then perhaps `/p2p-circuit/p2p/PEER-ID` for a peer behind that relay. Or
 /// `/dnsaddr/NAME`, then perhaps `/p2p/PEER-ID`: addresses that the name's TXT records list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +47,7 @@ pub enum AddressError {
     },
     /// A multiaddress, but not of a form that can be dialled here.
     #[error(
-        "{text:?} can't be dialled: {reason}. Write it like {EXAMPLE}, /dns/host.example/tcp/4177 or /ip6/2001:db8::7/udp/4177/quic-v1, with /p2p/PEER-ID at the end if you like; or /dnsaddr/host.example"
+        "{text:?} can't be dialled: {reason}. Write it like host.example:4177, {EXAMPLE}, /dns/host.example/tcp/4177 or /ip6/2001:db8::7/udp/4177/quic-v1, with /p2p/PEER-ID at the end if you like; or /dnsaddr/host.example"
     )]
     NotDialable {
         /// What was given.
@@ -131,7 +133,11 @@ impl FromStr for DialAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let address = parse(text)?;
+        let address = match text.starts_with('/') {
+            true => parse(text)?,
+            false => parse_host(text)
+                .map_err(|reason| AddressError::NotDialable { text: text.into(), reason })?,
+        };
         match check_dialable(&address) {
             Ok(()) => Ok(Self(address)),
             Err(reason) => Err(AddressError::NotDialable { text: text.into(), reason }),
@@ -168,6 +174,56 @@ fn parse(text: &str) -> Result<Multiaddr, AddressError> {
         .map_err(|error| AddressError::Malformed { text: text.into(), reason: error.to_string() })
 }
 
+/// Reads `HOST` or `HOST:PORT`.
+fn parse_host(text: &str) -> Result<Multiaddr, &'static str> {
+    if let Some(host) = parse_ip(text) {
+        return Ok(host.with(Protocol::Tcp(PORT_DEFAULT)));
+    }
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, rest) = rest.split_once(']').ok_or("the bracket is not closed")?;
+            (host, rest.strip_prefix(':').or((rest.is_empty()).then_some("")))
+        }
+        None => match text.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, Some("")),
+        },
+    };
+    let port = match port.ok_or("a colon and a port may follow the bracket")? {
+        "" if !text.ends_with(':') => PORT_DEFAULT,
+        port => port.parse().map_err(|_| "the port is no number up to 65535")?,
+    };
+    let host = match parse_ip(host) {
+        Some(ip) => ip,
+        None if is_host_name(host) => Multiaddr::from(Protocol::Dns(host.into())),
+        None => return Err("it is neither an IP address nor the name of a host"),
+    };
+    Ok(host.with(Protocol::Tcp(port)))
+}
+
+/// An IP address, perhaps with a zone (RFC 4007, section 11).
+fn parse_ip(text: &str) -> Option<Multiaddr> {
+    let Some((ip, zone)) = text.split_once('%') else {
+        return Some(Multiaddr::from(text.parse::<IpAddr>().ok()?));
+    };
+    let ip: Ipv6Addr = ip.parse().ok()?;
+    let is_zone = !zone.is_empty() && !zone.contains('/');
+    is_zone.then(|| Multiaddr::from(Protocol::Ip6zone(zone.into())).with(Protocol::Ip6(ip)))
+}
+
+/// Whether it looks like a host's name: labels of letters, digits, hyphens and underscores (RFC 1123, section 2.1; the
+/// underscore is widespread), the last of which is no number.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
+    };
+    let labels: Vec<&str> = text.trim_end_matches('.').split('.').collect();
+    text.len() <= 253
+        && labels.iter().all(|label| is_label(label))
+        && labels.last().is_some_and(|last| !last.bytes().all(|c| c.is_ascii_digit()))
+}
+
 fn check_dialable(address: &Multiaddr) -> Result<(), &'static str> {
     let mut parts = address.iter();
     match parts.next() {
@@ -176,6 +232,24 @@ fn check_dialable(address: &Multiaddr) -> Result<(), &'static str> {
         }
         Some(Protocol::Ip6(ip)) if IpAddr::from(ip).is_unspecified() => {
             return Err(":: is no machine's address");
+        }
+        Some(Protocol::Ip6(ip)) if ip.is_unicast_link_local() => {
+            return Err(
+                "fe80:… is an address of one interface's network: name it, as in [fe80::7%eth0]:4177",
+            );
+        }
+        Some(Protocol::Ip6zone(_)) => {
+            return match (parts.next(), parts.next(), parts.next(), parts.next()) {
+                (
+                    Some(Protocol::Ip6(_)),
+                    Some(Protocol::Tcp(1..)),
+                    None | Some(Protocol::P2p(_)),
+                    None,
+                ) => Ok(()),
+                _ => Err(
+                    "behind /ip6zone/INTERFACE comes /ip6/ADDRESS/tcp/PORT: QUIC knows no zones",
+                ),
+            };
         }
         Some(Protocol::Ip4(_) | Protocol::Ip6(_)) => {}
         Some(Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name)) => {
@@ -272,7 +346,9 @@ mod tests {
     fn dial_addresses() {
         for good in [
             "/ip4/192.168.1.7/tcp/4177",
-            "/ip6/fe80::1/tcp/4177",
+            "/ip6/2001:db8::1/tcp/4177",
+            "/ip6zone/eth0/ip6/fe80::1/tcp/4177",
+            &format!("/ip6zone/2/ip6/fe80::1/tcp/4177/p2p/{PEER}"),
             "/ip4/10.0.0.1/udp/4177/quic-v1",
             "/dns/host.example/tcp/1",
             "/dns4/host.example/udp/1/quic-v1",
@@ -285,7 +361,19 @@ mod tests {
         }
         for bad in [
             "",
-            "192.168.1.7:4177",
+            ":4177",
+            "host.example:",
+            "fe80::7",
+            "[fe80::7%]:1",
+            "/ip6/fe80::7/tcp/1",
+            "/ip6zone/eth0/ip6/fe80::7/udp/1/quic-v1",
+            "host.example:70000",
+            "host.example:0",
+            "host example",
+            "300.1.1.1",
+            "[2001:db8::7",
+            "[2001:db8::7]4177",
+            "0.0.0.0:4177",
             "/ip4/192.168.1.7",
             "/ip4/192.168.1.300/tcp/4177",
             "/ip4/0.0.0.0/tcp/4177",
@@ -303,6 +391,23 @@ mod tests {
         ] {
             let error = bad.parse::<DialAddress>().expect_err(bad).to_string();
             assert!(error.contains("Write it like") || error.contains("write it like"), "{error}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_dialled_by_tcp_at_the_usual_port_unless_another_is_named() {
+        for (text, address) in [
+            ("192.168.1.7", "/ip4/192.168.1.7/tcp/4177"),
+            ("192.168.1.7:5000", "/ip4/192.168.1.7/tcp/5000"),
+            ("2001:db8::7", "/ip6/2001:db8::7/tcp/4177"),
+            ("[2001:db8::7]", "/ip6/2001:db8::7/tcp/4177"),
+            ("[2001:db8::7]:5000", "/ip6/2001:db8::7/tcp/5000"),
+            ("fe80::7%eth0", "/ip6zone/eth0/ip6/fe80::7/tcp/4177"),
+            ("[fe80::7%2]:5000", "/ip6zone/2/ip6/fe80::7/tcp/5000"),
+            ("home", "/dns/home/tcp/4177"),
+            ("host.example.org:5000", "/dns/host.example.org/tcp/5000"),
+        ] {
+            assert_eq!(text.parse::<DialAddress>().map(|a| a.to_string()), Ok(address.to_owned()));
         }
     }
 

@@ -71,7 +71,7 @@ fn errors_name_file_line_and_key() {
     assert!(wrong_type.contains("line 3"), "{wrong_type}");
     assert!(wrong_type.contains("mdns"), "{wrong_type}");
 
-    let bad_address = refused("static_peers = [\"192.168.1.7:4177\"]\n");
+    let bad_address = refused("static_peers = [\"192.168.1.7:port\"]\n");
     assert!(bad_address.contains("line 1"), "{bad_address}");
     assert!(bad_address.contains("/ip4/192.168.1.7/tcp/4177"), "{bad_address}");
 

@@ -21,6 +21,7 @@ use super::Shared;
 use super::endpoints::endpoints;
 use super::problem::Refusal;
 use crate::host::CallError;
+use crate::net::names;
 use crate::net::report::{MdnsState, NetReport};
 use martlet_engine::CommandError;
 use martlet_engine::clock::ClockDoubt;
@@ -106,6 +107,10 @@ struct Surroundings {
     /// Whether a network interface other than loopback is up and takes multicast, where the system
     /// tells.
     has_multicast: Option<bool>,
+    /// Whether one has a link (a cable, a Wi-Fi), where the system tells.
+    has_link: Option<bool>,
+    /// Whether a server is named that names can be looked up with, where the system tells.
+    has_resolver: Option<bool>,
 }
 
 impl Surroundings {
@@ -113,13 +118,27 @@ impl Surroundings {
         let fs = rustix::fs::statvfs(&data_dir).ok();
         let disk_free = fs.as_ref().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize));
         let is_read_only = fs.is_some_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY));
+        let interfaces = Path::new("/sys/class/net");
         Self {
             disk_free,
             is_read_only,
-            has_multicast: has_multicast(Path::new("/sys/class/net")),
+            has_multicast: has_multicast(interfaces),
+            has_link: has_link(interfaces),
+            has_resolver: names::has_server(),
             data_dir,
         }
     }
+}
+
+/// As Linux tells it: the operational state of each interface (RFC 2863, `ifOperStatus`). Loopback has none ("unknown"), as
+/// have tunnels.
+fn has_link(interfaces: &Path) -> Option<bool> {
+    let mut others = std::fs::read_dir(interfaces).ok()?.filter_map(|interface| {
+        let interface = interface.ok()?;
+        let state = std::fs::read_to_string(interface.path().join("operstate")).ok()?;
+        (interface.file_name() != "lo").then_some(state)
+    });
+    Some(others.any(|state| matches!(state.trim(), "up" | "unknown" | "dormant")))
 }
 
 /// As Linux tells it: the flags of each interface, in hexadecimal (`SIOCGIFFLAGS`, netdevice(7)).
@@ -144,7 +163,9 @@ fn findings(facts: &Facts) -> Vec<Finding> {
         disk(&facts.surroundings),
         facts.clock_doubt.as_ref().and_then(clock::jumped),
         clock::clock(&facts.net),
-        no_peers(&facts.net),
+        no_peers(&facts.net, &facts.surroundings),
+        key_mismatch(&facts.net),
+        no_resolver(&facts.net, &facts.surroundings),
         unreachable(&facts.net),
         not_listening(&facts.net),
         mdns(&facts.net, &facts.surroundings),
@@ -235,17 +256,25 @@ fn disk(surroundings: &Surroundings) -> Option<Finding> {
     finding(FindingCode::DiskNearlyFull, severity, problem, advice)
 }
 
-fn no_peers(net: &NetReport) -> Option<Finding> {
-    if net.connected > 0 || net.up < PEERS_EXPECTED_AFTER {
+fn no_peers(net: &NetReport, surroundings: &Surroundings) -> Option<Finding> {
+    if net.connected > 0 {
+        return None;
+    }
+    if surroundings.has_link == Some(false) {
+        let problem = "no peer is connected, since no network interface has a link: nothing is sent or received";
+        let advice = "plug the cable in, or join a Wi-Fi: connections then come by themselves";
+        return finding(FindingCode::NoPeers, Severity::Error, problem, advice);
+    }
+    if net.up < PEERS_EXPECTED_AFTER {
         return None;
     }
     let advice = match net.mdns {
         MdnsState::Off | MdnsState::Unavailable => {
-            "name a node to connect to: martletctl dial MULTIADDR, or static_peers in the configuration"
+            "name a node to connect to: martletctl dial ADDRESS, or static_peers in the configuration"
         }
         MdnsState::Silent | MdnsState::Heard => {
             "others on this LAN are found by themselves, if they run the same network; elsewhere: \
-             martletctl dial MULTIADDR, or static_peers in the configuration"
+             martletctl dial ADDRESS, or static_peers in the configuration"
         }
     };
     let problem = "no peer is connected: nothing is sent or received";
@@ -277,6 +306,35 @@ fn unreachable(net: &NetReport) -> Option<Finding> {
     finding(FindingCode::BootstrapUnreachable, severity, problem, advice)
 }
 
+/// Only where a name could not be dialled: one may stand in the file of hosts.
+fn no_resolver(net: &NetReport, surroundings: &Surroundings) -> Option<Finding> {
+    let has_name = net.unreachable.iter().any(|one| names::is_name(&one.address));
+    if surroundings.has_resolver != Some(false) || !has_name {
+        return None;
+    }
+    let severity = if net.connected == 0 { Severity::Error } else { Severity::Warning };
+    let problem = "names of peers can't be looked up: /etc/resolv.conf names no server";
+    let advice = "it comes with the network, mostly, and is then taken notice of; else write a line \
+                  \"nameserver ADDRESS\" there, the peer into /etc/hosts, or its IP address into the configuration";
+    finding(FindingCode::NoResolver, severity, problem, advice)
+}
+
+/// Bad where nobody else is there: then it is most likely this node's key that is wrong. Else another network may be near.
+fn key_mismatch(net: &NetReport) -> Option<Finding> {
+    if net.key_mismatches.is_empty() {
+        return None;
+    }
+    let severity = if net.connected == 0 { Severity::Error } else { Severity::Warning };
+    let addresses: Vec<String> = net.key_mismatches.iter().map(ToString::to_string).collect();
+    let problem = format!(
+        "these nodes have another network key, or only one side has one, so that no connection comes about: {}",
+        addresses.join(", ")
+    );
+    let advice = "compare name and fingerprint on both sides: martletctl network show; a daemon takes part in what it \
+                  joined once it is restarted. Nodes of another network may stay as they are";
+    finding(FindingCode::KeyMismatch, severity, problem, advice)
+}
+
 fn not_listening(net: &NetReport) -> Option<Finding> {
     if net.listening > 0 {
         return None;
@@ -288,8 +346,8 @@ fn not_listening(net: &NetReport) -> Option<Finding> {
 }
 
 fn mdns(net: &NetReport, surroundings: &Surroundings) -> Option<Finding> {
-    let dial = "open UDP port 5353 and allow multicast to 224.0.0.251 (guest Wi-Fi and containers \
-                often block it), or name peers: static_peers, martletctl dial MULTIADDR";
+    let dial = "open UDP port 5353 and allow multicast to 224.0.0.251 and ff02::fb (guest Wi-Fi and containers \
+                often block it), or name peers: static_peers, martletctl dial ADDRESS";
     match net.mdns {
         MdnsState::Off => finding(
             FindingCode::MdnsOff,

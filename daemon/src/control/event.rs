@@ -44,11 +44,16 @@ async fn follow_events(
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(chunk)), follower))
     });
     let chunks = stream::once(std::future::ready(Ok(start))).chain(chunks);
-    let mut response = Response::new(Body::from_stream(chunks));
+    Ok(event_stream(Body::from_stream(chunks)))
+}
+
+/// An answer that is a stream of events.
+pub(super) fn event_stream(body: Body) -> Response {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {

@@ -1,28 +1,37 @@
 //! Peers: the nodes this one is connected to, knows of, or refuses.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use futures::stream;
 use libp2p::PeerId;
 use libp2p::multiaddr::Protocol;
 use martlet_protocol::control::{
-    Ban, BanList, BanRequest, DialRequest, ErrorCode, PeerIdText, PeerList, Problem,
+    Ban, BanList, BanRequest, DialRequest, Dialled, ErrorCode, PeerEvent, PeerIdText, PeerList,
+    Problem,
 };
 use martlet_protocol::limits::BAN_SECONDS_MAX;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 
-use super::Shared;
 use super::endpoints::endpoints;
+use super::event::event_stream;
 use super::extract::{JsonBody, NoBody, PathPart};
 use super::problem::Refusal;
+use super::{Ending, Shared};
 use crate::config::DialAddress;
+use crate::limits::EVENTS_KEEP_ALIVE;
 use crate::net::transport;
 
 /// The least of a peer id's end that is taken for it: six characters of 58 kinds.
 const PEER_ID_END_MIN: usize = 6;
 
-endpoints!(list_peers, dial, list_bans, ban, unban);
+endpoints!(list_peers, dial, follow_peers, list_bans, ban, unban);
 
 /// Connected and known peers.
 #[utoipa::path(get, path = "/v1/peers", tag = "network", responses(
@@ -30,20 +39,21 @@ endpoints!(list_peers, dial, list_bans, ban, unban);
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn list_peers(State(shared): State<Shared>) -> Json<PeerList> {
-    let mut peers = shared.net().peers().await;
-    peers.sort_by(|a, b| (!a.connected, &a.peer_id).cmp(&(!b.connected, &b.peer_id)));
-    Json(PeerList { peers })
+    let mut list = shared.net().peer_list().await;
+    list.peers.sort_by(|a, b| (!a.connected, &a.peer_id).cmp(&(!b.connected, &b.peer_id)));
+    Json(list)
 }
 
-/// Starts to connect to an address. Whether it worked is seen in the list of peers.
+/// Starts to connect to an address. Whether it worked is seen in the list of peers, or in the answer to who waits.
 #[utoipa::path(post, path = "/v1/peers", tag = "network", request_body = DialRequest, responses(
-    (status = 202),
+    (status = 200, body = Dialled, description = "What came of it, where that was waited for."),
+    (status = 202, description = "Dialling has begun."),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn dial(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<DialRequest>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<Response, Refusal> {
     let address: DialAddress = request
         .address
         .parse()
@@ -60,8 +70,60 @@ async fn dial(
         );
         return Err(Refusal::new(ErrorCode::InvalidAddress, detail));
     }
-    shared.net().dial(address.into_multiaddr()).await;
-    Ok(StatusCode::ACCEPTED)
+    if !request.wait {
+        shared.net().dial(address.into_multiaddr()).await;
+        return Ok(StatusCode::ACCEPTED.into_response());
+    }
+    let dialled = match shared.net().dial_and_wait(address.into_multiaddr()).await {
+        Ok(peer) => Dialled { connected: true, peer_id: Some(peer.to_base58()), reason: None },
+        Err(reason) => Dialled { connected: false, peer_id: None, reason: Some(reason) },
+    };
+    Ok(Json(dialled).into_response())
+}
+
+/// Follows peers that come and go from now on. What happened before is in no log; the list of peers tells who is there.
+#[utoipa::path(get, path = "/v1/peers/events", tag = "network", responses(
+    (status = 200, body = PeerEvent, content_type = "text/event-stream",
+        description = "`event` is the type, `data` the event as JSON; there are no ids."),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+async fn follow_peers(State(shared): State<Shared>) -> Response {
+    let (events, ending) = (shared.net().peer_events(), shared.ending());
+    let chunks = stream::unfold((events, ending), |(mut events, mut ending)| async move {
+        let chunk = next_chunk(&mut events, &mut ending).await?;
+        Some((Ok::<_, Infallible>(Bytes::from(chunk)), (events, ending)))
+    });
+    event_stream(Body::from_stream(chunks))
+}
+
+/// The next part of a stream of peers; `None` at its end.
+async fn next_chunk(
+    events: &mut broadcast::Receiver<PeerEvent>,
+    ending: &mut watch::Receiver<Ending>,
+) -> Option<String> {
+    loop {
+        if ending.borrow_and_update().stopping {
+            return None;
+        }
+        let event = tokio::select! {
+            event = events.recv() => event,
+            // An error means that the server is gone, which is an end as well.
+            changed = ending.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return None,
+            },
+            () = tokio::time::sleep(EVENTS_KEEP_ALIVE) => return Some(":\n\n".into()),
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(RecvError::Lagged(count)) => return Some(format!(": {count} were missed\n\n")),
+            Err(RecvError::Closed) => return None,
+        };
+        match serde_json::to_string(&event) {
+            Ok(data) => return Some(format!("event: {}\ndata: {data}\n\n", event.body.name())),
+            Err(error) => tracing::error!(%error, "an event can't be written as JSON"),
+        }
+    }
 }
 
 /// Bans in force.

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::endpoints::endpoints;
 use super::extract::{JsonBody, NoBody};
+use super::network::pending_warning;
 use super::problem::Refusal;
 use super::{Shared, doctor};
 use martlet_engine::command::{GetClockDoubt, GetIdentity, GetStatus, Lock, ResetId};
@@ -36,6 +37,7 @@ async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusa
     let context = shared.context();
     status.transports = Network::of(&context.network).transports;
     status.warnings.extend(context.warnings.iter().cloned());
+    status.warnings.extend(pending_warning(context).await);
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();
     status.metrics_listen = context.metrics_listen.map(|address| address.to_string());

@@ -44,7 +44,7 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    /// Whether discovery on the local network could be started.
+    /// Whether discovery on the local network by IPv4 could be started; see `mdns6` for IPv6.
     pub(super) fn has_mdns(&self) -> bool {
         self.mdns.is_enabled()
     }
@@ -132,7 +132,7 @@ pub(super) fn swarm(
     Ok(Swarm::new(transport, behaviour, peer_id, config))
 }
 
-/// mDNS, if wanted and possible: without multicast the rest still works.
+/// mDNS by IPv4, if wanted and possible: without multicast the rest still works.
 fn discovery(wanted: bool, peer_id: libp2p::PeerId) -> Option<mdns::tokio::Behaviour> {
     if !wanted {
         return None;

@@ -176,6 +176,11 @@ impl PeerCache {
         best.map(|(peer, entry)| (*peer, entry.addresses())).collect()
     }
 
+    /// Where a peer was reached, the best first.
+    pub(super) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        self.peers.get(peer).map(Entry::addresses).unwrap_or_default()
+    }
+
     fn ranked(&self) -> Vec<(&PeerId, &Entry)> {
         let mut ranked: Vec<_> = self.peers.iter().collect();
         ranked.sort_by_key(|(peer, entry)| (entry.failures, Reverse(entry.last_success), **peer));

@@ -3,22 +3,27 @@
 //!
 //! Pure bookkeeping: the swarm's task reports what became of each dial and asks for what is due.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, CACHED_DIAL_ATTEMPTS_MAX, CONNECTION_SETTLED, DIAL_ATTEMPTS_MAX,
-    DIAL_BACKOFF_MAX, DIAL_BACKOFF_MIN, DISCOVERED_DIAL_DELAY, DISCOVERED_PEERS_MAX,
-    FOUND_DIAL_BACKOFF_MIN, STATIC_DIAL_BACKOFF_MAX,
+    DIAL_BACKOFF_MIN, DISCOVERED_DIAL_DELAY, DISCOVERED_PEERS_MAX, HURRY_FOR, RECONNECT_EAGER_FOR,
+    RECONNECT_WAIT_MAX,
 };
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId};
-use rand::RngExt;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::shorten;
+mod outcomes;
+mod target;
+
+use target::{Key, Target, backoff, jittered, split};
+
+pub(super) use outcomes::Outcome;
+pub use outcomes::Unreachable;
 
 /// Why a peer is dialled. Where there are several reasons, the greatest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,49 +49,27 @@ impl Origin {
     }
 }
 
-/// A configured peer that cannot be reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreachable {
-    /// Where it was dialled.
-    pub address: Multiaddr,
-    /// Dials that failed, in a row.
-    pub failures: u32,
-    /// Why the last one did.
-    pub reason: String,
-}
-
 /// The peers to be connected with.
 pub(super) struct Dialer {
     local: PeerId,
     targets: HashMap<Key, Target>,
     dialing: HashMap<ConnectionId, Key>,
-}
-
-/// A peer, or an address where the peer's id is not known yet.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
-    Peer(PeerId),
-    Address(Multiaddr),
-}
-
-struct Target {
-    addresses: Vec<Multiaddr>,
-    origin: Origin,
-    /// Who answered at an address dialled without a peer id.
-    resolved: Option<PeerId>,
-    failures: u32,
-    /// Why the last dial failed.
-    reason: String,
-    /// When to dial next, unless connected then.
-    due: Instant,
-    /// The longest wait told in the log: each step is told once.
-    told: Duration,
+    /// Who waits for what comes of a dial: clients of the control socket, whose number is bounded.
+    waiting: Vec<(Key, oneshot::Sender<Outcome>)>,
+    /// What was dialled by command and given up, the newest last.
+    given_up: VecDeque<Unreachable>,
 }
 
 impl Dialer {
     /// A dialer for the node `local`.
     pub(super) fn new(local: PeerId) -> Self {
-        Self { local, targets: HashMap::new(), dialing: HashMap::new() }
+        Self {
+            local,
+            targets: HashMap::new(),
+            dialing: HashMap::new(),
+            waiting: Vec::new(),
+            given_up: VecDeque::new(),
+        }
     }
 
     /// Adds an address to dial at once. One that ends in `/p2p/<peer id>` is tied to that peer.
@@ -95,6 +78,7 @@ impl Dialer {
         if peer == Some(self.local) {
             return;
         }
+        self.given_up.retain(|one| one.address != address);
         let key = peer.map_or_else(|| Key::Address(address.clone()), Key::Peer);
         self.add_target(key, address, origin, Instant::now());
     }
@@ -206,6 +190,8 @@ impl Dialer {
             if is_this {
                 target.resolved = Some(peer);
                 target.reason.clear();
+                target.eager_until = None;
+                target.eager_failures = 0;
             }
         }
     }
@@ -220,20 +206,29 @@ impl Dialer {
         };
         target.failures = target.failures.saturating_add(1);
         reason.clone_into(&mut target.reason);
+        outcomes::answer(&mut self.waiting, &key, &Err(reason.to_owned()));
         let attempts_max = match target.origin {
             Origin::Command => DIAL_ATTEMPTS_MAX,
             Origin::Cache => CACHED_DIAL_ATTEMPTS_MAX,
             Origin::Discovered | Origin::Static => u32::MAX,
         };
-        if target.failures >= attempts_max {
+        let now = Instant::now();
+        let is_eager = target.eager_until.is_some_and(|until| now < until);
+        target.eager_failures += u32::from(is_eager);
+        let counted = target.failures.saturating_sub(target.eager_failures);
+        if counted >= attempts_max {
             if target.origin.is_pinned() {
                 tracing::info!(address = %key.shortened(), %reason, "could not connect, given up");
+                outcomes::give_up(&mut self.given_up, &key, target);
             }
             self.targets.remove(&key);
             return;
         }
-        let wait = backoff(target.failures, target.origin);
-        target.due = Instant::now() + jittered(wait);
+        let wait = match is_eager {
+            true => backoff(target.failures, Origin::Command).min(RECONNECT_WAIT_MAX),
+            false => backoff(counted, target.origin),
+        };
+        target.due = now + jittered(wait);
         // Once per step, and nothing for peers that come and go.
         if target.origin.is_pinned() && wait > target.told {
             target.told = wait;
@@ -245,10 +240,14 @@ impl Dialer {
     /// The last connection with `peer`, which had `lasted` so long, is gone: it is dialled again
     /// soon, unless it was postponed. One that hardly lasted is a failure: the peer has no place for
     /// it, or wants none. After the first of them it is dialled again soon all the same: it may just
-    /// have shown the peer that an older connection was dead.
-    pub(super) fn lost(&mut self, peer: PeerId, lasted: Duration) {
+    /// have shown the peer that an older connection was dead. If the connection ended since the peer was silent
+    /// (`is_silent`), its link may be back at any time, and it is dialled often for a while.
+    pub(super) fn lost(&mut self, peer: PeerId, lasted: Duration, is_silent: bool) {
         let now = Instant::now();
         for target in self.of_peer(peer) {
+            if is_silent && lasted >= CONNECTION_SETTLED {
+                target.eager_until = Some(now + RECONNECT_EAGER_FOR);
+            }
             if lasted >= CONNECTION_SETTLED {
                 target.failures = 0;
                 target.told = Duration::ZERO;
@@ -274,11 +273,23 @@ impl Dialer {
         is_static
     }
 
+    /// A way was found, which may lead to those who could not be reached: they are dialled at once, and often for a
+    /// while, since addresses come one by one.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        for target in self.targets.values_mut().filter(|target| target.failures > 0) {
+            target.due = target.due.min(now + jittered(DIAL_BACKOFF_MIN));
+            let until = now + HURRY_FOR;
+            target.eager_until = Some(target.eager_until.map_or(until, |before| before.max(until)));
+        }
+    }
+
     /// An address turned out to be this node's own: it is never dialled again.
     pub(super) fn is_self(&mut self, connection: ConnectionId) {
         if let Some(key) = self.dialing.remove(&connection) {
             tracing::debug!(address = %key.shortened(), "this address is this node's own");
             self.targets.remove(&key);
+            let own = Err("this node listens there itself".into());
+            outcomes::answer(&mut self.waiting, &key, &own);
         }
     }
 
@@ -292,30 +303,6 @@ impl Dialer {
     pub(super) fn pinned(&self) -> impl Iterator<Item = PeerId> {
         let pinned = self.targets.iter().filter(|(_, target)| target.origin.is_pinned());
         pinned.filter_map(|(key, target)| key.peer(target))
-    }
-
-    /// Configured peers, of those not connected, whose last dial failed; and how many are configured.
-    pub(super) fn unreachable(
-        &self,
-        is_connected: impl Fn(&PeerId) -> bool,
-    ) -> (Vec<Unreachable>, usize) {
-        let configured =
-            || self.targets.iter().filter(|(_, target)| target.origin == Origin::Static);
-        let mut unreachable: Vec<Unreachable> = configured()
-            .filter(|(key, target)| {
-                !target.reason.is_empty()
-                    && !key.peer(target).is_some_and(|peer| is_connected(&peer))
-            })
-            .filter_map(|(_, target)| {
-                Some(Unreachable {
-                    address: target.addresses.first()?.clone(),
-                    failures: target.failures,
-                    reason: target.reason.clone(),
-                })
-            })
-            .collect();
-        unreachable.sort_by(|a, b| a.address.cmp(&b.address));
-        (unreachable, configured().count())
     }
 
     /// Known peers, with an address each.
@@ -334,6 +321,8 @@ impl Dialer {
             reason: String::new(),
             due,
             told: Duration::ZERO,
+            eager_until: None,
+            eager_failures: 0,
         });
         // Configured stays configured; an address asked for outlives its announcement. A remembered
         // peer that is announced is there now, however often it was tried in vain.
@@ -379,54 +368,6 @@ impl Dialer {
         key.peer(target).is_some_and(|peer| is_settled(&peer))
             || self.dialing.values().any(|dialled| dialled == key)
     }
-}
-
-impl Key {
-    /// The peer of a target, once it is known.
-    fn peer(&self, target: &Target) -> Option<PeerId> {
-        match self {
-            Self::Peer(peer) => Some(*peer),
-            Self::Address(_) => target.resolved,
-        }
-    }
-
-    fn is(&self, peer: &PeerId, target: &Target) -> bool {
-        self.peer(target).as_ref() == Some(peer)
-    }
-
-    fn shortened(&self) -> String {
-        match self {
-            Self::Peer(peer) => shorten::peer(peer),
-            Self::Address(address) => shorten::address(address),
-        }
-    }
-}
-
-/// An address and the peer id at its end, if any.
-fn split(mut address: Multiaddr) -> (Option<PeerId>, Multiaddr) {
-    match address.iter().last() {
-        Some(Protocol::P2p(peer)) => {
-            address.pop();
-            (Some(peer), address)
-        }
-        _ => (None, address),
-    }
-}
-
-/// The wait after so many failures: doubling.
-fn backoff(failures: u32, origin: Origin) -> Duration {
-    let (shortest, longest) = match origin {
-        Origin::Static => (DIAL_BACKOFF_MIN, STATIC_DIAL_BACKOFF_MAX),
-        Origin::Command => (DIAL_BACKOFF_MIN, DIAL_BACKOFF_MAX),
-        Origin::Discovered | Origin::Cache => (FOUND_DIAL_BACKOFF_MIN, DIAL_BACKOFF_MAX),
-    };
-    let doublings = failures.saturating_sub(1).min(20);
-    (shortest * (1 << doublings)).min(longest)
-}
-
-/// Up to a quarter more or less, so that nodes cut off together do not come back in step.
-fn jittered(wait: Duration) -> Duration {
-    wait.mul_f64(rand::rng().random_range(0.75..1.25))
 }
 
 #[cfg(test)]

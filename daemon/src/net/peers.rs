@@ -125,6 +125,11 @@ impl Peers {
         self.connected.contains_key(peer)
     }
 
+    /// Whether there is a connection with it, and it said that it is of this network.
+    pub(super) fn is_identified(&self, peer: &PeerId) -> bool {
+        self.connected.get(peer).is_some_and(|state| state.speaks_stem.is_some())
+    }
+
     /// How many are connected.
     pub(super) fn count(&self) -> usize {
         self.connected.len()

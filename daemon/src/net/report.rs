@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use libp2p::Multiaddr;
 use tokio::time::Instant;
 
 pub use super::dialer::Unreachable;
@@ -19,6 +20,8 @@ pub struct NetReport {
     pub configured: usize,
     /// Those of them that are not connected and could not be dialled.
     pub unreachable: Vec<Unreachable>,
+    /// Where nodes with another network key were dialled lately; the latest first.
+    pub key_mismatches: Vec<Multiaddr>,
     /// Peers banned.
     pub banned: usize,
     /// How far this node's clock is ahead of its peers', milliseconds, once one has told its time.

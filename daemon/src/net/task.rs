@@ -8,6 +8,7 @@ mod links;
 mod measure;
 mod publish;
 mod reasons;
+mod silence;
 mod stem;
 mod syncs;
 mod timers;
@@ -25,9 +26,10 @@ use futures::{FutureExt, StreamExt};
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{PeerId, StreamProtocol, Swarm};
+use martlet_protocol::control::PeerEvent;
 use martlet_protocol::sync::Response;
 use martlet_store::Mailbox;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::bans::Bans;
@@ -36,7 +38,9 @@ use super::cache::PeerCache;
 use super::dialer::{Dialer, Origin};
 use super::gossip::Topics;
 use super::intake::Intake;
+use super::mismatches::Mismatches;
 use super::peers::Peers;
+use super::probes::Probes;
 use super::rates::{Limiter, NodeRates};
 use super::report::FarFuture;
 use super::scores::Scores;
@@ -60,6 +64,16 @@ const EVENTS_PER_TURN: usize = 256;
 /// How long a stop waits for connections to close.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
 
+/// The task's ends of what the handle holds.
+pub(super) struct Ends {
+    /// Who asked what.
+    pub(super) tickets: Arc<Tickets>,
+    /// What is asked for.
+    pub(super) commands: mpsc::Receiver<Command>,
+    /// Peers that come and go.
+    pub(super) changes: broadcast::Sender<PeerEvent>,
+}
+
 /// Sets the swarm up, listens, and spawns the task.
 pub(super) fn start<S: NetSink>(
     config: NetConfig,
@@ -67,9 +81,9 @@ pub(super) fn start<S: NetSink>(
     sink: Arc<S>,
     clock: Arc<NodeClock>,
     transport: transport::Boxed,
-    tickets: Arc<Tickets>,
-    commands: mpsc::Receiver<Command>,
+    ends: Ends,
 ) -> Result<(), NetError> {
+    let Ends { tickets, commands, changes } = ends;
     let topics = Topics::new(&config.network);
     let rates = NodeRates::new(config.peer_envelopes_per_minute);
     let mut configured = config.static_peers.clone();
@@ -134,6 +148,7 @@ pub(super) fn start<S: NetSink>(
             refused: HashMap::new(),
             bans,
             gossip_lost: HashMap::new(),
+            silent: HashSet::new(),
         },
         memory: Memory {
             cache,
@@ -146,7 +161,10 @@ pub(super) fn start<S: NetSink>(
             far_future: FarFuture::new(now),
             wants_mdns: config.mdns,
             mdns_heard: false,
+            mismatches: Mismatches::default(),
+            mdns6: false,
             started: now,
+            changes,
         },
         syncs: Syncs {
             responder: Arc::new(Responder::new(Arc::clone(&context))),
@@ -163,6 +181,7 @@ pub(super) fn start<S: NetSink>(
         },
         reviews: Reviews {
             search_at: now,
+            probes: Probes::default(),
             next: connections::first_review(
                 config.pace.apply(config.connections.review_interval()),
             ),
@@ -218,6 +237,8 @@ struct Reviews {
     /// When remembered peers are taken up again, if there are too few.
     search_at: Instant,
     next: Instant,
+    /// Of whom a word is waited for.
+    probes: Probes,
 }
 
 /// What is thought of peers.
@@ -230,6 +251,8 @@ struct Opinions {
     bans: Bans,
     /// How often connections were closed because gossip had lost them, in a row.
     gossip_lost: HashMap<PeerId, u32>,
+    /// Peers whose connections end since they were silent.
+    silent: HashSet<PeerId>,
 }
 
 /// What is remembered of peers over a restart.
@@ -247,7 +270,13 @@ struct Health {
     wants_mdns: bool,
     /// Whether anyone was found by mDNS.
     mdns_heard: bool,
+    /// Nodes with another network key.
+    mismatches: Mismatches,
+    /// Whether mDNS runs by IPv6; see `Behaviour::has_mdns` for IPv4.
+    mdns6: bool,
     started: Instant,
+    /// Peers that come and go.
+    changes: broadcast::Sender<PeerEvent>,
 }
 
 /// The syncs under way, those of others included.

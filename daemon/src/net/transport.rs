@@ -6,33 +6,32 @@
 //! ciphertexts authenticate, so that who lacks it can't finish one. QUIC's TLS has no such thing,
 //! therefore a closed network has TCP only.
 
-use crate::limits::{CONNECT_TIMEOUT, STREAMS_PER_CONNECTION_MAX};
+use crate::limits::{CONNECT_TIMEOUT, SILENCE_MAX, STREAMS_PER_CONNECTION_MAX};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId, Transport as _, core, dns, noise, quic, relay, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, Transport as _, core, noise, quic, relay, tcp, yamux};
 use martlet_protocol::network::NetworkDescriptor;
 
+use super::names::WithNames;
+use super::zones::Zones;
 use super::{NetConfig, NetError};
 
 /// A transport of any kind: authenticated and multiplexed.
 pub type Boxed = core::transport::Boxed<(PeerId, StreamMuxerBox)>;
 
-/// The system's TCP and, in an open network, UDP. Without a readable resolver configuration `/dns`
-/// addresses cannot be dialled; everything else works.
+/// The system's TCP and, in an open network, UDP; names are looked up as the system says at that moment.
 ///
 /// # Errors
 /// [`NetError::Key`] when Noise refuses the key.
 pub fn system(keypair: &Keypair, network: &NetworkDescriptor) -> Result<Boxed, NetError> {
-    match dns::tokio::Transport::system(sockets(keypair, network)?) {
-        Ok(with_names) => Ok(TransportTimeout::new(with_names, CONNECT_TIMEOUT).boxed()),
-        Err(error) => {
-            tracing::debug!(%error, "no resolver: names cannot be dialled, addresses can");
-            Ok(TransportTimeout::new(sockets(keypair, network)?, CONNECT_TIMEOUT).boxed())
-        }
-    }
+    let direct = sockets(keypair, network)?;
+    let (keypair, network) = (keypair.clone(), network.clone());
+    // An error was told above: it is the same key.
+    let make = move || sockets(&keypair, &network).ok();
+    Ok(TransportTimeout::new(WithNames::new(direct, make), CONNECT_TIMEOUT).boxed())
 }
 
 /// `transport`, and beside it connections through relays: secured end to end like those by TCP.
@@ -80,8 +79,29 @@ fn multiplexer() -> yamux::Config {
     config
 }
 
+/// Ends the connection when what was sent is not confirmed for [`SILENCE_MAX`] (`TCP_USER_TIMEOUT`, tcp(7)). Otherwise
+/// the kernel goes on for a quarter of an hour, and tries so rarely in the end that what is sent waits for half a minute
+/// after the link is back.
+#[cfg(target_os = "linux")]
+fn ended_by_silence(stream: tcp::tokio::TcpStream) -> tcp::tokio::TcpStream {
+    let milliseconds = u32::try_from(SILENCE_MAX.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream.0, milliseconds) {
+        tracing::debug!(%error, "a lost link will be noticed late");
+    }
+    stream
+}
+
+/// Elsewhere pings tell.
+#[cfg(not(target_os = "linux"))]
+fn ended_by_silence(stream: tcp::tokio::TcpStream) -> tcp::tokio::TcpStream {
+    stream
+}
+
 fn sockets(keypair: &Keypair, network: &NetworkDescriptor) -> Result<Boxed, NetError> {
-    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+    // Zones first: TCP would take their addresses and leave out the zone.
+    let tcp = Zones
+        .or_transport(tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)))
+        .map(|stream, _| ended_by_silence(stream.into_inner()))
         .upgrade(Version::V1Lazy)
         .authenticate(noise(keypair, network)?)
         .multiplex(multiplexer())

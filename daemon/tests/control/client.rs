@@ -148,6 +148,19 @@ impl Client {
         }
     }
 
+    /// The next event of a stream without numbers: its name and data.
+    pub(crate) fn next_unnumbered(&mut self) -> (String, Value) {
+        let mut name = None;
+        loop {
+            let line = self.line().unwrap();
+            if let Some(value) = line.strip_prefix("event: ") {
+                name = Some(value.to_owned());
+            } else if let (Some(name), Some(data)) = (&name, line.strip_prefix("data: ")) {
+                return (name.clone(), serde_json::from_str(data).unwrap());
+            }
+        }
+    }
+
     fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         if self.stream.read_line(&mut line)? == 0 {

@@ -3,6 +3,7 @@
 use martlet_protocol::control::ErrorCode;
 use serde_json::json;
 
+use crate::client::Client;
 use crate::daemon::Daemon;
 
 #[test]
@@ -139,7 +140,7 @@ fn peers_are_dialled_and_listed() {
     let other = Daemon::start();
     let mut client = daemon.connect();
     let own = client.get("/v1/status").json()["listen"][0].as_str().unwrap().to_owned();
-    for bad in ["", "10.0.0.1:4177", "/ip4/10.0.0.1", "/ip4/10.0.0.1/udp/1", "/unix/x", &own] {
+    for bad in ["", "10.0.0.1:", "/ip4/10.0.0.1", "/ip4/10.0.0.1/udp/1", "/unix/x", &own] {
         let refused = client.call("POST", "/v1/peers", &json!({ "address": bad }));
         assert_eq!(refused.code(), ErrorCode::InvalidAddress, "{bad}");
     }
@@ -151,4 +152,49 @@ fn peers_are_dialled_and_listed() {
     assert_eq!(peers["peers"][0]["peer_id"], status["peer_id"]);
     assert_eq!(peers["peers"][0]["connected"], true);
     assert_eq!(peers["peers"][0]["transport"], "tcp");
+}
+
+/// A dial that failed ended with 0, and was seen nowhere.
+#[test]
+fn who_dials_and_waits_is_told_what_came_of_it() {
+    let daemon = Daemon::start();
+    let other = Daemon::start();
+    let mut client = daemon.connect();
+    let dial = |client: &mut Client, address: &str| {
+        let answer = client.call("POST", "/v1/peers", &json!({ "address": address, "wait": true }));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    };
+    // Free a moment ago; nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let refused = dial(&mut client, &format!("127.0.0.1:{port}"));
+    assert_eq!(refused["connected"], false);
+    assert!(refused["reason"].as_str().unwrap().contains("refused"), "{refused}");
+    let failed = client.get("/v1/peers").json()["failed"][0].clone();
+    assert_eq!(failed["address"], format!("/ip4/127.0.0.1/tcp/{port}"));
+    assert!(failed["reason"].as_str().unwrap().contains("refused"), "{failed}");
+
+    let status = other.connect().get("/v1/status").json();
+    let port = status["listen"][0].as_str().unwrap().split('/').nth(4).unwrap();
+    let dialled = dial(&mut client, &format!("127.0.0.1:{port}"));
+    assert_eq!(dialled, json!({ "connected": true, "peer_id": status["peer_id"] }));
+    let again = dial(&mut client, status["listen"][0].as_str().unwrap());
+    assert_eq!(again, dialled);
+}
+
+#[test]
+fn peers_that_come_and_go_are_told_as_it_happens() {
+    let daemon = Daemon::start();
+    let other = Daemon::start();
+    let mut follower = daemon.connect();
+    follower.follow("/v1/peers/events", "");
+    let status = other.connect().get("/v1/status").json();
+    let dial = json!({ "address": status["listen"][0] });
+    assert_eq!(daemon.connect().call("POST", "/v1/peers", &dial).status, 202);
+    let (name, event) = follower.next_unnumbered();
+    assert_eq!((name.as_str(), &event["peer_id"]), ("peer_connected", &status["peer_id"]));
+    drop(other);
+    let (name, event) = follower.next_unnumbered();
+    assert_eq!((name.as_str(), &event["peer_id"]), ("peer_disconnected", &status["peer_id"]));
+    assert_eq!(event["silent"], false);
 }

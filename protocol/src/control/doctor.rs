@@ -54,6 +54,10 @@ pub enum FindingCode {
     NotListening,
     /// Configured or bootstrap peers can't be reached.
     BootstrapUnreachable,
+    /// Names of static and bootstrap peers can't be looked up: the system names no server to ask.
+    NoResolver,
+    /// Nodes were met with another network key, or with none, or this node has none.
+    KeyMismatch,
     /// mDNS is on and can't work: no network interface takes multicast, or it failed to start.
     MdnsUnavailable,
     /// mDNS is on and nobody has been heard.

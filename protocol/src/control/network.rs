@@ -36,6 +36,21 @@ pub struct Network {
     /// nowhere to look for one. It need not be there yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// What the file has for the next start, where that is another network: it waits for a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingNetwork>,
+}
+
+/// A network that the daemon takes part in once it is restarted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PendingNetwork {
+    /// Its name.
+    pub name: String,
+    /// Whether it has a key.
+    pub closed: bool,
+    /// What the key is recognized by; absent if the network is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_fingerprint: Option<String>,
 }
 
 /// `POST /v1/network/export`: the network with its key.
@@ -65,7 +80,17 @@ impl Network {
                 false => vec![Transport::Tcp, Transport::Quic],
             },
             file: None,
+            pending: None,
         }
+    }
+}
+
+impl PendingNetwork {
+    /// What a descriptor says.
+    #[must_use]
+    pub fn of(descriptor: &NetworkDescriptor) -> Self {
+        let Network { name, closed, key_fingerprint, .. } = Network::of(descriptor);
+        Self { name, closed, key_fingerprint }
     }
 }
 

@@ -127,12 +127,89 @@ pub enum ConnectionDirection {
 pub struct PeerList {
     /// All peers.
     pub peers: Vec<Peer>,
+    /// Addresses that could not be connected to, of those not connected now; a peer's here and above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedDial>,
+}
+
+/// An address that could not be connected to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FailedDial {
+    /// The address; one of several where the peer has more.
+    pub address: String,
+    /// Who should be there, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_id: Option<String>,
+    /// Attempts that failed, in a row.
+    pub attempts: u32,
+    /// Why the last one did, for people.
+    pub reason: String,
+    /// Whether it is tried no more: what was dialled by command is given up after 10 attempts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
 }
 
 /// `POST /v1/peers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DialRequest {
-    /// A multiaddress, such as `/ip4/192.168.1.7/tcp/4177`.
+    /// A multiaddress, such as `/ip4/192.168.1.7/tcp/4177`, or `HOST:PORT`, or `HOST` for port 4177. A host is a name, or
+    /// an IP address (`[2001:db8::7]:4177`, `[fe80::7%eth0]:4177`).
     pub address: String,
+    /// Whether to wait, for 10 s at most, for what comes of the first attempt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wait: bool,
+}
+
+/// What came of a dial that was waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Dialled {
+    /// Whether there is a connection, with a node of this network.
+    pub connected: bool,
+    /// With whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_id: Option<String>,
+    /// Why there is none, for people. The daemon goes on trying, 10 times in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A peer came or went. As a Server-Sent Event its name is its `type`, its data this as JSON. It has no number, and none
+/// that happened before is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerEvent {
+    /// When it happened.
+    pub at: UnixMillis,
+    /// The peer's transport key's id; tied to no identity.
+    pub peer_id: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: PeerEventBody,
+}
+
+/// What happened to a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PeerEventBody {
+    /// There is a connection with it.
+    PeerConnected {
+        /// The address connected to, or from.
+        address: String,
+    },
+    /// There is none any more.
+    PeerDisconnected {
+        /// Whether it was silent before, so that the link is lost, or the peer is gone without a word.
+        silent: bool,
+    },
+}
+
+impl PeerEventBody {
+    /// The event's name, as in its `type` field.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PeerConnected { .. } => "peer_connected",
+            Self::PeerDisconnected { .. } => "peer_disconnected",
+        }
+    }
 }

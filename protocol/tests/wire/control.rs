@@ -236,8 +236,15 @@ fn peers() {
         upgraded: false,
         ..peer.clone()
     };
+    let failed = FailedDial {
+        address: "/dns/a.example/tcp/1".into(),
+        peer_id: None,
+        attempts: 2,
+        reason: "refused".into(),
+        given_up: true,
+    };
     is_json(
-        &PeerList { peers: vec![peer, relayed, known] },
+        &PeerList { peers: vec![peer, relayed, known], failed: vec![failed] },
         json!({"peers": [
             {"peer_id": "12D3", "connected": true, "address": "/ip4/10.0.0.1/tcp/4177",
              "transport": "quic", "direction": "out", "latency_ms": 0.5, "upgraded": true,
@@ -248,7 +255,8 @@ fn peers() {
              "transport": "relay", "direction": "out", "latency_ms": 0.5},
             {"peer_id": "12D3", "connected": false, "address": "/ip4/10.0.0.1/tcp/4177",
              "ban": ban_json},
-        ]}),
+        ], "failed": [{"address": "/dns/a.example/tcp/1", "attempts": 2, "reason": "refused",
+            "given_up": true}]}),
     );
     is_json(&BanList { bans: vec![ban] }, json!({"bans": [ban_json]}));
     is_json(
@@ -266,7 +274,24 @@ fn peers() {
         json!({"findings": [{"code": "no-peers", "severity": "error", "problem": "p",
             "advice": "a"}], "clock_ahead_ms": -5}),
     );
-    is_json(&DialRequest { address: "/x".into() }, json!({"address": "/x"}));
+    is_json(&DialRequest { address: "/x".into(), wait: false }, json!({"address": "/x"}));
+    is_json(
+        &DialRequest { address: "/x".into(), wait: true },
+        json!({"address": "/x", "wait": true}),
+    );
+    let connected = Dialled { connected: true, peer_id: Some("12D3".into()), reason: None };
+    is_json(&connected, json!({"connected": true, "peer_id": "12D3"}));
+    let refused = Dialled { connected: false, peer_id: None, reason: Some("refused".into()) };
+    is_json(&refused, json!({"connected": false, "reason": "refused"}));
+    let event = |body| PeerEvent { at: UnixMillis(7), peer_id: "12D3".into(), body };
+    is_json(
+        &event(PeerEventBody::PeerConnected { address: "/x".into() }),
+        json!({"at": 7, "peer_id": "12D3", "type": "peer_connected", "address": "/x"}),
+    );
+    is_json(
+        &event(PeerEventBody::PeerDisconnected { silent: true }),
+        json!({"at": 7, "peer_id": "12D3", "type": "peer_disconnected", "silent": true}),
+    );
 }
 
 #[test]

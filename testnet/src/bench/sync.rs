@@ -51,7 +51,7 @@ pub(super) async fn run(
     let mut rss_bytes = most_memory(&whole, &lacking)?;
 
     let expected = u64::try_from(envelopes).unwrap_or(u64::MAX);
-    let dial = DialRequest { address: whole.address()? };
+    let dial = DialRequest { address: whole.address()?, wait: false };
     let started = Instant::now();
     lacking.post::<_, ()>("/v1/peers", &dial).await?;
     until(format!("{envelopes} envelopes in both mailboxes"), WAIT_MAX, async || {
@@ -101,7 +101,7 @@ pub(super) async fn large(cluster: &Cluster, unlike: Unlike) -> Result<SyncLarge
     }
 
     let all = u64::try_from(common + one + other).unwrap_or(u64::MAX);
-    let dial = DialRequest { address: nodes[0].address()? };
+    let dial = DialRequest { address: nodes[0].address()?, wait: false };
     let started = Instant::now();
     nodes[1].post::<_, ()>("/v1/peers", &dial).await?;
     let mut missing = u64::MAX;

@@ -390,13 +390,16 @@ impl Node {
     }
 
     /// Whether it listens on all that it is to; where it was told nothing, by all transports at an
-    /// address that others reach.
+    /// address that others reach; where its configuration says, at any.
     fn is_listening(&self, status: &Status) -> bool {
         if !self.listen.is_empty() {
             return status.listen.len() >= self.listens().len();
         }
-        let kinds: &[&str] =
-            if self.options.tcp_only { &["/tcp/"] } else { &["/tcp/", "/quic-v1"] };
+        if self.options.config.iter().any(|line| line.starts_with("listen =")) {
+            let is_loopback = |at: &str| at.starts_with("/ip4/127.") || at.starts_with("/ip6/::1/");
+            return status.listen.iter().any(|at| !is_loopback(at));
+        }
+        let kinds = if self.options.tcp_only { &["/tcp/"][..] } else { &["/tcp/", "/quic-v1"] };
         kinds.iter().all(|kind| self.find_address(&status.listen, kind).is_some())
     }
 

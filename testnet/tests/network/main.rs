@@ -3,6 +3,9 @@
 
 mod churn;
 mod idle_lan;
+mod ipv6;
+mod links;
+mod names;
 mod nat;
 mod netns;
 mod split;

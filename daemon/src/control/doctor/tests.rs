@@ -18,6 +18,7 @@ fn well() -> Facts {
             mdns: MdnsState::Heard,
             configured: 1,
             unreachable: Vec::new(),
+            key_mismatches: Vec::new(),
             banned: 0,
             clock_ahead_ms: Some(-400),
             far_future: 0,
@@ -29,6 +30,8 @@ fn well() -> Facts {
             disk_free: Some(100 << 30),
             is_read_only: false,
             has_multicast: Some(true),
+            has_link: Some(true),
+            has_resolver: Some(true),
         },
         mailbox: MailboxStatus { envelopes: 1, bytes: 1000, bytes_max: MIB },
         has_passphrase: Some(true),
@@ -113,13 +116,19 @@ fn the_worst_comes_first() {
     );
 }
 
-#[test]
-fn each_trouble_has_its_code() {
-    let one = Unreachable {
-        address: "/ip4/10.0.0.1/tcp/1".parse().unwrap(),
+fn unreached(address: &str) -> Unreachable {
+    Unreachable {
+        address: address.parse().unwrap(),
+        peer: None,
         failures: 3,
         reason: "Connection refused".into(),
-    };
+        given_up: false,
+    }
+}
+
+#[test]
+fn each_trouble_has_its_code() {
+    let one = unreached("/ip4/10.0.0.1/tcp/1");
     let bootstrap = found(|facts| facts.net.unreachable = vec![one; 7]);
     assert_eq!(bootstrap, [(FindingCode::BootstrapUnreachable, Severity::Warning)]);
     let deaf = found(|facts| facts.net.listening = 0);
@@ -154,6 +163,54 @@ fn each_trouble_has_its_code() {
         facts.surroundings.has_multicast = Some(false);
     });
     assert_eq!(blocked, [(FindingCode::MdnsUnavailable, Severity::Warning)]);
+}
+
+/// With the cable pulled out the doctor said to wait, or to look for firewalls.
+#[test]
+fn a_cable_that_is_out_is_found_at_once() {
+    let mut facts = well();
+    facts.net.connected = 0;
+    facts.net.up = std::time::Duration::ZERO;
+    assert_eq!(findings(&facts), []);
+    facts.surroundings.has_link = Some(false);
+    let found = findings(&facts);
+    assert_eq!(found.first().map(|one| one.code), Some(FindingCode::NoPeers));
+    assert!(found[0].problem.contains("no network interface has a link"), "{found:?}");
+}
+
+/// A laptop that started before its network was there never looked a name up again, and nothing said why.
+#[test]
+fn that_there_is_no_resolver_is_found_where_a_name_is_to_be_dialled() {
+    let without = |address: &str| {
+        found(|facts| {
+            facts.surroundings.has_resolver = Some(false);
+            facts.net.configured = 1;
+            facts.net.unreachable = vec![unreached(address)];
+        })
+    };
+    assert!(
+        without("/dns/a.example/tcp/1").contains(&(FindingCode::NoResolver, Severity::Warning))
+    );
+    assert!(
+        without("/ip4/192.0.2.1/tcp/1").iter().all(|(code, _)| *code != FindingCode::NoResolver)
+    );
+}
+
+#[test]
+fn links_are_told_by_their_state() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(has_link(&dir.path().join("none")), None);
+    let interface = |name: &str, state: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("operstate"), state).unwrap();
+    };
+    interface("lo", "unknown\n");
+    interface("eth0", "down\n");
+    interface("wlan0", "lowerlayerdown\n");
+    assert_eq!(has_link(dir.path()), Some(false));
+    interface("eth0", "up\n");
+    assert_eq!(has_link(dir.path()), Some(true));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::limits::{DIAL_BACKOFF_MAX, FOUND_DIAL_BACKOFF_MIN, STATIC_DIAL_BACKOFF_MAX};
+use libp2p::multiaddr::Protocol;
 
 fn dialer() -> Dialer {
     Dialer::new(PeerId::random())
@@ -54,7 +56,7 @@ async fn an_address_without_a_peer_id_is_quiet_once_its_peer_is_known_and_connec
     let dial = take_one(&mut dialer).unwrap();
     dialer.established(dial, peer);
     assert!(dialer.take_due(usize::MAX, |of| *of == peer).is_empty());
-    dialer.lost(peer, CONNECTION_SETTLED);
+    dialer.lost(peer, CONNECTION_SETTLED, false);
     tokio::time::advance(DIAL_BACKOFF_MIN * 2).await;
     assert!(dialer.take_due(usize::MAX, |of| *of == peer).is_empty(), "connected again meanwhile");
     assert!(take_one(&mut dialer).is_some());
@@ -169,7 +171,7 @@ async fn connections_that_hardly_last_back_off_like_dials_that_fail() {
     for _ in 0..10 {
         let dial = take_one(&mut dialer).unwrap();
         dialer.established(dial, peer);
-        dialer.lost(peer, Duration::from_millis(20));
+        dialer.lost(peer, Duration::from_millis(20), false);
         let wait = dialer.next_due(0, |_| false).unwrap() - Instant::now();
         waits.push(wait);
         tokio::time::advance(wait).await;
@@ -177,7 +179,7 @@ async fn connections_that_hardly_last_back_off_like_dials_that_fail() {
     assert!(waits[9] > STATIC_DIAL_BACKOFF_MAX / 2, "{waits:?}");
     let dial = take_one(&mut dialer).unwrap();
     dialer.established(dial, peer);
-    dialer.lost(peer, CONNECTION_SETTLED);
+    dialer.lost(peer, CONNECTION_SETTLED, false);
     assert!(dialer.next_due(0, |_| false).unwrap() - Instant::now() < DIAL_BACKOFF_MIN * 2);
 }
 
@@ -191,7 +193,7 @@ async fn after_the_first_connection_that_hardly_lasts_comes_another_soon() {
     for _ in 0..2 {
         let dial = take_one(&mut dialer).unwrap();
         dialer.established(dial, peer);
-        dialer.lost(peer, Duration::from_millis(20));
+        dialer.lost(peer, Duration::from_millis(20), false);
         let wait = dialer.next_due(1, |_| false).unwrap() - Instant::now();
         waits.push(wait);
         tokio::time::advance(wait).await;
@@ -227,4 +229,97 @@ async fn this_node_is_never_dialled() {
     let dial = take_one(&mut dialer).unwrap();
     dialer.is_self(dial);
     assert!(dialer.next_due(usize::MAX, |_| false).is_none());
+}
+
+/// A found peer whose link was lost was dialled after 5, 10, 20 s, and came back that much later than its link.
+#[tokio::test(start_paused = true)]
+async fn a_peer_whose_link_was_silently_lost_is_dialled_every_two_seconds() {
+    let (mut dialer, peer) = (dialer(), PeerId::random());
+    dialer.remembered(peer, vec![address(1)]);
+    let dial = take_one(&mut dialer).unwrap();
+    dialer.established(dial, peer);
+    dialer.lost(peer, CONNECTION_SETTLED, true);
+    let start = Instant::now();
+    let mut dials = 0;
+    while start.elapsed() < RECONNECT_EAGER_FOR - RECONNECT_WAIT_MAX {
+        let wait = dialer.next_due(1, |_| false).unwrap() - Instant::now();
+        assert!(wait <= RECONNECT_WAIT_MAX.mul_f64(1.26), "{wait:?}");
+        tokio::time::advance(wait).await;
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.failed(dial, Some("no route"));
+        dials += 1;
+    }
+    assert!(dials > 200, "{dials}");
+    // Then as rarely as others, and given up as they are.
+    tokio::time::advance(RECONNECT_WAIT_MAX * 2).await;
+    for _ in 0..CACHED_DIAL_ATTEMPTS_MAX {
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.failed(dial, Some("no route"));
+        tokio::time::advance(Duration::from_secs(3600)).await;
+    }
+    assert!(take_one(&mut dialer).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_not_reached_is_dialled_once_a_cable_is_in() {
+    let mut dialer = dialer();
+    dialer.add(address(1), Origin::Static);
+    for _ in 0..10 {
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.failed(dial, Some("no route"));
+        tokio::time::advance(STATIC_DIAL_BACKOFF_MAX * 2).await;
+    }
+    let dial = take_one(&mut dialer).unwrap();
+    dialer.failed(dial, Some("no route"));
+    dialer.hurry(Instant::now());
+    tokio::time::advance(DIAL_BACKOFF_MIN * 2).await;
+    assert!(take_one(&mut dialer).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_dial_is_told_what_came_of_it() {
+    let (mut dialer, peer) = (dialer(), PeerId::random());
+    let ask = |dialer: &mut Dialer, port| {
+        let (reply, answer) = oneshot::channel();
+        dialer.add(address(port), Origin::Command);
+        dialer.tell(address(port), reply, |_| false);
+        answer
+    };
+    let mut answer = ask(&mut dialer, 1);
+    let dial = take_one(&mut dialer).unwrap();
+    dialer.failed(dial, Some("refused"));
+    assert_eq!(answer.try_recv(), Ok(Err("refused".into())));
+
+    let mut answer = ask(&mut dialer, 1);
+    let dial = take_one(&mut dialer).unwrap();
+    dialer.established(dial, peer);
+    assert!(answer.try_recv().is_err(), "not before it is known who is there");
+    dialer.met(&peer, Err("of another network"));
+    assert_eq!(answer.try_recv(), Ok(Err("of another network".into())));
+
+    let mut answer = ask(&mut dialer, 1);
+    dialer.met(&PeerId::random(), Ok(()));
+    assert!(answer.try_recv().is_err());
+    dialer.met(&peer, Ok(()));
+    assert_eq!(answer.try_recv(), Ok(Ok(peer)));
+
+    let (reply, mut answer) = oneshot::channel();
+    dialer.tell(address(1), reply, |of| *of == peer);
+    assert_eq!(answer.try_recv(), Ok(Ok(peer)), "connected already");
+}
+
+/// A dial that was given up was seen nowhere but in the log.
+#[tokio::test(start_paused = true)]
+async fn what_was_given_up_is_told_until_it_is_dialled_again() {
+    let mut dialer = dialer();
+    dialer.add(address(1), Origin::Command);
+    for failures in 1..=DIAL_ATTEMPTS_MAX {
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.failed(dial, Some("refused"));
+        let [one] = dialer.failed_dials(|_| false).try_into().unwrap();
+        assert_eq!((one.failures, one.given_up), (failures, failures == DIAL_ATTEMPTS_MAX));
+        tokio::time::advance(DIAL_BACKOFF_MAX * 2).await;
+    }
+    dialer.add(address(1), Origin::Command);
+    assert_eq!(dialer.failed_dials(|_| false), []);
 }

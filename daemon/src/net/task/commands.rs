@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use martlet_engine::{Interest, Lookup, ToNet};
 use martlet_protocol::Shard;
-use martlet_protocol::control::{Ban, Peer};
+use martlet_protocol::control::{Ban, FailedDial, Peer, PeerList};
 use martlet_protocol::network::Privacy;
 use martlet_protocol::sync::ShardSet;
 use rand::seq::IteratorRandom;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::super::dialer::Origin;
+use super::super::dialer::{Origin, Outcome};
+use super::super::mdns6::Heard;
 use super::super::peer_key::peer_of;
 use super::super::report::NetReport;
 use super::super::state_files::NotStored;
@@ -28,9 +30,9 @@ pub(in crate::net) enum Command {
     /// Tell which shards are kept.
     Kept(oneshot::Sender<ShardSet>),
     /// List peers.
-    Peers(oneshot::Sender<Vec<Peer>>),
-    /// Dial an address.
-    Dial(Multiaddr),
+    Peers(oneshot::Sender<PeerList>),
+    /// Dial an address, and perhaps tell what comes of it.
+    Dial(Multiaddr, Option<oneshot::Sender<Outcome>>),
     /// Ban a peer, for a time or until the ban is lifted.
     Ban {
         /// Whom.
@@ -58,6 +60,13 @@ pub(in crate::net) enum Command {
     Provide(Shard, bool),
     /// Ask the network who keeps a shard.
     FindProviders(Shard, oneshot::Sender<Vec<Provider>>),
+    /// A cable, a Wi-Fi or an address came or went.
+    LinksChanged {
+        /// Whether one came.
+        found: bool,
+    },
+    /// What was heard by mDNS over IPv6.
+    Heard(Heard),
     /// Stop.
     Shutdown(oneshot::Sender<()>),
 }
@@ -82,8 +91,11 @@ impl<S: NetSink> Task<S> {
                 reply.send(self.describe_peers()).unwrap_or_default();
                 Timers::Same
             }
-            Command::Dial(address) => {
-                self.dialer.add(address, Origin::Command);
+            Command::Dial(address, reply) => {
+                self.dialer.add(address.clone(), Origin::Command);
+                if let Some(reply) = reply {
+                    self.tell_outcome(address, reply);
+                }
                 self.admit_by_policy();
                 Timers::Changed
             }
@@ -129,6 +141,8 @@ impl<S: NetSink> Task<S> {
                 Timers::Same
             }
             Command::Provide(shard, keeps) => self.provide(shard, keeps),
+            Command::Heard(heard) => self.on_heard(heard),
+            Command::LinksChanged { found } => self.on_links_changed(found),
             Command::FindProviders(shard, reply) => self.find_providers(shard, reply),
             // Handled by the loop, which ends.
             Command::Shutdown(_) => Timers::Same,
@@ -137,13 +151,19 @@ impl<S: NetSink> Task<S> {
 
     fn on_engine(&mut self, told: ToNet) {
         match told {
-            ToNet::Publish(envelopes) => self.outgoing.add(envelopes),
+            ToNet::Publish(envelopes) => {
+                self.outgoing.add(envelopes);
+                self.expect_word();
+            }
             ToNet::PublishAcks(acks) => {
                 // On a network that is `mixed` they have waited, and sync must not tell them first.
                 let already = self.context.network.privacy() == Privacy::Mixed;
                 self.outgoing.add_acks(acks, already, Instant::now());
             }
-            ToNet::Stem(stemmed) => self.stem_own(stemmed),
+            ToNet::Stem(stemmed) => {
+                self.stem_own(stemmed);
+                self.expect_word();
+            }
             ToNet::Stored(peer, ids) => {
                 let due = Instant::now() + ACK_DELAY;
                 let state = peer_of(&peer).and_then(|peer| self.peers.get_mut(&peer));
@@ -198,7 +218,22 @@ impl<S: NetSink> Task<S> {
         }
     }
 
-    fn describe_peers(&self) -> Vec<Peer> {
+    /// Has a client told what comes of a dial.
+    fn tell_outcome(&mut self, address: Multiaddr, reply: oneshot::Sender<Outcome>) {
+        let banned = address.iter().any(|part| match part {
+            Protocol::P2p(peer) => self.is_blocked(&peer),
+            _ => false,
+        });
+        if banned {
+            let reason = "it is banned, or was cut off: martletctl peers --banned".to_owned();
+            // Who asked may have gone.
+            return reply.send(Err(reason)).unwrap_or_default();
+        }
+        let peers = &self.peers;
+        self.dialer.tell(address, reply, |peer| peers.is_identified(peer));
+    }
+
+    fn describe_peers(&self) -> PeerList {
         let now = self.context.clock.now();
         let mut described = self.peers.describe(now, |peer, details| self.judge(peer, details));
         let mut known: Vec<Peer> = self
@@ -221,6 +256,14 @@ impl<S: NetSink> Task<S> {
         known.sort_by(|a, b| a.peer_id.cmp(&b.peer_id));
         known.dedup_by(|a, b| a.peer_id == b.peer_id);
         described.extend(known);
-        described
+        let failed = self.dialer.failed_dials(|peer| self.peers.is_connected(peer));
+        let failed = failed.into_iter().map(|one| FailedDial {
+            address: one.address.to_string(),
+            peer_id: one.peer.map(|peer| peer.to_base58()),
+            attempts: one.failures,
+            reason: one.reason,
+            given_up: one.given_up,
+        });
+        PeerList { peers: described, failed: failed.collect() }
     }
 }

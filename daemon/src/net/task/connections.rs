@@ -137,7 +137,10 @@ impl<S: NetSink> Task<S> {
         NetReport {
             connected: self.peers.count(),
             listening: self.swarm.listeners().count(),
-            mdns: match (self.health.wants_mdns, self.swarm.behaviour().has_mdns()) {
+            mdns: match (
+                self.health.wants_mdns,
+                self.health.mdns6 || self.swarm.behaviour().has_mdns(),
+            ) {
                 (false, _) => MdnsState::Off,
                 (true, false) => MdnsState::Unavailable,
                 (true, true) if self.health.mdns_heard => MdnsState::Heard,
@@ -145,6 +148,7 @@ impl<S: NetSink> Task<S> {
             },
             configured,
             unreachable,
+            key_mismatches: self.health.mismatches.list(now),
             banned: self.opinions.bans.list().len(),
             clock_ahead_ms: self
                 .health

@@ -7,7 +7,8 @@ use libp2p::core::ConnectedPoint;
 use libp2p::gossipsub;
 use libp2p::request_response::{self, InboundFailure, OutboundFailure, ResponseChannel};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{PeerId, identify, mdns, ping};
+use libp2p::{PeerId, identify, mdns};
+use martlet_protocol::control::PeerEventBody;
 use martlet_protocol::sync::{Refusal, Request, Response};
 use tokio::time::Instant;
 
@@ -15,15 +16,14 @@ use super::super::asked::Asked;
 use super::super::behaviour::BehaviourEvent;
 use super::super::gossip;
 use super::super::intake::Verdict;
+use super::super::mdns6::Heard;
 use super::super::meter::MeteredEvent;
 use super::super::scores::{Admission, Standing};
 use super::super::stem::Key;
-use super::super::{NetSink, shorten, transport};
-use super::reasons::{innermost, request_error};
+use super::super::{NetSink, shorten};
+use super::reasons::{innermost, other_key, request_error};
+use super::silence::is_silence;
 use super::{Task, Timers};
-
-/// Pings that may go unanswered in a row: one may be late behind a burst on a slow link.
-const MISSED_PINGS_MAX: u32 = 2;
 
 impl<S: NetSink> Task<S> {
     pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) -> Timers {
@@ -35,6 +35,9 @@ impl<S: NetSink> Task<S> {
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 if let Some(error) = cause {
                     tracing::debug!(peer = %shorten::peer(&peer_id), %error, "connection lost");
+                    if is_silence(&error) && self.peers.is_connected(&peer_id) {
+                        self.opinions.silent.insert(peer_id);
+                    }
                 }
                 self.on_closed(peer_id, connection_id);
             }
@@ -46,6 +49,9 @@ impl<S: NetSink> Task<S> {
                     }
                     error => {
                         self.context.metrics.net.connections.dials_failed.inc();
+                        if let Some(address) = other_key(&error) {
+                            self.health.mismatches.note(address, Instant::now());
+                        }
                         self.dialer.failed(connection_id, Some(&innermost(&error)));
                         peer_id.iter().for_each(|peer| self.memory.cache.failed(peer));
                     }
@@ -100,24 +106,11 @@ impl<S: NetSink> Task<S> {
             }
             BehaviourEvent::Wan(event) => self.on_wan(event),
             BehaviourEvent::Mdns(event) => {
-                match event {
-                    mdns::Event::Discovered(found) => {
-                        self.health.mdns_heard = true;
-                        let network = &self.context.network;
-                        for (peer, address) in found {
-                            // Whether a peer is of this network shows in the handshake.
-                            if transport::takes(network, &address) {
-                                self.dialer.discovered(peer, address);
-                            }
-                        }
-                    }
-                    mdns::Event::Expired(gone) => {
-                        for (peer, address) in gone {
-                            self.dialer.expired(peer, address);
-                        }
-                    }
-                }
-                Timers::Changed
+                let heard = match event {
+                    mdns::Event::Discovered(found) => Heard::Found(found),
+                    mdns::Event::Expired(gone) => Heard::Expired(gone),
+                };
+                self.on_heard(heard)
             }
         }
     }
@@ -125,6 +118,7 @@ impl<S: NetSink> Task<S> {
     pub(super) fn on_gossip(&mut self, event: gossipsub::Event) -> Timers {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
+                self.heard(&propagation_source);
                 let admission = self.opinions.scores.admit(&propagation_source, Instant::now());
                 let verdict = match admission {
                     Admission::Judged => self.intake.message(
@@ -200,6 +194,9 @@ impl<S: NetSink> Task<S> {
     }
 
     fn on_sync(&mut self, event: request_response::Event<Asked<Request>, Response>) -> Timers {
+        if let request_response::Event::Message { peer, .. } = &event {
+            self.heard(peer);
+        }
         match event {
             request_response::Event::Message { peer, message, .. } => match message {
                 request_response::Message::Request { request, channel, .. } => match request {
@@ -280,27 +277,6 @@ impl<S: NetSink> Task<S> {
         Timers::Changed
     }
 
-    fn on_ping(&mut self, event: ping::Event) {
-        let Some(state) = self.peers.get_mut(&event.peer) else { return };
-        match event.result {
-            Ok(round_trip) => {
-                if state.answered(round_trip, self.pace) {
-                    tracing::debug!(peer = %shorten::peer(&event.peer), "it was silent; syncing");
-                    state.sync.connected(self.local < event.peer, Instant::now());
-                }
-            }
-            Err(ping::Failure::Unsupported) => {}
-            Err(error) => {
-                state.missed_pings += 1;
-                let peer = shorten::peer(&event.peer);
-                tracing::debug!(%peer, %error, "ping not answered");
-                if state.missed_pings >= MISSED_PINGS_MAX {
-                    self.swarm.close_connection(event.connection);
-                }
-            }
-        }
-    }
-
     /// Peers of other networks are found by mDNS too, and may be dialled by mistake.
     fn on_identify(&mut self, event: identify::Event) {
         let (peer_id, info) = match event {
@@ -318,10 +294,12 @@ impl<S: NetSink> Task<S> {
             if let Some(state) = self.peers.get_mut(&peer_id) {
                 state.identified(&info, &self.protocols.stem);
             }
+            self.dialer.met(&peer_id, Ok(()));
             self.stem_waiting();
             self.on_kin(peer_id, &info);
         } else {
             self.memory.cache.forget(&peer_id);
+            self.dialer.met(&peer_id, Err("the node there is of another network"));
             let name = shorten::peer(&peer_id);
             if self.dialer.postpone(peer_id, PEER_REFUSED_FOR) {
                 tracing::info!(peer = %name, "a configured peer is of another network");
@@ -339,6 +317,9 @@ impl<S: NetSink> Task<S> {
         endpoint: &ConnectedPoint,
     ) {
         self.dialer.established(connection, peer);
+        if self.peers.is_identified(&peer) {
+            self.dialer.met(&peer, Ok(()));
+        }
         let metrics = &self.context.metrics.net.connections;
         if endpoint.is_dialer() { &metrics.dialled } else { &metrics.accepted }.inc();
         if !self.is_test(peer, connection, endpoint) {
@@ -382,6 +363,8 @@ impl<S: NetSink> Task<S> {
         } else {
             tracing::debug!(peer = %shorten::peer(&peer), %address, direction, "connected");
         }
+        let address = endpoint.get_remote_address().to_string();
+        self.tell_change(peer, PeerEventBody::PeerConnected { address });
         let begins = self.local < peer;
         if let Some(state) = self.peers.get_mut(&peer) {
             state.sync.connected(begins, Instant::now());
@@ -403,7 +386,18 @@ impl<S: NetSink> Task<S> {
             self.disconnect(peer);
             self.syncs.responder.forget(&peer);
             self.stem_lost(&peer, false);
-            self.dialer.lost(peer, lasted);
+            self.reviews.probes.settled(&peer);
+            let is_silent = self.opinions.silent.remove(&peer);
+            if is_silent && self.dialer.origin(&peer).is_none() {
+                // It had dialled, and may not know that the connection is gone.
+                self.dialer.remembered(peer, self.memory.cache.addresses(&peer));
+            }
+            self.dialer.met(
+                &peer,
+                Err("the node there ended the connection at once: it may have no place for it"),
+            );
+            self.dialer.lost(peer, lasted, is_silent);
+            self.tell_change(peer, PeerEventBody::PeerDisconnected { silent: is_silent });
             self.shards.disconnected(&peer);
             self.admit_by_policy();
         } else {

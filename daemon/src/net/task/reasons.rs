@@ -19,6 +19,27 @@ pub(super) fn request_error(error: OutboundFailure) -> RequestError {
     }
 }
 
+/// What Noise says of a prologue that differs: the kind of the error is lost on the way.
+const OTHER_PROLOGUE: &str = "decrypt error";
+
+/// Whether a handshake failed since the other side has another network key, or one of the two has none; where it was
+/// dialled. Who is dialled can't tell: the dialling side is the first to read what was encrypted, and hangs up.
+pub(super) fn other_key(error: &DialError) -> Option<&Multiaddr> {
+    let DialError::Transport(attempts) = error else { return None };
+    attempts.iter().find(|(_, error)| is_other_prologue(error)).map(|(address, _)| address)
+}
+
+fn is_other_prologue(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        if error.to_string() == OTHER_PROLOGUE {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
 /// What the system said, of all the errors it is wrapped in.
 pub(super) fn innermost(error: &DialError) -> String {
     let mut source: &dyn std::error::Error = match error {
@@ -32,8 +53,7 @@ pub(super) fn innermost(error: &DialError) -> String {
         source = inner;
     }
     let text = source.to_string();
-    // What Noise says of a prologue that differs: the kind of the error is lost on the way.
-    if text == "decrypt error" {
+    if text == OTHER_PROLOGUE {
         return "the handshake failed: the other node has another network key, or only one of the two has one".into();
     }
     match error {

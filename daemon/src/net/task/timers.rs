@@ -33,6 +33,7 @@ impl<S: NetSink> Task<S> {
             self.review(now);
         }
         self.open_due();
+        self.probe_due(now);
         self.dial_due();
         self.publish_acks(now);
         self.stem_due(now);
@@ -158,6 +159,7 @@ impl<S: NetSink> Task<S> {
             self.shards.lookups.next_due(),
             self.peers.next_due(),
             self.peers.next_unidentified(),
+            self.reviews.probes.next_due(),
             self.next_open_due(),
             self.outgoing.resumes_at(),
             self.outgoing.acks_due(),
