@@ -30,8 +30,8 @@ import openapi_spec_validator
 
 # How long anything may take on a busy machine, seconds.
 DEADLINE = 60
-# Streams that don't end have tests of their own.
-ENDLESS = "/v1/events"
+# Left out of the fuzzing. Streams that don't end have tests of their own; a backup is written wherever the request says.
+LEFT_OUT = ["/v1/events", "/v1/peers/events", "/v1/backup"]
 
 
 class Connection(http.client.HTTPConnection):
@@ -185,7 +185,9 @@ def fuzz(daemon, ann, seconds, directory):
     config = pathlib.Path(__file__).with_name("schemathesis.toml")
     url = f"http://127.0.0.1:{Relay(daemon.socket).port}"
     command = ["schemathesis", "--config-file", config, "run", f"{url}/v1/openapi.json"]
-    command += ["--max-time", str(seconds), "--exclude-path", ENDLESS, "--no-color"]
+    command += ["--max-time", str(seconds), "--no-color"]
+    for path in LEFT_OUT:
+        command += ["--exclude-path", path]
     result = subprocess.run(command, cwd=directory, capture_output=True, text=True)
     daemon.ask("GET", "/v1/status")
     if result.returncode != 0:
