@@ -185,7 +185,8 @@ def fuzz(daemon, ann, seconds, directory):
     config = pathlib.Path(__file__).with_name("schemathesis.toml")
     url = f"http://127.0.0.1:{Relay(daemon.socket).port}"
     command = ["schemathesis", "--config-file", config, "run", f"{url}/v1/openapi.json"]
-    command += ["--max-time", str(seconds), "--no-color"]
+    # With a seed, so that a failure comes again.
+    command += ["--max-time", str(seconds), "--seed", "1", "--no-color"]
     for path in LEFT_OUT:
         command += ["--exclude-path", path]
     result = subprocess.run(command, cwd=directory, capture_output=True, text=True)

@@ -174,9 +174,13 @@ impl Figures {
         }
     }
 
-    /// Whether the attacker, on a slow machine, did not come to send more than it may: then that it was let be says
-    /// nothing.
+    /// Whether the attacker, on a slow machine or in too short a time, did not come to do more than it may: then that
+    /// it was let be says nothing.
     fn find_inconclusive(&self, attack: Attack) -> Option<String> {
+        let is_early = self.seconds < DEAF_CUT_MAX && self.peer.outcome == Outcome::WithinShare;
+        if attack == Attack::DeafPeers && is_early {
+            return Some(format!("too short: it may take {DEAF_CUT_MAX} s until it is cut off"));
+        }
         let shares = self.shares_needed(attack)?;
         let share = f64::from(self.peer_envelopes_per_minute);
         let allowed = share * shares * (1.0 + self.seconds / 60.0);
