@@ -30,8 +30,12 @@ import openapi_spec_validator
 
 # How long anything may take on a busy machine, seconds.
 DEADLINE = 60
-# Left out of the fuzzing. Streams that don't end have tests of their own; a backup is written wherever the request says.
-LEFT_OUT = ["/v1/events", "/v1/peers/events", "/v1/backup"]
+# Left out of the fuzzing. Streams have tests of their own, and so has what is no JSON; a backup is written wherever the request
+# says; with another passphrase the vault would be locked for the rest of it, an erased account gone,
+# and one that was terminated, or whose device was revoked, could send nothing.
+LEFT_OUT = ["/v1/events", "/v1/peers/events", "/v1/backup", "/v1/passphrase", "/v1/account/export", "/v1/account/erase",
+            "/v1/account/terminate", "/v1/devices/{device}/revoke"]
+LEFT_OUT += ["/v1/profile/picture", "/v1/contacts/{name}/picture"]
 
 
 class Connection(http.client.HTTPConnection):
@@ -140,7 +144,7 @@ def check_client(package, ann, ben):
         assert call(there, "messages.mark_read", name).marked == 1
         mine = until(
             lambda: (found := call(people[name], "messages.get_message", sent.id))
-            and found.state == models.Delivery.DELIVERED
+            and found.state in (models.Delivery.DELIVERED, models.Delivery.READ)
             and found
         )
         assert mine.direction == models.Direction.OUT

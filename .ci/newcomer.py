@@ -8,6 +8,7 @@ that starts what the unit says.
 
     .ci/newcomer.py [DIRECTORY OF THE BINARIES]
 """
+import json
 import os
 import pty
 import re
@@ -25,6 +26,24 @@ BINARIES = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target/debug").res
 PASSPHRASE = "correct horse battery staple"
 # Seconds that one command may take.
 DEADLINE = 300
+
+# What bob sees, and by which verb, once ann has run commands that begin so.
+BOB_SEES = {
+    "martletctl send bob 'Hello!'": ("inbox --json", "Hello!"),
+    "martletctl send bob 'The door code": ("history ann", "left"),
+    "martletctl conversation set": ("history ann", "end after 1 d"),
+    "martletctl send bob 'Welcome!'": ("history ann", "> you: Hello, Ann!"),
+    "martletctl react": ("history ann", "[+1 ann]"),
+    "martletctl edit": ("history ann", "At the pier at eight.  (edited)"),
+    "martletctl recall": ("history ann", "recalled"),
+    "martletctl profile share": ("contact show ann", "Ann Lee"),
+}
+
+# What takes another device, another person or another machine: only that there is such a verb, with such arguments.
+ELSEWHERE = {
+    "martletctl device link", "martletctl device join", "martletctl init --recover", "martletctl invite accept -",
+    "martletctl network join far.toml", "martletctl init --name Bob",
+}
 
 SYSTEMCTL = """#!/usr/bin/env bash
 # A stand-in: starts what the unit of README.md's user says, and waits until it is ready.
@@ -97,10 +116,10 @@ class User:
             "LANG": "C.UTF-8", "TERM": "dumb",
         }
 
-    def run(self, command, cwd, until=None):
+    def run(self, command, cwd, until=None, keys=None):
         """Runs a command on a terminal, answers what it asks, and returns what it showed.
 
-        With `until` it is interrupted once it has shown that.
+        With `until` it is interrupted once it has shown that; with `keys` these are pressed then instead.
         """
         screen, terminal = pty.openpty()
         child = subprocess.Popen(
@@ -127,7 +146,10 @@ class User:
                 answered = len(shown)
                 os.write(screen, f"{PASSPHRASE}\n".encode())
             if until and until in shown:
-                os.killpg(child.pid, signal.SIGINT)
+                if keys:
+                    os.write(screen, keys)
+                else:
+                    os.killpg(child.pid, signal.SIGINT)
                 until = None
         # Closed before the child has ended, it would be hung up on.
         code = child.wait()
@@ -145,6 +167,7 @@ class Walk:
         self.bob = User("bob", directory)
         self.bobs_daemon = None
         self.ran = 0
+        self.ids = {}
 
     def prepare(self):
         self.sources.mkdir()
@@ -201,8 +224,13 @@ class Walk:
         if command == "martlet-testnet observe who-wrote":
             # That scenario takes minutes without optimization.
             command = "martlet-testnet observe first-contact --since 10s"
+        if command == "martlet-testnet bench":
+            # The quickest part of it; all take minutes.
+            command = "martlet-testnet bench ready_s"
         if command.startswith("martlet-testnet "):
             return shlex.quote(str(BINARIES / "martlet-testnet")) + " " + command.removeprefix("martlet-testnet ")
+        if command in ELSEWHERE:
+            return command + " --help"
         if command == "cargo test --workspace":
             # The step before this one did.
             return f"grep -q {shlex.quote(command)} .ci/run"
@@ -217,21 +245,41 @@ class Walk:
         if "martlet1…" in command:
             ann_id = self.ann.run("martletctl id", self.sources).strip()
             command = command.replace("martlet1…", self.meet_bob(ann_id))
+        for placeholder, text in [("1a2b3c4d", "Hello, Ann!"), ("5e6f7a8b", "At the pier at seven.")]:
+            if placeholder in command:
+                command = command.replace(placeholder, self.id_of(text)[:8])
         if command == "martletctl watch":
             # Of what has come, and interrupted as by Ctrl-C.
             self.bob.run("martletctl send ann 'Hello, Ann!' --wait delivered --timeout 120", self.bob.home)
             self.ann.run("martletctl watch --since 0", self.sources, until="Hello, Ann!")
             return
+        if command == "martletctl chat":
+            # The terminal has no size of its own. Ctrl-Q ends it.
+            self.ann.run(f"stty columns 80 rows 24; {command}", self.sources, until="bob", keys=b"\x11")
+            return
         shown = self.ann.run(self.instead(command) or command, self.sources)
-        if command.startswith("martletctl send bob"):
-            self.bob.run(
-                "for _ in $(seq 600); do martletctl inbox --json | grep -q Hello && exit; sleep 0.2; done; exit 1",
-                self.bob.home)
+        self.wait_for_bob(command)
+        if command in ELSEWHERE:
+            return shown
         if "restart the daemon" in comment:
             self.step("systemctl --user restart martletd", "")
         if "martletctl unlock" in comment:
             self.step("martletctl unlock", "")
         return shown
+
+    def id_of(self, text):
+        """The id of the message that says this, also once it says something else."""
+        if text not in self.ids:
+            messages = json.loads(self.ann.run("martletctl history bob --json", self.sources))["messages"]
+            self.ids[text] = next(message["id"] for message in messages if message["text"] == text)
+        return self.ids[text]
+
+    def wait_for_bob(self, command):
+        """Until bob sees what he should see of a command of ann's."""
+        for beginning, (verb, wanted) in BOB_SEES.items():
+            if command.startswith(beginning):
+                look = f"martletctl {verb} | grep --quiet --fixed-strings {shlex.quote(wanted)}"
+                self.bob.run(f"for _ in $(seq 600); do {look} && exit; sleep 0.2; done; exit 1", self.bob.home)
 
     def go(self):
         self.prepare()

@@ -1,36 +1,38 @@
-//! Tells the program which commit it was built from, for the reports it writes.
+//! Tells the program what it was built from, for the reports it writes.
+//!
+//! A release build is told its commit, and so is compiled anew after each one. A build for development is told a fingerprint
+//! of its sources instead, which a commit doesn't change. It asks for the commit when it writes a report.
 
-use std::path::Path;
-use std::process::Command;
+#[path = "src/report/origin/sources.rs"]
+mod sources;
 
-/// Sources of what the program is made of. The program is compiled anew when they change in any case.
-const PARTS: [&str; 5] = ["protocol", "store", "daemon", "ctl", "testnet"];
+use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo::rerun-if-env-changed=MARTLET_COMMIT");
     println!("cargo::rerun-if-changed=build.rs");
+    let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("..");
     // Who builds from sources without their history may say which they are.
     let given = std::env::var("MARTLET_COMMIT").ok().filter(|commit| !commit.is_empty());
-    if let Some(commit) = given.or_else(of_git) {
+    let is_release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    for path in sources::PARTS.map(|part| root.join(part)).iter().filter(|path| path.exists()) {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
+    if let Some(commit) = given.or_else(|| is_release.then(|| checked_out(&root)).flatten()) {
         println!("cargo::rustc-env=MARTLET_BUILT_FROM={commit}");
+    } else if let Ok(fingerprint) = sources::fingerprint(&root)
+        && !is_release
+    {
+        println!("cargo::rustc-env=MARTLET_SOURCES={fingerprint:x}");
     }
 }
 
-/// The commit, and whether files that are built differ from it.
-fn of_git() -> Option<String> {
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+fn checked_out(root: &Path) -> Option<String> {
     // Written by each commit and checkout. (Not the index, which `git status` writes.)
-    let log = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
-    let sources = PARTS.map(|part| format!("../{part}/src"));
-    for path in sources.iter().chain([&log]).filter(|path| Path::new(path).exists()) {
-        println!("cargo::rerun-if-changed={path}");
+    let log =
+        sources::git(root, &["rev-parse", "--path-format=absolute", "--git-path", "logs/HEAD"])?;
+    if Path::new(&log).exists() {
+        println!("cargo::rerun-if-changed={log}");
     }
-    let changes = git(&["status", "--porcelain", "--untracked-files=no", "--", ".."])?;
-    Some(if changes.is_empty() { commit } else { format!("{commit}-changed") })
-}
-
-fn git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").args(arguments).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
+    sources::commit(root)
 }

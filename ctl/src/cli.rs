@@ -10,6 +10,7 @@ use crate::client::{Client, ClientError};
 use crate::cmd::{Context, Verb};
 use crate::complete;
 use crate::exit::{Exit, Failure};
+use crate::picture;
 use crate::render::{Output, block};
 use crate::socket::sockets;
 
@@ -31,8 +32,9 @@ use crate::socket::sockets;
 struct Cli {
     /// The daemon's socket
     ///
-    /// Default: the first on which a daemon answers of martlet/control.sock in $XDG_RUNTIME_DIR and in
-    /// /run/user/UID, control.sock in the daemon's data directory, and /run/martlet/control.sock.
+    /// Default: the first of these on which a daemon answers: $XDG_RUNTIME_DIR/martlet/control.sock,
+    /// /run/user/UID/martlet/control.sock, control.sock in the daemon's data directory,
+    /// /run/martlet/control.sock.
     #[arg(
         long,
         value_name = "PATH",
@@ -43,7 +45,7 @@ struct Cli {
     )]
     socket: Option<PathBuf>,
 
-    /// Print JSON: one value a line on standard output, the control API's types.
+    /// Print JSON, one value a line on standard output, as the control API describes it.
     #[arg(long, global = true, help_heading = "Options of every verb")]
     json: bool,
 
@@ -58,7 +60,7 @@ Quick start:
   martletd &                                    the daemon, if it isn't running yet
   martletctl init --name Alice                  your identity: write down the recovery phrase
   martletctl id                                 your ID, to give to others
-  martletctl contact add martlet1… --name bob   theirs
+  martletctl contact add martlet1… --name bob   someone else's ID, and your name for them
   martletctl send bob 'Hello!'                  then: martletctl watch";
 
 const REFERENCE: &str = "\
@@ -69,7 +71,7 @@ Exit codes:
   3    the daemon isn't running
   4    the vault is locked: martletctl unlock
   5    it did not happen in time (send --wait, ping, or no answer from the daemon)
-  6    no such contact, message, request or peer
+  6    no such contact, message, request, invite, device or peer
   7    doctor found something that keeps messages from coming or going
   130  interrupted at a prompt
 
@@ -95,6 +97,10 @@ Files:
 /// [`std::env::args_os`] gives them.
 pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|verb| verb == picture::CHILD) {
+        return picture::child();
+    }
+    let before = before(args.len());
     match complete::answer(&args, command) {
         Ok(false) => {}
         Ok(true) => return Exit::Ok.into(),
@@ -115,6 +121,7 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let context = Context {
         client: (!sockets.is_empty()).then(|| Client::of_first(sockets)),
         output: Output::new(cli.json),
+        before,
     };
     let result = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
@@ -138,6 +145,14 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
+}
+
+/// What stands before the verb among the process's own arguments, where `given` of them, with the program's name, are
+/// this command's.
+fn before(given: usize) -> Vec<OsString> {
+    let own: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let others = (own.len() + 1).saturating_sub(given);
+    own.into_iter().take(others).collect()
 }
 
 fn report(failure: &Failure, output: &Output) {

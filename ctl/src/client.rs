@@ -3,6 +3,7 @@
 mod error;
 mod events;
 mod follow;
+mod lines;
 mod speak_first;
 mod sse;
 
@@ -33,6 +34,7 @@ use speak_first::SpeakFirst;
 pub use error::{ClientError, Tried};
 pub use events::EventStream;
 pub use follow::{Follower, Step};
+pub use lines::Lines;
 
 /// A client of one daemon.
 ///
@@ -59,6 +61,12 @@ impl Client {
     #[must_use]
     pub fn of_first(sockets: Vec<PathBuf>) -> Self {
         Self { sockets, connected: AtomicUsize::new(0), connection: Mutex::new(None) }
+    }
+
+    /// A client of the same daemon, with a connection of its own.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self::of_first(self.sockets.clone())
     }
 
     /// The path of the socket that it is connected to, or the first that it will try.
@@ -123,6 +131,28 @@ impl Client {
         self.call(Method::POST, path, Some(Bytes::from_owner(buffer))).await
     }
 
+    /// `GET path` where the answer is bytes.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn get_bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        self.call_raw(Method::GET, path, None).await
+    }
+
+    /// `POST path` with a JPEG.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn post_jpeg<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        jpeg: Vec<u8>,
+    ) -> Result<T, ClientError> {
+        let mut request = request(Method::POST, path, Some(jpeg.into()))?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+        understood(path, &self.call_request(request).await?)
+    }
+
     /// `PATCH path` with `body` as JSON.
     ///
     /// # Errors
@@ -173,6 +203,15 @@ impl Client {
         self.open_events("/v1/peers/events", None).await
     }
 
+    /// `GET path` where the answer is text of any length: its lines, as they come. Uses a connection of its own.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn lines(&self, path: &str) -> Result<Lines, ClientError> {
+        let (sender, body) = self.open(request(Method::GET, path, None)?).await?;
+        Ok(Lines::new(self.socket().to_owned(), sender, body))
+    }
+
     async fn open_events<T>(
         &self,
         path: &str,
@@ -183,16 +222,21 @@ impl Client {
         if let Some(last) = last {
             request.headers_mut().insert("last-event-id", HeaderValue::from(last));
         }
+        let (sender, body) = self.open(request).await?;
+        Ok(EventStream::new(self.socket().to_owned(), sender, body))
+    }
+
+    /// Asks by a connection of its own: that, and the beginning of an answer of any length.
+    async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(SendRequest<Full<Bytes>>, Incoming), ClientError> {
         let answer = async {
             let mut sender = self.connect().await?;
             let response =
                 sender.send_request(request).await.map_err(|error| lost(self.socket(), &error))?;
             if response.status().is_success() {
-                return Ok(EventStream::new(
-                    self.socket().to_owned(),
-                    sender,
-                    response.into_body(),
-                ));
+                return Ok((sender, response.into_body()));
             }
             Err(self.refusal(response).await)
         };
@@ -207,14 +251,7 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<T, ClientError> {
-        let bytes = self.call_raw(method, path, body).await?;
-        // No content is the unit type, which JSON writes as null.
-        let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-        serde_json::from_slice(bytes).map_err(|error| {
-            // Answers hold keys and recovery phrases.
-            let reason = excerpt::message(&error.to_string());
-            ClientError::Protocol(format!("its answer to {path} is not understood: {reason}"))
-        })
+        understood(path, &self.call_raw(method, path, body).await?)
     }
 
     /// The body of the answer.
@@ -224,7 +261,11 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Vec<u8>, ClientError> {
-        let request = request(method, path, body)?;
+        self.call_request(request(method, path, body)?).await
+    }
+
+    /// The same of a whole request.
+    async fn call_request(&self, request: Request<Full<Bytes>>) -> Result<Vec<u8>, ClientError> {
         let answer = async {
             // Held until the answer is read: HTTP/1.1 has one exchange at a time.
             let mut connection = self.connection.lock().await;
@@ -367,6 +408,17 @@ fn request(
     builder
         .body(Full::new(body.unwrap_or_default()))
         .map_err(|error| ClientError::Protocol(format!("{path} is no path: {error}")))
+}
+
+/// What an answer to `path` says.
+fn understood<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, ClientError> {
+    // No content is the unit type, which JSON writes as null.
+    let bytes: &[u8] = if bytes.is_empty() { b"null" } else { bytes };
+    serde_json::from_slice(bytes).map_err(|error| {
+        // Answers hold keys and recovery phrases.
+        let reason = excerpt::message(&error.to_string());
+        ClientError::Protocol(format!("its answer to {path} is not understood: {reason}"))
+    })
 }
 
 fn json<B: Serialize + ?Sized>(body: &B) -> Result<Bytes, ClientError> {

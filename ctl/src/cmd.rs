@@ -2,32 +2,56 @@
 //!
 //! A new verb is a file with `Args` and `Args::run`, and its line in `verbs!` below.
 
+mod account;
 mod backup;
 mod ban;
+mod block;
+mod blocked;
 mod bugreport;
+mod chat;
 mod completions;
 mod contact;
+mod conversation;
+mod conversations;
+mod delete;
+mod device;
 mod dial;
 mod doctor;
+mod draft;
+mod edit;
 mod history;
 mod id;
 mod inbox;
 mod init;
+mod invite;
+mod listen;
 mod lock;
 mod metrics;
 mod netcheck;
 mod network;
 mod note;
+mod passphrase;
 mod peers;
 mod ping;
+mod privacy;
+mod profile;
+mod react;
 mod read;
+mod recall;
 mod requests;
+mod restore;
+mod search;
 mod send;
+mod settings;
+mod shred;
 mod status;
 mod text;
 mod unban;
+mod unblock;
 mod unlock;
 mod watch;
+
+use std::ffi::OsString;
 
 use crate::client::Client;
 use crate::exit::Failure;
@@ -37,6 +61,9 @@ use crate::render::Output;
 pub(crate) struct Context {
     pub(crate) client: Option<Client>,
     pub(crate) output: Output,
+    /// What this program is called with before the verb's arguments, to be called again: nothing, but where it is a part of
+    /// another program.
+    pub(crate) before: Vec<OsString>,
 }
 
 impl Context {
@@ -75,17 +102,36 @@ verbs! {
     Init(init),
     Unlock(unlock),
     Lock(lock),
+    Passphrase(passphrase),
     Status(status),
     Id(id),
+    Device(device),
+    Account(account),
+    Profile(profile),
     Contact(contact),
+    Invite(invite),
     Ping(ping),
     Requests(requests),
+    Block(block),
+    Unblock(unblock),
+    Blocked(blocked),
     Send(send),
     Note(note),
+    React(react),
+    Edit(edit),
+    Draft(draft),
     Inbox(inbox),
     Read(read),
     History(history),
+    Search(search),
+    Conversations(conversations),
+    Conversation(conversation),
+    Recall(recall),
+    Delete(delete),
+    Settings(settings),
     Watch(watch),
+    Chat(chat),
+    Listen(listen),
     Peers(peers),
     Dial(dial),
     Metrics(metrics),
@@ -93,6 +139,9 @@ verbs! {
     Ban(ban),
     Unban(unban),
     Backup(backup),
+    Restore(restore),
+    Shred(shred),
+    Privacy(privacy),
     Doctor(doctor),
     Netcheck(netcheck),
     Bugreport(bugreport),

@@ -7,6 +7,9 @@ use martlet_protocol::control::ErrorCode;
 
 use crate::client::ClientError;
 
+/// What to do where there is no identity yet.
+pub(crate) const BEGIN: &str = "martletctl init; or, if you have an identity already: martletctl device join, or martletctl init --recover";
+
 /// What `martletctl` tells the shell. Stable; listed in `--help` and `docs/control-api.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -24,7 +27,7 @@ pub enum Exit {
     Locked = 4,
     /// It did not happen in time.
     TimedOut = 5,
-    /// No such contact, message, request or peer.
+    /// No such contact, message, request, invite or peer.
     Unknown = 6,
     /// The doctor found something that keeps messages from coming or going.
     Unwell = 7,
@@ -95,6 +98,9 @@ fn of_code(code: ErrorCode) -> Exit {
         ErrorCode::UnknownContact
         | ErrorCode::UnknownRequest
         | ErrorCode::UnknownMessage
+        | ErrorCode::UnknownDevice
+        | ErrorCode::UnknownInvite
+        | ErrorCode::NoLink
         | ErrorCode::UnknownPeer => Exit::Unknown,
         ErrorCode::BadRequest
         | ErrorCode::InvalidId
@@ -102,8 +108,14 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::InvalidName
         | ErrorCode::NameTaken
         | ErrorCode::AlreadyContact
+        | ErrorCode::NotRecallable
+        | ErrorCode::OnItsWay
+        | ErrorCode::InvalidTimer
         | ErrorCode::EmptyText
         | ErrorCode::TextTooLong
+        | ErrorCode::NotEditable
+        | ErrorCode::InvalidReaction
+        | ErrorCode::InvalidPicture
         | ErrorCode::InvalidAddress
         | ErrorCode::InvalidPeerId
         | ErrorCode::KeysUnknown
@@ -120,6 +132,26 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::LimitReached
         | ErrorCode::StorageFailed
         | ErrorCode::BackupFailed
+        | ErrorCode::Blocked
+        | ErrorCode::NotBlocked
+        | ErrorCode::NeedsConfirmation
+        | ErrorCode::InvalidPhrase
+        | ErrorCode::InvalidInvite
+        | ErrorCode::OwnInvite
+        | ErrorCode::InviteEnded
+        | ErrorCode::OtherNetwork
+        | ErrorCode::InvalidSafetyNumber
+        | ErrorCode::SafetyNumberDiffers
+        | ErrorCode::Terminated
+        | ErrorCode::ContactTerminated
+        | ErrorCode::DeviceRevoked
+        | ErrorCode::OtherDevice
+        | ErrorCode::WrongKillPhrase
+        | ErrorCode::InvalidLinkCode
+        | ErrorCode::NoRoot
+        | ErrorCode::LinkLimit
+        | ErrorCode::LinkLocked
+        | ErrorCode::NothingToCompare
         | ErrorCode::Stopping
         | ErrorCode::Internal => Exit::Refused,
     }

@@ -20,38 +20,59 @@ const ATTEMPTS_MAX: u32 = 3;
 ///
 /// Warns when others than the owner can read it.
 pub(crate) fn from_file(path: &Path, output: &Output) -> Result<Zeroizing<String>, Failure> {
+    line_of("passphrase file", path, output)
+}
+
+/// The same of a file with a kill phrase.
+pub(crate) fn kill_phrase(path: &Path, output: &Output) -> Result<Zeroizing<String>, Failure> {
+    line_of("kill phrase file", path, output)
+}
+
+/// The first line of a file of secrets, which is called `what`.
+fn line_of(what: &str, path: &Path, output: &Output) -> Result<Zeroizing<String>, Failure> {
     let unreadable = |error: std::io::Error| {
-        Failure::Usage(format!("cannot read the passphrase file {}: {error}", path.display()))
+        Failure::Usage(format!("cannot read the {what} {}: {error}", path.display()))
     };
     let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
+    warn_if_open(what, &file, path, output).map_err(unreadable)?;
+    first_line(|buffer| (&file).read(buffer))
+        .map_err(unreadable)?
+        .into_passphrase()
+        .map_err(|why| Failure::Usage(format!("the {what} {}: {why}", path.display())))
+}
+
+/// Warns when others than the owner can read or write a file of secrets, which is called `what`.
+pub(crate) fn warn_if_open(
+    what: &str,
+    file: &File,
+    path: &Path,
+    output: &Output,
+) -> std::io::Result<()> {
+    let metadata = file.metadata()?;
     let mode = metadata.permissions().mode();
     if metadata.is_file() && mode & 0o077 != 0 {
         output.note(&format!(
-            "warning: others may use the passphrase file {path} (mode {mode:03o}): chmod 600 {path}",
+            "warning: others may use the {what} {path} (mode {mode:03o}): chmod 600 {path}",
             path = path.display(),
             mode = mode & 0o777,
         ));
     }
-    first_line(|buffer| (&file).read(buffer))
-        .map_err(unreadable)?
-        .into_passphrase()
-        .map_err(|why| Failure::Usage(format!("the passphrase file {}: {why}", path.display())))
+    Ok(())
 }
 
 /// Asks once on the terminal.
-pub(crate) async fn ask(output: &Output) -> Result<Zeroizing<String>, Failure> {
+pub(crate) async fn ask(text: &str, output: &Output) -> Result<Zeroizing<String>, Failure> {
     require_terminal()?;
-    prompt("Passphrase: ", output).await
+    prompt(text, output).await
 }
 
-/// Asks for a new passphrase, twice, on the terminal.
-pub(crate) async fn ask_new(output: &Output) -> Result<Zeroizing<String>, Failure> {
+/// Asks for a new passphrase, twice, on the terminal. `without` says how to have none.
+pub(crate) async fn ask_new(output: &Output, without: &str) -> Result<Zeroizing<String>, Failure> {
     require_terminal()?;
     for _ in 0..ATTEMPTS_MAX {
         let first = prompt("New passphrase: ", output).await?;
         if first.is_empty() {
-            output.note("It is empty. For a vault without a passphrase use --no-passphrase.");
+            output.note(&format!("It is empty. {without}"));
             continue;
         }
         let second = prompt("Once more: ", output).await?;
@@ -68,7 +89,7 @@ fn require_terminal() -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage(
-        "standard input is no terminal to ask for the passphrase on: put it in a file only you can read and name it with --passphrase-file (/dev/stdin for a pipe)"
+        "standard input is not a terminal, so the passphrase can't be asked for: put it into a file that only you can read, and name that with --passphrase-file (/dev/stdin for a pipe)"
             .to_owned(),
     ))
 }

@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use rustix::fs::Mode;
 
-use crate::config::{Config, ConfigError, Settings, paths};
+use crate::config::{Config, ConfigError, LogConfig, Places, Settings, paths};
 use crate::logging;
 use crate::restore;
 use crate::run::{self, DaemonError};
@@ -26,9 +26,9 @@ pub const EXIT_DAMAGED: u8 = 4;
 
 /// The Martlet daemon: a messenger without servers
 ///
-/// It exchanges end-to-end encrypted messages with other nodes, directly and without servers, and
-/// keeps what others have on its way (sealed, for at most six days) until it is delivered. One
-/// runs for each user; `martletctl` talks to it over a Unix socket that only this user can open.
+/// It exchanges end-to-end encrypted messages with other nodes, without servers. It also keeps other
+/// people's messages until they are delivered: sealed, and for at most six days. Each user runs one.
+/// `martletctl` talks to it over a Unix socket that only this user and root can open.
 #[derive(Debug, Parser)]
 #[command(name = "martletd", version, after_long_help = MORE_HELP)]
 struct Arguments {
@@ -40,8 +40,8 @@ struct Arguments {
     #[command(flatten)]
     settings: Settings,
 
-    /// Put a backup (martletctl backup) back into the data directory, which must have no vault, and exit. Its
-    /// network.toml is put where the daemon reads it, unless there is one
+    /// Put a backup, made by martletctl backup, back into the data directory, and exit. The data directory
+    /// must have no vault. The backup's network.toml is put where the daemon reads it, unless there is one
     #[arg(long, value_name = "DIR", conflicts_with = "check_config")]
     restore: Option<PathBuf>,
 
@@ -61,15 +61,16 @@ Examples:
   martletd --check-config > martletd.toml        start a configuration file
 
 Configuration:
-  A flag wins over its environment variable, that over the file, that over the default. The file has
-  the same keys as the environment, in small letters and without MARTLET_ (static_peers, log_format,
-  ...); relative paths in it are relative to the file.
+  A flag wins over its environment variable. That wins over the file, and the file over the default.
+  The file has the same keys as the environment, in small letters and without MARTLET_, such as
+  static_peers and log_format. Relative paths in it are relative to the file.
 
 Files, in the data directory:
   mailbox.redb     envelopes on their way, all of them sealed
   vault.redb       identity, contacts, messages; encrypted
-  vault.key        the vault's key, wrapped by the passphrase (by nothing, if there is none)
-  peer.key         this node's transport key; tied to no identity
+  vault.key        the vault's key, encrypted with the passphrase if there is one
+  vault.keys       keys of the vault's records, encrypted; what is deleted ends with them
+  peer.key         this node's transport key; it says nothing about who uses the node
   peers.json       peers remembered across restarts
   bans.json        peers that are refused
   martletd.lock    locked while a daemon runs; holds its process id
@@ -77,8 +78,8 @@ Files, in the data directory:
 Signals:
   SIGTERM, SIGINT, SIGHUP
                    stop: answer what was asked, close the databases, remove the socket. A second one
-                   stops at once; nothing that was acknowledged is lost. A SIGHUP that was ignored when
-                   martletd was started (nohup) stays ignored.
+                   stops at once. Nothing that was acknowledged is lost. If SIGHUP was ignored when
+                   martletd was started (nohup), it stays ignored.
 
 Service manager:
   READY=1 and STOPPING=1 are sent to $NOTIFY_SOCKET (systemd: Type=notify).
@@ -108,6 +109,12 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let lookup: paths::Lookup<'_> = &|name| std::env::var_os(name);
+    if let Some(backup) = &arguments.restore {
+        return match Config::places(arguments.config.as_deref(), arguments.settings, lookup) {
+            Ok(places) => restore(&places, backup),
+            Err(error) => refuse_config(&error),
+        };
+    }
     let config = match Config::load(arguments.config.as_deref(), arguments.settings, lookup) {
         Ok(config) => config,
         Err(error) => return refuse_config(&error),
@@ -115,32 +122,34 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if arguments.check_config {
         return print_config(&config);
     }
-    if let Err(error) = logging::init(&config.log.filter, config.log.format) {
-        return fail(&error, EXIT_FAILED);
-    }
-    // Whatever this process makes is the user's alone, from the first instant.
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    if let Some(backup) = arguments.restore {
-        return match restore::restore(&config, &backup) {
-            Ok(done) => {
-                let _ = writeln!(io::stdout(), "{done}");
-                ExitCode::from(EXIT_OK)
-            }
-            Err(error) => {
-                let code = if error.is_in_use() {
-                    EXIT_ALREADY_RUNNING
-                } else if error.is_damage() {
-                    EXIT_DAMAGED
-                } else {
-                    EXIT_FAILED
-                };
-                fail(&error, code)
-            }
-        };
+    if let Err(code) = prepare(&config.log) {
+        return code;
     }
     match run::run_blocking(config) {
         Ok(()) => ExitCode::from(EXIT_OK),
         Err(error) => fail(&error, exit_code(&error)),
+    }
+}
+
+/// The log, and that whatever this process makes is the user's alone, from the first instant.
+fn prepare(log: &LogConfig) -> Result<(), ExitCode> {
+    logging::init(&log.filter, log.format).map_err(|error| fail(&error, EXIT_FAILED))?;
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    Ok(())
+}
+
+fn restore(places: &Places, backup: &Path) -> ExitCode {
+    if let Err(code) = prepare(&places.log) {
+        return code;
+    }
+    match restore::restore(places, backup) {
+        Ok(done) => {
+            let _ = writeln!(io::stdout(), "{done}");
+            ExitCode::from(EXIT_OK)
+        }
+        Err(error) if error.is_in_use() => fail(&error, EXIT_ALREADY_RUNNING),
+        Err(error) if error.is_damage() => fail(&error, EXIT_DAMAGED),
+        Err(error) => fail(&error, EXIT_FAILED),
     }
 }
 

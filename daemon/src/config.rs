@@ -20,6 +20,10 @@
 //! log_format = "text"                     # or "json"
 //! metrics_listen = "127.0.0.1:9464"       # default: metrics on the control socket only
 //! user = true                             # false: a mailbox for others, no identity of its own
+//! auto_lock = "off"                       # or a time without the user, like "15m"
+//! passphrase_file = "passphrase"          # default: none, or a credential of the service manager
+//! notify = "off"                          # or "sender", or "full"
+//! notify_command = ["notify"]             # gets {"title": …, "body": …} on its standard input
 //! role = "full"                           # or "edge", or "mailbox"
 //! shard_count = 8                         # of a full node: how many shards it keeps for the network
 //! shards = [3, 7]                         # and which, if not (only) those of its peer id
@@ -44,13 +48,19 @@ use martlet_protocol::network::{NetworkDescriptor, NetworkError};
 use zeroize::Zeroizing;
 
 pub mod address;
+mod idle;
 mod loopback;
+mod notify;
 pub mod paths;
 mod settings;
+mod user;
 
 pub use address::{AddressError, AnnounceAddress, DialAddress, ListenAddress, PORT_DEFAULT};
+pub use idle::{AutoLock, AutoLockError};
 pub use loopback::{LoopbackAddress, LoopbackError};
+pub use notify::{Notify, NotifyError};
 pub use settings::{ConnectionsTarget, MailboxBytes, Settings};
+pub use user::UserConfig;
 
 use crate::logging::{LogFilter, LogFormat};
 use crate::net::transport;
@@ -89,14 +99,25 @@ pub struct Config {
     pub log: LogConfig,
     /// Where metrics are served beside the control socket.
     pub metrics_listen: Option<LoopbackAddress>,
-    /// Whether an identity may be made and used here.
-    pub user: bool,
+    /// The user who may be here.
+    pub user: UserConfig,
     /// What the user should know about the files.
     pub warnings: Vec<String>,
     /// What the node does for the network.
     pub role: Role,
     /// What a full node keeps for it.
     pub keeps: KeepsConfig,
+}
+
+/// Where a backup is put back, and how it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// Where databases, keys and the lock file are.
+    pub data_dir: PathBuf,
+    /// Where the network's descriptor is read at the next start; it need not be there.
+    pub network_file: Option<PathBuf>,
+    /// What is logged, and how.
+    pub log: LogConfig,
 }
 
 /// What is done where the network reaches beyond the LAN.
@@ -207,15 +228,27 @@ impl Config {
         given: Settings,
         lookup: paths::Lookup<'_>,
     ) -> Result<Self, ConfigError> {
-        let path = file.map(Path::to_path_buf).or_else(|| paths::config_file(lookup));
-        let from_file = match &path {
-            Some(path) => match read_settings(path) {
-                Err(error) if file.is_none() && error.is_not_found() => Settings::default(),
-                other => other?,
-            },
-            None => Settings::default(),
-        };
-        Self::from_settings(given.over(from_file), path.as_deref(), lookup)
+        let (settings, path) = read_over(file, given, lookup)?;
+        Self::from_settings(settings, path.as_deref(), lookup)
+    }
+
+    /// The same of places alone. The network's descriptor is not read: on a new machine it is still to come.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn places(
+        file: Option<&Path>,
+        given: Settings,
+        lookup: paths::Lookup<'_>,
+    ) -> Result<Places, ConfigError> {
+        let (settings, path) = read_over(file, given, lookup)?;
+        settings.check_paths()?;
+        let network_file = settings.network_file(path.as_deref());
+        Ok(Places {
+            data_dir: settings.data_dir_or_default(lookup)?,
+            network_file,
+            log: settings.log_config(),
+        })
     }
 
     /// The configuration as a file that gives the same one.
@@ -241,7 +274,12 @@ impl Config {
             log: Some(self.log.filter.clone()),
             log_format: Some(self.log.format),
             metrics_listen: self.metrics_listen,
-            user: Some(self.user),
+            user: Some(self.user.is_allowed),
+            auto_lock: Some(self.user.auto_lock),
+            passphrase_file: self.user.passphrase_file.clone(),
+            notify: Some(self.user.notify),
+            notify_command: (!self.user.notify_command.is_empty())
+                .then(|| self.user.notify_command.clone()),
             role: Some(self.role),
             shard_count: (self.role == Role::Full).then_some(self.keeps.shard_count),
             shards: (!self.keeps.shards.is_empty())
@@ -255,8 +293,7 @@ impl Config {
         lookup: paths::Lookup<'_>,
     ) -> Result<Self, ConfigError> {
         settings.check_paths()?;
-        let beside = || config_file.map(|file| file.with_file_name(paths::NETWORK_FILE));
-        let network_file_next = settings.network.clone().or_else(beside);
+        let network_file_next = settings.network_file(config_file);
         let (network_file, network) = match &network_file_next {
             Some(path) => match read_network(path) {
                 Err(error) if settings.network.is_none() && error.is_not_found() => {
@@ -268,8 +305,8 @@ impl Config {
         };
         let role = settings.role.unwrap_or_default();
         settings.check_role(role, &network)?;
-        let data_dir =
-            settings.data_dir.or_else(|| paths::data_dir(lookup)).ok_or(ConfigError::NoDataDir)?;
+        let user = UserConfig::of(&settings, role, lookup)?;
+        let (data_dir, log) = (settings.data_dir_or_default(lookup)?, settings.log_config());
         let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));
         let listen = settings.listen.unwrap_or_else(|| ListenAddress::defaults(&network));
         let static_peers = settings.static_peers.unwrap_or_default();
@@ -321,12 +358,9 @@ impl Config {
                 autonat_server: settings.autonat_server.unwrap_or(false),
                 upnp: settings.upnp.unwrap_or(false),
             },
-            log: LogConfig {
-                filter: settings.log.unwrap_or_default(),
-                format: settings.log_format.unwrap_or_default(),
-            },
+            log,
             metrics_listen: settings.metrics_listen,
-            user: settings.user.unwrap_or(role != Role::Mailbox),
+            user,
             role,
             keeps: KeepsConfig {
                 shards,
@@ -340,6 +374,24 @@ impl ConfigError {
     fn is_not_found(&self) -> bool {
         matches!(self, Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
+}
+
+/// What was given over what the file says, and which file that is: the one that was asked for, which must be there, or
+/// the default one.
+fn read_over(
+    file: Option<&Path>,
+    given: Settings,
+    lookup: paths::Lookup<'_>,
+) -> Result<(Settings, Option<PathBuf>), ConfigError> {
+    let path = file.map(Path::to_path_buf).or_else(|| paths::config_file(lookup));
+    let from_file = match &path {
+        Some(path) => match read_settings(path) {
+            Err(error) if file.is_none() && error.is_not_found() => Settings::default(),
+            other => other?,
+        },
+        None => Settings::default(),
+    };
+    Ok((given.over(from_file), path))
 }
 
 fn read_settings(path: &Path) -> Result<Settings, ConfigError> {

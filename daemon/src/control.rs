@@ -7,23 +7,34 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use libp2p::PeerId;
 use martlet_protocol::control::Role;
 use martlet_protocol::network::NetworkDescriptor;
 use tokio::sync::watch;
 
+use crate::config::Notify;
 use crate::host::EngineHandle;
 use crate::net::NetHandle;
 use crate::scrape::MetricsSource;
+use activity::Activity;
 
+mod account;
+mod activity;
 mod backup;
+mod blocked;
 mod client_stream;
 mod contact;
+mod conversation;
+mod device;
 mod doctor;
 mod endpoints;
+mod ends;
 mod event;
 mod extract;
+mod invite;
+mod link;
 mod listener;
 mod message;
 mod metrics;
@@ -31,11 +42,16 @@ mod network;
 mod note;
 mod peer;
 mod ping;
+mod privacy;
 mod problem;
+mod profile;
 mod room;
 mod router;
+mod search;
 mod server;
+mod shred;
 mod status;
+mod trust;
 
 pub use listener::{BindError, ControlSocket, bind};
 pub use router::openapi;
@@ -64,8 +80,35 @@ pub struct ControlContext {
     pub peer_id: PeerId,
     /// Whether an identity may be made here.
     pub user: bool,
+    /// After how long without a request of the user the vault is locked.
+    pub auto_lock: Option<Duration>,
+    /// Why the vault is not open already, where it was to be opened at the start.
+    pub unlock_failure: Option<String>,
     /// Where databases and keys are.
     pub data_dir: PathBuf,
+    /// What else of the configuration says who can see what.
+    pub exposure: Exposure,
+}
+
+/// What of the configuration says who can see what, beside the network's descriptor.
+#[derive(Debug, Clone, Default)]
+pub struct Exposure {
+    /// Whether the LAN is told that the node is there.
+    pub mdns: bool,
+    /// Peers that are always dialled, by the configuration or the network's descriptor.
+    pub dialled: usize,
+    /// Whether the router is asked for a port.
+    pub upnp: bool,
+    /// Whether addresses are named to others.
+    pub announces: bool,
+    /// Whether it passes on others' connections.
+    pub relay_server: bool,
+    /// What opens the vault at the start, in words, if something does.
+    pub opened_by: Option<String>,
+    /// What a notification says.
+    pub notify: Notify,
+    /// Whether the log has no more than it has by default.
+    pub is_log_usual: bool,
 }
 
 /// What handlers share. Cheap to clone.
@@ -77,6 +120,7 @@ struct SharedInner {
     context: ControlContext,
     /// Streams of events end when this changes.
     ending: watch::Sender<Ending>,
+    activity: Activity,
 }
 
 /// Why streams of events end.
@@ -90,7 +134,8 @@ struct Ending {
 
 impl Shared {
     fn new(context: ControlContext) -> Self {
-        Self(Arc::new(SharedInner { context, ending: watch::Sender::new(Ending::default()) }))
+        let ending = watch::Sender::new(Ending::default());
+        Self(Arc::new(SharedInner { context, ending, activity: Activity::default() }))
     }
 
     fn engine(&self) -> &EngineHandle {
@@ -107,6 +152,10 @@ impl Shared {
 
     fn context(&self) -> &ControlContext {
         &self.0.context
+    }
+
+    fn activity(&self) -> &Activity {
+        &self.0.activity
     }
 
     fn ending(&self) -> watch::Receiver<Ending> {

@@ -6,6 +6,7 @@
 
 mod handle;
 mod passphrase;
+pub(crate) mod passphrase_file;
 mod stamper;
 mod thread;
 

@@ -14,6 +14,7 @@ pub mod lock;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+mod notify;
 pub mod peer_key;
 mod restore;
 pub mod run;

@@ -18,6 +18,13 @@ pub use wan::*;
 /// no clock that is merely wrong explains it, and a node with such a clock can exchange nothing
 /// anyway.
 pub const CLOCK_HOPELESS: Duration = Duration::from_secs(30 * 24 * 3600);
+/// By how much a clock must be set before that counts: what was refused meanwhile is asked for again, and others
+/// are not told what it shows. Far under the hours that envelopes count in, far over what a time server makes of a good
+/// clock.
+pub const CLOCK_SET_MIN: Duration = Duration::from_secs(10 * 60);
+/// How long the wall clock must have gone on by itself before other nodes are told what it shows, and not what this
+/// node goes by: far over a time server's glitch, far under the days after which mail is lost.
+pub const CLOCK_TOLD_AFTER: Duration = Duration::from_secs(10 * 60);
 
 // ---- mailbox -----------------------------------------------------------------------------------
 
@@ -36,9 +43,10 @@ pub const MAILBOX_BYTES_MIN: u64 = 1 << 20;
 /// random part of it, reports until there are several. Less than a tenth of the time in which messages are
 /// delivered over the internet.
 pub const ACK_DELAY: Duration = Duration::from_millis(20);
-/// Acks that wait to leave each in a message of its own; further ones leave together. Chosen, not measured:
-/// with 10 ms for each it lets 800 a second leave apart, more than a user reads, and keeps a node that takes
-/// thousands a second from sending a message for each.
+/// Acks that wait to leave each in a message of its own; further ones leave together. With so many each [`ACK_DELAY`], 374 a
+/// second were seen to leave apart, more than a user reads. Each cost 360 µs of the work of its author and one neighbour, and
+/// together 2 µs (a development build on a busy machine; `what_acks_cost_apart_and_together` measures it): so a node that takes
+/// thousands a second does not spend itself on a message for each.
 pub const ACKS_APART_MAX: usize = 8;
 /// Batches that one sync fetches although there is no room for them, since the user's own mail may
 /// be among them; the rest is for the next sync, [`SYNC_OVER_SHARE_DELAY`] later. 25,000 texts, and
@@ -237,8 +245,10 @@ pub const CONNECTIONS_SPARE: u32 = 16;
 /// How long a connection is left alone after it came up, or was last of use: meshes need some
 /// heartbeats to form, and a peer that is let go too soon comes back.
 pub const CONNECTION_GRACE: Duration = Duration::from_secs(30);
-/// A connection that ends sooner is counted like a dial that failed: the peer had no place for it.
-pub const CONNECTION_SETTLED: Duration = Duration::from_secs(10);
+/// A connection that ends sooner is counted like a dial that failed: the peer had no place for it, which it says within a
+/// round trip or two. One that lasted longer was of use, however it ended. On a path that breaks connections every few
+/// seconds ten seconds here made nodes wait for eight of twelve.
+pub const CONNECTION_SETTLED: Duration = Duration::from_secs(1);
 /// How long a peer that was let go is not dialled.
 pub const LET_GO_FOR: Duration = Duration::from_secs(600);
 /// First wait before a discovered or remembered peer is dialled again after a failure.
@@ -316,8 +326,9 @@ pub const PEER_ENVELOPES_PER_MINUTE_MAX: u32 = 250_000;
 /// Bytes of an envelope, for the shares of peers: four times what texts have, so that only who
 /// sends large ones all the time is bounded by bytes.
 pub const ENVELOPE_BYTES_MEAN: u32 = 4096;
-/// How long a sync waits for the engine's answer: several commits on a slow disk. An engine that has ended
-/// gives none.
+/// How long a sync waits for the engine's answer. An engine that has ended gives none. Before it all that waits for the
+/// engine is done, at most [`GOSSIP_BACKLOG_BYTES_MAX`] of gossip: in texts 0.8 s of a core in an unoptimized build, and 75 to
+/// 94 MiB written (`how_long_a_full_queue_takes` in the engine's tests). A memory card that writes 2 MB/s takes 50 s for that.
 pub const ENGINE_ANSWER_MAX: Duration = Duration::from_secs(60);
 /// Inputs waiting for the engine's thread before those who bring them have to wait.
 pub const ENGINE_QUEUE_MAX: usize = 8192;
@@ -328,6 +339,18 @@ pub const NET_QUEUE_MAX: usize = 64;
 
 // ---- control -----------------------------------------------------------------------------------
 
+/// Shortest time without the user after which the vault may be locked by itself: what a person needs to type.
+pub const AUTO_LOCK_MIN: Duration = Duration::from_secs(5);
+/// Longest: a week. Beyond it "off" is more honest.
+pub const AUTO_LOCK_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How often it is looked at, where the vault may be locked by itself: so long after a machine has slept it is locked.
+pub const AUTO_LOCK_CHECKED_EVERY: Duration = Duration::from_secs(5);
+/// Characters of a message in its notification: two lines of a desktop's.
+pub const NOTIFICATION_CHARS_MAX: usize = 200;
+/// How long the program that shows a notification may take.
+pub const NOTIFICATION_TIME_MAX: Duration = Duration::from_secs(10);
+/// Notifications that wait for the one before; more are left out.
+pub const NOTIFICATIONS_WAITING_MAX: usize = 8;
 /// Largest request body on the control socket, bytes: the longest text, escaped.
 pub const CONTROL_BODY_BYTES_MAX: usize = 128 * 1024;
 /// How long a client may take over a request's body: 100 kbit/s, should the socket be forwarded over a slow line.
@@ -374,6 +397,9 @@ pub const PEER_KEY_BYTES_MAX: u64 = 1024;
 pub const DISK_FREE_LOW: u64 = 512 * 1024 * 1024;
 /// Free disk space below which it reports an error, bytes: a few commits of the largest batches.
 pub const DISK_FREE_CRITICAL: u64 = 64 * 1024 * 1024;
+/// What the largest envelope takes of the mailbox's quota, bytes: with less room than this it is full.
+pub const MAILBOX_CHARGE_MAX: u64 = martlet_protocol::limits::ENVELOPE_BYTES_MAX as u64
+    + martlet_store::limits::MAILBOX_ENTRY_BYTES;
 /// Share of the mailbox's quota from which the doctor warns, percent.
 pub const MAILBOX_FULL_PERCENT: u64 = 90;
 /// How long after its start a node may be without peers before the doctor says so.

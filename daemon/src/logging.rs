@@ -62,7 +62,7 @@ pub enum LogFormat {
 /// A filter that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is not a log filter; write a level (off, error, warn, info, debug, trace), or TARGET=LEVEL, several by commas"
+    "{text:?} is not a log filter; write a level (off, error, warn, info, debug, trace), or TARGET=LEVEL; separate several by commas"
 )]
 pub struct LogFilterError {
     text: String,

@@ -6,20 +6,23 @@ use std::sync::Arc;
 
 use crate::limits::CONNECTIONS_MEMORY_BYTES_MAX;
 use libp2p::identity::Keypair;
-use martlet_engine::{EngineConfig, EngineError, Storage, TICK};
+use martlet_engine::{CommandError, EngineConfig, EngineError, Storage, TICK};
 use martlet_store::StoreError;
 use martlet_store::vault::keyfile::KeyFileError;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::Config;
-use crate::control::{self, BindError, ControlContext};
-use crate::host::{self, EngineHandle};
+use crate::blocking;
+use crate::config::{Config, Notify, UserConfig};
+use crate::control::{self, BindError, ControlContext, Exposure};
+use crate::host::{self, CallError, EngineHandle, passphrase_file};
 use crate::lock::{DataDirLock, LockError};
+use crate::logging::LogFilter;
 use crate::metrics::Metrics;
 use crate::net::{
     self, ConnectionPolicy, GossipPolicy, NetConfig, NetError, NetHandle, Pace, WanOptions, shorten,
 };
+use crate::notify as notifications;
 use crate::peer_key::{self, PeerKeyError};
 use crate::scrape::{self, MetricsSource};
 
@@ -113,6 +116,9 @@ async fn run(config: Config) -> Result<(), DaemonError> {
     }
     let _lock = DataDirLock::acquire(&config.data_dir)?;
     let storage = Storage::Directory(config.data_dir.clone());
+    if storage.settle_erasure().map_err(EngineError::from)? {
+        tracing::warn!("the account that was being erased when the daemon ended is erased now");
+    }
     // Before anything is made: where half of a vault is, all is left alone.
     storage.read_key_file().map_err(EngineError::from)?;
     let keypair = peer_key::load_or_create(&config.data_dir)?;
@@ -129,6 +135,11 @@ async fn run(config: Config) -> Result<(), DaemonError> {
         tracing::info!(%address, "metrics are served");
         scrape::serve(listener, parts.metrics.clone())
     });
+    let UserConfig { notify: what, notify_command, .. } = &config.user;
+    let notifying = (*what != Notify::Off)
+        .then(|| notifications::run(*what, notify_command.clone(), parts.engine.subscribe()));
+    let _notifying = notifying.map(tokio::spawn);
+    let unlock_failure = unlock_at_start(&config.user, &parts.engine).await;
     let server = control::serve(
         socket,
         ControlContext {
@@ -145,8 +156,11 @@ async fn run(config: Config) -> Result<(), DaemonError> {
             warnings: config.warnings.clone(),
             role: config.role,
             peer_id: parts.net.peer_id(),
-            user: config.user,
+            user: config.user.is_allowed,
+            auto_lock: config.user.auto_lock.get(),
+            unlock_failure,
             data_dir: config.data_dir.clone(),
+            exposure: exposure_of(&config),
         },
     );
     tracing::info!(
@@ -169,6 +183,61 @@ async fn run(config: Config) -> Result<(), DaemonError> {
         // Who asks twice does not want to wait; what was acknowledged is on disk already.
         () = signals.next() => outcome,
     }
+}
+
+fn exposure_of(config: &Config) -> Exposure {
+    let UserConfig { passphrase_file, credential, notify, .. } = &config.user;
+    let opened_by = match (passphrase_file, credential) {
+        (Some(path), _) => Some(format!("the file {}", path.display())),
+        (None, Some(_)) => Some("a credential of the service manager".to_owned()),
+        (None, None) => None,
+    };
+    Exposure {
+        mdns: config.mdns,
+        dialled: config.static_peers.len() + config.network.bootstrap.len(),
+        upnp: config.wan.upnp,
+        announces: !config.wan.announce.is_empty(),
+        relay_server: config.wan.relay_server,
+        opened_by,
+        notify: *notify,
+        is_log_usual: config.log.filter == LogFilter::default(),
+    }
+}
+
+/// Opens the vault with the passphrase in a file, if one is named. Why not, for the user: the daemon goes on with its
+/// vault locked.
+async fn unlock_at_start(config: &UserConfig, engine: &EngineHandle) -> Option<String> {
+    let (path, is_credential) = match (&config.passphrase_file, &config.credential) {
+        (Some(path), _) => (path.clone(), false),
+        (None, Some(path)) => (path.clone(), true),
+        (None, None) => return None,
+    };
+    let shown = path.display().to_string();
+    let read = blocking::run(move || passphrase_file::read(&path)).await?;
+    let reason = match read {
+        Ok(file) => {
+            // How a credential is kept from others is the service manager's business, by more than modes.
+            if file.is_open_to_others && !is_credential {
+                tracing::warn!(file = shown, "others may use the passphrase file: chmod 600");
+            }
+            match engine.unlock(Some(file.passphrase)).await {
+                Ok(()) => {
+                    tracing::info!("the vault was opened with the passphrase file");
+                    return None;
+                }
+                // Before `init` there is nothing to open.
+                Err(CallError::Command(CommandError::NoIdentity)) => return None,
+                Err(error) => error.to_string(),
+            }
+        }
+        Err(error) => error.to_string(),
+    };
+    let told = format!(
+        "the vault could not be opened at the start with the passphrase file {shown}: {reason}; mend it, or run: \
+         martletctl unlock"
+    );
+    tracing::error!("{told}");
+    Some(told)
 }
 
 /// What answers the control socket.

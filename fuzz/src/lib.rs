@@ -8,11 +8,15 @@ use std::sync::LazyLock;
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::body::{self, BaseKey};
-use martlet_protocol::crypto::seal::{self, OpeningKeys};
+use martlet_protocol::crypto::seal::{self, OpeningKeys, PrekeySecret};
 use martlet_protocol::crypto::session::{
     InboundSession, OutboundSession, SessionContext, SessionGrant,
 };
-use martlet_protocol::identity::DeviceKeys;
+use martlet_protocol::identity::statement::Reason;
+use martlet_protocol::identity::{DeviceKeys, IdentityState, NewDevice, Statement};
+use martlet_protocol::link::{
+    self, Answer, Join, LinkCode, LinkSecret, Refused, Reveal, Step, Why, steps,
+};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{
     ConversationId, DeviceId, Envelope, Header, Id, IdentityId, Kind, RendezvousSecret, UnixMillis,
@@ -90,7 +94,43 @@ pub fn sender_id() -> Id {
 
 /// The sender's bundle.
 pub fn bundle() -> Bundle {
-    Bundle::issue(&ADA.device, ADA.prekey.public(), ADA.detection.public(), NOW)
+    Bundle::issue(&ADA.device, ADA.prekey.public(), ADA.detection.public(), Vec::new(), NOW)
+}
+
+/// All kinds of statements about the sender's identity, and one that is not known.
+pub fn identity_state() -> Vec<u8> {
+    let mut state = IdentityState::new(ADA.identity());
+    let lost = Reason::Lost;
+    let statements = [
+        Statement::Certificate(ADA.device.certificate().clone()),
+        ADA.device.describe("desk".into(), NOW).unwrap(),
+        ADA.device.revoke_itself(NOW, lost),
+        ADA.root.name_kill_key(),
+        ADA.root.revoke(BOB.device.device(), NOW, lost),
+        ADA.root.terminate(NOW),
+    ];
+    statements.into_iter().for_each(|statement| drop(state.add(statement)));
+    state.encode()
+}
+
+/// A code of the sender's.
+pub fn link_code() -> LinkCode {
+    let network = NetworkDescriptor::default().tag();
+    LinkCode { network, secret: LinkSecret([6; 16]), identity: ADA.identity() }
+}
+
+/// The steps by that code, in order, as they are encoded; and the envelope of the first.
+pub fn link_steps() -> (Vec<Vec<u8>>, Vec<u8>) {
+    let device = NewDevice::generate(&mut rng(21));
+    let details = device.describe(ADA.identity(), "phone".into(), NOW).unwrap();
+    let prekey = PrekeySecret::generate(&mut rng(22)).public();
+    let join = Join::issue(&device, details, prekey, [7; 32], link::commitment(&[7; 32], &[8; 32]));
+    let (keys, bytes) = (link_code().keys(), join.as_bytes().to_vec());
+    let content = steps::seal(&mut rng(23), &addressing(), &keys, Step::Join, &bytes).unwrap();
+    let answer = Answer::new([7; 32], ADA.identity(), ADA.device.device()).encode();
+    let reveal = Reveal::new([7; 32], [8; 32]).encode();
+    let refused = Refused::new(Some(device.device()), Why::Disturbed).encode();
+    (vec![bytes, answer, reveal, refused], content)
 }
 
 /// Decodes, and checks that what was decoded is the same after being encoded and decoded again.

@@ -9,9 +9,14 @@ use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, ErrorCode, Event, EventBody, InitRequest, Message as Shown,
     Problem, SendRequest, UnlockRequest,
 };
-use martlet_protocol::ids::{MessageId, Rendezvous, Shard, Tag};
+use martlet_protocol::hlc::Hlc;
+use martlet_protocol::ids::{DeviceId, MessageId, Rendezvous, Shard, Tag};
+use martlet_protocol::invite::{Invite, InviteSecret};
+use martlet_protocol::message::settings::values::{Note, Value};
 use martlet_protocol::message::{
-    Content, DeviceMessage, Message, Payload, Ping, Pong, SessionKeyMessage, Text,
+    Content, Delivered, DeviceMessage, Edit, Emoji, Linked, Message, Payload, Picture, Ping, Pong,
+    Profile, Reaction, Read, ReadUpTo, Sent, SessionKeyMessage, Setting, SettingKey, Settings,
+    Stamp, Text, Timers, Typing,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::sync::{
@@ -89,13 +94,35 @@ const REQUESTS: &[[u8; 3]] = &[
 const EXTENDED: [u8; 18] =
     [0xa4, 0, 3, 1, 2, 2, 7, 3, 0xa2, 1, 0x43, b'o', b'n', b'e', 0x19, 0x9c, 0x40, 0x40];
 
+/// Who is there?, as every libp2p asks it by mDNS.
+const MDNS_QUERY: &[u8] =
+    b"\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04_p2p\x04_udp\x05local\x00\x00\x0c\x00\x01";
+
+/// One that is, at one address.
+fn mdns_answer() -> Vec<u8> {
+    let text =
+        b"dnsaddr=/ip6/fe80::7/tcp/4177/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+    let mut answer = vec![0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 1];
+    // The service, of two minutes, leads to "own.local."; names are repeated by their offset (RFC 1035, section 4.1.4).
+    answer.extend(
+        b"\x04_p2p\x04_udp\x05local\x00\x00\x0c\x00\x01\x00\x00\x00\x78\x00\x06\x03own\xc0\x16",
+    );
+    answer.extend(b"\xc0\x27\x00\x10\x00\x01\x00\x00\x00\x78");
+    let length = u8::try_from(text.len()).expect("a text of a record is short");
+    answer.extend([0, length + 1, length]);
+    answer.extend(text);
+    answer
+}
+
 fn main() -> std::io::Result<()> {
     let mut conversation = martlet_fuzz::outbound();
     let text = Message {
         id: MessageId([0xab; 16]),
         sent_at: martlet_fuzz::NOW,
         seq: 1,
+        timers: Timers::OFF,
         content: Content::Text(Text::new("hello").expect("short enough")),
+        reply_to: None,
     };
     let first =
         conversation.seal(&martlet_fuzz::addressing(), &text.encode()).expect("a new session");
@@ -104,6 +131,7 @@ fn main() -> std::io::Result<()> {
         suggested_name: Some("Ada".into()),
         rendezvous: Rendezvous { secret: martlet_fuzz::SECRET, reset_at: martlet_fuzz::NOW },
         lost_since: None,
+        invite: None,
     }));
     let to_device = martlet_fuzz::to_device(&session_key.encode());
     let bundle = martlet_fuzz::bundle();
@@ -124,15 +152,70 @@ fn main() -> std::io::Result<()> {
     keep("to_device", "session-key", &to_device)?;
     keep("to_device_body", "session-key", &martlet_fuzz::to_device_data(&session_key.encode()))?;
     keep("bundle", "bundle", bundle.as_bytes())?;
+    keep("identity_state", "state", &martlet_fuzz::identity_state())?;
+    let (steps, link_content) = martlet_fuzz::link_steps();
+    for (name, step) in ["join", "answer", "reveal", "refused"].into_iter().zip(&steps) {
+        keep("link", name, step)?;
+    }
+    keep("link", "content", &link_content)?;
+    keep("link", "code", martlet_fuzz::link_code().to_text().as_bytes())?;
+    let linked = DeviceMessage::Linked(Box::new(Linked {
+        certificate: certificate.to_vec(),
+        state: martlet_fuzz::identity_state(),
+        rendezvous: Rendezvous { secret: martlet_fuzz::SECRET, reset_at: martlet_fuzz::NOW },
+        name: Some("Ada".into()),
+        first_secret: martlet_fuzz::SECRET,
+    }));
+    keep("link", "linked", &linked.encode())?;
     keep("bundle_envelope", "content", &bundle_content)?;
     keep("bundle_envelope", "bundle", bundle.as_bytes())?;
     keep("engine", "conversation", CONVERSATION.as_flattened())?;
     keep("engine", "requests", REQUESTS.as_flattened())?;
     keep("certificate", "certificate", certificate)?;
+    keep("mdns6", "query", MDNS_QUERY)?;
+    keep("mdns6", "answer", &mdns_answer())?;
     keep("message", "text", &text.encode())?;
     let bytes = Payload(b"not known here".to_vec());
-    let unknown = Message { content: Content::Unknown { kind: 999, bytes: bytes.clone() }, ..text };
+    let unknown =
+        Message { content: Content::Unknown { kind: 999, bytes: bytes.clone() }, ..text.clone() };
     keep("message", "unknown", &unknown.encode())?;
+    let target = MessageId([0xcd; 16]);
+    let answer = Message { reply_to: Some(target), ..text.clone() };
+    keep("message", "reply", &answer.encode())?;
+    let edit = Edit { target, text: Text::new("hello!").expect("short enough") };
+    let emoji = Emoji::new("👍").expect("short enough");
+    let picture = Picture::new(vec![0xff, 0xd8, 0xff, 0xe0]).ok();
+    let profile = Profile { name: Some("Ada".to_owned()), picture };
+    let deeds = [
+        ("edit", Content::Edit(edit)),
+        ("reaction", Content::Reaction(Reaction { target, emoji: Some(emoji) })),
+        ("read", Content::Read(Read { up_to: target })),
+        ("profile", Content::Profile(profile)),
+    ];
+    for (name, content) in deeds {
+        keep("message", name, &Message { content, ..text.clone() }.encode())?;
+    }
+    let (conversation_of, note) = (martlet_fuzz::sender_identity(), Note { text: "a note".into() });
+    let stamp = Stamp { hlc: Hlc { at: martlet_fuzz::NOW, count: 1 }, device: DeviceId([2; 32]) };
+    let key = SettingKey { what: Note::WHAT, of: conversation_of.0.to_vec() };
+    let setting = Setting { key, value: Payload(note.encode()), stamp };
+    let copy = Sent { conversation: conversation_of, message: Payload(text.encode()) };
+    keep("siblings", "sent-body", &copy.encode())?;
+    keep("siblings", "settings-body", &Settings(vec![setting.clone()]).encode())?;
+    let read = ReadUpTo { conversation: conversation_of, message: target };
+    let delivered = Delivered { conversation: conversation_of, messages: vec![target] };
+    for (name, content) in [
+        ("sent", Content::Sent(copy)),
+        ("read-up-to", Content::ReadUpTo(read)),
+        ("settings", Content::Settings(Settings(vec![setting]))),
+        ("delivered", Content::Delivered(delivered)),
+    ] {
+        let message = Message { content, ..text.clone() }.encode();
+        keep("message", name, &message)?;
+        keep("siblings", name, &message)?;
+    }
+    let typing = DeviceMessage::Typing(Typing { sent_at: martlet_fuzz::NOW });
+    keep("session_key", "typing", &typing.encode())?;
     keep("session_key", "named", &session_key.encode())?;
     keep("session_key", "unknown", &DeviceMessage::Unknown { kind: 999, bytes }.encode())?;
     let ping = Ping { nonce: [0xcd; 16], sent_at: martlet_fuzz::NOW };
@@ -154,6 +237,17 @@ fn main() -> std::io::Result<()> {
     let key = Some(NetworkKey::from_bytes([7; 32]));
     let closed = NetworkDescriptor { name: "ship".into(), key, ..NetworkDescriptor::default() };
     keep("network", "closed", closed.to_toml().as_bytes())?;
+    let invite = Invite {
+        network: closed.clone(),
+        id: martlet_fuzz::sender_id(),
+        secret: InviteSecret([0xef; 16]),
+        expires_at: martlet_fuzz::NOW,
+        addresses: vec!["/ip4/192.168.178.27/tcp/4177".into()],
+        name: Some("Ada".into()),
+    };
+    if let Ok(link) = invite.to_link() {
+        keep("network", "invite", link.as_bytes())?;
+    }
     if let Ok(text) = closed.to_text() {
         keep("network", "closed-text", text.as_bytes())?;
     }
@@ -208,10 +302,25 @@ fn keep_control() -> std::io::Result<()> {
         sent_at: UnixMillis(1),
         stored_at: UnixMillis(2),
         state: Delivery::Delivered,
+        expire_seconds: None,
+        burn_seconds: None,
+        ends_at: None,
+        sets_timers: None,
+        reply_to: None,
+        edited_at: None,
+        reactions: Vec::new(),
+        versions: Vec::new(),
     };
     let body = EventBody::MessageReceived { message };
     json("event", serde_json::to_vec(&Event { seq: 1, at: UnixMillis(2), body }))?;
-    json("send", serde_json::to_vec(&SendRequest { to: "Ada".into(), text: "hi".into() }))?;
+    json(
+        "send",
+        serde_json::to_vec(&SendRequest {
+            to: "Ada".into(),
+            text: "hi".into(),
+            ..SendRequest::default()
+        }),
+    )?;
     json("init", serde_json::to_vec(&InitRequest { name: Some("Ada".into()), passphrase: None }))?;
     json("unlock", serde_json::to_vec(&UnlockRequest { passphrase: Some("x".into()) }))?;
     json("contact", serde_json::to_vec(&ContactAdd { id: "martlet1".into(), name: "Ada".into() }))?;

@@ -3,7 +3,8 @@
 //! Encoded: `{0: payload bytes, 1: signature 64}`, at most 28 KiB, signed by the device under
 //! `"martlet bundle v2"`. The payload is `{0: [format](crate::format), 1: certificate bytes,
 //! 2: day u32, 3: prekey 1216, 4: detection key 32, 5: created at, milliseconds, 6: identity state
-//! bytes}`. The identity state, at most 24 KiB, is empty and ignored in this version.
+//! bytes}`. The [identity state](crate::identity::state) has at most 25 KiB. It is not looked at here: who keeps the identity's
+//! state merges it there.
 //!
 //! On the network a bundle is a conversation envelope with one slot. With `k = BLAKE3 derive_key(
 //! "martlet 2026 bundle secret v2", identity 32 ‖ rendezvous secret 15)`: its tag is
@@ -31,7 +32,7 @@ use crate::limits::{BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX, IDENTITY_STATE_BYTES_MAX};
 use crate::time::{Day, UnixMillis};
 
 const CONTEXT: &str = "martlet bundle v2";
-/// Longest encoding, bytes: it has about 1,600, with the longest identity state 24 KiB more, and fits
+/// Longest encoding, bytes: it has about 1,600, with the longest identity state 25 KiB more, and fits
 /// the last rung.
 pub const BUNDLE_BYTES_MAX: usize = 28 * 1024;
 /// What an envelope's tag and key are derived for.
@@ -48,6 +49,7 @@ pub struct Bundle {
     prekey: PrekeyPublic,
     detection: [u8; 32],
     created_at: UnixMillis,
+    state: Vec<u8>,
 }
 
 /// Why a bundle is refused.
@@ -101,12 +103,13 @@ struct Payload {
 }
 
 impl Bundle {
-    /// A device's bundle of the day that `now` is in.
+    /// A device's bundle of the day that `now` is in. `state` is what [`crate::identity::IdentityState::encode`] made.
     #[must_use]
     pub fn issue(
         device: &DeviceKeys,
         prekey: PrekeyPublic,
         detection: [u8; 32],
+        state: Vec<u8>,
         now: UnixMillis,
     ) -> Self {
         let payload = Payload {
@@ -116,7 +119,7 @@ impl Bundle {
             prekey,
             detection,
             created_at: now,
-            state: Vec::new(),
+            state,
         };
         let signed = Signed::sign(CONTEXT, device.signing_key(), codec::encode(&payload));
         Self {
@@ -127,6 +130,7 @@ impl Bundle {
             prekey: payload.prekey,
             detection,
             created_at: now,
+            state: payload.state,
         }
     }
 
@@ -145,8 +149,9 @@ impl Bundle {
             return Err(BundleError::Signature);
         }
         let prekey = PrekeyPublic::from_bytes(payload.prekey.as_bytes())?;
-        let Payload { format, day, detection, created_at, .. } = payload;
-        Ok(Self { bytes: bytes.to_vec(), format, certificate, day, prekey, detection, created_at })
+        let Payload { format, day, detection, created_at, state, .. } = payload;
+        let bytes = bytes.to_vec();
+        Ok(Self { bytes, format, certificate, day, prekey, detection, created_at, state })
     }
 
     /// The tag under which the bundles of `day` of who has this ID are found.
@@ -225,6 +230,12 @@ impl Bundle {
     #[must_use]
     pub fn certificate(&self) -> &DeviceCertificate {
         &self.certificate
+    }
+
+    /// The identity's state, as its device has it: not looked at yet.
+    #[must_use]
+    pub fn state(&self) -> &[u8] {
+        &self.state
     }
 
     /// When it was made, by its maker's clock.

@@ -6,23 +6,40 @@
 //! encrypted, in the vault.
 
 pub mod certificate;
+pub mod kill;
+mod phrase;
 pub(crate) mod signed;
+pub mod state;
+pub mod statement;
 mod version_1;
 
 pub use certificate::{CertificateError, DeviceCertificate};
+pub use kill::KillKey;
+pub use phrase::{PHRASE_WORDS, PhraseError, phrase_word};
+pub use state::IdentityState;
+pub use statement::Statement;
 
+use statement::{
+    Details, KillKeyNamed, Reason, Revocation, Stated, StatementError, Termination, is_device_name,
+};
 use std::fmt;
 
 use ed25519_dalek::SigningKey;
 use rand_core::CryptoRng;
+use serde_bytes::ByteBuf;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::ids::{DeviceId, IdentityId};
+use crate::format::FormatInfo;
+use crate::ids::{DeviceId, IdentityId, RENDEZVOUS_SECRET_BYTES, RendezvousSecret};
 use crate::time::UnixMillis;
 
 /// The root key of an identity.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct RootKey([u8; 32]);
+
+/// A device that is not certified yet: it has a signing key, and belongs to nobody.
+#[derive(Clone)]
+pub struct NewDevice(SigningKey);
 
 /// A device's signing key and its certificate.
 #[derive(Clone)]
@@ -57,17 +74,98 @@ impl RootKey {
         IdentityId(self.signing_key().verifying_key().to_bytes())
     }
 
-    /// The seed as 24 English words (BIP 39, which adds 8 bits of checksum to the 256).
+    /// The rendezvous secret that the identity has first: first 15 bytes of BLAKE3 derive_key(`martlet 2026 first
+    /// rendezvous secret v2`, seed). So who recovers the identity from its phrase is found by the ID they gave out.
     #[must_use]
-    pub fn recovery_phrase(&self) -> Zeroizing<String> {
-        // 32 bytes are one of the lengths BIP 39 takes, so this can't fail.
-        bip39::Mnemonic::from_entropy(&self.0)
-            .map(|mnemonic| Zeroizing::new(mnemonic.to_string()))
-            .unwrap_or_default()
+    pub fn first_rendezvous_secret(&self) -> RendezvousSecret {
+        let derived =
+            Zeroizing::new(blake3::derive_key("martlet 2026 first rendezvous secret v2", &self.0));
+        let mut secret = RendezvousSecret::NONE;
+        secret.0.copy_from_slice(&derived[..RENDEZVOUS_SECRET_BYTES]);
+        secret
+    }
+
+    /// What can end the identity, and nothing else.
+    #[must_use]
+    pub fn kill_key(&self) -> KillKey {
+        KillKey::of(self)
+    }
+
+    /// Says that the kill key is the identity's.
+    #[must_use]
+    pub fn name_kill_key(&self) -> Statement {
+        let (format, identity) = (FormatInfo::current(), self.identity());
+        let said = KillKeyNamed { format, identity, key: self.kill_key().public() };
+        Statement::KillKey(Stated::sign(&self.signing_key(), said))
+    }
+
+    /// Says that a device is the identity's.
+    #[must_use]
+    pub fn certify(&self, device: DeviceId, now: UnixMillis) -> DeviceCertificate {
+        DeviceCertificate::issue(&self.signing_key(), device, now)
+    }
+
+    /// Says that a device is the identity's no more.
+    #[must_use]
+    pub fn revoke(&self, device: DeviceId, now: UnixMillis, reason: Reason) -> Statement {
+        let (format, identity) = (FormatInfo::current(), self.identity());
+        let (at, reason) = (now, reason.number());
+        let said = Revocation { format, identity, device, at, reason, certificate: None };
+        Statement::Revocation(Stated::sign(&self.signing_key(), said))
+    }
+
+    /// Says that the identity ended.
+    #[must_use]
+    pub fn terminate(&self, now: UnixMillis) -> Statement {
+        let (format, identity) = (FormatInfo::current(), self.identity());
+        let said = Termination { format, identity, at: now, by: identity.0 };
+        Statement::Termination(Stated::sign(&self.signing_key(), said))
     }
 
     fn signing_key(&self) -> SigningKey {
         SigningKey::from_bytes(&self.0)
+    }
+}
+
+impl NewDevice {
+    /// A new one.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        rng.fill_bytes(&mut *seed);
+        Self(SigningKey::from_bytes(&seed))
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        DeviceId(self.0.verifying_key().to_bytes())
+    }
+
+    /// The private key's seed.
+    #[must_use]
+    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// Says what it is called as a device of `identity`; an empty name is none.
+    ///
+    /// # Errors
+    /// [`StatementError::Name`].
+    pub fn describe(
+        &self,
+        identity: IdentityId,
+        name: String,
+        now: UnixMillis,
+    ) -> Result<Stated<Details>, StatementError> {
+        if !is_device_name(&name) {
+            return Err(StatementError::Name);
+        }
+        let (format, device) = (FormatInfo::current(), self.device());
+        Ok(Stated::sign(&self.0, Details { format, identity, device, name, changed_at: now }))
+    }
+
+    pub(crate) fn signing_key(&self) -> &SigningKey {
+        &self.0
     }
 }
 
@@ -131,6 +229,29 @@ impl DeviceKeys {
         &self.certificate
     }
 
+    /// Says what the device is called; an empty name is none.
+    ///
+    /// # Errors
+    /// [`StatementError::Name`].
+    pub fn describe(&self, name: String, now: UnixMillis) -> Result<Statement, StatementError> {
+        if !is_device_name(&name) {
+            return Err(StatementError::Name);
+        }
+        let (format, identity) = (FormatInfo::current(), self.certificate.identity());
+        let said = Details { format, identity, device: self.device(), name, changed_at: now };
+        Ok(Statement::Details(Stated::sign(&self.key, said)))
+    }
+
+    /// Says of itself that it is the identity's no more.
+    #[must_use]
+    pub fn revoke_itself(&self, now: UnixMillis, reason: Reason) -> Statement {
+        let (format, identity) = (FormatInfo::current(), self.certificate.identity());
+        let certificate = Some(ByteBuf::from(self.certificate.as_bytes().to_vec()));
+        let (device, reason) = (self.device(), reason.number());
+        let said = Revocation { format, identity, device, at: now, reason, certificate };
+        Statement::Revocation(Stated::sign(&self.key, said))
+    }
+
     pub(crate) fn signing_key(&self) -> &SigningKey {
         &self.key
     }
@@ -139,6 +260,12 @@ impl DeviceKeys {
 impl fmt::Debug for RootKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RootKey(…)")
+    }
+}
+
+impl fmt::Debug for NewDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewDevice(…)")
     }
 }
 

@@ -30,6 +30,9 @@ pub const SHARD_BITS_MAX: u8 = 12;
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Longest name of a contact or a user, bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Longest timer of a message, seconds: six days, as long as its envelope may live. A longer one would promise what no
+/// mailbox keeps.
+pub const TIMER_SECONDS_MAX: u32 = 6 * 24 * 3600;
 /// Highest number of a message within its conversation: what JSON holds exactly, and far from where
 /// counting on would overflow.
 pub const MESSAGE_SEQ_MAX: u64 = 1 << 53;
@@ -44,15 +47,20 @@ pub const EXTENSIONS_MAX: usize = 16;
 /// Longest extension, bytes: a key of any kind in use but post-quantum signatures. What holds it has
 /// a bound of its own, which may be lower.
 pub const EXTENSION_BYTES_MAX: usize = 1024;
-/// Longest identity state in a bundle, bytes: 64 certificates and 64 revocations of some 180 bytes
-/// each, with room for details of devices.
-pub const IDENTITY_STATE_BYTES_MAX: usize = 24 * 1024;
+/// Longest identity state, bytes: 64 certificates and 64 revocations of some 180 bytes each, with room for details of
+/// eight devices. With it a bundle still fits the last rung.
+pub const IDENTITY_STATE_BYTES_MAX: usize = 25 * 1024;
+/// Devices that an identity certifies in its life: eight at a time, each set up anew seven times.
+pub const CERTIFICATES_PER_IDENTITY_MAX: usize = 64;
 /// Age of a bundle up to which senders still use it.
 pub const BUNDLE_AGE_MAX: Duration = Duration::from_secs(45 * 24 * 3600);
 /// How far ahead a bundle's clock may be: a day wrong still delivers.
 pub const BUNDLE_SKEW_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Devices of one identity.
 pub const DEVICES_PER_IDENTITY_MAX: usize = 8;
+/// Longest payload of a step of linking, bytes: all that a body of 4 KiB holds beside three lengths and the cipher's tag. The
+/// longest, step 1, has some 1,900.
+pub const LINK_STEP_BYTES_MAX: usize = 4096 - 4 - 16 - 2;
 
 // ---- network -----------------------------------------------------------------------------------
 
@@ -105,6 +113,8 @@ pub const EVENTS_RECONNECT_MAX: Duration = Duration::from_secs(2);
 pub const BAN_SECONDS_MAX: u64 = 100 * 365 * 24 * 3600;
 /// Messages in one page of a history.
 pub const HISTORY_PAGE_MAX: u32 = 1000;
+/// What can be looked for at once, bytes: a line of any script.
+pub const SEARCH_BYTES_MAX: usize = 1024;
 /// Longest passphrase, bytes.
 pub const PASSPHRASE_BYTES_MAX: usize = 1024;
 
@@ -114,5 +124,7 @@ pub const PASSPHRASE_BYTES_MAX: usize = 1024;
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Bootstrap addresses in a network descriptor: each is dialled for as long as the daemon runs.
 pub const BOOTSTRAP_MAX: usize = 32;
+/// Addresses in an invite: with two, and no others in the network's descriptor, its QR code fits 80 columns.
+pub const INVITE_ADDRESSES_MAX: usize = 2;
 /// Longest bootstrap address, bytes: a host's name of 253 bytes and a peer id, with room.
 pub const BOOTSTRAP_ADDRESS_BYTES_MAX: usize = 512;

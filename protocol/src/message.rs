@@ -4,23 +4,63 @@
 //! | --- | --- | --- |
 //! | 1 | [`text`]: a text | conversation envelopes |
 //! | 2 | [`session_key`]: the key of a conversation session | to-device envelopes |
+//! | 3 | [`identity_changed`]: what is known of an identity's devices | to-device envelopes |
+//! | 5 | [`sent`]: what the user wrote or did on another device | conversation envelopes among the user's own devices |
+//! | 6 | [`read_up_to`]: up to where the user has read | the same |
+//! | 7 | [`settings`]: what is the same on all of the user's devices | the same |
+//! | 8 | [`linked`]: that the device is the identity's from now on | to-device envelopes |
 //! | 10 | [`ping`]: whether the device is on | to-device envelopes |
 //! | 11 | [`pong`]: that it is | to-device envelopes |
+//! | 15 | [`delivered`]: what the user sent on another device was delivered | as 5 to 7 |
+//! | 30 | [`edit`]: another text for a message | conversation envelopes |
+//! | 31 | [`reaction`]: a reaction to a message | conversation envelopes |
+//! | 32 | [`read`]: up to which message was read | conversation envelopes |
+//! | 33 | [`typing`]: that someone is writing | to-device envelopes |
+//! | 34 | [`timers`]: how long the conversation's messages live | conversation envelopes |
+//! | 35 | [`recall`]: takes a message back | conversation envelopes |
+//! | 36 | [`profile`]: how the sender wants to be seen | conversation envelopes |
 //!
 //! A conversation message is encoded `{0: kind u16, 1: message id 16, 2: sent at ms, 3: seq u64,
-//! 4: payload bytes}`, a to-device message `{0: kind u16, 1: payload bytes}`. A kind that this
+//! 4: payload bytes, 5: expire seconds u32, 6: burn seconds u32, 7: reply to, a message id 16}`, the last three only where
+//! it has these [timers] or answers another; a to-device message `{0: kind u16, 1: payload bytes}`. A kind that this
 //! build doesn't know is kept as [`Content::Unknown`] with its payload, so that a newer sender's
 //! message is shown as such, never lost, and read again after an upgrade.
 
+pub mod delivered;
+pub mod edit;
+pub mod identity_changed;
+pub mod linked;
 pub mod ping;
 pub mod pong;
+pub mod profile;
+pub mod reaction;
+pub mod read;
+pub mod read_up_to;
+pub mod recall;
+pub mod sent;
 pub mod session_key;
+pub mod settings;
 pub mod text;
+pub mod timers;
+pub mod typing;
 
+pub use delivered::Delivered;
+pub use edit::Edit;
+pub use identity_changed::IdentityChanged;
+pub use linked::Linked;
 pub use ping::Ping;
 pub use pong::Pong;
+pub use profile::{Picture, Profile, ProfileError};
+pub use reaction::{Emoji, EmojiError, Reaction};
+pub use read::Read;
+pub use read_up_to::ReadUpTo;
+pub use recall::Recall;
+pub use sent::Sent;
 pub use session_key::SessionKeyMessage;
+pub use settings::{Setting, SettingKey, Settings, Stamp};
 pub use text::{Text, TextError};
+pub use timers::{TimerError, Timers, timer};
+pub use typing::Typing;
 
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -40,8 +80,12 @@ pub struct Message {
     /// Its place in what the sending device sent to this conversation: 1, 2, 3, … at most
     /// [`MESSAGE_SEQ_MAX`].
     pub seq: u64,
+    /// How long it lives.
+    pub timers: Timers,
     /// What it says.
     pub content: Content,
+    /// The message that it answers, as its writer says; any, or none that there is.
+    pub reply_to: Option<MessageId>,
 }
 
 /// What a message says.
@@ -49,6 +93,26 @@ pub struct Message {
 pub enum Content {
     /// A text.
     Text(Text),
+    /// Another text for a message.
+    Edit(Edit),
+    /// A reaction to a message.
+    Reaction(Reaction),
+    /// Up to which message was read.
+    Read(Read),
+    /// How long the conversation's messages live from now on.
+    Timers(Timers),
+    /// Takes a message back.
+    Recall(Recall),
+    /// How the sender wants to be seen.
+    Profile(Profile),
+    /// What the user wrote or did on another device.
+    Sent(Sent),
+    /// Up to where the user has read on another device.
+    ReadUpTo(ReadUpTo),
+    /// What is the same on all of the user's devices.
+    Settings(Settings),
+    /// What the user sent on another device was delivered.
+    Delivered(Delivered),
     /// Of a kind this build doesn't know.
     Unknown {
         /// Its number.
@@ -63,10 +127,16 @@ pub enum Content {
 pub enum DeviceMessage {
     /// The key of a conversation session.
     SessionKey(Box<SessionKeyMessage>),
+    /// What is known of an identity's devices.
+    IdentityChanged(IdentityChanged),
+    /// The device is the identity's from now on.
+    Linked(Box<Linked>),
     /// Asks whether the device is on.
     Ping(Ping),
     /// Answers that.
     Pong(Pong),
+    /// Its sender is writing.
+    Typing(Typing),
     /// Of a kind this build doesn't know.
     Unknown {
         /// Its number.
@@ -89,6 +159,15 @@ pub enum MessageError {
     /// A text that breaks its bounds.
     #[error("message: {0}")]
     Text(#[from] TextError),
+    /// A reaction that breaks its bounds.
+    #[error("message: {0}")]
+    Emoji(#[from] EmojiError),
+    /// A profile that breaks its bounds.
+    #[error("message: {0}")]
+    Profile(#[from] ProfileError),
+    /// A timer that no message can have.
+    #[error("message: {0}")]
+    Timer(#[from] TimerError),
     /// Numbered 0, or beyond the last number.
     #[error("message number {found}: must be 1 to {MESSAGE_SEQ_MAX}")]
     Seq {
@@ -105,6 +184,12 @@ struct Frame {
     seq: u64,
     #[serde(with = "serde_bytes")]
     payload: Vec<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expire_s: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    burn_s: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reply_to: Option<MessageId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,10 +205,20 @@ impl Message {
     pub fn encode(&self) -> Vec<u8> {
         let (kind, payload) = match &self.content {
             Content::Text(text) => (text::KIND, text.encode()),
+            Content::Edit(edit) => (edit::KIND, edit.encode()),
+            Content::Reaction(reaction) => (reaction::KIND, reaction.encode()),
+            Content::Read(read) => (read::KIND, codec::encode(read)),
+            Content::Timers(timers) => (timers::KIND, timers.encode()),
+            Content::Recall(recall) => (recall::KIND, codec::encode(recall)),
+            Content::Profile(profile) => (profile::KIND, profile.encode()),
+            Content::Sent(sent) => (sent::KIND, sent.encode()),
+            Content::ReadUpTo(read) => (read_up_to::KIND, codec::encode(read)),
+            Content::Settings(settings) => (settings::KIND, settings.encode()),
+            Content::Delivered(delivered) => (delivered::KIND, codec::encode(delivered)),
             Content::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
-        let Self { id, sent_at, seq, .. } = *self;
-        codec::encode(&Frame { kind, id, sent_at, seq, payload })
+        let Self { id, sent_at, seq, timers: Timers { expire_s, burn_s }, reply_to, .. } = *self;
+        codec::encode(&Frame { kind, id, sent_at, seq, payload, expire_s, burn_s, reply_to })
     }
 
     /// Reads a message.
@@ -131,16 +226,29 @@ impl Message {
     /// # Errors
     /// [`MessageError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let Frame { kind, id, sent_at, seq, payload } =
+        let Frame { kind, id, sent_at, seq, payload, expire_s, burn_s, reply_to } =
             codec::decode_lenient(bytes, BODY_BYTES_MAX)?;
         if !(1..=MESSAGE_SEQ_MAX).contains(&seq) {
             return Err(MessageError::Seq { found: seq });
         }
+        let timers = Timers { expire_s, burn_s }.check()?;
         let content = match kind {
             text::KIND => Content::Text(Text::decode(&payload)?),
+            edit::KIND => Content::Edit(Edit::decode(&payload)?),
+            reaction::KIND => Content::Reaction(Reaction::decode(&payload)?),
+            read::KIND => Content::Read(codec::decode_lenient(&payload, read::BYTES_MAX)?),
+            timers::KIND => Content::Timers(Timers::decode(&payload)?),
+            recall::KIND => Content::Recall(codec::decode_lenient(&payload, recall::BYTES_MAX)?),
+            profile::KIND => Content::Profile(Profile::decode(&payload)?),
+            sent::KIND => Content::Sent(Sent::decode(&payload)?),
+            read_up_to::KIND => {
+                Content::ReadUpTo(codec::decode_lenient(&payload, read_up_to::BYTES_MAX)?)
+            }
+            settings::KIND => Content::Settings(Settings::decode(&payload)?),
+            delivered::KIND => Content::Delivered(Delivered::decode(&payload)?),
             kind => Content::Unknown { kind, bytes: Payload(payload) },
         };
-        Ok(Self { id, sent_at, seq, content })
+        Ok(Self { id, sent_at, seq, timers, content, reply_to })
     }
 }
 
@@ -148,7 +256,15 @@ impl DeviceMessage {
     /// Whether messages of this kind are for devices, and in no conversation.
     #[must_use]
     pub fn has_kind(kind: u16) -> bool {
-        matches!(kind, session_key::KIND | ping::KIND | pong::KIND)
+        matches!(
+            kind,
+            session_key::KIND
+                | identity_changed::KIND
+                | linked::KIND
+                | ping::KIND
+                | pong::KIND
+                | typing::KIND
+        )
     }
 
     /// The bytes that are sealed to devices.
@@ -156,8 +272,11 @@ impl DeviceMessage {
     pub fn encode(&self) -> Vec<u8> {
         let (kind, payload) = match self {
             Self::SessionKey(message) => (session_key::KIND, message.encode()),
+            Self::IdentityChanged(changed) => (identity_changed::KIND, codec::encode(changed)),
+            Self::Linked(linked) => (linked::KIND, codec::encode(&**linked)),
             Self::Ping(ping) => (ping::KIND, codec::encode(ping)),
             Self::Pong(pong) => (pong::KIND, codec::encode(pong)),
+            Self::Typing(typing) => (typing::KIND, codec::encode(typing)),
             Self::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         codec::encode(&DeviceFrame { kind, payload })
@@ -173,8 +292,16 @@ impl DeviceMessage {
             session_key::KIND => {
                 Ok(Self::SessionKey(Box::new(SessionKeyMessage::decode(&payload)?)))
             }
+            identity_changed::KIND => Ok(Self::IdentityChanged(codec::decode_lenient(
+                &payload,
+                identity_changed::BYTES_MAX,
+            )?)),
+            linked::KIND => {
+                Ok(Self::Linked(Box::new(codec::decode_lenient(&payload, linked::BYTES_MAX)?)))
+            }
             ping::KIND => Ok(Self::Ping(codec::decode_lenient(&payload, ping::BYTES_MAX)?)),
             pong::KIND => Ok(Self::Pong(codec::decode_lenient(&payload, pong::BYTES_MAX)?)),
+            typing::KIND => Ok(Self::Typing(codec::decode_lenient(&payload, typing::BYTES_MAX)?)),
             kind => Ok(Self::Unknown { kind, bytes: Payload(payload) }),
         }
     }

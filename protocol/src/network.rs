@@ -30,6 +30,7 @@ use crate::limits::{
     BOOTSTRAP_ADDRESS_BYTES_MAX, BOOTSTRAP_MAX, CONFIG_BYTES_MAX, SHARD_BITS_MAX, STAMP_BITS_MAX,
 };
 
+pub(crate) use address::check as check_address;
 pub use key::{KeyFingerprint, NetworkKey, NetworkKeyError};
 
 /// Longest network name, characters.

@@ -77,6 +77,14 @@ impl ExpiryHour {
         Self::containing(now.plus(ENVELOPE_LIFETIME_MAX))
     }
 
+    /// The hour in which an envelope made `now` ends that is of no use after `end`: not before it, and as soon after it
+    /// as hours allow.
+    #[must_use]
+    pub fn of_use_until(end: UnixMillis, now: UnixMillis) -> Self {
+        let hours = u32::try_from(end.0.div_ceil(HOUR_MS)).unwrap_or(u32::MAX);
+        Self(hours).min(Self::latest(now))
+    }
+
     /// The last hour an envelope from an honest peer with a skewed clock may name.
     #[must_use]
     pub fn latest_accepted(now: UnixMillis) -> Self {

@@ -1,6 +1,5 @@
 //! One redb database: made, verified, opened, and opened again after a failure.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,15 +9,18 @@ use std::sync::atomic::{self, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::backends::FileBackend;
-use redb::{
-    Database as Redb, ReadTransaction, ReadableDatabase, StorageBackend, TypeName, WriteTransaction,
-};
+use redb::{Database as Redb, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
 
 use crate::backend::{ReadOnlyFile, SharedBackend};
 use crate::error::StoreError;
 use crate::mark::{Mark, Place};
 use crate::schema::{Contents, Schema};
 use crate::verify::verify;
+
+mod bytes;
+mod rewrite;
+
+pub use bytes::Bytes;
 
 /// A redb database that can be opened again in place.
 pub(crate) struct Database {
@@ -61,12 +63,6 @@ pub(crate) enum Source {
     /// In a backend, kept so that it can be opened again.
     Backend(SharedBackend),
 }
-
-/// Exactly `N` bytes, as key or value. Not redb's own `[u8; N]`, so that rows of all widths are
-/// byte slices to the code above; fixed widths, because they make pages denser and their updates
-/// much cheaper.
-#[derive(Debug)]
-pub struct Bytes<const N: usize>;
 
 impl Database {
     /// Makes the database if there is none, and opens it.
@@ -157,6 +153,29 @@ impl Database {
             Ok(LastCommit::Kept)
         } else {
             Ok(LastCommit::Lost)
+        }
+    }
+
+    /// Its name in messages.
+    pub(crate) fn path(&self) -> &Path {
+        self.source.path()
+    }
+
+    /// Whether it can be read, if not written.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Bytes that redb may use as a cache.
+    pub(crate) fn cache_bytes(&self) -> usize {
+        self.cache_bytes
+    }
+
+    /// Bytes of its file; `None` if it is in none.
+    pub(crate) fn file_bytes(&self) -> Option<u64> {
+        match &self.source {
+            Source::File(path) => fs::metadata(path).ok().map(|metadata| metadata.len()),
+            Source::Backend(_) => None,
         }
     }
 
@@ -391,11 +410,16 @@ fn make_file(
     if fs::exists(path).map_err(failed)? {
         return Ok(());
     }
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".part");
-    let unfinished = PathBuf::from(unfinished);
+    let unfinished = part_path(path);
     fill(new_file(&unfinished).map_err(failed)?)?;
     fs::rename(&unfinished, path).and_then(|()| sync_directory(path)).map_err(failed)
+}
+
+/// The name under which a file is made that is to be at `path`.
+fn part_path(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    PathBuf::from(part)
 }
 
 /// An empty file that is the user's alone, in the place of what a crash left half made.
@@ -410,39 +434,6 @@ pub(crate) fn sync_directory(of: &Path) -> io::Result<()> {
         Some(_) | None => Path::new("."),
     };
     File::open(directory)?.sync_all()
-}
-
-impl<const N: usize> redb::Value for Bytes<N> {
-    type SelfType<'a> = &'a [u8];
-    type AsBytes<'a> = &'a [u8];
-
-    fn fixed_width() -> Option<usize> {
-        Some(N)
-    }
-
-    fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
-    where
-        Self: 'a,
-    {
-        data
-    }
-
-    fn as_bytes<'a, 'b: 'a>(value: &'a &'b [u8]) -> &'a [u8]
-    where
-        Self: 'b,
-    {
-        value
-    }
-
-    fn type_name() -> TypeName {
-        TypeName::new(&format!("martlet::Bytes<{N}>"))
-    }
-}
-
-impl<const N: usize> redb::Key for Bytes<N> {
-    fn compare(left: &[u8], right: &[u8]) -> Ordering {
-        left.cmp(right)
-    }
 }
 
 #[cfg(test)]

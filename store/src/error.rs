@@ -21,10 +21,10 @@ pub enum StoreError {
         /// The file that is there.
         beside: PathBuf,
     },
-    /// The vault at `path` is another one than the key is of. Neither file was written to.
+    /// The vault at `path`, or its file of keys, is of another vault than the key is. Neither file was written to.
     #[error("{path} and the key file beside it are of two different vaults; both were left as they are. {way_out}", path = path.display(), way_out = way_out(path))]
     OtherKey {
-        /// The vault.
+        /// The vault, or its file of keys.
         path: PathBuf,
     },
     /// Another process has it open.
@@ -59,12 +59,12 @@ pub enum StoreError {
     },
 }
 
-/// The one thing to do about a damaged, missing or foreign file, by its name: a vault and its key are of no
+/// The one thing to do about a damaged, missing or foreign file, by its name: a vault and its keys are of no
 /// use without each other.
 fn way_out(path: &Path) -> &'static str {
     if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"vault.")) {
-        "Stop martletd, and put vault.redb and vault.key back from one backup; or, if there is none, move both \
-         away to begin with a new identity"
+        "Stop martletd, and put vault.redb, vault.key and vault.keys back from one backup; or, if there is none, move \
+         all of them away to begin with a new identity"
     } else {
         "Stop martletd, and put it back from a backup, or move it away to start empty"
     }

@@ -1,5 +1,7 @@
 //! The bounds of what is on disk, each with its unit and its reason.
 
+use std::time::Duration;
+
 // ---- mailbox -----------------------------------------------------------------------------------
 
 /// What each envelope and each tombstone costs the mailbox's quota beside its content, bytes: about
@@ -26,16 +28,26 @@ pub const MAILBOX_REOPENED_BYTES: u64 = 1 << 20;
 /// Records that a copy of the vault writes in one commit, bytes: what it takes of memory, some times over.
 pub const COPY_COMMIT_BYTES: usize = 4 << 20;
 
+/// Size from which the vault's file is written anew where it holds much less, bytes: of a smaller one nobody
+/// misses the space.
+pub const REWRITTEN_BYTES_MIN: u64 = 8 << 20;
+/// How many times as large as its records the file must be for that: redb's pages are two thirds full, and some are free
+/// in any file that is written to.
+pub const REWRITTEN_FACTOR: u64 = 3;
+
 // ---- control -----------------------------------------------------------------------------------
 
 /// Memory Argon2id takes for a new passphrase, KiB: the second recommended option of RFC 9106
 /// section 4, for machines without gigabytes to spare.
 pub const PASSPHRASE_MEMORY_KIB: u32 = 64 * 1024;
-/// Passes Argon2id makes for a new passphrase: of the same option.
+/// Fewest passes Argon2id makes for a new passphrase: of the same option. There are more where the machine is fast.
 pub const PASSPHRASE_PASSES: u32 = 3;
 /// Lanes of Argon2id for a new passphrase: one, because they are computed one after another here,
 /// and more would only help who computes them side by side.
 pub const PASSPHRASE_LANES: u32 = 1;
+/// What a guess at a passphrase should take on the machine where it is set: a wait that one bears at each unlock.
+/// Memory stays what every machine has, so that a backup opens on the smallest.
+pub const PASSPHRASE_TIME: Duration = Duration::from_secs(1);
 /// Most memory a key file may ask for, KiB: a damaged or planted file can't take the machine down.
 pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 1024 * 1024;
 /// Most passes a key file may ask for.

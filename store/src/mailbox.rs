@@ -38,7 +38,7 @@ use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 
 use crate::database::{self, Database, LastCommit};
 use crate::error::StoreError;
-use crate::limits::MAILBOX_CHECKED_BYTES_MAX;
+use crate::limits::{MAILBOX_CHECKED_BYTES_MAX, MAILBOX_ENTRY_BYTES};
 use crate::schema::{Contents, Schema};
 use index::Index;
 use tables::Tables;
@@ -47,11 +47,13 @@ mod forget;
 mod index;
 mod network;
 mod row;
+mod shared;
 mod tables;
 mod txn;
 mod view;
 
 pub use network::CheckedFor;
+pub use shared::SharedContents;
 pub use txn::MailboxTxn;
 pub use view::MailboxView;
 
@@ -61,6 +63,7 @@ pub struct Mailbox {
     database: Database,
     options: MailboxOptions,
     index: Arc<Index>,
+    shared: Option<SharedContents>,
 }
 
 /// How to open a mailbox.
@@ -155,6 +158,15 @@ pub struct MailboxStats {
     pub last_arrival: u64,
 }
 
+impl MailboxStats {
+    /// Bytes that the quota counts.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        let entries = self.envelopes.saturating_add(self.tombstones);
+        entries.saturating_mul(MAILBOX_ENTRY_BYTES).saturating_add(self.bytes)
+    }
+}
+
 static SCHEMA: Schema = Schema {
     meta: tables::META,
     // Whatever it was before, it is empty afterwards.
@@ -169,7 +181,7 @@ impl Mailbox {
     /// [`StoreError::Damaged`] and [`StoreError::TooNew`], with the file left as it was;
     /// [`StoreError::Failed`].
     pub fn open(path: &Path, options: MailboxOptions) -> Result<Self, StoreError> {
-        Self::from_source(database::Source::File(path.to_path_buf()), options)
+        Self::from_source(database::Source::File(path.to_path_buf()), options, None)
     }
 
     /// Opens the mailbox in `backend`: in memory for simulations, one that fails for tests.
@@ -180,12 +192,29 @@ impl Mailbox {
         backend: impl StorageBackend,
         options: MailboxOptions,
     ) -> Result<Self, StoreError> {
-        Self::from_source(database::Source::backend(backend), options)
+        Self::from_source(database::Source::backend(backend), options, None)
     }
 
-    fn from_source(source: database::Source, options: MailboxOptions) -> Result<Self, StoreError> {
+    /// The same for one of many mailboxes of a simulation: contents of envelopes are in `shared`, and not in `backend`. It
+    /// must be opened with the same ones again.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn with_shared_contents(
+        backend: impl StorageBackend,
+        options: MailboxOptions,
+        shared: SharedContents,
+    ) -> Result<Self, StoreError> {
+        Self::from_source(database::Source::backend(backend), options, Some(shared))
+    }
+
+    fn from_source(
+        source: database::Source,
+        options: MailboxOptions,
+        shared: Option<SharedContents>,
+    ) -> Result<Self, StoreError> {
         let database = Database::make(source, &SCHEMA, &Empty, options.cache_bytes)?;
-        let mailbox = Self { database, options, index: Arc::default() };
+        let mailbox = Self { database, options, index: Arc::default(), shared };
         mailbox.view()?.tables.fill_index()?;
         Ok(mailbox)
     }
@@ -225,7 +254,7 @@ impl Mailbox {
     pub fn begin(&self) -> Result<MailboxTxn, StoreError> {
         // First, so that no other commit comes between the two.
         let transaction = self.database.write()?;
-        let tables = Tables::new(&self.database.read()?, &self.index)?;
+        let tables = Tables::new(&self.database.read()?, &self.index, self.shared.as_ref())?;
         let index = Arc::clone(&self.index);
         Ok(MailboxTxn { transaction, tables, options: self.options, index })
     }
@@ -236,7 +265,9 @@ impl Mailbox {
     /// # Errors
     /// [`StoreError::Failed`].
     pub fn view(&self) -> Result<MailboxView, StoreError> {
-        Ok(MailboxView { tables: Tables::new(&self.database.read()?, &self.index)? })
+        Ok(MailboxView {
+            tables: Tables::new(&self.database.read()?, &self.index, self.shared.as_ref())?,
+        })
     }
 
     /// Opens the database again after a commit failed (a full disk, say): until then every

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::StorageBackend;
 
-/// What is allocated at once, bytes: a page of redb's. What was never written takes nothing.
+/// What is allocated at once, bytes: a page of redb's, without the zeros at its end, of which redb's pages have many.
 const PAGE_BYTES: usize = 4096;
 
 /// A database's file. A clone is the same file; it is there as long as one of them is.
@@ -24,8 +24,8 @@ struct Inner {
 #[derive(Default)]
 struct Bytes {
     len: usize,
-    /// Those never written are zero.
-    pages: Vec<Option<Box<[u8; PAGE_BYTES]>>>,
+    /// Each up to its last byte that is not zero.
+    pages: Vec<Box<[u8]>>,
 }
 
 impl MemoryFile {
@@ -64,11 +64,13 @@ impl MemoryFile {
 impl Bytes {
     fn set_len(&mut self, len: usize) {
         self.len = len;
-        self.pages.resize_with(len.div_ceil(PAGE_BYTES), || None);
+        self.pages.resize_with(len.div_ceil(PAGE_BYTES), Box::default);
         // What is cut off is zero when the file grows again.
-        if let Some(Some(last)) = self.pages.last_mut() {
+        if let Some(last) = self.pages.last_mut() {
             let used = len - (len - 1) / PAGE_BYTES * PAGE_BYTES;
-            last[used..].fill(0);
+            if last.len() > used {
+                *last = trimmed(&last[..used]).into();
+            }
         }
     }
 
@@ -102,10 +104,11 @@ impl StorageBackend for MemoryFile {
             let mut out = out;
             for (page, place, piece) in bytes.pieces(offset, out.len())? {
                 let (here, rest) = out.split_at_mut(piece);
-                match &bytes.pages[page] {
-                    Some(page) => here.copy_from_slice(&page[place..place + piece]),
-                    None => here.fill(0),
-                }
+                let kept = &bytes.pages[page];
+                let kept = &kept[place.min(kept.len())..(place + piece).min(kept.len())];
+                let (copied, zero) = here.split_at_mut(kept.len());
+                copied.copy_from_slice(kept);
+                zero.fill(0);
                 out = rest;
             }
             Ok(())
@@ -128,13 +131,30 @@ impl StorageBackend for MemoryFile {
         self.write_bytes(|bytes| {
             for (page, place, piece) in bytes.pieces(offset, data.len())? {
                 let (here, rest) = data.split_at(piece);
-                let page = bytes.pages[page].get_or_insert_with(|| Box::new([0; PAGE_BYTES]));
-                page[place..place + piece].copy_from_slice(here);
+                write_piece(&mut bytes.pages[page], place, here);
                 data = rest;
             }
             Ok(())
         })
     }
+}
+
+fn write_piece(page: &mut Box<[u8]>, place: usize, piece: &[u8]) {
+    let end = place + piece.len();
+    if place == 0 && end >= page.len() {
+        *page = trimmed(piece).into();
+        return;
+    }
+    let mut whole = page.to_vec();
+    whole.resize(whole.len().max(end), 0);
+    whole[place..end].copy_from_slice(piece);
+    *page = trimmed(&whole).into();
+}
+
+/// Without the zeros at the end.
+fn trimmed(bytes: &[u8]) -> &[u8] {
+    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    &bytes[..used]
 }
 
 impl fmt::Debug for MemoryFile {

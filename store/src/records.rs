@@ -6,22 +6,39 @@
 mod conversation;
 mod device;
 mod event;
+mod invite;
 mod outbox;
 mod people;
+mod profile;
 mod session;
+mod siblings;
 
 // What is public in these is public here.
 pub use conversation::*;
 pub use device::*;
 pub use event::*;
+pub use invite::*;
 pub use outbox::*;
 pub use people::*;
+pub use profile::*;
 pub use session::*;
+pub use siblings::*;
 
 use martlet_protocol::{Ack, Envelope};
 
 use crate::vault::Collection;
 
+/// Declares the collections, and lists their tables: who must know all of them can't miss one.
+macro_rules! collections {
+    ($($(#[$doc:meta])* pub const $name:ident: Collection<$record:ty> = Collection::new($table:literal);)*) => {
+        $($(#[$doc])* pub const $name: Collection<$record> = Collection::new($table);)*
+
+        /// The tables of all collections.
+        pub const TABLES: &[&str] = &[$($table),*];
+    };
+}
+
+collections! {
 /// The user's identity and this device. One record, `Named(b"")`.
 pub const PROFILE: Collection<Profile> = Collection::new("profile");
 /// Prekeys, by `Ordinal` of their making; the last is the published one.
@@ -36,6 +53,14 @@ pub const LATE_ACKS: Collection<Ack> = Collection::new("late_acks");
 pub const PUBLISHED: Collection<Envelope> = Collection::new("published");
 /// Contacts, `Named` by identity.
 pub const CONTACTS: Collection<ContactRecord> = Collection::new("contacts");
+/// What is known of the devices of the user and of contacts, `Named` by identity.
+pub const IDENTITY_STATES: Collection<IdentityStateRecord> = Collection::new("identity_states");
+/// The user's other devices. One record, `Named(b"")`.
+pub const SIBLINGS: Collection<SiblingsRecord> = Collection::new("siblings");
+/// What is the same on all of the user's devices, `Named` by the number of what it says (2 bytes, big-endian) ‖ of what.
+pub const SHARED_SETTINGS: Collection<SharedSettingRecord> = Collection::new("shared_settings");
+/// Invites that the user made, by `Ordinal`: their numbers.
+pub const INVITES: Collection<InviteRecord> = Collection::new("invites");
 /// Unknown senders, `Named` by identity.
 pub const REQUESTS: Collection<RequestRecord> = Collection::new("requests");
 /// What unknown senders wrote, `Scoped` by identity, numbered as it came.
@@ -45,6 +70,8 @@ pub const REQUEST_MESSAGES: Collection<RequestMessage> = Collection::new("reques
 pub const REQUEST_ACKS: Collection<RequestAcks> = Collection::new("request_acks");
 /// Unknown senders whose request the user dropped, `Named` by identity.
 pub const DROPPED: Collection<DroppedRecord> = Collection::new("dropped");
+/// People the user blocked, and those unblocked of late, `Named` by identity.
+pub const BLOCKED: Collection<BlockedRecord> = Collection::new("blocked");
 /// Conversations with contacts, `Named` by identity.
 pub const CONVERSATIONS: Collection<ConversationRecord> = Collection::new("conversations");
 /// Own sessions, `Named` by the identity they are for.
@@ -55,6 +82,27 @@ pub const INBOUND_SESSIONS: Collection<InboundRecord> = Collection::new("session
 pub const MESSAGES: Collection<MessageRecord> = Collection::new("messages");
 /// Where a message is: `Named` by its id (own ones), or the writer's identity ‖ id (received ones).
 pub const MESSAGE_INDEX: Collection<MessageAt> = Collection::new("message_index");
+/// What became of a message: its edits and the reactions to it. `Scoped` and numbered as [`MESSAGES`].
+pub const MARKS: Collection<MarksRecord> = Collection::new("marks");
+/// Own messages that do something, until they are delivered or their life ends. `Scoped` by conversation, numbered by
+/// positions that no message of the conversation has.
+pub const DEEDS: Collection<MessageRecord> = Collection::new("deeds");
+/// Edits of and reactions to messages that have not come yet, `Named` by conversation.
+pub const EARLY: Collection<EarlyRecord> = Collection::new("early");
+/// How the user wants conversations to be. One record, `Named(b"")`.
+pub const SETTINGS: Collection<SettingsRecord> = Collection::new("settings");
+/// What the user began to write, `Named` by conversation.
+pub const DRAFTS: Collection<DraftRecord> = Collection::new("drafts");
+/// What the user noted of contacts, `Named` by identity.
+pub const CONTACT_NOTES: Collection<ContactNoteRecord> = Collection::new("contact_notes");
+/// How the user wants to be seen. One record, `Named(b"")`.
+pub const OWN_PROFILE: Collection<OwnProfileRecord> = Collection::new("own_profile");
+/// What contacts said of themselves, `Named` by identity; empty where it was withdrawn.
+pub const CONTACT_PROFILES: Collection<ContactProfileRecord> = Collection::new("contact_profiles");
+/// Their pictures, `Named` by identity.
+pub const CONTACT_PICTURES: Collection<PictureRecord> = Collection::new("contact_pictures");
+/// Which version of the user's profile contacts were told, `Named` by identity.
+pub const PROFILE_TOLD: Collection<ProfileToldRecord> = Collection::new("profile_told");
 /// Received messages waiting for earlier ones, `Scoped` by conversation ‖ device, numbered by `seq`.
 pub const HELD: Collection<HeldRecord> = Collection::new("held");
 /// Own envelopes not yet proved received, `Named` by envelope id.
@@ -65,8 +113,14 @@ pub const WAITING: Collection<WaitingRecord> = Collection::new("waiting");
 pub const UNKNOWN: Collection<Place> = Collection::new("unknown");
 /// Conversations whose removal is under way, `Named` by identity.
 pub const REMOVALS: Collection<RemovalRecord> = Collection::new("removals");
+/// What ends when, `Scoped` by the hour since the Unix epoch (4 bytes, big-endian), numbered by the millisecond in it
+/// (times 2^32) and a counter.
+pub const ENDS: Collection<EndRecord> = Collection::new("ends");
+/// Received messages that burn and were not read when they came, `Scoped` by conversation, numbered by position.
+pub const UNBURNT: Collection<Place> = Collection::new("unburnt");
 /// The event log, by `Ordinal`.
 pub const EVENTS: Collection<EventRecord> = Collection::new("events");
+}
 
 /// Records with content or keys don't show them.
 macro_rules! opaque_debug {
@@ -88,5 +142,18 @@ opaque_debug!(
     RequestMessage,
     MessageRecord,
     Body,
-    HeldRecord
+    HeldRecord,
+    MarksRecord,
+    VersionRecord,
+    ReactionRecord,
+    EarlyRecord,
+    EarlyDeed,
+    DraftRecord,
+    ContactNoteRecord,
+    OwnProfileRecord,
+    ContactProfileRecord,
+    PictureRecord,
+    InviteRecord,
+    AcceptedInvite,
+    SharedSettingRecord
 );

@@ -1,7 +1,8 @@
 //! The vault: the user's own records, encrypted at rest.
 //!
 //! Records are in [collections](Collection), each a table of its own, under a [`Key`]. How they are
-//! encrypted is in `vault/seal.rs`; the key file is in [`keyfile`].
+//! encrypted is in `vault/seal.rs`; the key file is in [`keyfile`], the erasable keys in `vault/erasable.rs`. What was
+//! deleted or overwritten ends for good by a shred (`vault/shred.rs`).
 //!
 //! Writes of a transaction stay in memory until it commits, then each record changed is encrypted
 //! and written once, however often it was put. Reads find what was put.
@@ -17,16 +18,26 @@ use redb::{ReadTransaction, StorageBackend, WriteTransaction};
 use crate::database::{Database, LastCommit, Source};
 use crate::error::StoreError;
 use crate::schema::{Contents, Meta, Schema};
+use erasable::{KeysFile, KeysPlace};
 use keyfile::VaultId;
+use ledger::Ledger;
 use seal::{Keys, StoredKey};
 
+mod buckets;
 mod copy;
+mod erasable;
 pub mod keyfile;
+mod ledger;
 mod seal;
+mod shred;
 mod txn;
 mod version_2;
+mod version_3;
 
+pub use buckets::BUCKETS;
 pub use copy::VaultSnapshot;
+pub use erasable::keys_path;
+pub use shred::{ShredSlice, ShredState};
 pub use txn::VaultTxn;
 
 /// The vault database with its keys.
@@ -90,11 +101,15 @@ const CHECK_VALUE: &[u8] = b"martlet vault";
 /// Which vault it is, as its key file says too. Vaults of before there were ids have none.
 const ID_KEY: &[u8] = b"id";
 
-static SCHEMA: Schema =
-    Schema { meta: META, steps: &[version_2::migrate], checked_bytes_max: u64::MAX };
+static SCHEMA: Schema = Schema {
+    meta: META,
+    steps: &[version_2::migrate, version_3::migrate],
+    checked_bytes_max: u64::MAX,
+};
 
 impl Vault {
-    /// Makes the database at `path`, where there must be none, with the vault's master key.
+    /// Makes the database at `path`, where there must be none, with the vault's master key. Its erasable keys are
+    /// made by the first commit, at [`keys_path`].
     ///
     /// # Errors
     /// [`StoreError::Failed`], also if there is one: it is left as it is.
@@ -106,24 +121,31 @@ impl Vault {
         if std::fs::exists(path).unwrap_or(true) {
             return Err(StoreError::failed(format!("{}: it is there already", path.display())));
         }
-        let keys = Keys::new(key);
+        let keys = Keys::new(key, KeysPlace::beside(path));
         let source = Source::File(path.to_path_buf());
-        Ok(Self::new(Database::make(source, &SCHEMA, &keys, cache_bytes)?, keys))
+        Self::new(Database::make(source, &SCHEMA, &keys, cache_bytes)?, keys)
     }
 
-    /// Opens the database at `path` with the vault's master key.
+    /// Opens the database at `path`, with the erasable keys beside it, with the vault's master key. If the last shred found
+    /// that worth it, it is written anew.
     ///
     /// # Errors
-    /// [`StoreError::OtherKey`] if the key is another vault's; [`StoreError::Damaged`] and
-    /// [`StoreError::TooNew`], with the file left as it was; [`StoreError::Failed`], also if there is none.
+    /// [`StoreError::OtherKey`] if the key is another vault's; [`StoreError::Missing`], [`StoreError::Damaged`] and
+    /// [`StoreError::TooNew`], with the files left as they were; [`StoreError::Failed`], also if there is none.
     pub fn open(
         path: &Path,
         key: &keyfile::MasterKey,
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
-        let keys = Keys::new(key);
+        let keys = Keys::new(key, KeysPlace::beside(path));
         let source = Source::File(path.to_path_buf());
-        Ok(Self::new(Database::open(source, &SCHEMA, &keys, cache_bytes)?, keys))
+        let vault = Self::new(Database::open(source, &SCHEMA, &keys, cache_bytes)?, keys)?;
+        match vault.rewrite() {
+            // For want of space, say: another time.
+            Err(_) if vault.database.is_open() => {}
+            done => drop(done?),
+        }
+        Ok(vault)
     }
 
     /// Opens the database at `path` for reading: nothing is written to it, and each commit that would fails.
@@ -135,58 +157,86 @@ impl Vault {
         key: &keyfile::MasterKey,
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
-        Self::of_source_for_reading(Source::File(path.to_path_buf()), key, cache_bytes)
+        let keys = Keys::new(key, KeysPlace::beside(path));
+        Self::of_source_for_reading(Source::File(path.to_path_buf()), keys, cache_bytes)
     }
 
-    /// The same of the vault in `backend`.
+    /// The same of the vault in `backend`, whose erasable keys are in `keys`.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn backend_for_reading(
         backend: impl StorageBackend,
+        keys: impl StorageBackend,
         key: &keyfile::MasterKey,
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
-        Self::of_source_for_reading(Source::backend(backend), key, cache_bytes)
+        let keys = Keys::new(key, KeysPlace::backend(keys));
+        Self::of_source_for_reading(Source::backend(backend), keys, cache_bytes)
     }
 
     fn of_source_for_reading(
         source: Source,
-        key: &keyfile::MasterKey,
+        keys: Keys,
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
-        let keys = Keys::new(key);
-        Ok(Self::new(Database::open_for_reading(source, &SCHEMA, &keys, cache_bytes)?, keys))
+        Self::new(Database::open_for_reading(source, &SCHEMA, &keys, cache_bytes)?, keys)
     }
 
-    /// Looks without the key, and without writing, whether the database at `path` is whole and, where both
-    /// know it, the vault called `id`.
+    /// Looks without the key, and without writing, whether the database at `path` is whole, its erasable keys
+    /// are there and its own, and, where both know it, it is the vault called `id`.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn check(path: &Path, id: Option<VaultId>, cache_bytes: usize) -> Result<(), StoreError> {
         Source::File(path.to_path_buf())
-            .verify(&SCHEMA, cache_bytes, &|snapshot| inspect_id(snapshot, path, id))
+            .verify(&SCHEMA, cache_bytes, &|snapshot| {
+                inspect_id(snapshot, path, id)?;
+                erasable_keys(snapshot, path, &KeysPlace::beside(path), id).map(|_| ())
+            })
             .map(|_| ())
     }
 
-    /// Opens the vault in `backend`, made if that is empty: in memory for simulations, one that fails for
-    /// tests.
+    /// Opens the vault in `backend`, made if that is empty, with its erasable keys in `keys`: in memory for
+    /// simulations, in one that fails for tests.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn with_backend(
         backend: impl StorageBackend,
+        keys: impl StorageBackend,
         key: &keyfile::MasterKey,
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
-        let keys = Keys::new(key);
+        let keys = Keys::new(key, KeysPlace::backend(keys));
         let source = Source::backend(backend);
-        Ok(Self::new(Database::make(source, &SCHEMA, &keys, cache_bytes)?, keys))
+        Self::new(Database::make(source, &SCHEMA, &keys, cache_bytes)?, keys)
     }
 
-    fn new(database: Database, keys: Keys) -> Self {
-        Self { database, keys: Arc::new(keys) }
+    fn new(database: Database, keys: Keys) -> Result<Self, StoreError> {
+        let vault = Self { database, keys: Arc::new(keys) };
+        vault.load_keys()?;
+        Ok(vault)
+    }
+
+    /// Reads the erasable keys, and makes both copies in their file the same.
+    fn load_keys(&self) -> Result<(), StoreError> {
+        let snapshot = self.database.read()?;
+        let mut erasable = self.keys.erasable_mut();
+        let path = self.database.path();
+        let id = Some(self.keys.id());
+        let found = erasable_keys(&snapshot, path, &erasable.place, id)?;
+        erasable.ledger = found.ledger;
+        erasable.buckets = None;
+        let Some(file) = found.file else { return Ok(()) };
+        let (head, buckets) = erasable.file_key.open(&file)?;
+        if !file.has_twins() && self.database.commits().is_some() {
+            erasable.place.write(&erasable.file_key.seal(&buckets, head.epoch)?)?;
+        }
+        // A shred that was begun no further than in this file was not begun.
+        let is_ahead = head.epoch > erasable.ledger.epoch;
+        erasable.buckets = Some(if is_ahead { buckets.without_next() } else { buckets });
+        Ok(())
     }
 
     /// Begins a write transaction; waits until there is no other. `nonce_seed` seeds the nonces of
@@ -211,35 +261,60 @@ impl Vault {
     /// # Errors
     /// As [`Self::open`]. The vault can be read, if the disk can, and this can be tried again.
     pub fn reopen(&self) -> Result<LastCommit, StoreError> {
-        self.database.reopen()
+        let last = self.database.reopen()?;
+        self.load_keys()?;
+        Ok(last)
+    }
+}
+
+/// What is in a vault's database, without a look at the file of erasable keys.
+struct Bare<'a>(&'a Keys);
+
+/// Which keys a vault has.
+struct Found {
+    ledger: Ledger,
+    /// `None` if it has none yet.
+    file: Option<KeysFile>,
+}
+
+impl Contents for Keys {
+    fn fill(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        Bare(self).fill(transaction)
+    }
+
+    fn inspect(&self, snapshot: &ReadTransaction, path: &Path) -> Result<(), StoreError> {
+        Bare(self).inspect(snapshot, path)?;
+        let erasable = self.erasable();
+        let found = erasable_keys(snapshot, path, &erasable.place, Some(self.id()))?;
+        found.file.map_or(Ok(()), |file| erasable.file_key.open(&file).map(|_| ()))
     }
 }
 
 /// The check value, which tells at every opening whether the key is the right one.
-impl Contents for Keys {
+impl Contents for Bare<'_> {
     fn fill(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        let mut sealed = vec![0; Self::sealed_len(CHECK_VALUE.len())];
         // No other record under this key can have the same nonce but by a collision of 24 bytes,
         // and a vault made again with the same key seals the same value.
         let mut rng = ChaCha20Rng::from_seed([0; 32]);
-        self.seal(META, &check_key(), CHECK_VALUE, &mut rng, &mut sealed)?;
+        let sealed = self.0.seal_check(META, &check_key(), CHECK_VALUE, &mut rng);
+        let sealed = sealed.ok_or(StoreError::Record { table: META })?;
         let mut meta = transaction.open_table(Meta::new(META)).map_err(StoreError::failed)?;
         meta.insert(CHECK_KEY, sealed.as_slice()).map_err(StoreError::failed)?;
-        meta.insert(ID_KEY, self.id().as_bytes().as_slice()).map_err(StoreError::failed)?;
+        meta.insert(ID_KEY, self.0.id().as_bytes().as_slice()).map_err(StoreError::failed)?;
         Ok(())
     }
 
     fn inspect(&self, snapshot: &ReadTransaction, path: &Path) -> Result<(), StoreError> {
-        inspect_id(snapshot, path, Some(self.id()))?;
+        inspect_id(snapshot, path, Some(self.0.id()))?;
         let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
         let sealed = meta
             .get(CHECK_KEY)
             .map_err(StoreError::failed)?
             .ok_or(StoreError::Record { table: META })?;
-        match self.open(META, &check_key(), sealed.value()) {
-            Ok(value) if value.as_slice() == CHECK_VALUE => Ok(()),
+        match self.0.open_check(META, &check_key(), sealed.value()) {
+            Some(value) if value.as_slice() == CHECK_VALUE => Ok(()),
             // The file's checksums match: it is the key that doesn't.
-            Ok(_) | Err(_) => Err(StoreError::OtherKey { path: path.to_path_buf() }),
+            Some(_) | None => Err(StoreError::OtherKey { path: path.to_path_buf() }),
         }
     }
 }
@@ -258,6 +333,34 @@ fn inspect_id(
         }
         (Some(_) | None, _) => Ok(()),
     }
+}
+
+/// The erasable keys that a vault at `path` has and needs. Nothing is opened or written.
+fn erasable_keys(
+    snapshot: &ReadTransaction,
+    path: &Path,
+    place: &KeysPlace,
+    id: Option<VaultId>,
+) -> Result<Found, StoreError> {
+    let ledger = Ledger::read(snapshot, SCHEMA.version(snapshot)?)?;
+    let file = place.read()?;
+    let Some(file) = file else {
+        if ledger.epoch == 0 {
+            return Ok(Found { ledger, file: None });
+        }
+        let (path, beside) = (place.path().to_path_buf(), path.to_path_buf());
+        return Err(StoreError::Missing { path, beside });
+    };
+    let head = match (file.check(id), ledger.epoch) {
+        // Cut short while the first keys were made, of which nothing is needed.
+        (Err(StoreError::Damaged { .. }), 0) => return Ok(Found { ledger, file: None }),
+        (head, _) => head?,
+    };
+    if !ledger.fits(&head) {
+        return Err(file.damaged(&format!("it is of another time than {}", path.display())));
+    }
+    let is_needed = ledger.epoch > 0;
+    Ok(Found { ledger, file: is_needed.then_some(file) })
 }
 
 /// The check value's place, as far as its associated data goes.

@@ -199,5 +199,12 @@ async fn against(
             fate
         })
         .await?;
-    Ok(Figures::new(attack, duration, share, &quiet, &traffic, watch.peak(), fate?))
+    let fate = fate?;
+    drop(siege);
+    let after = match attack {
+        Attack::DeafPeers => Some(arena.rss_once_quiet().await?),
+        _ => None,
+    };
+    let peak = watch.peak();
+    Ok(Figures::new(attack, duration, share, &quiet, &traffic, (peak, after), fate))
 }

@@ -4,13 +4,16 @@
 //! daemon's socket to the arrival of an event from another's. This process shares the machine with
 //! the daemons, so what it costs is in the figures.
 
+mod against;
 mod catch_up;
 mod costs;
 mod fill;
 mod flow;
+mod growth;
 mod idle;
 mod idle_lan;
 mod latency;
+pub mod limits;
 mod mailbox;
 mod network;
 mod ready;
@@ -23,19 +26,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use martletd::limits::CONTROL_CONNECTIONS_OF_PROCESS_MAX;
 
 use crate::cluster::{Cluster, ClusterError, to_json};
+pub use against::Against;
 pub use costs::calibrate;
 
+use growth::GrowthCounts;
 use network::NetworkCounts;
 use report::{Report, SyncFigures};
 use sync::{Missing, Unlike};
 
 /// Connections that send at once in the throughput part, unless told otherwise: enough that every
 /// commit has a batch to take, few enough that this process doesn't hold up the daemons.
-pub const SENDERS_DEFAULT: usize = 128;
-/// Most connections that send at once: half of what a daemon serves.
-pub const SENDERS_MAX: usize = 128;
+pub const SENDERS_DEFAULT: usize = SENDERS_MAX;
+/// Most connections that send at once: what a daemon serves of one process, but for a few by which this one asks and
+/// follows events.
+pub const SENDERS_MAX: usize = CONTROL_CONNECTIONS_OF_PROCESS_MAX - 8;
 /// Bytes of each message.
 const TEXT_BYTES: usize = 200;
 /// Longest wait for any one thing; a daemon that needs longer has failed, whatever the figure.
@@ -56,6 +63,8 @@ pub struct BenchOptions {
     pub senders: usize,
     /// Leave the directories.
     pub keep: bool,
+    /// Compare with another build.
+    pub against: Option<Against>,
 }
 
 /// A part, named as its key in the JSON object.
@@ -87,7 +96,7 @@ pub enum Part {
     Sync1mSpread,
     /// Two mailboxes meet with 200,000 in common, and 100,000 each that the other lacks
     SyncLarge,
-    /// The last five
+    /// The five from mailbox to sync_large
     Sync,
     /// Two mailboxes meet with nothing in common and 300,000 each; runs only if named
     #[value(name = "sync_300k")]
@@ -98,6 +107,9 @@ pub enum Part {
     IdleLan,
     /// Simulated networks of 100 to 1,000 nodes, with traffic and without; runs only if named
     Network,
+    /// Costs with 1,000 to 100,000 messages in a conversation, 10 to 5,000 contacts, and 1,000 to 30,000
+    /// messages for a recipient who is away; runs only if named
+    Growth,
 }
 
 /// How much of everything.
@@ -116,6 +128,7 @@ struct Counts {
     sync_unlike: Unlike,
     idle_lan: Duration,
     network: NetworkCounts,
+    growth: GrowthCounts,
 }
 
 const FULL: Counts = Counts {
@@ -136,6 +149,14 @@ const FULL: Counts = Counts {
         seconds: 20,
         idle: &[100, 300, 1000],
     },
+    growth: GrowthCounts {
+        messages: &[1000, 10_000, 100_000],
+        contacts: &[10, 1000, 5000],
+        outbox: &[1000, 10_000, 30_000],
+        timed_sends: 300,
+        full_speed: 2000,
+        paced: 200,
+    },
 };
 
 const QUICK: Counts = Counts {
@@ -151,6 +172,14 @@ const QUICK: Counts = Counts {
     sync_unlike: Unlike { common: 4000, more: [2000; 2] },
     idle_lan: Duration::from_secs(20),
     network: NetworkCounts { nodes: 10, rates: &[10], seconds: 20, idle: &[10] },
+    growth: GrowthCounts {
+        messages: &[100, 300],
+        contacts: &[5, 50],
+        outbox: &[50, 150],
+        timed_sends: 30,
+        full_speed: 100,
+        paced: 20,
+    },
 };
 
 /// Runs the benchmarks and prints the figures.
@@ -158,6 +187,9 @@ const QUICK: Counts = Counts {
 /// # Errors
 /// When a daemon fails or something does not happen in time. A missed target is no error.
 pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
+    if let Some(against) = &options.against {
+        return against::run(against, &options).await;
+    }
     let counts = if options.quick { QUICK } else { FULL };
     let mut report = Report { quick: options.quick, ..Report::default() };
     note_conditions(&options);
@@ -182,10 +214,7 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
             Part::Throughput => {
                 let messages = counts.throughput_messages;
                 let figures = throughput::run(&cluster, messages, options.senders).await;
-                let figures = figures.map_err(failed)?;
-                report.throughput_per_s = Some(figures.per_s);
-                report.throughput_lost = Some(figures.lost);
-                report.cpu_s_per_1000 = Some(figures.cpu_s_per_1000);
+                report.throughput = Some(figures.map_err(failed)?);
             }
             Part::Idle => {
                 report.idle = Some(idle::run(&cluster, counts.idle).await.map_err(failed)?);
@@ -243,6 +272,10 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
                 let figures = network::run(&cluster, &counts.network).await;
                 report.network = Some(figures.map_err(failed)?);
             }
+            Part::Growth => {
+                let figures = growth::run(&cluster, &counts.growth).await;
+                report.growth = Some(figures.map_err(failed)?);
+            }
         }
     }
     if options.json {
@@ -272,11 +305,15 @@ impl Part {
             | Self::Sync300k
             | Self::SyncEmpty
             | Self::IdleLan
-            | Self::Network => false,
+            | Self::Network
+            | Self::Growth => false,
         };
         // What takes minutes is only run where someone asks for it.
         let by_default = chosen.is_empty()
-            && !matches!(self, Self::Sync300k | Self::SyncEmpty | Self::IdleLan | Self::Network);
+            && !matches!(
+                self,
+                Self::Sync300k | Self::SyncEmpty | Self::IdleLan | Self::Network | Self::Growth
+            );
         by_default || chosen.contains(&self) || is_sync && chosen.contains(&Self::Sync)
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod agent;
+mod bench;
 mod calibrate;
 mod compare;
 mod drive;
@@ -24,15 +25,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::agent::run as run_agent;
 use crate::attack::{self, Attack, AttackOptions};
-use crate::bench::{self, BenchOptions, Part};
-use crate::cluster::{ClusterError, die_with_parent, follow_clock};
+use crate::cluster::{ClusterError, become_bound, die_with_parent, follow_clock};
 use crate::demo::{self, DemoOptions};
 use crate::run::FloodOptions;
 
 const HELP: &str = "\
-Nodes are simulated in one process (sim, observe, bench network), or real daemon processes on loopback (netns, and
-for root idle_lan: in network namespaces without a way out), in a new directory under /tmp, which are ended again
-(up: by down).
+Nodes are real daemon processes on loopback, with their data in a new directory under /tmp. When a command ends, it ends \
+them (those of up are ended by down). Exceptions:
+  sim, observe, bench network    nodes are simulated in one process
+  netns, for root idle_lan       nodes are in network namespaces without a way out
 Nothing leaves this machine, and a Martlet daemon of yours isn't touched.
 
 Examples:
@@ -42,11 +43,14 @@ Examples:
   martlet-testnet bench latency_ms          one part of it
   martlet-testnet bench sync                full mailboxes: takes 7 GB of disk for a while
   martlet-testnet bench --json              for programs
+  martlet-testnet bench growth              what grows with messages, contacts and an outbox
+  martlet-testnet bench --against OTHER/martlet-testnet latency_ms
+                                            two builds in turn: ratios, and whether they are chance
   martlet-testnet attack --list             what a hostile peer can try
   martlet-testnet attack all                try all of it (about eight minutes; use a release build)
   martlet-testnet attack flood-valid --json one of them, for programs
   martlet-testnet scenario list             networks and what happens to them, each in a file
-  martlet-testnet scenario check FILE       whether a file of yours is one
+  martlet-testnet scenario check FILE       whether a file of yours is right
   martlet-testnet export compose NAME --out DIR
                                             a scenario for containers, a cluster, or a simulator
   martlet-testnet bench network             what networks of up to 1,000 simulated nodes cost
@@ -55,16 +59,17 @@ Examples:
   martlet-testnet observe who-wrote         how often others can tell who wrote
   martlet-testnet local FILE --report DIR   a scenario, with processes on loopback
   martlet-testnet fidelity first-contact    how near a simulation comes to real processes
+  martlet-testnet local FILE --dashboard    the same, live in a browser, to be broken by button
   martlet-testnet up --nodes 5              a network in the background, to try things on
   martlet-testnet exec n1 -- martletctl send n2 'Hello!'
-  martlet-testnet down                      away with it
-  martlet-testnet rerun report.json         what a report tells of, once more: the same bytes, if simulated
+  martlet-testnet down                      end it, and remove its data
+  martlet-testnet rerun report.json         run again what a report tells of
   martlet-testnet sweep split-and-heal --seeds 1..20 --set links.latency=20ms,80ms --out sweep
                                             many runs: means, spread, confidence bands
   martlet-testnet compare before after      two reports, or directories of them, beside each other
 
-Exit codes: 0 all of it happened; 1 something did not, the reason is on stderr; 2 usage, or a scenario
-that can't be run so. exec exits as its command does.";
+Exit codes: 0 all of it happened; 1 something did not, the reason is on standard error; 2 wrong usage, or a scenario \
+that can't be run in this way. exec exits as its command does.";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -81,28 +86,28 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Three daemons: two users who talk, and a mailbox that keeps what waits for one who is away
+    /// Run three daemons: two users who talk, and a mailbox node that keeps messages for the one who is away
     Demo(DemoArgs),
-    /// Measure latency, throughput, idle cost, start, catching up, loss at an unnoticed death, and
-    /// sync
-    Bench(BenchArgs),
-    /// A hostile peer against three real daemons, two of which have users who go on talking
+    /// Measure latency, throughput, idle cost, start, catching up, loss when a recipient dies unnoticed,
+    /// and sync
+    Bench(bench::BenchArgs),
+    /// Let a hostile peer attack three real daemons, while the users of two of them go on talking
     Attack(AttackArgs),
-    /// Run a scenario with simulated nodes in this process, under a virtual clock
+    /// Run a scenario with simulated nodes in this process, under virtual clocks, on all processors
     Sim(sim::SimArgs),
-    /// Run again what a report tells of, from the scenario in it, and say whether the same came of it
+    /// Run again what a report tells of, from the scenario in it, and say whether the result is the same
     Rerun(rerun::RerunArgs),
-    /// Run a scenario with simulated nodes, and tell how often observers among them name who wrote
+    /// Run a scenario with simulated nodes, and tell how often observers among them can name who wrote
     Observe(observe::ObserveArgs),
     /// Write a scenario as files for Kubernetes, compose or the Shadow simulator
     Export(export::ExportArgs),
     /// Run a scenario on nodes elsewhere, each kept by an agent
     Drive(drive::DriveArgs),
-    /// Keep one daemon for a driver elsewhere: start, stop, kill it, and pass its control socket on
+    /// Run one daemon for a driver elsewhere: start, stop and kill it, and pass on its control socket
     Agent(agent::AgentArgs),
     /// Run a scenario with real processes on loopback, up to 200
     Local(run::RunArgs),
-    /// Measure what work takes on this machine (a minute or so), as a scenario's settings.costs
+    /// Measure how long work takes on this machine (a minute or so), for a scenario's settings.costs
     Calibrate(calibrate::CalibrateArgs),
     /// Run scenarios simulated and with real processes on loopback, and tell how near the two are
     Fidelity(fidelity::FidelityArgs),
@@ -124,19 +129,22 @@ enum Command {
     /// A hostile node
     #[command(hide = true)]
     Flood(FloodArgs),
-    /// Scenarios: list the ready ones, show one, check files without running them
+    /// List the ready scenarios, show one, or check files without running them
     #[command(subcommand)]
     Scenario(scenario::ScenarioCommand),
-    /// Simulate a scenario with many seeds and many values of its keys, and tell means and spread
+    /// Simulate a scenario with many seeds and many values of its keys, and show means and spread
     Sweep(sweep::SweepArgs),
-    /// Reports beside each other: what differs, by how much, and which expectations came out
-    /// otherwise
+    /// Put reports beside each other: what differs, by how much, and which expectations came out
+    /// differently
     Compare(compare::CompareArgs),
     /// Write the manual pages of martletd, martletctl and martlet-testnet into a directory
     Manpages(manpages::ManpagesArgs),
     /// The daemon itself: all that follows is martletd's
     #[command(hide = true, disable_help_flag = true)]
     Daemon(PassedOn),
+    /// Run a program that ends when the process ends that started it
+    #[command(hide = true, disable_help_flag = true)]
+    Bound(PassedOn),
     /// The control command itself: all that follows is martletctl's
     #[command(hide = true, disable_help_flag = true)]
     Ctl(PassedOn),
@@ -153,31 +161,6 @@ struct DemoArgs {
 }
 
 #[derive(Debug, Args)]
-struct BenchArgs {
-    /// Run only these parts [default: all that are over soon]
-    #[arg(value_name = "NAME", value_delimiter = ',', value_enum)]
-    parts: Vec<Part>,
-    /// The same
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_enum)]
-    only: Vec<Part>,
-    /// Smaller counts and shorter times: a try, not a measurement
-    #[arg(long)]
-    quick: bool,
-    /// Print one JSON object with the figures
-    #[arg(long)]
-    json: bool,
-    /// Where to put the data: a directory on the disk to be measured
-    #[arg(long, value_name = "DIR", default_value = "/tmp")]
-    dir: PathBuf,
-    /// Connections that send at once in the throughput part
-    #[arg(long, value_name = "N", default_value_t = bench::SENDERS_DEFAULT)]
-    senders: usize,
-    /// Leave the directories with logs and databases, and say where they are
-    #[arg(long)]
-    keep: bool,
-}
-
-#[derive(Debug, Args)]
 struct AttackArgs {
     /// The attacks, or "all"
     #[arg(value_name = "NAME", required_unless_present = "list", value_parser = parse_attack)]
@@ -185,10 +168,10 @@ struct AttackArgs {
     /// List the attacks
     #[arg(long)]
     list: bool,
-    /// Print one JSON object: an attack's figures, or all in "attacks"
+    /// Print one JSON object: the figures of one attack, or of all in "attacks"
     #[arg(long)]
     json: bool,
-    /// Seconds of each attack, after half as many of quiet [default: 20, with --quick 5]
+    /// Seconds of each attack; half as many seconds of quiet come before [default: 20, with --quick 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: Option<u64>,
     /// Shorter times, and smaller shares for peers, so that they are soon used up
@@ -320,14 +303,11 @@ pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Drive(args) => return drive::drive(&args),
         Command::Agent(args) => run(run_agent(args.options())),
         Command::Demo(args) => run(demo::run(DemoOptions { keep: args.keep, json: args.json })),
-        Command::Bench(args) => run(bench::run(BenchOptions {
-            only: args.parts.into_iter().chain(args.only).collect(),
-            quick: args.quick,
-            json: args.json,
-            dir: args.dir,
-            senders: args.senders.clamp(1, bench::SENDERS_MAX),
-            keep: args.keep,
-        })),
+        Command::Bench(args) => match args.check() {
+            Ok(()) => run(crate::bench::run(args.options())),
+            Err(error) => return refused(&error),
+        },
+        Command::Bound(passed) => return failed(&become_bound(&passed.args)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,6 +23,7 @@ mod owner;
 mod process;
 mod talk;
 mod usage;
+pub mod verbs;
 mod wait;
 
 use std::path::{Path, PathBuf};
@@ -38,8 +39,9 @@ pub(crate) use netns::{address, needs_netem};
 pub use node::{Node, NodeOptions, START_MAX, STOP_MAX};
 pub use owner::{Leftovers, ProcessId, remove_leftovers};
 pub use process::{Process, die_with_parent, remove_own_variables};
+pub(crate) use process::{become_bound, bind_to_this_process};
 pub use talk::{next_event, received_message, state_change};
-pub use usage::{Usage, usage};
+pub use usage::{Usage, usage, written_bytes};
 pub use wait::until;
 
 /// Nodes that share a directory.

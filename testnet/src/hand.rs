@@ -8,6 +8,7 @@
 
 mod error;
 mod exec;
+mod faults;
 mod logs;
 mod ps;
 mod state;
@@ -15,6 +16,7 @@ mod supervise;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -53,6 +55,8 @@ pub struct UpOptions {
     pub name: String,
     /// Without identities and contacts.
     pub bare: bool,
+    /// Where a page shows it.
+    pub dashboard: Option<SocketAddr>,
 }
 
 /// Starts a network in the background, and returns once it can be used.
@@ -73,6 +77,7 @@ pub fn up(options: &UpOptions) -> Result<Network, HandError> {
     let mut command = Command::new(program);
     command.args(["supervise", "--name", &options.name, "--nodes", &options.nodes.to_string()]);
     command.args(options.netns.then_some("--netns")).args(options.bare.then_some("--bare"));
+    command.args(options.dashboard.map(|address| format!("--dashboard={address}")));
     remove_own_variables(&mut command);
     let mut supervisor = command
         .current_dir("/")
@@ -148,6 +153,9 @@ pub fn print_up(network: &Network) {
     if let Some(namespace) = network.nodes.first().and_then(|node| node.namespace.as_ref()) {
         let shell = format!("ip netns exec {namespace} bash");
         lines.push(format!("\nEach is a host of its own; a shell on the first: {shell}"));
+    }
+    if let Some(url) = &network.dashboard {
+        lines.push(format!("\nDashboard: {url}"));
     }
     lines.push("\nTry it:".to_owned());
     if !network.bare && network.nodes.len() > 1 {

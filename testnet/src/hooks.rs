@@ -1,5 +1,6 @@
-//! Stands in for two functions of libc in this executable, so that a simulation has clocks and
-//! randomness of its own, and a daemon of a test a wall clock that is off.
+//! Stands in for three functions of libc in this executable, so that a simulation has clocks and
+//! randomness of its own and does not wait in real time, and a daemon of a test has a wall clock
+//! that is off.
 //!
 //! A function that the executable defines is taken before libc's, by all of it and by the libraries
 //! it loads. On threads without a simulation these pass on to libc's own functions, found once by
@@ -18,9 +19,11 @@ use martlet_testnet::sim::host::{self, ClockKind};
 
 type ClockGettime = unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> c_int;
 type GetRandom = unsafe extern "C" fn(*mut c_void, libc::size_t, c_uint) -> libc::ssize_t;
+type EpollWait = unsafe extern "C" fn(c_int, *mut libc::epoll_event, c_int, c_int) -> c_int;
 
 static CLOCK_GETTIME: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 static GETRANDOM: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+static EPOLL_WAIT: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
 /// `clock_gettime(2)`.
 ///
@@ -89,6 +92,27 @@ pub(crate) unsafe extern "C" fn getrandom(
     unsafe {
         let next = next(&GETRANDOM, c"getrandom");
         std::mem::transmute::<*mut c_void, GetRandom>(next)(buffer, length, flags)
+    }
+}
+
+/// `epoll_wait(2)`. A simulation has no files: nothing ever happens to any.
+///
+/// # Safety
+/// As libc's: `events` is valid for writes of `count` events.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn epoll_wait(
+    epoll: c_int,
+    events: *mut libc::epoll_event,
+    count: c_int,
+    timeout: c_int,
+) -> c_int {
+    if host::wait(timeout) {
+        return 0;
+    }
+    // SAFETY: libc's function has this type; the caller's promise is passed on.
+    unsafe {
+        let next = next(&EPOLL_WAIT, c"epoll_wait");
+        std::mem::transmute::<*mut c_void, EpollWait>(next)(epoll, events, count, timeout)
     }
 }
 

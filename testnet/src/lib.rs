@@ -10,6 +10,7 @@ pub mod attack;
 pub mod bench;
 pub mod cli;
 pub mod cluster;
+pub mod dashboard;
 pub mod demo;
 pub mod drive;
 pub mod export;

@@ -96,6 +96,19 @@ pub struct Settings {
     pub gossip: GossipPolicy,
     /// What nodes' work takes; `None`: no time. The other runners have what it takes.
     pub costs: Option<Costs>,
+    /// What is above the links of a simulation. The other runners have only the default.
+    pub transport: LinkTransport,
+}
+
+/// What is above the links of a simulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkTransport {
+    /// Noise and Yamux, as over TCP.
+    #[default]
+    Secured,
+    /// Neither, but about as many bytes.
+    Plain,
 }
 
 /// What a node's work takes, microseconds, as `martlet-testnet calibrate` measures it.

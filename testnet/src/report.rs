@@ -25,6 +25,7 @@ pub(crate) mod words;
 pub use data::Data;
 pub use file::{ReportError, write};
 pub use html::DrawError;
+pub(crate) use html::{places, said};
 pub use many::Many;
 pub(crate) use origin::quoted;
 pub use origin::{Edges, Origin};
@@ -95,6 +96,19 @@ impl Report {
     pub fn with_origin(mut self, origin: Origin) -> Self {
         self.made.origin = Some(origin);
         self
+    }
+
+    /// Whether it ran as expected, in a few words.
+    #[must_use]
+    pub fn verdict(&self) -> String {
+        let failed = self.expectations.iter().filter(|outcome| !outcome.passed).count();
+        let all = self.expectations.len();
+        match (self.interrupted, failed, all) {
+            (true, _, _) => "interrupted".to_owned(),
+            (false, 0, 0) => "ran; nothing was expected".to_owned(),
+            (false, 0, _) => format!("passed: all {all} expectations met"),
+            (false, _, _) => format!("failed: {failed} of {all} expectations missed"),
+        }
     }
 
     /// The command that runs the same again; absent without an origin. A scenario that isn't a ready

@@ -8,6 +8,7 @@
 //! All of it is one task: nothing here waits for anything but clocks and sockets, and the daemons
 //! are children of the thread that it runs on.
 
+mod by_hand;
 mod contacts;
 mod diary;
 mod error;
@@ -26,6 +27,9 @@ mod traffic;
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
+use crate::dashboard::{self, Board, Dashboard, Liveness};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{Data, Report};
@@ -46,6 +50,15 @@ const LAST_EVENTS: Duration = Duration::from_millis(300);
 /// Time between two tellings of how far the run is.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
 
+/// What is wanted of a run besides its report.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// The raw data.
+    pub data: bool,
+    /// A page that shows it while it runs.
+    pub dashboard: Option<Dashboard>,
+}
+
 /// Runs `plan` on `hosts` to its end, or until `cancel` is ready; either way there is a report, and the raw data if it
 /// is wanted.
 ///
@@ -56,10 +69,32 @@ pub async fn run(
     hosts: &impl Hosts,
     progress: &Progress,
     cancel: impl Future<Output = ()>,
+    extras: Extras,
+) -> Result<(Report, Option<Data>), RunError> {
+    let Extras { data, mut dashboard } = extras;
+    let done = run_shown(plan, hosts, progress, cancel, data, dashboard.as_mut()).await;
+    if let Some(dashboard) = dashboard {
+        let (good, words) = match &done {
+            Ok((report, _)) => (report.passed, report.verdict()),
+            Err(error) => (false, error.to_string()),
+        };
+        dashboard.close(good, &words).await;
+    }
+    done
+}
+
+async fn run_shown(
+    plan: &Plan,
+    hosts: &impl Hosts,
+    progress: &Progress,
+    cancel: impl Future<Output = ()>,
     with_data: bool,
+    dashboard: Option<&mut Dashboard>,
 ) -> Result<(Report, Option<Data>), RunError> {
     let mut cancel = std::pin::pin!(cancel);
-    let stage = Stage::new(plan);
+    let board =
+        dashboard.as_ref().map_or_else(Board::default, |dashboard| dashboard.board().clone());
+    let stage = Stage::new(plan, board.clone());
     progress.at(Duration::ZERO, &format!("starting {} nodes", plan.nodes.len()));
     tokio::select! {
         prepared = prepare(&stage, hosts) => prepared?,
@@ -70,6 +105,11 @@ pub async fn run(
     }
     // The time of the run begins here.
     let diary = Diary::new(plan, hosts.runner(), with_data);
+    board.begin();
+    let sockets = (0..plan.nodes.len()).map(|node| hosts.socket(node)).collect::<Result<_, _>>()?;
+    // It ends with this.
+    let mut looking = JoinSet::new();
+    looking.spawn(dashboard::look(board, sockets));
     let acting = async {
         // None of these ends by itself while the run lasts, but by an error.
         tokio::try_join!(
@@ -78,6 +118,7 @@ pub async fn run(
             observe::follow(&stage, hosts, &diary),
             timeline::carry_out(&stage, hosts, &diary),
             sample::look(&stage, hosts, &diary),
+            by_hand::obey(&stage, hosts, &diary, dashboard),
         )
     };
     let mut acting = Box::pin(acting);
@@ -104,6 +145,7 @@ pub async fn run(
         return Err(error);
     }
     drop(acting);
+    drop(looking);
     progress.finish();
     Ok(diary.finish(ended, interrupted))
 }
@@ -114,6 +156,7 @@ async fn prepare(stage: &Stage<'_>, hosts: &impl Hosts) -> Result<(), RunError> 
     let first: Vec<usize> = (0..stage.plan.nodes.len())
         .filter(|node| stage.plan.nodes.get(*node).is_some_and(|node| node.starts))
         .collect();
+    first.iter().for_each(|node| stage.board.node(*node, Liveness::Starting));
     hosts.begin(&first).await?;
     contacts::make_users(stage, hosts, &first).await?;
     for node in &first {

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Settings};
 
 mod chance;
 mod contacts;
@@ -256,7 +256,9 @@ impl Scenario {
         let duration = options.duration.unwrap_or(file.duration.0);
         let mut faults = Faults::default();
         let name = faults.keep(self.name());
+        let transport = file.links.transport;
         let settings = faults.keep(settings(&file.settings));
+        let settings = settings.map(|settings| Settings { transport, ..settings });
         faults.keep(check_tables("contacts", file.contacts.len()));
         faults.keep(check_tables("traffic", file.traffic.len()));
         faults.keep(check_tables("links.between", file.links.between.len()));

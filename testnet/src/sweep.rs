@@ -113,13 +113,15 @@ pub fn run(options: &SweepOptions, tell: impl Fn(&str) + Sync) -> Result<Sweep, 
         tell(&format!("{} of {} runs are there already", done.len(), runs.len()));
     }
     let jobs = jobs(options, &runs, left.len());
+    // All processors, also where there are fewer runs than that.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(jobs);
     let found = Mutex::new((done, BTreeMap::new()));
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(place) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
             let run = &runs[*place];
             let begun = Instant::now();
-            let result = one(&program, options, run);
+            let result = one(&program, options, run, threads);
             let took = begun.elapsed().as_secs_f64();
             // A panic of another thread left what it had put in whole.
             let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -242,7 +244,12 @@ fn jobs(options: &SweepOptions, runs: &[Run], left: usize) -> usize {
 }
 
 /// Runs one, and reads its report.
-fn one(program: &Path, options: &SweepOptions, run: &Run) -> Result<Report, String> {
+fn one(
+    program: &Path,
+    options: &SweepOptions,
+    run: &Run,
+    threads: usize,
+) -> Result<Report, String> {
     let dir = options.out.join(&run.name);
     let mut command = Command::new(program);
     command.arg("sim").arg(&options.scenario).args(["--seed", &run.seed.to_string()]);
@@ -253,6 +260,7 @@ fn one(program: &Path, options: &SweepOptions, run: &Run) -> Result<Report, Stri
         command.args(["--set", &setting.to_string()]);
     }
     command.arg("--report").arg(&dir);
+    command.args(["--threads", &threads.to_string()]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let output = command.output().map_err(|error| format!("cannot be started: {error}"))?;
     match kept(&options.out, run) {

@@ -139,7 +139,11 @@ async fn a_daemon_is_reached_started_crashed_and_erased_through_its_agent() -> T
         let add = ContactAdd { id: id.clone(), name: name.into() };
         client.post::<_, martlet_protocol::control::Contact>("/v1/contacts", &add).await?;
     }
-    let send = SendRequest { to: "n1".into(), text: "through two agents".into() };
+    let send = SendRequest {
+        to: "n1".into(),
+        text: "through two agents".into(),
+        ..SendRequest::default()
+    };
     let sent: SendResponse = a.post("/v1/messages", &send).await?;
     let received = tokio::time::timeout(DEADLINE, async {
         loop {

@@ -128,7 +128,7 @@ fn contents(directory: &Path) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
 async fn truncated_files_are_named_and_left_alone() -> TestResult {
     let cluster = cluster()?;
     let mut alice = used(&cluster).await?;
-    for name in ["mailbox.redb", "vault.redb", "vault.key", "peer.key"] {
+    for name in ["mailbox.redb", "vault.redb", "vault.key", "vault.keys", "peer.key"] {
         let path = alice.data_dir().join(name);
         let whole = fs::read(&path)?;
         for len in [0, 1, whole.len() / 2, whole.len() - 1] {

@@ -41,7 +41,7 @@ async fn ctl(node: &Node, args: &[&str]) -> Result<(i32, String), ClusterError> 
 }
 
 fn text_to(to: &str, text: impl Into<String>) -> SendRequest {
-    SendRequest { to: to.to_owned(), text: text.into() }
+    SendRequest { to: to.to_owned(), text: text.into(), ..SendRequest::default() }
 }
 
 fn contact(id: &str, name: &str) -> ContactAdd {

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use martlet_protocol::control::{Delivery, Diagnosis, Finding, FindingCode, Network, Transport};
+use martlet_protocol::control::{
+    Delivery, Diagnosis, Finding, FindingCode, Network, Severity, Transport,
+};
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_testnet::cluster::{Cluster, ClusterError, Node, NodeOptions, introduce, until};
 
@@ -126,6 +128,32 @@ async fn who_has_the_key_talks_and_nobody_else_connects() -> TestResult {
         assert!(!line.contains("WARN") || line.contains("chmod 600"), "{line}");
         assert!(!line.contains("failed") && !line.contains("could not"), "{line}");
     }
+    Ok(())
+}
+
+/// Only who dials reads what it can't decrypt. The doctor of who is dialled found nothing, and that may be the one whose key
+/// is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_only_dialled_by_nodes_with_another_key_is_told() -> TestResult {
+    let cluster = cluster()?;
+    let mut ann = node(&cluster, "ann", &descriptor("ship", Some(1)), &[])?;
+    ann.start().await?;
+    let told = async || {
+        let found: Diagnosis = ann.get("/v1/doctor").await?;
+        let is_it = |one: &Finding| one.code == FindingCode::KeyMismatch;
+        Ok(found.findings.into_iter().find(is_it))
+    };
+    assert_eq!(told().await?, None::<Finding>);
+    let mut stranger = node(&cluster, "stranger", &descriptor("ship", Some(2)), &[&ann])?;
+    stranger.start().await?;
+    let one = until("ann's doctor should tell", DEADLINE, told).await?;
+    assert!(one.problem.contains("127.0.0.1") && one.severity == Severity::Warning, "{one:?}");
+    // Once someone at the same address has the key, it tells nothing of it.
+    let mut bob = node(&cluster, "bob", &descriptor("ship", Some(1)), &[&ann])?;
+    bob.start().await?;
+    connected(&bob, &ann).await?;
+    until("it should be over", DEADLINE, async || Ok(told().await?.is_none().then_some(())))
+        .await?;
     Ok(())
 }
 

@@ -235,10 +235,162 @@ async fn notes_need_no_network_and_survive_a_restart() -> TestResult {
     Ok(())
 }
 
+/// What is found, where it stands, and that what is gone is not found.
+#[tokio::test]
+async fn messages_are_searched() -> TestResult {
+    let cluster = cluster()?;
+    let (alice, mut bob) = pair(&cluster).await?;
+    for text in
+        ["Where does the ferry leave?", "From the café at the HARBOUR", "東京で会いましょう"]
+    {
+        let sent = alice.send("bob", text).await?;
+        alice.wait_state(&sent.id, Delivery::Delivered, DEADLINE).await?;
+    }
+    run(&bob, &["note", "harbour: bring the tickets"]).await?;
+    let found = run(&bob, &["search", "cafe", "harb"]).await?;
+    let id = found.split_whitespace().find(|word| word.len() == 32).ok_or("no id")?.to_owned();
+    assert!(
+        found.starts_with("alice  ") && found.ends_with("alice: From the café at the HARBOUR\n")
+    );
+    let around = run(&bob, &["history", "alice", "--around", &id]).await?;
+    assert!(around.contains("ferry") && around.contains("HARBOUR"), "{around}");
+    assert!(run(&bob, &["search", "会い"]).await?.contains("東京で会いましょう"));
+    assert_eq!(run(&bob, &["search", "harbour"]).await?.matches("  today ").count(), 2);
+    let notes = run(&bob, &["search", "harbour", "--notes"]).await?;
+    assert!(notes.starts_with("notes  ") && !notes.contains("HARBOUR"), "{notes}");
+    bob.restart().await?;
+    assert!(run(&bob, &["search", "harbour", "--in", "alice"]).await?.contains(&id));
+    run(&bob, &["delete", &id]).await?;
+    assert_eq!(run(&bob, &["search", "cafe"]).await?, "No message has cafe.\n");
+    for (words, status, why) in
+        [("", 1, "no word"), (".*", 0, ""), (&"x".repeat(10_240), 1, "1024")]
+    {
+        let refused = bob.ctl(&["search", words]).await?;
+        assert_eq!(refused.status.code(), Some(status), "{refused:?}");
+        assert!(String::from_utf8(refused.stderr)?.contains(why));
+    }
+    Ok(())
+}
+
 /// Runs `martletctl`; returns what it printed.
 async fn run(node: &Node, args: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
     let output = node.ctl(args).await?;
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "martletctl {args:?}: {} {error}", output.status);
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Blocked and away look alike to the sender; what comes after the block is lifted is delivered.
+#[tokio::test]
+async fn who_is_blocked_sees_what_they_would_see_if_the_other_were_away() -> TestResult {
+    let cluster = cluster()?;
+    let (alice, bob) = pair(&cluster).await?;
+    let mut carol = cluster.user("carol", &[&alice]).await?;
+    introduce(&alice, &carol).await?;
+    carol.wait_connected(&[&alice], DEADLINE).await?;
+    for name in ["bob", "carol"] {
+        let sent = alice.send(name, "before").await?;
+        alice.wait_state(&sent.id, Delivery::Delivered, DEADLINE).await?;
+    }
+    let blocked = bob.ctl(&["block", "alice"]).await?;
+    assert_eq!(String::from_utf8(blocked.stdout)?, "alice is blocked.\n");
+    carol.stop().await?;
+    let held_before = alice.status().await?.mailbox.envelopes;
+    let mut ids = Vec::new();
+    for name in ["bob", "carol"] {
+        for number in 0..3 {
+            ids.push(alice.send(name, &format!("{number}")).await?.id);
+        }
+    }
+    // Bob's node has them on disk, as any node would. Carol's are with Bob's node, too.
+    for id in &ids {
+        alice.wait_state(id, Delivery::Sent, DEADLINE).await?;
+    }
+    let ping = alice.ctl(&["ping", "bob", "--timeout", "2"]).await?;
+    let away = alice.ctl(&["ping", "carol", "--timeout", "2"]).await?;
+    assert_eq!(ping.status.code(), away.status.code());
+    let worded = |text: Vec<u8>| String::from_utf8(text).map(|text| text.replace("carol", "bob"));
+    assert_eq!(worded(ping.stderr)?, worded(away.stderr)?);
+    for id in &ids {
+        assert_eq!(alice.message(id).await?.state, Delivery::Sent);
+    }
+    // What is acknowledged leaves every mailbox.
+    let held = alice.status().await?.mailbox.envelopes;
+    assert!(held >= held_before + 6, "{held} envelopes, {held_before} before");
+    assert_eq!(bob.received("alice").await?, ["before"]);
+    let refused = bob.ctl(&["send", "alice", "x"]).await?;
+    assert_eq!(refused.status.code(), Some(1));
+    let listed = bob.ctl(&["blocked"]).await?;
+    assert!(String::from_utf8(listed.stdout)?.contains("alice"));
+
+    let lifted = bob.ctl(&["unblock", "alice"]).await?;
+    assert_eq!(lifted.status.code(), Some(0));
+    let after = alice.send("bob", "after").await?;
+    alice.wait_state(&after.id, Delivery::Delivered, DEADLINE).await?;
+    bob.wait_received("alice", 2, DEADLINE).await?;
+    assert_eq!(bob.received("alice").await?, ["before", "after"]);
+    for id in &ids[..3] {
+        assert_eq!(alice.message(id).await?.state, Delivery::Sent);
+    }
+    Ok(())
+}
+
+/// The examples of `packaging/examples`, with daemons: an echo, and a bridge that crashes with its messages half done.
+#[tokio::test]
+async fn a_bot_answers_and_a_bridge_writes_down_what_comes() -> TestResult {
+    if std::process::Command::new("jq").arg("--version").output().is_err() {
+        println!("skipped: there is no jq");
+        return Ok(());
+    }
+    let cluster = cluster()?;
+    let (alice, bob) = pair(&cluster).await?;
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/examples");
+    let log = cluster.path().join("messages.log");
+    let listen = |name: &str, args: &[&str]| {
+        let mut command = std::process::Command::new(cluster.program());
+        command.arg("ctl").arg("--socket").arg(bob.socket()).arg("listen");
+        command.arg("--cursor").arg(cluster.path().join(name));
+        command.arg("--exec").arg(examples.join(name)).args(args).spawn()
+    };
+    let started = async |name: &str| {
+        let has_begun = async || Ok(cluster.path().join(name).exists().then_some(()));
+        until("a cursor", DEADLINE, has_begun).await
+    };
+    let mut echo = listen("echo-bot", &[])?;
+    let path = log.display().to_string();
+    let mut bridge = listen("log-bridge", &[&path])?;
+    started("echo-bot").await?;
+    started("log-bridge").await?;
+    let texts: Vec<String> = (0..20).map(|number| format!("message {number}\nof alice")).collect();
+    for (number, text) in texts.iter().enumerate() {
+        alice.send("bob", text).await?;
+        if number == 10 {
+            bridge.kill()?;
+            bridge.wait()?;
+            bridge = listen("log-bridge", &[&path])?;
+        }
+    }
+    let echoed = alice.wait_received("bob", texts.len(), DEADLINE).await?;
+    assert_eq!(echoed, texts);
+    let written = || -> Result<Vec<String>, Box<dyn std::error::Error>> {
+        let mut written: Vec<String> = Vec::new();
+        for line in std::fs::read_to_string(&log)?.lines() {
+            let line: serde_json::Value = serde_json::from_str(line)?;
+            assert_eq!(line["conversation"], "alice");
+            let text = line["text"].as_str().ok_or("no text")?.to_owned();
+            // At least once: twice perhaps, where it was killed.
+            if written.last() != Some(&text) {
+                written.push(text);
+            }
+        }
+        Ok(written)
+    };
+    let is_all = || written().is_ok_and(|all| all.len() >= texts.len()).then_some(());
+    until("all written", DEADLINE, async || Ok(is_all())).await?;
+    assert_eq!(written()?, texts);
+    for child in [&mut echo, &mut bridge] {
+        child.kill()?;
+        child.wait()?;
+    }
+    Ok(())
 }

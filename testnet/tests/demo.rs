@@ -37,5 +37,11 @@ fn help_teaches_and_usage_errors_are_told_apart() -> TestResult {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
     assert_eq!(run(&["bench", "--only", "nothing"])?.status.code(), Some(2));
+    for program in ["/nonexistent", "/etc", "/etc/passwd"] {
+        let output = run(&["bench", "--against", program])?;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("name the other build's martlet-testnet"), "{told}");
+    }
     Ok(())
 }

@@ -44,7 +44,11 @@ impl Flow {
             let mut acknowledged = Vec::new();
             loop {
                 let number = tried.fetch_add(1, Ordering::Relaxed);
-                let request = SendRequest { to: to.clone(), text: number.to_string() };
+                let request = SendRequest {
+                    to: to.clone(),
+                    text: number.to_string(),
+                    ..SendRequest::default()
+                };
                 match client.post::<_, SendResponse>("/v1/messages", &request).await {
                     Ok(_) => acknowledged.push(number),
                     Err(_) => return acknowledged,

@@ -9,7 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use martlet_protocol::control::{Delivery, InitRequest, InitResponse, UnlockRequest};
+use martlet_protocol::control::{
+    Delivery, InitRequest, InitResponse, SearchResults, UnlockRequest,
+};
 use martlet_testnet::cluster::{Cluster, Node, introduce};
 use rustix::process::Signal;
 use secrets::Secret;
@@ -66,6 +68,8 @@ async fn the_memory_of_a_daemon_with_a_locked_vault_holds_no_secret_of_it() -> T
     let mut secrets = vec![
         Secret::new("passphrase", PASSPHRASE.as_bytes()),
         Secret::new("messages", WORDS.as_bytes()),
+        // As they are searched.
+        Secret::new("folded messages", WORDS.to_lowercase().as_bytes()),
     ];
 
     for (number, round) in ROUNDS.into_iter().enumerate() {
@@ -88,6 +92,8 @@ async fn the_memory_of_a_daemon_with_a_locked_vault_holds_no_secret_of_it() -> T
         if round != Round::OnlyUnlocked {
             talk(&alice, &bob).await?;
             alice.history("bob").await?;
+            let found: SearchResults = alice.get("/v1/search?words=said&in=bob").await?;
+            assert!(!found.results.is_empty(), "{found:?}");
         }
         let Some(open) = process::memory(alice.pid()?)? else {
             eprintln!("skipped: this user may not read the memory of another process");
@@ -109,7 +115,7 @@ async fn the_memory_of_a_daemon_with_a_locked_vault_holds_no_secret_of_it() -> T
         assert!(secrets.len() > 15, "{} secrets", secrets.len());
         // The search finds what is there: an open vault is in memory.
         let found = process::find(&open, &secrets);
-        for name in ["device seed", "key of records", "prekey 1", "own session"] {
+        for name in ["device seed", "key of records", "erasable key 7", "prekey 1", "own session"] {
             assert!(found.iter().any(|found| found.starts_with(name)), "{name}: {found:#?}");
         }
         let when = format!("round {number}, {round:?}");
@@ -130,7 +136,7 @@ async fn unlock(node: &Node) -> TestResult {
 /// A copy of a data directory's vault, for this test's own use.
 fn copy(data_dir: &Path, parent: &Path) -> TestResult<PathBuf> {
     let to = tempfile::Builder::new().prefix("copy").tempdir_in(parent)?.keep();
-    for file in ["vault.redb", "vault.key"] {
+    for file in ["vault.redb", "vault.key", "vault.keys"] {
         fs::copy(data_dir.join(file), to.join(file))?;
     }
     Ok(to)

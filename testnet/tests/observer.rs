@@ -154,7 +154,7 @@ fn device_keys(node: &Node) -> Result<Vec<Secret>, Box<dyn std::error::Error>> {
     Ok(vec![
         Secret::bytes("a device key", device.verifying_key().as_bytes()),
         Secret::bytes("a device's seed", &profile.device_seed.0),
-        Secret::bytes("a root seed", &profile.root_seed.0),
+        Secret::bytes("a root seed", &profile.root_seed.as_ref().ok_or("no root")?.0),
         Secret::bytes("a vault's master key", master.as_bytes()),
     ])
 }

@@ -46,7 +46,7 @@ pub enum ClientError {
     #[error("the daemon gave no answer within {} s", CONTROL_ANSWER_TIMEOUT.as_secs())]
     Timeout,
     /// An answer that isn't the control API's. The versions may differ.
-    #[error("the daemon isn't understood: {0}. `martletctl status` tells its version, this is {version}", version = env!("CARGO_PKG_VERSION"))]
+    #[error("the daemon's answer is not understood: {0}. `martletctl status` shows its version; this martletctl has {version}", version = env!("CARGO_PKG_VERSION"))]
     Protocol(String),
     /// An event of a kind not known here, from a newer daemon. The stream goes on after it.
     #[error("event {seq} ({name}) is not understood: {reason}")]

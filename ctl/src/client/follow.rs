@@ -24,7 +24,7 @@ pub struct Follower<'a> {
 #[derive(Debug)]
 pub enum Step {
     /// An event.
-    Event(Event),
+    Event(Box<Event>),
     /// The daemon ended the stream, or itself. It is waited for.
     Lost,
     /// The daemon is there, but its vault is locked: it is waited for.
@@ -64,7 +64,7 @@ impl<'a> Follower<'a> {
     /// waiting does not cure.
     pub async fn next(&mut self) -> Result<Step, ClientError> {
         if let Some(event) = self.held.take() {
-            return Ok(Step::Event(event));
+            return Ok(Step::Event(Box::new(event)));
         }
         loop {
             let Some(stream) = &mut self.stream else {
@@ -89,6 +89,12 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// The number of the last event, or of the place where the events began, once the daemon has told it.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<u64> {
+        self.last.or_else(|| self.stream.as_ref()?.last_seq())
+    }
+
     fn arrived(&mut self, event: Event) -> Step {
         self.wait = EVENTS_RECONNECT_MIN;
         // Events are numbered without gaps.
@@ -98,7 +104,7 @@ impl<'a> Follower<'a> {
             self.held = Some(event);
             return Step::Missed { count: missed };
         }
-        Step::Event(event)
+        Step::Event(Box::new(event))
     }
 
     async fn reconnect(&mut self) -> Result<Option<Step>, ClientError> {

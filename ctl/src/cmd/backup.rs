@@ -10,16 +10,16 @@ use crate::render::word;
 
 /// Write a backup of the running daemon, verified
 ///
-/// The vault (your identity, contacts and messages, encrypted), its key file, and the network's descriptor, which has
-/// the key of a closed network. Who has the directory, and the passphrase if there is one, has all of it. Put it back
-/// with: martletd --restore DIR
+/// The vault (your identity, contacts and messages, encrypted), its key file, and the network's descriptor. In a
+/// closed network that has the network's key. Whoever has the directory, and the passphrase if there is one, has all of
+/// it. Put it back with: martletctl restore DIR
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   martletctl backup ~/backup/martlet-2026-11-29
-  martletd --restore ~/backup/martlet-2026-11-29   put it back, with no daemon running and no vault there")]
+  martletctl restore ~/backup/martlet-2026-11-29   put it back, with no daemon running and no vault there")]
 pub(crate) struct Args {
-    /// The directory: made if it isn't there; a backup in it is not written over
+    /// The directory. It is made if it isn't there. A backup that is in it is not written over
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }

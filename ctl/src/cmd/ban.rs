@@ -9,8 +9,8 @@ use crate::render::word;
 
 /// Disconnect a node and refuse it, also after a restart
 ///
-/// Nodes that misbehave are banned by themselves, for a time: see `martletctl peers --banned`. A ban
-/// is of a node's transport key, which is tied to no identity: it keeps no person from writing.
+/// The daemon bans nodes that misbehave by itself, for a time: see `martletctl peers --banned`. A ban is of a
+/// node's transport key. That key says nothing about who uses the node, so a ban keeps no person from writing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -45,7 +45,7 @@ impl Args {
 
 /// `90s`, `30m`, `2h`, `7d`.
 fn seconds(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no time; give a number with s, m, h or d, such as 2h");
+    let wrong = || format!("{text:?} is no duration; give a number with s, m, h or d, such as 2h");
     let unit = match text.chars().last() {
         Some('s') => 1,
         Some('m') => 60,

@@ -22,9 +22,8 @@ const WORD_CHARS_MAX: usize = 64;
 /// Write what helps to find a fault into a file that you can send: no identities, contents or addresses
 ///
 /// It is shown first, and written only when you say so. It has versions, the system, numbers about the network
-/// and the mailbox, what the doctor found, and the metrics. It has no name, ID, peer id, address, path or text:
-/// what it has is chosen one by one, and everything else is left out. The numbers tell how much you write and
-/// receive, and when the daemon was started.
+/// and the mailbox, what the doctor found, and the metrics. It has no name, ID, peer id, address, path or text.
+/// But the numbers tell how much you write and receive, and when the daemon was started.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +31,7 @@ Examples:
   martletctl bugreport --output /tmp/report.txt --yes
   martletctl bugreport --output -      shown only")]
 pub(crate) struct Args {
-    /// The file to write, - for none
+    /// The file to write; - writes none
     #[arg(long, short, value_name = "FILE", default_value = "martlet-bugreport.txt")]
     output: PathBuf,
 

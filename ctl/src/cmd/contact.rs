@@ -1,14 +1,24 @@
 //! `contact`: the people you know.
 
+mod verify;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
 use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::Id;
-use martlet_protocol::control::{Contact, ContactAdd, ContactList, ContactRename};
+use martlet_protocol::control::{
+    Contact, ContactAdd, ContactList, ContactNote, ContactRename, Verified,
+};
 
 use super::Context;
+use super::text::given;
 use crate::client::encode;
 use crate::complete::contacts;
 use crate::exit::Failure;
-use crate::render::{Page, Paint, Question, Table, word};
+use crate::picture;
+use crate::render::{Page, Paint, Question, Table, block, word};
 
 /// Add, list, rename and remove the people you know
 #[derive(Debug, clap::Args)]
@@ -55,6 +65,52 @@ Example:
         /// The new name
         new: String,
     },
+    /// Write the picture that a contact lets you see into a file
+    ///
+    /// It is made anew in a process of its own first: it came from someone else.
+    #[command(after_help = "\
+Example:
+  martletctl contact picture bob bob.jpg")]
+    Picture {
+        /// Your name for them
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        name: String,
+        /// The file to write, which must not be there
+        file: PathBuf,
+    },
+    /// Keep a note about a contact, which nobody else sees
+    #[command(after_help = "\
+Examples:
+  martletctl contact note bob 'met at the harbour; key compared 2026-11-29'
+  martletctl contact note bob ''     forgets it")]
+    Note {
+        /// Your name for them
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        name: String,
+        /// The note; - reads it from standard input
+        text: String,
+    },
+    /// Compare safety numbers with a contact, to know that nobody is between you
+    ///
+    /// Both of you run this with the other's name, and both see the same 60 digits, and the same QR code. Compare them
+    /// face to face, or on the phone, never in a message. The number changes with neither devices nor a reset of the ID.
+    /// Verifying again confirms devices that a verified contact has got since.
+    #[command(after_help = "\
+Examples:
+  martletctl contact verify bob                  shows the number, and the QR code
+  martletctl contact verify bob --compared       you have compared it yourselves
+  martletctl contact verify bob 01234 56789 …    or give the digits that bob has
+  martletctl contact verify bob martletsafe1…    or the text of bob's QR code; - reads it from standard input")]
+    Verify(verify::Args),
+    /// No longer hold a contact to be verified
+    #[command(after_help = "\
+Example:
+  martletctl contact unverify bob")]
+    Unverify {
+        /// Your name for them
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        name: String,
+    },
     /// Remove a contact, and the conversation with them
     #[command(after_help = "\
 Example:
@@ -93,6 +149,33 @@ impl Args {
                 context.output.show(&contact, |contact, page| {
                     page.line(format!("{} is now {}.", word(&name), word(&contact.name)));
                 })
+            }
+            Verb::Picture { name, file } => {
+                let came = client.get_bytes(&format!("{}/picture", path(&name))).await?;
+                let unusable = |reason| Failure::Failed(format!("the picture: {reason}"));
+                let picture = picture::anew(came, &context.before).await.map_err(unusable)?;
+                let mut options = OpenOptions::new();
+                let made = options.write(true).create_new(true).mode(0o600).open(&file);
+                let written = made.and_then(|mut made| made.write_all(&picture));
+                written.map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
+                let file = word(&file.display().to_string());
+                context.output.done(&format!("The picture of {} is in {file}.", word(&name)))
+            }
+            Verb::Note { name, text } => {
+                let request = ContactNote { text: given(text)? };
+                let path = format!("{}/note", path(&name));
+                let contact: Contact = client.post(&path, &request).await?;
+                context.output.show(&contact, |contact, page| {
+                    page.line(match contact.note {
+                        Some(_) => format!("Noted of {}.", word(&contact.name)),
+                        None => format!("Forgot the note about {}.", word(&contact.name)),
+                    });
+                })
+            }
+            Verb::Verify(args) => args.run(context).await,
+            Verb::Unverify { name } => {
+                client.delete(&format!("{}/verify", path(&name))).await?;
+                context.output.done(&format!("{} is not verified any more.", word(&name)))
             }
             Verb::Remove { name, yes } => {
                 if !yes {
@@ -144,9 +227,13 @@ fn listed(list: &ContactList, page: &mut Page) {
             0 => (Paint::Dim, "-".to_owned()),
             unread => (Paint::Warn, unread.to_string()),
         };
-        let keys = match contact.devices {
-            0 => (Paint::Warn, "awaited".to_owned()),
-            _ => (Paint::Good, "known".to_owned()),
+        let keys = match (contact.devices, contact.verified) {
+            _ if contact.terminated_at.is_some() => (Paint::Dim, "terminated".to_owned()),
+            _ if contact.blocked => (Paint::Dim, "blocked".to_owned()),
+            (_, Verified::Changed) => (Paint::Bad, "changed".to_owned()),
+            (0, Verified::No | Verified::Yes) => (Paint::Warn, "awaited".to_owned()),
+            (_, Verified::Yes) => (Paint::Good, "verified".to_owned()),
+            (_, Verified::No) => (Paint::Good, "known".to_owned()),
         };
         table.row(vec![
             (Paint::Bold, word(&contact.name)),
@@ -163,10 +250,39 @@ fn shown(contact: &Contact, page: &mut Page) {
     page.field("Name", &page.paint(Paint::Bold, &word(&contact.name)));
     page.field("ID", &word(&contact.id));
     page.field("Added", &page.clock().day_and_minute(contact.added_at));
-    let devices = match contact.devices {
-        0 => "not known yet: messages wait until their keys are found on the network".to_owned(),
-        devices => devices.to_string(),
-    };
-    page.field("Devices", &devices);
+    match contact.devices {
+        // Nothing waits for them any more.
+        0 if contact.terminated_at.is_some() => {}
+        0 => page.field(
+            "Devices",
+            "not known yet: messages wait until their keys are found on the network",
+        ),
+        devices => page.field("Devices", &devices.to_string()),
+    }
+    verify::show(contact, page);
     page.field("Unread", &contact.unread.to_string());
+    if let Some(name) = &contact.calls_themselves {
+        page.field("Calls", &format!("themselves {}; nobody has checked that", word(name)));
+    }
+    if let Some(bytes) = contact.picture_bytes {
+        let name = word(&contact.name);
+        page.field("Picture", &format!("{bytes} bytes: martletctl contact picture {name} FILE"));
+    }
+    if let Some(note) = &contact.note {
+        page.field("Note", &block(note, 0));
+    }
+    if let Some(at) = contact.terminated_at {
+        let at = page.clock().day_and_minute(at);
+        page.field("Terminated", &format!("{at}: nothing more can be sent to them"));
+    }
+    if contact.invite_pending {
+        page.field("Invite", "accepted; their device has not heard of it yet");
+    }
+    if contact.blocked {
+        page.field("Blocked", "yes: to them you are away; martletctl unblock lifts it");
+    }
+    if contact.device_list.len() > 1 || contact.device_list.iter().any(|it| it.name.is_some()) {
+        page.line("");
+        super::device::listed(&contact.device_list, page);
+    }
 }

@@ -8,8 +8,8 @@ use crate::render::{one_line, word};
 
 /// Connect to the node at an address
 ///
-/// The other side's `martletctl status` shows its addresses under "Listening". The daemon tries ten times;
-/// `martletctl peers` shows what came of it.
+/// The other side's `martletctl status` shows its addresses under "Listening". The daemon tries ten times.
+/// `martletctl peers` shows whether it is connected.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,7 +21,8 @@ pub(crate) struct Args {
     /// HOST, HOST:PORT, or a multiaddress
     #[arg(value_name = "ADDRESS")]
     address: String,
-    /// Wait for what comes of it, 10 seconds at most; exit with 1 if there is no connection
+    /// Wait until it is connected or the attempt has failed, 10 seconds at most. Exit with 1 if there is no
+    /// connection
     #[arg(long, short)]
     wait: bool,
 }

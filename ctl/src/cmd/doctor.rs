@@ -8,8 +8,8 @@ use crate::render::{Page, Paint, count, one_line};
 
 /// Look for what keeps messages from coming or going, and say what to do
 ///
-/// It looks at the clock (against peers'), peers, configured peers that can't be reached, mDNS, the disk,
-/// and the mailbox's quota. Exits with 7 if something of severity `error` is found.
+/// It looks at the clock (compared with peers'), peers, configured peers that can't be reached, mDNS, the
+/// disk, the databases, and how full the mailbox is. Exits with 7 if it finds an error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

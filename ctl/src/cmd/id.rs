@@ -16,12 +16,12 @@ Examples:
   martletctl id --reset     contacts go on; nobody else finds you by the old ID
   martletctl id --reset --yes")]
 pub(crate) struct Args {
-    /// As a QR code too
+    /// Show it as a QR code too
     #[arg(long)]
     qr: bool,
 
-    /// Make a new ID: the identity and your contacts stay, and whoever else has the old one, as who was
-    /// removed from the contacts, no longer finds you by it
+    /// Make a new ID. Your identity and your contacts stay. Others who have the old ID no longer find you by it,
+    /// such as someone whom you removed from your contacts
     #[arg(long)]
     reset: bool,
 
@@ -49,7 +49,7 @@ impl Args {
         context.output.show(&identity, |identity, page| {
             human(identity, code.as_ref(), page);
             if self.reset {
-                page.line("Your contacts are told by themselves; give it to all others who are to find you.");
+                page.line("Your contacts are told by themselves. Give the new ID to all others who should find you.");
             }
         })
     }

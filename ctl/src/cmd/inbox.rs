@@ -7,6 +7,8 @@ use crate::exit::Failure;
 use crate::render::{Page, Paint, block, count, word};
 
 /// Show unread messages, by conversation
+///
+/// They stay unread: martletctl read NAME marks them read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

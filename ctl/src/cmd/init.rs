@@ -2,16 +2,22 @@
 
 use std::path::PathBuf;
 
-use martlet_protocol::control::{ErrorCode, InitRequest, InitResponse, LockState, Problem, Status};
+use martlet_protocol::control::{
+    ErrorCode, Identity, InitRequest, InitResponse, LockState, Problem, RecoverRequest, Status,
+};
 use zeroize::Zeroize;
 
 use super::Context;
-use crate::client::ClientError;
+use crate::client::{Client, ClientError};
 use crate::exit::Failure;
-use crate::passphrase;
 use crate::render::{Page, Paint, word};
+use crate::{passphrase, phrase, strength};
 
 /// Create your identity; prints its ID, and the recovery phrase once
+///
+/// With --recover your identity comes back from its recovery phrase: the same one, on a new device. Your contacts find it
+/// by the ID that they have, and see that it has a new device. Messages don't come back; contacts do if another device of
+/// yours is on. Timers of conversations that were set before are not known here until they are set again.
 ///
 /// The passphrase protects the identity and the messages on this machine; it is asked for twice
 /// unless one of the options says otherwise. It can't be recovered.
@@ -20,9 +26,11 @@ use crate::render::{Page, Paint, word};
 Examples:
   martletctl init --name Alice
   martletctl init --name Alice --passphrase-file ~/.config/martlet/passphrase
-  pass show martlet | martletctl init --passphrase-file /dev/stdin")]
+  pass show martlet | martletctl init --passphrase-file /dev/stdin
+  martletctl init --recover                   asks for the 24 words, then for a new passphrase
+  martletctl init --recover --phrase-file /media/usb/phrase.txt")]
 pub(crate) struct Args {
-    /// The name that others are offered for you with your first message
+    /// Your name. Others see it with your first message, and may call you by another one
     #[arg(long)]
     name: Option<String>,
 
@@ -33,35 +41,88 @@ pub(crate) struct Args {
     /// No passphrase: whoever can read the daemon's files can read the messages
     #[arg(long)]
     no_passphrase: bool,
+
+    /// Recover the identity from its recovery phrase, which is asked for, or read from standard input
+    #[arg(long)]
+    recover: bool,
+
+    /// Take the recovery phrase from FILE
+    #[arg(long, value_name = "FILE", requires = "recover")]
+    phrase_file: Option<PathBuf>,
 }
 
 impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.client()?;
+        let phrase = match self.recover {
+            false => None,
+            true => {
+                if self.phrase_file.is_none() {
+                    check_none(client).await?;
+                }
+                Some(phrase::given(self.phrase_file.as_deref(), &context.output).await?)
+            }
+        };
         let passphrase = match &self.passphrase_file {
             Some(file) => Some(passphrase::from_file(file, &context.output)?),
             None if self.no_passphrase => None,
             None => {
                 // Before the user has thought of a passphrase in vain.
-                let status: Status = client.get("/v1/status").await?;
-                if status.lock != LockState::NoIdentity {
-                    return Err(exists().into());
-                }
-                Some(passphrase::ask_new(&context.output).await?)
+                check_none(client).await?;
+                Some(passphrase::ask_new(&context.output, WITHOUT).await?)
             }
         };
-        let mut request = InitRequest {
-            name: self.name,
-            passphrase: passphrase.map(|mut passphrase| std::mem::take(&mut *passphrase)),
-        };
+        if let Some(passphrase) = &passphrase {
+            let words: Vec<&str> = self.name.iter().map(String::as_str).collect();
+            strength::tell(passphrase, &words, &context.output);
+        }
+        let passphrase = passphrase.map(|mut passphrase| std::mem::take(&mut *passphrase));
+        if let Some(mut phrase) = phrase {
+            let recovery_phrase = std::mem::take(&mut *phrase);
+            let mut request = RecoverRequest { name: self.name, passphrase, recovery_phrase };
+            let answer = client.post_secret("/v1/identity/recover", &request).await;
+            request.passphrase.zeroize();
+            request.recovery_phrase.zeroize();
+            return context.output.show::<Identity>(&answer?, recovered);
+        }
+        let mut request = InitRequest { name: self.name, passphrase };
         let answer = client.post_secret("/v1/identity", &request).await;
         request.passphrase.zeroize();
         let mut answer: InitResponse = answer?;
         let shown = context.output.show(&answer, human);
         answer.recovery_phrase.zeroize();
+        answer.kill_phrase.zeroize();
         shown
     }
+}
+
+const WITHOUT: &str = "For a vault without a passphrase use --no-passphrase.";
+
+/// Before something is asked for in vain.
+async fn check_none(client: &Client) -> Result<(), ClientError> {
+    let status: Status = client.get("/v1/status").await?;
+    if status.lock == LockState::NoIdentity { Ok(()) } else { Err(exists()) }
+}
+
+fn recovered(identity: &Identity, page: &mut Page) {
+    page.line("Your identity is back, on this device. Your ID:");
+    page.line("");
+    page.line(format!("  {}", page.paint(Paint::Bold, &word(&identity.id))));
+    page.line("");
+    page.line(
+        "Your contacts find you by it, and see that you have a new device. Messages are gone. Your list of contacts comes by \
+         itself if another device of yours is on. Else add them again (martletctl contact add), or accept them when they write \
+         (martletctl requests list).",
+    );
+    page.line(
+        "This device does not know timers of conversations that were set before. Set them again: martletctl conversation set \
+         NAME --expire TIME",
+    );
+    page.line(
+        "If you had reset your ID (martletctl id --reset), your contacts have another one. Then reset it again, and write to \
+         each of them.",
+    );
 }
 
 fn exists() -> ClientError {
@@ -88,6 +149,23 @@ fn human(answer: &InitResponse, page: &mut Page) {
          identity. They are shown this once and stored nowhere; without them a lost machine or a forgotten \
          passphrase is a lost identity.",
     );
+    if answer.kill_phrase.is_empty() {
+        return;
+    }
+    page.line("");
+    page.line("Your kill phrase:");
+    page.line("");
+    let words: Vec<&str> = answer.kill_phrase.split_whitespace().collect();
+    for line in words.chunks(6) {
+        page.line(format!("  {}", page.paint(Paint::Bold, &word(&line.join(" ")))));
+    }
+    page.line("");
+    page.line(
+        "With these words and your ID anyone can end your identity for good, on any node of the network. They can do nothing \
+         else. Keep them apart from the recovery phrase, and keep your ID with them. To use them:",
+    );
+    page.line("");
+    page.line("  martletctl account terminate --id ID --kill-phrase-file -");
 }
 
 #[cfg(test)]
@@ -100,11 +178,21 @@ mod tests {
     #[test]
     fn the_phrase_is_shown_six_words_a_line() {
         let words: Vec<String> = (1..=24).map(|number| format!("w{number}")).collect();
-        let answer = InitResponse { id: "martlet1x".to_owned(), recovery_phrase: words.join(" ") };
+        let answer = InitResponse {
+            id: "martlet1x".to_owned(),
+            recovery_phrase: words.join(" "),
+            kill_phrase: ["k"; 12].join(" "),
+        };
         let mut page = Page::new(false, Clock::at(UnixMillis(0)));
         human(&answer, &mut page);
         assert!(page.text().contains("\n  martlet1x\n"));
         assert!(page.text().contains("\n  w1 w2 w3 w4 w5 w6\n  w7 "));
         assert!(page.text().contains(" w24\n\nWrite these words"));
+        assert!(page.text().contains("\n  k k k k k k\n  k k k k k k\n"));
+        assert!(page.text().contains("keep your ID with them"));
+        assert!(
+            page.text()
+                .ends_with("\n  martletctl account terminate --id ID --kill-phrase-file -\n")
+        );
     }
 }

@@ -13,7 +13,7 @@ use crate::render::{Page, Paint, count};
 
 /// Show how the network looks from here: transports, NAT, relays, mDNS, time
 ///
-/// Numbers only: no address, name or ID is in it. What is wrong, and what to do, says martletctl doctor.
+/// It shows numbers only, no address, name or ID. `martletctl doctor` says what is wrong, and what to do.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -171,7 +171,7 @@ impl Netcheck {
         };
         page.field("Latency", &latency);
         let nat = match self.reachability {
-            None => "of no matter: the network stays on the local network".to_owned(),
+            None => "not looked at: the network stays on the local network".to_owned(),
             Some(Reachability::Unknown) => "not known yet: no other node has tested it".to_owned(),
             Some(Reachability::Public) => {
                 format!("none in the way: reached at {}", addresses(self.public_addresses))
@@ -265,7 +265,7 @@ fn clock(ahead_ms: Option<i64>, page: &Page) -> String {
     // Whole seconds are exchanged.
     match ahead_ms.map(|ahead| (ahead > 0, ahead.unsigned_abs() / 1000)) {
         None => "not compared yet: no peer has told its time".to_owned(),
-        Some((_, 0..=1)) => "as the peers' clocks, to a second".to_owned(),
+        Some((_, 0..=1)) => "within a second of the peers' clocks".to_owned(),
         Some((is_ahead, seconds)) => {
             let way = if is_ahead { "ahead of" } else { "behind" };
             page.paint(Paint::Warn, &format!("{seconds} s {way} the peers' clocks"))

@@ -12,16 +12,16 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::Context;
-use crate::client::ClientError;
+use crate::client::{Client, ClientError};
 use crate::exit::Failure;
 use crate::render::{Page, Paint, one_line, qr, word};
-use files::Source;
+use files::{Owner, Source};
 
 /// Make a network of your own, join one, pass it on
 ///
-/// A network is what its descriptor says: a name, and perhaps a key. A network with a key is closed:
-/// a node without the key can't even connect. Whoever has the descriptor has the key: keep it as you
-/// keep a password, and pass it on only to those who shall take part.
+/// A descriptor says what a network is: its name, and perhaps a key. A network with a key is closed: a node
+/// without the key can't even connect. Whoever has the descriptor has the key. Keep it as you keep a
+/// password, and pass it on only to those who should take part.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 A closed network in three commands:
@@ -44,23 +44,23 @@ Examples:
     Create {
         /// Its name: 1 to 32 characters of a-z, 0-9 and '-'
         name: String,
-        /// With a key: only nodes that have it can connect. Closed networks have TCP only
+        /// Make a key for it: only nodes that have it can connect. Closed networks have TCP only
         #[arg(long)]
         closed: bool,
-        /// 2^N shards: more than 0 only for networks of thousands of users
+        /// 2^N shards. More than 0 is only for networks of thousands of users
         #[arg(long, value_name = "N", default_value_t = 0)]
         shard_bits: u8,
-        /// Work for each envelope, doubling with each bit: 16 to 20 where strangers may send
+        /// Work for each envelope. Each bit doubles it. Use 16 to 20 where strangers may send
         #[arg(long, value_name = "N", default_value_t = 0)]
         stamp_bits: u8,
-        /// Look for peers beyond the local network; what the user writes leaves by other nodes then (see --privacy)
+        /// Look for peers beyond the local network. This changes the default of --privacy
         #[arg(long, alias = "open", conflicts_with = "lan_only")]
         internet: bool,
-        /// Stay on the local network; the default
+        /// Stay on the local network (the default)
         #[arg(long)]
         lan_only: bool,
-        /// "fast", or "mixed": so that neighbours can't tell what is the user's own, "delivered" is told
-        /// seconds later [default: fast on the local network, mixed with --internet]
+        /// "fast": neighbours can tell which messages are the user's own. "mixed": they hardly can, but
+        /// "delivered" is told seconds later [default: fast on the local network, mixed with --internet]
         #[arg(long, value_name = "fast|mixed", value_parser = privacy)]
         privacy: Option<Privacy>,
         /// Address that every node dials at start; repeat it for several
@@ -86,9 +86,9 @@ Examples:
         #[arg(long)]
         show_key: bool,
     },
-    /// Give out the daemon's network for another machine, key and all: one line, a QR code, a file
+    /// Print the daemon's network, with its key, for another machine: as a line, a QR code, or a file
     ///
-    /// With FILE it is taken from there, and needs no daemon.
+    /// With FILE it is taken from there, and no daemon is needed.
     #[command(after_help = "\
 Examples:
   martletctl network export
@@ -101,7 +101,7 @@ Examples:
         /// As a QR code too
         #[arg(long, conflicts_with = "output")]
         qr: bool,
-        /// Into this file, readable by you alone
+        /// Write it to this file, readable by you alone
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
         /// Write over a file that is there; it is kept with .old at its end
@@ -110,23 +110,23 @@ Examples:
     },
     /// Take part in a network: check its descriptor and put it where the daemon reads it
     ///
-    /// Needs no daemon. If one runs, the descriptor goes where that one reads it, else to
+    /// No daemon is needed. If one runs, the descriptor goes where that one reads it, else to
     /// network.toml beside the default configuration, ~/.config/martlet/martletd.toml. The daemon
-    /// takes part once it is restarted. Text on the command line is seen by other users of the
-    /// machine and kept by the shell: with '-' it is read from standard input.
+    /// takes part once it is restarted. Other users of the machine can see text on the command line, and
+    /// the shell keeps it. So use '-' for a text with a key: it is then read from standard input.
     #[command(after_help = "\
 Examples:
   martletctl network join ship.toml
   martletctl network join -
   ssh ship martletctl network export | martletctl network join -")]
     Join {
-        /// A descriptor's file, its text on one line, or '-' for standard input
+        /// A descriptor's file, its text on one line, an invite's link, or '-' for standard input
         #[arg(value_name = "FILE|TEXT")]
         source: String,
-        /// Leave the network the daemon is in now; its descriptor is kept with .old at its end
+        /// Leave the network that the daemon is in now. Its descriptor is kept, with .old at its name's end
         #[arg(long)]
         force: bool,
-        /// The file to put it into
+        /// The file to write the descriptor to
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
@@ -211,7 +211,9 @@ impl Args {
                     None => export(&network, qr, context),
                 }
             }
-            Verb::Join { source, force, to } => join(source, force, to, context).await,
+            Verb::Join { source, force, to } => {
+                join(Source::of(source).read(context)?, force, to, context).await
+            }
         }
     }
 }
@@ -225,7 +227,7 @@ fn create(
     if file == Path::new("-") {
         return context.output.raw(network.to_toml().as_bytes());
     }
-    files::write(&file, network, force)?;
+    files::write(&file, network, force, None)?;
     let written = Written { file, network: Network::of(network) };
     context.output.show(&written, |Written { file, network }, page| {
         let file = path(file);
@@ -233,12 +235,12 @@ fn create(
         page.line(format!("Made {kind} {}: {file}", word(&network.name)));
         if let Some(fingerprint) = &network.key_fingerprint {
             page.line(format!("Its key's fingerprint: {}", word(fingerprint)));
-            page.line("Who has this file can take part: keep it secret, and a copy of it safe.");
+            page.line("Whoever has this file can take part. Keep it secret, and keep a copy of it in a safe place.");
         }
         if network.privacy == Some(Privacy::Mixed) {
             page.line(
                 "Its privacy is mixed: neighbours hardly tell what is yours, and \"delivered\" comes seconds later. \
-                 For the other: --privacy fast",
+                 To have it at once: --privacy fast",
             );
         }
         page.line(format!("Take part: martletctl network join {file}"));
@@ -265,7 +267,9 @@ fn export(network: &NetworkDescriptor, with_qr: bool, context: &Context) -> Resu
     let text = network.to_text().map_err(|error| Failure::Failed(error.to_string()))?;
     let code = if with_qr { Some(qr(&text)?) } else { None };
     if network.is_closed() {
-        context.output.progress("Who has this text can take part: pass it on as you would a key.");
+        context
+            .output
+            .progress("Whoever has this text can take part. Pass it on as you would a key.");
     }
     let exported = Exported { text: &text, descriptor: &network.to_toml() };
     context.output.show(&exported, |exported, page| {
@@ -282,20 +286,20 @@ fn write(
     force: bool,
     context: &Context,
 ) -> Result<(), Failure> {
-    files::write(&file, network, force)?;
+    files::write(&file, network, force, None)?;
     let written = Written { file, network: Network::of(network) };
     context.output.show(&written, |Written { file, network }, page| {
         page.line(format!("Wrote the network {} to {}", word(&network.name), path(file)));
     })
 }
 
-async fn join(
-    source: String,
+/// Puts a descriptor where the daemon reads it.
+pub(super) async fn join(
+    descriptor: NetworkDescriptor,
     force: bool,
     to: Option<PathBuf>,
     context: &Context,
 ) -> Result<(), Failure> {
-    let descriptor = Source::of(source).read(context)?;
     let running = running(context).await?;
     let file = match (to, running.as_ref().and_then(|network| network.file.as_ref())) {
         (Some(file), _) => file,
@@ -308,8 +312,10 @@ async fn join(
         })?,
     };
     let unchanged = files::holds(&file, &descriptor);
+    let socket = running.as_ref().and(context.client.as_ref()).map(Client::socket);
+    let other = socket.and_then(Owner::of_other);
     if !unchanged {
-        files::write(&file, &descriptor, force)?;
+        files::write(&file, &descriptor, force, other)?;
     }
     let network = Network::of(&descriptor);
     let joined = Joined { file, network, unchanged, restart: running.is_some() };
@@ -321,7 +327,9 @@ async fn join(
         } else {
             page.line(format!("Put the network {name} into {file}"));
         }
-        if joined.restart {
+        if joined.restart && other.is_some() {
+            page.line("Restart the daemon to take part: systemctl restart martletd");
+        } else if joined.restart {
             page.line("Restart the daemon to take part: systemctl --user restart martletd");
         } else {
             page.line("The daemon takes part once it is started: martletd");
@@ -406,7 +414,7 @@ fn human(shown: &Shown<'_>, page: &mut Page) {
 
 fn privacy(text: &str) -> Result<Privacy, &'static str> {
     let all = [Privacy::Fast, Privacy::Mixed];
-    all.into_iter().find(|one| one.as_str() == text).ok_or("it is \"fast\" or \"mixed\"")
+    all.into_iter().find(|one| one.as_str() == text).ok_or("give \"fast\" or \"mixed\"")
 }
 
 fn field(page: &mut Page, label: &str, value: &str) {

@@ -9,8 +9,8 @@ use crate::render::word;
 
 /// Write a note to yourself; prints its id
 ///
-/// Notes are on this device only, in the vault, and nowhere on the network. Show them with:
-/// martletctl history --notes
+/// Notes go to nobody but your own other devices, encrypted. With one device they go nowhere: they are in its vault alone.
+/// Show them with: martletctl history --notes
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -19,8 +19,8 @@ Examples:
   martletctl note -- '-5 degrees'   a text that begins with a hyphen
   martletctl history --notes")]
 pub(crate) struct Args {
-    /// The text; several words are put together with spaces. - alone reads it from standard input (a line
-    /// end at its end is cut)
+    /// The text. Several words are put together with spaces. - alone reads it from standard input; a line end
+    /// at its end is left out
     #[arg(required = true)]
     text: Vec<String>,
 }

@@ -10,7 +10,7 @@ use crate::render::{Page, Paint, Table, count, one_line, word};
 
 /// Show connected and known peers: transport, direction, latency
 ///
-/// Peers are nodes of the network, not people: a peer id is tied to no identity.
+/// Peers are nodes of the network, not people. A peer id does not tell who uses the node.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -19,10 +19,10 @@ Examples:
   martletctl peers --banned
   martletctl peers --json | jq -r '.peers[] | select(.connected) | .address'")]
 pub(crate) struct Args {
-    /// Show all that is known of each: score, gossip, since when, what it is
+    /// Show all that is known of each: score, gossip, since when it is connected, and its program
     #[arg(long, short)]
     verbose: bool,
-    /// Show who is banned instead, why and until when
+    /// Show instead which are banned, why, and until when
     #[arg(long, conflicts_with = "verbose")]
     banned: bool,
 }

@@ -14,9 +14,9 @@ use crate::render::word;
 
 /// Ask whether a contact's device is on, and how far away
 ///
-/// Their daemon answers by itself, while their vault is open and you are their contact; they see nothing of
-/// it. The time has in it all that a message's way has: the network's stamps and delays too. Nobody who is
-/// asked more than 20 times a minute answers each time.
+/// Their daemon answers by itself, while their vault is open and you are their contact. They don't see it. The
+/// time is what a message and its answer take, with the network's stamps and delays. A daemon answers a contact
+/// at most 120 times a minute.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
     name: String,
 
-    /// Wait at most so long for the answer, 50 at most, then exit with code 5
+    /// Wait this long for the answer, 50 at most, then exit with code 5
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
 }

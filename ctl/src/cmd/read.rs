@@ -10,6 +10,9 @@ use crate::exit::Failure;
 use crate::render::{count, lost, word};
 
 /// Mark a conversation's messages as read
+///
+/// The sender is told, unless receipts are off. Messages that burn begin to do so. history and inbox only show messages, and
+/// leave them unread; the chat marks what it shows.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:

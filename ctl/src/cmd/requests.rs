@@ -21,12 +21,12 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// List those who wait, the oldest first
+    /// List them, the oldest first
     #[command(after_help = "\
 Example:
   martletctl requests list")]
     List,
-    /// Make someone a contact; their messages become a conversation, and they see them delivered
+    /// Make someone a contact. Their messages become a conversation, and they see that these were delivered
     #[command(after_help = "\
 Examples:
   martletctl requests accept 1 --name carol
@@ -39,7 +39,7 @@ Examples:
         #[arg(long)]
         name: String,
     },
-    /// Drop someone's messages, and what they send later; they are not told
+    /// Drop someone's messages, and all that they send later. They are not told
     #[command(after_help = "\
 Examples:
   martletctl requests drop 1

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use martlet_protocol::control::{Delivery, EventBody, Message, SendRequest, SendResponse};
+use martlet_protocol::control::{
+    Delivery, EventBody, Message, SendRequest, SendResponse, TimerSetting,
+};
 use tokio::time::Instant;
 
 use super::Context;
@@ -11,11 +13,11 @@ use super::text::given;
 use crate::client::{Client, ClientError, Follower, Step};
 use crate::complete::contacts;
 use crate::exit::Failure;
-use crate::render::{state_name, word};
+use crate::render::{state_name, timer, word};
 
 /// Write to a contact; prints the message's id
 ///
-/// The message is on disk when the id is printed. Someone who is away gets it when they are back,
+/// The message is on disk when the id is printed. A contact who is away gets it when they are back,
 /// up to six days later.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -23,22 +25,38 @@ Examples:
   martletctl send bob 'Hello!'
   martletctl send bob - < letter.txt
   martletctl send bob 'On my way' --wait delivered --timeout 30
+  martletctl send bob 'At eight' --reply 5f0c1a   answers the message whose id begins so
+  martletctl send bob 'The code is 7319' --expire 1h --burn 30s
   martletctl send bob -- '-5 degrees'   a text that begins with a hyphen")]
 pub(crate) struct Args {
     /// The contact's name
     #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
     name: String,
 
-    /// The text; - reads it from standard input (a line end at its end is cut)
+    /// The text; - reads it from standard input, without a line end at its end
     text: String,
 
-    /// Wait until another node holds the message (sent), or until they have it (delivered)
+    /// Answer the message with this id, or with an id that begins so
+    #[arg(long, value_name = "ID")]
+    reply: Option<String>,
+
+    /// Wait until another node holds the message (sent), or until the contact has it (delivered)
     #[arg(long, value_name = "STATE")]
     wait: Option<Wanted>,
 
-    /// Wait at most so long, then exit with code 5. The message stays on its way
+    /// Wait at most this long, then exit with code 5. The message stays on its way
     #[arg(long, value_name = "SECONDS", requires = "wait", value_parser = seconds)]
     timeout: Option<Duration>,
+
+    /// The message is gone so long after it is sent: 1s to 6d (s, min, h, d), or off. As the conversation has it if
+    /// not given
+    #[arg(long, value_name = "TIME", value_parser = timer, allow_hyphen_values = true)]
+    expire: Option<TimerSetting>,
+
+    /// It is gone so long after it is read: 1s to 6d, or off. The recipient reads it with martletctl read or in the chat;
+    /// history and inbox show it and begin nothing
+    #[arg(long, value_name = "TIME", value_parser = timer, allow_hyphen_values = true)]
+    burn: Option<TimerSetting>,
 }
 
 /// What to wait for.
@@ -58,11 +76,19 @@ impl Args {
             Some(_) => Some(Follower::open(client, None).await?),
             None => None,
         };
-        let request = SendRequest { to: self.name, text };
+        let (expire_seconds, burn_seconds) = (self.expire, self.burn);
+        let reply_to = self.reply;
+        let request = SendRequest { to: self.name, text, expire_seconds, burn_seconds, reply_to };
         let mut sent: SendResponse = client.post("/v1/messages", &request).await?;
         let show =
             |sent: &SendResponse| context.output.show(sent, |sent, page| page.line(word(&sent.id)));
-        let (Some(wanted), Some(follower)) = (self.wait, follower) else { return show(&sent) };
+        let (Some(wanted), Some(follower)) = (self.wait, follower) else {
+            show(&sent)?;
+            if sent.state == Delivery::NeedsConfirmation {
+                context.output.note(&held(&request.to));
+            }
+            return Ok(());
+        };
         // People have the id at once, whatever happens; JSON has the last state with it.
         if !context.output.is_json() {
             show(&sent)?;
@@ -76,9 +102,13 @@ impl Args {
         match outcome? {
             Outcome::Reached => Ok(()),
             Outcome::Expired => Err(Failure::Failed(format!(
-                "message {} expired: six days passed without proof of delivery",
+                "message {} expired: its time, at most six days, passed without proof of delivery",
                 word(&sent.id)
             ))),
+            Outcome::Held => Err(Failure::Failed(held(&request.to))),
+            Outcome::Recalled => {
+                Err(Failure::Failed(format!("message {} was recalled", word(&sent.id))))
+            }
             Outcome::TimedOut => Err(Failure::TimedOut(format!(
                 "message {} is {} so far; it stays on its way: martletctl history {}",
                 word(&sent.id),
@@ -87,6 +117,15 @@ impl Args {
             ))),
         }
     }
+}
+
+/// Why a message waits for the user's word.
+fn held(name: &str) -> String {
+    let name = word(name);
+    format!(
+        "{name} has a new device since you verified them, so the message waits until you confirm it (strict_devices is on): \
+         martletctl contact verify {name}"
+    )
 }
 
 /// Waiting for one message.
@@ -100,7 +139,9 @@ struct Wait<'a> {
 
 enum Outcome {
     Reached,
+    Held,
     Expired,
+    Recalled,
     TimedOut,
 }
 
@@ -125,7 +166,9 @@ impl Wait<'_> {
 
     fn outcome(&self) -> Option<Outcome> {
         match (self.message.state, self.wanted) {
+            (Delivery::NeedsConfirmation, _) => Some(Outcome::Held),
             (Delivery::Expired, _) => Some(Outcome::Expired),
+            (Delivery::Recalled, _) => Some(Outcome::Recalled),
             (Delivery::Delivered | Delivery::Read, _) | (Delivery::Sent, Wanted::Sent) => {
                 Some(Outcome::Reached)
             }

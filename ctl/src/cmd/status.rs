@@ -4,6 +4,8 @@ use martlet_protocol::control::{LockState, Reachability, Role, Status};
 use martlet_protocol::network::Privacy;
 
 use super::Context;
+use super::shred::in_short as shred_in_short;
+use crate::exit::BEGIN;
 use crate::exit::Failure;
 use crate::render::{Page, Paint, bytes, count, in_short, one_line, word};
 
@@ -15,7 +17,7 @@ Examples:
   martletctl status --verbose                   whole addresses, to dial from elsewhere
   martletctl status --json | jq .peers_connected")]
 pub(crate) struct Args {
-    /// Show each address listened on whole
+    /// Show in full each address that the daemon listens on
     #[arg(long, short)]
     verbose: bool,
 }
@@ -34,8 +36,10 @@ fn human(status: &Status, verbose: bool, page: &mut Page) {
             let name = identity.name.as_deref().map(|name| format!("{}  ", word(name)));
             format!("{}{}", name.unwrap_or_default(), word(&identity.id))
         }
-        (None, LockState::NoIdentity) => "none yet: martletctl init".to_owned(),
-        (None, LockState::Locked | LockState::Unlocked) => "not told while locked".to_owned(),
+        (None, LockState::NoIdentity) => format!("none yet: {BEGIN}"),
+        (None, LockState::Locked | LockState::Unlocked) => {
+            "hidden while the vault is locked".to_owned()
+        }
     };
     field(page, "Identity", &identity);
     let protection = match status.passphrase {
@@ -67,6 +71,10 @@ fn human(status: &Status, verbose: bool, page: &mut Page) {
             outbox.push_str(&format!(", {} being stamped", count(status.stamping, "envelope")));
         }
         field(page, "Outbox", &outbox);
+    }
+    if let Some(shred) = &status.shred {
+        let shred = shred_in_short(shred, page);
+        field(page, "Shred", &shred);
     }
     let peers = count(u64::from(status.peers_connected), "peer");
     let closed = if status.closed { " (closed: TCP only)" } else { "" };

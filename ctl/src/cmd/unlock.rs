@@ -35,7 +35,7 @@ impl Args {
                         return context.output.done("The vault is open already.");
                     }
                     LockState::Locked if has_passphrase => {
-                        Some(passphrase::ask(&context.output).await?)
+                        Some(passphrase::ask("Passphrase: ", &context.output).await?)
                     }
                     // The daemon has the words for why there is nothing to unlock.
                     LockState::Locked | LockState::NoIdentity => None,

@@ -1,19 +1,20 @@
 //! `watch`: what happens, as it happens.
 
 use martlet_protocol::control::{
-    Direction, Event, EventBody, GoneReason, Message, PeerEvent, PeerEventBody,
+    Direction, EndedReason, Event, EventBody, GoneReason, Message, PeerEvent, PeerEventBody,
+    Verified,
 };
 
 use super::Context;
 use crate::client::{ClientError, EventStream, Follower, Step};
 use crate::exit::Failure;
-use crate::render::{Page, Paint, lost, one_line, word};
+use crate::render::{Page, Paint, answered, lost, new_device, one_line, short, who, word};
 
 /// Follow what happens, one line each, until Ctrl-C
 ///
-/// When the daemon is restarted it is waited for, and the events go on after the last one shown:
-/// none is lost, none shown twice. Each line begins with the event's number, for --since. Peers that come and
-/// go have none: they are told as it happens, and kept nowhere.
+/// If the daemon is restarted, this waits for it. The events then go on after the last one shown: none is lost,
+/// and none is shown twice. Each line begins with the event's number, for --since. Peers that come and go have no
+/// number: they are shown as it happens, and are kept nowhere.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,7 +22,7 @@ Examples:
   martletctl watch --since 0      everything that is kept, then what comes
   martletctl watch --json | jq -r 'select(.type == \"message_received\") | .message.text'")]
 pub(crate) struct Args {
-    /// Begin after event N; 0 for all that are kept. Otherwise with those to come
+    /// Begin after event N; 0 for all that are kept [default: only events to come]
     #[arg(long, value_name = "N")]
     since: Option<u64>,
 }
@@ -68,7 +69,7 @@ impl Args {
 fn take(step: Step, context: &Context) -> Result<(), Failure> {
     let output = &context.output;
     match step {
-        Step::Event(event) => return output.show(&event, human),
+        Step::Event(event) => return output.show(&*event, human),
         Step::Lost => output.note("The daemon ended the events; waiting for it."),
         Step::Locked => output.note("The vault is locked; waiting for: martletctl unlock"),
         Step::Back => output.note("The daemon is back."),
@@ -104,7 +105,9 @@ fn peer(event: &PeerEvent, page: &mut Page) {
 }
 
 fn human(event: &Event, page: &mut Page) {
-    let number = page.paint(Paint::Dim, &event.seq.to_string());
+    // What is kept nowhere has no number of its own.
+    let number = if event.body.is_passing() { "-".to_owned() } else { event.seq.to_string() };
+    let number = page.paint(Paint::Dim, &number);
     let time = page.paint(Paint::Dim, &page.clock().second(event.at));
     let what = describe(&event.body, page);
     page.hanging(&format!("{number}  {time}  "), &what);
@@ -132,11 +135,82 @@ fn describe(body: &EventBody, page: &Page) -> String {
         EventBody::ContactRemoved { name: Some(name) } => format!("removed {}", bold(name)),
         EventBody::ContactRemoved { name: None } => "removed a contact".to_owned(),
         EventBody::ContactReachable { name } => format!("found the keys of {}", bold(name)),
+        EventBody::ContactDevicesChanged { name, devices } => {
+            page.paint(Paint::Bad, &new_device(name, *devices))
+        }
+        EventBody::ContactVerified { name, verified: Verified::No } => {
+            format!("{} is not verified any more", bold(name))
+        }
+        EventBody::ContactVerified { name, verified: Verified::Yes | Verified::Changed } => {
+            format!("verified {}", bold(name))
+        }
+        EventBody::InviteUsed { number, name } => {
+            format!("{} came by your invite {number}", bold(name))
+        }
+        EventBody::InviteRefused { number, id } => page.paint(
+            Paint::Warn,
+            &format!("someone came by your invite {number}, which is good no more: {}", word(id)),
+        ),
+        EventBody::InviteAccepted { name } => format!("{} knows you now", bold(name)),
         EventBody::ConversationRead { name, marked } => {
             format!("read {} from {}", crate::render::count(*marked, "message"), bold(name))
         }
         EventBody::MessagesLost { conversation, count } => {
             page.paint(Paint::Bad, &lost(conversation, *count))
+        }
+        EventBody::MessageEdited { message } => {
+            let (who, id) = (who(message.direction, &message.conversation), short(&message.id));
+            format!("{} edited {id}: {}", bold(&who), one_line(&message.text))
+        }
+        EventBody::MessageReaction { id, conversation, direction, emoji } => {
+            let (who, id) = (bold(&who(*direction, conversation)), short(id));
+            match emoji {
+                Some(emoji) => format!("{who} reacted to {id}: {}", word(emoji)),
+                None => format!("{who} withdrew the reaction to {id}"),
+            }
+        }
+        EventBody::MessageRead { id, conversation } => {
+            format!("{} has read up to {}", bold(conversation), short(id))
+        }
+        EventBody::Typing { conversation } => {
+            page.paint(Paint::Dim, &format!("{} is writing", word(conversation)))
+        }
+        EventBody::MessageEnded { id, conversation, reason } => {
+            let why = match reason {
+                EndedReason::Expired => "expired",
+                EndedReason::Burned => "burned",
+                EndedReason::Recalled => "was recalled",
+                EndedReason::Deleted => "was deleted here",
+            };
+            format!("a message with {} {why}: {}", bold(conversation), short(id))
+        }
+        EventBody::ConversationCleared { name } => {
+            format!("deleted all messages with {} here", bold(name))
+        }
+        EventBody::ContactProfile { name, calls_themselves: Some(own) } => {
+            format!("{} calls themselves {} now", bold(name), word(own))
+        }
+        EventBody::ContactProfile { name, calls_themselves: None } => {
+            format!("{} has another profile, without a name", bold(name))
+        }
+        EventBody::ContactDevices { name } => {
+            format!(
+                "{} has other devices than before: martletctl contact show shows them",
+                bold(name)
+            )
+        }
+        EventBody::ContactTerminated { name } => page.paint(
+            Paint::Warn,
+            &format!(
+                "the identity of {} was terminated: nothing more can be sent to them",
+                word(name)
+            ),
+        ),
+        EventBody::DevicesChanged => {
+            "something changed about your devices: martletctl device list".to_owned()
+        }
+        EventBody::AccountTerminated => {
+            page.paint(Paint::Warn, "your identity was terminated: nothing more can be sent")
         }
         EventBody::Gone { reason: GoneReason::Removed } => {
             page.paint(Paint::Dim, "what this was about was removed")
@@ -149,7 +223,11 @@ fn describe(body: &EventBody, page: &Page) -> String {
 
 fn describe_message(message: &Message, page: &Page) -> String {
     let name = page.paint(Paint::Bold, &word(&message.conversation));
-    let text = one_line(&message.text);
+    let answers = match &message.reply_to {
+        Some(reply) => format!("(to {}) ", answered(reply, message)),
+        None => String::new(),
+    };
+    let text = format!("{answers}{}", one_line(&message.text));
     match message.direction {
         Direction::In => format!("{name}: {text}"),
         Direction::Note => {
@@ -160,11 +238,6 @@ fn describe_message(message: &Message, page: &Page) -> String {
             format!("you to {name}: {id} {text} {state}")
         }
     }
-}
-
-/// Enough of a message id to tell lines of one message from others. JSON has it whole.
-fn short(id: &str) -> String {
-    word(&id.chars().take(8).collect::<String>())
 }
 
 #[cfg(test)]
@@ -191,6 +264,14 @@ mod tests {
             sent_at: UnixMillis(0),
             stored_at: UnixMillis(0),
             state: Delivery::Delivered,
+            reply_to: None,
+            edited_at: None,
+            reactions: Vec::new(),
+            versions: Vec::new(),
+            expire_seconds: None,
+            burn_seconds: None,
+            ends_at: None,
+            sets_timers: None,
         };
         assert_eq!(
             line(EventBody::MessageReceived { message: message.clone() }),

@@ -17,6 +17,28 @@ pub(crate) struct Question<'a> {
 }
 
 impl Output {
+    /// Asks on the terminal to type `words`; everything else is no. `option` is what to give where there is no terminal.
+    ///
+    /// # Errors
+    /// As [`Self::confirm`].
+    pub(crate) fn confirm_words(
+        &self,
+        words: &str,
+        option: &str,
+        refused: &str,
+    ) -> Result<(), Failure> {
+        if !stdin().is_terminal() {
+            return Err(Failure::Usage(format!(
+                "standard input is not a terminal, so you can't be asked: give {option} to do it"
+            )));
+        }
+        self.prompt(&format!("Type \"{words}\" to go on: "));
+        if answer()?.trim() == words {
+            return Ok(());
+        }
+        Err(Failure::Failed(refused.to_owned()))
+    }
+
     /// Asks on the terminal; everything but yes is no.
     ///
     /// # Errors
@@ -25,17 +47,20 @@ impl Output {
         if !stdin().is_terminal() {
             let to_do = question.to_do;
             return Err(Failure::Usage(format!(
-                "standard input is no terminal to ask on: say --yes to {to_do}"
+                "standard input is not a terminal, so you can't be asked: give --yes to {to_do}"
             )));
         }
         self.prompt(&format!("{} [y/N] ", question.text));
-        let mut answer = String::new();
-        stdin()
-            .read_line(&mut answer)
-            .map_err(|error| Failure::Usage(format!("cannot use the terminal: {error}")))?;
-        if matches!(answer.trim(), "y" | "Y" | "yes" | "Yes") {
+        if matches!(answer()?.trim(), "y" | "Y" | "yes" | "Yes") {
             return Ok(());
         }
         Err(Failure::Failed(question.refused.to_owned()))
     }
+}
+
+fn answer() -> Result<String, Failure> {
+    let mut answer = String::new();
+    let read = stdin().read_line(&mut answer);
+    read.map_err(|error| Failure::Usage(format!("cannot use the terminal: {error}")))?;
+    Ok(answer)
 }

@@ -23,6 +23,11 @@ impl Clock {
         }
     }
 
+    /// What the clock shows.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.now
+    }
+
     #[cfg(test)]
     pub(crate) fn at(now: UnixMillis) -> Self {
         Self { now, zone: TimeZone::UTC }

@@ -1,10 +1,11 @@
 //! The scripts in `packaging/examples` do what they say. They need `jq`.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
 use serde_json::{Value, json};
 
@@ -46,8 +47,7 @@ fn message(id: &str, direction: &str, text: &str) -> Value {
         "stored_at": 1, "state": "delivered"})
 }
 
-/// A daemon whose events are one received message and one own; then the stream ends, and with it the script,
-/// since what comes next is no event stream.
+/// A daemon whose events are one own message and one received.
 fn daemon_with_events() -> Fake {
     let event = |seq: u64, kind: &str, message: Value| {
         let event = json!({"seq": seq, "at": 1, "type": kind, "message": message});
@@ -57,21 +57,35 @@ fn daemon_with_events() -> Fake {
         event(1, "message_queued", message("aa", "out", "mine")),
         event(2, "message_received", message("bb", "in", "-5 degrees\nand falling")),
     ];
-    let opened = std::sync::atomic::AtomicBool::new(false);
+    let open = Mutex::new(Vec::new());
     Fake::start(move |seen: &Seen| match seen.line().as_str() {
-        "GET /v1/events" if opened.swap(true, std::sync::atomic::Ordering::SeqCst) => {
-            Answer::Raw(b"no\r\n\r\n")
-        }
-        "GET /v1/events" => {
+        "GET /v1/events?since=0" => {
             let (sender, receiver) = mpsc::channel();
             for event in &events {
                 sender.send(event.clone()).unwrap();
             }
+            open.lock().unwrap().push(sender);
             Answer::Stream(receiver)
         }
         "POST /v1/messages" => Answer::Json(json!({"id": "cc", "state": "queued"})),
-        _ => Answer::Json(json!({"marked": 1, "lost": 0})),
+        other => panic!("{other}"),
     })
+}
+
+/// `listen` with a script, against the daemon with events, until it ends.
+fn listen(fake: &Fake, directory: &Path, name: &str, args: &[&str]) {
+    let cursor = directory.join("cursor");
+    fs::write(&cursor, "{\"seen\":0,\"open\":[]}").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_martletctl"));
+    command.arg("--socket").arg(fake.socket()).args(["listen", "--cursor"]).arg(&cursor);
+    command.arg("--exec").arg(script(name)).args(args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    wait_until("both events", || {
+        fs::read_to_string(&cursor).unwrap() == "{\"seen\":2,\"open\":[]}\n"
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
@@ -79,8 +93,8 @@ fn the_bot_answers_what_it_receives() {
     if !can_run() {
         return;
     }
-    let fake = daemon_with_events();
-    run("echo-bot", &[], &fake);
+    let (fake, directory) = (daemon_with_events(), tempfile::tempdir().unwrap());
+    listen(&fake, directory.path(), "echo-bot", &[]);
     let sent: Vec<Value> = fake
         .seen()
         .iter()
@@ -88,7 +102,23 @@ fn the_bot_answers_what_it_receives() {
         .map(|seen| serde_json::from_str(&seen.body).unwrap())
         .collect();
     assert_eq!(sent, [json!({"to": "bob b", "text": "-5 degrees\nand falling"})]);
-    assert!(fake.lines().contains(&"POST /v1/conversations/bob%20b/read".to_owned()));
+}
+
+#[test]
+fn the_bridge_writes_what_it_receives_into_a_file() {
+    if !can_run() {
+        return;
+    }
+    let (fake, directory) = (daemon_with_events(), tempfile::tempdir().unwrap());
+    let log = directory.path().join("messages.log");
+    listen(&fake, directory.path(), "log-bridge", &[log.to_str().unwrap()]);
+    let written = fs::read_to_string(&log).unwrap();
+    let line: Value = serde_json::from_str(&written).unwrap();
+    let expected = json!({"id": "bb", "sent_at": 1, "conversation": "bob b",
+        "text": "-5 degrees\nand falling"});
+    assert_eq!(line, expected);
+    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o077, 0);
+    assert!(fake.seen().iter().all(|seen| seen.line() != "POST /v1/messages"));
 }
 
 #[test]
@@ -101,14 +131,15 @@ fn received_messages_are_shown_on_the_desktop() {
     let notify = directory.path().join("notify-send");
     fs::write(&notify, format!("#!/bin/sh\nprintf '%s|' \"$@\" >>{}\n", shown.display())).unwrap();
     fs::set_permissions(&notify, fs::Permissions::from_mode(0o755)).unwrap();
-    for (args, text) in [([].as_slice(), "-5 degrees\nand falling"), (&["private"], "")] {
-        let fake = daemon_with_events();
-        finish(command("notify", args, &fake, Some(directory.path())).spawn().unwrap());
-        wait_until("a notification", || shown.exists());
-        let expected = format!("--app-name|Martlet|--|bob b|{text}|");
-        assert_eq!(fs::read_to_string(&shown).unwrap(), expected);
-        fs::remove_file(&shown).unwrap();
-    }
+    let fake = Fake::start(|_| Answer::Empty(204));
+    let mut command = command("notify", &[], &fake, Some(directory.path()));
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let given = json!({"title": "bob b", "body": "-5 degrees\nand falling"}).to_string();
+    child.stdin.take().unwrap().write_all(given.as_bytes()).unwrap();
+    let ran = finish(child);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let expected = "--app-name|Martlet|--|bob b|-5 degrees\nand falling|";
+    assert_eq!(fs::read_to_string(&shown).unwrap(), expected);
 }
 
 #[test]

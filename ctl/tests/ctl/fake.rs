@@ -23,6 +23,7 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Seen {
@@ -237,5 +238,6 @@ fn read_request(connection: usize, reader: &mut BufReader<&UnixStream>) -> Optio
     let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Seen { connection, method, path, headers, body: String::from_utf8(body).unwrap() })
+    let text = String::from_utf8_lossy(&body).into_owned();
+    Some(Seen { connection, method, path, headers, body: text, bytes: body })
 }

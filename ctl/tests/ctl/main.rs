@@ -1,6 +1,7 @@
 //! `martletctl` as it is run, and its client, against a fake daemon.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod account;
 mod client;
 mod columns;
 mod completions;
@@ -10,8 +11,15 @@ mod events;
 mod examples;
 mod fake;
 mod field;
+mod invite;
+mod link;
+mod listen;
 mod network;
+mod plain;
+mod profile;
+mod restore;
 mod run;
+mod talk;
 mod terminal;
 mod verbs;
 mod wait;

@@ -79,7 +79,7 @@ fn daemon(lock: &'static str) -> Fake {
             "passphrase": true, "network": "lan", "peer_id": "x", "listen": [],
             "peers_connected": 0, "warnings": [],
             "mailbox": {"envelopes": 0, "bytes": 0, "bytes_max": 0}})),
-        "/v1/unlock" => Answer::Empty(204),
+        "/v1/unlock" | "/v1/passphrase" => Answer::Empty(204),
         _ => Answer::Json(json!({"id": "martlet1x", "recovery_phrase": "a b c"})),
     })
 }
@@ -128,6 +128,23 @@ fn unlocking_asks_once() {
     let ran = terminal.finish();
     assert_eq!((ran.code, ran.out.as_str()), (0, "The vault is open.\n"));
     assert_eq!(passphrase(&fake), "open sesame");
+}
+
+#[test]
+fn a_changed_passphrase_is_asked_for_with_the_old_one() {
+    let fake = daemon("unlocked");
+    let mut terminal = Terminal::start(&fake, &["passphrase"]);
+    terminal.expect("Passphrase until now: ");
+    terminal.enter("one");
+    terminal.expect("New passphrase: ");
+    terminal.enter("hunter2");
+    terminal.expect("Once more: ");
+    terminal.enter("hunter2");
+    let ran = terminal.finish();
+    assert_eq!((ran.code, ran.out.as_str()), (0, "The vault has the new passphrase.\n"));
+    assert!(ran.err.contains("this passphrase is weak"), "{}", ran.err);
+    let body: Value = serde_json::from_str(&fake.seen().last().unwrap().body).unwrap();
+    assert_eq!(body, json!({"old": "one", "new": "hunter2"}));
 }
 
 /// Ctrl-C at the prompt ended the command and left the user's terminal without echo.

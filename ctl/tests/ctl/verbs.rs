@@ -12,7 +12,7 @@ const ID: &str = "martlet1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
 
 /// Runs a verb against a daemon that answers `answer` to everything; gives the run, the request
 /// line and the request's body.
-fn ask(args: &[&str], answer: &Value) -> (Ran, String, Value) {
+pub(crate) fn ask(args: &[&str], answer: &Value) -> (Ran, String, Value) {
     let answer = answer.clone();
     let fake = Fake::start(move |_| match &answer {
         Value::Null => Answer::Empty(204),
@@ -34,7 +34,7 @@ fn ask(args: &[&str], answer: &Value) -> (Ran, String, Value) {
 
 /// Checks one verb: request, body, human output; with `--json` the same request, and the answer
 /// unchanged.
-fn check(args: &[&str], line: &str, body: &Value, answer: &Value, human: &str) {
+pub(crate) fn check(args: &[&str], line: &str, body: &Value, answer: &Value, human: &str) {
     let (ran, asked, sent) = ask(args, answer);
     assert_eq!((asked.as_str(), &sent), (line, body), "{args:?}");
     assert_eq!(ran.out, human, "{args:?}");
@@ -123,7 +123,48 @@ fn passphrase_files_give_their_first_line_and_are_better_private() {
     let answer = json!({"id": ID, "recovery_phrase": "x"});
     let (ran, _, body) = ask(&["init", "--passphrase-file", path], &answer);
     assert_eq!(body, json!({"passphrase": "correct horse "}));
+    assert!(ran.err.contains("others may use the passphrase file"), "{}", ran.err);
     assert!(ran.err.contains("warning") && ran.err.contains("chmod 600"), "{}", ran.err);
+
+    std::fs::write(&file, format!("{}art\n", "abandon ".repeat(23))).unwrap();
+    let recover = ["init", "--recover", "--no-passphrase", "--phrase-file", path];
+    let (ran, line, _) = ask(&recover, &answer);
+    assert_eq!(line, "POST /v1/identity/recover");
+    assert!(ran.err.contains("others may use the recovery phrase file"), "{}", ran.err);
+}
+
+#[test]
+fn the_passphrase_is_changed_by_files_set_and_removed() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (old, new) = (file("old", "one\n"), file("new", "correct horse battery staple\n"));
+    let line = "POST /v1/passphrase";
+    let args = ["passphrase", "--old-file", &old, "--new-file", &new];
+    let body = json!({"old": "one", "new": "correct horse battery staple"});
+    check(&args, line, &body, &Value::Null, "The vault has the new passphrase.\n");
+    let args = ["passphrase", "--old-file", &old, "--remove"];
+    let body = json!({"old": "one", "new": null});
+    check(&args, line, &body, &Value::Null, "The vault has no passphrase any more.\n");
+    // A weak one is told so, without itself, and not refused.
+    let weak = file("weak", "hunter2\n");
+    for (args, answer) in [
+        (["passphrase", "--old-file", &old, "--new-file", &weak].as_slice(), Value::Null),
+        (&["init", "--passphrase-file", &weak], json!({"id": ID, "recovery_phrase": "x"})),
+    ] {
+        let (ran, ..) = ask(args, &answer);
+        assert!(ran.err.contains("this passphrase is weak"), "{ran:?}");
+        assert!(!ran.err.contains("hunter2"), "{ran:?}");
+    }
+    let fake = Fake::start(|_| Answer::Empty(204));
+    let both = ["passphrase", "--remove", "--new-file", &new];
+    assert_eq!(run(fake.socket(), &both).code, 2);
+    assert_eq!(fake.lines().len(), 0);
 }
 
 #[test]
@@ -210,7 +251,11 @@ fn status_tells_of_a_closed_network_and_of_stamps() {
 #[test]
 fn status_tells_what_to_do_next() {
     let (ran, ..) = ask(&["status"], &status("no_identity", false));
-    assert!(ran.out.starts_with("Identity   none yet: martletctl init\n"), "{}", ran.out);
+    assert!(
+        ran.out.starts_with("Identity   none yet: martletctl init; or, if you have an identity"),
+        "{}",
+        ran.out
+    );
     let (ran, ..) = ask(&["status"], &status("locked", true));
     assert!(ran.out.contains("Vault      locked: martletctl unlock\n"), "{}", ran.out);
 }
@@ -220,7 +265,8 @@ fn id_and_its_qr_code() {
     let answer = json!({"id": ID, "name": "Alice"});
     check(&["id"], "GET /v1/identity", &Value::Null, &answer, &format!("{ID}\n"));
     let reset = ["id", "--reset", "--yes"];
-    let told = "Your contacts are told by themselves; give it to all others who are to find you.";
+    let told =
+        "Your contacts are told by themselves. Give the new ID to all others who should find you.";
     let shown = format!("{ID}\n{told}\n");
     check(&reset, "POST /v1/identity/reset", &Value::Null, &answer, &shown);
     let (ran, ..) = ask(&["id", "--qr"], &answer);
@@ -238,7 +284,63 @@ fn id_and_its_qr_code() {
 
 fn contact(devices: u32, unread: u64) -> Value {
     json!({"name": "bob", "id": ID, "added_at": now_ms() - 125 * 60_000, "devices": devices,
-        "unread": unread})
+        "unread": unread, "verified": "no"})
+}
+
+#[test]
+fn safety_numbers_are_shown_and_compared() {
+    let digits = (0..12).map(|n| format!("{n:05}")).collect::<Vec<_>>().join(" ");
+    let with = |verified: &str| {
+        let mut contact = contact(1, 0);
+        contact["verified"] = json!(verified);
+        contact["verified_at"] = json!(1_000_000_000_000_u64);
+        contact["safety_number"] = json!({"digits": digits, "qr": "martletsafe1qqqq"});
+        contact
+    };
+    let (ran, line, _) = ask(&["contact", "verify", "bob"], &with("no"));
+    assert_eq!(line, "GET /v1/contacts/bob");
+    assert!(ran.out.contains("\n  00000 00001 00002 00003 00004 00005\n  00006 "), "{}", ran.out);
+    assert!(ran.out.contains('▄') && ran.out.contains("verify bob --compared"), "{}", ran.out);
+    let (ran, ..) = ask(&["contact", "verify", "bob"], &with("changed"));
+    assert!(ran.out.contains("bob has a new device since you verified them"), "{}", ran.out);
+    let line = "POST /v1/contacts/bob/verify";
+    let fits = "The safety number fits: bob is verified.\n";
+    let body = json!({"code": "00000 00001 2"});
+    check(&["contact", "verify", "bob", "00000", "00001 2"], line, &body, &with("yes"), fits);
+    let fake = Fake::start({
+        let answer = with("yes");
+        move |_| Answer::Json(answer.clone())
+    });
+    let ran = run_with_input(fake.socket(), &["contact", "verify", "bob", "-"], b"martletsafe1x\n");
+    assert_eq!((ran.code, ran.out.as_str()), (0, fits));
+    assert_eq!(fake.seen()[0].body, "{\"code\":\"martletsafe1x\"}");
+    let compared = "You have compared the safety numbers: bob is verified.\n";
+    let args = ["contact", "verify", "bob", "--compared"];
+    check(&args, line, &json!({}), &with("yes"), compared);
+    let human = "bob is not verified any more.\n";
+    let line = "DELETE /v1/contacts/bob/verify";
+    check(&["contact", "unverify", "bob"], line, &Value::Null, &Value::Null, human);
+    for (verified, shown) in
+        [("no", "no: "), ("yes", "yes, "), ("changed", "changed: bob has a new")]
+    {
+        let (ran, ..) = ask(&["contact", "show", "bob"], &with(verified));
+        assert!(ran.out.contains(&format!("Verified   {shown}")), "{}", ran.out);
+        assert!(ran.out.contains("\nSafety no. 00000 00001"), "{}", ran.out);
+    }
+    let (ran, ..) = ask(&["contact", "list"], &json!({"contacts": [with("changed")]}));
+    assert!(ran.out.contains("  changed  "), "{}", ran.out);
+    let fake = Fake::start(|_| Answer::Problem(ErrorCode::SafetyNumberDiffers, "DOES NOT FIT"));
+    let ran = run(fake.socket(), &["contact", "verify", "bob", "1"]);
+    assert_eq!((ran.code, ran.err.as_str()), (1, "martletctl: DOES NOT FIT\n"));
+    assert_eq!(run(fake.socket(), &["contact", "verify", "bob", "1", "--compared"]).code, 2);
+}
+
+#[test]
+fn what_waits_for_a_confirmation_says_so() {
+    let sent = json!({"id": "aa".repeat(16), "state": "needs_confirmation"});
+    let (ran, ..) = ask(&["send", "bob", "hello"], &sent);
+    assert_eq!(ran.out, format!("{}\n", "aa".repeat(16)));
+    assert!(ran.err.contains("bob has a new device") && ran.err.contains("verify bob"), "{ran:?}");
 }
 
 #[test]
@@ -275,6 +377,13 @@ fn contacts() {
     let (ran, line, _) = ask(&["contact", "show", name], &contact(2, 0));
     assert_eq!(line, format!("GET {path}"));
     assert!(ran.out.contains("Devices    2\n") && ran.out.contains(ID), "{}", ran.out);
+    let (ran, ..) = ask(&["contact", "show", name], &contact(0, 0));
+    assert!(ran.out.contains("Devices    not known yet: messages wait"), "{}", ran.out);
+    let mut terminated = contact(0, 0);
+    terminated["terminated_at"] = json!(1_000_000_000_000_u64);
+    let (ran, ..) = ask(&["contact", "show", name], &terminated);
+    assert!(ran.out.contains("nothing more can be sent to them"), "{}", ran.out);
+    assert!(!ran.out.contains("messages wait"), "nothing does: {}", ran.out);
     check(
         &["contact", "rename", name, "bob"],
         &format!("PATCH {path}"),
@@ -363,6 +472,81 @@ fn a_request_is_meant_by_its_number_or_by_a_beginning_that_no_other_has() {
 }
 
 #[test]
+fn people_are_blocked_and_unblocked() {
+    let bob = json!({"name": "bob", "id": ID, "since": 1_000_000_000_000_u64});
+    let stranger = json!({"id": ID, "since": 1_000_000_000_000_u64});
+    let line = "POST /v1/blocked";
+    check(&["block", "bob"], line, &json!({"who": "bob"}), &bob, "bob is blocked.\n");
+    let human = format!("{ID} is blocked.\n");
+    check(&["block", ID], line, &json!({"who": ID}), &stranger, &human);
+    let line = "DELETE /v1/blocked/bob%20b";
+    let human = "bob b is not blocked any more.\n";
+    check(&["unblock", "bob b"], line, &Value::Null, &Value::Null, human);
+    let none = json!({"blocked": []});
+    check(&["blocked"], "GET /v1/blocked", &Value::Null, &none, "Nobody is blocked.\n");
+    let (ran, ..) = ask(&["blocked"], &json!({"blocked": [bob, stranger]}));
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert!(lines[0].starts_with("NAME"), "{}", ran.out);
+    assert!(lines[1].starts_with("bob") && lines[2].starts_with("-"), "{}", ran.out);
+    let fake = Fake::start(|_| Answer::Problem(ErrorCode::Blocked, "bob is blocked"));
+    let ran = run(fake.socket(), &["send", "bob", "x"]);
+    assert_eq!((ran.code, ran.err.as_str()), (1, "martletctl: bob is blocked\n"));
+}
+
+#[test]
+fn devices_are_listed_and_revoked() {
+    let id = "ab".repeat(32);
+    let at = 1_000_000_000_000_u64;
+    let desk = json!({"id": id, "name": "desk", "this": true, "created_at": at, "state": "valid"});
+    let phone = json!({"id": "cd".repeat(32), "created_at": at, "state": "revoked",
+        "revoked_at": at, "reason": "lost"});
+    let (ran, line, _) = ask(&["device", "list"], &json!({"devices": [desk, phone]}));
+    assert_eq!(line, "GET /v1/devices");
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert!(lines[1].starts_with("desk (this)") && lines[1].contains("valid"), "{}", ran.out);
+    assert!(
+        lines[2].contains("revoked, lost") && lines[2].ends_with("cdcdcdcdcdcd"),
+        "{}",
+        ran.out
+    );
+    let args = ["device", "revoke", "phone", "--reason", "lost", "--yes"];
+    let human = "Revoked cdcdcdcdcdcd. Your contacts are told.\n";
+    let line = "POST /v1/devices/phone/revoke";
+    check(&args, line, &json!({"reason": "lost"}), &phone, human);
+    let fake = Fake::start(move |_| Answer::Json(phone.clone()));
+    assert_eq!(run(fake.socket(), &["device", "revoke", "phone"]).code, 2, "can't be asked");
+    assert!(fake.seen().is_empty());
+}
+
+#[test]
+fn an_identity_is_terminated_by_its_kill_phrase() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("phrase");
+    std::fs::write(&file, "one two three\n").unwrap();
+    let path = file.to_str().unwrap();
+    let args = ["account", "terminate", "--id", ID, "--kill-phrase-file", path, "--yes"];
+    let answer = json!({"id": ID, "verified": true});
+    let (ran, line, body) = ask(&args, &answer);
+    assert_eq!(line, "POST /v1/account/terminate");
+    assert_eq!(body, json!({"id": ID, "kill_phrase": "one two three"}));
+    assert_eq!(ran.out, "The identity is terminated. Its contacts are told.\n");
+    assert!(ran.err.contains("others may use the kill phrase file"), "{}", ran.err);
+    let fake = Fake::start(move |_| Answer::Json(answer.clone()));
+    assert_eq!(run(fake.socket(), &args[..args.len() - 1]).code, 2, "can't be asked");
+    assert!(fake.seen().is_empty());
+}
+
+#[test]
+fn who_terminates_without_an_identity_is_told_to_name_it() {
+    let fake = Fake::start(|_| Answer::Problem(ErrorCode::NoIdentity, "run: martletctl init"));
+    let ran = run(fake.socket(), &["account", "terminate", "--kill-phrase-file", "-", "--yes"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("name the identity with --id"), "{}", ran.err);
+    assert!(!ran.err.contains("init"), "{}", ran.err);
+    assert_eq!(fake.lines(), ["GET /v1/identity"]);
+}
+
+#[test]
 fn send_prints_the_id() {
     let answer = json!({"id": "ab".repeat(16), "state": "queued"});
     let body = json!({"to": "bob", "text": "Hello \"you\"\n"});
@@ -394,6 +578,52 @@ fn history() {
     );
     assert_eq!(line, "GET /v1/conversations/bob/messages?limit=7&before=ab%26c");
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("No messages with bob.\n", ""));
+}
+
+#[test]
+fn a_message_is_shown_in_its_place() {
+    let answer = json!({"messages": [message("in", "Hi", "read")], "more": false});
+    let (_, line, _) = ask(&["history", "bob", "--around", "5f"], &answer);
+    assert_eq!(line, "GET /v1/conversations/bob/messages?limit=50&around=5f");
+    let fake = Fake::start(|_| Answer::Empty(204));
+    let both = run(fake.socket(), &["history", "bob", "--around", "5f", "--before", "5f"]);
+    assert_eq!(both.code, 2, "{both:?}");
+}
+
+#[test]
+fn search() {
+    let id = "5f".repeat(16);
+    let result = |conversation: &str, direction: &str, before: &str, after: &str| {
+        json!({"id": id, "conversation": conversation, "direction": direction,
+            "sent_at": 1_000_000_000_000_u64, "stored_at": 1_000_000_000_000_u64,
+            "before": before, "found": "Harbour", "after": after})
+    };
+    let answer = json!({"results": [result("bob", "in", "…to the ", ",\nat \u{9b}2J"),
+        result("martlet1qq", "note", "", "…")], "more": true});
+    let human = format!(
+        "bob  Sun 9 Sep 2001 01:46  {id}\n    bob: …to the Harbour, ⏎ at \\u{{9b}}2J\nnotes  Sun 9 Sep 2001 01:46  {id}\n    you: Harbour…\n"
+    );
+    let line = "GET /v1/search?words=harb%20a%2E%2A&limit=20";
+    check(&["search", "harb", "a.*"], line, &Value::Null, &answer, &human);
+    let (ran, ..) = ask(&["search", "harb"], &answer);
+    let place = format!("martletctl history bob --around {id}\n");
+    assert!(ran.err.contains("older") && ran.err.ends_with(&place), "{}", ran.err);
+
+    let none = json!({"results": [], "more": false, "partial": true});
+    let within = ["search", "x", "--in", "bob b", "--limit", "7"];
+    let (ran, line, _) = ask(&within, &none);
+    assert_eq!(line, "GET /v1/search?words=x&limit=7&in=bob%20b");
+    assert_eq!(ran.out, "No message has x.\n");
+    assert!(ran.err.contains("oldest were not looked at"), "{}", ran.err);
+    let (_, line, _) = ask(&["search", "x", "--notes"], &none);
+    assert_eq!(line, "GET /v1/search?words=x&limit=20&notes=true");
+
+    let fake = Fake::start(|_| Answer::Problem(ErrorCode::BadRequest, "there is no word"));
+    for args in [&["search"][..], &["search", "x", "--limit", "0"], &["search", "x", "--in", ""]] {
+        assert_eq!(run(fake.socket(), args).code, 2, "{args:?}");
+    }
+    let ran = run(fake.socket(), &["search", ""]);
+    assert_eq!((ran.code, ran.err.as_str()), (1, "martletctl: there is no word\n"));
 }
 
 #[test]
@@ -546,4 +776,128 @@ fn doctor() {
         "{}",
         ran.out
     );
+}
+
+#[test]
+fn timers_are_sent_and_set_as_seconds_or_off() {
+    let sent = json!({"id": "ab".repeat(16), "state": "queued"});
+    let human = format!("{}\n", "ab".repeat(16));
+    check(
+        &["send", "bob", "x", "--expire", "1h", "--burn", "30s"],
+        "POST /v1/messages",
+        &json!({"to": "bob", "text": "x", "expire_seconds": 3600, "burn_seconds": 30}),
+        &sent,
+        &human,
+    );
+    check(
+        &["send", "bob", "x", "--expire", "off"],
+        "POST /v1/messages",
+        &json!({"to": "bob", "text": "x", "expire_seconds": "off"}),
+        &sent,
+        &human,
+    );
+    check(
+        &["conversation", "set", "bob", "--expire", "6d", "--burn", "off"],
+        "PATCH /v1/conversations/bob/timers",
+        &json!({"expire_seconds": 518_400, "burn_seconds": "off"}),
+        &json!({"expire_seconds": 518_400}),
+        "Name       bob\nExpire     6 d after they are sent\nBurn       off\n",
+    );
+    check(
+        &["conversation", "show", "bob"],
+        "GET /v1/conversations/bob/timers",
+        &Value::Null,
+        &json!({"burn_seconds": 90}),
+        "Name       bob\nExpire     off\nBurn       1 min 30 s after they are read\n",
+    );
+    let fake = Fake::start(|_| Answer::Empty(204));
+    for refused in ["0s", "-1s", "7d", "0"] {
+        let ran = run(fake.socket(), &["send", "bob", "x", "--expire", refused]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains("a message lives 1 s to 6 d"), "{ran:?}");
+    }
+    assert!(fake.lines().is_empty());
+}
+
+#[test]
+fn messages_are_taken_back_and_deleted() {
+    let id = "ab".repeat(16);
+    check(
+        &["recall", &id],
+        &format!("POST /v1/messages/{id}/recall"),
+        &Value::Null,
+        &json!({"id": id, "state": "recalled"}),
+        &format!("Took back {id}.\n"),
+    );
+    check(
+        &["delete", &id],
+        &format!("DELETE /v1/messages/{id}"),
+        &Value::Null,
+        &Value::Null,
+        "Deleted 1 message on this device.\n",
+    );
+    check(
+        &["conversation", "clear", "bob", "--yes"],
+        "DELETE /v1/conversations/bob/messages",
+        &Value::Null,
+        &Value::Null,
+        "Deleted all messages with bob on this device.\n",
+    );
+    let fake = Fake::start(|_| Answer::Empty(204));
+    let ran = run(fake.socket(), &["delete", "aa", "bb"]);
+    assert_eq!(ran.out, "Deleted 2 messages on this device.\n", "{ran:?}");
+    assert_eq!(fake.lines(), ["DELETE /v1/messages/aa", "DELETE /v1/messages/bb"]);
+}
+
+#[test]
+fn what_ends_says_how_long_it_has_left() {
+    let mut timed = message("out", "soon", "sent");
+    // Half a second more: it is told in whole seconds.
+    timed["ends_at"] = (now_ms() + 3_660_500).into();
+    timed["expire_seconds"] = 7200.into();
+    let mut burns = message("in", "burns", "read");
+    burns["burn_seconds"] = 30.into();
+    let mut recalled = message("in", "", "recalled");
+    recalled["id"] = "bb".repeat(16).into();
+    let mut both = message("in", "both", "delivered");
+    both["ends_at"] = (now_ms() + 3_660_500).into();
+    both["burn_seconds"] = 2.into();
+    let history = json!({"messages": [timed, burns, recalled, both], "more": false});
+    let (ran, ..) = ask(&["history", "bob"], &history);
+    let shown: Vec<_> = ran.out.lines().skip(1).map(|line| line[9..].trim_start()).collect();
+    assert_eq!(
+        shown,
+        [
+            "you  soon  (sent) (1 h 1 min left)",
+            "bob  burns  (30 s left once read)",
+            "bob  (recalled)",
+            "bob  both  (unread) (1 h 1 min left, 2 s once read)"
+        ],
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn shred_waits_until_it_is_done_and_says_what_is_left() {
+    let mut answer = json!({"running": false, "waiting": 0, "keys": 1024, "resealed": 345,
+        "finished_at": now_ms(), "old_layout": false, "rewrite_at_start": false});
+    let done = "Done: what was deleted has no key any more; 345 records sealed under new keys.\n";
+    check(&["shred"], "POST /v1/shred", &Value::Null, &answer, done);
+    answer["old_layout"] = true.into();
+    let (ran, ..) = ask(&["shred"], &answer);
+    assert!(ran.out.contains("restart martletd"), "{}", ran.out);
+    answer["running"] = true.into();
+    let under_way = "It is under way; martletctl status says when it was done last.\n";
+    check(&["shred", "--no-wait"], "POST /v1/shred", &Value::Null, &answer, under_way);
+
+    let polled = answer.clone();
+    let fake = Fake::start(move |request| {
+        let mut answer = polled.clone();
+        answer["running"] = (request.method == "POST").into();
+        answer["old_layout"] = false.into();
+        Answer::Json(answer)
+    });
+    let ran = run(fake.socket(), &["shred"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, done), "{ran:?}");
+    assert_eq!(fake.lines(), ["POST /v1/shred", "GET /v1/shred"]);
 }

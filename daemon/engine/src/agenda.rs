@@ -27,6 +27,8 @@ pub(crate) enum What {
     Bundle,
     /// Own envelopes end. After the day's chores: what a wrong clock addressed is addressed anew by them.
     End(ExpiryHour),
+    /// Messages are over by their timers. After that: what was delivered in time is.
+    Ended,
     /// Own pings and pongs are of no use any more.
     Pings,
     /// Messages wait for this contact's keys, and a bundle that is known can be used from now on.
@@ -35,6 +37,8 @@ pub(crate) enum What {
     LookUp(IdentityId),
     /// Openings that failed may be paid for.
     Debts,
+    /// What has ended may be shredded.
+    Shred,
 }
 
 impl What {
@@ -45,10 +49,12 @@ impl What {
             Self::Day
             | Self::Bundle
             | Self::End(_)
+            | Self::Ended
             | Self::Pings
             | Self::Waiting(_)
             | Self::LookUp(_)
-            | Self::Debts => None,
+            | Self::Debts
+            | Self::Shred => None,
         }
     }
 }

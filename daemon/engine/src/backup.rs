@@ -1,4 +1,4 @@
-//! Backups: the vault's two files, copied while they are in use, and put back.
+//! Backups: the vault's files, copied while they are in use, and put back.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -6,11 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use martlet_store::vault::VaultSnapshot;
-use martlet_store::vault::keyfile::{KeyFile, KeyFileError};
+use martlet_store::vault::keyfile::{KEY_FILE_BYTES, KeyFile, KeyFileError};
 use martlet_store::{StoreError, Vault};
 
 use crate::storage::{CACHE_BYTES, Storage};
-use crate::vault_files::{key_file_path, vault_path};
+use crate::vault_files::{erasable_keys_path, erase, key_file_path, vault_path};
 
 /// Why there is no backup, or none was put back.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub enum BackupError {
 }
 
 impl Storage {
-    /// Writes the vault of `snapshot` and its key file into a directory, made if there is none; verified. Bytes written.
+    /// Writes the vault of `snapshot`, its erasable keys and its key file into a directory, made if there is none; verified. Bytes written.
     ///
     /// # Errors
     /// [`BackupError`]; what was written is removed.
@@ -54,17 +54,19 @@ impl Storage {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(|error| failed(directory, error))?;
         let (vault, key) = (vault_path(directory), key_file_path(directory));
-        are_free(&[&vault, &key], "name another directory")?;
-        let key_file = fs::read(self.key_file_path());
-        let key_file = key_file.map_err(|error| failed(&self.key_file_path(), error))?;
+        let keys = erasable_keys_path(directory);
+        are_free(&[&vault, &key, &keys], "name another directory")?;
+        let no_vault =
+            || BackupError::NoVault { directory: self.key_file_path().display().to_string() };
+        let key_file = KeyFile::read(&self.key_file_path())?.ok_or_else(no_vault)?;
         let bytes = snapshot.copy_to(&vault, CACHE_BYTES)?;
-        let written = write_new(&key, &key_file).and_then(|()| verify(directory));
+        let written = write_new(&key, key_file.as_bytes()).and_then(|()| verify(directory));
         if let Err(error) = written {
             // What is half done is no backup.
-            let _ = (fs::remove_file(&vault), fs::remove_file(&key));
+            let _ = [&vault, &key, &keys].map(fs::remove_file);
             return Err(error);
         }
-        Ok(bytes.saturating_add(u64::try_from(key_file.len()).unwrap_or_default()))
+        Ok(bytes.saturating_add(u64::try_from(KEY_FILE_BYTES).unwrap_or_default()))
     }
 }
 
@@ -75,16 +77,25 @@ impl Storage {
 /// [`BackupError`]; the backup is left as it is.
 pub fn restore(backup: &Path, data_dir: &Path) -> Result<(), BackupError> {
     verify(backup)?;
+    // Of a vault that was being erased nothing is in the way.
+    erase::finish(data_dir)?;
     let (vault, key) = (vault_path(data_dir), key_file_path(data_dir));
-    are_free(&[&vault, &key], "move vault.redb and vault.key away first, both of them")?;
+    let keys = erasable_keys_path(data_dir);
+    let advice = "move vault.redb, vault.key and vault.keys away first, all of them";
+    are_free(&[&vault, &key, &keys], advice)?;
     let unfinished = data_dir.join("vault.redb.restored");
     let copied = copy_new(&vault_path(backup), &unfinished).and_then(|()| {
         // The vault first: alone it is refused, and nothing is made over it.
         fs::rename(&unfinished, &vault).map_err(|error| failed(&vault, error))?;
+        let from = erasable_keys_path(backup);
+        // One of before there were erasable keys has none.
+        if fs::exists(&from).map_err(|error| failed(&from, error))? {
+            copy_new(&from, &keys)?;
+        }
         copy_new(&key_file_path(backup), &key)
     });
     if let Err(error) = copied.and_then(|()| verify(data_dir)) {
-        let _ = (fs::remove_file(&unfinished), fs::remove_file(&vault), fs::remove_file(&key));
+        let _ = [&unfinished, &vault, &key, &keys].map(fs::remove_file);
         return Err(error);
     }
     Ok(())

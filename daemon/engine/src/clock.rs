@@ -88,8 +88,12 @@ impl Timekeeper {
 
     /// The peers say that it is `theirs`.
     pub(crate) fn heard(&mut self, theirs: UnixMillis) {
-        if let Some(last) = &self.last {
-            self.peers = Some((theirs, last.times.steady));
+        let Some(last) = &mut self.last else { return };
+        self.peers = Some((theirs, last.times.steady));
+        // A moment that is vouched for at last is kept with this batch: after the next start it may be all there is.
+        if !last.is_vouched && !last.is_held && agree(last.wall, theirs) {
+            last.times.sure = last.times.now.min(theirs);
+            last.is_vouched = true;
         }
     }
 

@@ -1,25 +1,49 @@
 //! Commands: what a user may ask of the engine, one struct each, by subject.
 
+mod account;
+mod blocked;
 mod contacts;
+mod devices;
 mod doctor;
+mod ends;
 mod events;
 mod identity;
+mod invites;
+mod linking;
+mod manners;
 mod messages;
 mod notes;
 mod ping;
+mod privacy;
+mod profile;
 mod requests;
+mod search;
+mod shred;
 mod status;
+mod trust;
 
 // What is public in these is public here: a new command has its place in its own file only.
+pub use account::*;
+pub use blocked::*;
 pub use contacts::*;
+pub use devices::*;
 pub use doctor::*;
+pub use ends::*;
 pub use events::*;
 pub use identity::*;
+pub use invites::*;
+pub use linking::*;
+pub use manners::*;
 pub use messages::*;
 pub use notes::*;
 pub use ping::*;
+pub use privacy::*;
+pub use profile::*;
 pub use requests::*;
+pub use search::*;
+pub use shred::*;
 pub use status::*;
+pub use trust::*;
 
 use martlet_store::StoreError;
 

@@ -4,29 +4,41 @@
 //! bundles were looked up. What changes here is written into the batch's transaction at once: that is the
 //! buffer, and a failed commit throws away both it and this.
 
+mod blocked;
+mod bundles;
 mod contact;
 mod dropped;
 mod error;
+mod invites;
 mod lookups;
 mod name;
 mod requests;
+mod shared;
+mod siblings;
+mod trust;
 mod untold;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_protocol::bundle::Bundle;
-use martlet_protocol::{IdentityId, Rendezvous, UnixMillis};
-use martlet_store::records::{CONTACTS, ContactRecord};
+use martlet_protocol::{DeviceId, IdentityId, Rendezvous, UnixMillis};
+use martlet_store::records::{AcceptedInvite, CONTACTS, ContactRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
+use blocked::Blocked;
+pub(crate) use bundles::Bundles;
 pub(crate) use contact::Contact;
 use dropped::Dropped;
 pub use error::DirectoryError;
+use invites::Invites;
+pub(crate) use invites::{Worth, state as invite_state};
 use lookups::Lookups;
 pub use name::{NameError, clean_name};
 use requests::Requests;
 pub(crate) use requests::{Accepted, Kept};
+pub(crate) use shared::{Shared, Subject};
+pub(crate) use siblings::{Giving, Next, Siblings};
 
 /// Whom the user knows.
 pub(crate) struct Directory {
@@ -34,7 +46,11 @@ pub(crate) struct Directory {
     names: BTreeMap<String, IdentityId>,
     requests: Requests,
     dropped: Dropped,
+    blocked: Blocked,
+    invites: Invites,
     lookups: Lookups,
+    siblings: Siblings,
+    shared: Shared,
     /// Contacts who are untold, and to be told now.
     to_tell: BTreeSet<IdentityId>,
 }
@@ -46,14 +62,18 @@ pub(crate) struct NewBundle {
 }
 
 impl Directory {
-    /// Loads it from the vault.
-    pub(crate) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
+    /// Loads that of `own` from the vault.
+    pub(crate) fn load(records: &VaultTxn, own: IdentityId) -> Result<Self, StoreError> {
         let mut directory = Self {
             contacts: BTreeMap::new(),
             names: BTreeMap::new(),
             requests: Requests::load(records)?,
             dropped: Dropped::load(records)?,
+            blocked: Blocked::load(records)?,
+            invites: Invites::load(records)?,
             lookups: Lookups::default(),
+            siblings: Siblings::load(records, own)?,
+            shared: Shared::load(records)?,
             to_tell: BTreeSet::new(),
         };
         for record in records.scan(&CONTACTS)? {
@@ -81,6 +101,11 @@ impl Directory {
         self.contacts.contains_key(identity)
     }
 
+    /// Whether to them the user is away.
+    pub(crate) fn is_blocked(&self, identity: &IdentityId) -> bool {
+        self.blocked.contains(identity)
+    }
+
     /// All contacts, by identity.
     pub(crate) fn identities(&self) -> impl Iterator<Item = &IdentityId> {
         self.contacts.keys()
@@ -95,17 +120,24 @@ impl Directory {
         self.contacts.len()
     }
 
-    /// Makes `identity` a contact. The name must be free.
+    /// Makes `identity` a contact, perhaps by an invite of theirs. The name must be free.
     pub(crate) fn add(
         &mut self,
         records: &mut VaultTxn,
         (identity, rendezvous): (IdentityId, Rendezvous),
-        name: String,
+        (name, invite): (String, Option<AcceptedInvite>),
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        let (bundles, is_untold) = (Vec::new(), false);
-        let record =
-            ContactRecord { identity, name, added_at: now, bundles, rendezvous, is_untold };
+        let record = ContactRecord {
+            identity,
+            name,
+            added_at: now,
+            bundles: Vec::new(),
+            rendezvous,
+            is_untold: false,
+            verified: None,
+            invite,
+        };
         records.put(&CONTACTS, Key::Named(&identity.0), &record)?;
         self.insert(record);
         Ok(())
@@ -150,12 +182,37 @@ impl Directory {
         now: UnixMillis,
     ) -> Result<Option<NewBundle>, StoreError> {
         let Some(contact) = self.contacts.get_mut(identity) else { return Ok(None) };
-        let is_first = contact.bundles().is_empty();
+        let is_first = contact.bundles().all().is_empty();
         if !contact.update(bundle, now) {
             return Ok(None);
         }
         records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
         Ok(Some(NewBundle { is_first }))
+    }
+
+    /// The bundles of the devices of a contact, or of the user's own others.
+    pub(crate) fn bundles_of(&self, identity: &IdentityId) -> Option<&Bundles> {
+        if identity == self.siblings.identity() {
+            return Some(self.siblings.bundles());
+        }
+        self.contact(identity).map(Contact::bundles)
+    }
+
+    /// Forgets the bundles of devices of a contact, or of the user's own, that do not count any more.
+    pub(crate) fn retain_bundles(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+        is_valid: impl Fn(&DeviceId) -> bool,
+    ) -> Result<(), StoreError> {
+        if identity == self.siblings.identity() {
+            return self.siblings.retain(records, is_valid);
+        }
+        let Some(contact) = self.contacts.get_mut(identity) else { return Ok(()) };
+        if contact.retain_bundles(is_valid) {
+            records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
+        }
+        Ok(())
     }
 
     /// A contact said by what their bundles are found; whether that is news.
@@ -173,6 +230,33 @@ impl Directory {
         Ok(true)
     }
 
+    /// The user's other devices.
+    pub(crate) fn siblings(&self) -> &Siblings {
+        &self.siblings
+    }
+
+    pub(crate) fn siblings_mut(&mut self) -> &mut Siblings {
+        &mut self.siblings
+    }
+
+    /// What is the same on all of the user's devices.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn shared_mut(&mut self) -> &mut Shared {
+        &mut self.shared
+    }
+
+    /// Invites that the user made.
+    pub(crate) fn invites(&self) -> &Invites {
+        &self.invites
+    }
+
+    pub(crate) fn invites_mut(&mut self) -> &mut Invites {
+        &mut self.invites
+    }
+
     /// What unknown people sent.
     pub(crate) fn requests(&self) -> &Requests {
         &self.requests
@@ -185,6 +269,15 @@ impl Directory {
     /// Unknown people whose request was dropped.
     pub(crate) fn dropped(&self) -> &Dropped {
         &self.dropped
+    }
+
+    /// People to whom the user is away.
+    pub(crate) fn blocked(&self) -> &Blocked {
+        &self.blocked
+    }
+
+    pub(crate) fn blocked_mut(&mut self) -> &mut Blocked {
+        &mut self.blocked
     }
 
     pub(crate) fn dropped_mut(&mut self) -> &mut Dropped {

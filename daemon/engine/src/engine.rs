@@ -9,7 +9,9 @@
 //! has looked. Restart, unlock and recovery are therefore the same: look at what has arrived since.
 
 mod commit;
+mod erase;
 mod failures;
+mod joining;
 mod keep;
 mod stamps;
 mod sweep;
@@ -28,6 +30,7 @@ use rand_core::Rng;
 use crate::clock::{Timekeeper, Times};
 use crate::config::EngineConfig;
 use crate::error::CommandError;
+use crate::linking::Joining;
 use crate::observer::State;
 use crate::orphans::OrphanAcks;
 use crate::refused::Refused;
@@ -106,6 +109,8 @@ pub struct Engine {
     pub(crate) refused: Refused,
     sweep: sweep::Sweep,
     pub(crate) clock: Timekeeper,
+    /// The identity that this node is about to join, or was.
+    pub(crate) joining: Option<Joining>,
 }
 
 impl Engine {
@@ -117,6 +122,8 @@ impl Engine {
         config.observer.quota(config.mailbox_bytes_max);
         let EngineConfig { mailbox_bytes_max, mailbox_peer_bytes_max, .. } = config;
         // First: half of a vault is left alone, and all else with it.
+        config.storage.settle_erasure()?;
+        config.storage.settle_key_file()?;
         let key_file = config.storage.read_key_file()?;
         let mailbox = config.storage.open_mailbox(
             &config.network,
@@ -152,6 +159,7 @@ impl Engine {
             refused: Refused::default(),
             sweep: sweep::Sweep::default(),
             clock,
+            joining: None,
             config,
         };
         if let Some(key) = recover {
@@ -244,7 +252,11 @@ impl Engine {
             user.begin_batch(&times);
         }
         let steady = times.steady;
-        let result = self.begin(times, rng).and_then(|mut turn| {
+        let shredded = match &mut self.user {
+            Some(user) => user.shred_some(times.now, steady, rng),
+            None => Ok(()),
+        };
+        let result = shredded.and_then(|()| self.begin(times, rng)).and_then(|mut turn| {
             let handled = inputs
                 .by_ref()
                 .try_for_each(|input| self.handle(input, &mut turn))
@@ -343,6 +355,7 @@ impl Engine {
             }
             FromNet::PeersTime { theirs } => {
                 self.clock.heard(theirs);
+                self.keep_time(turn);
                 Ok(())
             }
             FromNet::OffStem(given_up) => {
@@ -357,9 +370,7 @@ impl Engine {
 
     fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.plan_sweep(turn.sure);
-        if let Some(time) = self.clock.take_due() {
-            turn.mailbox_mut().keep_time(time);
-        }
+        self.keep_time(turn);
         if let Some(user) = &mut self.user {
             user.tick(turn)?;
         }

@@ -11,48 +11,70 @@ mod outbound;
 mod prekeys;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::seal::{self, Addressed, DetectionSecret, OpeningKeys, SealError};
-use martlet_protocol::identity::DeviceKeys;
+use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_protocol::time::Day;
-use martlet_protocol::{Envelope, Header, Id, IdentityId, Rendezvous, Tag, UnixMillis};
+use martlet_protocol::{
+    Envelope, Header, Id, IdentityId, Rendezvous, RendezvousSecret, Tag, UnixMillis,
+};
 use martlet_store::records::{PROFILE, Profile};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 
+use crate::identities::Identities;
+use crate::linking::Linking;
 use inbound::InboundSessions;
 pub(crate) use inbound::{SessionHandle, SessionName};
 use outbound::OutboundSessions;
+pub(crate) use outbound::Sealed;
 use prekeys::Prekeys;
 
 /// The user's keys.
 pub(crate) struct Keyring {
     identity: IdentityId,
     rendezvous: Rendezvous,
+    /// The secret that follows from the root.
+    first_secret: RendezvousSecret,
+    came_later: bool,
     device: DeviceKeys,
     detection: DetectionSecret,
     prekeys: Prekeys,
     pub(crate) outbound: OutboundSessions,
     pub(crate) inbound: InboundSessions,
+    /// Which devices count.
+    pub(crate) identities: Identities,
     /// Contacts' bundles, by the tags under which they are published.
     bundle_tags: HashMap<Tag, (IdentityId, Day)>,
+    /// A further device that is being linked.
+    pub(crate) linking: Linking,
 }
 
 impl Keyring {
     /// Loads it from the vault.
     pub(crate) fn load(records: &VaultTxn, profile: &Profile) -> Result<Self, StoreError> {
         let device = device::keys(profile)?;
+        let identities = Identities::load(records, device.certificate())?;
         Ok(Self {
             identity: device.certificate().identity(),
             rendezvous: profile.rendezvous.clone(),
+            first_secret: match (&profile.root_seed, &profile.linked) {
+                (Some(seed), _) => RootKey::from_seed(seed.0).first_rendezvous_secret(),
+                (None, Some(linked)) => linked.first_secret.clone(),
+                (None, None) => profile.rendezvous.secret.clone(),
+            },
+            came_later: profile.recovered_at.is_some() || profile.linked.is_some(),
             device,
             detection: profile.detection.clone(),
             prekeys: Prekeys::load(records)?,
             outbound: OutboundSessions::load(records)?,
             inbound: InboundSessions::load(records)?,
+            identities,
             bundle_tags: HashMap::new(),
+            linking: Linking::default(),
         })
     }
 
@@ -72,6 +94,12 @@ impl Keyring {
         Id { identity: self.identity, secret: self.rendezvous.secret.clone() }
     }
 
+    /// Whether others may have written to the identity before there was this device: it was recovered from its phrase, or
+    /// linked.
+    pub(crate) fn came_later(&self) -> bool {
+        self.came_later
+    }
+
     /// By what the user's bundles are found.
     pub(crate) fn rendezvous(&self) -> &Rendezvous {
         &self.rendezvous
@@ -84,11 +112,48 @@ impl Keyring {
         rng: &mut ChaCha20Rng,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
+        let reset = self.rendezvous.reset(rng, now);
+        self.set_rendezvous(records, reset)
+    }
+
+    /// The same, by one that another device of the user's told.
+    pub(crate) fn set_rendezvous(
+        &mut self,
+        records: &mut VaultTxn,
+        rendezvous: Rendezvous,
+    ) -> Result<(), StoreError> {
         let profile = records.get(&PROFILE, Key::Named(b""))?;
         let mut profile = profile.ok_or(StoreError::Record { table: PROFILE.name() })?;
-        self.rendezvous = self.rendezvous.reset(rng, now);
+        self.rendezvous = rendezvous;
         profile.rendezvous = self.rendezvous.clone();
         records.put(&PROFILE, Key::Named(b""), &profile)
+    }
+
+    /// By what the user's other devices may be found: also by the first secret, as one that was restored from the phrase.
+    pub(crate) fn ids(&self) -> Vec<Id> {
+        let secrets = [&self.rendezvous.secret, &self.first_secret];
+        let id = |secret: &RendezvousSecret| Id { identity: self.identity, secret: secret.clone() };
+        let count = if secrets[0] == secrets[1] { 1 } else { 2 };
+        secrets[..count].iter().map(|secret| id(secret)).collect()
+    }
+
+    /// What another device of the user's says by what bundles are found, if that is to be so here. A secret that was reset
+    /// counts more than the first: who restores an identity does not know that it was reset.
+    pub(crate) fn better_rendezvous(&self, theirs: &Rendezvous) -> Option<Rendezvous> {
+        let mine = &self.rendezvous;
+        if theirs.secret == mine.secret {
+            return (theirs.reset_at > mine.reset_at).then(|| theirs.clone());
+        }
+        let is_first = |one: &Rendezvous| one.secret == self.first_secret;
+        match (is_first(theirs), is_first(mine)) {
+            (false, true) => {
+                // After what contacts were told of the first.
+                let reset_at = theirs.reset_at.max(mine.reset_at.plus(Duration::from_millis(1)));
+                Some(Rendezvous { secret: theirs.secret.clone(), reset_at })
+            }
+            (true, false) => None,
+            (true, true) | (false, false) => theirs.replaces(mine).then(|| theirs.clone()),
+        }
     }
 
     /// This device's keys.
@@ -101,16 +166,24 @@ impl Keyring {
         device::keep_certificate(records, &self.device)
     }
 
-    /// This device's bundle of the day that `now` is in, with the prekey of that day.
+    /// The root of the user's identity; `None` if this device was linked.
+    pub(crate) fn root(&self, records: &VaultTxn) -> Result<Option<RootKey>, StoreError> {
+        let profile = records.get(&PROFILE, Key::Named(b""))?;
+        let profile = profile.ok_or(StoreError::Record { table: PROFILE.name() })?;
+        Ok(profile.root_seed.map(|seed| RootKey::from_seed(seed.0)))
+    }
+
+    /// This device's bundle of the day that `now` is in, with the prekey of that day, and with what is known of the
+    /// user's devices.
     pub(crate) fn issue_bundle(
         &mut self,
         records: &mut VaultTxn,
         rng: &mut ChaCha20Rng,
-        now: UnixMillis,
-        sure: UnixMillis,
+        (now, sure): (UnixMillis, UnixMillis),
+        state: Vec<u8>,
     ) -> Result<Bundle, StoreError> {
         let prekey = self.prekeys.of_day(records, rng, now, sure)?;
-        Ok(Bundle::issue(&self.device, prekey, self.detection.public(), now))
+        Ok(Bundle::issue(&self.device, prekey, self.detection.public(), state, now))
     }
 
     /// Whether a slot of a to-device envelope is this device's.
@@ -134,7 +207,9 @@ impl Keyring {
 
     /// Whether a conversation envelope with this tag is one that the user may be able to open.
     pub(crate) fn awaits(&self, tag: &Tag) -> bool {
-        self.bundle_tags.contains_key(tag) || self.inbound.awaits(tag)
+        self.bundle_tags.contains_key(tag)
+            || self.inbound.awaits(tag)
+            || self.linking.step_of(tag).is_some()
     }
 
     /// Whose bundle is published under this tag, and of which day it is. Should a session have the same tag,

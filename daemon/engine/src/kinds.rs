@@ -5,12 +5,26 @@
 //! is kept as it came and read again by a build that does. Wire formats are in
 //! `protocol/src/message/`; no `_` here, so that a new kind makes the compiler name every place.
 
+pub(crate) mod edit;
 pub(crate) mod ping;
+pub(crate) mod profile;
+pub(crate) mod reaction;
+mod read;
+mod recall;
+mod siblings;
 mod text;
+mod timers;
+pub(crate) mod typing;
 mod unknown;
 
-use martlet_protocol::message::{self, DeviceMessage, Message, Ping, Pong, SessionKeyMessage};
-use martlet_store::records::{Body, MessageRecord};
+pub(crate) use siblings::{admit, is_for_siblings_too, is_settings};
+
+use martlet_protocol::message::{
+    self, Delivered, DeviceMessage, Edit, IdentityChanged, Message, Ping, Pong, Profile, Reaction,
+    Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Settings, Timers, Typing,
+};
+use martlet_protocol::{MessageId, UnixMillis};
+use martlet_store::records::{Body, MessageRecord, State};
 
 use crate::conversation::Author;
 
@@ -31,6 +45,10 @@ pub(crate) enum Content {
 pub(crate) enum Says {
     /// A text.
     Text(String),
+    /// How long the conversation's messages live from now on.
+    Timers(Timers),
+    /// Nothing any more: its writer took it back.
+    Recalled,
 }
 
 /// What a message does.
@@ -38,12 +56,51 @@ pub(crate) enum Says {
 pub(crate) enum Does {
     /// Gives the key of a session.
     GrantSession(Box<SessionKeyMessage>),
+    /// Tells of the devices of an identity.
+    LearnIdentity(IdentityChanged),
     /// Asks whether this device is on.
     Ping(Ping),
     /// Answers that.
     Pong(Pong),
-    /// Nothing: it is of a kind that is for devices, and came in a conversation.
+    /// Gives a message of the author's another text.
+    Edit(When, Edit),
+    /// Reacts to a message.
+    React(When, Reaction),
+    /// Tells what was read.
+    Read(Read),
+    /// Tells that the author is writing.
+    Typing(Typing),
+    /// Takes a message of the author's back.
+    Recall(Recall),
+    /// Says how the author wants to be seen.
+    Profile(When, Profile),
+    /// Shows what the user wrote or did on another device.
+    ShowSent(Sent),
+    /// Tells up to where the user has read on another device.
+    ReadUpTo(ReadUpTo),
+    /// Makes settings those of this device.
+    Settle(Settings),
+    /// Tells that what the user sent on another device was delivered.
+    Delivered(Delivered),
+    /// Nothing: it is of a kind that is for devices, and came in a conversation; or of one for own devices, and came of a
+    /// contact; or the other way round.
     Nothing,
+}
+
+/// The least by which one time is after another.
+const INSTANT: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// When something was done, as its author says: of two, the greater is the later one, for everyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct When {
+    pub(crate) at: UnixMillis,
+    pub(crate) id: MessageId,
+}
+
+impl When {
+    fn of(record: &MessageRecord) -> Self {
+        Self { at: record.sent_at, id: record.id }
+    }
 }
 
 impl Content {
@@ -51,10 +108,31 @@ impl Content {
     pub(crate) fn of(record: &MessageRecord) -> Self {
         match &record.body {
             Body::Text(text) => Self::Says(Says::Text(text.clone())),
+            Body::Timers(timers) => Self::Says(Says::Timers(*timers)),
+            Body::Recall(message) => Self::Does(Does::Recall(Recall { message: *message })),
+            Body::Recalled => Self::Says(Says::Recalled),
             Body::Unknown(kind) => Self::Unknown { kind: *kind },
             Body::Raw { kind, bytes } => match unknown::read_again(record, *kind, bytes) {
                 Some(message::Content::Text(text)) => {
                     Self::Says(Says::Text(text.as_str().to_owned()))
+                }
+                Some(message::Content::Edit(edit)) => {
+                    Self::Does(Does::Edit(When::of(record), edit))
+                }
+                Some(message::Content::Reaction(reaction)) => {
+                    Self::Does(Does::React(When::of(record), reaction))
+                }
+                Some(message::Content::Read(read)) => Self::Does(Does::Read(read)),
+                Some(message::Content::Timers(timers)) => Self::Says(Says::Timers(timers)),
+                Some(message::Content::Recall(recall)) => Self::Does(Does::Recall(recall)),
+                Some(message::Content::Profile(profile)) => {
+                    Self::Does(Does::Profile(When::of(record), profile))
+                }
+                Some(message::Content::Sent(sent)) => Self::Does(Does::ShowSent(sent)),
+                Some(message::Content::ReadUpTo(read)) => Self::Does(Does::ReadUpTo(read)),
+                Some(message::Content::Settings(settings)) => Self::Does(Does::Settle(settings)),
+                Some(message::Content::Delivered(delivered)) => {
+                    Self::Does(Does::Delivered(delivered))
                 }
                 Some(message::Content::Unknown { kind, .. }) if DeviceMessage::has_kind(kind) => {
                     Self::Does(Does::Nothing)
@@ -68,8 +146,12 @@ impl Content {
     pub(crate) fn of_device(message: DeviceMessage) -> Self {
         match message {
             DeviceMessage::SessionKey(message) => Self::Does(Does::GrantSession(message)),
+            DeviceMessage::IdentityChanged(changed) => Self::Does(Does::LearnIdentity(changed)),
+            // By it the vault was made: there is nothing left to do.
+            DeviceMessage::Linked(_) => Self::Does(Does::Nothing),
             DeviceMessage::Ping(ping) => Self::Does(Does::Ping(ping)),
             DeviceMessage::Pong(pong) => Self::Does(Does::Pong(pong)),
+            DeviceMessage::Typing(typing) => Self::Does(Does::Typing(typing)),
             DeviceMessage::Unknown { kind, .. } => Self::Unknown { kind },
         }
     }
@@ -78,8 +160,9 @@ impl Content {
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Says(Says::Text(text)) => text.clone(),
-            // It is no row, so nobody asks.
-            Self::Does(_) => String::new(),
+            Self::Says(Says::Timers(timers)) => timers::shown(timers),
+            // Its state says what there is to say. What does something is no row, so nobody asks.
+            Self::Says(Says::Recalled) | Self::Does(_) => String::new(),
             Self::Unknown { kind } => unknown::shown(*kind),
         }
     }
@@ -89,6 +172,16 @@ impl Content {
 pub(crate) fn body_of(content: message::Content) -> Body {
     match content {
         message::Content::Text(text) => text::body(&text),
+        message::Content::Edit(edit) => edit::body(&edit),
+        message::Content::Reaction(reaction) => reaction::body(&reaction),
+        message::Content::Read(read) => read::body(read),
+        message::Content::Timers(timers) => timers::body(timers),
+        message::Content::Recall(recall) => recall::body(recall),
+        message::Content::Profile(profile) => profile::body(&profile),
+        message::Content::Sent(sent) => siblings::sent(&sent),
+        message::Content::ReadUpTo(read) => siblings::read_up_to(read),
+        message::Content::Settings(settings) => siblings::settings(&settings),
+        message::Content::Delivered(delivered) => siblings::delivered(&delivered),
         message::Content::Unknown { kind, bytes } => Body::Raw { kind, bytes: bytes.0.clone() },
     }
 }
@@ -97,10 +190,15 @@ pub(crate) fn body_of(content: message::Content) -> Body {
 pub(crate) fn message_of(record: &MessageRecord) -> Message {
     let content = match &record.body {
         Body::Text(text) => text::content(text),
+        Body::Timers(timers) => timers::content(*timers),
+        Body::Recall(message) => recall::content(*message),
+        // Nobody sends it again.
+        Body::Recalled => unknown::content(recall::KIND, &[]),
         Body::Unknown(kind) => unknown::content(*kind, &[]),
         Body::Raw { kind, bytes } => unknown::content(*kind, bytes),
     };
-    Message { id: record.id, sent_at: record.sent_at, seq: record.seq, content }
+    let MessageRecord { id, sent_at, seq, timers, reply_to, .. } = *record;
+    Message { id, sent_at, seq, timers, content, reply_to }
 }
 
 /// Whether a record is of a kind that this build doesn't know.
@@ -112,20 +210,30 @@ pub(crate) fn is_unknown(record: &MessageRecord) -> bool {
 }
 
 /// The record of a message that came from `author`.
-pub(crate) fn received(
-    message: Message,
-    author: Author,
-    stored_at: martlet_protocol::UnixMillis,
-) -> MessageRecord {
-    let Message { id, sent_at, seq, content } = message;
+pub(crate) fn received(message: Message, author: Author, stored_at: UnixMillis) -> MessageRecord {
+    let Message { id, sent_at, seq, timers, content, reply_to } = message;
     MessageRecord {
         id,
         own: false,
         seq,
         sent_at,
         stored_at,
-        state: martlet_store::records::State::Delivered,
+        state: State::Delivered,
         body: body_of(content),
         author: Some(author),
+        reply_to,
+        is_marked: false,
+        timers,
+        burns_from: None,
     }
+}
+
+/// The record of a message that the user wrote on another device.
+pub(crate) fn sent_elsewhere(
+    message: Message,
+    author: Author,
+    stored_at: UnixMillis,
+    state: State,
+) -> MessageRecord {
+    MessageRecord { own: true, state, ..received(message, author, stored_at) }
 }

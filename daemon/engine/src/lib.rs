@@ -17,9 +17,11 @@ mod conversation;
 mod directory;
 mod engine;
 mod error;
+mod identities;
 mod keyring;
 mod kinds;
 pub mod limits;
+mod linking;
 mod log;
 mod mailbox_file;
 pub mod observer;
@@ -28,12 +30,14 @@ mod outbox;
 mod refused;
 mod room;
 pub mod seam;
+mod search;
 mod stamping;
 mod storage;
 mod timeline;
 mod turn;
 mod user;
 mod vault_files;
+mod visible;
 
 pub use command::Command;
 pub use config::{EngineConfig, TICK};
@@ -44,6 +48,7 @@ pub use observer::Observer;
 pub use seam::{
     Answer, FromNet, Interest, Lookup, NoRoom, PeerKey, Received, Stemmed, Stored, Ticket, ToNet,
 };
+pub use search::QueryError;
 pub use stamping::{StampJob, StampResult};
 pub use storage::{MemoryDisk, Storage};
 pub use turn::{Effects, Outlet};

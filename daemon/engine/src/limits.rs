@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use martlet_protocol::limits::{CLOCK_SKEW_MAX, DEVICES_PER_IDENTITY_MAX, SESSION_MESSAGES_MAX};
+use martlet_protocol::limits::{
+    CLOCK_SKEW_MAX, DEVICES_PER_IDENTITY_MAX, ENVELOPE_LIFETIME_MAX, SESSION_MESSAGES_MAX,
+};
 
 // ---- envelopes ---------------------------------------------------------------------------------
 
@@ -13,8 +15,9 @@ pub const STAMP_JOBS_MAX: usize = 16;
 pub const STAMP_ATTEMPTS_PER_LOOK: u64 = 4096;
 
 /// Contacts told in one batch that the secret in the user's ID was reset, the next within a second: a session's
-/// key is sealed for each, at some 0.3 ms, and goes out.
-pub const TOLD_PER_BATCH_MAX: usize = 16;
+/// key is sealed for each, and goes out. As many contacts as there may be, 10,000, are told in 313 s. Measured with them
+/// (`how_long_a_reset_takes` in the engine's tests): of twice as many a batch is 67 ms of work in an unoptimized build.
+pub const TOLD_PER_BATCH_MAX: usize = 32;
 
 // ---- messages ----------------------------------------------------------------------------------
 
@@ -34,6 +37,9 @@ pub const HOLD_BACK_IDLE_MAX: Duration = Duration::from_secs(10);
 /// How long a message waits for those sent before it while others come from the same device and none of
 /// them fills a gap. While gaps are being filled, as when a long absence is made up for, it waits on.
 pub const HOLD_BACK_MAX: Duration = Duration::from_secs(60);
+/// The least that a message which ends waits for those sent before it, which is half of what it has left; one that has
+/// less is shown at once. What is due is seen once a second.
+pub const HOLD_BACK_MIN: Duration = Duration::from_secs(2);
 /// Messages shown in one batch of the engine, of those that waited: with what else is written for each
 /// some 2 MiB in memory until the commit. The next batch goes on.
 pub const RELEASED_PER_BATCH_MAX: usize = 1024;
@@ -58,6 +64,66 @@ pub const RESENT_INTERVAL: Duration = Duration::from_secs(3600);
 /// How long it is told that the vault was put back: by then every contact who is on now and then has sent again.
 pub const PUT_BACK_TOLD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// Versions kept of an edited message, the original among them; the oldest of the others go. At most 256 KiB.
+pub const VERSIONS_MAX: usize = 16;
+/// People whose reaction to one message is kept: as many as a small room has. In a conversation of two there are two.
+pub const REACTIONS_MAX: usize = 64;
+/// Edits of and reactions to messages not here that wait in one conversation; the oldest goes. A device's messages come
+/// in order, so they only come before their target where that was lost on its way.
+pub const EARLY_MAX: usize = 32;
+/// Bytes of them in one conversation: some of the longest edits.
+pub const EARLY_BYTES_MAX: usize = 64 * 1024;
+/// How long they wait: a message lives for six days, and clocks differ.
+pub const EARLY_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Messages that one look for the beginning of an id looks at in a conversation, the newest: whoever types a beginning has
+/// just seen it.
+pub const ID_SEARCH_MAX: usize = 200;
+/// The same in all conversations: a tenth of a second.
+pub const ID_SEARCH_TOTAL_MAX: usize = 20_000;
+/// Digits of an id that tell one message from others, at least: of as many messages, one in a thousand times there is
+/// another with the same.
+pub const ID_DIGITS_MIN: usize = 6;
+/// Characters of a message that are shown where it is referred to.
+pub const EXCERPT_CHARS: usize = 80;
+/// Words that can be looked for at once: each is looked for in every message that has those before it.
+pub const SEARCH_WORDS_MAX: usize = 32;
+/// Messages that a search gives if it is not said how many: a screen of them.
+pub const SEARCH_RESULTS: u32 = 20;
+/// Characters of a found message that are shown before what was looked for, and after it: two lines.
+pub const SEARCH_BEFORE_CHARS: usize = 40;
+/// The same after it.
+pub const SEARCH_AFTER_CHARS: usize = 80;
+/// Texts kept in memory for searching, bytes: about a million messages. The oldest of more are not found.
+pub const SEARCHED_BYTES_MAX: usize = 192 << 20;
+/// How long they are kept after the last search: whoever looks for something tries several words.
+pub const SEARCHED_KEPT: Duration = Duration::from_secs(10 * 60);
+/// Messages that one batch reads of them: a few milliseconds.
+pub const SEARCHED_PER_BATCH_MAX: usize = 1000;
+/// The same of one conversation, before the next has its turn.
+pub const SEARCHED_PAGE: usize = 256;
+/// Searches that wait for the texts to be read: as many as there may be connections to the control socket. Past it the
+/// oldest is given up.
+pub const SEARCHES_WAITING_MAX: usize = 256;
+/// Longest note about a contact, bytes: a page of text.
+pub const CONTACT_NOTE_BYTES_MAX: usize = 4096;
+
+/// How often a contact is told that the user is writing, at most, and how often the user is told of a contact.
+pub const TYPING_INTERVAL: Duration = Duration::from_secs(5);
+/// How old it may be that someone is writing, or how far ahead, and is told still: by two clocks. Whose clocks differ by more
+/// see nothing of it.
+pub const TYPING_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// How long the id of a message that is gone (ended, deleted) stays known after it came: an envelope's life, another for
+/// one that is addressed anew just before that, and two days in which clocks may differ. Until then a copy of it may come.
+pub const ENDED_ID_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+/// How long after timers were sent they are sent again, once the contact has received something else: acks of what was
+/// sent together may be half a minute apart ([`LATE_ACK_MAX`]).
+pub const TIMERS_REPEATED_AFTER: Duration = Duration::from_secs(60);
+/// Recalls of one conversation whose messages have not come; of more, the oldest is forgotten. A recalled message whose
+/// envelopes were purged never comes, so a few are there for good; they are written with the conversation's record, 54
+/// bytes each.
+pub const RECALLS_PENDING_MAX: usize = 64;
+
 /// How long own pings and pongs are kept: six times as long as anyone waits for an answer.
 pub const PING_LIFE: Duration = Duration::from_secs(5 * 60);
 /// How old a ping may be, or how far ahead, and is answered still. It is told by the asker's clock, so this is as
@@ -73,7 +139,8 @@ pub const PINGS_OPEN_MAX: usize = 256;
 
 /// Messages that one batch handles of what would be too much for it: what waited for keys, a conversation that is
 /// removed, what expires, is addressed anew or was heard to be sent. Of texts of 15 kB a batch that sends takes 36 ms of a
-/// core, one that removes 24 ms, in an unoptimized build (`how_long_batches_take` in the engine's tests).
+/// core, one that removes 24 ms, in an unoptimized build (`how_long_batches_take` in the engine's tests). But three of 2,259
+/// that remove take 72 to 117 ms, and one of these 88 ms with optimization; why is not known.
 pub const UNFINISHED_PER_BATCH_MAX: usize = 32;
 /// Own envelopes that one batch looks for in the mailbox after a start, or with the day's chores: an index is asked
 /// for each, and nothing is read.
@@ -83,9 +150,35 @@ pub const STORAGE_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 /// How often it is logged that the disk still fails.
 pub const STORAGE_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// What a request that ends counts for among these messages: it has as many at most.
-pub const REQUEST_COST: usize = REQUEST_MESSAGES_MAX;
+pub const REQUEST_COST: usize = REQUEST_MESSAGES_MAX + REQUEST_DEEDS_MAX;
 /// Events that one batch forgets at most, of those beyond the bound: 32 bytes each, and more than it adds.
 pub const EVENTS_TRIMMED_PER_BATCH_MAX: u64 = 4096;
+
+// ---- identities --------------------------------------------------------------------------------
+
+/// How long nodes tell on that a contact's identity ended: who was away for a season finds it.
+pub const NOTICE_REPUBLISHED_FOR: Duration = Duration::from_secs(90 * 24 * 3600);
+/// A notice that lasts at least so long need not be followed by another: two days' chores come before.
+pub const NOTICE_LASTS_MIN: Duration = Duration::from_secs(2 * 24 * 3600);
+/// Most stamp bits for which a node without a user makes a notice's stamp itself, in the engine's thread: a million hashes,
+/// half a second.
+pub const NOTICE_STAMP_BITS_MAX: u8 = 20;
+
+/// How long a code is good by which a device is linked: time to go to the other device and back, twice.
+pub const LINK_LIFE: Duration = Duration::from_secs(10 * 60);
+/// How long a step of linking is of use to anyone: the code's life, and room for clocks that are wrong. By whole hours it ends
+/// with the second next one.
+pub const LINK_STEP_USE: Duration = Duration::from_secs(3600);
+/// Codes that die before no more are made for a while: whoever disturbs them has one guess in 2^39 for each, so the number
+/// matters little. It tells the user that something is wrong.
+pub const LINK_DEAD_MAX: usize = 3;
+/// How long codes count as dead, and none is made after so many.
+pub const LINK_LOCKED_FOR: Duration = Duration::from_secs(3600);
+/// How many who come by a code that has ended are told so: each is an envelope, and whoever saw the code can ask.
+pub const LINK_REFUSALS_MAX: u8 = 3;
+/// How many codes of before the device with the root still knows, so that who comes by one is told that it has ended: more than
+/// anyone makes before one works.
+pub const LINK_FORMER_MAX: usize = 4;
 
 // ---- keys --------------------------------------------------------------------------------------
 
@@ -120,6 +213,9 @@ pub const WAITING_OPENINGS_MAX: usize = 1 << 16;
 
 // ---- people ------------------------------------------------------------------------------------
 
+/// Contacts who are told the user's profile in one tick: a second has time for some hundred envelopes of 32 KiB, and
+/// whoever changes a picture is in no hurry.
+pub const PROFILES_TOLD_PER_TICK_MAX: usize = 8;
 /// Contacts in one vault.
 pub const CONTACTS_MAX: usize = 10_000;
 /// Unknown senders whose first messages wait for a decision: more than anyone looks through at a time, and
@@ -129,20 +225,51 @@ pub const REQUESTS_MAX: usize = 100;
 /// so this is what a flood must exceed within a second or so to push an honest one out; a node opens 200 keys
 /// a second of unknown people. Each takes 10 KB of memory for its session.
 pub const REQUEST_KEYS_MAX: usize = 512;
-/// Messages kept per unknown sender; later ones stay in the mailbox until the sender is a contact.
+/// Messages that say something kept per unknown sender; later ones stay in the mailbox until the sender is a contact.
 pub const REQUEST_MESSAGES_MAX: usize = 32;
+/// Messages that do something (a profile, edits, recalls, timers) kept per unknown sender, likewise: as many, so that
+/// whoever edits each of their messages once still has room for all.
+pub const REQUEST_DEEDS_MAX: usize = 32;
+/// The same before the first message that says something has come: nobody sees who sends only these. Whose first message
+/// was overtaken by a few of them loses none. More are neither kept nor acknowledged: of as many people as may have
+/// sent only keys ([`REQUEST_KEYS_MAX`]) that is 64 MiB of envelopes at most.
+pub const REQUEST_EARLY_DEEDS_MAX: usize = 4;
 /// Inbound sessions kept per unknown sender. A session lasts a day or 128 messages; the keys of later ones stay in
 /// the mailbox until the sender is a contact, or an older session has ended.
 pub const REQUEST_SESSIONS_MAX: usize = 4;
 /// Envelopes per unknown sender whose acks are kept, to be revealed when the sender is a contact: all
 /// messages and session keys once a day for the six days that an envelope lives, should its sender send them
 /// again each day. The oldest go.
-pub const REQUEST_ENVELOPES_MAX: usize = 6 * (REQUEST_MESSAGES_MAX + REQUEST_SESSIONS_MAX);
+pub const REQUEST_ENVELOPES_MAX: usize =
+    6 * (REQUEST_MESSAGES_MAX + REQUEST_DEEDS_MAX + REQUEST_SESSIONS_MAX);
 /// How long a request waits after its last message: a user who is away for a month finds it.
 pub const REQUEST_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Unknown senders who are remembered as dropped; the first goes. Each was dropped by the user, one by one,
 /// so strangers can't fill it; 0.5 MB of memory.
 pub const DROPPED_MAX: usize = 10_000;
+/// People that can be blocked at a time: a million bytes of them.
+pub const BLOCKED_MAX: usize = 10_000;
+/// How long after someone was unblocked what had come before stays unread: all of it has ended then, also where a clock
+/// was as far ahead as envelopes may end too late.
+pub const DEAF_FOR: Duration = Duration::from_secs(2 * ENVELOPE_LIFETIME_MAX.as_secs());
+
+// ---- the user's other devices ------------------------------------------------------------------
+
+/// Settings in one vault: six for each of as many contacts as there may be, and some thousands about people who are none.
+/// Past it the oldest goes of those that say that there is nothing. Each has some 150 bytes of memory.
+pub const SETTINGS_MAX: usize = 1 << 16;
+/// The same of those that this build doesn't know: it passes them on to devices that may.
+pub const SETTINGS_UNKNOWN_MAX: usize = 1024;
+/// Bytes of settings in one message, with room for what is around them in its 32 KiB.
+pub const SETTINGS_PIECE_BYTES_MAX: usize = 24 * 1024;
+/// Messages with settings that are sent to a device in one tick while it is given all of them.
+pub const SETTINGS_PIECES_PER_TICK_MAX: usize = 4;
+/// People of whom settings are made in one tick, when the user's first other device is given all of them.
+pub const SETTINGS_PEOPLE_PER_TICK_MAX: usize = 256;
+/// Messages that were delivered within one tick and are told to the user's other devices. Past it the oldest stay shown as sent
+/// there. People are far below it. A program at full speed is not: 5,900 a second were measured; and one recipient who comes
+/// back acknowledged 10,000 in 1.1 s.
+pub const DELIVERED_UNTOLD_MAX: usize = 4096;
 
 // ---- mailbox -----------------------------------------------------------------------------------
 
@@ -164,8 +291,8 @@ pub const ORPHAN_ACKS_MAX: usize = 4096;
 /// How long changes of the mailbox are gathered into one commit, unless someone waits for it: what
 /// is acknowledged within that time never costs a page.
 pub const MAILBOX_COMMIT_DELAY: Duration = Duration::from_millis(100);
-/// How long after a start the acks that a crash may have lost are revealed again with their
-/// envelope: long enough for a sync with every neighbour.
+/// How long after the first sync since a start the acks that a crash may have lost are revealed again with
+/// their envelope: long enough for a sync with every neighbour.
 pub const ACK_REPLAY_MAX: Duration = Duration::from_secs(10 * 60);
 /// How long an ack waits on average where the network is `mixed`: ten times what 99 of 100 messages need to
 /// get through a simulated network of 200 nodes (0.3 s), so that when an ack leaves tells little of when its
@@ -183,6 +310,23 @@ pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// took 75 ms of a core in an unoptimized build.
 pub const SWEEP_BATCH_MAX: usize = 1000;
 
+/// How often what was deleted or overwritten is shredded by itself, where the node is used.
+pub const SHRED_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+/// The same where nothing was written since it was seen last: each look through the vault reads all of its pages.
+pub const SHRED_IDLE_INTERVAL: Duration = Duration::from_secs(3600);
+/// How often it is seen whether a shred is to begin; so long nothing is written where a node is idle.
+pub const SHRED_LOOKED_EVERY: Duration = Duration::from_secs(600);
+/// How long a shred that nobody waits for rests after each slice: it takes a tenth of a disk's time.
+pub const SHRED_PAUSE: Duration = Duration::from_millis(250);
+/// Records that a slice looks at: a few milliseconds.
+pub const SHRED_SLICE_RECORDS: usize = 2000;
+/// Records that a slice seals anew, bytes: some hundred texts. Where each is in a page of its own, four times as much took 70 ms
+/// on a busy machine, and nobody should wait longer than 50 for that.
+pub const SHRED_SLICE_BYTES: usize = 64 << 10;
+/// Bytes of records up to which the vault's file is written anew at the end of a shred that a user waits for: a few tenths
+/// of a second, in which nothing else is done. A larger one is when the vault is opened next.
+pub const REWRITTEN_AT_ONCE_BYTES_MAX: u64 = 16 << 20;
+
 // ---- network -----------------------------------------------------------------------------------
 
 /// How often the bundle of a contact is looked up whose keys are not known.
@@ -196,9 +340,31 @@ pub const TIME_SAMPLE_KEPT: Duration = Duration::from_secs(3600);
 
 /// Events kept in the durable log; the oldest go first.
 pub const EVENTS_MAX: u64 = 100_000;
+/// Events over the bound before the log is trimmed: so that it isn't trimmed at every event, and that the message
+/// whose turn it is doesn't wait for many to be forgotten. They fill three or four pages of the database.
+pub const EVENTS_SLACK: u64 = 64;
+/// Messages read from the vault at a time for an export: each may have [`VERSIONS_MAX`] texts, so that a page has 16 MiB at
+/// most, and a hundred kilobytes usually.
+pub const EXPORT_PAGE_MAX: usize = 64;
 /// Events read from the log at a time for one follower.
 pub const EVENTS_PAGE_MAX: usize = 512;
 /// The user's own envelopes that are on the stem at a time, and as many acks: further ones wait. Each comes back
 /// in a second or two, so that a hundred a second pass, many times what people write; with more, some would wait
 /// for their neighbour longer than the stem's fail-safe does, and lose its cover.
 pub const STEM_OWN_MAX: usize = 256;
+
+/// Invites that are good at a time: who needs more has a public page.
+pub const INVITES_MAX: usize = 100;
+/// Invites that are kept, those that ended too: one list shows them all. Over [`INVITES_MAX`], so that one that ended is
+/// among them.
+pub const INVITES_KEPT_MAX: usize = 500;
+/// How long an invite is good where nothing is said: the other may be away for some days.
+pub const INVITE_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The least: it must get to the other, and their answer back.
+pub const INVITE_LIFE_MIN: Duration = Duration::from_secs(60);
+/// The most: a link that lies about is found.
+pub const INVITE_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long it is told what became of an invite, from the end of its time.
+pub const INVITE_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Of those who come by an invite that is no longer good, so many are remembered, and told of.
+pub const INVITE_REFUSED_MAX: usize = 16;

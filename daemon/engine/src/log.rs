@@ -4,15 +4,12 @@
 //! there is then. So what was removed is removed from the log as well, and a record or a message that can't
 //! be read is told as such and stops nothing.
 
-use crate::limits::{EVENTS_MAX, EVENTS_PAGE_MAX, EVENTS_TRIMMED_PER_BATCH_MAX};
+use crate::limits::{EVENTS_MAX, EVENTS_PAGE_MAX, EVENTS_SLACK, EVENTS_TRIMMED_PER_BATCH_MAX};
 use martlet_protocol::UnixMillis;
 use martlet_protocol::control::{Event, EventBody, GoneReason};
 use martlet_store::records::{EVENTS, EventRecord, Happened};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
-
-/// Events over the bound before the log is trimmed: so that it isn't trimmed at every event.
-const EVENTS_SLACK: u64 = 1000;
 
 /// Events from the log.
 #[derive(Debug)]
@@ -105,4 +102,46 @@ impl EventLog {
 /// An event that can't be told any more.
 fn gone(seq: u64, at: UnixMillis, reason: GoneReason) -> Event {
     Event { seq, at, body: EventBody::Gone { reason } }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use martlet_protocol::IdentityId;
+    use martlet_store::Vault;
+    use martlet_store::memory::MemoryFile;
+    use martlet_store::vault::keyfile::KeyFile;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    /// One send of some hundred had to forget a thousand events.
+    #[test]
+    fn a_full_log_forgets_few_events_at_a_time() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let path = std::path::Path::new("(memory)");
+        let (_, key) = KeyFile::make(path, None, &mut rng).unwrap();
+        let [file, keys] = <[MemoryFile; 2]>::default();
+        let vault = Vault::with_backend(file, keys, &key, 1 << 20).unwrap();
+        let mut records = vault.begin([7; 32]).unwrap();
+        let mut log = EventLog::new(0, 1);
+        let happened = || Happened::ContactAdded(IdentityId([1; 32]));
+        for _ in 0..2000 {
+            log.add(&mut records, UnixMillis(0), happened()).unwrap();
+        }
+        // The oldest of a log that is full.
+        log.last = EVENTS_MAX;
+        for _ in 0..1000 {
+            let before = log.first();
+            log.add(&mut records, UnixMillis(0), happened()).unwrap();
+            log.trim(&mut records).unwrap();
+            assert!(log.first() - before <= EVENTS_SLACK + 1);
+            assert!(log.last() - log.first() <= EVENTS_MAX + EVENTS_SLACK);
+        }
+        assert!(log.first() > 1000 - EVENTS_SLACK);
+        let oldest = records.range(&EVENTS, None, 0..=u64::MAX, 1).unwrap();
+        assert_eq!(oldest[0].0, log.first(), "those before it are gone");
+    }
 }

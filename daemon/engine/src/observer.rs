@@ -9,6 +9,8 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
     /// An envelope addressed to this device was opened, or was not. All but those that wait cost a
     /// decapsulation.
     fn opening(&self, outcome: Opening);
+    /// What a contact's message would have done to another was not done.
+    fn deed_dropped(&self, why: Dropped);
     /// An ack that a peer brought was tried.
     fn ack(&self, outcome: Acknowledged);
     /// The mailbox may hold so many bytes.
@@ -28,8 +30,25 @@ pub enum Opening {
     Opened,
     /// It did not open: it is broken, or made up.
     Failed,
+    /// It is of a device that was revoked, or of an identity that ended.
+    Refused,
     /// Too many failed just now: it waits in the mailbox.
     Waits,
+}
+
+/// Why an edit, a reaction or a receipt of a contact's did nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// Its message is not its author's to change, or is of another conversation.
+    Foreign,
+    /// Its message was recalled.
+    Recalled,
+    /// Its message is gone, or was never here.
+    Gone,
+    /// Nothing of it can be seen.
+    Unseen,
+    /// Too many waited for messages that are not here, or it waited for too long.
+    Waited,
 }
 
 /// One of the engine's two databases.
@@ -58,6 +77,7 @@ pub struct State {
 impl Observer for () {
     fn envelope(&self, _: Inserted, _: usize) {}
     fn opening(&self, _: Opening) {}
+    fn deed_dropped(&self, _: Dropped) {}
     fn ack(&self, _: Acknowledged) {}
     fn quota(&self, _: u64) {}
     fn state(&self, _: &State) {}

@@ -107,6 +107,11 @@ impl Outbox {
         self.messages
     }
 
+    /// The same of those for one person.
+    pub(crate) fn messages_to(&self, identity: &IdentityId) -> usize {
+        self.lines.get(identity).map_or(0, Line::messages)
+    }
+
     /// The hours in which some of them end.
     pub(crate) fn hours(&self) -> Vec<ExpiryHour> {
         let mut hours = Vec::new();
@@ -271,6 +276,16 @@ impl Outbox {
         self.change(place.identity, |line| line.waiting.remove(&place.position));
         records.delete(&WAITING, Key::Scoped(&place.identity.0, place.position))?;
         Ok(())
+    }
+
+    /// The envelopes that carry a message and have not been proved received.
+    pub(crate) fn envelopes_of(&self, Place { identity, position }: &Place) -> Vec<EnvelopeId> {
+        self.lines.get(identity).map_or(&[][..], |line| line.envelopes_of(*position)).to_vec()
+    }
+
+    /// Whether a message is on its way, or waits to be.
+    pub(crate) fn has(&self, place: &Place) -> bool {
+        self.is_waiting(place) || !self.envelopes_of(place).is_empty()
     }
 
     /// Those of `shards`.

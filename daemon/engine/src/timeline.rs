@@ -4,28 +4,40 @@
 //! are in the vault alone; those held back for the sake of earlier ones too (`order.rs`), so what is in
 //! memory grows with conversations and devices, never with messages.
 
+mod ends;
 mod gaps;
 mod history;
+mod manners;
+mod marks;
 mod order;
+mod own_deeds;
+mod recalls;
 mod removal;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod timers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
-use martlet_protocol::{IdentityId, MessageId};
+use martlet_protocol::{IdentityId, MessageId, UnixMillis};
 use martlet_store::records::{
-    CONVERSATIONS, ConversationRecord, MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord,
-    RemovalRecord, State, UNKNOWN,
+    CONVERSATIONS, ConversationRecord, MESSAGE_INDEX, MESSAGES, Manner, MessageAt, MessageRecord,
+    RemovalRecord, SettingsRecord, State, UNKNOWN,
 };
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use crate::conversation::{Author, ConversationRef, Place, person};
 use crate::kinds::{Content, Does, is_unknown};
+use ends::Ends;
+pub(crate) use ends::expires_at;
 pub(crate) use history::Page;
 pub(crate) use order::Line;
 use order::Wait;
+pub(crate) use texts::Hits;
+use texts::Texts;
 
 /// What appeared in a conversation, in order.
 #[derive(Debug)]
@@ -47,8 +59,19 @@ pub(crate) struct Timeline {
     waits: BTreeMap<Line, Wait>,
     /// Those of them whose first message's turn has come.
     ready: BTreeSet<Line>,
+    /// The time of the last batch, by which waits count, and since the host's start.
+    clock: Option<(UnixMillis, Duration)>,
     /// Conversations whose messages are being removed, a part in each batch.
     removals: BTreeMap<ConversationRef, RemovalRecord>,
+    /// What came before its message.
+    early: marks::Early,
+    settings: SettingsRecord,
+    /// When which of them end.
+    ends: Ends,
+    /// What searches look through.
+    texts: Texts,
+    /// To whom timers were sent again of late, and when, since the host's start.
+    timers_repeated: HashMap<ConversationRef, Duration>,
 }
 
 impl Timeline {
@@ -60,6 +83,9 @@ impl Timeline {
         }
         timeline.load_removals(records)?;
         timeline.load_waits(records)?;
+        timeline.load_early(records)?;
+        timeline.load_settings(records)?;
+        timeline.load_ends(records)?;
         Ok(timeline)
     }
 
@@ -89,6 +115,11 @@ impl Timeline {
             due: Vec::new(),
             lost: Vec::new(),
             unheard: None,
+            manner: Manner::default(),
+            their_read: 0,
+            timers: None,
+            read_at: UnixMillis(0),
+            recalls: Vec::new(),
         })
     }
 
@@ -104,9 +135,19 @@ impl Timeline {
         conversation.last_sent_seq
     }
 
+    /// Whether there is, or was, something in a conversation.
+    pub(crate) fn is_begun(&self, id: &ConversationRef) -> bool {
+        self.get(id).is_some_and(|record| record.last_position > 0)
+    }
+
     /// Messages there that the user has not read.
     pub(crate) fn unread(&self, id: &ConversationRef) -> u64 {
         self.get(id).map_or(0, |record| record.unread)
+    }
+
+    /// Up to which position the user has read.
+    pub(crate) fn read_position(&self, id: &ConversationRef) -> u64 {
+        self.get(id).map_or(0, |record| record.read_position)
     }
 
     /// Whether the user has read up to there.
@@ -129,11 +170,14 @@ impl Timeline {
             conversation.received += 1;
         }
         records.put(&MESSAGES, Key::Scoped(&id.0, place.position), message)?;
+        self.texts.note(&place, message);
         if is_unknown(message) {
             records.put(&UNKNOWN, Key::Scoped(&id.0, place.position), &place)?;
         }
         let at = MessageAt { conversation: id, position: place.position };
         put_index(records, message, &at)?;
+        self.note_end(records, &place, message)?;
+        self.note_timers(&id, message);
         Ok(place)
     }
 
@@ -156,11 +200,15 @@ impl Timeline {
         place: &Place,
         state: State,
     ) -> Result<bool, StoreError> {
-        let Some(mut message) = self.message(records, place)? else { return Ok(false) };
+        let Some(mut message) = self.message(records, place)? else {
+            self.advance_deed(records, place, state)?;
+            return Ok(false);
+        };
         if message.state >= state || message.state == State::Delivered {
             return Ok(false);
         }
         message.state = state;
+        self.left_outbox(records, place, &mut message)?;
         records.put(&MESSAGES, Key::Scoped(&place.conversation.0, place.position), &message)?;
         Ok(true)
     }
@@ -184,6 +232,7 @@ impl Timeline {
     /// them never came.
     pub(crate) fn mark_read(&mut self, id: ConversationRef) -> (u64, u64) {
         let lost = self.lost_after_read(&id);
+        self.light(id);
         let record = self.get_mut(id);
         let marked = std::mem::take(&mut record.unread);
         record.read_position = record.last_position;
@@ -199,6 +248,7 @@ impl Timeline {
     ) -> Result<(), StoreError> {
         let Place { conversation: id, position } = *place;
         records.delete(&MESSAGES, Key::Scoped(&id.0, position))?;
+        self.texts.forget(place);
         put_index(records, message, &MessageAt { conversation: id, position: 0 })?;
         if !message.own {
             let conversation = self.get_mut(id);
@@ -237,7 +287,7 @@ impl Timeline {
             if let Some(message) = self.message(records, &place)? {
                 match Content::of(&message) {
                     Content::Unknown { .. } => continue,
-                    Content::Says(_) => {}
+                    Content::Says(_) => self.note_timers(&place.conversation, &message),
                     Content::Does(does) => {
                         self.remove_row(records, &place, &message)?;
                         let author = message.author.filter(|_| !message.own);

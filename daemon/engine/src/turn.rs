@@ -60,6 +60,8 @@ pub(crate) struct Gathered {
     pub(crate) stored: StoredFor,
     /// Who waits for envelopes to be on disk, and what became of them if the commit succeeds.
     pub(crate) waiting: Vec<(Ticket, Stored)>,
+    /// Something was taken back: whoever syncs from now on should not get it.
+    pub(crate) takes_back: bool,
 }
 
 /// Peers and the envelopes of theirs that are on disk here.
@@ -143,6 +145,15 @@ impl<'a> Turn<'a> {
     /// Takes the transaction of a vault unlocked in the middle of the batch.
     pub(crate) fn open_vault(&mut self, txn: VaultTxn) {
         self.vault = Some(txn);
+    }
+
+    /// Drops the transaction of a vault that ends, and what of it would have left.
+    pub(crate) fn close_vault(&mut self) {
+        self.vault = None;
+        self.net.publish.clear();
+        self.net.acks.clear();
+        self.net.stem.clear();
+        self.net.lookups.clear();
     }
 
     /// The vault's transaction and the batch's randomness, both at once.

@@ -7,38 +7,63 @@
 mod acks;
 mod agenda;
 mod arrivals;
+mod blocks;
 mod bundles;
 mod contacts;
 mod conversations;
 mod deeds;
+mod devices;
+mod ends;
 mod events;
+mod export;
+mod giving;
+mod identities;
 mod inbox;
+mod invites;
+mod linking;
 mod lookup;
+mod manners;
 mod notes;
 mod openings;
 mod outbox;
 mod pings;
+mod privacy;
+mod profiles;
+mod progress;
 mod put_back;
 mod readdress;
+mod recalls;
 mod rendezvous;
 mod renewal;
 mod requests;
+mod search;
+mod sessions;
+mod settings;
+mod shredder;
+mod siblings;
 mod stamping;
 mod stem;
+mod talk;
+mod trust;
+mod typing;
 mod unfinished;
+mod view;
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal::DetectionSecret;
-use martlet_protocol::identity::DeviceKeys;
+use martlet_protocol::identity::{DeviceKeys, IdentityState, RootKey};
+use martlet_protocol::message::Linked;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{
-    ConversationId, ExpiryHour, Id, IdentityId, Rendezvous, RendezvousSecret, Shard, UnixMillis,
+use martlet_protocol::{ConversationId, ExpiryHour, Id, IdentityId, Rendezvous, Shard, UnixMillis};
+use martlet_store::records::{
+    COUNTERS, Counters, IDENTITY_STATES, IdentityStateRecord, LinkedBy, PREKEYS, PROFILE,
+    PrekeyRecord, Profile, Seed,
 };
-use martlet_store::records::{COUNTERS, Counters, PROFILE, Profile, Seed};
 use martlet_store::vault::keyfile::MasterKey;
 use martlet_store::vault::{Key, VaultSeen, VaultSnapshot};
 use martlet_store::{Mailbox, StoreError, Vault, VaultTxn};
@@ -52,16 +77,23 @@ use crate::conversation::ConversationRef;
 use crate::directory::Directory;
 use crate::keyring::Keyring;
 use crate::kinds::ping::Pings;
+use crate::linking::Made;
 use crate::log::EventLog;
 use crate::outbox::Outbox;
 use crate::timeline::Timeline;
 use crate::turn::Turn;
 use acks::OwnAcks;
 use arrivals::Arrivals;
+pub use export::ExportCursor;
+pub(crate) use linking::step_expiry;
 use openings::Openings;
+use profiles::Profiles;
 use put_back::PutBacks;
+pub(crate) use search::Search;
+use shredder::Shredder;
 use stem::OnStem;
 use unfinished::Unfinished;
+pub(crate) use view::shown_timers;
 
 /// The user of this node.
 pub(crate) struct User {
@@ -70,7 +102,6 @@ pub(crate) struct User {
     /// The shards kept here, the user's included.
     kept: ShardSet,
     pub(crate) identity: IdentityId,
-    pub(crate) name: Option<String>,
     keyring: Keyring,
     counters: Counted,
     arrivals: Arrivals,
@@ -89,12 +120,22 @@ pub(crate) struct User {
     /// What was too much for one batch.
     unfinished: Unfinished,
     put_back: PutBacks,
+    profiles: Profiles,
+}
+
+/// Where a user's root comes from.
+pub(crate) enum Root<'a> {
+    New(&'a RootKey),
+    /// From its phrase.
+    Recovered(&'a RootKey),
 }
 
 /// The vault that all of it is in.
 struct Opened {
     vault: Vault,
     key: MasterKey,
+    /// When what has ended in it loses its key.
+    shredder: Shredder,
 }
 
 /// The counters, and whether they must be written before the commit.
@@ -118,26 +159,73 @@ impl DerefMut for Counted {
 }
 
 impl User {
-    /// Writes the records of a new user into an empty vault; their ID.
+    /// Writes the records of a user with a new device into an empty vault; their ID.
     pub(crate) fn create(
         txn: &mut VaultTxn,
-        root_seed: [u8; 32],
-        device: &DeviceKeys,
+        root: Root<'_>,
         name: Option<String>,
         rng: &mut ChaCha20Rng,
+        now: UnixMillis,
     ) -> Result<Id, StoreError> {
-        let secret = RendezvousSecret::generate(rng);
+        let (root, recovered_at) = match root {
+            Root::New(root) => (root, None),
+            Root::Recovered(root) => (root, Some(now)),
+        };
+        let device = DeviceKeys::generate(rng, root, now);
+        let secret = root.first_rendezvous_secret();
+        // Contacts may know of a reset, which is forgotten here: who is written to learns that it is this one again.
+        let reset_at = recovered_at.unwrap_or_default();
         let profile = Profile {
-            root_seed: Seed(root_seed),
+            root_seed: Some(Seed(*root.seed())),
             device_seed: Seed(*device.seed()),
             certificate: device.certificate().as_bytes().to_vec(),
             detection: DetectionSecret::generate(rng),
             name,
-            rendezvous: Rendezvous { secret: secret.clone(), reset_at: UnixMillis(0) },
+            rendezvous: Rendezvous { secret: secret.clone(), reset_at },
+            recovered_at,
+            linked: None,
         };
         txn.put(&PROFILE, Key::Named(b""), &profile)?;
         txn.put(&COUNTERS, Key::Named(b""), &Counters::default())?;
         Ok(Id { identity: device.certificate().identity(), secret })
+    }
+
+    /// Writes the records of a user whose device was linked into an empty vault; their ID.
+    pub(crate) fn create_linked(
+        txn: &mut VaultTxn,
+        made: &Made,
+        linked: &Linked,
+        state: &IdentityState,
+        by: LinkedBy,
+    ) -> Result<Id, StoreError> {
+        let profile = Profile {
+            root_seed: None,
+            device_seed: Seed(*made.device.seed()),
+            certificate: linked.certificate.clone(),
+            detection: made.detection.clone(),
+            name: linked.name.clone(),
+            rendezvous: linked.rendezvous.clone(),
+            recovered_at: None,
+            linked: Some(by),
+        };
+        txn.put(&PROFILE, Key::Named(b""), &profile)?;
+        txn.put(&COUNTERS, Key::Named(b""), &Counters::default())?;
+        // What is on its way to the new device is sealed to it.
+        let prekey = PrekeyRecord {
+            secret: made.prekey.clone(),
+            created_at: made.made_at,
+            superseded_at: None,
+        };
+        txn.put(&PREKEYS, Key::Ordinal(1), &prekey)?;
+        let identity = state.identity();
+        let record = IdentityStateRecord {
+            identity,
+            state: state.to_record().into(),
+            is_untold: false,
+            ended_at: None,
+        };
+        txn.put(&IDENTITY_STATES, Key::Named(&identity.0), &record)?;
+        Ok(Id { identity, secret: linked.rendezvous.secret.clone() })
     }
 
     /// Loads the user of a vault; `None` if it is empty.
@@ -158,17 +246,22 @@ impl User {
         let identity = keyring.identity();
         let shard_bits = config.network.shard_bits;
         let kept = config.kept.iter(shard_bits).chain([Shard::of(&identity, shard_bits)]);
-        let (directory, timeline) = (Directory::load(&txn)?, Timeline::load(&txn)?);
+        let (directory, timeline) = (Directory::load(&txn, identity)?, Timeline::load(&txn)?);
         timeline
             .removals()
             .filter(|(identity, _)| !directory.is_contact(identity))
             .for_each(|(identity, _)| keyring.inbound.leave(identity));
+        // Vaults of older builds have bundles alone.
+        for identity in directory.identities() {
+            let bundles =
+                directory.contact(identity).map_or(&[][..], |contact| contact.bundles().all());
+            keyring.identities.adopt(bundles.iter().map(Bundle::certificate));
+        }
         let put_back = PutBacks::of(&txn, &vault, &view, &counters)?;
-        let user = Box::new(Self {
+        let mut user = Box::new(Self {
             network: config.network.clone(),
             kept: ShardSet::of(kept, shard_bits),
             identity,
-            name: profile.name.clone(),
             keyring,
             arrivals: Arrivals::new(
                 counters.processed_arrival,
@@ -188,9 +281,12 @@ impl User {
             stem: OnStem::default(),
             pings: Pings::default(),
             agenda: Agenda::unread(),
-            opened: Opened { vault, key },
+            profiles: Profiles::load(&txn, profile.name.clone())?,
+            opened: Opened { vault, key, shredder: Shredder::default() },
         });
         drop(txn);
+        user.resume_blocks(view.openings());
+        user.look_at_all_profiles();
         Ok(Some(user))
     }
 
@@ -204,6 +300,7 @@ impl User {
     /// Writes what is only in memory yet.
     pub(crate) fn flush(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.arrivals.last = turn.mailbox().stats()?.last_arrival;
+        self.plan_ended();
         let records = turn.vault()?;
         self.timeline.flush(records)?;
         self.keyring.flush(records)?;
@@ -248,28 +345,32 @@ impl User {
 
     /// When something is due that no input brings about, by the time since the host's start.
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.acks.next_due().filter(|_| self.stem.has_place_for_ack())
+        let ack = self.acks.next_due().filter(|_| self.stem.has_place_for_ack());
+        [ack, self.next_shred()].into_iter().flatten().min()
     }
 
     pub(crate) fn is_behind(&self) -> bool {
         self.arrivals.looked_at < self.arrivals.last
             || self.timeline.is_releasing()
-            || self.unfinished.is_some()
+            || self.has_unfinished()
+            || self.is_asked_to_shred()
     }
 
     /// Whether the next batch goes on with what was too much for this one.
     pub(crate) fn has_unfinished(&self) -> bool {
-        self.unfinished.is_some()
+        self.unfinished.is_some() || self.timeline.is_lighting() || self.timeline.is_reading_texts()
     }
 
     /// A batch begins, and this is the time.
     pub(crate) fn begin_batch(&mut self, times: &Times) {
         self.agenda.begin_batch(times.now, times.has_stepped);
+        self.timeline.begin_batch(times);
         self.unfinished.begin_batch();
     }
 
     pub(crate) fn outbox_len(&self) -> u64 {
-        u64::try_from(self.outbox.messages()).unwrap_or(u64::MAX)
+        let to_siblings = self.outbox.messages_to(&self.identity);
+        u64::try_from(self.outbox.messages() - to_siblings).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn unread(&self) -> u64 {

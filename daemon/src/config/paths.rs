@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 /// The network's descriptor, beside the configuration file.
 pub const NETWORK_FILE: &str = "network.toml";
 
+/// The credential that is the vault's passphrase.
+const CREDENTIAL: &str = "martlet-passphrase";
+
 /// Reads an environment variable: `std::env::var_os`, or a test's.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
@@ -28,6 +31,14 @@ pub fn socket(lookup: Lookup<'_>, data_dir: &Path) -> PathBuf {
         Some(runtime_dir) => runtime_dir.join("martlet/control.sock"),
         None => data_dir.join("control.sock"),
     }
+}
+
+/// `$CREDENTIALS_DIRECTORY/martlet-passphrase`, if it is there: what the service manager was told to pass on
+/// (`LoadCredential=`, `LoadCredentialEncrypted=` in systemd.exec(5)).
+#[must_use]
+pub fn credential(lookup: Lookup<'_>) -> Option<PathBuf> {
+    let credential = absolute(lookup, "CREDENTIALS_DIRECTORY")?.join(CREDENTIAL);
+    credential.exists().then_some(credential)
 }
 
 fn base(lookup: Lookup<'_>, variable: &str, below_home: &str) -> Option<PathBuf> {

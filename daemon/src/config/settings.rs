@@ -13,7 +13,7 @@ use martlet_protocol::network::NetworkDescriptor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::address::{AnnounceAddress, DialAddress, ListenAddress};
-use super::{ConfigError, LoopbackAddress};
+use super::{AutoLock, ConfigError, LogConfig, LoopbackAddress, Notify, paths};
 use crate::logging::{LogFilter, LogFormat};
 
 /// The keys of the configuration, each of them optional.
@@ -32,9 +32,9 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
 
-    /// Address to listen on; repeat it, or separate several by commas [default: TCP and QUIC port
-    /// 4177 on all IPv4 and IPv6 addresses, any other port if that is taken; in a closed network
-    /// only TCP]
+    /// Address to listen on; repeat it, or separate several by commas. If a port is taken, the daemon
+    /// listens on a free one [default: port 4177, TCP and QUIC, on all IPv4 and IPv6 addresses; in a
+    /// closed network only TCP]
     #[arg(long, env = "MARTLET_LISTEN", value_name = "MULTIADDR", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<Vec<ListenAddress>>,
@@ -50,38 +50,38 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub static_peers: Option<Vec<DialAddress>>,
 
-    /// Whether to find peers on the local network by mDNS; it tells that network that this node is
-    /// there [default: true]
+    /// Whether to find peers on the local network by mDNS. This tells the local network that this node
+    /// is there [default: true]
     #[arg(long, env = "MARTLET_MDNS", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mdns: Option<bool>,
 
-    /// Connections aimed at, 1 to 256: below half of it peers are looked for, at twice it those who
-    /// connect are refused [default: 24]
+    /// How many connections to aim at, 1 to 256. With fewer than half as many the daemon looks for
+    /// peers; at twice as many it refuses those who connect [default: 24]
     #[arg(long, env = "MARTLET_CONNECTIONS_TARGET", value_name = "COUNT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_target: Option<ConnectionsTarget>,
 
-    /// The network's descriptor, see `martletctl network` [default: network.toml beside the
+    /// The file that describes the network, see `martletctl network` [default: network.toml beside the
     /// configuration file if it is there, else the built-in network "lan"]
     #[arg(long, env = "MARTLET_NETWORK", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<PathBuf>,
 
-    /// Address at which this node is reached from everywhere, if you know; repeat it, or separate
-    /// several by commas. Only in networks that are not lan_only
+    /// Address at which everyone can reach this node, if you know one; repeat it, or separate several
+    /// by commas. Only in networks that are not lan_only
     #[arg(long, env = "MARTLET_ANNOUNCE", value_name = "MULTIADDR", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub announce: Option<Vec<AnnounceAddress>>,
 
-    /// Whether to relay between nodes that cannot reach each other; for public nodes of networks
-    /// that are not lan_only [default: false]
+    /// Whether to pass on connections between nodes that cannot reach each other; for public nodes of
+    /// networks that are not lan_only [default: false]
     #[arg(long, env = "MARTLET_RELAY_SERVER", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relay_server: Option<bool>,
 
-    /// Whether to test for others whether they are reached from everywhere; for public nodes of
-    /// networks that are not lan_only [default: false]
+    /// Whether to test for other nodes whether everyone can reach them; for public nodes of networks
+    /// that are not lan_only [default: false]
     #[arg(long, env = "MARTLET_AUTONAT_SERVER", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autonat_server: Option<bool>,
@@ -92,17 +92,20 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upnp: Option<bool>,
 
-    /// Bytes of envelopes the mailbox holds for others at most [default: 1073741824]
+    /// Bytes of envelopes that the mailbox holds at most, others' and the user's own
+    /// [default: 1073741824]
     #[arg(long, env = "MARTLET_MAILBOX_BYTES_MAX", value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox_bytes_max: Option<MailboxBytes>,
 
-    /// Bytes of these that any one peer may bring [default: half of them]
+    /// Bytes of these that any one peer may bring; the user's own count for no peer [default: half of
+    /// mailbox_bytes_max]
     #[arg(long, env = "MARTLET_MAILBOX_PEER_BYTES_MAX", value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox_peer_bytes_max: Option<MailboxBytes>,
-    /// Envelopes that one peer may bring by gossip in a minute; what it brings beyond is neither kept
-    /// nor passed on. All nodes of a network should have about the same [default: 60000]
+    /// Envelopes that one peer may bring by gossip in a minute, 480 to 250000. What it brings beyond
+    /// that is neither kept nor passed on. All nodes of a network should have about the same
+    /// [default: 60000]
     #[arg(long, env = "MARTLET_PEER_ENVELOPES_PER_MINUTE", value_name = "COUNT",
         value_parser = clap::value_parser!(u32).range(
             i64::from(PEER_ENVELOPES_PER_MINUTE_MIN)..=i64::from(PEER_ENVELOPES_PER_MINUTE_MAX)))]
@@ -110,8 +113,8 @@ pub struct Settings {
     #[serde(deserialize_with = "peer_envelopes_per_minute")]
     pub peer_envelopes_per_minute: Option<u32>,
 
-    /// What to log: a level (off, error, warn, info, debug, trace), or TARGET=LEVEL, by commas
-    /// [default: info]
+    /// What to log: a level (off, error, warn, info, debug, trace), or TARGET=LEVEL, several separated
+    /// by commas [default: info]
     #[arg(long, env = "MARTLET_LOG", value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<LogFilter>,
@@ -127,19 +130,44 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics_listen: Option<LoopbackAddress>,
 
-    /// Whether an identity may be made and used here; false for a pure mailbox node [default: true]
+    /// Whether this node may have a user. With false nobody can make an identity here: it only works for
+    /// others [default: true, with the role mailbox false]
     #[arg(long, env = "MARTLET_USER", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<bool>,
 
-    /// What to do for the network: full (keep shards for it and forward gossip), edge (keep the
-    /// user's own shard, forward nothing: laptops on battery) or mailbox (keep all shards, no user)
+    /// After how long without a request of the user to lock the vault, such as 15m; looking at the status or following
+    /// events is none. A vault without a passphrase stays open [default: off]
+    #[arg(long, env = "MARTLET_AUTO_LOCK", value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_lock: Option<AutoLock>,
+
+    /// A file whose first line is the passphrase, to open the vault with at the start [default: the credential
+    /// martlet-passphrase of the service manager, if there is one]
+    #[arg(long, env = "MARTLET_PASSPHRASE_FILE", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+
+    /// What a notification of a message says: off, sender, or full (the beginning of the text, too)
+    /// [default: off]
+    #[arg(long, env = "MARTLET_NOTIFY", value_name = "WHAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Notify>,
+
+    /// The program that shows notifications, and its arguments, separated by commas: it gets {"title": …, "body": …} on its
+    /// standard input
+    #[arg(long, env = "MARTLET_NOTIFY_COMMAND", value_name = "PROGRAM", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify_command: Option<Vec<String>>,
+
+    /// What to do for the network. full: keep shards for it, and forward gossip. edge, for laptops on
+    /// battery: keep the user's own shard, forward nothing. mailbox: keep all shards, no user
     /// [default: full]
     #[arg(long, env = "MARTLET_ROLE", value_name = "ROLE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
 
-    /// How many shards a full node keeps for the network, beside its user's; its peer id says which
+    /// How many shards a full node keeps for the network, besides its user's. Its peer id says which
     /// [default: 8, or 0 if --shards names some]
     #[arg(long, env = "MARTLET_SHARD_COUNT", value_name = "COUNT")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,7 +186,9 @@ pub struct ConnectionsTarget(usize);
 
 /// A number of connections that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?} is no number of connections; give 1 to {CONNECTIONS_TARGET_MAX}, such as 24")]
+#[error(
+    "{found:?} can't be the number of connections; give 1 to {CONNECTIONS_TARGET_MAX}, such as 24"
+)]
 pub struct ConnectionsTargetError {
     /// What was given.
     found: String,
@@ -211,6 +241,10 @@ impl Settings {
             log_format: self.log_format.or(below.log_format),
             metrics_listen: self.metrics_listen.or(below.metrics_listen),
             user: self.user.or(below.user),
+            auto_lock: self.auto_lock.or(below.auto_lock),
+            passphrase_file: self.passphrase_file.or(below.passphrase_file),
+            notify: self.notify.or(below.notify),
+            notify_command: self.notify_command.or(below.notify_command),
             role: self.role.or(below.role),
             shard_count: self.shard_count.or(below.shard_count),
             shards: self.shards.or(below.shards),
@@ -219,9 +253,31 @@ impl Settings {
 
     /// Makes relative paths relative to `directory`.
     pub(super) fn resolve_paths(&mut self, directory: &Path) {
-        for path in [&mut self.data_dir, &mut self.socket, &mut self.network].into_iter().flatten()
-        {
+        let paths =
+            [&mut self.data_dir, &mut self.socket, &mut self.network, &mut self.passphrase_file];
+        for path in paths.into_iter().flatten() {
             *path = directory.join(&path);
+        }
+    }
+
+    pub(super) fn data_dir_or_default(
+        &self,
+        lookup: paths::Lookup<'_>,
+    ) -> Result<PathBuf, ConfigError> {
+        let data_dir = self.data_dir.clone().or_else(|| paths::data_dir(lookup));
+        data_dir.ok_or(ConfigError::NoDataDir)
+    }
+
+    /// Where the network's descriptor is looked for: where it says, else beside the configuration file.
+    pub(super) fn network_file(&self, config_file: Option<&Path>) -> Option<PathBuf> {
+        let beside = || config_file.map(|file| file.with_file_name(paths::NETWORK_FILE));
+        self.network.clone().or_else(beside)
+    }
+
+    pub(super) fn log_config(&self) -> LogConfig {
+        LogConfig {
+            filter: self.log.clone().unwrap_or_default(),
+            format: self.log_format.unwrap_or_default(),
         }
     }
 
@@ -258,8 +314,12 @@ impl Settings {
     }
 
     pub(super) fn check_paths(&self) -> Result<(), ConfigError> {
-        let paths =
-            [("data_dir", &self.data_dir), ("socket", &self.socket), ("network", &self.network)];
+        let paths = [
+            ("data_dir", &self.data_dir),
+            ("socket", &self.socket),
+            ("network", &self.network),
+            ("passphrase_file", &self.passphrase_file),
+        ];
         for (key, path) in paths {
             if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
                 return Err(ConfigError::EmptyPath { key });

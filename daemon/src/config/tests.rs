@@ -31,7 +31,7 @@ fn defaults_without_a_file() {
     assert_eq!(config.socket, config.data_dir.join("control.sock"));
     assert_eq!(config.network.name, "lan");
     assert_eq!(config.mailbox_bytes_max, MAILBOX_BYTES_DEFAULT);
-    assert!(config.mdns && config.user);
+    assert!(config.mdns && config.user.is_allowed);
     assert_eq!(config.listen.len(), 4);
     assert_eq!(config.listen[0].to_string(), "/ip4/0.0.0.0/tcp/4177");
     assert!(matches!(
@@ -216,7 +216,7 @@ fn roles_and_shards_that_do_not_go_together_are_refused() {
     }
     assert!(refused("role = \"relay\"\n").contains("line 1"));
     let mailbox = load("role = \"mailbox\"\n", Settings::default()).unwrap();
-    assert!(!mailbox.user);
+    assert!(!mailbox.user.is_allowed);
     let listed = load("shards = [0]\n", Settings::default()).unwrap();
     assert_eq!((listed.keeps.shards, listed.keeps.shard_count), (vec![Shard(0)], 0));
 }

@@ -17,7 +17,7 @@ use super::problem::Refusal;
 
 endpoints!(back_up);
 
-/// Writes a backup: the vault, its key file, and the network's descriptor, with its key. Answered once it is verified.
+/// Writes a backup: the vault, its key file and its erasable keys, and the network's descriptor, with its key. Answered once it is verified.
 #[utoipa::path(post, path = "/v1/backup", tag = "daemon", request_body = BackupRequest, responses(
     (status = 200, body = Backup),
     (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -34,7 +34,8 @@ async fn back_up(
     let bytes = shared.engine().back_up(directory.clone(), move |directory| {
         write_descriptor(&directory.join("network.toml"), descriptor.as_bytes())
     });
-    let files = ["vault.redb", "vault.key", "network.toml"].map(String::from).to_vec();
+    let files =
+        ["vault.redb", "vault.key", "vault.keys", "network.toml"].map(String::from).to_vec();
     Ok(Json(Backup { directory: request.directory, files, bytes: bytes.await? }))
 }
 

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    Contact, ContactAdd, ContactList, ContactRename, IdText, Problem, RequestAccept, RequestList,
+    Contact, ContactAdd, ContactList, ContactNote, ContactRename, IdText, Problem, RequestAccept,
+    RequestList,
 };
 
 use super::Shared;
@@ -13,7 +14,7 @@ use super::extract::{JsonBody, NoBody, PathPart};
 use super::problem::Refusal;
 use martlet_engine::command::{
     AcceptRequest, AddContact, DropRequest, GetContact, ListContacts, ListRequests, RemoveContact,
-    RenameContact,
+    RenameContact, SetContactNote,
 };
 
 endpoints!(
@@ -21,6 +22,7 @@ endpoints!(
     add_contact,
     get_contact,
     rename_contact,
+    note_contact,
     remove_contact,
     list_requests,
     drop_request,
@@ -77,6 +79,21 @@ async fn rename_contact(
 ) -> Result<Json<Contact>, Refusal> {
     let command = RenameContact { name, new_name: request.name };
     Ok(Json(shared.engine().call(command).await?))
+}
+
+/// Keeps a note about a contact, in the place of the one before.
+#[utoipa::path(post, path = "/v1/contacts/{name}/note", tag = "contacts", request_body = ContactNote,
+    params(("name" = String, Path, description = "The contact's name.")),
+    responses(
+        (status = 200, body = Contact),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn note_contact(
+    State(shared): State<Shared>,
+    PathPart(name): PathPart,
+    JsonBody(request): JsonBody<ContactNote>,
+) -> Result<Json<Contact>, Refusal> {
+    Ok(Json(shared.engine().call(SetContactNote { name, request }).await?))
 }
 
 /// Removes a contact and the conversation with them.

@@ -3,12 +3,14 @@
 //! Facts are gathered first; what they mean is decided by a pure function.
 
 pub(super) mod clock;
+mod own;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::limits::{
-    DISK_FREE_CRITICAL, DISK_FREE_LOW, MAILBOX_FULL_PERCENT, PEERS_EXPECTED_AFTER,
+    DISK_FREE_CRITICAL, DISK_FREE_LOW, MAILBOX_CHARGE_MAX, MAILBOX_FULL_PERCENT,
+    PEERS_EXPECTED_AFTER,
 };
 use axum::Json;
 use axum::extract::State;
@@ -26,7 +28,7 @@ use crate::net::report::{MdnsState, NetReport};
 use martlet_engine::CommandError;
 use martlet_engine::clock::ClockDoubt;
 use martlet_engine::command::{
-    GetClockDoubt, GetPutBack, GetStatus, GetStorageFailure, GetVaultFailure,
+    Ended, GetClockDoubt, GetEnded, GetPutBack, GetStatus, GetStorageFailure, GetVaultFailure,
 };
 
 /// Unreachable peers told one by one.
@@ -41,11 +43,12 @@ endpoints!(diagnose);
 ))]
 async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refusal> {
     let data_dir = shared.context().data_dir.clone();
-    let (status, storage_failure, vault_failure, put_back, clock_doubt, net, surroundings) = tokio::join!(
+    let (status, storage_failure, vault_failure, put_back, ended, clock_doubt, net, surroundings) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.engine().call(GetStorageFailure {}),
         shared.engine().call(GetVaultFailure {}),
         shared.engine().call(GetPutBack {}),
+        shared.engine().call(GetEnded {}),
         shared.engine().call(GetClockDoubt {}),
         shared.net().report(),
         tokio::task::spawn_blocking(move || Surroundings::look(data_dir)),
@@ -74,6 +77,7 @@ async fn diagnose(State(shared): State<Shared>) -> Result<Json<Diagnosis>, Refus
         storage_failure,
         vault_failure: vault_failure.unwrap_or_default(),
         put_back: put_back.unwrap_or_default(),
+        ended: ended.unwrap_or_default(),
         clock_doubt: clock_doubt.unwrap_or_default(),
     };
     Ok(Json(Diagnosis { clock_ahead_ms: facts.net.clock_ahead_ms, findings: findings(&facts) }))
@@ -93,6 +97,8 @@ struct Facts {
     vault_failure: Option<String>,
     /// For how long back the vault may lack what came, if it was put back.
     put_back: Option<Duration>,
+    /// What has ended of the user's, if something has.
+    ended: Option<Ended>,
     clock_doubt: Option<ClockDoubt>,
 }
 
@@ -158,8 +164,9 @@ fn has_multicast(interfaces: &Path) -> Option<bool> {
 fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = [
         storage(facts),
-        vault(facts),
-        put_back(facts),
+        own::vault(facts),
+        facts.ended.and_then(own::ended),
+        own::put_back(facts),
         disk(&facts.surroundings),
         facts.clock_doubt.as_ref().and_then(clock::jumped),
         clock::clock(&facts.net),
@@ -171,7 +178,7 @@ fn findings(facts: &Facts) -> Vec<Finding> {
         mdns(&facts.net, &facts.surroundings),
         mailbox(&facts.mailbox),
         banned(&facts.net),
-        passphrase(facts),
+        own::passphrase(facts),
     ]
     .into_iter()
     .flatten()
@@ -197,49 +204,14 @@ fn storage(facts: &Facts) -> Option<Finding> {
         let problem = format!(
             "the disk of {dir} takes no writes: nothing is sent, received or changed{more}"
         );
-        let advice = "the system mounts a disk read-only when it fails: look at dmesg, copy what is dear, have it \
-                      checked (fsck), and mount it for writing; the daemon goes on by itself";
+        let advice = "the system mounts a disk read-only when the disk fails: look at dmesg, copy what matters to you, check \
+                      the disk (fsck), and mount it for writing; the daemon goes on by itself";
         return finding(FindingCode::StorageFailed, Severity::Error, problem, advice);
     }
     let problem = failure?.clone();
     let advice = "free some space, or look at the disk (dmesg): nothing is sent, received or changed until it takes \
                   writes again; the daemon goes on by itself";
     finding(FindingCode::StorageFailed, Severity::Error, problem, advice)
-}
-
-/// Only one of these: what is told first hinders the rest.
-fn vault(facts: &Facts) -> Option<Finding> {
-    if let Some(failure) = &facts.vault_failure {
-        let problem = format!("the vault can't be opened: {failure}");
-        let advice = "do as it says, then: martletctl unlock";
-        return finding(FindingCode::VaultUnreadable, Severity::Error, problem, advice);
-    }
-    match facts.lock {
-        LockState::Locked => finding(
-            FindingCode::Locked,
-            Severity::Warning,
-            "the vault is locked: messages are kept, and none is read or sent",
-            "martletctl unlock",
-        ),
-        LockState::NoIdentity if facts.is_for_user => finding(
-            FindingCode::NoIdentity,
-            Severity::Warning,
-            "there is no identity yet: this node carries what others write, and nobody can write to you",
-            "martletctl init; or user = false in the configuration, if it is for others alone",
-        ),
-        LockState::NoIdentity | LockState::Unlocked => None,
-    }
-}
-
-fn put_back(facts: &Facts) -> Option<Finding> {
-    let ago = duration(u64::try_from(facts.put_back?.as_millis()).unwrap_or(u64::MAX));
-    let problem = format!(
-        "the vault is an older copy that was put back: what came and went in the last {ago} may not be in it"
-    );
-    let advice = "nothing: contacts send again what they wrote since then, each as soon as both of you are on (of a \
-                  conversation its last 1,000 messages). What you wrote since then is at your contacts only. If the ID \
-                  was reset since then: martletctl id --reset";
-    finding(FindingCode::VaultPutBack, Severity::Warning, problem, advice)
 }
 
 fn disk(surroundings: &Surroundings) -> Option<Finding> {
@@ -300,7 +272,7 @@ fn unreachable(net: &NetReport) -> Option<Finding> {
     );
     let severity = if net.connected == 0 { Severity::Error } else { Severity::Warning };
     let advice = format!(
-        "check the address, that the node runs, and firewalls between (it was tried {} times and still is)",
+        "check the address, whether the node runs, and whether a firewall is between (it was tried {} times, and is tried on)",
         first.failures
     );
     finding(FindingCode::BootstrapUnreachable, severity, problem, advice)
@@ -314,24 +286,36 @@ fn no_resolver(net: &NetReport, surroundings: &Surroundings) -> Option<Finding> 
     }
     let severity = if net.connected == 0 { Severity::Error } else { Severity::Warning };
     let problem = "names of peers can't be looked up: /etc/resolv.conf names no server";
-    let advice = "it comes with the network, mostly, and is then taken notice of; else write a line \
-                  \"nameserver ADDRESS\" there, the peer into /etc/hosts, or its IP address into the configuration";
+    let advice = "most often the server comes with the network, and the daemon then uses it. Else write a line \
+                  \"nameserver ADDRESS\" there, or the peer into /etc/hosts, or its IP address into the configuration";
     finding(FindingCode::NoResolver, severity, problem, advice)
 }
 
 /// Bad where nobody else is there: then it is most likely this node's key that is wrong. Else another network may be near.
+/// What others dialled is never more than a warning: anyone who reaches the port could make an error of it.
 fn key_mismatch(net: &NetReport) -> Option<Finding> {
-    if net.key_mismatches.is_empty() {
+    let listed = |addresses: &[String]| addresses.join(", ");
+    let dialled: Vec<String> = net.key_mismatches.iter().map(ToString::to_string).collect();
+    let dialling: Vec<String> = net.broken_off.iter().map(ToString::to_string).collect();
+    let (severity, problem) = if !dialled.is_empty() {
+        let severity = if net.connected == 0 { Severity::Error } else { Severity::Warning };
+        let problem = format!(
+            "these nodes have another network key, or only one side has one, so that no connection comes about: {}",
+            listed(&dialled)
+        );
+        (severity, problem)
+    } else if !dialling.is_empty() {
+        let problem = format!(
+            "nodes at these addresses try to connect, and hang up before they have proved to have this network's key; \
+             most likely they have another, or only one side has one: {}",
+            listed(&dialling)
+        );
+        (Severity::Warning, problem)
+    } else {
         return None;
-    }
-    let severity = if net.connected == 0 { Severity::Error } else { Severity::Warning };
-    let addresses: Vec<String> = net.key_mismatches.iter().map(ToString::to_string).collect();
-    let problem = format!(
-        "these nodes have another network key, or only one side has one, so that no connection comes about: {}",
-        addresses.join(", ")
-    );
-    let advice = "compare name and fingerprint on both sides: martletctl network show; a daemon takes part in what it \
-                  joined once it is restarted. Nodes of another network may stay as they are";
+    };
+    let advice = "compare name and fingerprint on both sides: martletctl network show. A daemon takes part in a network that \
+                  it joined after a restart. If these nodes are of another network, do nothing";
     finding(FindingCode::KeyMismatch, severity, problem, advice)
 }
 
@@ -340,8 +324,8 @@ fn not_listening(net: &NetReport) -> Option<Finding> {
         return None;
     }
     let problem = "no address is listened on: only peers that this node dials are reached";
-    let advice = "set listen in the configuration, or leave it out for the default; the log says why an \
-                  address could not be had";
+    let advice = "set listen in the configuration, or leave it out for the default; the log says why the \
+                  daemon can't listen on an address";
     finding(FindingCode::NotListening, Severity::Warning, problem, advice)
 }
 
@@ -380,17 +364,19 @@ fn mdns(net: &NetReport, surroundings: &Surroundings) -> Option<Finding> {
 
 fn mailbox(mailbox: &MailboxStatus) -> Option<Finding> {
     let percent = mailbox.bytes.saturating_mul(100).checked_div(mailbox.bytes_max).unwrap_or(100);
+    // What is refused leaves some room: for less than the largest envelope.
+    let is_full = mailbox.bytes.saturating_add(MAILBOX_CHARGE_MAX) > mailbox.bytes_max;
     let severity = match percent {
+        _ if is_full => Severity::Error,
         ..MAILBOX_FULL_PERCENT => return None,
-        MAILBOX_FULL_PERCENT..100 => Severity::Warning,
-        100.. => Severity::Error,
+        MAILBOX_FULL_PERCENT.. => Severity::Warning,
     };
     let problem = format!(
-        "the mailbox holds {percent} % of the {} MiB it may: what others send is refused at 100 %",
+        "the mailbox has {percent} % of the {} MiB that it may have; when it is full it refuses what others send",
         mailbox.bytes_max / (1024 * 1024)
     );
     let advice =
-        "raise mailbox_bytes_max, or wait: what is delivered or six days old goes by itself";
+        "raise mailbox_bytes_max, or wait: what is delivered or six days old is removed by itself";
     finding(FindingCode::MailboxNearlyFull, severity, problem, advice)
 }
 
@@ -399,17 +385,9 @@ fn banned(net: &NetReport) -> Option<Finding> {
         return None;
     }
     let problem = format!("{} peers are banned", net.banned);
-    let advice = "see who and why: martletctl peers --banned; lift one: martletctl unban PEER";
+    let advice =
+        "see which and why: martletctl peers --banned; to lift a ban: martletctl unban PEER";
     finding(FindingCode::PeersBanned, Severity::Info, problem, advice)
-}
-
-fn passphrase(facts: &Facts) -> Option<Finding> {
-    if facts.has_passphrase != Some(false) {
-        return None;
-    }
-    let problem = "the vault has no passphrase: who can read its files can read the messages";
-    let advice = "nothing, if that was the choice: full-disk encryption protects it as well";
-    finding(FindingCode::NoPassphrase, Severity::Info, problem, advice)
 }
 
 /// `3 d`, `5 h`, `7 min`.

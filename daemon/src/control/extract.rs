@@ -19,6 +19,9 @@ use super::{Shared, stopping};
 /// A JSON body of at most [`CONTROL_BODY_BYTES_MAX`] bytes.
 pub(super) struct JsonBody<T>(pub(super) T);
 
+/// A picture: a body of type `image/jpeg`.
+pub(super) struct JpegBody(pub(super) Vec<u8>);
+
 /// Nothing: a body that comes anyway is read and ignored. Left unread it would end the connection,
 /// or not, as it happens to arrive before the answer or after it.
 pub(super) struct NoBody;
@@ -51,6 +54,22 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
             // It may hold a passphrase.
             .map_err(|error| excerpt::message(&error.to_string()))
             .map_err(|reason| Refusal::bad_request(format!("the body is refused: {reason}")))
+    }
+}
+
+impl FromRequest<Shared> for JpegBody {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Refusal> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let is_jpeg = kind.is_some_and(|kind| kind.as_bytes().eq_ignore_ascii_case(b"image/jpeg"));
+        let body = read(request, shared).await?;
+        if !is_jpeg {
+            return Err(Refusal::bad_request(
+                "the body must be a JPEG; send `content-type: image/jpeg`",
+            ));
+        }
+        Ok(Self(body.to_vec()))
     }
 }
 

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    History, HistoryQuery, Inbox, Message, MessageIdText, Problem, ReadResponse, SendRequest,
-    SendResponse,
+    EditRequest, History, HistoryQuery, Inbox, Message, MessageIdStart, Problem, ReactionRequest,
+    ReadResponse, SendRequest, SendResponse,
 };
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
 
@@ -13,9 +13,20 @@ use super::Shared;
 use super::endpoints::endpoints;
 use super::extract::{JsonBody, NoBody, PathPart, QueryOf};
 use super::problem::Refusal;
-use martlet_engine::command::{GetHistory, GetInbox, GetMessage, MarkRead, SendText};
+use martlet_engine::command::{
+    EditMessage, GetHistory, GetInbox, GetMessage, MarkRead, React, SendText,
+};
 
-endpoints!(send_message, get_message, get_history, mark_read, get_inbox);
+endpoints!(
+    send_message,
+    get_message,
+    edit_message,
+    react,
+    withdraw_reaction,
+    get_history,
+    mark_read,
+    get_inbox,
+);
 
 /// Sends a text. Answered once the message is on disk.
 #[utoipa::path(post, path = "/v1/messages", tag = "messages", request_body = SendRequest, responses(
@@ -32,7 +43,7 @@ async fn send_message(
 
 /// One message.
 #[utoipa::path(get, path = "/v1/messages/{id}", tag = "messages",
-    params(("id" = inline(MessageIdText), Path, description = "The message's id, hexadecimal.")),
+    params(("id" = inline(MessageIdStart), Path, description = "The message's id, or its beginning.")),
     responses(
         (status = 200, body = Message),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -42,6 +53,53 @@ async fn get_message(
     PathPart(id): PathPart,
 ) -> Result<Json<Message>, Refusal> {
     Ok(Json(shared.engine().call(GetMessage { id }).await?))
+}
+
+/// Gives a message of the user's another text.
+#[utoipa::path(patch, path = "/v1/messages/{id}", tag = "messages", request_body = EditRequest,
+    params(("id" = inline(MessageIdStart), Path, description = "The message's id, or its beginning.")),
+    responses(
+        (status = 200, body = Message),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn edit_message(
+    State(shared): State<Shared>,
+    PathPart(id): PathPart,
+    JsonBody(request): JsonBody<EditRequest>,
+) -> Result<Json<Message>, Refusal> {
+    Ok(Json(shared.engine().call(EditMessage { id, request }).await?))
+}
+
+/// Reacts to a message, in the place of what the user reacted with before.
+#[utoipa::path(post, path = "/v1/messages/{id}/reaction", tag = "messages",
+    request_body = ReactionRequest,
+    params(("id" = inline(MessageIdStart), Path, description = "The message's id, or its beginning.")),
+    responses(
+        (status = 200, body = Message),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn react(
+    State(shared): State<Shared>,
+    PathPart(id): PathPart,
+    JsonBody(request): JsonBody<ReactionRequest>,
+) -> Result<Json<Message>, Refusal> {
+    Ok(Json(shared.engine().call(React { id, request: Some(request) }).await?))
+}
+
+/// Withdraws the user's reaction to a message.
+#[utoipa::path(delete, path = "/v1/messages/{id}/reaction", tag = "messages",
+    params(("id" = inline(MessageIdStart), Path, description = "The message's id, or its beginning.")),
+    responses(
+        (status = 204),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn withdraw_reaction(
+    State(shared): State<Shared>,
+    PathPart(id): PathPart,
+    _: NoBody,
+) -> Result<StatusCode, Refusal> {
+    shared.engine().call(React { id, request: None }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A page of a conversation.

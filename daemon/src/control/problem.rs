@@ -49,12 +49,16 @@ impl From<CallError> for Refusal {
                 ErrorCode::WrongPassphrase,
                 "this vault has a passphrase; give it with: martletctl unlock --passphrase-file FILE",
             ),
+            CallError::NoPassphrase => Self::new(
+                ErrorCode::WrongPassphrase,
+                "this vault has no passphrase, so there is no old one; nothing was changed: leave it out to set one (in the API: null)",
+            ),
             CallError::InvalidPassphrase(error) => Self::new(
                 ErrorCode::InvalidPassphrase,
                 match error {
                     PassphraseError::Empty => {
                         format!(
-                            "{error}; a vault without one: martletctl init --no-passphrase (null in the API)"
+                            "{error}; for a vault without a passphrase use martletctl init --no-passphrase (in the API: null)"
                         )
                     }
                     PassphraseError::TooLong { .. } | PassphraseError::Invisible { .. } => {
@@ -62,6 +66,9 @@ impl From<CallError> for Refusal {
                     }
                 },
             ),
+            CallError::InvalidPhrase(error) => {
+                Self::new(ErrorCode::InvalidPhrase, error.to_string())
+            }
             CallError::NoBackup { reason } => Self::new(ErrorCode::BackupFailed, reason),
             CallError::Stopping => Self::stopping(),
         }
@@ -80,23 +87,158 @@ impl From<CommandError> for Refusal {
                 };
                 Self::new(code, error.to_string())
             }
-            CommandError::UnknownMessage => {
-                Self::new(ErrorCode::UnknownMessage, "there is no message with this id")
+            CommandError::Profile(error) => Self::new(
+                ErrorCode::InvalidPicture,
+                format!(
+                    "{error}; martletctl profile set --avatar FILE makes one of any PNG, JPEG or WebP"
+                ),
+            ),
+            CommandError::UnknownMessage => Self::new(
+                ErrorCode::UnknownMessage,
+                "there is no message with this id; martletctl history NAME --ids shows the ids",
+            ),
+            CommandError::AmbiguousMessage => Self::new(
+                ErrorCode::UnknownMessage,
+                "the ids of several messages begin so; give more of the id",
+            ),
+            CommandError::NotEditable => Self::new(
+                ErrorCode::NotEditable,
+                "this message can't be edited: it is someone else's, or it has no text; you can react to it",
+            ),
+            CommandError::Recalled => Self::new(
+                ErrorCode::NotEditable,
+                "this message was recalled: it has no text any more, and can't be edited",
+            ),
+            error @ (CommandError::Emoji(_) | CommandError::InvisibleReaction) => Self::new(
+                ErrorCode::InvalidReaction,
+                format!("{error}; react with an emoji, or another short text"),
+            ),
+            CommandError::NoteTooLong { .. } => {
+                Self::new(ErrorCode::TextTooLong, error.to_string())
+            }
+            error @ (CommandError::NotYours
+            | CommandError::NotSent
+            | CommandError::NotRecallable) => Self::new(
+                ErrorCode::NotRecallable,
+                format!("{error}; martletctl delete takes it away on this device"),
+            ),
+            CommandError::OnItsWay => Self::new(
+                ErrorCode::OnItsWay,
+                "this message is still on its way, and deleting it here would not stop it; take it back with: martletctl recall ID",
+            ),
+            CommandError::Timer(error) => Self::new(
+                ErrorCode::InvalidTimer,
+                format!(
+                    "{error}, since no mailbox keeps a message for more than six days; \"off\" for none"
+                ),
+            ),
+            CommandError::Invite(error) => Self::new(ErrorCode::InvalidInvite, error.to_string()),
+            CommandError::InviteLife => Self::bad_request(
+                "expires_seconds must be 60 to 2592000: an invite is good for a minute to 30 days",
+            ),
+            CommandError::InviteWithoutName => Self::new(
+                ErrorCode::InvalidInvite,
+                "the invite does not say what the inviter is called; give them a name: --name NAME",
+            ),
+            CommandError::InviteExpired => Self::new(
+                ErrorCode::InviteEnded,
+                "the invite has expired; ask for another one (or this machine's clock is wrong: martletctl doctor)",
+            ),
+            CommandError::OtherNetwork { network } => Self::new(
+                ErrorCode::OtherNetwork,
+                format!(
+                    "{error}, which this daemon is no part of",
+                    error = CommandError::OtherNetwork { network }
+                ),
+            ),
+            CommandError::NeedsConfirmation { name } => Self::new(
+                ErrorCode::NeedsConfirmation,
+                format!(
+                    "{name:?} has a new device since you verified them, and with strict_devices nothing is sent until you \
+                     confirm it: ask them whether it is theirs, then: martletctl contact verify {name:?}"
+                ),
+            ),
+            CommandError::SafetyCode(error) => {
+                Self::new(ErrorCode::InvalidSafetyNumber, error.to_string())
+            }
+            CommandError::SafetyNumberDiffers { name, groups } => {
+                Self::new(ErrorCode::SafetyNumberDiffers, differs(&name, &groups))
             }
             CommandError::KeysUnknown => Self::new(
                 ErrorCode::KeysUnknown,
-                "their keys have not been found yet, so they can't be asked; they are looked for as long as the daemon runs",
+                "the contact's keys have not been found yet, so no device can be asked; the daemon goes on looking for them",
             ),
             CommandError::PageSize { limit, max } => {
                 Self::bad_request(format!("limit = {limit}: must be 1 to {max}"))
             }
+            error @ (CommandError::Query(_) | CommandError::TwoPages) => {
+                Self::bad_request(error.to_string())
+            }
             CommandError::IdentityExists => Self::new(
                 ErrorCode::IdentityExists,
-                "there is an identity already; this daemon's data directory holds it",
+                "there is an identity already, in this daemon's data directory; another one needs another data directory",
             ),
-            CommandError::NoIdentity => {
-                Self::new(ErrorCode::NoIdentity, "there is no identity yet; run: martletctl init")
-            }
+            CommandError::NoIdentity => Self::new(
+                ErrorCode::NoIdentity,
+                "there is no identity yet; run: martletctl init; or, if you have an identity already: martletctl device join, or \
+                     martletctl init --recover",
+            ),
+            CommandError::UnknownDevice => Self::new(
+                ErrorCode::UnknownDevice,
+                "you have no device with this id or name; martletctl device list shows all",
+            ),
+            CommandError::AmbiguousDevice => Self::new(
+                ErrorCode::UnknownDevice,
+                "several of your devices have this name, or an id that begins so; give more of the id",
+            ),
+            CommandError::OtherDevice => Self::new(
+                ErrorCode::OtherDevice,
+                "a device says itself what it is called: do it on that device",
+            ),
+            CommandError::DeviceName => Self::new(ErrorCode::InvalidName, error.to_string()),
+            CommandError::NotOwnId => Self::new(
+                ErrorCode::InvalidId,
+                "this is not your own ID; to terminate another identity give its kill phrase",
+            ),
+            CommandError::WrongKillPhrase => Self::new(
+                ErrorCode::WrongKillPhrase,
+                "the kill phrase is not that of this identity; nothing was done",
+            ),
+            CommandError::NoRoot => Self::new(
+                ErrorCode::NoRoot,
+                "this device was linked, and does not have the root of your identity; do it on the device where you made the \
+                 identity, or on one that you recover from the recovery phrase (martletctl init --recover)",
+            ),
+            CommandError::LinkLimit => Self::new(
+                ErrorCode::LinkLimit,
+                "an identity has at most 8 devices at a time, and 64 in its life; revoke one that you don't use any more: \
+                 martletctl device revoke NAME",
+            ),
+            CommandError::LinkLocked { left } => Self::new(
+                ErrorCode::LinkLocked,
+                format!(
+                    "three codes died within an hour: the numbers differed, or someone disturbed the linking. Someone may see your \
+                     codes. The next can be made in {} minutes",
+                    left.as_secs().div_ceil(60)
+                ),
+            ),
+            CommandError::NoLink => Self::new(
+                ErrorCode::NoLink,
+                "no device is being linked; a code does not outlast a restart of the daemon, nor the lock of its vault. Make one: \
+                 martletctl device link",
+            ),
+            CommandError::NothingToCompare => Self::new(
+                ErrorCode::NothingToCompare,
+                "there is nothing to compare: no device has come by the code yet, or it has ended",
+            ),
+            CommandError::OtherNetworkCode => Self::new(
+                ErrorCode::OtherNetwork,
+                "the code is of another network than this daemon's; have this daemon join the other device's network first: \
+                 martletctl network export there, martletctl network join here",
+            ),
+            CommandError::StampTooDear { .. } => Self::bad_request(format!(
+                "{error}, and a daemon without an unlocked identity makes none so dear; use one that has an identity"
+            )),
             CommandError::Locked => {
                 Self::new(ErrorCode::Locked, "the vault is locked; run: martletctl unlock")
             }
@@ -105,6 +247,22 @@ impl From<CommandError> for Refusal {
             ),
             CommandError::StorageFailed { reason } => Self::new(ErrorCode::StorageFailed, reason),
         }
+    }
+}
+
+/// That a safety number is another: loud, unless it was most likely mistyped.
+fn differs(name: &str, groups: &[usize]) -> String {
+    match groups {
+        // By chance, or with any effort, so much does not fit.
+        [one] => format!(
+            "the number does not fit: group {one} of 12 differs, so it was most likely mistyped; look at that group, and try again"
+        ),
+        several => format!(
+            "THE NUMBER DOES NOT FIT: {} of 12 groups differ. Either this is the number of other people, or one of you has a \
+             false ID of the other, and someone else may read along. Write nothing secret to {name:?} until you have \
+             compared your IDs (martletctl id, martletctl contact show) face to face",
+            several.len()
+        ),
     }
 }
 
@@ -130,7 +288,7 @@ impl From<DirectoryError> for Refusal {
             ),
             DirectoryError::TooManyContacts { max } => Self::new(
                 ErrorCode::LimitReached,
-                format!("there are {max} contacts, the most there can be"),
+                format!("there are {max} contacts, and there can be no more; remove one first"),
             ),
             DirectoryError::NameTaken { name } => Self::new(
                 ErrorCode::NameTaken,
@@ -148,6 +306,50 @@ impl From<DirectoryError> for Refusal {
                 Self::new(ErrorCode::InvalidName, format!("this can't be a name: {reason}"))
             }
             DirectoryError::Id(error) => Self::new(ErrorCode::InvalidId, error.to_string()),
+            DirectoryError::Blocked { who } => Self::new(
+                ErrorCode::Blocked,
+                format!("{who} is blocked; to lift that: martletctl unblock {who:?}"),
+            ),
+            DirectoryError::NotBlocked => Self::new(
+                ErrorCode::NotBlocked,
+                "they are not blocked; martletctl blocked shows all who are",
+            ),
+            DirectoryError::TooManyBlocked { max } => Self::new(
+                ErrorCode::LimitReached,
+                format!("{max} people are blocked, the most there can be"),
+            ),
+            DirectoryError::ContactTerminated { who } => Self::new(
+                ErrorCode::ContactTerminated,
+                format!(
+                    "the identity of {who:?} was terminated, for good; nothing can be sent to them"
+                ),
+            ),
+            DirectoryError::Terminated => Self::new(
+                ErrorCode::Terminated,
+                "your identity was terminated, for good: nothing can be sent any more; what is here can be read and exported",
+            ),
+            DirectoryError::Revoked => Self::new(
+                ErrorCode::DeviceRevoked,
+                "this device was revoked: nothing can be sent from it any more; what is here can be read and exported",
+            ),
+            error @ DirectoryError::UnknownInvite { .. } => Self::new(
+                ErrorCode::UnknownInvite,
+                format!("{error}; martletctl invite list shows all"),
+            ),
+            error @ DirectoryError::InviteEnded { .. } => Self::new(
+                ErrorCode::InviteEnded,
+                format!("{error}; make another one: martletctl invite create"),
+            ),
+            DirectoryError::OwnInvite => Self::new(
+                ErrorCode::OwnInvite,
+                "this is your own invite; give it to the one whom you want to meet",
+            ),
+            DirectoryError::TooManyInvites { max } => Self::new(
+                ErrorCode::LimitReached,
+                format!(
+                    "{max} invites are still good, the most there can be; revoke one: martletctl invite revoke NUMBER"
+                ),
+            ),
             DirectoryError::UnknownRequest => Self::new(
                 ErrorCode::UnknownRequest,
                 "there is no request from this ID; martletctl requests list shows all",

@@ -12,24 +12,38 @@ use super::endpoints::endpoints;
 use super::extract::NoBody;
 use super::problem::Refusal;
 use super::{
-    Shared, backup, contact, doctor, event, message, metrics, network, note, peer, ping, status,
+    Shared, account, activity, backup, blocked, contact, conversation, device, doctor, ends, event,
+    invite, link, message, metrics, network, note, peer, ping, privacy, profile, search, shred,
+    status, trust,
 };
 
 /// What a subject answers, and how that is described.
 type Subject = (fn() -> Router<Shared>, fn() -> utoipa::openapi::OpenApi);
 
 /// All subjects. Each file says which paths it answers.
-const SUBJECTS: [Subject; 12] = [
+const SUBJECTS: &[Subject] = &[
     (status::routes, status::Endpoints::openapi),
+    (account::routes, account::Endpoints::openapi),
     (backup::routes, backup::Endpoints::openapi),
+    (shred::routes, shred::Endpoints::openapi),
     (contact::routes, contact::Endpoints::openapi),
+    (trust::routes, trust::Endpoints::openapi),
+    (device::routes, device::Endpoints::openapi),
+    (link::routes, link::Endpoints::openapi),
+    (invite::routes, invite::Endpoints::openapi),
+    (blocked::routes, blocked::Endpoints::openapi),
     (ping::routes, ping::Endpoints::openapi),
     (message::routes, message::Endpoints::openapi),
+    (conversation::routes, conversation::Endpoints::openapi),
+    (ends::routes, ends::Endpoints::openapi),
     (note::routes, note::Endpoints::openapi),
+    (search::routes, search::Endpoints::openapi),
     (event::routes, event::Endpoints::openapi),
     (peer::routes, peer::Endpoints::openapi),
     (metrics::routes, metrics::Endpoints::openapi),
     (network::routes, network::Endpoints::openapi),
+    (profile::routes, profile::Endpoints::openapi),
+    (privacy::routes, privacy::Endpoints::openapi),
     (doctor::routes, doctor::Endpoints::openapi),
     (routes, Endpoints::openapi),
 ];
@@ -40,6 +54,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .fold(Router::new(), |router, (routes, _)| router.merge(routes()))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(shared.clone(), activity::note))
         .with_state(shared)
 }
 
@@ -152,7 +167,9 @@ mod tests {
             [
                 (Some("name"), Some("path")),
                 (Some("limit"), Some("query")),
-                (Some("before"), Some("query"))
+                (Some("before"), Some("query")),
+                (Some("around"), Some("query")),
+                (Some("edits"), Some("query"))
             ]
         );
     }
@@ -189,10 +206,19 @@ mod tests {
         let parameters = &json["paths"]["/v1/notes"]["get"]["parameters"];
         let limit = bounds(&parameters[0]["schema"]);
         assert_eq!(limit, (Some(1), Some(u64::from(HISTORY_PAGE_MAX))));
-        for request in
-            ["InitRequest", "UnlockRequest", "ContactAdd", "ContactRename", "RequestAccept"]
-                .into_iter()
-                .chain(["SendRequest", "NoteRequest", "PingRequest", "BanRequest", "DialRequest"])
+        for request in [
+            "InitRequest",
+            "UnlockRequest",
+            "PassphraseChange",
+            "BlockRequest",
+            "ContactAdd",
+            "ContactRename",
+            "RequestAccept",
+        ]
+        .into_iter()
+        .chain(["SendRequest", "NoteRequest", "PingRequest", "BanRequest", "DialRequest"])
+        .chain(["EditRequest", "ReactionRequest", "DraftRequest", "ContactNote"])
+        .chain(["ConversationChange", "SettingsChange"])
         {
             assert_eq!(schemas[request]["additionalProperties"], false, "{request}");
         }

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::activity::lock_when_idle;
 use super::client_stream::{ClientStream, Reading};
 use super::listener::ControlSocket;
 use super::problem::raw_response;
@@ -43,6 +44,9 @@ pub struct ControlServer {
 #[must_use]
 pub fn serve(socket: ControlSocket, context: ControlContext) -> ControlServer {
     let shared = Shared::new(context);
+    if let Some(after) = shared.context().auto_lock {
+        tokio::spawn(lock_when_idle(shared.clone(), after));
+    }
     let room = Room::new();
     let service = TowerToHyperService::new(router(shared.clone()));
     let acceptor = Acceptor {

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    ErrorCode, Identity, InitRequest, InitResponse, KeptShards, Network, Problem, Status,
-    UnlockRequest,
+    ErrorCode, Identity, InitRequest, InitResponse, KeptShards, LockState, Network,
+    PassphraseChange, Problem, RecoverRequest, Status, UnlockRequest,
 };
 use martlet_protocol::sync::ShardSet;
 use zeroize::Zeroizing;
@@ -17,7 +17,16 @@ use super::problem::Refusal;
 use super::{Shared, doctor};
 use martlet_engine::command::{GetClockDoubt, GetIdentity, GetStatus, Lock, ResetId};
 
-endpoints!(get_status, get_identity, create_identity, reset_identity, unlock, lock);
+endpoints!(
+    get_status,
+    get_identity,
+    create_identity,
+    recover_identity,
+    reset_identity,
+    unlock,
+    lock,
+    change_passphrase
+);
 
 /// The daemon's state.
 #[utoipa::path(get, path = "/v1/status", tag = "daemon", responses(
@@ -38,6 +47,9 @@ async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusa
     status.transports = Network::of(&context.network).transports;
     status.warnings.extend(context.warnings.iter().cloned());
     status.warnings.extend(pending_warning(context).await);
+    if status.lock == LockState::Locked {
+        status.warnings.extend(context.unlock_failure.clone());
+    }
     status.peer_id = context.peer_id.to_base58();
     status.listen = listen.iter().map(ToString::to_string).collect();
     status.metrics_listen = context.metrics_listen.map(|address| address.to_string());
@@ -53,7 +65,7 @@ async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusa
     Ok(Json(status))
 }
 
-fn shown(kept: &ShardSet, shard_bits: u8) -> KeptShards {
+pub(super) fn shown(kept: &ShardSet, shard_bits: u8) -> KeptShards {
     let list: Vec<u16> = kept.iter(shard_bits).map(|shard| shard.0).collect();
     KeptShards {
         total: 1 << shard_bits,
@@ -72,14 +84,37 @@ async fn create_identity(
     JsonBody(request): JsonBody<InitRequest>,
 ) -> Result<(StatusCode, Json<InitResponse>), Refusal> {
     let passphrase = request.passphrase.map(Zeroizing::new);
+    check_user(&shared)?;
+    let response = shared.engine().init(request.name, passphrase).await?;
+    Ok((StatusCode::CREATED, Json(response)))
+}
+
+/// That there may be a user here.
+pub(super) fn check_user(shared: &Shared) -> Result<(), Refusal> {
     if !shared.context().user {
         return Err(Refusal::new(
             ErrorCode::Forbidden,
-            "this daemon is a mailbox for others (user = false in its configuration); set user = true and restart it to have an identity here",
+            "this daemon works for others only (user = false, or role = \"mailbox\", in its configuration); to have an identity here, change that and restart it",
         ));
     }
-    let response = shared.engine().init(request.name, passphrase).await?;
-    Ok((StatusCode::CREATED, Json(response)))
+    Ok(())
+}
+
+/// Recovers an identity from its phrase, on a new device. Contacts and messages don't come back.
+#[utoipa::path(post, path = "/v1/identity/recover", tag = "identity", request_body = RecoverRequest,
+    responses(
+        (status = 201, body = Identity),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn recover_identity(
+    State(shared): State<Shared>,
+    JsonBody(request): JsonBody<RecoverRequest>,
+) -> Result<(StatusCode, Json<Identity>), Refusal> {
+    let passphrase = request.passphrase.map(Zeroizing::new);
+    let phrase = Zeroizing::new(request.recovery_phrase);
+    check_user(&shared)?;
+    let identity = shared.engine().recover(request.name, passphrase, phrase).await?;
+    Ok((StatusCode::CREATED, Json(identity)))
 }
 
 /// The identity.
@@ -126,5 +161,20 @@ async fn unlock(
 async fn lock(State(shared): State<Shared>, _: NoBody) -> Result<StatusCode, Refusal> {
     shared.engine().call(Lock {}).await?;
     shared.vault_was_locked();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Changes the vault's passphrase, or sets or removes it. The vault stays as it is, open or locked. Takes some seconds,
+/// by design.
+#[utoipa::path(post, path = "/v1/passphrase", tag = "identity", request_body = PassphraseChange, responses(
+    (status = 204),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+async fn change_passphrase(
+    State(shared): State<Shared>,
+    JsonBody(request): JsonBody<PassphraseChange>,
+) -> Result<StatusCode, Refusal> {
+    let [old, new] = [request.old, request.new].map(|typed| typed.map(Zeroizing::new));
+    shared.engine().change_passphrase(old, new).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,15 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use martlet_engine::backup::BackupError;
 
 use martlet_engine::command::{
-    Command, CreateUser, GetStatus, NoteVaultFailure, OpenVault, SnapshotVault,
+    Command, CreateUser, GetStatus, NoteVaultFailure, OpenVault, RecoverUser, ReplaceKeyFile,
+    SnapshotVault, StartJoin,
 };
 use martlet_engine::{CommandError, DirectoryError, FromNet, Input, Storage, clean_name};
-use martlet_protocol::control::{Event, InitResponse};
-use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
+use martlet_protocol::control::{Event, Identity, InitResponse, Join};
+use martlet_protocol::identity::{PhraseError, RootKey};
+use martlet_protocol::link::LinkCode;
+use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey, PassphraseCost};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -49,9 +53,15 @@ pub enum CallError {
     /// The vault has a passphrase, and none was given.
     #[error("the vault has a passphrase")]
     PassphraseRequired,
+    /// The vault has none, and one was given that is to be changed.
+    #[error("the vault has no passphrase")]
+    NoPassphrase,
     /// A text that can't be a new passphrase.
     #[error(transparent)]
     InvalidPassphrase(#[from] PassphraseError),
+    /// A text that is no recovery phrase.
+    #[error(transparent)]
+    InvalidPhrase(PhraseError),
     /// No backup was made.
     #[error("{reason}")]
     NoBackup {
@@ -102,6 +112,45 @@ impl EngineHandle {
         name: Option<String>,
         passphrase: Option<Zeroizing<String>>,
     ) -> Result<InitResponse, CallError> {
+        let (key_file, key, name) = self.new_key_file(name, passphrase).await?;
+        self.call(CreateUser { key_file, key, name }).await
+    }
+
+    /// Recovers an identity from its phrase, in a new vault. The key derivation runs beside the engine.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn recover(
+        &self,
+        name: Option<String>,
+        passphrase: Option<Zeroizing<String>>,
+        phrase: Zeroizing<String>,
+    ) -> Result<Identity, CallError> {
+        let root = RootKey::from_phrase(&phrase).map_err(CallError::InvalidPhrase)?;
+        let (key_file, key, name) = self.new_key_file(name, passphrase).await?;
+        self.call(RecoverUser { key_file, key, name, root }).await
+    }
+
+    /// Joins the identity whose device made a code, in a new vault. The key derivation runs beside the engine.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn join(
+        &self,
+        code: LinkCode,
+        name: Option<String>,
+        passphrase: Option<Zeroizing<String>>,
+    ) -> Result<Join, CallError> {
+        let (key_file, key, _) = self.new_key_file(None, passphrase).await?;
+        self.call(StartJoin { code, key_file, key, name }).await
+    }
+
+    /// What a new vault is opened with, and the name in the form that is taken.
+    async fn new_key_file(
+        &self,
+        name: Option<String>,
+        passphrase: Option<Zeroizing<String>>,
+    ) -> Result<(KeyFile, MasterKey, Option<String>), CallError> {
         use martlet_protocol::control::LockState;
         // Before the key file is made: a refused request leaves nothing behind.
         let name = name.map(|name| clean_name(&name)).transpose();
@@ -113,10 +162,11 @@ impl EngineHandle {
         let path = self.storage.key_file_path();
         let (key_file, key) = blocking(move || {
             let passphrase = passphrase.as_ref().map(|text| text.as_bytes());
-            KeyFile::make(&path, passphrase, &mut UnwrapErr(SysRng))
+            let cost = cost_of(passphrase)?;
+            KeyFile::make_at(&path, passphrase, cost, &mut UnwrapErr(SysRng))
         })
         .await?;
-        self.call(CreateUser { key_file, key, name }).await
+        Ok((key_file, key, name))
     }
 
     /// Unlocks the vault. The key derivation is slow by design and runs beside the engine.
@@ -143,14 +193,64 @@ impl EngineHandle {
         Err(failure.into())
     }
 
+    /// That this is the vault's passphrase, `None` if it has none. The key derivation runs beside the engine.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn check_passphrase(
+        &self,
+        passphrase: Option<Zeroizing<String>>,
+    ) -> Result<(), CallError> {
+        passphrase.as_ref().map_or(Ok(()), |typed| passphrase::check(typed))?;
+        let storage = self.storage.clone();
+        let file = blocking(move || match storage.read_key_file()? {
+            None => Ok(None),
+            Some(file) => unwrap(&file, passphrase.as_ref()).map(|_| Some(())),
+        });
+        match file.await? {
+            Some(()) => Ok(()),
+            None => Err(self.no_key_file().await?.into()),
+        }
+    }
+
+    /// Changes the vault's passphrase: `None` is none, before or after. The vault stays locked or open. The key
+    /// derivations run beside the engine.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn change_passphrase(
+        &self,
+        old: Option<Zeroizing<String>>,
+        new: Option<Zeroizing<String>>,
+    ) -> Result<(), CallError> {
+        old.as_ref().map_or(Ok(()), |typed| passphrase::check(typed))?;
+        let new = new.map(|typed| passphrase::enforce(&typed)).transpose()?;
+        let storage = self.storage.clone();
+        let files = blocking(move || {
+            let Some(file) = storage.read_key_file()? else { return Ok(None) };
+            if old.is_some() && !file.has_passphrase() {
+                return Ok(Some(None));
+            }
+            let key = unwrap(&file, old.as_ref())?;
+            let new = new.as_ref().map(|text| text.as_bytes());
+            let rewrapped = file.rewrap(&key, new, cost_of(new)?, &mut UnwrapErr(SysRng))?;
+            Ok(Some(Some((file, rewrapped))))
+        });
+        match files.await? {
+            Some(Some((old, new))) => self.call(ReplaceKeyFile { old, new }).await,
+            Some(None) => Err(CallError::NoPassphrase),
+            None => Err(self.no_key_file().await?.into()),
+        }
+    }
+
     /// Why there is no key file: there never was, or it went away with its vault since the start.
     async fn no_key_file(&self) -> Result<CommandError, CallError> {
         use martlet_protocol::control::LockState;
         Ok(match self.call(GetStatus {}).await?.lock {
             LockState::NoIdentity => CommandError::NoIdentity,
             LockState::Locked | LockState::Unlocked => CommandError::StorageFailed {
-                reason: "vault.redb and vault.key were moved away while martletd runs: stop it, put them \
-                         back or begin with a new identity, and start it"
+                reason: "vault.redb, vault.key and vault.keys were moved away while martletd runs: stop it, put \
+                         them back or begin with a new identity, and start it"
                     .into(),
             },
         })
@@ -214,6 +314,16 @@ impl EngineHandle {
             let _ = ended.await;
         }
     }
+}
+
+/// What a new passphrase is to cost on this machine, as it is now.
+fn cost_of(passphrase: Option<&[u8]>) -> Result<PassphraseCost, KeyFileError> {
+    if passphrase.is_none() {
+        return Ok(PassphraseCost::LEAST);
+    }
+    let began = Instant::now();
+    PassphraseCost::try_least()?;
+    Ok(PassphraseCost::for_machine(began.elapsed()))
 }
 
 /// The key in a file, by whatever a passphrase may mean.

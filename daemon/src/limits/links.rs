@@ -30,6 +30,9 @@ pub const MDNS_ANSWER_INTERVAL_MIN: Duration = Duration::from_millis(250);
 pub const MDNS_PACKET_BYTES_MAX: usize = 9000;
 /// Nodes with another network key that are told of, the latest.
 pub const KEY_MISMATCHES_MAX: usize = 8;
+/// How often a host must have hung up in the midst of handshakes before it is told of: a node with another key dials again
+/// after a second or two, while of addresses that are dialled at once and not needed each is given up once.
+pub const BROKEN_OFF_MIN: u32 = 3;
 /// How long after the last attempt of one.
 pub const KEY_MISMATCHES_KEPT: Duration = Duration::from_secs(600);
 /// Dials by command that are remembered once they are given up: to be looked at in the list of peers.

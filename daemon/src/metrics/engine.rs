@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use martlet_engine::Observer;
-use martlet_engine::observer::{Database, Opening, State};
+use martlet_engine::observer::{Database, Dropped, Opening, State};
 use martlet_store::mailbox::{Acknowledged, Inserted};
 
 use super::Metrics;
@@ -27,6 +27,8 @@ pub struct EngineMetrics {
     pub mailbox: Commit,
     /// Envelopes addressed to this device.
     pub openings: Openings,
+    /// Edits, reactions and receipts that did nothing.
+    pub deeds_dropped: DeedsDropped,
     /// Live envelopes.
     pub envelopes: Gauge,
     /// Bytes of them.
@@ -49,6 +51,17 @@ pub struct Openings {
     opened: Counter,
     failed: Counter,
     waits: Counter,
+    refused: Counter,
+}
+
+/// Edits, reactions and receipts of contacts that did nothing, by why.
+#[derive(Debug)]
+pub struct DeedsDropped {
+    foreign: Counter,
+    recalled: Counter,
+    gone: Counter,
+    unseen: Counter,
+    waited: Counter,
 }
 
 /// Commits of one database.
@@ -84,6 +97,11 @@ impl EngineMetrics {
             "Envelopes addressed to this device, by what became of them",
             ["result"],
         );
+        let deeds_dropped = describe.counters(
+            "deeds_dropped",
+            "Edits, reactions and receipts of contacts that did nothing, by why",
+            ["reason"],
+        );
         let commit = |database| Commit {
             seconds: seconds(database),
             failed: failed([database]),
@@ -97,6 +115,14 @@ impl EngineMetrics {
                 opened: openings(["opened"]),
                 failed: openings(["failed"]),
                 waits: openings(["waits"]),
+                refused: openings(["refused"]),
+            },
+            deeds_dropped: DeedsDropped {
+                foreign: deeds_dropped(["foreign"]),
+                recalled: deeds_dropped(["recalled"]),
+                gone: deeds_dropped(["gone"]),
+                unseen: deeds_dropped(["unseen"]),
+                waited: deeds_dropped(["waited"]),
             },
             envelopes: describe.gauge("mailbox_envelopes", "Live envelopes in the mailbox"),
             bytes: describe.bytes("mailbox", "Content of the live envelopes in the mailbox"),
@@ -158,6 +184,19 @@ impl Observer for Metrics {
             Opening::Opened => &counters.opened,
             Opening::Failed => &counters.failed,
             Opening::Waits => &counters.waits,
+            Opening::Refused => &counters.refused,
+        }
+        .inc();
+    }
+
+    fn deed_dropped(&self, why: Dropped) {
+        let counters = &self.engine.deeds_dropped;
+        match why {
+            Dropped::Foreign => &counters.foreign,
+            Dropped::Recalled => &counters.recalled,
+            Dropped::Gone => &counters.gone,
+            Dropped::Unseen => &counters.unseen,
+            Dropped::Waited => &counters.waited,
         }
         .inc();
     }

@@ -40,4 +40,21 @@ macro_rules! forward_pending_inbound {
     };
 }
 
-pub(super) use {forward_connections, forward_pending_inbound};
+/// The same of those that are only begun, either way.
+macro_rules! forward_pending {
+    () => {
+        crate::net::forward::forward_pending_inbound!();
+
+        fn handle_pending_outbound_connection(
+            &mut self,
+            connection: libp2p::swarm::ConnectionId,
+            peer: Option<libp2p::PeerId>,
+            addresses: &[libp2p::Multiaddr],
+            role: libp2p::core::Endpoint,
+        ) -> Result<Vec<libp2p::Multiaddr>, libp2p::swarm::ConnectionDenied> {
+            self.inner.handle_pending_outbound_connection(connection, peer, addresses, role)
+        }
+    };
+}
+
+pub(super) use {forward_connections, forward_pending, forward_pending_inbound};

@@ -6,10 +6,10 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
+use super::mismatches::host;
 use crate::limits::HANDSHAKES_PER_ADDRESS_MAX;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::{ConnectionEstablished, ListenFailure};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
@@ -38,7 +38,7 @@ impl NetworkBehaviour for Handshakes {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        let Some(address) = ip(remote) else { return Ok(()) };
+        let Some(address) = host(remote) else { return Ok(()) };
         let same = self.under_way.values().filter(|other| **other == address).count();
         if same >= HANDSHAKES_PER_ADDRESS_MAX {
             return Err(ConnectionDenied::new(TooMany));
@@ -91,14 +91,6 @@ impl NetworkBehaviour for Handshakes {
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         Poll::Pending
     }
-}
-
-fn ip(address: &Multiaddr) -> Option<IpAddr> {
-    address.iter().find_map(|part| match part {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    })
 }
 
 #[cfg(test)]

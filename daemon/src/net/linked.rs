@@ -18,7 +18,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-use super::forward::forward_pending_inbound;
+use super::forward::forward_pending;
 use super::gossip::Gossip;
 use super::lane::{Lane, Pool};
 use super::link::{Link, LinkNews, LinkOrder, Over};
@@ -177,7 +177,7 @@ impl NetworkBehaviour for Linked {
     type ConnectionHandler = Link;
     type ToSwarm = LinkedEvent;
 
-    forward_pending_inbound!();
+    forward_pending!();
 
     fn handle_established_inbound_connection(
         &mut self,
@@ -188,16 +188,6 @@ impl NetworkBehaviour for Linked {
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let inner = self.inner.handle_established_inbound_connection(id, peer, local, remote)?;
         Ok(self.link(peer, id, inner))
-    }
-
-    fn handle_pending_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: Option<PeerId>,
-        addresses: &[Multiaddr],
-        role: Endpoint,
-    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        self.inner.handle_pending_outbound_connection(connection, peer, addresses, role)
     }
 
     fn handle_established_outbound_connection(

@@ -8,15 +8,13 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::{Deref, DerefMut};
 use std::task::{Context, Poll};
 
-use libp2p::core::Endpoint;
+use libp2p::PeerId;
 use libp2p::swarm::behaviour::ConnectionClosed;
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandlerInEvent, THandlerOutEvent,
-    ToSwarm,
+    ConnectionId, FromSwarm, NetworkBehaviour, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
-use libp2p::{Multiaddr, PeerId};
 
-use super::forward::{forward_connections, forward_pending_inbound};
+use super::forward::{forward_connections, forward_pending};
 use super::rates::Limiter;
 
 /// A behaviour and its meter.
@@ -84,18 +82,8 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Metered<B> {
     type ConnectionHandler = B::ConnectionHandler;
     type ToSwarm = MeteredEvent<B::ToSwarm>;
 
-    forward_pending_inbound!();
+    forward_pending!();
     forward_connections!();
-
-    fn handle_pending_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: Option<PeerId>,
-        addresses: &[Multiaddr],
-        role: Endpoint,
-    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        self.inner.handle_pending_outbound_connection(connection, peer, addresses, role)
-    }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         if let FromSwarm::ConnectionClosed(ConnectionClosed {

@@ -3,11 +3,12 @@
 mod several;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::limits::{
     CONNECT_TIMEOUT, DUPLICATE_CONNECTION_GRACE, IDENTIFY_MAX, PEER_PROTOCOLS_SHOWN_MAX,
-    PEER_TEXT_BYTES_MAX, PING_INTERVAL, STORED_BACKLOG_MAX,
+    PEER_TEXT_BYTES_MAX, PING_INTERVAL, STORED_BACKLOG_MAX, TIME_ASKED_INTERVAL,
 };
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::identify;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use super::Pace;
 use super::connections::{Candidate, ConnectionPolicy, Search};
 use super::gossip::HISTORY_KEPT;
+use super::mismatches::host;
 use super::sync::schedule::SyncState;
 use super::wan::is_relayed;
 
@@ -128,6 +130,12 @@ impl Peers {
     /// Whether there is a connection with it, and it said that it is of this network.
     pub(super) fn is_identified(&self, peer: &PeerId) -> bool {
         self.connected.get(peer).is_some_and(|state| state.speaks_stem.is_some())
+    }
+
+    /// Whether there is a connection with some peer at this address, or with one behind it.
+    pub(super) fn has_host(&self, address: IpAddr) -> bool {
+        let mut connections = self.connected.values().flat_map(|state| &state.connections);
+        connections.any(|connection| host(&connection.address) == Some(address))
     }
 
     /// How many are connected.
@@ -275,6 +283,11 @@ impl PeerState {
         if envelopes > 0 {
             self.useful_at = now;
         }
+    }
+
+    /// Whether it was not asked for the time for a while.
+    pub(super) fn is_time_due(&self, now: Instant) -> bool {
+        self.time_asked.is_none_or(|at| now.duration_since(at) >= TIME_ASKED_INTERVAL)
     }
 
     /// It told what it is; `stem` is the name of the stem's protocol.

@@ -1,5 +1,6 @@
 //! How the network does, as the doctor and the status want to know it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use libp2p::Multiaddr;
@@ -22,6 +23,9 @@ pub struct NetReport {
     pub unreachable: Vec<Unreachable>,
     /// Where nodes with another network key were dialled lately; the latest first.
     pub key_mismatches: Vec<Multiaddr>,
+    /// Hosts that lately began handshakes and hung up in their midst, again and again, and with which there is no
+    /// connection: most likely their network key is another. The latest first.
+    pub broken_off: Vec<IpAddr>,
     /// Peers banned.
     pub banned: usize,
     /// How far this node's clock is ahead of its peers', milliseconds, once one has told its time.

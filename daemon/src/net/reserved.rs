@@ -4,15 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::task::{Context, Poll};
 
-use libp2p::core::Endpoint;
 use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, ExternalAddresses, FromSwarm, ListenAddresses,
-    NetworkBehaviour, NotifyHandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    ConnectionId, ExternalAddresses, FromSwarm, ListenAddresses, NetworkBehaviour, NotifyHandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId, identify};
 
-use super::forward::{forward_connections, forward_pending_inbound};
+use super::forward::{forward_connections, forward_pending};
 
 type Order = THandlerInEvent<identify::Behaviour>;
 
@@ -92,18 +91,8 @@ impl NetworkBehaviour for Reserved {
     type ConnectionHandler = <identify::Behaviour as NetworkBehaviour>::ConnectionHandler;
     type ToSwarm = identify::Event;
 
-    forward_pending_inbound!();
+    forward_pending!();
     forward_connections!();
-
-    fn handle_pending_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: Option<PeerId>,
-        addresses: &[Multiaddr],
-        role: Endpoint,
-    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        self.inner.handle_pending_outbound_connection(connection, peer, addresses, role)
-    }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         self.listening.on_swarm_event(&event);

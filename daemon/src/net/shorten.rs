@@ -29,21 +29,21 @@ pub(crate) fn ip(ip: IpAddr) -> String {
     }
 }
 
-/// An address without its host's part: `ip4/192.168.…/tcp/4177`.
+/// An address without its host's part: `/ip4/192.168.…/tcp/4177`. One of loopback is whole, so that it can be dialled.
 pub(crate) fn address(address: &Multiaddr) -> String {
     let parts: Vec<String> = address
         .iter()
         .filter_map(|protocol| match protocol {
-            Protocol::Ip4(address) => Some(format!("ip4/{}", ip(address.into()))),
-            Protocol::Ip6(address) => Some(format!("ip6/{}", ip(address.into()))),
+            Protocol::Ip4(address) => Some(format!("/ip4/{}", ip(address.into()))),
+            Protocol::Ip6(address) => Some(format!("/ip6/{}", ip(address.into()))),
             Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_) | Protocol::Dnsaddr(_) => {
-                Some("dns/…".into())
+                Some("/dns/…".into())
             }
             Protocol::P2p(_) => None,
-            other => Some(other.to_string().trim_start_matches('/').to_owned()),
+            other => Some(other.to_string()),
         })
         .collect();
-    parts.join("/")
+    parts.concat()
 }
 
 #[cfg(test)]
@@ -55,10 +55,10 @@ mod tests {
     #[test]
     fn addresses_lose_their_host_part_and_peer_id() {
         let cases = [
-            ("/ip4/192.168.1.7/tcp/4177", "ip4/192.168.…/tcp/4177"),
-            ("/ip4/127.0.0.1/udp/9/quic-v1", "ip4/127.0.0.1/udp/9/quic-v1"),
-            ("/ip6/fe80::1/tcp/1", "ip6/fe80:…/tcp/1"),
-            ("/dns/home.example/tcp/1", "dns/…/tcp/1"),
+            ("/ip4/192.168.1.7/tcp/4177", "/ip4/192.168.…/tcp/4177"),
+            ("/ip4/127.0.0.1/udp/9/quic-v1", "/ip4/127.0.0.1/udp/9/quic-v1"),
+            ("/ip6/fe80::1/tcp/1", "/ip6/fe80:…/tcp/1"),
+            ("/dns/home.example/tcp/1", "/dns/…/tcp/1"),
         ];
         for (full, short) in cases {
             let with_peer: Multiaddr = full.parse().unwrap();

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::limits::TIME_SAMPLES_MAX;
+use crate::limits::{CLOCK_SET_MIN, TIME_SAMPLES_MAX};
 use libp2p::PeerId;
 use martlet_engine::limits::TIME_SAMPLE_KEPT;
 use martlet_protocol::UnixMillis;
@@ -27,6 +27,11 @@ impl Skew {
             }
         }
         self.samples.insert(peer, (theirs, at));
+    }
+
+    /// Whether nobody has told the time.
+    pub(super) fn is_empty(&self) -> bool {
+        self.samples.is_empty()
     }
 
     /// How far this node's clock, which says `ours` now, is ahead of the median of its peers',
@@ -54,6 +59,26 @@ impl Skew {
         // Of an even number the one nearer to 0: in doubt the clock is right.
         let (low, high) = (ahead[(ahead.len() - 1) / 2], ahead[ahead.len() / 2]);
         Some(if low.unsigned_abs() <= high.unsigned_abs() { low } else { high })
+    }
+}
+
+/// Sees that the time that the node goes by was set: what was refused before, for its hour, may be good now.
+pub(super) struct Settings {
+    /// The time, and when that was by the steady clock.
+    last: (UnixMillis, Duration),
+}
+
+impl Settings {
+    /// It is `now`.
+    pub(super) fn new(now: UnixMillis, steady: Duration) -> Self {
+        Self { last: (now, steady) }
+    }
+
+    /// Whether it was set since the last look; it is `now`.
+    pub(super) fn look(&mut self, now: UnixMillis, steady: Duration) -> bool {
+        let (before, at) = std::mem::replace(&mut self.last, (now, steady));
+        let expected = before.plus(steady.saturating_sub(at));
+        u128::from(now.0.abs_diff(expected.0)) >= CLOCK_SET_MIN.as_millis()
     }
 }
 
@@ -98,5 +123,18 @@ mod tests {
             skew.heard(PeerId::random(), NOW, now);
         }
         assert_eq!(skew.samples.len(), TIME_SAMPLES_MAX);
+    }
+
+    #[test]
+    fn a_clock_is_seen_to_be_set_and_not_to_go_on() {
+        let hour = Duration::from_secs(3600);
+        let mut settings = Settings::new(NOW, hour);
+        assert!(!settings.look(NOW.plus(hour), 2 * hour), "time passes");
+        assert!(!settings.look(NOW.plus(hour).plus(hour / 12), 2 * hour), "five minutes");
+        for _ in 0..2 {
+            assert!(settings.look(NOW.minus(hour), 2 * hour), "back");
+            assert!(!settings.look(NOW.minus(hour), 2 * hour), "once");
+            assert!(settings.look(NOW.plus(hour), 2 * hour), "ahead");
+        }
     }
 }

@@ -38,14 +38,14 @@ use super::cache::PeerCache;
 use super::dialer::{Dialer, Origin};
 use super::gossip::Topics;
 use super::intake::Intake;
-use super::mismatches::Mismatches;
+use super::mismatches::{BrokenOff, Mismatches};
 use super::peers::Peers;
 use super::probes::Probes;
 use super::rates::{Limiter, NodeRates};
 use super::report::FarFuture;
 use super::scores::Scores;
 use super::shards::{Kept, Shards};
-use super::skew::Skew;
+use super::skew::{Settings, Skew};
 use super::state_files::{self, BANS_FILE, Files, PEER_CACHE_FILE};
 use super::stem::Stem;
 use super::sync::responder::Responder;
@@ -157,11 +157,13 @@ pub(super) fn start<S: NetSink>(
         },
         health: Health {
             skew: Skew::default(),
+            settings: Settings::new(clock.now(), clock.steady()),
             clock,
             far_future: FarFuture::new(now),
             wants_mdns: config.mdns,
             mdns_heard: false,
             mismatches: Mismatches::default(),
+            broken_off: BrokenOff::default(),
             mdns6: false,
             started: now,
             changes,
@@ -265,6 +267,7 @@ struct Memory {
 /// What the user is told of, should something be wrong.
 struct Health {
     skew: Skew,
+    settings: Settings,
     clock: Arc<NodeClock>,
     far_future: FarFuture,
     wants_mdns: bool,
@@ -272,6 +275,8 @@ struct Health {
     mdns_heard: bool,
     /// Nodes with another network key.
     mismatches: Mismatches,
+    /// Who hung up in the midst of the handshake: perhaps such nodes.
+    broken_off: BrokenOff,
     /// Whether mDNS runs by IPv6; see `Behaviour::has_mdns` for IPv4.
     mdns6: bool,
     started: Instant,

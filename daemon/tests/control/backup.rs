@@ -87,7 +87,7 @@ fn a_backup_of_a_running_daemon_is_whole_and_can_be_put_back() {
         })
         .collect();
     files.sort_unstable();
-    assert_eq!(files, ["network.toml", "vault.key", "vault.redb"]);
+    assert_eq!(files, ["network.toml", "vault.key", "vault.keys", "vault.redb"]);
 
     // Not into a data directory that is in use, nor over a vault.
     let refused = restore(&backup, daemon.home());
@@ -110,6 +110,45 @@ fn a_backup_of_a_running_daemon_is_whole_and_can_be_put_back() {
     let notes = client.get("/v1/notes?limit=1000").json()["messages"].clone();
     let (notes, before) = (notes.as_array().unwrap(), before.as_array().unwrap());
     assert!(before.len() >= 20 && notes.starts_with(before), "{} {}", before.len(), notes.len());
+}
+
+/// A configuration that names the network's descriptor, as on the machine that the backup is of, was refused on a new
+/// one: the descriptor wasn't there yet.
+#[test]
+fn a_backup_brings_the_descriptor_that_the_configuration_names() {
+    let first = tempfile::tempdir().unwrap();
+    fs::write(first.path().join("ship.toml"), "name = \"ship\"\n").unwrap();
+    let config = "network = \"ship.toml\"\n";
+    fs::write(first.path().join("martletd.toml"), config).unwrap();
+    let daemon = start(first);
+    let mut client = daemon.connect();
+    let made = client.call("POST", "/v1/identity", &json!({ "name": "alice" }));
+    assert!(made.is_success(), "{made:?}");
+    let target = tempfile::tempdir().unwrap();
+    let answer = client.call("POST", "/v1/backup", &json!({ "directory": target.path() }));
+    assert_eq!(answer.status, 200, "{answer:?}");
+
+    let second = tempfile::tempdir().unwrap();
+    fs::write(second.path().join("martletd.toml"), config).unwrap();
+    let restored = restore(target.path(), second.path());
+    assert_eq!(restored.status.code(), Some(0), "{restored:?}");
+    let said = String::from_utf8(restored.stdout).unwrap();
+    assert!(
+        said.contains("the network's descriptor is in") && said.contains("ship.toml"),
+        "{said}"
+    );
+    let daemon = start(second);
+    assert_eq!(daemon.connect().get("/v1/network").json()["name"], "ship");
+
+    // One that is there is left as it is, which is told.
+    let third = tempfile::tempdir().unwrap();
+    fs::write(third.path().join("martletd.toml"), config).unwrap();
+    fs::write(third.path().join("ship.toml"), "name = \"boat\"\n").unwrap();
+    let restored = restore(target.path(), third.path());
+    assert_eq!(restored.status.code(), Some(0), "{restored:?}");
+    let said = String::from_utf8(restored.stdout).unwrap();
+    assert!(said.contains("another network's descriptor was in"), "{said}");
+    assert_eq!(fs::read_to_string(third.path().join("ship.toml")).unwrap(), "name = \"boat\"\n");
 }
 
 #[test]

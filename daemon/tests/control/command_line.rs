@@ -48,6 +48,8 @@ fn flags_win_over_environment_over_file_over_defaults() {
          log = \"debug\"\n\
          log_format = \"text\"\n\
          user = true\n\
+         auto_lock = \"off\"\n\
+         notify = \"off\"\n\
          role = \"full\"\n\
          shard_count = 8\n"
     );

@@ -119,7 +119,10 @@ fn bad_queries_and_path_parts() {
         ("limit=", "the parameter `limit` must be a whole number"),
         ("limit=-1", "the parameter `limit` must be a whole number"),
         ("limit=99999999999", "the parameter `limit` is too large a number"),
-        ("lmit=5", "unknown parameter `lmit`, did you mean `limit`? Expected `limit` or `before`"),
+        (
+            "lmit=5",
+            "unknown parameter `lmit`, did you mean `limit`? Expected one of `limit`, `before`, `around`, `edits`",
+        ),
         ("limit=5&limit=6", "the parameter `limit` is there twice"),
     ] {
         let refused = client.get(&format!("/v1/notes?{query}"));

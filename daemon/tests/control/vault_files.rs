@@ -1,4 +1,4 @@
-//! The vault's two files: half of a pair, two of different vaults, damage, and the way out of each.
+//! The vault's files: some without the others, of different vaults, damage, and the way out of each.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,6 +24,7 @@ use crate::daemon::{Daemon, spawn, wait};
 const PASSPHRASE: &str = "correct horse";
 const VAULT: &str = "vault.redb";
 const KEY: &str = "vault.key";
+const KEYS: &str = "vault.keys";
 
 /// A stopped node with an identity: its directory, and its ID.
 fn stopped(passphrase: Option<&str>) -> (TempDir, String) {
@@ -39,6 +40,13 @@ fn stop(daemon: Daemon) -> TempDir {
     let (status, home) = daemon.wait();
     assert_eq!(status.code(), Some(0));
     home
+}
+
+/// Takes away the whole vault.
+fn remove_all(home: &Path) {
+    for name in [VAULT, KEY, KEYS] {
+        fs::remove_file(home.join(name)).unwrap();
+    }
 }
 
 /// Starts, unlocks, and looks whose it is.
@@ -88,7 +96,10 @@ fn assert_refused(home: &Path, names: &[&str], what: &str) {
         assert!(said.contains(&path), "{what}: {path} is not named in\n{said}");
     }
     // The one way out.
-    assert!(said.contains("put vault.redb and vault.key back from one backup"), "{said}");
+    assert!(
+        said.contains("put vault.redb, vault.key and vault.keys back from one backup"),
+        "{said}"
+    );
     let after = contents(home);
     assert!(
         after.keys().eq(before.keys()),
@@ -108,19 +119,26 @@ fn assert_refused(home: &Path, names: &[&str], what: &str) {
 fn half_of_a_vault_is_refused_and_left_alone() {
     for passphrase in [None, Some(PASSPHRASE)] {
         let (mut home, id) = stopped(passphrase);
-        for (missing, there) in [(KEY, VAULT), (VAULT, KEY)] {
+        for (missing, there) in [(KEY, VAULT), (VAULT, KEY), (KEYS, VAULT)] {
             let path = home.path().join(missing);
             let whole = fs::read(&path).unwrap();
             fs::remove_file(&path).unwrap();
             assert_refused(home.path(), &[missing, there], missing);
             // Nor is anything else made beside the one file that was put back.
             let half = tempfile::tempdir().unwrap();
-            fs::copy(home.path().join(there), half.path().join(there)).unwrap();
+            let others = [VAULT, KEY, KEYS].into_iter().filter(|name| *name != missing);
+            for name in others {
+                fs::copy(home.path().join(name), half.path().join(name)).unwrap();
+            }
             assert_refused(half.path(), &[missing, there], missing);
 
             fs::write(&path, whole).unwrap();
             home = assert_works(home, passphrase, &id);
         }
+        // The erasable keys alone are what a backup begins with that is put back by hand.
+        let alone = tempfile::tempdir().unwrap();
+        fs::copy(home.path().join(KEYS), alone.path().join(KEYS)).unwrap();
+        assert_refused(alone.path(), &[VAULT, KEYS], "keys alone");
     }
 }
 
@@ -133,11 +151,11 @@ fn files_of_two_vaults_are_refused_and_left_alone() {
         [Some(PASSPHRASE), None],
     ] {
         let [(mut home, id), (other, _)] = passphrases.map(stopped);
-        for name in [VAULT, KEY] {
+        for (name, named) in [(VAULT, VAULT), (KEY, VAULT), (KEYS, KEYS)] {
             let path = home.path().join(name);
             let own = fs::read(&path).unwrap();
             fs::copy(other.path().join(name), &path).unwrap();
-            assert_refused(home.path(), &[VAULT], name);
+            assert_refused(home.path(), &[named], name);
             fs::write(&path, own).unwrap();
         }
         home = assert_works(home, passphrases[0], &id);
@@ -149,29 +167,36 @@ fn files_of_two_vaults_are_refused_and_left_alone() {
 #[test]
 fn an_init_cut_short_is_no_half_of_a_vault() {
     let (home, id) = stopped(Some(PASSPHRASE));
-    let unfinished = home.path().join("vault.redb.new");
-    fs::rename(home.path().join(VAULT), &unfinished).unwrap();
-    let home = assert_works(home, Some(PASSPHRASE), &id);
-    assert!(!home.path().join("vault.redb.new").exists());
+    let unfinished = ["vault.redb.new", "vault.redb.keys"].map(|name| home.path().join(name));
+    fs::rename(home.path().join(VAULT), &unfinished[0]).unwrap();
+    fs::rename(home.path().join(KEYS), &unfinished[1]).unwrap();
+    let mut home = assert_works(home, Some(PASSPHRASE), &id);
+    assert!(!unfinished.iter().any(|path| path.exists()));
+    // Or after the keys have their own name.
+    fs::rename(home.path().join(VAULT), &unfinished[0]).unwrap();
+    fs::hard_link(home.path().join(KEYS), &unfinished[1]).unwrap();
+    home = assert_works(home, Some(PASSPHRASE), &id);
+    assert!(!unfinished.iter().any(|path| path.exists()));
 
     // Of another vault it is no help.
     let (other, _) = stopped(Some(PASSPHRASE));
     let vault = fs::read(home.path().join(VAULT)).unwrap();
     fs::remove_file(home.path().join(VAULT)).unwrap();
-    fs::copy(other.path().join(VAULT), home.path().join("vault.redb.new")).unwrap();
+    fs::copy(other.path().join(VAULT), &unfinished[0]).unwrap();
+    fs::copy(other.path().join(KEYS), &unfinished[1]).unwrap();
     assert_refused(home.path(), &["vault.redb.new"], "another's unfinished vault");
     fs::write(home.path().join(VAULT), vault).unwrap();
     let home = assert_works(home, Some(PASSPHRASE), &id);
 
     // Without a key file there was no identity yet.
-    fs::remove_file(home.path().join(VAULT)).unwrap();
-    fs::remove_file(home.path().join(KEY)).unwrap();
+    remove_all(home.path());
     let daemon = Daemon::start_in(home, &[]);
     let made = daemon.connect().call("POST", "/v1/identity", &json!({}));
     assert_eq!(made.status, 201, "{made:?}");
     let id = made.json()["id"].as_str().unwrap().to_owned();
     let home = assert_works(stop(daemon), None, &id);
     assert!(!home.path().join("vault.redb.new").exists());
+    assert!(!home.path().join("vault.redb.keys").exists());
 }
 
 /// All kinds of damage, of which `store/tests/storage/damage.rs` has every place.
@@ -216,9 +241,23 @@ fn a_damaged_vault_is_refused_whether_it_has_a_passphrase_or_not() {
         }
         let home = assert_works(home, passphrase, &id);
 
-        // The way out without a backup: both away.
-        fs::remove_file(home.path().join(VAULT)).unwrap();
-        fs::remove_file(home.path().join(KEY)).unwrap();
+        // Of the erasable keys there are two copies: one is enough.
+        let keys = home.path().join(KEYS);
+        let whole = fs::read(&keys).unwrap();
+        for (what, damaged) in damages(&whole, std::slice::from_ref(&mailbox)) {
+            if what.starts_with("flipped") {
+                continue;
+            }
+            fs::write(&keys, damaged).unwrap();
+            assert_refused(home.path(), &[KEYS], &format!("{KEYS} {what}"));
+        }
+        let mut flipped = whole.clone();
+        flipped[40..5000].fill(0);
+        fs::write(&keys, flipped).unwrap();
+        let home = assert_works(home, passphrase, &id);
+
+        // The way out without a backup: all away.
+        remove_all(home.path());
         let daemon = Daemon::start_in(home, &[]);
         let mut client = daemon.connect();
         assert_eq!(findings(&mut client), [(FindingCode::NoIdentity, Severity::Warning)]);
@@ -250,7 +289,10 @@ fn a_vault_that_cannot_be_unlocked_is_told_until_it_can() {
         assert_eq!(refused.problem().code, ErrorCode::StorageFailed, "{what}: {refused:?}");
         let detail = refused.problem().detail;
         assert!(detail.contains(&path.display().to_string()), "{what}: {detail}");
-        assert!(detail.contains("put vault.redb and vault.key back"), "{what}: {detail}");
+        assert!(
+            detail.contains("put vault.redb, vault.key and vault.keys back"),
+            "{what}: {detail}"
+        );
         assert_eq!(fs::read(&path).ok(), damaged, "{what}: it was changed");
         // And it stays told, whatever else is asked.
         let status = client.get("/v1/status").json();
@@ -260,9 +302,13 @@ fn a_vault_that_cannot_be_unlocked_is_told_until_it_can() {
         assert_eq!(findings(&mut client), [(FindingCode::VaultUnreadable, Severity::Error)]);
         assert_eq!(client.get("/v1/identity").problem().code, ErrorCode::Locked, "{what}");
     }
-    // Both away is no new beginning while it runs.
-    let key = fs::read(daemon.home().join(KEY)).unwrap();
-    fs::remove_file(daemon.home().join(KEY)).unwrap();
+    // All away is no new beginning while it runs.
+    let [key, keys] = [KEY, KEYS].map(|name| {
+        let path = daemon.home().join(name);
+        let bytes = fs::read(&path).unwrap();
+        fs::remove_file(path).unwrap();
+        bytes
+    });
     let refused = client.call("POST", "/v1/unlock", &unlock);
     assert_eq!(refused.problem().code, ErrorCode::StorageFailed, "{refused:?}");
     let init = client.call("POST", "/v1/identity", &json!({}));
@@ -270,6 +316,7 @@ fn a_vault_that_cannot_be_unlocked_is_told_until_it_can() {
     assert!(!path.exists());
 
     fs::write(daemon.home().join(KEY), key).unwrap();
+    fs::write(daemon.home().join(KEYS), keys).unwrap();
     fs::write(&path, whole).unwrap();
     assert_unlocks(&mut client, Some(PASSPHRASE), &id);
 }

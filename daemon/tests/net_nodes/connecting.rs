@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use libp2p::Multiaddr;
+use libp2p::core::transport::{DialOpts, PortUse};
+use libp2p::core::upgrade::Version;
+use libp2p::core::{Endpoint, Transport as _};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, noise, tcp, yamux};
+use martletd::limits::IDENTIFY_MAX;
 
-use crate::support::{Node, SOON, Setup, Wire, WireState, envelope, network, until};
+use crate::support::{Node, SOON, Setup, Wire, WireState, envelope, network, until, until_within};
 
 /// A port that nobody listens on now.
 fn free_port() -> u16 {
@@ -149,6 +153,31 @@ async fn a_peer_whose_old_connection_is_dead_and_unnoticed_hears_and_is_heard_at
         second.send(&[envelope(number)]).await;
         until("it came", async || one.holds(&envelope(number))).await;
     }
+}
+
+/// It finishes the handshakes, opens no stream, and reads nothing of those that are opened: nothing is ever late, and it would
+/// hold one of the places for connections until pings fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_opens_no_stream_and_reads_none_is_let_go() {
+    let one = Setup::default().start();
+    let address = one.address().await;
+    let keypair = Keypair::generate_ed25519();
+    let mut transport = tcp::tokio::Transport::default()
+        // Not lazily: else the last word of the handshakes would wait for the first stream.
+        .upgrade(Version::V1)
+        .authenticate(noise::Config::new(&keypair).unwrap())
+        .multiplex(yamux::Config::default())
+        .boxed();
+    let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
+    let socket: Multiaddr =
+        address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect();
+    // Kept, and not looked at: so nothing is read.
+    let _mute = transport.dial(socket, options).unwrap().await.unwrap();
+    let id = keypair.public().to_peer_id().to_base58();
+    let is_there = async || one.connected().await.iter().any(|peer| peer.peer_id == id);
+    until("it is connected", is_there).await;
+    let most = IDENTIFY_MAX + Duration::from_secs(5);
+    until_within(most, "it is let go", async || !is_there().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

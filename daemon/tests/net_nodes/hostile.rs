@@ -371,7 +371,10 @@ async fn survives(answer: impl FnMut(Request) -> Vec<u8> + Send + 'static) {
     let _hostile = Hostile::connect(
         &victim,
         Box::new(move |request| {
-            let _ = asked.send(());
+            // The first thing that a peer is asked is no part of a sync.
+            if request != Request::Time {
+                let _ = asked.send(());
+            }
             answer(request)
         }),
     )
@@ -435,7 +438,7 @@ async fn an_endless_reconciliation_is_ended_by_the_initiator() {
         })
     })
     .await;
-    assert!(*rounds.lock().unwrap() > 0);
+    until("asked for a round", async || *rounds.lock().unwrap() > 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -246,6 +246,20 @@ async fn damaged_files_are_set_aside() {
     assert!(dir.path().join("peers.json.damaged").exists());
 }
 
+/// Nobody was asked for the time in a node's first ten seconds, in which a clock that jumped was followed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_peer_is_asked_for_the_time_at_once() {
+    // Connections are looked over for the first time after 100 s.
+    let grace = Duration::from_secs(600);
+    let connections = ConnectionPolicy { grace, ..ConnectionPolicy::default() };
+    let one = Setup { connections, ..Setup::default() }.start();
+    let other = Setup { connections, ..Setup::dialling(&one.address().await) }.start();
+    for node in [one, other] {
+        let knows = async || node.net.report().await.unwrap().clock_ahead_ms.is_some();
+        until("the other has told its time", knows).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_wrong_by_a_day_is_seen_by_what_peers_say() {
     let day = Duration::from_secs(24 * 3600);

@@ -2,15 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use libp2p::multiaddr::Protocol;
 use libp2p::request_response::{self, Message, ProtocolSupport};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{StreamProtocol, SwarmBuilder, identify, noise, tcp, yamux};
+use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, identify, noise, tcp, yamux};
 use martlet_engine::{Stemmed, ToNet};
 use martlet_protocol::control::Role;
 use martlet_protocol::network::{NetworkDescriptor, Privacy};
 use martletd::limits::STEM_FAILSAFE_MAX;
+use martletd::metrics::StemMetrics;
+use martletd::net::ConnectionPolicy;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::hostile::Raw;
@@ -178,4 +186,94 @@ async fn what_was_swallowed_by_one_who_is_gone_is_not_lost() {
         !author.seen().off_stem.is_empty() || next.holds(&envelope(1))
     })
     .await;
+}
+
+/// What one neighbour holds of many: leaves that know a hub alone each put as much on the stem at once as
+/// `MARTLET_ITEMS` says (100). The round trip to the hub is `MARTLET_DELAY_MS` (50).
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures: cargo test --test net_nodes -- --ignored --nocapture what_a_hub_holds"]
+async fn what_a_hub_holds_of_forty_leaves() {
+    const LEAVES: u32 = 40;
+    let given = |name: &str, default: u32| {
+        std::env::var(name).map_or(default, |number| number.parse().unwrap())
+    };
+    let (items, delay) = (given("MARTLET_ITEMS", 100), given("MARTLET_DELAY_MS", 50));
+    let policy = ConnectionPolicy { target: 64, ..ConnectionPolicy::default() };
+    let hub = Setup { connections: policy, ..setup() }.start();
+    let address = hub.address().await;
+    let mut leaves = Vec::new();
+    for _ in 0..LEAVES {
+        let way = slow_way(&address, Duration::from_millis(u64::from(delay)) / 2).await;
+        leaves.push(Setup { static_peers: vec![way], ..setup() }.start());
+    }
+    for leaf in &leaves {
+        until_within(6 * SOON, "connected", async || !leaf.connected().await.is_empty()).await;
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let began = Instant::now();
+    for (leaf, first) in leaves.iter().zip((0..).step_by(10_000)) {
+        let own = envelopes(first..first + items).into_iter().map(Stemmed::Envelope).collect();
+        leaf.net.tell(vec![ToNet::Stem(own)]).await;
+    }
+    let all = u64::from(items * LEAVES);
+    let mut reached = Vec::new();
+    for tenths in [5, 9, 10] {
+        until_within(10 * SOON, "come", async || hub.live() >= all * tenths / 10).await;
+        reached.push(began.elapsed());
+    }
+    let sum = |count: fn(&StemMetrics) -> u64| {
+        leaves.iter().map(|leaf| count(&leaf.metrics.stem)).sum::<u64>()
+    };
+    println!(
+        "{LEAVES} leaves, {items} each, {delay} ms: at the hub half, 9 of 10, all after {reached:.1?}; the hub refused {}, \
+         relayed {}, published {}; fail-safes {} of leaves, {} of the hub",
+        sum(|stem| stem.refused.get()),
+        hub.metrics.stem.relayed.get(),
+        hub.metrics.stem.published.get(),
+        sum(|stem| stem.failsafe.get()),
+        hub.metrics.stem.failsafe.get(),
+    );
+}
+
+/// An address by which bytes take so much longer each way.
+async fn slow_way(address: &Multiaddr, delay: Duration) -> Multiaddr {
+    let Some(Protocol::Tcp(port)) = address.iter().nth(1) else { panic!("a TCP address") };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (near, _) = listener.accept().await.unwrap();
+            let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            for socket in [&near, &far] {
+                socket.set_nodelay(true).unwrap();
+            }
+            let ((near_read, near_write), (far_read, far_write)) =
+                (near.into_split(), far.into_split());
+            tokio::spawn(late(near_read, far_write, delay));
+            tokio::spawn(late(far_read, near_write, delay));
+        }
+    });
+    let parts = address.iter().map(|part| match part {
+        Protocol::Tcp(_) => Protocol::Tcp(own),
+        other => other,
+    });
+    parts.collect()
+}
+
+async fn late(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration) {
+    let (sender, mut on_the_way) = mpsc::channel::<(Instant, Vec<u8>)>(4096);
+    tokio::spawn(async move {
+        while let Some((due, bytes)) = on_the_way.recv().await {
+            tokio::time::sleep_until(due.into()).await;
+            if to.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if sender.send((Instant::now() + delay, buffer[..count].to_vec())).await.is_err() {
+            return;
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -45,6 +46,8 @@ pub(crate) struct Node {
     pub(crate) net: NetHandle,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) metrics: Arc<Metrics>,
+    /// By how many milliseconds its clock is ahead; negative: behind.
+    pub(crate) ahead_ms: Arc<AtomicI64>,
     seen: Arc<Mutex<Seen>>,
     _dir: TempDir,
 }
@@ -148,8 +151,12 @@ impl Setup {
             pace: Pace::USUAL,
             memory_bytes_max: None,
         };
-        let ahead = u64::try_from(self.clock_ahead.as_millis()).unwrap();
-        let clock = Arc::new(move || UnixMillis(now().0 + ahead));
+        let ahead = i64::try_from(self.clock_ahead.as_millis()).unwrap();
+        let ahead_ms = Arc::new(AtomicI64::new(ahead));
+        let ahead = Arc::clone(&ahead_ms);
+        let clock =
+            move || UnixMillis(now().0.saturating_add_signed(ahead.load(Ordering::Relaxed)));
+        let clock = Arc::new(clock);
         let clock = Arc::new(NodeClock::new(clock));
         let transport = net::transport::system(&config.keypair, &config.network).unwrap();
         let sink = Sink { events };
@@ -163,7 +170,7 @@ impl Setup {
             awaits: self.awaits.into_iter().collect(),
         };
         std::thread::spawn(move || engine.run(inbox));
-        Node { net, mailbox, metrics, seen, _dir: dir }
+        Node { net, mailbox, metrics, ahead_ms, seen, _dir: dir }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sync between nodes.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use martlet_engine::ToNet;
@@ -143,6 +144,29 @@ async fn what_the_peer_refused_is_not_told_as_stored() {
     .await;
     assert!(!other.holds(&far));
     assert!(!is_stored(&far), "nobody else has it");
+}
+
+/// A clock was a day behind for seconds, and what came meanwhile was refused for its hour. Once the clock was right,
+/// it came with the next round of sync only, up to a minute later, and what was written after it was shown before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_for_its_hour_comes_once_the_clock_is_right() {
+    let one = Setup::default().start();
+    let other = Setup::dialling(&one.address().await).start();
+    one.send(&[envelope(1)]).await;
+    until("gossip goes", async || other.seen().envelopes.contains_key(&envelope(1).id())).await;
+    // The sync after the one on connecting would bring it as well.
+    until("the repetition of the sync is over", async || {
+        one.seen().reconciled.len() + other.seen().reconciled.len() >= 2
+    })
+    .await;
+    other.ahead_ms.store(-25 * 3_600_000, Ordering::Relaxed);
+    one.send(&[envelope(2)]).await;
+    let refused = async || other.net.report().await.is_some_and(|report| report.far_future > 0);
+    until("refused", refused).await;
+    other.ahead_ms.store(0, Ordering::Relaxed);
+    one.send(&[envelope(3)]).await;
+    // The next round of sync comes after 45 s at the earliest.
+    until("what was refused comes", async || other.holds(&envelope(2))).await;
 }
 
 /// What a peer did not want was taken for held there, though it may have dropped it before its hour.

@@ -53,6 +53,7 @@ struct Bounds;
 impl martlet_engine::Observer for Bounds {
     fn envelope(&self, _: Inserted, _: usize) {}
     fn opening(&self, _: martlet_engine::observer::Opening) {}
+    fn deed_dropped(&self, _: martlet_engine::observer::Dropped) {}
     fn ack(&self, _: Acknowledged) {}
     fn quota(&self, _: u64) {}
     fn state(&self, state: &martlet_engine::observer::State) {
@@ -174,7 +175,7 @@ impl Node {
         let mut shown = Vec::new();
         let contacts = self.call(ListContacts {}, now, rng).expect("a list").contacts;
         for contact in &contacts {
-            let query = HistoryQuery { limit: Some(1000), before: None };
+            let query = HistoryQuery { limit: Some(1000), before: None, ..HistoryQuery::default() };
             let history = GetHistory { name: contact.name.clone(), query };
             let history = self.call(history, now, rng).expect("a contact's history");
             let mut ids = HashSet::new();

@@ -128,7 +128,11 @@ impl World {
         let to = name_of(step.first);
         let text = format!("{} {}", self.texts, "x".repeat(step.first * usize::from(step.second)));
         let Self { nodes, now, rng, .. } = self;
-        nodes[step.node].call(SendText { request: SendRequest { to, text } }, *now, rng);
+        nodes[step.node].call(
+            SendText { request: SendRequest { to, text, ..SendRequest::default() } },
+            *now,
+            rng,
+        );
     }
 
     /// Adds the other, or a stranger, or oneself.

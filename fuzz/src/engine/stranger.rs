@@ -4,7 +4,7 @@ use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::seal;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
-use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
+use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text, Timers};
 use martlet_protocol::{
     ConversationId, DeviceId, Envelope, IdentityId, MessageId, Rendezvous, UnixMillis,
 };
@@ -54,6 +54,7 @@ impl Stranger {
             suggested_name: Some("stranger".into()),
             rendezvous: Rendezvous::default(),
             lost_since: None,
+            invite: None,
         };
         let payload = DeviceMessage::SessionKey(Box::new(key)).encode();
         let recipients = [bundle.recipient()];
@@ -75,7 +76,14 @@ impl Stranger {
         id[..4].copy_from_slice(&number.to_be_bytes());
         id[4..].copy_from_slice(&self.identity().0[..12]);
         let content = Content::Text(Text::new(text.to_owned()).ok()?);
-        let message = Message { id: MessageId(id), sent_at: crate::NOW, seq, content };
+        let message = Message {
+            id: MessageId(id),
+            sent_at: crate::NOW,
+            seq,
+            timers: Timers::OFF,
+            content,
+            reply_to: None,
+        };
         let (_, session) = self.session.as_mut()?;
         Some(Envelope::new(session.seal(addressing, &message.encode()).ok()?))
     }

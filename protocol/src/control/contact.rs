@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::device::Device;
 use super::schema::{IdText, NameText};
 use crate::time::UnixMillis;
 
@@ -20,6 +21,80 @@ pub struct Contact {
     pub devices: u32,
     /// Unread messages from them.
     pub unread: u64,
+    /// What the user noted of them; only where one contact is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Their devices, whatever became of them; only where one contact is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub device_list: Vec<Device>,
+    /// When their identity was terminated, by the clock of who did so: they can't be written to any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminated_at: Option<UnixMillis>,
+    /// Whether they are blocked: to them the user is away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub blocked: bool,
+    /// Whether the user accepted an invite of theirs, and their device has not seen that yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invite_pending: bool,
+    /// Whether the user has compared safety numbers with them.
+    #[serde(default)]
+    pub verified: Verified,
+    /// When, if they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<UnixMillis>,
+    /// What to compare with them; only where one contact is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety_number: Option<SafetyNumber>,
+    /// What they call themselves, if they let their contacts know: unverified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_themselves: Option<String>,
+    /// Bytes of their picture, if they let their contacts see one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture_bytes: Option<u64>,
+}
+
+/// Whether the user has compared safety numbers with a contact.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Verified {
+    /// They have not.
+    #[default]
+    No,
+    /// They have.
+    Yes,
+    /// They have, and the contact has other devices since.
+    Changed,
+}
+
+/// The safety number of the user and a contact: the same for both, as long as they are who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SafetyNumber {
+    /// 60 digits, in 12 groups.
+    pub digits: String,
+    /// The text for a QR code.
+    pub qr: String,
+}
+
+/// `POST /v1/contacts/{name}/verify`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyRequest {
+    /// The safety number as the contact has it: its digits with any spacing, or the text of the QR code. Absent if the
+    /// user has compared it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 512)]
+    pub code: Option<String>,
+}
+
+/// `POST /v1/contacts/{name}/note`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactNote {
+    /// The note, at most 4,096 bytes of UTF-8; empty for none.
+    #[schema(max_length = 4096)]
+    pub text: String,
 }
 
 /// `GET /v1/contacts`, by name.

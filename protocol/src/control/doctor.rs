@@ -79,6 +79,10 @@ pub enum FindingCode {
     Locked,
     /// A node that is for a user has no identity yet.
     NoIdentity,
+    /// The user's identity was terminated: nothing can be sent any more.
+    IdentityTerminated,
+    /// This device was revoked: nothing can be sent from it any more.
+    DeviceRevoked,
     /// Peers are banned.
     PeersBanned,
     /// The vault has no passphrase.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::message::{Delivery, Message};
+use super::contact::Verified;
+use super::message::{Delivery, Direction, Message};
 use crate::time::UnixMillis;
 
 /// Query of `GET /v1/events`.
@@ -88,6 +89,39 @@ pub enum EventBody {
         /// The contact's name.
         name: String,
     },
+    /// A verified contact has a device that the user has not confirmed.
+    ContactDevicesChanged {
+        /// The contact's name.
+        name: String,
+        /// Devices that the contact has now.
+        devices: u32,
+    },
+    /// The user verified a contact, or no longer holds them to be.
+    ContactVerified {
+        /// The contact's name.
+        name: String,
+        /// Which of the two, as it is when this is told.
+        verified: Verified,
+    },
+    /// Someone came by an invite of the user's: they are a contact now.
+    InviteUsed {
+        /// The invite's number.
+        number: u64,
+        /// The contact's name.
+        name: String,
+    },
+    /// Someone came by an invite that was no longer good: they are unknown.
+    InviteRefused {
+        /// The invite's number.
+        number: u64,
+        /// Their ID, as far as it is known.
+        id: String,
+    },
+    /// The device of a contact whose invite the user accepted knows of it.
+    InviteAccepted {
+        /// The contact's name.
+        name: String,
+    },
     /// The user read a conversation.
     ConversationRead {
         /// The contact's name.
@@ -103,11 +137,90 @@ pub enum EventBody {
         /// How many.
         count: u64,
     },
+    /// A message was edited.
+    MessageEdited {
+        /// As it is now.
+        message: Message,
+    },
+    /// Someone reacted to a message, or withdrew that.
+    MessageReaction {
+        /// The message's id.
+        id: String,
+        /// The contact's name.
+        conversation: String,
+        /// Who reacted.
+        direction: Direction,
+        /// With what, as it is when this is told; absent if it was withdrawn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        emoji: Option<String>,
+    },
+    /// A contact has read the user's messages up to this one.
+    MessageRead {
+        /// The message's id.
+        id: String,
+        /// The contact's name.
+        conversation: String,
+    },
+    /// A contact is writing, just now. It is kept nowhere, and has the number of the last event that is.
+    Typing {
+        /// The contact's name.
+        conversation: String,
+    },
+    /// A message is gone from this device. Of one that was recalled, its place without a text stays.
+    MessageEnded {
+        /// Its id.
+        id: String,
+        /// The contact's name; of a note, the user's own ID.
+        conversation: String,
+        /// Why.
+        reason: EndedReason,
+    },
+    /// The user deleted all messages of a conversation here.
+    ConversationCleared {
+        /// The contact's name.
+        name: String,
+    },
+    /// A contact wants to be seen otherwise. The user's name for them stays.
+    ContactProfile {
+        /// The contact's name.
+        name: String,
+        /// What they call themselves, as it is when this is told: unverified.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        calls_themselves: Option<String>,
+    },
+    /// A contact's devices are others than before: one was added or revoked.
+    ContactDevices {
+        /// The contact's name.
+        name: String,
+    },
+    /// A contact's identity was terminated: nothing more comes from them, and nothing can be sent to them.
+    ContactTerminated {
+        /// The contact's name.
+        name: String,
+    },
+    /// Something was said of the user's own devices.
+    DevicesChanged,
+    /// The user's own identity was terminated: nothing can be sent any more.
+    AccountTerminated,
     /// Something that can't be told any more.
     Gone {
         /// Why.
         reason: GoneReason,
     },
+}
+
+/// Why a message is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedReason {
+    /// Its time from when it was sent is over.
+    Expired,
+    /// Its time from when it was read is over.
+    Burned,
+    /// Its writer took it back.
+    Recalled,
+    /// The user deleted it here.
+    Deleted,
 }
 
 /// Why an event can't be told any more.
@@ -121,6 +234,12 @@ pub enum GoneReason {
 }
 
 impl EventBody {
+    /// Whether it is told as it happens and kept nowhere: then its number is that of the last event that is kept.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Typing { .. })
+    }
+
     /// The event's name, as in its `type` field.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -133,8 +252,24 @@ impl EventBody {
             Self::ContactRenamed { .. } => "contact_renamed",
             Self::ContactRemoved { .. } => "contact_removed",
             Self::ContactReachable { .. } => "contact_reachable",
+            Self::ContactDevicesChanged { .. } => "contact_devices_changed",
+            Self::ContactVerified { .. } => "contact_verified",
+            Self::InviteUsed { .. } => "invite_used",
+            Self::InviteRefused { .. } => "invite_refused",
+            Self::InviteAccepted { .. } => "invite_accepted",
             Self::ConversationRead { .. } => "conversation_read",
             Self::MessagesLost { .. } => "messages_lost",
+            Self::MessageEdited { .. } => "message_edited",
+            Self::MessageReaction { .. } => "message_reaction",
+            Self::MessageRead { .. } => "message_read",
+            Self::Typing { .. } => "typing",
+            Self::MessageEnded { .. } => "message_ended",
+            Self::ConversationCleared { .. } => "conversation_cleared",
+            Self::ContactProfile { .. } => "contact_profile",
+            Self::ContactDevices { .. } => "contact_devices",
+            Self::ContactTerminated { .. } => "contact_terminated",
+            Self::DevicesChanged => "devices_changed",
+            Self::AccountTerminated => "account_terminated",
             Self::Gone { .. } => "gone",
         }
     }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::schema::{MessageIdText, MessageText};
+use super::schema::{EmojiText, MessageIdStart, MessageIdText, MessageText};
+use super::timers::{ConversationTimers, TimerSetting};
 use crate::time::UnixMillis;
 
 /// One message of a conversation.
@@ -21,8 +22,64 @@ pub struct Message {
     pub sent_at: UnixMillis,
     /// When it was committed here.
     pub stored_at: UnixMillis,
-    /// How far it got; for received messages `delivered` or `read`.
+    /// How far it got; for received messages `delivered`, `read` or `recalled`.
     pub state: Delivery,
+    /// Seconds from when it was sent until it is gone; absent if that timer is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_seconds: Option<u32>,
+    /// Seconds from when it was read until it is gone; absent if that timer is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burn_seconds: Option<u32>,
+    /// When it is gone, by this node's clock, as far as that is known: a message that burns and was not read has no end
+    /// by that timer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<UnixMillis>,
+    /// If it says how long the conversation's messages live from now on: that. `text` says it in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sets_timers: Option<ConversationTimers>,
+    /// The message that it answers, as its writer says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Reply>,
+    /// When it was edited last, by its writer's clock, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<UnixMillis>,
+    /// Reactions to it, one of each person at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
+    /// What it said before it was edited, the original first; only where that is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Version>,
+}
+
+/// A message that another answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reply {
+    /// Its id, hexadecimal.
+    pub id: String,
+    /// Who wrote it, if it is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// Its beginning, at most 80 characters, if it is here and was not recalled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<String>,
+}
+
+/// A reaction to a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reaction {
+    /// Who reacted.
+    pub direction: Direction,
+    /// With what.
+    pub emoji: String,
+}
+
+/// What a message said before it was edited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Version {
+    /// When that was written, by its writer's clock.
+    pub at: UnixMillis,
+    /// What it said.
+    pub text: String,
 }
 
 /// Who wrote a message.
@@ -37,12 +94,14 @@ pub enum Direction {
     Note,
 }
 
-/// How far a message got. It only ever moves down this list.
+/// How far a message got. It moves down this list, but for what has to be encrypted anew.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
+    /// Committed here. It waits until the user confirms the devices that its contact has now.
+    NeedsConfirmation,
     /// Committed here; no other node has it.
     Queued,
     /// At least one other node holds it on disk.
@@ -50,14 +109,16 @@ pub enum Delivery {
     /// Every addressed device proved that it has it on disk. A note is so at once: this device is the only
     /// one that it is for.
     Delivered,
-    /// The user read it (received messages only, here).
+    /// It was read: of received messages by the user; of the user's by the other side, if that tells.
     Read,
-    /// Six days passed without proof of delivery.
+    /// Its life ended without proof of delivery: six days, or its own timer.
     Expired,
+    /// Its writer took it back: it has no text any more.
+    Recalled,
 }
 
 /// `POST /v1/messages`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
     /// A contact's name.
@@ -65,6 +126,34 @@ pub struct SendRequest {
     /// The text, at most 16,384 bytes of UTF-8.
     #[schema(value_type = MessageText)]
     pub text: String,
+    /// How long it lives from when it is sent; as the conversation has it if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_seconds: Option<TimerSetting>,
+    /// How long it lives from when it is read; as the conversation has it if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burn_seconds: Option<TimerSetting>,
+    /// The message of the same conversation that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MessageIdStart>)]
+    pub reply_to: Option<String>,
+}
+
+/// `PATCH /v1/messages/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditRequest {
+    /// The text from now on, at most 16,384 bytes of UTF-8.
+    #[schema(value_type = MessageText)]
+    pub text: String,
+}
+
+/// `POST /v1/messages/{id}/reaction`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReactionRequest {
+    /// An emoji, or another short text: at most 64 bytes of UTF-8, no control characters.
+    #[schema(value_type = EmojiText)]
+    pub emoji: String,
 }
 
 /// `POST /v1/notes`.
@@ -98,6 +187,14 @@ pub struct HistoryQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(inline, value_type = Option<MessageIdText>)]
     pub before: Option<String>,
+    /// This message, with as many before it as after it, as far as there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<MessageIdText>)]
+    pub around: Option<String>,
+    /// Whether edited messages come with what they said before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[param(required = false)]
+    pub edits: bool,
 }
 
 /// A page of a conversation, oldest first.

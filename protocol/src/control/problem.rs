@@ -41,6 +41,18 @@ pub enum ErrorCode {
     UnknownRequest,
     /// No message of that id.
     UnknownMessage,
+    /// The message is someone else's, or has no text.
+    NotEditable,
+    /// No reaction: empty, over 64 bytes, or with control characters.
+    InvalidReaction,
+    /// Not a picture that a profile may have.
+    InvalidPicture,
+    /// This message can't be taken back: it is someone else's, or a note, or no text.
+    NotRecallable,
+    /// An own message that is not delivered yet can't be deleted: it is recalled.
+    OnItsWay,
+    /// A timer that is not 1 s to six days.
+    InvalidTimer,
     /// The text is empty.
     EmptyText,
     /// The text is over 16,384 bytes.
@@ -79,6 +91,52 @@ pub enum ErrorCode {
     StorageFailed,
     /// No backup was made: the directory can't be written to, or there is one in it already.
     BackupFailed,
+    /// They are blocked, by the user.
+    Blocked,
+    /// They are not blocked.
+    NotBlocked,
+    /// A verified contact has a device that the user has not confirmed, and nothing is sent until they do.
+    NeedsConfirmation,
+    /// Not an invite, or damaged, or without a name for the inviter.
+    InvalidInvite,
+    /// The user's own invite.
+    OwnInvite,
+    /// The invite was used or revoked, or its time is over.
+    InviteEnded,
+    /// The invite is to another network than this node's.
+    OtherNetwork,
+    /// No invite of that number.
+    UnknownInvite,
+    /// Not a recovery phrase.
+    InvalidPhrase,
+    /// Not the form of a safety number.
+    InvalidSafetyNumber,
+    /// Another safety number than that of the user and the contact.
+    SafetyNumberDiffers,
+    /// The user's identity was terminated: nothing can be sent.
+    Terminated,
+    /// The contact's identity was terminated.
+    ContactTerminated,
+    /// The user's identity goes on without this device: nothing can be sent.
+    DeviceRevoked,
+    /// No device of that id or name, or several.
+    UnknownDevice,
+    /// A device is named on itself only.
+    OtherDevice,
+    /// Not the identity's kill phrase, or none at all.
+    WrongKillPhrase,
+    /// Not a code by which a device is linked, or damaged.
+    InvalidLinkCode,
+    /// This device was linked: another one of the user's has the root.
+    NoRoot,
+    /// The identity has as many devices as it may have, or had in its life.
+    LinkLimit,
+    /// Three codes died within an hour: none is made for an hour.
+    LinkLocked,
+    /// No device is being linked.
+    NoLink,
+    /// There are no numbers to compare now.
+    NothingToCompare,
     /// The daemon is stopping.
     Stopping,
     /// A defect of the daemon.
@@ -95,14 +153,25 @@ impl ErrorCode {
             | Self::OwnId
             | Self::InvalidName
             | Self::EmptyText
+            | Self::InvalidReaction
+            | Self::InvalidPicture
+            | Self::InvalidTimer
             | Self::InvalidAddress
             | Self::InvalidPeerId
-            | Self::InvalidPassphrase => 400,
-            Self::Forbidden | Self::WrongPassphrase => 403,
+            | Self::InvalidPassphrase
+            | Self::InvalidPhrase
+            | Self::InvalidInvite
+            | Self::InvalidLinkCode
+            | Self::OwnInvite
+            | Self::InvalidSafetyNumber => 400,
+            Self::Forbidden | Self::WrongPassphrase | Self::WrongKillPhrase => 403,
             Self::UnknownContact
             | Self::UnknownRequest
             | Self::UnknownMessage
             | Self::UnknownPeer
+            | Self::UnknownDevice
+            | Self::UnknownInvite
+            | Self::NoLink
             | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -111,10 +180,25 @@ impl ErrorCode {
             | Self::NoIdentity
             | Self::IdentityExists
             | Self::KeysUnknown
-            | Self::BackupFailed => 409,
+            | Self::NotEditable
+            | Self::NotRecallable
+            | Self::OnItsWay
+            | Self::BackupFailed
+            | Self::Blocked
+            | Self::NotBlocked
+            | Self::NeedsConfirmation
+            | Self::InviteEnded
+            | Self::OtherNetwork
+            | Self::SafetyNumberDiffers
+            | Self::Terminated
+            | Self::ContactTerminated
+            | Self::DeviceRevoked
+            | Self::NoRoot
+            | Self::NothingToCompare
+            | Self::OtherDevice => 409,
             Self::TextTooLong | Self::BodyTooLarge => 413,
             Self::Locked => 423,
-            Self::LimitReached => 429,
+            Self::LimitReached | Self::LinkLimit | Self::LinkLocked => 429,
             Self::HeadTooLarge => 431,
             Self::Internal => 500,
             Self::Stopping => 503,

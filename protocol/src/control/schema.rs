@@ -10,7 +10,8 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::ids::{ID_CHARS, OLD_ID_CHARS};
-use crate::limits::{NAME_BYTES_MAX, PASSPHRASE_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{NAME_BYTES_MAX, PASSPHRASE_BYTES_MAX, SEARCH_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::message::reaction::EMOJI_BYTES_MAX;
 
 /// Declares a text, which is no type of the code: its name, least and most characters, pattern and description.
 macro_rules! text {
@@ -47,6 +48,7 @@ const NAME: &str = r"^(?!\s*\.{0,2}\s*$)[^/\u0000-\u001f\u007f-\u009f]+$";
 const PASSPHRASE: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
 /// Of an identity with a secret beside it and without, in small letters or in capitals (BIP 350).
 const ID: &str = r"^(martlet1([02-9ac-hj-np-z]{58}|[02-9ac-hj-np-z]{82})|MARTLET1([02-9AC-HJ-NP-Z]{58}|[02-9AC-HJ-NP-Z]{82}))$";
+const EMOJI: &str = r"^(?!\s*$)[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+$";
 const MESSAGE_ID: &str = r"^[0-9a-fA-F]{32}$";
 /// The last of a peer id's letters and digits, or all, with or without the ellipsis of tables.
 const PEER_ID: &str = r"^…*[0-9A-Za-z]{6,}$";
@@ -63,6 +65,7 @@ text!(
     Some(ID),
     "A Martlet ID: bech32m, with the prefix `martlet`, of 32 bytes or 47; its checksum must be right."
 );
+text!(PersonText, (1, ID_CHARS), None, "A contact's name, or an ID.");
 text!(MessageText, (1, TEXT_BYTES_MAX), None, "A text: at most 16,384 bytes of UTF-8.");
 text!(
     PassphraseText,
@@ -76,7 +79,31 @@ text!(
     Some(PASSPHRASE),
     "A new passphrase: at most 1,024 bytes of UTF-8, no control or invisible characters. The form of RFC 8265 (OpaqueString) is taken."
 );
+text!(
+    SearchText,
+    (1, SEARCH_BYTES_MAX),
+    Some(r"\S"),
+    "What to look for: at most 1,024 bytes of UTF-8, at most 32 words."
+);
 text!(MessageIdText, (32, 32), Some(MESSAGE_ID), "A message's id: 16 bytes, hexadecimal.");
+text!(
+    MessageIdStart,
+    (6, 32),
+    Some(r"^[0-9a-fA-F]{6,32}$"),
+    "A message's id, hexadecimal, or its beginning, six digits or more, where no other of the newest messages begins so."
+);
+text!(
+    EmojiText,
+    (1, EMOJI_BYTES_MAX),
+    Some(EMOJI),
+    "An emoji, or another short text: at most 64 bytes of UTF-8, no control characters, and something to be seen."
+);
+text!(
+    DirectoryText,
+    (1, 4095),
+    Some(r"^/[^\u0000]*$"),
+    "An absolute path, on the daemon's machine: at most 4,095 bytes, as Linux has it (PATH_MAX)."
+);
 text!(
     PeerIdText,
     (6, 64),

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Transport;
 use super::schema::{NameText, NewPassphraseText, PassphraseText};
+use super::{Shred, Transport};
 use crate::network::Privacy;
 
 /// `GET /v1/status`.
@@ -70,6 +70,9 @@ pub struct Status {
     /// Unread messages; absent while locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<u64>,
+    /// What was deleted and is not gone for good yet; absent while locked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shred: Option<Shred>,
     /// What the user should know: no passphrase, a full disk, a wrong clock.
     pub warnings: Vec<String>,
 }
@@ -111,7 +114,7 @@ pub struct KeptShards {
 pub struct MailboxStatus {
     /// Envelopes held.
     pub envelopes: u64,
-    /// Bytes of them.
+    /// Bytes that the quota counts: of the envelopes, and 256 more for each, and for each tombstone.
     pub bytes: u64,
     /// Bytes allowed.
     pub bytes_max: u64,
@@ -172,6 +175,26 @@ pub struct InitResponse {
     pub id: String,
     /// 24 words (BIP 39) that are the root key. Shown once, stored nowhere.
     pub recovery_phrase: String,
+    /// 12 words (BIP 39) that end the identity, and can do nothing else. The recovery phrase makes them again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kill_phrase: String,
+}
+
+/// `POST /v1/identity/recover`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoverRequest {
+    /// The name others are offered for this identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<NameText>)]
+    pub name: Option<String>,
+    /// Protects the vault; `null` for none.
+    #[serde(default)]
+    #[schema(value_type = Option<NewPassphraseText>)]
+    pub passphrase: Option<String>,
+    /// The 24 words of the recovery phrase.
+    #[schema(max_length = 4096)]
+    pub recovery_phrase: String,
 }
 
 /// `POST /v1/unlock`.
@@ -182,6 +205,25 @@ pub struct UnlockRequest {
     #[serde(default)]
     #[schema(value_type = Option<PassphraseText>)]
     pub passphrase: Option<String>,
+}
+
+/// `POST /v1/passphrase`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PassphraseChange {
+    /// The passphrase until now; `null` where there is none.
+    #[serde(default)]
+    #[schema(value_type = Option<PassphraseText>)]
+    pub old: Option<String>,
+    /// The passphrase from now on; `null` for none. It must be named, so that none is forgotten.
+    #[schema(value_type = Option<NewPassphraseText>, required)]
+    #[serde(deserialize_with = "named")]
+    pub new: Option<String>,
+}
+
+/// Read like any, but never left out: serde takes a missing `Option` for none otherwise.
+fn named<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(from)
 }
 
 impl Role {
@@ -213,9 +255,21 @@ impl fmt::Debug for InitRequest {
     }
 }
 
+impl fmt::Debug for RecoverRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecoverRequest(…)")
+    }
+}
+
 impl fmt::Debug for InitResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("InitResponse(…)")
+    }
+}
+
+impl fmt::Debug for PassphraseChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PassphraseChange(…)")
     }
 }
 

@@ -69,16 +69,26 @@ impl DeviceCertificate {
     /// # Errors
     /// [`CertificateError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CertificateError> {
+        let (signed, certificate) = Self::read(bytes)?;
+        if !signed.is_by(CONTEXT, &certificate.payload.identity.verifying_key()?) {
+            return Err(CertificateError::Signature);
+        }
+        Ok(certificate)
+    }
+
+    /// Reads a certificate of the own vault, which was verified before it was written there.
+    pub(super) fn from_record(bytes: &[u8]) -> Result<Self, CertificateError> {
+        Ok(Self::read(bytes)?.1)
+    }
+
+    fn read(bytes: &[u8]) -> Result<(Signed, Self), CertificateError> {
         let signed = Signed::decode(bytes, CERTIFICATE_BYTES_MAX)?;
         let payload: Payload = format::decode(&signed.payload, CERTIFICATE_BYTES_MAX)?;
         let device_key = VerifyingKey::from_bytes(&payload.device.0)
             .ok()
             .filter(|key| !key.is_weak())
             .ok_or(IdError::NotAKey)?;
-        if !signed.is_by(CONTEXT, &payload.identity.verifying_key()?) {
-            return Err(CertificateError::Signature);
-        }
-        Ok(Self { bytes: bytes.to_vec(), payload, device_key })
+        Ok((signed, Self { bytes: bytes.to_vec(), payload, device_key }))
     }
 
     /// The bytes it was received as.

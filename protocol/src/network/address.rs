@@ -8,7 +8,7 @@ use crate::limits::BOOTSTRAP_ADDRESS_BYTES_MAX;
 /// Checks a multiaddress: `/ip4|ip6|dns|dns4|dns6/HOST`, then `/tcp/PORT` or `/udp/PORT/quic-v1`,
 /// then perhaps `/p2p/PEER-ID` (and, for a relay's, `/p2p-circuit`); or `/dnsaddr/NAME`. In a
 /// closed network there is no QUIC.
-pub(super) fn check(text: &str, is_closed: bool) -> Result<(), &'static str> {
+pub(crate) fn check(text: &str, is_closed: bool) -> Result<(), &'static str> {
     if text.len() > BOOTSTRAP_ADDRESS_BYTES_MAX {
         return Err("it is too long");
     }

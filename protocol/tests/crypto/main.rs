@@ -9,11 +9,14 @@ mod by_hand;
 mod certificate;
 mod format;
 mod identity;
+mod link;
 mod message;
 mod people;
 mod place;
+mod safety;
 mod seal;
 mod session;
+mod state;
 #[path = "../wire/vectors.rs"]
 mod vectors;
 mod wiped;

@@ -2,11 +2,18 @@
 
 use martlet_protocol::codec::{self, CodecError};
 use martlet_protocol::crypto::session::OutboundSession;
-use martlet_protocol::ids::{DeviceId, MessageId, Rendezvous};
-use martlet_protocol::limits::{MESSAGE_SEQ_MAX, TEXT_BYTES_MAX};
+use martlet_protocol::hlc::Hlc;
+use martlet_protocol::ids::{DeviceId, IdentityId, MessageId, Rendezvous};
+use martlet_protocol::invite::InviteSecret;
+use martlet_protocol::limits::{BODY_BYTES_MAX, MESSAGE_SEQ_MAX, TEXT_BYTES_MAX};
+use martlet_protocol::message::profile::PICTURE_BYTES_MAX;
+use martlet_protocol::message::sent;
+use martlet_protocol::message::settings::values::{self, Value};
 use martlet_protocol::message::{
-    Content, DeviceMessage, Message, MessageError, Payload, Ping, Pong, SessionKeyMessage, Text,
-    TextError,
+    Content, Delivered, DeviceMessage, Edit, Emoji, EmojiError, IdentityChanged, Message,
+    MessageError, Payload, Picture, Ping, Pong, Profile, ProfileError, Reaction, Read, ReadUpTo,
+    Recall, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text, TextError,
+    TimerError, Timers, Typing,
 };
 use martlet_protocol::time::UnixMillis;
 use proptest::prelude::*;
@@ -23,7 +30,9 @@ fn text_message(text: &str) -> Message {
         id: MessageId([0xab; 16]),
         sent_at: NOW,
         seq: 300,
+        timers: Timers::OFF,
         content: Content::Text(Text::new(text).unwrap()),
+        reply_to: None,
     }
 }
 
@@ -35,15 +44,85 @@ fn session_key(name: Option<&str>, lost_since: Option<UnixMillis>) -> DeviceMess
         suggested_name: name.map(String::from),
         rendezvous: Rendezvous { secret: SECRET, reset_at: NOW },
         lost_since,
+        invite: None,
     }))
 }
 
+fn by_invite() -> DeviceMessage {
+    let DeviceMessage::SessionKey(mut message) = session_key(Some("Ada"), None) else { panic!() };
+    message.invite = Some(InviteSecret([0xef; 16]));
+    DeviceMessage::SessionKey(message)
+}
+
+/// A message that others are about.
+const TARGET: MessageId = MessageId([0xcd; 16]);
+
+fn deed(content: Content) -> Message {
+    Message { content, ..text_message("x") }
+}
+
+fn edit(text: &str) -> Edit {
+    Edit { target: TARGET, text: Text::new(text).unwrap() }
+}
+
+fn reaction(emoji: Option<&str>) -> Reaction {
+    Reaction { target: TARGET, emoji: emoji.map(|emoji| Emoji::new(emoji).unwrap()) }
+}
+
+fn profile() -> Profile {
+    let picture = Picture::new(vec![0xff, 0xd8, 0xff, 0xe0]).unwrap();
+    Profile { name: Some("Ada".to_owned()), picture: Some(picture) }
+}
+
+fn sent_copy(text: &str) -> Sent {
+    let message = Payload(text_message(text).encode());
+    Sent { conversation: IdentityId([1; 32]), message }
+}
+
+fn delivered() -> Delivered {
+    Delivered { conversation: IdentityId([1; 32]), messages: vec![TARGET, MessageId([0xef; 16])] }
+}
+
+fn setting(what: u16, of: &[u8], value: Vec<u8>) -> Setting {
+    let stamp = Stamp { hlc: Hlc { at: NOW, count: 3 }, device: DeviceId([2; 32]) };
+    Setting { key: SettingKey { what, of: of.to_vec() }, value: Payload(value), stamp }
+}
+
+fn settings() -> Settings {
+    let (identity, rendezvous) = ([1; 32], Rendezvous { secret: SECRET, reset_at: NOW });
+    let contact =
+        values::Contact { name: "Ada".into(), rendezvous: rendezvous.clone(), added_at: NOW };
+    let verified = values::Verified { at: NOW, devices: vec![DeviceId([2; 32])] };
+    let manner = values::Manner { is_muted: true, typing: Some(false), ..Default::default() };
+    let preferences = values::Preferences {
+        receipts: true,
+        typing: false,
+        snippets: true,
+        strict_devices: false,
+    };
+    Settings(vec![
+        setting(1, &identity, contact.encode()),
+        setting(2, &identity, verified.encode()),
+        setting(3, &identity, values::Blocked { rendezvous, since: NOW }.encode()),
+        setting(4, &identity, values::Dropped { at: NOW }.encode()),
+        setting(5, &identity, manner.encode()),
+        setting(6, &identity, values::Note { text: "from the choir".into() }.encode()),
+        setting(7, &[], preferences.encode()),
+        setting(4, &[3; 32], Vec::new()),
+        setting(999, b"not known here", vec![7; 3]),
+    ])
+}
+
+const HOUR: Timers = Timers { expire_s: Some(3600), burn_s: Some(30) };
 const PING: Ping = Ping { nonce: [0xcd; 16], sent_at: NOW };
 
 #[test]
 fn vectors() {
     let bytes = Payload(b"not known here".to_vec());
     let unknown = Message { content: Content::Unknown { kind: 999, bytes }, ..text_message("x") };
+    let of = |content| Message { content, ..text_message("x") }.encode();
+    let recall = Content::Recall(Recall { message: MessageId([0xef; 16]) });
+    let changed = IdentityChanged { identity: IdentityId([1; 32]), state: vec![7; 3] };
     vectors::check(
         "message.txt",
         "Messages, as they stand inside envelopes. text: the text \"hello\", id ab … ab, sent at
@@ -53,16 +132,50 @@ fn vectors() {
         ratchet, 32 of signing key, 32 of tag key, 32 of ack key), its sender
         the identity 01 … 01 with the device 02 … 02, its conversation 03 … 03, with the suggested name
         \"Ada\", the rendezvous secret of bytes 05, reset at that time; session_key_unnamed: without a
-        name; session_key_put_back: with that time as the one since when all was lost. ping: nonce cd … cd, sent at 1767323045678 ms;
-        pong: its answer.",
+        name; session_key_put_back: with that time as the one since when all was lost; session_key_by_invite: with
+        the invite secret of bytes ef. ping: nonce cd … cd, sent at 1767323045678 ms;
+        pong: its answer. timed: the text, for an hour, and 30 seconds once read; timers: the
+        conversation's are those from now on; timers_off: it has none; recall: takes back the
+        message with the id ef … ef. reply: the text as an answer to the message cd … cd. edit: it says \"hello!\" from now on; reaction:
+        with 👍, reaction_withdrawn: with nothing; read: all up to it was read. typing: at that time.
+        profile: the name \"Ada\" and a picture of the bytes ff d8 ff e0; profile_withdrawn: neither.
+        identity_changed: of the identity 01 … 01, with the bytes 07 07 07. sent: the text was sent to the identity 01 … 01;
+        read_up_to: of the conversation with it, to the message cd … cd; settings: one of each number with that identity, made
+        at that time as the fourth on the device 02 … 02: Ada is a contact, verified with that device, blocked, dropped, muted
+        and told nothing of typing, noted to be \"from the choir\"; no typing for anyone; 03 … 03 is not dropped; and one of
+        number 999. delivered: to it, the messages cd … cd and ef … ef.",
         &[
             ("text", text_message("hello").encode()),
             ("unknown", unknown.encode()),
             ("session_key", session_key(Some("Ada"), None).encode()),
             ("session_key_unnamed", session_key(None, None).encode()),
             ("session_key_put_back", session_key(Some("Ada"), Some(NOW)).encode()),
+            ("session_key_by_invite", by_invite().encode()),
             ("ping", DeviceMessage::Ping(PING).encode()),
             ("pong", DeviceMessage::Pong(Pong { nonce: PING.nonce }).encode()),
+            ("timed", Message { timers: HOUR, ..text_message("hello") }.encode()),
+            ("timers", of(Content::Timers(HOUR))),
+            ("timers_off", of(Content::Timers(Timers::OFF))),
+            ("recall", of(recall)),
+            ("reply", Message { reply_to: Some(TARGET), ..text_message("hello") }.encode()),
+            ("edit", deed(Content::Edit(edit("hello!"))).encode()),
+            ("reaction", deed(Content::Reaction(reaction(Some("👍")))).encode()),
+            ("reaction_withdrawn", deed(Content::Reaction(reaction(None))).encode()),
+            ("read", deed(Content::Read(Read { up_to: TARGET })).encode()),
+            ("profile", deed(Content::Profile(profile())).encode()),
+            ("profile_withdrawn", deed(Content::Profile(Profile::default())).encode()),
+            ("sent", of(Content::Sent(sent_copy("hello")))),
+            (
+                "read_up_to",
+                of(Content::ReadUpTo(ReadUpTo {
+                    conversation: IdentityId([1; 32]),
+                    message: TARGET,
+                })),
+            ),
+            ("settings", of(Content::Settings(settings()))),
+            ("delivered", of(Content::Delivered(delivered()))),
+            ("typing", DeviceMessage::Typing(Typing { sent_at: NOW }).encode()),
+            ("identity_changed", DeviceMessage::IdentityChanged(changed).encode()),
         ],
     );
 }
@@ -85,7 +198,26 @@ struct NewerFrame {
     sent_at: u64,
     seq: u64,
     payload: ByteBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expire_s: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    burn_s: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    later: Option<u32>,
     more: Vec<String>,
+}
+
+/// One with timers.
+#[derive(Serialize)]
+struct TimedFrame {
+    kind: u16,
+    id: MessageId,
+    sent_at: u64,
+    seq: u64,
+    payload: ByteBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expire_s: Option<u32>,
+    burn_s: u32,
 }
 
 #[derive(Serialize)]
@@ -113,9 +245,41 @@ fn made_by_hand_as_documented_it_is_read() {
             id: MessageId([1; 16]),
             sent_at: UnixMillis(2),
             seq: 3,
+            timers: Timers::OFF,
             content: Content::Text(Text::new("hi").unwrap()),
+            reply_to: None,
         }
     );
+}
+
+#[test]
+fn timers_out_of_bounds_are_refused() {
+    let timed = |expire_s, burn_s| {
+        Message::decode(&codec::encode(&TimedFrame {
+            kind: 1,
+            id: MessageId([1; 16]),
+            sent_at: 2,
+            seq: 3,
+            payload: ByteBuf::from(b"hi"),
+            expire_s,
+            burn_s,
+        }))
+    };
+    let read = timed(None, 518_400).unwrap();
+    assert_eq!(read.timers, Timers { expire_s: None, burn_s: Some(518_400) });
+    for (expire_s, burn_s, seconds) in
+        [(Some(0), 1, 0), (Some(60), 518_401, 518_401), (None, u32::MAX, u32::MAX.into())]
+    {
+        let refused = timed(expire_s, burn_s);
+        assert!(
+            matches!(refused, Err(MessageError::Timer(TimerError { seconds: found })) if found == seconds),
+            "{refused:?}"
+        );
+    }
+    // Of a conversation, too.
+    let of_all = Content::Timers(Timers { expire_s: Some(518_401), burn_s: None });
+    assert!(Message::decode(&Message { content: of_all, ..text_message("x") }.encode()).is_err());
+    assert!(Message::decode(&frame(34, b"")).is_err() && Message::decode(&frame(35, b"")).is_err());
 }
 
 #[test]
@@ -153,6 +317,130 @@ fn numbers_out_of_bounds_are_refused() {
     }
 }
 
+#[test]
+fn deeds_round_trip_and_may_grow() {
+    #[derive(Serialize)]
+    struct Newer<T> {
+        target: MessageId,
+        value: T,
+        more: u8,
+    }
+    for content in [
+        Content::Edit(edit("hello!")),
+        Content::Reaction(reaction(Some("👍"))),
+        Content::Reaction(reaction(None)),
+        Content::Read(Read { up_to: TARGET }),
+        Content::Profile(profile()),
+        Content::Profile(Profile::default()),
+        Content::Profile(Profile { picture: None, ..profile() }),
+        Content::Profile(Profile { name: None, ..profile() }),
+        Content::Sent(sent_copy("hello")),
+        Content::ReadUpTo(ReadUpTo { conversation: IdentityId([1; 32]), message: TARGET }),
+        Content::Settings(settings()),
+        Content::Delivered(delivered()),
+        Content::Settings(Settings::default()),
+    ] {
+        let message = deed(content);
+        assert_eq!(Message::decode(&message.encode()).unwrap(), message);
+    }
+    let newer = codec::encode(&Newer { target: TARGET, value: "hello!", more: 1 });
+    let read = |kind| Message::decode(&frame(kind, &newer)).unwrap().content;
+    assert_eq!(read(30), Content::Edit(edit("hello!")));
+    assert_eq!(read(31), Content::Reaction(reaction(Some("hello!"))));
+    assert_eq!(read(32), Content::Read(Read { up_to: TARGET }));
+    let message = Message { reply_to: Some(TARGET), ..text_message("hello") };
+    assert_eq!(Message::decode(&message.encode()).unwrap(), message);
+}
+
+#[test]
+fn reactions_and_edits_out_of_bounds_are_refused() {
+    #[derive(Serialize)]
+    struct Fields {
+        target: MessageId,
+        text: String,
+    }
+    let decode = |kind, text: &str| {
+        let payload = codec::encode(&Fields { target: TARGET, text: text.into() });
+        Message::decode(&frame(kind, &payload))
+    };
+    let family = "👨‍👩‍👧‍👦";
+    for good in ["", "+", "👍🏽", family, &"é".repeat(32)] {
+        assert!(decode(31, good).is_ok(), "{good}");
+    }
+    let refused = |text: &str| match decode(31, text) {
+        Err(MessageError::Emoji(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(&"a".repeat(65)), EmojiError::TooLong { found: 65 });
+    assert_eq!(refused(" "), EmojiError::Empty);
+    for bad in ["a\nb", "a\u{7}", "\u{1b}[2J", "a\u{85}", "a\u{2028}b"] {
+        assert_eq!(refused(bad), EmojiError::Control, "{bad:?}");
+    }
+    // 10 KB are not even read.
+    assert!(matches!(decode(31, &"a".repeat(10_000)), Err(MessageError::Codec(_))));
+    assert!(matches!(decode(30, ""), Err(MessageError::Text(TextError::Empty))));
+    let long = "a".repeat(TEXT_BYTES_MAX + 1);
+    assert!(matches!(decode(30, &long), Err(MessageError::Text(TextError::TooLong { .. }))));
+    assert!(decode(30, &long[1..]).is_ok());
+    assert!(Message::decode(&frame(32, &[0; 300])).is_err());
+}
+
+/// What is too long, or no picture, is refused before anything looks into it; the longest goes in one envelope.
+#[test]
+fn profiles_out_of_bounds_are_refused() {
+    #[derive(Serialize)]
+    struct Fields {
+        name: String,
+        picture: ByteBuf,
+    }
+    let decode = |name: &str, picture: &[u8]| {
+        let picture = ByteBuf::from(picture.to_vec());
+        Message::decode(&frame(36, &codec::encode(&Fields { name: name.into(), picture })))
+    };
+    let refused = |name: &str, picture: &[u8]| match decode(name, picture) {
+        Err(MessageError::Profile(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    let mut longest = vec![7; PICTURE_BYTES_MAX];
+    longest[..3].copy_from_slice(&[0xff, 0xd8, 0xff]);
+    let message = decode(&"a".repeat(64), &longest).unwrap();
+    assert!(message.encode().len() < BODY_BYTES_MAX - 1024, "{}", message.encode().len());
+    longest.push(7);
+    let found = longest.len();
+    assert_eq!(refused("", &longest), ProfileError::TooLarge { found });
+    assert_eq!(refused(&"a".repeat(65), &[]), ProfileError::Name { found: 65 });
+    for picture in [&b"\x89PNG\r\n\x1a\n"[..], b"no picture", &[0xff, 0xd8]] {
+        assert_eq!(refused("", picture), ProfileError::NoJpeg);
+    }
+    // 10 KB of a name with a picture are not even read.
+    assert!(matches!(decode(&"a".repeat(10_000), &longest[1..]), Err(MessageError::Codec(_))));
+}
+
+#[test]
+fn what_own_devices_say_out_of_bounds_is_refused_or_left_out() {
+    let read = |content| Message::decode(&deed(content).encode());
+    let long = Payload(vec![7; sent::MESSAGE_BYTES_MAX + 1]);
+    let too_long = Sent { conversation: IdentityId([1; 32]), message: long };
+    assert!(matches!(read(Content::Sent(too_long)), Err(MessageError::Codec(_))));
+    assert!(Message::decode(&frame(6, &[0; 300])).is_err());
+    let many = Delivered { messages: vec![TARGET; 80], ..delivered() };
+    let Ok(Content::Delivered(found)) = read(Content::Delivered(many)).map(|it| it.content) else {
+        panic!()
+    };
+    assert_eq!(found.messages.len(), 64);
+    // One that breaks its bounds takes none with it.
+    let good = setting(4, &[1; 32], Vec::new());
+    let mut late = good.clone();
+    late.stamp.hlc.at = UnixMillis(Hlc::LAST.at.0 + 1);
+    let bad = [setting(6, &[1; 32], vec![7; 4609]), setting(6, &[1; 129], Vec::new()), late];
+    for bad in bad {
+        let found = read(Content::Settings(Settings(vec![good.clone(), bad, good.clone()])));
+        let both = Settings(vec![good.clone(), good.clone()]);
+        assert_eq!(found.unwrap().content, Content::Settings(both));
+    }
+    assert!(Message::decode(&frame(7, b"nonsense")).is_err());
+}
+
 /// The payload of unknown kinds was dropped: what was acknowledged could not be read after an upgrade.
 #[test]
 fn what_a_newer_version_sends_is_not_lost() {
@@ -168,6 +456,9 @@ fn what_a_newer_version_sends_is_not_lost() {
         sent_at: 2,
         seq: 3,
         payload: ByteBuf::from(b"hi"),
+        expire_s: None,
+        burn_s: None,
+        later: None,
         more: vec!["x".into()],
     });
     assert_eq!(Message::decode(&newer).unwrap(), Message::decode(&frame(1, b"hi")).unwrap());
@@ -270,12 +561,14 @@ fn a_text_is_not_shown() {
 
 proptest! {
     #[test]
-    fn texts_round_trip(id: [u8; 16], sent_at: u64, seq in 1..=MESSAGE_SEQ_MAX, text in ".{1,500}") {
+    fn texts_round_trip(id: [u8; 16], sent_at: u64, seq in 1..=MESSAGE_SEQ_MAX, text in ".{1,500}", is_reply: bool) {
         let message = Message {
             id: MessageId(id),
             sent_at: UnixMillis(sent_at),
             seq,
+            timers: Timers::OFF,
             content: Content::Text(Text::new(text.clone()).unwrap()),
+            reply_to: is_reply.then_some(MessageId(id)),
         };
         let read = Message::decode(&message.encode()).unwrap();
         prop_assert_eq!(&read, &message);
@@ -284,7 +577,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), kind in 0..13u16) {
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), kind in 0..40u16) {
         let _ = Message::decode(&bytes);
         let _ = DeviceMessage::decode(&bytes);
         let _ = Message::decode(&frame(kind, &bytes));

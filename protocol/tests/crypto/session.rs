@@ -12,7 +12,7 @@ use martlet_protocol::crypto::session::{
 use martlet_protocol::envelope::is_on_ladder;
 use martlet_protocol::ids::MessageId;
 use martlet_protocol::limits::{MESSAGE_SEQ_MAX, SESSION_MESSAGES_MAX, TEXT_BYTES_MAX};
-use martlet_protocol::message::{Content, Message, Text};
+use martlet_protocol::message::{Content, Message, Text, Timers};
 use martlet_protocol::time::{Day, ExpiryHour, UnixMillis};
 use martlet_protocol::{ConversationId, DeviceId, Envelope, Header, IdentityId, NetworkTag, Tag};
 use proptest::prelude::*;
@@ -509,7 +509,9 @@ fn the_longest_text_fits_an_envelope_for_eight_devices() {
         id: MessageId([0xff; 16]),
         sent_at: UnixMillis(u64::MAX),
         seq: MESSAGE_SEQ_MAX,
+        timers: Timers { expire_s: Some(518_400), burn_s: Some(518_400) },
         content: Content::Text(Text::new("ä".repeat(TEXT_BYTES_MAX / 2)).unwrap()),
+        reply_to: Some(MessageId([0xff; 16])),
     };
     let content = send(&mut outbound, &message.encode());
     assert!(Header::parse(&content).is_ok());
@@ -556,6 +558,23 @@ proptest! {
         for message in messages {
             restarted = OutboundSession::from_record(&restarted.to_record()).unwrap();
             prop_assert_eq!(send(&mut kept, &message), send(&mut restarted, &message));
+        }
+    }
+}
+
+#[test]
+fn a_sender_knows_the_secrets_of_every_slot_of_the_next_envelope() {
+    for recipients in 1..=8u8 {
+        let devices: Vec<_> = (0..recipients).map(|n| DeviceId([n; 32])).collect();
+        let mut outbound = OutboundSession::new(&mut rng(4), CONTEXT, &devices).unwrap();
+        for _ in 0..2 {
+            let secrets = outbound.next_ack_secrets();
+            let content = send(&mut outbound, b"data");
+            let header = Header::parse(&content).unwrap();
+            assert_eq!(secrets.len(), usize::from(header.slots));
+            for (slot, secret) in (0..).zip(&secrets) {
+                assert_eq!(header.ack_commit(&content, slot), Some(secret.commit()));
+            }
         }
     }
 }

@@ -24,6 +24,14 @@ fn message() -> Message {
         sent_at: UnixMillis(1),
         stored_at: UnixMillis(2),
         state: Delivery::Delivered,
+        reply_to: None,
+        edited_at: None,
+        reactions: Vec::new(),
+        versions: Vec::new(),
+        expire_seconds: None,
+        burn_seconds: None,
+        ends_at: None,
+        sets_timers: None,
     }
 }
 
@@ -38,9 +46,39 @@ fn message_json() -> Value {
 fn messages() {
     is_json(&message(), message_json());
     is_json(
-        &SendRequest { to: "Ada".into(), text: "hi".into() },
+        &SendRequest { to: "Ada".into(), text: "hi".into(), ..SendRequest::default() },
         json!({"to": "Ada", "text": "hi"}),
     );
+    is_json(
+        &SendRequest {
+            to: "Ada".into(),
+            text: "hi".into(),
+            expire_seconds: Some(TimerSetting::Seconds(60)),
+            burn_seconds: Some(TimerSetting::OFF),
+            ..SendRequest::default()
+        },
+        json!({"to": "Ada", "text": "hi", "expire_seconds": 60, "burn_seconds": "off"}),
+    );
+    let timers = ConversationTimers { expire_seconds: Some(60), burn_seconds: None };
+    is_json(&timers, json!({"expire_seconds": 60}));
+    is_json(
+        &Message {
+            expire_seconds: Some(60),
+            burn_seconds: Some(5),
+            ends_at: Some(UnixMillis(7)),
+            sets_timers: Some(timers),
+            ..message()
+        },
+        {
+            let mut json = message_json();
+            json["expire_seconds"] = 60.into();
+            json["burn_seconds"] = 5.into();
+            json["ends_at"] = 7.into();
+            json["sets_timers"] = json!({"expire_seconds": 60});
+            json
+        },
+    );
+    is_json(&TimersRequest::default(), json!({}));
     is_json(
         &SendResponse { id: "ab".into(), state: Delivery::Queued },
         json!({"id": "ab", "state": "queued"}),
@@ -51,7 +89,7 @@ fn messages() {
     );
     is_json(&HistoryQuery::default(), json!({}));
     is_json(
-        &HistoryQuery { limit: Some(5), before: Some("ab".into()) },
+        &HistoryQuery { limit: Some(5), before: Some("ab".into()), ..HistoryQuery::default() },
         json!({"limit": 5, "before": "ab"}),
     );
     is_json(
@@ -82,11 +120,13 @@ fn messages() {
 #[test]
 fn states_and_their_order() {
     let states = [
+        (Delivery::NeedsConfirmation, "needs_confirmation"),
         (Delivery::Queued, "queued"),
         (Delivery::Sent, "sent"),
         (Delivery::Delivered, "delivered"),
         (Delivery::Read, "read"),
         (Delivery::Expired, "expired"),
+        (Delivery::Recalled, "recalled"),
     ];
     for (state, name) in states {
         is_json(&state, json!(name));
@@ -103,11 +143,26 @@ fn contacts_and_requests() {
         added_at: UnixMillis(7),
         devices: 1,
         unread: 2,
+        note: None,
+        device_list: Vec::new(),
+        terminated_at: None,
+        blocked: false,
+        invite_pending: false,
+        verified: Verified::Changed,
+        verified_at: Some(UnixMillis(8)),
+        safety_number: Some(SafetyNumber { digits: "1 2".into(), qr: "q".into() }),
+        calls_themselves: None,
+        picture_bytes: None,
     };
-    let contact_json =
-        json!({"name": "Ada", "id": "martlet1…", "added_at": 7, "devices": 1, "unread": 2});
+    let contact_json = json!({"name": "Ada", "id": "martlet1…", "added_at": 7, "devices": 1, "unread": 2,
+        "verified": "changed", "verified_at": 8, "safety_number": {"digits": "1 2", "qr": "q"}});
+    is_json(&VerifyRequest { code: None }, json!({}));
+    is_json(&VerifyRequest { code: Some("1".into()) }, json!({"code": "1"}));
     is_json(&contact, contact_json.clone());
     is_json(&ContactList { contacts: vec![contact] }, json!({"contacts": [contact_json]}));
+    is_json(&BlockRequest { who: "Ada".into() }, json!({"who": "Ada"}));
+    let blocked = Blocked { name: None, id: "x".into(), since: UnixMillis(7) };
+    is_json(&BlockedList { blocked: vec![blocked] }, json!({"blocked": [{"id": "x", "since": 7}]}));
     is_json(&ContactAdd { id: "x".into(), name: "Ada".into() }, json!({"id": "x", "name": "Ada"}));
     is_json(&ContactRename { name: "Eve".into() }, json!({"name": "Eve"}));
     is_json(&RequestAccept { name: "Eve".into() }, json!({"name": "Eve"}));
@@ -165,6 +220,36 @@ fn events() {
             EventBody::MessagesLost { conversation: text("Ada"), count: 3 },
             json!({"type": "messages_lost", "conversation": "Ada", "count": 3}),
         ),
+        (
+            EventBody::MessageEnded {
+                id: text("ab"),
+                conversation: text("Ada"),
+                reason: EndedReason::Burned,
+            },
+            json!({"type": "message_ended", "id": "ab", "conversation": "Ada", "reason": "burned"}),
+        ),
+        (
+            EventBody::ConversationCleared { name: text("Ada") },
+            json!({"type": "conversation_cleared", "name": "Ada"}),
+        ),
+        (
+            EventBody::ContactProfile { name: text("Ada"), calls_themselves: Some(text("A")) },
+            json!({"type": "contact_profile", "name": "Ada", "calls_themselves": "A"}),
+        ),
+        (
+            EventBody::ContactProfile { name: text("Ada"), calls_themselves: None },
+            json!({"type": "contact_profile", "name": "Ada"}),
+        ),
+        (
+            EventBody::ContactDevices { name: text("Ada") },
+            json!({"type": "contact_devices", "name": "Ada"}),
+        ),
+        (
+            EventBody::ContactTerminated { name: text("Ada") },
+            json!({"type": "contact_terminated", "name": "Ada"}),
+        ),
+        (EventBody::DevicesChanged, json!({"type": "devices_changed"})),
+        (EventBody::AccountTerminated, json!({"type": "account_terminated"})),
         (
             EventBody::Gone { reason: GoneReason::Removed },
             json!({"type": "gone", "reason": "removed"}),
@@ -318,6 +403,15 @@ fn status_and_identity() {
         outbox: Some(0),
         stamping: 2,
         unread: None,
+        shred: Some(Shred {
+            running: false,
+            waiting: 12,
+            keys: 1024,
+            resealed: 345,
+            finished_at: Some(UnixMillis(7)),
+            old_layout: false,
+            rewrite_at_start: true,
+        }),
         warnings: vec!["no passphrase".into()],
     };
     is_json(
@@ -329,6 +423,8 @@ fn status_and_identity() {
             "listen": ["/ip4/127.0.0.1/tcp/1"], "reachability": "private",
             "external": ["/ip4/8.8.8.8/tcp/4177/p2p/12D4/p2p-circuit"], "peers_connected": 3,
             "mailbox": {"envelopes": 1, "bytes": 2, "bytes_max": 3}, "outbox": 0, "stamping": 2,
+            "shred": {"running": false, "waiting": 12, "keys": 1024, "resealed": 345, "finished_at": 7,
+                "old_layout": false, "rewrite_at_start": true},
             "identity": {"id": "martlet1…"}, "network": "lan", "peer_id": "12D3",
             "listen": ["/ip4/127.0.0.1/tcp/1"], "peers_connected": 3,
             "role": "edge", "shards": {"total": 16, "kept": 1, "list": [5]},
@@ -365,8 +461,27 @@ fn secrets_are_not_shown() {
     let init = InitRequest { name: Some("Ada".into()), passphrase: Some("hunter2".into()) };
     is_json(&init, json!({"name": "Ada", "passphrase": "hunter2"}));
     let unlock = UnlockRequest { passphrase: Some("hunter2".into()) };
-    let made = InitResponse { id: "x".into(), recovery_phrase: "hunter2".into() };
-    for shown in [format!("{init:?}"), format!("{unlock:?}"), format!("{made:?}")] {
+    let made = InitResponse {
+        id: "x".into(),
+        recovery_phrase: "hunter2".into(),
+        kill_phrase: "hunter2".into(),
+    };
+    let join =
+        JoinRequest { code: "hunter2".into(), name: None, passphrase: Some("hunter2".into()) };
+    is_json(&join, json!({"code": "hunter2", "passphrase": "hunter2"}));
+    let link = Link {
+        state: LinkState::Offered,
+        code: Some("hunter2".into()),
+        expires_at: UnixMillis(7),
+        numbers: None,
+        device: None,
+        reason: None,
+        by_other: false,
+        replaced: false,
+    };
+    is_json(&link, json!({"state": "offered", "code": "hunter2", "expires_at": 7}));
+    let shown = [format!("{init:?}"), format!("{unlock:?}"), format!("{made:?}")];
+    for shown in shown.into_iter().chain([format!("{join:?}"), format!("{link:?}")]) {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
     assert_eq!(serde_json::from_str::<UnlockRequest>("{}").unwrap().passphrase, None);
@@ -386,6 +501,12 @@ fn error_codes() {
         UnknownContact => ("unknown-contact", 404),
         UnknownRequest => ("unknown-request", 404),
         UnknownMessage => ("unknown-message", 404),
+        NotRecallable => ("not-recallable", 409),
+        OnItsWay => ("on-its-way", 409),
+        InvalidTimer => ("invalid-timer", 400),
+        NotEditable => ("not-editable", 409),
+        InvalidReaction => ("invalid-reaction", 400),
+        InvalidPicture => ("invalid-picture", 400),
         EmptyText => ("empty-text", 400),
         TextTooLong => ("text-too-long", 413),
         InvalidAddress => ("invalid-address", 400),
@@ -407,6 +528,29 @@ fn error_codes() {
         LimitReached => ("limit-reached", 429),
         StorageFailed => ("storage-failed", 507),
         BackupFailed => ("backup-failed", 409),
+        ErrorCode::Blocked => ("blocked", 409),
+        NotBlocked => ("not-blocked", 409),
+        NeedsConfirmation => ("needs-confirmation", 409),
+        InvalidPhrase => ("invalid-phrase", 400),
+        InvalidInvite => ("invalid-invite", 400),
+        OwnInvite => ("own-invite", 400),
+        InviteEnded => ("invite-ended", 409),
+        OtherNetwork => ("other-network", 409),
+        UnknownInvite => ("unknown-invite", 404),
+        InvalidSafetyNumber => ("invalid-safety-number", 400),
+        SafetyNumberDiffers => ("safety-number-differs", 409),
+        Terminated => ("terminated", 409),
+        ContactTerminated => ("contact-terminated", 409),
+        DeviceRevoked => ("device-revoked", 409),
+        UnknownDevice => ("unknown-device", 404),
+        OtherDevice => ("other-device", 409),
+        InvalidLinkCode => ("invalid-link-code", 400),
+        NoRoot => ("no-root", 409),
+        LinkLimit => ("link-limit", 429),
+        LinkLocked => ("link-locked", 429),
+        NoLink => ("no-link", 404),
+        NothingToCompare => ("nothing-to-compare", 409),
+        WrongKillPhrase => ("wrong-kill-phrase", 403),
         Stopping => ("stopping", 503),
         Internal => ("internal", 500),
     };
@@ -420,6 +564,12 @@ fn error_codes() {
         UnknownContact,
         UnknownRequest,
         UnknownMessage,
+        NotRecallable,
+        OnItsWay,
+        InvalidTimer,
+        NotEditable,
+        InvalidReaction,
+        InvalidPicture,
         EmptyText,
         TextTooLong,
         InvalidAddress,
@@ -441,6 +591,29 @@ fn error_codes() {
         LimitReached,
         StorageFailed,
         BackupFailed,
+        ErrorCode::Blocked,
+        NotBlocked,
+        NeedsConfirmation,
+        InvalidPhrase,
+        InvalidInvite,
+        OwnInvite,
+        InviteEnded,
+        OtherNetwork,
+        UnknownInvite,
+        InvalidSafetyNumber,
+        SafetyNumberDiffers,
+        Terminated,
+        ContactTerminated,
+        DeviceRevoked,
+        UnknownDevice,
+        OtherDevice,
+        InvalidLinkCode,
+        NoRoot,
+        LinkLimit,
+        LinkLocked,
+        NoLink,
+        NothingToCompare,
+        WrongKillPhrase,
         Stopping,
         Internal,
     ] {
@@ -477,7 +650,7 @@ fn requests_with_unknown_or_missing_fields_are_refused() {
 proptest! {
     #[test]
     fn any_text_survives(to in "\\PC*", text: String) {
-        let request = SendRequest { to, text };
+        let request = SendRequest { to, text, ..SendRequest::default() };
         let json = serde_json::to_string(&request).unwrap();
         prop_assert_eq!(serde_json::from_str::<SendRequest>(&json).unwrap(), request);
     }

@@ -9,6 +9,7 @@ mod control;
 mod envelope;
 mod fixture;
 mod ids;
+mod invite;
 mod network;
 mod stamp;
 mod sync;

@@ -1,12 +1,11 @@
 //! The bytes of the mailbox's rows. All integers are big-endian.
 
-use std::sync::Arc;
-
 use martlet_protocol::sync::{Bucket, Fingerprint};
 use martlet_protocol::{AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard};
 
 use super::Opening;
 use super::index::Prefix;
+use super::shared::Content;
 use crate::vault::VaultSeen;
 use crate::vault::keyfile::VaultId;
 
@@ -85,13 +84,13 @@ fn decode_acks(bytes: &[u8]) -> Option<Vec<(u8, AckSecret)>> {
     Some(acks.iter().map(|[slot, secret @ ..]| (*slot, AckSecret(*secret))).collect())
 }
 
-/// A row of the log: `id 32 ‖ nonce 8 ‖ local drop hour 4 ‖ content`.
+/// A row of the log: `id 32 ‖ nonce 8 ‖ local drop hour 4 ‖ content`. The content is left out where mailboxes share it.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     pub(super) id: EnvelopeId,
     pub(super) nonce: u64,
     pub(super) drop_hour: ExpiryHour,
-    pub(super) content: &'a [u8],
+    pub(super) content: Content<'a>,
 }
 
 impl<'a> Entry<'a> {
@@ -100,7 +99,7 @@ impl<'a> Entry<'a> {
         bytes.extend_from_slice(&self.id.0);
         bytes.extend_from_slice(&self.nonce.to_be_bytes());
         bytes.extend_from_slice(&self.drop_hour.0.to_be_bytes());
-        bytes.extend_from_slice(self.content);
+        bytes.extend_from_slice(&self.content);
         bytes
     }
 
@@ -112,12 +111,12 @@ impl<'a> Entry<'a> {
             id: EnvelopeId(*id),
             nonce: u64::from_be_bytes(*nonce),
             drop_hour: ExpiryHour(u32::from_be_bytes(*drop_hour)),
-            content,
+            content: Content::Row(content),
         })
     }
 
     pub(super) fn envelope(&self) -> Envelope {
-        Envelope { content: Arc::from(self.content), nonce: self.nonce }
+        Envelope { content: self.content.to_shared(), nonce: self.nonce }
     }
 }
 

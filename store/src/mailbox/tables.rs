@@ -6,7 +6,8 @@ use martlet_protocol::{Envelope, EnvelopeId, UnixMillis};
 use redb::{ReadTransaction, WriteTransaction};
 
 use super::index::{Changes, Index, Prefix};
-use super::row::{self, State, Totals};
+use super::row::{self, Entry, State, Totals};
+use super::shared::{Content, SharedContents};
 use super::{MailboxStats, Opening, SourceId, bytes};
 use crate::error::StoreError;
 use crate::layer::{Definition, Held, Layer};
@@ -46,11 +47,17 @@ pub(super) struct Tables {
     has_new_opening: bool,
     vault: Option<VaultSeen>,
     index: Arc<Index>,
+    /// Where contents are, if not in the log.
+    shared: Option<SharedContents>,
     changes: Changes,
 }
 
 impl Tables {
-    pub(super) fn new(snapshot: &ReadTransaction, index: &Arc<Index>) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        snapshot: &ReadTransaction,
+        index: &Arc<Index>,
+        shared: Option<&SharedContents>,
+    ) -> Result<Self, StoreError> {
         let meta = snapshot.open_table(Meta::new(META)).map_err(StoreError::failed)?;
         let totals = match meta.get(TOTALS_KEY).map_err(StoreError::failed)? {
             None => Totals::default(),
@@ -85,6 +92,7 @@ impl Tables {
             has_new_opening: false,
             vault,
             index: Arc::clone(index),
+            shared: shared.cloned(),
             changes: Changes::default(),
         })
     }
@@ -187,6 +195,15 @@ impl Tables {
         }
         self.index.replace(ids, tags);
         Ok(())
+    }
+
+    /// The envelope of a row of the log, with its content.
+    fn entry<'a>(&self, row: &'a [u8]) -> Result<Entry<'a>, StoreError> {
+        let mut entry = readable(LOG, Entry::decode(row))?;
+        if let Some(shared) = &self.shared {
+            entry.content = Content::Shared(readable(LOG, shared.get(&entry.id))?);
+        }
+        Ok(entry)
     }
 
     /// Who brought an envelope.

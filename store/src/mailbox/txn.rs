@@ -88,9 +88,7 @@ impl MailboxTxn {
 
     /// Bytes charged in all.
     fn charged(&self) -> u64 {
-        let totals = self.tables.totals();
-        let entries = totals.envelopes.saturating_add(totals.tombstones);
-        entries.saturating_mul(MAILBOX_ENTRY_BYTES).saturating_add(totals.bytes)
+        self.tables.stats().charged()
     }
 
     /// Of `ids`: those the mailbox lacks, and the acks of those it has dropped because they were acknowledged.

@@ -1,5 +1,6 @@
 //! Conversations, and the messages in them.
 
+use martlet_protocol::message::Timers;
 use martlet_protocol::{DeviceId, IdentityId, MessageId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,76 @@ pub struct ConversationRecord {
     /// was, and never came, is no loss. Those devices of `due` that have not written since then.
     #[serde(default)]
     pub unheard: Option<Vec<DeviceId>>,
+    /// Timers of its messages, where nothing else is said; `None` if nobody ever set any.
+    #[serde(default)]
+    pub timers: Option<TimersSet>,
+    /// When it was last read, by what surely had come then: the unread messages that burn do so from then on.
+    #[serde(default)]
+    pub read_at: UnixMillis,
+    /// Recalls whose messages have not come, oldest first.
+    #[serde(default)]
+    pub recalls: Vec<PendingRecall>,
+    /// How the user wants it.
+    #[serde(default)]
+    pub manner: Manner,
+    /// The other side said that they read own messages up to this position; 0 if they never said so.
+    #[serde(default)]
+    pub their_read: u64,
+}
+
+/// How the user wants one conversation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manner {
+    /// Nobody is to be notified of it.
+    pub is_muted: bool,
+    /// It stands before all that are not pinned.
+    pub is_pinned: bool,
+    /// Whether read receipts go and are taken; `None` for what [`SettingsRecord`] says.
+    pub receipts: Option<bool>,
+    /// The same of typing.
+    pub typing: Option<bool>,
+}
+
+/// See [`SETTINGS`](super::SETTINGS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsRecord {
+    /// Whether contacts are told what the user has read, and what they tell is taken.
+    pub receipts: bool,
+    /// The same of typing.
+    pub typing: bool,
+    /// Whether lists of conversations show the beginning of the newest message.
+    pub snippets: bool,
+    /// Whether messages to a verified contact wait once they have a device that the user has not confirmed.
+    #[serde(default)]
+    pub strict_devices: bool,
+}
+
+impl Default for SettingsRecord {
+    fn default() -> Self {
+        Self { receipts: true, typing: true, snippets: true, strict_devices: false }
+    }
+}
+
+/// Timers of a conversation's messages, as someone set them. Of several the newest counts, by the last three fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimersSet {
+    /// The timers.
+    pub timers: Timers,
+    /// When they were set, by the setter's clock.
+    pub set_at: UnixMillis,
+    /// Who set them.
+    pub author: IdentityId,
+    /// By which message.
+    pub id: MessageId,
+}
+
+/// A recall whose message has not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingRecall {
+    /// Who took it back: only their own message.
+    pub author: IdentityId,
+    /// Which.
+    pub id: MessageId,
 }
 
 /// Messages of one device that never came.
@@ -86,6 +157,79 @@ pub struct MessageRecord {
     /// Who wrote it; records of before 2026-12 don't say.
     #[serde(default)]
     pub author: Option<Author>,
+    /// How long it lives.
+    #[serde(default)]
+    pub timers: Timers,
+    /// From when on it burns, by what surely had come then: a received one from when it was read, an own one from when
+    /// it left the outbox.
+    #[serde(default)]
+    pub burns_from: Option<UnixMillis>,
+    /// The message that it answers, as its writer says.
+    #[serde(default)]
+    pub reply_to: Option<MessageId>,
+    /// Whether [`MARKS`](super::MARKS) has something about it.
+    #[serde(default)]
+    pub is_marked: bool,
+}
+
+/// See [`MARKS`](super::MARKS).
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct MarksRecord {
+    /// What it said, in order: the original first, last what it says now. Empty if it was never edited.
+    pub versions: Vec<VersionRecord>,
+    /// At most one of each person, those withdrawn included.
+    pub reactions: Vec<ReactionRecord>,
+}
+
+/// What a message said at some time.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct VersionRecord {
+    /// When that was written, by the writer's clock.
+    pub at: UnixMillis,
+    /// The id of the edit; of the original, the message's own.
+    pub id: MessageId,
+    /// What it said.
+    pub text: String,
+}
+
+/// A reaction to a message.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ReactionRecord {
+    /// Who reacted.
+    pub by: IdentityId,
+    /// When, by their clock.
+    pub at: UnixMillis,
+    /// The id of the message that said so.
+    pub id: MessageId,
+    /// With what; `None` if it was withdrawn.
+    pub emoji: Option<String>,
+}
+
+/// See [`EARLY`](super::EARLY).
+#[derive(Clone, Serialize, Deserialize)]
+pub struct EarlyRecord {
+    /// In which conversation.
+    pub conversation: ConversationRef,
+    /// What waits, in the order in which it came.
+    pub deeds: Vec<EarlyDeed>,
+}
+
+/// Something to do with a message that is not here.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct EarlyDeed {
+    /// With which message.
+    pub target: MessageId,
+    /// What: an edit or a reaction.
+    pub deed: MessageRecord,
+}
+
+/// See [`DRAFTS`](super::DRAFTS).
+#[derive(Clone, Serialize, Deserialize)]
+pub struct DraftRecord {
+    /// What the user began to write.
+    pub text: String,
+    /// When that was kept.
+    pub at: UnixMillis,
 }
 
 /// How far an own message got.
@@ -99,6 +243,8 @@ pub enum State {
     Delivered,
     /// Its life ended first.
     Expired,
+    /// The user took it back.
+    Recalled,
 }
 
 /// What a message says.
@@ -116,6 +262,12 @@ pub enum Body {
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
+    /// Timers that its writer gave the conversation's messages.
+    Timers(Timers),
+    /// Takes back the message with this id. An own one has a position, so that the outbox finds it, and is shown nowhere.
+    Recall(MessageId),
+    /// What it said was taken back by its writer, and is gone.
+    Recalled,
 }
 
 /// See [`MESSAGE_INDEX`](super::MESSAGE_INDEX).
@@ -141,6 +293,27 @@ pub struct HeldRecord {
     pub others: Vec<MessageRecord>,
 }
 
+/// See [`ENDS`](super::ENDS): something whose life is over then. What it names is looked at before anything is done,
+/// and may be gone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EndRecord {
+    /// When, by what surely has come.
+    pub at: UnixMillis,
+    /// What.
+    pub what: Ending,
+}
+
+/// What ends.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Ending {
+    /// A message.
+    Message(Place),
+    /// That the id of a message that is gone is known: by then no copy of it can come. Its name in the index.
+    Id(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// What an unknown person wrote, and the number under which it is kept.
+    Request(IdentityId, u64),
+}
+
 /// See [`REMOVALS`](super::REMOVALS): a conversation whose messages are more than one batch removes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RemovalRecord {
@@ -150,6 +323,9 @@ pub struct RemovalRecord {
     pub up_to: u64,
     /// Those of these devices that are held back go.
     pub devices: Vec<DeviceId>,
+    /// Whether the conversation goes on: the ids of its messages stay known for a while, so that none comes again.
+    #[serde(default)]
+    pub stays: bool,
 }
 
 impl HeldRecord {

@@ -1,15 +1,15 @@
 //! The user's identity, this device and its keys, and the vault's counters.
 
 use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
-use martlet_protocol::{Rendezvous, UnixMillis};
+use martlet_protocol::{DeviceId, Rendezvous, RendezvousSecret, UnixMillis};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// See [`PROFILE`](super::PROFILE).
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Profile {
-    /// The root key's seed.
-    pub root_seed: Seed,
+    /// The root key's seed; `None` on a device that was linked.
+    pub root_seed: Option<Seed>,
     /// The device key's seed.
     pub device_seed: Seed,
     /// The device's certificate, as issued.
@@ -22,6 +22,23 @@ pub struct Profile {
     /// By what the user's bundles are found. Identities of before 2026-12 have no secret.
     #[serde(default)]
     pub rendezvous: Rendezvous,
+    /// When the identity was recovered on this device from its phrase; `None` where it was made, or linked.
+    #[serde(default)]
+    pub recovered_at: Option<UnixMillis>,
+    /// By which device this one was linked, and when.
+    #[serde(default)]
+    pub linked: Option<LinkedBy>,
+}
+
+/// By which device another was linked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedBy {
+    /// The device with the root.
+    pub device: DeviceId,
+    /// When.
+    pub at: UnixMillis,
+    /// The rendezvous secret that the identity had first: by it a device is found that is restored from the phrase.
+    pub first_secret: RendezvousSecret,
 }
 
 /// The 32-byte seed of a signing key.

@@ -1,6 +1,6 @@
 //! What happened, for clients to follow.
 
-use martlet_protocol::{IdentityId, UnixMillis};
+use martlet_protocol::{IdentityId, MessageId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::conversation::{ConversationRef, Place, State};
@@ -38,4 +38,43 @@ pub enum Happened {
     ConversationRead(ConversationRef, u64),
     /// So many messages of a conversation never came.
     MessagesLost(ConversationRef, u64),
+    /// A message was edited.
+    MessageEdited(Place),
+    /// Someone reacted to a message, or withdrew that.
+    MessageReaction(Place, IdentityId),
+    /// The other side has read own messages up to this one.
+    MessagesRead(Place),
+    /// The text of a message is gone.
+    MessageEnded(ConversationRef, MessageId, EndReason),
+    /// The user removed all messages of a conversation.
+    ConversationCleared(ConversationRef),
+    /// A verified contact has another device.
+    ContactDevicesChanged(IdentityId),
+    /// The user verified a contact, or no longer holds them to be.
+    ContactVerified(IdentityId),
+    /// A contact wants to be seen otherwise.
+    ContactProfile(IdentityId),
+    /// The devices of a contact's, or of the user's own, are others than before.
+    DevicesChanged(IdentityId),
+    /// A contact's identity ended, or the user's own.
+    Terminated(IdentityId),
+    /// Someone came by the invite of this number, and is a contact.
+    InviteUsed(u64, IdentityId),
+    /// Someone came by the invite of this number when it was no longer good.
+    InviteRefused(u64, IdentityId),
+    /// The device of a contact knows that the user accepted their invite.
+    InviteAccepted(IdentityId),
+}
+
+/// Why a message is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndReason {
+    /// Its time from when it was sent is over.
+    Expired,
+    /// Its time from when it was read is over.
+    Burned,
+    /// Its writer took it back.
+    Recalled,
+    /// The user deleted it here.
+    Deleted,
 }

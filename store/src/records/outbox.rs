@@ -1,6 +1,6 @@
 //! Own envelopes and messages that are on their way.
 
-use martlet_protocol::{DeviceId, Envelope, EnvelopeId, IdentityId, UnixMillis};
+use martlet_protocol::{AckSecret, DeviceId, Envelope, EnvelopeId, IdentityId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// See [`OUTBOX`](super::OUTBOX).
@@ -23,6 +23,9 @@ pub struct OutboxRecord {
     /// Whether it carries neither a message nor a key, but what is of use for minutes: a ping, a pong.
     #[serde(default)]
     pub is_control: bool,
+    /// The secrets of its slots, by which its message can be taken back.
+    #[serde(default)]
+    pub acks: Vec<AckSecret>,
 }
 
 /// Whose prekey a session key is sealed to.

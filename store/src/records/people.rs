@@ -1,7 +1,9 @@
 //! Contacts, and those who wrote without being one.
 
-use martlet_protocol::{Ack, DeviceId, Id, IdentityId, Rendezvous, UnixMillis};
+use martlet_protocol::{Ack, DeviceId, Id, IdentityId, Rendezvous, RendezvousSecret, UnixMillis};
 use serde::{Deserialize, Serialize};
+
+use super::invite::AcceptedInvite;
 
 /// See [`CONTACTS`](super::CONTACTS).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,6 +22,43 @@ pub struct ContactRecord {
     /// Whether they are still to learn by what the user's bundles are found, since that was reset.
     #[serde(default)]
     pub is_untold: bool,
+    /// That the user compared safety numbers with them.
+    #[serde(default)]
+    pub verified: Option<VerifiedRecord>,
+    /// The invite of theirs that the user accepted, until their device has seen that.
+    #[serde(default)]
+    pub invite: Option<AcceptedInvite>,
+}
+
+/// The user compared safety numbers with a contact.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VerifiedRecord {
+    /// When, last.
+    pub at: UnixMillis,
+    /// The devices that the contact had then.
+    pub devices: Vec<DeviceId>,
+    /// Those that came since, and of which the user was told.
+    pub told: Vec<DeviceId>,
+}
+
+/// See [`IDENTITY_STATES`](super::IDENTITY_STATES).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IdentityStateRecord {
+    /// Whose it is: the user's own, or a contact's.
+    pub identity: IdentityId,
+    /// [What is known of their devices](martlet_protocol::identity::IdentityState::to_record).
+    pub state: serde_bytes::ByteBuf,
+    /// Of a contact: whether they are still to be told of the user's own.
+    pub is_untold: bool,
+    /// When it was first known here that the identity ended.
+    pub ended_at: Option<UnixMillis>,
+}
+
+/// See [`CONTACT_NOTES`](super::CONTACT_NOTES).
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ContactNoteRecord {
+    /// What it says.
+    pub text: String,
 }
 
 /// See [`REQUESTS`](super::REQUESTS).
@@ -67,6 +106,23 @@ pub struct DroppedRecord {
     pub identity: IdentityId,
     /// When the request was dropped.
     pub dropped_at: UnixMillis,
+}
+
+/// See [`BLOCKED`](super::BLOCKED).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BlockedRecord {
+    /// Who it is.
+    pub identity: IdentityId,
+    /// What else is in their ID.
+    pub secret: RendezvousSecret,
+    /// When they were blocked, or unblocked.
+    pub since: UnixMillis,
+    /// Where they are unblocked: the last arrival of which nothing of theirs is read.
+    #[serde(default)]
+    pub deaf_until: Option<u64>,
+    /// In which opening of the mailbox; 0 where it isn't known.
+    #[serde(default)]
+    pub opening: u64,
 }
 
 impl ContactRecord {

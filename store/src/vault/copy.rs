@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use redb::{Database as Redb, ReadTransaction, ReadableTable, TableHandle, WriteTransaction};
 
+use super::erasable::{KeysFile, KeysPlace};
+use super::ledger::Ledger;
 use super::seal::Keys;
-use super::{META, SCHEMA, Vault};
+use super::{Bare, META, SCHEMA, Vault};
 use crate::database::{Bytes, Database, Source, sync_directory};
 use crate::error::StoreError;
 use crate::limits::COPY_COMMIT_BYTES;
@@ -17,6 +19,8 @@ use crate::schema::Meta;
 pub struct VaultSnapshot {
     snapshot: ReadTransaction,
     keys: Arc<Keys>,
+    /// The file of erasable keys as it was then, sealed: a shred may change it before the copy is made.
+    keys_file: Option<Vec<u8>>,
 }
 
 impl Vault {
@@ -25,13 +29,18 @@ impl Vault {
     /// # Errors
     /// [`StoreError::Failed`].
     pub fn snapshot(&self) -> Result<VaultSnapshot, StoreError> {
-        Ok(VaultSnapshot { snapshot: self.database.read()?, keys: Arc::clone(&self.keys) })
+        // No shred between the two.
+        let erasable = self.keys.erasable();
+        let keys_file = erasable.place.read()?.map(KeysFile::into_bytes);
+        let snapshot = self.database.read()?;
+        Ok(VaultSnapshot { snapshot, keys: Arc::clone(&self.keys), keys_file })
     }
 }
 
 impl VaultSnapshot {
     /// Writes it to a new file at `path`: all records, sealed as they are, whole pages of them. Once it is there it was
-    /// opened with its key and every checksum in it read. Its bytes.
+    /// opened with its key and every checksum in it read. Beside it go its erasable keys, at [`keys_path`](super::keys_path).
+    /// The bytes of both.
     ///
     /// # Errors
     /// [`StoreError::Failed`], also if there is a file already; [`StoreError::Damaged`] if what was written is not what
@@ -39,18 +48,28 @@ impl VaultSnapshot {
     pub fn copy_to(&self, path: &Path, cache_bytes: usize) -> Result<u64, StoreError> {
         let failed =
             |error: std::io::Error| StoreError::failed(format!("{}: {error}", path.display()));
-        if fs::exists(path).map_err(failed)? {
-            return Err(StoreError::failed(format!("{}: it is there already", path.display())));
+        let keys_at = super::keys_path(path);
+        for path in [path, &keys_at] {
+            if fs::exists(path).map_err(failed)? {
+                return Err(StoreError::failed(format!("{}: it is there already", path.display())));
+            }
         }
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
-        let copied = self.fill(&part, cache_bytes).and_then(|()| {
+        let copied = fill(&self.snapshot, &part, None, cache_bytes).and_then(|()| {
             // Verified as each vault that is opened, and marked as closed.
-            drop(Database::open(Source::File(part.clone()), &SCHEMA, &*self.keys, cache_bytes)?);
+            let source = Source::File(part.clone());
+            drop(Database::open(source, &SCHEMA, &Bare(&self.keys), cache_bytes)?);
+            let mut bytes = fs::metadata(&part).map_err(failed)?.len();
+            if let Some(file) = &self.keys_file {
+                KeysPlace::beside(path).write(file)?;
+                bytes += u64::try_from(file.len()).unwrap_or_default();
+            }
             // A link is not made over a file, as a name would be.
-            fs::hard_link(&part, path).and_then(|()| sync_directory(path)).map_err(failed)?;
-            Ok(fs::metadata(path).map_err(failed)?.len())
+            let linked = fs::hard_link(&part, path).and_then(|()| sync_directory(path));
+            linked.map_err(failed).inspect_err(|_| drop(fs::remove_file(&keys_at)))?;
+            Ok(bytes)
         });
         // Of a failed copy it is what is left, else a second name.
         let removed = fs::remove_file(&part);
@@ -58,18 +77,25 @@ impl VaultSnapshot {
         removed.map_err(failed)?;
         Ok(bytes)
     }
+}
 
-    fn fill(&self, path: &Path, cache_bytes: usize) -> Result<(), StoreError> {
-        let copy = Source::File(path.to_path_buf()).make_empty(cache_bytes)?;
-        let transaction = copy.begin_write().map_err(StoreError::failed)?;
-        copy_meta(&self.snapshot, &transaction)?;
-        transaction.commit().map_err(StoreError::failed)?;
-        let tables = self.snapshot.list_tables().map_err(StoreError::failed)?;
-        for table in tables.filter(|table| table.name() != META) {
-            copy_records(&self.snapshot, table.name(), &copy)?;
-        }
-        copy.close().map_err(StoreError::failed)
+/// Writes all that `snapshot` has to a file at `path`, over any that is there; with another ledger, if one is given.
+pub(super) fn fill(
+    snapshot: &ReadTransaction,
+    path: &Path,
+    ledger: Option<&Ledger>,
+    cache_bytes: usize,
+) -> Result<(), StoreError> {
+    let copy = Source::File(path.to_path_buf()).make_empty(cache_bytes)?;
+    let transaction = copy.begin_write().map_err(StoreError::failed)?;
+    copy_meta(snapshot, &transaction)?;
+    ledger.map_or(Ok(()), |ledger| ledger.write(&transaction))?;
+    transaction.commit().map_err(StoreError::failed)?;
+    let tables = snapshot.list_tables().map_err(StoreError::failed)?;
+    for table in tables.filter(|table| table.name() != META) {
+        copy_records(snapshot, table.name(), &copy)?;
     }
+    copy.close().map_err(StoreError::failed)
 }
 
 fn copy_meta(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), StoreError> {

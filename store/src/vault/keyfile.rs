@@ -27,31 +27,34 @@
 //! A new file is written under another name, synced, and linked to its own, so that a crash leaves
 //! a whole file or none, and no file there is written over.
 //!
-//! **Changing the passphrase** (to come) overwrites these bytes where they are, so that the old
+//! **Changing the passphrase** ([`KeyFile::replace`]) overwrites these bytes where they are, so that the old
 //! wrapping is gone from the file. They are half a disk sector, the unit that disks write whole; for
 //! those that don't, the new bytes are first written and synced as `<name>.new`, which is removed
-//! after the overwrite is synced. Whoever finds the file damaged and a whole `.new` beside it
-//! finishes the change. Neither reaches copies that an SSD or a backup keeps: who fears them makes a
-//! new vault.
+//! after the overwrite is synced. Whoever finds the file damaged and a whole `.new` beside it reads that,
+//! and [`KeyFile::settle`] finishes the change; beside a whole file a `.new` is of no use, and is removed.
+//! Neither reaches copies that an SSD or a backup keeps: who fears them makes a new vault.
+//!
+//! **What a guess costs** is in the file. A new passphrase takes 64 MiB, which every computer that runs the daemon has,
+//! and as many passes as take [`PASSPHRASE_TIME`](crate::limits::PASSPHRASE_TIME) on the machine where it is set
+//! ([`PassphraseCost`]).
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::limits::{
-    PASSPHRASE_LANES, PASSPHRASE_LANES_MAX, PASSPHRASE_MEMORY_KIB, PASSPHRASE_MEMORY_KIB_MAX,
-    PASSPHRASE_PASSES, PASSPHRASE_PASSES_MAX,
-};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::Params;
 use chacha20poly1305::aead::inout::InOutBuf;
-use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
-use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
+use chacha20poly1305::{AeadInOut, XNonce};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::database::sync_directory;
 use crate::error::StoreError;
+use cost::{cost, derive};
+use disk::{beside, read_some, write_new};
+
+mod change;
+mod cost;
+mod disk;
+
+pub use cost::PassphraseCost;
 
 /// Length of the file, bytes.
 pub const KEY_FILE_BYTES: usize = 256;
@@ -170,25 +173,32 @@ impl KeyFile {
         Ok(key)
     }
 
-    /// Makes a new key and the file for it, in memory. Slow by design where there is a passphrase.
+    /// [`Self::make_at`] the least cost.
     ///
     /// # Errors
-    /// [`KeyFileError::WrongPassphrase`] for one longer than [`PASSPHRASE_BYTES_MAX`].
+    /// As there.
     pub fn make(
         path: &Path,
         passphrase: Option<&[u8]>,
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, MasterKey), KeyFileError> {
+        Self::make_at(path, passphrase, PassphraseCost::LEAST, rng)
+    }
+
+    /// Makes a new key and the file for it, in memory. Slow by design where there is a passphrase.
+    ///
+    /// # Errors
+    /// [`KeyFileError::WrongPassphrase`] for one longer than
+    /// [`PASSPHRASE_BYTES_MAX`](martlet_protocol::limits::PASSPHRASE_BYTES_MAX).
+    pub fn make_at(
+        path: &Path,
+        passphrase: Option<&[u8]>,
+        cost: PassphraseCost,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, MasterKey), KeyFileError> {
         let mut key = MasterKey::empty();
         rng.fill_bytes(&mut *key.0);
-        let bytes = match passphrase {
-            None => bare(&key),
-            Some(passphrase) => {
-                let cost = cost(PASSPHRASE_MEMORY_KIB, PASSPHRASE_PASSES, PASSPHRASE_LANES)
-                    .ok_or_else(|| StoreError::failed("bounds of the passphrase's cost"))?;
-                wrapped(&key, passphrase, &cost, rng)?
-            }
-        };
+        let bytes = file_of(&key, passphrase, cost, rng)?;
         Ok((Self::parse(path, &bytes[..])?, key))
     }
 
@@ -202,20 +212,21 @@ impl KeyFile {
         Ok(())
     }
 
-    /// Reads the file; `None` if there is none.
+    /// Reads the file; `None` if there is none. Where it is damaged by a crash in [`Self::replace`], or read in the midst
+    /// of it, that is the one beside it.
     ///
     /// # Errors
     /// [`StoreError::Damaged`]; [`StoreError::TooNew`]; [`StoreError::Failed`] if it can't be read.
     pub fn read(path: &Path) -> Result<Option<Self>, KeyFileError> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unreadable(path, &error)),
-        };
-        let mut found = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES + 1));
-        let most = u64::try_from(KEY_FILE_BYTES).unwrap_or(u64::MAX) + 1;
-        file.take(most).read_to_end(&mut found).map_err(|error| unreadable(path, &error))?;
-        Self::parse(path, &found).map(Some)
+        let Some(found) = read_some(path)? else { return Ok(None) };
+        match Self::parse(path, &found) {
+            Err(KeyFileError::Store(damage @ StoreError::Damaged { .. })) => {
+                let beside = read_some(&beside(path)).ok().flatten();
+                let finished = beside.and_then(|found| Self::parse(path, &found).ok());
+                finished.map(Some).ok_or_else(|| damage.into())
+            }
+            other => other.map(Some),
+        }
     }
 
     /// Which vault its key is of; `None` in files of before there were ids.
@@ -225,13 +236,19 @@ impl KeyFile {
         (id != [0; ID_BYTES]).then_some(VaultId(id))
     }
 
+    /// Its bytes, as they are on disk.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; KEY_FILE_BYTES] {
+        &self.bytes
+    }
+
     /// Whether the key can be had without a passphrase.
     #[must_use]
     pub fn has_passphrase(&self) -> bool {
         self.cost.is_some()
     }
 
-    /// The master key. Slow by design (Argon2id, tenths of a second and 64 MiB) where there is a
+    /// The master key. Slow by design (Argon2id, about a second and 64 MiB) where there is a
     /// passphrase; where there is none, one given is ignored.
     ///
     /// # Errors
@@ -308,6 +325,19 @@ impl std::fmt::Debug for KeyFile {
     }
 }
 
+/// The file of a key, with a passphrase or without.
+fn file_of(
+    key: &MasterKey,
+    passphrase: Option<&[u8]>,
+    cost: PassphraseCost,
+    rng: &mut impl CryptoRng,
+) -> Result<Zeroizing<[u8; KEY_FILE_BYTES]>, KeyFileError> {
+    match passphrase {
+        None => Ok(bare(key)),
+        Some(passphrase) => wrapped(key, passphrase, &cost.params()?, rng),
+    }
+}
+
 /// The file of a key without passphrase.
 fn bare(key: &MasterKey) -> Zeroizing<[u8; KEY_FILE_BYTES]> {
     let mut bytes = header(BARE);
@@ -359,76 +389,27 @@ fn checksum(bytes: &mut [u8; KEY_FILE_BYTES]) {
     checksum.copy_from_slice(blake3::hash(covered).as_bytes());
 }
 
-/// The cost of a passphrase, if it is within bounds.
-fn cost(memory_kib: u32, passes: u32, lanes: u32) -> Option<Params> {
-    let within = (1..=PASSPHRASE_MEMORY_KIB_MAX).contains(&memory_kib)
-        && (1..=PASSPHRASE_PASSES_MAX).contains(&passes)
-        && (1..=PASSPHRASE_LANES_MAX).contains(&lanes);
-    if !within {
-        return None;
-    }
-    Params::new(memory_kib, passes, lanes, Some(KEY_BYTES)).ok()
-}
-
-/// The cipher that wraps the master key.
-fn derive(
-    passphrase: &[u8],
-    salt: &[u8],
-    cost: &Params,
-) -> Result<XChaCha20Poly1305, KeyFileError> {
-    if passphrase.len() > PASSPHRASE_BYTES_MAX {
-        return Err(KeyFileError::WrongPassphrase);
-    }
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, cost.clone())
-        .hash_password_into(passphrase, salt, &mut key[..])
-        .map_err(|error| StoreError::failed(format!("Argon2id: {error}")))?;
-    Ok(XChaCha20Poly1305::new((&*key).into()))
-}
-
 /// The first `N` bytes of `bytes`, which has as many wherever this is called.
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes.first_chunk().copied().unwrap_or([0; N])
-}
-
-/// Writes a file that must not exist, so that a crash leaves all of it or nothing.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Asked for before anything is written; the link below is what excludes another writer.
-    if fs::exists(path)? {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let beside = PathBuf::from(beside);
-    // What a crash left half written.
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::hard_link(&beside, path));
-    fs::remove_file(&beside)?;
-    written?;
-    sync_directory(path)
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> KeyFileError {
-    StoreError::failed(format!("{}: {error}", path.display())).into()
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 
     use super::*;
+    use crate::limits::{
+        PASSPHRASE_LANES_MAX, PASSPHRASE_MEMORY_KIB_MAX, PASSPHRASE_PASSES, PASSPHRASE_PASSES_MAX,
+    };
+    use martlet_protocol::limits::PASSPHRASE_BYTES_MAX;
 
     fn rng() -> ChaCha20Rng {
         ChaCha20Rng::from_seed([7; 32])
@@ -534,6 +515,92 @@ mod tests {
                 Err(KeyFileError::Store(StoreError::Damaged { .. }))
             ));
         }
+    }
+
+    #[test]
+    fn a_change_of_passphrase_leaves_the_key_and_nothing_of_the_old_wrapping() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.key");
+        let key = KeyFile::create(&path, Some(b"old"), &mut rng()).unwrap();
+        let mut rng = rng();
+        let dearer = PassphraseCost { passes: PASSPHRASE_PASSES + 1 };
+        let mut passphrases: [Option<&[u8]>; 4] = [Some(b"new"), None, Some(b"again"), None];
+        for passphrase in &mut passphrases {
+            let old = KeyFile::read(&path).unwrap().unwrap();
+            let before = fs::read(&path).unwrap();
+            old.rewrap(&key, *passphrase, dearer, &mut rng).unwrap().replace(&old).unwrap();
+            let after = fs::read(&path).unwrap();
+            assert_ne!(after[KEY_AT..TAG_AT], before[KEY_AT..TAG_AT]);
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            let file = KeyFile::read(&path).unwrap().unwrap();
+            assert_eq!(file.has_passphrase(), passphrase.is_some());
+            assert_eq!(file.unwrap(*passphrase).unwrap().0, key.0);
+            assert_eq!(file.vault_id(), old.vault_id());
+            if let Some(passphrase) = passphrase {
+                assert_eq!(after[PASSES_AT..LANES_AT], (PASSPHRASE_PASSES + 1).to_be_bytes());
+                let longer = [passphrase, b"!".as_slice()].concat();
+                let wrong = file.unwrap(Some(&longer));
+                assert!(matches!(wrong, Err(KeyFileError::WrongPassphrase)));
+            }
+            // It is not what is there any more.
+            assert!(file.replace(&old).unwrap_err().to_string().contains("changed meanwhile"));
+            assert_eq!(fs::read(&path).unwrap(), after);
+        }
+    }
+
+    /// Every state that a crash may leave of a change: before, beside it half of the new one or all, half overwritten
+    /// (at each byte), wholly overwritten.
+    #[test]
+    fn a_crash_in_a_change_of_passphrase_leaves_the_old_or_the_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.key");
+        let key = KeyFile::create(&path, None, &mut rng()).unwrap();
+        let before = fs::read(&path).unwrap();
+        let old = KeyFile::read(&path).unwrap().unwrap();
+        let new = old.rewrap(&key, Some(b"new"), PassphraseCost::LEAST, &mut rng()).unwrap();
+        let after = new.bytes.to_vec();
+        let mut states = vec![(before.clone(), None, &before), (after.clone(), None, &after)];
+        states.push((before.clone(), Some(after[..100].to_vec()), &before));
+        states.push((before.clone(), Some(Vec::new()), &before));
+        states.push((before.clone(), Some(after.clone()), &before));
+        states.push((after.clone(), Some(after.clone()), &after));
+        for overwritten in 0..KEY_FILE_BYTES {
+            let torn = [&after[..overwritten], &before[overwritten..]].concat();
+            let is = if torn == before { &before } else { &after };
+            states.push((torn, Some(after.clone()), is));
+        }
+        for (there, beside_it, becomes) in states {
+            fs::write(&path, &there).unwrap();
+            if let Some(bytes) = beside_it {
+                fs::write(beside(&path), bytes).unwrap();
+            }
+            // Without a write, as long as nobody has the directory alone.
+            let read = KeyFile::read(&path).unwrap().unwrap();
+            assert_eq!(&read.bytes[..], &becomes[..]);
+            assert_eq!(fs::read(&path).unwrap(), there);
+            KeyFile::settle(&path).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), *becomes);
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        }
+        // Damage is not taken for a crash.
+        fs::write(&path, &before[..100]).unwrap();
+        fs::write(beside(&path), &after[..100]).unwrap();
+        assert!(KeyFile::settle(&path).is_err());
+        assert_eq!(fs::read(&path).unwrap(), before[..100]);
+        assert!(fs::exists(beside(&path)).unwrap());
+    }
+
+    #[test]
+    fn a_guess_costs_a_second_on_the_machine_and_never_less_than_the_least() {
+        let for_machine =
+            |millis| PassphraseCost::for_machine(Duration::from_millis(millis)).passes;
+        assert_eq!(for_machine(100), 30);
+        assert_eq!(for_machine(150), 20);
+        assert_eq!(for_machine(1_000), PASSPHRASE_PASSES);
+        assert_eq!(for_machine(60_000), PASSPHRASE_PASSES);
+        assert_eq!(for_machine(10), PASSPHRASE_PASSES_MAX);
+        assert_eq!(for_machine(0), PASSPHRASE_PASSES_MAX);
     }
 
     #[test]

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use martlet_protocol::codec;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use redb::{ReadTransaction, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::seal::{self, Keys, StoredKey};
+use super::erasable::BucketKeys;
+use super::ledger::Ledger;
+use super::seal::{self, Header, Keys, StoredKey};
 use super::{Collection, Key};
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
@@ -219,7 +221,15 @@ impl VaultTxn {
     /// # Errors
     /// [`StoreError`].
     pub fn count<V>(&self, collection: &Collection<V>) -> Result<u64, StoreError> {
-        self.with_table(collection.name, |table| table.len())
+        self.count_in(collection.name)
+    }
+
+    /// The same of the collection with this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn count_in(&self, table: &'static str) -> Result<u64, StoreError> {
+        self.with_table(table, |table| table.len())
     }
 
     /// Whether it changed anything.
@@ -239,10 +249,20 @@ impl VaultTxn {
         if !tables.iter().any(Layer::is_dirty) {
             return transaction.abort();
         }
-        for table in tables {
-            write_records(table, &keys, &mut rng, &transaction.redb)?;
+        let mut erasable = keys.erasable_mut();
+        let mut ledger = erasable.ledger.clone();
+        if erasable.buckets.is_none() {
+            erasable.make_keys(&mut ledger, &mut rng)?;
         }
-        transaction.commit()
+        // Also where a commit failed after they were made.
+        ledger.epoch = ledger.epoch.max(1);
+        let Some(buckets) = &erasable.buckets else {
+            return Err(StoreError::failed("keys just made are there"));
+        };
+        for table in tables {
+            write_records(table, buckets, &mut ledger, &mut rng, &transaction.redb)?;
+        }
+        erasable.commit(ledger, transaction)
     }
 
     fn numbered<V: DeserializeOwned>(
@@ -385,7 +405,8 @@ fn open_table(
 /// Seals the records of one table straight into the database's pages.
 fn write_records(
     records: Table,
-    keys: &Keys,
+    buckets: &BucketKeys,
+    ledger: &mut Ledger,
     rng: &mut ChaCha20Rng,
     transaction: &WriteTransaction,
 ) -> Result<(), StoreError> {
@@ -398,14 +419,32 @@ fn write_records(
         .map_err(StoreError::failed)?;
     for (key, value) in records.into_written() {
         match value {
-            None => drop(table.remove(&key[..]).map_err(StoreError::failed)?),
+            None => {
+                let removed = table.remove(&key[..]).map_err(StoreError::failed)?;
+                note_ended(buckets, ledger, removed.as_ref().map(|row| row.value()));
+            }
             Some(value) => {
+                let was = table.get(&key[..]).map_err(StoreError::failed)?;
+                note_ended(buckets, ledger, was.as_ref().map(|row| row.value()));
+                drop(was);
                 let mut row = table
                     .insert_reserve(&key[..], Keys::sealed_len(value.0.len()))
                     .map_err(StoreError::failed)?;
-                keys.seal(name, &key, &value.0, rng, row.as_mut())?;
+                buckets
+                    .seal(name, &key, &value.0, rng, row.as_mut())
+                    .ok_or(StoreError::Record { table: name })?;
             }
         }
     }
     Ok(())
+}
+
+/// Notes that a record ends, unless the shred under way changes its key anyway. One of before erasable keys has none
+/// to change, or begins like one that has: then a key is changed for nothing.
+fn note_ended(buckets: &BucketKeys, ledger: &mut Ledger, sealed: Option<&[u8]>) {
+    if let Some(header) = sealed.and_then(Header::of)
+        && buckets.newest(header.bucket).0 == header.generation
+    {
+        ledger.note_ended(header.bucket);
+    }
 }

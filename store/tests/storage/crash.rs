@@ -8,7 +8,7 @@ use martlet_store::{LastCommit, Mailbox, StoreError, Vault};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Image};
 use crate::fixture::*;
 
 /// Commits of the workload.
@@ -139,7 +139,7 @@ fn full_at_every_write<S: Subject>() {
 }
 
 /// An empty database closed properly, and what it holds after each step of the workload.
-fn plain_run<S: Subject>() -> (Vec<u8>, Vec<S::Dump>) {
+fn plain_run<S: Subject>() -> (Image, Vec<S::Dump>) {
     let disk = Disk::default();
     let database = S::open(&disk).unwrap();
     drop(database);
@@ -206,7 +206,7 @@ impl Subject for VaultSubject {
     type Database = Vault;
 
     fn open(disk: &Disk) -> Result<Vault, StoreError> {
-        Vault::with_backend(disk.clone(), &master_key(), CACHE_BYTES)
+        vault_on(disk)
     }
 
     fn step(vault: &Vault, step: usize) -> Result<(), StoreError> {

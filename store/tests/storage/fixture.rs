@@ -8,7 +8,9 @@ use martlet_protocol::{
 use martlet_store::mailbox::{Arrived, MailboxOptions, MailboxStats, Source, SourceId};
 use martlet_store::vault::keyfile::MasterKey;
 use martlet_store::vault::{Collection, Key};
-use martlet_store::{Mailbox, Vault};
+use martlet_store::{Mailbox, StoreError, Vault};
+
+use crate::disk::Disk;
 
 pub(crate) const HOUR_MS: u64 = 3_600_000;
 pub(crate) const OPTIONS: MailboxOptions =
@@ -129,6 +131,11 @@ pub(crate) type Record = (u64, String);
 pub(crate) const NAMED: Collection<Record> = Collection::new("named");
 pub(crate) const LOG: Collection<Record> = Collection::new("log");
 pub(crate) const SCOPED: Collection<Record> = Collection::new("scoped");
+
+/// The vault on a disk, with its keys beside it.
+pub(crate) fn vault_on(disk: &Disk) -> Result<Vault, StoreError> {
+    Vault::with_backend(disk.clone(), disk.beside(), &master_key(), CACHE_BYTES)
+}
 
 /// Everything a vault filled by a test holds.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -6,7 +6,7 @@ use martlet_protocol::sync::{Bucket, BucketDigest, Fingerprint};
 use martlet_protocol::{Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Shard, Tag, UnixMillis};
 use martlet_store::limits::{MAILBOX_ENTRY_BYTES, MAILBOX_RESERVE_BYTES};
 use martlet_store::mailbox::{
-    Acknowledged, Inserted, MailboxOptions, MailboxStats, Source, SourceId,
+    Acknowledged, Inserted, MailboxOptions, MailboxStats, SharedContents, Source, SourceId,
 };
 use martlet_store::{Mailbox, MailboxTxn};
 use proptest::prelude::*;
@@ -321,14 +321,18 @@ fn source() -> impl Strategy<Value = Source> {
     ]
 }
 
-fn run(ops: &[Op]) {
+fn run(ops: &[Op], shared: Option<&SharedContents>) {
     let disk = Disk::default();
     let options = MailboxOptions {
         bytes_max: BYTES_MAX,
         bytes_per_source_max: BYTES_PER_SOURCE_MAX,
         ..OPTIONS
     };
-    let mut mailbox = Mailbox::with_backend(disk.clone(), options).unwrap();
+    let open = || match shared.cloned() {
+        None => Mailbox::with_backend(disk.clone(), options).unwrap(),
+        Some(shared) => Mailbox::with_shared_contents(disk.clone(), options, shared).unwrap(),
+    };
+    let mut mailbox = open();
     let mut committed = Model::default();
     let mut model = committed.clone();
     let mut hour = START_HOUR;
@@ -367,7 +371,7 @@ fn run(ops: &[Op]) {
                 }
                 if matches!(op, Op::Reopen) {
                     drop(mailbox);
-                    mailbox = Mailbox::with_backend(disk.clone(), options).unwrap();
+                    mailbox = open();
                     for entry in model.entries.values_mut().chain(committed.entries.values_mut()) {
                         entry.source = None;
                     }
@@ -393,7 +397,17 @@ proptest! {
 
     #[test]
     fn the_mailbox_does_what_the_model_does(ops in prop::collection::vec(op(), 1..80)) {
-        run(&ops);
+        run(&ops, None);
+    }
+
+    #[test]
+    fn mailboxes_that_share_contents_do_what_the_model_does(
+        ops in prop::collection::vec(op(), 1..80),
+        others in prop::collection::vec(op(), 1..80),
+    ) {
+        let shared = SharedContents::default();
+        run(&others, Some(&shared));
+        run(&ops, Some(&shared));
     }
 }
 

@@ -10,5 +10,6 @@ mod mailbox_model;
 mod old_files;
 #[path = "../../../protocol/tests/crypto/place.rs"]
 mod place;
+mod shred;
 mod vault_model;
 mod wiped;

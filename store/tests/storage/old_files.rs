@@ -59,7 +59,7 @@ fn fill(mailbox: &Mailbox, vault: &Vault) {
 /// What [`fill`] makes, from a database of today.
 fn expected() -> (MailboxDump, VaultDump) {
     let mailbox = Mailbox::with_backend(Disk::default(), OPTIONS).unwrap();
-    let vault = Vault::with_backend(Disk::default(), &master_key(), CACHE_BYTES).unwrap();
+    let vault = vault_on(&Disk::default()).unwrap();
     fill(&mailbox, &vault);
     (dump_mailbox(&mailbox, &ids()), dump_vault(&vault))
 }
@@ -73,6 +73,8 @@ fn old_files_open() {
         "mailbox-v3.redb",
         "vault-v1.redb",
         "vault-v2.redb",
+        "vault-v3.redb",
+        "vault-v3.keys",
         "key-v1",
         "key-bare-v1",
     ] {
@@ -113,7 +115,7 @@ fn old_files_open() {
     assert_eq!(txn.stats().unwrap().tombstones, 0);
     txn.commit().unwrap();
 
-    for name in ["vault-v1.redb", "vault-v2.redb"] {
+    for name in ["vault-v1.redb", "vault-v2.redb", "vault-v3.redb"] {
         for _ in 0..2 {
             let vault = Vault::open(&file(name), &master_key(), CACHE_BYTES).unwrap();
             assert_eq!(dump_vault(&vault), vault_holds, "{name}");
@@ -140,7 +142,7 @@ fn make_files() {
     };
     fs::create_dir_all(data("")).unwrap();
     // Those that are there stay as they are: only what has a new version is made.
-    let mailbox = Mailbox::open(&make("mailbox-v3.redb"), OPTIONS).unwrap();
-    let vault = Vault::create(&make("vault-v2.redb"), &master_key(), CACHE_BYTES).unwrap();
+    let mailbox = Mailbox::with_backend(Disk::default(), OPTIONS).unwrap();
+    let vault = Vault::create(&make("vault-v3.redb"), &master_key(), CACHE_BYTES).unwrap();
     fill(&mailbox, &vault);
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use martlet_store::VaultTxn;
 use martlet_store::vault::{Collection, Key};
-use martlet_store::{Vault, VaultTxn};
 use proptest::prelude::*;
 
 use crate::disk::Disk;
@@ -118,7 +118,7 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn run(ops: &[Op]) {
     let disk = Disk::default();
-    let open = || Vault::with_backend(disk.clone(), &master_key(), CACHE_BYTES).unwrap();
+    let open = || vault_on(&disk).unwrap();
     let mut vault = open();
     let mut committed = Model::new();
     let mut model = Model::new();
@@ -184,15 +184,17 @@ proptest! {
 #[test]
 fn neither_names_nor_contents_are_in_the_file() {
     let disk = Disk::default();
-    let vault = Vault::with_backend(disk.clone(), &master_key(), CACHE_BYTES).unwrap();
+    let vault = vault_on(&disk).unwrap();
     let mut txn = vault.begin([1; 32]).unwrap();
     let record = (7, "the secret text of a message".to_owned());
     txn.put(&NAMED, Key::Named(b"alice's identity"), &record).unwrap();
     txn.put(&SCOPED, Key::Scoped(b"alice's identity", 1), &record).unwrap();
     txn.commit().unwrap();
     drop(vault);
-    let file = disk.after_kill();
+    let [file, keys] = disk.after_kill();
     for needle in [&b"secret text"[..], b"alice", master_key().as_bytes()] {
-        assert!(!file.windows(needle.len()).any(|window| window == needle));
+        for file in [&file, &keys] {
+            assert!(!file.windows(needle.len()).any(|window| window == needle));
+        }
     }
 }

@@ -11,6 +11,7 @@ use martlet_protocol::control::{Delivery, EventBody, SendRequest, SendResponse};
 use martlet_protocol::network::NetworkDescriptor;
 use tokio::task::JoinHandle;
 
+use super::report::RSS_AFTER_BYTES_MAX;
 use crate::cluster::{Cluster, ClusterError, Node, NodeOptions, introduce};
 use crate::peer::RawPeer;
 
@@ -22,6 +23,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(200);
 /// Time between two looks at memory and disk.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// How long after deaf peers were cut off memory may take to fall: some of the daemon's looks at its connections.
+const GIVEN_BACK_MAX: Duration = Duration::from_secs(20);
 /// Quota of the mailboxes, bytes: what the disk's bound follows from.
 pub(super) const MAILBOX_BYTES: u64 = 128 << 20;
 
@@ -134,6 +137,20 @@ impl Arena {
         Ok(Watch { task, peak })
     }
 
+    /// Resident memory of the mailbox node once the attacker has gone: as soon as it is within its bound, or else after
+    /// [`GIVEN_BACK_MAX`].
+    pub(super) async fn rss_once_quiet(&self) -> Result<u64, ClusterError> {
+        let pid = self.mailbox.pid()?;
+        let end = Instant::now() + GIVEN_BACK_MAX;
+        loop {
+            let used = crate::cluster::usage(pid).map_or(0, |usage| usage.rss_bytes);
+            if used <= RSS_AFTER_BYTES_MAX || Instant::now() > end {
+                return Ok(used);
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
     /// Starts the mailbox node anew: what it has seen lately it knows from its disk alone.
     pub(super) async fn forget_gossip(&mut self) -> Result<(), ClusterError> {
         self.mailbox.restart().await?;
@@ -219,7 +236,7 @@ impl Way {
                 sent.len() - 1
             };
             let text = format!("{} {number}", self.phase);
-            let request = SendRequest { to: self.to.clone(), text };
+            let request = SendRequest { to: self.to.clone(), text, ..SendRequest::default() };
             let sent: Result<SendResponse, _> = client.post("/v1/messages", &request).await;
             sent.map_err(|source| from.error(source))?;
         }

@@ -1,5 +1,6 @@
 //! Numbered messages, and what became of them.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,7 +56,18 @@ pub(super) async fn send_all(
     count: usize,
     senders: usize,
 ) -> Result<Vec<String>, ClusterError> {
-    let next = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    send_range(from, to, 0..count, senders).await
+}
+
+/// Sends the texts of these numbers, as [`send_all`] does; returns the message ids in their order.
+pub(super) async fn send_range(
+    from: &Node,
+    to: &str,
+    numbers: Range<usize>,
+    senders: usize,
+) -> Result<Vec<String>, ClusterError> {
+    let (start, end) = (numbers.start, numbers.end);
+    let next = Arc::new(std::sync::atomic::AtomicUsize::new(start));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..senders {
         let (client, next, to) = (from.client(), Arc::clone(&next), to.to_owned());
@@ -63,19 +75,19 @@ pub(super) async fn send_all(
             let mut sent = Vec::new();
             loop {
                 let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                if number >= count {
+                if number >= end {
                     return Ok(sent);
                 }
                 sent.push((number, send(&client, &to, number).await?));
             }
         });
     }
-    let mut ids = vec![String::new(); count];
+    let mut ids = vec![String::new(); numbers.len()];
     while let Some(done) = tasks.join_next().await {
         let sent: Result<Vec<(usize, String)>, _> =
             done.map_err(|error| ClusterError::Wrong(error.to_string()))?;
         for (number, id) in sent.map_err(|source| from.error(source))? {
-            ids[number] = id;
+            ids[number - start] = id;
         }
     }
     Ok(ids)
@@ -87,7 +99,7 @@ pub(super) async fn send(
     to: &str,
     number: usize,
 ) -> Result<String, martletctl::client::ClientError> {
-    let request = SendRequest { to: to.to_owned(), text: text(number) };
+    let request = SendRequest { to: to.to_owned(), text: text(number), ..SendRequest::default() };
     let response: SendResponse = client.post("/v1/messages", &request).await?;
     Ok(response.id)
 }
@@ -133,7 +145,7 @@ pub(super) async fn reached(
         };
         if let EventBody::MessageState { id, state: now, .. } = event.body
             && now >= state
-            && now != Delivery::Expired
+            && now < Delivery::Expired
             && ids.insert(id)
         {
             last = Instant::now();

@@ -36,12 +36,13 @@ pub(super) async fn worst_of(nodes: &[&Node], span: Duration) -> Result<Cost, Cl
     for (before, after) in before.into_iter().zip(used()?) {
         let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64() / span.as_secs_f64();
         worst.cpu_pct = worst.cpu_pct.max(rounded(cpu * 100.0));
-        worst.rss_mib = worst.rss_mib.max(rounded(bytes(after.rss_bytes) / BYTES_PER_MIB));
+        worst.rss_mib = worst.rss_mib.max(mib(after.rss_bytes));
     }
     Ok(worst)
 }
 
+/// Memory in MiB.
 #[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^53")]
-fn bytes(count: u64) -> f64 {
-    count as f64
+pub(super) fn mib(bytes: u64) -> f64 {
+    rounded(bytes as f64 / BYTES_PER_MIB)
 }

@@ -35,7 +35,7 @@ pub(super) async fn run(cluster: &Cluster, messages: usize) -> Result<Latency, C
 }
 
 /// The nearest-rank percentile of sorted values; 0 of none.
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
+pub(super) fn percentile(sorted: &[f64], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()
 }

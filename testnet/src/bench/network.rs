@@ -134,7 +134,8 @@ async fn simulate(cluster: &Cluster, scenario: &str) -> Result<Run, ClusterError
     let mut child = Command::new(cluster.program())
         .arg("sim")
         .arg(&file)
-        .arg("--json")
+        // One thread waits for none: what is measured is the work.
+        .args(["--json", "--threads", "1"])
         .stdin(Stdio::null())
         .stdout(File::create(&output).map_err(failed(&output))?)
         .stderr(Stdio::null())

@@ -1,8 +1,19 @@
 //! The figures, their targets, and how they are printed.
 
-use std::fmt::{self, Write};
+mod figures;
+mod growth;
+mod network;
+
+use std::fmt::Write;
 
 use serde::Serialize;
+
+pub(super) use figures::{
+    CatchUp, Idle, IdleLan, Ingest, Latency, MailboxFigures, SyncFigures, SyncLarge, Throughput,
+    UnnoticedDeath,
+};
+pub(super) use growth::{Figure, GrowthFigures, Stage};
+pub(super) use network::{Carried, IdleNetwork, NetworkFigures};
 
 /// All figures; a part that did not run has none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -12,12 +23,8 @@ pub(super) struct Report {
     pub(super) quick: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) latency_ms: Option<Latency>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) throughput_per_s: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) throughput_lost: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cpu_s_per_1000: Option<f64>,
+    #[serde(flatten)]
+    pub(super) throughput: Option<Throughput>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) idle: Option<Idle>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,140 +54,8 @@ pub(super) struct Report {
     pub(super) idle_lan: Option<IdleLan>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) network: Option<NetworkFigures>,
-}
-
-/// Simulated networks.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(super) struct NetworkFigures {
-    /// Nodes of the one with traffic.
-    pub(super) nodes: u64,
-    /// How long users wrote, virtual seconds.
-    pub(super) seconds: u64,
-    pub(super) carried: Vec<Carried>,
-    pub(super) idle: Vec<IdleNetwork>,
-}
-
-/// What a network does with so much traffic, and what it costs beyond what it costs without.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Carried {
-    pub(super) envelopes_per_s: u64,
-    /// Delivered of written, 0 to 1.
-    pub(super) delivery: f64,
-    pub(super) p50_ms: f64,
-    pub(super) p99_ms: f64,
-    /// Processor time of the simulation for each envelope that a node received.
-    pub(super) cpu_us_per_copy: f64,
-    /// Bytes that a node received on average, for each byte of text delivered in the network.
-    pub(super) bytes_per_payload_byte: f64,
-    /// The same of all nodes together.
-    pub(super) bytes_per_payload_byte_all: f64,
-    /// Bytes that a node received, for each byte of the envelopes it took, padding included.
-    pub(super) bytes_per_envelope_byte: f64,
-}
-
-/// What a node costs in a simulated network in which nobody says anything.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct IdleNetwork {
-    pub(super) nodes: u64,
-    pub(super) rss_mib_per_node: f64,
-    /// Percent of a core, if the simulation went as fast as time.
-    pub(super) cpu_pct_per_node: f64,
-}
-
-/// From the send call on one socket to the event on the other, milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Latency {
-    pub(super) p50: f64,
-    pub(super) p99: f64,
-}
-
-/// What an idle daemon costs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Idle {
-    /// Percent of one core.
-    pub(super) cpu_pct: f64,
-    /// Resident memory, MiB.
-    pub(super) rss_mib: f64,
-}
-
-/// A recipient comes back to a mailbox node; the sender is off.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct CatchUp {
-    /// From the start of its process to the last message.
-    pub(super) seconds: f64,
-    pub(super) lost: usize,
-}
-
-/// A recipient that was killed comes back.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct UnnoticedDeath {
-    pub(super) sent: usize,
-    pub(super) lost: usize,
-    /// From the start of its process to the last message.
-    pub(super) seconds_after_return: f64,
-}
-
-/// The mailbox alone.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct MailboxFigures {
-    /// Envelopes a second, durably, into a mailbox with a million.
-    pub(super) ingest_per_s: f64,
-    /// The same into others.
-    pub(super) ingest: Ingest,
-    /// To drop 100,000 that ended.
-    pub(super) sweep_s: f64,
-}
-
-/// Envelopes a second, durably.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Ingest {
-    /// Into an empty mailbox.
-    pub(super) empty: f64,
-    /// Into one with a fifth of a million.
-    pub(super) fifth: f64,
-}
-
-/// Two daemons with nearly the same mailbox meet.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct SyncFigures {
-    /// From the dial until both have everything on disk.
-    pub(super) seconds: f64,
-    /// Syncs that took.
-    pub(super) passes: usize,
-    /// Bytes both ways to find what is missing; envelopes apart.
-    pub(super) bytes: usize,
-    /// Start of the process until it answers.
-    pub(super) start_s: f64,
-    /// Memory of the daemon that had more, MiB, files that the system caches apart.
-    pub(super) rss_mib: f64,
-}
-
-/// Two daemons with very different mailboxes meet.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct SyncLarge {
-    /// From the dial until both have everything on disk.
-    pub(super) seconds: f64,
-    /// Envelopes brought across, both ways together.
-    pub(super) per_s: f64,
-    /// What the two still lacked after two minutes.
-    pub(super) missing: u64,
-}
-
-/// Three daemons on a LAN without a way out, of which nobody wants anything.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct IdleLan {
-    /// How long they were watched.
-    pub(super) seconds: f64,
-    /// Whether they were in network namespaces and found each other by mDNS; else on loopback.
-    pub(super) namespaces: bool,
-    /// Percent of one core, of the one that used most.
-    pub(super) cpu_pct: f64,
-    /// Resident memory, MiB, of the one that used most.
-    pub(super) rss_mib: f64,
-    /// Lines that all of them logged above level `info`, from when they were connected.
-    pub(super) log_above_info: usize,
-    /// Lines of any level.
-    pub(super) log_lines: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) growth: Option<GrowthFigures>,
 }
 
 /// One line of the table.
@@ -201,8 +76,11 @@ impl Report {
     pub(super) fn table(&self) -> String {
         let mut table = String::new();
         // Writing to a String can't fail.
-        let _ = writeln!(table, "{:<38} {:>12}  {:<8} {:>9}", "", "measured", "", "target");
-        for Row { name, value, unit, target } in self.rows() {
+        let rows = self.rows();
+        if !rows.is_empty() {
+            let _ = writeln!(table, "{:<38} {:>12}  {:<8} {:>9}", "", "measured", "", "target");
+        }
+        for Row { name, value, unit, target } in rows {
             let (met, target) = match target {
                 Target::AtMost(most) => (value <= most, format!("≤ {most}")),
                 Target::AtLeast(least) => (value >= least, format!("≥ {least}")),
@@ -213,6 +91,9 @@ impl Report {
         }
         if let Some(network) = &self.network {
             network.write(&mut table);
+        }
+        if let Some(growth) = &self.growth {
+            growth.write(&mut table);
         }
         if self.quick {
             table.push_str("(--quick: small counts; no measurement)\n");
@@ -240,9 +121,10 @@ impl Report {
         };
         row("latency, p50", self.latency_ms.map(|l| l.p50), "ms", AtMost(2.0));
         row("latency, p99", self.latency_ms.map(|l| l.p99), "ms", AtMost(5.0));
-        row("throughput", self.throughput_per_s, "/s", AtLeast(5000.0));
-        row("  lost", self.throughput_lost.map(count), "", AtMost(0.0));
-        row("  CPU, both daemons", self.cpu_s_per_1000, "s/1,000", AtMost(0.3));
+        let throughput = self.throughput;
+        row("throughput", throughput.map(|t| t.per_s), "/s", AtLeast(5000.0));
+        row("  lost", throughput.map(|t| count(t.lost)), "", AtMost(0.0));
+        row("  CPU, both daemons", throughput.map(|t| t.cpu_s_per_1000), "s/1,000", AtMost(0.3));
         row("idle, CPU", self.idle.map(|i| i.cpu_pct), "% core", AtMost(0.4));
         row("idle, memory", self.idle.map(|i| i.rss_mib), "MiB", AtMost(25.0));
         row("start to first message delivered", self.ready_s, "s", AtMost(2.0));
@@ -287,71 +169,19 @@ impl Report {
     }
 }
 
-impl NetworkFigures {
-    /// Appends its two tables.
-    fn write(&self, table: &mut String) {
-        // Writing to a String can't fail.
-        let _ = writeln!(
-            table,
-            "\n{} simulated nodes, {} s of traffic\n{:>11} {:>10} {:>8} {:>8} {:>12} {:>23} {:>19}",
-            self.nodes,
-            self.seconds,
-            "envelopes/s",
-            "delivery",
-            "p50 ms",
-            "p99 ms",
-            "CPU us/copy",
-            "bytes/byte of text",
-            "of envelope"
-        );
-        for of in &self.carried {
-            let _ = writeln!(table, "{of}");
-        }
-        let _ =
-            writeln!(table, "\n{:>11} {:>14} {:>18}", "idle nodes", "MiB a node", "% core a node");
-        for of in &self.idle {
-            let _ = writeln!(table, "{of}");
-        }
-    }
-}
-
-/// A row of the table.
-impl fmt::Display for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:>11} {:>8.2} % {:>8.0} {:>8.0} {:>12.0} {:>23.1} {:>19.1}",
-            self.envelopes_per_s,
-            self.delivery * 100.0,
-            self.p50_ms,
-            self.p99_ms,
-            self.cpu_us_per_copy,
-            self.bytes_per_payload_byte,
-            self.bytes_per_envelope_byte
-        )
-    }
-}
-
-/// A row of the table.
-impl fmt::Display for IdleNetwork {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mib, cpu) = (self.rss_mib_per_node, self.cpu_pct_per_node);
-        write!(f, "{:>11} {mib:>14.2} {cpu:>18.3}", self.nodes)
-    }
-}
-
 /// A figure rounded to what the measurement supports: four decimals, as the JSON object has it.
 pub(super) fn rounded(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
 }
 
-/// Three significant digits, at least.
-fn significant(value: f64) -> String {
+/// Three significant digits, at least; of what is below 0.1 as many as were measured.
+pub(super) fn significant(value: f64) -> String {
     match value {
         v if v >= 100.0 => format!("{v:.0}"),
         v if v >= 10.0 => format!("{v:.1}"),
         v if v >= 1.0 => format!("{v:.2}"),
-        v => format!("{v:.3}"),
+        v if v >= 0.1 => format!("{v:.3}"),
+        v => format!("{v:.4}"),
     }
 }
 
@@ -359,17 +189,21 @@ fn count(items: usize) -> f64 {
     u32::try_from(items).map_or(f64::INFINITY, f64::from)
 }
 
+/// A report with every figure.
+#[cfg(test)]
+pub(super) fn example() -> Report {
+    tests::report()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn report() -> Report {
+    pub(super) fn report() -> Report {
         Report {
             quick: false,
             latency_ms: Some(Latency { p50: 0.75, p99: 7.0 }),
-            throughput_per_s: Some(6000.0),
-            throughput_lost: Some(0),
-            cpu_s_per_1000: Some(0.2),
+            throughput: Some(Throughput { per_s: 6000.0, lost: 0, cpu_s_per_1000: 0.2 }),
             idle: Some(Idle { cpu_pct: 0.1, rss_mib: 20.0 }),
             ready_s: Some(0.5),
             catch_up: Some(CatchUp { seconds: 1.0, lost: 3 }),
@@ -413,6 +247,7 @@ mod tests {
                     cpu_pct_per_node: 0.1,
                 }],
             }),
+            growth: Some(growth::example()),
         }
     }
 
@@ -466,11 +301,20 @@ mod tests {
             "/network/idle/0/nodes",
             "/network/idle/0/rss_mib_per_node",
             "/network/idle/0/cpu_pct_per_node",
+            "/growth/messages/0/size",
+            "/growth/messages/0/send_p50_ms",
+            "/growth/factor/messages/send_p50_ms",
         ] {
             assert!(json.pointer(pointer).is_some_and(serde_json::Value::is_number), "{pointer}");
         }
         assert_eq!(serde_json::to_string(&Report::default())?, "{}");
         Ok(())
+    }
+
+    #[test]
+    fn numbers_have_three_significant_digits_or_what_was_measured() {
+        let shown = [1234.5, 12.345, 1.2345, 0.1234, 0.0084].map(significant);
+        assert_eq!(shown, ["1234", "12.3", "1.23", "0.123", "0.0084"]);
     }
 
     #[test]

@@ -5,20 +5,9 @@ use std::time::Instant;
 
 use martlet_protocol::control::Delivery;
 
-use super::report::rounded;
+use super::report::{Throughput, rounded};
 use super::{WAIT_MAX, flow};
 use crate::cluster::{Cluster, ClusterError};
-
-/// What was measured.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Throughput {
-    /// Messages a second, from the first send call to the last `delivered`.
-    pub(super) per_s: f64,
-    /// Not `delivered`, or not exactly once in the recipient's history.
-    pub(super) lost: usize,
-    /// Processor time of both daemons.
-    pub(super) cpu_s_per_1000: f64,
-}
 
 /// Sends `messages` over `senders` connections and waits until all are `delivered`.
 pub(super) async fn run(

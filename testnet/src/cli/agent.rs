@@ -9,10 +9,10 @@ use clap::Args;
 use crate::agent::AgentOptions;
 
 const HELP: &str = "\
-An agent starts, stops and kills one daemon, and passes requests on to its control socket,
-for martlet-testnet drive on another machine. Exported networks (martlet-testnet export)
-have one beside each daemon. WHOEVER REACHES ITS PORT HAS THE NODE: let it listen beyond
-loopback only in a network of test nodes.
+An agent starts, stops and kills one daemon, and passes requests on to its control socket. It does
+so for martlet-testnet drive on another machine. Exported networks (martlet-testnet export) have an
+agent beside each daemon. WHOEVER REACHES ITS PORT CONTROLS THE NODE: let it listen beyond loopback
+only in a network of test nodes.
 
 Example: two nodes and a driver on one machine
   martlet-testnet agent --listen 127.0.0.1:4181 --data /tmp/n1 -- \\
@@ -28,13 +28,13 @@ SIGTERM stops the daemon, then the agent.";
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(super) struct AgentArgs {
-    /// Where to serve; port 0 for any
+    /// The address and port to serve on; with port 0 the system chooses one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4180")]
     listen: SocketAddr,
     /// The daemon's data directory [default: a temporary one]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// What martletd is started with, beside its data directory and socket
+    /// Arguments for martletd, besides its data directory and socket
     #[arg(last = true, value_name = "MARTLETD ARGUMENTS")]
     daemon: Vec<OsString>,
 }

@@ -10,10 +10,10 @@ use crate::fidelity::costs_text;
 
 #[derive(Debug, Args)]
 pub(super) struct CalibrateArgs {
-    /// Where to write it: a scenario's [settings.costs] [default: standard output]
+    /// Where to write the scenario's [settings.costs] [default: standard output]
     #[arg(value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The disk to measure
+    /// A directory on the disk to measure
     #[arg(long, value_name = "DIR", default_value = "/tmp")]
     dir: PathBuf,
 }

@@ -12,8 +12,8 @@ use crate::report::compare::Compared;
 pub(super) struct CompareArgs {
     /// Each a report.json, a directory with one, or a directory of such directories, such as a sweep's
     ///
-    /// Two are put beside each other; of more the mean and the spread are told. Of directories of
-    /// reports, those of the same name are compared; of a single one, all that are in it.
+    /// Of two reports it shows both values, and the difference. Of more it shows the mean and the spread. Of
+    /// two directories of reports, those of the same name are compared; of a single one, all that are in it.
     #[arg(value_name = "REPORT", required = true)]
     reports: Vec<PathBuf>,
     /// Print one JSON object

@@ -17,10 +17,10 @@ use crate::report::{Data, Report};
 use crate::run::{Hosts, RunError};
 
 const HELP: &str = "\
-The daemons run elsewhere, each with an agent (martlet-testnet agent) that this tells what
-to do. Exported networks (martlet-testnet export) have a place that runs this. It waits for
-the agents, starts the nodes, makes users and contacts, writes the messages, carries out the
-events, and reports.
+The daemons run elsewhere. Each has an agent (martlet-testnet agent), and this command tells the
+agents what to do. Exported networks (martlet-testnet export) run it by themselves. It waits for the
+agents, starts the nodes, makes users and contacts, writes the messages, carries out the events, and
+reports.
 
 Examples:
   martlet-testnet drive first-contact --agents agents.txt --report report
@@ -30,8 +30,8 @@ Examples:
 A file of agents has a line for each node: its name and its agent's address, such as:
 n1 http://10.0.0.7:4180
 
-Exit codes: 0 all expectations were met; 1 one was not, or a node failed: the reason is on stderr;
-2 usage, or the scenario or the list of agents is wrong.";
+Exit codes: 0 all expectations were met; 1 one was not, or a node failed: the reason is on
+standard error; 2 wrong usage, or the scenario or the list of agents is wrong.";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -43,7 +43,7 @@ pub(super) struct DriveArgs {
     agents: Vec<String>,
     #[command(flatten)]
     drawn: DrawArgs,
-    /// Run without what agents can't do: partitions, clocks, full disks, floods
+    /// Leave out what agents can't do: partitions, clocks, full disks, floods
     #[arg(long)]
     skip_unsupported: bool,
     /// Seconds to wait until all agents answer
@@ -114,5 +114,12 @@ async fn conduct(
     for note in agents.notes() {
         progress.say(&format!("Note: {note}"));
     }
-    crate::run::run(plan, &agents, &progress, interrupted, with_data).await
+    crate::run::run(
+        plan,
+        &agents,
+        &progress,
+        interrupted,
+        crate::run::Extras { data: with_data, dashboard: None },
+    )
+    .await
 }

@@ -11,8 +11,8 @@ use crate::export::{self, Engine, ExportOptions, Source};
 use crate::scenario::show_duration;
 
 const HELP: &str = "\
-The directory gets a README.md with the commands that run it. What of the scenario the
-engine does not do is said here and there. The same scenario and seed give the same files.
+The directory gets a README.md with the commands that run it. The README, and this command, name
+what of the scenario is left out. The same scenario and seed give the same files.
 docs/export.md tells more.
 
 Examples:
@@ -24,7 +24,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(super) struct ExportArgs {
-    /// What is to run it
+    /// What will run it
     #[arg(value_name = "ENGINE", value_enum)]
     engine: Engine,
     /// A scenario file, or the name of a ready one

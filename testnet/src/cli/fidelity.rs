@@ -1,5 +1,6 @@
 //! `fidelity`: a scenario, simulated and with real processes, side by side.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::fidelity::{Fidelity, comparable, parse_costs};
 use crate::plan::{Costs, Plan};
 use crate::progress::Progress;
 use crate::report::{self, Report, ReportError};
-use crate::run::{self, Hosts, Local, RunError, RunOptions};
+use crate::run::{self, Extras, Hosts, Local, RunError, RunOptions};
 use crate::scenario::ScenarioError;
 use crate::sim::{self, SimError, Watch};
 
@@ -24,10 +25,11 @@ pub(super) struct FidelityArgs {
     scenarios: Vec<String>,
     #[command(flatten)]
     drawn: DrawArgs,
-    /// Charge the simulation for what work takes: a file of martlet-testnet calibrate
+    /// Charge the simulation for the time that work takes: a file that martlet-testnet calibrate wrote
     #[arg(long, value_name = "FILE")]
     costs: Option<PathBuf>,
-    /// Write both reports to directories sim and local in this one, of one for each scenario
+    /// Write both reports to directories sim and local in this directory; of several scenarios, in one
+    /// directory for each
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// Print a JSON array
@@ -81,7 +83,7 @@ fn compared(scenario: &str, args: &FidelityArgs) -> Result<Fidelity, FidelityErr
     let drawn = args.drawn.draw(scenario)?;
     let (mut plan, mut notes) = comparable(&drawn.plan);
     let charged = args.costs.as_deref().map(costs).transpose()?.or(plan.settings.costs.take());
-    let options = RunOptions { program: None, dir: args.dir.clone(), keep: false };
+    let options = RunOptions { program: None, dir: args.dir.clone(), ..RunOptions::default() };
     // First of all, since it may be refused.
     let hosts = Local::new(&plan, &options)?;
     notes.extend(hosts.notes().iter().map(|note| format!("local: {note}")));
@@ -89,7 +91,8 @@ fn compared(scenario: &str, args: &FidelityArgs) -> Result<Fidelity, FidelityErr
     drop(hosts);
     plan.settings.costs = charged;
     let plan = Arc::new(plan);
-    let sim = sim::run(&plan, &Arc::new(Watch::default()))?;
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let sim = sim::run(&plan, &Arc::new(Watch::default()), threads)?;
     if let Some(directory) = &args.report {
         for (report, runner) in [(&sim, "sim"), (&local, "local")] {
             report::write(report, &directory.join(Path::new(&plan.name)).join(runner))?;
@@ -115,6 +118,6 @@ fn local(plan: &Plan, hosts: &Local) -> Result<Report, FidelityError> {
             std::future::pending::<()>().await;
         }
     };
-    let (report, _) = block_on(run::run(plan, hosts, &progress, interrupted, false))??;
+    let (report, _) = block_on(run::run(plan, hosts, &progress, interrupted, Extras::default()))??;
     if report.interrupted { Err(FidelityError::Interrupted) } else { Ok(report) }
 }

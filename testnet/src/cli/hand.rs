@@ -1,16 +1,18 @@
 //! `up`, `down`, `ps`, `logs`, `exec`: a network to try things on by hand.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::{block_on, failed};
+use crate::dashboard::{ADDRESS_DEFAULT, parse_address};
 use crate::hand::{self, HandError, UpOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct UpArgs {
-    /// Nodes, called n1, n2, …
+    /// How many nodes; they are called n1, n2, …
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=200))]
     nodes: u16,
     /// Give each node a network namespace: a host of its own on one LAN, found by mDNS. For root
@@ -25,6 +27,17 @@ pub(super) struct UpArgs {
     /// Print one JSON object, as ps does
     #[arg(long)]
     json: bool,
+    /// Serve a page that shows the network while it is up, and breaks it by button. ADDR is an IP of
+    /// this machine alone and a port [without ADDR: 127.0.0.1, and a port that the system chooses]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ADDRESS_DEFAULT,
+        value_parser = parse_address
+    )]
+    dashboard: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
@@ -49,7 +62,7 @@ pub(super) struct LogsArgs {
     /// The node: n1, or net/n1 where there are several networks
     #[arg(value_name = "NODE")]
     node: String,
-    /// Go on with what is logged from now on
+    /// Go on printing what is logged from now on
     #[arg(short, long)]
     follow: bool,
 }
@@ -113,8 +126,14 @@ pub(super) fn exec(args: &ExecArgs) -> ExitCode {
 
 impl UpArgs {
     fn options(&self) -> UpOptions {
-        let Self { nodes, netns, name, bare, json: _ } = self;
-        UpOptions { nodes: usize::from(*nodes), netns: *netns, name: name.clone(), bare: *bare }
+        let Self { nodes, netns, name, bare, json: _, dashboard } = self;
+        UpOptions {
+            nodes: usize::from(*nodes),
+            netns: *netns,
+            name: name.clone(),
+            bare: *bare,
+            dashboard: *dashboard,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Cli, failed};
 
 #[derive(Debug, Args)]
 pub(super) struct ManpagesArgs {
-    /// Where to write them; made if need be
+    /// The directory to write them to; made if it isn't there
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }

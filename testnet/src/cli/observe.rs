@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::scenario::DrawArgs;
-use super::sim::with_progress;
+use super::sim::{ThreadArgs, with_progress};
 use super::{block_on, failed, refused};
 use crate::scenario::parse_duration;
 use crate::sim::{self, Observed};
@@ -19,15 +19,17 @@ pub(super) struct ObserveArgs {
     scenario: String,
     #[command(flatten)]
     drawn: DrawArgs,
-    /// How many nodes put together what they see: several numbers, for a row each
+    /// How many observers put together what they see; several numbers give a row each
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,4")]
     observers: Vec<usize>,
-    /// What was written before is not looked at: the network begins
+    /// Don't look at what was written before this time, while the network begins
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "2m")]
     since: Duration,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    threads: ThreadArgs,
 }
 
 pub(super) fn run(args: &ObserveArgs) -> ExitCode {
@@ -36,8 +38,9 @@ pub(super) fn run(args: &ObserveArgs) -> ExitCode {
         Err(error) => return refused(&error),
     };
     let simulation = with_progress(&plan, {
+        let threads = args.threads.of(&plan);
         let (plan, observers, since) = (Arc::clone(&plan), args.observers.clone(), args.since);
-        move |watch| sim::observe(&plan, &observers, since, watch)
+        move |watch| sim::observe(&plan, &observers, since, watch, threads)
     });
     let observed = match block_on(simulation) {
         Ok(observed) => observed,

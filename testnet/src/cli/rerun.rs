@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::run::{ProcessOptions, conclude, with_processes};
 use super::scenario::Drawn;
-use super::sim::simulated;
+use super::sim::{ThreadArgs, simulated};
 use super::{failed, refused};
 use crate::plan::Runner;
 use crate::report::{Report, ReportError};
@@ -27,6 +27,8 @@ pub(super) struct RerunArgs {
     /// Print the report as JSON instead of a summary
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    threads: ThreadArgs,
 }
 
 /// Why a report can't be made again.
@@ -75,9 +77,10 @@ pub(super) fn rerun(args: &RerunArgs) -> ExitCode {
     }
     let runner = report.runner;
     let again = match runner {
-        Runner::Sim => simulated(drawn, None),
+        Runner::Sim => simulated(drawn, None, args.threads),
         Runner::Local | Runner::Netns => {
-            let options = ProcessOptions { keep: false, dir: "/tmp".into(), data: None };
+            let options =
+                ProcessOptions { keep: false, dir: "/tmp".into(), data: None, dashboard: None };
             with_processes(&drawn, runner, &options)
         }
         Runner::Agents => {

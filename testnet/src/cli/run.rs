@@ -1,6 +1,7 @@
 //! `local` and `netns`: a scenario with real processes.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,10 +9,11 @@ use clap::Args;
 
 use super::scenario::{DrawArgs, Drawn};
 use super::{block_on, failed, refused};
+use crate::dashboard::{ADDRESS_DEFAULT, Dashboard, Scene, parse_address};
 use crate::plan::{Plan, Runner};
 use crate::progress::Progress;
 use crate::report::{self, Data, Report};
-use crate::run::{self, Hosts, Local, Netns, RunError, RunOptions};
+use crate::run::{self, Extras, Hosts, Local, Netns, RunError, RunOptions};
 
 /// Expectations were not met, or the run failed.
 const NOT_MET: u8 = 1;
@@ -38,12 +40,24 @@ pub(super) struct RunArgs {
     /// Where to put the data
     #[arg(long, value_name = "DIR", default_value = "/tmp")]
     dir: PathBuf,
+    /// Serve a page that shows the network while it runs, and breaks it by button. ADDR is an IP of
+    /// this machine alone and a port [without ADDR: 127.0.0.1, and a port that the system chooses]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ADDRESS_DEFAULT,
+        value_parser = parse_address
+    )]
+    dashboard: Option<SocketAddr>,
 }
 
 impl RunArgs {
     fn options(&self) -> ProcessOptions {
-        let Self { keep, dir, data, .. } = self;
-        ProcessOptions { keep: *keep, dir: dir.clone(), data: data.clone() }
+        let Self { keep, dir, data, dashboard, .. } = self;
+        let (dir, data) = (dir.clone(), data.clone());
+        ProcessOptions { keep: *keep, dir, data, dashboard: *dashboard }
     }
 }
 
@@ -53,6 +67,8 @@ pub(super) struct ProcessOptions {
     pub(super) dir: PathBuf,
     /// Where the raw data goes.
     pub(super) data: Option<PathBuf>,
+    /// Where a page shows the run.
+    pub(super) dashboard: Option<SocketAddr>,
 }
 
 pub(super) fn local(args: &RunArgs) -> ExitCode {
@@ -80,8 +96,9 @@ pub(super) fn with_processes(
     runner: Runner,
     options: &ProcessOptions,
 ) -> Result<Report, ExitCode> {
-    let ProcessOptions { keep, dir, data } = options;
-    let run_options = RunOptions { program: None, dir: dir.clone(), keep: *keep };
+    let ProcessOptions { keep, dir, data, dashboard } = options;
+    let by_hand = dashboard.is_some();
+    let run_options = RunOptions { program: None, dir: dir.clone(), keep: *keep, by_hand };
     let plan = &drawn.plan;
     let report =
         match runner {
@@ -130,7 +147,16 @@ fn go(
             std::future::pending::<()>().await;
         }
     };
-    let report = block_on(run::run(plan, hosts, &progress, interrupted, options.data.is_some()))??;
+    let report = block_on(async {
+        let mut extras = Extras { data: options.data.is_some(), dashboard: None };
+        if let Some(address) = options.dashboard {
+            let scene = Scene::of_plan(plan, hosts.runner(), hosts.abilities());
+            let dashboard = Dashboard::open(address, scene).await?;
+            progress.say(&format!("Dashboard: {}", dashboard.url()));
+            extras.dashboard = Some(dashboard);
+        }
+        run::run(plan, hosts, &progress, interrupted, extras).await
+    })??;
     drop(progress);
     if options.keep {
         eprintln!("The nodes' data and logs: {}", data.display());

@@ -14,7 +14,7 @@ use crate::scenario::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ScenarioCommand {
-    /// The ready scenarios, which any command takes by their names
+    /// List the ready scenarios; any command takes their names
     List {
         /// Print a JSON array
         #[arg(long)]
@@ -25,9 +25,9 @@ pub(super) enum ScenarioCommand {
         /// Its name
         name: String,
     },
-    /// Whether scenarios are right, and what they come to; nothing is run
+    /// Check scenarios, and show how many nodes, links and messages they have; nothing is run
     ///
-    /// What is wrong is told with file, line and key. Exit codes: 0 all are right; 1 one is not.
+    /// Errors are shown with file, line and key. Exit codes: 0 all are right; 1 one is not.
     Check(CheckArgs),
 }
 
@@ -46,13 +46,14 @@ pub(super) struct CheckArgs {
 /// How a plan is drawn from a scenario: the flags that all commands share which run one.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct DrawArgs {
-    /// Whence all chance comes: the same seed gives the same run [default: the scenario's, or 1]
+    /// The number that all random choices come from: the same seed gives the same run [default: the
+    /// scenario's, or 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// So many nodes: groups of several are made larger or smaller [default: as the scenario says]
+    /// How many nodes: groups of several are made larger or smaller [default: as the scenario says]
     #[arg(long, value_name = "N")]
     nodes: Option<usize>,
-    /// Run so long, such as 90s or 10m [default: as the scenario says]
+    /// How long to run, such as 90s or 10m [default: as the scenario says]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
     /// Another value for a key of the scenario, such as links.latency=80ms; repeat it

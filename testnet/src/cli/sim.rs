@@ -1,5 +1,6 @@
 //! `sim`: a scenario with simulated nodes.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,6 +20,29 @@ use crate::sim::{self, SimError, Watch};
 /// How often the progress shown is brought up to date.
 const SHOW_INTERVAL: Duration = Duration::from_millis(200);
 
+/// How many threads simulate.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct ThreadArgs {
+    /// How many threads simulate; the result is the same with any number [default: as many as there are processors]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+impl ThreadArgs {
+    /// For this plan; where it can't be divided among more than one, that is said.
+    pub(super) fn of(self, plan: &Plan) -> NonZeroUsize {
+        let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = self.threads.unwrap_or(processors);
+        if threads.get() > 1 && plan.nodes.len() > 1 && sim::threads_of_use(plan) == 1 {
+            eprintln!(
+                "martlet-testnet: links of less than a millisecond join all nodes, so one thread simulates them; give \
+                 links.latency at least 1ms to use more"
+            );
+        }
+        threads
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct SimArgs {
     /// A scenario file, or the name of a ready one
@@ -35,6 +59,8 @@ pub(super) struct SimArgs {
     /// Write the raw data to this directory: messages, receipts of envelopes, links, nodes
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    threads: ThreadArgs,
 }
 
 pub(super) fn run(args: &SimArgs) -> ExitCode {
@@ -42,20 +68,24 @@ pub(super) fn run(args: &SimArgs) -> ExitCode {
         Ok(drawn) => drawn,
         Err(error) => return refused(&error),
     };
-    match simulated(drawn, args.data.as_deref()) {
+    match simulated(drawn, args.data.as_deref(), args.threads) {
         Ok(report) => conclude(&report, args.json, args.report.as_deref()),
         Err(code) => code,
     }
 }
 
 /// The report of a simulation, or the exit code where there is none.
-pub(super) fn simulated(drawn: Drawn, data: Option<&Path>) -> Result<Report, ExitCode> {
+pub(super) fn simulated(
+    drawn: Drawn,
+    data: Option<&Path>,
+    threads: ThreadArgs,
+) -> Result<Report, ExitCode> {
     if let Some(available) = crate::scenario::available_bytes() {
         check_memory(&drawn.plan, Runner::Sim, available).map_err(|error| refused(&error))?;
     }
     let origin = drawn.origin();
     let plan = Arc::new(drawn.plan);
-    let (report, found) = match block_on(simulate(&plan, data.is_some())) {
+    let (report, found) = match block_on(simulate(&plan, threads, data.is_some())) {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => return Err(failed(&error)),
         Err(error) => return Err(failed(&error)),
@@ -66,9 +96,14 @@ pub(super) fn simulated(drawn: Drawn, data: Option<&Path>) -> Result<Report, Exi
 }
 
 /// Simulates, and shows how far it is.
-async fn simulate(plan: &Arc<Plan>, with_data: bool) -> Result<(Report, Option<Data>), SimError> {
-    let simulated = Arc::clone(plan);
-    with_progress(plan, move |watch| sim::run_with_data(&simulated, watch, with_data)).await
+async fn simulate(
+    plan: &Arc<Plan>,
+    threads: ThreadArgs,
+    with_data: bool,
+) -> Result<(Report, Option<Data>), SimError> {
+    let (simulated, threads) = (Arc::clone(plan), threads.of(plan));
+    with_progress(plan, move |watch| sim::run_with_data(&simulated, watch, threads, with_data))
+        .await
 }
 
 /// Does `work` on a plan, which says how far it is by the watch, and shows that. An interrupt ends it early.

@@ -13,9 +13,9 @@ use crate::sweep::{self, Grid, Seeds, SweepError, SweepOptions, Varied};
 
 const HELP: &str = "\
 Every combination of the values is simulated with every seed, each in a process of its own. DIR gets a
-directory with the report of each run, index.html with means, spread and confidence bands, and two
-tables for programs: runs.csv and summary.csv. Run the same command again to go on with what was
-interrupted: what is there, by this version and of this scenario, is kept.
+directory with the report of each run; index.html with means, spread and confidence bands; and two
+tables for programs, runs.csv and summary.csv. If a sweep was interrupted, run the same command again: it
+keeps the reports that are there, if they are of this scenario and by this version.
 
 Examples:
   martlet-testnet sweep split-and-heal --seeds 1..20 --out sweep
@@ -23,8 +23,8 @@ Examples:
       --set links.latency=20ms,80ms --out sweep
   martlet-testnet compare sweep
 
-Exit codes: 0 all runs met their expectations; 1 one did not, or gave no report; 2 usage, or the scenario
-can't be run with some of the values: nothing was run.";
+Exit codes: 0 all runs met their expectations; 1 one did not, or gave no report; 2 wrong usage, or the
+scenario can't be run with some of the values: nothing was run.";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -32,13 +32,13 @@ pub(super) struct SweepArgs {
     /// A scenario file, or the name of a ready one
     #[arg(value_name = "FILE|NAME")]
     scenario: String,
-    /// The seeds: 1..20 (both ends included), or such as 3,5,8
+    /// The seeds: such as 1..20 (both ends included), or 3,5,8
     #[arg(long, value_name = "SEEDS", default_value = "1..5")]
     seeds: Seeds,
     /// A key of the scenario and several values for it, such as links.latency=20ms,80ms, or nodes=50,100; repeat it
     #[arg(long, value_name = "KEY=VALUE,VALUE")]
     set: Vec<Varied>,
-    /// Run each so long [default: as the scenario says]
+    /// How long to run each [default: as the scenario says]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
     /// The directory for reports, page and tables; made if it isn't there

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -52,7 +53,8 @@ impl Process {
     }
 
     fn start(mut command: Command) -> io::Result<Self> {
-        command.env(PARENT_VARIABLE, std::process::id().to_string()).stdin(Stdio::null());
+        bind_to_this_process(&mut command);
+        command.stdin(Stdio::null());
         remove_own_variables(&mut command);
         Ok(Self { child: command.spawn()? })
     }
@@ -97,6 +99,24 @@ impl Drop for Process {
     fn drop(&mut self) {
         // It fails only if the process is gone already, which is what is wanted.
         let _ = self.kill();
+    }
+}
+
+/// Names to a command the process that must outlive it: this one. The command is to be this program, which knows what
+/// to do with that.
+pub(crate) fn bind_to_this_process(command: &mut Command) {
+    command.env(PARENT_VARIABLE, std::process::id().to_string());
+}
+
+/// Becomes the program `args` names, which the system kills when the process ends that started this one; returns why
+/// it did not. The thread that started it is meant, as in [`Process::spawn`].
+pub(crate) fn become_bound<A: AsRef<OsStr>>(args: &[A]) -> io::Error {
+    let Some((program, args)) = args.split_first() else {
+        return io::Error::new(io::ErrorKind::InvalidInput, "no program is named");
+    };
+    match die_with_parent() {
+        Ok(()) => Command::new(program).args(args).env_remove(PARENT_VARIABLE).exec(),
+        Err(error) => error,
     }
 }
 

@@ -44,7 +44,11 @@ impl Node {
     /// # Errors
     /// When the daemon refuses.
     pub async fn send(&self, to: &str, text: &str) -> Result<SendResponse, ClusterError> {
-        self.post("/v1/messages", &SendRequest { to: to.to_owned(), text: text.to_owned() }).await
+        self.post(
+            "/v1/messages",
+            &SendRequest { to: to.to_owned(), text: text.to_owned(), ..SendRequest::default() },
+        )
+        .await
     }
 
     /// A message.
@@ -150,8 +154,8 @@ impl Node {
         let what = format!("{}'s message {id} should be {state:?}", self.name());
         until(what, deadline, async || {
             let now = self.message(id).await?.state;
-            if now == Delivery::Expired {
-                return Err(ClusterError::Wrong(format!("message {id} expired")));
+            if now >= Delivery::Expired && now != state {
+                return Err(ClusterError::Wrong(format!("message {id} is {now:?}")));
             }
             Ok((now >= state).then_some(()))
         })
@@ -262,8 +266,24 @@ pub fn received_message(event: Event) -> Option<Message> {
         | EventBody::ContactRenamed { .. }
         | EventBody::ContactRemoved { .. }
         | EventBody::ContactReachable { .. }
+        | EventBody::ContactDevicesChanged { .. }
+        | EventBody::ContactVerified { .. }
+        | EventBody::InviteUsed { .. }
+        | EventBody::InviteRefused { .. }
+        | EventBody::InviteAccepted { .. }
         | EventBody::ConversationRead { .. }
         | EventBody::MessagesLost { .. }
+        | EventBody::MessageEdited { .. }
+        | EventBody::MessageReaction { .. }
+        | EventBody::MessageRead { .. }
+        | EventBody::Typing { .. }
+        | EventBody::MessageEnded { .. }
+        | EventBody::ConversationCleared { .. }
+        | EventBody::ContactProfile { .. }
+        | EventBody::ContactDevices { .. }
+        | EventBody::ContactTerminated { .. }
+        | EventBody::DevicesChanged
+        | EventBody::AccountTerminated
         | EventBody::Gone { .. } => None,
     }
 }
@@ -280,8 +300,24 @@ pub fn state_change(event: Event) -> Option<(String, Delivery)> {
         | EventBody::ContactRenamed { .. }
         | EventBody::ContactRemoved { .. }
         | EventBody::ContactReachable { .. }
+        | EventBody::ContactDevicesChanged { .. }
+        | EventBody::ContactVerified { .. }
+        | EventBody::InviteUsed { .. }
+        | EventBody::InviteRefused { .. }
+        | EventBody::InviteAccepted { .. }
         | EventBody::ConversationRead { .. }
         | EventBody::MessagesLost { .. }
+        | EventBody::MessageEdited { .. }
+        | EventBody::MessageReaction { .. }
+        | EventBody::MessageRead { .. }
+        | EventBody::Typing { .. }
+        | EventBody::MessageEnded { .. }
+        | EventBody::ConversationCleared { .. }
+        | EventBody::ContactProfile { .. }
+        | EventBody::ContactDevices { .. }
+        | EventBody::ContactTerminated { .. }
+        | EventBody::DevicesChanged
+        | EventBody::AccountTerminated
         | EventBody::Gone { .. } => None,
     }
 }

@@ -26,6 +26,18 @@ pub fn usage(pid: u32) -> io::Result<Usage> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "unexpected form of /proc files"))
 }
 
+/// The bytes that the process `pid` has given to the system so far, for files and sockets alike (proc_pid_io(5), `wchar`).
+///
+/// # Errors
+/// When there is no such process, or it is another user's.
+pub fn written_bytes(pid: u32) -> io::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/io"))?;
+    let value = text.lines().find_map(|line| line.strip_prefix("wchar: "));
+    value
+        .and_then(|value| value.trim().parse().ok())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "unexpected form of /proc files"))
+}
+
 fn parse(stat: &str, status: &str, ticks_per_second: u64) -> Option<Usage> {
     // The command's name is in parentheses and may hold anything; utime and stime are the 12th and
     // 13th fields after it.
@@ -69,6 +81,9 @@ mod tests {
     #[test]
     fn reads_this_process() -> io::Result<()> {
         assert!(usage(std::process::id())?.rss_bytes > 0);
+        let before = written_bytes(std::process::id())?;
+        fs::write("/dev/null", [0; 4096])?;
+        assert!(written_bytes(std::process::id())? >= before + 4096);
         Ok(())
     }
 }

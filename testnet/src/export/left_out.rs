@@ -3,7 +3,7 @@
 use super::Engine;
 use martletd::net::GossipPolicy;
 
-use crate::plan::{Event, LinkShape, LossAs, Plan};
+use crate::plan::{Event, LinkShape, LinkTransport, LossAs, Plan};
 
 /// What of `plan` an engine leaves out, a sentence each.
 pub(super) fn left_out(plan: &Plan, engine: Engine) -> Vec<String> {
@@ -30,6 +30,10 @@ pub fn left_out_by_agents(plan: &Plan) -> Vec<String> {
         (
             plan.settings.gossip != GossipPolicy::default(),
             "The settings of gossip: real daemons gossip as they always do.",
+        ),
+        (
+            plan.settings.transport != LinkTransport::default(),
+            "The transport of links: real daemons encrypt and multiplex as they always do.",
         ),
         (
             has(|event| matches!(event, Event::Partition(_) | Event::Heal)),

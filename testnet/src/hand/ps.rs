@@ -53,6 +53,9 @@ pub async fn ps(json: bool) -> Result<(), HandError> {
             network.supervisor.pid,
             network.dir.display()
         ));
+        if let Some(url) = &network.dashboard {
+            print(&format!("  dashboard: {url}"));
+        }
         for (node, status) in network.nodes.iter().zip(status) {
             let is = match status {
                 Some(status) => format!(

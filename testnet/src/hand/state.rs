@@ -22,6 +22,9 @@ pub struct Network {
     pub dir: PathBuf,
     /// Whether its users are to be made yet.
     pub bare: bool,
+    /// The page that shows it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dashboard: Option<String>,
     /// Its nodes.
     pub nodes: Vec<NodeState>,
 }

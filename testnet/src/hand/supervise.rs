@@ -1,13 +1,16 @@
 //! The process in the background that has a network.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures::future::try_join_all;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
+use super::faults::{self, Faults};
 use super::state::{Network, NodeState, States};
 use super::{HandError, UpOptions};
 use crate::cluster::{Cluster, ClusterError, Lan, Node, NodeOptions, ProcessId, introduce};
+use crate::dashboard::{self, Board, Dashboard, Liveness};
 
 /// Up to so many nodes all users are contacts of each other; in larger networks of so many
 /// neighbours.
@@ -36,16 +39,48 @@ pub async fn supervise(options: &UpOptions) -> Result<(), HandError> {
         None
     };
     let cluster = Cluster::of_this_program(Path::new("/tmp"))?;
+    let mut dashboard = match options.dashboard {
+        Some(address) => {
+            let opened = Dashboard::open(address, faults::scene(options)).await;
+            Some(opened.map_err(|error| ClusterError::Wrong(error.to_string()))?)
+        }
+        None => None,
+    };
+    let board = dashboard.as_ref().map_or_else(Board::default, |it| it.board().clone());
+    let mut faults = Faults::new(board.clone());
     let mut nodes = tokio::select! {
-        nodes = start(&cluster, lan.as_ref(), options) => nodes?,
+        nodes = start(&cluster, lan.as_ref(), options, &mut faults) => nodes?,
         // What was started ends with this.
         _ = terminated.recv() => return Ok(()),
         _ = interrupted.recv() => return Ok(()),
     };
-    states.write(&describe(&cluster, lan.as_ref(), options, &nodes)?)?;
+    let url = dashboard.as_ref().map(Dashboard::url);
+    let mut network = describe(&cluster, lan.as_ref(), options, &nodes, url)?;
+    states.write(&network)?;
+    board.begin();
+    let sockets: Vec<PathBuf> = nodes.iter().map(Node::socket).collect();
+    let watching = [
+        tokio::spawn(dashboard::look(board.clone(), sockets.clone())),
+        tokio::spawn(dashboard::follow(board.clone(), sockets)),
+    ];
+    let obeying = async {
+        let Some(dashboard) = &mut dashboard else { return std::future::pending().await };
+        loop {
+            let request = dashboard.asked().await;
+            let done = faults.carry_out(&request.action, &mut nodes, lan.as_ref()).await;
+            // Others find its processes by it.
+            let noted = note_processes(&mut network, &nodes).and_then(|()| states.write(&network));
+            request.answer(done.and(noted.map_err(|error| error.to_string())));
+        }
+    };
     tokio::select! {
+        () = obeying => {}
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
+    }
+    watching.iter().for_each(JoinHandle::abort);
+    if let Some(dashboard) = dashboard {
+        dashboard.close(true, "taken down").await;
     }
     // One that ended before, or won't in time, is no reason to leave the others.
     futures::future::join_all(nodes.iter_mut().map(Node::stop)).await;
@@ -59,20 +94,27 @@ async fn start(
     cluster: &Cluster,
     lan: Option<&Lan>,
     options: &UpOptions,
+    faults: &mut Faults,
 ) -> Result<Vec<Node>, HandError> {
     let mut nodes: Vec<Node> = Vec::new();
     for number in 0..options.nodes {
         let mut peers = Vec::new();
         if lan.is_none() {
             for peer in peers_of(number) {
-                peers.extend(nodes.get(peer).map(Node::address).transpose()?);
+                let Some(node) = nodes.get(peer) else { continue };
+                peers.push(match options.dashboard {
+                    Some(_) => faults.link(number, peer, node).await?,
+                    None => node.address()?,
+                });
             }
         }
         let namespace = lan.map(|lan| lan.namespace(number));
         let name = format!("n{}", number + 1);
         let mut node =
             cluster.node(&name, NodeOptions { peers, namespace, ..NodeOptions::default() });
+        faults.board.node(number, Liveness::Starting);
         node.start().await?;
+        faults.board.node(number, Liveness::On);
         nodes.push(node);
     }
     if !options.bare {
@@ -89,7 +131,7 @@ async fn start(
 
 /// Whom a node dials on loopback: a chain with long and longer shortcuts, so that all are few steps
 /// apart.
-fn peers_of(number: usize) -> Vec<usize> {
+pub(super) fn peers_of(number: usize) -> Vec<usize> {
     let near = (1..=PEERS).filter_map(|back| number.checked_sub(back));
     let far = (1..=PEERS).map(|part| number / (part + 1)).filter(|far| *far < number);
     let mut peers: Vec<usize> = near.chain(far).collect();
@@ -103,8 +145,8 @@ fn describe(
     lan: Option<&Lan>,
     options: &UpOptions,
     nodes: &[Node],
+    dashboard: Option<String>,
 ) -> Result<Network, HandError> {
-    let gone = || ClusterError::Wrong("a process has no number: is /proc there?".to_owned());
     let state = |(number, node): (usize, &Node)| {
         Ok::<_, HandError>(NodeState {
             name: node.name().to_owned(),
@@ -120,8 +162,23 @@ fn describe(
         supervisor: ProcessId::current().ok_or_else(gone)?,
         dir: cluster.path().to_owned(),
         bare: options.bare,
+        dashboard,
         nodes: nodes.iter().enumerate().map(state).collect::<Result<_, _>>()?,
     })
+}
+
+fn gone() -> ClusterError {
+    ClusterError::Wrong("a process has no number: is /proc there?".to_owned())
+}
+
+/// Those nodes that run may have been started again, as other processes.
+fn note_processes(network: &mut Network, nodes: &[Node]) -> Result<(), HandError> {
+    for (state, node) in network.nodes.iter_mut().zip(nodes) {
+        if let Ok(pid) = node.pid() {
+            state.process = ProcessId::of(pid).ok_or_else(gone)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod sweep;
 mod topology;
 
 pub(super) use sweep::page as sweep_page;
+pub(crate) use topology::places;
 
 const STYLE: &str = include_str!("html/style.css");
 /// Nothing may be fetched, whatever stands in the page.
@@ -34,18 +35,8 @@ pub(super) fn page(report: &Report) -> Result<String, DrawError> {
     drawn.push(figures::bytes_per_node(report)?);
     drawn.push(figures::amplification(report)?);
     drawn.push(figures::mailbox(report)?);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { (report.scenario) ", seed " (report.seed) ": " (verdict(report).1) }
-                style { (PreEscaped(STYLE)) (PreEscaped(ink::classes())) }
-            }
-            body {
+    let title = format!("{}, seed {}: {}", report.scenario, report.seed, verdict(report).1);
+    let body = html! {
                 main {
                     (head(report))
                     (expectations(report))
@@ -64,24 +55,33 @@ pub(super) fn page(report: &Report) -> Result<String, DrawError> {
                     "Written by martlet-testnet. All figures are in report.json beside this file (schema "
                     (report.made.schema) ")."
                 }
-            }
-        }
     };
-    Ok(page.into_string())
+    Ok(whole(&title, &body).into_string())
+}
+
+/// A page of this title.
+fn whole(title: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                title { (title) }
+                style { (PreEscaped(STYLE)) (PreEscaped(ink::classes())) }
+            }
+            body { (body) }
+        }
+    }
 }
 
 /// A class, and words.
 fn verdict(report: &Report) -> (&'static str, String) {
-    let failed = report.expectations.iter().filter(|outcome| !outcome.passed).count();
-    let all = report.expectations.len();
-    if report.interrupted {
-        return ("bad", "✗ interrupted".to_owned());
-    }
-    match (failed, all) {
-        (0, 0) => ("good", "✓ ran; nothing was expected".to_owned()),
-        (0, _) => ("good", format!("✓ passed: all {all} expectations met")),
-        (_, _) => ("bad", format!("✗ failed: {failed} of {all} expectations missed")),
-    }
+    let class = if report.passed { "good" } else { "bad" };
+    let sign = if report.passed { "✓" } else { "✗" };
+    (class, format!("{sign} {}", report.verdict()))
 }
 
 fn head(report: &Report) -> Markup {
@@ -150,7 +150,8 @@ fn head(report: &Report) -> Markup {
     }
 }
 
-fn said(runner: Runner) -> &'static str {
+/// How a run is made, in a few words.
+pub(crate) fn said(runner: Runner) -> &'static str {
     match runner {
         Runner::Sim => "simulation in one process, under a virtual clock",
         Runner::Local => "processes on loopback",

@@ -1,6 +1,9 @@
 //! What a report was made of, and by what: enough to make it again.
 
+mod sources;
+
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +13,21 @@ use crate::scenario::{
     PlanOptions, Scenario, ScenarioError, Setting, parse_duration, show_duration,
 };
 
-/// The commit that this program was built from, if that is known.
-const COMMIT: Option<&str> = option_env!("MARTLET_BUILT_FROM");
+/// The commit that this program was built from, if that is known. What the build wasn't told is asked of git where the
+/// sources are, if they are there still and as they were.
+fn commit() -> Option<&'static str> {
+    static COMMIT: OnceLock<Option<String>> = OnceLock::new();
+    let commit = COMMIT.get_or_init(|| {
+        if let Some(told) = option_env!("MARTLET_BUILT_FROM") {
+            return Some(told.to_owned());
+        }
+        let built_from = option_env!("MARTLET_SOURCES")?;
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let there = sources::fingerprint(root).ok()?;
+        (format!("{there:x}") == built_from).then(|| sources::commit(root)).flatten()
+    });
+    commit.as_deref()
+}
 
 /// What a report was made of, and by what. With [`Report::seed`] and [`Report::runner`] it is all
 /// that a run depends on, but for the machine.
@@ -55,7 +71,7 @@ impl Origin {
         let edges = scenario.edges();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: COMMIT.map(str::to_owned),
+            commit: commit().map(str::to_owned),
             file: file.to_string_lossy().into_owned(),
             is_ready: scenario.is_ready(),
             text: scenario.text().to_owned(),
@@ -92,7 +108,7 @@ impl Origin {
     /// Whether this program is of the same version and commit.
     #[must_use]
     pub fn is_of_this_program(&self) -> bool {
-        self.version == env!("CARGO_PKG_VERSION") && self.commit.as_deref() == COMMIT
+        self.version == env!("CARGO_PKG_VERSION") && self.commit.as_deref() == commit()
     }
 }
 
@@ -144,6 +160,29 @@ mod tests {
     use super::*;
     use crate::report::example;
     use crate::scenario::READY;
+
+    /// A program that was compiled before its sources changed would have named the commit with the changes.
+    #[test]
+    fn sources_that_changed_have_another_fingerprint() {
+        let root = tempfile::tempdir().unwrap();
+        for part in sources::PARTS {
+            std::fs::create_dir_all(root.path().join(part)).unwrap();
+        }
+        let fingerprint = || sources::fingerprint(root.path()).unwrap();
+        let mut seen = vec![fingerprint()];
+        let [one, other] = ["ctl/src/a.rs", "store/src/b/c.rs"].map(|file| root.path().join(file));
+        std::fs::create_dir_all(other.parent().unwrap()).unwrap();
+        for (file, text) in [(&one, ""), (&one, "x"), (&other, "x"), (&one, "y")] {
+            std::fs::write(file, text).unwrap();
+            assert_eq!(fingerprint(), fingerprint());
+            assert!(!seen.contains(&fingerprint()), "{text:?} in {}", file.display());
+            seen.push(fingerprint());
+        }
+        std::fs::remove_file(&other).unwrap();
+        assert!(!seen.contains(&fingerprint()));
+        std::fs::remove_dir_all(root.path().join("ctl")).unwrap();
+        assert!(sources::fingerprint(root.path()).is_err());
+    }
 
     /// The command left out `--nodes` and `--duration`, and named the ready scenario where the
     /// scenario was an own file of that name.

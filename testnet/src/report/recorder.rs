@@ -20,6 +20,7 @@ mod spread;
 
 use data::DataLog;
 use happenings::Happenings;
+pub(crate) use happenings::words as event_words;
 use messages::MessageLog;
 use reach::Reach;
 use series::SeriesLog;
@@ -192,6 +193,11 @@ impl<'a> Recorder<'a> {
         let was_on = |node: &NodeIndex| self.reach.is_on(*node);
         self.happenings.add(self.plan, event, at, was_on);
         self.reach.happened(event, at);
+    }
+
+    /// Something happened that is no event of a plan, and marks no node.
+    pub fn noted(&mut self, kind: &str, label: String, at: Duration) {
+        self.happenings.note(kind, label, at);
     }
 
     /// What all nodes are like, in the plan's order.

@@ -155,6 +155,13 @@ impl<'a> Diary<'a> {
         }
     }
 
+    /// Something that is no event of a plan happened.
+    pub(super) fn noted(&self, kind: &str, label: String, at: Duration) {
+        if at <= self.end.get() {
+            self.pages.borrow_mut().recorder.noted(kind, label, at);
+        }
+    }
+
     pub(super) fn sample(&self, at: Duration, nodes: &[NodeSample]) {
         if at > self.end.get() {
             return;

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::cluster::{ClusterError, LanError};
+use crate::dashboard::DashboardError;
 use crate::plan::NodeIndex;
 
 /// Why a plan can't be run, or could not be run to its end.
@@ -30,6 +31,9 @@ pub enum RunError {
     /// A node, or a network of them, does not do what it should.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The page that shows the run can't be served.
+    #[error(transparent)]
+    Dashboard(#[from] DashboardError),
     /// A report could not be written.
     #[error("{path}: {source}", path = path.display())]
     File {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cluster::ClusterError;
+use crate::dashboard::Abilities;
 use crate::plan::{NodeIndex, Runner};
 
 /// Where the nodes of a plan run. Nodes are called by their place in [`crate::plan::Plan::nodes`].
@@ -17,6 +18,19 @@ pub trait Hosts {
 
     /// What is not as the plan has it, for people: a link whose shape is not applied.
     fn notes(&self) -> &[String];
+
+    /// What can be done to the network by hand, besides stopping and starting nodes; by default
+    /// nothing.
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
+    }
+
+    /// Cuts the link between two nodes, which are not told, or mends it. Asked only where
+    /// [`Self::abilities`] has it.
+    fn cut(&self, a: NodeIndex, b: NodeIndex, cut: bool) -> Result<(), ClusterError> {
+        let what = if cut { "cut" } else { "mend" };
+        Err(ClusterError::Wrong(format!("this network can't {what} the link of {a} and {b}")))
+    }
 
     /// Starts all of `nodes` and connects those that are linked.
     fn begin(&self, nodes: &[NodeIndex]) -> impl Future<Output = Result<(), ClusterError>>;

@@ -4,7 +4,7 @@
 //! as fast as loopback runs through a [`Link`] of this process.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::machine::{self, Needs};
 use super::processes::{Processes, RunOptions};
 use super::{Hosts, RunError};
 use crate::cluster::{ClusterError, Link};
+use crate::dashboard::Abilities;
 use crate::plan::{Event, LinkShape, LossAs, NodeIndex, Plan, Runner};
 
 /// The most nodes.
@@ -29,7 +30,10 @@ pub struct Local {
     links: RefCell<HashMap<(NodeIndex, NodeIndex), Link>>,
     /// The group of each node, while the network is split.
     groups: RefCell<Option<Vec<usize>>>,
+    /// Links that were cut by hand: the smaller number first.
+    cuts: RefCell<HashSet<(NodeIndex, NodeIndex)>>,
     can_split: bool,
+    by_hand: bool,
     notes: Vec<String>,
 }
 
@@ -45,7 +49,8 @@ impl Local {
     /// # Errors
     /// [`RunError::Refused`] with all reasons; [`RunError::Cluster`] when there is no place for the nodes' files.
     pub fn new(plan: &Plan, options: &RunOptions) -> Result<Self, RunError> {
-        let can_split = plan.events.iter().any(|timed| matches!(timed.event, Event::Partition(_)));
+        let can_split = options.by_hand
+            || plan.events.iter().any(|timed| matches!(timed.event, Event::Partition(_)));
         let is_proxied = |shape: LinkShape| can_split || !shape.is_plain();
         let proxied = plan.links.iter().filter(|link| is_proxied(link.shape)).count();
         let resets = plan.links.iter().filter(|link| is_reset(link.shape)).count();
@@ -81,7 +86,9 @@ impl Local {
             names: plan.nodes.iter().map(|node| node.name.clone()).collect(),
             links: RefCell::default(),
             groups: RefCell::default(),
+            cuts: RefCell::default(),
             can_split,
+            by_hand: options.by_hand,
             notes,
         })
     }
@@ -133,11 +140,13 @@ impl Local {
     }
 
     fn are_apart(&self, one: NodeIndex, other: NodeIndex) -> bool {
-        self.groups.borrow().as_ref().is_some_and(|groups| groups.get(one) != groups.get(other))
+        let is_split = |groups: &Vec<usize>| groups.get(one) != groups.get(other);
+        self.groups.borrow().as_ref().is_some_and(is_split)
+            || self.cuts.borrow().contains(&(one.min(other), one.max(other)))
     }
 
-    fn set_groups(&self, groups: Option<Vec<usize>>) {
-        self.groups.replace(groups);
+    /// Holds the links of those that are apart, and mends all others.
+    fn apply(&self) {
         for ((from, to), link) in &*self.links.borrow() {
             if self.are_apart(*from, *to) {
                 link.hold();
@@ -173,6 +182,21 @@ impl Hosts for Local {
 
     fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { split: self.can_split, cut: self.can_split, harm: self.by_hand }
+    }
+
+    fn cut(&self, a: NodeIndex, b: NodeIndex, cut: bool) -> Result<(), ClusterError> {
+        let pair = (a.min(b), a.max(b));
+        if cut {
+            self.cuts.borrow_mut().insert(pair);
+        } else {
+            self.cuts.borrow_mut().remove(&pair);
+        }
+        self.apply();
+        Ok(())
     }
 
     async fn begin(&self, nodes: &[NodeIndex]) -> Result<(), ClusterError> {
@@ -216,12 +240,15 @@ impl Hosts for Local {
     }
 
     async fn partition(&self, groups: &[Vec<NodeIndex>]) -> Result<(), ClusterError> {
-        self.set_groups(Some(group_of(groups, self.neighbours.len())));
+        self.groups.replace(Some(group_of(groups, self.neighbours.len())));
+        self.apply();
         Ok(())
     }
 
     async fn heal(&self) -> Result<(), ClusterError> {
-        self.set_groups(None);
+        self.groups.replace(None);
+        self.cuts.borrow_mut().clear();
+        self.apply();
         Ok(())
     }
 

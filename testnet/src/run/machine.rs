@@ -5,7 +5,7 @@ use std::fs;
 use martletd::net::GossipPolicy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::plan::{Plan, Settings};
+use crate::plan::{LinkTransport, Plan, Settings};
 use crate::scenario::PROCESS_NODE_BYTES;
 
 /// Files and sockets of this process in any case.
@@ -29,7 +29,7 @@ pub(super) struct Needs {
 
 /// What is not as the plan has it.
 pub(super) fn notes(plan: &Plan) -> Vec<String> {
-    let Settings { quiet_factor, gossip, costs, .. } = plan.settings;
+    let Settings { quiet_factor, gossip, costs, transport, .. } = plan.settings;
     [
         (quiet_factor > 1, "quiet_factor is for sim: these daemons run at their usual pace"),
         (
@@ -37,6 +37,10 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
             "settings.gossip is for sim: these daemons gossip as they always do",
         ),
         (costs.is_some(), "settings.costs is for sim: these daemons take what they take"),
+        (
+            transport != LinkTransport::default(),
+            "links.transport is for sim: these daemons encrypt and multiplex as they always do",
+        ),
     ]
     .into_iter()
     .filter(|(is_so, _)| *is_so)

@@ -14,6 +14,7 @@ use super::machine::{self, Needs};
 use super::processes::{Processes, RunOptions};
 use super::{Hosts, RunError};
 use crate::cluster::{ClusterError, HOSTS_MAX, Lan, address, needs_netem};
+use crate::dashboard::Abilities;
 use crate::plan::{Event, LinkShape, LossAs, NodeIndex, Plan, Runner};
 
 /// The port that a daemon takes which nobody configured.
@@ -138,6 +139,11 @@ impl Hosts for Netns {
 
     fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    fn abilities(&self) -> Abilities {
+        // A flood needs a host of its own, which is made where the plan has one.
+        Abilities { split: true, cut: false, harm: false }
     }
 
     async fn begin(&self, nodes: &[NodeIndex]) -> Result<(), ClusterError> {

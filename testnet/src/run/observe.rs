@@ -32,10 +32,12 @@ pub(super) async fn follow(
         loop {
             match follower.next().await {
                 // What a node dates whose clock is off is dated here.
-                Ok(Step::Event(event)) if stage.plan.has_own_clock(node) => {
-                    note(diary, &event, diary.now());
+                Ok(Step::Event(event)) => {
+                    let has_own_clock = stage.plan.has_own_clock(node);
+                    let at = if has_own_clock { diary.now() } else { diary.time_of(event.at) };
+                    note(diary, &event, at);
+                    stage.board.told(node, &event, has_own_clock);
                 }
-                Ok(Step::Event(event)) => note(diary, &event, diary.time_of(event.at)),
                 Ok(Step::Lost) => stage.until_on(node).await,
                 Ok(Step::Back | Step::Locked | Step::Missed { .. })
                 | Err(ClientError::UnknownEvent { .. }) => {}
@@ -64,7 +66,11 @@ fn note(diary: &Diary<'_>, event: &Event, at: Duration) {
         EventBody::MessageState { id, state, .. } => match state {
             Delivery::Sent => diary.told_sent(id, diary.time_of(event.at)),
             Delivery::Delivered => diary.told_delivered(id, diary.time_of(event.at)),
-            Delivery::Queued | Delivery::Read | Delivery::Expired => {}
+            Delivery::NeedsConfirmation
+            | Delivery::Queued
+            | Delivery::Read
+            | Delivery::Expired
+            | Delivery::Recalled => {}
         },
         EventBody::MessageQueued { .. }
         | EventBody::RequestReceived { .. }
@@ -72,8 +78,24 @@ fn note(diary: &Diary<'_>, event: &Event, at: Duration) {
         | EventBody::ContactRenamed { .. }
         | EventBody::ContactRemoved { .. }
         | EventBody::ContactReachable { .. }
+        | EventBody::ContactDevicesChanged { .. }
+        | EventBody::ContactVerified { .. }
+        | EventBody::InviteUsed { .. }
+        | EventBody::InviteRefused { .. }
+        | EventBody::InviteAccepted { .. }
         | EventBody::ConversationRead { .. }
         | EventBody::MessagesLost { .. }
+        | EventBody::MessageEdited { .. }
+        | EventBody::MessageReaction { .. }
+        | EventBody::MessageRead { .. }
+        | EventBody::Typing { .. }
+        | EventBody::MessageEnded { .. }
+        | EventBody::ConversationCleared { .. }
+        | EventBody::ContactProfile { .. }
+        | EventBody::ContactDevices { .. }
+        | EventBody::ContactTerminated { .. }
+        | EventBody::DevicesChanged
+        | EventBody::AccountTerminated
         | EventBody::Gone { .. } => {}
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use super::RunError;
 use super::flood::FloodOptions;
 use crate::cluster::{Cluster, ClusterError, Node, NodeOptions, Process, set_clock};
-use crate::plan::{Event, NodeIndex, NodePlan, Plan};
+use crate::plan::{Event, NodeIndex, NodePlan, Plan, TimedEvent};
 
 /// Daemons that start at the same time: more take no less time in all on the machines this is run
 /// on, and each longer.
@@ -27,6 +27,9 @@ pub struct RunOptions {
     pub dir: PathBuf,
     /// Whether to leave the directories.
     pub keep: bool,
+    /// Whether things may happen that are not in the plan, by hand: then all links can be cut, and
+    /// all disks be full.
+    pub by_hand: bool,
 }
 
 /// The nodes of a plan.
@@ -59,7 +62,7 @@ pub(super) struct Addresses {
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { program: None, dir: "/tmp".into(), keep: false }
+        Self { program: None, dir: "/tmp".into(), keep: false, by_hand: false }
     }
 }
 
@@ -94,12 +97,14 @@ impl Processes {
         for (_, node) in nodes.filter(|(index, _)| plan.has_own_clock(*index)) {
             set_clock(&clock(node), node.clock_offset_ms)?;
         }
+        let by_hand = options.by_hand;
         let seats = plan.nodes.iter().enumerate().map(|(index, node)| {
+            let is_filled = |timed: &TimedEvent| {
+                matches!(&timed.event, Event::DiskFull(nodes) if nodes.contains(&index))
+            };
             let mut options = NodeOptions {
                 config: config(plan, node, &descriptor),
-                survive_file_limit: plan.events.iter().any(|timed| {
-                    matches!(&timed.event, Event::DiskFull(nodes) if nodes.contains(&index))
-                }),
+                survive_file_limit: by_hand || plan.events.iter().any(is_filled),
                 clock: plan.has_own_clock(index).then(|| clock(node)),
                 ..NodeOptions::default()
             };

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use tokio::sync::watch;
 
+use crate::dashboard::{Board, Liveness};
 use crate::plan::{NodeIndex, NodePlan, Plan};
 
 /// The plan and what has become of its nodes.
@@ -14,6 +15,7 @@ pub(super) struct Stage<'a> {
     actors: Vec<Actor>,
     /// Who has whom for a contact.
     contacts: RefCell<HashSet<(NodeIndex, NodeIndex)>>,
+    pub(super) board: Board,
 }
 
 /// A node.
@@ -25,9 +27,10 @@ struct Actor {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(plan: &'a Plan) -> Self {
+    pub(super) fn new(plan: &'a Plan, board: Board) -> Self {
         let actor = |_| Actor { is_on: watch::Sender::new(false), id: watch::Sender::new(None) };
-        Self { plan, actors: plan.nodes.iter().map(actor).collect(), contacts: RefCell::default() }
+        let actors = plan.nodes.iter().map(actor).collect();
+        Self { plan, actors, contacts: RefCell::default(), board }
     }
 
     /// Nodes with a user.
@@ -53,6 +56,7 @@ impl<'a> Stage<'a> {
         if let Some(actor) = self.actors.get(node) {
             actor.is_on.send_replace(on);
         }
+        self.board.node(node, if on { Liveness::On } else { Liveness::Stopping });
     }
 
     /// Waits until a node is on.

@@ -8,6 +8,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use super::stage::Stage;
 use super::{Diary, Hosts, RunError, contacts};
 use crate::cluster::ClusterError;
+use crate::dashboard::Liveness;
 use crate::plan::{Event, NodeIndex};
 
 /// Carries out each event when it is time, also while earlier ones take theirs; then waits for
@@ -29,6 +30,7 @@ pub(super) async fn carry_out(
         }
         let at = diary.now();
         diary.happened(&timed.event, at);
+        stage.board.happened(&timed.event, false);
         running.push(Box::pin(begin(stage, hosts, &timed.event, at)));
         // Up to where it waits, so that what is asked of a node comes to it in the plan's order.
         if let Some(done) = futures::FutureExt::now_or_never(running.next()).flatten() {
@@ -41,16 +43,23 @@ pub(super) async fn carry_out(
     std::future::pending().await
 }
 
-async fn begin(
+/// Does what an event says, which is called `at` in an error.
+pub(super) async fn begin(
     stage: &Stage<'_>,
     hosts: &impl Hosts,
     event: &Event,
     at: Duration,
 ) -> Result<(), RunError> {
     let done = match event {
-        Event::Stop(nodes) => off(stage, nodes, async |node| hosts.stop(node).await).await,
-        Event::Crash(nodes) => off(stage, nodes, async |node| hosts.kill(node).await).await,
-        Event::Leave(nodes) => off(stage, nodes, async |node| hosts.erase(node).await).await,
+        Event::Stop(nodes) => {
+            off(stage, nodes, Liveness::Off, async |node| hosts.stop(node).await).await
+        }
+        Event::Crash(nodes) => {
+            off(stage, nodes, Liveness::Off, async |node| hosts.kill(node).await).await
+        }
+        Event::Leave(nodes) => {
+            off(stage, nodes, Liveness::Left, async |node| hosts.erase(node).await).await
+        }
         Event::Start(nodes) => return start(stage, hosts, nodes, at).await,
         Event::Partition(groups) => hosts.partition(groups).await,
         Event::Heal => hosts.heal().await,
@@ -71,12 +80,21 @@ async fn begin(
 async fn off(
     stage: &Stage<'_>,
     nodes: &[NodeIndex],
+    then: Liveness,
     end: impl AsyncFn(NodeIndex) -> Result<(), ClusterError>,
 ) -> Result<(), ClusterError> {
     for node in nodes {
         stage.set_on(*node, false);
     }
-    each(nodes, end).await
+    each(nodes, async |node| {
+        end(node).await?;
+        // Unless it is to start again already.
+        if !stage.is_on(node) {
+            stage.board.node(node, then);
+        }
+        Ok(())
+    })
+    .await
 }
 
 async fn start(
@@ -86,6 +104,9 @@ async fn start(
     at: Duration,
 ) -> Result<(), RunError> {
     try_join_all(nodes.iter().map(async |node| {
+        if !stage.is_on(*node) {
+            stage.board.node(*node, Liveness::Starting);
+        }
         let started = hosts.start(*node).await;
         started.map_err(|source| RunError::Event { event: "start", at, source: source.into() })?;
         contacts::make_user(stage, hosts, *node).await?;

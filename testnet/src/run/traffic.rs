@@ -59,8 +59,11 @@ async fn one(
     if !stage.is_on(message.from) || !stage.knows(message.from, message.to) {
         return diary.skipped(index);
     }
-    let request =
-        SendRequest { to: stage.name(message.to).to_owned(), text: text(index, message.bytes) };
+    let request = SendRequest {
+        to: stage.name(message.to).to_owned(),
+        text: text(index, message.bytes),
+        ..SendRequest::default()
+    };
     match client.post::<_, SendResponse>("/v1/messages", &request).await {
         Ok(SendResponse { id, .. }) => {
             diary.written(index, at);

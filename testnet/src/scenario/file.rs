@@ -138,6 +138,7 @@ pub(crate) struct Links {
     pub(crate) bandwidth: Option<Bandwidth>,
     pub(crate) loss: Option<Fraction>,
     pub(crate) loss_as: Option<LossAs>,
+    pub(crate) transport: plan::LinkTransport,
     pub(crate) bridges: Option<Shape>,
     pub(crate) between: Vec<Between>,
 }
@@ -355,7 +356,7 @@ impl Deed {
 
 impl Links {
     pub(crate) fn shape(&self) -> Shape {
-        let Self { latency, jitter, bandwidth, loss, loss_as, bridges: _, between: _ } = self;
+        let Self { latency, jitter, bandwidth, loss, loss_as, .. } = self;
         Shape {
             latency: *latency,
             jitter: *jitter,

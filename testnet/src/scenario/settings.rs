@@ -13,7 +13,7 @@ use super::error::Fault;
 use super::file;
 use super::limits::{COST_US_MAX, DURATION_MAX, GOSSIP_PEERS_MAX, QUIET_FACTOR_MAX};
 use super::values::show;
-use crate::plan::{Costs, NetworkPlan, Settings};
+use crate::plan::{Costs, LinkTransport, NetworkPlan, Settings};
 
 pub(super) fn check_duration(duration: Duration) -> Result<(), Fault> {
     if duration.is_zero() || duration > DURATION_MAX {
@@ -59,6 +59,7 @@ pub(super) fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
         quiet_factor,
         gossip: gossip_policy(gossip)?,
         costs: costs.map(checked_costs).transpose()?,
+        transport: LinkTransport::default(),
     })
 }
 

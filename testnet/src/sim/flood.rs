@@ -10,7 +10,7 @@ use martlet_protocol::ExpiryHour;
 use martlet_protocol::network::NetworkDescriptor;
 
 use super::net::Net;
-use super::node::transport;
+use super::transport;
 use crate::attack::frames;
 use crate::peer::RawPeer;
 use crate::plan::{Event, LinkShape, NodeIndex, Plan};
@@ -56,7 +56,7 @@ impl Flood {
     /// Floods to its end, or until the victim is rid of it.
     pub(super) async fn run(self, net: Arc<Net>, network: NetworkDescriptor) {
         let key = Keypair::generate_ed25519();
-        let Ok(transport) = transport(&net, self.guest, &key, &network) else { return };
+        let Ok(transport) = transport::over_links(&net, self.guest, &key, &network) else { return };
         let address = Net::address(self.at).with(Protocol::P2p(self.victim)).to_string();
         let Ok(peer) = RawPeer::connect_over(transport, &key, &network, &address).await else {
             return;

@@ -1,8 +1,12 @@
-//! What a simulation puts in the operating system's place: the clocks and the randomness.
+//! What a simulation puts in the operating system's place: the clocks, the randomness, and the wait for something to
+//! happen.
 //!
-//! `std` and all libraries ask libc for the time and for random bytes. The executable stands in for
-//! the two functions (`hooks.rs` beside `main.rs`) and asks here first. On the thread of a
+//! `std` and all libraries ask libc for the time and for random bytes, and tokio's runtime waits by `epoll_wait`. The
+//! executable stands in for the three functions (`hooks.rs` beside `main.rs`) and asks here first. On a thread of a
 //! simulation the answer is the simulation's; on every other it is libc's.
+//!
+//! A simulated clock stands on whole milliseconds, which tokio's timers are rounded up to. It moves only while the
+//! runtime of its thread has nothing to do.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -15,21 +19,17 @@ pub const EPOCH: Duration = Duration::from_secs(1_800_000_000);
 /// The monotonic clock then: far from its beginning, so that times before now can be told.
 const MONOTONIC_START: Duration = Duration::from_secs(1_000_000);
 
-thread_local! {
-    static TIME: Cell<Time> = const { Cell::new(Time::System) };
-    static RNG: RefCell<Option<ChaCha20Rng>> = const { RefCell::new(None) };
-}
+/// A time on a simulation's clock: milliseconds since its start.
+pub(super) type Tick = u64;
 
-/// Whose time it is on this thread.
-#[derive(Clone, Copy)]
-enum Time {
-    /// libc's.
-    System,
-    /// The simulation's, which stands still: its runtime is being made, or asks for the time
-    /// itself.
-    Still,
-    /// The simulation's, since this instant of tokio's clock.
-    Running(tokio::time::Instant),
+/// Called when a runtime has nothing to do: it is given when its next timer is due, if it has any, and does not return
+/// before there is something to do.
+pub(super) type Idle = Box<dyn FnMut(Option<Tick>)>;
+
+thread_local! {
+    static NOW: Cell<Option<Tick>> = const { Cell::new(None) };
+    static RNG: RefCell<Option<ChaCha20Rng>> = const { RefCell::new(None) };
+    static IDLE: RefCell<Option<Idle>> = const { RefCell::new(None) };
 }
 
 /// A clock that is asked for.
@@ -45,17 +45,9 @@ pub enum ClockKind {
 #[must_use]
 pub fn time(kind: ClockKind) -> Option<Duration> {
     // A thread that is ending has none.
-    let elapsed = match TIME.try_with(Cell::get).ok()? {
-        Time::System => return None,
-        Time::Still => Duration::ZERO,
-        Time::Running(start) => {
-            TIME.set(Time::Still);
-            let elapsed = start.elapsed();
-            TIME.set(Time::Running(start));
-            elapsed
-        }
-    };
-    Some(elapsed + if kind == ClockKind::Wall { EPOCH } else { MONOTONIC_START })
+    let now = NOW.try_with(Cell::get).ok()??;
+    let start = if kind == ClockKind::Wall { EPOCH } else { MONOTONIC_START };
+    Some(start + Duration::from_millis(now))
 }
 
 /// Fills `bytes` with this thread's simulation's randomness; `false` on a thread that has none.
@@ -70,15 +62,36 @@ pub fn fill_random(bytes: &mut [u8]) -> bool {
     .unwrap_or(false)
 }
 
-/// Puts this thread into a simulation, for good: its time stands still until [`run_clock`].
-pub(super) fn enter(rng: ChaCha20Rng) {
-    RNG.set(Some(rng));
-    TIME.set(Time::Still);
+/// Waits until something happens in this thread's simulation, at most so many milliseconds of its time; -1: for ever.
+/// `false` on a thread that has none.
+pub fn wait(timeout_ms: i32) -> bool {
+    let Some(now) = NOW.try_with(Cell::get).ok().flatten() else { return false };
+    if timeout_ms == 0 {
+        return true;
+    }
+    let due = u64::try_from(timeout_ms).ok().map(|timeout| now + timeout);
+    IDLE.try_with(|idle| idle.borrow_mut().as_mut().map(|idle| idle(due))).is_ok()
 }
 
-/// Lets the time go with tokio's clock from now on. In a runtime whose clock is paused.
-pub(super) fn run_clock() {
-    TIME.set(Time::Running(tokio::time::Instant::now()));
+/// Puts this thread into a simulation, for good, at its start.
+pub(super) fn enter(rng: ChaCha20Rng) {
+    RNG.set(Some(rng));
+    NOW.set(Some(0));
+}
+
+/// From now on `idle` is called where a runtime of this thread has nothing to do; `None`: it does not wait.
+pub(super) fn on_idle(idle: Option<Idle>) {
+    IDLE.set(idle);
+}
+
+/// The time of this thread's simulation.
+pub(super) fn now() -> Tick {
+    NOW.get().unwrap_or_default()
+}
+
+/// Moves this thread's clock.
+pub(super) fn set(now: Tick) {
+    NOW.set(Some(now));
 }
 
 /// Whether the executable asks here for the time, and so for all of this to work.

@@ -1,15 +1,12 @@
 //! A simulated node: the daemon's engine and network, without a process around them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use libp2p::core::transport::Transport as _;
-use libp2p::core::transport::timeout::TransportTimeout;
-use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId, core::muxing::StreamMuxerBox, yamux};
+use libp2p::{Multiaddr, PeerId};
 use martlet_engine::command::{AddContact, ReadEvents, SendText};
 use martlet_engine::{
     CommandError, EngineConfig, FromNet, MemoryDisk, PeerKey, Stemmed, Storage, TICK, ToNet,
@@ -18,28 +15,27 @@ use martlet_protocol::control::{ContactAdd, Delivery, EventBody, InitResponse, S
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Ack, Envelope, Shard, UnixMillis};
 use martlet_store::Mailbox;
+use martlet_store::mailbox::SharedContents;
 use martletd::clock::{Clock, SystemClock};
 use martletd::host::{self, CallError, EngineHandle};
 use martletd::limits::{
-    CONNECT_TIMEOUT, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
-    PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
+    MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT, PEER_ENVELOPES_PER_MINUTE_DEFAULT,
+    SHARDS_KEPT_DEFAULT,
 };
 use martletd::metrics::Metrics;
 use martletd::net::{self, ConnectionPolicy, NetConfig, NetHandle, NetSink, Pace, WanOptions};
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::SimError;
+use super::book::{Note, Notes};
 use super::net::Net;
+use super::pipe::lock;
+use super::transport;
 use super::witness::{Brought, Item, of_ack};
 use super::work::Charging;
 use crate::plan::{NodeIndex, NodePlan, Plan};
-
-/// What was seen at nodes, with its time since the start of the run.
-pub(super) type Sightings = Arc<Mutex<Vec<(Duration, Sighting)>>>;
 
 /// Something seen at a node.
 #[derive(Debug, Clone)]
@@ -60,12 +56,17 @@ pub(super) enum Sighting {
     Shown { node: NodeIndex, text: String },
 }
 
-/// What all nodes have in common.
+/// What all nodes of a sector have in common.
 pub(super) struct Common {
     pub(super) net: Arc<Net>,
     pub(super) network: NetworkDescriptor,
-    pub(super) peers: Vec<PeerId>,
-    pub(super) sightings: Sightings,
+    /// The contents of all mailboxes.
+    pub(super) contents: SharedContents,
+    /// Of all nodes.
+    pub(super) peers: Arc<[PeerId]>,
+    /// What is to be taken down.
+    pub(super) notes: Notes,
+    /// When the run begins.
     pub(super) start: Instant,
 }
 
@@ -107,13 +108,16 @@ impl Clock for ShiftedClock {
 }
 
 impl Node {
-    pub(super) fn new(index: NodeIndex, plan: &NodePlan, rng: &mut ChaCha8Rng) -> Self {
-        let mut seed = [0; 32];
-        rng.fill_bytes(&mut seed);
+    pub(super) fn new(
+        index: NodeIndex,
+        plan: &NodePlan,
+        keypair: Keypair,
+        disk: Arc<MemoryDisk>,
+    ) -> Self {
         Self {
             index,
-            keypair: Keypair::ed25519_from_bytes(seed).expect("any 32 bytes are a key"),
-            disk: Arc::default(),
+            keypair,
+            disk,
             clock: Arc::new(ShiftedClock {
                 ahead_ms: AtomicI64::new(plan.clock_offset_ms),
                 start: Instant::now(),
@@ -122,10 +126,6 @@ impl Node {
             seen: Arc::default(),
             running: None,
         }
-    }
-
-    pub(super) fn peer_id(&self) -> PeerId {
-        self.keypair.public().to_peer_id()
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -141,12 +141,13 @@ impl Node {
         if self.running.is_some() {
             return Ok(());
         }
-        let node = &plan.nodes[self.index];
+        let index = self.index;
+        let node = &plan.nodes[index];
         let failed = |reason: String| SimError::Node { node: node.name.clone(), reason };
         let listed: Vec<Shard> = node.shards.iter().flatten().copied().map(Shard).collect();
         let count = if node.shards.is_some() { 0 } else { SHARDS_KEPT_DEFAULT };
         let shard_bits = common.network.shard_bits;
-        let kept = net::shards::kept(node.role, &listed, count, &self.peer_id(), shard_bits);
+        let kept = net::shards::kept(node.role, &listed, count, &common.peers[index], shard_bits);
         let settings = &plan.settings;
         let bytes_max = settings.mailbox_bytes_max.unwrap_or(MAILBOX_BYTES_DEFAULT);
         let pace = Pace::rarer(settings.quiet_factor);
@@ -157,16 +158,15 @@ impl Node {
             mailbox_peer_bytes_max: bytes_max / MAILBOX_PEER_SHARE_DEFAULT,
             observer: Arc::new(Charging {
                 metrics: Arc::clone(&self.metrics),
-                work: common.net.work(self.index),
+                work: common.net.work(index),
             }),
             kept: kept.clone(),
             tick: pace.apply(TICK),
         };
-        let index = self.index;
-        let (sightings, start) = (Arc::clone(&common.sightings), common.start);
+        let (notes, start) = (Arc::clone(&common.notes), common.start);
         let published = move |told: &ToNet| {
             for sighting in left(index, told) {
-                saw(&sightings, start, sighting);
+                saw(&notes, start, sighting);
             }
         };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
@@ -201,23 +201,14 @@ impl Node {
             gossip: settings.gossip,
             memory_bytes_max: None,
         };
-        let sink = Tap {
-            engine: engine.clone(),
-            node: index,
-            sightings: Arc::clone(&common.sightings),
-            start,
-        };
-        let transport = transport(&common.net, index, &self.keypair, &common.network)
+        let sink =
+            Tap { engine: engine.clone(), node: index, notes: Arc::clone(&common.notes), start };
+        let transport = transport::over_links(&common.net, index, &self.keypair, &common.network)
             .map_err(|error| failed(error.to_string()))?;
         let net = net::spawn_on(net_config, Arc::clone(&mailbox), sink, engine.clock(), transport)
             .map_err(|error| failed(error.to_string()))?;
-        let watcher = watch(
-            index,
-            engine.clone(),
-            Arc::clone(&self.seen),
-            Arc::clone(&common.sightings),
-            start,
-        );
+        let watcher =
+            watch(index, engine.clone(), Arc::clone(&self.seen), Arc::clone(&common.notes), start);
         let watcher = tokio::spawn(watcher).abort_handle();
         self.running = Some(Running { engine, net, mailbox, tasks: [task, watcher] });
         Ok(())
@@ -286,7 +277,7 @@ impl Node {
     /// The message's id.
     pub(super) async fn send(&self, to: &str, text: String) -> Result<String, CallError> {
         let Some(running) = &self.running else { return Err(CallError::Stopping) };
-        let request = SendRequest { to: to.to_owned(), text };
+        let request = SendRequest { to: to.to_owned(), text, ..SendRequest::default() };
         running.engine.call(SendText { request }).await.map(|sent| sent.id)
     }
 }
@@ -314,9 +305,8 @@ fn left(node: NodeIndex, told: &ToNet) -> Vec<Sighting> {
     }
 }
 
-fn saw(sightings: &Sightings, start: Instant, sighting: Sighting) {
-    let at = start.elapsed();
-    sightings.lock().unwrap_or_else(PoisonError::into_inner).push((at, sighting));
+fn saw(notes: &Notes, start: Instant, sighting: Sighting) {
+    lock(notes).push((start.elapsed(), Note::Saw(sighting)));
 }
 
 /// Follows a node's events.
@@ -324,7 +314,7 @@ async fn watch(
     node: NodeIndex,
     engine: EngineHandle,
     seen: Arc<AtomicU64>,
-    sightings: Sightings,
+    notes: Notes,
     start: Instant,
 ) {
     let mut events = engine.subscribe();
@@ -338,13 +328,11 @@ async fn watch(
                 if page.events.is_empty() {
                     break;
                 }
-                page.events
-                    .into_iter()
-                    .for_each(|event| see(node, event, &seen, &sightings, start));
+                page.events.into_iter().for_each(|event| see(node, event, &seen, &notes, start));
             }
         }
         match events.recv().await {
-            Ok(event) => see(node, (*event).clone(), &seen, &sightings, start),
+            Ok(event) => see(node, (*event).clone(), &seen, &notes, start),
             Err(RecvError::Lagged(_)) => is_behind = true,
             Err(RecvError::Closed) => return,
         }
@@ -355,7 +343,7 @@ fn see(
     node: NodeIndex,
     event: martlet_protocol::control::Event,
     seen: &AtomicU64,
-    sightings: &Sightings,
+    notes: &Notes,
     start: Instant,
 ) {
     if seen.fetch_max(event.seq, Ordering::Relaxed) >= event.seq {
@@ -369,14 +357,14 @@ fn see(
         }
         _ => return,
     };
-    saw(sightings, start, sighting);
+    saw(notes, start, sighting);
 }
 
 /// Sees what the network brings, on its way to the engine.
 struct Tap {
     engine: EngineHandle,
     node: NodeIndex,
-    sightings: Sightings,
+    notes: Notes,
     start: Instant,
 }
 
@@ -386,7 +374,7 @@ impl Tap {
             FromNet::Envelopes { from, envelopes, .. } => {
                 for received in envelopes {
                     let sighting = Sighting::Seen { node: self.node, id: received.id.0 };
-                    saw(&self.sightings, self.start, sighting);
+                    saw(&self.notes, self.start, sighting);
                     self.brought(*from, received.id.0, Brought::Envelope);
                 }
             }
@@ -404,7 +392,7 @@ impl Tap {
     }
 
     fn brought(&self, from: PeerKey, item: Item, what: Brought) {
-        saw(&self.sightings, self.start, Sighting::Brought { node: self.node, from, item, what });
+        saw(&self.notes, self.start, Sighting::Brought { node: self.node, from, item, what });
     }
 }
 
@@ -425,20 +413,4 @@ impl NetSink for Tap {
             Stemmed::Ack(ack) => self.brought(from, of_ack(ack), Brought::Ack),
         }
     }
-}
-
-/// Noise and Yamux as everywhere, over the simulated links.
-pub(super) fn transport(
-    net: &Arc<Net>,
-    node: NodeIndex,
-    keypair: &Keypair,
-    network: &NetworkDescriptor,
-) -> Result<net::transport::Boxed, net::NetError> {
-    let secured = net
-        .transport(node)
-        .upgrade(Version::V1Lazy)
-        .authenticate(net::transport::noise(keypair, network)?)
-        .multiplex(yamux::Config::default())
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    Ok(TransportTimeout::new(secured, CONNECT_TIMEOUT).boxed())
 }

@@ -1,78 +1,106 @@
-//! What happens, in order of time: events, contacts, messages, and looks at all nodes.
+//! What happens in a sector, in order of time: events, contacts, messages, and looks at its nodes.
+//!
+//! Each sector goes through the whole plan, and does what is for its own nodes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use martlet_engine::PeerKey;
+use libp2p::identity::Keypair;
+use martlet_engine::MemoryDisk;
 use martlet_protocol::UnixMillis;
-use martlet_protocol::network::NetworkDescriptor;
-use martletd::net::peer_key::key_of;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
-use tokio::time::Instant;
+use tokio::sync::Notify;
 
-use super::flood;
-use super::net::Net;
-use super::node::{Common, Node, Sighting};
-use super::witness::{Brought, Witness};
-use super::{SimError, Watch};
-use crate::plan::{Event, NodeIndex, Plan, Runner};
-use crate::report::recorder::{NodeSample, Recorder};
-use crate::report::{Data, Report};
+use super::SimError;
+use super::book::{Note, text_of};
+use super::flood::Flood;
+use super::node::{Common, Node};
+use super::pipe::lock;
+use crate::plan::{Event, NodeIndex, Plan};
+use crate::report::recorder::NodeSample;
 
 /// Looks at all nodes, at most, in a run.
 const SAMPLES_MAX: u32 = 600;
 /// From one node's first start to the next's, before the run begins: that a thousand nodes do not
 /// publish their keys in the same instant, of which each would hold a copy for each neighbour.
-const START_INTERVAL: Duration = Duration::from_millis(20);
-/// Shortest time between two of them.
+pub(super) const START_INTERVAL: Duration = Duration::from_millis(20);
+/// Shortest time between two looks.
 const SAMPLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
-/// Runs the plan to its end, or until it is stopped.
-pub(super) async fn run(
-    plan: &Plan,
-    watch: &Watch,
-    with_data: bool,
-) -> Result<(Report, Option<Data>), SimError> {
-    let mut world = World::new(plan);
-    if with_data {
-        world.recorder = Recorder::new(plan, Runner::Sim).with_data();
-    }
-    let (at, is_stopped) = world.live(watch).await?;
-    Ok(world.finish(at, is_stopped))
+/// The nodes of a sector, and what they know of others.
+pub(super) struct Part<'a> {
+    plan: &'a Plan,
+    common: Common,
+    nodes: BTreeMap<NodeIndex, Node>,
+    /// The IDs of users, once they are known here.
+    ids: Vec<Option<String>>,
+    /// Told when there are new ones.
+    news: Arc<Notify>,
+    /// Who is still to be told whose ID.
+    wanted: Vec<(NodeIndex, NodeIndex)>,
+    samples: BTreeMap<NodeIndex, NodeSample>,
+    ages: BTreeMap<NodeIndex, Arrivals>,
+    floods: usize,
 }
 
-/// Runs the plan to its end, and remembers what each node saw.
-pub(super) async fn observe(plan: &Plan, watch: &Watch) -> Result<Witness, SimError> {
-    let mut world = World::new(plan);
-    world.witness = Some(Witness::new(world.places.clone()));
-    world.live(watch).await?;
-    world.note_sightings();
-    world.witness.ok_or(SimError::Panicked)
-}
+/// When the envelopes of a mailbox arrived: the last arrival number at each look that saw a new
+/// one.
+#[derive(Debug, Default)]
+struct Arrivals(Vec<(UnixMillis, u64)>);
 
-impl World<'_> {
-    /// Until the end of the plan, or until it is stopped: when that was, and whether it was stopped.
-    async fn live(&mut self, watch: &Watch) -> Result<(Duration, bool), SimError> {
-        let (plan, world) = (self.plan, self);
-        let first: Vec<NodeIndex> =
-            (0..plan.nodes.len()).filter(|node| plan.nodes[*node].starts).collect();
-        for node in first {
-            if watch.is_stopped() {
-                break;
-            }
-            world.start(&[node]).await?;
-            tokio::time::sleep(START_INTERVAL).await;
+impl<'a> Part<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        common: Common,
+        keypairs: &[Keypair],
+        news: Arc<Notify>,
+    ) -> Self {
+        let here = (0..plan.nodes.len()).filter(|node| common.net.is_here(*node));
+        let node = |index| {
+            let disk = Arc::new(MemoryDisk::sharing(common.contents.clone()));
+            (index, Node::new(index, &plan.nodes[index], keypairs[index].clone(), disk))
+        };
+        Self {
+            nodes: here.map(node).collect(),
+            plan,
+            common,
+            ids: vec![None; plan.nodes.len()],
+            news,
+            wanted: Vec::new(),
+            samples: BTreeMap::new(),
+            ages: BTreeMap::new(),
+            floods: 0,
         }
+    }
+
+    /// Until the end of the plan.
+    pub(super) async fn live(&mut self) -> Result<(), SimError> {
+        let plan = self.plan;
+        let first = (0..plan.nodes.len()).filter(|node| plan.nodes[*node].starts);
+        let began = tokio::time::Instant::now();
+        for (place, node) in first.enumerate() {
+            if self.common.net.is_here(node) {
+                let place = u32::try_from(place).unwrap_or(u32::MAX);
+                self.until(began + START_INTERVAL * place).await;
+                self.start(&[node]).await?;
+            }
+        }
+        let is_here = |node: &NodeIndex| self.common.net.is_here(*node);
+        let contacts = plan.contacts.iter();
+        let contacts: Vec<_> =
+            contacts.filter(|pair| is_here(&pair.a) || is_here(&pair.b)).copied().collect();
+        let messages = plan.messages.iter().enumerate();
+        let messages: Vec<usize> = messages
+            .filter_map(|(index, message)| is_here(&message.from).then_some(index))
+            .collect();
         let sample_every = (plan.duration / SAMPLES_MAX).max(SAMPLE_INTERVAL_MIN);
         let (mut event, mut contact, mut message) = (0, 0, 0);
         let mut sample_at = Duration::ZERO;
         loop {
             let due = [
                 plan.events.get(event).map(|event| event.at),
-                plan.contacts.get(contact).map(|contact| contact.at),
-                plan.messages.get(message).map(|message| message.at),
+                contacts.get(contact).map(|contact| contact.at),
+                messages.get(message).map(|message| plan.messages[*message].at),
                 Some(sample_at),
             ];
             // The first of those that are due at once: what happens comes before what is written.
@@ -82,128 +110,94 @@ impl World<'_> {
                 .filter_map(|(kind, at)| Some((kind, (*at)?)))
                 .min_by_key(|(kind, at)| (*at, *kind))
                 .unwrap_or((3, plan.duration));
-            let is_stopped = watch.is_stopped();
-            if at > plan.duration || is_stopped {
-                let end = if is_stopped { world.elapsed() } else { plan.duration };
-                world.wait_until(end).await;
-                return Ok((end, is_stopped));
+            if at > plan.duration {
+                self.until(self.common.start + plan.duration).await;
+                return Ok(());
             }
-            world.wait_until(at).await;
-            watch.reach(at);
+            self.until(self.common.start + at).await;
             match kind {
                 0 => {
-                    world.happen(&plan.events[event].event).await?;
+                    self.happen(&plan.events[event].event).await?;
                     event += 1;
                 }
                 1 => {
-                    let pair = plan.contacts[contact];
-                    world.wanted.extend([(pair.a, pair.b), (pair.b, pair.a)]);
-                    world.introduce().await;
+                    let pair = contacts[contact];
+                    self.want(pair.a, pair.b);
+                    self.want(pair.b, pair.a);
+                    self.introduce().await;
                     contact += 1;
                 }
                 2 => {
-                    world.write(message).await;
+                    self.write(messages[message]).await;
                     message += 1;
                 }
                 _ => {
-                    world.introduce().await;
-                    world.look();
+                    self.introduce().await;
+                    self.look();
                     sample_at += sample_every;
                 }
             }
         }
     }
-}
 
-/// All nodes, and what is known of them.
-struct World<'a> {
-    plan: &'a Plan,
-    common: Common,
-    nodes: Vec<Node>,
-    /// The IDs of users, once they have one.
-    ids: Vec<Option<String>>,
-    /// Who is still to be told whose ID.
-    wanted: Vec<(NodeIndex, NodeIndex)>,
-    /// The nodes by their keys.
-    places: HashMap<PeerKey, NodeIndex>,
-    recorder: Recorder<'a>,
-    samples: Vec<NodeSample>,
-    ages: Vec<Arrivals>,
-    floods: usize,
-    /// What all nodes see, where someone wants to know.
-    witness: Option<Witness>,
-}
-
-/// When the envelopes of a mailbox arrived: the last arrival number at each look that saw a new
-/// one.
-#[derive(Debug, Default)]
-struct Arrivals(Vec<(UnixMillis, u64)>);
-
-impl<'a> World<'a> {
-    fn new(plan: &'a Plan) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-        let count = plan.nodes.len();
-        let nodes: Vec<Node> = plan
-            .nodes
-            .iter()
-            .enumerate()
-            .map(|(index, node)| Node::new(index, node, &mut rng))
-            .collect();
-        let started = plan.nodes.iter().filter(|node| node.starts).count();
-        let started = u32::try_from(started).unwrap_or(u32::MAX);
-        let shapes = plan.links.iter().map(|link| ((link.a, link.b), link.shape));
-        let shapes: HashMap<_, _> = shapes.chain(flood::links(plan)).collect();
-        let network = NetworkDescriptor {
-            name: "simulated".into(),
-            shard_bits: plan.network.shard_bits,
-            stamp_bits: plan.network.stamp_bits,
-            privacy: plan.network.privacy,
-            ..NetworkDescriptor::default()
-        };
-        Self {
-            common: Common {
-                net: Net::new(
-                    count + flood::count(plan),
-                    shapes,
-                    plan.settings.costs,
-                    super::fork(&mut rng),
-                ),
-                network,
-                peers: nodes.iter().map(Node::peer_id).collect(),
-                sightings: Arc::default(),
-                start: Instant::now() + START_INTERVAL * started,
-            },
-            ids: vec![None; count],
-            wanted: Vec::new(),
-            places: nodes
-                .iter()
-                .enumerate()
-                .map(|(at, node)| (key_of(&node.peer_id()), at))
-                .collect(),
-            recorder: Recorder::new(plan, Runner::Sim),
-            samples: vec![NodeSample::default(); count],
-            ages: (0..count).map(|_| Arrivals::default()).collect(),
-            floods: 0,
-            witness: None,
-            nodes,
-            plan,
+    /// Looks at all nodes, and notes what they are like.
+    pub(super) fn look(&mut self) {
+        let connections = self.common.net.connections();
+        for (index, node) in &self.nodes {
+            let sample = self.samples.entry(*index).or_default();
+            sample.on = node.is_on();
+            let bytes = self.common.net.bytes(*index);
+            (sample.received_bytes, sample.sent_bytes) = (bytes.received, bytes.sent);
+            sample.stream_bytes = node.metrics.net.bytes_received.get();
+            let envelopes = &node.metrics.envelopes;
+            sample.envelopes_new = envelopes.new.get();
+            sample.envelopes_new_bytes = envelopes.new_bytes.get();
+            sample.envelopes_duplicate = envelopes.duplicate.get();
+            sample.connections = connections.get(index).copied().unwrap_or(0);
+            let Some(view) = node.mailbox().and_then(|mailbox| mailbox.view().ok()) else {
+                continue;
+            };
+            let ages = self.ages.entry(*index).or_default();
+            if let Ok(stats) = view.stats() {
+                sample.mailbox_envelopes = stats.envelopes;
+                sample.mailbox_bytes = stats.bytes;
+                ages.note(node.now(), stats.last_arrival);
+            }
+            let oldest =
+                view.arrived_after(0, 1).ok().and_then(|oldest| Some(oldest.first()?.arrival));
+            sample.mailbox_oldest = oldest.and_then(|arrival| ages.age(arrival, node.now()));
         }
+        let samples = self.samples.iter().map(|(node, sample)| (*node, *sample)).collect();
+        self.note(Note::Looked(samples));
     }
 
-    fn elapsed(&self) -> Duration {
-        self.common.start.elapsed()
+    fn note(&self, note: Note) {
+        lock(&self.common.notes).push((self.common.start.elapsed(), note));
     }
 
-    async fn wait_until(&mut self, at: Duration) {
-        tokio::time::sleep_until(self.common.start + at).await;
-        self.note_sightings();
+    /// Waits until then, and introduces users meanwhile.
+    async fn until(&mut self, at: tokio::time::Instant) {
+        loop {
+            let news = Arc::clone(&self.news);
+            tokio::select! {
+                biased;
+                () = news.notified() => {
+                    for (node, id) in self.common.net.take_users() {
+                        self.ids[node] = Some(id);
+                    }
+                    self.introduce().await;
+                }
+                () = tokio::time::sleep_until(at) => return,
+            }
+        }
     }
 
     async fn start(&mut self, nodes: &[NodeIndex]) -> Result<(), SimError> {
         for index in nodes {
-            let node = &mut self.nodes[*index];
+            let Some(node) = self.nodes.get_mut(index) else { continue };
             node.start(self.plan, &self.common)?;
             if let Some(id) = node.begin(&self.plan.nodes[*index]).await? {
+                self.common.net.announce(*index, &id);
                 self.ids[*index] = Some(id);
             }
         }
@@ -211,14 +205,19 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    fn want(&mut self, whose: NodeIndex, whom: NodeIndex) {
+        if self.common.net.is_here(whose) {
+            self.wanted.push((whose, whom));
+        }
+    }
+
     /// Adds contacts where both have an ID and the one who adds is on.
     async fn introduce(&mut self) {
         let mut left = Vec::new();
         for (whose, whom) in std::mem::take(&mut self.wanted) {
-            let is_done = match (&self.ids[whose], &self.ids[whom]) {
-                (Some(_), Some(id)) => {
-                    let name = &self.plan.nodes[whom].name;
-                    self.nodes[whose].add_contact(name, id).await.is_ok()
+            let is_done = match (&self.ids[whose], &self.ids[whom], self.nodes.get(&whose)) {
+                (Some(_), Some(id), Some(node)) => {
+                    node.add_contact(&self.plan.nodes[whom].name, id).await.is_ok()
                 }
                 _ => false,
             };
@@ -231,139 +230,67 @@ impl<'a> World<'a> {
 
     async fn write(&mut self, index: usize) {
         let message = &self.plan.messages[index];
+        let Some(node) = self.nodes.get(&message.from) else { return };
         let to = &self.plan.nodes[message.to].name;
-        let text = text_of(index, message.bytes);
-        match self.nodes[message.from].send(to, text).await {
-            Ok(id) => {
-                self.recorder.written(index, message.at);
-                self.recorder.named(index, id.clone());
-                if let Some(witness) = &mut self.witness {
-                    witness.written(id, message.at);
-                }
-            }
-            Err(_) => self.recorder.skipped(index),
-        }
+        self.note(match node.send(to, text_of(index, message.bytes)).await {
+            Ok(id) => Note::Written(index, id),
+            Err(_) => Note::Skipped(index),
+        });
     }
 
     async fn happen(&mut self, event: &Event) -> Result<(), SimError> {
-        self.recorder.happened(event, self.elapsed());
+        let (net, all) = (&self.common.net, self.plan.nodes.len());
         match event {
             Event::Stop(nodes) => {
                 for node in nodes {
-                    self.nodes[*node].stop(&self.common.net).await;
+                    if let Some(node) = self.nodes.get_mut(node) {
+                        node.stop(net).await;
+                    }
                 }
             }
-            Event::Crash(nodes) => {
-                nodes.iter().for_each(|node| self.nodes[*node].crash(&self.common.net));
-            }
+            Event::Crash(nodes) => self.each(nodes, |node, common| node.crash(&common.net)),
             Event::Start(nodes) => self.start(nodes).await?,
             Event::Leave(nodes) => {
                 for node in nodes {
-                    self.nodes[*node].stop(&self.common.net).await;
-                    self.nodes[*node].erase();
+                    if let Some(node) = self.nodes.get_mut(node) {
+                        node.stop(net).await;
+                        node.erase();
+                    }
                 }
             }
-            Event::Partition(groups) => self.common.net.partition(groups, self.nodes.len()),
-            Event::Heal => self.common.net.partition(&[], self.nodes.len()),
+            Event::Partition(groups) => net.partition(groups, all),
+            Event::Heal => net.partition(&[], all),
             Event::Flood { at, envelopes_per_s, bytes, lasts } => {
-                let guest = self.nodes.len() + self.floods;
+                let guest = all + self.floods;
                 self.floods += 1;
-                let flood = flood::Flood {
-                    guest,
-                    at: *at,
-                    victim: self.common.peers[*at],
-                    envelopes_per_s: *envelopes_per_s,
-                    bytes: *bytes,
-                    lasts: *lasts,
-                };
-                tokio::spawn(flood.run(Arc::clone(&self.common.net), self.common.network.clone()));
+                if net.is_here(guest) {
+                    let flood = Flood {
+                        guest,
+                        at: *at,
+                        victim: self.common.peers[*at],
+                        envelopes_per_s: *envelopes_per_s,
+                        bytes: *bytes,
+                        lasts: *lasts,
+                    };
+                    tokio::spawn(flood.run(Arc::clone(net), self.common.network.clone()));
+                }
             }
             Event::ClockJump { nodes, by_ms } => {
-                nodes.iter().for_each(|node| self.nodes[*node].shift_clock(*by_ms));
+                self.each(nodes, |node, _| node.shift_clock(*by_ms));
             }
-            Event::DiskFull(nodes) => {
-                nodes.iter().for_each(|node| self.nodes[*node].set_disk_full(true));
-            }
-            Event::DiskFree(nodes) => {
-                nodes.iter().for_each(|node| self.nodes[*node].set_disk_full(false));
-            }
+            Event::DiskFull(nodes) => self.each(nodes, |node, _| node.set_disk_full(true)),
+            Event::DiskFree(nodes) => self.each(nodes, |node, _| node.set_disk_full(false)),
         }
         Ok(())
     }
 
-    /// Looks at all nodes.
-    fn look(&mut self) {
-        let connections = self.common.net.connections();
-        for (index, node) in self.nodes.iter().enumerate() {
-            let sample = &mut self.samples[index];
-            sample.on = node.is_on();
-            let bytes = self.common.net.bytes(index);
-            (sample.received_bytes, sample.sent_bytes) = (bytes.received, bytes.sent);
-            sample.stream_bytes = node.metrics.net.bytes_received.get();
-            let envelopes = &node.metrics.envelopes;
-            sample.envelopes_new = envelopes.new.get();
-            sample.envelopes_new_bytes = envelopes.new_bytes.get();
-            sample.envelopes_duplicate = envelopes.duplicate.get();
-            sample.connections = connections.get(&index).copied().unwrap_or(0);
-            let Some(view) = node.mailbox().and_then(|mailbox| mailbox.view().ok()) else {
-                continue;
-            };
-            if let Ok(stats) = view.stats() {
-                sample.mailbox_envelopes = stats.envelopes;
-                sample.mailbox_bytes = stats.bytes;
-                self.ages[index].note(node.now(), stats.last_arrival);
-            }
-            let oldest =
-                view.arrived_after(0, 1).ok().and_then(|oldest| Some(oldest.first()?.arrival));
-            sample.mailbox_oldest =
-                oldest.and_then(|arrival| self.ages[index].age(arrival, node.now()));
-        }
-        self.recorder.sample(self.common.start.elapsed(), &self.samples);
-    }
-
-    fn note_sightings(&mut self) {
-        let sightings = {
-            let mut sightings =
-                self.common.sightings.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *sightings)
-        };
-        for (at, sighting) in sightings {
-            if let Some(witness) = &mut self.witness {
-                witness.see(at, &sighting);
-            }
-            match sighting {
-                Sighting::Made { node, id } => self.recorder.envelope_made(id, node, at),
-                Sighting::Seen { node, id } => self.recorder.envelope_seen(id, node, at),
-                Sighting::Brought { node, from, item, what } => match what {
-                    Brought::Envelope | Brought::OnStem => {
-                        let (from, stem) = (self.places.get(&from), what == Brought::OnStem);
-                        self.recorder.envelope_brought(item, node, from.copied(), at, stem);
-                    }
-                    Brought::Ack => {}
-                },
-                Sighting::Sent { id } => self.recorder.told_sent(id, at),
-                Sighting::Delivered { id } => self.recorder.told_delivered(id, at),
-                Sighting::AckMade { .. } => {}
-                Sighting::Shown { node, text } => {
-                    let message = index_of(&text).filter(|message| {
-                        self.plan.messages.get(*message).is_some_and(|plan| plan.to == node)
-                    });
-                    if let Some(message) = message {
-                        // Daemons date what they show when they have taken it up.
-                        let takes = self.plan.settings.costs.map_or(0, |costs| {
-                            u64::from(costs.wake_us) + u64::from(costs.envelope_us)
-                        });
-                        self.recorder.delivered(message, at + Duration::from_micros(takes));
-                    }
-                }
+    /// Does something with those of the nodes that are here.
+    fn each(&mut self, nodes: &[NodeIndex], mut what: impl FnMut(&mut Node, &Common)) {
+        for index in nodes {
+            if let Some(node) = self.nodes.get_mut(index) {
+                what(node, &self.common);
             }
         }
-    }
-
-    fn finish(mut self, at: Duration, is_stopped: bool) -> (Report, Option<Data>) {
-        self.note_sightings();
-        self.look();
-        self.recorder.finish_with_data(at, is_stopped)
     }
 }
 
@@ -379,29 +306,5 @@ impl Arrivals {
         let after = self.0.partition_point(|(_, last)| *last < arrival);
         let (seen, _) = self.0.get(after)?;
         Some(Duration::from_millis(now.0.saturating_sub(seen.0)))
-    }
-}
-
-/// The text of a message: its number, and what makes it as long as it should be.
-fn text_of(index: usize, bytes: usize) -> String {
-    let mut text = format!("#{index:08} ");
-    text.extend(std::iter::repeat_n('.', bytes.saturating_sub(text.len())));
-    text
-}
-
-/// The number of a message, by its text.
-fn index_of(text: &str) -> Option<usize> {
-    text.strip_prefix('#')?.get(..8)?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_known_by_its_text() {
-        let text = text_of(42, 200);
-        assert_eq!((text.len(), index_of(&text)), (200, Some(42)));
-        assert_eq!(index_of("hello"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use martlet_engine::Observer;
-use martlet_engine::observer::{Database, Opening, State};
+use martlet_engine::observer::{Database, Dropped, Opening, State};
 use martlet_store::mailbox::{Acknowledged, Inserted};
 use martletd::metrics::Metrics;
 use tokio::time::Instant;
@@ -44,11 +44,11 @@ impl Work {
             self.busy_until = Some(self.done_at() + takes);
         }
     }
+}
 
-    /// How much sooner than it is due something may be taken.
-    pub(super) fn slack(&self) -> Duration {
-        if self.costs.is_some() { HALF_TICK } else { Duration::ZERO }
-    }
+/// How much sooner than it is due something may be taken.
+pub(super) fn slack(costs: Option<Costs>) -> Duration {
+    if costs.is_some() { HALF_TICK } else { Duration::ZERO }
 }
 
 /// The engine's observer: its metrics, and beside them what it costs.
@@ -72,6 +72,10 @@ impl Observer for Charging {
 
     fn opening(&self, outcome: Opening) {
         self.metrics.opening(outcome);
+    }
+
+    fn deed_dropped(&self, why: Dropped) {
+        self.metrics.deed_dropped(why);
     }
 
     fn ack(&self, outcome: Acknowledged) {

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::hazmat::ExpandedSecretKey;
 use martlet_store::Vault;
@@ -58,7 +60,8 @@ pub(crate) fn of_vault(
         Secret::new("key of look-ups", &lookup),
     ]);
     let mut public = HashSet::new();
-    for (name, seed) in [("root", &profile.root_seed.0), ("device", &profile.device_seed.0)] {
+    let root = profile.root_seed.as_ref().ok_or("no root")?;
+    for (name, seed) in [("root", &root.0), ("device", &profile.device_seed.0)] {
         let key = SigningKey::from_bytes(seed);
         public.insert(key.verifying_key().to_bytes().to_vec());
         secrets.push(Secret::new(format!("{name} seed"), seed));
@@ -67,6 +70,7 @@ pub(crate) fn of_vault(
         let expanded = ExpandedSecretKey::from(seed);
         secrets.push(Secret::new(format!("{name} nonces' key"), &expanded.hash_prefix));
     }
+    secrets.extend(of_erasable_keys(&fs::read(dir.join("vault.keys"))?, master.as_bytes())?);
     secrets.push(Secret::new("secret of the ID", &profile.rendezvous.secret.0));
     let mut fields = Vec::new();
     add("detection key", &serde_cbor::value::to_value(&profile.detection)?, &mut fields);
@@ -109,6 +113,22 @@ fn of_passphrase(
     let last = memory.last().ok_or("no memory")?;
     let last: Vec<u8> = last.as_ref().iter().flat_map(|word| word.to_ne_bytes()).collect();
     Ok(vec![Secret::new("passphrase's key", &key), Secret::new("passphrase's last block", &last)])
+}
+
+/// The key of the file of erasable keys, and the current key of each bucket. The layout is in `store/src/vault/erasable.rs`.
+fn of_erasable_keys(
+    file: &[u8],
+    master: &[u8; 32],
+) -> Result<Vec<Secret>, Box<dyn std::error::Error>> {
+    let key = blake3::derive_key("martlet 2026 vault erasable keys v1", master);
+    let nonce: [u8; 24] = file.get(40..64).ok_or("cut short")?.try_into()?;
+    let sealed = Payload { msg: file.get(64..67_664).ok_or("cut short")?, aad: &file[..64] };
+    let opened = XChaCha20Poly1305::new(&key.into()).decrypt(&XNonce::from(nonce), sealed);
+    let keys = opened.map_err(|_| "not this master key's")?;
+    let keys = (0..).zip(keys.chunks(66));
+    let keys =
+        keys.map(|(bucket, entry)| Secret::new(format!("erasable key {bucket}"), &entry[2..34]));
+    Ok(keys.chain([Secret::new("key of erasable keys", &key)]).collect())
 }
 
 /// What an X-Wing seed is expanded to (draft-connolly-cfrg-xwing-kem, expandDecapsulationKey).

@@ -103,7 +103,7 @@ async fn two(cluster: &Cluster, lan: &Lan, listen: &str) -> Result<[Node; 2], Cl
     let sent = a.send("b", "hello").await?;
     a.wait_state(&sent.id, Delivery::Delivered, DEADLINE).await?;
     // A connection that has hardly lasted is looked at with other eyes: see `CONNECTION_SETTLED`.
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     Ok([a, b])
 }
 

@@ -10,6 +10,7 @@ mod nat;
 mod netns;
 mod split;
 mod traffic;
+mod watching;
 
 use std::io::Write;
 

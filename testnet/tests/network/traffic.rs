@@ -51,7 +51,11 @@ impl Flow {
         while self.acknowledged.len() < until_count {
             let number = self.next;
             self.next += 1;
-            let request = SendRequest { to: self.to.clone(), text: number.to_string() };
+            let request = SendRequest {
+                to: self.to.clone(),
+                text: number.to_string(),
+                ..SendRequest::default()
+            };
             match self.client.post::<_, SendResponse>("/v1/messages", &request).await {
                 Ok(_) => self.acknowledged.push(number),
                 Err(error) => self.wait_back(error).await?,

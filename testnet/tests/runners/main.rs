@@ -1,5 +1,6 @@
 //! Scenarios with real processes, and networks by hand.
 
+mod dashboard;
 mod hand;
 mod plans;
 mod run;

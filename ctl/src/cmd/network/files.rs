@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use martlet_protocol::invite::{Invite, InviteError};
 use martlet_protocol::limits::CONFIG_BYTES_MAX;
 use martlet_protocol::network::NetworkDescriptor;
 use zeroize::Zeroizing;
@@ -13,6 +14,22 @@ use zeroize::Zeroizing;
 use crate::cmd::Context;
 use crate::exit::Failure;
 use crate::render::one_line;
+
+/// As whom a daemon runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner {
+    user: u32,
+    group: u32,
+}
+
+impl Owner {
+    /// Of the daemon with this socket, where root talks to another user's, which could not read what is root's alone.
+    pub(super) fn of_other(socket: &Path) -> Option<Self> {
+        let found = fs::metadata(socket).ok()?;
+        let is_others = rustix::process::geteuid().is_root() && found.uid() != 0;
+        is_others.then(|| Self { user: found.uid(), group: found.gid() })
+    }
+}
 
 /// Where a descriptor comes from.
 #[derive(Debug)]
@@ -27,7 +44,8 @@ impl Source {
     /// would be shown.
     pub(super) fn of(argument: String) -> Self {
         let lower = Zeroizing::new(argument.to_ascii_lowercase());
-        let is_text = lower.contains("martletnet1") || lower.contains("martletkey1");
+        let is_text =
+            ["martletnet1", "martletkey1", "martletinvite1"].iter().any(|it| lower.contains(it));
         match argument.as_str() {
             "-" => Self::Stdin,
             _ if is_text => Self::Text(Zeroizing::new(argument)),
@@ -79,8 +97,13 @@ pub(super) fn holds(path: &Path, network: &NetworkDescriptor) -> bool {
 }
 
 /// Writes a descriptor, whole or not at all, readable by the user alone. A file that is there is
-/// refused, or with `force` kept as `FILE.old`.
-pub(super) fn write(path: &Path, network: &NetworkDescriptor, force: bool) -> Result<(), Failure> {
+/// refused, or with `force` kept as `FILE.old`. What root writes for a daemon of another user is that one's.
+pub(super) fn write(
+    path: &Path,
+    network: &NetworkDescriptor,
+    force: bool,
+    owner: Option<Owner>,
+) -> Result<(), Failure> {
     let is_there = path.symlink_metadata().is_ok();
     if is_there && !force {
         return Err(Failure::Usage(format!(
@@ -93,7 +116,7 @@ pub(super) fn write(path: &Path, network: &NetworkDescriptor, force: bool) -> Re
         fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
     }
     let new = with_end(path, ".new");
-    let written = write_new(&new, network).and_then(|()| {
+    let written = write_new(&new, network, owner).and_then(|()| {
         if is_there {
             fs::rename(path, with_end(path, ".old"))?;
         }
@@ -109,14 +132,17 @@ pub(super) fn write(path: &Path, network: &NetworkDescriptor, force: bool) -> Re
     })
 }
 
-fn write_new(path: &Path, network: &NetworkDescriptor) -> io::Result<()> {
+fn write_new(path: &Path, network: &NetworkDescriptor, owner: Option<Owner>) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    if let Some(Owner { user, group }) = owner {
+        fchown(&file, Some(user), Some(group))?;
+    }
     let kind = if network.is_closed() {
-        "A closed Martlet network. Its key is a secret: who has it takes part."
+        "A closed Martlet network. Its key is a secret: whoever has it can take part."
     } else {
         "A Martlet network."
     };
@@ -125,9 +151,14 @@ fn write_new(path: &Path, network: &NetworkDescriptor) -> io::Result<()> {
     file.sync_all()
 }
 
+/// The descriptor in a text: it alone, or that of an invite.
 fn parse(name: &str, text: &str) -> Result<NetworkDescriptor, Failure> {
-    NetworkDescriptor::read(text)
-        .map_err(|error| Failure::Usage(format!("{name}: {}", one_line(&error.to_string()))))
+    let wrong = |error: String| Failure::Usage(format!("{name}: {}", one_line(&error)));
+    if Invite::is_link(text) {
+        let invite: Invite = text.parse().map_err(|error: InviteError| wrong(error.to_string()))?;
+        return Ok(invite.network);
+    }
+    NetworkDescriptor::read(text).map_err(|error| wrong(error.to_string()))
 }
 
 /// Never more than a descriptor may have: a mistaken path is not read whole.

@@ -151,3 +151,25 @@ fn what_is_sure_is_kept_by_the_hour() {
     clocks.read(SECOND);
     assert_eq!(clocks.keeper.take_due(), Some(clocks.truth()));
 }
+
+/// It was kept with the next tick. A daemon that met someone for the first time, and was started again within two seconds
+/// with a clock that was 20 days ahead, had nothing to doubt that by.
+#[test]
+fn a_moment_is_kept_as_soon_as_someone_agrees() {
+    let mut clocks = Clocks::new(None);
+    clocks.read(SECOND);
+    assert_eq!(clocks.keeper.take_due(), None);
+    clocks.hear();
+    assert_eq!(clocks.keeper.take_due(), Some(clocks.truth()));
+    for by in jumps() {
+        let mut again = Clocks::new(Some(clocks.truth()));
+        again.ahead_ms = by;
+        again.read(SECOND);
+        again.hear();
+        let times = again.read(SECOND);
+        assert!(
+            times.now.0.abs_diff(again.truth().0) <= 2000 && times.is_supported,
+            "{by}: {times:?}"
+        );
+    }
+}

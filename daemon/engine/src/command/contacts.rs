@@ -71,10 +71,13 @@ impl Command for GetContact {
     type Reply = Contact;
     const ONLY_READS: bool = true;
 
-    fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<Contact, Fault> {
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Contact, Fault> {
         let user = engine.user_mut()?;
         let identity = user.identity_of(&self.name)?;
-        shown(user, &identity, &self.name)
+        let note = user.contact_note(turn, &identity)?;
+        let safety_number = Some(user.show_safety_number(&identity));
+        let device_list = user.show_devices(&identity);
+        Ok(Contact { note, safety_number, device_list, ..shown(user, &identity, &self.name)? })
     }
 }
 

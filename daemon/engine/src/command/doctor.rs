@@ -6,6 +6,7 @@ use super::Command;
 use crate::clock::ClockDoubt;
 use crate::engine::Engine;
 use crate::error::Fault;
+use crate::identities::OwnStanding;
 use crate::turn::Turn;
 
 /// Why the clock is doubted, if it is.
@@ -23,6 +24,32 @@ pub struct GetVaultFailure {}
 /// For how long back the vault may lack what came, if it was put back from an older copy within the last week.
 #[derive(Debug)]
 pub struct GetPutBack {}
+
+/// What has ended of the user's, if something has.
+#[derive(Debug)]
+pub struct GetEnded {}
+
+/// What has ended, so that nothing can be sent any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The identity: it was terminated.
+    Identity,
+    /// This device: it was revoked.
+    Device,
+}
+
+impl Command for GetEnded {
+    type Reply = Option<Ended>;
+    const ONLY_READS: bool = true;
+
+    fn run(self, engine: &mut Engine, _: &mut Turn<'_>) -> Result<Option<Ended>, Fault> {
+        Ok(engine.user.as_ref().and_then(|user| match user.standing() {
+            OwnStanding::Active => None,
+            OwnStanding::Terminated => Some(Ended::Identity),
+            OwnStanding::Revoked => Some(Ended::Device),
+        }))
+    }
+}
 
 impl Command for GetPutBack {
     type Reply = Option<Duration>;

@@ -1,7 +1,8 @@
 //! The identity and its vault's lock.
 
+use martlet_protocol::Id;
 use martlet_protocol::control::{Identity, InitResponse};
-use martlet_protocol::identity::{DeviceKeys, RootKey};
+use martlet_protocol::identity::RootKey;
 use martlet_store::StoreError;
 use martlet_store::vault::VaultSnapshot;
 use martlet_store::vault::keyfile::{KeyFile, MasterKey};
@@ -11,7 +12,7 @@ use crate::directory::{DirectoryError, clean_name};
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::turn::Turn;
-use crate::user::User;
+use crate::user::{Root, User};
 
 /// Creates the user in a new vault. With its key file the identity exists; what a crash leaves before that is no
 /// identity.
@@ -24,11 +25,32 @@ pub struct CreateUser {
     pub name: Option<String>,
 }
 
+/// The same from a recovery phrase: the identity, on a new device. Nothing else comes back.
+pub struct RecoverUser {
+    /// The vault's key file, not written yet.
+    pub key_file: KeyFile,
+    /// The key in it.
+    pub key: MasterKey,
+    /// The name others are offered.
+    pub name: Option<String>,
+    /// The root that the phrase is.
+    pub root: RootKey,
+}
+
 /// Opens the vault with its key.
 #[derive(Debug)]
 pub struct OpenVault {
     /// The vault's key.
     pub key: MasterKey,
+}
+
+/// Puts another key file of the vault in the place of the one there is: with another passphrase, or without one.
+#[derive(Debug)]
+pub struct ReplaceKeyFile {
+    /// What is there.
+    pub old: KeyFile,
+    /// What is to be there.
+    pub new: KeyFile,
 }
 
 /// Notes why the vault can't be opened, where that was found before its key was.
@@ -59,31 +81,58 @@ impl Command for CreateUser {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<InitResponse, Fault> {
         let Self { key_file, key, name } = self;
-        if engine.has_key_file {
-            return Err(CommandError::IdentityExists.into());
-        }
-        let name = name.map(|name| clean_name(&name)).transpose().map_err(DirectoryError::from)?;
         let root = RootKey::generate(turn.rng);
-        let device = DeviceKeys::generate(turn.rng, &root, turn.now);
-        let storage = engine.config.storage.clone();
-        // Nothing is changed yet: what hinders concerns nobody else's commands.
-        let vault = storage.create_vault(&key).map_err(|error| CommandError::from(&error))?;
-        let mut nonce_seed = [0; 32];
-        rand_core::Rng::fill_bytes(turn.rng, &mut nonce_seed);
-        let mut txn = vault.begin(nonce_seed)?;
-        let id = User::create(&mut txn, *root.seed(), &device, name, turn.rng)?;
-        txn.commit()?;
-        // Closed: it gets another name.
-        drop(vault);
-        let written = storage.write_key_file(&key_file);
-        written.map_err(|error| StoreError::Failed { reason: error.to_string() })?;
-        engine.has_key_file = true;
-        engine.has_passphrase = key_file.has_passphrase();
-        storage.place_vault()?;
-        engine.load_user(storage.open_vault(&key)?, key)?;
-        engine.join_turn(turn)?;
-        Ok(InitResponse { id: id.to_string(), recovery_phrase: root.recovery_phrase().to_string() })
+        let id = create(engine, turn, (key_file, key), name, Root::New(&root))?;
+        Ok(InitResponse {
+            id: id.to_string(),
+            recovery_phrase: root.recovery_phrase().to_string(),
+            kill_phrase: root.kill_key().phrase().to_string(),
+        })
     }
+}
+
+impl Command for RecoverUser {
+    type Reply = Identity;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Identity, Fault> {
+        let Self { key_file, key, name, root } = self;
+        let id = create(engine, turn, (key_file, key), name, Root::Recovered(&root))?;
+        Ok(Identity { id: id.to_string(), name: engine.user_mut()?.name().cloned() })
+    }
+}
+
+/// Creates the user of a root in a new vault.
+fn create(
+    engine: &mut Engine,
+    turn: &mut Turn<'_>,
+    (key_file, key): (KeyFile, MasterKey),
+    name: Option<String>,
+    root: Root<'_>,
+) -> Result<Id, Fault> {
+    if engine.has_key_file {
+        return Err(CommandError::IdentityExists.into());
+    }
+    let name = name.map(|name| clean_name(&name)).transpose().map_err(DirectoryError::from)?;
+    let storage = engine.config.storage.clone();
+    // Nothing is changed yet: what hinders concerns nobody else's commands.
+    let vault = storage.create_vault(&key).map_err(|error| CommandError::from(&error))?;
+    let mut nonce_seed = [0; 32];
+    rand_core::Rng::fill_bytes(turn.rng, &mut nonce_seed);
+    let mut txn = vault.begin(nonce_seed)?;
+    let id = User::create(&mut txn, root, name, turn.rng, turn.now)?;
+    txn.commit()?;
+    // Closed: it gets another name.
+    drop(vault);
+    let written = storage.write_key_file(&key_file);
+    written.map_err(|error| StoreError::Failed { reason: error.to_string() })?;
+    // A code that was given before is of no use any more.
+    engine.cancel_joining(turn)?;
+    engine.has_key_file = true;
+    engine.has_passphrase = key_file.has_passphrase();
+    storage.place_vault()?;
+    engine.load_user(storage.open_vault(&key)?, key)?;
+    engine.join_turn(turn)?;
+    Ok(id)
 }
 
 impl Command for OpenVault {
@@ -95,6 +144,10 @@ impl Command for OpenVault {
             engine.lock_after_turn = false;
             return Ok(());
         }
+        // It was erased while its key was derived.
+        if !engine.has_key_file {
+            return Err(CommandError::NoIdentity.into());
+        }
         let opened = engine.config.storage.open_vault(&self.key);
         let loaded = opened.and_then(|vault| engine.load_user(vault, self.key));
         engine.failures.vault = loaded.as_ref().err().map(StoreError::to_string);
@@ -102,6 +155,18 @@ impl Command for OpenVault {
         loaded.map_err(|error| CommandError::from(&error))?;
         engine.lock_after_turn = false;
         Ok(engine.join_turn(turn)?)
+    }
+}
+
+impl Command for ReplaceKeyFile {
+    type Reply = ();
+
+    fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let replaced = engine.config.storage.replace_key_file(&self.old, &self.new);
+        // No database has a part in it: what hinders undoes nobody else's commands.
+        replaced.map_err(|error| CommandError::StorageFailed { reason: error.to_string() })?;
+        engine.has_passphrase = self.new.has_passphrase();
+        Ok(())
     }
 }
 
@@ -146,7 +211,7 @@ impl Command for GetIdentity {
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<Identity, Fault> {
         let user = engine.user_mut()?;
-        Ok(Identity { id: user.id().to_string(), name: user.name.clone() })
+        Ok(Identity { id: user.id().to_string(), name: user.name().cloned() })
     }
 }
 
@@ -155,8 +220,9 @@ impl Command for ResetId {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Identity, Fault> {
         let user = engine.user_mut()?;
+        user.check_active()?;
         user.reset_rendezvous(turn)?;
-        Ok(Identity { id: user.id().to_string(), name: user.name.clone() })
+        Ok(Identity { id: user.id().to_string(), name: user.name().cloned() })
     }
 }
 
@@ -164,5 +230,11 @@ impl Command for ResetId {
 impl std::fmt::Debug for CreateUser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("CreateUser(…)")
+    }
+}
+
+impl std::fmt::Debug for RecoverUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RecoverUser(…)")
     }
 }

@@ -1,14 +1,18 @@
 //! Messages and conversations.
 
 use martlet_protocol::control::{
-    History, HistoryQuery, Inbox, Message, ReadResponse, SendRequest, SendResponse,
+    EditRequest, History, HistoryQuery, Inbox, Message, ReactionRequest, ReadResponse, SendRequest,
+    SendResponse,
 };
-use martlet_protocol::message::Text;
+use martlet_protocol::message::{Emoji, Text};
 
+use super::ends::asked;
 use super::{Command, CommandError};
+use crate::conversation::ConversationRef;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::turn::Turn;
+use crate::visible::has_something_visible;
 
 /// Commits a text to a contact, and sends it.
 #[derive(Debug)]
@@ -40,6 +44,24 @@ pub struct MarkRead {
     pub name: String,
 }
 
+/// Gives a message of the user's another text.
+#[derive(Debug)]
+pub struct EditMessage {
+    /// Its id, or the beginning of it.
+    pub id: String,
+    /// What it says from now on.
+    pub request: EditRequest,
+}
+
+/// Reacts to a message, or withdraws that.
+#[derive(Debug)]
+pub struct React {
+    /// Its id, or the beginning of it.
+    pub id: String,
+    /// With what; `None` to withdraw the reaction there is.
+    pub request: Option<ReactionRequest>,
+}
+
 /// Unread messages, by conversation.
 #[derive(Debug)]
 pub struct GetInbox {}
@@ -49,10 +71,16 @@ impl Command for SendText {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<SendResponse, Fault> {
         let user = engine.user_mut()?;
-        let SendRequest { to, text } = self.request;
-        let identity = user.identity_of(&to)?;
+        let SendRequest { to, text, expire_seconds, burn_seconds, reply_to } = self.request;
+        let identity = user.reachable_identity_of(&to)?;
         let text = Text::new(text).map_err(CommandError::from)?;
-        Ok(user.send_text(turn, identity, &text)?)
+        let default = user.timeline.timers(&ConversationRef::direct(&identity));
+        let timers = asked(expire_seconds, burn_seconds, default).map_err(CommandError::from)?;
+        let reply_to = match reply_to {
+            Some(id) => Some(user.answered(turn, &identity, &id)?),
+            None => None,
+        };
+        Ok(user.send_text(turn, identity, &text, timers, reply_to)?)
     }
 }
 
@@ -72,7 +100,7 @@ impl Command for GetHistory {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<History, Fault> {
         let user = engine.user_mut()?;
         let identity = user.identity_of(&self.name)?;
-        user.history(turn, &identity, self.query.limit, self.query.before.as_deref())
+        user.history(turn, &identity, &self.query)
     }
 }
 
@@ -84,6 +112,33 @@ impl Command for MarkRead {
         let identity = user.identity_of(&self.name)?;
         let (marked, lost) = user.mark_read(turn, identity)?;
         Ok(ReadResponse { marked, lost })
+    }
+}
+
+impl Command for EditMessage {
+    type Reply = Message;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Message, Fault> {
+        let text = Text::new(self.request.text).map_err(CommandError::from)?;
+        engine.user_mut()?.edit_message(turn, &self.id, &text)
+    }
+}
+
+impl Command for React {
+    type Reply = Message;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Message, Fault> {
+        let emoji = match self.request {
+            Some(ReactionRequest { emoji }) => {
+                let emoji = Emoji::new(emoji).map_err(CommandError::from)?;
+                if !has_something_visible(emoji.as_str()) {
+                    return Err(CommandError::InvisibleReaction.into());
+                }
+                Some(emoji)
+            }
+            None => None,
+        };
+        engine.user_mut()?.react(turn, &self.id, emoji)
     }
 }
 

@@ -39,6 +39,6 @@ impl Command for GetNotes {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<History, Fault> {
         let user = engine.user_mut()?;
         let own = user.identity;
-        user.history(turn, &own, self.query.limit, self.query.before.as_deref())
+        user.history(turn, &own, &self.query)
     }
 }

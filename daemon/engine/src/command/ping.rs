@@ -20,7 +20,7 @@ impl Command for PingContact {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), Fault> {
         let user = engine.user_mut()?;
-        let identity = user.identity_of(&self.name)?;
+        let identity = user.reachable_identity_of(&self.name)?;
         user.ping(turn, identity, self.asker)
     }
 }

@@ -3,6 +3,7 @@
 use martlet_protocol::control::{Identity, KeptShards, LockState, MailboxStatus, Role, Status};
 
 use super::Command;
+use super::shred::shred_of;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::turn::Turn;
@@ -30,6 +31,8 @@ impl Command for GetStatus {
                 "the vault has no passphrase: who can read its files can read the messages".into(),
             );
         }
+        let ended = user.and_then(|user| user.check_active().err());
+        warnings.extend(ended.map(|ended| format!("{ended}: nothing can be sent any more")));
         warnings.extend(engine.failures.storage());
         warnings.extend(engine.failures.vault.clone());
         Ok(Status {
@@ -38,7 +41,7 @@ impl Command for GetStatus {
             lock,
             passphrase: engine.has_key_file.then_some(engine.has_passphrase),
             identity: user
-                .map(|user| Identity { id: user.id().to_string(), name: user.name.clone() }),
+                .map(|user| Identity { id: user.id().to_string(), name: user.name().cloned() }),
             network: engine.config.network.name.clone(),
             closed: engine.config.network.is_closed(),
             privacy: Some(engine.config.network.privacy()),
@@ -53,12 +56,13 @@ impl Command for GetStatus {
             shards: KeptShards::default(),
             mailbox: MailboxStatus {
                 envelopes: stats.envelopes,
-                bytes: stats.bytes,
+                bytes: stats.charged(),
                 bytes_max: engine.config.mailbox_bytes_max,
             },
             outbox: user.map(|user| user.outbox_len()),
             stamping: user.map_or(0, |user| user.stamping()),
             unread: user.map(|user| user.unread()),
+            shred: user.map(|user| shred_of(user)),
             warnings,
         })
     }

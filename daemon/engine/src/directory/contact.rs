@@ -1,26 +1,30 @@
 //! A contact, and the devices known of them.
 
 use martlet_protocol::bundle::Bundle;
-use martlet_protocol::limits::DEVICES_PER_IDENTITY_MAX;
-use martlet_protocol::{Id, Rendezvous, UnixMillis};
-use martlet_store::records::ContactRecord;
+use martlet_protocol::{DeviceId, Id, Rendezvous, UnixMillis};
+use martlet_store::records::{AcceptedInvite, ContactRecord, VerifiedRecord};
+
+use super::Bundles;
 
 /// A contact, and the devices known of them.
 pub(crate) struct Contact {
     record: ContactRecord,
     /// The newest bundle of each device: those of the record, read.
-    bundles: Vec<Bundle>,
+    bundles: Bundles,
 }
 
 impl Contact {
     pub(super) fn from_record(record: ContactRecord) -> Self {
-        let bundles =
-            record.bundles.iter().filter_map(|bytes| Bundle::from_bytes(bytes).ok()).collect();
+        let bundles = Bundles::from_records(&record.bundles);
         Self { record, bundles }
     }
 
     pub(super) fn record(&self) -> &ContactRecord {
         &self.record
+    }
+
+    pub(super) fn verified_mut(&mut self) -> &mut Option<VerifiedRecord> {
+        &mut self.record.verified
     }
 
     pub(super) fn rename(&mut self, name: String) {
@@ -32,6 +36,11 @@ impl Contact {
         self.record.id()
     }
 
+    /// By what their bundles are found.
+    pub(crate) fn rendezvous(&self) -> &Rendezvous {
+        &self.record.rendezvous
+    }
+
     /// By what their bundles are found, as they say; whether that is news.
     pub(super) fn take_rendezvous(&mut self, rendezvous: &Rendezvous) -> bool {
         let is_news = rendezvous.replaces(&self.record.rendezvous);
@@ -41,13 +50,26 @@ impl Contact {
         is_news
     }
 
-    /// Whether they are still to learn by what the user's bundles are found.
+    /// Whether they are still to learn by what the user's bundles are found, or that the user accepted their invite.
     pub(crate) fn is_untold(&self) -> bool {
-        self.record.is_untold
+        self.record.is_untold || self.record.invite.is_some()
     }
 
     pub(super) fn set_untold(&mut self, is_untold: bool) {
         self.record.is_untold = is_untold;
+        if !is_untold {
+            self.record.invite = None;
+        }
+    }
+
+    /// The invite of theirs that the user accepted, until their device has seen that.
+    pub(crate) fn invite(&self) -> Option<&AcceptedInvite> {
+        self.record.invite.as_ref()
+    }
+
+    /// They are not to learn of the invite any more.
+    pub(super) fn forget_invite(&mut self) {
+        self.record.invite = None;
     }
 
     /// The user's name for them.
@@ -61,42 +83,27 @@ impl Contact {
     }
 
     /// The newest bundle of each of their devices.
-    pub(crate) fn bundles(&self) -> &[Bundle] {
+    pub(crate) fn bundles(&self) -> &Bundles {
         &self.bundles
     }
 
-    /// Those that can be written to now.
-    pub(crate) fn usable_bundles(&self, now: UnixMillis) -> impl Iterator<Item = &Bundle> {
-        self.bundles.iter().filter(move |bundle| bundle.is_usable(now))
-    }
-
-    /// The newest of them.
-    pub(super) fn newest_bundle(&self, now: UnixMillis) -> Option<&Bundle> {
-        self.usable_bundles(now).max_by_key(|bundle| bundle.created_at())
-    }
-
-    /// From when on they can be written to, if no other bundle comes: now, or once it is time for one that was
-    /// made ahead of it.
-    pub(crate) fn usable_from(&self, now: UnixMillis) -> Option<UnixMillis> {
-        let not_over = self.bundles.iter().filter(|bundle| now <= bundle.usable_until());
-        not_over.map(|bundle| bundle.usable_from().max(now)).min()
-    }
-
-    /// Takes a bundle if it is of a new device or newer than the device's last one. One from the future,
-    /// taken while the clock was ahead, doesn't count.
+    /// Takes a bundle if it is of a new device or newer than the device's last one.
     pub(super) fn update(&mut self, bundle: Bundle, now: UnixMillis) -> bool {
-        let device = bundle.certificate().device();
-        let has_room = self.bundles.len() < DEVICES_PER_IDENTITY_MAX;
-        match self.bundles.iter_mut().find(|known| known.certificate().device() == device) {
-            Some(known) if known.is_usable(now) && known.created_at() >= bundle.created_at() => {
-                return false;
-            }
-            Some(known) => *known = bundle,
-            None if has_room => self.bundles.push(bundle),
-            None => return false,
+        let is_news = self.bundles.update(bundle, now);
+        if is_news {
+            self.record_bundles();
         }
-        self.record.bundles =
-            self.bundles.iter().map(|bundle| bundle.as_bytes().to_vec().into()).collect();
-        true
+        is_news
+    }
+
+    /// Forgets the bundles of devices that do not count; whether there was one.
+    pub(super) fn retain_bundles(&mut self, is_valid: impl Fn(&DeviceId) -> bool) -> bool {
+        let was_one = self.bundles.retain(is_valid);
+        self.record_bundles();
+        was_one
+    }
+
+    fn record_bundles(&mut self) {
+        self.record.bundles = self.bundles.to_records();
     }
 }

@@ -21,6 +21,16 @@ impl Dropped {
         self.0.contains_key(identity)
     }
 
+    /// When someone was dropped, if they were.
+    pub(crate) fn at(&self, identity: &IdentityId) -> Option<UnixMillis> {
+        self.0.get(identity).copied()
+    }
+
+    /// Those who were dropped.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &IdentityId> {
+        self.0.keys()
+    }
+
     /// Remembers who was dropped; of too many the one who was dropped first is forgotten.
     pub(crate) fn add(
         &mut self,
@@ -80,7 +90,8 @@ mod tests {
     fn of_too_many_who_was_dropped_first_is_forgotten() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let (_, key) = KeyFile::make(Path::new("(memory)"), None, &mut rng).unwrap();
-        let vault = Vault::with_backend(MemoryFile::default(), &key, 1 << 20).unwrap();
+        let (file, keys) = <(MemoryFile, MemoryFile)>::default();
+        let vault = Vault::with_backend(file, keys, &key, 1 << 20).unwrap();
         let mut records = vault.begin([7; 32]).unwrap();
         let mut dropped = Dropped::load(&records).unwrap();
         for number in 0..DROPPED_MAX + 2 {

@@ -36,11 +36,13 @@ impl Directory {
     /// When the bundles of a contact are to be looked up, if only time passes: soon again where none is known,
     /// at times where today's is not, and tomorrow where it is. `None` for anyone else.
     pub(crate) fn lookup_due(&self, identity: &IdentityId, now: UnixMillis) -> Option<UnixMillis> {
-        let contact = self.contacts.get(identity)?;
+        let contact = self.contacts.get(identity).filter(|_| !self.is_blocked(identity))?;
         // One that comes after *now* is of a clock that was wrong, and doesn't count.
         let looked_up = self.lookups.looked_up.get(identity).filter(|at| **at <= now);
         let again = |interval| looked_up.map_or(now, |at| together(at.plus(interval)));
-        let Some(newest) = contact.newest_bundle(now) else { return Some(again(LOOKUP_INTERVAL)) };
+        let Some(newest) = contact.bundles().newest(now) else {
+            return Some(again(LOOKUP_INTERVAL));
+        };
         let due = match newest.created_at().day() {
             day if day < now.day() => again(LOOKUP_REFRESH_INTERVAL),
             day => UnixMillis(0).plus(day.0.saturating_add(1) * DAY),
@@ -58,7 +60,7 @@ impl Directory {
         self.lookup_due(identity, now).filter(|due| *due <= now)?;
         let contact = self.contacts.get(identity)?;
         self.lookups.looked_up.insert(*identity, now);
-        let newest = contact.newest_bundle(now).map(|bundle| bundle.created_at().day());
+        let newest = contact.bundles().newest(now).map(|bundle| bundle.created_at().day());
         Some(DueLookup { id: contact.id(), newest })
     }
 }

@@ -1,13 +1,8 @@
 //! Names that a user gives.
 
-use icu_properties::CodePointMapData;
-use icu_properties::CodePointSetData;
-use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use martlet_protocol::limits::NAME_BYTES_MAX;
 
-/// Characters that are drawn as nothing though Unicode has them among the symbols: the Braille pattern without dots,
-/// and the note without a head.
-const BLANKS: [char; 2] = ['\u{2800}', '\u{1d159}'];
+use crate::visible::has_something_visible;
 
 /// Why a text can't be a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,22 +45,11 @@ pub fn clean_name(name: &str) -> Result<String, NameError> {
         Err(NameError::Slash)
     } else if matches!(name, "." | "..") {
         Err(NameError::Dots)
-    } else if !name.chars().any(is_visible) {
+    } else if !has_something_visible(name) {
         Err(NameError::Invisible)
     } else {
         Ok(name.to_owned())
     }
-}
-
-/// Whether something is drawn for it. What joins or modifies other characters (in emoji, in Persian) is drawn as nothing
-/// itself.
-fn is_visible(character: char) -> bool {
-    let is_ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character);
-    let category = CodePointMapData::<GeneralCategory>::new().get(character);
-    !is_ignorable
-        && !character.is_whitespace()
-        && category != GeneralCategory::Format
-        && !BLANKS.contains(&character)
 }
 
 #[cfg(test)]

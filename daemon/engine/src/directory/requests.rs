@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use crate::limits::{
-    REQUEST_AGE_MAX, REQUEST_ENVELOPES_MAX, REQUEST_KEYS_MAX, REQUEST_MESSAGES_MAX, REQUESTS_MAX,
-    SESSION_AGE_MAX,
+    REQUEST_AGE_MAX, REQUEST_DEEDS_MAX, REQUEST_EARLY_DEEDS_MAX, REQUEST_ENVELOPES_MAX,
+    REQUEST_KEYS_MAX, REQUEST_MESSAGES_MAX, REQUESTS_MAX, SESSION_AGE_MAX,
 };
 use martlet_protocol::limits::ENVELOPE_LIFETIME_MAX;
-use martlet_protocol::message::Message;
+use martlet_protocol::message::{Content, Message};
 use martlet_protocol::{Ack, Id, IdentityId, MessageId, Rendezvous, UnixMillis};
 use martlet_store::records::{
     REQUEST_ACKS, REQUEST_MESSAGES, REQUESTS, RequestAcks, RequestMessage, RequestRecord,
@@ -21,7 +21,7 @@ use martlet_store::{StoreError, VaultTxn};
 
 /// What unknown people sent.
 pub(crate) struct Requests {
-    /// Also those who have sent a session's key and no message yet.
+    /// Also those who have sent a session's key, and nothing yet that says something.
     by_identity: BTreeMap<IdentityId, Request>,
     /// Whether something found no room, so that the mailbox is to be looked at again once there is some.
     has_left_out: bool,
@@ -32,6 +32,8 @@ struct Request {
     record: RequestRecord,
     /// The ids of the messages kept.
     messages: HashSet<MessageId>,
+    /// Those of them that say something; the others do something, once their sender is a contact.
+    said: usize,
     /// The number under which the next is kept.
     next_message: u64,
     /// The sender's number for the earliest of them, and the number under which it is kept.
@@ -43,6 +45,7 @@ struct Request {
 /// What is shown of a request.
 pub(crate) struct Waiting<'a> {
     pub(crate) record: &'a RequestRecord,
+    /// Messages that say something.
     pub(crate) messages: usize,
 }
 
@@ -56,14 +59,16 @@ pub(crate) struct Accepted {
 }
 
 /// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Kept {
-    /// It is the sender's first: the request begins.
-    First,
-    /// One more.
-    Another,
+    /// It is the sender's first that says something: the request begins.
+    First(Box<Message>),
+    /// One more, or one that does something.
+    Another(Box<Message>),
     /// It had come in another envelope.
     Known,
+    /// It does something, and there are too many of those before the first that says something.
+    NoRoom,
 }
 
 impl Requests {
@@ -93,14 +98,17 @@ impl Requests {
 
     /// Those with a message, by identity.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
-        let with_message = self.by_identity.values().filter(|request| !request.is_empty());
-        with_message
-            .map(|request| Waiting { record: &request.record, messages: request.messages.len() })
+        self.by_identity.values().filter_map(Request::waiting)
     }
 
-    /// Whether `identity` is there with a message.
+    /// What is shown of `identity`, if they are there with something said.
+    pub(crate) fn waiting_of(&self, identity: &IdentityId) -> Option<Waiting<'_>> {
+        self.by_identity.get(identity)?.waiting()
+    }
+
+    /// Whether `identity` is there with something said.
     pub(crate) fn is_waiting(&self, identity: &IdentityId) -> bool {
-        self.by_identity.get(identity).is_some_and(|request| !request.is_empty())
+        self.by_identity.get(identity).is_some_and(|request| request.said > 0)
     }
 
     /// The name that its sender gave.
@@ -124,7 +132,7 @@ impl Requests {
     }
 
     /// The sender of a session's key is remembered, and by what their bundles are found. Whoever has to go for that,
-    /// being the one without a message who has waited longest, is returned.
+    /// being the one who has said nothing for longest, is returned.
     pub(crate) fn greet(
         &mut self,
         records: &mut VaultTxn,
@@ -156,10 +164,9 @@ impl Requests {
     /// Whether there is room for another message of `identity`. Where there is none it should stay in the
     /// mailbox, unacknowledged, and will be looked at again.
     pub(crate) fn has_room_for(&mut self, identity: &IdentityId) -> bool {
-        let kept = self.by_identity.get(identity).map_or(0, |request| request.messages.len());
-        if kept > 0 {
+        if let Some(request) = self.by_identity.get(identity).filter(|request| request.said > 0) {
             // The rest is looked at once its sender is a contact.
-            return kept < REQUEST_MESSAGES_MAX;
+            return request.said < REQUEST_MESSAGES_MAX && request.done() < REQUEST_DEEDS_MAX;
         }
         let has_room = self.has_room();
         self.has_left_out |= !has_room;
@@ -184,21 +191,61 @@ impl Requests {
             .by_identity
             .entry(identity)
             .or_insert_with(|| Request::of(identity, Default::default(), now));
-        let kept = match request.messages.len() {
-            _ if request.messages.contains(&decoded.id) => return Ok(Some(Kept::Known)),
-            0 => Kept::First,
-            _ => Kept::Another,
-        };
+        if request.messages.contains(&decoded.id) {
+            return Ok(Some(Kept::Known));
+        }
+        let is_first = request.said == 0 && says_something(&decoded);
+        if request.said == 0 && !is_first && request.done() >= REQUEST_EARLY_DEEDS_MAX {
+            return Ok(Some(Kept::NoRoom));
+        }
         let number = request.next_message;
         records.put(&REQUEST_MESSAGES, Key::Scoped(&identity.0, number), message)?;
         request.note(number, &decoded);
         request.next_message = number + 1;
-        if kept == Kept::First {
+        if is_first {
             request.record.first_at = now;
         }
         request.record.last_at = now;
         records.put(&REQUESTS, Key::Named(&identity.0), &request.record)?;
-        Ok(Some(kept))
+        let decoded = Box::new(decoded);
+        Ok(Some(if is_first { Kept::First(decoded) } else { Kept::Another(decoded) }))
+    }
+
+    /// The number under which the last message of a request is kept.
+    pub(crate) fn number_of_last(&self, identity: &IdentityId) -> Option<u64> {
+        self.by_identity.get(identity)?.next_message.checked_sub(1)
+    }
+
+    /// The life of a message kept under this number is over.
+    pub(crate) fn end_message(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+        number: u64,
+    ) -> Result<(), StoreError> {
+        let Some(request) = self.by_identity.get_mut(identity) else { return Ok(()) };
+        if !records.delete(&REQUEST_MESSAGES, Key::Scoped(&identity.0, number))? {
+            return Ok(());
+        }
+        (request.messages, request.said, request.earliest) = (HashSet::new(), 0, None);
+        for (number, message) in messages(records, identity)? {
+            request.note(number, &message);
+        }
+        Ok(())
+    }
+
+    /// The sender took back a message, which is kept or not.
+    pub(crate) fn recall(
+        &mut self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+        id: &MessageId,
+    ) -> Result<(), StoreError> {
+        let kept = messages(records, identity)?;
+        match kept.iter().find(|(_, message)| message.id == *id) {
+            Some((number, _)) => self.end_message(records, identity, *number),
+            None => Ok(()),
+        }
     }
 
     /// Keeps the acks of an envelope; of too many the oldest go, and those whose envelope has ended.
@@ -238,6 +285,19 @@ impl Requests {
         Ok(first.first().and_then(|(_, first)| Message::decode(&first.message).ok()))
     }
 
+    /// All messages kept of `identity`, in the order in which they came: when each did, and what it is.
+    pub(crate) fn messages_of(
+        &self,
+        records: &VaultTxn,
+        identity: &IdentityId,
+    ) -> Result<Vec<(UnixMillis, Message)>, StoreError> {
+        let kept = records.range(&REQUEST_MESSAGES, Some(&identity.0), 0..=u64::MAX, usize::MAX)?;
+        let read = kept
+            .into_iter()
+            .filter_map(|(_, kept)| Some((kept.stored_at, Message::decode(&kept.message).ok()?)));
+        Ok(read.collect())
+    }
+
     /// Takes all that `identity` sent, to be shown and acknowledged.
     pub(crate) fn take(
         &mut self,
@@ -273,7 +333,7 @@ impl Requests {
 
     /// One whose time is over.
     pub(crate) fn first_ended(&self, now: UnixMillis) -> Option<IdentityId> {
-        let has_ended = |request: &Request| match request.is_empty() {
+        let has_ended = |request: &Request| match request.said == 0 {
             true => now.since(request.record.first_at) > SESSION_AGE_MAX + ENVELOPE_LIFETIME_MAX,
             false => now.since(request.record.last_at) > REQUEST_AGE_MAX,
         };
@@ -291,15 +351,24 @@ impl Requests {
     }
 
     fn empty(&self) -> impl Iterator<Item = &RequestRecord> {
-        let empty = self.by_identity.values().filter(|request| request.is_empty());
+        let empty = self.by_identity.values().filter(|request| request.said == 0);
         empty.map(|request| &request.record)
     }
+}
+
+/// The messages kept of one of them, by the numbers under which they are.
+fn messages(records: &VaultTxn, identity: &IdentityId) -> Result<Vec<(u64, Message)>, StoreError> {
+    let kept = records.range(&REQUEST_MESSAGES, Some(&identity.0), 0..=u64::MAX, usize::MAX)?;
+    let read = kept
+        .into_iter()
+        .filter_map(|(number, kept)| Some((number, Message::decode(&kept.message).ok()?)));
+    Ok(read.collect())
 }
 
 impl Request {
     fn new(record: RequestRecord) -> Self {
         let (messages, acks) = (HashSet::new(), VecDeque::new());
-        Self { record, messages, next_message: 0, earliest: None, acks }
+        Self { record, messages, said: 0, next_message: 0, earliest: None, acks }
     }
 
     fn of(
@@ -313,11 +382,37 @@ impl Request {
 
     fn note(&mut self, number: u64, message: &Message) {
         self.messages.insert(message.id);
-        let this = (message.seq, number);
-        self.earliest = Some(self.earliest.map_or(this, |earliest| earliest.min(this)));
+        if says_something(message) {
+            self.said += 1;
+            let this = (message.seq, number);
+            self.earliest = Some(self.earliest.map_or(this, |earliest| earliest.min(this)));
+        }
     }
 
-    fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    /// Messages that do something.
+    fn done(&self) -> usize {
+        self.messages.len() - self.said
+    }
+
+    fn waiting(&self) -> Option<Waiting<'_>> {
+        let waiting = Waiting { record: &self.record, messages: self.said };
+        (self.said > 0).then_some(waiting)
+    }
+}
+
+/// Whether a message says something to someone who has to decide about its sender.
+fn says_something(message: &Message) -> bool {
+    match message.content {
+        Content::Text(_) | Content::Unknown { .. } => true,
+        Content::Edit(_)
+        | Content::Reaction(_)
+        | Content::Read(_)
+        | Content::Timers(_)
+        | Content::Recall(_)
+        | Content::Profile(_)
+        | Content::Sent(_)
+        | Content::ReadUpTo(_)
+        | Content::Settings(_)
+        | Content::Delivered(_) => false,
     }
 }

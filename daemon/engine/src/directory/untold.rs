@@ -1,6 +1,7 @@
-//! Contacts who are still to learn by what the user's bundles are found, since that was reset.
+//! Contacts who are still to learn by what the user's bundles are found, since that was reset, or that the user accepted
+//! their invite.
 
-use martlet_protocol::IdentityId;
+use martlet_protocol::{IdentityId, UnixMillis};
 use martlet_store::records::CONTACTS;
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -24,6 +25,21 @@ impl Directory {
             self.to_tell.insert(*identity);
         } else {
             self.to_tell.remove(identity);
+        }
+        Ok(())
+    }
+
+    /// Forgets invites that the user accepted and that are good no more: whoever made them will not see that.
+    pub(crate) fn forget_ended_invites(
+        &mut self,
+        records: &mut VaultTxn,
+        sure: UnixMillis,
+    ) -> Result<(), StoreError> {
+        for (identity, contact) in &mut self.contacts {
+            if contact.invite().is_some_and(|invite| invite.expires_at < sure) {
+                contact.forget_invite();
+                records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
+            }
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ impl Engine {
         for (peer, mut ids) in gathered.stored {
             self.stored.entry(peer).or_default().append(&mut ids);
         }
-        let waiting = gathered.waiting;
+        let (waiting, takes_back) = (gathered.waiting, gathered.takes_back);
         if locks {
             self.user = None;
             effects.closed_vault = true;
@@ -57,6 +57,7 @@ impl Engine {
         let is_due = !waiting.is_empty()
             || locks
             || is_part
+            || takes_back
             || self.failures.has_storage_failed()
             || self.commit_due(steady).is_some_and(|due| due.is_zero());
         if is_due {

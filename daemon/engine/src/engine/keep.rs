@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::limits::OWN_CHECKS_PER_SECOND_MAX;
-use martlet_protocol::{Ack, EnvelopeId, UnixMillis};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, UnixMillis, stamp};
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Inserted, Source, SourceId};
 
@@ -39,6 +39,13 @@ impl Sources {
 }
 
 impl Engine {
+    /// Keeps the moment that has surely come, if it is time for that.
+    pub(super) fn keep_time(&mut self, turn: &mut Turn<'_>) {
+        if let Some(time) = self.clock.take_due() {
+            turn.mailbox_mut().keep_time(time);
+        }
+    }
+
     pub(super) fn take_envelopes(
         &mut self,
         turn: &mut Turn<'_>,
@@ -48,7 +55,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let mut outcome = Stored::default();
         for received in envelopes {
-            let inserted = self.take_envelope(turn, &received, from)?;
+            let Some(inserted) = self.take_envelope(turn, &received, from)? else { continue };
             self.config.observer.envelope(inserted, received.envelope.content.len());
             outcome.any_new |= matches!(inserted, Inserted::New { .. });
             match inserted {
@@ -67,15 +74,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes an envelope; `None` if it ends too late by this batch's time. The network checked it by an earlier one, and
+    /// the clock went back in between. Kept now, it would end days too early once the clock is right, and its
+    /// tombstone would keep it from coming again.
     fn take_envelope(
         &mut self,
         turn: &mut Turn<'_>,
         received: &Received,
         from: PeerKey,
-    ) -> Result<Inserted, StoreError> {
+    ) -> Result<Option<Inserted>, StoreError> {
         let Received { id, envelope, header } = received;
         let now = turn.now;
         self.take_off_stem(turn, id, false)?;
+        if header.expiry > ExpiryHour::latest_accepted(now) {
+            return Ok(None);
+        }
         let source = self.sources.of(&from);
         let brought = Source::Peer(source);
         let mut inserted = match self.sources.room.refusal(&from) {
@@ -97,14 +110,34 @@ impl Engine {
         }
         self.sources.room.inserted(&from, source, inserted);
         if let Inserted::New { arrival } = inserted {
-            if let Some(user) = &mut self.user {
-                user.look_at(turn, (arrival, source), id, envelope, header)?;
+            match &mut self.user {
+                Some(user) => user.look_at(turn, (arrival, source), id, envelope, header)?,
+                None => self.look_as_joining(turn, id, envelope, header)?,
             }
             for (from, ack) in self.orphan_acks.take(id) {
                 self.take_ack(turn, from, ack)?;
             }
         }
-        Ok(inserted)
+        Ok(Some(inserted))
+    }
+
+    /// Publishes what a node makes that has no user, or whose vault is locked, with its stamp.
+    pub(crate) fn publish_without_user(
+        &mut self,
+        turn: &mut Turn<'_>,
+        content: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let bits = self.config.network.stamp_bits;
+        let mut envelope = Envelope::new(content);
+        let id = envelope.id();
+        let nonce = (0..u64::MAX).find(|nonce| stamp::check(&id, *nonce, bits));
+        envelope.nonce = nonce.unwrap_or_default();
+        let header = Header::parse(&envelope.content);
+        let header = header.map_err(|error| StoreError::Failed { reason: error.to_string() })?;
+        let now = turn.now;
+        turn.mailbox_mut().insert(&id, &envelope, &header, Source::Own, now)?;
+        turn.net.publish.push(envelope);
+        Ok(())
     }
 
     /// What the network gives up on the stem is published from here.
@@ -142,8 +175,8 @@ impl Engine {
     /// Whether the user waits for it, as far as can be told without opening it; `None` if too many
     /// were tried just now.
     fn is_for_user(&mut self, received: &Received, now: UnixMillis) -> Option<bool> {
-        let Some(user) = &self.user else { return Some(false) };
         let Received { envelope, header, .. } = received;
+        let Some(user) = &self.user else { return Some(self.is_for_joining(header, envelope)) };
         match header.tag(&envelope.content) {
             Some(tag) => Some(user.awaits_tag(&tag)),
             None if self.sources.may_check(now) => {

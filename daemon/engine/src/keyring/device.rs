@@ -10,10 +10,13 @@ use martlet_store::{StoreError, VaultTxn};
 pub(super) fn keys(profile: &Profile) -> Result<DeviceKeys, StoreError> {
     let seed = &profile.device_seed.0;
     let found = match DeviceKeys::from_parts(seed, &profile.certificate) {
-        Err(CertificateError::Codec(_)) => {
-            let root = RootKey::from_seed(profile.root_seed.0);
-            DeviceKeys::renew(seed, &root, &profile.certificate)
-        }
+        // Only old vaults have such a certificate, and all of these have the root.
+        Err(error @ CertificateError::Codec(_)) => match &profile.root_seed {
+            Some(root) => {
+                DeviceKeys::renew(seed, &RootKey::from_seed(root.0), &profile.certificate)
+            }
+            None => Err(error),
+        },
         found => found,
     };
     found.map_err(|_| StoreError::Record { table: PROFILE.name() })

@@ -6,7 +6,7 @@ use crate::limits::SESSION_AGE_MAX;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::session::{OutboundSession, SessionError};
 use martlet_protocol::limits::CLOCK_SKEW_MAX;
-use martlet_protocol::{DeviceId, EnvelopeId, IdentityId, UnixMillis};
+use martlet_protocol::{AckSecret, DeviceId, EnvelopeId, IdentityId, UnixMillis};
 use martlet_store::records::{OUTBOUND_SESSIONS, OutboundRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -26,6 +26,14 @@ struct Outbound {
     /// Whether it was in the vault when that was opened. The vault may be a copy, put back, of one that went on: each
     /// position of a session is used once, so nothing more is sealed with it.
     is_of_before: bool,
+}
+
+/// What a session made of a message.
+pub(crate) struct Sealed {
+    /// The envelope's content.
+    pub(crate) content: Vec<u8>,
+    /// The secrets of its slots.
+    pub(crate) acks: Vec<AckSecret>,
 }
 
 impl OutboundSessions {
@@ -103,16 +111,18 @@ impl OutboundSessions {
         self.sessions.get(identity).map_or(&[], |outbound| &outbound.keys)
     }
 
-    /// The content of the envelope that carries `data` to `identity`; `None` if there is no session.
+    /// The content of the envelope that carries `data` to `identity`, and the secrets of its slots; `None` if there is no
+    /// session.
     pub(crate) fn seal(
         &mut self,
         identity: &IdentityId,
         addressing: &Addressing,
         data: &[u8],
-    ) -> Result<Option<Vec<u8>>, SessionError> {
+    ) -> Result<Option<Sealed>, SessionError> {
         let Some(outbound) = self.sessions.get_mut(identity) else { return Ok(None) };
         self.dirty.insert(*identity);
-        outbound.session.seal(addressing, data).map(Some)
+        let acks = outbound.session.next_ack_secrets();
+        outbound.session.seal(addressing, data).map(|content| Some(Sealed { content, acks }))
     }
 
     /// Ends the session with `identity`.

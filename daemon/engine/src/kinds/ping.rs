@@ -11,6 +11,7 @@ use std::time::Duration;
 use martlet_protocol::message::Pong;
 use martlet_protocol::{EnvelopeId, IdentityId, UnixMillis};
 
+use super::typing::Typings;
 use crate::limits::{PING_ANSWERED_MAX, PING_LIFE, PINGS_ANSWERED_PER_MINUTE_MAX, PINGS_OPEN_MAX};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -25,6 +26,8 @@ pub(crate) struct Pings {
     answered: BTreeMap<IdentityId, Answered>,
     /// Envelopes of pings and pongs, each with the time from which it is of no use.
     sent: VecDeque<(Duration, EnvelopeId)>,
+    /// The same of typing.
+    pub(crate) typing: Typings,
 }
 
 struct Asked {

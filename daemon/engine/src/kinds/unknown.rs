@@ -5,8 +5,8 @@ use martlet_store::records::MessageRecord;
 
 /// What this build makes of the payload; `None` if it is malformed.
 pub(super) fn read_again(record: &MessageRecord, kind: u16, bytes: &[u8]) -> Option<Content> {
-    let MessageRecord { id, sent_at, seq, .. } = *record;
-    let message = Message { id, sent_at, seq, content: content(kind, bytes) };
+    let MessageRecord { id, sent_at, seq, timers, reply_to, .. } = *record;
+    let message = Message { id, sent_at, seq, timers, content: content(kind, bytes), reply_to };
     Message::decode(&message.encode()).ok().map(|message| message.content)
 }
 

@@ -24,7 +24,8 @@ pub(super) struct Line {
 /// The envelopes of one message.
 #[derive(Default)]
 struct Parts {
-    pending: usize,
+    /// Those that have not left.
+    ids: Vec<EnvelopeId>,
     unstored: usize,
     has_expired: bool,
 }
@@ -54,11 +55,16 @@ impl Line {
         self.keys.iter()
     }
 
+    /// The envelopes of a message.
+    pub(super) fn envelopes_of(&self, position: u64) -> &[EnvelopeId] {
+        self.messages.get(&position).map_or(&[], |parts| &parts.ids)
+    }
+
     pub(super) fn add(&mut self, id: EnvelopeId, carries: Carries) {
         match carries {
             Carries::Message(position) => {
                 let parts = self.messages.entry(position).or_default();
-                parts.pending += 1;
+                parts.ids.push(id);
                 parts.unstored += 1;
             }
             Carries::Key => {
@@ -107,10 +113,10 @@ impl Line {
             Carries::Control => None,
             Carries::Message(position) => {
                 let parts = self.messages.get_mut(&position)?;
-                parts.pending = parts.pending.saturating_sub(1);
+                parts.ids.retain(|pending| pending != id);
                 parts.unstored = parts.unstored.saturating_sub(unstored);
                 parts.has_expired |= ending == Ending::Expired;
-                if parts.pending > 0 {
+                if !parts.ids.is_empty() {
                     return None;
                 }
                 let is_delivered = !parts.has_expired;

@@ -41,6 +41,16 @@ impl Timeline {
         }
     }
 
+    /// Another device of the user's is heard, for the first time perhaps: what it numbered before was not for this one.
+    pub(crate) fn begin_line(&mut self, line: &Line, number: u64) {
+        let record = self.get(&line.conversation);
+        let is_known =
+            record.is_some_and(|record| record.due.iter().any(|(of, _)| *of == line.device));
+        if !is_known {
+            self.set_due(line, number);
+        }
+    }
+
     /// The other side is a contact from now on, and had written before: nobody lost what of that is over, so
     /// what is missing before a device's next message is not told.
     pub(crate) fn join_midway(&mut self, id: ConversationRef) {

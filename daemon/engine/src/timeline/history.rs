@@ -1,12 +1,12 @@
 //! History: pages of a conversation, and messages by id.
 
-use martlet_protocol::{IdentityId, MessageId, UnixMillis};
-use martlet_store::records::{MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord, State};
+use martlet_protocol::{DeviceId, IdentityId, MessageId, UnixMillis};
+use martlet_store::records::{Body, MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord, State};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::{Line, Timeline, received_key};
-use crate::conversation::{ConversationRef, Place};
+use crate::conversation::{Author, ConversationRef, Place};
 
 /// Messages read at once where many are looked at.
 const LOOK_BACK_PAGE: usize = 64;
@@ -45,6 +45,85 @@ impl Timeline {
         Ok(Page { messages, more })
     }
 
+    /// The first `wanted` messages from a position on; `None` for one that can't be read.
+    pub(crate) fn page_from(
+        &self,
+        records: &VaultTxn,
+        id: &ConversationRef,
+        from: u64,
+        wanted: usize,
+    ) -> Result<Vec<(u64, Option<MessageRecord>)>, StoreError> {
+        let first = from.max(self.removed_up_to(id) + 1);
+        records.range_readable(&MESSAGES, Some(&id.0), first..=u64::MAX, wanted)
+    }
+
+    /// Whether an own message with this id is here, or on its way.
+    pub(crate) fn has_own(&self, records: &VaultTxn, id: &MessageId) -> Result<bool, StoreError> {
+        Ok(records.get(&MESSAGE_INDEX, Key::Named(&id.0))?.is_some())
+    }
+
+    /// The last message from others up to where the user has read.
+    pub(crate) fn last_read(
+        &self,
+        records: &VaultTxn,
+        id: &ConversationRef,
+    ) -> Result<Option<MessageId>, StoreError> {
+        let read = self.read_position(id);
+        let mut last = None;
+        self.look_back(records, id, usize::MAX, |position, message| {
+            if position <= read && !message.own {
+                last = Some(message.id);
+            }
+            last.is_none()
+        })?;
+        Ok(last)
+    }
+
+    /// The user has read up to a place on another device: how many messages there were unread up to there.
+    pub(crate) fn read_up_to(
+        &mut self,
+        records: &VaultTxn,
+        place: &Place,
+    ) -> Result<u64, StoreError> {
+        let Place { conversation: id, position } = *place;
+        let Some(record) = self.get(&id) else { return Ok(0) };
+        let (read, last) = (record.read_position, record.last_position);
+        if position <= read {
+            return Ok(0);
+        }
+        let unread = record.unread;
+        // Often it is all: nothing is counted then.
+        let marked = match position == last {
+            true => unread,
+            false => self.count_unread(records, &id, (read, position))?.min(unread),
+        };
+        let record = self.get_mut(id);
+        (record.read_position, record.unread) = (position, unread - marked);
+        self.light(id);
+        Ok(marked)
+    }
+
+    /// Messages of others after one position and up to another that count as unread.
+    fn count_unread(
+        &self,
+        records: &VaultTxn,
+        id: &ConversationRef,
+        (after, up_to): (u64, u64),
+    ) -> Result<u64, StoreError> {
+        let (mut from, mut count) = (after + 1, 0);
+        while from <= up_to {
+            let page =
+                records.range_readable(&MESSAGES, Some(&id.0), from..=up_to, LOOK_BACK_PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            from = last + 1;
+            let readable =
+                page.into_iter().filter_map(|(_, message): (_, Option<MessageRecord>)| message);
+            let unread = readable.filter(|message| !message.own && message.body != Body::Recalled);
+            count += u64::try_from(unread.count()).unwrap_or(u64::MAX);
+        }
+        Ok(count)
+    }
+
     /// Messages from others that the user has not read, at most `max`.
     pub(crate) fn unread_messages(
         &self,
@@ -62,22 +141,26 @@ impl Timeline {
             let Some((last, _)) = page.last() else { break };
             from = last + 1;
             let readable = page.into_iter().filter_map(|(at, message)| Some((at, message?)));
-            unread.extend(readable.filter(|(_, message)| !message.own).take(wanted - unread.len()));
+            let counts = |message: &MessageRecord| !message.own && message.body != Body::Recalled;
+            unread.extend(readable.filter(|(_, it)| counts(it)).take(wanted - unread.len()));
         }
         Ok(unread)
     }
 
-    /// The user's messages stored at `since` or later, of the last `max` of the conversation: position and state.
+    /// Messages that the user wrote on this device, stored at `since` or later, of the last `max` of the conversation: position and state.
     pub(crate) fn own_since(
         &self,
         records: &VaultTxn,
         id: ConversationRef,
         since: UnixMillis,
-        max: usize,
+        (max, device): (usize, DeviceId),
     ) -> Result<Vec<(u64, State)>, StoreError> {
         let mut own = Vec::new();
+        // Other devices of the user's send theirs again.
+        let is_of_device = |author: Author| author.device == device;
         self.look_back(records, &id, max, |position, message| {
-            if message.own && message.stored_at >= since {
+            let is_of_this = message.author.is_none_or(is_of_device);
+            if message.own && is_of_this && message.stored_at >= since {
                 own.push((position, message.state));
             }
             message.stored_at >= since
@@ -107,7 +190,7 @@ impl Timeline {
     }
 
     /// Shows the last `max` messages of a conversation, the last first, until `visit` says no.
-    fn look_back(
+    pub(crate) fn look_back(
         &self,
         records: &VaultTxn,
         id: &ConversationRef,

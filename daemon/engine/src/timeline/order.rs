@@ -4,15 +4,18 @@
 //! the gap before it is filled or its time is over. In memory there is one [`Wait`] for each device that
 //! has something waiting, however much that is.
 
-use crate::limits::{HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX, RELEASED_PER_BATCH_MAX, SAME_NUMBER_MAX};
+use crate::clock::Times;
+use crate::limits::{
+    HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX, HOLD_BACK_MIN, RELEASED_PER_BATCH_MAX, SAME_NUMBER_MAX,
+};
 use martlet_protocol::{DeviceId, UnixMillis};
 use martlet_store::records::{HELD, HeldRecord, MESSAGE_INDEX, MessageAt, MessageRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-use super::{Appeared, Timeline, put_index, received_key};
+use super::{Appeared, Timeline, expires_at, put_index, received_key};
 use crate::conversation::{Author, ConversationRef, person};
-use crate::kinds::Content;
+use crate::kinds::{Content, Does};
 
 /// Waiting messages read at once: few first, since often one is due; up to this many where many are.
 const PAGE_MAX: usize = 64;
@@ -43,6 +46,17 @@ pub(super) struct Wait {
     fewest_missing: u64,
     /// When there were that few for the first time.
     progress_at: UnixMillis,
+    /// Of those that wait and will end: until when they may wait, and the last of them.
+    hurry: Option<Hurry>,
+}
+
+/// What waits is shown before its own end.
+#[derive(Debug, Clone, Copy)]
+struct Hurry {
+    /// Half of the time that the one which ends first had when it came.
+    at: UnixMillis,
+    /// The number of the last one that ends.
+    last: u64,
 }
 
 impl Line {
@@ -64,7 +78,20 @@ impl Wait {
             most_missing: 0,
             fewest_missing: 0,
             progress_at: at,
+            hurry: None,
         }
+    }
+
+    /// One that waits ends at a time of its own, if it does: it is to be shown before.
+    fn hurry(&mut self, message: &MessageRecord) {
+        let Some(at) = shown_by(message) else { return };
+        let before = self.hurry.unwrap_or(Hurry { at, last: message.seq });
+        self.hurry = Some(Hurry { at: before.at.min(at), last: before.last.max(message.seq) });
+    }
+
+    /// Whether one that waits would end unseen if it waited on.
+    fn ends_soon(&self, now: UnixMillis) -> bool {
+        self.hurry.is_some_and(|hurry| hurry.at <= now)
     }
 
     /// One more waits, of a line at `due`.
@@ -102,8 +129,17 @@ impl Wait {
             return now;
         }
         let of_idling = self.last_arrival.plus(HOLD_BACK_IDLE_MAX);
-        of_idling.min(since.max(self.progress_at).plus(HOLD_BACK_MAX))
+        let over_at = of_idling.min(since.max(self.progress_at).plus(HOLD_BACK_MAX));
+        self.hurry.map_or(over_at, |hurry| over_at.min(hurry.at))
     }
+}
+
+/// Until when a message that ends may wait for others: for half of what it has left, if that is a while.
+fn shown_by(message: &MessageRecord) -> Option<UnixMillis> {
+    let MessageRecord { timers, sent_at, stored_at, .. } = message;
+    let end = expires_at(timers, *sent_at, *stored_at)?;
+    let half = end.since(*stored_at) / 2;
+    Some(if half < HOLD_BACK_MIN { *stored_at } else { stored_at.plus(half) })
 }
 
 impl Timeline {
@@ -130,7 +166,13 @@ impl Timeline {
             && self.has_room_to_wait(&line)
             && self.hold(records, line, &message)?
         {
-            return Ok(appeared);
+            // It may end sooner than anything is waited for.
+            let is_due = self.waits.get(&line).is_some_and(|wait| wait.ends_soon(now));
+            return if is_due {
+                self.release_overdue(records, &[line], now)
+            } else {
+                Ok(Vec::new())
+            };
         }
         self.show(records, &line, &message, &mut appeared)?;
         if message.seq < due {
@@ -152,7 +194,10 @@ impl Timeline {
         line: &Line,
         message: &MessageRecord,
     ) -> Result<bool, StoreError> {
-        let is_over = message.seq < self.due(line) && !self.is_missing(line, message.seq);
+        // A recall has the number of what it takes back.
+        let is_over = message.seq < self.due(line)
+            && !self.is_missing(line, message.seq)
+            && !matches!(Content::of(message), Content::Does(Does::Recall(_)));
         let key = received_key(&person(&line.conversation), &message.id);
         Ok(is_over && records.get(&MESSAGE_INDEX, Key::Named(&key))?.is_none())
     }
@@ -216,6 +261,22 @@ impl Timeline {
         }
     }
 
+    /// Since the last batch the clock may have been set, by too little to be called a step. What is held back has
+    /// waited as long as it has all the same.
+    pub(super) fn follow_clock(&mut self, times: &Times) {
+        let last = self.clock.replace((times.now, times.steady));
+        let Some((now, steady)) = last else { return };
+        let expected = now.plus(times.steady.saturating_sub(steady));
+        let (ahead, behind) = (times.now.since(expected), expected.since(times.now));
+        for wait in self.waits.values_mut().filter(|_| times.now != expected) {
+            let hurry = wait.hurry.as_mut().map(|hurry| &mut hurry.at);
+            let times = [&mut wait.first.1, &mut wait.last_arrival, &mut wait.progress_at];
+            for at in times.into_iter().chain(hurry) {
+                *at = at.plus(ahead).minus(behind);
+            }
+        }
+    }
+
     /// Whether there is more to show at once.
     pub(crate) fn is_releasing(&self) -> bool {
         !self.ready.is_empty()
@@ -245,11 +306,16 @@ impl Timeline {
             }
             held.others.push(message.clone());
             records.put(&HELD, key, &held)?;
+            if let Some(wait) = self.waits.get_mut(&line) {
+                wait.hurry(message);
+            }
         } else {
             let held =
                 HeldRecord { conversation, device, message: message.clone(), others: Vec::new() };
             records.put(&HELD, key, &held)?;
-            self.waits.entry(line).or_insert_with(|| Wait::new(seq, at)).add(seq, at, due);
+            let wait = self.waits.entry(line).or_insert_with(|| Wait::new(seq, at));
+            wait.add(seq, at, due);
+            wait.hurry(message);
         }
         // Its id is taken now: the same message in another envelope is the same message.
         put_index(records, message, &MessageAt { conversation, position: 0 })?;
@@ -300,6 +366,7 @@ impl Timeline {
         match (next, self.waits.get_mut(line)) {
             (Some(first), Some(wait)) => {
                 wait.first = first;
+                wait.hurry = wait.hurry.filter(|hurry| hurry.last >= due);
                 if first.0 == due {
                     self.ready.insert(*line);
                 }
@@ -323,6 +390,13 @@ impl Timeline {
         appeared: &mut Vec<Appeared>,
     ) -> Result<(), StoreError> {
         match Content::of(message) {
+            Content::Says(_) | Content::Unknown { .. }
+                if self.was_recalled(&line.conversation, message)
+                    || self.has_ended(message).is_some() =>
+            {
+                // Its number is used, and nobody sees it.
+                self.remember_id(records, line.conversation, message)
+            }
             Content::Says(_) | Content::Unknown { .. } => {
                 let place = self.append(records, line.conversation, message)?;
                 appeared.push(Appeared::Message(place));
@@ -348,6 +422,7 @@ impl Timeline {
             let (seq, at) = (held.message.seq, held.message.stored_at);
             let wait = self.waits.entry(line).or_insert_with(|| Wait::new(seq, at));
             wait.add(seq, at, due);
+            held.messages().for_each(|message| wait.hurry(message));
             // How it went before the start isn't known.
             wait.progress_at = wait.last_arrival;
             if seq == due {

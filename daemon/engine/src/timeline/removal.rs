@@ -4,7 +4,9 @@
 //! vault, and goes on after a start.
 
 use martlet_protocol::IdentityId;
-use martlet_store::records::{HELD, HeldRecord, MESSAGES, REMOVALS, RemovalRecord, UNKNOWN};
+use martlet_store::records::{
+    HELD, HeldRecord, MARKS, MESSAGES, REMOVALS, RemovalRecord, UNBURNT, UNKNOWN,
+};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
@@ -30,6 +32,26 @@ impl Timeline {
         let lines = self.waits.keys().filter(|line| line.conversation == id);
         let lines: Vec<_> = lines.copied().collect();
         lines.iter().for_each(|line| self.forget_wait(line));
+        self.get_mut(id).recalls.clear();
+        self.begin(records, id, &lines, false)
+    }
+
+    /// Begins to remove a conversation's messages, though it goes on: what is held back will be shown.
+    pub(crate) fn begin_clearing(
+        &mut self,
+        records: &mut VaultTxn,
+        id: ConversationRef,
+    ) -> Result<u64, StoreError> {
+        self.begin(records, id, &[], true)
+    }
+
+    fn begin(
+        &mut self,
+        records: &mut VaultTxn,
+        id: ConversationRef,
+        lines: &[Line],
+        stays: bool,
+    ) -> Result<u64, StoreError> {
         let conversation = self.get_mut(id);
         conversation.unread = 0;
         conversation.received = 0;
@@ -41,16 +63,25 @@ impl Timeline {
             conversation: id,
             up_to,
             devices: Vec::new(),
+            stays,
         });
         removal.up_to = up_to;
+        removal.stays = stays;
         removal.devices.extend(lines.iter().map(|line| line.device));
         records.put(&REMOVALS, Key::Named(&id.0), removal)?;
+        self.texts.forget_up_to(&id, up_to);
+        self.drop_early(records, &id)?;
         Ok(up_to)
     }
 
     /// With whom the conversations are whose removal is under way, and up to which position they go.
     pub(crate) fn removals(&self) -> impl Iterator<Item = (IdentityId, u64)> {
         self.removals.values().map(|removal| (person(&removal.conversation), removal.up_to))
+    }
+
+    /// Whether a conversation's messages are being removed, and it goes on.
+    pub(crate) fn is_clearing(&self, id: &ConversationRef) -> bool {
+        self.removals.get(id).is_some_and(|removal| removal.stays)
     }
 
     /// Whether there is nothing at a place any more, as far as anyone may know.
@@ -77,19 +108,29 @@ impl Timeline {
         id: ConversationRef,
         max: usize,
     ) -> Result<usize, StoreError> {
-        let removed = self.remove_held(records, id, max)?;
-        let Some(up_to) = self.removals.get(&id).map(|removal| removal.up_to) else {
+        let mut removed = self.remove_held(records, id, max)?;
+        let removal = self.removals.get(&id).map(|removal| (removal.up_to, removal.stays));
+        let Some((up_to, stays)) = removal else {
             return Ok(removed);
         };
+        if !stays {
+            removed += self.remove_deeds(records, id, up_to, max - removed)?;
+        }
         let left = max - removed;
         let messages = records.range_readable(&MESSAGES, Some(&id.0), 0..=up_to, left)?;
         let found = messages.len();
         for (position, message) in messages {
             if let Some(message) = message {
-                delete_index(records, &id, &message)?;
+                if stays && !message.own && self.may_come_again(message.stored_at) {
+                    self.remember_id(records, id, &message)?;
+                } else {
+                    delete_index(records, &id, &message)?;
+                }
             }
             records.delete(&MESSAGES, Key::Scoped(&id.0, position))?;
             records.delete(&UNKNOWN, Key::Scoped(&id.0, position))?;
+            records.delete(&MARKS, Key::Scoped(&id.0, position))?;
+            records.delete(&UNBURNT, Key::Scoped(&id.0, position))?;
         }
         if found < left {
             self.removals.remove(&id);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::limits::{DUE_POSITIONS_MAX, HOLD_BACK_IDLE_MAX, HOLD_BACK_MAX, LOST_RANGES_MAX};
+use martlet_protocol::message::Timers;
 use martlet_protocol::{DeviceId, UnixMillis};
 use martlet_store::Vault;
 use martlet_store::memory::MemoryFile;
@@ -19,7 +20,7 @@ const START: UnixMillis = UnixMillis(1_793_500_000_000);
 
 /// A vault in memory, and the timeline in it.
 struct World {
-    file: MemoryFile,
+    files: [MemoryFile; 2],
     key: MasterKey,
     vault: Option<Vault>,
     timeline: Timeline,
@@ -34,11 +35,11 @@ impl World {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let path = std::path::Path::new("(memory)");
         let (_, key) = KeyFile::make(path, None, &mut rng).unwrap();
-        let file = MemoryFile::default();
-        let vault = Some(Vault::with_backend(file.clone(), &key, 1 << 20).unwrap());
+        let files = <[MemoryFile; 2]>::default();
+        let vault = Some(open(&files, &key));
         let timeline = Timeline::default();
         Self {
-            file,
+            files,
             key,
             vault,
             timeline,
@@ -99,13 +100,17 @@ impl World {
 
     fn restart(&mut self) {
         self.vault = None;
-        let vault = Vault::with_backend(self.file.clone(), &self.key, 1 << 20).unwrap();
+        let vault = open(&self.files, &self.key);
         self.timeline = Timeline::load(&vault.begin([8; 32]).unwrap()).unwrap();
         self.vault = Some(vault);
     }
 }
 
-fn message(seq: u64, text: &str) -> MessageRecord {
+fn open([vault, keys]: &[MemoryFile; 2], key: &MasterKey) -> Vault {
+    Vault::with_backend(vault.clone(), keys.clone(), key, 1 << 20).unwrap()
+}
+
+pub(super) fn message(seq: u64, text: &str) -> MessageRecord {
     message_of(device(1), seq, text)
 }
 
@@ -128,7 +133,11 @@ fn message_of(device: DeviceId, seq: u64, text: &str) -> MessageRecord {
         stored_at: START,
         state: State::Delivered,
         body: Body::Text(text.to_owned()),
+        timers: Timers::OFF,
+        burns_from: None,
         author: Some(Author { identity: IdentityId([5; 32]), device }),
+        reply_to: None,
+        is_marked: false,
     }
 }
 

@@ -40,8 +40,8 @@ struct RecentAcks {
     /// Revealed again when the envelope comes again: what was found at the start, and what waited for its
     /// time when its envelope was lost.
     replayed: HashMap<EnvelopeId, Vec<Ack>>,
-    /// Until when, by the time since the host's start.
-    replayed_until: Duration,
+    /// Until when, by the time since the host's start; `None` before there was a sync with a neighbour.
+    replayed_until: Option<Duration>,
 }
 
 /// Own acks that wait for their time. They are in the vault, by number: who comes back after days has tens of
@@ -74,7 +74,7 @@ impl OwnAcks {
                 settled: 0,
                 deleted: 0,
                 replayed,
-                replayed_until: Duration::ZERO,
+                replayed_until: None,
             },
             late: LateAcks { waiting: BTreeSet::new(), found, last },
         })
@@ -105,9 +105,14 @@ impl OwnAcks {
 
     /// Forgets what is not revealed again any more, by the time since the host's start.
     pub(super) fn forget_replayed(&mut self, steady: Duration) {
-        if steady > self.recent.replayed_until {
+        if self.recent.replayed_until.is_some_and(|until| steady > until) {
             self.recent.replayed.clear();
         }
+    }
+
+    /// There was a sync with a neighbour: the others will not be long.
+    pub(super) fn note_sync(&mut self, steady: Duration) {
+        self.recent.replayed_until.get_or_insert(steady.saturating_add(ACK_REPLAY_MAX));
     }
 
     /// When the next one is due, by the time since the host's start.
@@ -190,7 +195,7 @@ impl User {
     /// After a start: acks that may not have reached the mailbox or the network. Those whose
     /// envelope isn't here are kept for when a neighbour brings it again.
     pub(super) fn replay_recent_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        self.acks.recent.replayed_until = turn.steady.saturating_add(ACK_REPLAY_MAX);
+        self.acks.recent.replayed_until = None;
         for number in std::mem::take(&mut self.acks.late.found) {
             let due = turn.steady.saturating_add(late_by(turn.rng));
             self.acks.late.waiting.insert((due, number));

@@ -8,6 +8,7 @@ use martlet_store::StoreError;
 use super::User;
 use super::openings::Bringer;
 use crate::agenda::{Due, What};
+use crate::observer::Dropped;
 use crate::timeline::Line;
 use crate::turn::Turn;
 
@@ -41,13 +42,19 @@ impl User {
                 What::Day => self.do_chores(turn)?,
                 What::Bundle => self.publish_bundle_in_time(turn)?,
                 What::End(_) => self.unfinished.end_envelopes(),
+                What::Ended => self.unfinished.end_messages(),
                 What::Pings => self.end_pings(turn)?,
                 What::Waiting(identity) => self.send_waiting(turn, identity)?,
                 What::LookUp(identity) => to_look_up.push(identity),
                 What::Debts => self.forget_debts(turn.steady),
+                What::Shred => self.look_at_shred(turn.now, turn.steady),
             }
         }
         self.tell_untold(turn)?;
+        self.tell_profiles(turn)?;
+        self.tell_untold_state(turn)?;
+        self.give_some(turn)?;
+        self.tell_delivered(turn)?;
         self.look_up_bundles(turn, to_look_up);
         Ok(())
     }
@@ -56,8 +63,12 @@ impl User {
     fn do_chores(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.agenda.begin_day(turn.now.day());
         self.keyring.keep_certificate(turn.vault()?)?;
+        self.keep_own_state(turn)?;
         let appeared = self.timeline.read_unknown_again(turn.vault()?)?;
         self.tell_appeared(turn, appeared)?;
+        let sure = turn.sure;
+        let forgotten = self.timeline.forget_early(turn.vault()?, sure)?;
+        (0..forgotten).for_each(|_| turn.observer.deed_dropped(Dropped::Waited));
         self.note_put_back(turn)?;
         self.readdress_outbox(turn)?;
         self.restore_outbox(turn)?;
@@ -66,7 +77,12 @@ impl User {
         self.review_bundle(turn)?;
         self.watch_bundles(turn)?;
         self.renew_sessions(turn, None)?;
+        self.directory.blocked_mut().forget_old(turn.vault()?, sure)?;
+        self.directory.invites_mut().forget_old(turn.vault()?, sure)?;
+        self.directory.forget_ended_invites(turn.vault()?, sure)?;
         self.directory.tell_all_untold();
+        self.keyring.identities.tell_all_untold();
+        self.tell_ends(turn)?;
         self.move_old_requests(turn)?;
         self.unfinished.end_old();
         self.read_agenda(turn.now, turn.steady);
@@ -87,6 +103,7 @@ impl User {
         for hour in self.outbox.hours() {
             self.plan_end(hour);
         }
+        self.plan_ended();
         self.plan_pings();
         for identity in self.outbox.waited_for() {
             self.plan_waiting(identity, now);
@@ -95,6 +112,7 @@ impl User {
             self.plan_lookup(identity, now);
         }
         self.plan_debts(steady);
+        self.plan_shred(steady);
     }
 
     /// When the bundle of the day is to be published.
@@ -104,7 +122,8 @@ impl User {
         let is_published = self.counters.published_day == today;
         let tomorrow = UnixMillis(0).plus(today.saturating_add(1) * DAY);
         let due = if is_published { next.max(tomorrow) } else { next };
-        self.agenda.set(What::Bundle, Due::Now(due));
+        let due = self.is_active().then_some(Due::Now(due));
+        self.agenda.set(What::Bundle, due);
     }
 
     /// When what is held back of a line has waited long enough.
@@ -126,15 +145,20 @@ impl User {
     /// it is sent at once.
     pub(super) fn plan_waiting(&mut self, identity: IdentityId, now: UnixMillis) {
         let is_waiting = self.outbox.first_waiting(&identity).is_some();
-        let contact = self.directory.contact(&identity).filter(|_| is_waiting);
-        let due = contact.and_then(|contact| contact.usable_from(now));
+        let may_send = is_waiting
+            && !self.directory.is_blocked(&identity)
+            && !self.needs_confirmation(&identity)
+            && self.is_active();
+        let bundles = self.directory.bundles_of(&identity).filter(|_| may_send);
+        let due = bundles.and_then(|bundles| bundles.usable_from(now));
         self.agenda.set(What::Waiting(identity), due.map(Due::Now));
     }
 
     /// When the bundles of a contact are to be looked up, if they are in another shard.
     pub(super) fn plan_lookup(&mut self, identity: IdentityId, now: UnixMillis) {
         let is_elsewhere = !self.kept.contains(self.shard_of(&identity));
-        let due = self.directory.lookup_due(&identity, now).filter(|_| is_elsewhere);
+        let is_wanted = is_elsewhere && !self.keyring.identities.is_terminated(&identity);
+        let due = self.directory.lookup_due(&identity, now).filter(|_| is_wanted);
         self.agenda.set(What::LookUp(identity), due.map(Due::Now));
     }
 

@@ -15,12 +15,22 @@ impl Arrivals {
     /// the mailbox has them. Where the mailbox was begun anew, or an older copy was put back, the number means
     /// another envelope, or none: all is looked at again.
     pub(super) fn new(processed: u64, opening: u64, openings: &[Opening], last: u64) -> Self {
-        // Of builds of before there were openings.
-        let is_known = opening == 0 || {
-            let mut later = openings.iter().skip_while(|known| known.id != opening);
-            later.next().is_some() && later.next().is_none_or(|next| processed < next.first_arrival)
-        };
+        let is_known = known_up_to(processed, opening, openings) == processed;
         Self { looked_at: if is_known { processed.min(last) } else { 0 }, last }
+    }
+}
+
+/// Up to which arrival, this one at most, the numbers of the mailbox's opening `opening` mean the same still.
+pub(super) fn known_up_to(arrival: u64, opening: u64, openings: &[Opening]) -> u64 {
+    // Of builds of before there were openings.
+    if opening == 0 {
+        return arrival;
+    }
+    let mut later = openings.iter().skip_while(|known| known.id != opening);
+    match (later.next(), later.next()) {
+        (None, _) => 0,
+        (Some(_), None) => arrival,
+        (Some(_), Some(next)) => arrival.min(next.first_arrival.saturating_sub(1)),
     }
 }
 

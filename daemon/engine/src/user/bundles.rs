@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use martlet_protocol::bundle::Bundle;
+use martlet_protocol::identity::IdentityState;
 use martlet_protocol::time::Day;
 use martlet_protocol::{Envelope, Header, IdentityId, UnixMillis};
 use martlet_store::StoreError;
@@ -30,6 +31,10 @@ impl User {
     /// day's bundle has its time, see [`Self::publish_bundle_in_time`]; if the node was off then, another
     /// is drawn.
     pub(super) fn review_bundle(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if !self.is_active() {
+            self.plan_bundle(turn.now);
+            return Ok(());
+        }
         let today = turn.now.day();
         let published = Day(self.counters.published_day);
         let is_fresh = published <= today && today.0 - published.0 < BUNDLE_DAYS_MAX;
@@ -65,7 +70,7 @@ impl User {
     /// Publishes the day's bundle once its time has come: a random one of each day, so that those of all
     /// users don't come at midnight, each first from its user's node.
     pub(super) fn publish_bundle_in_time(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let is_due = self.counters.next_bundle <= turn.now;
+        let is_due = self.counters.next_bundle <= turn.now && self.is_active();
         if is_due && self.counters.published_day != turn.now.day().0 {
             return self.publish_bundle(turn);
         }
@@ -78,7 +83,8 @@ impl User {
         let (now, sure) = (turn.now, turn.sure);
         let today = now.day();
         let (records, rng) = turn.vault_and_rng()?;
-        let bundle = self.keyring.issue_bundle(records, rng, now, sure)?;
+        let state = self.keyring.identities.own().map(IdentityState::encode).unwrap_or_default();
+        let bundle = self.keyring.issue_bundle(records, rng, (now, sure), state)?;
         let identity = self.identity;
         let addressing = self.addressing(&identity, turn.now);
         let content = bundle
@@ -107,6 +113,8 @@ impl User {
     /// Recognizes the bundles of all contacts, of the days around today.
     pub(super) fn watch_bundles(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.keyring.forget_all_bundles();
+        self.watch_notices(turn, self.identity)?;
+        self.watch_sibling_bundles(turn)?;
         for identity in self.directory.identities().copied().collect::<Vec<_>>() {
             self.watch_bundle(turn, identity)?;
         }
@@ -119,8 +127,12 @@ impl User {
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<(), StoreError> {
+        if self.directory.is_blocked(&identity) {
+            return Ok(());
+        }
         let Some(contact) = self.directory.contact(&identity) else { return Ok(()) };
         let id = contact.id();
+        self.watch_notices(turn, identity)?;
         for day in days_around(turn.now.day()) {
             let tag = self.keyring.watch_bundle(&id, day);
             turn.awaited.push(tag);
@@ -142,6 +154,9 @@ impl User {
         header: &Header,
         envelope: &Envelope,
     ) -> Result<bool, StoreError> {
+        if identity == self.identity {
+            return self.take_sibling_bundle(turn, day, header, envelope);
+        }
         let now = turn.now;
         let Some(contact) = self.directory.contact(&identity) else { return Ok(false) };
         let bundle = match Bundle::open(&contact.id(), day, header, &envelope.content) {
@@ -153,11 +168,22 @@ impl User {
                 return Ok(false);
             }
         };
+        let (certificate, said) = (bundle.certificate().clone(), bundle.state().to_vec());
+        let learned = self.learn(turn, identity, (Some(&certificate), &said))?;
+        if !self.keyring.identities.is_valid(&identity, &certificate.device()) {
+            return Ok(true);
+        }
         let taken = self.directory.take_bundle(turn.vault()?, &identity, bundle, now)?;
         let Some(NewBundle { is_first }) = taken else { return Ok(true) };
+        if learned.lacks {
+            // One that was restored from the phrase knows nothing of the others.
+            self.tell_state(turn, (identity, Some(certificate.device())), identity)?;
+        }
+        self.tell_state_if_untold(turn, identity)?;
         if is_first || self.outbox.first_waiting(&identity).is_some() {
             self.emit(turn, Happened::ContactReachable(identity))?;
         }
+        self.note_devices(turn, identity)?;
         self.renew_sessions(turn, Some(identity))?;
         self.tell_if_untold(turn, identity)?;
         self.send_waiting(turn, identity)?;

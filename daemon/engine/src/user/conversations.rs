@@ -1,34 +1,30 @@
 //! Conversations as the user sees them: by the contacts' names, in the words of the control API.
 
-use martlet_protocol::control::{
-    Conversation, Delivery, Direction, EventBody, History, Inbox, Lost, Message,
-};
+use martlet_protocol::control::{Conversation, History, HistoryQuery, Inbox, Lost, Message};
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
-use martlet_protocol::{Id, IdentityId, MessageId};
+use martlet_protocol::{IdentityId, MessageId};
 use martlet_store::records::{Happened, MessageRecord, State};
 use martlet_store::{StoreError, VaultTxn};
 
 use super::User;
+use super::view::View;
 use crate::conversation::{Author, ConversationRef, Place, person};
-use crate::directory::Directory;
 use crate::error::CommandError;
 use crate::error::Fault;
-use crate::kinds::Content;
+use crate::kinds;
 use crate::limits::RESENT_MAX;
-use crate::log::Teller;
-use crate::timeline::{Appeared, Line, Page, Timeline};
+use crate::timeline::{Appeared, Line, Page};
 use crate::turn::Turn;
-
-/// What is known, for telling it.
-pub(super) struct View<'a> {
-    pub(super) own: Id,
-    pub(super) directory: &'a Directory,
-    pub(super) timeline: &'a Timeline,
-}
 
 impl User {
     pub(super) fn view(&self) -> View<'_> {
-        View { own: self.id(), directory: &self.directory, timeline: &self.timeline }
+        View {
+            own: self.id(),
+            directory: &self.directory,
+            timeline: &self.timeline,
+            outbox: &self.outbox,
+            profiles: &self.profiles,
+        }
     }
 
     /// The user, on this device.
@@ -46,6 +42,11 @@ impl User {
         let conversation = ConversationRef::direct(&author.identity);
         let now = turn.now;
         let line = Line { conversation, device: author.device };
+        let is_of_sibling = author.identity == self.identity;
+        let message = kinds::admit(message, is_of_sibling);
+        if is_of_sibling {
+            self.timeline.begin_line(&line, message.seq);
+        }
         // Their vault was put back: they count again from where it was.
         let number = message.seq;
         let is_again = self.timeline.is_again(turn.vault()?, &line, &message)?;
@@ -91,7 +92,16 @@ impl User {
     ) -> Result<(), StoreError> {
         for appeared in appeared {
             let what = match appeared {
-                Appeared::Message(place) => Happened::MessageReceived(place),
+                Appeared::Message(place) => {
+                    self.profiles.look_at(person(&place.conversation));
+                    self.emit(turn, Happened::MessageReceived(place))?;
+                    self.do_early(turn, &place)?;
+                    continue;
+                }
+                Appeared::Lost(conversation, count) if person(&conversation) == self.identity => {
+                    tracing::info!(count, "of another device of the user's something never came");
+                    continue;
+                }
                 Appeared::Lost(conversation, count) => Happened::MessagesLost(conversation, count),
                 Appeared::Did(author, does) => {
                     self.apply(turn, author, does)?;
@@ -113,6 +123,7 @@ impl User {
     ) -> Result<u64, StoreError> {
         let conversation = ConversationRef::direct(&identity);
         let place = self.timeline.append(turn.vault()?, conversation, message)?;
+        self.profiles.look_at(identity);
         self.emit(turn, Happened::MessageQueued(place))?;
         Ok(place.position)
     }
@@ -126,8 +137,17 @@ impl User {
         state: State,
     ) -> Result<(), StoreError> {
         let place = Place { conversation: ConversationRef::direct(&identity), position };
+        if state == State::Expired
+            && let Some(deed) = self.timeline.own_deed(turn.vault()?, &place)?
+        {
+            self.profile_expired(turn, place.conversation, &deed)?;
+            self.settings_expired(turn, &deed)?;
+        }
         if self.timeline.advance(turn.vault()?, &place, state)? {
             self.emit(turn, Happened::MessageState(place, state))?;
+            if state == State::Delivered {
+                self.note_delivered(turn, &place)?;
+            }
         }
         Ok(())
     }
@@ -136,46 +156,77 @@ impl User {
         &self,
         turn: &mut Turn<'_>,
         identity: &IdentityId,
-        limit: Option<u32>,
-        before: Option<&str>,
+        query: &HistoryQuery,
     ) -> Result<History, Fault> {
+        let HistoryQuery { limit, before, around, edits } = query;
         let limit = limit.unwrap_or(50);
         if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
             return Err(CommandError::PageSize { limit, max: HISTORY_PAGE_MAX }.into());
         }
         let wanted = usize::try_from(limit).unwrap_or(1);
         let conversation = ConversationRef::direct(identity);
-        let records = turn.vault()?;
-        let before = match before {
-            None => None,
-            Some(text) => {
-                let id: MessageId = text.parse().map_err(|_| CommandError::UnknownMessage)?;
-                let place = self.timeline.find(records, &id, [identity])?;
-                let place = place.filter(|place| place.conversation == conversation);
-                Some(place.ok_or(CommandError::UnknownMessage)?.position)
+        let records: &VaultTxn = turn.vault()?;
+        let place_of = |text: &str| {
+            let id: MessageId = text.parse().map_err(|_| CommandError::UnknownMessage)?;
+            let place = self.timeline.find(records, &id, [identity])?;
+            let place = place.filter(|place| place.conversation == conversation);
+            place.ok_or(Fault::Refused(CommandError::UnknownMessage))
+        };
+        let before = match (before, around) {
+            (None, None) => None,
+            (Some(id), None) => Some(place_of(id)?.position),
+            (None, Some(id)) => {
+                let at = place_of(id)?.position;
+                let after = self.timeline.page_from(records, &conversation, at + 1, wanted / 2)?;
+                Some(after.last().map_or(at, |(last, _)| *last) + 1)
             }
+            (Some(_), Some(_)) => return Err(CommandError::TwoPages.into()),
         };
         let Page { messages, more } = self.timeline.page(records, &conversation, before, wanted)?;
-        let lost = self.timeline.lost(&conversation);
-        let mut history = History { messages: Vec::new(), more, lost: Vec::new() };
-        for (position, record) in messages {
-            // One that can't be read hides no other.
+        let (messages, lost) = self.rows(records, conversation, messages, None, *edits)?;
+        Ok(History { messages, more, lost })
+    }
+
+    /// Messages of a conversation, and where some are missing among them: of those after position `after`, if that is
+    /// where they were looked for, else from the first on. One that can't be read hides no other.
+    pub(super) fn rows(
+        &self,
+        records: &VaultTxn,
+        conversation: ConversationRef,
+        rows: Vec<(u64, Option<MessageRecord>)>,
+        after: Option<u64>,
+        with_versions: bool,
+    ) -> Result<(Vec<Message>, Vec<Lost>), StoreError> {
+        // Among notes nothing is missing that the other devices numbered: those numbers are of all conversations.
+        let is_notes = person(&conversation) == self.identity;
+        let gaps = if is_notes { Vec::new() } else { self.timeline.lost(&conversation) };
+        let (mut messages, mut lost) = (Vec::new(), Vec::new());
+        let view = self.view();
+        let mut previous = after;
+        for (position, record) in rows {
+            // Own deeds have positions that no message has: what is missing is missing before the next message.
+            let from = previous.replace(position).map_or(position, |previous| previous + 1);
             let Some(record) = record else { continue };
-            if let Some((_, count)) = lost.iter().find(|(before, _)| *before == position) {
-                history.lost.push(Lost { before: record.id.to_string(), count: *count });
+            let here = gaps.iter().filter(|(before, _)| (from..=position).contains(before));
+            let count = here.fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));
+            if count > 0 {
+                lost.push(Lost { before: record.id.to_string(), count });
             }
-            history.messages.push(self.view().show(&Place { conversation, position }, &record));
+            let place = Place { conversation, position };
+            let mut message = view.show(records, &place, &record)?;
+            if with_versions {
+                message.versions = view.versions(records, &place, &record)?;
+            }
+            messages.push(message);
         }
-        Ok(history)
+        Ok((messages, lost))
     }
 
     pub(crate) fn find_message(&self, turn: &mut Turn<'_>, text: &str) -> Result<Message, Fault> {
-        let id: MessageId = text.parse().map_err(|_| CommandError::UnknownMessage)?;
-        let records = turn.vault()?;
-        let place = self.timeline.find(records, &id, self.directory.identities())?;
-        let place = place.ok_or(CommandError::UnknownMessage)?;
-        let record = self.timeline.message(records, &place)?.ok_or(CommandError::UnknownMessage)?;
-        Ok(self.view().show(&place, &record))
+        let (place, record) = self.message_of_id(turn, text)?;
+        let (records, view) = (turn.vault()?, self.view());
+        let versions = view.versions(records, &place, &record)?;
+        Ok(Message { versions, ..view.show(records, &place, &record)? })
     }
 
     pub(crate) fn inbox(&self, turn: &mut Turn<'_>) -> Result<Inbox, StoreError> {
@@ -188,12 +239,13 @@ impl User {
                 continue;
             }
             let messages = self.timeline.unread_messages(turn.vault()?, &conversation, page)?;
-            let messages: Vec<_> = messages
+            let (records, view) = (turn.vault()?, self.view());
+            let messages = messages
                 .into_iter()
                 .map(|(position, message)| {
-                    self.view().show(&Place { conversation, position }, &message)
+                    view.show(records, &Place { conversation, position }, &message)
                 })
-                .collect();
+                .collect::<Result<Vec<_>, _>>()?;
             conversations.push(Conversation { name: name.to_owned(), unread, messages });
         }
         conversations.sort_by_key(|conversation| {
@@ -210,122 +262,15 @@ impl User {
         identity: IdentityId,
     ) -> Result<(u64, u64), StoreError> {
         let conversation = ConversationRef::direct(&identity);
+        let before = self.timeline.read_position(&conversation);
         let (marked, lost) = self.timeline.mark_read(conversation);
+        self.light_some(turn)?;
         if marked > 0 {
             // The record itself is written by `flush`.
             self.emit(turn, Happened::ConversationRead(conversation, marked))?;
+            self.tell_read(turn, conversation, before)?;
+            self.copy_read(turn, identity)?;
         }
         Ok((marked, lost))
-    }
-}
-
-impl View<'_> {
-    /// A message in the words of the control API.
-    fn show(&self, place: &Place, record: &MessageRecord) -> Message {
-        let state = match (record.own, self.timeline.is_read(place)) {
-            (true, _) => delivery(record.state),
-            (false, true) => Delivery::Read,
-            (false, false) => Delivery::Delivered,
-        };
-        Message {
-            id: record.id.to_string(),
-            conversation: self.name_or_id(&person(&place.conversation)),
-            direction: self.direction(place, record),
-            text: Content::of(record).shown(),
-            sent_at: record.sent_at,
-            stored_at: record.stored_at,
-            state,
-        }
-    }
-
-    fn direction(&self, place: &Place, record: &MessageRecord) -> Direction {
-        if place.conversation == ConversationRef::direct(&self.own.identity) {
-            Direction::Note
-        } else if record.own {
-            Direction::Out
-        } else {
-            Direction::In
-        }
-    }
-
-    /// What the user calls them; `None` if it is no contact.
-    fn name(&self, identity: &IdentityId) -> Option<String> {
-        self.directory.contact(identity).map(|contact| contact.name().to_owned())
-    }
-
-    fn name_or_id(&self, identity: &IdentityId) -> String {
-        self.name(identity).unwrap_or_else(|| self.id_text(identity))
-    }
-
-    /// The text of their ID, as far as it is known here.
-    pub(super) fn id_text(&self, identity: &IdentityId) -> String {
-        if *identity == self.own.identity {
-            return self.own.to_string();
-        }
-        let contact = self.directory.contact(identity).map(|contact| contact.id());
-        let id = contact.or_else(|| self.directory.requests().id(identity));
-        id.unwrap_or_else(|| Id::without_secret(*identity)).to_string()
-    }
-
-    fn message(
-        &self,
-        records: &VaultTxn,
-        place: &Place,
-    ) -> Result<Option<MessageRecord>, StoreError> {
-        self.timeline.message(records, place)
-    }
-}
-
-impl Teller for View<'_> {
-    fn tell(&self, records: &VaultTxn, what: &Happened) -> Result<Option<EventBody>, StoreError> {
-        Ok(match what {
-            Happened::MessageReceived(place) => self
-                .message(records, place)?
-                .map(|record| EventBody::MessageReceived { message: self.show(place, &record) }),
-            Happened::MessageQueued(place) => self
-                .message(records, place)?
-                .map(|record| EventBody::MessageQueued { message: self.show(place, &record) }),
-            Happened::MessageState(place, state) => {
-                self.message(records, place)?.map(|record| EventBody::MessageState {
-                    id: record.id.to_string(),
-                    conversation: self.name_or_id(&person(&place.conversation)),
-                    state: delivery(*state),
-                })
-            }
-            Happened::RequestReceived(identity) => {
-                let requests = self.directory.requests();
-                let is_known = requests.is_waiting(identity) || self.directory.is_contact(identity);
-                is_known.then(|| EventBody::RequestReceived {
-                    id: self.id_text(identity),
-                    suggested_name: requests.suggested_name(identity),
-                })
-            }
-            Happened::ContactAdded(identity) => self
-                .name(identity)
-                .map(|name| EventBody::ContactAdded { name, id: self.id_text(identity) }),
-            Happened::ContactRenamed(identity) => {
-                let id = self.id_text(identity);
-                self.name(identity).map(|to| EventBody::ContactRenamed { id, from: None, to })
-            }
-            Happened::ContactRemoved => Some(EventBody::ContactRemoved { name: None }),
-            Happened::ContactReachable(identity) => {
-                self.name(identity).map(|name| EventBody::ContactReachable { name })
-            }
-            Happened::ConversationRead(conversation, marked) => self
-                .name(&person(conversation))
-                .map(|name| EventBody::ConversationRead { name, marked: *marked }),
-            Happened::MessagesLost(conversation, count) => self
-                .name(&person(conversation))
-                .map(|conversation| EventBody::MessagesLost { conversation, count: *count }),
-        })
-    }
-}
-
-fn delivery(state: State) -> Delivery {
-    match state {
-        State::Queued => Delivery::Queued,
-        State::Sent => Delivery::Sent,
-        State::Delivered => Delivery::Delivered,
-        State::Expired => Delivery::Expired,
     }
 }

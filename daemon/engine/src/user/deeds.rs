@@ -24,7 +24,34 @@ impl User {
                 self.take_session(turn, context, *message)
             }
             Does::Ping(ping) => self.take_ping(turn, author, &ping),
+            Does::LearnIdentity(changed) => self.take_identity_changed(turn, author, &changed),
             Does::Pong(pong) => Ok(self.take_pong(turn, author, &pong)),
+            Does::Edit(when, edit) => self.take_edit(turn, author, when, &edit).map(|()| true),
+            Does::React(when, reaction) => {
+                self.take_reaction(turn, author, when, &reaction).map(|()| true)
+            }
+            Does::Read(read) => self.take_read(turn, author, read).map(|()| true),
+            Does::Typing(typing) => self.take_typing(turn, author, typing),
+            Does::Recall(recall) => self.take_recall(turn, author, recall).map(|()| true),
+            Does::Profile(when, profile) => {
+                self.take_profile(turn, author, when, profile).map(|()| true)
+            }
+            Does::ShowSent(sent) if identity == self.identity => {
+                self.show_sent(turn, author, &sent).map(|()| true)
+            }
+            Does::ReadUpTo(read) if identity == self.identity => {
+                self.take_read_up_to(turn, author, read).map(|()| true)
+            }
+            Does::Settle(settings) if identity == self.identity => {
+                self.settle(turn, settings).map(|()| true)
+            }
+            Does::Delivered(delivered) if identity == self.identity => {
+                self.take_delivered(turn, &delivered).map(|()| true)
+            }
+            Does::ShowSent(_) | Does::ReadUpTo(_) | Does::Settle(_) | Does::Delivered(_) => {
+                tracing::debug!("what only the user's own devices may say");
+                Ok(true)
+            }
             Does::Nothing => Ok(true),
         }
     }

@@ -15,7 +15,7 @@ use super::User;
 use super::openings::Bringer;
 use crate::conversation::Author;
 use crate::keyring::{SessionHandle, SessionName};
-use crate::kinds::{self, Content};
+use crate::kinds::{self, Content, Does};
 use crate::observer::Opening;
 use crate::turn::Turn;
 
@@ -43,7 +43,7 @@ impl User {
 
     /// Whether an envelope with this tag is one that the user can open.
     pub(crate) fn awaits_tag(&self, tag: &Tag) -> bool {
-        self.keyring.awaits(tag)
+        self.keyring.awaits(tag) || self.keyring.identities.notice_of(tag).is_some()
     }
 
     /// Whether a slot of a to-device envelope is this device's.
@@ -71,6 +71,10 @@ impl User {
             if let Ok(header) = Header::parse(&envelope.content) {
                 let source = turn.mailbox().source(&id, arrival);
                 self.open(turn, (arrival, source), &id, &envelope, &header)?;
+            }
+            if self.arrivals.looked_at < arrival {
+                // Someone became a contact by it: all is looked at again.
+                break;
             }
         }
         // So that the next start does not look at it all again.
@@ -107,9 +111,13 @@ impl User {
         envelope: &Envelope,
         header: &Header,
     ) -> Result<(), StoreError> {
+        // What came to a device that has ended is neither shown nor acknowledged.
+        if !self.is_active() {
+            return Ok(());
+        }
         match header.kind {
             Kind::ToDevice => self.open_to_device(turn, brought, id, envelope, header),
-            Kind::Conversation => self.open_conversation(turn, id, envelope, header),
+            Kind::Conversation => self.open_conversation(turn, brought.0, id, envelope, header),
         }
     }
 
@@ -123,8 +131,17 @@ impl User {
     ) -> Result<(), StoreError> {
         let Some(opened) = self.unseal(turn, brought, id, envelope, header) else { return Ok(()) };
         let (sender, device) = (opened.certificate.identity(), opened.certificate.device());
-        if sender != self.identity && !self.directory.is_contact(&sender) {
+        let is_blocked = self.directory.is_blocked(&sender);
+        if sender != self.identity && (is_blocked || !self.directory.is_contact(&sender)) {
             self.count_unwanted(brought.1, turn.steady);
+        }
+        if is_blocked {
+            return Ok(());
+        }
+        if !self.is_of_valid_device(turn, &opened.certificate)? {
+            tracing::debug!("an envelope is of a device that does not count any more");
+            turn.observer.opening(Opening::Refused);
+            return Ok(());
         }
         let author = Author { identity: sender, device };
         if opened.conversation != self.direct(&sender) {
@@ -132,6 +149,13 @@ impl User {
             return Ok(());
         }
         let kept = match DeviceMessage::decode(&opened.payload).map(Content::of_device) {
+            // Of what came while they were blocked, the keys alone: what comes now needs them.
+            Ok(Content::Does(does))
+                if self.directory.blocked().is_deaf_to(&sender, brought.0)
+                    && !matches!(does, Does::GrantSession(_)) =>
+            {
+                false
+            }
             Ok(Content::Does(does)) => self.apply(turn, author, does)?,
             // There is nowhere to show it.
             Ok(Content::Says(_)) => false,
@@ -196,7 +220,7 @@ impl User {
         message: SessionKeyMessage,
     ) -> Result<bool, StoreError> {
         let SessionContext { sender: identity, device, .. } = context;
-        let SessionKeyMessage { grant, suggested_name, rendezvous, lost_since } = message;
+        let SessionKeyMessage { grant, suggested_name, rendezvous, lost_since, invite } = message;
         let (id, session) = match opened_grant(&grant, context) {
             Ok(opened) => opened,
             Err(error) => {
@@ -205,7 +229,16 @@ impl User {
             }
         };
         if identity == self.identity {
-            return Ok(false);
+            return self.take_sibling_session(
+                turn,
+                (device, id),
+                session,
+                (rendezvous, lost_since),
+            );
+        }
+        if let Some(secret) = invite.filter(|_| !self.directory.is_contact(&identity)) {
+            let introduction = (suggested_name.as_deref(), &rendezvous);
+            self.redeem_invite(turn, identity, &secret, introduction)?;
         }
         let name = SessionName { identity, device, id };
         let tags = match self.keyring.inbound.tags(&name) {
@@ -241,11 +274,15 @@ impl User {
         self.open_with_tags(turn, &tags)
     }
 
-    fn open_with_tags(&mut self, turn: &mut Turn<'_>, tags: &[Tag]) -> Result<(), StoreError> {
+    pub(super) fn open_with_tags(
+        &mut self,
+        turn: &mut Turn<'_>,
+        tags: &[Tag],
+    ) -> Result<(), StoreError> {
         for tag in tags {
-            for Arrived { id, envelope, .. } in turn.mailbox().by_tag(tag)? {
+            for Arrived { arrival, id, envelope } in turn.mailbox().by_tag(tag)? {
                 if let Ok(header) = Header::parse(&envelope.content) {
-                    self.open_conversation(turn, &id, &envelope, &header)?;
+                    self.open_conversation(turn, arrival, &id, &envelope, &header)?;
                 }
             }
         }
@@ -278,17 +315,30 @@ impl User {
     fn open_conversation(
         &mut self,
         turn: &mut Turn<'_>,
+        arrival: u64,
         id: &EnvelopeId,
         envelope: &Envelope,
         header: &Header,
     ) -> Result<(), StoreError> {
         let Some(tag) = header.tag(&envelope.content) else { return Ok(()) };
+        if let Some(identity) = self.keyring.identities.notice_of(&tag) {
+            self.take_notice(turn, identity, header, envelope)?;
+        }
+        if let Some(step) = self.keyring.linking.step_of(&tag)
+            && self.take_link_step(turn, step, header, envelope)?
+        {
+            return Ok(());
+        }
         if let Some((identity, day)) = self.keyring.bundle_of(&tag)
             && self.take_bundle(turn, identity, day, header, envelope)?
         {
             return Ok(());
         }
         for at in self.keyring.inbound.with_tag(&tag).collect::<Vec<_>>() {
+            let from = self.keyring.inbound.name(at.0).map(|name| name.identity);
+            if from.is_some_and(|from| self.directory.blocked().is_deaf_to(&from, arrival)) {
+                continue;
+            }
             if self.take_message(turn, at, id, envelope, header)? {
                 break;
             }
@@ -309,7 +359,11 @@ impl User {
             return Ok(false);
         };
         let is_contact = self.directory.is_contact(&identity);
-        if !is_contact && !self.directory.requests_mut().has_room_for(&identity) {
+        let is_known = is_contact || identity == self.identity;
+        if is_known && !self.keyring.identities.is_valid(&identity, &device) {
+            return Ok(false);
+        }
+        if !is_known && !self.directory.requests_mut().has_room_for(&identity) {
             return Ok(false);
         }
         let decrypted = match self.keyring.inbound.open(at, id, header, &envelope.content) {
@@ -321,7 +375,7 @@ impl User {
                 return Ok(false);
             }
         };
-        if is_contact {
+        if is_known {
             self.take_content(turn, (identity, device), &decrypted.data, turn.now)?;
             self.acknowledge(turn, decrypted.acks)?;
         } else {
@@ -330,7 +384,7 @@ impl User {
         Ok(true)
     }
 
-    /// Takes what a contact's device wrote; it came at `stored_at`.
+    /// Takes what a device of a contact, or another of the user's own, wrote; it came at `stored_at`.
     pub(super) fn take_content(
         &mut self,
         turn: &mut Turn<'_>,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use martlet_protocol::bundle::Bundle;
+use martlet_protocol::notice;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{IdentityId, Shard, Tag};
 use martlet_store::StoreError;
@@ -41,6 +42,7 @@ impl User {
             let days = days_around(turn.now.day())
                 .filter(|day| contact.newest.is_none_or(|newest| *day > newest));
             let tags = days.map(|day| Bundle::tag(&contact.id, day));
+            let tags = tags.chain([notice::tag(&contact.id.identity)]);
             wanted.entry(self.shard_of(&contact.id.identity)).or_default().extend(tags);
         }
         let lookups = wanted.into_iter().map(|(shard, tags)| Lookup { shard, tags });
@@ -55,6 +57,9 @@ impl User {
     ) -> Result<(), StoreError> {
         for Received { envelope, header, .. } in found {
             let tag = header.tag(&envelope.content);
+            if let Some(identity) = tag.and_then(|tag| self.keyring.identities.notice_of(&tag)) {
+                self.take_notice(turn, identity, header, envelope)?;
+            }
             if let Some((identity, day)) = tag.and_then(|tag| self.keyring.bundle_of(&tag)) {
                 self.take_bundle(turn, identity, day, header, envelope)?;
             }

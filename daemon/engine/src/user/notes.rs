@@ -7,10 +7,11 @@ use martlet_store::StoreError;
 use martlet_store::records::{Body, State};
 
 use super::User;
+use crate::kinds::message_of;
 use crate::turn::Turn;
 
 impl User {
-    /// Commits a note. All devices that it is for have it then: there is this one.
+    /// Commits a note, and copies it to the user's other devices.
     pub(crate) fn write_note(
         &mut self,
         turn: &mut Turn<'_>,
@@ -18,8 +19,10 @@ impl User {
     ) -> Result<SendResponse, StoreError> {
         let own = self.identity;
         let body = Body::Text(text.as_str().to_owned());
-        let record = self.write(turn, &own, body, State::Delivered);
+        // Its number is nobody's: the conversation with oneself numbers what goes to the other devices.
+        let record = self.compose(turn, 1, body, State::Delivered);
         self.append(turn, own, &record)?;
+        self.copy_sent(turn, own, &message_of(&record))?;
         Ok(SendResponse { id: record.id.to_string(), state: Delivery::Delivered })
     }
 }

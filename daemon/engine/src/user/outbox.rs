@@ -1,11 +1,9 @@
 //! Sending: composing envelopes, and what becomes of them.
 
-use martlet_protocol::bundle::Bundle;
 use martlet_protocol::control::{Delivery, SendResponse};
-use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
-use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage, Text};
+use martlet_protocol::message::{Message, Text, Timers};
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{Ack, DeviceId, Envelope, EnvelopeId, ExpiryHour, IdentityId, MessageId};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, IdentityId, MessageId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::{Inserted, Source};
 use martlet_store::records::{Body, MessageRecord, OutboxRecord, PUBLISHED, SealedTo, State};
@@ -14,9 +12,10 @@ use martlet_store::vault::Key;
 use super::User;
 use super::stem::Way;
 use crate::conversation::{self, ConversationRef};
+use crate::keyring::Sealed;
 use crate::kinds::message_of;
 use crate::limits::RESTORED_PER_BATCH_MAX;
-use crate::outbox::{Ended, Outbox, Outcome, Place, own_header};
+use crate::outbox::{Outbox, Outcome, Place, own_header};
 use crate::turn::Turn;
 
 impl User {
@@ -27,13 +26,46 @@ impl User {
         turn: &mut Turn<'_>,
         identity: IdentityId,
         text: &Text,
+        timers: Timers,
+        reply_to: Option<MessageId>,
     ) -> Result<SendResponse, StoreError> {
         let body = Body::Text(text.as_str().to_owned());
         let record = self.write(turn, &identity, body, State::Queued);
-        let is_first_in_line = self.outbox.first_waiting(&identity).is_none();
-        let message = message_of(&record);
+        let record = MessageRecord { timers, reply_to, ..record };
         let position = self.append(turn, identity, &record)?;
-        if !(is_first_in_line && self.dispatch(turn, identity, position, &message)?) {
+        self.send_off(turn, identity, position, &message_of(&record))?;
+        let state = match self.needs_confirmation(&identity) {
+            true => Delivery::NeedsConfirmation,
+            false => Delivery::Queued,
+        };
+        Ok(SendResponse { id: record.id.to_string(), state })
+    }
+
+    /// Commits something that the user does in the conversation with `identity`, a contact, and sends it as a message.
+    pub(super) fn send_deed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+        deed: &MessageRecord,
+    ) -> Result<(), StoreError> {
+        let conversation = ConversationRef::direct(&identity);
+        let place = self.timeline.append_deed(turn.vault()?, conversation, deed)?;
+        self.send_off(turn, identity, place.position, &message_of(deed))
+    }
+
+    /// Sends what was just committed, or has it wait for its turn.
+    pub(super) fn send_off(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+        position: u64,
+        message: &Message,
+    ) -> Result<(), StoreError> {
+        if identity != self.identity {
+            self.copy_sent(turn, identity, message)?;
+        }
+        let is_first_in_line = self.outbox.first_waiting(&identity).is_none();
+        if !(is_first_in_line && self.dispatch(turn, identity, position, message)?) {
             self.outbox.wait(turn.vault()?, Place { identity, position })?;
             self.plan_waiting(identity, turn.now);
         }
@@ -41,7 +73,7 @@ impl User {
             // What blocked the first may be over.
             self.send_waiting(turn, identity)?;
         }
-        Ok(SendResponse { id: record.id.to_string(), state: Delivery::Queued })
+        Ok(())
     }
 
     /// The next message of this device in the conversation with `identity`, written now.
@@ -52,15 +84,31 @@ impl User {
         body: Body,
         state: State,
     ) -> MessageRecord {
+        let seq = self.timeline.next_seq(ConversationRef::direct(identity));
+        self.compose(turn, seq, body, state)
+    }
+
+    /// What the user says or does now, under this number.
+    pub(super) fn compose(
+        &self,
+        turn: &mut Turn<'_>,
+        seq: u64,
+        body: Body,
+        state: State,
+    ) -> MessageRecord {
         MessageRecord {
             id: MessageId::random(turn.rng),
             own: true,
-            seq: self.timeline.next_seq(ConversationRef::direct(identity)),
+            seq,
             sent_at: turn.now,
             stored_at: turn.now,
             state,
             body,
             author: Some(self.author()),
+            timers: Timers::OFF,
+            burns_from: None,
+            reply_to: None,
+            is_marked: false,
         }
     }
 
@@ -77,7 +125,7 @@ impl User {
             }
             let conversation = ConversationRef::direct(&identity);
             let place = conversation::Place { conversation, position };
-            if let Some(record) = self.timeline.message(turn.vault()?, &place)?
+            if let Some(record) = self.timeline.outgoing(turn.vault()?, &place)?
                 && !self.dispatch(turn, identity, position, &message_of(&record))?
             {
                 break;
@@ -100,96 +148,21 @@ impl User {
         if !(is_possible && self.ensure_session(turn, identity)?) {
             return Ok(false);
         }
-        let addressing = self.addressing(&identity, turn.now);
+        let mut addressing = self.addressing(&identity, turn.now);
+        if let Some(end) = message.timers.expires_at(message.sent_at) {
+            // No mailbox keeps it for longer than it is of use.
+            addressing.expiry = ExpiryHour::of_use_until(end, turn.now);
+        }
         let sealed = self.keyring.outbound.seal(&identity, &addressing, &message.encode());
-        let Some(content) = sealed.map_err(|error| defect(&error))? else { return Ok(false) };
-        self.post(turn, identity, position, content)?;
-        Ok(true)
-    }
-
-    /// Makes sure that there is a session for exactly the contact's devices, neither used up nor
-    /// too old; a new one is announced to each of them. `false` if no device is known.
-    pub(super) fn ensure_session(
-        &mut self,
-        turn: &mut Turn<'_>,
-        identity: IdentityId,
-    ) -> Result<bool, StoreError> {
-        let now = turn.now;
-        let Some(contact) = self.directory.contact(&identity) else { return Ok(false) };
-        let devices: Vec<DeviceId> =
-            contact.usable_bundles(now).map(|bundle| bundle.certificate().device()).collect();
-        if devices.is_empty() {
-            return Ok(false);
-        }
-        if self.keyring.outbound.is_current(&identity, &devices, now)
-            && !self.has_outdated_key(&identity, now)
-        {
-            return Ok(true);
-        }
-
-        let context = SessionContext {
-            sender: self.identity,
-            device: self.keyring.device().device(),
-            conversation: self.direct(&identity),
-        };
-        let session =
-            OutboundSession::new(turn.rng, context, &devices).map_err(|error| defect(&error))?;
-        let mut contents = Vec::new();
-        for bundle in contact.usable_bundles(now) {
-            let Some(grant) = session.grant(&bundle.certificate().device()) else { continue };
-            let (suggested_name, rendezvous) =
-                (self.name.clone(), self.keyring.rendezvous().clone());
-            let lost_since = self.lost_since(&identity);
-            let message = SessionKeyMessage { grant, suggested_name, rendezvous, lost_since };
-            let message = DeviceMessage::SessionKey(Box::new(message));
-            let content = self.seal_to(turn, &identity, bundle, &message)?;
-            let sealed_to =
-                SealedTo { device: bundle.certificate().device(), made_at: bundle.created_at() };
-            contents.push((content, sealed_to));
-        }
-        self.keyring.outbound.begin(identity, session, now);
-        for (content, sealed_to) in contents {
-            let key = self.post_sealed(turn, identity, content, sealed_to)?;
-            self.keyring.outbound.add_key(&identity, key);
-        }
-        Ok(true)
-    }
-
-    /// The content of the envelope that carries `message` to one device of `identity`.
-    pub(super) fn seal_to(
-        &self,
-        turn: &mut Turn<'_>,
-        identity: &IdentityId,
-        bundle: &Bundle,
-        message: &DeviceMessage,
-    ) -> Result<Vec<u8>, StoreError> {
-        martlet_protocol::crypto::seal::seal(
-            turn.rng,
-            &self.addressing(identity, turn.now),
-            self.keyring.device(),
-            identity,
-            &[bundle.recipient()],
-            &self.direct(identity),
-            &message.encode(),
-        )
-        .map_err(|error| defect(&error))
-    }
-
-    /// Puts an own envelope into outbox and mailbox, to be gossiped once that is on disk; or only
-    /// into the outbox, until it has its stamp.
-    fn post(
-        &mut self,
-        turn: &mut Turn<'_>,
-        identity: IdentityId,
-        position: u64,
-        content: Vec<u8>,
-    ) -> Result<(), StoreError> {
+        let sealed = sealed.map_err(|error| defect(&error))?;
+        let Some(Sealed { content, acks }) = sealed else { return Ok(false) };
         let record = record(turn, identity, content);
-        self.post_record(turn, OutboxRecord { position: Some(position), ..record })
+        self.post_record(turn, OutboxRecord { position: Some(position), acks, ..record })?;
+        Ok(true)
     }
 
     /// Posts a session's key.
-    fn post_sealed(
+    pub(super) fn post_sealed(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
@@ -215,7 +188,13 @@ impl User {
         Ok(id)
     }
 
-    fn post_record(&mut self, turn: &mut Turn<'_>, record: OutboxRecord) -> Result<(), StoreError> {
+    /// Puts an own envelope into outbox and mailbox, to be gossiped once that is on disk; or only
+    /// into the outbox, until it has its stamp.
+    pub(super) fn post_record(
+        &mut self,
+        turn: &mut Turn<'_>,
+        record: OutboxRecord,
+    ) -> Result<(), StoreError> {
         let id = record.id;
         let may_leave = self.outbox.post(turn.vault()?, &record)?;
         if let Some(end) = self.outbox.end_of(&id) {
@@ -354,6 +333,7 @@ impl User {
         after: ExpiryHour,
         lacking: &[EnvelopeId],
     ) -> Result<(), StoreError> {
+        self.acks.note_sync(turn.steady);
         let sent = self.outbox.note_reconciled(shards, up_to_arrival, after, lacking);
         self.tell_sent(turn, sent)
     }
@@ -372,18 +352,6 @@ impl User {
         Ok(())
     }
 
-    pub(super) fn tell_ended(
-        &mut self,
-        turn: &mut Turn<'_>,
-        ended: Ended,
-    ) -> Result<(), StoreError> {
-        let (Place { identity, position }, state) = match ended {
-            Ended::Delivered(place) => (place, State::Delivered),
-            Ended::Expired(place) => (place, State::Expired),
-        };
-        self.advance(turn, identity, position, state)
-    }
-
     /// After a start: own envelopes that the mailbox lost in a crash go back into it, in order, and
     /// acks that came while the vault was locked, or whose commit was cut short, are counted. What
     /// lacks its stamp waits for it again.
@@ -399,7 +367,7 @@ impl User {
 }
 
 /// The record of an envelope that carries nothing named yet.
-fn record(turn: &Turn<'_>, identity: IdentityId, content: Vec<u8>) -> OutboxRecord {
+pub(super) fn record(turn: &Turn<'_>, identity: IdentityId, content: Vec<u8>) -> OutboxRecord {
     let envelope = Envelope::new(content);
     OutboxRecord {
         id: envelope.id(),
@@ -409,11 +377,12 @@ fn record(turn: &Turn<'_>, identity: IdentityId, content: Vec<u8>) -> OutboxReco
         in_doubt: !turn.is_supported,
         sealed_to: None,
         is_control: false,
+        acks: Vec::new(),
     }
 }
 
 /// A session that refuses to seal what was checked before: a defect, which must not lose the
 /// message silently, so the batch is undone and the sender told.
-fn defect(error: &dyn std::error::Error) -> StoreError {
+pub(super) fn defect(error: &dyn std::error::Error) -> StoreError {
     StoreError::Failed { reason: error.to_string() }
 }

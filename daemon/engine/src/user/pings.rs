@@ -1,5 +1,6 @@
 //! Pings and pongs, as they go and come. When one is answered is in `kinds/ping.rs`.
 
+use martlet_protocol::bundle::Bundle;
 use martlet_protocol::message::{DeviceMessage, Ping, Pong};
 use martlet_protocol::{DeviceId, IdentityId};
 use martlet_store::StoreError;
@@ -20,6 +21,7 @@ impl User {
         identity: IdentityId,
         asker: Asker,
     ) -> Result<(), Fault> {
+        self.check_confirmed(&identity)?;
         let mut nonce = [0; 16];
         turn.rng.fill_bytes(&mut nonce);
         let ping = DeviceMessage::Ping(Ping { nonce, sent_at: turn.now });
@@ -58,20 +60,18 @@ impl User {
     }
 
     /// Sends a message to the devices of a contact, or to one of them; how many were told.
-    fn tell_devices(
+    pub(super) fn tell_devices(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
         only: Option<DeviceId>,
         message: &DeviceMessage,
     ) -> Result<usize, StoreError> {
-        let Some(contact) = self.directory.contact(&identity) else { return Ok(0) };
-        let mut contents = Vec::new();
-        for bundle in contact.usable_bundles(turn.now) {
-            if only.is_none_or(|only| only == bundle.certificate().device()) {
-                contents.push(self.seal_to(turn, &identity, bundle, message)?);
-            }
+        let is_held = self.directory.is_blocked(&identity) || self.needs_confirmation(&identity);
+        if is_held || !self.is_active() {
+            return Ok(0);
         }
+        let contents = self.seal_to_devices(turn, &identity, only, message)?;
         let told = contents.len();
         for content in contents {
             let id = self.post_control(turn, identity, content)?;
@@ -79,6 +79,21 @@ impl User {
         }
         self.plan_pings();
         Ok(told)
+    }
+
+    /// The contents of the envelopes that carry a message to the devices of a contact, or of the user's own others, or to one of
+    /// them.
+    pub(super) fn seal_to_devices(
+        &self,
+        turn: &mut Turn<'_>,
+        identity: &IdentityId,
+        only: Option<DeviceId>,
+        message: &DeviceMessage,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let Some(bundles) = self.directory.bundles_of(identity) else { return Ok(Vec::new()) };
+        let is_told = |bundle: &&Bundle| only.is_none_or(|it| it == bundle.certificate().device());
+        let bundles = bundles.usable(turn.now).filter(is_told);
+        bundles.map(|bundle| self.seal_to(turn, identity, bundle, message)).collect()
     }
 
     /// Own pings and pongs that are of no use any more leave the outbox. In the mailbox they stay as long as

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use martlet_protocol::limits::CLOCK_SKEW_MAX;
-use martlet_protocol::{IdentityId, UnixMillis};
+use martlet_protocol::{DeviceId, IdentityId, UnixMillis};
 use martlet_store::mailbox::MailboxView;
 use martlet_store::records::{Counters, EVENTS, PutBack, State};
 use martlet_store::{StoreError, Vault, VaultTxn};
@@ -63,6 +63,16 @@ impl PutBacks {
         };
         Ok(Self { noticed, resent: HashMap::new() })
     }
+
+    /// Whether it is not too soon to send someone again what they lost. From now on it is, for a while.
+    fn may_send_again(&mut self, identity: IdentityId, steady: Duration) -> bool {
+        self.resent.retain(|_, last| steady < last.saturating_add(RESENT_INTERVAL));
+        let may = !self.resent.contains_key(&identity);
+        if may {
+            self.resent.insert(identity, steady);
+        }
+        may
+    }
 }
 
 impl User {
@@ -78,6 +88,28 @@ impl User {
             self.keyring.outbound.end(turn.vault()?, &identity)?;
             self.directory.set_untold(turn.vault()?, &identity, true)?;
         }
+        let own = self.identity;
+        self.keyring.outbound.end(turn.vault()?, &own)?;
+        self.ensure_session(turn, own).map(|_| ())
+    }
+
+    /// Another device of the user's was put back from a copy: it is written to in a new session, and given all settings. (What it
+    /// was told before, and was delivered, it isn't told again.)
+    pub(super) fn make_good(
+        &mut self,
+        turn: &mut Turn<'_>,
+        device: DeviceId,
+    ) -> Result<(), StoreError> {
+        let own = self.identity;
+        if !self.put_back.may_send_again(own, turn.steady) {
+            return Ok(());
+        }
+        let theirs =
+            self.outbox.matching(|pending| *pending.recipient() == own && !pending.is_control());
+        self.take_back(turn, theirs, false)?;
+        self.keyring.outbound.end(turn.vault()?, &own)?;
+        self.give_settings(turn, device)?;
+        self.unfinished.send_later(own);
         Ok(())
     }
 
@@ -100,17 +132,15 @@ impl User {
         identity: IdentityId,
         since: UnixMillis,
     ) -> Result<(), StoreError> {
-        let steady = turn.steady;
-        let last = self.put_back.resent.get(&identity);
-        let is_too_soon = last.is_some_and(|last| steady < last.saturating_add(RESENT_INTERVAL));
-        if is_too_soon || !self.directory.is_contact(&identity) {
+        if !self.directory.is_contact(&identity)
+            || !self.put_back.may_send_again(identity, turn.steady)
+        {
             return Ok(());
         }
-        self.put_back.resent.retain(|_, last| steady < last.saturating_add(RESENT_INTERVAL));
-        self.put_back.resent.insert(identity, steady);
         let since = UnixMillis(since.0.saturating_sub(millis(CLOCK_SKEW_MAX)));
         let conversation = ConversationRef::direct(&identity);
-        let sent = self.timeline.own_since(turn.vault()?, conversation, since, RESENT_MAX)?;
+        let max = (RESENT_MAX, self.keyring.device().device());
+        let sent = self.timeline.own_since(turn.vault()?, conversation, since, max)?;
         // What is on its way is in a session that they may have lost.
         let theirs = self.outbox.matching(|pending| *pending.recipient() == identity);
         self.take_back(turn, theirs, false)?;
@@ -120,8 +150,8 @@ impl User {
                 State::Sent | State::Delivered => {
                     self.outbox.wait(turn.vault()?, Place { identity, position })?;
                 }
-                // Its envelopes are taken back, or it waits anyway; the user was told that it expired.
-                State::Queued | State::Expired => {}
+                // Its envelopes are taken back, or it waits anyway; the user was told that it expired, or took it back.
+                State::Queued | State::Expired | State::Recalled => {}
             }
         }
         self.unfinished.send_later(identity);

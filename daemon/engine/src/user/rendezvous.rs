@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use martlet_protocol::{EnvelopeId, IdentityId, Rendezvous};
 use martlet_store::StoreError;
+use martlet_store::records::Happened;
 
 use super::User;
 use crate::limits::TOLD_PER_BATCH_MAX;
@@ -25,6 +26,17 @@ impl User {
         let now = turn.now;
         let (records, rng) = turn.vault_and_rng()?;
         self.keyring.reset_rendezvous(records, rng, now)?;
+        let own = self.identity;
+        self.keyring.forget_bundles(&own);
+        self.watch_sibling_bundles(turn)?;
+        self.tell_rendezvous(turn)
+    }
+
+    /// The secret is another than before: contacts are told, and the user's other devices.
+    pub(super) fn tell_rendezvous(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let own = self.identity;
+        self.keyring.outbound.end(turn.vault()?, &own)?;
+        self.ensure_session(turn, own)?;
         for identity in self.directory.identities().copied().collect::<Vec<_>>() {
             // Its key told the old one.
             self.keyring.outbound.end(turn.vault()?, &identity)?;
@@ -83,7 +95,10 @@ impl User {
         let tomorrow = turn.now.plus(DAY);
         let mut ends = keys.iter().filter_map(|key| self.outbox.end_of(key));
         let is_on_its_way = ends.any(|end| !end.is_past(tomorrow));
-        if !self.directory.is_untold(&identity) || is_on_its_way {
+        let is_to_tell = self.directory.is_untold(&identity)
+            && !self.directory.is_blocked(&identity)
+            && !self.needs_confirmation(&identity);
+        if !is_to_tell || is_on_its_way {
             return Ok(());
         }
         self.keyring.outbound.end(turn.vault()?, &identity)?;
@@ -101,7 +116,12 @@ impl User {
     ) -> Result<(), StoreError> {
         if self.directory.is_untold(identity) && self.keyring.outbound.keys(identity).contains(key)
         {
+            let had_invite =
+                self.directory.contact(identity).is_some_and(|contact| contact.invite().is_some());
             self.directory.set_untold(turn.vault()?, identity, false)?;
+            if had_invite {
+                self.emit(turn, Happened::InviteAccepted(*identity))?;
+            }
         }
         Ok(())
     }

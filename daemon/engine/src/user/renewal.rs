@@ -30,8 +30,8 @@ impl User {
         SealedTo { device, made_at }: SealedTo,
         now: UnixMillis,
     ) -> bool {
-        self.directory.contact(identity).is_some_and(|contact| {
-            contact.usable_bundles(now).any(|bundle| {
+        self.directory.bundles_of(identity).is_some_and(|bundles| {
+            bundles.usable(now).any(|bundle| {
                 bundle.certificate().device() == device && bundle.created_at() > made_at
             })
         })

@@ -8,7 +8,7 @@ use martlet_store::records::{HELD, Happened, MESSAGES, RequestMessage};
 
 use super::User;
 use crate::conversation::{ConversationRef, person};
-use crate::directory::{Accepted, DirectoryError, Kept};
+use crate::directory::{Accepted, DirectoryError, Kept, Subject};
 use crate::error::Fault;
 use crate::kinds::message_of;
 use crate::turn::Turn;
@@ -25,7 +25,9 @@ impl User {
         identity: IdentityId,
         (suggested_name, rendezvous): (Option<String>, Rendezvous),
     ) -> Result<bool, StoreError> {
-        if self.directory.dropped().contains(&identity) {
+        if self.directory.dropped().contains(&identity)
+            || self.has_ended_elsewhere(turn, &identity)?
+        {
             return Ok(false);
         }
         let suggested_name =
@@ -55,11 +57,19 @@ impl User {
         let kept = requests.keep(turn.vault()?, identity, &message)?;
         match kept {
             // Signed by its sender and still malformed: there is nothing to keep.
-            None => return Ok(()),
-            Some(Kept::First) => {
+            None | Some(Kept::NoRoom) => return Ok(()),
+            Some(Kept::First(message)) => {
+                self.note_request_end(turn, identity, &message, now)?;
                 self.emit(turn, Happened::RequestReceived(identity))?;
             }
-            Some(Kept::Another | Kept::Known) => {}
+            Some(Kept::Another(message)) => {
+                self.note_request_end(turn, identity, &message, now)?;
+                if let Content::Recall(recall) = message.content {
+                    let requests = self.directory.requests_mut();
+                    requests.recall(turn.vault()?, &identity, &recall.message)?;
+                }
+            }
+            Some(Kept::Known) => {}
         }
         self.directory.requests_mut().keep_acks(turn.vault()?, &identity, acks, now)
     }
@@ -72,7 +82,7 @@ impl User {
         identity: &IdentityId,
         acks: Vec<Ack>,
     ) -> Result<(), StoreError> {
-        if self.directory.is_contact(identity) {
+        if self.directory.is_contact(identity) || *identity == self.identity {
             return self.acknowledge(turn, acks);
         }
         let now = turn.now;
@@ -112,24 +122,46 @@ impl User {
         &self,
         turn: &mut Turn<'_>,
     ) -> Result<Vec<MessageRequest>, StoreError> {
-        let requests = self.directory.requests();
+        let waiting = self.directory.requests().waiting();
+        let waiting: Vec<_> = waiting.map(|request| request.record.identity).collect();
         let mut shown = Vec::new();
-        for request in requests.waiting() {
-            let first = requests.first_message(turn.vault()?, &request.record.identity)?;
-            let preview = first.and_then(|message| match message.content {
-                Content::Text(text) => Some(text.as_str().chars().take(PREVIEW_CHARS).collect()),
-                Content::Unknown { .. } => None,
-            });
-            shown.push(MessageRequest {
-                id: request.record.id().to_string(),
-                suggested_name: request.record.suggested_name.clone(),
-                first_at: request.record.first_at,
-                messages: u64::try_from(request.messages).unwrap_or(u64::MAX),
-                preview,
-            });
+        for identity in waiting {
+            shown.extend(self.show_request(turn, &identity)?);
         }
         shown.sort_by_key(|request| request.first_at);
         Ok(shown)
+    }
+
+    /// One of them, if it is waiting.
+    pub(super) fn show_request(
+        &self,
+        turn: &mut Turn<'_>,
+        identity: &IdentityId,
+    ) -> Result<Option<MessageRequest>, StoreError> {
+        let requests = self.directory.requests();
+        let Some(request) = requests.waiting_of(identity) else { return Ok(None) };
+        let first = requests.first_message(turn.vault()?, identity)?;
+        let preview = first.and_then(|message| match message.content {
+            Content::Text(text) => Some(text.as_str().chars().take(PREVIEW_CHARS).collect()),
+            Content::Edit(_)
+            | Content::Reaction(_)
+            | Content::Read(_)
+            | Content::Timers(_)
+            | Content::Recall(_)
+            | Content::Profile(_)
+            | Content::Sent(_)
+            | Content::ReadUpTo(_)
+            | Content::Settings(_)
+            | Content::Delivered(_)
+            | Content::Unknown { .. } => None,
+        });
+        Ok(Some(MessageRequest {
+            id: request.record.id().to_string(),
+            suggested_name: request.record.suggested_name.clone(),
+            first_at: request.record.first_at,
+            messages: u64::try_from(request.messages).unwrap_or(u64::MAX),
+            preview,
+        }))
     }
 
     /// Discards a request and what came with it. Whatever its sender sends later is not looked at,
@@ -146,6 +178,7 @@ impl User {
         self.directory.dropped_mut().add(turn.vault()?, identity, now)?;
         self.forget_request(turn, identity)?;
         self.look_for_left_out(turn)?;
+        self.share(turn, Subject::Dropped(identity))?;
         Ok(())
     }
 
@@ -206,7 +239,7 @@ impl User {
     }
 
     /// Looks at the whole mailbox once more. What was taken before is recognized as such.
-    fn look_again(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+    pub(super) fn look_again(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.arrivals.last = turn.mailbox().stats()?.last_arrival;
         self.arrivals.looked_at = 0;
         self.counters.processed_arrival = 0;

@@ -7,9 +7,11 @@
 //! 2. What waited is sent.
 //! 3. Conversations are removed.
 //! 4. Envelopes end.
-//! 5. Messages are told to be sent.
-//! 6. After a start, the outbox is compared with the mailbox.
-//! 7. Requests and sessions end.
+//! 5. Messages that were read are told that they burn, and those whose time is over end.
+//! 6. Messages are told to be sent.
+//! 7. After a start, the outbox is compared with the mailbox.
+//! 8. Requests and sessions end.
+//! 9. Where someone searches, the texts are read that are looked through.
 //!
 //! All of it is found again after a crash: by the records, or by the day's chores.
 
@@ -20,6 +22,7 @@ use martlet_store::StoreError;
 use martlet_store::records::State;
 
 use super::User;
+use super::search::Searches;
 use crate::conversation::ConversationRef;
 use crate::limits::{REQUEST_COST, RESTORED_PER_BATCH_MAX, UNFINISHED_PER_BATCH_MAX};
 use crate::outbox::Place;
@@ -40,6 +43,8 @@ pub(super) struct Unfinished {
     removals: BTreeMap<IdentityId, Removal>,
     /// Whether own envelopes have ended.
     has_ended: bool,
+    /// Whether messages have.
+    have_messages_ended: bool,
     /// Messages that another node holds, and that are to be told so.
     sent: VecDeque<Place>,
     /// Own envelopes whose acks may have come while the vault was locked.
@@ -48,6 +53,8 @@ pub(super) struct Unfinished {
     fills_mailbox: bool,
     /// Whether requests and sessions whose time is over may be left.
     has_old: bool,
+    /// Searches that wait for the texts to be read.
+    pub(super) searches: Searches,
 }
 
 /// An envelope to be taken back.
@@ -63,6 +70,11 @@ struct Removal {
 }
 
 impl Unfinished {
+    /// Whether messages are still going that were removed, or have ended.
+    pub(super) fn is_removing(&self) -> bool {
+        !self.removals.is_empty() || self.have_messages_ended
+    }
+
     /// Goes on with these removals.
     pub(super) fn new(removals: impl Iterator<Item = (IdentityId, u64)>) -> Self {
         let removals = removals.map(|(identity, up_to)| (identity, Removal::of(up_to))).collect();
@@ -80,6 +92,7 @@ impl Unfinished {
             || !self.sendable.is_empty()
             || !self.removals.is_empty()
             || self.has_ended
+            || self.have_messages_ended
             || !self.sent.is_empty()
             || !self.unacknowledged.is_empty()
             || self.fills_mailbox
@@ -116,6 +129,11 @@ impl Unfinished {
     /// Own envelopes have ended.
     pub(super) fn end_envelopes(&mut self) {
         self.has_ended = true;
+    }
+
+    /// Messages have ended.
+    pub(super) fn end_messages(&mut self) {
+        self.have_messages_ended = true;
     }
 
     /// There may be room for what is outside the mailbox.
@@ -167,7 +185,7 @@ impl User {
 
     /// Does what one batch may of what is left.
     pub(super) fn go_on(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        if !self.unfinished.is_some() {
+        if !self.has_unfinished() {
             return Ok(());
         }
         self.take_back_some(turn)?;
@@ -180,8 +198,11 @@ impl User {
             self.end_some(turn)?;
             self.restore_some(turn)?;
         }
+        self.light_some(turn)?;
+        self.end_messages_some(turn)?;
         self.tell_some(turn)?;
-        self.end_old_some(turn)
+        self.end_old_some(turn)?;
+        self.search_some(turn)
     }
 
     fn take_back_some(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
@@ -215,16 +236,19 @@ impl User {
             if !is_contact {
                 done += self.keyring.inbound.park(turn.vault()?, &identity, budget)?;
             }
-            let outbox = &self.outbox;
-            let left =
-                envelopes.get_or_insert_with(|| outbox.left_for(&identity, up_to, !is_contact));
-            let now_gone = left.split_off(left.len().saturating_sub(budget - done));
-            done += now_gone.len();
-            for id in now_gone {
-                self.outbox.let_go(turn.vault()?, &id)?;
-            }
-            done += self.outbox.end_waits(turn.vault()?, identity, up_to, budget - done)?;
             let conversation = ConversationRef::direct(&identity);
+            // What is cleared goes on its way.
+            if !self.timeline.is_clearing(&conversation) {
+                let outbox = &self.outbox;
+                let left =
+                    envelopes.get_or_insert_with(|| outbox.left_for(&identity, up_to, !is_contact));
+                let now_gone = left.split_off(left.len().saturating_sub(budget - done));
+                done += now_gone.len();
+                for id in now_gone {
+                    self.outbox.let_go(turn.vault()?, &id)?;
+                }
+                done += self.outbox.end_waits(turn.vault()?, identity, up_to, budget - done)?;
+            }
             done += self.timeline.remove_some(turn.vault()?, conversation, budget - done)?;
             self.unfinished.spend(done);
             if done < budget {
@@ -246,6 +270,20 @@ impl User {
             if let Some(ended) = self.outbox.end(turn.vault()?, &id)? {
                 self.tell_ended(turn, ended)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Tells messages that were read that they burn.
+    pub(super) fn light_some(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let lit = self.timeline.light_some(turn.vault()?, self.unfinished.budget)?;
+        self.unfinished.spend(lit);
+        Ok(())
+    }
+
+    fn end_messages_some(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        while self.unfinished.have_messages_ended && self.unfinished.take() {
+            self.unfinished.have_messages_ended = self.end_next(turn)?;
         }
         Ok(())
     }

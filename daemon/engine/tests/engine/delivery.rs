@@ -107,6 +107,31 @@ fn what_nobody_proved_received_expires_after_six_days() -> Result {
     Ok(())
 }
 
+/// A recipient crashed after a message was in its vault and before its envelope was in its mailbox, and met nobody
+/// for more than ten minutes after it was back. By then it had forgotten the ack, and what it has opened once it
+/// can't open again: the message stayed `sent`, and six days later it expired, although it had been read.
+#[test]
+fn an_ack_that_a_crash_lost_is_revealed_however_long_nobody_is_met() -> Result {
+    let mut world = World::pair(48, 3)?;
+    world.settle()?;
+    world.send(0, "bob", "hello")?;
+    world.sync(0, 2)?;
+    world.sync(1, 2)?;
+    let hello = with_state(&["hello"], Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, hello);
+    world.crash(1)?;
+    let envelopes = world.call(1, GetStatus {})?.mailbox.envelopes;
+    assert_eq!(envelopes, 2, "the two bundles: the message is lost again");
+    // Nobody hears what it says after its start.
+    world.nodes[1].released = Released::default();
+    world.pass(Duration::from_secs(3600));
+    assert_eq!(world.texts(1, "alice", Direction::In)?, hello);
+    world.sync(1, 2)?;
+    world.settle()?;
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, hello);
+    Ok(())
+}
+
 /// Loss, repetition, reordering and crashes at random, over many seeds.
 #[test]
 fn nothing_is_lost_repeated_or_out_of_order() -> Result {
@@ -163,7 +188,8 @@ fn mixed() -> NetworkDescriptor {
 /// gossip did.
 #[test]
 fn on_a_mixed_network_acks_wait_and_sync_tells_nothing_meanwhile() -> Result {
-    let mut world = World::pair_on(61, 2, mixed())?;
+    // With this seed none of five random times ends within the 0.2 s that this takes; with one seed in three one does.
+    let mut world = World::pair_on(36, 2, mixed())?;
     world.settle()?;
     let before = world.nodes[1].acks_released;
     for number in 0..5 {

@@ -108,7 +108,8 @@ fn own_mail_beyond_the_quota_goes_in_in_order_as_soon_as_there_is_room() -> Resu
     let mut received = Vec::new();
     let mut before = None;
     loop {
-        let query = HistoryQuery { limit: Some(200), before: before.take() };
+        let query =
+            HistoryQuery { limit: Some(200), before: before.take(), ..HistoryQuery::default() };
         let page = world.call(1, GetHistory { name: "alice".into(), query })?;
         before = page.messages.first().map(|message| message.id.clone());
         received.splice(0..0, page.messages.into_iter().map(|message| message.text));
@@ -242,7 +243,7 @@ fn a_short_message_does_not_pass_long_ones_that_a_neighbour_refused() -> Result 
             world.pass(TICK);
         }
         assert!(received(&mut world)? == sent);
-        let query = HistoryQuery { limit: None, before: None };
+        let query = HistoryQuery { limit: None, before: None, ..HistoryQuery::default() };
         let history = world.call(bob, GetHistory { name: "alice".into(), query })?;
         assert!(history.lost.is_empty(), "nothing was told as lost");
         let expected = Delivery::Delivered;

@@ -5,12 +5,18 @@
 //! (here: handed each other their whole mailboxes), every message is in the recipient's history
 //! once, in the order it was sent.
 
+mod account;
+mod blocks;
 mod bundles;
 mod clocks;
 mod delivery;
 mod events;
+mod extremes;
 mod failing_disk;
+mod identities;
+mod invites;
 mod keys;
+mod linking;
 mod mailbox;
 mod moved_mailbox;
 mod networks;
@@ -19,12 +25,20 @@ mod old_data;
 mod openings;
 mod parts;
 mod pings;
+mod profiles;
 mod put_back;
+mod recalls;
 mod rendezvous;
 mod requests;
+mod searches;
 mod sent;
+mod shred;
+mod siblings;
 mod stamps;
 mod stem;
 mod stranger;
 mod tags;
+mod talk;
+mod timers;
+mod trust;
 mod world;

@@ -57,7 +57,7 @@ fn a_contact_in_another_shard_is_looked_up_and_written_to() -> Result {
     let contacts = world.nodes[0].released.interest.clone().map(|interest| interest.contacts);
     assert_eq!(contacts, Some(ShardSet::of([theirs], BITS)));
     let asked = std::mem::take(&mut world.nodes[0].released.lookups);
-    assert!(asked.len() == 1 && asked[0].shard == theirs && asked[0].tags.len() == 8, "{asked:?}");
+    assert!(asked.len() == 1 && asked[0].shard == theirs && asked[0].tags.len() == 9, "{asked:?}");
     world.send(0, "bob", "hello")?;
     world.pass(Duration::from_secs(30));
     assert!(world.nodes[0].released.lookups.is_empty());

@@ -12,7 +12,11 @@ fn write(world: &mut World, text: &str) -> Result<String> {
 }
 
 fn notes(world: &mut World, before: Option<&str>, limit: u32) -> Result<History> {
-    let query = HistoryQuery { limit: Some(limit), before: before.map(str::to_owned) };
+    let query = HistoryQuery {
+        limit: Some(limit),
+        before: before.map(str::to_owned),
+        ..HistoryQuery::default()
+    };
     world.call(0, GetNotes { query })
 }
 

@@ -46,7 +46,7 @@ fn unlock(world: &mut World, node: usize) -> Result {
 }
 
 fn history(world: &mut World, node: usize, with: &str) -> Result<Vec<Message>> {
-    let query = HistoryQuery { limit: Some(1000), before: None };
+    let query = HistoryQuery { limit: Some(1000), before: None, ..HistoryQuery::default() };
     Ok(world.call(node, GetHistory { name: with.into(), query })?.messages)
 }
 

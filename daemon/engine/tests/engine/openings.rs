@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use martlet_engine::limits::FAILED_OPENINGS_AT_ONCE_PER_PEER;
-use martlet_engine::observer::{Database, Opening, State};
+use martlet_engine::observer::{Database, Dropped, Opening, State};
 use martlet_store::mailbox::{Acknowledged, Inserted};
 
 use crate::stranger::Stranger;
@@ -20,6 +20,7 @@ struct Counts {
     opened: AtomicUsize,
     failed: AtomicUsize,
     waits: AtomicUsize,
+    refused: AtomicUsize,
 }
 
 impl Observer for Counts {
@@ -29,9 +30,11 @@ impl Observer for Counts {
             Opening::Opened => &self.opened,
             Opening::Failed => &self.failed,
             Opening::Waits => &self.waits,
+            Opening::Refused => &self.refused,
         }
         .fetch_add(1, Ordering::Relaxed);
     }
+    fn deed_dropped(&self, _: Dropped) {}
     fn ack(&self, _: Acknowledged) {}
     fn quota(&self, _: u64) {}
     fn state(&self, _: &State) {}

@@ -13,7 +13,7 @@ use crate::world::*;
 const MANY: usize = 5 * UNFINISHED_PER_BATCH_MAX + 7;
 
 /// One batch, and no more.
-fn one_batch(world: &mut World, node: usize, inputs: Vec<Input>) {
+pub(crate) fn one_batch(world: &mut World, node: usize, inputs: Vec<Input>) {
     let (now, steady) = (world.now, world.steady);
     let Node { engine, released, .. } = &mut world.nodes[node];
     if let Some(engine) = engine {
@@ -29,7 +29,7 @@ fn call_in_one_batch<C: Command>(world: &mut World, node: usize, command: C) -> 
     Ok(answer.try_recv()??)
 }
 
-fn is_behind(world: &World, node: usize) -> bool {
+pub(crate) fn is_behind(world: &World, node: usize) -> bool {
     world.nodes[node].engine.as_ref().is_some_and(Engine::is_behind)
 }
 
@@ -61,14 +61,14 @@ fn a_conversation_is_removed_in_parts_and_nothing_of_it_is_shown_meanwhile() -> 
     // Added again at once: nothing of before is there.
     let request = ContactAdd { id: bob.clone(), name: "bob".into() };
     call_in_one_batch(&mut world, 0, AddContact { request })?;
-    let query = HistoryQuery { limit: Some(1000), before: None };
+    let query = HistoryQuery { limit: Some(1000), before: None, ..HistoryQuery::default() };
     let history = GetHistory { name: "bob".into(), query };
     assert!(call_in_one_batch(&mut world, 0, history)?.messages.is_empty());
     for id in [ids.first(), ids.last()].into_iter().flatten() {
         assert!(call_in_one_batch(&mut world, 0, GetMessage { id: id.clone() }).is_err());
     }
     assert!(is_behind(&world, 0));
-    let request = SendRequest { to: "bob".into(), text: "again".into() };
+    let request = SendRequest { to: "bob".into(), text: "again".into(), ..SendRequest::default() };
     call_in_one_batch(&mut world, 0, SendText { request })?;
     call_in_one_batch(&mut world, 0, remove("bob"))?;
 
@@ -133,7 +133,8 @@ fn what_waited_for_keys_goes_out_in_parts_and_in_order() -> Result {
     let mut most = world.nodes[0].released.publish.len();
     let mut out = std::mem::take(&mut world.nodes[0].released.publish);
     // Written meanwhile, and not sent before the others.
-    let request = SendRequest { to: "bob".into(), text: "the last".into() };
+    let request =
+        SendRequest { to: "bob".into(), text: "the last".into(), ..SendRequest::default() };
     call_in_one_batch(&mut world, 0, SendText { request })?;
     expected.push("the last".into());
     most = most.max(world.nodes[0].released.publish.len());
@@ -199,7 +200,8 @@ fn what_is_under_way_moves_to_another_network_in_parts_and_in_order() -> Result 
     world.open(0)?;
     one_batch(&mut world, 0, vec![Input::Tick]);
     assert!(is_behind(&world, 0));
-    let request = SendRequest { to: "bob".into(), text: "the last".into() };
+    let request =
+        SendRequest { to: "bob".into(), text: "the last".into(), ..SendRequest::default() };
     call_in_one_batch(&mut world, 0, SendText { request })?;
     expected.push("the last".into());
     // Crashes, again and again, a batch or two later each time.
@@ -236,7 +238,7 @@ fn how_long_batches_take() -> Result {
     for chunk in 0..count / 100 {
         let inputs = (0..100).map(|number| {
             let text = format!("{chunk} {number} {text}");
-            let request = SendRequest { to: "bob".into(), text };
+            let request = SendRequest { to: "bob".into(), text, ..SendRequest::default() };
             Input::command(SendText { request }, drop)
         });
         one_batch(&mut world, 0, inputs.collect());
@@ -278,13 +280,13 @@ fn measured(what: &str, world: &mut World, inputs: Vec<Input>) -> Result {
 }
 
 /// Of this thread, as Linux tells it: however busy the machine is.
-fn processor_time() -> Result<Duration> {
+pub(crate) fn processor_time() -> Result<Duration> {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanos = stat.split(' ').next().ok_or("no time")?.parse()?;
     Ok(Duration::from_nanos(nanos))
 }
 
-fn resident_mib() -> Result<u64> {
+pub(crate) fn resident_mib() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/statm")?;
     let pages: u64 = status.split(' ').nth(1).ok_or("no pages")?.parse()?;
     Ok(pages * 4096 / (1 << 20))

@@ -7,8 +7,8 @@ use martlet_engine::command::GetPutBack;
 
 use crate::world::*;
 
-const VAULT: [&str; 2] = ["vault.redb", "vault.key"];
-const ALL: [&str; 3] = ["vault.redb", "vault.key", "mailbox.redb"];
+const VAULT: [&str; 3] = ["vault.redb", "vault.key", "vault.keys"];
+const ALL: [&str; 4] = ["vault.redb", "vault.key", "vault.keys", "mailbox.redb"];
 
 fn copy(files: &[&str], from: &Path, to: &Path) -> Result {
     for file in files {

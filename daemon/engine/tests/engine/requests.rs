@@ -1,8 +1,12 @@
 //! Strangers, and contacts that were removed.
 
-use martlet_engine::limits::{REQUEST_KEYS_MAX, REQUEST_SESSIONS_MAX, REQUESTS_MAX};
-use martlet_protocol::control::EventBody;
-use martlet_protocol::{DeviceId, IdentityId, MessageId, Rendezvous};
+use martlet_engine::command::{EditMessage, GetContact, SetProfile};
+use martlet_engine::limits::{
+    REQUEST_EARLY_DEEDS_MAX, REQUEST_KEYS_MAX, REQUEST_SESSIONS_MAX, REQUESTS_MAX,
+};
+use martlet_protocol::control::{EditRequest, EventBody, ProfileChange};
+use martlet_protocol::message::{Content, Edit, Profile, Reaction, Read, Recall, Text, Timers};
+use martlet_protocol::{DeviceId, Id, IdentityId, MessageId, Rendezvous};
 use martlet_store::records::*;
 use martlet_store::vault::Key;
 
@@ -53,6 +57,87 @@ fn all_of_a_flood_is_shown(seed: u64, messages: usize) -> Result {
     assert_eq!(world.texts(1, "alice", Direction::In)?, delivered);
     world.settle()?;
     assert_eq!(world.texts(0, "bob", Direction::Out)?, delivered);
+    Ok(())
+}
+
+/// A profile that was shared counted as a message of the request, and took the place of one.
+#[test]
+fn what_does_something_takes_no_place_of_what_says_something() -> Result {
+    let mut world = World::half_pair(40, 2)?;
+    world.settle()?;
+    let change = ProfileChange { name: Some("Alice Lee".into()), shared: Some(true) };
+    world.call(0, SetProfile { change })?;
+    // Fewer than there is room for, and with the edits more.
+    let texts: Vec<_> = (0..20).map(|n| format!("{n}, edited")).collect();
+    for text in &texts {
+        let said = text.trim_end_matches(", edited");
+        let id = world.send(0, "bob", said)?;
+        let request = EditRequest { text: text.clone() };
+        world.call(0, EditMessage { id, request })?;
+        world.pass(TICK);
+    }
+    world.settle()?;
+    let requests = world.call(1, ListRequests {})?.requests;
+    assert_eq!(requests[0].messages, 20);
+    assert_eq!(requests[0].preview.as_deref(), Some("0"));
+    let id = requests[0].id.clone();
+    world.call(1, AcceptRequest { id, name: "alice".into() })?;
+    world.settle()?;
+    let shown = world.texts(1, "alice", Direction::In)?;
+    let shown: Vec<_> = shown.into_iter().map(|(text, _)| text).collect();
+    assert_eq!(shown, texts);
+    let alice = world.call(1, GetContact { name: "alice".into() })?;
+    assert_eq!(alice.calls_themselves.as_deref(), Some("Alice Lee"));
+    Ok(())
+}
+
+/// Someone unknown who says nothing is no request, keeps nobody's place, and little of theirs is kept.
+#[test]
+fn who_only_does_something_is_no_request() -> Result {
+    let mut world = World::new(1, 41)?;
+    world.init(0, "bob")?;
+    let mut eve = Stranger::new(&mut world, 0)?;
+    let key = eve.key(&mut world)?;
+    world.bring(0, &[key])?;
+    let name = Some("Eve".to_owned());
+    let target = MessageId([1; 16]);
+    for _ in 0..3 {
+        for content in [
+            Content::Profile(Profile { name: name.clone(), picture: None }),
+            Content::Timers(Timers { expire_s: Some(60), burn_s: None }),
+            Content::Recall(Recall { message: target }),
+            Content::Read(Read { up_to: target }),
+            Content::Reaction(Reaction { target, emoji: None }),
+            Content::Edit(Edit { target, text: Text::new("x")? }),
+        ] {
+            let envelope = eve.says(&world, content)?.1;
+            world.bring(0, &[envelope])?;
+        }
+    }
+    assert!(world.call(0, ListRequests {})?.requests.is_empty());
+    let events = world.call(0, ReadEvents { since: 0 })?.events;
+    assert!(!events.iter().any(|it| matches!(it.body, EventBody::RequestReceived { .. })));
+    let id = Id { identity: eve.identity(), secret: Default::default() }.to_string();
+    assert!(world.call(0, DropRequest { id }).is_err(), "there is none to drop");
+    let mut kept = 0;
+    in_vault(&mut world, 0, |txn| {
+        kept = txn.count(&REQUEST_MESSAGES)?;
+        Ok(())
+    })?;
+    assert_eq!(kept, u64::try_from(REQUEST_EARLY_DEEDS_MAX)?);
+
+    // What they say is seen, also after a start.
+    world.crash(0)?;
+    let hello = eve.text(&world, 0, "hello")?;
+    world.bring(0, &[hello])?;
+    let requests = world.call(0, ListRequests {})?.requests;
+    assert_eq!((requests[0].messages, requests[0].preview.as_deref()), (1, Some("hello")));
+    let events = world.call(0, ReadEvents { since: 0 })?.events;
+    let told = events.iter().filter(|it| matches!(it.body, EventBody::RequestReceived { .. }));
+    assert_eq!(told.count(), 1);
+    world.add(0, &eve.identity().to_string(), "eve")?;
+    world.pass(Duration::from_secs(61));
+    assert_eq!(world.texts(0, "eve", Direction::In)?.len(), 2, "the timers, and what was said");
     Ok(())
 }
 
@@ -261,6 +346,11 @@ fn requests_of_an_earlier_version_are_taken_along() -> Result {
                 due: vec![(DeviceId([1; 32]), 2)],
                 lost: Vec::new(),
                 unheard: None,
+                manner: Manner::default(),
+                their_read: 0,
+                timers: None,
+                read_at: UnixMillis(0),
+                recalls: Vec::new(),
             };
             txn.put(&CONVERSATIONS, Key::Named(&identity.0), &conversation)?;
         }
@@ -282,6 +372,10 @@ fn requests_of_an_earlier_version_are_taken_along() -> Result {
             state: State::Delivered,
             body: Body::Text("an old hello".into()),
             author: None,
+            reply_to: None,
+            is_marked: false,
+            timers: Timers::OFF,
+            burns_from: None,
         };
         Ok(txn.put(&MESSAGES, Key::Scoped(&identity.0, 1), &message)?)
     })?;

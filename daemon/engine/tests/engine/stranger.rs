@@ -5,7 +5,8 @@ use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext, SessionGrant};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
-use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text};
+use martlet_protocol::message::{Content, DeviceMessage, Message, SessionKeyMessage, Text, Timers};
+use martlet_protocol::time::Day;
 use martlet_protocol::{
     ConversationId, ExpiryHour, Id, IdentityId, MessageId, Rendezvous, Shard, codec,
 };
@@ -29,9 +30,19 @@ pub(crate) struct Stranger {
 impl Stranger {
     /// Someone who knows the ID of a node's user.
     pub(crate) fn new(world: &mut World, to: usize) -> Result<Self> {
-        let bundle = bundle_of(world, to)?;
         let root = RootKey::generate(&mut world.rng);
         let device = DeviceKeys::generate(&mut world.rng, &root, world.now);
+        Self::with(world, to, root, device)
+    }
+
+    /// The same, with these keys.
+    pub(crate) fn with(
+        world: &mut World,
+        to: usize,
+        root: RootKey,
+        device: DeviceKeys,
+    ) -> Result<Self> {
+        let bundle = bundle_of(world, to)?;
         let to = bundle.certificate();
         let context = SessionContext {
             sender: root.identity(),
@@ -96,7 +107,8 @@ impl Stranger {
         let to = self.bundle.certificate().identity();
         let suggested_name = Some("stranger".to_owned());
         let rendezvous = Rendezvous::default();
-        let message = SessionKeyMessage { grant, suggested_name, rendezvous, lost_since: None };
+        let message =
+            SessionKeyMessage { grant, suggested_name, rendezvous, lost_since: None, invite: None };
         let message = DeviceMessage::SessionKey(Box::new(message));
         let addressing = addressing(world, &to);
         let content = seal::seal(
@@ -111,6 +123,32 @@ impl Stranger {
         Ok(Envelope::new(content))
     }
 
+    /// The next message of the session, with any content.
+    pub(crate) fn says(
+        &mut self,
+        world: &World,
+        content: Content,
+    ) -> Result<(MessageId, Envelope)> {
+        self.says_at(world, world.now, content)
+    }
+
+    /// The same, with a time that may be a lie.
+    pub(crate) fn says_at(
+        &mut self,
+        world: &World,
+        sent_at: UnixMillis,
+        content: Content,
+    ) -> Result<(MessageId, Envelope)> {
+        self.seq += 1;
+        let mut id = [0xee; 16];
+        id[8..].copy_from_slice(&self.seq.to_be_bytes());
+        let id = MessageId(id);
+        let timers = Timers::OFF;
+        let message = Message { id, sent_at, seq: self.seq, timers, content, reply_to: None };
+        let addressing = addressing(world, &self.bundle.certificate().identity());
+        Ok((id, Envelope::new(self.session.seal(&addressing, &message.encode())?)))
+    }
+
     /// The next message of the session.
     pub(crate) fn text(&mut self, world: &World, _to: usize, text: &str) -> Result<Envelope> {
         self.seq += 1;
@@ -118,13 +156,20 @@ impl Stranger {
         id[..8].copy_from_slice(&self.identity().0[..8]);
         id[8..].copy_from_slice(&self.seq.to_be_bytes());
         let content = Content::Text(Text::new(text.to_owned())?);
-        let message = Message { id: MessageId(id), sent_at: world.now, seq: self.seq, content };
+        let message = Message {
+            id: MessageId(id),
+            sent_at: world.now,
+            seq: self.seq,
+            timers: Timers::OFF,
+            content,
+            reply_to: None,
+        };
         let addressing = addressing(world, &self.bundle.certificate().identity());
         Ok(Envelope::new(self.session.seal(&addressing, &message.encode())?))
     }
 }
 
-fn addressing(world: &World, identity: &IdentityId) -> Addressing {
+pub(crate) fn addressing(world: &World, identity: &IdentityId) -> Addressing {
     Addressing {
         network: world.network.tag(),
         shard: Shard::of(identity, world.network.shard_bits),
@@ -132,23 +177,25 @@ fn addressing(world: &World, identity: &IdentityId) -> Addressing {
     }
 }
 
-/// The bundle of a node's user, as found in its mailbox.
-fn bundle_of(world: &mut World, node: usize) -> Result<Bundle> {
+/// The newest bundle of a node's user, as found in its mailbox.
+pub(crate) fn bundle_of(world: &mut World, node: usize) -> Result<Bundle> {
     let id: Id = world.id_of(node)?.parse()?;
     world.elapse(MAILBOX_COMMIT_DELAY);
     world.run(node, vec![]);
-    let day = world.now.day();
+    let today = world.now.day();
     let view = world.nodes[node].engine.as_ref().ok_or("not running")?.mailbox().view()?;
+    let mut found: Option<Bundle> = None;
     for digest in view.digests()? {
         let (envelopes, _) = view.fetch(&view.bucket_ids(digest.bucket)?, usize::MAX)?;
         for envelope in envelopes {
             let header = Header::parse(&envelope.content)?;
-            if let Ok(bundle) = Bundle::open(&id, day, &header, &envelope.content) {
-                return Ok(bundle);
-            }
+            let days = (0..7).map(|back| Day(today.0 - back));
+            let opened =
+                days.filter_map(|day| Bundle::open(&id, day, &header, &envelope.content).ok());
+            found = found.into_iter().chain(opened).max_by_key(Bundle::created_at);
         }
     }
-    Err("no bundle of today".into())
+    Ok(found.ok_or("no bundle")?)
 }
 
 /// The collections of a node's vault with a record in which one of `traces` is, in order of name.
@@ -180,14 +227,21 @@ pub(crate) fn in_vault(
 }
 
 fn look_in_all(txn: &VaultTxn, traces: &[Vec<u8>], found: &mut Vec<&'static str>) -> Result {
+    look_in(txn, &BLOCKED, traces, found)?;
     look_in(txn, &CONTACTS, traces, found)?;
     look_in(txn, &CONVERSATIONS, traces, found)?;
+    look_in(txn, &CONTACT_NOTES, traces, found)?;
     look_in(txn, &COUNTERS, traces, found)?;
+    look_in(txn, &DEEDS, traces, found)?;
+    look_in(txn, &DRAFTS, traces, found)?;
+    look_in(txn, &EARLY, traces, found)?;
     look_in(txn, &DROPPED, traces, found)?;
     look_in(txn, &EVENTS, traces, found)?;
     look_in(txn, &HELD, traces, found)?;
+    look_in(txn, &IDENTITY_STATES, traces, found)?;
     look_in(txn, &INBOUND_SESSIONS, traces, found)?;
     look_in(txn, &LATE_ACKS, traces, found)?;
+    look_in(txn, &MARKS, traces, found)?;
     look_in(txn, &MESSAGES, traces, found)?;
     look_in(txn, &MESSAGE_INDEX, traces, found)?;
     look_in(txn, &OUTBOUND_SESSIONS, traces, found)?;

@@ -17,7 +17,7 @@ pub(crate) use martlet_engine::{
     Outlet, PeerKey, Received, StampJob, Stemmed, Storage, TICK, Ticket, ToNet, key_file_path,
 };
 pub(crate) use martlet_protocol::control::{
-    ContactAdd, Delivery, Direction, HistoryQuery, SendRequest,
+    ContactAdd, Delivery, Direction, Event, HistoryQuery, SendRequest,
 };
 pub(crate) use martlet_protocol::limits::SESSION_MESSAGES_MAX;
 pub(crate) use martlet_protocol::network::{NetworkDescriptor, NetworkKey, Privacy};
@@ -81,12 +81,14 @@ pub(crate) struct Released {
     pub(crate) interest: Option<Interest>,
     pub(crate) lookups: Vec<Lookup>,
     pub(crate) answers: Vec<(Ticket, Answer)>,
+    pub(crate) events: Vec<Event>,
 }
 
 impl Outlet for Released {
     fn release(&mut self, mut effects: Effects) {
         self.tell(std::mem::take(&mut effects.to_net));
         self.stamp.extend(effects.stamp.drain(..));
+        self.events.append(&mut effects.events);
         effects.answer();
     }
 
@@ -252,7 +254,7 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, node: usize, to: &str, text: &str) -> Result<String> {
-        let request = SendRequest { to: to.into(), text: text.into() };
+        let request = SendRequest { to: to.into(), text: text.into(), ..SendRequest::default() };
         Ok(self.call(node, SendText { request })?.id)
     }
 
@@ -263,7 +265,7 @@ impl World {
         with: &str,
         direction: Direction,
     ) -> Result<Vec<(String, Delivery)>> {
-        let query = HistoryQuery { limit: Some(1000), before: None };
+        let query = HistoryQuery { limit: Some(1000), before: None, ..HistoryQuery::default() };
         let history = self.call(node, GetHistory { name: with.into(), query })?;
         let messages = history.messages.into_iter().filter(|m| m.direction == direction);
         Ok(messages.map(|message| (message.text, message.state)).collect())

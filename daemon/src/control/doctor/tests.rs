@@ -19,6 +19,7 @@ fn well() -> Facts {
             configured: 1,
             unreachable: Vec::new(),
             key_mismatches: Vec::new(),
+            broken_off: Vec::new(),
             banned: 0,
             clock_ahead_ms: Some(-400),
             far_future: 0,
@@ -40,6 +41,7 @@ fn well() -> Facts {
         storage_failure: None,
         vault_failure: None,
         put_back: None,
+        ended: None,
         clock_doubt: None,
     }
 }
@@ -96,6 +98,16 @@ fn a_wrong_clock_is_told_from_peers_or_from_what_they_send() {
 }
 
 #[test]
+fn an_identity_or_a_device_that_has_ended_is_told() {
+    for (ended, code) in [
+        (Ended::Identity, FindingCode::IdentityTerminated),
+        (Ended::Device, FindingCode::DeviceRevoked),
+    ] {
+        assert_eq!(found(|facts| facts.ended = Some(ended)), [(code, Severity::Error)]);
+    }
+}
+
+#[test]
 fn the_worst_comes_first() {
     let findings = found(|facts| {
         facts.has_passphrase = Some(false);
@@ -134,6 +146,9 @@ fn each_trouble_has_its_code() {
     let deaf = found(|facts| facts.net.listening = 0);
     assert_eq!(deaf, [(FindingCode::NotListening, Severity::Warning)]);
     let full = found(|facts| facts.mailbox.bytes = MIB);
+    assert_eq!(full, [(FindingCode::MailboxNearlyFull, Severity::Error)]);
+    // What is refused is too large for the room that is left.
+    let full = found(|facts| facts.mailbox.bytes = MIB - 20_000);
     assert_eq!(full, [(FindingCode::MailboxNearlyFull, Severity::Error)]);
     let nearly = found(|facts| facts.mailbox.bytes = MIB * 9 / 10 + 1);
     assert_eq!(nearly, [(FindingCode::MailboxNearlyFull, Severity::Warning)]);
@@ -234,4 +249,24 @@ fn interfaces_are_told_by_their_flags() {
 fn the_disk_is_looked_at() {
     let dir = tempfile::tempdir().unwrap();
     assert!(Surroundings::look(dir.path().to_owned()).disk_free.is_some());
+}
+
+/// A node that was only dialled by one with another network key said nothing of it.
+#[test]
+fn another_network_key_is_told_on_both_sides_and_strangers_can_make_no_error_of_it() {
+    let address = || "/ip4/192.0.2.7/tcp/4177".parse().unwrap();
+    let host = || "192.0.2.8".parse().unwrap();
+    let of = |dialled: bool, dialling: bool, connected| {
+        let mut facts = well();
+        facts.net.key_mismatches = dialled.then(address).into_iter().collect();
+        facts.net.broken_off = dialling.then(host).into_iter().collect();
+        facts.net.connected = connected;
+        key_mismatch(&facts.net)
+    };
+    let severity = |found: Option<Finding>| found.map(|one| one.severity);
+    assert_eq!(severity(of(true, true, 0)), Some(Severity::Error));
+    assert_eq!(severity(of(true, false, 3)), Some(Severity::Warning));
+    assert_eq!(severity(of(false, true, 0)), Some(Severity::Warning));
+    assert!(of(false, true, 3).unwrap().problem.ends_with(": 192.0.2.8"));
+    assert_eq!(of(false, false, 0), None);
 }

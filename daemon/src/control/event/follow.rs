@@ -149,6 +149,13 @@ impl<L: EventLog> Follower<L> {
 
     /// Writes the event if it is the next one.
     fn take(&mut self, event: &Event, chunk: &mut Vec<u8>) {
+        if event.body.is_passing() {
+            // It is in no log. Who is behind has missed it.
+            if event.seq == self.cursor && !self.behind {
+                write_event(event, chunk);
+            }
+            return;
+        }
         if event.seq <= self.cursor {
             return;
         }
@@ -177,7 +184,8 @@ impl<L: EventLog> Follower<L> {
 
 fn write_event(event: &Event, chunk: &mut Vec<u8>) {
     let start = chunk.len();
-    let written = write!(chunk, "id: {}\nevent: {}\ndata: ", event.seq, event.body.name())
+    let id = if event.body.is_passing() { String::new() } else { format!("id: {}\n", event.seq) };
+    let written = write!(chunk, "{id}event: {}\ndata: ", event.body.name())
         .map_err(serde_json::Error::io)
         .and_then(|()| serde_json::to_writer(&mut *chunk, event));
     match written {

@@ -183,6 +183,22 @@ async fn connections_that_hardly_last_back_off_like_dials_that_fail() {
     assert!(dialer.next_due(0, |_| false).unwrap() - Instant::now() < DIAL_BACKOFF_MIN * 2);
 }
 
+/// On a path that broke each connection after some seconds, each counted like a dial that failed: soon the nodes were
+/// apart for longer than together.
+#[tokio::test(start_paused = true)]
+async fn connections_that_were_of_use_are_made_anew_at_once() {
+    let (mut dialer, peer) = (dialer(), PeerId::random());
+    dialer.add(address(1).with(Protocol::P2p(peer)), Origin::Static);
+    for _ in 0..10 {
+        let dial = take_one(&mut dialer).unwrap();
+        dialer.established(dial, peer);
+        dialer.lost(peer, Duration::from_secs(2), false);
+        let wait = dialer.next_due(0, |_| false).unwrap() - Instant::now();
+        assert!(wait < DIAL_BACKOFF_MIN * 2, "{wait:?}");
+        tokio::time::advance(wait).await;
+    }
+}
+
 /// A remembered peer that closed the first connection after a restart, since it still had an older
 /// one, was dialled again only after five seconds.
 #[tokio::test(start_paused = true)]

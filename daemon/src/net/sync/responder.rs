@@ -101,7 +101,7 @@ impl<S: NetSink> Responder<S> {
             Request::Offer(ids) => self.offer(peer, ids).await,
             Request::Push { envelopes, acks } => self.push(peer, envelopes, acks).await,
             Request::Stored(ids) => self.stored(peer, ids).await,
-            Request::Time => Ok(Response::Time(self.context.clock.now().0 / 1000)),
+            Request::Time => Ok(Response::Time(self.context.clock.told().0 / 1000)),
         }
     }
 

@@ -76,6 +76,7 @@ impl<S: NetSink> Task<S> {
         match command {
             Command::Engine(to_net) => {
                 to_net.into_iter().for_each(|told| self.on_engine(told));
+                self.look_at_clock(Instant::now());
                 if self.outgoing.has_due() {
                     self.publish_some();
                 }

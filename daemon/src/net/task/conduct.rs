@@ -23,10 +23,11 @@ impl<S: NetSink> Task<S> {
                 self.health.far_future.taken += 1;
                 return self.after_news();
             }
-            Verdict::Ignore => return Timers::Same,
+            // Perhaps for its hour. A clock that is wrong for seconds is seen while it is.
+            Verdict::Ignore => return self.look_at_clock(Instant::now()),
             Verdict::FarFuture => {
                 self.health.far_future.refused += 1;
-                return Timers::Same;
+                return self.look_at_clock(Instant::now());
             }
             Verdict::Reject => self.count_conduct(peer, Conduct::Invalid),
             Verdict::OverShare => {

@@ -25,7 +25,7 @@ use super::super::state_files::{BANS_FILE, PEER_CACHE_FILE};
 use super::super::sync::ToSwarm;
 use super::super::sync::schedule::to_compare;
 use super::super::{Clock, NetSink, shorten};
-use super::Task;
+use super::{Task, Timers};
 
 /// Peers asked for the time in one look: those that connected at once are asked one after another.
 const TIME_ASKED_AT_ONCE: usize = 4;
@@ -34,6 +34,7 @@ impl<S: NetSink> Task<S> {
     /// Looks over all connections.
     pub(super) fn review(&mut self, now: Instant) {
         self.pardon(now);
+        self.look_at_clock(now);
         self.look_at_gossip(now);
         self.look_after_left_out(now);
         self.let_go(now);
@@ -149,6 +150,7 @@ impl<S: NetSink> Task<S> {
             configured,
             unreachable,
             key_mismatches: self.health.mismatches.list(now),
+            broken_off: self.health.broken_off.list(now),
             banned: self.opinions.bans.list().len(),
             clock_ahead_ms: self
                 .health
@@ -169,6 +171,18 @@ impl<S: NetSink> Task<S> {
         let theirs = UnixMillis(now.0.saturating_sub_signed(ahead));
         let sink = Arc::clone(&self.context.sink);
         tokio::spawn(async move { sink.deliver(FromNet::PeersTime { theirs }).await });
+    }
+
+    /// Once the clock was set, asks for what was refused before for its hour: gossip brings nothing twice.
+    pub(super) fn look_at_clock(&mut self, now: Instant) -> Timers {
+        let clock = &self.health.clock;
+        if !self.health.settings.look(clock.now(), clock.steady()) {
+            return Timers::Same;
+        }
+        for (_, state) in self.peers.iter_mut() {
+            state.sync.gap(now);
+        }
+        Timers::Changed
     }
 
     /// Notes who is in a mesh, and closes connections that gossip has lost while the peer speaks it:
@@ -276,32 +290,36 @@ impl<S: NetSink> Task<S> {
     fn ask_times(&mut self, now: Instant) {
         let due: Vec<PeerId> = self
             .peers
-            .iter_mut()
-            .filter(|(_, state)| {
-                state.time_asked.is_none_or(|at| now.duration_since(at) >= TIME_ASKED_INTERVAL)
-            })
+            .iter()
+            .filter(|(_, state)| state.is_time_due(now))
             .take(TIME_ASKED_AT_ONCE)
-            .map(|(peer, state)| {
-                state.time_asked = Some(now);
-                *peer
-            })
+            .map(|(peer, _)| *peer)
             .collect();
         for peer in due {
-            let (reply, answer) = oneshot::channel();
-            self.send_request(peer, Request::Time, reply);
-            let swarm = self.context.swarm.clone();
-            tokio::spawn(async move {
-                let Ok(Ok(Ok(Response::Time(seconds)))) =
-                    tokio::time::timeout(SYNC_REQUEST_TIMEOUT, answer).await
-                else {
-                    // It has none to give; others do.
-                    return;
-                };
-                // Half a second is the mean of what was cut off.
-                let time = UnixMillis(seconds.saturating_mul(1000).saturating_add(500));
-                swarm.send(ToSwarm::TimeHeard(peer, time)).await.unwrap_or_default();
-            });
+            self.ask_time(peer, now);
         }
+    }
+
+    /// Asks a peer for the time, if it was not asked for a while.
+    pub(super) fn ask_time(&mut self, peer: PeerId, now: Instant) {
+        let Some(state) = self.peers.get_mut(&peer).filter(|state| state.is_time_due(now)) else {
+            return;
+        };
+        state.time_asked = Some(now);
+        let (reply, answer) = oneshot::channel();
+        self.send_request(peer, Request::Time, reply);
+        let swarm = self.context.swarm.clone();
+        tokio::spawn(async move {
+            let Ok(Ok(Ok(Response::Time(seconds)))) =
+                tokio::time::timeout(SYNC_REQUEST_TIMEOUT, answer).await
+            else {
+                // It has none to give; others do.
+                return;
+            };
+            // Half a second is the mean of what was cut off.
+            let time = UnixMillis(seconds.saturating_mul(1000).saturating_add(500));
+            swarm.send(ToSwarm::TimeHeard(peer, time)).await.unwrap_or_default();
+        });
     }
 }
 

@@ -18,10 +18,11 @@ use super::super::gossip;
 use super::super::intake::Verdict;
 use super::super::mdns6::Heard;
 use super::super::meter::MeteredEvent;
+use super::super::mismatches::host;
 use super::super::scores::{Admission, Standing};
 use super::super::stem::Key;
 use super::super::{NetSink, shorten};
-use super::reasons::{innermost, other_key, request_error};
+use super::reasons::{innermost, is_broken_off, other_key, request_error};
 use super::silence::is_silence;
 use super::{Task, Timers};
 
@@ -57,8 +58,14 @@ impl<S: NetSink> Task<S> {
                     }
                 }
             }
-            SwarmEvent::IncomingConnectionError { error, .. } => {
+            SwarmEvent::IncomingConnectionError { error, send_back_addr, .. } => {
                 tracing::debug!(%error, "an incoming connection failed");
+                if let Some(host) = host(&send_back_addr)
+                    && is_broken_off(&error)
+                    && !self.peers.has_host(host)
+                {
+                    self.health.broken_off.note(host, Instant::now());
+                }
                 self.context.metrics.net.connections.accepts_failed.inc();
                 return Timers::Same;
             }
@@ -297,6 +304,10 @@ impl<S: NetSink> Task<S> {
             self.dialer.met(&peer_id, Ok(()));
             self.stem_waiting();
             self.on_kin(peer_id, &info);
+            if self.health.skew.is_empty() {
+                // At once: until someone has told the time, a clock that jumps is followed.
+                self.ask_time(peer_id, Instant::now());
+            }
         } else {
             self.memory.cache.forget(&peer_id);
             self.dialer.met(&peer_id, Err("the node there is of another network"));
@@ -335,6 +346,9 @@ impl<S: NetSink> Task<S> {
         endpoint: &ConnectedPoint,
     ) {
         let (is_first, retired) = self.peers.established(peer, connection, endpoint);
+        host(endpoint.get_remote_address())
+            .iter()
+            .for_each(|host| self.health.broken_off.connected(*host));
         for connection in retired {
             tracing::debug!(
                 peer = %shorten::peer(&peer),

@@ -1,6 +1,6 @@
 //! Gossip on its way out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::limits::{ACK_DELAY, ACKS_APART_MAX, UNSENT_MAX};
@@ -9,7 +9,7 @@ use libp2p::gossipsub::{PublishError, TopicHash};
 use martlet_protocol::control::Role;
 use martlet_protocol::envelope::Header;
 use martlet_protocol::limits::ACKS_PER_BATCH_MAX;
-use martlet_protocol::{Ack, Envelope, codec};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, codec};
 use rand::RngExt;
 use tokio::time::Instant;
 
@@ -69,8 +69,14 @@ impl Outgoing {
         self.waiting.extend(envelopes);
     }
 
-    /// Adds acks; they leave within [`ACK_DELAY`], or at once where they have waited `already`.
+    /// Adds acks; they leave within [`ACK_DELAY`], or at once where they have waited `already`. Envelopes of the user's own
+    /// that have one were taken back, and leave no more.
     pub(super) fn add_acks(&mut self, acks: Vec<Ack>, already: bool, now: Instant) {
+        if !(self.waiting.is_empty() && self.unsent.is_empty()) {
+            let ended: BTreeSet<EnvelopeId> = acks.iter().map(|ack| ack.envelope).collect();
+            self.waiting.retain(|envelope| !ended.contains(&envelope.id()));
+            self.unsent.retain(|(_, envelope)| !ended.contains(&envelope.id()));
+        }
         let mut rng = rand::rng();
         let most = if already { Duration::ZERO } else { ACK_DELAY };
         self.acks.add(acks, now, || most.mul_f64(rng.random_range(0.0..=1.0)));
@@ -301,7 +307,7 @@ impl<S: NetSink> Task<S> {
 
 #[cfg(test)]
 mod tests {
-    use martlet_protocol::{AckSecret, EnvelopeId};
+    use martlet_protocol::AckSecret;
 
     use super::*;
 
@@ -337,5 +343,22 @@ mod tests {
         assert!(batches.len() <= ACKS_APART_MAX + 11, "{}", batches.len());
         assert!(batches.iter().all(|batch| batch.len() <= ACKS_PER_BATCH_MAX));
         assert_eq!(waiting.due(), None);
+    }
+
+    /// A message that was taken back before anyone was there left all the same, once someone came.
+    #[test]
+    fn what_was_taken_back_leaves_no_more() {
+        let envelope = |byte: u8| Envelope { content: [byte; 8].into(), nonce: 0 };
+        let topics = Topics::new(&martlet_protocol::network::NetworkDescriptor::default());
+        let topic = topics.acks().clone();
+        let mut outgoing = Outgoing::new(topics);
+        outgoing.add(vec![envelope(1), envelope(2)]);
+        outgoing.keep_unsent(topic.clone(), envelope(3));
+        outgoing.keep_unsent(topic, envelope(4));
+        let ack = |byte| Ack { envelope: envelope(byte).id(), ..acks(1)[0].clone() };
+        outgoing.add_acks(vec![ack(2), ack(3)], false, Instant::now());
+        assert_eq!(outgoing.waiting, [envelope(1)]);
+        assert_eq!(outgoing.unsent.iter().map(|(_, it)| it).collect::<Vec<_>>(), [&envelope(4)]);
+        assert!(outgoing.acks_due().is_some());
     }
 }

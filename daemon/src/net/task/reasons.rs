@@ -1,9 +1,11 @@
 //! Why a dial or a request failed, as it is told.
 
-use libp2p::Multiaddr;
+use std::io;
+
 use libp2p::multiaddr::Protocol;
 use libp2p::request_response::OutboundFailure;
-use libp2p::swarm::DialError;
+use libp2p::swarm::{DialError, ListenError};
+use libp2p::{Multiaddr, noise};
 
 use super::super::sync::RequestError;
 
@@ -23,7 +25,8 @@ pub(super) fn request_error(error: OutboundFailure) -> RequestError {
 const OTHER_PROLOGUE: &str = "decrypt error";
 
 /// Whether a handshake failed since the other side has another network key, or one of the two has none; where it was
-/// dialled. Who is dialled can't tell: the dialling side is the first to read what was encrypted, and hangs up.
+/// dialled. Who is dialled sees that the
+/// dialling side hangs up ([`is_broken_off`]): that is the first to read what was encrypted.
 pub(super) fn other_key(error: &DialError) -> Option<&Multiaddr> {
     let DialError::Transport(attempts) = error else { return None };
     attempts.iter().find(|(_, error)| is_other_prologue(error)).map(|(address, _)| address)
@@ -34,6 +37,23 @@ fn is_other_prologue(error: &(dyn std::error::Error + 'static)) -> bool {
     while let Some(error) = source {
         if error.to_string() == OTHER_PROLOGUE {
             return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// Whether the other side hung up in the midst of Noise's handshake, as one does whose network key is another.
+pub(super) fn is_broken_off(error: &ListenError) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(noise::Error::Io(error)) = error.downcast_ref::<noise::Error>() {
+            return matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::BrokenPipe
+            );
         }
         source = error.source();
     }

@@ -10,6 +10,7 @@ use super::{
     BINDING_BYTES, SessionContext, SessionError, SessionSecret, ack_secret, base_key, binding,
     secret, session_id, tag, unused_ack_secret,
 };
+use crate::ack::AckSecret;
 use crate::codec;
 use crate::crypto::{Addressing, body, slots_for};
 use crate::envelope::{Header, Kind, PREFIX_BYTES};
@@ -103,6 +104,20 @@ impl OutboundSession {
         })
     }
 
+    /// The secrets of the next envelope's slots, in order. Who reveals them takes it back.
+    #[must_use]
+    pub fn next_ack_secrets(&self) -> Vec<AckSecret> {
+        let slots = slots_for(self.recipients.len()).unwrap_or(0);
+        (0..slots).map(|slot| self.slot_secret(self.megolm.message_index(), slot)).collect()
+    }
+
+    fn slot_secret(&self, index: u32, slot: u8) -> AckSecret {
+        match self.recipients.get(usize::from(slot)) {
+            Some(recipient) => ack_secret(&recipient.ack_key, index),
+            None => unused_ack_secret(&self.secret, index, slot),
+        }
+    }
+
     /// The content of the envelope that carries `data`. The session has advanced: it must be on
     /// disk before the envelope leaves.
     ///
@@ -126,11 +141,7 @@ impl OutboundSession {
         ));
         header.extend_from_slice(&tag(&self.secret, index).0);
         for slot in 0..slots {
-            let secret = match self.recipients.get(usize::from(slot)) {
-                Some(recipient) => ack_secret(&recipient.ack_key, index),
-                None => unused_ack_secret(&self.secret, index, slot),
-            };
-            header.extend_from_slice(&secret.commit().0);
+            header.extend_from_slice(&self.slot_secret(index, slot).commit().0);
         }
         let mut plaintext = Zeroizing::new(Vec::with_capacity(BINDING_BYTES + data.len()));
         plaintext.extend_from_slice(&binding(&header, &self.context));

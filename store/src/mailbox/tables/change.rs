@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::limits::MAILBOX_ENTRY_BYTES;
 use crate::mailbox::index::Prefix;
 use crate::mailbox::row::{self, Entry, State};
+use crate::mailbox::shared::Content;
 use crate::mailbox::{Acknowledged, SourceId, bytes};
 
 /// What all tables but the log say of an envelope.
@@ -33,7 +34,14 @@ impl Tables {
     ) -> Result<u64, StoreError> {
         let arrival = self.totals.last_arrival + 1;
         let bucket = Bucket { shard: header.shard, hour: header.expiry };
-        let entry = Entry { id: *id, nonce: envelope.nonce, drop_hour, content: &envelope.content };
+        let content = match &self.shared {
+            None => Content::Row(&envelope.content),
+            Some(shared) => {
+                shared.keep(id, envelope);
+                Content::Row(&[])
+            }
+        };
+        let entry = Entry { id: *id, nonce: envelope.nonce, drop_hour, content };
         self.log.put_new(row::log_key(arrival), entry.encode());
         self.ends.put_new(row::end_key(drop_hour, arrival), id.0);
         let tag = header.tag(&envelope.content).map(|tag| Prefix::of_tag(&tag));
@@ -56,8 +64,8 @@ impl Tables {
     ) -> Result<Acknowledged, StoreError> {
         let (verified, slots) = self
             .with_entry(arrival, |entry| {
-                let header = Header::parse(entry.content).ok()?;
-                Some((header.verifies(entry.content, ack), header.slots))
+                let header = Header::parse(&entry.content).ok()?;
+                Some((header.verifies(&entry.content, ack), header.slots))
             })?
             .ok_or(StoreError::Record { table: LOG })?;
         if !verified {
@@ -152,12 +160,12 @@ impl Tables {
     fn drop_body(&mut self, id: &EnvelopeId, arrival: u64) -> Result<Indexed, StoreError> {
         let indexed = self
             .with_entry(arrival, |entry| {
-                let header = Header::parse(entry.content).ok()?;
+                let header = Header::parse(&entry.content).ok()?;
                 Some(Indexed {
                     shard: header.shard,
                     expiry: header.expiry,
                     drop_hour: entry.drop_hour,
-                    tag: header.tag(entry.content).map(|tag| Prefix::of_tag(&tag)),
+                    tag: header.tag(&entry.content).map(|tag| Prefix::of_tag(&tag)),
                     content_bytes: bytes(entry.content.len()),
                 })
             })?

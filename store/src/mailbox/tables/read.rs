@@ -50,9 +50,9 @@ impl Tables {
             }
             // Purged by this transaction, or of another snapshot, it isn't there.
             let Some(value) = self.log.get(&row::log_key(arrival))? else { continue };
-            let entry = readable(LOG, Entry::decode(value.bytes()))?;
-            let header = readable(LOG, Header::parse(entry.content).ok())?;
-            if header.tag(entry.content).as_ref() == Some(tag) {
+            let entry = self.entry(value.bytes())?;
+            let header = readable(LOG, Header::parse(&entry.content).ok())?;
+            if header.tag(&entry.content).as_ref() == Some(tag) {
                 found.push(arrived(arrival, &entry));
             }
         }
@@ -72,7 +72,7 @@ impl Tables {
         while found.len() < max
             && let Some((key, value)) = rows.next()?
         {
-            let entry = readable(LOG, Entry::decode(value.bytes()))?;
+            let entry = self.entry(value.bytes())?;
             found.push(arrived(u64::from_be_bytes(key), &entry));
         }
         Ok(found)
@@ -179,8 +179,7 @@ impl Tables {
         read: impl FnOnce(&Entry<'_>) -> T,
     ) -> Result<T, StoreError> {
         let value = readable(LOG, self.log.get(&row::log_key(arrival))?)?;
-        let entry = readable(LOG, Entry::decode(value.bytes()))?;
-        Ok(read(&entry))
+        Ok(read(&self.entry(value.bytes())?))
     }
 }
 

@@ -1,12 +1,12 @@
 //! The page of a sweep: small multiples, and a table of means.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::axis::Axis;
 use super::figure::{Figure, Key};
 use super::ink::{Ink, KINDS};
 use super::plot::{self, Layer, Plot};
-use super::{DrawError, POLICY, STYLE, ink};
+use super::{DrawError, whole};
 use crate::report::measures::{MEASURES, Measure, Unit};
 use crate::report::sweep::{Point, Sweep};
 use crate::report::words::count;
@@ -38,18 +38,8 @@ pub(in crate::report) fn page(sweep: &Sweep) -> Result<String, DrawError> {
         shown.iter().map(|measure| lines.figure(measure)).collect::<Result<Vec<_>, _>>()?;
     let first = sweep.points.iter().flat_map(|point| &point.runs).map(|(_, report)| report).next();
     let scenario = first.map_or("a scenario", |report| report.scenario.as_str());
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { (scenario) ": a sweep of " (sweep.runs()) " runs" }
-                style { (PreEscaped(STYLE)) (PreEscaped(ink::classes())) }
-            }
-            body {
+    let title = format!("{scenario}: a sweep of {} runs", sweep.runs());
+    let body = html! {
                 main {
                     header {
                         p.kind { "martlet-testnet sweep" }
@@ -75,10 +65,8 @@ pub(in crate::report) fn page(sweep: &Sweep) -> Result<String, DrawError> {
                     (means(sweep, &shown))
                 }
                 footer { "Written by martlet-testnet. The report of each run is in a directory beside this file." }
-            }
-        }
     };
-    Ok(page.into_string())
+    Ok(whole(&title, &body).into_string())
 }
 
 fn verdict(sweep: &Sweep) -> Markup {

@@ -11,6 +11,8 @@ use crate::report::{NodeReport, Report};
 
 mod layout;
 
+pub(crate) use layout::places;
+
 const HEIGHT: i32 = 520;
 const MARGIN: i32 = 26;
 /// Nodes have their names up to so many.

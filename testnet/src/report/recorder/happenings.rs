@@ -34,7 +34,7 @@ impl Happenings {
         at: Duration,
         was_on: impl Fn(&NodeIndex) -> bool,
     ) {
-        let (kind, label) = words(plan, event);
+        let (kind, label) = words(&name_in(plan), event);
         let mut groups = Vec::new();
         match event {
             Event::Heal => self.restorations.push(Restoration {
@@ -64,6 +64,11 @@ impl Happenings {
         self.marks.push(EventMark { at_s: seconds(at), kind: kind.to_owned(), label, groups });
     }
 
+    pub(super) fn note(&mut self, kind: &str, label: String, at: Duration) {
+        let groups = Vec::new();
+        self.marks.push(EventMark { at_s: seconds(at), kind: kind.to_owned(), label, groups });
+    }
+
     fn started(&mut self, plan: &Plan, started: Vec<NodeIndex>, at: Duration) {
         if started.is_empty() {
             return;
@@ -74,21 +79,21 @@ impl Happenings {
         if let Some(last) = joined {
             last.at = at;
             last.started.extend(started);
-            last.label = format!("start of {}", names(plan, &last.started));
+            last.label = format!("start of {}", names(&name_in(plan), &last.started));
             return;
         }
-        let label = format!("start of {}", names(plan, &started));
+        let label = format!("start of {}", names(&name_in(plan), &started));
         self.restorations.push(Restoration { at, label, started, first: at });
     }
 }
 
 /// The word of the scenario file, and what happened, for a person.
-fn words(plan: &Plan, event: &Event) -> (&'static str, String) {
+pub(crate) fn words(name: &impl Fn(NodeIndex) -> String, event: &Event) -> (&'static str, String) {
     match event {
-        Event::Stop(nodes) => ("stop", format!("stop of {}", names(plan, nodes))),
-        Event::Crash(nodes) => ("crash", format!("crash of {}", names(plan, nodes))),
-        Event::Start(nodes) => ("start", format!("start of {}", names(plan, nodes))),
-        Event::Leave(nodes) => ("leave", format!("{} left for ever", names(plan, nodes))),
+        Event::Stop(nodes) => ("stop", format!("stop of {}", names(name, nodes))),
+        Event::Crash(nodes) => ("crash", format!("crash of {}", names(name, nodes))),
+        Event::Start(nodes) => ("start", format!("start of {}", names(name, nodes))),
+        Event::Leave(nodes) => ("leave", format!("{} left for ever", names(name, nodes))),
         Event::Partition(parts) => {
             let sizes: Vec<_> = parts.iter().map(|part| part.len().to_string()).collect();
             let sizes = match sizes.split_last() {
@@ -105,27 +110,31 @@ fn words(plan: &Plan, event: &Event) -> (&'static str, String) {
         }
         Event::Heal => ("heal", "heal".to_owned()),
         Event::Flood { at, envelopes_per_s, bytes, lasts } => {
-            let (victim, lasts) = (names(plan, &[*at]), seconds(*lasts));
+            let (victim, lasts) = (names(name, &[*at]), seconds(*lasts));
             let rate = format!("{envelopes_per_s} envelopes a second of {bytes} bytes");
             ("flood", format!("flood of {victim}: {rate}, for {lasts} s"))
         }
         Event::ClockJump { nodes, by_ms } => {
             let way = if *by_ms < 0 { "back" } else { "forward" };
             let by = by_ms.unsigned_abs() as f64 / 1e3;
-            ("clock-jump", format!("clock of {} set {way} by {by} s", names(plan, nodes)))
+            ("clock-jump", format!("clock of {} set {way} by {by} s", names(name, nodes)))
         }
-        Event::DiskFull(nodes) => ("disk-full", format!("disk of {} full", names(plan, nodes))),
+        Event::DiskFull(nodes) => ("disk-full", format!("disk of {} full", names(name, nodes))),
         Event::DiskFree(nodes) => {
-            ("disk-free", format!("disk of {} has room again", names(plan, nodes)))
+            ("disk-free", format!("disk of {} has room again", names(name, nodes)))
         }
     }
 }
 
-fn names(plan: &Plan, nodes: &[NodeIndex]) -> String {
+fn name_in(plan: &Plan) -> impl Fn(NodeIndex) -> String {
+    |node| plan.nodes.get(node).map_or_else(|| "?".to_owned(), |node| node.name.clone())
+}
+
+fn names(name: &impl Fn(NodeIndex) -> String, nodes: &[NodeIndex]) -> String {
     match nodes {
         [] => "no node".to_owned(),
         [_] | [_, _] | [_, _, _] => {
-            let names: Vec<_> = nodes.iter().map(|node| plan.nodes[*node].name.as_str()).collect();
+            let names: Vec<_> = nodes.iter().map(|node| name(*node)).collect();
             names.join(", ")
         }
         nodes => format!("{} nodes", nodes.len()),

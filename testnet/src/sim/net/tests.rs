@@ -3,15 +3,11 @@
 use std::future::poll_fn;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
-use libp2p::core::transport::PortUse;
-use libp2p::core::{Endpoint, transport::TransportEvent};
 use proptest::prelude::*;
-use rand::SeedableRng;
-use std::time::Duration;
-use tokio::time::Instant;
 
 use super::*;
 use crate::plan::LossAs;
+use crate::sim::lockstep::Crossing;
 
 /// Time is kept in milliseconds, and one is rounded up to.
 const TICK: Duration = Duration::from_millis(1);
@@ -76,9 +72,9 @@ fn run(usage: &Use) -> Seen {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(async {
-        let shapes = HashMap::from([((0, 1), usage.shape)]);
-        let net = Net::new(2, shapes, usage.costs, ChaCha8Rng::seed_from_u64(usage.seed));
-        let (mut near, mut far) = connected(&net).await;
+        let net = network(usage, &[0, 0]).remove(0);
+        tokio::spawn(runs(vec![Arc::clone(&net)]));
+        let (mut near, mut far) = connected(&net, &net).await;
         let begin = Instant::now();
         let write = async {
             let mut written = Vec::new();
@@ -120,18 +116,38 @@ fn run(usage: &Use) -> Seen {
     })
 }
 
-/// A connection from node 0 to node 1.
-async fn connected(net: &Arc<Net>) -> (End, End) {
-    let mut listening = net.transport(1);
-    listening.listen_on(ListenerId::next(), Net::address(1)).unwrap();
-    let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
-    let near = net.transport(0).dial(Net::address(1), options).unwrap().await.unwrap();
+/// Two nodes with a link, in these sectors: the network as each sector has it.
+fn network(usage: &Use, sector_of: &[SectorIndex]) -> Vec<Arc<Net>> {
+    let count = sector_of.iter().max().map_or(0, |last| last + 1);
+    let division = Division { sector_of: sector_of.to_vec(), count, lookahead: 1 };
+    let shapes = HashMap::from([((0, 1), usage.shape)]);
+    let transport = LinkTransport::Secured;
+    let world = World { division, shapes, transport, costs: usage.costs, seed: usage.seed };
+    let world = Arc::new(world);
+    (0..count).map(|sector| Net::new(&world, sector)).collect()
+}
+
+/// Lets time go by in networks, millisecond by millisecond, as their sectors would.
+async fn runs(nets: Vec<Arc<Net>>) {
+    let begin = Instant::now();
+    let mut ticks = tokio::time::interval(TICK);
     loop {
-        let event = poll_fn(|context| Pin::new(&mut listening).poll(context)).await;
-        if let TransportEvent::Incoming { upgrade, .. } = event {
-            return (near, upgrade.await.unwrap());
+        for net in &nets {
+            net.take_leaving().into_iter().for_each(|packet| nets[packet.to()].bring(vec![packet]));
         }
+        for net in &nets {
+            net.arrive(Tick::try_from(begin.elapsed().as_millis()).unwrap());
+        }
+        ticks.tick().await;
     }
+}
+
+/// A connection from node 0 to node 1.
+async fn connected(near: &Arc<Net>, far: &Arc<Net>) -> (End, End) {
+    let mut arrivals = far.listen(1, PeerId::random());
+    let end = near.dial(Path { from: 0, to: 1 }, PeerId::random()).unwrap();
+    poll_fn(|context| end.poll_answer(context)).await.unwrap();
+    (end, arrivals.recv().await.unwrap().end)
 }
 
 /// When the last byte of each write may arrive: at the earliest, and at the latest if the two reach
@@ -189,18 +205,101 @@ fn what_a_busy_node_sends_leaves_when_it_is_done() {
     // The reader has 2 ms of work with what comes first, which keeps nothing else from coming.
     let ms = Duration::from_millis;
     let seen = run(&usage);
-    assert_eq!(seen.read, [(100, ms(10)), (200, ms(10))]);
+    assert_eq!(seen.read, [(200, ms(10))]);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(async {
-        let shapes = HashMap::from([((0, 1), usage.shape)]);
-        let net = Net::new(2, shapes, usage.costs, ChaCha8Rng::seed_from_u64(1));
-        let (mut near, mut far) = connected(&net).await;
+        let net = network(&usage, &[0, 0]).remove(0);
+        tokio::spawn(runs(vec![Arc::clone(&net)]));
+        let (mut near, mut far) = connected(&net, &net).await;
         let begin = Instant::now();
         let work = net.work(0);
         work.lock().unwrap().charge(|costs| costs.commit_us);
         near.write_all(&[1]).await.unwrap();
         far.read_exact(&mut [0]).await.unwrap();
         assert_eq!(begin.elapsed(), ms(40));
+    });
+}
+
+fn plain(latency: u64) -> Use {
+    let latency = Duration::from_millis(latency);
+    let shape = LinkShape { latency, ..LinkShape::default() };
+    Use { shape, writes: Vec::new(), outage: None, costs: None, seed: 1 }
+}
+
+/// Does something in a runtime whose clock goes where the next timer is due.
+fn block_on<T>(what: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(what)
+}
+
+#[test]
+fn a_connection_between_sectors_is_like_one_within() {
+    let meet = |sector_of: &[SectorIndex]| {
+        block_on(async {
+            let nets = network(&plain(20), sector_of);
+            tokio::spawn(runs(nets.clone()));
+            let (near, far) = (&nets[sector_of[0]], &nets[sector_of[1]]);
+            let begin = Instant::now();
+            let (mut here, mut there) = connected(near, far).await;
+            let mut times = vec![begin.elapsed()];
+            here.write_all(&[7; 3_000_000]).await.unwrap();
+            here.close().await.unwrap();
+            times.push(begin.elapsed());
+            let mut read = Vec::new();
+            there.read_to_end(&mut read).await.unwrap();
+            times.push(begin.elapsed());
+            assert_eq!((read.len(), far.connections().get(&1)), (3_000_000, Some(&1)));
+            drop(there);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            assert_eq!(
+                near.connections().get(&0),
+                None,
+                "it was not told that the other end is gone"
+            );
+            times
+        })
+    };
+    // A round trip to connect; and another for each MiB, which is all that may be under way.
+    let both = [meet(&[0, 0]), meet(&[0, 1])];
+    assert_eq!(both[0], both[1]);
+    assert_eq!(both[0][0], Duration::from_millis(40));
+}
+
+#[test]
+fn who_dials_a_node_that_is_off_or_has_gone_is_told_and_so_is_who_talks_to_one() {
+    block_on(async {
+        let nets = network(&plain(20), &[0, 1]);
+        tokio::spawn(runs(nets.clone()));
+        let end = nets[0].dial(Path { from: 0, to: 1 }, PeerId::random()).unwrap();
+        let refused = poll_fn(|context| end.poll_answer(context)).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let (mut near, _far) = connected(&nets[0], &nets[1]).await;
+        nets[1].unplug(1);
+        let broken = near.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!(broken.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(near.write(&[0]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(
+            nets[0].dial(Path { from: 0, to: 2 }, PeerId::random()).err().unwrap().kind(),
+            io::ErrorKind::HostUnreachable
+        );
+    });
+}
+
+#[test]
+fn a_node_that_gives_up_dialling_leaves_no_connection_behind() {
+    block_on(async {
+        let nets = network(&plain(20), &[0, 1]);
+        tokio::spawn(runs(nets.clone()));
+        let mut arrivals = nets[1].listen(1, PeerId::random());
+        let end = nets[0].dial(Path { from: 0, to: 1 }, PeerId::random()).unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        drop(end);
+        let mut far = arrivals.recv().await.unwrap().end;
+        // Its answer finds nobody.
+        assert!(far.read(&mut [0; 8]).await.map_or(true, |count| count == 0));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(nets.iter().all(|net| net.connections().is_empty()));
     });
 }

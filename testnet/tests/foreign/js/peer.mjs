@@ -3,7 +3,7 @@
 //
 //     node peer.mjs NETWORK MULTIADDRESS...
 //
-// Prints "ready" once it is connected to each address, then "envelope" or "acks" and the message's id for each
+// Prints "ready" once it passes gossip on to each address, then "envelope" or "acks" and the message's id for each
 // message of gossip. Ends when its standard input does.
 
 import { gossipsub } from '@libp2p/gossipsub'
@@ -52,11 +52,16 @@ node.services.pubsub.subscribe(acks)
 for (const address of addresses) {
   await node.dial(multiaddr(address))
 }
-console.log('ready')
 // A busy machine may be too slow for one of the two.
 setInterval(() => {
   for (const address of addresses) node.dial(multiaddr(address)).catch(() => {})
 }, 1000)
+// What one says before the other is in the mesh, the other doesn't hear.
+const isInMesh = topic => node.services.pubsub.getMeshPeers(topic).length === addresses.length
+while (!(isInMesh(envelopes) && isInMesh(acks))) {
+  await new Promise(resolve => setTimeout(resolve, 20))
+}
+console.log('ready')
 
 process.stdin.on('end', () => process.exit(0))
 process.stdin.resume()

@@ -23,7 +23,8 @@ impl World {
     fn new() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let (_, key) = KeyFile::make(std::path::Path::new("(memory)"), None, &mut rng).unwrap();
-        let vault = Vault::with_backend(MemoryFile::default(), &key, 1 << 20).unwrap();
+        let (file, keys) = <(MemoryFile, MemoryFile)>::default();
+        let vault = Vault::with_backend(file, keys, &key, 1 << 20).unwrap();
         let records = vault.begin([7; 32]).unwrap();
         Self { rng, records, inbound: InboundSessions::default() }
     }

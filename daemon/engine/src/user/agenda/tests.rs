@@ -42,10 +42,11 @@ impl User {
         due.extend(is_bundle_due.then_some(What::Bundle));
         let hours = self.outbox.hours().into_iter();
         due.extend(hours.filter(|hour| hour.is_past(sure)).map(What::End));
+        due.extend(self.timeline.next_end().filter(|at| *at <= sure).map(|_| What::Ended));
         due.extend(self.pings.next_due().filter(|due| *due < steady).map(|_| What::Pings));
         for identity in self.outbox.waited_for() {
-            let contact = self.directory.contact(&identity);
-            let can_be_sent = contact.is_some_and(|it| it.usable_bundles(now).next().is_some());
+            let bundles = self.directory.bundles_of(&identity);
+            let can_be_sent = bundles.is_some_and(|it| it.usable(now).next().is_some());
             due.extend(can_be_sent.then_some(What::Waiting(identity)));
         }
         for identity in self.directory.identities() {
@@ -64,7 +65,7 @@ fn tick(world: &mut World, seed: u64) {
         let Some(engine) = &world.nodes[node].engine else { continue };
         let (Some(user), Some(times)) = (&engine.user, engine.clock.times()) else { continue };
         assert_eq!(user.due_by_scan(times), [], "node {node}, seed {seed}");
-        let subjects = 4
+        let subjects = 5
             + 2 * user.directory.identities().count()
             + user.timeline.iter().count()
             // Each hour in which something ends that was written within a day of jumps.
@@ -156,7 +157,8 @@ fn a_tick_looks_at_nothing_that_is_not_due() -> Result {
         let request = ContactAdd { id, name: name.clone() };
         inputs.push(Input::command(AddContact { request }, |result| drop(result.map(drop))));
         for _ in 0..EACH {
-            let request = SendRequest { to: name.clone(), text: "text".into() };
+            let request =
+                SendRequest { to: name.clone(), text: "text".into(), ..SendRequest::default() };
             inputs.push(Input::command(SendText { request }, |result| drop(result.map(drop))));
         }
     }

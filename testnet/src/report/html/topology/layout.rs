@@ -7,7 +7,7 @@ const FORCES_MAX: usize = 2_000;
 
 /// Places from (0, 0) to (1, 1). Where there are clusters, each is a ring, and they stand in a
 /// ring; else the links decide.
-pub(super) fn places(clusters: &[Option<usize>], links: &[[usize; 2]]) -> Vec<(f64, f64)> {
+pub(crate) fn places(clusters: &[Option<usize>], links: &[[usize; 2]]) -> Vec<(f64, f64)> {
     let mut places = if clusters.iter().any(Option::is_some) {
         rings(clusters)
     } else if clusters.len() <= FORCES_MAX {

@@ -1,0 +1,65 @@
+//! The end of the chat in plain mode: it waits for what is not sent yet, and says what could not be.
+
+use std::io::{IsTerminal, stdin};
+
+use super::super::model::{Happened, Link};
+use super::super::unsent;
+use super::Plain;
+use crate::exit::Failure;
+use crate::limits::{CHAT_OUTGOING_MAX, CHAT_UNSENT_MAX};
+use crate::render::count;
+
+impl Plain<'_> {
+    /// Whether another line is read. From a pipe, only where there is room for it: nobody could type it once more.
+    pub(super) fn reads(&self) -> bool {
+        let has_room = self.model.outgoing.queue.len() < CHAT_OUTGOING_MAX;
+        self.ready && !self.ended && (has_room || stdin().is_terminal())
+    }
+
+    /// Whether all is sent, and nothing more is read.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended && self.ready && self.model.outgoing.queue.is_empty()
+    }
+
+    /// Reads no more. What was read before is still sent.
+    pub(super) fn end(&mut self) -> Result<(), Failure> {
+        self.ended = true;
+        let waiting = self.model.outgoing.queue.len();
+        match self.model.link.clone() {
+            _ if waiting == 0 => Ok(()),
+            Link::NoDaemon(why) | Link::Broken(why) => self.give_up(&why),
+            Link::Connecting | Link::Up => Ok(()),
+            Link::Lost | Link::Locked | Link::NoIdentity => self.say(&format!(
+                "{} for the daemon: the chat ends when it has all, or after {} s.",
+                match waiting {
+                    1 => "1 message waits".to_owned(),
+                    more => format!("{} wait", count(more as u64, "message")),
+                },
+                CHAT_UNSENT_MAX.as_secs(),
+            )),
+        }
+    }
+
+    /// Ends, once all else that was asked is done.
+    pub(super) async fn leave(&mut self) -> Result<(), Failure> {
+        let finished = self.daemon.finish(CHAT_UNSENT_MAX).await;
+        for told in finished.told {
+            self.take(Happened::Told(Box::new(told))).await?;
+        }
+        if !finished.is_all {
+            return Err(Failure::TimedOut(format!(
+                "the daemon has not answered within {} s: what was asked last may not be done",
+                CHAT_UNSENT_MAX.as_secs()
+            )));
+        }
+        match self.unsent {
+            0 => Ok(()),
+            unsent => Err(unsent::failure(unsent, "what was printed above says why")),
+        }
+    }
+
+    /// Ends, though messages wait.
+    pub(super) fn give_up(&self, why: &str) -> Result<(), Failure> {
+        unsent::tell(&self.model, why, self.output)
+    }
+}

@@ -1,0 +1,204 @@
+//! What commands do in plain mode.
+
+use martlet_protocol::control::{Delivery, Direction};
+
+use super::super::model::{Ask, Place, Row, timers};
+use super::super::text::{in_one_line, short};
+use super::Plain;
+use super::command::{COMMANDS, Command};
+use crate::exit::Failure;
+
+impl Plain<'_> {
+    /// Does what a command says.
+    pub(super) async fn obey(&mut self, command: Command<'_>) -> Result<(), Failure> {
+        let mut asks = Vec::new();
+        match command {
+            // Done by who calls this.
+            Command::Say(_) | Command::Quit => {}
+            Command::Help => {
+                for (command, what) in COMMANDS {
+                    self.say(&format!("{command}: {what}"))?;
+                }
+            }
+            Command::List => self.list()?,
+            Command::Open(name) => match self.model.contact(name) {
+                Some(_) => self.open(Place::Contact(name.to_owned()), &mut asks)?,
+                None => self.say(&format!("There is no contact called {}: /list", short(name)))?,
+            },
+            Command::Notes => self.open(Place::Notes, &mut asks)?,
+            Command::More => match self.model.open.clone() {
+                Some(place) if self.model.ask_older(&place, &mut asks) => {}
+                Some(_) => self.say("There is nothing older.")?,
+                None => self.say("Of which conversation? /open NAME")?,
+            },
+            Command::Find(text) => self.find(text)?,
+            Command::Search(words) => asks.push(Ask::Search { words: words.to_owned() }),
+            Command::Reply(back, text) => match self.message(back) {
+                Some(id) => self.send(text, Some(id))?,
+                None => self.say("There is no such message to answer.")?,
+            },
+            Command::Edit(back, text) => match (self.own_message(back), self.model.open.clone()) {
+                (Some(id), Some(place)) => {
+                    asks.push(Ask::Edit { id, place, text: text.to_owned() });
+                }
+                _ => self.say("There is no such message of yours.")?,
+            },
+            Command::React(back, emoji) => match self.message(back) {
+                Some(id) => asks.push(Ask::React { id, emoji: emoji.map(str::to_owned) }),
+                None => self.say("There is no such message to react to.")?,
+            },
+            Command::Timers(text) => match (self.contact(), text) {
+                (None, _) => self.say("Of which conversation? /open NAME")?,
+                (Some(name), "") => {
+                    self.asked_timers = Some(name.clone());
+                    asks.push(Ask::Timers { name });
+                }
+                (Some(name), text) => match timers(text) {
+                    Ok(request) => {
+                        self.asked_timers = Some(name.clone());
+                        asks.push(Ask::SetTimers { name, request });
+                    }
+                    Err(why) => self.say(&why)?,
+                },
+            },
+            Command::Mute(is_set) => self.set(Some(is_set), None, &mut asks)?,
+            Command::Pin(is_set) => self.set(None, Some(is_set), &mut asks)?,
+            Command::Add { id, name } => {
+                asks.push(Ask::Add { id: id.to_owned(), name: name.to_owned() });
+            }
+            Command::Recall => match self.own_message(0) {
+                Some(id) => asks.push(Ask::Recall { id }),
+                None => self.say("There is nothing of yours to recall.")?,
+            },
+            Command::Requests => self.requests()?,
+            Command::Accept { number, name } => match self.request(number) {
+                Some(id) => asks.push(Ask::Accept { id, name: name.to_owned() }),
+                None => self.say("There is no such request: /requests")?,
+            },
+            Command::Drop(number) => match self.request(number) {
+                Some(id) => asks.push(Ask::Drop { id }),
+                None => self.say("There is no such request: /requests")?,
+            },
+            Command::Status => self.status()?,
+            Command::Unlock => self.unlock().await?,
+        }
+        self.ask_all(asks);
+        Ok(())
+    }
+
+    fn open(&mut self, place: Place, asks: &mut Vec<Ask>) -> Result<(), Failure> {
+        let is_loaded = self.model.conversation(&place).is_some_and(|it| it.loaded);
+        self.model.show(place.clone(), asks);
+        self.opened()?;
+        if is_loaded { self.print_page(&place, None, 0) } else { Ok(()) }
+    }
+
+    /// The newest message but so many of the user's, which can be edited and recalled.
+    fn own_message(&self, back: usize) -> Option<String> {
+        self.message_that(back, |row| row.direction == Direction::Out)
+    }
+
+    /// The same of the contact's; of notes, of the user's.
+    fn message(&self, back: usize) -> Option<String> {
+        self.message_that(back, |row| row.direction != Direction::Out)
+    }
+
+    fn message_that(&self, back: usize, is_it: impl Fn(&Row) -> bool) -> Option<String> {
+        let rows = self.model.open_conversation()?.rows.iter().rev();
+        let mut those =
+            rows.filter(|row| is_it(row) && row.state != Delivery::Recalled && !row.is_notice);
+        those.nth(back).map(|row| row.id.clone())
+    }
+
+    /// With whom the open conversation is.
+    fn contact(&self) -> Option<String> {
+        match &self.model.open {
+            Some(Place::Contact(name)) => Some(name.clone()),
+            Some(Place::Notes | Place::Requests) | None => None,
+        }
+    }
+
+    fn set(
+        &self,
+        muted: Option<bool>,
+        pinned: Option<bool>,
+        asks: &mut Vec<Ask>,
+    ) -> Result<(), Failure> {
+        match self.contact() {
+            Some(name) => asks.push(Ask::Settings { name, muted, pinned }),
+            None => return self.say("Which conversation? /open NAME"),
+        }
+        Ok(())
+    }
+
+    fn request(&self, number: usize) -> Option<String> {
+        let request = self.model.requests.list.get(number.checked_sub(1)?)?;
+        Some(request.id.clone())
+    }
+
+    fn list(&self) -> Result<(), Failure> {
+        for place in self.model.places() {
+            let Place::Contact(name) = &place else { continue };
+            let unread = self.model.conversation(&place).map_or(0, |it| it.unread);
+            let new = if unread > 0 { format!(", {unread} new") } else { String::new() };
+            self.say(&format!("{}{new}", short(name)))?;
+        }
+        if self.model.contacts.is_empty() {
+            self.say("No contacts yet: martletctl contact add ID --name NAME")?;
+        }
+        self.requests_waiting()
+    }
+
+    fn requests_waiting(&self) -> Result<(), Failure> {
+        match self.model.requests.list.len() {
+            0 => Ok(()),
+            waiting => self.say(&format!("{waiting} unknown people have written: /requests")),
+        }
+    }
+
+    fn find(&self, text: &str) -> Result<(), Failure> {
+        let Some(place) = &self.model.open else {
+            return self.say("In which conversation? /open NAME");
+        };
+        let Some(conversation) = self.model.conversation(place) else { return Ok(()) };
+        let wanted = text.to_lowercase();
+        let mut found = 0;
+        for row in &conversation.rows {
+            if row.text.to_lowercase().contains(&wanted) {
+                found += 1;
+                self.print_row(place, row)?;
+            }
+        }
+        let further =
+            if conversation.more { " among those loaded; /more loads older ones" } else { "" };
+        self.say(&format!("{found} found{further}."))
+    }
+
+    fn requests(&self) -> Result<(), Failure> {
+        for (number, request) in self.model.requests.list.iter().enumerate() {
+            let name = request.suggested_name.as_deref().map_or("no name".to_owned(), short);
+            let preview = in_one_line(request.preview.as_deref().unwrap_or_default());
+            let (number, id) = (number + 1, short(&request.id));
+            self.say(&format!("{number}. calls themselves {name}: {preview}\n{id}"))?;
+        }
+        match self.model.requests.list.is_empty() {
+            true => self.say("Nobody unknown has written."),
+            false => self.say("/accept NUMBER NAME makes a contact, /drop NUMBER drops."),
+        }
+    }
+
+    fn status(&self) -> Result<(), Failure> {
+        let peers = self.model.status.as_ref().map_or(0, |status| status.peers_connected);
+        self.say(&crate::render::count(u64::from(peers), "peer"))?;
+        for finding in self.model.doctor.iter().flat_map(|diagnosis| &diagnosis.findings) {
+            self.say(&format!("{}. To do: {}", finding.problem, finding.advice))?;
+        }
+        let waiting = self.model.outgoing.queue.len();
+        match waiting {
+            0 => {}
+            1 => self.say("1 message waits for the daemon.")?,
+            waiting => self.say(&format!("{waiting} messages wait for the daemon."))?,
+        }
+        self.requests_waiting()
+    }
+}

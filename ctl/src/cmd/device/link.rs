@@ -1,0 +1,214 @@
+//! `device link`: a further device, on the one that has the root.
+
+use std::io::{IsTerminal, stdin};
+
+use martlet_protocol::control::{ErrorCode, Link, LinkConfirm, LinkReason, LinkState};
+use zeroize::Zeroize;
+
+use super::super::Context;
+use super::wait::{POLL_EVERY, Wait};
+use crate::client::{Client, ClientError};
+use crate::exit::Failure;
+use crate::render::{Page, Paint, qr, word};
+
+/// Link a further device: shows a code for it, then numbers to compare
+///
+/// Run it on the device where you made your identity, or on one that you recovered from your phrase. On the new device, whose
+/// daemon has no identity yet, run: martletctl device join. Then both show three numbers. If they are the same, say yes here. The new
+/// device gets your contacts, who you blocked, and your settings. It does not get your messages up to now, nor your profile, nor
+/// your recovery phrase. It does not know timers of conversations that were set before: set them again once it is linked.
+///
+/// The code is good for ten minutes, and once, and until another one is made. Don't show it to others.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  martletctl device link
+  martletctl --json device link --no-wait        shows the code and returns
+  martletctl --json device link --status         how far it came, and the numbers
+  martletctl device link --confirm               the numbers are the same on both devices
+  martletctl device link --refuse                they differ")]
+pub(super) struct Args {
+    /// Return at once
+    #[arg(long, group = "what")]
+    no_wait: bool,
+
+    /// Show how far the code came
+    #[arg(long, group = "what")]
+    status: bool,
+
+    /// Say that both devices show the same numbers: the new device is linked
+    #[arg(long, group = "what")]
+    confirm: bool,
+
+    /// Say that the numbers differ: the new device is refused
+    #[arg(long, group = "what")]
+    refuse: bool,
+
+    /// End the code
+    #[arg(long, group = "what")]
+    cancel: bool,
+}
+
+impl Args {
+    /// Runs the verb.
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let client = context.client()?;
+        if self.status {
+            return show(&client.get::<Link>("/v1/link").await?, context);
+        }
+        if self.confirm || self.refuse {
+            let link = answer(client, self.confirm).await?;
+            return end(&link, context, self.refuse);
+        }
+        if self.cancel {
+            client.delete("/v1/link").await?;
+            return context.output.done("The code is good no more.");
+        }
+        let mut wait = Wait::begin()?;
+        let mut link: Link = client.post_empty("/v1/link").await?;
+        let shown = show(&link, context);
+        link.code.zeroize();
+        shown?;
+        if link.replaced {
+            context.output.note("The code of before is good no more.");
+        }
+        if self.no_wait {
+            return Ok(());
+        }
+        loop {
+            if let Err(interrupted) = wait.sleep(POLL_EVERY).await {
+                client.delete("/v1/link").await?;
+                return Err(interrupted);
+            }
+            let before = link.state;
+            link = client.get("/v1/link").await?;
+            link.code.zeroize();
+            match link.state {
+                LinkState::Offered => {}
+                LinkState::Compare if before != LinkState::Compare => {
+                    show(&link, context)?;
+                    if !stdin().is_terminal() {
+                        context.output.note(
+                            "If the new device shows the same numbers: martletctl device link --confirm. If not: martletctl \
+                             device link --refuse.",
+                        );
+                        continue;
+                    }
+                    let question = "Does the new device show the same numbers?";
+                    let equal = match wait.ask(question, &context.output).await {
+                        Ok(equal) => equal,
+                        Err(failure) => {
+                            client.delete("/v1/link").await?;
+                            return Err(failure);
+                        }
+                    };
+                    match answer(client, equal).await {
+                        Ok(link) => return end(&link, context, !equal),
+                        // It ended meanwhile: that is told next.
+                        Err(ClientError::Problem(problem))
+                            if problem.code == ErrorCode::NothingToCompare => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                LinkState::Compare => {}
+                LinkState::Linked | LinkState::Refused | LinkState::Expired => {
+                    return end(&link, context, false);
+                }
+            }
+        }
+    }
+}
+
+async fn answer(client: &Client, equal: bool) -> Result<Link, ClientError> {
+    client.post("/v1/link/confirm", &LinkConfirm { equal }).await
+}
+
+fn show(link: &Link, context: &Context) -> Result<(), Failure> {
+    let code = link.code.as_deref().map(qr).transpose()?;
+    context.output.show(link, |link, page| {
+        if let (Some(text), Some(code)) = (&link.code, &code) {
+            page.qr(code);
+            page.line("");
+            page.raw_line(text);
+            page.line("");
+            page.line("On the new device, whose daemon has no identity yet, run:");
+            page.line("");
+            page.line("  martletctl device join");
+            page.line("");
+            let until = page.clock().day_and_minute(link.expires_at);
+            page.line(format!(
+                "and paste the code when it asks. The picture is the same text. It is good until {until}, once. Don't show it to others."
+            ));
+            return;
+        }
+        human(link, page);
+    })
+}
+
+fn human(link: &Link, page: &mut Page) {
+    let device = called(link);
+    match link.state {
+        LinkState::Offered => page.line(format!("{device} came by the code; the numbers follow.")),
+        LinkState::Compare => {
+            page.line(format!("{device} came by the code. It has to show these numbers, and no others:"));
+            page.line("");
+            let numbers = word(link.numbers.as_deref().unwrap_or_default());
+            page.line(format!("  {}", page.paint(Paint::Bold, &numbers)));
+            page.line("");
+        }
+        LinkState::Linked => page.line(format!(
+            "{device} is linked. It gets your contacts, who you blocked, and your settings. Your contacts see that you have a \
+             new device, and write to it too. It does not know timers of conversations that were set before: set them again \
+             (martletctl conversation set NAME --expire TIME)."
+        )),
+        LinkState::Refused => page.line(format!("No device was linked: {}.", why(link))),
+        LinkState::Expired => page.line("No device was linked: the ten minutes are over."),
+    }
+}
+
+/// How it ended; `refused` where that is what was asked for.
+fn end(link: &Link, context: &Context, refused: bool) -> Result<(), Failure> {
+    let is_done = link.state == LinkState::Linked || refused;
+    if is_done || context.output.is_json() {
+        context.output.show(link, human)?;
+    }
+    match link.state {
+        _ if is_done => Ok(()),
+        LinkState::Expired => Err(Failure::TimedOut(
+            "no device was linked: the ten minutes are over; make another code: martletctl device link".to_owned(),
+        )),
+        LinkState::Refused => Err(Failure::Failed(format!("no device was linked: {}", why(link)))),
+        LinkState::Offered | LinkState::Compare | LinkState::Linked => Ok(()),
+    }
+}
+
+fn called(link: &Link) -> String {
+    let device = link.device.as_ref();
+    match device.map(|device| (&device.name, &device.id)) {
+        Some((Some(name), _)) => word(name),
+        Some((None, id)) => format!("The device {}", word(id.get(..12).unwrap_or(id))),
+        None => "The device".to_owned(),
+    }
+}
+
+fn why(link: &Link) -> String {
+    let reason = link.reason.unwrap_or(LinkReason::Other);
+    let on = if link.by_other { " on the new device" } else { "" };
+    match reason {
+        LinkReason::Cancelled => format!("it was broken off{on}"),
+        LinkReason::NumbersDiffer => {
+            "the numbers differed; someone may have been in between, so don't show the next code to others".to_owned()
+        }
+        LinkReason::Used => "the code had been used".to_owned(),
+        LinkReason::Disturbed => {
+            "two devices came by the code, or two answered; whoever else saw it may have been one of them".to_owned()
+        }
+        LinkReason::Commitment => {
+            "what the new device sent did not fit together; someone may have been in between".to_owned()
+        }
+        LinkReason::Malformed => "what came by the code was malformed".to_owned(),
+        LinkReason::Certified => "the device that came belongs to an identity already".to_owned(),
+        LinkReason::Limit => "you have as many devices as there can be".to_owned(),
+        LinkReason::Other => format!("it failed{on}"),
+    }
+}

@@ -1,0 +1,110 @@
+//! Recalls: a message's writer takes it back. Of a message that is here, a place without content stays. One that comes
+//! after its recall is not shown at all.
+
+use martlet_protocol::{IdentityId, MessageId};
+use martlet_store::records::{
+    Body, MESSAGE_INDEX, MESSAGES, MessageRecord, PendingRecall, State, UNKNOWN,
+};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+use super::{Timeline, received_key, writer};
+use crate::conversation::{ConversationRef, Place};
+use crate::limits::RECALLS_PENDING_MAX;
+
+impl Timeline {
+    /// `author` takes back a message of theirs; whether there was something to take.
+    pub(crate) fn recall(
+        &mut self,
+        records: &mut VaultTxn,
+        conversation: ConversationRef,
+        author: IdentityId,
+        id: MessageId,
+    ) -> Result<bool, StoreError> {
+        let at = records.get(&MESSAGE_INDEX, Key::Named(&received_key(&author, &id)))?;
+        let Some(at) = at else {
+            self.await_recalled(conversation, author, id);
+            return Ok(false);
+        };
+        if at.position == 0 {
+            // It is gone, or still held back, behind others.
+            if self.waits.keys().any(|line| line.conversation == conversation) {
+                self.await_recalled(conversation, author, id);
+            }
+            return Ok(false);
+        }
+        let place = Place { conversation: at.conversation, position: at.position };
+        match self.message(records, &place)? {
+            Some(message) if at.conversation == conversation && !message.own => {
+                self.take_content_of(records, &place, message)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    /// The user took back an own message; whether there was something to take.
+    pub(crate) fn recall_own(
+        &mut self,
+        records: &mut VaultTxn,
+        place: &Place,
+    ) -> Result<bool, StoreError> {
+        match self.message(records, place)? {
+            Some(mut message) if message.own => {
+                message.state = State::Recalled;
+                self.left_outbox(records, place, &mut message)?;
+                self.take_content_of(records, place, message)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    fn take_content_of(
+        &mut self,
+        records: &mut VaultTxn,
+        place: &Place,
+        mut message: MessageRecord,
+    ) -> Result<bool, StoreError> {
+        if message.body == Body::Recalled {
+            return Ok(false);
+        }
+        self.forget_marks(records, place, &mut message)?;
+        let (key, is_own) = (Key::Scoped(&place.conversation.0, place.position), message.own);
+        records.put(&MESSAGES, key, &MessageRecord { body: Body::Recalled, ..message })?;
+        self.texts.forget(place);
+        records.delete(&UNKNOWN, key)?;
+        let conversation = self.get_mut(place.conversation);
+        if !is_own && place.position > conversation.read_position {
+            conversation.unread = conversation.unread.saturating_sub(1);
+        }
+        Ok(true)
+    }
+
+    /// A message that has not come is taken back once it does.
+    pub(crate) fn await_recalled(
+        &mut self,
+        conversation: ConversationRef,
+        author: IdentityId,
+        id: MessageId,
+    ) {
+        let recall = PendingRecall { author, id };
+        let recalls = &mut self.get_mut(conversation).recalls;
+        if recalls.contains(&recall) {
+            return;
+        }
+        if recalls.len() >= RECALLS_PENDING_MAX {
+            recalls.remove(0);
+        }
+        recalls.push(recall);
+    }
+
+    /// Whether a message whose turn has come was taken back before.
+    pub(crate) fn was_recalled(&mut self, id: &ConversationRef, message: &MessageRecord) -> bool {
+        let author = writer(id, message);
+        let is_it = |recall: &PendingRecall| recall.id == message.id && recall.author == author;
+        let at = self.get(id).and_then(|record| record.recalls.iter().position(is_it));
+        if let Some(at) = at {
+            self.get_mut(*id).recalls.remove(at);
+        }
+        at.is_some()
+    }
+}

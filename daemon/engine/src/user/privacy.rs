@@ -1,0 +1,74 @@
+//! How much of what the vault holds.
+
+use martlet_protocol::control::{
+    DeviceState, InviteState, InvitesHold, ProfileHolds, Shred, VaultHolds, Verified,
+};
+use martlet_protocol::message::Timers;
+use martlet_store::StoreError;
+use martlet_store::records::{PREKEYS, TABLES};
+
+use super::User;
+use crate::conversation::ConversationRef;
+use crate::directory::invite_state;
+use crate::turn::Turn;
+
+impl User {
+    /// Counts what is there; tables know how long they are.
+    pub(crate) fn holds(
+        &self,
+        turn: &mut Turn<'_>,
+        shred: Shred,
+    ) -> Result<VaultHolds, StoreError> {
+        let (settings, profile) = (self.timeline.settings(), self.own_profile());
+        let conversations = || self.directory.identities().map(ConversationRef::direct);
+        let count = |matching: &dyn Fn(&ConversationRef) -> bool| {
+            len(conversations().filter(|id| matching(id)).count())
+        };
+        let contacts = || {
+            let identities = self.directory.identities();
+            identities.filter_map(|identity| self.directory.contact(identity))
+        };
+        let devices = self.show_devices(&self.identity);
+        let invites = self.directory.invites().iter();
+        let open =
+            len(invites.filter(|(_, it)| invite_state(it, turn.now) == InviteState::Open).count());
+        let records = turn.vault()?;
+        let oldest = records.range(&PREKEYS, None, 0..=u64::MAX, 1)?;
+        Ok(VaultHolds {
+            name: self.name().cloned(),
+            contacts: count(&|_| true),
+            blocked: len(self.show_all_blocked().len()),
+            requests: len(self.directory.requests().waiting().count()),
+            timed_conversations: count(&|id| self.timeline.timers(id) != Timers::OFF),
+            outbox: self.outbox_len(),
+            profile: ProfileHolds {
+                says_something: profile.name.is_some() || profile.picture_bytes.is_some(),
+                shared: profile.shared,
+                told: profile.told,
+            },
+            receipts: settings.receipts,
+            receipts_differ: count(&|id| self.timeline.has_receipts(id) != settings.receipts),
+            typing: settings.typing,
+            typing_differ: count(&|id| self.timeline.has_typing(id) != settings.typing),
+            strict_devices: settings.strict_devices,
+            verified: len(contacts().filter(|it| it.verified() != Verified::No).count()),
+            devices: len(devices.iter().filter(|it| it.state == DeviceState::Valid).count()),
+            oldest_prekey: oldest.first().map(|(_, prekey)| prekey.created_at),
+            invites: InvitesHold {
+                open,
+                ended: len(self.directory.invites().iter().count()).saturating_sub(open),
+                accepted: len(contacts().filter(|it| it.invite().is_some()).count()),
+            },
+            search: self.timeline.texts_held(),
+            records: TABLES
+                .iter()
+                .map(|table| Ok(((*table).to_owned(), records.count_in(table)?)))
+                .collect::<Result<_, StoreError>>()?,
+            shred,
+        })
+    }
+}
+
+fn len(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

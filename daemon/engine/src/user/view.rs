@@ -1,0 +1,344 @@
+//! Messages and events in the words of the control API.
+
+use martlet_protocol::control::{
+    ConversationTimers, Delivery, Direction, EndedReason, EventBody, Message, Reaction, Reply,
+    Verified, Version,
+};
+use martlet_protocol::message::Timers;
+use martlet_protocol::{Id, IdentityId, MessageId};
+use martlet_store::records::{
+    Body, EndReason, Happened, MarksRecord, MessageRecord, ReactionRecord, State, VersionRecord,
+};
+use martlet_store::{StoreError, VaultTxn};
+
+use crate::conversation::{ConversationRef, Place, person};
+use crate::directory::Directory;
+use crate::kinds::{Content, Says};
+use crate::limits::EXCERPT_CHARS;
+use crate::log::Teller;
+use crate::outbox::{self, Outbox};
+use crate::timeline::Timeline;
+use crate::user::profiles::Profiles;
+
+/// What is known, for telling it.
+pub(super) struct View<'a> {
+    pub(super) own: Id,
+    pub(super) directory: &'a Directory,
+    pub(super) timeline: &'a Timeline,
+    pub(super) outbox: &'a Outbox,
+    pub(super) profiles: &'a Profiles,
+}
+
+impl View<'_> {
+    /// A message in the words of the control API, without what it said before.
+    pub(super) fn show(
+        &self,
+        records: &VaultTxn,
+        place: &Place,
+        record: &MessageRecord,
+    ) -> Result<Message, StoreError> {
+        let MarksRecord { versions, reactions } = self.timeline.marks(records, place, record)?;
+        let reply_to = match &record.reply_to {
+            Some(id) => Some(self.reply(records, place, id)?),
+            None => None,
+        };
+        let reactions = reactions.into_iter().filter_map(|ReactionRecord { by, emoji, .. }| {
+            Some(Reaction { direction: self.direction_of(place, &by), emoji: emoji? })
+        });
+        let content = Content::of(record);
+        let sets_timers = match content {
+            Content::Says(Says::Timers(timers)) => Some(shown_timers(timers)),
+            Content::Says(Says::Text(_) | Says::Recalled)
+            | Content::Does(_)
+            | Content::Unknown { .. } => None,
+        };
+        let state = match &content {
+            Content::Says(Says::Recalled) => Delivery::Recalled,
+            Content::Says(Says::Text(_) | Says::Timers(_))
+            | Content::Does(_)
+            | Content::Unknown { .. } => self.state(place, record.own, record.state),
+        };
+        let Timers { expire_s, burn_s } = record.timers;
+        Ok(Message {
+            id: record.id.to_string(),
+            conversation: self.name_or_id(&person(&place.conversation)),
+            direction: self.direction(place, record),
+            text: content.shown(),
+            sent_at: record.sent_at,
+            stored_at: record.stored_at,
+            state,
+            expire_seconds: expire_s,
+            burn_seconds: burn_s,
+            ends_at: self.timeline.ends_at(record),
+            sets_timers,
+            reply_to,
+            edited_at: versions.last().map(|version| version.at),
+            reactions: reactions.collect(),
+            versions: Vec::new(),
+        })
+    }
+
+    /// What a message said before, the original first.
+    pub(super) fn versions(
+        &self,
+        records: &VaultTxn,
+        place: &Place,
+        record: &MessageRecord,
+    ) -> Result<Vec<Version>, StoreError> {
+        let mut versions = self.timeline.marks(records, place, record)?.versions;
+        versions.pop();
+        Ok(versions
+            .into_iter()
+            .map(|VersionRecord { at, text, .. }| Version { at, text })
+            .collect())
+    }
+
+    /// The message that one answers, as far as it is here, in the same conversation.
+    fn reply(
+        &self,
+        records: &VaultTxn,
+        place: &Place,
+        id: &MessageId,
+    ) -> Result<Reply, StoreError> {
+        let there = self.timeline.find(records, id, [&person(&place.conversation)])?;
+        let there = there.filter(|there| there.conversation == place.conversation);
+        let target = match &there {
+            Some(there) => self.timeline.message(records, there)?,
+            None => None,
+        };
+        Ok(Reply {
+            id: id.to_string(),
+            direction: target.as_ref().map(|target| self.direction(place, target)),
+            excerpt: target.as_ref().filter(|it| it.body != Body::Recalled).map(excerpt),
+        })
+    }
+
+    /// Who wrote a message, and how far it got.
+    pub(super) fn direction_and_state(
+        &self,
+        place: &Place,
+        record: &MessageRecord,
+    ) -> (Direction, Delivery) {
+        (self.direction(place, record), self.state(place, record.own, record.state))
+    }
+
+    /// How far a message got.
+    fn state(&self, place: &Place, own: bool, state: State) -> Delivery {
+        match (own, state) {
+            (true, State::Delivered) if self.timeline.is_read_by_them(place) => Delivery::Read,
+            (true, State::Queued) if self.needs_confirmation(place) => Delivery::NeedsConfirmation,
+            (true, state) => delivery(state),
+            (false, _) if self.timeline.is_read(place) => Delivery::Read,
+            (false, _) => Delivery::Delivered,
+        }
+    }
+
+    /// Whether an own message waits for the user to confirm its contact's devices.
+    fn needs_confirmation(&self, place: &Place) -> bool {
+        let identity = person(&place.conversation);
+        let contact = self.directory.contact(&identity);
+        self.timeline.settings().strict_devices
+            && contact.is_some_and(|contact| contact.verified() == Verified::Changed)
+            && self.outbox.is_waiting(&outbox::Place { identity, position: place.position })
+    }
+
+    /// Who did something in a conversation.
+    fn direction_of(&self, place: &Place, by: &IdentityId) -> Direction {
+        match (*by == self.own.identity, person(&place.conversation) == self.own.identity) {
+            (_, true) => Direction::Note,
+            (true, false) => Direction::Out,
+            (false, false) => Direction::In,
+        }
+    }
+
+    fn direction(&self, place: &Place, record: &MessageRecord) -> Direction {
+        if place.conversation == ConversationRef::direct(&self.own.identity) {
+            Direction::Note
+        } else if record.own {
+            Direction::Out
+        } else {
+            Direction::In
+        }
+    }
+
+    /// What the user calls them; `None` if it is no contact.
+    fn name(&self, identity: &IdentityId) -> Option<String> {
+        self.directory.contact(identity).map(|contact| contact.name().to_owned())
+    }
+
+    pub(super) fn name_or_id(&self, identity: &IdentityId) -> String {
+        self.name(identity).unwrap_or_else(|| self.id_text(identity))
+    }
+
+    /// The text of their ID, as far as it is known here.
+    pub(super) fn id_text(&self, identity: &IdentityId) -> String {
+        if *identity == self.own.identity {
+            return self.own.to_string();
+        }
+        let contact = self.directory.contact(identity).map(|contact| contact.id());
+        let id = contact.or_else(|| self.directory.requests().id(identity));
+        id.unwrap_or_else(|| Id::without_secret(*identity)).to_string()
+    }
+
+    fn message(
+        &self,
+        records: &VaultTxn,
+        place: &Place,
+    ) -> Result<Option<MessageRecord>, StoreError> {
+        self.timeline.message(records, place)
+    }
+
+    fn shown(&self, records: &VaultTxn, place: &Place) -> Result<Option<Message>, StoreError> {
+        match self.message(records, place)? {
+            Some(record) => self.show(records, place, &record).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Teller for View<'_> {
+    fn tell(&self, records: &VaultTxn, what: &Happened) -> Result<Option<EventBody>, StoreError> {
+        Ok(match what {
+            Happened::MessageReceived(place) => {
+                self.shown(records, place)?.map(|message| EventBody::MessageReceived { message })
+            }
+            Happened::MessageQueued(place) => {
+                self.shown(records, place)?.map(|message| EventBody::MessageQueued { message })
+            }
+            Happened::MessageEnded(conversation, id, reason) => {
+                let person = person(conversation);
+                let own = (person == self.own.identity).then(|| self.own.to_string());
+                own.or_else(|| self.name(&person)).map(|conversation| EventBody::MessageEnded {
+                    id: id.to_string(),
+                    conversation,
+                    reason: end_reason(*reason),
+                })
+            }
+            Happened::ContactProfile(identity) => {
+                self.name(identity).map(|name| EventBody::ContactProfile {
+                    name,
+                    calls_themselves: self.profiles.name_of(identity).map(str::to_owned),
+                })
+            }
+            Happened::ConversationCleared(conversation) => {
+                self.name(&person(conversation)).map(|name| EventBody::ConversationCleared { name })
+            }
+            Happened::MessageEdited(place) => {
+                self.shown(records, place)?.map(|message| EventBody::MessageEdited { message })
+            }
+            Happened::MessageReaction(place, by) => match self.message(records, place)? {
+                None => None,
+                Some(record) => {
+                    let marks = self.timeline.marks(records, place, &record)?;
+                    let reaction = marks.reactions.into_iter().find(|it| it.by == *by);
+                    Some(EventBody::MessageReaction {
+                        id: record.id.to_string(),
+                        conversation: self.name_or_id(&person(&place.conversation)),
+                        direction: self.direction_of(place, by),
+                        emoji: reaction.and_then(|reaction| reaction.emoji),
+                    })
+                }
+            },
+            Happened::MessagesRead(place) => {
+                self.message(records, place)?.map(|record| EventBody::MessageRead {
+                    id: record.id.to_string(),
+                    conversation: self.name_or_id(&person(&place.conversation)),
+                })
+            }
+            Happened::MessageState(place, state) => {
+                self.message(records, place)?.map(|record| EventBody::MessageState {
+                    id: record.id.to_string(),
+                    conversation: self.name_or_id(&person(&place.conversation)),
+                    state: self.state(place, true, *state),
+                })
+            }
+            Happened::RequestReceived(identity) => {
+                let requests = self.directory.requests();
+                let is_known = requests.is_waiting(identity) || self.directory.is_contact(identity);
+                is_known.then(|| EventBody::RequestReceived {
+                    id: self.id_text(identity),
+                    suggested_name: requests.suggested_name(identity),
+                })
+            }
+            Happened::ContactAdded(identity) => self
+                .name(identity)
+                .map(|name| EventBody::ContactAdded { name, id: self.id_text(identity) }),
+            Happened::ContactRenamed(identity) => {
+                let id = self.id_text(identity);
+                self.name(identity).map(|to| EventBody::ContactRenamed { id, from: None, to })
+            }
+            Happened::ContactRemoved => Some(EventBody::ContactRemoved { name: None }),
+            Happened::ContactReachable(identity) => {
+                self.name(identity).map(|name| EventBody::ContactReachable { name })
+            }
+            Happened::ContactDevicesChanged(identity) => {
+                self.directory.contact(identity).map(|contact| EventBody::ContactDevicesChanged {
+                    name: contact.name().to_owned(),
+                    devices: u32::try_from(contact.devices().count()).unwrap_or(u32::MAX),
+                })
+            }
+            Happened::ContactVerified(identity) => {
+                self.directory.contact(identity).map(|contact| EventBody::ContactVerified {
+                    name: contact.name().to_owned(),
+                    verified: contact.verified(),
+                })
+            }
+            Happened::InviteUsed(number, identity) => {
+                self.name(identity).map(|name| EventBody::InviteUsed { number: *number, name })
+            }
+            Happened::InviteRefused(number, identity) => {
+                Some(EventBody::InviteRefused { number: *number, id: self.id_text(identity) })
+            }
+            Happened::InviteAccepted(identity) => {
+                self.name(identity).map(|name| EventBody::InviteAccepted { name })
+            }
+            Happened::ConversationRead(conversation, marked) => self
+                .name(&person(conversation))
+                .map(|name| EventBody::ConversationRead { name, marked: *marked }),
+            Happened::DevicesChanged(identity) if *identity == self.own.identity => {
+                Some(EventBody::DevicesChanged)
+            }
+            Happened::DevicesChanged(identity) => {
+                self.name(identity).map(|name| EventBody::ContactDevices { name })
+            }
+            Happened::Terminated(identity) if *identity == self.own.identity => {
+                Some(EventBody::AccountTerminated)
+            }
+            Happened::Terminated(identity) => {
+                self.name(identity).map(|name| EventBody::ContactTerminated { name })
+            }
+            Happened::MessagesLost(conversation, count) => self
+                .name(&person(conversation))
+                .map(|conversation| EventBody::MessagesLost { conversation, count: *count }),
+        })
+    }
+}
+
+/// The beginning of a message, where it is referred to.
+pub(super) fn excerpt(record: &MessageRecord) -> String {
+    Content::of(record).shown().chars().take(EXCERPT_CHARS).collect()
+}
+
+/// Timers in the words of the control API.
+pub(crate) fn shown_timers(Timers { expire_s, burn_s }: Timers) -> ConversationTimers {
+    ConversationTimers { expire_seconds: expire_s, burn_seconds: burn_s }
+}
+
+fn end_reason(reason: EndReason) -> EndedReason {
+    match reason {
+        EndReason::Expired => EndedReason::Expired,
+        EndReason::Burned => EndedReason::Burned,
+        EndReason::Recalled => EndedReason::Recalled,
+        EndReason::Deleted => EndedReason::Deleted,
+    }
+}
+
+fn delivery(state: State) -> Delivery {
+    match state {
+        State::Queued => Delivery::Queued,
+        State::Sent => Delivery::Sent,
+        State::Delivered => Delivery::Delivered,
+        State::Expired => Delivery::Expired,
+        State::Recalled => Delivery::Recalled,
+    }
+}

@@ -1,0 +1,168 @@
+//! The most that honest use asks of a bound, tried. What was measured stands at the bounds.
+
+use std::time::Instant;
+
+use martlet_engine::command::ResetId;
+use martlet_engine::limits::{CONTACTS_MAX, TOLD_PER_BATCH_MAX};
+use martlet_protocol::bundle::Bundle;
+use martlet_protocol::crypto::Addressing;
+use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
+use martlet_protocol::identity::{DeviceKeys, RootKey};
+use martlet_protocol::{Id, RendezvousSecret, Shard};
+
+use crate::world::*;
+
+const ALICE: usize = 0;
+
+/// So many contacts of Alice's, whose bundles are in her mailbox.
+fn contacts(world: &mut World, count: usize) -> Result {
+    let prekey = PrekeySecret::generate(&mut world.rng).public();
+    let detection = DetectionSecret::generate(&mut world.rng).public();
+    let inputs = (0..count).flat_map(|number| {
+        let root = RootKey::generate(&mut world.rng);
+        let device = DeviceKeys::generate(&mut world.rng, &root, world.now);
+        let secret = RendezvousSecret::generate(&mut world.rng);
+        let addressing = Addressing {
+            network: world.network.tag(),
+            shard: Shard::of(&root.identity(), world.network.shard_bits),
+            expiry: ExpiryHour::latest(world.now),
+        };
+        let bundle = Bundle::issue(&device, prekey.clone(), detection, Vec::new(), world.now);
+        let sealed = bundle.seal(&mut world.rng, &addressing, &secret).ok();
+        let found = sealed.and_then(|content| brought(peer_key(1), Envelope::new(content)));
+        let id = Id { identity: root.identity(), secret }.to_string();
+        let request = ContactAdd { id, name: format!("contact {number}") };
+        let added = Input::command(AddContact { request }, drop);
+        found.into_iter().chain([added]).collect::<Vec<_>>()
+    });
+    let inputs: Vec<Input> = inputs.collect();
+    let mut inputs = inputs.into_iter();
+    loop {
+        let batch: Vec<Input> = inputs.by_ref().take(1024).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        world.run(ALICE, batch);
+    }
+}
+
+fn told(world: &World) -> usize {
+    let published = &world.nodes[ALICE].released.publish;
+    let headers = published.iter().filter_map(|one| Header::parse(&one.content).ok());
+    headers.filter(|header| header.kind == Kind::ToDevice).count()
+}
+
+/// Of 10,000 contacts the last was told of a reset after more than ten minutes. By then a laptop may be closed.
+#[test]
+fn all_contacts_that_there_may_be_are_told_of_a_reset_within_six_minutes() -> Result {
+    assert!(CONTACTS_MAX.div_ceil(TOLD_PER_BATCH_MAX) <= 360);
+    let mut world = World::new(1, 91)?;
+    world.init(ALICE, "alice")?;
+    contacts(&mut world, 3 * TOLD_PER_BATCH_MAX + 1)?;
+    world.call(ALICE, ResetId {})?;
+    for seconds in 1..=3 {
+        assert_eq!(told(&world), seconds * TOLD_PER_BATCH_MAX);
+        world.pass(Duration::from_secs(1));
+    }
+    assert_eq!(told(&world), 3 * TOLD_PER_BATCH_MAX + 1);
+    Ok(())
+}
+
+/// How long a batch takes that tells contacts of a reset, with as many of them as `MARTLET_CONTACTS` says (10,000).
+#[test]
+#[ignore = "measures: cargo test -- --ignored --nocapture how_long_a_reset"]
+fn how_long_a_reset_takes_with_all_contacts_that_there_may_be() -> Result {
+    let count =
+        std::env::var("MARTLET_CONTACTS").map_or(Ok(CONTACTS_MAX), |count| count.parse())?;
+    let mut world = World::new(1, 92)?;
+    world.init(ALICE, "alice")?;
+    let begun = Instant::now();
+    contacts(&mut world, count)?;
+    println!("{count} contacts made in {:?}", begun.elapsed());
+    let (begun, worked) = (Instant::now(), processor_time()?);
+    world.call(ALICE, ResetId {})?;
+    let (took, work) = (begun.elapsed(), processor_time()? - worked);
+    println!("the batch with the reset: {took:?}, of work {work:?}; {} told", told(&world));
+    let (mut works, mut all) = (Vec::new(), told(&world));
+    while all < count {
+        world.nodes[ALICE].released = Released::default();
+        world.elapse(Duration::from_secs(1));
+        let worked = processor_time()?;
+        world.run(ALICE, vec![Input::Tick]);
+        works.push(processor_time()? - worked);
+        all += told(&world);
+        if works.len() > count {
+            return Err(format!("only {all} are told").into());
+        }
+    }
+    let seconds = works.len();
+    works.sort_unstable();
+    let most = &works[seconds.saturating_sub(4)..];
+    println!(
+        "{seconds} s; of work a batch: half below {:?}, the most {most:?}",
+        works[seconds / 2]
+    );
+    Ok(())
+}
+
+/// How long the engine takes for all that may wait for it: gossip of `MARTLET_MIB` (32) in texts, as one peer after another
+/// brings it, in batches as the engine's thread makes them. What a sync asks then is answered after that.
+#[test]
+#[ignore = "measures: cargo test -- --ignored --nocapture how_long_a_full_queue"]
+fn how_long_a_full_queue_takes() -> Result {
+    let mib: usize = std::env::var("MARTLET_MIB").map_or(Ok(32), |mib| mib.parse())?;
+    for body in [512, 16 * 1024] {
+        let mut world = World::new(1, 93)?;
+        world.init(ALICE, "alice")?;
+        let count = mib * (1 << 20) / (body + 49);
+        let prefix = Header::encode_prefix(
+            Kind::Conversation,
+            world.network.tag(),
+            Shard(0),
+            ExpiryHour::latest(world.now),
+            1,
+        );
+        let envelopes: Vec<Envelope> = (0..count)
+            .map(|_| {
+                let mut content = prefix.to_vec();
+                content.resize(prefix.len() + 32 + body, 0);
+                world.rng.fill(&mut content[prefix.len()..]);
+                Envelope::new(content)
+            })
+            .collect();
+        let written = bytes_written()?;
+        let (begun, worked) = (Instant::now(), processor_time()?);
+        let mut longest = Duration::ZERO;
+        // A batch of gossip has 512 envelopes at most, a batch of the engine 1,024 inputs.
+        for batch in envelopes.chunks(512) {
+            let began = Instant::now();
+            let inputs = batch.iter().filter_map(|one| brought(peer_key(1), one.clone())).collect();
+            world.run(ALICE, inputs);
+            longest = longest.max(began.elapsed());
+        }
+        world.elapse(MAILBOX_COMMIT_DELAY);
+        world.run(ALICE, vec![Input::Tick]);
+        let (took, work) = (begun.elapsed(), processor_time()? - worked);
+        let kept = world.call(ALICE, GetStatus {})?.mailbox.envelopes;
+        println!(
+            "{count} envelopes of {body} bytes, {kept} kept: {took:?}, of work {work:?}, the longest batch {longest:?}, {} MiB \
+             written",
+            (bytes_written()? - written) >> 20
+        );
+    }
+    Ok(())
+}
+
+/// Of this thread, as Linux tells it: however busy the machine is.
+fn processor_time() -> Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanos = stat.split(' ').next().ok_or("no time")?.parse()?;
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// By this process, to files.
+fn bytes_written() -> Result<u64> {
+    let io = std::fs::read_to_string("/proc/self/io")?;
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).ok_or("no line")?;
+    Ok(line.parse()?)
+}

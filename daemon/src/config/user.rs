@@ -1,0 +1,50 @@
+//! What the configuration says of the node's user.
+
+use std::path::PathBuf;
+
+use martlet_protocol::control::Role;
+
+use super::{AutoLock, ConfigError, Notify, Settings, paths};
+
+/// The user who may be here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserConfig {
+    /// Whether an identity may be made and used here.
+    pub is_allowed: bool,
+    /// After how long without a request of theirs the vault is locked.
+    pub auto_lock: AutoLock,
+    /// Where the passphrase is, for the vault to be opened at the start.
+    pub passphrase_file: Option<PathBuf>,
+    /// The same from the service manager.
+    pub credential: Option<PathBuf>,
+    /// What a notification of a message says.
+    pub notify: Notify,
+    /// The program that shows it, and its arguments; none where there are no notifications.
+    pub notify_command: Vec<String>,
+}
+
+impl UserConfig {
+    /// As `settings` have it, for a node of this role.
+    pub(super) fn of(
+        settings: &Settings,
+        role: Role,
+        lookup: paths::Lookup<'_>,
+    ) -> Result<Self, ConfigError> {
+        let notify = settings.notify.unwrap_or_default();
+        let notify_command = settings.notify_command.clone().unwrap_or_default();
+        let has_program = notify_command.first().is_some_and(|program| !program.is_empty());
+        if notify != Notify::Off && !has_program {
+            let text =
+                "notify needs a program that shows notifications: notify_command = [\"PROGRAM\"]";
+            return Err(ConfigError::Conflict(text.into()));
+        }
+        Ok(Self {
+            is_allowed: settings.user.unwrap_or(role != Role::Mailbox),
+            auto_lock: settings.auto_lock.unwrap_or_default(),
+            passphrase_file: settings.passphrase_file.clone(),
+            credential: paths::credential(lookup),
+            notify,
+            notify_command,
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! The shredder of a real daemon: what was deleted can't be found in a copy of its directory, with the passphrase.
+
+#[path = "../../../store/tests/storage/shred/keys.rs"]
+mod keys;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use martlet_protocol::identity::RootKey;
+use martlet_store::vault::keyfile::KeyFile;
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::daemon::Daemon;
+use keys::{FoundKeys, Sealed, sealed_in};
+
+const PASSPHRASE: &str = "correct horse";
+const DEADLINE: Duration = Duration::from_secs(30);
+const TEXT: &str = "under the third palm tree";
+const KEPT: &str = "what is kept";
+
+fn stop(daemon: Daemon) -> TempDir {
+    daemon.signal(Signal::TERM);
+    let (status, home) = daemon.wait();
+    assert_eq!(status.code(), Some(0));
+    home
+}
+
+/// What somebody has who copies the directory and knows the passphrase.
+struct Stolen {
+    sealed: BTreeSet<Sealed>,
+    keys: FoundKeys,
+}
+
+impl Stolen {
+    fn from(home: &Path) -> Self {
+        let copy = ["vault.redb", "vault.keys"].map(|name| fs::read(home.join(name)).unwrap());
+        let key_file = KeyFile::read(&home.join("vault.key")).unwrap().unwrap();
+        let master = key_file.unwrap(Some(PASSPHRASE.as_bytes())).unwrap();
+        Self { sealed: sealed_in(&copy), keys: FoundKeys::of(&copy, &master) }
+    }
+
+    /// Records that it can read and that hold `text`.
+    fn with(&self, text: &str) -> Vec<&Sealed> {
+        let holds = |bytes: Vec<u8>| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+        self.sealed.iter().filter(|it| self.keys.open(it, false).is_some_and(holds)).collect()
+    }
+}
+
+fn shred(client: &mut Client) -> Value {
+    let begun = client.call("POST", "/v1/shred", &Value::Null);
+    assert_eq!(begun.status, 202, "{begun:?}");
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let shred = client.get("/v1/shred").json();
+        if shred["running"] == false {
+            return shred;
+        }
+        assert!(Instant::now() < deadline, "{shred}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A shred that began while the messages were still going, a part at a time, left them their key until the next one.
+#[test]
+fn a_conversation_that_was_removed_and_shredded_is_in_no_later_copy() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    assert_eq!(client.get("/v1/shred").status, 409, "there is no vault yet");
+    let unlock = json!({ "passphrase": PASSPHRASE });
+    assert_eq!(client.call("POST", "/v1/identity", &unlock).status, 201);
+    let id = RootKey::generate(&mut UnwrapErr(SysRng)).identity().to_string();
+    let added = client.call("POST", "/v1/contacts", &json!({ "id": id, "name": "bob" }));
+    assert!(added.is_success(), "{added:?}");
+    for number in 0..300 {
+        let text = format!("{TEXT} {number}");
+        let sent = client.call("POST", "/v1/messages", &json!({ "to": "bob", "text": text }));
+        assert!(sent.is_success(), "{sent:?}");
+    }
+    assert_eq!(client.call("POST", "/v1/notes", &json!({ "text": KEPT })).status, 201);
+    drop(client);
+    let home = stop(daemon);
+    let before = Stolen::from(home.path());
+    assert_eq!(before.with(TEXT).len(), 300);
+
+    let daemon = Daemon::start_in(home, &[]);
+    let mut client = daemon.connect();
+    assert_eq!(client.get("/v1/shred").status, 423, "locked");
+    assert!(client.call("POST", "/v1/unlock", &unlock).is_success());
+    assert!(client.call("DELETE", "/v1/contacts/bob", &Value::Null).is_success());
+    let waiting = client.get("/v1/status").json()["shred"].clone();
+    assert!(waiting["waiting"].as_u64().unwrap() > 0, "{waiting}");
+    assert!(waiting.get("finished_at").is_none(), "{waiting}");
+    let done = shred(&mut client);
+    assert!(done["finished_at"].as_u64().is_some(), "{done}");
+    drop(client);
+    let home = stop(daemon);
+
+    let after = Stolen::from(home.path());
+    assert_eq!(after.with(TEXT), Vec::<&Sealed>::new());
+    assert_eq!(after.with(KEPT).len(), 1);
+    // What was there before lies in the file, or was kept by who copied it: it has no key any more.
+    for gone in before.with(TEXT) {
+        assert!(!after.keys.opens(gone, true), "{gone:?}");
+    }
+    // And all that is left works.
+    let daemon = Daemon::start_in(home, &[]);
+    let mut client = daemon.connect();
+    assert!(client.call("POST", "/v1/unlock", &unlock).is_success());
+    assert_eq!(client.get("/v1/notes").json()["messages"][0]["text"], KEPT);
+    assert!(client.get("/v1/shred").json()["finished_at"].as_u64().is_some());
+}

@@ -1,0 +1,163 @@
+//! The account: what the vault holds of its user, to be taken along; and its end on this node.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Ref;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::blocked::Blocked;
+use super::contact::{Contact, MessageRequest};
+use super::conversation::{ConversationSettings, Draft, Settings};
+use super::message::Message;
+use super::profile::OwnProfile;
+use super::timers::ConversationTimers;
+use crate::time::UnixMillis;
+
+/// The version of the format of exports: it grows when a reader of the one before would read something wrong. What is only
+/// added doesn't change it.
+pub const EXPORT_FORMAT: u32 = 1;
+
+/// What [`EraseRequest`] must say.
+pub const ERASE_CONFIRMATION: &str = "erase this account";
+
+/// `POST /v1/account/erase`: ends the user of this node. It can't be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EraseRequest {
+    /// The words that confirm it: they are in the documentation, so that no program says them by accident.
+    pub confirm: String,
+}
+
+/// The account is not on this node any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Erased {
+    /// Files in the data directory that look like copies of the vault's, which somebody made: they stay.
+    pub copies: Vec<String>,
+}
+
+/// One line of `GET /v1/account/export`. The first is `export`, the last is `end`: an export without it is not whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ExportLine {
+    /// What this is.
+    Export {
+        /// The version of the format, 1.
+        format: u32,
+        /// When the export began.
+        at: UnixMillis,
+        /// Which program wrote it.
+        program: String,
+    },
+    /// The user.
+    Account {
+        /// Their ID.
+        id: String,
+        /// The name given at `init`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// How they want all conversations to be.
+        settings: Settings,
+        /// How they want contacts to see them.
+        profile: OwnProfile,
+    },
+    /// A picture of a profile.
+    Picture {
+        /// The contact's name; absent for the user's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contact: Option<String>,
+        /// The JPEG, as it came, hexadecimal.
+        jpeg: String,
+    },
+    /// Someone who is blocked.
+    Blocked {
+        /// Who.
+        person: Blocked,
+    },
+    /// Someone unknown who has written. What they wrote follows.
+    Request {
+        /// Who, since when, and how the first message begins.
+        request: MessageRequest,
+    },
+    /// What an unknown person wrote.
+    RequestMessage {
+        /// Their ID.
+        from: String,
+        /// The message's id, hexadecimal.
+        id: String,
+        /// When it was written, by the writer's clock.
+        sent_at: UnixMillis,
+        /// When it was committed here.
+        stored_at: UnixMillis,
+        /// Its text.
+        text: String,
+    },
+    /// A contact. The conversation with them follows.
+    Contact {
+        /// Who, with the user's note about them.
+        contact: Contact,
+        /// How the user wants the conversation to be.
+        settings: ConversationSettings,
+        /// How long its messages live where nothing else is said.
+        timers: ConversationTimers,
+        /// What the user began to write.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        draft: Option<Draft>,
+    },
+    /// A message, in the order of its conversation, with what it said before it was edited. Notes have the user's own ID
+    /// for their conversation, and come last.
+    Message {
+        /// The message.
+        message: Message,
+    },
+    /// Messages that never came, though the one that follows did.
+    Lost {
+        /// The contact's name.
+        conversation: String,
+        /// The id of the message that was shown without them.
+        before: String,
+        /// How many.
+        count: u64,
+    },
+    /// The last line.
+    End {
+        /// Lines before this one.
+        lines: u64,
+        /// Messages among them, without those of unknown people.
+        messages: u64,
+        /// Messages that are damaged in the vault, and are not in it.
+        unreadable: u64,
+    },
+}
+
+/// The JSON Schema (2020-12) of [`ExportLine`]: the description of the API has the same.
+#[derive(Serialize)]
+pub struct ExportSchema {
+    #[serde(rename = "$schema")]
+    dialect: &'static str,
+    title: &'static str,
+    #[serde(flatten)]
+    line: Ref,
+    components: Components,
+}
+
+#[derive(Serialize)]
+struct Components {
+    schemas: BTreeMap<String, RefOr<Schema>>,
+}
+
+impl ExportSchema {
+    /// Of this build.
+    #[must_use]
+    pub fn of_this_build() -> Self {
+        let mut used = vec![(ExportLine::name().into_owned(), ExportLine::schema())];
+        ExportLine::schemas(&mut used);
+        Self {
+            dialect: "https://json-schema.org/draft/2020-12/schema",
+            title: "A line of an export of a Martlet account",
+            line: Ref::from_schema_name(ExportLine::name()),
+            components: Components { schemas: used.into_iter().collect() },
+        }
+    }
+}

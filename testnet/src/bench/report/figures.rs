@@ -1,0 +1,112 @@
+//! The figures of parts that have a row for each in the table.
+
+use serde::Serialize;
+
+/// From the send call on one socket to the event on the other, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct Latency {
+    pub(in crate::bench) p50: f64,
+    pub(in crate::bench) p99: f64,
+}
+
+/// Many messages at full speed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct Throughput {
+    /// Messages a second, from the first send call to the last `delivered`.
+    #[serde(rename = "throughput_per_s")]
+    pub(in crate::bench) per_s: f64,
+    /// Not `delivered`, or not exactly once in the recipient's history.
+    #[serde(rename = "throughput_lost")]
+    pub(in crate::bench) lost: usize,
+    /// Processor time of both daemons.
+    pub(in crate::bench) cpu_s_per_1000: f64,
+}
+
+/// What an idle daemon costs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct Idle {
+    /// Percent of one core.
+    pub(in crate::bench) cpu_pct: f64,
+    /// Resident memory, MiB.
+    pub(in crate::bench) rss_mib: f64,
+}
+
+/// A recipient comes back to a mailbox node; the sender is off.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct CatchUp {
+    /// From the start of its process to the last message.
+    pub(in crate::bench) seconds: f64,
+    pub(in crate::bench) lost: usize,
+}
+
+/// A recipient that was killed comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct UnnoticedDeath {
+    pub(in crate::bench) sent: usize,
+    pub(in crate::bench) lost: usize,
+    /// From the start of its process to the last message.
+    pub(in crate::bench) seconds_after_return: f64,
+}
+
+/// The mailbox alone.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct MailboxFigures {
+    /// Envelopes a second, durably, into a mailbox with a million.
+    pub(in crate::bench) ingest_per_s: f64,
+    /// The same into others.
+    pub(in crate::bench) ingest: Ingest,
+    /// To drop 100,000 that ended.
+    pub(in crate::bench) sweep_s: f64,
+}
+
+/// Envelopes a second, durably.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct Ingest {
+    /// Into an empty mailbox.
+    pub(in crate::bench) empty: f64,
+    /// Into one with a fifth of a million.
+    pub(in crate::bench) fifth: f64,
+}
+
+/// Two daemons with nearly the same mailbox meet.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct SyncFigures {
+    /// From the dial until both have everything on disk.
+    pub(in crate::bench) seconds: f64,
+    /// Syncs that took.
+    pub(in crate::bench) passes: usize,
+    /// Bytes both ways to find what is missing; envelopes apart.
+    pub(in crate::bench) bytes: usize,
+    /// Start of the process until it answers.
+    pub(in crate::bench) start_s: f64,
+    /// Memory of the daemon that had more, MiB, files that the system caches apart.
+    pub(in crate::bench) rss_mib: f64,
+}
+
+/// Two daemons with very different mailboxes meet.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct SyncLarge {
+    /// From the dial until both have everything on disk.
+    pub(in crate::bench) seconds: f64,
+    /// Envelopes brought across, both ways together.
+    pub(in crate::bench) per_s: f64,
+    /// What the two still lacked after two minutes.
+    pub(in crate::bench) missing: u64,
+}
+
+/// Three daemons on a LAN without a way out, of which nobody wants anything.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct IdleLan {
+    /// How long they were watched.
+    pub(in crate::bench) seconds: f64,
+    /// Whether they were in network namespaces and found each other by mDNS; else on loopback.
+    pub(in crate::bench) namespaces: bool,
+    /// Percent of one core, of the one that used most.
+    pub(in crate::bench) cpu_pct: f64,
+    /// Resident memory, MiB, of the one that used most.
+    pub(in crate::bench) rss_mib: f64,
+    /// Lines that all of them logged above level `info`, from when they were connected.
+    pub(in crate::bench) log_above_info: usize,
+    /// Lines of any level.
+    pub(in crate::bench) log_lines: usize,
+}
