@@ -14,7 +14,7 @@ trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 python3 -m venv venv
 venv/bin/pip install --quiet --disable-pip-version-check libp2p==0.8.1
-npm install --silent --no-audit --no-fund @libp2p/gossipsub@17.1.1 @libp2p/peer-id >/dev/null
+npm install --silent --no-audit --no-fund @libp2p/gossipsub@17.1.1 @libp2p/peer-id@6.0.15 >/dev/null
 cat >javascript.mjs <<'JS'
 import { msgIdFnStrictSign } from './node_modules/@libp2p/gossipsub/dist/src/utils/msgIdFn.js'
 import { peerIdFromString } from '@libp2p/peer-id'
