@@ -15,7 +15,10 @@ mod timers;
 mod wan;
 
 use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -24,13 +27,13 @@ use crate::limits::{
 };
 use futures::{FutureExt, StreamExt};
 use libp2p::request_response::OutboundRequestId;
-use libp2p::swarm::SwarmEvent;
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{PeerId, StreamProtocol, Swarm};
 use martlet_protocol::control::PeerEvent;
 use martlet_protocol::sync::Response;
 use martlet_store::Mailbox;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::bans::Bans;
 use super::behaviour::{self, Behaviour};
@@ -308,6 +311,20 @@ struct News {
     next_comparison: Instant,
 }
 
+/// What the task waits for.
+enum Next {
+    Event(SwarmEvent<<Behaviour as NetworkBehaviour>::ToSwarm>),
+    /// `None`: every handle is gone.
+    Command(Option<Command>),
+    FromSync(ToSwarm),
+    Timer,
+    /// Something is to be published.
+    Publish,
+}
+
+/// How many kinds of [`Next`] there are.
+const SOURCES: usize = 5;
+
 /// Whether something happened that may have changed when the next timer is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timers {
@@ -323,32 +340,31 @@ impl<S: NetSink> Task<S> {
     ) {
         let timer = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(timer);
+        let mut first = 0;
         loop {
-            let mut timers = tokio::select! {
-                event = self.swarm.select_next_some() => self.on_swarm_event(event),
-                command = commands.recv(), if self.outgoing.len() < PUBLISH_BACKLOG_MAX => {
-                    match command {
-                        Some(Command::Shutdown(reply)) => {
-                            self.save_all().await;
-                            self.close_all().await;
-                            // Whoever asked need not wait for the answer.
-                            reply.send(()).unwrap_or_default();
-                            return;
-                        }
-                        Some(command) => self.on_command(command),
-                        // Every handle is gone.
-                        None => {
-                            self.save_all().await;
-                            return self.close_all().await;
-                        }
-                    }
+            first = (first + 1) % SOURCES;
+            let next = self.next(first, &mut commands, &mut from_sync, timer.as_mut()).await;
+            let mut timers = match next {
+                Next::Event(event) => self.on_swarm_event(event),
+                Next::Command(Some(Command::Shutdown(reply))) => {
+                    self.save_all().await;
+                    self.close_all().await;
+                    // Whoever asked need not wait for the answer.
+                    reply.send(()).unwrap_or_default();
+                    return;
                 }
-                Some(message) = from_sync.recv() => self.on_sync_message(message),
-                () = timer.as_mut() => {
+                Next::Command(Some(command)) => self.on_command(command),
+                // Every handle is gone.
+                Next::Command(None) => {
+                    self.save_all().await;
+                    return self.close_all().await;
+                }
+                Next::FromSync(message) => self.on_sync_message(message),
+                Next::Timer => {
                     self.on_timer();
                     Timers::Changed
                 }
-                () = std::future::ready(()), if self.outgoing.has_due() => self.publish_some(),
+                Next::Publish => self.publish_some(),
             };
             // What else is ready goes in the same batch.
             for _ in 0..EVENTS_PER_TURN {
@@ -366,6 +382,42 @@ impl<S: NetSink> Task<S> {
                 timer.as_mut().reset(self.next_wake());
             }
         }
+    }
+
+    /// Waits for what comes next; of several things that are ready, the first one from `first` on.
+    ///
+    /// Not by chance, as in `tokio::select!`: that draws a number at each poll, and a poll may be in vain. How many
+    /// are is not the same each time in a simulation: libp2p numbers connections for the whole process, so
+    /// nodes on several threads get other numbers. What nodes do must not depend on those.
+    async fn next(
+        &mut self,
+        first: usize,
+        commands: &mut mpsc::Receiver<Command>,
+        from_sync: &mut mpsc::Receiver<ToSwarm>,
+        mut timer: Pin<&mut Sleep>,
+    ) -> Next {
+        poll_fn(|context| {
+            for source in 0..SOURCES {
+                let ready = match (first + source) % SOURCES {
+                    0 => self.swarm.select_next_some().poll_unpin(context).map(Next::Event),
+                    1 if self.outgoing.len() < PUBLISH_BACKLOG_MAX => {
+                        commands.poll_recv(context).map(Next::Command)
+                    }
+                    2 => match from_sync.poll_recv(context) {
+                        Poll::Ready(Some(message)) => Poll::Ready(Next::FromSync(message)),
+                        Poll::Ready(None) | Poll::Pending => Poll::Pending,
+                    },
+                    3 => timer.as_mut().poll(context).map(|()| Next::Timer),
+                    4 if self.outgoing.has_due() => Poll::Ready(Next::Publish),
+                    _ => Poll::Pending,
+                };
+                if ready.is_ready() {
+                    return ready;
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     async fn close_all(&mut self) {
