@@ -53,6 +53,8 @@ pub(crate) struct Directory {
     shared: Shared,
     /// Contacts who are untold, and to be told now.
     to_tell: BTreeSet<IdentityId>,
+    /// Contacts who are untold, and whose records don't say so yet.
+    unwritten: BTreeSet<IdentityId>,
 }
 
 /// A bundle of a contact's was new.
@@ -75,6 +77,7 @@ impl Directory {
             siblings: Siblings::load(records, own)?,
             shared: Shared::load(records)?,
             to_tell: BTreeSet::new(),
+            unwritten: BTreeSet::new(),
         };
         for record in records.scan(&CONTACTS)? {
             directory.insert(record);

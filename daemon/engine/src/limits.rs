@@ -18,6 +18,8 @@ pub const STAMP_ATTEMPTS_PER_LOOK: u64 = 4096;
 /// key is sealed for each, and goes out. As many contacts as there may be, 10,000, are told in 313 s. Measured with them
 /// (`how_long_a_reset_takes` in the engine's tests): of twice as many a batch is 67 ms of work in an unoptimized build.
 pub const TOLD_PER_BATCH_MAX: usize = 32;
+/// Contacts whose records one batch writes, once all are to be told: of 10,000 at once that took 208 ms with optimization.
+pub const UNTOLD_WRITTEN_PER_BATCH_MAX: usize = 512;
 
 // ---- messages ----------------------------------------------------------------------------------
 
@@ -140,7 +142,8 @@ pub const PINGS_OPEN_MAX: usize = 256;
 /// Messages that one batch handles of what would be too much for it: what waited for keys, a conversation that is
 /// removed, what expires, is addressed anew or was heard to be sent. Of texts of 15 kB a batch that sends takes 36 ms of a
 /// core, one that removes 24 ms, in an unoptimized build (`how_long_batches_take` in the engine's tests). But three of 2,259
-/// that remove take 72 to 117 ms, and one of these 88 ms with optimization; why is not known.
+/// that remove take 72 to 117 ms, and one of these 88 ms with optimization: what was in the outbox is gone from the file's end
+/// then, and redb cuts it to half, in each of three commits. It is the system that takes so long to free 300 to 650 MB.
 pub const UNFINISHED_PER_BATCH_MAX: usize = 32;
 /// Own envelopes that one batch looks for in the mailbox after a start, or with the day's chores: an index is asked
 /// for each, and nothing is read.

@@ -285,6 +285,9 @@ impl User {
             opened: Opened { vault, key, shredder: Shredder::default() },
         });
         drop(txn);
+        if user.counters.all_untold {
+            user.resume_untelling();
+        }
         user.resume_blocks(view.openings());
         user.look_at_all_profiles();
         Ok(Some(user))
@@ -358,7 +361,10 @@ impl User {
 
     /// Whether the next batch goes on with what was too much for this one.
     pub(crate) fn has_unfinished(&self) -> bool {
-        self.unfinished.is_some() || self.timeline.is_lighting() || self.timeline.is_reading_texts()
+        self.unfinished.is_some()
+            || self.directory.has_unwritten()
+            || self.timeline.is_lighting()
+            || self.timeline.is_reading_texts()
     }
 
     /// A batch begins, and this is the time.

@@ -79,6 +79,9 @@ pub struct Counters {
     /// That the vault was put back from an older copy, as it was noticed last.
     #[serde(default)]
     pub put_back: Option<PutBack>,
+    /// Whether all contacts are untold, though the records of some don't say so yet.
+    #[serde(default)]
+    pub all_untold: bool,
 }
 
 /// A vault was put back from an older copy.

@@ -29,6 +29,36 @@ impl Directory {
         Ok(())
     }
 
+    /// Marks all contacts as untold. [`Self::write_untold`] writes that.
+    pub(crate) fn set_all_untold(&mut self) {
+        self.contacts.values_mut().for_each(|contact| contact.set_untold(true));
+        self.to_tell = self.contacts.keys().copied().collect();
+        self.unwritten.clone_from(&self.to_tell);
+    }
+
+    /// Whether there is something left to write.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
+    /// Writes who is untold: as many as that, who they are.
+    pub(crate) fn write_untold(
+        &mut self,
+        records: &mut VaultTxn,
+        max: usize,
+    ) -> Result<Vec<IdentityId>, StoreError> {
+        let mut written = Vec::new();
+        while written.len() < max
+            && let Some(identity) = self.unwritten.pop_first()
+        {
+            if let Some(contact) = self.contacts.get(&identity) {
+                records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
+            }
+            written.push(identity);
+        }
+        Ok(written)
+    }
+
     /// Forgets invites that the user accepted and that are good no more: whoever made them will not see that.
     pub(crate) fn forget_ended_invites(
         &mut self,

@@ -125,15 +125,31 @@ impl OutboundSessions {
         outbound.session.seal(addressing, data).map(|content| Some(Sealed { content, acks }))
     }
 
+    /// Ends the session with `identity` in memory. [`Self::forget_ended`] deletes its record.
+    pub(crate) fn leave(&mut self, identity: &IdentityId) {
+        self.sessions.remove(identity);
+        self.dirty.remove(identity);
+    }
+
+    /// Deletes what the vault has of a session that has ended. One that began since then stays.
+    pub(crate) fn forget_ended(
+        &self,
+        records: &mut VaultTxn,
+        identity: &IdentityId,
+    ) -> Result<(), StoreError> {
+        if !self.is_for(identity) {
+            records.delete(&OUTBOUND_SESSIONS, Key::Named(&identity.0))?;
+        }
+        Ok(())
+    }
+
     /// Ends the session with `identity`.
     pub(crate) fn end(
         &mut self,
         records: &mut VaultTxn,
         identity: &IdentityId,
     ) -> Result<(), StoreError> {
-        self.sessions.remove(identity);
-        self.dirty.remove(identity);
-        records.delete(&OUTBOUND_SESSIONS, Key::Named(&identity.0))?;
-        Ok(())
+        self.leave(identity);
+        self.forget_ended(records, identity)
     }
 }

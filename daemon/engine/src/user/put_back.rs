@@ -84,10 +84,7 @@ impl User {
         );
         self.counters.put_back = Some(PutBack { noticed_at: turn.now, lost_since });
         self.counters.is_dirty = true;
-        for identity in self.directory.identities().copied().collect::<Vec<_>>() {
-            self.keyring.outbound.end(turn.vault()?, &identity)?;
-            self.directory.set_untold(turn.vault()?, &identity, true)?;
-        }
+        self.untell_all();
         let own = self.identity;
         self.keyring.outbound.end(turn.vault()?, &own)?;
         self.ensure_session(turn, own).map(|_| ())

@@ -14,7 +14,7 @@ use martlet_store::StoreError;
 use martlet_store::records::Happened;
 
 use super::User;
-use crate::limits::TOLD_PER_BATCH_MAX;
+use crate::limits::{TOLD_PER_BATCH_MAX, UNTOLD_WRITTEN_PER_BATCH_MAX};
 use crate::turn::Turn;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -37,13 +37,40 @@ impl User {
         let own = self.identity;
         self.keyring.outbound.end(turn.vault()?, &own)?;
         self.ensure_session(turn, own)?;
-        for identity in self.directory.identities().copied().collect::<Vec<_>>() {
-            // Its key told the old one.
-            self.keyring.outbound.end(turn.vault()?, &identity)?;
-            self.directory.set_untold(turn.vault()?, &identity, true)?;
-        }
+        self.untell_all();
         self.publish_bundle_anew(turn)?;
         self.tell_untold(turn)
+    }
+
+    /// All contacts are to be told: in memory at once, in the vault batch by batch. If it is opened anew before that is done,
+    /// they are all told again.
+    pub(super) fn untell_all(&mut self) {
+        self.counters.all_untold = true;
+        self.counters.is_dirty = true;
+        self.resume_untelling();
+    }
+
+    pub(super) fn resume_untelling(&mut self) {
+        for identity in self.directory.identities() {
+            // Its key told what was.
+            self.keyring.outbound.leave(identity);
+        }
+        self.directory.set_all_untold();
+    }
+
+    /// Writes what [`Self::untell_all`] left, as much as one batch may.
+    pub(super) fn write_untold_some(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if !self.counters.all_untold {
+            return Ok(());
+        }
+        for identity in self.directory.write_untold(turn.vault()?, UNTOLD_WRITTEN_PER_BATCH_MAX)? {
+            self.keyring.outbound.forget_ended(turn.vault()?, &identity)?;
+        }
+        if !self.directory.has_unwritten() {
+            self.counters.all_untold = false;
+            self.counters.is_dirty = true;
+        }
+        Ok(())
     }
 
     /// Someone said by what their bundles are found. A contact's are looked for by that from now on.

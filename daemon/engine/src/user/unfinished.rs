@@ -1,7 +1,7 @@
 //! What is too much for one batch, and goes on from batch to batch.
 //!
 //! One batch does a bounded part of it, so that no command and nothing of the network waits long, and no more than that
-//! part is in memory at a time. In what order the parts are done:
+//! part is in memory at a time. Whom a reset makes untold is written first. In what order the other parts are done:
 //!
 //! 1. What was addressed in vain leaves the outbox, and waits.
 //! 2. What waited is sent.
@@ -188,6 +188,7 @@ impl User {
         if !self.has_unfinished() {
             return Ok(());
         }
+        self.write_untold_some(turn)?;
         self.take_back_some(turn)?;
         for identity in std::mem::take(&mut self.unfinished.sendable) {
             self.send_waiting(turn, identity)?;

@@ -22,7 +22,11 @@ pub(crate) fn one_batch(world: &mut World, node: usize, inputs: Vec<Input>) {
 }
 
 /// One batch with a command in it, and its answer.
-fn call_in_one_batch<C: Command>(world: &mut World, node: usize, command: C) -> Result<C::Reply> {
+pub(crate) fn call_in_one_batch<C: Command>(
+    world: &mut World,
+    node: usize,
+    command: C,
+) -> Result<C::Reply> {
     let (reply, answer) = mpsc::channel();
     let input = Input::command(command, move |result| reply.send(result).unwrap_or_default());
     one_batch(world, node, vec![input]);
