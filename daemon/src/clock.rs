@@ -172,7 +172,9 @@ mod tests {
         assert_eq!(tick(60, 0), 0);
         assert_eq!(tick(1, DAY_MS), 0, "it may be a glitch");
         assert_eq!(tick(1, 0), 0);
-        assert_eq!(tick(9, DAY_MS), 0);
+        assert_eq!(tick(60, DAY_MS), 0, "nor is an hour long");
+        assert_eq!(tick(1, 0), 0);
+        assert_eq!(tick(119, DAY_MS), 0);
         assert_eq!(tick(2, DAY_MS), DAY_MS);
         assert_eq!(tick(60, -DAY_MS), 0, "the node goes by what was vouched for");
     }

@@ -14,17 +14,21 @@ pub use wan::*;
 
 // ---- envelopes ---------------------------------------------------------------------------------
 
-/// How far the end of an envelope may be from now before whoever brings it is held to be hostile:
-/// no clock that is merely wrong explains it, and a node with such a clock can exchange nothing
-/// anyway.
+/// How far the end of an envelope may be from now before whoever brings it is held to be hostile, unless their clock is
+/// as far from this node's: a small computer may start ten years off, until it has the time.
 pub const CLOCK_HOPELESS: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long a peer that brings such an envelope has to say what its clock shows, before it is held to be right: some round
+/// trips. Nothing that it brings so is kept.
+pub const CLOCK_ANSWER_MAX: Duration = Duration::from_secs(2);
 /// By how much a clock must be set before that counts: what was refused meanwhile is asked for again, and others
 /// are not told what it shows. Far under the hours that envelopes count in, far over what a time server makes of a good
 /// clock.
 pub const CLOCK_SET_MIN: Duration = Duration::from_secs(10 * 60);
 /// How long the wall clock must have gone on by itself before other nodes are told what it shows, and not what this
-/// node goes by: far over a time server's glitch, far under the days after which mail is lost.
-pub const CLOCK_TOLD_AFTER: Duration = Duration::from_secs(10 * 60);
+/// node goes by: longer than what is known of wrong time servers (51 minutes, of two that many used, in November 2012), for
+/// where all clocks of a network jump ahead together they would have each other delete what has not ended. Nodes that started
+/// behind together wait as long: meanwhile they go by the same time, and anyone whose clock is right sets them right.
+pub const CLOCK_TOLD_AFTER: Duration = Duration::from_secs(2 * 3600);
 
 // ---- mailbox -----------------------------------------------------------------------------------
 
@@ -347,10 +351,16 @@ pub const AUTO_LOCK_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub const AUTO_LOCK_CHECKED_EVERY: Duration = Duration::from_secs(5);
 /// Characters of a message in its notification: two lines of a desktop's.
 pub const NOTIFICATION_CHARS_MAX: usize = 200;
-/// How long the program that shows a notification may take.
+/// How long the program that shows a notification, or the desktop, may take.
 pub const NOTIFICATION_TIME_MAX: Duration = Duration::from_secs(10);
 /// Notifications that wait for the one before; more are left out.
 pub const NOTIFICATIONS_WAITING_MAX: usize = 8;
+/// How long nothing further is shown on a desktop after a notification: as long as it takes to see who wrote. What comes
+/// then renews those that wait.
+pub const NOTIFICATION_INTERVAL: Duration = Duration::from_secs(1);
+/// Notifications on a desktop at a time, one for a conversation: more than anyone looks through. Of more the oldest is taken
+/// back.
+pub const NOTIFICATIONS_SHOWN_MAX: usize = 64;
 /// Largest request body on the control socket, bytes: the longest text, escaped.
 pub const CONTROL_BODY_BYTES_MAX: usize = 128 * 1024;
 /// How long a client may take over a request's body: 100 kbit/s, should the socket be forwarded over a slow line.

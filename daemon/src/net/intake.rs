@@ -1,6 +1,7 @@
 //! Gossip on its way in: validated, cheapest check first, gathered into batches per peer, and
 //! handed to the sink without ever holding up the swarm.
 
+mod clocks;
 mod stemmed;
 mod way;
 
@@ -28,6 +29,7 @@ use super::peer_key::key_of;
 use super::rates::{Load, NodeRates, PeerRates, Within};
 use super::{Clock, NetSink};
 use crate::metrics::Metrics;
+use clocks::PeerClock;
 use way::{Way, forward};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -48,6 +50,9 @@ pub(super) enum Verdict {
     Excess,
     /// Good, but the engine is behind: sync fetches it later.
     Shed,
+    /// No clock that is merely wrong for a while explains when it ends: neither forwarded nor kept, and the peer is to be
+    /// asked what its own shows.
+    Doubtful,
     /// Ends too late: not forwarded, but not held against the peer, since where a clock runs ahead
     /// an honest one passes it on.
     FarFuture,
@@ -62,9 +67,12 @@ impl Verdict {
     pub(super) fn acceptance(self) -> MessageAcceptance {
         match self {
             Self::Accept => MessageAcceptance::Accept,
-            Self::Keep | Self::Ignore | Self::OverShare | Self::Excess | Self::Shed => {
-                MessageAcceptance::Ignore
-            }
+            Self::Keep
+            | Self::Ignore
+            | Self::OverShare
+            | Self::Excess
+            | Self::Shed
+            | Self::Doubtful => MessageAcceptance::Ignore,
             Self::FarFuture | Self::Reject | Self::RejectAndCut => MessageAcceptance::Reject,
         }
     }
@@ -106,6 +114,7 @@ struct Share {
     invalid: u32,
     /// Until when its acks are not passed on.
     acks_doubted_until: Option<Instant>,
+    clock: PeerClock,
 }
 
 impl Intake {
@@ -278,7 +287,7 @@ impl Intake {
                 let expiry = Header::parse(&envelope.content)?.expiry;
                 let hopeless = u32::try_from(CLOCK_HOPELESS.as_secs() / 3600).unwrap_or(u32::MAX);
                 if expiry.0.abs_diff(ExpiryHour::containing(now).0) > hopeless {
-                    return Err(error);
+                    return self.doubt(from).map(Err).ok_or(error);
                 }
                 self.metrics.envelopes.refused.by(&error).inc();
                 // Not counted: where a clock is wrong, an honest peer passes it on.
@@ -404,7 +413,14 @@ impl Intake {
 
 impl Share {
     fn new(rates: PeerRates, now: Instant) -> Self {
-        Self { rates, used: now, since: now, invalid: 0, acks_doubted_until: None }
+        Self {
+            rates,
+            used: now,
+            since: now,
+            invalid: 0,
+            acks_doubted_until: None,
+            clock: PeerClock::Unknown,
+        }
     }
 }
 

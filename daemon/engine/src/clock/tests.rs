@@ -173,3 +173,28 @@ fn a_moment_is_kept_as_soon_as_someone_agrees() {
         );
     }
 }
+
+/// A node tells others what its wall clock shows once that has gone on by itself for hours, so one that is wrong is a source
+/// for them. What it says moves nobody whose own clock is right: not who has just started, nor who was off, nor who goes on.
+#[test]
+fn a_peer_that_is_wrong_for_good_moves_nobody_whose_clock_is_right() {
+    let starts = [None, Some(8 * HOUR), Some(30 * DAY)];
+    for (by, kept) in jumps().flat_map(|by| starts.map(|kept| (by, kept))) {
+        let mut clocks = Clocks::new(kept.map(|ago| START.minus(ago)));
+        clocks.read(SECOND);
+        for _ in 0..200 {
+            let wrong = UnixMillis(clocks.truth().0.saturating_add_signed(by));
+            clocks.keeper.heard(wrong);
+            let times = clocks.read(HOUR / 4);
+            let truth = clocks.truth();
+            assert!(times.sure <= truth, "{by}, {kept:?}: what has not ended would be deleted");
+            // Who was off and is told of a time before that can't tell who is right, for it may have been asleep.
+            let is_led_back = kept.is_some() && by < 0;
+            assert!(
+                times.now == truth || is_led_back,
+                "{by}, {kept:?}: {:?} of {truth:?}",
+                times.now
+            );
+        }
+    }
+}

@@ -1,8 +1,8 @@
 use std::sync::Mutex;
 
 use crate::limits::{
-    ACKS_PER_ENVELOPE, FALSE_ACKS_PER_PEER_PER_MINUTE_MAX, PEER_ENVELOPES_PER_MINUTE_MAX,
-    PEER_ENVELOPES_PER_MINUTE_MIN,
+    ACKS_PER_ENVELOPE, CLOCK_ANSWER_MAX, FALSE_ACKS_PER_PEER_PER_MINUTE_MAX,
+    PEER_ENVELOPES_PER_MINUTE_MAX, PEER_ENVELOPES_PER_MINUTE_MIN,
 };
 use martlet_protocol::{AckSecret, Kind, Shard, UnixMillis};
 
@@ -228,6 +228,7 @@ async fn a_flood_of_acks_is_ignored_and_its_sender_cut_off() {
 async fn what_no_clock_explains_is_held_against_the_peer() {
     let (mut intake, _gate, network) = intake();
     let from = PeerId::random();
+    intake.clock_heard(from, NOW);
     for number in 1..INVALID_PER_PEER_PER_MINUTE_MAX {
         let expiry = if number % 2 == 0 { ExpiryHour(0) } else { ExpiryHour(u32::MAX) };
         let next = envelope(&network, 0, expiry, number);
@@ -246,4 +247,33 @@ async fn a_peer_that_keeps_sending_garbage_is_cut_off() {
         assert_eq!(intake.message(from, &topic, None, b"garbage"), Verdict::Reject);
     }
     assert_eq!(intake.message(from, &topic, None, b"garbage"), Verdict::RejectAndCut);
+}
+
+/// A small computer started with its clock ten years ahead. In the seconds until it had the time its neighbours cut it off,
+/// and it cut them off, for ten minutes.
+#[tokio::test(start_paused = true)]
+async fn who_says_that_their_clock_is_as_wrong_is_not_cut_off() {
+    let (mut intake, _gate, network) = intake();
+    let [wrong, mute, liar] = [(); 3].map(|()| PeerId::random());
+    let mut number = 0;
+    let mut bring = |intake: &mut Intake, from| {
+        number += 1;
+        offer(intake, from, 0, &envelope(&network, 0, ExpiryHour(u32::MAX), number))
+    };
+    let years = Duration::from_secs(10 * 365 * 24 * 3600);
+    for from in [wrong, mute, liar] {
+        assert_eq!(bring(&mut intake, from), Verdict::Doubtful, "it is asked");
+        assert_eq!(bring(&mut intake, from), Verdict::Ignore, "once");
+    }
+    intake.clock_heard(wrong, NOW.plus(years));
+    intake.clock_heard(liar, NOW);
+    for _ in 0..2 * INVALID_PER_PEER_PER_MINUTE_MAX {
+        assert_eq!(bring(&mut intake, wrong), Verdict::Ignore);
+    }
+    assert_eq!(bring(&mut intake, liar), Verdict::Reject);
+    tokio::time::advance(CLOCK_ANSWER_MAX).await;
+    assert_eq!(bring(&mut intake, mute), Verdict::Reject);
+    // It has the time now.
+    intake.clock_heard(wrong, NOW);
+    assert_eq!(bring(&mut intake, wrong), Verdict::Reject);
 }

@@ -23,6 +23,10 @@ impl<S: NetSink> Task<S> {
                 self.health.far_future.taken += 1;
                 return self.after_news();
             }
+            Verdict::Doubtful => {
+                self.ask_doubted_time(peer);
+                return self.look_at_clock(Instant::now());
+            }
             // Perhaps for its hour. A clock that is wrong for seconds is seen while it is.
             Verdict::Ignore => return self.look_at_clock(Instant::now()),
             Verdict::FarFuture => {

@@ -300,6 +300,14 @@ impl<S: NetSink> Task<S> {
         }
     }
 
+    /// Asks a peer for the time whose clock is doubted, also if it was asked a while ago.
+    pub(super) fn ask_doubted_time(&mut self, peer: PeerId) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.time_asked = None;
+        }
+        self.ask_time(peer, Instant::now());
+    }
+
     /// Asks a peer for the time, if it was not asked for a while.
     pub(super) fn ask_time(&mut self, peer: PeerId, now: Instant) {
         let Some(state) = self.peers.get_mut(&peer).filter(|state| state.is_time_due(now)) else {

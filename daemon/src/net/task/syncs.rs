@@ -65,6 +65,7 @@ impl<S: NetSink> Task<S> {
                 Timers::Changed
             }
             ToSwarm::TimeHeard(peer, time) => {
+                self.intake.clock_heard(peer, time);
                 self.health.skew.heard(peer, time, self.health.clock.steady());
                 self.tell_peers_time();
                 Timers::Same
