@@ -107,6 +107,8 @@ pub struct Exposure {
     pub opened_by: Option<String>,
     /// What a notification says.
     pub notify: Notify,
+    /// Whether a program shows it, not the desktop.
+    pub has_notify_command: bool,
     /// Whether the log has no more than it has by default.
     pub is_log_usual: bool,
 }
@@ -125,7 +127,7 @@ struct SharedInner {
 
 /// Why streams of events end.
 #[derive(Debug, Clone, Copy, Default)]
-struct Ending {
+pub(crate) struct Ending {
     /// How often the vault was locked.
     locks: u64,
     /// Whether the daemon stops.

@@ -135,10 +135,8 @@ async fn run(config: Config) -> Result<(), DaemonError> {
         tracing::info!(%address, "metrics are served");
         scrape::serve(listener, parts.metrics.clone())
     });
-    let UserConfig { notify: what, notify_command, .. } = &config.user;
-    let notifying = (*what != Notify::Off)
-        .then(|| notifications::run(*what, notify_command.clone(), parts.engine.subscribe()));
-    let _notifying = notifying.map(tokio::spawn);
+    // Before the vault is opened: what came until then is told of, too.
+    let events = (config.user.notify != Notify::Off).then(|| parts.engine.subscribe());
     let unlock_failure = unlock_at_start(&config.user, &parts.engine).await;
     let server = control::serve(
         socket,
@@ -163,6 +161,10 @@ async fn run(config: Config) -> Result<(), DaemonError> {
             exposure: exposure_of(&config),
         },
     );
+    let _notifying = events.map(|events| {
+        let (user, engine) = (config.user.clone(), parts.engine.clone());
+        tokio::spawn(notifications::run(user, engine, events, server.locks()))
+    });
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         network = config.network.name,
@@ -186,7 +188,7 @@ async fn run(config: Config) -> Result<(), DaemonError> {
 }
 
 fn exposure_of(config: &Config) -> Exposure {
-    let UserConfig { passphrase_file, credential, notify, .. } = &config.user;
+    let UserConfig { passphrase_file, credential, notify, notify_command, .. } = &config.user;
     let opened_by = match (passphrase_file, credential) {
         (Some(path), _) => Some(format!("the file {}", path.display())),
         (None, Some(_)) => Some("a credential of the service manager".to_owned()),
@@ -200,6 +202,7 @@ fn exposure_of(config: &Config) -> Exposure {
         relay_server: config.wan.relay_server,
         opened_by,
         notify: *notify,
+        has_notify_command: !notify_command.is_empty(),
         is_log_usual: config.log.filter == LogFilter::default(),
     }
 }

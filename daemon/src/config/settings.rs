@@ -155,7 +155,7 @@ pub struct Settings {
     pub notify: Option<Notify>,
 
     /// The program that shows notifications, and its arguments, separated by commas: it gets {"title": …, "body": …} on its
-    /// standard input
+    /// standard input [default: the desktop shows them, by D-Bus]
     #[arg(long, env = "MARTLET_NOTIFY_COMMAND", value_name = "PROGRAM", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify_command: Option<Vec<String>>,

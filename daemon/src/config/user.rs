@@ -19,7 +19,7 @@ pub struct UserConfig {
     pub credential: Option<PathBuf>,
     /// What a notification of a message says.
     pub notify: Notify,
-    /// The program that shows it, and its arguments; none where there are no notifications.
+    /// The program that shows it, and its arguments; without one the desktop does, by D-Bus.
     pub notify_command: Vec<String>,
 }
 
@@ -32,7 +32,11 @@ impl UserConfig {
     ) -> Result<Self, ConfigError> {
         let notify = settings.notify.unwrap_or_default();
         let notify_command = settings.notify_command.clone().unwrap_or_default();
-        let has_program = notify_command.first().is_some_and(|program| !program.is_empty());
+        let has_program = match notify_command.first() {
+            Some(program) => !program.is_empty(),
+            // The desktop shows them.
+            None => cfg!(feature = "dbus"),
+        };
         if notify != Notify::Off && !has_program {
             let text =
                 "notify needs a program that shows notifications: notify_command = [\"PROGRAM\"]";

@@ -61,6 +61,11 @@ pub fn serve(socket: ControlSocket, context: ControlContext) -> ControlServer {
 }
 
 impl ControlServer {
+    /// Changes whenever the vault was locked, and when the daemon stops.
+    pub(crate) fn locks(&self) -> watch::Receiver<Ending> {
+        self.shared.ending()
+    }
+
     /// Stops accepting, ends streams of events, lets requests that are being answered finish (for
     /// at most [`CONTROL_STOP_MAX`], and while their clients read), and removes the socket.
     pub async fn stop(self) {

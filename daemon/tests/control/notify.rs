@@ -1,4 +1,4 @@
-//! Notifications, by a program.
+//! Notifications, by a program or the desktop.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,17 +8,23 @@ use martletd::config::Notify;
 use crate::daemon::{spawn, wait};
 
 #[test]
-fn what_to_tell_is_off_unless_said_and_needs_a_program() {
+fn what_to_tell_is_off_unless_said_and_a_program_has_a_name() {
     assert_eq!(Notify::default(), Notify::Off);
     for (text, what) in [("off", Notify::Off), ("sender", Notify::Sender), ("full", Notify::Full)] {
         assert_eq!(text.parse(), Ok(what));
         assert_eq!(what.to_string(), text);
     }
-    for bad in [
-        &["--notify", "all"][..],
-        &["--notify", "full"],
-        &["--notify", "sender", "--notify-command", ""],
-    ] {
+    let alone = &["--notify", "full"][..];
+    let mut refused =
+        vec![&["--notify", "all"][..], &["--notify", "sender", "--notify-command", ""]];
+    if cfg!(feature = "dbus") {
+        // Whether there is a desktop or not.
+        let daemon = crate::daemon::Daemon::start_in(tempfile::tempdir().unwrap(), alone);
+        assert_eq!(daemon.connect().get("/v1/status").status, 200);
+    } else {
+        refused.push(alone);
+    }
+    for bad in refused {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(wait(&mut spawn(home.path(), bad)).code(), Some(2), "{bad:?}");
     }

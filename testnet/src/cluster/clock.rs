@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::ClusterError;
 
 /// Names the file to the child.
-pub(super) const VARIABLE: &str = "TESTNET_CLOCK";
+const VARIABLE: &str = "TESTNET_CLOCK";
 /// How often the child looks at the file: soon enough for clocks that jump by minutes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -22,6 +22,11 @@ static AHEAD_MS: AtomicI64 = AtomicI64::new(0);
 #[must_use]
 pub fn clock_ahead_ms() -> i64 {
     AHEAD_MS.load(Ordering::Relaxed)
+}
+
+/// The variable that names this file to the child.
+pub(super) fn variable(path: &Path) -> String {
+    format!("{VARIABLE}={}", path.display())
 }
 
 /// Says in the file how many milliseconds the clock is ahead; negative: behind.

@@ -41,6 +41,8 @@ pub struct NodeOptions {
     pub survive_file_limit: bool,
     /// The file that says how far its clock is ahead ([`super::set_clock`]); `None`: it is not.
     pub clock: Option<PathBuf>,
+    /// Further variables of its environment: `NAME=value`.
+    pub env: Vec<String>,
 }
 
 /// One node. Its process is killed when it is dropped.
@@ -305,10 +307,7 @@ impl Node {
             text.push_str(&format!("listen = {}\n", toml_list(&self.listens())));
         }
         text.push_str(&format!("static_peers = {}\n", toml_list(&self.options.peers)));
-        for line in &self.options.config {
-            text.push_str(line);
-            text.push('\n');
-        }
+        text.extend(self.options.config.iter().map(|line| format!("{line}\n")));
         let path = self.config_file();
         fs::write(&path, text).map_err(|source| ClusterError::File { path, source })
     }
@@ -333,8 +332,9 @@ impl Node {
             let first = first.iter().map(|arg| (*arg).to_owned());
             args.splice(0..0, first.chain([inner.display().to_string()]));
         };
-        if let Some(clock) = &self.options.clock {
-            through("/usr/bin/env", &[&format!("{}={}", clock::VARIABLE, clock.display())]);
+        let clock = self.options.clock.as_deref().map(clock::variable);
+        for variable in self.options.env.iter().chain(&clock) {
+            through("/usr/bin/env", &[variable]);
         }
         if self.options.survive_file_limit {
             // An ignored signal stays ignored; to ignore one here would need unsafe code.

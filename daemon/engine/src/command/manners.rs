@@ -25,6 +25,22 @@ pub struct SetConversation {
     pub change: ConversationChange,
 }
 
+/// Whether the user is to be told of what came in a conversation.
+#[derive(Debug)]
+pub struct GetNews {
+    /// The contact's name.
+    pub name: String,
+}
+
+/// What the user has not read of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct News {
+    /// Whether nobody is to be notified of it.
+    pub is_muted: bool,
+    /// Messages that are unread.
+    pub unread: u64,
+}
+
 /// How the user wants all conversations to be.
 #[derive(Debug)]
 pub struct GetSettings {}
@@ -84,6 +100,18 @@ impl Command for SetConversation {
         let user = engine.user_mut()?;
         let identity = user.identity_of(&self.name)?;
         Ok(user.set_conversation(turn, &identity, &self.change)?)
+    }
+}
+
+impl Command for GetNews {
+    type Reply = News;
+    const ONLY_READS: bool = true;
+
+    fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<News, Fault> {
+        let user = engine.user_mut()?;
+        let identity = user.identity_of(&self.name)?;
+        let is_muted = user.conversation_settings(&identity).muted;
+        Ok(News { is_muted, unread: user.unread_of(&identity) })
     }
 }
 

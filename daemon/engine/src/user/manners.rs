@@ -52,6 +52,11 @@ impl User {
         Ok(ConversationList { conversations })
     }
 
+    /// Messages that are unread of the conversation with `identity`.
+    pub(crate) fn unread_of(&self, identity: &IdentityId) -> u64 {
+        self.timeline.unread(&ConversationRef::direct(identity))
+    }
+
     /// How the user wants the conversation with `identity`.
     pub(crate) fn conversation_settings(&self, identity: &IdentityId) -> ConversationSettings {
         let manner = self.timeline.manner(&ConversationRef::direct(identity));

@@ -119,16 +119,21 @@ fn you(facts: &Facts, said: &mut Said) {
             ),
         );
     }
+    let by = if facts.exposure.has_notify_command { "A program" } else { "The desktop" };
     match facts.exposure.notify {
         Notify::Off => {}
         Notify::Sender => said.say(
             "notify-sender",
-            "A program gets the name of who wrote, to notify of it: what it and the desktop keep is up to them.",
+            format!(
+                "{by} gets the name of who wrote, to notify of it: what is kept of it there, this node can't tell."
+            ),
         ),
         Notify::Full => said.say(
             "notify-full",
-            "A program gets the name of who wrote and the beginning of the message, in clear, to notify of it: what it and the \
-             desktop keep is up to them.",
+            format!(
+                "{by} gets the name of who wrote and the beginning of the message, in clear, to notify of it: what is kept of \
+                 it there, this node can't tell."
+            ),
         ),
     }
 }
