@@ -89,7 +89,7 @@ fn require_terminal() -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage(
-        "standard input is not a terminal, so the passphrase can't be asked for: put it into a file that only you can read, and name that with --passphrase-file (/dev/stdin for a pipe)"
+        "standard input is not a terminal, so the passphrase can't be asked for: put it into a file that only you can read, and name that with --passphrase-file, or with --old-file and --new-file of martletctl passphrase (/dev/stdin for a pipe)"
             .to_owned(),
     ))
 }

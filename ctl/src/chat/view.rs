@@ -69,7 +69,7 @@ fn paint(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option
 fn too_small(area: Rect, buffer: &mut Buffer) {
     let lines = [
         format!("{}×{} is too small:", area.width, area.height),
-        format!("the chat needs {COLUMNS_MIN}×{ROWS_MIN}."),
+        format!("it needs {COLUMNS_MIN}×{ROWS_MIN}."),
         "Nothing is lost.".to_owned(),
     ];
     let top = area.height.saturating_sub(3) / 2;

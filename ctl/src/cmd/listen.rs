@@ -45,12 +45,19 @@ pub(crate) struct Args {
     jobs: u16,
 
     /// Kill a run after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = some_seconds)]
     timeout: Duration,
 
     /// The program and its arguments: all that follows
     #[arg(long, value_name = "PROGRAM", required = true, num_args = 1.., allow_hyphen_values = true)]
     exec: Vec<OsString>,
+}
+
+/// With none every run would be killed before it began.
+fn some_seconds(text: &str) -> Result<Duration, String> {
+    seconds(text).and_then(|time| {
+        if time.is_zero() { Err("a run needs more than no time".to_owned()) } else { Ok(time) }
+    })
 }
 
 impl Args {

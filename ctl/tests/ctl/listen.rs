@@ -301,6 +301,7 @@ fn what_cannot_work_is_told_at_once() {
         &["--jobs", "0", "--exec", "true"],
         &["--jobs", "65", "--exec", "true"],
         &["--timeout", "-1", "--exec", "true"],
+        &["--timeout", "0", "--exec", "true"],
     ] {
         assert_eq!(of(bad).code, 2, "{bad:?}");
     }

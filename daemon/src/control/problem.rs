@@ -58,7 +58,8 @@ impl From<CallError> for Refusal {
                 match error {
                     PassphraseError::Empty => {
                         format!(
-                            "{error}; for a vault without a passphrase use martletctl init --no-passphrase (in the API: null)"
+                            "{error}; for a vault without a passphrase use martletctl init --no-passphrase, or martletctl passphrase --remove (in the \
+                             API: null)"
                         )
                     }
                     PassphraseError::TooLong { .. } | PassphraseError::Invisible { .. } => {
@@ -107,7 +108,7 @@ impl From<CommandError> for Refusal {
             ),
             CommandError::Recalled => Self::new(
                 ErrorCode::NotEditable,
-                "this message was recalled: it has no text any more, and can't be edited",
+                "this message was recalled: it has no text any more, and can't be edited or reacted to",
             ),
             error @ (CommandError::Emoji(_) | CommandError::InvisibleReaction) => Self::new(
                 ErrorCode::InvalidReaction,

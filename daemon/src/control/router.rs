@@ -105,7 +105,12 @@ async fn get_openapi() -> Response {
 }
 
 async fn not_found(uri: Uri, _: NoBody) -> Refusal {
-    let detail = format!("there is no {}; see GET /v1/openapi.json", uri.path());
+    let path = uri.path();
+    let detail = if path.ends_with('/') || path.contains("//") {
+        format!("there is no {path}: a name or an id in it is empty")
+    } else {
+        format!("there is no {path}; see GET /v1/openapi.json")
+    };
     Refusal::new(ErrorCode::NotFound, detail)
 }
 

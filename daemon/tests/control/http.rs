@@ -13,6 +13,11 @@ fn unknown_paths_and_methods() {
     for path in ["/", "/v1", "/v1/nothing", "/v2/status", "/v1/status/", "//v1/status", "/v1/%00"] {
         assert_eq!(client.get(path).code(), ErrorCode::NotFound, "{path}");
     }
+    // `martletctl edit '' text` was answered with the API's description.
+    for path in ["/v1/messages/", "/v1/contacts/"] {
+        let detail = client.get(path).json()["detail"].to_string();
+        assert!(detail.contains("a name or an id in it is empty"), "{path}: {detail}");
+    }
     let refused = client.call("DELETE", "/v1/status", &json!({}));
     assert_eq!(refused.code(), ErrorCode::MethodNotAllowed);
     assert_eq!(refused.header("allow"), Some("GET,HEAD"));

@@ -71,6 +71,13 @@ fn at_the_start_it_says_what_to_do() {
     check(&chat, "start");
 }
 
+/// In 20 columns the size that it needs was cut to "40×1…".
+#[test]
+fn what_is_too_small_is_told_how_large_it_must_be_in_twenty_columns_too() {
+    let chat = Chat::with(20, 5, &[]);
+    assert!(chat.shown().contains("40×10"), "{}", chat.shown());
+}
+
 #[test]
 fn a_conversation_shows_days_states_and_what_is_new() {
     let mut chat = talk(80, 24);
