@@ -312,6 +312,7 @@ struct News {
 }
 
 /// What the task waits for.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and never moved far")]
 enum Next {
     Event(SwarmEvent<<Behaviour as NetworkBehaviour>::ToSwarm>),
     /// `None`: every handle is gone.
