@@ -8,6 +8,7 @@ mod ban;
 mod block;
 mod blocked;
 mod bugreport;
+mod by_phrase;
 mod chat;
 mod completions;
 mod contact;

@@ -149,6 +149,8 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::WrongKillPhrase
         | ErrorCode::InvalidLinkCode
         | ErrorCode::NoRoot
+        | ErrorCode::WrongWords
+        | ErrorCode::OtherPhrase
         | ErrorCode::LinkLimit
         | ErrorCode::LinkLocked
         | ErrorCode::NothingToCompare

@@ -15,6 +15,7 @@ mod passphrase;
 mod phrase;
 mod picture;
 mod render;
+mod sheet;
 mod socket;
 mod strength;
 

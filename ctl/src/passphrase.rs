@@ -28,6 +28,11 @@ pub(crate) fn kill_phrase(path: &Path, output: &Output) -> Result<Zeroizing<Stri
     line_of("kill phrase file", path, output)
 }
 
+/// The same of a file with the last words of a recovery phrase.
+pub(crate) fn last_words(path: &Path, output: &Output) -> Result<Zeroizing<String>, Failure> {
+    line_of("file of the last words", path, output)
+}
+
 /// The first line of a file of secrets, which is called `what`.
 fn line_of(what: &str, path: &Path, output: &Output) -> Result<Zeroizing<String>, Failure> {
     let unreadable = |error: std::io::Error| {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use martlet_protocol::identity::{PHRASE_WORDS, RootKey, phrase_word};
+use martlet_protocol::identity::{LAST_WORDS, PHRASE_WORDS, RootKey, phrase_word};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::exit::Failure;
@@ -46,14 +46,34 @@ fn from_file(path: &Path, output: &Output) -> Result<Zeroizing<String>, Failure>
     })
 }
 
-/// Asks for it, word by word or several in a line. A word that is none is told at once.
+/// Asks for the last words of it.
+pub(crate) async fn ask_last(output: &Output) -> Result<Zeroizing<String>, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(
+            "standard input is not a terminal, so you can't be asked for the last words of your recovery phrase: give them by \
+             --last-words-file FILE"
+                .to_owned(),
+        ));
+    }
+    output.note(&format!(
+        "Type the last {LAST_WORDS} words of your recovery phrase, in their order. They are not shown."
+    ));
+    ask_words(LAST_WORDS, output).await
+}
+
+/// Asks for it.
 async fn ask(output: &Output) -> Result<Zeroizing<String>, Failure> {
     output.note(&format!(
         "Type the {PHRASE_WORDS} words of your recovery phrase, one or several in a line. They are not shown."
     ));
-    let mut words: Vec<&'static str> = Vec::with_capacity(PHRASE_WORDS);
+    ask_words(PHRASE_WORDS, output).await
+}
+
+/// Asks for so many words, one by one or several in a line. A word that is none is told at once.
+async fn ask_words(count: usize, output: &Output) -> Result<Zeroizing<String>, Failure> {
+    let mut words: Vec<&'static str> = Vec::with_capacity(count);
     let (mut offered, mut empty) = (None, 0);
-    while words.len() < PHRASE_WORDS {
+    while words.len() < count {
         let line = passphrase::ask(&format!("Word {}: ", words.len() + 1), output).await?;
         if line.trim().is_empty() {
             empty += 1;

@@ -35,6 +35,8 @@
 //! | `POST /v1/join` | [`JoinRequest`] | 201 [`Join`] |
 //! | `GET /v1/join` | | [`Join`] |
 //! | `DELETE /v1/join` | | 204 |
+//! | `POST /v1/account/phrase` | [`PhraseRequest`] | [`InitResponse`] |
+//! | `POST /v1/account/lock-root` | [`LockRootRequest`] | 202 [`Shred`] |
 //! | `POST /v1/account/terminate` | [`TerminateRequest`] | [`TerminateResponse`] |
 //! | `GET /v1/blocked` | | [`BlockedList`] |
 //! | `POST /v1/blocked` | [`BlockRequest`] | 201 [`Blocked`] |

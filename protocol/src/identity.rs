@@ -15,7 +15,7 @@ mod version_1;
 
 pub use certificate::{CertificateError, DeviceCertificate};
 pub use kill::KillKey;
-pub use phrase::{PHRASE_WORDS, PhraseError, phrase_word};
+pub use phrase::{LAST_WORDS, PHRASE_WORDS, PhraseError, phrase_word};
 pub use state::IdentityState;
 pub use statement::Statement;
 

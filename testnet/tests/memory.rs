@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use martlet_protocol::control::{
-    Delivery, InitRequest, InitResponse, SearchResults, UnlockRequest,
+    Delivery, Device, DeviceList, DeviceRevoke, InitRequest, InitResponse, LockRootRequest,
+    PhraseRequest, SearchResults, Shred, UnlockRequest,
 };
-use martlet_testnet::cluster::{Cluster, Node, introduce};
+use martlet_testnet::cluster::{Cluster, Node, introduce, until};
 use rustix::process::Signal;
 use secrets::Secret;
 
@@ -124,6 +125,55 @@ async fn the_memory_of_a_daemon_with_a_locked_vault_holds_no_secret_of_it() -> T
         // Nor the seed of a generator that made any of them.
         let seeds = process::find_seeds(&locked, &secrets);
         assert!(seeds.is_empty(), "{when}: {seeds:#?}");
+    }
+    Ok(())
+}
+
+/// While the vault is open, where all its other keys are in memory.
+#[tokio::test]
+async fn a_root_that_was_locked_and_a_phrase_that_was_used_are_not_in_memory() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let mut alice = cluster.start("alice", &[]).await?;
+    let request =
+        InitRequest { name: Some("alice".into()), passphrase: Some(PASSPHRASE.to_owned()) };
+    let made: InitResponse = alice.post("/v1/identity", &request).await?;
+    let secrets: Vec<Secret> =
+        secrets::of_vault(&copy(&alice.data_dir(), cluster.path())?, PASSPHRASE)?
+            .into_iter()
+            .filter(|secret| secret.name.starts_with("root"))
+            .chain([Secret::new("recovery phrase", made.recovery_phrase.as_bytes())])
+            .collect();
+    assert_eq!(secrets.len(), 5);
+    let words: Vec<&str> = made.recovery_phrase.split(' ').collect();
+    let request = PhraseRequest { passphrase: Some(PASSPHRASE.to_owned()) };
+    let again: InitResponse = alice.post("/v1/account/phrase", &request).await?;
+    assert_eq!(again, made);
+    let last_words = words[20..].join(" ");
+    let shred: Shred = alice.post("/v1/account/lock-root", &LockRootRequest { last_words }).await?;
+    until("the root should be shredded".to_owned(), DEADLINE, async || {
+        let now: Shred = alice.get("/v1/shred").await?;
+        Ok((!now.running && now.finished_at > shred.finished_at).then_some(()))
+    })
+    .await?;
+    // A phrase that is used is not kept: here to revoke this very device.
+    let list: DeviceList = alice.get("/v1/devices").await?;
+    let path = format!("/v1/devices/{}/revoke", list.devices[0].id);
+    for (used, phrase) in
+        [(false, made.recovery_phrase.replacen(' ', "x ", 1)), (true, made.recovery_phrase.clone())]
+    {
+        let request = DeviceRevoke { reason: None, recovery_phrase: Some(phrase) };
+        assert_eq!(alice.post::<_, Device>(&path, &request).await.is_ok(), used);
+        // No other work comes between that overwrites what was left.
+        alice.signal(Signal::STOP)?;
+        process::wait_stopped(alice.pid()?, DEADLINE)?;
+        let memory = process::memory(alice.pid()?)?;
+        alice.signal(Signal::CONT)?;
+        let Some(memory) = memory else {
+            eprintln!("skipped: this user may not read the memory of another process");
+            return Ok(());
+        };
+        let found = process::find(&memory, &secrets);
+        assert!(found.is_empty(), "{used}: {found:#?}");
     }
     Ok(())
 }

@@ -3,12 +3,14 @@
 mod directory;
 mod erase;
 mod export;
+mod lock_root;
+mod phrase;
 mod terminate;
 
 use super::Context;
 use crate::exit::Failure;
 
-/// Take all that you have here along, erase it, or end your identity
+/// Take all that you have here along, erase it, look after the root, or end your identity
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -19,6 +21,8 @@ pub(crate) struct Args {
 enum Verb {
     Export(export::Args),
     Erase(erase::Args),
+    LockRoot(lock_root::Args),
+    Phrase(phrase::Args),
     Terminate(terminate::Args),
 }
 
@@ -28,6 +32,8 @@ impl Args {
         match self.verb {
             Verb::Export(args) => args.run(context).await,
             Verb::Erase(args) => args.run(context).await,
+            Verb::LockRoot(args) => args.run(context).await,
+            Verb::Phrase(args) => args.run(context).await,
             Verb::Terminate(args) => args.run(context).await,
         }
     }

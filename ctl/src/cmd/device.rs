@@ -8,9 +8,11 @@ use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{
     Device, DeviceList, DeviceRename, DeviceRevoke, DeviceState, RevocationReason,
 };
+use zeroize::{Zeroize, Zeroizing};
 
 use super::Context;
-use crate::client::encode;
+use super::by_phrase::PhraseArgs;
+use crate::client::{Client, ClientError, encode};
 use crate::exit::Failure;
 use crate::render::{Page, Paint, Question, Table, word};
 
@@ -47,6 +49,7 @@ Examples:
 Examples:
   martletctl device revoke phone --reason lost
   martletctl device revoke 4f0a91c2d7e6 --yes
+  martletctl device revoke desk --phrase         on a device without the root: asks for the recovery phrase
 
 A revoked device stays revoked. What it received before stays on it.")]
     Revoke {
@@ -56,6 +59,8 @@ A revoked device stays revoked. What it received before stays on it.")]
         /// Why; your contacts see it
         #[arg(long)]
         reason: Option<Reason>,
+        #[command(flatten)]
+        phrase: PhraseArgs,
         /// Don't ask
         #[arg(long, short)]
         yes: bool,
@@ -93,7 +98,7 @@ impl Args {
                     });
                 })
             }
-            Verb::Revoke { device, reason, yes } => {
+            Verb::Revoke { device, reason, phrase, yes } => {
                 if !yes {
                     context.output.confirm(&Question {
                         text: &format!("Revoke the device {} for good?", word(&device)),
@@ -107,7 +112,14 @@ impl Args {
                     Reason::Retired => RevocationReason::Retired,
                 });
                 let path = format!("/v1/devices/{}/revoke", encode(&device));
-                let device: Device = client.post(&path, &DeviceRevoke { reason }).await?;
+                let phrase = phrase.read(context).await?;
+                let device = match revoke(client, &path, reason, phrase).await {
+                    Err(refusal) => {
+                        let phrase = PhraseArgs::after(refusal, context).await?;
+                        revoke(client, &path, reason, Some(phrase)).await?
+                    }
+                    Ok(device) => device,
+                };
                 context.output.show(&device, |device, page| {
                     page.line(format!("Revoked {}. Your contacts are told.", called(device)));
                     if device.this {
@@ -117,6 +129,19 @@ impl Args {
             }
         }
     }
+}
+
+async fn revoke(
+    client: &Client,
+    path: &str,
+    reason: Option<RevocationReason>,
+    phrase: Option<Zeroizing<String>>,
+) -> Result<Device, ClientError> {
+    let recovery_phrase = phrase.map(|mut phrase| std::mem::take(&mut *phrase));
+    let mut request = DeviceRevoke { reason, recovery_phrase };
+    let answer = client.post_secret(path, &request).await;
+    request.recovery_phrase.zeroize();
+    answer
 }
 
 /// The devices of someone, in a table.

@@ -11,9 +11,9 @@ use super::Context;
 use crate::client::{Client, ClientError};
 use crate::exit::Failure;
 use crate::render::{Page, Paint, word};
-use crate::{passphrase, phrase, strength};
+use crate::{passphrase, phrase, sheet, strength};
 
-/// Create your identity; prints its ID, and the recovery phrase once
+/// Create your identity; prints its ID, recovery phrase and kill phrase
 ///
 /// With --recover your identity comes back from its recovery phrase: the same one, on a new device. Your contacts find it
 /// by the ID that they have, and see that it has a new device. Messages don't come back; contacts do if another device of
@@ -90,7 +90,7 @@ impl Args {
         let answer = client.post_secret("/v1/identity", &request).await;
         request.passphrase.zeroize();
         let mut answer: InitResponse = answer?;
-        let shown = context.output.show(&answer, human);
+        let shown = sheet::show(&answer, &context.output);
         answer.recovery_phrase.zeroize();
         answer.kill_phrase.zeroize();
         shown
@@ -130,69 +130,4 @@ fn exists() -> ClientError {
         ErrorCode::IdentityExists,
         "there is an identity already: `martletctl id` shows its ID",
     ))
-}
-
-fn human(answer: &InitResponse, page: &mut Page) {
-    page.line("Your ID, to give to others:");
-    page.line("");
-    page.line(format!("  {}", page.paint(Paint::Bold, &word(&answer.id))));
-    page.line("");
-    page.line("Your recovery phrase:");
-    page.line("");
-    let words: Vec<&str> = answer.recovery_phrase.split_whitespace().collect();
-    for line in words.chunks(6) {
-        page.line(format!("  {}", page.paint(Paint::Bold, &word(&line.join(" ")))));
-    }
-    page.line("");
-    page.line(
-        "Write these words on paper now, in this order, and keep them where only you can get at them: they are your \
-         identity. They are shown this once and stored nowhere; without them a lost machine or a forgotten \
-         passphrase is a lost identity.",
-    );
-    if answer.kill_phrase.is_empty() {
-        return;
-    }
-    page.line("");
-    page.line("Your kill phrase:");
-    page.line("");
-    let words: Vec<&str> = answer.kill_phrase.split_whitespace().collect();
-    for line in words.chunks(6) {
-        page.line(format!("  {}", page.paint(Paint::Bold, &word(&line.join(" ")))));
-    }
-    page.line("");
-    page.line(
-        "With these words and your ID anyone can end your identity for good, on any node of the network. They can do nothing \
-         else. Keep them apart from the recovery phrase, and keep your ID with them. To use them:",
-    );
-    page.line("");
-    page.line("  martletctl account terminate --id ID --kill-phrase-file -");
-}
-
-#[cfg(test)]
-mod tests {
-    use martlet_protocol::UnixMillis;
-
-    use super::*;
-    use crate::render::Clock;
-
-    #[test]
-    fn the_phrase_is_shown_six_words_a_line() {
-        let words: Vec<String> = (1..=24).map(|number| format!("w{number}")).collect();
-        let answer = InitResponse {
-            id: "martlet1x".to_owned(),
-            recovery_phrase: words.join(" "),
-            kill_phrase: ["k"; 12].join(" "),
-        };
-        let mut page = Page::new(false, Clock::at(UnixMillis(0)));
-        human(&answer, &mut page);
-        assert!(page.text().contains("\n  martlet1x\n"));
-        assert!(page.text().contains("\n  w1 w2 w3 w4 w5 w6\n  w7 "));
-        assert!(page.text().contains(" w24\n\nWrite these words"));
-        assert!(page.text().contains("\n  k k k k k k\n  k k k k k k\n"));
-        assert!(page.text().contains("keep your ID with them"));
-        assert!(
-            page.text()
-                .ends_with("\n  martletctl account terminate --id ID --kill-phrase-file -\n")
-        );
-    }
 }

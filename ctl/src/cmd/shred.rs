@@ -5,8 +5,9 @@ use std::time::Duration;
 use martlet_protocol::control::Shred;
 
 use super::Context;
+use crate::client::Client;
 use crate::exit::Failure;
-use crate::render::{Page, count};
+use crate::render::{Output, Page, count};
 
 /// How often it is asked how far it is.
 const ASKED_EVERY: Duration = Duration::from_millis(250);
@@ -34,18 +35,30 @@ impl Args {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.client()?;
         let mut shred: Shred = client.post_empty("/v1/shred").await?;
-        let mut told = 0;
-        while shred.running && !self.no_wait {
-            if shred.resealed >= told + 1000 {
-                told = shred.resealed;
-                let resealed = count(shred.resealed, "record");
-                context.output.progress(&format!("{resealed} sealed under new keys so far"));
-            }
-            tokio::time::sleep(ASKED_EVERY).await;
-            shred = client.get("/v1/shred").await?;
+        if !self.no_wait {
+            shred = wait(shred, client, &context.output).await?;
         }
         context.output.show(&shred, human)
     }
+}
+
+/// Waits until a shred that was begun is done.
+pub(super) async fn wait(
+    mut shred: Shred,
+    client: &Client,
+    output: &Output,
+) -> Result<Shred, Failure> {
+    let mut told = 0;
+    while shred.running {
+        if shred.resealed >= told + 1000 {
+            told = shred.resealed;
+            let resealed = count(shred.resealed, "record");
+            output.progress(&format!("{resealed} sealed under new keys so far"));
+        }
+        tokio::time::sleep(ASKED_EVERY).await;
+        shred = client.get("/v1/shred").await?;
+    }
+    Ok(shred)
 }
 
 fn human(shred: &Shred, page: &mut Page) {

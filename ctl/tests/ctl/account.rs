@@ -287,3 +287,53 @@ fn erasing_wants_the_words() {
 const STATUS: &str = r#"{"version": "0.1.0", "pid": 1, "lock": "locked", "network": "lan", "closed": false,
     "peer_id": "x", "listen": [], "peers_connected": 0, "mailbox": {"envelopes": 0, "bytes": 0, "bytes_max": 1},
     "warnings": []}"#;
+
+/// Where there is no passphrase that could be asked for, nothing is shown by accident.
+#[test]
+fn the_phrases_are_shown_once_more() {
+    let words = "abandon ability able ".repeat(8);
+    let made =
+        json!({"id": "martlet1x", "recovery_phrase": words.trim(), "kill_phrase": "zoo zone"});
+    let answer = move |passphrase: bool| {
+        let made = made.clone();
+        Fake::start(move |seen: &Seen| match seen.path.as_str() {
+            "/v1/status" => Answer::Json(json!({"version": "0", "pid": 1, "lock": "unlocked",
+                "passphrase": passphrase, "network": "lan", "peer_id": "x", "listen": [],
+                "peers_connected": 0, "warnings": [],
+                "mailbox": {"envelopes": 0, "bytes": 0, "bytes_max": 0}})),
+            _ => Answer::Json(made.clone()),
+        })
+    };
+    let fake = answer(false);
+    let ran = run(fake.socket(), &["account", "phrase"]);
+    assert!(ran.code == 2 && ran.err.contains("give --yes to do it"), "{ran:?}");
+    assert_eq!(fake.lines(), ["GET /v1/status"]);
+    let ran = run(fake.socket(), &["account", "phrase", "--yes"]);
+    for says in ["martlet1x", "abandon ability able abandon", "zoo zone", "▄"] {
+        assert!(ran.out.contains(says), "{says}: {ran:?}");
+    }
+    assert_eq!(fake.seen()[2].body, "{\"passphrase\":null}");
+    // --yes stands in for the words, and for no passphrase.
+    let fake = answer(true);
+    let ran = run(fake.socket(), &["account", "phrase", "--yes"]);
+    assert!(ran.code == 2 && ran.err.contains("--passphrase-file"), "{ran:?}");
+    assert_eq!(fake.lines(), ["GET /v1/status"]);
+}
+
+#[test]
+fn the_root_is_locked_by_the_last_words_and_the_shred_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("last");
+    fs::write(&file, "one two three four\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let shred = |running| json!({"running": running, "waiting": 0, "keys": 1024, "resealed": 7});
+    let fake = Fake::start(move |seen: &Seen| Answer::Json(shred(seen.method == "POST")));
+    let lock = ["account", "lock-root", "--last-words-file", file.to_str().unwrap()];
+    let ran = run(fake.socket(), &lock);
+    assert!(ran.code == 0 && ran.out.starts_with("Done: the root"), "{ran:?}");
+    assert_eq!(fake.lines(), ["POST /v1/account/lock-root", "GET /v1/shred"]);
+    assert_eq!(fake.seen()[0].body, "{\"last_words\":\"one two three four\"}");
+    let ran = run(fake.socket(), &lock[..2]);
+    assert!(ran.code == 2 && ran.err.contains("--last-words-file"), "{ran:?}");
+    assert_eq!(fake.lines().len(), 2);
+}

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, ChildStderr, Stdio};
 
+use martlet_protocol::control::ErrorCode;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -192,4 +193,42 @@ fn resetting_the_id_is_asked_about() {
     let ran = run(fake.socket(), &["id", "--reset"]);
     assert_eq!((ran.code, fake.lines().len()), (2, 1), "{ran:?}");
     assert!(ran.err.contains("--yes"), "{}", ran.err);
+}
+
+/// It said that it can't be done here, and left it to the user to find out how it can.
+#[test]
+fn where_the_root_is_missing_the_phrase_is_asked_for_and_given_once() {
+    let phrase = format!("{}art", "abandon ".repeat(23));
+    let device =
+        json!({"id": "ab".repeat(32), "name": "phone", "created_at": 1, "state": "revoked"});
+    let fake = Fake::start(move |seen: &Seen| match seen.path.as_str() {
+        "/v1/identity" => Answer::Json(json!({"id": "martlet1x"})),
+        _ if seen.body.contains("recovery_phrase") => Answer::Json(device.clone()),
+        _ => Answer::Problem(ErrorCode::NoRoot, "no root here"),
+    });
+    let mut terminal = Terminal::start(&fake, &["device", "revoke", "phone", "--yes"]);
+    terminal.expect("Word 1: ");
+    terminal.enter(&phrase);
+    let ran = terminal.finish();
+    assert!(ran.code == 0 && ran.out.contains("Revoked phone"), "{ran:?}");
+    assert!(!ran.err.contains("abandon") && ran.err.contains("it is not kept"), "{ran:?}");
+    let lines = fake.lines();
+    let revoke = "POST /v1/devices/phone/revoke";
+    assert_eq!(lines, [revoke, "GET /v1/identity", revoke]);
+    let last: Value = serde_json::from_str(&fake.seen()[2].body).unwrap();
+    assert_eq!(last, json!({"recovery_phrase": phrase}));
+}
+
+#[test]
+fn the_last_words_of_the_phrase_are_asked_for_without_echo() {
+    let shred = json!({"running": false, "waiting": 0, "keys": 1024, "resealed": 7});
+    let fake = Fake::start(move |_| Answer::Json(shred.clone()));
+    let mut terminal = Terminal::start(&fake, &["account", "lock-root"]);
+    terminal.expect("Word 1: ");
+    terminal.enter("zoo zon");
+    terminal.expect("Word 2: ");
+    terminal.enter("zone zebra ability");
+    let ran = terminal.finish();
+    assert!(ran.code == 0 && ran.err.contains("takes the root of your identity out"), "{ran:?}");
+    assert_eq!(fake.seen()[0].body, "{\"last_words\":\"zoo zone zebra ability\"}");
 }

@@ -1,5 +1,6 @@
 //! Why commands are refused. What is wrong is said here; what to do about it, by who shows it.
 
+use martlet_protocol::identity::PhraseError;
 use martlet_protocol::invite::InviteError;
 use martlet_protocol::message::{EmojiError, ProfileError, TextError, TimerError};
 use martlet_protocol::safety::SafetyCodeError;
@@ -137,9 +138,21 @@ pub enum CommandError {
     /// The kill phrase is not that identity's.
     #[error("the kill phrase is another identity's")]
     WrongKillPhrase,
-    /// This device was linked: another one has the root.
+    /// This device does not have the root.
     #[error("this device does not have the root of your identity")]
-    NoRoot,
+    NoRoot {
+        /// Who has it.
+        place: RootPlace,
+    },
+    /// Not the end of the identity's recovery phrase.
+    #[error("these are not the last words of the recovery phrase")]
+    WrongWords,
+    /// Not a recovery phrase.
+    #[error(transparent)]
+    InvalidPhrase(PhraseError),
+    /// A recovery phrase of another identity.
+    #[error("the recovery phrase is another identity's")]
+    OtherPhrase,
     /// The identity has as many devices as it may have, or had in its life.
     #[error("there can be no more devices")]
     LinkLimit,
@@ -182,6 +195,18 @@ impl From<&StoreError> for CommandError {
     fn from(error: &StoreError) -> Self {
         Self::StorageFailed { reason: error.to_string() }
     }
+}
+
+/// Where the root is, of a device that does not have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootPlace {
+    /// This device was linked, by one that had it.
+    Linker {
+        /// What that device is called, or the beginning of its id.
+        device: String,
+    },
+    /// It was locked: it is in the recovery phrase alone.
+    Phrase,
 }
 
 /// Why a command did not succeed.

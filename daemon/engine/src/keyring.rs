@@ -18,9 +18,9 @@ use martlet_protocol::crypto::seal::{self, Addressed, DetectionSecret, OpeningKe
 use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_protocol::time::Day;
 use martlet_protocol::{
-    Envelope, Header, Id, IdentityId, Rendezvous, RendezvousSecret, Tag, UnixMillis,
+    DeviceId, Envelope, Header, Id, IdentityId, Rendezvous, RendezvousSecret, Tag, UnixMillis,
 };
-use martlet_store::records::{PROFILE, Profile};
+use martlet_store::records::{PROFILE, Profile, RootLocked};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
@@ -61,11 +61,7 @@ impl Keyring {
         Ok(Self {
             identity: device.certificate().identity(),
             rendezvous: profile.rendezvous.clone(),
-            first_secret: match (&profile.root_seed, &profile.linked) {
-                (Some(seed), _) => RootKey::from_seed(seed.0).first_rendezvous_secret(),
-                (None, Some(linked)) => linked.first_secret.clone(),
-                (None, None) => profile.rendezvous.secret.clone(),
-            },
+            first_secret: first_secret(profile),
             came_later: profile.recovered_at.is_some() || profile.linked.is_some(),
             device,
             detection: profile.detection.clone(),
@@ -122,8 +118,7 @@ impl Keyring {
         records: &mut VaultTxn,
         rendezvous: Rendezvous,
     ) -> Result<(), StoreError> {
-        let profile = records.get(&PROFILE, Key::Named(b""))?;
-        let mut profile = profile.ok_or(StoreError::Record { table: PROFILE.name() })?;
+        let mut profile = self.profile(records)?;
         self.rendezvous = rendezvous;
         profile.rendezvous = self.rendezvous.clone();
         records.put(&PROFILE, Key::Named(b""), &profile)
@@ -166,11 +161,31 @@ impl Keyring {
         device::keep_certificate(records, &self.device)
     }
 
-    /// The root of the user's identity; `None` if this device was linked.
+    /// The root of the user's identity, if this device has it.
     pub(crate) fn root(&self, records: &VaultTxn) -> Result<Option<RootKey>, StoreError> {
+        Ok(self.profile(records)?.root_seed.map(|seed| RootKey::from_seed(seed.0)))
+    }
+
+    /// By which device this one was linked, if it was.
+    pub(crate) fn linker(&self, records: &VaultTxn) -> Result<Option<DeviceId>, StoreError> {
+        Ok(self.profile(records)?.linked.map(|linked| linked.device))
+    }
+
+    /// Takes the root out of the vault. Until what was overwritten is shredded, it is in the file.
+    pub(crate) fn lock_root(
+        &self,
+        records: &mut VaultTxn,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let mut profile = self.profile(records)?;
+        profile.root_seed = None;
+        profile.root_locked = Some(RootLocked { at: now, first_secret: self.first_secret.clone() });
+        records.put(&PROFILE, Key::Named(b""), &profile)
+    }
+
+    fn profile(&self, records: &VaultTxn) -> Result<Profile, StoreError> {
         let profile = records.get(&PROFILE, Key::Named(b""))?;
-        let profile = profile.ok_or(StoreError::Record { table: PROFILE.name() })?;
-        Ok(profile.root_seed.map(|seed| RootKey::from_seed(seed.0)))
+        profile.ok_or(StoreError::Record { table: PROFILE.name() })
     }
 
     /// This device's bundle of the day that `now` is in, with the prekey of that day, and with what is known of the
@@ -240,4 +255,14 @@ impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keyring(…)")
     }
+}
+
+/// The rendezvous secret that follows from the root.
+fn first_secret(profile: &Profile) -> RendezvousSecret {
+    if let Some(seed) = &profile.root_seed {
+        return RootKey::from_seed(seed.0).first_rendezvous_secret();
+    }
+    let linked = profile.linked.as_ref().map(|linked| &linked.first_secret);
+    let locked = profile.root_locked.as_ref().map(|locked| &locked.first_secret);
+    linked.or(locked).unwrap_or(&profile.rendezvous.secret).clone()
 }

@@ -43,7 +43,7 @@ pub use command::Command;
 pub use config::{EngineConfig, TICK};
 pub use directory::{DirectoryError, NameError, clean_name};
 pub use engine::{Engine, EngineError, Input, Job};
-pub use error::{CommandError, Fault};
+pub use error::{CommandError, Fault, RootPlace};
 pub use observer::Observer;
 pub use seam::{
     Answer, FromNet, Interest, Lookup, NoRoom, PeerKey, Received, Stemmed, Stored, Ticket, ToNet,

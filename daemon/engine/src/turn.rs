@@ -32,9 +32,9 @@ pub struct Effects {
     pub stamp: Vec<StampJob>,
     /// Events, in order.
     pub events: Vec<Event>,
-    /// The vault was closed in this batch. Who asked for it relies on its keys being gone, so the host
-    /// answers once it has wiped what the batch left on the stack.
-    pub closed_vault: bool,
+    /// The vault was closed in this batch, or the root was worked with. Who asked for it relies on the keys being gone, so
+    /// the host answers once it has wiped what the batch left on the stack.
+    pub wipes: bool,
     /// Answers to commands.
     replies: Vec<Reply>,
 }

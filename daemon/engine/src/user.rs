@@ -36,6 +36,7 @@ mod recalls;
 mod rendezvous;
 mod renewal;
 mod requests;
+mod root;
 mod search;
 mod sessions;
 mod settings;
@@ -184,6 +185,7 @@ impl User {
             rendezvous: Rendezvous { secret: secret.clone(), reset_at },
             recovered_at,
             linked: None,
+            root_locked: None,
         };
         txn.put(&PROFILE, Key::Named(b""), &profile)?;
         txn.put(&COUNTERS, Key::Named(b""), &Counters::default())?;
@@ -207,6 +209,7 @@ impl User {
             rendezvous: linked.rendezvous.clone(),
             recovered_at: None,
             linked: Some(by),
+            root_locked: None,
         };
         txn.put(&PROFILE, Key::Named(b""), &profile)?;
         txn.put(&COUNTERS, Key::Named(b""), &Counters::default())?;

@@ -5,18 +5,22 @@ use std::io;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures::stream;
-use martlet_engine::command::{EraseUser, ExportCursor, ExportPage};
-use martlet_protocol::control::{ERASE_CONFIRMATION, EraseRequest, Erased, ExportLine, Problem};
+use martlet_engine::command::{EraseUser, ExportCursor, ExportPage, LockRoot, ShowPhrase};
+use martlet_protocol::control::{
+    ERASE_CONFIRMATION, EraseRequest, Erased, ExportLine, InitResponse, LockRootRequest,
+    PhraseRequest, Problem, Shred,
+};
+use zeroize::Zeroizing;
 
 use super::Shared;
 use super::endpoints::endpoints;
 use super::extract::JsonBody;
 use super::problem::Refusal;
 
-endpoints!(export_account, erase_account);
+endpoints!(export_account, erase_account, show_phrase, lock_root);
 
 /// All that the vault holds of its user but for keys, as JSON Lines: one value a line. What is said or deleted while it runs
 /// may be in it or not. An export that does not end with a line of type `end` is not whole.
@@ -79,4 +83,40 @@ async fn erase_account(
     tracing::warn!("the account was erased");
     shared.vault_was_locked();
     Ok(Json(Erased { copies }))
+}
+
+/// What `POST /v1/identity` answered, once more: the ID, the recovery phrase and the kill phrase. The vault must be open, and
+/// its passphrase is asked for all the same.
+#[utoipa::path(post, path = "/v1/account/phrase", tag = "identity", request_body = PhraseRequest,
+    responses(
+        (status = 200, body = InitResponse),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn show_phrase(
+    State(shared): State<Shared>,
+    JsonBody(request): JsonBody<PhraseRequest>,
+) -> Result<Json<InitResponse>, Refusal> {
+    let passphrase = request.passphrase.map(Zeroizing::new);
+    shared.engine().check_passphrase(passphrase).await?;
+    let sheet = shared.engine().call(ShowPhrase {}).await?;
+    tracing::warn!("the recovery phrase was shown");
+    Ok(Json(sheet))
+}
+
+/// Takes the root of the identity out of the vault, for good: from then on it is in the recovery phrase alone. What is left of it
+/// is shredded: that is done once `running` of `GET /v1/shred` is false.
+#[utoipa::path(post, path = "/v1/account/lock-root", tag = "identity",
+    request_body = LockRootRequest,
+    responses(
+        (status = 202, body = Shred),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn lock_root(
+    State(shared): State<Shared>,
+    JsonBody(request): JsonBody<LockRootRequest>,
+) -> Result<(StatusCode, Json<Shred>), Refusal> {
+    let last_words = Zeroizing::new(request.last_words);
+    let shred = shared.engine().call(LockRoot { last_words }).await?;
+    tracing::warn!("the root was locked");
+    Ok((StatusCode::ACCEPTED, Json(shred)))
 }

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use martlet_engine::command::{ListDevices, RenameDevice, RevokeDevice, TerminateAccount};
+use martlet_engine::command::{
+    ListDevices, RenameDevice, RevokeByPhrase, RevokeDevice, TerminateAccount,
+};
 use martlet_protocol::control::{
     Device, DeviceList, DeviceRename, DeviceRevoke, ErrorCode, Problem, TerminateRequest,
     TerminateResponse,
@@ -54,7 +56,15 @@ async fn revoke_device(
     PathPart(device): PathPart,
     JsonBody(request): JsonBody<DeviceRevoke>,
 ) -> Result<Json<Device>, Refusal> {
-    Ok(Json(shared.engine().call(RevokeDevice { device, request }).await?))
+    let DeviceRevoke { reason, recovery_phrase } = request;
+    let device = match recovery_phrase.map(Zeroizing::new) {
+        Some(phrase) => shared.engine().call(RevokeByPhrase { device, reason, phrase }).await?,
+        None => {
+            let request = DeviceRevoke { reason, recovery_phrase: None };
+            shared.engine().call(RevokeDevice { device, request }).await?
+        }
+    };
+    Ok(Json(device))
 }
 
 /// Ends an identity for good. Contacts are told.

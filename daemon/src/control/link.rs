@@ -3,28 +3,48 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use martlet_engine::command::{CancelJoin, CancelLink, ConfirmLink, ShowJoin, ShowLink, StartLink};
+use martlet_engine::command::{
+    CancelJoin, CancelLink, ConfirmLink, ConfirmLinkByPhrase, ShowJoin, ShowLink, StartLink,
+    StartLinkByPhrase,
+};
 use martlet_protocol::control::{ErrorCode, Join, JoinRequest, Link, LinkConfirm, Problem};
 use martlet_protocol::link::LinkCode;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use zeroize::Zeroizing;
 
 use super::Shared;
 use super::endpoints::endpoints;
-use super::extract::{JsonBody, NoBody};
+use super::extract::{JsonBody, NoBody, QueryOf};
 use super::problem::Refusal;
+
+/// How the device is to be certified.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct LinkQuery {
+    /// By the recovery phrase, which is given with the confirmation: this device may be without the root.
+    #[serde(default)]
+    phrase: bool,
+}
 
 endpoints!(start_link, show_link, cancel_link, confirm_link, start_join, show_join, cancel_join);
 
 /// Makes a code by which a further device is linked, good for ten minutes and once. One that was made before is good no more.
-#[utoipa::path(post, path = "/v1/link", tag = "identity", responses(
+#[utoipa::path(post, path = "/v1/link", tag = "identity", params(LinkQuery), responses(
     (status = 201, body = Link),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn start_link(
     State(shared): State<Shared>,
+    QueryOf(query): QueryOf<LinkQuery>,
     _: NoBody,
 ) -> Result<(StatusCode, Json<Link>), Refusal> {
-    Ok((StatusCode::CREATED, Json(shared.engine().call(StartLink {}).await?)))
+    let link = match query.phrase {
+        true => shared.engine().call(StartLinkByPhrase {}).await?,
+        false => shared.engine().call(StartLink {}).await?,
+    };
+    Ok((StatusCode::CREATED, Json(link)))
 }
 
 /// How far the code came that was made last.
@@ -57,7 +77,12 @@ async fn confirm_link(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<LinkConfirm>,
 ) -> Result<Json<Link>, Refusal> {
-    Ok(Json(shared.engine().call(ConfirmLink { equal: request.equal }).await?))
+    let LinkConfirm { equal, recovery_phrase } = request;
+    let link = match recovery_phrase.map(Zeroizing::new) {
+        Some(phrase) if equal => shared.engine().call(ConfirmLinkByPhrase { phrase }).await?,
+        Some(_) | None => shared.engine().call(ConfirmLink { equal }).await?,
+    };
+    Ok(Json(link))
 }
 
 /// Has this device, on which there is no identity yet, join the identity whose device made a code. A code that was given

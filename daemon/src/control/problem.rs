@@ -3,8 +3,9 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use martlet_engine::{CommandError, DirectoryError, NameError};
+use martlet_engine::{CommandError, DirectoryError, NameError, RootPlace};
 use martlet_protocol::control::{ErrorCode, Problem};
+use martlet_protocol::identity::LAST_WORDS;
 use martlet_protocol::message::TextError;
 
 use crate::host::{CallError, PassphraseError};
@@ -33,6 +34,20 @@ impl Refusal {
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self(problem)
+    }
+}
+
+/// Where the root is, and what to do.
+fn no_root(place: &RootPlace) -> String {
+    match place {
+        RootPlace::Linker { device } => format!(
+            "this device does not have the root of your identity: it was linked by {device:?}. Do it there; or, to link or revoke \
+             a device, here with your recovery phrase: add --phrase"
+        ),
+        RootPlace::Phrase => "this device does not have the root of your identity any more: since it was locked, the root is in \
+                              your recovery phrase alone. To link or revoke a device, give that for this once: add --phrase. \
+                              An identity ends by its kill phrase"
+            .to_owned(),
     }
 }
 
@@ -205,10 +220,18 @@ impl From<CommandError> for Refusal {
                 ErrorCode::WrongKillPhrase,
                 "the kill phrase is not that of this identity; nothing was done",
             ),
-            CommandError::NoRoot => Self::new(
-                ErrorCode::NoRoot,
-                "this device was linked, and does not have the root of your identity; do it on the device where you made the \
-                 identity, or on one that you recover from the recovery phrase (martletctl init --recover)",
+            CommandError::NoRoot { place } => Self::new(ErrorCode::NoRoot, no_root(&place)),
+            CommandError::WrongWords => Self::new(
+                ErrorCode::WrongWords,
+                format!(
+                    "these are not the last {LAST_WORDS} words of your recovery phrase, and nothing was changed: martletctl account \
+                     phrase shows it, to be written down"
+                ),
+            ),
+            CommandError::InvalidPhrase(error) => CallError::InvalidPhrase(error).into(),
+            CommandError::OtherPhrase => Self::new(
+                ErrorCode::OtherPhrase,
+                "these words are the recovery phrase of another identity; nothing was done",
             ),
             CommandError::LinkLimit => Self::new(
                 ErrorCode::LinkLimit,

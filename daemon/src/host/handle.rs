@@ -126,9 +126,16 @@ impl EngineHandle {
         passphrase: Option<Zeroizing<String>>,
         phrase: Zeroizing<String>,
     ) -> Result<Identity, CallError> {
-        let root = RootKey::from_phrase(&phrase).map_err(CallError::InvalidPhrase)?;
+        // Looked at where it leaves nothing on a stack: a root that is locked later should be nowhere.
+        let check = move || {
+            let checked = stack::apart(|| RootKey::from_phrase(&phrase).map(drop));
+            stack::wipe();
+            checked.map(|()| phrase)
+        };
+        let checked = crate::blocking::run(check).await.ok_or(CallError::Stopping)?;
+        let phrase = checked.map_err(CallError::InvalidPhrase)?;
         let (key_file, key, name) = self.new_key_file(name, passphrase).await?;
-        self.call(RecoverUser { key_file, key, name, root }).await
+        self.call(RecoverUser { key_file, key, name, phrase }).await
     }
 
     /// Joins the identity whose device made a code, in a new vault. The key derivation runs beside the engine.

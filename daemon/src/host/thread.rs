@@ -97,7 +97,7 @@ fn prepare(
         interest: None,
         lookups: Vec::new(),
         stem: Vec::new(),
-        closed: Effects::default(),
+        held: Effects::default(),
         told: Box::new(|_| {}),
     };
     let rng = fresh_rng();
@@ -154,12 +154,13 @@ impl Loop {
             stack::apart(|| {
                 self.engine.run_batch(inputs, wall, steady, &mut self.rng, &mut self.outlet);
             });
-            if may_have_keys && !self.engine.is_unlocked() {
+            let mut held = std::mem::take(&mut self.outlet.held);
+            if held.wipes || may_have_keys && !self.engine.is_unlocked() {
                 stack::wipe();
             }
             // Over the old one's state, in its place.
             self.rng = fresh_rng();
-            self.outlet.closed.answer();
+            held.answer();
             self.clock.set(self.engine.time());
             self.outlet.flush().await;
             if !shutdown.is_empty() {
@@ -199,8 +200,8 @@ struct LoopOutlet {
     interest: Option<Interest>,
     lookups: Vec<Lookup>,
     stem: Vec<Stemmed>,
-    /// Of a batch that closed the vault: answered once what it left behind is wiped.
-    closed: Effects,
+    /// Of a batch that left keys behind which are to be gone: answered once that is wiped.
+    held: Effects,
     /// Shown what the network is told.
     told: Box<dyn FnMut(&ToNet) + Send>,
 }
@@ -271,8 +272,8 @@ impl Outlet for LoopOutlet {
             // Nobody may be following.
             let _ = self.events.send(Arc::new(event));
         }
-        if effects.closed_vault {
-            self.closed = effects;
+        if effects.wipes {
+            self.held = effects;
         } else {
             effects.answer();
         }

@@ -48,7 +48,11 @@ impl Stolen {
 
     /// Records that it can read and that hold `text`.
     fn with(&self, text: &str) -> Vec<&Sealed> {
-        let holds = |bytes: Vec<u8>| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+        self.with_bytes(text.as_bytes())
+    }
+
+    fn with_bytes(&self, wanted: &[u8]) -> Vec<&Sealed> {
+        let holds = |bytes: Vec<u8>| bytes.windows(wanted.len()).any(|it| it == wanted);
         self.sealed.iter().filter(|it| self.keys.open(it, false).is_some_and(holds)).collect()
     }
 }
@@ -115,4 +119,49 @@ fn a_conversation_that_was_removed_and_shredded_is_in_no_later_copy() {
     assert!(client.call("POST", "/v1/unlock", &unlock).is_success());
     assert_eq!(client.get("/v1/notes").json()["messages"][0]["text"], KEPT);
     assert!(client.get("/v1/shred").json()["finished_at"].as_u64().is_some());
+}
+
+/// The record that holds it lies in the database's file, and in copies of before. It has no key any more.
+#[test]
+fn the_root_that_was_locked_is_in_no_later_copy() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let passphrase = json!({ "passphrase": PASSPHRASE });
+    let made = client.call("POST", "/v1/identity", &passphrase).json();
+    let phrase = made["recovery_phrase"].as_str().unwrap().to_owned();
+    let root = RootKey::from_phrase(&phrase).unwrap();
+    drop(client);
+    let home = stop(daemon);
+    let before = Stolen::from(home.path());
+    assert_eq!(before.with_bytes(root.seed()).len(), 1, "the search finds it where it is");
+
+    let daemon = Daemon::start_in(home, &[]);
+    let mut client = daemon.connect();
+    let words: Vec<&str> = phrase.split(' ').collect();
+    let lock = json!({ "last_words": words[20..].join(" ") });
+    assert_eq!(client.call("POST", "/v1/account/lock-root", &lock).status, 423, "locked");
+    assert!(client.call("POST", "/v1/unlock", &passphrase).is_success());
+    let wrong = json!({ "last_words": words[19..23].join(" ") });
+    let refused = client.call("POST", "/v1/account/lock-root", &wrong);
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (403, Some("wrong-words")));
+    let begun = client.call("POST", "/v1/account/lock-root", &lock);
+    assert_eq!(begun.status, 202, "{begun:?}");
+    let deadline = Instant::now() + DEADLINE;
+    while client.get("/v1/shred").json()["running"] != false {
+        assert!(Instant::now() < deadline, "it should be shredded");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let log = daemon.log();
+    assert!(words.windows(2).all(|pair| !log.contains(&pair.join(" "))), "{log}");
+    drop(client);
+    let home = stop(daemon);
+    let after = Stolen::from(home.path());
+    assert_eq!(after.with_bytes(root.seed()), Vec::<&Sealed>::new());
+    for gone in before.with_bytes(root.seed()) {
+        assert!(!after.keys.opens(gone, true), "{gone:?}");
+    }
+    for name in ["vault.redb", "vault.keys", "vault.key"] {
+        let bytes = fs::read(home.path().join(name)).unwrap();
+        assert!(!bytes.windows(32).any(|it| it == root.seed()), "{name}");
+    }
 }

@@ -12,6 +12,7 @@ use super::contact::{Contact, MessageRequest};
 use super::conversation::{ConversationSettings, Draft, Settings};
 use super::message::Message;
 use super::profile::OwnProfile;
+use super::schema::PassphraseText;
 use super::timers::ConversationTimers;
 use crate::time::UnixMillis;
 
@@ -35,6 +36,25 @@ pub struct EraseRequest {
 pub struct Erased {
     /// Files in the data directory that look like copies of the vault's, which somebody made: they stay.
     pub copies: Vec<String>,
+}
+
+/// `POST /v1/account/phrase`: shows what `init` showed once more.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PhraseRequest {
+    /// The vault's passphrase, also where the vault is open; `null` if it has none.
+    #[serde(default)]
+    #[schema(value_type = Option<PassphraseText>)]
+    pub passphrase: Option<String>,
+}
+
+/// `POST /v1/account/lock-root`: the root leaves the vault for good.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockRootRequest {
+    /// The last four words of the recovery phrase: who does not have it would lock themselves out.
+    #[schema(max_length = 1024)]
+    pub last_words: String,
 }
 
 /// One line of `GET /v1/account/export`. The first is `export`, the last is `end`: an export without it is not whole.
@@ -159,5 +179,19 @@ impl ExportSchema {
             line: Ref::from_schema_name(ExportLine::name()),
             components: Components { schemas: used.into_iter().collect() },
         }
+    }
+}
+
+/// Hand-written: the passphrase is secret.
+impl std::fmt::Debug for PhraseRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PhraseRequest(…)")
+    }
+}
+
+/// Hand-written: the words are secret.
+impl std::fmt::Debug for LockRootRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LockRootRequest(…)")
     }
 }

@@ -72,12 +72,16 @@ pub struct DeviceRename {
 }
 
 /// `POST /v1/devices/{device}/revoke`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRevoke {
     /// Why. Contacts see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<RevocationReason>,
+    /// The recovery phrase, where this device does not have the root. It is used for this once, and not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
+    pub recovery_phrase: Option<String>,
 }
 
 /// `POST /v1/account/terminate`: ends an identity for good.
@@ -105,6 +109,13 @@ pub struct TerminateResponse {
     /// Whether this node knows that the identity ended. Of an identity that is neither the user's own nor a contact, it can't
     /// tell whether the kill phrase is the right one; the contacts' nodes can.
     pub verified: bool,
+}
+
+/// Hand-written: the phrase is secret.
+impl std::fmt::Debug for DeviceRevoke {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceRevoke").field("reason", &self.reason).finish_non_exhaustive()
+    }
 }
 
 /// Hand-written: the phrases are secret.

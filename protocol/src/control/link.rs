@@ -84,11 +84,15 @@ pub enum LinkReason {
 }
 
 /// `POST /v1/link/confirm`: what the user saw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkConfirm {
     /// Whether both devices show the same numbers. If not, the device is refused.
     pub equal: bool,
+    /// The recovery phrase, where this device does not have the root. It is used for this once, and not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
+    pub recovery_phrase: Option<String>,
 }
 
 /// `POST /v1/join`: this device is to join an identity.
@@ -160,5 +164,12 @@ impl std::fmt::Debug for Link {
 impl std::fmt::Debug for JoinRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("JoinRequest(…)")
+    }
+}
+
+/// Hand-written: the phrase is secret.
+impl std::fmt::Debug for LinkConfirm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinkConfirm").field("equal", &self.equal).finish_non_exhaustive()
     }
 }

@@ -127,8 +127,12 @@ pub enum ErrorCode {
     WrongKillPhrase,
     /// Not a code by which a device is linked, or damaged.
     InvalidLinkCode,
-    /// This device was linked: another one of the user's has the root.
+    /// This device does not have the root of the user's identity.
     NoRoot,
+    /// Not the last words of the identity's recovery phrase.
+    WrongWords,
+    /// A recovery phrase, of another identity.
+    OtherPhrase,
     /// The identity has as many devices as it may have, or had in its life.
     LinkLimit,
     /// Three codes died within an hour: none is made for an hour.
@@ -164,7 +168,9 @@ impl ErrorCode {
             | Self::InvalidLinkCode
             | Self::OwnInvite
             | Self::InvalidSafetyNumber => 400,
-            Self::Forbidden | Self::WrongPassphrase | Self::WrongKillPhrase => 403,
+            Self::Forbidden | Self::WrongPassphrase | Self::WrongKillPhrase | Self::WrongWords => {
+                403
+            }
             Self::UnknownContact
             | Self::UnknownRequest
             | Self::UnknownMessage
@@ -194,6 +200,7 @@ impl ErrorCode {
             | Self::ContactTerminated
             | Self::DeviceRevoked
             | Self::NoRoot
+            | Self::OtherPhrase
             | Self::NothingToCompare
             | Self::OtherDevice => 409,
             Self::TextTooLong | Self::BodyTooLarge => 413,

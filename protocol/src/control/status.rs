@@ -168,12 +168,12 @@ pub struct InitRequest {
     pub passphrase: Option<String>,
 }
 
-/// The new identity.
+/// What of an identity is to be kept on paper.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InitResponse {
     /// The ID to give to others.
     pub id: String,
-    /// 24 words (BIP 39) that are the root key. Shown once, stored nowhere.
+    /// 24 words (BIP 39) that are the root key. `POST /v1/account/phrase` shows them once more.
     pub recovery_phrase: String,
     /// 12 words (BIP 39) that end the identity, and can do nothing else. The recovery phrase makes them again.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -9,6 +9,9 @@ use crate::nearest::nearest;
 /// Words of a recovery phrase: 256 bits and 8 of checksum, 11 bits each.
 pub const PHRASE_WORDS: usize = 24;
 
+/// Words from the end of a recovery phrase that show that someone has it at hand.
+pub const LAST_WORDS: usize = 4;
+
 /// Why a text is no recovery phrase. It repeats nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PhraseError {
@@ -56,12 +59,7 @@ impl RootKey {
     /// [`PhraseError`].
     pub fn from_phrase(text: &str) -> Result<Self, PhraseError> {
         let text = Zeroizing::new(text.to_lowercase());
-        let is_around = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | ')' | ':');
-        let words: Vec<&str> = text
-            .split_whitespace()
-            .map(|word| word.trim_matches(is_around))
-            .filter(|word| !word.is_empty())
-            .collect();
+        let words: Vec<&str> = words_of(&text).collect();
         if words.len() != PHRASE_WORDS {
             return Err(PhraseError::Words { found: words.len() });
         }
@@ -76,6 +74,15 @@ impl RootKey {
         seed.copy_from_slice(&entropy[..32]);
         Ok(Self::from_seed(*seed))
     }
+
+    /// Whether these are the last [`LAST_WORDS`] words of the recovery phrase. Capitals, white space, commas and numbers make
+    /// no difference.
+    #[must_use]
+    pub fn ends_with_words(&self, typed: &str) -> bool {
+        let (phrase, typed) = (self.recovery_phrase(), Zeroizing::new(typed.to_lowercase()));
+        let last = phrase.split(' ').skip(PHRASE_WORDS - LAST_WORDS);
+        last.eq(words_of(&typed))
+    }
 }
 
 /// A word of recovery phrases as it is in the list.
@@ -89,6 +96,13 @@ pub fn phrase_word(typed: &str) -> Result<&'static str, Option<&'static str>> {
         Some(at) => list.get(usize::from(at)).copied().ok_or(None),
         None => Err(nearest(&typed, list.iter().copied())),
     }
+}
+
+/// The words of a text in lower case, without what is written around them.
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    let is_around = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | ')' | ':');
+    let words = text.split_whitespace().map(move |word| word.trim_matches(is_around));
+    words.filter(|word| !word.is_empty())
 }
 
 fn read(words: &[&str]) -> Option<Mnemonic> {

@@ -480,6 +480,23 @@ fn secrets_are_not_shown() {
         replaced: false,
     };
     is_json(&link, json!({"state": "offered", "code": "hunter2", "expires_at": 7}));
+    let phrase = PhraseRequest { passphrase: Some("hunter2".into()) };
+    is_json(&phrase, json!({"passphrase": "hunter2"}));
+    let locking = LockRootRequest { last_words: "hunter2".into() };
+    is_json(&locking, json!({"last_words": "hunter2"}));
+    let secret = || Some("hunter2".to_owned());
+    let confirm = LinkConfirm { equal: true, recovery_phrase: secret() };
+    is_json(&confirm, json!({"equal": true, "recovery_phrase": "hunter2"}));
+    let revoke = DeviceRevoke { reason: None, recovery_phrase: secret() };
+    is_json(&revoke, json!({"recovery_phrase": "hunter2"}));
+    for shown in [
+        format!("{phrase:?}"),
+        format!("{locking:?}"),
+        format!("{confirm:?}"),
+        format!("{revoke:?}"),
+    ] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
     let shown = [format!("{init:?}"), format!("{unlock:?}"), format!("{made:?}")];
     for shown in shown.into_iter().chain([format!("{join:?}"), format!("{link:?}")]) {
         assert!(!shown.contains("hunter2"), "{shown}");
@@ -546,6 +563,8 @@ fn error_codes() {
         OtherDevice => ("other-device", 409),
         InvalidLinkCode => ("invalid-link-code", 400),
         NoRoot => ("no-root", 409),
+        WrongWords => ("wrong-words", 403),
+        OtherPhrase => ("other-phrase", 409),
         LinkLimit => ("link-limit", 429),
         LinkLocked => ("link-locked", 429),
         NoLink => ("no-link", 404),
@@ -609,6 +628,8 @@ fn error_codes() {
         OtherDevice,
         InvalidLinkCode,
         NoRoot,
+        WrongWords,
+        OtherPhrase,
         LinkLimit,
         LinkLocked,
         NoLink,

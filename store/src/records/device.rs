@@ -8,7 +8,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// See [`PROFILE`](super::PROFILE).
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Profile {
-    /// The root key's seed; `None` on a device that was linked.
+    /// The root key's seed; `None` on a device that was linked, and where the root was locked.
     pub root_seed: Option<Seed>,
     /// The device key's seed.
     pub device_seed: Seed,
@@ -28,6 +28,9 @@ pub struct Profile {
     /// By which device this one was linked, and when.
     #[serde(default)]
     pub linked: Option<LinkedBy>,
+    /// That the root was here, and was locked.
+    #[serde(default)]
+    pub root_locked: Option<RootLocked>,
 }
 
 /// By which device another was linked.
@@ -38,6 +41,15 @@ pub struct LinkedBy {
     /// When.
     pub at: UnixMillis,
     /// The rendezvous secret that the identity had first: by it a device is found that is restored from the phrase.
+    pub first_secret: RendezvousSecret,
+}
+
+/// The root was taken out of the vault: it is in the recovery phrase alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootLocked {
+    /// When.
+    pub at: UnixMillis,
+    /// The rendezvous secret that follows from it: by it a device is found that is restored from the phrase.
     pub first_secret: RendezvousSecret,
 }
 

@@ -6,6 +6,7 @@ use martlet_protocol::control::{ErrorCode, Link, LinkConfirm, LinkReason, LinkSt
 use zeroize::Zeroize;
 
 use super::super::Context;
+use super::super::by_phrase::PhraseArgs;
 use super::wait::{POLL_EVERY, Wait};
 use crate::client::{Client, ClientError};
 use crate::exit::Failure;
@@ -19,6 +20,9 @@ use crate::render::{Page, Paint, qr, word};
 /// your recovery phrase. It does not know timers of conversations that were set before: set them again once it is linked.
 ///
 /// The code is good for ten minutes, and once, and until another one is made. Don't show it to others.
+///
+/// A device that does not have the root (it was linked, or the root was locked) asks for your recovery phrase, and uses it for this
+/// once. With --no-wait it is asked for by --confirm.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +30,8 @@ Examples:
   martletctl --json device link --no-wait        shows the code and returns
   martletctl --json device link --status         how far it came, and the numbers
   martletctl device link --confirm               the numbers are the same on both devices
-  martletctl device link --refuse                they differ")]
+  martletctl device link --refuse                they differ
+  martletctl device link --phrase                this device does not have the root: asks for the recovery phrase")]
 pub(super) struct Args {
     /// Return at once
     #[arg(long, group = "what")]
@@ -47,6 +52,9 @@ pub(super) struct Args {
     /// End the code
     #[arg(long, group = "what")]
     cancel: bool,
+
+    #[command(flatten)]
+    phrase: PhraseArgs,
 }
 
 impl Args {
@@ -57,15 +65,29 @@ impl Args {
             return show(&client.get::<Link>("/v1/link").await?, context);
         }
         if self.confirm || self.refuse {
-            let link = answer(client, self.confirm).await?;
+            let link = self.answer(context).await?;
             return end(&link, context, self.refuse);
         }
         if self.cancel {
             client.delete("/v1/link").await?;
             return context.output.done("The code is good no more.");
         }
+        let mut phrase = match self.no_wait {
+            true => None,
+            false => self.phrase.read(context).await?,
+        };
+        let begun = match self.phrase.is_given() {
+            true => client.post_empty(BY_PHRASE).await,
+            false => client.post_empty("/v1/link").await,
+        };
+        let mut link: Link = match begun {
+            Err(refusal) if !self.no_wait => {
+                phrase = Some(PhraseArgs::after(refusal, context).await?);
+                client.post_empty(BY_PHRASE).await?
+            }
+            begun => begun?,
+        };
         let mut wait = Wait::begin()?;
-        let mut link: Link = client.post_empty("/v1/link").await?;
         let shown = show(&link, context);
         link.code.zeroize();
         shown?;
@@ -102,7 +124,7 @@ impl Args {
                             return Err(failure);
                         }
                     };
-                    match answer(client, equal).await {
+                    match answer(client, equal, phrase.as_deref()).await {
                         Ok(link) => return end(&link, context, !equal),
                         // It ended meanwhile: that is told next.
                         Err(ClientError::Problem(problem))
@@ -117,10 +139,36 @@ impl Args {
             }
         }
     }
+
+    /// Says whether the numbers are equal.
+    async fn answer(&self, context: &Context) -> Result<Link, Failure> {
+        let client = context.client()?;
+        let phrase = match self.confirm {
+            true => self.phrase.read(context).await?,
+            false => None,
+        };
+        match answer(client, self.confirm, phrase.as_deref()).await {
+            Err(refusal) => {
+                let phrase = PhraseArgs::after(refusal, context).await?;
+                Ok(answer(client, self.confirm, Some(&phrase)).await?)
+            }
+            Ok(link) => Ok(link),
+        }
+    }
 }
 
-async fn answer(client: &Client, equal: bool) -> Result<Link, ClientError> {
-    client.post("/v1/link/confirm", &LinkConfirm { equal }).await
+/// Where a code is made whose device the recovery phrase certifies.
+const BY_PHRASE: &str = "/v1/link?phrase=true";
+
+async fn answer(
+    client: &Client,
+    equal: bool,
+    phrase: Option<&String>,
+) -> Result<Link, ClientError> {
+    let mut request = LinkConfirm { equal, recovery_phrase: phrase.cloned() };
+    let answer = client.post_secret("/v1/link/confirm", &request).await;
+    request.recovery_phrase.zeroize();
+    answer
 }
 
 fn show(link: &Link, context: &Context) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use martlet_protocol::identity::{IdentityState, KillKey, Statement};
 use martlet_protocol::notice;
 use martlet_protocol::{DeviceId, ExpiryHour, Id, IdentityId, Shard};
 use martlet_store::StoreError;
+use zeroize::Zeroizing;
 
 use super::{Command, CommandError};
 use crate::engine::Engine;
@@ -77,20 +78,7 @@ impl Command for RevokeDevice {
     type Reply = Device;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Device, Fault> {
-        let user = engine.user_mut()?;
-        if !user.is_one_too_many() {
-            user.check_active()?;
-        }
-        let device = user.find_device(&self.device)?;
-        let reason = match self.request.reason {
-            None => Reason::NotSaid,
-            Some(RevocationReason::Lost) => Reason::Lost,
-            Some(RevocationReason::Stolen) => Reason::Stolen,
-            Some(RevocationReason::Retired) => Reason::Retired,
-        };
-        let statement = user.revoke(turn, device, reason)?;
-        user.state_own(turn, statement)?;
-        shown(user, &device)
+        revoke(engine.user_mut()?, turn, &self.device, self.request.reason, None)
     }
 }
 
@@ -114,6 +102,29 @@ impl Command for TerminateAccount {
         };
         Ok(TerminateResponse { id: id.to_string(), verified })
     }
+}
+
+/// Revokes a device of the user's, by the root in the vault or that of a recovery phrase.
+pub(super) fn revoke(
+    user: &mut User,
+    turn: &mut Turn<'_>,
+    device: &str,
+    reason: Option<RevocationReason>,
+    phrase: Option<&Zeroizing<String>>,
+) -> Result<Device, Fault> {
+    if !user.is_one_too_many() {
+        user.check_active()?;
+    }
+    let device = user.find_device(device)?;
+    let reason = match reason {
+        None => Reason::NotSaid,
+        Some(RevocationReason::Lost) => Reason::Lost,
+        Some(RevocationReason::Stolen) => Reason::Stolen,
+        Some(RevocationReason::Retired) => Reason::Retired,
+    };
+    let statement = user.revoke(turn, device, reason, phrase)?;
+    user.state_own(turn, statement)?;
+    shown(user, &device)
 }
 
 /// Ends an identity by its kill key; whether this node can tell that it is the right one.

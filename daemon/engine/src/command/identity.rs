@@ -6,6 +6,7 @@ use martlet_protocol::identity::RootKey;
 use martlet_store::StoreError;
 use martlet_store::vault::VaultSnapshot;
 use martlet_store::vault::keyfile::{KeyFile, MasterKey};
+use zeroize::Zeroizing;
 
 use super::{Command, CommandError};
 use crate::directory::{DirectoryError, clean_name};
@@ -33,8 +34,8 @@ pub struct RecoverUser {
     pub key: MasterKey,
     /// The name others are offered.
     pub name: Option<String>,
-    /// The root that the phrase is.
-    pub root: RootKey,
+    /// The recovery phrase.
+    pub phrase: Zeroizing<String>,
 }
 
 /// Opens the vault with its key.
@@ -83,11 +84,16 @@ impl Command for CreateUser {
         let Self { key_file, key, name } = self;
         let root = RootKey::generate(turn.rng);
         let id = create(engine, turn, (key_file, key), name, Root::New(&root))?;
-        Ok(InitResponse {
-            id: id.to_string(),
-            recovery_phrase: root.recovery_phrase().to_string(),
-            kill_phrase: root.kill_key().phrase().to_string(),
-        })
+        Ok(sheet(&id, &root))
+    }
+}
+
+/// What of an identity is to be kept on paper.
+pub(super) fn sheet(id: &Id, root: &RootKey) -> InitResponse {
+    InitResponse {
+        id: id.to_string(),
+        recovery_phrase: root.recovery_phrase().to_string(),
+        kill_phrase: root.kill_key().phrase().to_string(),
     }
 }
 
@@ -95,7 +101,9 @@ impl Command for RecoverUser {
     type Reply = Identity;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Identity, Fault> {
-        let Self { key_file, key, name, root } = self;
+        let Self { key_file, key, name, phrase } = self;
+        turn.effects.wipes = true;
+        let root = RootKey::from_phrase(&phrase).map_err(CommandError::InvalidPhrase)?;
         let id = create(engine, turn, (key_file, key), name, Root::Recovered(&root))?;
         Ok(Identity { id: id.to_string(), name: engine.user_mut()?.name().cloned() })
     }

@@ -70,7 +70,7 @@ impl Command for ConfirmLink {
     type Reply = Link;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Link, Fault> {
-        engine.user_mut()?.confirm_link(turn, self.equal)
+        engine.user_mut()?.confirm_link(turn, self.equal, None)
     }
 }
 

@@ -42,7 +42,7 @@ impl Engine {
         let (waiting, takes_back) = (gathered.waiting, gathered.takes_back);
         if locks {
             self.user = None;
-            effects.closed_vault = true;
+            effects.wipes = true;
             self.stamps.cancel_all();
         } else {
             effects.stamp = self.stamps.hand_out(self.user.as_deref_mut());

@@ -17,7 +17,7 @@ impl Engine {
         (self.user, self.recover) = (None, None);
         self.lock_after_turn = false;
         self.stamps.cancel_all();
-        turn.effects.closed_vault = true;
+        turn.effects.wipes = true;
         turn.effects.events.clear();
         self.failures.vault = None;
         self.config.storage.finish_erasure()?;

@@ -138,7 +138,7 @@ impl Engine {
         let (_, mut effects, _) = turn.into_parts();
         if std::mem::take(&mut self.lock_after_turn) {
             (self.user, self.recover) = (None, None);
-            effects.closed_vault = true;
+            effects.wipes = true;
             self.stamps.cancel_all();
         }
         outlet.release(effects);

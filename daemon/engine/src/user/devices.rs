@@ -3,8 +3,9 @@
 use martlet_protocol::control::{Device, DeviceState, RevocationReason};
 use martlet_protocol::identity::state::{self, Standing};
 use martlet_protocol::identity::statement::Reason;
-use martlet_protocol::identity::{IdentityState, RootKey, Statement};
+use martlet_protocol::identity::{IdentityState, Statement};
 use martlet_protocol::{DeviceId, IdentityId};
+use zeroize::Zeroizing;
 
 use super::User;
 use crate::error::{CommandError, Fault};
@@ -65,23 +66,21 @@ impl User {
         self.keyring.identities.state(identity)
     }
 
-    /// The root of the user's identity, if this device has it.
-    pub(crate) fn root(&self, turn: &mut Turn<'_>) -> Result<RootKey, Fault> {
-        Ok(self.keyring.root(turn.vault()?)?.ok_or(CommandError::NoRoot)?)
-    }
-
     /// Says that a device of the user's is so no more: by the root, or this one of itself.
     pub(crate) fn revoke(
         &self,
         turn: &mut Turn<'_>,
         device: DeviceId,
         reason: Reason,
+        phrase: Option<&Zeroizing<String>>,
     ) -> Result<Statement, Fault> {
         let this = self.keyring.device();
-        match self.keyring.root(turn.vault()?)? {
-            Some(root) => Ok(root.revoke(device, turn.now, reason)),
-            None if device == this.device() => Ok(this.revoke_itself(turn.now, reason)),
-            None => Err(CommandError::NoRoot.into()),
+        match self.root_or(turn, phrase) {
+            Ok(root) => Ok(root.revoke(device, turn.now, reason)),
+            Err(Fault::Refused(CommandError::NoRoot { .. })) if device == this.device() => {
+                Ok(this.revoke_itself(turn.now, reason))
+            }
+            Err(fault) => Err(fault),
         }
     }
 }

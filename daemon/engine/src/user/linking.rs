@@ -10,6 +10,7 @@ use martlet_protocol::link::{LinkCode, LinkKeys, LinkSecret, Step, Why, steps};
 use martlet_protocol::message::{DeviceMessage, Linked};
 use martlet_protocol::{DeviceId, Envelope, ExpiryHour, Header, UnixMillis};
 use martlet_store::StoreError;
+use zeroize::Zeroizing;
 
 use super::User;
 use super::outbox::{defect, record};
@@ -24,6 +25,12 @@ impl User {
     pub(crate) fn start_link(&mut self, turn: &mut Turn<'_>) -> Result<Link, Fault> {
         self.check_active()?;
         self.root(turn)?;
+        self.start_link_by_phrase(turn)
+    }
+
+    /// The same; the root is given with the confirmation.
+    pub(crate) fn start_link_by_phrase(&mut self, turn: &mut Turn<'_>) -> Result<Link, Fault> {
+        self.check_active()?;
         if !self.has_room_for_device() {
             return Err(CommandError::LinkLimit.into());
         }
@@ -74,8 +81,14 @@ impl User {
         })
     }
 
-    /// The user compared the numbers: the device is linked if they are equal, and refused if not.
-    pub(crate) fn confirm_link(&mut self, turn: &mut Turn<'_>, equal: bool) -> Result<Link, Fault> {
+    /// The user compared the numbers: the device is linked if they are equal, and refused if not. The root is that of the
+    /// vault, or of the phrase.
+    pub(crate) fn confirm_link(
+        &mut self,
+        turn: &mut Turn<'_>,
+        equal: bool,
+        phrase: Option<&Zeroizing<String>>,
+    ) -> Result<Link, Fault> {
         self.check_active()?;
         let offer = self.keyring.linking.offer.as_mut().ok_or(CommandError::NoLink)?;
         offer.look_at_time(turn.steady);
@@ -86,7 +99,7 @@ impl User {
             self.end_link(turn, End::Refused { why: Why::NumbersDiffer, by_other: false })?;
             return self.show_link(turn);
         }
-        let root = self.root(turn)?;
+        let root = self.root_or(turn, phrase)?;
         if !self.has_room_for_device() {
             self.end_link(turn, End::Refused { why: Why::Limit, by_other: false })?;
             return Err(CommandError::LinkLimit.into());

@@ -116,7 +116,11 @@ fn devices(world: &mut World, node: usize) -> Result<Vec<DeviceState>> {
 }
 
 /// What a command is refused with.
-fn refusal<C: Command>(world: &mut World, node: usize, command: C) -> Result<CommandError> {
+pub(crate) fn refusal<C: Command>(
+    world: &mut World,
+    node: usize,
+    command: C,
+) -> Result<CommandError> {
     match world.call(node, command) {
         Ok(_) => Err("it was done".into()),
         Err(error) => Ok(*error.downcast::<CommandError>()?),
@@ -160,7 +164,7 @@ fn a_contacts_second_device_is_written_to_until_it_is_revoked() -> Result {
     }
     assert_eq!(devices(&mut world, ALICE)?, [DeviceState::Valid; 2]);
     let device = phone.device.device().to_string();
-    let request = DeviceRevoke { reason: Some(RevocationReason::Lost) };
+    let request = DeviceRevoke { reason: Some(RevocationReason::Lost), ..Default::default() };
     let revoked = world.call(ALICE, RevokeDevice { device: device[..8].into(), request })?;
     assert_eq!(
         (revoked.state, revoked.reason),
@@ -238,7 +242,7 @@ fn this_device_is_renamed_and_revoked_and_contacts_see_it() -> Result {
     assert_eq!(alice.device_list[0].name.as_deref(), Some("desk"));
     assert!(!alice.device_list[0].this);
 
-    let request = DeviceRevoke { reason: None };
+    let request = DeviceRevoke::default();
     let none = RevokeDevice { device: "laptop".into(), request: request.clone() };
     assert_eq!(refusal(&mut world, ALICE, none)?, CommandError::UnknownDevice);
     world.call(ALICE, RevokeDevice { device: "desk".into(), request })?;

@@ -31,7 +31,7 @@ const PHONE: usize = 2;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Alice and Bob, who have written to each other, and a node without an identity.
-fn ready(seed: u64) -> Result<World> {
+pub(crate) fn ready(seed: u64) -> Result<World> {
     let mut world = World::pair(seed, 3)?;
     world.send(ALICE, "bob", "hello")?;
     world.settle()?;
@@ -61,7 +61,7 @@ fn joined(world: &mut World) -> Result<ShownJoin> {
 }
 
 /// Both show the same numbers.
-fn compared(world: &mut World, code: LinkCode) -> Result<String> {
+pub(crate) fn compared(world: &mut World, code: LinkCode) -> Result<String> {
     join(world, PHONE, code)?;
     for _ in 0..3 {
         world.gossip(0.0);
@@ -180,7 +180,7 @@ fn a_linked_device_has_no_root_also_after_a_restart() -> Result {
         assert!(refused.to_string().contains("root"), "{refused}");
         let desk = world.call(PHONE, ListDevices {})?.devices.into_iter().find(|it| !it.this);
         let device = desk.ok_or("no other device")?.id;
-        let request = DeviceRevoke { reason: None };
+        let request = DeviceRevoke::default();
         let refused = world.call(PHONE, RevokeDevice { device, request }).err().ok_or("revoked")?;
         assert!(refused.to_string().contains("root"), "{refused}");
         let id = world.id_of(PHONE)?;
@@ -190,7 +190,7 @@ fn a_linked_device_has_no_root_also_after_a_restart() -> Result {
         world.settle()?;
     }
     // Itself it can revoke.
-    let request = DeviceRevoke { reason: None };
+    let request = DeviceRevoke::default();
     world.call(PHONE, RevokeDevice { device: "phone".into(), request })?;
     world.settle()?;
     let devices = world.call(ALICE, ListDevices {})?.devices;
@@ -356,7 +356,7 @@ fn an_identity_has_eight_devices_at_most() -> Result {
     // One less, one more.
     let devices = world.call(ALICE, ListDevices {})?.devices;
     let device = devices.into_iter().find(|it| !it.this).ok_or("none")?.id;
-    world.call(ALICE, RevokeDevice { device, request: DeviceRevoke { reason: None } })?;
+    world.call(ALICE, RevokeDevice { device, request: DeviceRevoke::default() })?;
     code(&mut world)?;
     Ok(())
 }
@@ -387,7 +387,7 @@ fn one_device_too_many_that_has_the_root_makes_room_for_itself() -> Result {
     assert!(world.call(PHONE, StartLink {}).is_err());
     let devices = world.call(PHONE, ListDevices {})?.devices;
     let device = devices.into_iter().find(|it| !it.this).ok_or("alone")?.id;
-    world.call(PHONE, RevokeDevice { device, request: DeviceRevoke { reason: None } })?;
+    world.call(PHONE, RevokeDevice { device, request: DeviceRevoke::default() })?;
     assert_eq!(state(&mut world)?, DeviceState::Valid);
     Ok(())
 }

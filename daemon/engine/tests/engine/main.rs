@@ -30,6 +30,7 @@ mod put_back;
 mod recalls;
 mod rendezvous;
 mod requests;
+mod root;
 mod searches;
 mod sent;
 mod shred;

@@ -333,7 +333,7 @@ fn a_revoked_device_is_sent_nothing_and_is_not_heard() -> Result {
     // The tablet is away when it is revoked, and writes on.
     let tablet_engine = world.nodes[TABLET].engine.take();
     world.send(ALICE, "bob", "on its way")?;
-    world.call(ALICE, RevokeDevice { device: tablet, request: DeviceRevoke { reason: None } })?;
+    world.call(ALICE, RevokeDevice { device: tablet, request: DeviceRevoke::default() })?;
     world.nodes[ALICE].released = Released::default();
     world.send(ALICE, "bob", "after")?;
     note(&mut world, ALICE, "a note")?;
@@ -367,7 +367,7 @@ fn a_device_that_is_revoked_learns_of_it_at_once() -> Result {
     let devices = world.call(ALICE, ListDevices {})?.devices;
     let tablet = devices.iter().find(|device| !device.this).ok_or("one device")?.id.clone();
     world.send(TABLET, "bob", "of the tablet")?;
-    world.call(ALICE, RevokeDevice { device: tablet, request: DeviceRevoke { reason: None } })?;
+    world.call(ALICE, RevokeDevice { device: tablet, request: DeviceRevoke::default() })?;
     world.settle()?;
     let refused = world.send(TABLET, "bob", "no more").err().ok_or("sent")?.to_string();
     assert!(refused.contains("revoked"), "{refused}");
@@ -378,7 +378,7 @@ fn a_device_that_is_revoked_learns_of_it_at_once() -> Result {
 #[test]
 fn nothing_is_no_name_of_a_device() -> Result {
     let mut world = World::pair(907, 2)?;
-    let request = DeviceRevoke { reason: None };
+    let request = DeviceRevoke::default();
     assert!(world.call(ALICE, RevokeDevice { device: String::new(), request }).is_err());
     assert_eq!(world.call(ALICE, ListDevices {})?.devices[0].state, DeviceState::Valid);
     Ok(())

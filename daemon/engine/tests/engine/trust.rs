@@ -49,7 +49,8 @@ pub(crate) fn recover(world: &mut World, of: usize, node: usize) -> Result<Strin
     let path = key_file_path(world.nodes[node].dir.path());
     let (key_file, key) = KeyFile::make(&path, None, &mut world.rng)?;
     let name = Some("again".to_owned());
-    Ok(world.call(node, RecoverUser { key_file, key, name, root })?.id)
+    let phrase = root.recovery_phrase();
+    Ok(world.call(node, RecoverUser { key_file, key, name, phrase })?.id)
 }
 
 /// The names in events of new devices.
