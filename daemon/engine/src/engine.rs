@@ -346,7 +346,7 @@ impl Engine {
             }
             FromNet::Sift { from, ids, ticket } => {
                 // What was refused is of no interest only as long as it still would be.
-                let ids = match self.sources.room.refusal(&from) {
+                let ids = match self.sources.space.refusal(&from) {
                     Some(_) => self.refused.sift(&from, ids, turn.now),
                     None => ids,
                 };

@@ -22,8 +22,8 @@ use tokio::time::{sleep, timeout};
 use super::activity::lock_when_idle;
 use super::client_stream::{ClientStream, Reading};
 use super::listener::ControlSocket;
+use super::places::{Place, Places, ProcessId};
 use super::problem::raw_response;
-use super::room::{Place, ProcessId, Room};
 use super::router::router;
 use super::{ControlContext, Ending, Shared, stopping};
 
@@ -37,7 +37,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub struct ControlServer {
     shared: Shared,
     acceptor: JoinHandle<()>,
-    room: Room,
+    places: Places,
 }
 
 /// Answers on `socket` until [`ControlServer::stop`]. Must be called within a tokio runtime.
@@ -47,17 +47,17 @@ pub fn serve(socket: ControlSocket, context: ControlContext) -> ControlServer {
     if let Some(after) = shared.context().auto_lock {
         tokio::spawn(lock_when_idle(shared.clone(), after));
     }
-    let room = Room::new();
+    let places = Places::new();
     let service = TowerToHyperService::new(router(shared.clone()));
     let acceptor = Acceptor {
         own_uid: rustix::process::geteuid().as_raw(),
-        room: room.clone(),
+        places: places.clone(),
         refusals: Arc::new(Semaphore::new(CONTROL_REFUSALS_MAX)),
         service,
         ending: shared.ending(),
     };
     let acceptor = tokio::spawn(acceptor.run(socket));
-    ControlServer { shared, acceptor, room }
+    ControlServer { shared, acceptor, places }
 }
 
 impl ControlServer {
@@ -73,7 +73,7 @@ impl ControlServer {
         if let Err(error) = self.acceptor.await {
             tracing::error!(%error, "the control socket's task failed");
         }
-        if timeout(CONTROL_STOP_MAX, self.room.emptied()).await.is_err() {
+        if timeout(CONTROL_STOP_MAX, self.places.emptied()).await.is_err() {
             tracing::warn!("some control requests were still unanswered and are given up");
         }
     }
@@ -83,7 +83,7 @@ type Service = TowerToHyperService<axum::Router>;
 
 struct Acceptor {
     own_uid: u32,
-    room: Room,
+    places: Places,
     refusals: Arc<Semaphore>,
     service: Service,
     ending: watch::Receiver<Ending>,
@@ -114,7 +114,7 @@ impl Acceptor {
                 return self.refuse(stream, problem);
             }
         };
-        match self.room.take(process) {
+        match self.places.take(process) {
             Ok(place) => {
                 tokio::spawn(converse(stream, self.service.clone(), self.ending.clone(), place));
             }

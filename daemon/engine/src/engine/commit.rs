@@ -32,7 +32,7 @@ impl Engine {
             mailbox.note_vault(seen);
         }
         effects.to_net = gathered.release();
-        let has_room = self.sources.room.reopen(&mailbox);
+        let has_room = self.sources.space.reopen(&mailbox);
         if !has_room.is_empty() {
             effects.to_net.push(ToNet::HasRoom(has_room));
         }

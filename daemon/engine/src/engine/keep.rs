@@ -8,8 +8,8 @@ use martlet_store::StoreError;
 use martlet_store::mailbox::{Acknowledged, Inserted, Source, SourceId};
 
 use crate::engine::Engine;
-use crate::room::Room;
 use crate::seam::{NoRoom, PeerKey, Received, Stemmed, Stored, Ticket};
+use crate::space::Space;
 use crate::turn::Turn;
 
 /// How the mailbox knows the peers: by a hash whose key lives as long as this process. Which of them may
@@ -17,7 +17,7 @@ use crate::turn::Turn;
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     hasher: RandomState,
-    pub(super) room: Room,
+    pub(super) space: Space,
     second: u64,
     checks: u32,
 }
@@ -91,7 +91,7 @@ impl Engine {
         }
         let source = self.sources.of(&from);
         let brought = Source::Peer(source);
-        let mut inserted = match self.sources.room.refusal(&from) {
+        let mut inserted = match self.sources.space.refusal(&from) {
             Some(refusal) => turn.mailbox().known(id)?.unwrap_or(refusal),
             None => turn.mailbox_mut().insert(id, envelope, header, brought, now)?,
         };
@@ -108,7 +108,7 @@ impl Engine {
                 None => {}
             }
         }
-        self.sources.room.inserted(&from, source, inserted);
+        self.sources.space.inserted(&from, source, inserted);
         if let Inserted::New { arrival } = inserted {
             match &mut self.user {
                 Some(user) => user.look_at(turn, (arrival, source), id, envelope, header)?,

@@ -1,4 +1,4 @@
-//! Room for connections: so many at a time, and of them so many for each process.
+//! Places for connections: so many at a time, and of them so many for each process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ pub(super) type ProcessId = i32;
 
 /// Counts connections. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Room {
+pub(super) struct Places {
     all: Arc<Semaphore>,
     /// How many each process has, of those that have any.
     of_process: Arc<Mutex<HashMap<ProcessId, usize>>>,
@@ -21,14 +21,14 @@ pub(super) struct Room {
 /// One connection's place, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    room: Room,
+    places: Places,
     process: ProcessId,
     _permit: OwnedSemaphorePermit,
 }
 
-/// Why there is no room.
+/// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoRoom {
+pub(super) enum NoPlace {
     /// The process has its share.
     #[error(
         "this process has {CONTROL_CONNECTIONS_OF_PROCESS_MAX} connections to the control socket already; close some"
@@ -41,7 +41,7 @@ pub(super) enum NoRoom {
     AtAll,
 }
 
-impl Room {
+impl Places {
     pub(super) fn new() -> Self {
         Self { all: Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX)), of_process: Arc::default() }
     }
@@ -49,16 +49,16 @@ impl Room {
     /// Takes a place for a connection of this process.
     ///
     /// # Errors
-    /// [`NoRoom`].
-    pub(super) fn take(&self, process: ProcessId) -> Result<Place, NoRoom> {
+    /// [`NoPlace`].
+    pub(super) fn take(&self, process: ProcessId) -> Result<Place, NoPlace> {
         let mut of_process = self.of_process.lock().unwrap_or_else(PoisonError::into_inner);
         let held = of_process.get(&process).copied().unwrap_or_default();
         if held >= CONTROL_CONNECTIONS_OF_PROCESS_MAX {
-            return Err(NoRoom::OfProcess);
+            return Err(NoPlace::OfProcess);
         }
-        let permit = Arc::clone(&self.all).try_acquire_owned().map_err(|_| NoRoom::AtAll)?;
+        let permit = Arc::clone(&self.all).try_acquire_owned().map_err(|_| NoPlace::AtAll)?;
         of_process.insert(process, held + 1);
-        Ok(Place { room: self.clone(), process, _permit: permit })
+        Ok(Place { places: self.clone(), process, _permit: permit })
     }
 
     /// Waits until all connections have ended.
@@ -71,7 +71,7 @@ impl Room {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut of_process = self.room.of_process.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of_process = self.places.of_process.lock().unwrap_or_else(PoisonError::into_inner);
         match of_process.get_mut(&self.process) {
             Some(held) if *held > 1 => *held -= 1,
             Some(_) | None => drop(of_process.remove(&self.process)),
@@ -87,25 +87,25 @@ mod tests {
 
     #[test]
     fn no_process_takes_all_the_room_and_what_it_gives_back_is_free() {
-        let room = Room::new();
-        let mut places: Vec<Place> = Vec::new();
-        while let Ok(place) = room.take(1) {
-            places.push(place);
+        let places = Places::new();
+        let mut taken: Vec<Place> = Vec::new();
+        while let Ok(place) = places.take(1) {
+            taken.push(place);
         }
-        assert_eq!(places.len(), CONTROL_CONNECTIONS_OF_PROCESS_MAX);
-        assert_eq!(room.take(1).unwrap_err(), NoRoom::OfProcess);
+        assert_eq!(taken.len(), CONTROL_CONNECTIONS_OF_PROCESS_MAX);
+        assert_eq!(places.take(1).unwrap_err(), NoPlace::OfProcess);
         for process in 2.. {
-            match room.take(process) {
-                Ok(place) => places.push(place),
+            match places.take(process) {
+                Ok(place) => taken.push(place),
                 Err(reason) => {
-                    assert_eq!(reason, NoRoom::AtAll);
+                    assert_eq!(reason, NoPlace::AtAll);
                     break;
                 }
             }
         }
-        assert_eq!(places.len(), CONTROL_CONNECTIONS_MAX);
-        places.clear();
-        assert!(room.of_process.lock().unwrap().is_empty());
-        drop(room.take(1).unwrap());
+        assert_eq!(taken.len(), CONTROL_CONNECTIONS_MAX);
+        taken.clear();
+        assert!(places.of_process.lock().unwrap().is_empty());
+        drop(places.take(1).unwrap());
     }
 }

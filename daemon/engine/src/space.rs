@@ -14,14 +14,14 @@ use crate::seam::PeerKey;
 
 /// Who may bring nothing now.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct Space {
     /// Who brought what was refused since the mailbox had no room; `None` while it has some.
     full: Option<BTreeSet<PeerKey>>,
     /// Peers that hold their share. Each fills a part of the mailbox, so they are few.
     over_share: BTreeMap<PeerKey, SourceId>,
 }
 
-impl Room {
+impl Space {
     /// How everything new that `from` brings is refused, if it is.
     pub(super) fn refusal(&self, from: &PeerKey) -> Option<Inserted> {
         if self.full.is_some() {
