@@ -84,6 +84,11 @@ pub fn sender_identity() -> IdentityId {
     ADA.identity()
 }
 
+/// Whom the sender writes to.
+pub fn other_identity() -> IdentityId {
+    BOB.identity()
+}
+
 /// By what the sender's bundles are found.
 pub const SECRET: RendezvousSecret = people::SECRET;
 

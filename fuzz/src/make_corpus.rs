@@ -19,6 +19,7 @@ use martlet_protocol::message::{
     Stamp, Text, Timers, Typing,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
+use martlet_protocol::room::{self, Action, Create, Room, Setting as RoomSetting};
 use martlet_protocol::sync::{
     Bucket, BucketDigest, Fingerprint, Refusal, Request, Response, ShardSet,
 };
@@ -89,6 +90,18 @@ const REQUESTS: &[[u8; 3]] = &[
     [24, 3, 31],
     [27, 0, 0],
     [39, 0, 0],
+];
+/// Steps of the room's target: two are made moderators, who remove each other; one leaves, one is added, a setting changes.
+const ROOM: &[[u8; 4]] = &[
+    [13 << 3, 0, 0x20, 1],
+    [13 << 3, 0, 0x20, 2],
+    [6 << 3 | 1, 0, 0x20, 2],
+    [6 << 3 | 2, 1, 0x21, 1],
+    [1, 1, 0x20, 3],
+    [25 << 3, 0, 0x20, 0],
+    [28 << 3 | 3, 0, 0x20, 0],
+    [3, 2, 0x20, 4],
+    [21 << 3, 0, 0x20, 1],
 ];
 /// A format of version 3, from 2 on, with two extensions; by hand.
 const EXTENDED: [u8; 18] =
@@ -251,8 +264,29 @@ fn main() -> std::io::Result<()> {
     if let Ok(text) = closed.to_text() {
         keep("network", "closed-text", text.as_bytes())?;
     }
+    keep_room()?;
     keep_sync(&first)?;
     keep_control()
+}
+
+/// A room's operations, and a few steps of the target that puts rooms together.
+fn keep_room() -> std::io::Result<()> {
+    let settings = room::Settings { name: "watch".into(), ..room::Settings::default() };
+    let keys = martlet_fuzz::sender();
+    let create = Create { salt: [9; 16], settings };
+    let room = Room::create(keys, create, martlet_fuzz::NOW).expect("good settings");
+    let create = room.set().iter().next().expect("the creation");
+    keep("room_op", "create", create.as_bytes())?;
+    let other = martlet_fuzz::other_identity();
+    for (name, action) in [
+        ("grant", Action::Grant(other)),
+        ("set", Action::Set(RoomSetting::Name("bridge".into()))),
+        ("leave", Action::Leave),
+    ] {
+        let op = room.sign(keys, action, martlet_fuzz::NOW).expect("the creator may");
+        keep("room_op", name, op.as_bytes())?;
+    }
+    keep("room", "quarrel", ROOM.as_flattened())
 }
 
 fn keep_sync(content: &[u8]) -> std::io::Result<()> {

@@ -11,6 +11,8 @@
 //! | [`MessageId`] | 16 | hex | random |
 //! | [`Tag`] | 16 | hex | keyed BLAKE3, see [`crate::crypto::session`] |
 //! | [`NetworkTag`] | 8 | hex | BLAKE3 of the network's name, and of its key if it is closed |
+//! | [`RoomId`] | 32 | hex | the id of the operation that created it |
+//! | [`OpId`] | 32 | hex | BLAKE3 of the [operation](crate::room), as it is signed |
 
 mod id;
 
@@ -250,6 +252,18 @@ byte_id!(
     8,
     "network tag"
 );
+byte_id!(
+    /// A room: the id of the operation that created it.
+    RoomId,
+    32,
+    "room id"
+);
+byte_id!(
+    /// An operation on a room: BLAKE3 of its bytes, with its signature.
+    OpId,
+    32,
+    "operation id"
+);
 hex_text!(DeviceId, "device id");
 hex_text!(EnvelopeId, "envelope id");
 hex_text!(SessionId, "session id");
@@ -257,6 +271,8 @@ hex_text!(ConversationId, "conversation id");
 hex_text!(MessageId, "message id");
 hex_text!(Tag, "tag");
 hex_text!(NetworkTag, "network tag");
+hex_text!(RoomId, "room id");
+hex_text!(OpId, "operation id");
 
 /// The part of the network that stores an envelope: the first `shard_bits` bits of
 /// BLAKE3(identity), right-aligned.
@@ -282,7 +298,7 @@ impl ConversationId {
     /// conversation v2", smaller ‖ larger)`, by their bytes, so that both sides name it alike. Of
     /// an identity with itself it is the conversation among its own devices.
     ///
-    /// (A room's conversation is the room's id, a plain BLAKE3 hash: BLAKE3 keeps the two apart.)
+    /// (A room's conversation is [the room's id](RoomId::conversation), a plain BLAKE3 hash: BLAKE3 keeps the two apart.)
     #[must_use]
     pub fn direct(one: &IdentityId, other: &IdentityId) -> Self {
         let (smaller, larger) = (one.min(other), one.max(other));
@@ -290,6 +306,22 @@ impl ConversationId {
         hasher.update(&smaller.0).update(&larger.0);
         Self(*hasher.finalize().as_bytes())
     }
+}
+
+impl RoomId {
+    /// Stands in the operation that creates the room, whose id is not known yet.
+    pub const NONE: Self = Self([0; 32]);
+
+    /// The conversation in it.
+    #[must_use]
+    pub fn conversation(&self) -> ConversationId {
+        ConversationId(self.0)
+    }
+}
+
+impl OpId {
+    /// Stands where an operation names no other.
+    pub const NONE: Self = Self([0; 32]);
 }
 
 impl MessageId {

@@ -23,6 +23,7 @@ pub mod message;
 pub mod nearest;
 pub mod network;
 pub mod notice;
+pub mod room;
 pub mod safety;
 pub mod stamp;
 pub mod sync;
@@ -32,7 +33,7 @@ pub use ack::{Ack, AckCommit, AckSecret};
 pub use envelope::{Envelope, EnvelopeError, Header, Kind};
 pub use format::FormatInfo;
 pub use ids::{
-    ConversationId, DeviceId, EnvelopeId, Id, IdentityId, MessageId, NetworkTag, Rendezvous,
-    RendezvousSecret, SessionId, Shard, Tag,
+    ConversationId, DeviceId, EnvelopeId, Id, IdentityId, MessageId, NetworkTag, OpId, Rendezvous,
+    RendezvousSecret, RoomId, SessionId, Shard, Tag,
 };
 pub use time::{ExpiryHour, UnixMillis};

@@ -62,6 +62,34 @@ pub const DEVICES_PER_IDENTITY_MAX: usize = 8;
 /// longest, step 1, has some 1,900.
 pub const LINK_STEP_BYTES_MAX: usize = 4096 - 4 - 16 - 2;
 
+// ---- rooms -------------------------------------------------------------------------------------
+
+/// Longest operation on a room, bytes: it has some 350 to 700, and a certificate in it has room for extensions.
+pub const ROOM_OP_BYTES_MAX: usize = 2048;
+/// Operations that one names as those before it: more ends of the graph are joined by the operations that follow.
+pub const ROOM_OP_PREVIOUS_MAX: usize = 8;
+/// Highest height of an operation. A ship's room in which all 60 people change every month has 1,440 operations a year: it
+/// lasts nearly three. A new member fetches and verifies 2 MiB then.
+pub const ROOM_HEIGHT_MAX: u32 = 4096;
+/// Operations of one room that are kept: twice as many as lie in one line, for what is written beside each other.
+pub const ROOM_OPS_MAX: usize = 2 * ROOM_HEIGHT_MAX as usize;
+/// Of these, how many each step of seniority has for itself: who floods a room leaves room for those who can remove them.
+pub const ROOM_OPS_RESERVE: usize = 512;
+/// Steps of seniority that have such a reserve.
+pub const ROOM_RESERVES: u32 = 4;
+/// Operations of one room that wait for others: those of a busy day that came in the wrong order.
+pub const ROOM_OPS_WAITING_MAX: usize = 256;
+/// How long an operation waits for others: as long as the envelopes that may bring them live.
+pub const ROOM_OP_WAIT_MAX: Duration = ENVELOPE_LIFETIME_MAX;
+/// People in a room where nothing else is said. A new session of one sender costs 1.7 KiB for each device of theirs.
+pub const ROOM_MEMBERS_DEFAULT: u16 = 64;
+/// Most people that a room may be set to have: a new session costs its sender 430 KiB for their devices then.
+pub const ROOM_MEMBERS_MAX: u16 = 256;
+/// Moderators that others are made beside: a ship's watch officers and a clinic's heads of wards, twice.
+pub const ROOM_MODERATORS_MAX: usize = 32;
+/// Messages from before they joined that a new member may be given: some screens to read.
+pub const ROOM_HISTORY_MAX: u8 = 200;
+
 // ---- network -----------------------------------------------------------------------------------
 
 /// Acks in one gossiped batch: under 64 KiB with room for the frame.

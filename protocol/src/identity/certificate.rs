@@ -77,7 +77,7 @@ impl DeviceCertificate {
     }
 
     /// Reads a certificate of the own vault, which was verified before it was written there.
-    pub(super) fn from_record(bytes: &[u8]) -> Result<Self, CertificateError> {
+    pub(crate) fn from_record(bytes: &[u8]) -> Result<Self, CertificateError> {
         Ok(Self::read(bytes)?.1)
     }
 
