@@ -137,6 +137,14 @@ pub const SYNC_LEFT_OUT_INTERVAL: Duration = Duration::from_secs(10);
 pub const SYNC_BRIDGE_KEPT: Duration = Duration::from_secs(600);
 /// The same once a sync over it carried little of what is new: what it lacked may be on its way.
 pub const SYNC_BRIDGE_DOUBTED: Duration = Duration::from_secs(30);
+/// How often a peer is told, by a sync, acks of envelopes that others of their addressees have not acknowledged. Gossip brings
+/// them at once; this is for what it lost.
+pub const SYNC_ACKS_INTERVAL: Duration = Duration::from_secs(600);
+/// Acks told so at a time: 60 bytes each, a megabyte. Messages of some days to people of whose devices one is off.
+pub const PARTIAL_ACKS_TOLD_MAX: usize = 1 << 14;
+/// Rows of the mailbox that are looked through for them, the newest: most are of what all acknowledged. So many take tens of
+/// milliseconds.
+pub const PARTIAL_ACK_ROWS_MAX: usize = 1 << 16;
 /// When the sync on connecting is repeated: what was on its way to disk during it is then seen.
 pub const SYNC_SETTLE_DELAY: Duration = Duration::from_secs(3);
 /// How long after a known gap (gossip dropped or shed) the peer is synced with: the rest of a

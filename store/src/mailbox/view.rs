@@ -1,7 +1,7 @@
 //! Reading the mailbox beside its writer.
 
 use martlet_protocol::sync::{Bucket, BucketDigest};
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Tag, UnixMillis};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Shard, Tag, UnixMillis};
 
 use super::tables::Tables;
 use super::{Arrived, MailboxStats, Opening};
@@ -102,6 +102,15 @@ impl MailboxView {
     /// [`StoreError`].
     pub fn lacking(&self, ids: &[EnvelopeId]) -> Result<(Vec<EnvelopeId>, Vec<Ack>), StoreError> {
         self.tables.lacking(ids)
+    }
+
+    /// Acks of live envelopes that some of their devices acknowledged and others did not, with their shards: the newest `max`,
+    /// of the newest `rows` envelopes that were acknowledged or have ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn partial_acks(&self, rows: usize, max: usize) -> Result<Vec<(Shard, Ack)>, StoreError> {
+        self.tables.partial_acks(rows, max)
     }
 
     /// Of `ids`: those dropped at the end of their life here.

@@ -372,6 +372,7 @@ impl World {
             let (lacking, acks) = target.lacking(&ids)?;
             let (mut envelopes, _) = source.fetch(&lacking, usize::MAX)?;
             let up_to_arrival = source.stats()?.last_arrival;
+            let partial = source.partial_acks(usize::MAX, usize::MAX)?;
             drop((source, target));
             shuffle(&mut self.rng, &mut envelopes);
             let (envelopes, refused): (Vec<_>, Vec<_>) =
@@ -391,6 +392,9 @@ impl World {
                 lacking,
             };
             self.run(from, vec![acks, Input::Net(reconciled)]);
+            let acks = partial.into_iter().map(|(_, ack)| ack).collect();
+            let from = self.nodes[from].peer;
+            self.run(to, vec![Input::Net(FromNet::Acks { from, acks })]);
         }
         Ok(())
     }

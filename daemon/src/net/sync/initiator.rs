@@ -58,7 +58,7 @@ pub(in crate::net) async fn run<S: NetSink>(
         peer,
         summary: Summary::default(),
         short_list_max: match attempt {
-            Attempt { is_first: true, failures: 0 } => Some(SHORT_LIST_IDS_MAX),
+            Attempt { is_first: true, failures: 0, .. } => Some(SHORT_LIST_IDS_MAX),
             Attempt { failures: 0 | 1, .. } => Some(SHORT_LIST_REGULAR_IDS_MAX),
             // However short the list, its answer may be too long for a slow link.
             Attempt { .. } => None,
@@ -73,6 +73,7 @@ pub(in crate::net) async fn run<S: NetSink>(
         has_room_there: true,
         batch_ids: SYNC_IDS_MAX >> (2 * shrink),
         batch_bytes: SYNC_BATCH_BYTES_MAX >> shrink,
+        tells_acks: attempt.tells_acks,
     };
     let begun = Instant::now();
     context.metrics.sync.started.inc();
@@ -122,6 +123,8 @@ struct Sync<'a, S> {
     batch_ids: usize,
     /// Bytes of envelopes pushed at a time.
     batch_bytes: usize,
+    /// Whether the peer is told acks of what is live here.
+    tells_acks: bool,
 }
 
 /// What a comparison of digests found.
@@ -161,7 +164,9 @@ impl<S: NetSink> Sync<'_, S> {
         own.extend(self.unseen_offers(&compared, &self.context.kept.get().and(&theirs)).await);
         self.offer(own).await?;
         let scope = Scope { shards: compared, up_to_arrival, ends_after: now };
-        self.parts(differing, scope).await
+        self.parts(differing, scope).await?;
+        // Once what they are for is there.
+        self.push_partial_acks(&theirs).await
     }
 
     /// The buckets of `shards` in which the two differ, of those that both keep.

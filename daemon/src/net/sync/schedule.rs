@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::limits::{
-    SYNC_BRIDGE_DELAY, SYNC_BRIDGE_DOUBTED, SYNC_BRIDGE_INTERVAL, SYNC_BRIDGE_KEPT,
-    SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_LONG_PAUSE, SYNC_LONG_REQUESTS,
-    SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
+    SYNC_ACKS_INTERVAL, SYNC_BRIDGE_DELAY, SYNC_BRIDGE_DOUBTED, SYNC_BRIDGE_INTERVAL,
+    SYNC_BRIDGE_KEPT, SYNC_FALLBACK_DELAY, SYNC_GAP_DELAY, SYNC_INTERVAL, SYNC_LONG_PAUSE,
+    SYNC_LONG_REQUESTS, SYNC_OVER_SHARE_DELAY, SYNC_SETTLE_DELAY,
 };
 use libp2p::PeerId;
 use tokio::time::Instant;
@@ -39,6 +39,8 @@ pub(in crate::net) struct SyncState {
     news_before: u64,
     /// Whether gossip leaves the link out, when that was last looked at.
     left_out: bool,
+    /// When the peer was last told acks of what is live here; `None` within a sync that tells them.
+    acks_told_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,6 +59,8 @@ pub(in crate::net) struct Attempt {
     pub(in crate::net) failures: u32,
     /// Whether none has succeeded since the peer was connected: then much may differ.
     pub(in crate::net) is_first: bool,
+    /// Whether the peer is told acks of what is live here.
+    pub(in crate::net) tells_acks: bool,
 }
 
 impl SyncState {
@@ -121,17 +125,25 @@ impl SyncState {
     pub(in crate::net) fn started(&mut self, now: Instant) -> Attempt {
         self.due = None;
         self.running = true;
+        // What was acknowledged while the two connected may have gone to nobody.
+        let is_settling = !matches!(self.settle, Settle::Done);
+        let is_old = |at: Instant| now.saturating_duration_since(at) >= SYNC_ACKS_INTERVAL;
+        let tells_acks = is_settling || self.acks_told_at.is_none_or(is_old);
+        if tells_acks {
+            self.acks_told_at = None;
+        }
         if matches!(self.settle, Settle::Due(at) if at <= now) {
             self.settle = Settle::Done;
         }
         let is_first = matches!(self.settle, Settle::Connecting);
-        Attempt { failures: self.failures, is_first }
+        Attempt { failures: self.failures, is_first, tells_acks }
     }
 
     /// It was done.
     pub(in crate::net) fn succeeded(&mut self, now: Instant) {
         self.running = false;
         self.failures = 0;
+        self.acks_told_at.get_or_insert(now);
         if matches!(self.settle, Settle::Connecting) {
             self.settle = Settle::Due(now + SYNC_SETTLE_DELAY);
         }
@@ -326,7 +338,7 @@ mod tests {
         let mut state = SyncState::default();
         let mut wait = RETRY_MIN;
         for failures in 0..40 {
-            assert_eq!(state.started(now), Attempt { failures, is_first: true });
+            assert_eq!(state.started(now), Attempt { failures, is_first: true, tells_acks: true });
             state.failed(true, now);
             assert_eq!(state.next(), Some(now + wait));
             wait = (wait * 2).min(SYNC_INTERVAL);

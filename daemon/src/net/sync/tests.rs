@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use martlet_protocol::limits::{
     RECONCILE_FRAME_BYTES_MAX, SYNC_REQUEST_BYTES_MAX, SYNC_RESPONSE_BYTES_MAX,
 };
-use martlet_protocol::{ExpiryHour, Header, Kind, Shard, codec};
-use martlet_store::mailbox::{MailboxOptions, Source};
+use martlet_protocol::{Ack, AckSecret, ExpiryHour, Header, Kind, Shard, codec};
+use martlet_store::mailbox::{Acknowledged, MailboxOptions, Source};
 use martlet_store::memory::MemoryFile;
 use negentropy::Negentropy;
 
@@ -20,7 +20,7 @@ use super::schedule::Attempt;
 use super::*;
 
 /// A sync of the regular rounds.
-const REGULAR: Attempt = Attempt { failures: 0, is_first: false };
+const REGULAR: Attempt = Attempt { failures: 0, is_first: false, tells_acks: false };
 /// Hours that envelopes are spread over: all six days, but for the next.
 const HOURS: u32 = 140;
 
@@ -60,8 +60,14 @@ impl NetSink for Engine {
             FromNet::Reconciled { lacking, .. } => {
                 self.reconciled.lock().unwrap().push(lacking.len());
             }
-            FromNet::Acks { .. }
-            | FromNet::StoredBy { .. }
+            FromNet::Acks { acks, .. } => {
+                let mut txn = self.mailbox.begin().unwrap();
+                for ack in &acks {
+                    txn.acknowledge(ack).unwrap();
+                }
+                txn.commit().unwrap();
+            }
+            FromNet::StoredBy { .. }
             | FromNet::PeersTime { .. }
             | FromNet::OffStem(_)
             | FromNet::Found { .. } => {}
@@ -182,6 +188,17 @@ fn envelopes(numbers: Range<u32>, hours: u32) -> impl Iterator<Item = Envelope> 
     })
 }
 
+/// An envelope for two devices that prove with these secrets that they have it.
+fn addressed_to_two(secrets: &[AckSecret; 2]) -> Envelope {
+    let (network, latest) = (NetworkDescriptor::default().tag(), ExpiryHour::latest(now()));
+    let prefix = Header::encode_prefix(Kind::Conversation, network, Shard(0), latest, 2);
+    let mut content = prefix.to_vec();
+    content.extend([7; 16]);
+    secrets.iter().for_each(|secret| content.extend(secret.commit().0));
+    content.extend([0; 512]);
+    Envelope::new(content)
+}
+
 /// `common` on both sides, and `more` on each: who begins and who is asked.
 fn sides(common: u32, more: [u32; 2], hours: u32) -> [Side; 2] {
     let starts = [common, common + more[0]];
@@ -295,4 +312,29 @@ async fn a_busy_peer_ends_a_sync_that_got_on_and_fails_no_other() {
             }
         }
     }
+}
+
+/// A message to a person with two devices stayed `sent` for ever: of two nodes each had heard of another device's ack, both held
+/// the envelope, and no comparison shows a difference in that.
+#[tokio::test(flavor = "multi_thread")]
+async fn acks_of_some_of_the_addressees_are_told_by_a_sync_now_and_then() {
+    let secrets = [1, 2].map(|byte| AckSecret([byte; 16]));
+    let envelope = addressed_to_two(&secrets);
+    let id = envelope.id();
+    let sides = [0, 1].map(|_| Side::new([envelope.clone()]));
+    for (side, slot) in sides.iter().zip(0_u8..) {
+        let mut txn = side.context.mailbox.begin().unwrap();
+        let ack = Ack { envelope: id, slot, secret: secrets[usize::from(slot)].clone() };
+        assert_eq!(txn.acknowledge(&ack).unwrap(), Acknowledged::Accepted);
+        txn.commit().unwrap();
+    }
+    let [mut one, mut other] = sides;
+    one.sync(&mut other, REGULAR, |_, _| None).await.unwrap();
+    assert_eq!([one.held(), other.held()], [1, 1], "not with each");
+    let telling = Attempt { tells_acks: true, ..REGULAR };
+    one.sync(&mut other, telling, |_, _| None).await.unwrap();
+    assert_eq!([one.held(), other.held()], [1, 0], "the one asked knows both");
+    // That it is gone is a difference.
+    one.sync(&mut other, REGULAR, |_, _| None).await.unwrap();
+    assert_eq!([one.held(), other.held()], [0, 0]);
 }

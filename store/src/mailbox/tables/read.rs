@@ -1,7 +1,7 @@
 //! How the tables are read.
 
 use martlet_protocol::sync::{Bucket, BucketDigest};
-use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Tag};
+use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag};
 
 use super::{DIGESTS, LOG, MEMBERS, STATES, Tables, readable};
 use crate::error::StoreError;
@@ -164,6 +164,30 @@ impl Tables {
             }
         }
         Ok(dropped)
+    }
+
+    pub(in crate::mailbox) fn partial_acks(
+        &self,
+        rows: usize,
+        max: usize,
+    ) -> Result<Vec<(Shard, Ack)>, StoreError> {
+        let mut found = Vec::new();
+        let mut states = self.states.range(row::log_key(0)..=row::log_key(u64::MAX), true)?;
+        for _ in 0..rows {
+            if found.len() >= max {
+                break;
+            }
+            let Some((key, value)) = states.next()? else { break };
+            let (envelope, state) = readable(STATES, State::decode(value.bytes()))?;
+            let State::Live { acks } = state else { continue };
+            let arrival = u64::from_be_bytes(key);
+            let header = self.with_entry(arrival, |entry| Header::parse(&entry.content).ok())?;
+            let shard = readable(LOG, header)?.shard;
+            let acks = acks.into_iter().map(|(slot, secret)| Ack { envelope, slot, secret });
+            found.extend(acks.map(|ack| (shard, ack)));
+        }
+        found.truncate(max);
+        Ok(found)
     }
 
     pub(super) fn state_of(&self, arrival: u64) -> Result<Option<(EnvelopeId, State)>, StoreError> {

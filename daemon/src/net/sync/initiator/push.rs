@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 
 use martlet_protocol::limits::{ACKS_PER_BATCH_MAX, SLOTS_MAX, SYNC_IDS_MAX};
-use martlet_protocol::sync::{Refusal, Request, Response};
+use martlet_protocol::sync::{Refusal, Request, Response, ShardSet};
 use martlet_protocol::{Ack, Envelope, EnvelopeId};
+use martlet_store::MailboxView;
 
 use martlet_engine::FromNet;
 
 use super::super::{NetSink, SyncError};
 use super::{Sync, at_most};
+use crate::limits::{PARTIAL_ACK_ROWS_MAX, PARTIAL_ACKS_TOLD_MAX};
 use crate::net::peer_key::key_of;
 
 impl<S: NetSink> Sync<'_, S> {
@@ -19,6 +21,21 @@ impl<S: NetSink> Sync<'_, S> {
             self.push(Vec::new(), batch.to_vec()).await?;
         }
         Ok(())
+    }
+
+    /// Tells which devices acknowledged what is live here, and perhaps there: a comparison does not show that. With several
+    /// addressees each of two nodes may have heard of another's ack.
+    pub(super) async fn push_partial_acks(&self, theirs: &ShardSet) -> Result<(), SyncError> {
+        if !self.tells_acks {
+            return Ok(());
+        }
+        let read =
+            |view: &MailboxView| view.partial_acks(PARTIAL_ACK_ROWS_MAX, PARTIAL_ACKS_TOLD_MAX);
+        let acks = self.context.read(read).await?.into_iter();
+        self.push_acks(
+            acks.filter(|(shard, _)| theirs.contains(*shard)).map(|(_, ack)| ack).collect(),
+        )
+        .await
     }
 
     /// Offers what the peer lacks and pushes what it wants; takes the acks of what it purged.
