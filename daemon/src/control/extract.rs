@@ -22,9 +22,13 @@ pub(super) struct JsonBody<T>(pub(super) T);
 /// A picture: a body of type `image/jpeg`.
 pub(super) struct JpegBody(pub(super) Vec<u8>);
 
-/// Nothing: a body that comes anyway is read and ignored. Left unread it would end the connection,
-/// or not, as it happens to arrive before the answer or after it.
+/// Nothing. A body that says something is refused: whoever sends one takes it that it counts. An empty object and a
+/// null say nothing, and some clients send one with each request.
 pub(super) struct NoBody;
+
+/// Whatever comes: it is read and ignored. Left unread it would end the connection, or not, as it happens to arrive before the
+/// answer or after it.
+pub(super) struct AnyBody;
 
 /// A part of the path.
 pub(super) struct PathPart(pub(super) String);
@@ -74,6 +78,23 @@ impl FromRequest<Shared> for JpegBody {
 }
 
 impl FromRequest<Shared> for NoBody {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Refusal> {
+        if request.body().is_end_stream() {
+            return Ok(Self);
+        }
+        let body = read(request, shared).await?;
+        let body = body.trim_ascii();
+        let inside = body.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+        match inside.unwrap_or(body).trim_ascii() {
+            [] | b"null" => Ok(Self),
+            _ => Err(Refusal::bad_request("the body is refused: this request has none")),
+        }
+    }
+}
+
+impl FromRequest<Shared> for AnyBody {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, Refusal> {

@@ -61,7 +61,7 @@ async fn show_link(State(shared): State<Shared>) -> Result<Json<Link>, Refusal> 
     (status = 204),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn cancel_link(State(shared): State<Shared>) -> Result<StatusCode, Refusal> {
+async fn cancel_link(State(shared): State<Shared>, _: NoBody) -> Result<StatusCode, Refusal> {
     shared.engine().call(CancelLink {}).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -118,7 +118,7 @@ async fn show_join(State(shared): State<Shared>) -> Result<Json<Join>, Refusal> 
     (status = 204),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn cancel_join(State(shared): State<Shared>) -> Result<StatusCode, Refusal> {
+async fn cancel_join(State(shared): State<Shared>, _: NoBody) -> Result<StatusCode, Refusal> {
     shared.engine().call(CancelJoin {}).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,7 +9,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Operation;
 
 use super::endpoints::endpoints;
-use super::extract::NoBody;
+use super::extract::AnyBody;
 use super::problem::Refusal;
 use super::{
     Shared, account, activity, backup, blocked, contact, conversation, device, doctor, ends, event,
@@ -104,7 +104,7 @@ async fn get_openapi() -> Response {
     axum::Json(openapi()).into_response()
 }
 
-async fn not_found(uri: Uri, _: NoBody) -> Refusal {
+async fn not_found(uri: Uri, _: AnyBody) -> Refusal {
     let path = uri.path();
     let detail = if path.ends_with('/') || path.contains("//") {
         format!("there is no {path}: a name or an id in it is empty")
@@ -114,7 +114,7 @@ async fn not_found(uri: Uri, _: NoBody) -> Refusal {
     Refusal::new(ErrorCode::NotFound, detail)
 }
 
-async fn method_not_allowed(method: Method, uri: Uri, _: NoBody) -> Refusal {
+async fn method_not_allowed(method: Method, uri: Uri, _: AnyBody) -> Refusal {
     let detail = format!("{method} is not for {}; see GET /v1/openapi.json", uri.path());
     Refusal::new(ErrorCode::MethodNotAllowed, detail)
 }

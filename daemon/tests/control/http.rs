@@ -190,6 +190,49 @@ fn unexpected_bodies_do_not_end_the_connection() {
     }
 }
 
+/// `POST /v1/link` took whatever came with it, and whoever had written an option there was told that all was well.
+#[test]
+fn no_endpoint_takes_fields_that_it_does_not_know() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let description = client.get("/v1/openapi.json").json();
+    let (mut with_body, mut without) = (0, 0);
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let content = &operation["requestBody"]["content"];
+            if !["post", "put", "patch", "delete"].contains(&method.as_str())
+                || content.get("image/jpeg").is_some()
+            {
+                continue;
+            }
+            let path: Vec<_> = path
+                .split('/')
+                .map(|part| if part.starts_with('{') { "x" } else { part })
+                .collect();
+            let (method, path) = (method.to_uppercase(), path.join("/"));
+            let refused = client.call(&method, &path, &json!({ "no_such_field": 1 }));
+            assert_eq!(refused.code(), ErrorCode::BadRequest, "{method} {path}");
+            let detail = refused.problem().detail;
+            match content.get("application/json") {
+                Some(_) => {
+                    with_body += 1;
+                    assert!(detail.contains("unknown field"), "{method} {path}: {detail}");
+                }
+                None => {
+                    without += 1;
+                    assert!(detail.contains("has none"), "{method} {path}: {detail}");
+                    // What says nothing does no harm.
+                    let taken = client.call(&method, &path, &json!({}));
+                    let is_refused =
+                        taken.status == 400 && taken.problem().detail.contains("has none");
+                    assert!(!is_refused, "{method} {path}: {taken:?}");
+                }
+            }
+        }
+    }
+    assert!(with_body > 20 && without > 10, "{with_body} {without}");
+}
+
 /// What hyper refuses by itself had no body, and so no code.
 #[test]
 fn malformed_http_is_a_problem_too() {
