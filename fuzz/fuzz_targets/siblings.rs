@@ -3,10 +3,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use martlet_protocol::message::settings::values::{
-    Blocked, Contact, Dropped, Manner, Note, Preferences, Value, Verified,
+    Blocked, Contact, Dropped, Manner, Note, Preferences, TimersSet, Value, Verified,
 };
 use martlet_protocol::message::{
-    Content, Message, Sent, Setting, Settings, delivered, read_up_to, sent, settings,
+    Content, Message, Sent, Setting, Settings, progress, read_up_to, sent, settings,
 };
 
 fuzz_target!(|bytes: &[u8]| {
@@ -22,6 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
                 Manner::WHAT => read::<Manner>(&value.0),
                 Note::WHAT => read::<Note>(&value.0),
                 Preferences::WHAT => read::<Preferences>(&value.0),
+                TimersSet::WHAT => read::<TimersSet>(&value.0),
                 _ => {}
             }
         }
@@ -36,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
             Content::Sent(_) => sent::KIND,
             Content::ReadUpTo(_) => read_up_to::KIND,
             Content::Settings(_) => settings::KIND,
-            Content::Delivered(_) => delivered::KIND,
+            Content::Progress(_) => progress::KIND,
             _ => return,
         };
         assert!(!martlet_protocol::message::DeviceMessage::has_kind(kind));

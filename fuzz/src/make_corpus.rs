@@ -14,9 +14,9 @@ use martlet_protocol::ids::{DeviceId, MessageId, Rendezvous, Shard, Tag};
 use martlet_protocol::invite::{Invite, InviteSecret};
 use martlet_protocol::message::settings::values::{Note, Value};
 use martlet_protocol::message::{
-    Content, Delivered, DeviceMessage, Edit, Emoji, Linked, Message, Payload, Picture, Ping, Pong,
-    Profile, Reaction, Read, ReadUpTo, Sent, SessionKeyMessage, Setting, SettingKey, Settings,
-    Stamp, Text, Timers, Typing,
+    Content, DeviceMessage, Edit, Emoji, Linked, Message, Payload, Picture, Ping, Pong, Profile,
+    Progress, Reached, Reaction, Read, ReadUpTo, Sent, SessionKeyMessage, Setting, SettingKey,
+    Settings, Stamp, Text, Timers, Typing,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::room::{self, Action, Create, Room, Setting as RoomSetting};
@@ -216,12 +216,14 @@ fn main() -> std::io::Result<()> {
     keep("siblings", "sent-body", &copy.encode())?;
     keep("siblings", "settings-body", &Settings(vec![setting.clone()]).encode())?;
     let read = ReadUpTo { conversation: conversation_of, message: target };
-    let delivered = Delivered { conversation: conversation_of, messages: vec![target] };
+    let progress =
+        |reached| Progress { conversation: conversation_of, messages: vec![target], reached };
     for (name, content) in [
         ("sent", Content::Sent(copy)),
         ("read-up-to", Content::ReadUpTo(read)),
         ("settings", Content::Settings(Settings(vec![setting]))),
-        ("delivered", Content::Delivered(delivered)),
+        ("delivered", Content::Progress(progress(Reached::DELIVERED))),
+        ("expired", Content::Progress(progress(Reached::EXPIRED))),
     ] {
         let message = Message { content, ..text.clone() }.encode();
         keep("message", name, &message)?;

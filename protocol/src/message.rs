@@ -11,7 +11,7 @@
 //! | 8 | [`linked`]: that the device is the identity's from now on | to-device envelopes |
 //! | 10 | [`ping`]: whether the device is on | to-device envelopes |
 //! | 11 | [`pong`]: that it is | to-device envelopes |
-//! | 15 | [`delivered`]: what the user sent on another device was delivered | as 5 to 7 |
+//! | 15 | [`progress`]: how far got what the user sent on another device | as 5 to 7 |
 //! | 30 | [`edit`]: another text for a message | conversation envelopes |
 //! | 31 | [`reaction`]: a reaction to a message | conversation envelopes |
 //! | 32 | [`read`]: up to which message was read | conversation envelopes |
@@ -26,13 +26,13 @@
 //! build doesn't know is kept as [`Content::Unknown`] with its payload, so that a newer sender's
 //! message is shown as such, never lost, and read again after an upgrade.
 
-pub mod delivered;
 pub mod edit;
 pub mod identity_changed;
 pub mod linked;
 pub mod ping;
 pub mod pong;
 pub mod profile;
+pub mod progress;
 pub mod reaction;
 pub mod read;
 pub mod read_up_to;
@@ -44,13 +44,13 @@ pub mod text;
 pub mod timers;
 pub mod typing;
 
-pub use delivered::Delivered;
 pub use edit::Edit;
 pub use identity_changed::IdentityChanged;
 pub use linked::Linked;
 pub use ping::Ping;
 pub use pong::Pong;
 pub use profile::{Picture, Profile, ProfileError};
+pub use progress::{Progress, Reached};
 pub use reaction::{Emoji, EmojiError, Reaction};
 pub use read::Read;
 pub use read_up_to::ReadUpTo;
@@ -111,8 +111,8 @@ pub enum Content {
     ReadUpTo(ReadUpTo),
     /// What is the same on all of the user's devices.
     Settings(Settings),
-    /// What the user sent on another device was delivered.
-    Delivered(Delivered),
+    /// How far got what the user sent on another device.
+    Progress(Progress),
     /// Of a kind this build doesn't know.
     Unknown {
         /// Its number.
@@ -214,7 +214,7 @@ impl Message {
             Content::Sent(sent) => (sent::KIND, sent.encode()),
             Content::ReadUpTo(read) => (read_up_to::KIND, codec::encode(read)),
             Content::Settings(settings) => (settings::KIND, settings.encode()),
-            Content::Delivered(delivered) => (delivered::KIND, codec::encode(delivered)),
+            Content::Progress(progress) => (progress::KIND, codec::encode(progress)),
             Content::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         let Self { id, sent_at, seq, timers: Timers { expire_s, burn_s }, reply_to, .. } = *self;
@@ -245,7 +245,7 @@ impl Message {
                 Content::ReadUpTo(codec::decode_lenient(&payload, read_up_to::BYTES_MAX)?)
             }
             settings::KIND => Content::Settings(Settings::decode(&payload)?),
-            delivered::KIND => Content::Delivered(Delivered::decode(&payload)?),
+            progress::KIND => Content::Progress(Progress::decode(&payload)?),
             kind => Content::Unknown { kind, bytes: Payload(payload) },
         };
         Ok(Self { id, sent_at, seq, timers, content, reply_to })

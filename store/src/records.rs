@@ -59,6 +59,13 @@ pub const IDENTITY_STATES: Collection<IdentityStateRecord> = Collection::new("id
 pub const SIBLINGS: Collection<SiblingsRecord> = Collection::new("siblings");
 /// What is the same on all of the user's devices, `Named` by the number of what it says (2 bytes, big-endian) ‖ of what.
 pub const SHARED_SETTINGS: Collection<SharedSettingRecord> = Collection::new("shared_settings");
+/// Copies of what the user sent or read on another device, in conversations with who is no contact here yet, by `Ordinal` as
+/// they came.
+pub const EARLY_COPIES: Collection<EarlyCopyRecord> = Collection::new("early_copies");
+/// Own messages of whose progress the user's other devices are to be told, by `Ordinal`.
+pub const UNTOLD_PROGRESS: Collection<UntoldProgressRecord> = Collection::new("untold_progress");
+/// The code by which a further device may be linked now. One record, `Named(b"")`.
+pub const LINK_OFFER: Collection<LinkOfferRecord> = Collection::new("link_offer");
 /// Invites that the user made, by `Ordinal`: their numbers.
 pub const INVITES: Collection<InviteRecord> = Collection::new("invites");
 /// Unknown senders, `Named` by identity.
@@ -148,6 +155,8 @@ opaque_debug!(
     ReactionRecord,
     EarlyRecord,
     EarlyDeed,
+    EarlyCopyRecord,
+    LinkOfferRecord,
     DraftRecord,
     ContactNoteRecord,
     OwnProfileRecord,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use martlet_protocol::control::{
     Contact, ContactList, Delivery, DeviceList, DeviceState, LockState, Status, VerifyRequest,
 };
+use martlet_testnet::cluster::verbs::try_run;
 use martlet_testnet::cluster::{Cluster, Node, introduce, until};
 use serde_json::Value;
 
@@ -13,10 +14,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// Runs `martletctl`: its exit code, what it printed, and what it said.
-async fn run(node: &Node, args: &[&str]) -> TestResult<(i32, String, String)> {
-    let output = node.ctl(args).await?;
-    let (out, err) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
-    Ok((output.status.code().unwrap_or(-1), out, err.replace('\n', " ")))
+async fn run(node: &Node, args: &[&str]) -> TestResult<(Option<i32>, String, String)> {
+    Ok(try_run(node, args).await?)
 }
 
 /// The last line of JSON that it printed.
@@ -89,13 +88,13 @@ async fn a_device_is_linked_and_both_get_what_contacts_write() -> TestResult {
         }
     );
     let (code, out, err) = compared?;
-    assert!(code == 0 && out.contains("phone is linked"), "{out} {err}");
+    assert!(code == Some(0) && out.contains("phone is linked"), "{out} {err}");
     // Whoever compares so fast may be faster than they show the numbers.
     let (code, out, err) = linked?;
-    assert!(code == 0 && out.contains("martletlink1"), "{out} {err}");
+    assert!(code == Some(0) && out.contains("martletlink1"), "{out} {err}");
     assert!(out.contains("phone is linked"), "{out} {err}");
     let (code, out, err) = joined?;
-    assert!(code == 0 && out.contains("This device is linked"), "{out} {err}");
+    assert!(code == Some(0) && out.contains("This device is linked"), "{out} {err}");
     let id = alice.id().await?;
     assert!(out.contains(&id), "it is the same ID: {out}");
     assert_eq!(phone.id().await?, id);
@@ -133,19 +132,19 @@ async fn a_device_is_linked_and_both_get_what_contacts_write() -> TestResult {
     for args in [&["device", "link"][..], &["device", "revoke", "desk", "--yes"]] {
         run(&alice, &["device", "rename", "desk"]).await?;
         let (code, _, err) = run(&phone, args).await?;
-        assert!(code == 1 || code == 6, "{args:?} {code} {err}");
+        assert!(code == Some(1) || code == Some(6), "{args:?} {code:?} {err}");
     }
     let (code, _, err) = run(&phone, &["device", "link"]).await?;
-    assert!(code == 1 && err.contains("does not have the root"), "{code} {err}");
+    assert!(code == Some(1) && err.contains("does not have the root"), "{code:?} {err}");
     let list = devices(&phone).await?;
     let desk = list.devices.iter().find(|device| !device.this).ok_or("no other device")?;
     let (code, _, err) = run(&phone, &["device", "revoke", &desk.id, "--yes"]).await?;
-    assert!(code == 1 && err.contains("does not have the root"), "{code} {err}");
+    assert!(code == Some(1) && err.contains("does not have the root"), "{code:?} {err}");
 
     // It is revoked like any, and its contacts see that.
     let (code, out, err) =
         run(&alice, &["device", "revoke", "phone", "--reason", "lost", "--yes"]).await?;
-    assert!(code == 0 && out.contains("Revoked phone"), "{out} {err}");
+    assert!(code == Some(0) && out.contains("Revoked phone"), "{out} {err}");
     until("Bob should see the revocation".to_owned(), DEADLINE, async || {
         let contact: Contact = bob.get("/v1/contacts/alice").await?;
         let is_revoked = |state| state == DeviceState::Revoked;
@@ -167,7 +166,7 @@ async fn a_linking_that_is_refused_or_broken_off_says_so_on_both_sides() -> Test
     // Nothing is under way.
     for verb in ["link", "join"] {
         let (code, _, err) = run(&alice, &["device", verb, "--status"]).await?;
-        assert!(code == 6 && err.contains("no device is being linked"), "{code} {err}");
+        assert!(code == Some(6) && err.contains("no device is being linked"), "{code:?} {err}");
     }
     // A code that is none, is mistyped, or is another thing.
     let right = self::code(&alice).await?;
@@ -175,11 +174,11 @@ async fn a_linking_that_is_refused_or_broken_off_says_so_on_both_sides() -> Test
     let id = alice.id().await?;
     for (code, why) in [(&wrong, "typing error"), (&id, "not a code of")] {
         let (exit, _, err) = run(&phone, &join(code).each_ref().map(String::as_str)).await?;
-        assert!(exit == 1 && err.contains(why), "{exit} {err}");
+        assert!(exit == Some(1) && err.contains(why), "{exit:?} {err}");
     }
     // On a device that has an identity.
     let (exit, _, err) = run(&alice, &join(&right).each_ref().map(String::as_str)).await?;
-    assert!(exit == 1 && err.contains("an identity already"), "{exit} {err}");
+    assert!(exit == Some(1) && err.contains("an identity already"), "{exit:?} {err}");
 
     // The numbers differ, says the user.
     let args = join_args(&join(&right));
@@ -189,9 +188,9 @@ async fn a_linking_that_is_refused_or_broken_off_says_so_on_both_sides() -> Test
         run(&alice, &["device", "link", "--refuse"]).await
     });
     let (code, out, err) = refused?;
-    assert!(code == 0 && out.contains("the numbers differed"), "{code} {out} {err}");
+    assert!(code == Some(0) && out.contains("the numbers differed"), "{code:?} {out} {err}");
     let (code, _, err) = joined?;
-    assert!(code == 1 && err.contains("the numbers differed"), "{code} {err}");
+    assert!(code == Some(1) && err.contains("the numbers differed"), "{code:?} {err}");
     assert_eq!(devices(&alice).await?.devices.len(), 1);
 
     // Broken off on the new device.
@@ -199,12 +198,12 @@ async fn a_linking_that_is_refused_or_broken_off_says_so_on_both_sides() -> Test
     ask(&phone, &["device", "join", &second, "--no-passphrase", "--no-wait"]).await?;
     wait_state(&alice, "link", "compare").await?;
     let (code, _, err) = run(&phone, &["device", "join", "--cancel"]).await?;
-    assert_eq!(code, 0, "{err}");
+    assert_eq!(code, Some(0), "{err}");
     let link = wait_state(&alice, "link", "refused").await?;
     assert_eq!((&link["reason"], &link["by_other"]), (&"cancelled".into(), &true.into()));
     // A code that has ended, once more.
     let (code, _, err) = run(&phone, &join(&second).each_ref().map(String::as_str)).await?;
-    assert!(code == 1 && err.contains("had been used"), "{code} {err}");
+    assert!(code == Some(1) && err.contains("had been used"), "{code:?} {err}");
 
     // It does not outlast a restart: neither of the one daemon nor of the other.
     let third = self::code(&alice).await?;
@@ -212,10 +211,13 @@ async fn a_linking_that_is_refused_or_broken_off_says_so_on_both_sides() -> Test
     wait_state(&alice, "link", "compare").await?;
     alice.restart().await?;
     let (code, _, err) = run(&alice, &["device", "link", "--confirm"]).await?;
-    assert!(code == 6 && err.contains("does not outlast a restart"), "{code} {err}");
+    assert!(code == Some(6) && err.contains("does not outlast a restart"), "{code:?} {err}");
+    // The new device is told, and does not wait for its ten minutes.
+    let join = wait_state(&phone, "join", "refused").await?;
+    assert_eq!(join["by_other"], true);
     phone.restart().await?;
     let (code, _, err) = run(&phone, &["device", "join", "--status"]).await?;
-    assert!(code == 6 && err.contains("does not outlast a restart"), "{code} {err}");
+    assert!(code == Some(6) && err.contains("does not outlast a restart"), "{code:?} {err}");
     let status: Status = phone.get("/v1/status").await?;
     assert_eq!(status.lock, LockState::NoIdentity);
     assert_eq!(devices(&alice).await?.devices.len(), 1);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use martlet_protocol::control::{
     Contact, ContactList, Delivery, Direction, Inbox, SendRequest, SendResponse,
 };
+use martlet_testnet::cluster::verbs::run;
 use martlet_testnet::cluster::{Cluster, Node, introduce, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -20,15 +21,6 @@ const ROUNDS_DEFAULT: usize = 4;
 const FLOW_MAX_MS: u64 = 400;
 
 type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
-
-/// Runs `martletctl`, which must succeed.
-async fn run(node: &Node, args: &[&str]) -> TestResult<String> {
-    let output = node.ctl(args).await?;
-    if !output.status.success() {
-        return Err(format!("{args:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
-}
 
 /// Waits until `martletctl` prints all that is wanted.
 async fn shows(node: &Node, args: &[&str], wanted: &[&str]) -> TestResult<String> {
@@ -170,6 +162,18 @@ async fn a_device_that_is_killed_loses_nothing_and_shows_nothing_twice() -> Test
         let there = numbers(&tablet, "bob", Direction::Out).await;
         let (Ok(here), Ok(there)) = (here, there) else { return Ok(None) };
         Ok((here == there).then_some(()))
+    })
+    .await?;
+    // How far they got is told by the one that sent them, whatever was killed in between.
+    until("all should be delivered on both".to_owned(), DEADLINE, async || {
+        for node in [&alice, &tablet] {
+            let Ok(history) = node.history("bob").await else { return Ok(None) };
+            let mut sent = history.iter().filter(|it| it.direction == Direction::Out);
+            if !sent.all(|it| it.state == Delivery::Delivered) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
     })
     .await?;
     let there = numbers(&tablet, "bob", Direction::Out).await?;

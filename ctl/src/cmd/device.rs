@@ -2,6 +2,7 @@
 
 mod join;
 mod link;
+mod reason;
 mod wait;
 
 use clap::builder::NonEmptyStringValueParser;

@@ -6,7 +6,7 @@ use martlet_protocol::message::{EmojiError, ProfileError, TextError, TimerError}
 use martlet_protocol::safety::SafetyCodeError;
 use martlet_store::StoreError;
 
-use crate::directory::DirectoryError;
+use crate::directory::{DirectoryError, NameError};
 use crate::search::QueryError;
 
 /// Why a command was not done.
@@ -130,8 +130,19 @@ pub enum CommandError {
     #[error("a device is named on itself only")]
     OtherDevice,
     /// No name that a device can have.
-    #[error("a device's name has at most 64 bytes, and no control characters")]
-    DeviceName,
+    #[error("{reason} can't be a device's")]
+    DeviceName {
+        /// What is wrong with it.
+        reason: NameError,
+    },
+    /// Another device of the user's has it.
+    #[error(
+        "another device of yours is called {name:?}; choose another name, or rename that one there first"
+    )]
+    DeviceNameTaken {
+        /// The name.
+        name: String,
+    },
     /// To end another's identity needs its kill phrase.
     #[error("this is not the ID of this node's user")]
     NotOwnId,

@@ -46,6 +46,8 @@ pub(crate) struct Learned {
     pub(crate) has_ended: bool,
     /// Whether who told it lacks something that is known here.
     pub(crate) lacks: bool,
+    /// How many are not valid.
+    pub(crate) invalid: usize,
 }
 
 /// What counts of this device.
@@ -136,20 +138,24 @@ impl Identities {
         let known = self.entry(identity);
         let before = valid(&known.state);
         let was_terminated = known.state.is_terminated();
+        let invalid;
         let mut is_news = certificate
             .is_some_and(|certificate| known.add(Statement::Certificate(certificate.clone())));
         match known.state.merge_bytes(said) {
             Ok(merged) => {
                 is_news |= merged.is_news;
-                if merged.invalid > 0 {
-                    let invalid = merged.invalid;
+                invalid = merged.invalid;
+                if invalid > 0 {
                     tracing::debug!(invalid, "statements about someone's devices are not valid");
                 }
             }
-            Err(error) => tracing::debug!(%error, "malformed statements about someone's devices"),
+            Err(error) => {
+                invalid = 1;
+                tracing::debug!(%error, "malformed statements about someone's devices");
+            }
         }
-        let mut learned =
-            Learned { is_news, lacks: known.is_lacking(certificate, said), ..Learned::default() };
+        let lacks = known.is_lacking(certificate, said);
+        let mut learned = Learned { is_news, lacks, invalid, ..Learned::default() };
         if is_news {
             learned.has_ended = known.state.is_terminated() && !was_terminated;
             let after = valid(&known.state);

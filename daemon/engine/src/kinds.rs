@@ -20,7 +20,7 @@ mod unknown;
 pub(crate) use siblings::{admit, is_for_siblings_too, is_settings};
 
 use martlet_protocol::message::{
-    self, Delivered, DeviceMessage, Edit, IdentityChanged, Message, Ping, Pong, Profile, Reaction,
+    self, DeviceMessage, Edit, IdentityChanged, Message, Ping, Pong, Profile, Progress, Reaction,
     Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Settings, Timers, Typing,
 };
 use martlet_protocol::{MessageId, UnixMillis};
@@ -80,8 +80,8 @@ pub(crate) enum Does {
     ReadUpTo(ReadUpTo),
     /// Makes settings those of this device.
     Settle(Settings),
-    /// Tells that what the user sent on another device was delivered.
-    Delivered(Delivered),
+    /// Tells how far got what the user sent on another device.
+    Progress(Progress),
     /// Nothing: it is of a kind that is for devices, and came in a conversation; or of one for own devices, and came of a
     /// contact; or the other way round.
     Nothing,
@@ -131,9 +131,7 @@ impl Content {
                 Some(message::Content::Sent(sent)) => Self::Does(Does::ShowSent(sent)),
                 Some(message::Content::ReadUpTo(read)) => Self::Does(Does::ReadUpTo(read)),
                 Some(message::Content::Settings(settings)) => Self::Does(Does::Settle(settings)),
-                Some(message::Content::Delivered(delivered)) => {
-                    Self::Does(Does::Delivered(delivered))
-                }
+                Some(message::Content::Progress(progress)) => Self::Does(Does::Progress(progress)),
                 Some(message::Content::Unknown { kind, .. }) if DeviceMessage::has_kind(kind) => {
                     Self::Does(Does::Nothing)
                 }
@@ -181,7 +179,7 @@ pub(crate) fn body_of(content: message::Content) -> Body {
         message::Content::Sent(sent) => siblings::sent(&sent),
         message::Content::ReadUpTo(read) => siblings::read_up_to(read),
         message::Content::Settings(settings) => siblings::settings(&settings),
-        message::Content::Delivered(delivered) => siblings::delivered(&delivered),
+        message::Content::Progress(progress) => siblings::progress(&progress),
         message::Content::Unknown { kind, bytes } => Body::Raw { kind, bytes: bytes.0.clone() },
     }
 }

@@ -269,10 +269,28 @@ pub const SETTINGS_PIECE_BYTES_MAX: usize = 24 * 1024;
 pub const SETTINGS_PIECES_PER_TICK_MAX: usize = 4;
 /// People of whom settings are made in one tick, when the user's first other device is given all of them.
 pub const SETTINGS_PEOPLE_PER_TICK_MAX: usize = 256;
-/// Messages that were delivered within one tick and are told to the user's other devices. Past it the oldest stay shown as sent
-/// there. People are far below it. A program at full speed is not: 5,900 a second were measured; and one recipient who comes
-/// back acknowledged 10,000 in 1.1 s.
-pub const DELIVERED_UNTOLD_MAX: usize = 4096;
+/// Own messages that got on and of which the user's other devices are told in one tick; further ones in the next. People are
+/// far below it. A program at full speed is not: 5,900 a second were measured; and one recipient who comes back acknowledged
+/// 10,000 in 1.1 s.
+pub const PROGRESS_PER_TICK_MAX: usize = 2048;
+/// The same of those that wait in the vault to be told, 50 bytes each. Past it the other devices stay behind with the oldest.
+/// All that a device may have on its way at full speed in three minutes; they wait for so long only where no other device can
+/// be written to.
+pub const PROGRESS_UNTOLD_MAX: u64 = 1 << 20;
+/// Copies of what was sent or read on another device that wait here for their contact: a new device is told whom the user
+/// knows within seconds, of 10,000 contacts within a minute and a half. Nobody writes so much in that time, but for programs.
+/// Past it the oldest goes.
+pub const EARLY_COPIES_MAX: usize = 1 << 14;
+/// Bytes of them: as many of a kilobyte, or 700 of the longest.
+pub const EARLY_COPIES_BYTES_MAX: usize = 16 << 20;
+/// How long they wait: settings that expired in six days are given once more, and that takes six days at most.
+pub const EARLY_COPIES_KEPT: Duration = Duration::from_secs(2 * ENVELOPE_LIFETIME_MAX.as_secs());
+/// How long what is for the user's other devices waits for the keys of one that was linked just now. They come within seconds;
+/// where this device is off the network meanwhile, once it is back. Long enough for that on an evening, and no longer: the
+/// others wait, too.
+pub const NEW_SIBLING_AWAITED: Duration = Duration::from_secs(3600);
+/// Messages that wait so at most: as many as the new device keeps of them.
+pub const NEW_SIBLING_WAITING_MAX: usize = EARLY_COPIES_MAX;
 
 // ---- mailbox -----------------------------------------------------------------------------------
 

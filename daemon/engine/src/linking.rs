@@ -1,14 +1,14 @@
 //! Linking a further device, decided: what comes of each step, on the device with the root and on the new one.
 //!
 //! Both are in memory alone: the key of a comparison can't be kept on disk, so a code dies with a restart, and with the
-//! vault's lock. What is sent and written is in `user/linking.rs` and `engine/joining.rs`. Time is the time since the host's
+//! vault's lock. The vault has the secret of the code of now, so that who came by it is told so afterwards. What is sent and written is in `user/linking.rs` and `engine/joining.rs`. Time is the time since the host's
 //! start, so no clock that is set makes a code live longer.
 
 mod joining;
 mod offer;
 
 pub(crate) use joining::{Asked, Joining, Made, Reaction as JoinReaction};
-pub(crate) use offer::{Offer, Reaction as OfferReaction};
+pub(crate) use offer::{Offer, Reaction as OfferReaction, refusal};
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -54,9 +54,26 @@ impl Linking {
 
     /// Another code is made. That of before has ended.
     pub(crate) fn begin(&mut self, offer: Offer) {
-        self.former.extend(self.offer.replace(offer));
+        if let Some(former) = self.offer.replace(offer) {
+            self.keep_former(former);
+        }
+    }
+
+    /// A code has ended, and who comes by it is told so.
+    pub(crate) fn keep_former(&mut self, offer: Offer) {
+        self.former.push_back(offer);
         if self.former.len() > LINK_FORMER_MAX {
             self.former.pop_front();
+        }
+    }
+
+    /// The time of the code may be over, which nobody saw yet.
+    pub(crate) fn look_at_time(&mut self, steady: Duration) {
+        if let Some(offer) = &mut self.offer
+            && offer.look_at_time(steady)
+            && is_death(End::Expired, offer.was_answered())
+        {
+            self.note_dead(steady);
         }
     }
 
@@ -77,16 +94,23 @@ impl Linking {
 }
 
 /// Whether a code that ended so counts as dead: someone who was not wanted may have taken part.
-pub(crate) fn is_death(end: End) -> bool {
+///
+/// Whoever is between two devices knows the numbers of both sides as soon as the new one has revealed its key, and can end the
+/// code if they differ: by another step, by breaking it off, or by silence until it expires. Each looks like a new device that
+/// crashed, was stopped, or came again after that: with the keys of the comparison, which are in memory alone, it lost all by
+/// which it could be told apart. So once a device `was_answered`, all that the other side may have brought about counts.
+pub(crate) fn is_death(end: End, was_answered: bool) -> bool {
     match end {
-        End::Linked | End::Expired => false,
+        End::Linked => false,
+        End::Expired => was_answered,
+        End::Refused { by_other: true, .. } if was_answered => true,
         End::Refused { why, .. } => match why {
             Why::NumbersDiffer
             | Why::Disturbed
             | Why::Commitment
             | Why::Malformed
             | Why::Certified => true,
-            Why::Cancelled | Why::Used | Why::Limit | Why::Other => false,
+            Why::Cancelled | Why::Used | Why::Limit | Why::NameTaken | Why::Other => false,
         },
     }
 }
@@ -102,6 +126,7 @@ pub(crate) fn reason(why: Why) -> LinkReason {
         Why::Malformed => LinkReason::Malformed,
         Why::Certified => LinkReason::Certified,
         Why::Limit => LinkReason::Limit,
+        Why::NameTaken => LinkReason::NameTaken,
         Why::Other => LinkReason::Other,
     }
 }

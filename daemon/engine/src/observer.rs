@@ -11,6 +11,8 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
     fn opening(&self, outcome: Opening);
     /// What a contact's message would have done to another was not done.
     fn deed_dropped(&self, why: Dropped);
+    /// Of what was said of someone's devices so much is not valid: nothing follows from it.
+    fn statements_invalid(&self, count: usize);
     /// An ack that a peer brought was tried.
     fn ack(&self, outcome: Acknowledged);
     /// The mailbox may hold so many bytes.
@@ -78,6 +80,7 @@ impl Observer for () {
     fn envelope(&self, _: Inserted, _: usize) {}
     fn opening(&self, _: Opening) {}
     fn deed_dropped(&self, _: Dropped) {}
+    fn statements_invalid(&self, _: usize) {}
     fn ack(&self, _: Acknowledged) {}
     fn quota(&self, _: u64) {}
     fn state(&self, _: &State) {}

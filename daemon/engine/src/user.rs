@@ -13,6 +13,7 @@ mod contacts;
 mod conversations;
 mod deeds;
 mod devices;
+mod early_copies;
 mod ends;
 mod events;
 mod export;

@@ -211,7 +211,10 @@ impl From<CommandError> for Refusal {
                 ErrorCode::OtherDevice,
                 "a device says itself what it is called: do it on that device",
             ),
-            CommandError::DeviceName => Self::new(ErrorCode::InvalidName, error.to_string()),
+            CommandError::DeviceName { .. } => Self::new(ErrorCode::InvalidName, error.to_string()),
+            CommandError::DeviceNameTaken { .. } => {
+                Self::new(ErrorCode::NameTaken, error.to_string())
+            }
             CommandError::NotOwnId => Self::new(
                 ErrorCode::InvalidId,
                 "this is not your own ID; to terminate another identity give its kill phrase",
@@ -326,6 +329,7 @@ impl From<DirectoryError> for Refusal {
                     NameError::Slash => "it has a '/'",
                     NameError::Dots => "in a path it means another path",
                     NameError::Invisible => "nothing in it can be seen",
+                    NameError::Turning => "it has characters that turn the direction of a text",
                 };
                 Self::new(ErrorCode::InvalidName, format!("this can't be a name: {reason}"))
             }

@@ -29,6 +29,8 @@ pub struct EngineMetrics {
     pub openings: Openings,
     /// Edits, reactions and receipts that did nothing.
     pub deeds_dropped: DeedsDropped,
+    /// Statements about identities that are not valid.
+    pub statements_invalid: Counter,
     /// Live envelopes.
     pub envelopes: Gauge,
     /// Bytes of them.
@@ -124,6 +126,10 @@ impl EngineMetrics {
                 unseen: deeds_dropped(["unseen"]),
                 waited: deeds_dropped(["waited"]),
             },
+            statements_invalid: describe.counter(
+                "statements_invalid",
+                "Statements about identities and their devices that were not valid",
+            ),
             envelopes: describe.gauge("mailbox_envelopes", "Live envelopes in the mailbox"),
             bytes: describe.bytes("mailbox", "Content of the live envelopes in the mailbox"),
             quota_bytes: describe.bytes("mailbox_quota", "What the mailbox may hold"),
@@ -199,6 +205,11 @@ impl Observer for Metrics {
             Dropped::Waited => &counters.waited,
         }
         .inc();
+    }
+
+    fn statements_invalid(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.engine.statements_invalid.inc_by(count);
     }
 
     fn ack(&self, outcome: Acknowledged) {

@@ -54,6 +54,7 @@ impl martlet_engine::Observer for Bounds {
     fn envelope(&self, _: Inserted, _: usize) {}
     fn opening(&self, _: martlet_engine::observer::Opening) {}
     fn deed_dropped(&self, _: martlet_engine::observer::Dropped) {}
+    fn statements_invalid(&self, _: usize) {}
     fn ack(&self, _: Acknowledged) {}
     fn quota(&self, _: u64) {}
     fn state(&self, state: &martlet_engine::observer::State) {

@@ -79,6 +79,8 @@ pub enum LinkReason {
     Certified,
     /// The identity has as many devices as it may have.
     Limit,
+    /// Another device of the user's has the name. The code is as good as before: the new device may come again with another.
+    NameTaken,
     /// Another reason; or, on the new device, its vault could not be made.
     Other,
 }
@@ -102,7 +104,8 @@ pub struct JoinRequest {
     /// The code that the device with the root shows.
     #[schema(max_length = 512)]
     pub code: String,
-    /// What this device calls itself, at most 64 bytes of UTF-8 without control characters. Contacts see it.
+    /// What this device calls itself: at most 64 bytes of UTF-8 with something to be seen, without control characters, '/' and
+    /// characters that turn the direction of a text. No other device of the user's has it. Contacts see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64)]
     pub name: Option<String>,

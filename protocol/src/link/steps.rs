@@ -118,6 +118,8 @@ pub enum Why {
     Certified,
     /// The identity has as many devices as it may have.
     Limit,
+    /// Another device of the identity has the name. The code is as good as before.
+    NameTaken,
     /// A reason that this build doesn't know.
     Other,
 }
@@ -193,6 +195,7 @@ impl Why {
             Self::Malformed => 6,
             Self::Certified => 7,
             Self::Limit => 8,
+            Self::NameTaken => 9,
         }
     }
 
@@ -208,6 +211,7 @@ impl Why {
             Self::Malformed,
             Self::Certified,
             Self::Limit,
+            Self::NameTaken,
         ];
         known.into_iter().find(|why| why.number() == number).unwrap_or(Self::Other)
     }

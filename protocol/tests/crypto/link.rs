@@ -198,7 +198,7 @@ fn steps_and_messages_are_read_as_they_were_written() {
     assert_eq!(Answer::decode(&answer.encode()).unwrap(), answer);
     let reveal = Reveal::new([7; 32], [8; 32]);
     assert_eq!(Reveal::decode(&reveal.encode()).unwrap(), reveal);
-    for why in (0..=9).map(Why::of) {
+    for why in (0..=10).map(Why::of) {
         let refused = Refused::new(None, why);
         assert_eq!(Refused::decode(&refused.encode()).unwrap().why(), why);
     }

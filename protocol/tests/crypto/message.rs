@@ -10,10 +10,10 @@ use martlet_protocol::message::profile::PICTURE_BYTES_MAX;
 use martlet_protocol::message::sent;
 use martlet_protocol::message::settings::values::{self, Value};
 use martlet_protocol::message::{
-    Content, Delivered, DeviceMessage, Edit, Emoji, EmojiError, IdentityChanged, Message,
-    MessageError, Payload, Picture, Ping, Pong, Profile, ProfileError, Reaction, Read, ReadUpTo,
-    Recall, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text, TextError,
-    TimerError, Timers, Typing,
+    Content, DeviceMessage, Edit, Emoji, EmojiError, IdentityChanged, Message, MessageError,
+    Payload, Picture, Ping, Pong, Profile, ProfileError, Progress, Reached, Reaction, Read,
+    ReadUpTo, Recall, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text,
+    TextError, TimerError, Timers, Typing,
 };
 use martlet_protocol::time::UnixMillis;
 use proptest::prelude::*;
@@ -79,8 +79,9 @@ fn sent_copy(text: &str) -> Sent {
     Sent { conversation: IdentityId([1; 32]), message }
 }
 
-fn delivered() -> Delivered {
-    Delivered { conversation: IdentityId([1; 32]), messages: vec![TARGET, MessageId([0xef; 16])] }
+fn progress(reached: Reached) -> Progress {
+    let messages = vec![TARGET, MessageId([0xef; 16])];
+    Progress { conversation: IdentityId([1; 32]), messages, reached }
 }
 
 fn setting(what: u16, of: &[u8], value: Vec<u8>) -> Setting {
@@ -113,6 +114,13 @@ fn settings() -> Settings {
     ])
 }
 
+fn timers_setting() -> Setting {
+    let Timers { expire_s, burn_s } = HOUR;
+    let author = IdentityId([1; 32]);
+    let value = values::TimersSet { expire_s, burn_s, set_at: NOW, author, id: TARGET };
+    setting(8, &[1; 32], value.encode())
+}
+
 const HOUR: Timers = Timers { expire_s: Some(3600), burn_s: Some(30) };
 const PING: Ping = Ping { nonce: [0xcd; 16], sent_at: NOW };
 
@@ -143,7 +151,8 @@ fn vectors() {
         read_up_to: of the conversation with it, to the message cd … cd; settings: one of each number with that identity, made
         at that time as the fourth on the device 02 … 02: Ada is a contact, verified with that device, blocked, dropped, muted
         and told nothing of typing, noted to be \"from the choir\"; no typing for anyone; 03 … 03 is not dropped; and one of
-        number 999. delivered: to it, the messages cd … cd and ef … ef.",
+        number 999. delivered: to it, the messages cd … cd and ef … ef; queued, sent_elsewhere, expired: how far the same got.
+        timers_setting: the settings with the timers of timed, set then by that identity with the message cd … cd.",
         &[
             ("text", text_message("hello").encode()),
             ("unknown", unknown.encode()),
@@ -173,7 +182,11 @@ fn vectors() {
                 })),
             ),
             ("settings", of(Content::Settings(settings()))),
-            ("delivered", of(Content::Delivered(delivered()))),
+            ("delivered", of(Content::Progress(progress(Reached::DELIVERED)))),
+            ("queued", of(Content::Progress(progress(Reached::QUEUED)))),
+            ("sent_elsewhere", of(Content::Progress(progress(Reached::SENT)))),
+            ("expired", of(Content::Progress(progress(Reached::EXPIRED)))),
+            ("timers_setting", of(Content::Settings(Settings(vec![timers_setting()])))),
             ("typing", DeviceMessage::Typing(Typing { sent_at: NOW }).encode()),
             ("identity_changed", DeviceMessage::IdentityChanged(changed).encode()),
         ],
@@ -337,7 +350,10 @@ fn deeds_round_trip_and_may_grow() {
         Content::Sent(sent_copy("hello")),
         Content::ReadUpTo(ReadUpTo { conversation: IdentityId([1; 32]), message: TARGET }),
         Content::Settings(settings()),
-        Content::Delivered(delivered()),
+        Content::Progress(progress(Reached::DELIVERED)),
+        Content::Progress(progress(Reached::SENT)),
+        Content::Progress(progress(Reached(200))),
+        Content::Settings(Settings(vec![timers_setting()])),
         Content::Settings(Settings::default()),
     ] {
         let message = deed(content);
@@ -423,8 +439,8 @@ fn what_own_devices_say_out_of_bounds_is_refused_or_left_out() {
     let too_long = Sent { conversation: IdentityId([1; 32]), message: long };
     assert!(matches!(read(Content::Sent(too_long)), Err(MessageError::Codec(_))));
     assert!(Message::decode(&frame(6, &[0; 300])).is_err());
-    let many = Delivered { messages: vec![TARGET; 80], ..delivered() };
-    let Ok(Content::Delivered(found)) = read(Content::Delivered(many)).map(|it| it.content) else {
+    let many = Progress { messages: vec![TARGET; 80], ..progress(Reached::SENT) };
+    let Ok(Content::Progress(found)) = read(Content::Progress(many)).map(|it| it.content) else {
         panic!()
     };
     assert_eq!(found.messages.len(), 64);

@@ -78,6 +78,10 @@ impl Observer for Charging {
         self.metrics.deed_dropped(why);
     }
 
+    fn statements_invalid(&self, count: usize) {
+        self.metrics.statements_invalid(count);
+    }
+
     fn ack(&self, outcome: Acknowledged) {
         self.metrics.ack(outcome);
     }

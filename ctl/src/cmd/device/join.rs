@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use martlet_protocol::control::{
-    ErrorCode, Join, JoinRequest, JoinState, LinkReason, LockState, Problem, Status,
+    ErrorCode, Join, JoinRequest, JoinState, LockState, Problem, Status,
 };
 use martlet_protocol::link::LinkCode;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::super::Context;
 use super::super::text::given;
+use super::reason;
 use super::wait::{POLL_EVERY, Wait};
 use crate::client::{Client, ClientError};
 use crate::exit::Failure;
@@ -196,10 +197,6 @@ fn human(join: &Join, page: &mut Page) {
             page.line(
                 "Your contacts, who you blocked and your settings come from the other device. What was written before now stays there.",
             );
-            page.line(
-                "This device does not know timers of conversations that were set before now, so what you write here does not \
-                 end by them. Set them again: martletctl conversation set NAME --expire TIME",
-            );
         }
         JoinState::Refused => page.line(format!("This device was not linked: {}.", why(join))),
         JoinState::Expired => page.line(format!("This device was not linked: {EXPIRED}.")),
@@ -227,25 +224,5 @@ fn why(join: &Join) -> String {
     if let Some(failure) = &join.failure {
         return format!("its vault could not be made: {}", word(failure));
     }
-    let reason = join.reason.unwrap_or(LinkReason::Other);
-    let on = if join.by_other { " on the other device" } else { "" };
-    match reason {
-        LinkReason::Cancelled => format!("it was broken off{on}"),
-        LinkReason::NumbersDiffer => {
-            "the numbers differed; someone may have been in between, so make another code, and don't show it to others".to_owned()
-        }
-        LinkReason::Used => {
-            "the code had been used, or had ended; make another one on the other device: martletctl device link".to_owned()
-        }
-        LinkReason::Disturbed => {
-            "two devices came by the code, or two answered; whoever else saw it may have been one of them".to_owned()
-        }
-        LinkReason::Commitment => {
-            "what came at the other device did not fit together; someone may have been in between".to_owned()
-        }
-        LinkReason::Malformed => "what came was malformed".to_owned(),
-        LinkReason::Certified => "this device belongs to an identity already".to_owned(),
-        LinkReason::Limit => "you have as many devices as there can be; revoke one".to_owned(),
-        LinkReason::Other => format!("it failed{on}"),
-    }
+    reason::why(join.reason, join.by_other.then_some("the other device"))
 }

@@ -2,11 +2,12 @@
 
 use std::io::{IsTerminal, stdin};
 
-use martlet_protocol::control::{ErrorCode, Link, LinkConfirm, LinkReason, LinkState};
+use martlet_protocol::control::{ErrorCode, Link, LinkConfirm, LinkState};
 use zeroize::Zeroize;
 
 use super::super::Context;
 use super::super::by_phrase::PhraseArgs;
+use super::reason;
 use super::wait::{POLL_EVERY, Wait};
 use crate::client::{Client, ClientError};
 use crate::exit::Failure;
@@ -17,7 +18,7 @@ use crate::render::{Page, Paint, qr, word};
 /// Run it on the device where you made your identity, or on one that you recovered from your phrase. On the new device, whose
 /// daemon has no identity yet, run: martletctl device join. Then both show three numbers. If they are the same, say yes here. The new
 /// device gets your contacts, who you blocked, and your settings. It does not get your messages up to now, nor your profile, nor
-/// your recovery phrase. It does not know timers of conversations that were set before: set them again once it is linked.
+/// your recovery phrase.
 ///
 /// The code is good for ten minutes, and once, and until another one is made. Don't show it to others.
 ///
@@ -206,8 +207,7 @@ fn human(link: &Link, page: &mut Page) {
         }
         LinkState::Linked => page.line(format!(
             "{device} is linked. It gets your contacts, who you blocked, and your settings. Your contacts see that you have a \
-             new device, and write to it too. It does not know timers of conversations that were set before: set them again \
-             (martletctl conversation set NAME --expire TIME)."
+             new device, and write to it too."
         )),
         LinkState::Refused => page.line(format!("No device was linked: {}.", why(link))),
         LinkState::Expired => page.line("No device was linked: the ten minutes are over."),
@@ -240,23 +240,5 @@ fn called(link: &Link) -> String {
 }
 
 fn why(link: &Link) -> String {
-    let reason = link.reason.unwrap_or(LinkReason::Other);
-    let on = if link.by_other { " on the new device" } else { "" };
-    match reason {
-        LinkReason::Cancelled => format!("it was broken off{on}"),
-        LinkReason::NumbersDiffer => {
-            "the numbers differed; someone may have been in between, so don't show the next code to others".to_owned()
-        }
-        LinkReason::Used => "the code had been used".to_owned(),
-        LinkReason::Disturbed => {
-            "two devices came by the code, or two answered; whoever else saw it may have been one of them".to_owned()
-        }
-        LinkReason::Commitment => {
-            "what the new device sent did not fit together; someone may have been in between".to_owned()
-        }
-        LinkReason::Malformed => "what came by the code was malformed".to_owned(),
-        LinkReason::Certified => "the device that came belongs to an identity already".to_owned(),
-        LinkReason::Limit => "you have as many devices as there can be".to_owned(),
-        LinkReason::Other => format!("it failed{on}"),
-    }
+    reason::why(link.reason, link.by_other.then_some("the new device"))
 }

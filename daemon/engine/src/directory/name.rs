@@ -25,10 +25,19 @@ pub enum NameError {
     /// Nothing in it that can be seen.
     #[error("a name of invisible characters")]
     Invisible,
+    /// With characters that turn the direction of what follows: `\u{202e}` shows `txt.exe` as `exe.txt`.
+    #[error("a name with characters that turn the direction of a text")]
+    Turning,
 }
 
-/// A name without white space around it: 1 to 64 bytes, something to be seen, no control characters, and a part of a
-/// path as it is. Who is known under a name of before these rules keeps it.
+/// Embeddings, overrides and isolates (UAX #9, 2.1 to 2.4). Names of scripts that run to the left need none of them.
+const TURNING: [char; 9] = [
+    '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}',
+    '\u{2069}',
+];
+
+/// A name without white space around it: 1 to 64 bytes, something to be seen, nothing that turns its direction, no
+/// control characters, and a part of a path as it is. Who is known under a name of before these rules keeps it.
 ///
 /// # Errors
 /// [`NameError`].
@@ -47,6 +56,8 @@ pub fn clean_name(name: &str) -> Result<String, NameError> {
         Err(NameError::Dots)
     } else if !has_something_visible(name) {
         Err(NameError::Invisible)
+    } else if name.contains(TURNING) {
+        Err(NameError::Turning)
     } else {
         Ok(name.to_owned())
     }
@@ -95,6 +106,8 @@ mod tests {
             ("\u{ad}", NameError::Invisible),
             ("\u{e0041}\u{e0100}", NameError::Invisible),
             ("\u{2800}", NameError::Invisible),
+            ("phone\u{202e}ksed", NameError::Turning),
+            ("\u{2067}a", NameError::Turning),
         ] {
             assert_eq!(clean_name(name), Err(reason), "{name:?}");
         }

@@ -413,6 +413,6 @@ fn says_something(message: &Message) -> bool {
         | Content::Sent(_)
         | Content::ReadUpTo(_)
         | Content::Settings(_)
-        | Content::Delivered(_) => false,
+        | Content::Progress(_) => false,
     }
 }

@@ -33,6 +33,8 @@ pub(crate) enum Subject {
     Manner(IdentityId),
     /// What the user noted of them.
     Note(IdentityId),
+    /// The timers of the conversation with them.
+    Timers(IdentityId),
     /// How the user wants all conversations.
     Preferences,
 }
@@ -73,6 +75,7 @@ impl Subject {
             Self::Dropped(of) => (values::Dropped::WHAT, Some(of)),
             Self::Manner(of) => (values::Manner::WHAT, Some(of)),
             Self::Note(of) => (values::Note::WHAT, Some(of)),
+            Self::Timers(of) => (values::TimersSet::WHAT, Some(of)),
             Self::Preferences => (values::Preferences::WHAT, None),
         };
         SettingKey { what, of: of.map(|of| of.0.to_vec()).unwrap_or_default() }
@@ -88,6 +91,7 @@ impl Subject {
             (values::Dropped::WHAT, Some(of)) => Some(Self::Dropped(of)),
             (values::Manner::WHAT, Some(of)) => Some(Self::Manner(of)),
             (values::Note::WHAT, Some(of)) => Some(Self::Note(of)),
+            (values::TimersSet::WHAT, Some(of)) => Some(Self::Timers(of)),
             (values::Preferences::WHAT, None) if key.of.is_empty() => Some(Self::Preferences),
             _ => None,
         }
@@ -232,6 +236,12 @@ impl Shared {
     /// device.
     pub(crate) fn name_of(&self, identity: &IdentityId) -> Option<String> {
         self.names.assigned(identity)
+    }
+
+    /// When the user removed someone from the contacts, on whichever device, if they did so last.
+    pub(crate) fn removed_at(&self, identity: &IdentityId) -> Option<UnixMillis> {
+        let known = self.known.get(&Subject::Contact(*identity).key())?;
+        known.is_empty.then_some(known.stamp.hlc.at)
     }
 
     /// What the user called a contact.

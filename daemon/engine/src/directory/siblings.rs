@@ -1,16 +1,15 @@
 //! The user's other devices that can be written to, and which of them were given all settings.
 
-use std::collections::VecDeque;
-
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::message::SettingKey;
-use martlet_protocol::{DeviceId, IdentityId, MessageId, UnixMillis};
+use martlet_protocol::{DeviceId, IdentityId, UnixMillis};
 use martlet_store::records::{SIBLINGS, SiblingsRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::Bundles;
-use crate::limits::DELIVERED_UNTOLD_MAX;
+use super::early_copies::EarlyCopies;
+use super::progress::UntoldProgress;
 
 /// The user's other devices.
 pub(crate) struct Siblings {
@@ -19,8 +18,8 @@ pub(crate) struct Siblings {
     given: Vec<DeviceId>,
     /// All settings are being given to some. After a start it begins anew.
     giving: Option<Giving>,
-    /// Messages sent on this device that were delivered, with whom: the others are to be told.
-    delivered: VecDeque<(IdentityId, MessageId)>,
+    progress: UntoldProgress,
+    early_copies: EarlyCopies,
 }
 
 /// All settings are being given, a part at a time.
@@ -46,7 +45,9 @@ impl Siblings {
         let record: SiblingsRecord = records.get(&SIBLINGS, Key::Named(b""))?.unwrap_or_default();
         let SiblingsRecord { bundles, given } = record;
         let bundles = Bundles::from_records(&bundles);
-        Ok(Self { identity, bundles, given, giving: None, delivered: VecDeque::new() })
+        let progress = UntoldProgress::load(records)?;
+        let early_copies = EarlyCopies::load(records)?;
+        Ok(Self { identity, bundles, given, giving: None, progress, early_copies })
     }
 
     /// Whose devices they are.
@@ -92,17 +93,22 @@ impl Siblings {
         Ok(())
     }
 
-    /// A message was delivered. Of too many the oldest are not told.
-    pub(crate) fn note_delivered(&mut self, with: IdentityId, id: MessageId) {
-        if self.delivered.len() >= DELIVERED_UNTOLD_MAX {
-            self.delivered.pop_front();
-        }
-        self.delivered.push_back((with, id));
+    /// Own messages of whose progress they are to be told.
+    pub(crate) fn progress(&self) -> &UntoldProgress {
+        &self.progress
     }
 
-    /// What was delivered and is to be told.
-    pub(crate) fn take_delivered(&mut self) -> VecDeque<(IdentityId, MessageId)> {
-        std::mem::take(&mut self.delivered)
+    pub(crate) fn progress_mut(&mut self) -> &mut UntoldProgress {
+        &mut self.progress
+    }
+
+    /// What they told of conversations with who is no contact yet.
+    pub(crate) fn early_copies(&self) -> &EarlyCopies {
+        &self.early_copies
+    }
+
+    pub(crate) fn early_copies_mut(&mut self) -> &mut EarlyCopies {
+        &mut self.early_copies
     }
 
     /// What is being given.

@@ -20,6 +20,7 @@ use martlet_store::records::LinkedBy;
 use rand_core::Rng;
 
 use super::Engine;
+use crate::directory::{NameError, clean_name};
 use crate::error::{CommandError, Fault};
 use crate::limits::NOTICE_STAMP_BITS_MAX;
 use crate::linking::{Asked, End, JoinReaction as Reaction, Joining, Made, reason};
@@ -41,10 +42,16 @@ impl Engine {
         if bits > NOTICE_STAMP_BITS_MAX {
             return Err(CommandError::StampTooDear { bits }.into());
         }
+        let name = match asked.name.trim() {
+            "" => String::new(),
+            name => clean_name(name).map_err(|reason| CommandError::DeviceName { reason })?,
+        };
+        let asked = Asked { name, ..asked };
         // One that was begun before is over.
         self.cancel_joining(turn)?;
         let begun = Joining::begin(asked, turn.rng, turn.now, turn.steady);
-        let (joining, join) = begun.ok_or(CommandError::DeviceName)?;
+        let too_long = CommandError::DeviceName { reason: NameError::TooLong };
+        let (joining, join) = begun.ok_or(too_long)?;
         let user = Shard::of(&joining.identity(), shard_bits);
         let contacts = ShardSet::of([], shard_bits);
         turn.net.interest = Some(Interest { user, contacts });

@@ -1,9 +1,9 @@
-//! What the user's own devices tell each other: what was sent and delivered, what was read, and settings. Nobody else may, and they tell
+//! What the user's own devices tell each other: what was sent and how far it got, what was read, and settings. Nobody else may, and they tell
 //! each other nothing else.
 
 use martlet_protocol::codec;
 use martlet_protocol::message::{
-    self, Delivered, ReadUpTo, Sent, Settings, delivered, profile, read, read_up_to, sent,
+    self, Progress, ReadUpTo, Sent, Settings, profile, progress, read, read_up_to, sent,
     session_key, settings as wire,
 };
 use martlet_store::records::{Body, MessageRecord};
@@ -22,8 +22,8 @@ pub(super) fn settings(settings: &Settings) -> Body {
     Body::Raw { kind: wire::KIND, bytes: settings.encode() }
 }
 
-pub(super) fn delivered(delivered: &Delivered) -> Body {
-    Body::Raw { kind: delivered::KIND, bytes: codec::encode(delivered) }
+pub(super) fn progress(progress: &Progress) -> Body {
+    Body::Raw { kind: progress::KIND, bytes: codec::encode(progress) }
 }
 
 /// Whether an own message carries settings.
@@ -47,7 +47,7 @@ pub(crate) fn is_for_siblings_too(content: &message::Content) -> bool {
         | message::Content::Sent(_)
         | message::Content::ReadUpTo(_)
         | message::Content::Settings(_)
-        | message::Content::Delivered(_) => false,
+        | message::Content::Progress(_) => false,
     }
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn is_for_siblings_too(content: &message::Content) -> bool {
 pub(crate) fn admit(message: MessageRecord, is_of_sibling: bool) -> MessageRecord {
     let is_for_siblings = match Content::of(&message) {
         Content::Does(
-            Does::ShowSent(_) | Does::ReadUpTo(_) | Does::Settle(_) | Does::Delivered(_),
+            Does::ShowSent(_) | Does::ReadUpTo(_) | Does::Settle(_) | Does::Progress(_),
         ) => true,
         Content::Does(
             Does::GrantSession(_)

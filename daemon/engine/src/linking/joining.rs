@@ -70,7 +70,7 @@ pub(crate) enum Reaction {
 }
 
 impl Joining {
-    /// Begins; with the payload of step 1. `None` if the name can't be a device's.
+    /// Begins; with the payload of step 1. `None` if the name can't be a device's: it was looked at before.
     pub(crate) fn begin(
         asked: Asked,
         rng: &mut ChaCha20Rng,

@@ -21,7 +21,9 @@ pub(crate) struct Offer {
     stage: Stage,
     /// The device that came by it.
     joiner: Option<Box<Join>>,
-    /// How many who came too late were told so.
+    /// Whether a device that came was answered: it, or whoever is in between, can compute the numbers.
+    was_answered: bool,
+    /// How many who were not wanted were told so.
     refusals: u8,
 }
 
@@ -58,8 +60,16 @@ impl Offer {
             ends: steady.saturating_add(LINK_LIFE),
             stage: Stage::Offered,
             joiner: None,
+            was_answered: false,
             refusals: 0,
         }
+    }
+
+    /// A code that a restart or a lock ended: who comes by it is told so.
+    pub(crate) fn broken_off(code: LinkCode) -> Self {
+        let end = End::Refused { why: Why::Cancelled, by_other: false };
+        let offer = Self::new(code, UnixMillis(0), Duration::ZERO);
+        Self { stage: Stage::Ended(end), ..offer }
     }
 
     pub(crate) fn keys(&self) -> &LinkKeys {
@@ -72,6 +82,11 @@ impl Offer {
             Stage::Offered => Some(&self.code),
             Stage::Answered { .. } | Stage::Compare(_) | Stage::Ended(_) => None,
         }
+    }
+
+    /// Whether a device that came was answered.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.was_answered
     }
 
     /// The device that came by it.
@@ -106,11 +121,13 @@ impl Offer {
         steps.into_iter().find(|step| self.keys.tag(*step) == *tag)
     }
 
-    /// Ends it if its time is over.
-    pub(crate) fn look_at_time(&mut self, steady: Duration) {
-        if steady >= self.ends && self.end().is_none() {
+    /// Ends it if its time is over; whether that is new.
+    pub(crate) fn look_at_time(&mut self, steady: Duration) -> bool {
+        let is_over = steady >= self.ends && self.end().is_none();
+        if is_over {
             self.stage = Stage::Ended(End::Expired);
         }
+        is_over
     }
 
     /// Ends it, if it has not; what the other side is told.
@@ -125,16 +142,15 @@ impl Offer {
         }
     }
 
-    /// Takes a step that came. `own` is this device; `objection` says why a device can't be linked, if it can't.
+    /// Takes a step that came, of a code whose time is not over. `own` is this device; `objection` says why a device can't be
+    /// linked, if it can't.
     pub(crate) fn take(
         &mut self,
         step: Step,
         payload: &[u8],
         own: DeviceId,
-        objection: impl FnOnce(&DeviceId) -> Option<Why>,
-        steady: Duration,
+        objection: impl FnOnce(&Join) -> Option<Why>,
     ) -> Reaction {
-        self.look_at_time(steady);
         match step {
             Step::Join => self.take_join(payload, own, objection),
             Step::Reveal => self.take_reveal(payload),
@@ -148,7 +164,7 @@ impl Offer {
         &mut self,
         payload: &[u8],
         own: DeviceId,
-        objection: impl FnOnce(&DeviceId) -> Option<Why>,
+        objection: impl FnOnce(&Join) -> Option<Why>,
     ) -> Reaction {
         let is_known = self.joiner.as_ref().is_some_and(|join| join.as_bytes() == payload);
         if is_known {
@@ -170,13 +186,23 @@ impl Offer {
             Stage::Ended(_) => return Reaction::None,
             Stage::Answered { .. } | Stage::Compare(_) => return self.die(Why::Disturbed),
         }
-        if let Some(why) = objection(&join.device()) {
-            self.joiner = Some(Box::new(join));
-            return self.die(why);
+        match objection(&join) {
+            None => {}
+            // It may come again under another name.
+            Some(Why::NameTaken) if self.refusals < LINK_REFUSALS_MAX => {
+                self.refusals += 1;
+                let (step, payload) = refusal(Some(join.device()), Why::NameTaken);
+                return Reaction::Send(step, payload);
+            }
+            Some(why) => {
+                self.joiner = Some(Box::new(join));
+                return self.die(why);
+            }
         }
         let key = ComparisonKey::generate();
         let answer = Answer::new(key.public(), self.code.identity, own).encode();
         self.joiner = Some(Box::new(join));
+        self.was_answered = true;
         self.stage = Stage::Answered { key, answer: answer.clone() };
         Reaction::Send(Step::Answer, answer)
     }
@@ -232,6 +258,7 @@ impl Offer {
     }
 }
 
-fn refusal(device: Option<DeviceId>, why: Why) -> (Step, Vec<u8>) {
+/// The step that says that a device, or each, is refused.
+pub(crate) fn refusal(device: Option<DeviceId>, why: Why) -> (Step, Vec<u8>) {
     (Step::LinkerRefused, Refused::new(device, why).encode())
 }

@@ -128,6 +128,16 @@ impl Pending {
         self.carries == Carries::Control
     }
 
+    /// Whether it is of a session of the user's: a message, or the key of one. `own` is the user: what is for a new device of
+    /// theirs is sealed to it alone, before there is a session.
+    pub(crate) fn is_of_session(&self, own: &IdentityId) -> bool {
+        match self.carries {
+            Carries::Message(_) => true,
+            Carries::Key => self.identity != *own || self.sealed_to.is_some(),
+            Carries::Control => false,
+        }
+    }
+
     /// Of a session key: whose prekey it is sealed to.
     pub(crate) fn sealed_to(&self) -> Option<SealedTo> {
         self.sealed_to

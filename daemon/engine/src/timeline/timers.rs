@@ -16,7 +16,19 @@ const INSTANT: Duration = Duration::from_millis(1);
 impl Timeline {
     /// What a conversation's messages have where nothing else is said.
     pub(crate) fn timers(&self, id: &ConversationRef) -> Timers {
-        self.get(id).and_then(|record| record.timers).map_or(Timers::OFF, |set| set.timers)
+        self.timers_set(id).map_or(Timers::OFF, |set| set.timers)
+    }
+
+    /// Those that someone set last, and by what.
+    pub(crate) fn timers_set(&self, id: &ConversationRef) -> Option<TimersSet> {
+        self.get(id).and_then(|record| record.timers)
+    }
+
+    /// Another device knows of these, which count if nobody set others later.
+    pub(crate) fn set_timers(&mut self, id: ConversationRef, set: TimersSet) {
+        if self.timers_set(&id).is_none_or(|last| order(&last) < order(&set)) {
+            self.get_mut(id).timers = Some(set);
+        }
     }
 
     /// Those that the user set, if they are the conversation's and may be sent again now: neither they were sent of late,
@@ -30,7 +42,7 @@ impl Timeline {
     ) -> Option<TimersSet> {
         let is_of_late = |at: Duration| steady.saturating_sub(at) < TIMERS_REPEATED_AFTER;
         self.timers_repeated.retain(|_, at| is_of_late(*at));
-        let set = self.get(id).and_then(|record| record.timers)?;
+        let set = self.timers_set(id)?;
         let is_ahead = set.set_at > now.plus(TIMERS_REPEATED_AFTER);
         let is_old = is_ahead || now.since(set.set_at) >= TIMERS_REPEATED_AFTER;
         (is_old && set.author == user && !self.timers_repeated.contains_key(id)).then_some(set)
@@ -43,7 +55,7 @@ impl Timeline {
 
     /// When timers are to be set so that they count, though the other side's clock may be ahead.
     pub(crate) fn timers_set_at(&self, id: &ConversationRef, now: UnixMillis) -> UnixMillis {
-        let last = self.get(id).and_then(|record| record.timers);
+        let last = self.timers_set(id);
         last.map_or(now, |last| now.max(last.set_at.plus(INSTANT)))
     }
 
@@ -52,7 +64,7 @@ impl Timeline {
         let Content::Says(Says::Timers(timers)) = Content::of(message) else { return };
         let set_at = message.sent_at;
         let set = TimersSet { timers, set_at, author: writer(id, message), id: message.id };
-        let last = self.get(id).and_then(|record| record.timers);
+        let last = self.timers_set(id);
         if last.is_none_or(|last| order(&last) < order(&set) || message.own && is_last(&last)) {
             self.get_mut(*id).timers = Some(set);
         }

@@ -24,6 +24,9 @@ impl User {
         if !has_begun {
             self.timeline.wait_anew(turn.now);
         }
+        if !has_begun {
+            self.refuse_former_code(turn)?;
+        }
         if self.agenda.is_unread() {
             self.read_agenda(turn.now, turn.steady);
         }
@@ -54,7 +57,8 @@ impl User {
         self.tell_profiles(turn)?;
         self.tell_untold_state(turn)?;
         self.give_some(turn)?;
-        self.tell_delivered(turn)?;
+        self.tell_progress(turn)?;
+        self.end_sibling_waits(turn)?;
         self.look_up_bundles(turn, to_look_up);
         Ok(())
     }
@@ -69,6 +73,7 @@ impl User {
         let sure = turn.sure;
         let forgotten = self.timeline.forget_early(turn.vault()?, sure)?;
         (0..forgotten).for_each(|_| turn.observer.deed_dropped(Dropped::Waited));
+        self.review_early_copies(turn)?;
         self.note_put_back(turn)?;
         self.readdress_outbox(turn)?;
         self.restore_outbox(turn)?;

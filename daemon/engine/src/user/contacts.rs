@@ -143,6 +143,7 @@ impl User {
         self.watch_bundle(turn, identity)?;
         self.tell_interest(turn);
         self.look_up_bundles(turn, [identity]);
+        self.show_early_copies_of(identity);
         Ok(())
     }
 

@@ -145,9 +145,7 @@ impl User {
         }
         if self.timeline.advance(turn.vault()?, &place, state)? {
             self.emit(turn, Happened::MessageState(place, state))?;
-            if state == State::Delivered {
-                self.note_delivered(turn, &place)?;
-            }
+            self.note_progress(turn, place)?;
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ impl User {
                 self.take_profile(turn, author, when, profile).map(|()| true)
             }
             Does::ShowSent(sent) if identity == self.identity => {
-                self.show_sent(turn, author, &sent).map(|()| true)
+                self.take_sent(turn, author, &sent).map(|()| true)
             }
             Does::ReadUpTo(read) if identity == self.identity => {
                 self.take_read_up_to(turn, author, read).map(|()| true)
@@ -45,10 +45,10 @@ impl User {
             Does::Settle(settings) if identity == self.identity => {
                 self.settle(turn, settings).map(|()| true)
             }
-            Does::Delivered(delivered) if identity == self.identity => {
-                self.take_delivered(turn, &delivered).map(|()| true)
+            Does::Progress(progress) if identity == self.identity => {
+                self.take_progress(turn, author, &progress).map(|()| true)
             }
-            Does::ShowSent(_) | Does::ReadUpTo(_) | Does::Settle(_) | Does::Delivered(_) => {
+            Does::ShowSent(_) | Does::ReadUpTo(_) | Does::Settle(_) | Does::Progress(_) => {
                 tracing::debug!("what only the user's own devices may say");
                 Ok(true)
             }

@@ -8,6 +8,7 @@ use martlet_protocol::{DeviceId, IdentityId};
 use zeroize::Zeroizing;
 
 use super::User;
+use crate::directory::{NameError, clean_name};
 use crate::error::{CommandError, Fault};
 use crate::limits::ID_DIGITS_MIN;
 use crate::turn::Turn;
@@ -57,8 +58,16 @@ impl User {
         if *device != self.keyring.device().device() {
             return Err(CommandError::OtherDevice);
         }
-        let described = self.keyring.device().describe(name.trim().to_owned(), turn.now);
-        described.map_err(|_| CommandError::DeviceName)
+        let name = match name.trim() {
+            // It has none any more.
+            "" => String::new(),
+            name => clean_name(name).map_err(|reason| CommandError::DeviceName { reason })?,
+        };
+        if is_name_taken(self.keyring.identities.own(), &name, device) {
+            return Err(CommandError::DeviceNameTaken { name });
+        }
+        let described = self.keyring.device().describe(name, turn.now);
+        described.map_err(|_| CommandError::DeviceName { reason: NameError::TooLong })
     }
 
     /// What is known of someone's devices.
@@ -83,6 +92,13 @@ impl User {
             Err(fault) => Err(fault),
         }
     }
+}
+
+/// Whether another device than this, which counts, is called so. Two that were named at once are: then each is known by its id.
+pub(super) fn is_name_taken(own: Option<&IdentityState>, name: &str, but: &DeviceId) -> bool {
+    let mut devices = own.into_iter().flat_map(IdentityState::devices);
+    !name.is_empty()
+        && devices.any(|it| it.standing == Standing::Valid && it.device != *but && it.name == name)
 }
 
 /// A device in the words of the control API.

@@ -133,7 +133,7 @@ impl User {
                 | Content::Sent(_)
                 | Content::ReadUpTo(_)
                 | Content::Settings(_)
-                | Content::Delivered(_)
+                | Content::Progress(_)
                 | Content::Unknown { .. } => continue,
             };
             let (from, id) = (from.clone(), message.id.to_string());

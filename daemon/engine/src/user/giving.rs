@@ -11,6 +11,7 @@ use martlet_store::StoreError;
 use martlet_store::records::MessageRecord;
 
 use super::User;
+use crate::conversation::ConversationRef;
 use crate::directory::{Giving, Next, Subject};
 use crate::kinds;
 use crate::limits::{
@@ -19,13 +20,14 @@ use crate::limits::{
 use crate::turn::Turn;
 
 /// What there may be about a person.
-pub(super) const ABOUT_A_PERSON: [fn(IdentityId) -> Subject; 6] = [
+pub(super) const ABOUT_A_PERSON: [fn(IdentityId) -> Subject; 7] = [
     Subject::Contact,
     Subject::Verified,
     Subject::Blocked,
     Subject::Dropped,
     Subject::Manner,
     Subject::Note,
+    Subject::Timers,
 ];
 
 impl User {
@@ -147,6 +149,9 @@ impl User {
             Subject::Verified(of) => contact(of).and_then(|contact| contact.verified_at()),
             Subject::Blocked(of) => self.directory.blocked().get(of).map(|record| record.since),
             Subject::Dropped(of) => self.directory.dropped().at(of),
+            Subject::Timers(of) => {
+                self.timeline.timers_set(&ConversationRef::direct(of)).map(|set| set.set_at)
+            }
             Subject::Manner(_) | Subject::Note(_) | Subject::Preferences => None,
         };
         since.unwrap_or_default()

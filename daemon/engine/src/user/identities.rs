@@ -53,6 +53,9 @@ impl User {
     ) -> Result<Learned, StoreError> {
         let now = turn.now;
         let learned = self.keyring.identities.learn(turn.vault()?, identity, said, now)?;
+        if learned.invalid > 0 {
+            turn.observer.statements_invalid(learned.invalid);
+        }
         self.follow_up(turn, identity, learned)?;
         if learned.is_news && !self.keyring.identities.is_terminated(&identity) {
             // One that came before the kill key was known counts from now on.

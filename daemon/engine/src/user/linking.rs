@@ -6,17 +6,21 @@
 use martlet_protocol::control::{Link, LinkDevice, LinkState};
 use martlet_protocol::identity::{IdentityState, RootKey, Statement};
 use martlet_protocol::limits::{CERTIFICATES_PER_IDENTITY_MAX, DEVICES_PER_IDENTITY_MAX};
-use martlet_protocol::link::{LinkCode, LinkKeys, LinkSecret, Step, Why, steps};
+use martlet_protocol::link::{Join, LinkCode, LinkKeys, LinkSecret, Step, Why, steps};
 use martlet_protocol::message::{DeviceMessage, Linked};
-use martlet_protocol::{DeviceId, Envelope, ExpiryHour, Header, UnixMillis};
+use martlet_protocol::{Envelope, ExpiryHour, Header, UnixMillis};
 use martlet_store::StoreError;
+use martlet_store::records::{LINK_OFFER, LinkOfferRecord};
+use martlet_store::vault::Key;
 use zeroize::Zeroizing;
 
 use super::User;
+use super::devices::is_name_taken;
 use super::outbox::{defect, record};
+use crate::directory::clean_name;
 use crate::error::{CommandError, Fault};
 use crate::limits::LINK_STEP_USE;
-use crate::linking::{End, Offer, OfferReaction as Reaction, is_death, reason};
+use crate::linking::{End, Offer, OfferReaction as Reaction, is_death, reason, refusal};
 use crate::turn::Turn;
 
 impl User {
@@ -34,21 +38,19 @@ impl User {
         if !self.has_room_for_device() {
             return Err(CommandError::LinkLimit.into());
         }
+        self.keyring.linking.look_at_time(turn.steady);
         if let Some(left) = self.keyring.linking.locked_for(turn.steady) {
             return Err(CommandError::LinkLocked { left }.into());
         }
-        let steady = turn.steady;
-        let replaced = self.keyring.linking.offer.as_mut().is_some_and(|offer| {
-            offer.look_at_time(steady);
-            offer.end().is_none()
-        });
+        let offer = self.keyring.linking.offer.as_ref();
+        let replaced = offer.is_some_and(|offer| offer.end().is_none());
         self.end_link(turn, End::Refused { why: Why::Cancelled, by_other: false })?;
-        let code = LinkCode {
-            network: self.network.tag(),
-            secret: LinkSecret::generate(turn.rng),
-            identity: self.identity,
-        };
+        let code = self.link_code(LinkSecret::generate(turn.rng));
+        let offer_secret = code.secret.clone();
         let offer = Offer::new(code, turn.now, turn.steady);
+        let record =
+            LinkOfferRecord { secret: offer_secret, expires_at: turn.now.plus(LINK_STEP_USE) };
+        turn.vault()?.put(&LINK_OFFER, Key::Named(b""), &record)?;
         turn.awaited.extend(offer.tags());
         self.keyring.linking.begin(offer);
         Ok(Link { replaced, ..self.show_link(turn)? })
@@ -56,8 +58,8 @@ impl User {
 
     /// How far the code came that was made last.
     pub(crate) fn show_link(&mut self, turn: &Turn<'_>) -> Result<Link, Fault> {
-        let offer = self.keyring.linking.offer.as_mut().ok_or(CommandError::NoLink)?;
-        offer.look_at_time(turn.steady);
+        self.keyring.linking.look_at_time(turn.steady);
+        let offer = self.keyring.linking.offer.as_ref().ok_or(CommandError::NoLink)?;
         let numbers = offer.numbers();
         let (state, why, by_other) = match offer.end() {
             None if numbers.is_some() => (LinkState::Compare, None, false),
@@ -90,8 +92,8 @@ impl User {
         phrase: Option<&Zeroizing<String>>,
     ) -> Result<Link, Fault> {
         self.check_active()?;
-        let offer = self.keyring.linking.offer.as_mut().ok_or(CommandError::NoLink)?;
-        offer.look_at_time(turn.steady);
+        self.keyring.linking.look_at_time(turn.steady);
+        let offer = self.keyring.linking.offer.as_ref().ok_or(CommandError::NoLink)?;
         if offer.numbers().is_none() {
             return Err(CommandError::NothingToCompare.into());
         }
@@ -110,8 +112,8 @@ impl User {
 
     /// The user breaks it off.
     pub(crate) fn cancel_link(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
-        let offer = self.keyring.linking.offer.as_mut().ok_or(CommandError::NoLink)?;
-        offer.look_at_time(turn.steady);
+        self.keyring.linking.look_at_time(turn.steady);
+        let offer = self.keyring.linking.offer.as_ref().ok_or(CommandError::NoLink)?;
         if offer.end().is_some() {
             return Err(CommandError::NoLink.into());
         }
@@ -155,17 +157,46 @@ impl User {
     /// Ends the code that was made last, if it has not ended.
     fn end_link(&mut self, turn: &mut Turn<'_>, end: End) -> Result<(), StoreError> {
         let linking = &mut self.keyring.linking;
+        linking.look_at_time(turn.steady);
         let Some(offer) = &mut linking.offer else { return Ok(()) };
-        offer.look_at_time(turn.steady);
         if offer.end().is_some() {
             return Ok(());
         }
         let told = offer.finish(end);
         let keys = offer.keys().clone();
-        if is_death(end) {
+        if is_death(end, offer.was_answered()) {
             linking.note_dead(turn.steady);
         }
+        turn.vault()?.delete(&LINK_OFFER, Key::Named(b""))?;
         told.map_or(Ok(()), |(step, payload)| self.post_step(turn, &keys, step, &payload))
+    }
+
+    /// After a start: a code of before is good no more, since its keys were in memory alone. Whoever came by it, or will, is told
+    /// so, and does not wait for ten minutes.
+    pub(super) fn refuse_former_code(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let Some(LinkOfferRecord { secret, expires_at }) =
+            turn.vault()?.get(&LINK_OFFER, Key::Named(b""))?
+        else {
+            return Ok(());
+        };
+        if self.keyring.linking.offer.is_some() {
+            return Ok(());
+        }
+        turn.vault()?.delete(&LINK_OFFER, Key::Named(b""))?;
+        if turn.now > expires_at || !self.is_active() {
+            return Ok(());
+        }
+        let offer = Offer::broken_off(self.link_code(secret));
+        let keys = offer.keys().clone();
+        turn.awaited.extend(offer.tags());
+        self.keyring.linking.keep_former(offer);
+        let (step, payload) = refusal(None, Why::Cancelled);
+        self.post_step(turn, &keys, step, &payload)
+    }
+
+    /// The code with a secret.
+    fn link_code(&self, secret: LinkSecret) -> LinkCode {
+        LinkCode { network: self.network.tag(), secret, identity: self.identity }
     }
 
     /// Takes an envelope with the tag of a step; whether it is one.
@@ -177,6 +208,7 @@ impl User {
         envelope: &Envelope,
     ) -> Result<bool, StoreError> {
         let own = self.keyring.device().device();
+        self.keyring.linking.look_at_time(turn.steady);
         let identities = &self.keyring.identities;
         let linking = &mut self.keyring.linking;
         let tag = header.tag(&envelope.content);
@@ -191,11 +223,20 @@ impl User {
             }
         };
         let had_ended = offer.end().is_some();
-        let objection = |device: &DeviceId| identities.knows(device).then_some(Why::Certified);
-        let reaction = offer.take(step, &payload, own, objection, turn.steady);
-        let end = offer.end().filter(|_| !had_ended);
-        if end.is_some_and(is_death) {
-            linking.note_dead(turn.steady);
+        let objection = |join: &Join| match join.name() {
+            _ if identities.knows(&join.device()) => Some(Why::Certified),
+            // No honest device comes with it.
+            name if !name.is_empty() && clean_name(name).as_deref() != Ok(name) => {
+                Some(Why::Malformed)
+            }
+            name => is_name_taken(identities.own(), name, &join.device()).then_some(Why::NameTaken),
+        };
+        let reaction = offer.take(step, &payload, own, objection);
+        if let Some(end) = offer.end().filter(|_| !had_ended) {
+            if is_death(end, offer.was_answered()) {
+                linking.note_dead(turn.steady);
+            }
+            turn.vault()?.delete(&LINK_OFFER, Key::Named(b""))?;
         }
         match reaction {
             Reaction::None | Reaction::Compare | Reaction::End(None) => {}

@@ -144,7 +144,8 @@ impl User {
         position: u64,
         message: &Message,
     ) -> Result<bool, StoreError> {
-        let is_possible = !self.unfinished.is_taking_back(&identity);
+        let awaits_sibling = identity == self.identity && self.awaits_sibling(turn.now);
+        let is_possible = !self.unfinished.is_taking_back(&identity) && !awaits_sibling;
         if !(is_possible && self.ensure_session(turn, identity)?) {
             return Ok(false);
         }

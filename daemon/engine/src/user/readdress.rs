@@ -15,9 +15,10 @@ impl User {
     /// to be sent again, in order; the recipient knows them by their ids, should it have got them already.
     pub(super) fn readdress_outbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let (now, sessions) = (turn.now, &self.keyring.outbound);
+        let own = self.identity;
         let refused = self.outbox.matching(|pending| {
             pending.is_misaddressed(now)
-                || !pending.is_control() && !sessions.is_for(pending.recipient())
+                || pending.is_of_session(&own) && !sessions.is_for(pending.recipient())
         });
         self.take_back(turn, refused, true)
     }
@@ -31,6 +32,7 @@ impl User {
         let place = Place { conversation: ConversationRef::direct(&identity), position };
         if self.timeline.take_back(turn.vault()?, &place)? {
             self.emit(turn, Happened::MessageState(place, State::Queued))?;
+            self.note_progress(turn, place)?;
         }
         Ok(())
     }

@@ -152,7 +152,7 @@ impl User {
             | Content::Sent(_)
             | Content::ReadUpTo(_)
             | Content::Settings(_)
-            | Content::Delivered(_)
+            | Content::Progress(_)
             | Content::Unknown { .. } => None,
         });
         Ok(Some(MessageRequest {

@@ -7,10 +7,10 @@
 //! How a device gets all of them is in `giving.rs`.
 
 use martlet_protocol::message::settings::values::{self, Value};
-use martlet_protocol::message::{Content, Setting, Settings};
+use martlet_protocol::message::{Content, Setting, Settings, Timers};
 use martlet_protocol::{Id, IdentityId, Rendezvous, UnixMillis};
 use martlet_store::StoreError;
-use martlet_store::records::{Happened, Manner, SettingsRecord};
+use martlet_store::records::{Happened, Manner, SettingsRecord, TimersSet};
 
 use super::User;
 use super::giving::ABOUT_A_PERSON;
@@ -20,12 +20,12 @@ use crate::limits::{CONTACT_NOTE_BYTES_MAX, CONTACTS_MAX};
 use crate::turn::Turn;
 
 /// What there is about a person only while they are a contact.
-const ABOUT_A_CONTACT: [fn(IdentityId) -> Subject; 3] =
-    [Subject::Verified, Subject::Manner, Subject::Note];
+const ABOUT_A_CONTACT: [fn(IdentityId) -> Subject; 4] =
+    [Subject::Verified, Subject::Manner, Subject::Note, Subject::Timers];
 
 impl User {
     /// Whether the user has another device, as far as is known.
-    fn has_other_devices(&self) -> bool {
+    pub(super) fn has_other_devices(&self) -> bool {
         let own = self.keyring.identities.own();
         own.is_some_and(|state| state.valid().nth(1).is_some())
     }
@@ -115,6 +115,12 @@ impl User {
             Subject::Note(of) => {
                 self.contact_note(turn, of)?.map(|text| values::Note { text }.encode())
             }
+            Subject::Timers(of) => {
+                self.timeline.timers_set(&ConversationRef::direct(of)).map(|set| {
+                    let TimersSet { timers: Timers { expire_s, burn_s }, set_at, author, id } = set;
+                    values::TimersSet { expire_s, burn_s, set_at, author, id }.encode()
+                })
+            }
             Subject::Preferences => {
                 let settings = self.timeline.settings();
                 (settings != SettingsRecord::default()).then(|| {
@@ -193,6 +199,11 @@ impl User {
                 }
                 Err(error) => Err(error),
             },
+            Subject::Timers(of) => values::TimersSet::decode(&value).map(|set| {
+                if let Some(set) = set {
+                    self.follow_timers(of, set);
+                }
+            }),
             Subject::Preferences => match values::Preferences::decode(&value) {
                 Ok(preferences) => Ok(self.follow_preferences(turn, preferences)?),
                 Err(error) => Err(error),
@@ -212,8 +223,14 @@ impl User {
     ) -> Result<(), StoreError> {
         let is_contact = self.directory.is_contact(&identity);
         match contact {
-            None if is_contact => self.forget_contact(turn, identity),
-            None => Ok(()),
+            None => {
+                if is_contact {
+                    self.forget_contact(turn, identity)?;
+                }
+                let removed_at = self.directory.shared().removed_at(&identity).unwrap_or_default();
+                let copies = self.directory.siblings_mut().early_copies_mut();
+                copies.forget_of(turn.vault()?, &identity, removed_at)
+            }
             Some(contact) if is_contact => {
                 self.take_rendezvous(turn, identity, &contact.rendezvous)
             }
@@ -289,6 +306,19 @@ impl User {
             }
             Some(_) => Ok(()),
             None => self.directory.dropped_mut().remove(turn.vault()?, &identity).map(|_| ()),
+        }
+    }
+
+    /// Messages of a conversation had timers before this device came. Those that were set last count, whatever was told last.
+    fn follow_timers(&mut self, identity: IdentityId, set: values::TimersSet) {
+        let values::TimersSet { expire_s, burn_s, set_at, author, id } = set;
+        let is_of_both = author == identity || author == self.identity;
+        if let Ok(timers) = (Timers { expire_s, burn_s }).check()
+            && is_of_both
+            && self.directory.is_contact(&identity)
+        {
+            let set = TimersSet { timers, set_at, author, id };
+            self.timeline.set_timers(ConversationRef::direct(&identity), set);
         }
     }
 

@@ -6,6 +6,7 @@
 
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::session::InboundSession;
+use martlet_protocol::identity::IdentityState;
 use martlet_protocol::message::{Content, Message, Payload, ReadUpTo, Sent, sent};
 use martlet_protocol::time::Day;
 use martlet_protocol::{
@@ -20,14 +21,44 @@ use super::bundles::days_around;
 use crate::conversation::{Author, ConversationRef, Place};
 use crate::keyring::SessionName;
 use crate::kinds::{self, Does};
+use crate::limits::{NEW_SIBLING_AWAITED, NEW_SIBLING_WAITING_MAX};
 use crate::observer::Dropped;
 use crate::outbox;
 use crate::turn::Turn;
 
 impl User {
-    /// Whether another device of the user's can be written to now.
+    /// Whether another device of the user's can be written to, now or as soon as its keys have come.
     pub(super) fn has_siblings(&self, now: UnixMillis) -> bool {
-        self.is_active() && self.directory.siblings().has_usable(now)
+        self.is_active() && (self.directory.siblings().has_usable(now) || self.awaits_sibling(now))
+    }
+
+    /// Whether a device was linked just now, and its keys are still to come: until then what is for the user's other devices
+    /// waits, so that none of it is lost on the new one.
+    pub(super) fn awaits_sibling(&self, now: UnixMillis) -> bool {
+        let this = self.keyring.device().device();
+        let known = self.directory.siblings().bundles().all();
+        let is_known = |device: &DeviceId| {
+            *device == this || known.iter().any(|it| it.certificate().device() == *device)
+        };
+        let mut valid = self.keyring.identities.own().into_iter().flat_map(IdentityState::valid);
+        valid.any(|it| now.since(it.created_at()) < NEW_SIBLING_AWAITED && !is_known(&it.device()))
+    }
+
+    /// The keys of a new device did not come in time: nothing waits for them any more.
+    pub(super) fn end_sibling_waits(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let own = self.identity;
+        if self.outbox.first_waiting(&own).is_none() || self.awaits_sibling(turn.now) {
+            return Ok(());
+        }
+        if self.directory.siblings().has_usable(turn.now) {
+            return self.send_waiting(turn, own);
+        }
+        while let Some(position) = self.outbox.first_waiting(&own) {
+            let place = Place { conversation: ConversationRef::direct(&own), position };
+            self.timeline.end_deed(turn.vault()?, &place)?;
+            self.outbox.end_wait(turn.vault()?, outbox::Place { identity: own, position })?;
+        }
+        Ok(())
     }
 
     /// Recognizes the bundles of the user's other devices, and takes those already here.
@@ -157,6 +188,11 @@ impl User {
             return Ok(());
         }
         let own = self.identity;
+        if self.awaits_sibling(turn.now) && self.outbox.messages_to(&own) >= NEW_SIBLING_WAITING_MAX
+        {
+            tracing::warn!("too much waits for the keys of a new device: it is not told the rest");
+            return Ok(());
+        }
         let mut deed = self.write(turn, &own, kinds::body_of(content), State::Queued);
         if let Some(message) = about {
             (deed.id, deed.sent_at) = (message.id, message.sent_at);
@@ -209,6 +245,21 @@ impl User {
         }
     }
 
+    /// Takes what the user wrote or did on another device. If it is with who is no contact here it waits for that.
+    pub(super) fn take_sent(
+        &mut self,
+        turn: &mut Turn<'_>,
+        author: Author,
+        sent: &Sent,
+    ) -> Result<(), StoreError> {
+        let identity = sent.conversation;
+        if !self.waits_for_contact(&identity) {
+            return self.show_sent(turn, author, sent);
+        }
+        let at = Message::decode(&sent.message.0).map_or(turn.now, |message| message.sent_at);
+        self.keep_early_copy(turn, author, identity, Content::Sent(sent.clone()), at)
+    }
+
     /// Shows what the user wrote on another device, or does what they did there.
     pub(super) fn show_sent(
         &mut self,
@@ -218,10 +269,6 @@ impl User {
     ) -> Result<(), StoreError> {
         let identity = *identity;
         let is_note = identity == self.identity;
-        if !is_note && !self.directory.is_contact(&identity) {
-            tracing::debug!("something was sent, on another device, to who is no contact here");
-            return Ok(());
-        }
         let message = match Message::decode(&message.0) {
             Ok(message) => message,
             Err(error) => {
@@ -229,7 +276,8 @@ impl User {
                 return Ok(());
             }
         };
-        let state = if is_note { State::Delivered } else { State::Sent };
+        // How far it got is told apart from it (`progress.rs`).
+        let state = if is_note { State::Delivered } else { State::Queued };
         let record = kinds::sent_elsewhere(message, author, turn.now, state);
         match kinds::Content::of(&record) {
             kinds::Content::Says(_) | kinds::Content::Unknown { .. } => {
@@ -313,21 +361,18 @@ impl User {
             | Does::Profile(..)
             | Does::ShowSent(_)
             | Does::Settle(_)
-            | Does::Delivered(_)
+            | Does::Progress(_)
             | Does::Nothing => Ok(()),
         }
     }
 
     /// The user has read a conversation on another device.
-    pub(super) fn take_read_up_to(
+    pub(super) fn show_read_up_to(
         &mut self,
         turn: &mut Turn<'_>,
         author: Author,
         read: ReadUpTo,
     ) -> Result<(), StoreError> {
-        if !self.directory.is_contact(&read.conversation) {
-            return Ok(());
-        }
         let body = kinds::body_of(Content::ReadUpTo(read));
         let (id, at) = (MessageId::random(turn.rng), turn.now);
         let deed = self.compose(turn, 1, body, State::Delivered);

@@ -5,7 +5,7 @@
 //!
 //! 1. What was addressed in vain leaves the outbox, and waits.
 //! 2. What waited is sent.
-//! 3. Conversations are removed.
+//! 3. Conversations are removed, and what other devices told of new contacts is shown.
 //! 4. Envelopes end.
 //! 5. Messages that were read are told that they burn, and those whose time is over end.
 //! 6. Messages are told to be sent.
@@ -41,6 +41,8 @@ pub(super) struct Unfinished {
     sendable: BTreeSet<IdentityId>,
     /// Conversations being removed, and the envelopes for them that are to be let go, once they are known.
     removals: BTreeMap<IdentityId, Removal>,
+    /// Contacts who have come, and of whom other devices told before.
+    early_copies: BTreeSet<IdentityId>,
     /// Whether own envelopes have ended.
     has_ended: bool,
     /// Whether messages have.
@@ -91,6 +93,7 @@ impl Unfinished {
         !self.taken_back.is_empty()
             || !self.sendable.is_empty()
             || !self.removals.is_empty()
+            || !self.early_copies.is_empty()
             || self.has_ended
             || self.have_messages_ended
             || !self.sent.is_empty()
@@ -124,6 +127,11 @@ impl Unfinished {
     /// Whether anything is to be taken back.
     pub(super) fn takes_back(&self) -> bool {
         !self.taken_back.is_empty()
+    }
+
+    /// What other devices told of a contact before they were one is to be shown.
+    pub(super) fn show_copies_of(&mut self, identity: IdentityId) {
+        self.early_copies.insert(identity);
     }
 
     /// Own envelopes have ended.
@@ -194,6 +202,7 @@ impl User {
             self.send_waiting(turn, identity)?;
         }
         self.remove_some(turn)?;
+        self.show_copies_some(turn)?;
         if !self.unfinished.takes_back() {
             // What a wrong clock addressed is addressed anew before it could end.
             self.end_some(turn)?;
@@ -254,6 +263,17 @@ impl User {
             self.unfinished.spend(done);
             if done < budget {
                 self.unfinished.removals.remove(&identity);
+            }
+        }
+        Ok(())
+    }
+
+    fn show_copies_some(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        while let Some(identity) = self.unfinished.early_copies.first().copied()
+            && self.unfinished.take()
+        {
+            if !self.show_early_copy(turn, identity)? {
+                self.unfinished.early_copies.remove(&identity);
             }
         }
         Ok(())

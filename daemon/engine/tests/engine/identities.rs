@@ -4,7 +4,7 @@ use martlet_engine::command::{
     Ended, GetContact, GetEnded, ListDevices, PingContact, RenameDevice, ResetId, RevokeDevice,
     TerminateAccount,
 };
-use martlet_engine::{CommandError, DirectoryError};
+use martlet_engine::{CommandError, DirectoryError, NameError};
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::control::{
     DeviceRename, DeviceRevoke, DeviceState, EventBody, RevocationReason,
@@ -233,8 +233,15 @@ fn this_device_is_renamed_and_revoked_and_contacts_see_it() -> Result {
         device: device.clone(),
         request: DeviceRename { name: name.into() },
     };
-    for bad in ["x".repeat(65), "two\nlines".into()] {
-        assert_eq!(refusal(&mut world, ALICE, rename(&bad))?, CommandError::DeviceName);
+    for (bad, reason) in [
+        ("x".repeat(65), NameError::TooLong),
+        ("two\nlines".into(), NameError::Control),
+        ("\u{200b}\u{3164}".into(), NameError::Invisible),
+        // Shown as "deskphone".
+        ("desk\u{202e}enohp".into(), NameError::Turning),
+    ] {
+        let refused = refusal(&mut world, ALICE, rename(&bad))?;
+        assert_eq!(refused, CommandError::DeviceName { reason });
     }
     assert_eq!(world.call(ALICE, rename("desk"))?.name.as_deref(), Some("desk"));
     world.gossip(0.0);

@@ -9,6 +9,7 @@ mod account;
 mod blocks;
 mod bundles;
 mod clocks;
+mod copies;
 mod delivery;
 mod events;
 mod extremes;

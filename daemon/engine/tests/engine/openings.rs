@@ -35,6 +35,7 @@ impl Observer for Counts {
         .fetch_add(1, Ordering::Relaxed);
     }
     fn deed_dropped(&self, _: Dropped) {}
+    fn statements_invalid(&self, _: usize) {}
     fn ack(&self, _: Acknowledged) {}
     fn quota(&self, _: u64) {}
     fn state(&self, _: &State) {}

@@ -12,9 +12,10 @@ use martlet_protocol::control::{
 };
 use martlet_protocol::hlc::Hlc;
 use martlet_protocol::identity::DeviceKeys;
+use martlet_protocol::message::settings::values::{self, Value};
 use martlet_protocol::message::{
-    Content, Delivered, Message, Payload, ReadUpTo, Sent, Setting, SettingKey, Settings, Stamp,
-    Text, Timers,
+    Content, Message, Payload, Progress, Reached, ReadUpTo, Sent, Setting, SettingKey, Settings,
+    Stamp, Text, Timers,
 };
 use martlet_protocol::{DeviceId, IdentityId, MessageId};
 use martlet_store::records::{OUTBOX, SHARED_SETTINGS, SIBLINGS, SharedSettingRecord};
@@ -449,7 +450,11 @@ fn what_only_own_devices_may_say_does_nothing_where_a_contact_says_it() -> Resul
         Content::Sent(Sent { conversation: eve.identity(), message }),
         Content::ReadUpTo(ReadUpTo { conversation: eve.identity(), message: MessageId([8; 16]) }),
         Content::Settings(Settings(vec![removed])),
-        Content::Delivered(Delivered { conversation: bob.identity, messages: Vec::new() }),
+        Content::Progress(Progress {
+            conversation: bob.identity,
+            messages: Vec::new(),
+            reached: Reached::DELIVERED,
+        }),
     ] {
         let (_, envelope) = eve.says(&world, content)?;
         world.bring(TABLET, &[envelope])?;
@@ -492,6 +497,17 @@ fn a_device_of_ones_own_that_sends_nonsense_does_no_harm() -> Result {
         Content::Sent(Sent { conversation, message: Payload(message.to_vec()) })
     };
     let nobody = IdentityId([3; 32]);
+    let progress = |number, conversation| Progress {
+        conversation,
+        messages: vec![text.id; 100],
+        reached: Reached(number),
+    };
+    let setting_of_timers = |of: IdentityId, seconds| {
+        let (expire_s, author) = (Some(seconds), nobody);
+        let (set_at, id) = (START, text.id);
+        let set = values::TimersSet { expire_s, burn_s: None, set_at, author, id };
+        Content::Settings(Settings(vec![setting(8, of.0.to_vec(), set.encode())]))
+    };
     let many = (0..200_u8).map(|number| setting(4, vec![number; 32], vec![0xa1, 0, 1])).collect();
     for content in [
         sent(nobody, &text.encode()),
@@ -501,7 +517,11 @@ fn a_device_of_ones_own_that_sends_nonsense_does_no_harm() -> Result {
         sent(bob.identity, &text.encode()),
         Content::ReadUpTo(ReadUpTo { conversation: nobody, message: MessageId([8; 16]) }),
         Content::ReadUpTo(ReadUpTo { conversation: bob.identity, message: MessageId([8; 16]) }),
-        Content::Delivered(Delivered { conversation: bob.identity, messages: vec![text.id; 100] }),
+        Content::Progress(progress(0, nobody)),
+        Content::Progress(progress(2, bob.identity)),
+        Content::Progress(progress(200, bob.identity)),
+        setting_of_timers(bob.identity, 60),
+        setting_of_timers(bob.identity, u32::MAX),
         // Malformed, of the user's own identity, without bounds, of numbers that nobody knows.
         Content::Settings(Settings(vec![
             setting(1, vec![5; 32], b"nonsense".to_vec()),

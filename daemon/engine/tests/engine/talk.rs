@@ -369,6 +369,7 @@ impl Observer for DeedsDropped {
     }
     fn envelope(&self, _: Inserted, _: usize) {}
     fn opening(&self, _: Opening) {}
+    fn statements_invalid(&self, _: usize) {}
     fn ack(&self, _: Acknowledged) {}
     fn quota(&self, _: u64) {}
     fn state(&self, _: &State) {}

@@ -110,6 +110,16 @@ pub(super) fn described(table: &str) -> Option<(Group, &'static str, &'static st
             "conversation where an edit or a reaction came before its message",
             "conversations where edits or reactions came before their messages",
         ),
+        "link_offer" => (
+            Group::People,
+            "code by which a further device may be linked",
+            "codes by which a further device may be linked",
+        ),
+        "early_copies" => (
+            Group::Conversations,
+            "message of another device of yours that waits for its contact",
+            "messages of other devices of yours that wait for their contacts",
+        ),
         "drafts" => (Group::Conversations, "draft", "drafts"),
         "held" => (
             Group::Conversations,
@@ -134,6 +144,11 @@ pub(super) fn described(table: &str) -> Option<(Group, &'static str, &'static st
             Group::Way,
             "message that waits for a contact's keys",
             "messages that wait for contacts' keys",
+        ),
+        "untold_progress" => (
+            Group::Way,
+            "message of whose progress your other devices are to be told",
+            "messages of whose progress your other devices are to be told",
         ),
         "recent_acks" => (Group::Way, "commit with receipts", "commits with receipts"),
         "late_acks" => {

@@ -9,6 +9,7 @@
 //! | 5 | an identity | [`Manner`]: how the user wants the conversation with it |
 //! | 6 | an identity | [`Note`]: what the user noted of it |
 //! | 7 | nothing | [`Preferences`]: how the user wants all conversations |
+//! | 8 | an identity | [`TimersSet`]: the timers of the conversation with it |
 //!
 //! Each value is a map from field number to value. Further fields are ignored.
 
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::VALUE_BYTES_MAX;
 use crate::codec::{self, CodecError};
-use crate::ids::{DeviceId, Rendezvous};
+use crate::ids::{DeviceId, IdentityId, MessageId, Rendezvous};
 use crate::time::UnixMillis;
 
 /// What one setting says. An empty value says that there is none.
@@ -112,6 +113,23 @@ pub struct Preferences {
     pub strict_devices: bool,
 }
 
+/// `{0: expire seconds or null, 1: burn seconds or null, 2: set at ms, 3: author 32, 4: message id 16}`: what the message
+/// said that set them. Of several the one with the greatest (set at, author, message id) counts, whatever the settings'
+/// stamps: so it is the one that counts for the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimersSet {
+    /// From sending.
+    pub expire_s: Option<u32>,
+    /// From reading.
+    pub burn_s: Option<u32>,
+    /// When they were set, by the setter's clock.
+    pub set_at: UnixMillis,
+    /// Who set them.
+    pub author: IdentityId,
+    /// By which message.
+    pub id: MessageId,
+}
+
 impl Value for Contact {
     const WHAT: u16 = 1;
 }
@@ -138,6 +156,10 @@ impl Value for Note {
 
 impl Value for Preferences {
     const WHAT: u16 = 7;
+}
+
+impl Value for TimersSet {
+    const WHAT: u16 = 8;
 }
 
 /// Hand-written: whom the user knows is nobody's business.
