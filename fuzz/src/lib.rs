@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::body::{self, BaseKey};
+use martlet_protocol::crypto::olm::{self, OlmKeys, OlmSecret, Route};
 use martlet_protocol::crypto::seal::{self, OpeningKeys, PrekeySecret};
 use martlet_protocol::crypto::session::{
     InboundSession, OutboundSession, SessionContext, SessionGrant,
@@ -99,7 +100,24 @@ pub fn sender_id() -> Id {
 
 /// The sender's bundle.
 pub fn bundle() -> Bundle {
-    Bundle::issue(&ADA.device, ADA.prekey.public(), ADA.detection.public(), Vec::new(), NOW)
+    Bundle::issue(&ADA.device, &ADA.prekey, ADA.detection.public(), Vec::new(), NOW)
+}
+
+/// From the sender to Bob, and Bob's keys: his identity key and the fallback key of the day.
+pub fn olm() -> (Route, OlmSecret, OlmSecret) {
+    let route = Route {
+        sender: (ADA.identity(), ADA.device.device()),
+        recipient: (BOB.identity(), BOB.device.device()),
+    };
+    (route, OlmSecret::of_device(&BOB.device.seed()), BOB.prekey.olm_fallback())
+}
+
+/// The payload of a to-device message of the sender's to Bob, which begins a session.
+pub fn olm_payload(message: &[u8]) -> Vec<u8> {
+    let (route, own, key) = olm();
+    let keys = OlmKeys { identity: own.public(), fallback: key.public() };
+    let sender = OlmSecret::of_device(&ADA.device.seed());
+    olm::once(&sender, &route, &keys, message.to_vec()).unwrap()
 }
 
 /// All kinds of statements about the sender's identity, and one that is not known.
@@ -128,8 +146,9 @@ pub fn link_code() -> LinkCode {
 pub fn link_steps() -> (Vec<Vec<u8>>, Vec<u8>) {
     let device = NewDevice::generate(&mut rng(21));
     let details = device.describe(ADA.identity(), "phone".into(), NOW).unwrap();
-    let prekey = PrekeySecret::generate(&mut rng(22)).public();
-    let join = Join::issue(&device, details, prekey, [7; 32], link::commitment(&[7; 32], &[8; 32]));
+    let prekey = PrekeySecret::generate(&mut rng(22));
+    let join =
+        Join::issue(&device, details, &prekey, [7; 32], link::commitment(&[7; 32], &[8; 32]));
     let (keys, bytes) = (link_code().keys(), join.as_bytes().to_vec());
     let content = steps::seal(&mut rng(23), &addressing(), &keys, Step::Join, &bytes).unwrap();
     let answer = Answer::new([7; 32], ADA.identity(), ADA.device.device()).encode();

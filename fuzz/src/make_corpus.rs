@@ -238,6 +238,7 @@ fn main() -> std::io::Result<()> {
     keep("session_key", "pong", &DeviceMessage::Pong(Pong { nonce: ping.nonce }).encode())?;
     keep("format", "current", &codec::encode(&FormatInfo::current()))?;
     keep("format", "extended", &EXTENDED)?;
+    keep("olm", "begun", &martlet_fuzz::olm_payload(&session_key.encode()))?;
     keep("session_record", "outbound", &conversation.to_record())?;
     keep("session_record", "inbound", &martlet_fuzz::inbound().to_record())?;
     keep("identity_id", "id", martlet_fuzz::sender_id().to_string().as_bytes())?;

@@ -103,8 +103,7 @@ fn bundles(c: &mut Criterion) {
     let root = RootKey::generate(rng);
     let device = DeviceKeys::generate(rng, &root, NOW);
     let detection = DetectionSecret::generate(rng).public();
-    let bundle =
-        Bundle::issue(&device, PrekeySecret::generate(rng).public(), detection, Vec::new(), NOW);
+    let bundle = Bundle::issue(&device, &PrekeySecret::generate(rng), detection, Vec::new(), NOW);
     let secret = RendezvousSecret([5; 15]);
     let content = bundle.seal(rng, &addressing(), &secret).unwrap();
     let id = Id { identity: device.certificate().identity(), secret };

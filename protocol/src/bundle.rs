@@ -3,7 +3,8 @@
 //! Encoded: `{0: payload bytes, 1: signature 64}`, at most 28 KiB, signed by the device under
 //! `"martlet bundle v2"`. The payload is `{0: [format](crate::format), 1: certificate bytes,
 //! 2: day u32, 3: prekey 1216, 4: detection key 32, 5: created at, milliseconds, 6: identity state
-//! bytes}`. The [identity state](crate::identity::state) has at most 25 KiB. It is not looked at here: who keeps the identity's
+//! bytes, 7: {0: Olm identity key 32, 1: Olm fallback key of the day 32}}`. The [Olm keys](crate::crypto::olm) are what sessions
+//! with the device are begun with. The [identity state](crate::identity::state) has at most 25 KiB. It is not looked at here: who keeps the identity's
 //! state merges it there.
 //!
 //! On the network a bundle is a conversation envelope with one slot. With `k = BLAKE3 derive_key(
@@ -22,7 +23,8 @@ use crate::ack::AckSecret;
 use crate::codec::{self, CodecError};
 use crate::crypto::Addressing;
 use crate::crypto::body::{self, BaseKey, BodyError};
-use crate::crypto::seal::{PrekeyPublic, Recipient, SealError};
+use crate::crypto::olm::{OlmKeys, OlmSecret};
+use crate::crypto::seal::{PrekeyPublic, PrekeySecret, Recipient, SealError};
 use crate::envelope::{Header, Kind, PREFIX_BYTES};
 use crate::format::{self, FormatInfo};
 use crate::identity::signed::Signed;
@@ -32,7 +34,7 @@ use crate::limits::{BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX, IDENTITY_STATE_BYTES_MAX};
 use crate::time::{Day, UnixMillis};
 
 const CONTEXT: &str = "martlet bundle v2";
-/// Longest encoding, bytes: it has about 1,600, with the longest identity state 25 KiB more, and fits
+/// Longest encoding, bytes: it has about 1,700, with the longest identity state 25 KiB more, and fits
 /// the last rung.
 pub const BUNDLE_BYTES_MAX: usize = 28 * 1024;
 /// What an envelope's tag and key are derived for.
@@ -50,6 +52,7 @@ pub struct Bundle {
     detection: [u8; 32],
     created_at: UnixMillis,
     state: Vec<u8>,
+    olm: OlmKeys,
 }
 
 /// Why a bundle is refused.
@@ -100,6 +103,7 @@ struct Payload {
     created_at: UnixMillis,
     #[serde(with = "serde_bytes")]
     state: Vec<u8>,
+    olm: OlmKeys,
 }
 
 impl Bundle {
@@ -107,7 +111,7 @@ impl Bundle {
     #[must_use]
     pub fn issue(
         device: &DeviceKeys,
-        prekey: PrekeyPublic,
+        prekey: &PrekeySecret,
         detection: [u8; 32],
         state: Vec<u8>,
         now: UnixMillis,
@@ -116,10 +120,14 @@ impl Bundle {
             format: FormatInfo::current(),
             certificate: device.certificate().as_bytes().to_vec(),
             day: now.day(),
-            prekey,
+            prekey: prekey.public(),
             detection,
             created_at: now,
             state,
+            olm: OlmKeys {
+                identity: OlmSecret::of_device(&device.seed()).public(),
+                fallback: prekey.olm_fallback().public(),
+            },
         };
         let signed = Signed::sign(CONTEXT, device.signing_key(), codec::encode(&payload));
         Self {
@@ -131,6 +139,7 @@ impl Bundle {
             detection,
             created_at: now,
             state: payload.state,
+            olm: payload.olm,
         }
     }
 
@@ -149,9 +158,9 @@ impl Bundle {
             return Err(BundleError::Signature);
         }
         let prekey = PrekeyPublic::from_bytes(payload.prekey.as_bytes())?;
-        let Payload { format, day, detection, created_at, state, .. } = payload;
+        let Payload { format, day, detection, created_at, state, olm, .. } = payload;
         let bytes = bytes.to_vec();
-        Ok(Self { bytes, format, certificate, day, prekey, detection, created_at, state })
+        Ok(Self { bytes, format, certificate, day, prekey, detection, created_at, state, olm })
     }
 
     /// The tag under which the bundles of `day` of who has this ID are found.
@@ -248,6 +257,12 @@ impl Bundle {
     #[must_use]
     pub fn recipient(&self) -> Recipient<'_> {
         Recipient { prekey: &self.prekey, detection: &self.detection }
+    }
+
+    /// What Olm sessions with the device are begun with.
+    #[must_use]
+    pub fn olm(&self) -> &OlmKeys {
+        &self.olm
     }
 
     /// Whether a sender may use it `now`: neither older than 45 days nor from the future.

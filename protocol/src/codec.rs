@@ -87,3 +87,27 @@ pub fn decode_lenient<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T
     deserializer.end()?;
     Ok(value)
 }
+
+/// Encodes what a library serializes in a form of its own that needs its fields' names: for records only. In CBOR too.
+///
+/// # Panics
+/// Never, as [`encode`].
+#[must_use]
+pub(crate) fn encode_named<T: Serialize>(value: &T) -> Vec<u8> {
+    // Large enough that what is secret is not moved, and left behind.
+    let mut bytes = Vec::with_capacity(2048);
+    let mut serializer = serde_cbor::Serializer::new(&mut bytes);
+    value.serialize(&mut serializer).expect("plain data always encodes");
+    bytes
+}
+
+/// Decodes what [`encode_named`] made.
+///
+/// # Errors
+/// [`CodecError`] when it is longer, malformed, or followed by other bytes.
+pub(crate) fn decode_named<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, CodecError> {
+    if bytes.len() > max {
+        return Err(CodecError::TooLong { found: bytes.len(), max });
+    }
+    Ok(serde_cbor::from_slice(bytes)?)
+}

@@ -4,9 +4,11 @@
 //! | --- | --- | --- |
 //! | [`body`] | encrypts an envelope's body, padded | ChaCha20-Poly1305 (RFC 8439), BLAKE3 |
 //! | [`seal`] | to-device envelopes | HPKE (RFC 9180), X-Wing, X25519, Ed25519 |
+//! | [`olm`] | what to-device envelopes carry: a ratchet | Olm (vodozemac), BLAKE3 |
 //! | [`session`] | conversation envelopes | Megolm (vodozemac), BLAKE3 |
 
 pub mod body;
+pub mod olm;
 pub mod seal;
 pub mod session;
 

@@ -62,6 +62,10 @@ pub const DEVICES_PER_IDENTITY_MAX: usize = 8;
 /// longest, step 1, has some 1,900.
 pub const LINK_STEP_BYTES_MAX: usize = 4096 - 4 - 16 - 2;
 
+/// Longest record of an Olm session, bytes: five chains of 40 skipped keys each have some 17,000 (tried), and nothing of it is the
+/// peer's to lengthen.
+pub const OLM_SESSION_BYTES_MAX: usize = 64 * 1024;
+
 // ---- rooms -------------------------------------------------------------------------------------
 
 /// Longest operation on a room, bytes: it has some 350 to 700, and a certificate in it has room for extensions.

@@ -5,6 +5,7 @@
 //! | 1 | [`text`]: a text | conversation envelopes |
 //! | 2 | [`session_key`]: the key of a conversation session | to-device envelopes |
 //! | 3 | [`identity_changed`]: what is known of an identity's devices | to-device envelopes |
+//! | 4 | [`olm_renewed`]: an envelope of the recipient's did not open | to-device envelopes |
 //! | 5 | [`sent`]: what the user wrote or did on another device | conversation envelopes among the user's own devices |
 //! | 6 | [`read_up_to`]: up to where the user has read | the same |
 //! | 7 | [`settings`]: what is the same on all of the user's devices | the same |
@@ -29,6 +30,7 @@
 pub mod edit;
 pub mod identity_changed;
 pub mod linked;
+pub mod olm_renewed;
 pub mod ping;
 pub mod pong;
 pub mod profile;
@@ -47,6 +49,7 @@ pub mod typing;
 pub use edit::Edit;
 pub use identity_changed::IdentityChanged;
 pub use linked::Linked;
+pub use olm_renewed::OlmRenewed;
 pub use ping::Ping;
 pub use pong::Pong;
 pub use profile::{Picture, Profile, ProfileError};
@@ -137,6 +140,8 @@ pub enum DeviceMessage {
     Pong(Pong),
     /// Its sender is writing.
     Typing(Typing),
+    /// An envelope of the recipient's did not open.
+    OlmRenewed(OlmRenewed),
     /// Of a kind this build doesn't know.
     Unknown {
         /// Its number.
@@ -264,6 +269,7 @@ impl DeviceMessage {
                 | ping::KIND
                 | pong::KIND
                 | typing::KIND
+                | olm_renewed::KIND
         )
     }
 
@@ -277,6 +283,7 @@ impl DeviceMessage {
             Self::Ping(ping) => (ping::KIND, codec::encode(ping)),
             Self::Pong(pong) => (pong::KIND, codec::encode(pong)),
             Self::Typing(typing) => (typing::KIND, codec::encode(typing)),
+            Self::OlmRenewed(renewed) => (olm_renewed::KIND, codec::encode(renewed)),
             Self::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         codec::encode(&DeviceFrame { kind, payload })
@@ -302,6 +309,9 @@ impl DeviceMessage {
             ping::KIND => Ok(Self::Ping(codec::decode_lenient(&payload, ping::BYTES_MAX)?)),
             pong::KIND => Ok(Self::Pong(codec::decode_lenient(&payload, pong::BYTES_MAX)?)),
             typing::KIND => Ok(Self::Typing(codec::decode_lenient(&payload, typing::BYTES_MAX)?)),
+            olm_renewed::KIND => {
+                Ok(Self::OlmRenewed(codec::decode_lenient(&payload, olm_renewed::BYTES_MAX)?))
+            }
             kind => Ok(Self::Unknown { kind, bytes: Payload(payload) }),
         }
     }

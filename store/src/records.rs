@@ -7,6 +7,7 @@ mod conversation;
 mod device;
 mod event;
 mod invite;
+mod olm;
 mod outbox;
 mod people;
 mod profile;
@@ -18,6 +19,7 @@ pub use conversation::*;
 pub use device::*;
 pub use event::*;
 pub use invite::*;
+pub use olm::*;
 pub use outbox::*;
 pub use people::*;
 pub use profile::*;
@@ -43,6 +45,8 @@ collections! {
 pub const PROFILE: Collection<Profile> = Collection::new("profile");
 /// Prekeys, by `Ordinal` of their making; the last is the published one.
 pub const PREKEYS: Collection<PrekeyRecord> = Collection::new("prekeys");
+/// Olm sessions with other devices, `Named` by identity ‖ device.
+pub const OLM_PEERS: Collection<OlmPeerRecord> = Collection::new("olm_peers");
 /// Counters of the whole vault. One record, `Named(b"")`.
 pub const COUNTERS: Collection<Counters> = Collection::new("counters");
 /// Acks of each commit that the mailbox may not have on disk yet, by `Ordinal` of the commit.
@@ -144,6 +148,8 @@ opaque_debug!(
     Profile,
     Seed,
     PrekeyRecord,
+    OlmPeerRecord,
+    OlmSessionRecord,
     OutboundRecord,
     InboundRecord,
     RequestMessage,

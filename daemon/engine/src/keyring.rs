@@ -7,6 +7,7 @@
 
 mod device;
 mod inbound;
+pub(crate) mod olm;
 mod outbound;
 mod prekeys;
 
@@ -198,7 +199,7 @@ impl Keyring {
         state: Vec<u8>,
     ) -> Result<Bundle, StoreError> {
         let prekey = self.prekeys.of_day(records, rng, now, sure)?;
-        Ok(Bundle::issue(&self.device, prekey, self.detection.public(), state, now))
+        Ok(Bundle::issue(&self.device, &prekey, self.detection.public(), state, now))
     }
 
     /// Whether a slot of a to-device envelope is this device's.

@@ -20,8 +20,8 @@ mod unknown;
 pub(crate) use siblings::{admit, is_for_siblings_too, is_settings};
 
 use martlet_protocol::message::{
-    self, DeviceMessage, Edit, IdentityChanged, Message, Ping, Pong, Profile, Progress, Reaction,
-    Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Settings, Timers, Typing,
+    self, DeviceMessage, Edit, IdentityChanged, Message, OlmRenewed, Ping, Pong, Profile, Progress,
+    Reaction, Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Settings, Timers, Typing,
 };
 use martlet_protocol::{MessageId, UnixMillis};
 use martlet_store::records::{Body, MessageRecord, State};
@@ -62,6 +62,8 @@ pub(crate) enum Does {
     Ping(Ping),
     /// Answers that.
     Pong(Pong),
+    /// Tells that something of this device's did not open.
+    RenewOlm(OlmRenewed),
     /// Gives a message of the author's another text.
     Edit(When, Edit),
     /// Reacts to a message.
@@ -149,6 +151,7 @@ impl Content {
             DeviceMessage::Linked(_) => Self::Does(Does::Nothing),
             DeviceMessage::Ping(ping) => Self::Does(Does::Ping(ping)),
             DeviceMessage::Pong(pong) => Self::Does(Does::Pong(pong)),
+            DeviceMessage::OlmRenewed(renewed) => Self::Does(Does::RenewOlm(renewed)),
             DeviceMessage::Typing(typing) => Self::Does(Does::Typing(typing)),
             DeviceMessage::Unknown { kind, .. } => Self::Unknown { kind },
         }
@@ -197,6 +200,18 @@ pub(crate) fn message_of(record: &MessageRecord) -> Message {
     };
     let MessageRecord { id, sent_at, seq, timers, reply_to, .. } = *record;
     Message { id, sent_at, seq, timers, content, reply_to }
+}
+
+/// Whether a message to devices is of use for minutes only.
+pub(crate) fn is_fleeting(message: &DeviceMessage) -> bool {
+    match message {
+        DeviceMessage::Ping(_) | DeviceMessage::Pong(_) | DeviceMessage::Typing(_) => true,
+        DeviceMessage::SessionKey(_)
+        | DeviceMessage::IdentityChanged(_)
+        | DeviceMessage::Linked(_)
+        | DeviceMessage::OlmRenewed(_)
+        | DeviceMessage::Unknown { .. } => false,
+    }
 }
 
 /// Whether a record is of a kind that this build doesn't know.

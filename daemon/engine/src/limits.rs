@@ -198,6 +198,24 @@ pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 
 /// of those eight.
 pub const PREKEYS_KEPT_MAX: usize = 48;
 
+/// Olm sessions with one device: both may begin one at once, and again after a loss.
+pub const OLM_SESSIONS_PER_DEVICE_MAX: usize = 4;
+/// Messages of an Olm chain, of which the other side has answered none. They come in any order, and Olm keeps 40 keys of those that
+/// were overtaken: the first must open after the last.
+pub const OLM_CHAIN_MAX: u64 = 32;
+/// How long an Olm session is written with that has opened nothing: then a new one is begun, of newer keys.
+pub const OLM_SESSION_UNHEARD_MAX: Duration = Duration::from_secs(14 * 24 * 3600);
+/// How long an unused Olm session is kept to open with: whoever writes with one that opens nothing gives it up after so long, and
+/// what they wrote last lives for an envelope's life, with a day for clocks.
+pub const OLM_SESSION_UNUSED_MAX: Duration = Duration::from_secs((14 + 6 + 1) * 24 * 3600);
+/// Envelopes of one device that are remembered as taken: more than come of it while its acks wait for their time. What comes again
+/// later than that is answered as a loss, which costs an envelope.
+pub const OLM_TAKEN_MAX: usize = 64;
+/// How long a device that is told that something of its did not open is not told again: what it sends then crosses on the way.
+pub const OLM_RENEWAL_INTERVAL: Duration = Duration::from_secs(3600);
+/// How often it is told before something of its opens; then once a day. More helps no one who can't hear it.
+pub const OLM_RENEWALS_PENDING_MAX: u32 = 3;
+
 /// What an opening of an envelope counts for that fails, or that shows one of someone unknown, of the time in which
 /// all of them are paid for: 200 a second. A failed one takes 6 million instructions, about half a millisecond of a
 /// desktop's or server's core: a tenth of it.

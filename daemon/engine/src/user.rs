@@ -25,6 +25,7 @@ mod linking;
 mod lookup;
 mod manners;
 mod notes;
+mod olm;
 mod openings;
 mod outbox;
 mod pings;

@@ -160,6 +160,7 @@ impl Loop {
             }
             // Over the old one's state, in its place.
             self.rng = fresh_rng();
+            renew_thread_rng();
             held.answer();
             self.clock.set(self.engine.time());
             self.outlet.flush().await;
@@ -289,6 +290,15 @@ fn fresh_rng() -> ChaCha20Rng {
     let mut seed = Zeroizing::new([0; 32]);
     UnwrapErr(SysRng).fill_bytes(&mut *seed);
     ChaCha20Rng::from_seed(*seed)
+}
+
+/// Puts another state in the place of the thread's own generator, and other numbers in that of those it gave. Olm draws the keys of
+/// its sessions from it, and with its state these could be drawn again: of sessions that are long past.
+fn renew_thread_rng() {
+    let mut rng = rand::rng();
+    rng.reseed().expect("the system has randomness: a generator was made of it just now");
+    // All that it keeps at hand is made at once.
+    rng.next_u32();
 }
 
 async fn send_ticks(orders: mpsc::WeakSender<Order>, every: Duration) {

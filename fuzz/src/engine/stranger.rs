@@ -1,6 +1,7 @@
 //! Someone without an engine, who writes to whom they like.
 
 use martlet_protocol::bundle::Bundle;
+use martlet_protocol::crypto::olm::{self, OlmSecret, Route};
 use martlet_protocol::crypto::seal;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
@@ -56,7 +57,12 @@ impl Stranger {
             lost_since: None,
             invite: None,
         };
-        let payload = DeviceMessage::SessionKey(Box::new(key)).encode();
+        let key = DeviceMessage::SessionKey(Box::new(key)).encode();
+        let route =
+            Route { sender: (self.identity(), self.device.device()), recipient: (to, device) };
+        let payload =
+            olm::once(&OlmSecret::of_device(&self.device.seed()), &route, bundle.olm(), key)
+                .ok()?;
         let recipients = [bundle.recipient()];
         let sender = &self.device;
         let content =

@@ -6,7 +6,7 @@
 //!
 //! | step | payload |
 //! | --- | --- |
-//! | 1 | `{0: payload bytes, 1: signature 64}`, by the new device under `"martlet link join v2"`; the payload is `{0: [format](crate::format), 1: [details](crate::identity::statement) bytes, 2: prekey 1216, 3: detection key 32, 4: commitment 32}` |
+//! | 1 | `{0: payload bytes, 1: signature 64}`, by the new device under `"martlet link join v2"`; the payload is `{0: [format](crate::format), 1: [details](crate::identity::statement) bytes, 2: prekey 1216, 3: detection key 32, 4: commitment 32, 5: {0: [Olm](crate::crypto::olm) identity key 32, 1: Olm fallback key 32}}` |
 //! | 2 | `{0: format, 1: comparison key 32, 2: identity 32, 3: device 32}` |
 //! | 3 | `{0: format, 1: comparison key 32, 2: nonce 32}` |
 //! | 4, 5 | `{0: format, 1: device 32 or null, 2: why u8}` |
@@ -22,7 +22,8 @@ use crate::ack::AckSecret;
 use crate::codec::{self, CodecError};
 use crate::crypto::Addressing;
 use crate::crypto::body::{self, BodyError};
-use crate::crypto::seal::{PrekeyPublic, Recipient, SealError};
+use crate::crypto::olm::{OlmKeys, OlmSecret};
+use crate::crypto::seal::{PrekeyPublic, PrekeySecret, Recipient, SealError};
 use crate::envelope::{Header, Kind, PREFIX_BYTES};
 use crate::format::{self, FormatInfo};
 use crate::identity::signed::Signed;
@@ -60,6 +61,7 @@ pub struct Join {
     prekey: PrekeyPublic,
     detection: [u8; 32],
     commitment: [u8; 32],
+    olm: OlmKeys,
 }
 
 /// Step 2.
@@ -161,6 +163,7 @@ struct JoinPayload {
     detection: [u8; 32],
     #[serde(with = "serde_bytes")]
     commitment: [u8; 32],
+    olm: OlmKeys,
 }
 
 impl Step {
@@ -223,16 +226,20 @@ impl Join {
     pub fn issue(
         device: &NewDevice,
         details: Stated<Details>,
-        prekey: PrekeyPublic,
+        prekey: &PrekeySecret,
         detection: [u8; 32],
         commitment: [u8; 32],
     ) -> Self {
         let payload = JoinPayload {
             format: FormatInfo::current(),
             details: details.as_bytes().to_vec(),
-            prekey,
+            prekey: prekey.public(),
             detection,
             commitment,
+            olm: OlmKeys {
+                identity: OlmSecret::of_device(&device.seed()).public(),
+                fallback: prekey.olm_fallback().public(),
+            },
         };
         let signed = Signed::sign(CONTEXT, device.signing_key(), codec::encode(&payload));
         Self {
@@ -241,6 +248,7 @@ impl Join {
             prekey: payload.prekey,
             detection,
             commitment,
+            olm: payload.olm,
         }
     }
 
@@ -260,8 +268,8 @@ impl Join {
             return Err(LinkError::Signature);
         }
         let prekey = PrekeyPublic::from_bytes(payload.prekey.as_bytes())?;
-        let JoinPayload { detection, commitment, .. } = payload;
-        Ok(Self { bytes: bytes.to_vec(), details, prekey, detection, commitment })
+        let JoinPayload { detection, commitment, olm, .. } = payload;
+        Ok(Self { bytes: bytes.to_vec(), details, prekey, detection, commitment, olm })
     }
 
     /// The bytes it was received as.
@@ -292,6 +300,12 @@ impl Join {
     #[must_use]
     pub fn recipient(&self) -> Recipient<'_> {
         Recipient { prekey: &self.prekey, detection: &self.detection }
+    }
+
+    /// What an Olm session with the device is begun with.
+    #[must_use]
+    pub fn olm(&self) -> &OlmKeys {
+        &self.olm
     }
 
     /// What its comparison key must fit.

@@ -8,7 +8,7 @@ use martlet_protocol::limits::{
     BUNDLE_AGE_MAX, BUNDLE_SKEW_MAX, ENVELOPE_BYTES_MAX, IDENTITY_STATE_BYTES_MAX,
 };
 use martlet_protocol::time::Day;
-use martlet_protocol::{Envelope, FormatInfo, Header, Id, RendezvousSecret};
+use martlet_protocol::{Envelope, FormatInfo, Header, Id, RendezvousSecret, codec};
 use serde::Serialize;
 use serde_bytes::Bytes;
 
@@ -18,8 +18,8 @@ use crate::people::{NOW, Person, SECRET, addressing, rng};
 use crate::{contains, vectors};
 
 fn bundle_of(person: &Person) -> Bundle {
-    let (prekey, detection) = (person.prekey.public(), person.detection.public());
-    Bundle::issue(&person.device, prekey, detection, Vec::new(), NOW)
+    let detection = person.detection.public();
+    Bundle::issue(&person.device, &person.prekey, detection, Vec::new(), NOW)
 }
 
 #[test]
@@ -149,10 +149,24 @@ struct Payload<'a> {
     detection: &'a Bytes,
     created_at: u64,
     state: &'a Bytes,
+    olm: Olm<'a>,
+}
+
+#[derive(Serialize)]
+struct Olm<'a> {
+    identity: &'a Bytes,
+    fallback: &'a Bytes,
 }
 
 /// Ada's bundle, made by hand.
 pub(crate) fn by_hand(ada: &Person, format: Format, state: &[u8]) -> Vec<u8> {
+    let public = |context: &str, seed: &[u8; 32]| {
+        let secret = x25519_dalek::StaticSecret::from(blake3::derive_key(context, seed));
+        x25519_dalek::PublicKey::from(&secret).to_bytes()
+    };
+    let prekey: [u8; 32] = codec::encode(&ada.prekey)[2..].try_into().unwrap();
+    let identity = public("martlet 2026 olm identity v1", &ada.device.seed());
+    let fallback = public("martlet 2026 olm fallback v1", &prekey);
     let payload = Payload {
         format,
         certificate: Bytes::new(ada.device.certificate().as_bytes()),
@@ -161,6 +175,7 @@ pub(crate) fn by_hand(ada: &Person, format: Format, state: &[u8]) -> Vec<u8> {
         detection: Bytes::new(ada.recipient().detection),
         created_at: NOW.0,
         state: Bytes::new(state),
+        olm: Olm { identity: Bytes::new(&identity), fallback: Bytes::new(&fallback) },
     };
     certificate::sign(&SigningKey::from_bytes(&ada.device.seed()), "martlet bundle v2", &payload)
 }

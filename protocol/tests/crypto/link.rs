@@ -30,9 +30,9 @@ fn device() -> NewDevice {
 
 fn join() -> Join {
     let details = device().describe(root().identity(), "phone".into(), NOW).unwrap();
-    let prekey = PrekeySecret::generate(&mut rng(3)).public();
+    let prekey = PrekeySecret::generate(&mut rng(3));
     let detection = DetectionSecret::generate(&mut rng(4)).public();
-    Join::issue(&device(), details, prekey, detection, commitment(&[7; 32], &[8; 32]))
+    Join::issue(&device(), details, &prekey, detection, commitment(&[7; 32], &[8; 32]))
 }
 
 fn linked() -> DeviceMessage {
@@ -145,8 +145,8 @@ fn a_join_is_by_the_device_that_it_names() {
     // By a device other than the one that its details name.
     let other = NewDevice::generate(&mut rng(9));
     let details = device().describe(identity, "phone".into(), NOW).unwrap();
-    let prekey = PrekeySecret::generate(&mut rng(3)).public();
-    let stolen = Join::issue(&other, details, prekey, [4; 32], [5; 32]);
+    let prekey = PrekeySecret::generate(&mut rng(3));
+    let stolen = Join::issue(&other, details, &prekey, [4; 32], [5; 32]);
     let refused = Join::from_bytes(&identity, stolen.as_bytes());
     assert!(matches!(refused, Err(LinkError::Signature)), "{refused:?}");
     for name in ["\n", &"x".repeat(65)] {

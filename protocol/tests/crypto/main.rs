@@ -11,6 +11,7 @@ mod format;
 mod identity;
 mod link;
 mod message;
+mod olm;
 mod people;
 mod place;
 mod safety;

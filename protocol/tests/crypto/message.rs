@@ -11,8 +11,8 @@ use martlet_protocol::message::sent;
 use martlet_protocol::message::settings::values::{self, Value};
 use martlet_protocol::message::{
     Content, DeviceMessage, Edit, Emoji, EmojiError, IdentityChanged, Message, MessageError,
-    Payload, Picture, Ping, Pong, Profile, ProfileError, Progress, Reached, Reaction, Read,
-    ReadUpTo, Recall, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text,
+    OlmRenewed, Payload, Picture, Ping, Pong, Profile, ProfileError, Progress, Reached, Reaction,
+    Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text,
     TextError, TimerError, Timers, Typing,
 };
 use martlet_protocol::time::UnixMillis;
@@ -36,7 +36,7 @@ fn text_message(text: &str) -> Message {
     }
 }
 
-fn session_key(name: Option<&str>, lost_since: Option<UnixMillis>) -> DeviceMessage {
+pub(crate) fn session_key(name: Option<&str>, lost_since: Option<UnixMillis>) -> DeviceMessage {
     let device = DeviceId([7; 32]);
     let session = OutboundSession::new(&mut rng(4), CONTEXT, &[device]).unwrap();
     DeviceMessage::SessionKey(Box::new(SessionKeyMessage {
@@ -131,6 +131,7 @@ fn vectors() {
     let of = |content| Message { content, ..text_message("x") }.encode();
     let recall = Content::Recall(Recall { message: MessageId([0xef; 16]) });
     let changed = IdentityChanged { identity: IdentityId([1; 32]), state: vec![7; 3] };
+    let renewed = OlmRenewed { envelope: martlet_protocol::EnvelopeId([0xcd; 32]) };
     vectors::check(
         "message.txt",
         "Messages, as they stand inside envelopes. text: the text \"hello\", id ab … ab, sent at
@@ -152,7 +153,8 @@ fn vectors() {
         at that time as the fourth on the device 02 … 02: Ada is a contact, verified with that device, blocked, dropped, muted
         and told nothing of typing, noted to be \"from the choir\"; no typing for anyone; 03 … 03 is not dropped; and one of
         number 999. delivered: to it, the messages cd … cd and ef … ef; queued, sent_elsewhere, expired: how far the same got.
-        timers_setting: the settings with the timers of timed, set then by that identity with the message cd … cd.",
+        timers_setting: the settings with the timers of timed, set then by that identity with the message cd … cd.
+        olm_renewed: of the envelope cd … cd.",
         &[
             ("text", text_message("hello").encode()),
             ("unknown", unknown.encode()),
@@ -189,6 +191,7 @@ fn vectors() {
             ("timers_setting", of(Content::Settings(Settings(vec![timers_setting()])))),
             ("typing", DeviceMessage::Typing(Typing { sent_at: NOW }).encode()),
             ("identity_changed", DeviceMessage::IdentityChanged(changed).encode()),
+            ("olm_renewed", DeviceMessage::OlmRenewed(renewed).encode()),
         ],
     );
 }

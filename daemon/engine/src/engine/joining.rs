@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use martlet_protocol::control::{Join, JoinState};
 use martlet_protocol::crypto::Addressing;
+use martlet_protocol::crypto::olm::{Incoming, OlmError, OlmSecret, OlmSession, Route};
 use martlet_protocol::crypto::seal::{self, OpeningKeys};
 use martlet_protocol::identity::{DeviceCertificate, DeviceKeys, IdentityState, Statement};
 use martlet_protocol::link::{Step, Why, steps};
@@ -184,7 +185,24 @@ impl Engine {
         if !is_by_linker || opened.conversation != ConversationId::direct(&identity, &identity) {
             return None;
         }
-        match DeviceMessage::decode(&opened.payload) {
+        // The session is not kept: once there is a vault, this envelope is looked at again.
+        let route =
+            Route { sender: (identity, linker), recipient: (identity, made.device.device()) };
+        let message = Incoming::decode(&opened.payload).and_then(|incoming| {
+            let key = incoming.begins().ok_or(OlmError::NoSession)?.key;
+            let mut prepared = made.prepared.iter();
+            let key =
+                prepared.find_map(|prekey| prekey.olm_fallback(&key)).ok_or(OlmError::NoKey)?;
+            OlmSession::accept(&OlmSecret::of_device(&made.device.seed()), &key, &route, &incoming)
+        });
+        let (_, plain) = match message {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::debug!(%error, "what a device sent this new one does not open");
+                return None;
+            }
+        };
+        match DeviceMessage::decode(&plain.message) {
             Ok(DeviceMessage::Linked(linked)) => Some((linked, linker)),
             Ok(_) | Err(_) => None,
         }

@@ -2,7 +2,7 @@
 
 use crate::limits::{PREKEY_KEPT_AFTER_SUPERSEDED, PREKEYS_KEPT_MAX};
 use martlet_protocol::UnixMillis;
-use martlet_protocol::crypto::seal::{PrekeyPublic, PrekeySecret, PreparedPrekey};
+use martlet_protocol::crypto::seal::{PrekeySecret, PreparedPrekey};
 use martlet_store::records::{PREKEYS, PrekeyRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -37,7 +37,7 @@ impl Prekeys {
         rng: &mut ChaCha20Rng,
         now: UnixMillis,
         sure: UnixMillis,
-    ) -> Result<PrekeyPublic, StoreError> {
+    ) -> Result<PrekeySecret, StoreError> {
         let of_today = |(_, prekey): &(u64, PrekeyRecord)| prekey.created_at.day() == now.day();
         let number = match self.records.iter().rfind(|prekey| of_today(prekey)) {
             Some((number, _)) => *number,
@@ -61,7 +61,7 @@ impl Prekeys {
         self.prepare();
         let current = self.records.iter().find(|(other, _)| *other == number);
         match current {
-            Some((_, prekey)) => Ok(prekey.secret.public()),
+            Some((_, prekey)) => Ok(prekey.secret.clone()),
             None => Err(StoreError::Record { table: PREKEYS.name() }),
         }
     }

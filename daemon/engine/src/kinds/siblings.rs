@@ -63,6 +63,7 @@ pub(crate) fn admit(message: MessageRecord, is_of_sibling: bool) -> MessageRecor
             | Does::LearnIdentity(_)
             | Does::Ping(_)
             | Does::Pong(_)
+            | Does::RenewOlm(_)
             | Does::Edit(..)
             | Does::React(..)
             | Does::Read(_)

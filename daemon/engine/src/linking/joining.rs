@@ -86,7 +86,7 @@ impl Joining {
         let mut nonce = [0; 32];
         rng.fill_bytes(&mut nonce);
         let committed = commitment(&key.public(), &nonce);
-        let join = Join::issue(&device, details, prekey.public(), detection.public(), committed);
+        let join = Join::issue(&device, details, &prekey, detection.public(), committed);
         let join = join.as_bytes().to_vec();
         let joining = Self {
             keys: code.keys(),

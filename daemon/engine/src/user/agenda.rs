@@ -87,6 +87,7 @@ impl User {
         self.directory.forget_ended_invites(turn.vault()?, sure)?;
         self.directory.tell_all_untold();
         self.keyring.identities.tell_all_untold();
+        self.forget_old_olm(turn)?;
         self.tell_ends(turn)?;
         self.move_old_requests(turn)?;
         self.unfinished.end_old();

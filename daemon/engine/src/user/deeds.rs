@@ -25,6 +25,7 @@ impl User {
             }
             Does::Ping(ping) => self.take_ping(turn, author, &ping),
             Does::LearnIdentity(changed) => self.take_identity_changed(turn, author, &changed),
+            Does::RenewOlm(renewed) => self.take_olm_renewed(turn, author, &renewed),
             Does::Pong(pong) => Ok(self.take_pong(turn, author, &pong)),
             Does::Edit(when, edit) => self.take_edit(turn, author, when, &edit).map(|()| true),
             Does::React(when, reaction) => {

@@ -87,6 +87,7 @@ impl User {
             | Does::LearnIdentity(_)
             | Does::Ping(_)
             | Does::Pong(_)
+            | Does::RenewOlm(_)
             | Does::Edit(..)
             | Does::React(..)
             | Does::Read(_)

@@ -3,7 +3,7 @@
 use crate::limits::REQUEST_SESSIONS_MAX;
 use martlet_protocol::crypto::seal::Opened;
 use martlet_protocol::crypto::session::{InboundSession, SessionContext, SessionGrant};
-use martlet_protocol::message::{DeviceMessage, Message, SessionKeyMessage};
+use martlet_protocol::message::{Message, SessionKeyMessage};
 use martlet_protocol::{
     DeviceId, Envelope, EnvelopeId, Header, IdentityId, Kind, Rendezvous, SessionId, Tag,
     UnixMillis,
@@ -12,6 +12,7 @@ use martlet_store::StoreError;
 use martlet_store::mailbox::{Arrived, SourceId};
 
 use super::User;
+use super::olm::Heard;
 use super::openings::Bringer;
 use crate::conversation::Author;
 use crate::keyring::{SessionHandle, SessionName};
@@ -148,26 +149,28 @@ impl User {
             tracing::debug!("a device message in a conversation that is not with its sender");
             return Ok(());
         }
-        let kept = match DeviceMessage::decode(&opened.payload).map(Content::of_device) {
+        let (message, state) = match self.hear(turn, author, id, &opened.payload)? {
+            Heard::Message(message, state) => (message, state),
+            Heard::Again => return self.acknowledge_to(turn, &sender, opened.acks),
+            Heard::Nothing => return Ok(()),
+        };
+        let kept = match Content::of_device(message) {
             // Of what came while they were blocked, the keys alone: what comes now needs them.
-            Ok(Content::Does(does))
+            Content::Does(does)
                 if self.directory.blocked().is_deaf_to(&sender, brought.0)
                     && !matches!(does, Does::GrantSession(_)) =>
             {
                 false
             }
-            Ok(Content::Does(does)) => self.apply(turn, author, does)?,
+            Content::Does(does) => self.apply(turn, author, does)?,
             // There is nowhere to show it.
-            Ok(Content::Says(_)) => false,
-            Ok(Content::Unknown { kind }) => {
+            Content::Says(_) => false,
+            Content::Unknown { kind } => {
                 tracing::debug!(kind, "a device message of a kind not known here");
                 false
             }
-            Err(error) => {
-                tracing::debug!(%error, "a malformed device message");
-                false
-            }
         };
+        self.have_heard(turn, state, (author, id), kept)?;
         if kept {
             self.acknowledge_to(turn, &sender, opened.acks)?;
         }

@@ -17,8 +17,10 @@ use zeroize::Zeroizing;
 use super::User;
 use super::devices::is_name_taken;
 use super::outbox::{defect, record};
+use crate::conversation::Author;
 use crate::directory::clean_name;
 use crate::error::{CommandError, Fault};
+use crate::keyring::olm::With;
 use crate::limits::LINK_STEP_USE;
 use crate::linking::{End, Offer, OfferReaction as Reaction, is_death, reason, refusal};
 use crate::turn::Turn;
@@ -138,18 +140,12 @@ impl User {
             first_secret: root.first_rendezvous_secret(),
         }));
         let identity = self.identity;
-        let content = martlet_protocol::crypto::seal::seal(
-            turn.rng,
-            &self.addressing(&identity, turn.now),
-            self.keyring.device(),
-            &identity,
-            &[join.recipient()],
-            &self.direct(&identity),
-            &linked.encode(),
-        );
+        let to = Author { identity, device: join.device() };
+        let with = (to, join.olm(), join.recipient());
+        let content = self.seal_to_keys(turn, with, &linked, With::TheLast)?;
         // Until it is acknowledged, or ends: also after a restart. What the user has follows once the new device's bundle
         // is here (`user/giving.rs`).
-        let record = record(turn, identity, content.map_err(|error| defect(&error))?);
+        let record = record(turn, identity, content);
         self.post_record(turn, record)?;
         self.end_link(turn, End::Linked)
     }

@@ -10,6 +10,7 @@ use super::User;
 use crate::conversation::Author;
 use crate::error::CommandError;
 use crate::error::Fault;
+use crate::keyring::olm::With;
 use crate::kinds::ping::Asker;
 use crate::turn::Turn;
 
@@ -93,7 +94,7 @@ impl User {
         let Some(bundles) = self.directory.bundles_of(identity) else { return Ok(Vec::new()) };
         let is_told = |bundle: &&Bundle| only.is_none_or(|it| it == bundle.certificate().device());
         let bundles = bundles.usable(turn.now).filter(is_told);
-        bundles.map(|bundle| self.seal_to(turn, identity, bundle, message)).collect()
+        bundles.map(|bundle| self.seal_to(turn, identity, bundle, message, With::TheLast)).collect()
     }
 
     /// Own pings and pongs that are of no use any more leave the outbox. In the mailbox they stay as long as

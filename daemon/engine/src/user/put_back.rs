@@ -20,6 +20,7 @@ use martlet_store::{StoreError, Vault, VaultTxn};
 
 use super::User;
 use crate::conversation::ConversationRef;
+use crate::keyring::olm;
 use crate::limits::{PUT_BACK_TOLD_FOR, RESENT_INTERVAL, RESENT_MAX};
 use crate::outbox::Place;
 use crate::turn::Turn;
@@ -65,7 +66,7 @@ impl PutBacks {
     }
 
     /// Whether it is not too soon to send someone again what they lost. From now on it is, for a while.
-    fn may_send_again(&mut self, identity: IdentityId, steady: Duration) -> bool {
+    pub(super) fn may_send_again(&mut self, identity: IdentityId, steady: Duration) -> bool {
         self.resent.retain(|_, last| steady < last.saturating_add(RESENT_INTERVAL));
         let may = !self.resent.contains_key(&identity);
         if may {
@@ -87,6 +88,8 @@ impl User {
         self.untell_all();
         let own = self.identity;
         self.keyring.outbound.end(turn.vault()?, &own)?;
+        // Nor is anything sealed with what was used meanwhile of those.
+        olm::forget_all(turn.vault()?)?;
         self.ensure_session(turn, own).map(|_| ())
     }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use crate::limits::PREKEY_KEPT_AFTER_SUPERSEDED;
-use martlet_protocol::{IdentityId, UnixMillis};
+use martlet_protocol::{DeviceId, IdentityId, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::records::SealedTo;
 
@@ -16,12 +16,17 @@ use super::User;
 use crate::turn::Turn;
 
 impl User {
-    /// Whether the key of the session with `identity` is not acknowledged, and a newer prekey is known than
+    /// Devices that have not acknowledged the key of the session with `identity`, and of which a newer prekey is known than
     /// the one that it is sealed to.
-    pub(super) fn has_outdated_key(&self, identity: &IdentityId, now: UnixMillis) -> bool {
+    pub(super) fn with_outdated_key(
+        &self,
+        identity: &IdentityId,
+        now: UnixMillis,
+    ) -> BTreeSet<DeviceId> {
         let keys = self.keyring.outbound.keys(identity).iter();
-        let mut unacknowledged = keys.filter_map(|id| self.outbox.sealed_to(id));
-        unacknowledged.any(|sealed_to| self.is_outdated(identity, sealed_to, now))
+        let unacknowledged = keys.filter_map(|id| self.outbox.sealed_to(id));
+        let outdated = unacknowledged.filter(|it| self.is_outdated(identity, *it, now));
+        outdated.map(|sealed_to| sealed_to.device).collect()
     }
 
     fn is_outdated(

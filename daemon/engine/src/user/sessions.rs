@@ -1,6 +1,5 @@
 //! Sessions to write with, and whom their keys go to.
 
-use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
 use martlet_protocol::message::{DeviceMessage, SessionKeyMessage};
 use martlet_protocol::{DeviceId, IdentityId};
@@ -10,6 +9,7 @@ use martlet_store::records::SealedTo;
 use super::User;
 use super::outbox::defect;
 use crate::directory::Contact;
+use crate::keyring::olm::With;
 use crate::turn::Turn;
 
 impl User {
@@ -31,9 +31,8 @@ impl User {
         if devices.is_empty() {
             return Ok(false);
         }
-        if self.keyring.outbound.is_current(&identity, &devices, now)
-            && !self.has_outdated_key(&identity, now)
-        {
+        let outdated = self.with_outdated_key(&identity, now);
+        if self.keyring.outbound.is_current(&identity, &devices, now) && outdated.is_empty() {
             return Ok(true);
         }
 
@@ -58,7 +57,10 @@ impl User {
             let message =
                 SessionKeyMessage { grant, suggested_name, rendezvous, lost_since, invite };
             let message = DeviceMessage::SessionKey(Box::new(message));
-            let content = self.seal_to(turn, &identity, bundle, &message)?;
+            // What was not acknowledged may not have opened.
+            let is_outdated = outdated.contains(&bundle.certificate().device());
+            let with = if is_outdated { With::Anew } else { With::TheLast };
+            let content = self.seal_to(turn, &identity, bundle, &message, with)?;
             let sealed_to =
                 SealedTo { device: bundle.certificate().device(), made_at: bundle.created_at() };
             contents.push((content, sealed_to));
@@ -69,25 +71,5 @@ impl User {
             self.keyring.outbound.add_key(&identity, key);
         }
         Ok(true)
-    }
-
-    /// The content of the envelope that carries `message` to one device of `identity`.
-    pub(super) fn seal_to(
-        &self,
-        turn: &mut Turn<'_>,
-        identity: &IdentityId,
-        bundle: &Bundle,
-        message: &DeviceMessage,
-    ) -> Result<Vec<u8>, StoreError> {
-        martlet_protocol::crypto::seal::seal(
-            turn.rng,
-            &self.addressing(identity, turn.now),
-            self.keyring.device(),
-            identity,
-            &[bundle.recipient()],
-            &self.direct(identity),
-            &message.encode(),
-        )
-        .map_err(|error| defect(&error))
     }
 }

@@ -356,6 +356,7 @@ impl User {
             | Does::LearnIdentity(_)
             | Does::Ping(_)
             | Does::Pong(_)
+            | Does::RenewOlm(_)
             | Does::Read(_)
             | Does::Typing(_)
             | Does::Profile(..)

@@ -17,7 +17,7 @@ const ALICE: usize = 0;
 
 /// So many contacts of Alice's, whose bundles are in her mailbox.
 fn contacts(world: &mut World, count: usize) -> Result {
-    let prekey = PrekeySecret::generate(&mut world.rng).public();
+    let prekey = PrekeySecret::generate(&mut world.rng);
     let detection = DetectionSecret::generate(&mut world.rng).public();
     let inputs = (0..count).flat_map(|number| {
         let root = RootKey::generate(&mut world.rng);
@@ -28,7 +28,7 @@ fn contacts(world: &mut World, count: usize) -> Result {
             shard: Shard::of(&root.identity(), world.network.shard_bits),
             expiry: ExpiryHour::latest(world.now),
         };
-        let bundle = Bundle::issue(&device, prekey.clone(), detection, Vec::new(), world.now);
+        let bundle = Bundle::issue(&device, &prekey, detection, Vec::new(), world.now);
         let sealed = bundle.seal(&mut world.rng, &addressing, &secret).ok();
         let found = sealed.and_then(|content| brought(peer_key(1), Envelope::new(content)));
         let id = Id { identity: root.identity(), secret }.to_string();

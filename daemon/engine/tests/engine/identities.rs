@@ -17,7 +17,7 @@ use martlet_protocol::{ConversationId, Id, RendezvousSecret};
 use martlet_store::records::PROFILE;
 use martlet_store::vault::Key;
 
-use crate::stranger::{addressing, bundle_of, in_vault};
+use crate::stranger::{addressing, bundle_of, in_olm, in_vault};
 use crate::world::*;
 
 const ALICE: usize = 0;
@@ -67,7 +67,7 @@ impl Phone {
         let identity = self.device.certificate().identity();
         let mut state = IdentityState::new(identity);
         state.add(Statement::Certificate(self.device.certificate().clone()))?;
-        let (prekey, detection) = (self.prekey.public(), self.detection.public());
+        let (prekey, detection) = (&self.prekey, self.detection.public());
         let bundle = Bundle::issue(&self.device, prekey, detection, state.encode(), world.now);
         let addressing = addressing(world, &identity);
         Ok(Envelope::new(bundle.seal(&mut world.rng, &addressing, secret)?))
@@ -97,7 +97,7 @@ fn answers(world: &mut World, device: &DeviceKeys) -> Result<(usize, usize)> {
         &identity,
         &[to.recipient()],
         &ConversationId::direct(&sender, &identity),
-        &ping.encode(),
+        &in_olm(device, &to, ping)?,
     )?;
     world.nodes[BOB].released = Released::default();
     world.bring(BOB, &[Envelope::new(content)])?;

@@ -11,6 +11,7 @@ use martlet_protocol::control::{
     VerifyRequest,
 };
 use martlet_protocol::crypto::Addressing;
+use martlet_protocol::crypto::olm::{self, OlmSecret, Route};
 use martlet_protocol::crypto::seal::{self, DetectionSecret, PrekeySecret};
 use martlet_protocol::identity::statement::Reason;
 use martlet_protocol::identity::{DeviceKeys, IdentityState, NewDevice, RootKey, Statement};
@@ -511,8 +512,7 @@ impl Mallory {
         let (prekey, detection) =
             (PrekeySecret::generate(&mut world.rng), DetectionSecret::generate(&mut world.rng));
         let committed = commitment(&self.key.public(), &self.nonce);
-        let join =
-            Join::issue(&self.device, details, prekey.public(), detection.public(), committed);
+        let join = Join::issue(&self.device, details, &prekey, detection.public(), committed);
         Ok(join.as_bytes().to_vec())
     }
 
@@ -746,6 +746,12 @@ fn nobody_but_the_device_that_answered_says_that_it_is_linked() -> Result {
             shard: Shard::of(&code.identity, world.network.shard_bits),
             expiry: ExpiryHour::latest(now),
         };
+        let route = Route {
+            sender: (root.identity(), device.device()),
+            recipient: (identity, join.device()),
+        };
+        let payload =
+            olm::once(&OlmSecret::of_device(&device.seed()), &route, join.olm(), linked.encode())?;
         let content = seal::seal(
             &mut world.rng,
             &addressing,
@@ -753,7 +759,7 @@ fn nobody_but_the_device_that_answered_says_that_it_is_linked() -> Result {
             &identity,
             &[join.recipient()],
             &ConversationId::direct(&code.identity, &code.identity),
-            &linked.encode(),
+            &payload,
         )?;
         world.bring(PHONE, &[Envelope::new(content)])?;
         assert_eq!(joined(&mut world)?.state, JoinState::Compare);

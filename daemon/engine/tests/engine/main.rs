@@ -23,6 +23,7 @@ mod moved_mailbox;
 mod networks;
 mod notes;
 mod old_data;
+mod olm;
 mod openings;
 mod parts;
 mod pings;

@@ -2,6 +2,7 @@
 
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::Addressing;
+use martlet_protocol::crypto::olm::{self, OlmSecret, Route};
 use martlet_protocol::crypto::seal;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext, SessionGrant};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
@@ -118,7 +119,7 @@ impl Stranger {
             &to,
             &[self.bundle.recipient()],
             &self.conversation(),
-            &message.encode(),
+            &in_olm(&self.device, &self.bundle, message)?,
         )?;
         Ok(Envelope::new(content))
     }
@@ -167,6 +168,15 @@ impl Stranger {
         let addressing = addressing(world, &self.bundle.certificate().identity());
         Ok(Envelope::new(self.session.seal(&addressing, &message.encode())?))
     }
+}
+
+/// The payload that carries a message of a device's to the device of a bundle, in a session of its own.
+pub(crate) fn in_olm(sender: &DeviceKeys, to: &Bundle, message: DeviceMessage) -> Result<Vec<u8>> {
+    let route = Route {
+        sender: (sender.certificate().identity(), sender.device()),
+        recipient: (to.certificate().identity(), to.certificate().device()),
+    };
+    Ok(olm::once(&OlmSecret::of_device(&sender.seed()), &route, to.olm(), message.encode())?)
 }
 
 pub(crate) fn addressing(world: &World, identity: &IdentityId) -> Addressing {

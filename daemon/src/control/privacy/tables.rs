@@ -37,6 +37,11 @@ pub(super) fn described(table: &str) -> Option<(Group, &'static str, &'static st
     Some(match table {
         "profile" => (Group::Keys, "identity with this device's keys", "identities with keys"),
         "prekeys" => (Group::Keys, "prekey", "prekeys"),
+        "olm_peers" => (
+            Group::Keys,
+            "device with which keys are exchanged",
+            "devices with which keys are exchanged",
+        ),
         "outbound_sessions" => (Group::Keys, "session of yours", "sessions of yours"),
         "sessions_of_others" => (Group::Keys, "session of others", "sessions of others"),
         "identity_states" => {

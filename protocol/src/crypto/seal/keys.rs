@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{SealError, random_bytes};
+use crate::crypto::olm::{OlmKey, OlmSecret};
 
 /// Bytes of an X-Wing public key.
 pub const PREKEY_BYTES: usize = 1216;
@@ -28,6 +29,7 @@ pub struct PrekeySecret(#[serde(with = "serde_bytes")] [u8; 32]);
 pub struct PreparedPrekey {
     pub(super) secret: PrekeySecret,
     pub(super) public_hash: [u8; 32],
+    olm_fallback: OlmKey,
 }
 
 /// The private half of a device's detection key (X25519).
@@ -76,15 +78,33 @@ impl PrekeySecret {
         }
     }
 
+    /// The private half of the Olm fallback key of the same day.
+    #[must_use]
+    pub fn olm_fallback(&self) -> OlmSecret {
+        OlmSecret::of_prekey(&self.0)
+    }
+
     /// The prekey, made ready to open with.
     #[must_use]
     pub fn prepare(&self) -> PreparedPrekey {
-        PreparedPrekey { secret: self.clone(), public_hash: self.public().hash() }
+        PreparedPrekey {
+            secret: self.clone(),
+            public_hash: self.public().hash(),
+            olm_fallback: self.olm_fallback().public(),
+        }
     }
 
     /// `None` never happens: every 32 bytes are an X-Wing seed.
     pub(super) fn key(&self) -> Option<<XWing as Kem>::PrivateKey> {
         <XWing as Kem>::PrivateKey::from_bytes(&self.0).ok()
+    }
+}
+
+impl PreparedPrekey {
+    /// The private half of its day's Olm fallback key, if `public` is the public one.
+    #[must_use]
+    pub fn olm_fallback(&self, public: &[u8; 32]) -> Option<OlmSecret> {
+        (self.olm_fallback.to_bytes() == *public).then(|| self.secret.olm_fallback())
     }
 }
 
