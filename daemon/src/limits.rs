@@ -25,7 +25,7 @@ pub const CLOCK_ANSWER_MAX: Duration = Duration::from_secs(2);
 /// clock.
 pub const CLOCK_SET_MIN: Duration = Duration::from_secs(10 * 60);
 /// How long the wall clock must have gone on by itself before other nodes are told what it shows, and not what this
-/// node goes by: longer than what is known of wrong time servers (51 minutes, of two that many used, in November 2012), for
+/// node goes by: longer than a time server's operator may need to see a fault and mend it (a guess), for
 /// where all clocks of a network jump ahead together they would have each other delete what has not ended. Nodes that started
 /// behind together wait as long: meanwhile they go by the same time, and anyone whose clock is right sets them right.
 pub const CLOCK_TOLD_AFTER: Duration = Duration::from_secs(2 * 3600);
