@@ -1,7 +1,7 @@
 //! Rooms: who is in one, who moderates it, and how it is set, without a server and without an order.
 //!
-//! A room is a set of signed [operations](operation). Nodes make their sets equal, and its [state](State) is a
-//! [function](resolve) of the set: in whatever order operations come, and however often, all who have the same agree. What two
+//! A room is a set of signed operations. Nodes make their sets equal, and its [state](State) is a
+//! function of the set: in whatever order operations come, and however often, all who have the same agree. What two
 //! people do beside each other is decided by seniority. Whoever removes a moderator and had seen less than that moderator did
 //! voids the rest: what is backdated counts no more than what is late.
 //!
