@@ -2,7 +2,7 @@
 # httpx's iter_lines cuts one line of JSON in pieces, where the text holds U+2028, U+2029 or U+0085.
 #
 # Version: httpx 0.28.1, requests 2.34.2, aiohttp 3.14.5 (Python).
-# Seen: a server streams three objects as JSON Lines, each ended by a line feed. JSON lets U+2028, U+2029 and U+0085 stand in a string
+# Seen: a server streams four objects as JSON Lines, each ended by a line feed. JSON lets U+2028, U+2029 and U+0085 stand in a string
 # as they are, and most writers leave them so. httpx's iter_lines gives six pieces for the three objects that hold one, none of which
 # can be read. requests' iter_lines gives the objects as bytes, and the pieces with decode_unicode=True. aiohttp gives the objects.
 # Why it matters: httpx and aiohttp are the clients of Python that speak HTTP over a Unix socket, so bots read streams of events with
