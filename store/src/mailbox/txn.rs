@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use martlet_protocol::limits::ENVELOPE_BYTES_MAX;
-use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
+use martlet_protocol::{Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, Header, Tag, UnixMillis};
 
 use super::index::{self, Index};
 use super::tables::{self, Tables};
@@ -119,6 +119,21 @@ impl MailboxTxn {
         }
     }
 
+    /// Whether an ack is known here, or of no use any more; `None` if its envelope isn't here. Takes nothing, and checks
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_ack(&self, ack: &Ack) -> Result<Option<bool>, StoreError> {
+        let has = |acks: &[(u8, AckSecret)]| {
+            acks.iter().any(|(slot, secret)| (*slot, secret) == (ack.slot, &ack.secret))
+        };
+        Ok(self.tables.find(&ack.envelope)?.map(|(_, state)| match state {
+            row::State::Live { acks } => has(&acks),
+            row::State::Purged { .. } | row::State::Dropped { .. } => true,
+        }))
+    }
+
     /// Drops at most `max` expired envelopes and tombstones; returns how many went.
     ///
     /// # Errors
@@ -164,6 +179,14 @@ impl MailboxTxn {
     /// [`StoreError`].
     pub fn by_tag(&self, tag: &Tag) -> Result<Vec<Arrived>, StoreError> {
         self.tables.by_tag(tag, usize::MAX)
+    }
+
+    /// The first of them, at most `max`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn first_by_tag(&self, tag: &Tag, max: usize) -> Result<Vec<Arrived>, StoreError> {
+        self.tables.by_tag(tag, max)
     }
 
     /// Live envelopes that arrived after `arrival`, in order, at most `max`.

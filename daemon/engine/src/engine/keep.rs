@@ -175,8 +175,12 @@ impl Engine {
     /// Whether the user waits for it, as far as can be told without opening it; `None` if too many
     /// were tried just now.
     fn is_for_user(&mut self, received: &Received, now: UnixMillis) -> Option<bool> {
-        let Received { envelope, header, .. } = received;
+        let Received { id, envelope, header } = received;
         let Some(user) = &self.user else { return Some(self.is_for_joining(header, envelope)) };
+        // Its ack is revealed once it is here: its session does not await it any more.
+        if user.has_lost(id) {
+            return Some(true);
+        }
         match header.tag(&envelope.content) {
             Some(tag) => Some(user.awaits_tag(&tag)),
             None if self.sources.may_check(now) => {

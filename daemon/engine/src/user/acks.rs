@@ -4,7 +4,7 @@
 //! envelope lives on in the mailbox here as in everyone's until the ack comes back: neither gossip nor sync
 //! tells from here that it has come.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use martlet_protocol::network::Privacy;
@@ -19,6 +19,9 @@ use super::User;
 use crate::limits::{ACK_REPLAY_MAX, LATE_ACK_MAX, LATE_ACK_MEAN, LATE_ACKS_MAX};
 use crate::seam::Stemmed;
 use crate::turn::Turn;
+
+/// Acks in one record, where many are written anew.
+const RECENT_ACKS_PER_RECORD: usize = 1024;
 
 /// Own acks that are not done with yet.
 pub(super) struct OwnAcks {
@@ -37,6 +40,8 @@ struct RecentAcks {
     settled: u64,
     /// Those up to this number were deleted.
     deleted: u64,
+    /// Those up to this number were found at the start, and are not looked at yet.
+    found: u64,
     /// Revealed again when the envelope comes again: what was found at the start, and what waited for its
     /// time when its envelope was lost.
     replayed: HashMap<EnvelopeId, Vec<Ack>>,
@@ -60,11 +65,15 @@ impl OwnAcks {
     pub(super) fn load(txn: &VaultTxn) -> Result<Self, StoreError> {
         let batches = txn.range(&RECENT_ACKS, None, 0..=u64::MAX, usize::MAX)?;
         let written = batches.last().map_or(0, |(number, _)| *number);
+        let late = txn.range(&LATE_ACKS, None, 0..=u64::MAX, usize::MAX)?;
+        // One that is to be revealed again may wait for its time already.
+        let waits: HashSet<_> = late.iter().map(|(_, ack)| (ack.envelope, ack.slot)).collect();
         let mut replayed: HashMap<EnvelopeId, Vec<Ack>> = HashMap::new();
         for ack in batches.into_iter().flat_map(|(_, acks)| acks) {
-            replayed.entry(ack.envelope).or_default().push(ack);
+            if !waits.contains(&(ack.envelope, ack.slot)) {
+                replayed.entry(ack.envelope).or_default().push(ack);
+            }
         }
-        let late = txn.range(&LATE_ACKS, None, 0..=u64::MAX, usize::MAX)?;
         let found: Vec<u64> = late.into_iter().map(|(number, _)| number).collect();
         let last = found.last().copied().unwrap_or(0);
         Ok(Self {
@@ -73,6 +82,7 @@ impl OwnAcks {
                 written,
                 settled: 0,
                 deleted: 0,
+                found: written,
                 replayed,
                 replayed_until: None,
             },
@@ -192,30 +202,48 @@ impl User {
         Ok(())
     }
 
-    /// After a start: acks that may not have reached the mailbox or the network. Those whose
-    /// envelope isn't here are kept for when a neighbour brings it again.
+    /// After a start: acks that may not have reached the mailbox or the network.
+    ///
+    /// Those that the mailbox has on disk are done with: they had left before it was committed, and sync tells them on.
+    /// What says them again with each start is a flood to its neighbours, if it starts often. Those whose envelope
+    /// isn't here are kept for when a neighbour brings it again: as long as one has it, it lacks the ack.
     pub(super) fn replay_recent_acks(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.acks.recent.replayed_until = None;
         for number in std::mem::take(&mut self.acks.late.found) {
             let due = turn.steady.saturating_add(late_by(turn.rng));
             self.acks.late.waiting.insert((due, number));
         }
-        for (envelope, acks) in std::mem::take(&mut self.acks.recent.replayed) {
-            if self.network.privacy() == Privacy::Mixed {
-                // All at once they would tell that they are one device's.
-                acks.into_iter().try_for_each(|ack| self.hold_back(turn, ack))?;
-                continue;
-            }
-            let mut is_missing = false;
-            for ack in &acks {
-                is_missing |= turn.mailbox_mut().acknowledge(ack)? == Acknowledged::NoEnvelope;
-                turn.net.acks.push(ack.clone());
-            }
-            if is_missing {
-                self.acks.recent.replayed.insert(envelope, acks);
+        let replayed = std::mem::take(&mut self.acks.recent.replayed).into_values();
+        let mut replayed: Vec<Ack> = replayed.flatten().collect();
+        replayed.sort_unstable_by_key(|ack| (ack.envelope, ack.slot));
+        let (mut lost, mut untold) = (Vec::new(), Vec::new());
+        for ack in replayed {
+            match turn.mailbox().has_ack(&ack)? {
+                Some(true) => {}
+                Some(false) => untold.push(ack),
+                None => lost.push(ack),
             }
         }
-        Ok(())
+        let recent = &mut self.acks.recent;
+        let found = std::mem::take(&mut recent.found);
+        if found > 0 {
+            let records = turn.vault()?;
+            records.delete_range(&RECENT_ACKS, None, 0..=found)?;
+            for some in lost.chunks(RECENT_ACKS_PER_RECORD) {
+                recent.written += 1;
+                records.put(&RECENT_ACKS, Key::Ordinal(recent.written), &some.to_vec())?;
+            }
+        }
+        for ack in lost {
+            recent.replayed.entry(ack.envelope).or_default().push(ack);
+        }
+        // On a network that is `mixed` each in its time: all at once they would tell that they are one device's.
+        self.acknowledge(turn, untold)
+    }
+
+    /// Whether an envelope was acknowledged here, and then lost in a crash.
+    pub(crate) fn has_lost(&self, id: &EnvelopeId) -> bool {
+        self.acks.recent.replayed.contains_key(id)
     }
 
     /// Reveals again what was revealed before a crash, now that the envelope has come again.

@@ -32,12 +32,13 @@ impl User {
         Author { identity: self.identity, device: self.keyring.device().certificate().device() }
     }
 
-    /// Takes what a contact's device wrote.
+    /// Takes what a contact's device wrote, or another of the user's own, after `before` others in its session.
     pub(super) fn receive(
         &mut self,
         turn: &mut Turn<'_>,
         author: Author,
         message: MessageRecord,
+        before: u32,
     ) -> Result<(), StoreError> {
         let conversation = ConversationRef::direct(&author.identity);
         let now = turn.now;
@@ -45,7 +46,9 @@ impl User {
         let is_of_sibling = author.identity == self.identity;
         let message = kinds::admit(message, is_of_sibling);
         if is_of_sibling {
-            self.timeline.begin_line(&line, message.seq);
+            // A session begins with each new device. So the first for this one is the first in it, also where a later one
+            // came sooner.
+            self.timeline.begin_line(&line, message.seq.saturating_sub(before.into()).max(1));
         }
         // Their vault was put back: they count again from where it was.
         let number = message.seq;

@@ -23,6 +23,14 @@ use crate::turn::Turn;
 /// Envelopes looked at in one batch when there is much to catch up with: bounds the commit.
 const LOOK_BATCH_MAX: usize = 512;
 
+/// When and where a message came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Came {
+    pub(super) at: UnixMillis,
+    /// How many its session had before it.
+    pub(super) after: u32,
+}
+
 impl User {
     /// Looks at an envelope that a peer brought and that has just been put into the mailbox.
     pub(crate) fn look_at(
@@ -379,7 +387,8 @@ impl User {
             }
         };
         if is_known {
-            self.take_content(turn, (identity, device), &decrypted.data, turn.now)?;
+            let came = Came { at: turn.now, after: at.1 };
+            self.take_content(turn, (identity, device), &decrypted.data, came)?;
             self.acknowledge(turn, decrypted.acks)?;
         } else {
             self.keep_for_request(turn, identity, device, &decrypted.data, decrypted.acks)?;
@@ -387,18 +396,19 @@ impl User {
         Ok(true)
     }
 
-    /// Takes what a device of a contact, or another of the user's own, wrote; it came at `stored_at`.
+    /// Takes what a device of a contact, or another of the user's own, wrote.
     pub(super) fn take_content(
         &mut self,
         turn: &mut Turn<'_>,
         (identity, device): (IdentityId, DeviceId),
         message: &[u8],
-        stored_at: UnixMillis,
+        came: Came,
     ) -> Result<(), StoreError> {
         match Message::decode(message) {
             Ok(message) => {
                 let author = Author { identity, device };
-                self.receive(turn, author, kinds::received(message, author, stored_at))
+                let message = kinds::received(message, author, came.at);
+                self.receive(turn, author, message, came.after)
             }
             // Signed by its sender and still malformed: there is nothing to show.
             Err(error) => {

@@ -7,6 +7,7 @@ use martlet_store::StoreError;
 use martlet_store::records::{HELD, Happened, MESSAGES, RequestMessage};
 
 use super::User;
+use super::inbox::Came;
 use crate::conversation::{ConversationRef, person};
 use crate::directory::{Accepted, DirectoryError, Kept, Subject};
 use crate::error::Fault;
@@ -105,7 +106,8 @@ impl User {
         let is_request = !messages.is_empty();
         let is_complete = !is_request && acks.is_empty() && !was_dropped;
         for RequestMessage { device, stored_at, message } in messages {
-            self.take_content(turn, (identity, device), &message, stored_at)?;
+            let came = Came { at: stored_at, after: 0 };
+            self.take_content(turn, (identity, device), &message, came)?;
         }
         if is_request {
             self.tell_accepted(turn, &identity)?;

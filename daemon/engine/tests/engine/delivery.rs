@@ -1,7 +1,9 @@
 //! What becomes of messages, and what their sender is told.
 
 use martlet_engine::command::{Lock, OpenVault};
+use martlet_store::records::RECENT_ACKS;
 
+use crate::stranger::in_vault;
 use crate::world::*;
 
 #[test]
@@ -128,6 +130,79 @@ fn an_ack_that_a_crash_lost_is_revealed_however_long_nobody_is_met() -> Result {
     assert_eq!(world.texts(1, "alice", Direction::In)?, hello);
     world.sync(1, 2)?;
     world.settle()?;
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, hello);
+    Ok(())
+}
+
+/// A device that was killed some hundred times in a minute told all its acks again with each start, since one envelope
+/// that a crash had lost kept them all in the vault. Its neighbours took that for a flood, and one banned it for ten
+/// minutes.
+#[test]
+fn a_start_tells_no_ack_again_that_is_on_disk() -> Result {
+    let mut world = World::pair(49, 3)?;
+    world.settle()?;
+    world.send(0, "bob", "lost by a crash, and acknowledged everywhere else")?;
+    world.gossip(0.0);
+    world.gossip(0.0);
+    world.crash(1)?;
+    for round in 0..5 {
+        world.send(0, "bob", &format!("{round}"))?;
+        world.gossip(0.0);
+        world.gossip(0.0);
+        world.elapse(MAILBOX_COMMIT_DELAY);
+        world.run(1, vec![]);
+        world.crash(1)?;
+        assert!(world.nodes[1].released.acks.is_empty(), "{round}: told again");
+        let mut kept = 0;
+        in_vault(&mut world, 1, |txn| {
+            let records = txn.range(&RECENT_ACKS, None, 0..=u64::MAX, usize::MAX)?;
+            kept = records.iter().map(|(_, acks)| acks.len()).sum();
+            Ok(())
+        })?;
+        // The key of a session, and the message.
+        assert!(kept <= 2, "{round}: {kept}");
+    }
+    Ok(())
+}
+
+/// What the fault above must not be mended by: an ack that is in the vault alone must still be told.
+#[test]
+fn an_ack_that_is_not_on_the_mailboxs_disk_is_told_after_a_start() -> Result {
+    let mut world = World::pair(50, 3)?;
+    world.settle()?;
+    world.nodes[0].released.publish.clear();
+    world.send(0, "bob", "hello")?;
+    let sent = world.nodes[0].released.publish.clone();
+    let (keys, messages): (Vec<_>, Vec<_>) = sent.into_iter().partition(|envelope| {
+        Header::parse(&envelope.content).is_ok_and(|header| header.kind == Kind::ToDevice)
+    });
+    // The message is on disk before it can be read.
+    world.bring(1, &messages)?;
+    world.elapse(MAILBOX_COMMIT_DELAY);
+    world.run(1, vec![]);
+    world.bring(1, &keys)?;
+    world.crash(1)?;
+    let message = messages[0].id();
+    assert!(world.nodes[1].released.acks.iter().any(|ack| ack.envelope == message));
+    Ok(())
+}
+
+/// The envelope of such an ack found no room in a full mailbox, which did not know any more that it was the user's: its
+/// session awaits no message twice.
+#[test]
+fn a_lost_envelope_finds_its_place_again_in_a_full_mailbox() -> Result {
+    let mut world = World::pair(51, 3)?;
+    world.settle()?;
+    world.send(0, "bob", "hello")?;
+    world.sync(0, 2)?;
+    world.sync(1, 2)?;
+    let hello = with_state(&["hello"], Delivery::Delivered);
+    assert_eq!(world.texts(1, "alice", Direction::In)?, hello);
+    world.mailbox_bytes_max = 1;
+    world.crash(1)?;
+    world.nodes[1].released = Released::default();
+    world.sync(1, 2)?;
+    world.gossip(0.0);
     assert_eq!(world.texts(0, "bob", Direction::Out)?, hello);
     Ok(())
 }

@@ -385,6 +385,35 @@ fn nothing_is_no_name_of_a_device() -> Result {
     Ok(())
 }
 
+/// The first copy that a new device got began the line of all that it is told. Gossip brings them in any order: so where the
+/// second came first, it stood before the first one for ever.
+#[test]
+fn the_first_copies_stand_in_order_on_a_new_device_whichever_comes_first() -> Result {
+    let mut world = World::pair(909, 3)?;
+    world.settle()?;
+    recover(&mut world, ALICE, TABLET)?;
+    // Alice has the tablet's keys, and has told it nothing yet.
+    world.nodes[ALICE].released.publish.clear();
+    world.sync(TABLET, ALICE)?;
+    for text in ["first", "second", "third"] {
+        world.send(ALICE, "bob", text)?;
+    }
+    let sent = std::mem::take(&mut world.nodes[ALICE].released.publish);
+    let (keys, mut copies): (Vec<_>, Vec<_>) = sent.into_iter().partition(|envelope| {
+        Header::parse(&envelope.content).is_ok_and(|header| header.kind == Kind::ToDevice)
+    });
+    copies.reverse();
+    world.bring(TABLET, &keys)?;
+    world.bring(TABLET, &copies)?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    let shown = rows(&mut world, TABLET, "bob")?;
+    let texts: Vec<_> = shown.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(texts, ["first", "second", "third"]);
+    Ok(())
+}
+
 /// Nothing of it costs who has one device.
 #[test]
 fn one_device_sends_and_keeps_nothing_for_others() -> Result {

@@ -1,7 +1,9 @@
 //! The user's own on the stem, on a network that is `mixed`.
 
 use martlet_engine::limits::{LATE_ACK_MAX, LATE_ACKS_MAX, STEM_OWN_MAX};
+use martlet_store::records::LATE_ACKS;
 
+use crate::stranger::in_vault;
 use crate::world::*;
 
 fn mixed() -> NetworkDescriptor {
@@ -161,3 +163,31 @@ fn acks_of_many_messages_wait_for_a_place_on_the_stem() -> Result {
 
 // Whatever one device may have written for six days finds a place: with fewer, the rest leaves without the stem.
 const _: () = assert!(LATE_ACKS_MAX >= 250_000);
+
+/// With each start the acks of the last commit waited for their time once more, and left by the stem once more.
+#[test]
+fn a_start_has_no_ack_wait_again_that_is_on_disk() -> Result {
+    let mut world = world(99)?;
+    world.send(0, "bob", "hello")?;
+    for _ in 0..3 {
+        world.gossip(0.0);
+        world.pass(LATE_ACK_MAX);
+    }
+    world.gossip(0.0);
+    let hello = with_state(&["hello"], Delivery::Delivered);
+    assert_eq!(world.texts(0, "bob", Direction::Out)?, hello);
+    for _ in 0..3 {
+        world.elapse(MAILBOX_COMMIT_DELAY);
+        world.run(1, vec![]);
+        world.crash(1)?;
+        let mut waiting = usize::MAX;
+        in_vault(&mut world, 1, |txn| {
+            waiting = txn.range(&LATE_ACKS, None, 0..=u64::MAX, usize::MAX)?.len();
+            Ok(())
+        })?;
+        assert_eq!(waiting, 0);
+        world.pass(LATE_ACK_MAX);
+        assert!(world.nodes[1].released.stem.is_empty());
+    }
+    Ok(())
+}
