@@ -71,7 +71,7 @@ Exit codes:
   3    the daemon isn't running
   4    the vault is locked: martletctl unlock
   5    it did not happen in time (send --wait, ping, or no answer from the daemon)
-  6    no such contact, message, request, invite, device or peer
+  6    no such contact, message, request, invite, handle, device or peer
   7    doctor found something that keeps messages from coming or going
   130  interrupted at a prompt
 

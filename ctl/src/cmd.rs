@@ -20,6 +20,7 @@ mod dial;
 mod doctor;
 mod draft;
 mod edit;
+mod handle;
 mod history;
 mod id;
 mod inbox;
@@ -111,6 +112,7 @@ verbs! {
     Profile(profile),
     Contact(contact),
     Invite(invite),
+    Handle(handle),
     Ping(ping),
     Requests(requests),
     Block(block),

@@ -101,6 +101,7 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::UnknownDevice
         | ErrorCode::UnknownInvite
         | ErrorCode::NoLink
+        | ErrorCode::NoHandle
         | ErrorCode::UnknownPeer => Exit::Unknown,
         ErrorCode::BadRequest
         | ErrorCode::InvalidId
@@ -136,6 +137,8 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::NotBlocked
         | ErrorCode::NeedsConfirmation
         | ErrorCode::InvalidPhrase
+        | ErrorCode::InvalidHandle
+        | ErrorCode::HandleHeld
         | ErrorCode::InvalidInvite
         | ErrorCode::OwnInvite
         | ErrorCode::InviteEnded

@@ -33,6 +33,7 @@ mod endpoints;
 mod ends;
 mod event;
 mod extract;
+mod handle;
 mod invite;
 mod link;
 mod listener;

@@ -78,6 +78,11 @@ pub const LOOKUP_KEEPERS_MAX: usize = 2;
 pub const LOOKUPS_STANDING_MAX: usize = 16_384;
 /// How long they are remembered; the engine asks again before.
 pub const LOOKUP_STANDING_FOR: Duration = Duration::from_secs(2 * 3600);
+/// How long a search for a handle waits for keepers of another shard: a connection is made within a second or two, and the
+/// first keeper asked mostly has the claim.
+pub const HANDLE_AWAITED: Duration = Duration::from_secs(8);
+/// How often it is seen meanwhile whether they have answered.
+pub const HANDLE_LOOKED_AT_EVERY: Duration = Duration::from_millis(250);
 /// How long a new keeper's announcements are gathered before it is asked: it announces its shards
 /// one by one.
 pub const LOOKUP_DELAY: Duration = Duration::from_millis(100);

@@ -13,6 +13,7 @@ use martlet_protocol::crypto::seal::{self, OpeningKeys, PrekeySecret};
 use martlet_protocol::crypto::session::{
     InboundSession, OutboundSession, SessionContext, SessionGrant,
 };
+use martlet_protocol::handle::{self, Claim, Handle, HandleKey};
 use martlet_protocol::identity::statement::Reason;
 use martlet_protocol::identity::{DeviceKeys, IdentityState, NewDevice, Statement};
 use martlet_protocol::link::{
@@ -134,6 +135,52 @@ pub fn identity_state() -> Vec<u8> {
     ];
     statements.into_iter().for_each(|statement| drop(state.add(statement)));
     state.encode()
+}
+
+/// The sender's claim of a handle, and its envelope.
+pub fn claim() -> (Vec<u8>, Vec<u8>) {
+    let claim = Claim {
+        id: ADA.id(),
+        handle: "ada".parse().unwrap(),
+        claimed_at: NOW,
+        made_at: NOW,
+        is_released: false,
+    };
+    let content = claim.seal(&mut rng(9), &addressing(), &handle_key(), &ADA.device).unwrap();
+    let header = Header::parse(&content).unwrap();
+    let (head, body) = content.split_at(header.len);
+    let mut hasher = blake3::Hasher::new_keyed(&[4; 32]);
+    hasher.update(b"martlet handle body v1").update(&NOW.day().0.to_be_bytes());
+    let bytes = body::open(&BaseKey(*hasher.finalize().as_bytes()), head, body).unwrap();
+    (bytes.to_vec(), content)
+}
+
+/// A handle's key that cost nothing.
+fn handle_key() -> HandleKey {
+    codec::decode(&codec::encode(&ByteBuf::from([4; 32])), 64).unwrap()
+}
+
+/// A handle as text, a claim, and a claim's envelope.
+pub fn handle(data: &[u8]) {
+    if let Ok(text) = str::from_utf8(data)
+        && let Ok(handle) = text.parse::<Handle>()
+    {
+        let again: Handle = handle.name().parse().unwrap();
+        assert_eq!(again, handle);
+    }
+    let _ = Claim::from_bytes(data);
+    let (key, ada) = (handle_key(), "ada".parse().unwrap());
+    let open = |content: &[u8]| {
+        if let Ok(header) = Header::parse(content)
+            && let Ok(claim) = Claim::open((&key, &ada), NOW.day(), &header, content, NOW)
+        {
+            assert!(claim.handle.looks_like(&ada));
+        }
+    };
+    open(data);
+    if let Ok(content) = handle::seal_bytes(&mut rng(9), &addressing(), (&key, NOW.day()), data) {
+        open(&content);
+    }
 }
 
 /// A code of the sender's.

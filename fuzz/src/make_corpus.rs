@@ -171,6 +171,10 @@ fn main() -> std::io::Result<()> {
         keep("link", name, step)?;
     }
     keep("link", "content", &link_content)?;
+    let (claim, claim_content) = martlet_fuzz::claim();
+    keep("handle", "claim", &claim)?;
+    keep("handle", "content", &claim_content)?;
+    keep("handle", "text", "\u{430}lice_10".as_bytes())?;
     keep("link", "code", martlet_fuzz::link_code().to_text().as_bytes())?;
     let linked = DeviceMessage::Linked(Box::new(Linked {
         certificate: certificate.to_vec(),

@@ -41,6 +41,10 @@
 //! | `GET /v1/blocked` | | [`BlockedList`] |
 //! | `POST /v1/blocked` | [`BlockRequest`] | 201 [`Blocked`] |
 //! | `DELETE /v1/blocked/{who}` | | 204 |
+//! | `GET /v1/handle` | | [`OwnHandle`] |
+//! | `POST /v1/handle` | [`HandleClaim`] | [`OwnHandle`] |
+//! | `DELETE /v1/handle` | | 204 |
+//! | `GET /v1/handles/{handle}` | | [`HandleFound`] |
 //! | `GET /v1/invites` | | [`InviteList`] |
 //! | `POST /v1/invites` | [`InviteRequest`] | 201 [`Invite`] |
 //! | `GET /v1/invites/{number}` | | [`Invite`] |
@@ -102,6 +106,7 @@ mod conversation;
 mod device;
 mod doctor;
 mod event;
+mod handle;
 mod invite;
 mod link;
 mod message;
@@ -126,6 +131,7 @@ pub use conversation::*;
 pub use device::*;
 pub use doctor::*;
 pub use event::*;
+pub use handle::*;
 pub use invite::*;
 pub use link::*;
 pub use message::*;

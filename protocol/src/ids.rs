@@ -286,8 +286,12 @@ impl Shard {
     /// The shard of `identity` in a network of `2^shard_bits` shards (0 to 12 bits).
     #[must_use]
     pub fn of(identity: &IdentityId, shard_bits: u8) -> Self {
-        let hash = blake3::hash(&identity.0);
-        let first = u16::from_be_bytes([hash.as_bytes()[0], hash.as_bytes()[1]]);
+        Self::from_hash(blake3::hash(&identity.0).as_bytes(), shard_bits)
+    }
+
+    /// The shard that a hash begins with.
+    pub(crate) fn from_hash(hash: &[u8; 32], shard_bits: u8) -> Self {
+        let first = u16::from_be_bytes([hash[0], hash[1]]);
         // A shift by 16 would overflow; 0 bits is the one shard 0.
         Self(u16::try_from(u32::from(first) >> (16 - u32::from(shard_bits.min(16)))).unwrap_or(0))
     }

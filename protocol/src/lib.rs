@@ -13,6 +13,7 @@ pub mod crypto;
 pub mod envelope;
 pub mod excerpt;
 pub mod format;
+pub mod handle;
 pub mod hlc;
 pub mod identity;
 pub mod ids;

@@ -6,6 +6,7 @@
 mod conversation;
 mod device;
 mod event;
+mod handle;
 mod invite;
 mod olm;
 mod outbox;
@@ -18,6 +19,7 @@ mod siblings;
 pub use conversation::*;
 pub use device::*;
 pub use event::*;
+pub use handle::*;
 pub use invite::*;
 pub use olm::*;
 pub use outbox::*;
@@ -72,6 +74,8 @@ pub const UNTOLD_PROGRESS: Collection<UntoldProgressRecord> = Collection::new("u
 pub const LINK_OFFER: Collection<LinkOfferRecord> = Collection::new("link_offer");
 /// Invites that the user made, by `Ordinal`: their numbers.
 pub const INVITES: Collection<InviteRecord> = Collection::new("invites");
+/// The handle that the user claims, or claimed of late. One record, `Named(b"")`.
+pub const HANDLE: Collection<HandleRecord> = Collection::new("handle");
 /// Unknown senders, `Named` by identity.
 pub const REQUESTS: Collection<RequestRecord> = Collection::new("requests");
 /// What unknown senders wrote, `Scoped` by identity, numbered as it came.
@@ -170,5 +174,6 @@ opaque_debug!(
     PictureRecord,
     InviteRecord,
     AcceptedInvite,
+    HandleRecord,
     SharedSettingRecord
 );

@@ -13,6 +13,7 @@ use martlet_protocol::control::{
 };
 
 use super::Context;
+use super::handle;
 use super::text::given;
 use crate::client::encode;
 use crate::complete::contacts;
@@ -29,16 +30,19 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Add someone by the ID they gave you
+    /// Add someone by the ID they gave you, or by their handle
+    ///
+    /// A handle is taken only if one person answers to it, in just these letters. That proves nothing: compare safety numbers.
     #[command(after_help = "\
-Example:
-  martletctl contact add martlet1… --name bob")]
+Examples:
+  martletctl contact add martlet1… --name bob
+  martletctl contact add @bob                  calls them bob; --name NAME calls them otherwise")]
     Add {
-        /// Their ID
+        /// Their ID, or @ and their handle
         id: String,
         /// Your name for them
         #[arg(long)]
-        name: String,
+        name: Option<String>,
     },
     /// List your contacts
     #[command(after_help = "\
@@ -131,9 +135,28 @@ impl Args {
         let client = context.client()?;
         match self.verb {
             Verb::Add { id, name } => {
-                let request = ContactAdd { id, name };
+                let by_handle = id.starts_with('@');
+                let request = match (by_handle, name) {
+                    (true, name) => {
+                        let one = handle::the_one(client, &id).await?;
+                        ContactAdd { id: one.id, name: name.unwrap_or(one.handle) }
+                    }
+                    (false, Some(name)) => ContactAdd { id, name },
+                    (false, None) => {
+                        let why = "an ID needs your name for them: --name NAME";
+                        return Err(Failure::Usage(why.to_owned()));
+                    }
+                };
                 let contact: Contact = client.post("/v1/contacts", &request).await?;
-                context.output.show(&contact, added)
+                context.output.show(&contact, |contact, page| {
+                    added(contact, page);
+                    if by_handle {
+                        let name = word(&contact.name);
+                        page.line(format!(
+                            "Anyone can claim a handle: make sure that it is they: martletctl contact verify {name}"
+                        ));
+                    }
+                })
             }
             Verb::List => {
                 let list: ContactList = client.get("/v1/contacts").await?;

@@ -25,6 +25,8 @@ pub(crate) enum What {
     Day,
     /// The bundle of the day has its time.
     Bundle,
+    /// The claim of the user's handle has its time.
+    Handle,
     /// Own envelopes end. After the day's chores: what a wrong clock addressed is addressed anew by them.
     End(ExpiryHour),
     /// Messages are over by their timers. After that: what was delivered in time is.
@@ -48,6 +50,7 @@ impl What {
             Self::Held(line) => Some(*line),
             Self::Day
             | Self::Bundle
+            | Self::Handle
             | Self::End(_)
             | Self::Ended
             | Self::Pings

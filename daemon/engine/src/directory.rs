@@ -10,6 +10,7 @@ mod contact;
 mod dropped;
 mod early_copies;
 mod error;
+mod handles;
 mod invites;
 mod lookups;
 mod name;
@@ -23,6 +24,7 @@ mod untold;
 use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_protocol::bundle::Bundle;
+use martlet_protocol::handle::{Claim, ClaimError};
 use martlet_protocol::{DeviceId, IdentityId, Rendezvous, UnixMillis};
 use martlet_store::records::{AcceptedInvite, CONTACTS, ContactRecord};
 use martlet_store::vault::Key;
@@ -33,6 +35,8 @@ pub(crate) use bundles::Bundles;
 pub(crate) use contact::Contact;
 use dropped::Dropped;
 pub use error::DirectoryError;
+pub(crate) use handles::Claims;
+use handles::Handles;
 use invites::Invites;
 pub(crate) use invites::{Worth, state as invite_state};
 use lookups::Lookups;
@@ -50,6 +54,7 @@ pub(crate) struct Directory {
     dropped: Dropped,
     blocked: Blocked,
     invites: Invites,
+    handles: Handles,
     lookups: Lookups,
     siblings: Siblings,
     shared: Shared,
@@ -75,6 +80,7 @@ impl Directory {
             dropped: Dropped::load(records)?,
             blocked: Blocked::load(records)?,
             invites: Invites::load(records)?,
+            handles: Handles::load(records)?,
             lookups: Lookups::default(),
             siblings: Siblings::load(records, own)?,
             shared: Shared::load(records)?,
@@ -251,6 +257,20 @@ impl Directory {
 
     pub(crate) fn shared_mut(&mut self) -> &mut Shared {
         &mut self.shared
+    }
+
+    /// The handle that the user claims, and those that they look for.
+    pub(crate) fn handles(&self) -> &Handles {
+        &self.handles
+    }
+
+    pub(crate) fn handles_mut(&mut self) -> &mut Handles {
+        &mut self.handles
+    }
+
+    /// Takes the claim of a handle that was looked for.
+    pub(crate) fn take_claim(&self, claims: &mut Claims, opened: Result<Claim, ClaimError>) {
+        claims.take(opened, |identity| self.is_contact(identity));
     }
 
     /// Invites that the user made.

@@ -167,6 +167,11 @@ impl Keyring {
         Ok(self.profile(records)?.root_seed.map(|seed| RootKey::from_seed(seed.0)))
     }
 
+    /// Whether this device has it.
+    pub(crate) fn has_root(&self, records: &VaultTxn) -> Result<bool, StoreError> {
+        Ok(self.profile(records)?.root_seed.is_some())
+    }
+
     /// By which device this one was linked, if it was.
     pub(crate) fn linker(&self, records: &VaultTxn) -> Result<Option<DeviceId>, StoreError> {
         Ok(self.profile(records)?.linked.map(|linked| linked.device))

@@ -192,6 +192,20 @@ pub const BUNDLE_DAYS_MAX: u32 = 3;
 /// How long after a start the day's bundle leaves at most, if the node was off when it was due: a random
 /// part of it. Long enough that others come in between, and short enough for who is on for an evening.
 pub const BUNDLE_DELAY_MAX: Duration = Duration::from_secs(3600);
+
+// ---- handles -----------------------------------------------------------------------------------
+
+/// People shown of those who claim a handle: more than anyone compares. Whoever knows a name can publish as many claims of it
+/// as they make identities, so that there are more is told.
+pub const CLAIMANTS_MAX: usize = 32;
+/// Envelopes opened in one search for a handle: eight days of as many people. Each costs two signatures, 0.1 ms.
+pub const CLAIMS_OPENED_MAX: usize = 256;
+/// Handles of other shards whose claims are remembered: as many as a person looks for at once, each with the claims of
+/// [`CLAIMANTS_MAX`] people, about 0.5 KiB each.
+pub const HANDLES_SOUGHT_MAX: usize = 8;
+/// How long it is remembered that a handle was released: until the last claim of before has ended, six days later, and a day for
+/// a clock that is wrong.
+pub const RELEASE_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a superseded prekey's private half is kept: an envelope's life and two days.
 pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 3600);
 /// Prekeys kept at most, while the clock says of none that it is old: more than five wrong days on each

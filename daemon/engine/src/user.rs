@@ -18,6 +18,7 @@ mod ends;
 mod events;
 mod export;
 mod giving;
+mod handles;
 mod identities;
 mod inbox;
 mod invites;

@@ -378,6 +378,14 @@ impl From<DirectoryError> for Refusal {
                     "{max} invites are still good, the most there can be; revoke one: martletctl invite revoke NUMBER"
                 ),
             ),
+            DirectoryError::HandleHeld { name } => Self::new(
+                ErrorCode::HandleHeld,
+                format!("you claim @{name} already; release it first: martletctl handle release"),
+            ),
+            DirectoryError::NoHandle => Self::new(
+                ErrorCode::NoHandle,
+                "you claim no handle; to claim one: martletctl handle claim NAME",
+            ),
             DirectoryError::UnknownRequest => Self::new(
                 ErrorCode::UnknownRequest,
                 "there is no request from this ID; martletctl requests list shows all",

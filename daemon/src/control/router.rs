@@ -13,8 +13,8 @@ use super::extract::AnyBody;
 use super::problem::Refusal;
 use super::{
     Shared, account, activity, backup, blocked, contact, conversation, device, doctor, ends, event,
-    invite, link, message, metrics, network, note, peer, ping, privacy, profile, search, shred,
-    status, trust,
+    handle, invite, link, message, metrics, network, note, peer, ping, privacy, profile, search,
+    shred, status, trust,
 };
 
 /// What a subject answers, and how that is described.
@@ -30,6 +30,7 @@ const SUBJECTS: &[Subject] = &[
     (trust::routes, trust::Endpoints::openapi),
     (device::routes, device::Endpoints::openapi),
     (link::routes, link::Endpoints::openapi),
+    (handle::routes, handle::Endpoints::openapi),
     (invite::routes, invite::Endpoints::openapi),
     (blocked::routes, blocked::Endpoints::openapi),
     (ping::routes, ping::Endpoints::openapi),

@@ -95,9 +95,8 @@ pub struct VaultHolds {
     pub verified: u64,
     /// Devices of the user's that count; 0 once the identity has ended.
     pub devices: u64,
-    /// When the oldest prekey was made: what was sealed since then can be opened with what is here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oldest_prekey: Option<UnixMillis>,
+    /// Keys of the user's.
+    pub keys: KeysHold,
     /// Invites.
     pub invites: InvitesHold,
     /// What is kept in memory for searches; absent while nobody has searched of late.
@@ -107,6 +106,29 @@ pub struct VaultHolds {
     pub records: BTreeMap<String, u64>,
     /// How things stand with what was deleted.
     pub shred: Shred,
+}
+
+/// Keys of the user's, as far as it matters which are here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeysHold {
+    /// When the oldest prekey was made: what was sealed since then can be opened with what is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_prekey: Option<UnixMillis>,
+    /// Whether the root of the identity is here.
+    pub root: RootHeld,
+}
+
+/// Whether the root of the user's identity is in the vault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RootHeld {
+    /// It is.
+    #[default]
+    Here,
+    /// It never was: the device was linked.
+    Linked,
+    /// It is no more: it was locked, and is in the recovery phrase alone.
+    Locked,
 }
 
 /// Invites, the user's and those that the user accepted.
@@ -129,8 +151,8 @@ pub struct SearchHolds {
     pub bytes: u64,
 }
 
-/// A profile, as far as it matters who knows it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A profile and a handle, as far as it matters who knows them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProfileHolds {
     /// Whether it says something: a name, or a picture.
     pub says_something: bool,
@@ -138,6 +160,9 @@ pub struct ProfileHolds {
     pub shared: bool,
     /// Contacts who were told what is so now.
     pub told: u64,
+    /// The handle that the user claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
 }
 
 /// What a node holds for others.

@@ -107,6 +107,12 @@ pub enum ErrorCode {
     OtherNetwork,
     /// No invite of that number.
     UnknownInvite,
+    /// Not a handle: too short, too long, or with something that is neither letter nor digit.
+    InvalidHandle,
+    /// The user claims another handle already.
+    HandleHeld,
+    /// The user claims none.
+    NoHandle,
     /// Not a recovery phrase.
     InvalidPhrase,
     /// Not the form of a safety number.
@@ -166,6 +172,7 @@ impl ErrorCode {
             | Self::InvalidPhrase
             | Self::InvalidInvite
             | Self::InvalidLinkCode
+            | Self::InvalidHandle
             | Self::OwnInvite
             | Self::InvalidSafetyNumber => 400,
             Self::Forbidden | Self::WrongPassphrase | Self::WrongKillPhrase | Self::WrongWords => {
@@ -178,6 +185,7 @@ impl ErrorCode {
             | Self::UnknownDevice
             | Self::UnknownInvite
             | Self::NoLink
+            | Self::NoHandle
             | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -202,6 +210,7 @@ impl ErrorCode {
             | Self::NoRoot
             | Self::OtherPhrase
             | Self::NothingToCompare
+            | Self::HandleHeld
             | Self::OtherDevice => 409,
             Self::TextTooLong | Self::BodyTooLarge => 413,
             Self::Locked => 423,

@@ -8,6 +8,7 @@ mod bundle;
 mod by_hand;
 mod certificate;
 mod format;
+mod handle;
 mod identity;
 mod link;
 mod message;

@@ -93,6 +93,15 @@ pub enum DirectoryError {
         /// The bound.
         max: usize,
     },
+    /// The user claims one already.
+    #[error("the user claims the handle {name:?} already")]
+    HandleHeld {
+        /// That one.
+        name: String,
+    },
+    /// The user claims none.
+    #[error("the user claims no handle")]
+    NoHandle,
     /// No request from that ID.
     #[error("there is no request from this ID")]
     UnknownRequest,

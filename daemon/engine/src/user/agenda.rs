@@ -44,6 +44,7 @@ impl User {
                 What::Held(_) => {}
                 What::Day => self.do_chores(turn)?,
                 What::Bundle => self.publish_bundle_in_time(turn)?,
+                What::Handle => self.publish_claim_in_time(turn)?,
                 What::End(_) => self.unfinished.end_envelopes(),
                 What::Ended => self.unfinished.end_messages(),
                 What::Pings => self.end_pings(turn)?,
@@ -80,6 +81,7 @@ impl User {
         self.replay_recent_acks(turn)?;
         self.tell_interest(turn);
         self.review_bundle(turn)?;
+        self.review_handle(turn)?;
         self.watch_bundles(turn)?;
         self.renew_sessions(turn, None)?;
         self.directory.blocked_mut().forget_old(turn.vault()?, sure)?;
@@ -103,6 +105,7 @@ impl User {
         let is_done = self.agenda.day() == Some(today);
         self.agenda.set(What::Day, Due::Now(if is_done { tomorrow } else { now }));
         self.plan_bundle(now);
+        self.plan_handle(now);
         for line in self.timeline.waiting() {
             self.plan_held(line, now);
         }

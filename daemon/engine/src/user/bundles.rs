@@ -19,7 +19,7 @@ use crate::outbox::is_addressed_in;
 use crate::turn::Turn;
 
 /// A day.
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Days before today whose bundles may still be on the network.
 const DAYS_BACK: u32 = 6;
 /// Days after today whose bundles a skewed clock may have published.
@@ -192,12 +192,12 @@ impl User {
 }
 
 /// A random time on `day`.
-fn time_on(rng: &mut impl Rng, day: Day) -> UnixMillis {
+pub(super) fn time_on(rng: &mut impl Rng, day: Day) -> UnixMillis {
     UnixMillis(0).plus(day.0 * DAY).plus(part_of(rng, DAY))
 }
 
 /// A random part of `whole`.
-fn part_of(rng: &mut impl Rng, whole: Duration) -> Duration {
+pub(super) fn part_of(rng: &mut impl Rng, whole: Duration) -> Duration {
     whole.mul_f64(f64::from(rng.next_u32()) / (f64::from(u32::MAX) + 1.0))
 }
 

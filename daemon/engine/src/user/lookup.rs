@@ -56,6 +56,7 @@ impl User {
         found: &[Received],
     ) -> Result<(), StoreError> {
         for Received { envelope, header, .. } in found {
+            self.take_found_claim(header, envelope, turn.now);
             let tag = header.tag(&envelope.content);
             if let Some(identity) = tag.and_then(|tag| self.keyring.identities.notice_of(&tag)) {
                 self.take_notice(turn, identity, header, envelope)?;

@@ -1,7 +1,7 @@
 //! How much of what the vault holds.
 
 use martlet_protocol::control::{
-    DeviceState, InviteState, InvitesHold, ProfileHolds, Shred, VaultHolds, Verified,
+    DeviceState, InviteState, InvitesHold, KeysHold, ProfileHolds, Shred, VaultHolds, Verified,
 };
 use martlet_protocol::message::Timers;
 use martlet_store::StoreError;
@@ -32,8 +32,10 @@ impl User {
         let invites = self.directory.invites().iter();
         let open =
             len(invites.filter(|(_, it)| invite_state(it, turn.now) == InviteState::Open).count());
+        let root = self.root_held(turn)?;
         let records = turn.vault()?;
         let oldest = records.range(&PREKEYS, None, 0..=u64::MAX, 1)?;
+        let oldest_prekey = oldest.first().map(|(_, prekey)| prekey.created_at);
         Ok(VaultHolds {
             name: self.name().cloned(),
             contacts: count(&|_| true),
@@ -45,6 +47,7 @@ impl User {
                 says_something: profile.name.is_some() || profile.picture_bytes.is_some(),
                 shared: profile.shared,
                 told: profile.told,
+                handle: self.directory.handles().claimed().map(|record| record.name.clone()),
             },
             receipts: settings.receipts,
             receipts_differ: count(&|id| self.timeline.has_receipts(id) != settings.receipts),
@@ -53,7 +56,7 @@ impl User {
             strict_devices: settings.strict_devices,
             verified: len(contacts().filter(|it| it.verified() != Verified::No).count()),
             devices: len(devices.iter().filter(|it| it.state == DeviceState::Valid).count()),
-            oldest_prekey: oldest.first().map(|(_, prekey)| prekey.created_at),
+            keys: KeysHold { oldest_prekey, root },
             invites: InvitesHold {
                 open,
                 ended: len(self.directory.invites().iter().count()).saturating_sub(open),

@@ -39,6 +39,7 @@ impl User {
         self.ensure_session(turn, own)?;
         self.untell_all();
         self.publish_bundle_anew(turn)?;
+        self.publish_claim_anew(turn)?;
         self.tell_untold(turn)
     }
 

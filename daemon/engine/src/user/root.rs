@@ -1,7 +1,9 @@
 //! The root of the user's identity: whether it is here, and else where.
 
 use martlet_protocol::DeviceId;
+use martlet_protocol::control::RootHeld;
 use martlet_protocol::identity::{IdentityState, RootKey};
+use martlet_store::StoreError;
 use zeroize::Zeroizing;
 
 use super::User;
@@ -55,6 +57,17 @@ impl User {
         self.keyring.lock_root(turn.vault()?, now)?;
         self.ask_to_shred();
         Ok(())
+    }
+
+    /// Whether the root is here, and else why not.
+    pub(super) fn root_held(&self, turn: &mut Turn<'_>) -> Result<RootHeld, StoreError> {
+        turn.effects.wipes = true;
+        let records = turn.vault()?;
+        Ok(match (self.keyring.has_root(records)?, self.keyring.linker(records)?) {
+            (true, _) => RootHeld::Here,
+            (false, Some(_)) => RootHeld::Linked,
+            (false, None) => RootHeld::Locked,
+        })
     }
 
     fn root_place(&self, turn: &mut Turn<'_>) -> Result<RootPlace, Fault> {

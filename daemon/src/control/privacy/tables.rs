@@ -81,6 +81,7 @@ pub(super) fn described(table: &str) -> Option<(Group, &'static str, &'static st
         "dropped" => {
             (Group::People, "person whose request you dropped", "people whose requests you dropped")
         }
+        "handle" => (Group::People, "handle that you claim", "handles that you claim"),
         "invites" => (Group::People, "invite that you made", "invites that you made"),
 
         "requests" => (Group::Requests, "person", "people"),
@@ -184,7 +185,8 @@ pub(super) fn said_of(
     let begin = |text: &str| text.to_owned();
     match group {
         Group::Keys => {
-            let days = vault.oldest_prekey.map_or(0, |made| now.since(made).as_secs() / 86_400);
+            let days =
+                vault.keys.oldest_prekey.map_or(0, |made| now.since(made).as_secs() / 86_400);
             let reach = format!(
                 "Whoever takes these keys, and has recorded envelopes, can open those that were sealed to this device in the last {}. \
                  A prekey goes 8 days after the next was made, a session when nothing can come in it any more.",

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_protocol::control::{
-    InvitesHold, KeptShards, MailboxStatus, ProfileHolds, Role, SearchHolds, Shred,
+    InvitesHold, KeptShards, KeysHold, MailboxStatus, ProfileHolds, Role, RootHeld, SearchHolds,
+    Shred,
 };
 use martlet_store::records::TABLES;
 
@@ -11,7 +12,8 @@ use crate::config::Notify;
 
 use super::*;
 
-const SHARED: ProfileHolds = ProfileHolds { says_something: true, shared: true, told: 1 };
+const SHARED: ProfileHolds =
+    ProfileHolds { says_something: true, shared: true, told: 1, handle: None };
 
 /// A user of the built-in network, with a passphrase and a contact.
 fn usual() -> Facts {
@@ -36,7 +38,7 @@ fn usual() -> Facts {
             strict_devices: false,
             verified: 1,
             devices: 1,
-            oldest_prekey: Some(UnixMillis(1_000)),
+            keys: KeysHold { oldest_prekey: Some(UnixMillis(1_000)), root: RootHeld::Here },
             invites: InvitesHold::default(),
             search: None,
             records: records(),
@@ -166,6 +168,19 @@ fn another_setting_says_something_else() {
         ("an open invite", |f| vault(f).invites.open = 1, &[], &["invites"]),
         ("an ended invite", |f| vault(f).invites.ended = 1, &[], &[]),
         ("an accepted invite", |f| vault(f).invites.accepted = 1, &[], &["invites-accepted"]),
+        ("a handle", |f| vault(f).profile.handle = Some("ann".into()), &[], &["handle"]),
+        (
+            "a linked device",
+            |f| vault(f).keys.root = RootHeld::Linked,
+            &["root-here"],
+            &["root-linked"],
+        ),
+        (
+            "a locked root",
+            |f| vault(f).keys.root = RootHeld::Locked,
+            &["root-here"],
+            &["root-locked"],
+        ),
         ("devices", |f| vault(f).devices = 2, &[], &["own-devices"]),
         ("the end", |f| vault(f).devices = 0, &["devices"], &["identity-ended"]),
         (

@@ -1,6 +1,7 @@
 //! What is so, in words: each statement rests on a fact, and says nothing that would be wrong where the fact is another.
 
 mod outside;
+mod root;
 
 use std::time::Duration;
 
@@ -108,6 +109,7 @@ fn you(facts: &Facts, said: &mut Said) {
     }
     if let Some(vault) = &facts.vault {
         held(vault, facts.at, said);
+        root::tell(vault.keys.root, said);
     }
     if let Some(vault) = facts.vault.as_ref().filter(|vault| vault.devices > 1) {
         said.say(
@@ -287,6 +289,15 @@ fn id_holder(facts: &Facts, said: &mut Said) {
                 ),
             },
         ),
+    }
+    if let Some(handle) = &vault.profile.handle {
+        said.say(
+            "handle",
+            format!(
+                "You claim @{handle}. Whoever tries this name finds your ID, with which they can write to you and find your devices. \
+                 Nobody can list such names, but many are easily guessed. To take it back: martletctl handle release."
+            ),
+        );
     }
     let InvitesHold { open, ended: _, accepted } = vault.invites;
     if open > 0 {
