@@ -21,8 +21,8 @@ use martlet_protocol::link::{
 };
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{
-    ConversationId, DeviceId, Envelope, Header, Id, IdentityId, Kind, RendezvousSecret, UnixMillis,
-    codec,
+    BlobId, ConversationId, DeviceId, Envelope, Header, Id, IdentityId, Kind, RendezvousSecret,
+    UnixMillis, codec,
 };
 use rand_chacha::ChaCha20Rng;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -202,6 +202,21 @@ pub fn link_steps() -> (Vec<Vec<u8>>, Vec<u8>) {
     let reveal = Reveal::new([7; 32], [8; 32]).encode();
     let refused = Refused::new(Some(device.device()), Why::Disturbed).encode();
     (vec![bytes, answer, reveal, refused], content)
+}
+
+/// A blob of eleven groups.
+pub fn blob_bytes() -> &'static [u8] {
+    static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        // 700,000 of them, and no two groups alike.
+        (0..700_000u32).map(|at| u8::try_from(at % 251).unwrap_or(0)).collect()
+    });
+    &BYTES
+}
+
+/// Its id.
+pub fn blob() -> BlobId {
+    static ID: LazyLock<BlobId> = LazyLock::new(|| BlobId(*blake3::hash(blob_bytes()).as_bytes()));
+    *ID
 }
 
 /// Decodes, and checks that what was decoded is the same after being encoded and decoded again.

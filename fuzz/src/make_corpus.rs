@@ -9,14 +9,17 @@ use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, ErrorCode, Event, EventBody, InitRequest, Message as Shown,
     Problem, SendRequest, UnlockRequest,
 };
+use martlet_protocol::file::ask::{Commitment, Get, Groups, Have, Put, Question, Release};
+use martlet_protocol::file::{FileKey, FileName, blob};
 use martlet_protocol::hlc::Hlc;
 use martlet_protocol::ids::{DeviceId, MessageId, Rendezvous, Shard, Tag};
 use martlet_protocol::invite::{Invite, InviteSecret};
 use martlet_protocol::message::settings::values::{Note, Value};
 use martlet_protocol::message::{
-    Content, DeviceMessage, Edit, Emoji, Linked, Message, Payload, Picture, Ping, Pong, Profile,
-    Progress, Reached, Reaction, Read, ReadUpTo, Sent, SessionKeyMessage, Setting, SettingKey,
-    Settings, Stamp, Text, Timers, Typing,
+    BlobContent, Content, DeviceMessage, Edit, Emoji, File, FileBytes, FileContent, FileHolders,
+    Holder, Linked, Message, Payload, Picture, Ping, Pong, Profile, Progress, Reached, Reaction,
+    Read, ReadUpTo, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text, Timers,
+    Typing,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::room::{self, Action, Create, Room, Setting as RoomSetting};
@@ -272,8 +275,66 @@ fn main() -> std::io::Result<()> {
         keep("network", "closed-text", text.as_bytes())?;
     }
     keep_room()?;
+    keep_file()?;
     keep_sync(&first)?;
     keep_control()
+}
+
+/// Files, and what is asked about blobs.
+fn keep_file() -> std::io::Result<()> {
+    let small = File {
+        name: FileName::harmless("minutes.pdf"),
+        media_type: "application/pdf".into(),
+        content: FileContent::Here(FileBytes::new(b"%PDF".to_vec()).expect("small")),
+        duration_ms: None,
+        text: "of Monday".into(),
+    };
+    keep("file", "small", &small.encode())?;
+    let holder = Holder {
+        peer: vec![1; 38].into(),
+        addresses: vec![vec![4, 127, 0, 0, 1, 6, 16, 81].into()],
+    };
+    let (id, size) = (martlet_fuzz::blob(), 700_000);
+    let content = BlobContent {
+        size,
+        key: FileKey::from_bytes([1; 32]),
+        blob: id,
+        has_parts: true,
+        thumbnail: Some(vec![0xff, 0xd8, 0xff, 0xe0]),
+        holders: vec![holder.clone()],
+    };
+    let large = File { content: FileContent::Blob(Box::new(content)), ..small };
+    keep("file", "large", &large.encode())?;
+    let file = MessageId([0xcd; 16]);
+    keep("file", "holders", &FileHolders { file, holders: vec![holder] }.encode())?;
+    keep("file", "name", "../\u{202e}fdp.exe".as_bytes())?;
+
+    let all = Groups::all(size);
+    let questions = [
+        ("get", Question::Get(Get { id, size, groups: all.clone() })),
+        ("have", Question::Have(Have { ids: vec![id] })),
+        (
+            "put",
+            Question::Put(Put {
+                id,
+                size,
+                expiry: ExpiryHour(490_923),
+                releases: vec![Commitment([1; 16])],
+            }),
+        ),
+        ("release", Question::Release(Release { id, slot: 0, secret: AckSecret([1; 16]) })),
+    ];
+    for (name, question) in questions {
+        keep("blob", name, &question.encode())?;
+    }
+    keep("blob", "groups", &all.encode())?;
+    let bytes = martlet_fuzz::blob_bytes();
+    let (_, tree) = blob::name(bytes, size)?;
+    let mut answer = Vec::new();
+    // Its beginning: what the fuzzer takes is no longer than 64 KiB.
+    blob::send(&martlet_fuzz::blob(), size, &all, bytes, &tree[..], &mut answer).expect("true");
+    answer.truncate(1024);
+    keep("blob", "answer", &answer)
 }
 
 /// A room's operations, and a few steps of the target that puts rooms together.

@@ -264,6 +264,12 @@ byte_id!(
     32,
     "operation id"
 );
+byte_id!(
+    /// A blob: BLAKE3 of the sealed file.
+    BlobId,
+    32,
+    "blob id"
+);
 hex_text!(DeviceId, "device id");
 hex_text!(EnvelopeId, "envelope id");
 hex_text!(SessionId, "session id");
@@ -273,6 +279,7 @@ hex_text!(Tag, "tag");
 hex_text!(NetworkTag, "network tag");
 hex_text!(RoomId, "room id");
 hex_text!(OpId, "operation id");
+hex_text!(BlobId, "blob id");
 
 /// The part of the network that stores an envelope: the first `shard_bits` bits of
 /// BLAKE3(identity), right-aligned.

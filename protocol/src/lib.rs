@@ -12,6 +12,7 @@ pub mod control;
 pub mod crypto;
 pub mod envelope;
 pub mod excerpt;
+pub mod file;
 pub mod format;
 pub mod handle;
 pub mod hlc;
@@ -34,7 +35,7 @@ pub use ack::{Ack, AckCommit, AckSecret};
 pub use envelope::{Envelope, EnvelopeError, Header, Kind};
 pub use format::FormatInfo;
 pub use ids::{
-    ConversationId, DeviceId, EnvelopeId, Id, IdentityId, MessageId, NetworkTag, OpId, Rendezvous,
-    RendezvousSecret, RoomId, SessionId, Shard, Tag,
+    BlobId, ConversationId, DeviceId, EnvelopeId, Id, IdentityId, MessageId, NetworkTag, OpId,
+    Rendezvous, RendezvousSecret, RoomId, SessionId, Shard, Tag,
 };
 pub use time::{ExpiryHour, UnixMillis};

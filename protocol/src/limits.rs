@@ -39,6 +39,40 @@ pub const MESSAGE_SEQ_MAX: u64 = 1 << 53;
 /// Messages of one Megolm session: receivers hold every tag of it in memory.
 pub const SESSION_MESSAGES_MAX: u32 = 128;
 
+// ---- files of messages -------------------------------------------------------------------------
+
+/// Largest file that travels in its message, bytes: with a name, words beside it and the copy for the user's own devices around
+/// it, it fits the 32 KiB rung.
+pub const FILE_INLINE_BYTES_MAX: usize = 24 * 1024;
+/// Largest file, bytes: 5 GiB. A film fits, and its tree of hashes is 5 MiB.
+pub const FILE_BYTES_MAX: u64 = 5 << 30;
+/// Longest name of a file, bytes of UTF-8: what Linux's file systems take.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+/// Longest media type, bytes: RFC 6838 allows 127 for each half and advises 64 for both.
+pub const MEDIA_TYPE_BYTES_MAX: usize = 100;
+/// Longest text beside a file, bytes of UTF-8: a page. What is longer is a message of its own.
+pub const FILE_TEXT_BYTES_MAX: usize = 2 * 1024;
+/// Largest thumbnail, bytes.
+pub const THUMBNAIL_BYTES_MAX: usize = 8 * 1024;
+/// Longest sound or film that is told, milliseconds: a day.
+pub const DURATION_MS_MAX: u32 = 24 * 3600 * 1000;
+/// Holders of a blob that its message, or a later one, names.
+pub const HOLDERS_MAX: usize = 4;
+/// Addresses that are told of one holder.
+pub const HOLDER_ADDRESSES_MAX: usize = 4;
+/// Longest such address, bytes: binary, with a relay in it.
+pub const HOLDER_ADDRESS_BYTES_MAX: usize = 128;
+/// Most parts of a file: 4 MiB in parts of 32,704 bytes.
+pub const PARTS_MAX: u16 = 129;
+/// Longest question about blobs, bytes: 256 ranges of groups have 2.9 KiB.
+pub const BLOB_QUESTION_BYTES_MAX: usize = 4096;
+/// Ranges of groups in one question: a fetch from several holders leaves fewer holes.
+pub const BLOB_RANGES_MAX: usize = 256;
+/// Groups in one question: 64 MiB, half a second of a fast link.
+pub const BLOB_GROUPS_ASKED_MAX: u64 = 1024;
+/// Blobs that one question asks about.
+pub const BLOB_HAVE_MAX: usize = 64;
+
 // ---- keys --------------------------------------------------------------------------------------
 
 /// Extensions at the head of what is signed: several for each of the few versions that will add any;

@@ -12,6 +12,9 @@
 //! | 8 | [`linked`]: that the device is the identity's from now on | to-device envelopes |
 //! | 10 | [`ping`]: whether the device is on | to-device envelopes |
 //! | 11 | [`pong`]: that it is | to-device envelopes |
+//! | 12 | [`file`](mod@file): a file | conversation envelopes |
+//! | 13 | [`file_holders`]: who has it too; nothing says it yet | conversation envelopes |
+//! | 14 | [`file_received`]: that it has come whole; nothing says it yet | conversation envelopes |
 //! | 15 | [`progress`]: how far got what the user sent on another device | as 5 to 7 |
 //! | 30 | [`edit`]: another text for a message | conversation envelopes |
 //! | 31 | [`reaction`]: a reaction to a message | conversation envelopes |
@@ -28,6 +31,9 @@
 //! message is shown as such, never lost, and read again after an upgrade.
 
 pub mod edit;
+pub mod file;
+pub mod file_holders;
+pub mod file_received;
 pub mod identity_changed;
 pub mod linked;
 pub mod olm_renewed;
@@ -47,6 +53,9 @@ pub mod timers;
 pub mod typing;
 
 pub use edit::Edit;
+pub use file::{BlobContent, File, FileBytes, FileContent, FileError, Holder};
+pub use file_holders::FileHolders;
+pub use file_received::FileReceived;
 pub use identity_changed::IdentityChanged;
 pub use linked::Linked;
 pub use olm_renewed::OlmRenewed;
@@ -170,6 +179,9 @@ pub enum MessageError {
     /// A profile that breaks its bounds.
     #[error("message: {0}")]
     Profile(#[from] ProfileError),
+    /// A file that breaks its bounds.
+    #[error("message: {0}")]
+    File(#[from] FileError),
     /// A timer that no message can have.
     #[error("message: {0}")]
     Timer(#[from] TimerError),

@@ -11,6 +11,8 @@
 //! ack secret     = trunc16(BLAKE3 keyed(ack key, "martlet session ack v2" ‖ i u32))  of a used slot
 //!                  trunc16(BLAKE3 keyed(s, "martlet session unused slot v2" ‖ i ‖ slot u8))
 //!                                                                                  of an unused one
+//! part's ack     = trunc16(BLAKE3 keyed(ack key, "martlet part ack v1" ‖ message id ‖ part u16))
+//!                    of a used slot of a [part](crate::file::part) of the file that a message announces
 //! body base key  = BLAKE3 keyed(s, "martlet session body v2")
 //! body data      = Megolm message, bytes; its plaintext is binding 32 ‖ data
 //! binding        = BLAKE3 derive_key("martlet 2026 message binding v2",
@@ -45,7 +47,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::body::{BaseKey, BodyError};
 use crate::ack::AckSecret;
 use crate::codec::CodecError;
-use crate::ids::{ConversationId, DeviceId, IdentityId, SessionId, Tag};
+use crate::ids::{ConversationId, DeviceId, IdentityId, MessageId, SessionId, Tag};
 use crate::limits::SESSION_MESSAGES_MAX;
 
 /// Bytes before the data in a Megolm plaintext.
@@ -54,6 +56,7 @@ const BINDING_BYTES: usize = 32;
 const TAG: &[u8] = b"martlet session tag v2";
 const ACK: &[u8] = b"martlet session ack v2";
 const UNUSED_ACK: &[u8] = b"martlet session unused slot v2";
+const PART_ACK: &[u8] = b"martlet part ack v1";
 const BODY: &[u8] = b"martlet session body v2";
 
 /// Whose a session is, and of which conversation: bound into its tags and each of its messages.
@@ -157,6 +160,10 @@ fn ack_secret(ack_key: &SessionSecret, index: u32) -> AckSecret {
 
 fn unused_ack_secret(secret: &SessionSecret, index: u32, slot: u8) -> AckSecret {
     AckSecret(keyed16(secret, &[UNUSED_ACK, &index.to_be_bytes(), &[slot]]))
+}
+
+fn part_ack_secret(ack_key: &SessionSecret, message: &MessageId, part: u16) -> AckSecret {
+    AckSecret(keyed16(ack_key, &[PART_ACK, &message.0, &part.to_be_bytes()]))
 }
 
 fn base_key(secret: &SessionSecret) -> BaseKey {

@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 use super::grant::SessionGrant;
 use super::{
     BINDING_BYTES, SessionContext, SessionError, SessionSecret, ack_secret, base_key, binding,
-    secret, session_id, tag, unused_ack_secret,
+    part_ack_secret, secret, session_id, tag, unused_ack_secret,
 };
-use crate::ack::Ack;
+use crate::ack::{Ack, AckSecret};
 use crate::codec;
 use crate::crypto::body::{self, BodyError};
 use crate::envelope::Header;
-use crate::ids::{EnvelopeId, Tag};
+use crate::ids::{EnvelopeId, MessageId, Tag};
 use crate::limits::{BODY_BYTES_MAX, SESSION_MESSAGES_MAX};
 
 /// Someone else's session, as one of its recipients holds it.
@@ -107,6 +107,12 @@ impl InboundSession {
             .filter(|ack| header.verifies(content, ack))
             .collect();
         Ok(Decrypted { data, acks })
+    }
+
+    /// The slot of this device in the parts of the file that `message` announces, and what acknowledges part `index`.
+    #[must_use]
+    pub fn part_ack(&self, message: &MessageId, index: u16) -> (u8, AckSecret) {
+        (self.slot, part_ack_secret(&self.ack_key, message, index))
     }
 
     /// Forgets the keys of all positions before `index`: they were received, and can't be opened

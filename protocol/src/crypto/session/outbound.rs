@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 use super::grant::SessionGrant;
 use super::{
     BINDING_BYTES, SessionContext, SessionError, SessionSecret, ack_secret, base_key, binding,
-    secret, session_id, tag, unused_ack_secret,
+    part_ack_secret, secret, session_id, tag, unused_ack_secret,
 };
 use crate::ack::AckSecret;
 use crate::codec;
 use crate::crypto::{Addressing, body, slots_for};
 use crate::envelope::{Header, Kind, PREFIX_BYTES};
 use crate::format::FormatInfo;
-use crate::ids::{DeviceId, SessionId};
+use crate::ids::{DeviceId, MessageId, SessionId};
 use crate::limits::{BODY_BYTES_MAX, SESSION_MESSAGES_MAX};
 
 /// A session of this device's own.
@@ -116,6 +116,23 @@ impl OutboundSession {
             Some(recipient) => ack_secret(&recipient.ack_key, index),
             None => unused_ack_secret(&self.secret, index, slot),
         }
+    }
+
+    /// The secrets of the slots of part `index` of the file that `message` announces, in order; `unused` makes those that are no
+    /// device's.
+    #[must_use]
+    pub fn part_ack_secrets(
+        &self,
+        message: &MessageId,
+        index: u16,
+        unused: impl Fn(u8) -> AckSecret,
+    ) -> Vec<AckSecret> {
+        let slots = slots_for(self.recipients.len()).unwrap_or(0);
+        let secret = |slot| match self.recipients.get(usize::from(slot)) {
+            Some(recipient) => part_ack_secret(&recipient.ack_key, message, index),
+            None => unused(slot),
+        };
+        (0..slots).map(secret).collect()
     }
 
     /// The content of the envelope that carries `data`. The session has advanced: it must be on
