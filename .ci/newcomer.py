@@ -35,6 +35,7 @@ BOB_SEES = {
     "martletctl send bob 'Welcome!'": ("history ann", "> you: Hello, Ann!"),
     "martletctl react": ("history ann", "[+1 ann]"),
     "martletctl edit": ("history ann", "At the pier at eight.  (edited)"),
+    "martletctl send bob --file": ("history ann", "minutes.pdf"),
     "martletctl recall": ("history ann", "recalled"),
     "martletctl profile share": ("contact show ann", "Ann Lee"),
 }
@@ -179,6 +180,7 @@ class Walk:
         archive.stdin.close()
         if archive.wait() or unpack.wait():
             raise Failed("the sources can't be copied")
+        (self.sources / "minutes.pdf").write_bytes(b"%PDF-1.4\n")
         stand_in = self.directory / "bin/systemctl"
         stand_in.parent.mkdir()
         stand_in.write_text(SYSTEMCTL)

@@ -98,7 +98,7 @@ Files:
 pub fn main_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     if args.get(1).is_some_and(|verb| verb == picture::CHILD) {
-        return picture::child();
+        return picture::child(args.get(2));
     }
     let before = before(args.len());
     match complete::answer(&args, command) {

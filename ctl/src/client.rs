@@ -139,17 +139,20 @@ impl Client {
         self.call_raw(Method::GET, path, None).await
     }
 
-    /// `POST path` with a JPEG.
+    /// `POST path` with a file, which is of this media type.
     ///
     /// # Errors
     /// Any [`ClientError`].
-    pub async fn post_jpeg<T: DeserializeOwned>(
+    pub async fn post_file<T: DeserializeOwned>(
         &self,
         path: &str,
-        jpeg: Vec<u8>,
+        media_type: &str,
+        file: Vec<u8>,
     ) -> Result<T, ClientError> {
-        let mut request = request(Method::POST, path, Some(jpeg.into()))?;
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+        let mut request = request(Method::POST, path, Some(file.into()))?;
+        let kind = HeaderValue::from_str(media_type)
+            .map_err(|_| ClientError::Protocol(format!("{media_type:?} is no media type")))?;
+        request.headers_mut().insert(CONTENT_TYPE, kind);
         understood(path, &self.call_request(request).await?)
     }
 

@@ -20,6 +20,7 @@ mod dial;
 mod doctor;
 mod draft;
 mod edit;
+mod file;
 mod handle;
 mod history;
 mod id;
@@ -119,6 +120,7 @@ verbs! {
     Unblock(unblock),
     Blocked(blocked),
     Send(send),
+    File(file),
     Note(note),
     React(react),
     Edit(edit),

@@ -100,6 +100,7 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::UnknownMessage
         | ErrorCode::UnknownDevice
         | ErrorCode::UnknownInvite
+        | ErrorCode::NoFile
         | ErrorCode::NoLink
         | ErrorCode::NoHandle
         | ErrorCode::UnknownPeer => Exit::Unknown,
@@ -117,6 +118,7 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::NotEditable
         | ErrorCode::InvalidReaction
         | ErrorCode::InvalidPicture
+        | ErrorCode::FileTooLarge
         | ErrorCode::InvalidAddress
         | ErrorCode::InvalidPeerId
         | ErrorCode::KeysUnknown

@@ -9,6 +9,7 @@ pub mod client;
 mod cmd;
 mod complete;
 mod exit;
+mod file;
 mod limits;
 mod listen;
 mod passphrase;

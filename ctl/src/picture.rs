@@ -1,6 +1,6 @@
-//! Pictures of profiles: decoded and made anew in a child process, which may use so much memory and time and no files. Whatever
-//! a picture does to a decoder, it does there. What comes out is small, square, still, and without what cameras write into
-//! pictures (the place, say).
+//! Pictures, of profiles and to be sent: decoded and made anew in a child process, which may use so much memory and time and no files. Whatever
+//! a picture does to a decoder, it does there. What comes out is still, and without what cameras write into
+//! pictures (the place, say). For a profile it is small and square, too.
 
 use std::env;
 use std::ffi::OsString;
@@ -26,9 +26,40 @@ use crate::limits::{
 
 /// By which this program knows that it is the child.
 pub(crate) const CHILD: &str = "__picture";
+/// The child's argument for a picture that is to be whole.
+const WHOLE: &str = "whole";
+/// How good a whole JPEG is made again: nobody sees a difference.
+const WHOLE_QUALITY: u8 = 90;
 /// How good a JPEG is, and which part of the side it has, best first: the first is taken that is small enough. Noise needs
 /// the last ones.
 const QUALITIES: [(u8, u32); 6] = [(88, 1), (80, 1), (70, 1), (50, 1), (60, 2), (30, 4)];
+
+/// What is made of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One for a profile.
+    Profile,
+    /// The same, in the same format, upright.
+    Whole,
+}
+
+impl Shape {
+    /// Most bytes that come out.
+    fn bytes_max(self) -> usize {
+        match self {
+            Self::Profile => PICTURE_BYTES_MAX,
+            Self::Whole => usize::try_from(PICTURE_FILE_BYTES_MAX).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Fewest pixels that it may have each way.
+    fn side_min(self) -> u32 {
+        match self {
+            Self::Profile => PICTURE_PIXELS_SIDE_MIN,
+            Self::Whole => 1,
+        }
+    }
+}
 
 /// The picture in a file, as a profile has it. `before` is what this program is called with before a verb.
 ///
@@ -46,15 +77,22 @@ pub(crate) async fn from_file(path: &Path, before: &[OsString]) -> Result<Vec<u8
             path.display()
         )));
     }
-    let made = anew(bytes, before).await;
+    let made = anew(bytes, Shape::Profile, before).await;
     made.map_err(|reason| Failure::Usage(format!("{}: {reason}", path.display())))
 }
 
 /// A picture made anew by the child; else what is wrong with it.
-pub(crate) async fn anew(bytes: Vec<u8>, before: &[OsString]) -> Result<Vec<u8>, String> {
+pub(crate) async fn anew(
+    bytes: Vec<u8>,
+    shape: Shape,
+    before: &[OsString],
+) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("can't be looked at: {error}");
     let mut command = Command::new(env::current_exe().map_err(failed)?);
     command.args(before).arg(CHILD).env_clear();
+    if shape == Shape::Whole {
+        command.arg(WHOLE);
+    }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(failed)?;
     let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -63,7 +101,8 @@ pub(crate) async fn anew(bytes: Vec<u8>, before: &[OsString]) -> Result<Vec<u8>,
     };
     // It may stop reading before the end.
     let feeding = tokio::spawn(async move { drop(input.write_all(&bytes).await) });
-    let most = u64::try_from(PICTURE_BYTES_MAX).unwrap_or(u64::MAX) + 1;
+    let bytes_max = shape.bytes_max();
+    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     let (mut made, mut said) = (Vec::new(), String::new());
     let work = async {
         let mut output = output.take(most);
@@ -76,7 +115,7 @@ pub(crate) async fn anew(bytes: Vec<u8>, before: &[OsString]) -> Result<Vec<u8>,
     feeding.abort();
     match ended {
         Err(_) => Err(format!("it takes more than {PICTURE_SECONDS_MAX} s to look at")),
-        Ok((Ok(_), Ok(status))) if status.success() && made.len() <= PICTURE_BYTES_MAX => Ok(made),
+        Ok((Ok(_), Ok(status))) if status.success() && made.len() <= bytes_max => Ok(made),
         Ok((_, Ok(status))) if status.code() == Some(Exit::Usage as i32) => {
             Err(said.trim().to_owned())
         }
@@ -85,9 +124,13 @@ pub(crate) async fn anew(bytes: Vec<u8>, before: &[OsString]) -> Result<Vec<u8>,
     }
 }
 
-/// The child: a picture on standard input, a JPEG on standard output, or what is wrong on standard error.
-pub(crate) fn child() -> ExitCode {
-    match confine().and_then(|()| make()) {
+/// The child: a picture on standard input, what is made of it on standard output, or what is wrong on standard error.
+pub(crate) fn child(argument: Option<&OsString>) -> ExitCode {
+    let shape = match argument {
+        Some(argument) if argument == WHOLE => Shape::Whole,
+        Some(_) | None => Shape::Profile,
+    };
+    match confine().and_then(|()| make(shape)) {
         Ok(made) => match stdout().write_all(&made).and_then(|()| stdout().flush()) {
             Ok(()) => Exit::Ok.into(),
             Err(_) => Exit::Refused.into(),
@@ -114,7 +157,7 @@ fn confine() -> Result<(), String> {
     Ok(())
 }
 
-fn make() -> Result<Vec<u8>, String> {
+fn make(shape: Shape) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = stdin().lock().take(PICTURE_FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
     read.map_err(|error| error.to_string())?;
@@ -129,11 +172,15 @@ fn make() -> Result<Vec<u8>, String> {
         }
         Some(_) | None => return Err("it is no PNG, JPEG or WebP".to_owned()),
     };
-    let picture = decode(&bytes);
+    let picture = decode(&bytes, shape.side_min());
     if picture.is_ok() && !still {
         return Err("it moves; give a picture that stands still".to_owned());
     }
-    let small = fit(picture?);
+    let picture = picture?;
+    if shape == Shape::Whole {
+        return same(picture, format);
+    }
+    let small = fit(picture);
     QUALITIES
         .iter()
         .find_map(|(quality, part)| {
@@ -148,8 +195,24 @@ fn make() -> Result<Vec<u8>, String> {
         .ok_or_else(|| "it can't be made small enough".to_owned())
 }
 
+/// The picture in its format again: its pixels, and nothing else.
+fn same(picture: DynamicImage, format: Option<ImageFormat>) -> Result<Vec<u8>, String> {
+    let mut made = Vec::new();
+    let written = match format {
+        Some(ImageFormat::Jpeg) => {
+            let encoder = JpegEncoder::new_with_quality(&mut made, WHOLE_QUALITY);
+            picture.into_rgb8().write_with_encoder(encoder)
+        }
+        Some(ImageFormat::WebP) => {
+            picture.into_rgba8().write_to(&mut Cursor::new(&mut made), ImageFormat::WebP)
+        }
+        Some(_) | None => picture.write_to(&mut Cursor::new(&mut made), ImageFormat::Png),
+    };
+    written.map(|()| made).map_err(|error| format!("it can't be made anew: {error}"))
+}
+
 /// The picture, upright.
-fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+fn decode(bytes: &[u8], side_min: u32) -> Result<DynamicImage, String> {
     let wrong = |error: image::ImageError| match error {
         image::ImageError::Limits(_) => too_large(),
         other => format!("it is damaged, or no picture: {other}"),
@@ -163,9 +226,9 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(wrong)?;
     let (width, height) = decoder.dimensions();
-    if width.min(height) < PICTURE_PIXELS_SIDE_MIN {
+    if width.min(height) < side_min {
         return Err(format!(
-            "it has {width} × {height} pixels; at least {PICTURE_PIXELS_SIDE_MIN} each way are needed"
+            "it has {width} × {height} pixels; at least {side_min} each way are needed"
         ));
     }
     // Before a byte of it is unpacked.

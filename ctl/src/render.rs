@@ -453,6 +453,7 @@ mod tests {
             burn_seconds: None,
             ends_at: None,
             sets_timers: None,
+            file: None,
         }
     }
 

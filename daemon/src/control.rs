@@ -33,6 +33,7 @@ mod endpoints;
 mod ends;
 mod event;
 mod extract;
+mod file;
 mod handle;
 mod invite;
 mod link;

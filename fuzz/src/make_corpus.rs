@@ -408,6 +408,7 @@ fn keep_control() -> std::io::Result<()> {
         burn_seconds: None,
         ends_at: None,
         sets_timers: None,
+        file: None,
         reply_to: None,
         edited_at: None,
         reactions: Vec::new(),

@@ -58,6 +58,9 @@
 //! | `PATCH /v1/messages/{id}` | [`EditRequest`] | [`Message`] |
 //! | `POST /v1/messages/{id}/reaction` | [`ReactionRequest`] | [`Message`] |
 //! | `DELETE /v1/messages/{id}/reaction` | | 204 |
+//! | `POST /v1/files` | [`FileSend`], and the file | 201 [`SendResponse`] |
+//! | `GET /v1/files` | [`FilesQuery`] | [`FileList`] |
+//! | `GET /v1/files/{id}` | | the file |
 //! | `GET /v1/conversations` | | [`ConversationList`] |
 //! | `PATCH /v1/conversations/{name}` | [`ConversationChange`] | [`ConversationSettings`] |
 //! | `GET /v1/conversations/{name}/draft` | | [`Draft`] |
@@ -106,6 +109,7 @@ mod conversation;
 mod device;
 mod doctor;
 mod event;
+mod file;
 mod handle;
 mod invite;
 mod link;
@@ -131,6 +135,7 @@ pub use conversation::*;
 pub use device::*;
 pub use doctor::*;
 pub use event::*;
+pub use file::*;
 pub use handle::*;
 pub use invite::*;
 pub use link::*;

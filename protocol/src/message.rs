@@ -111,6 +111,8 @@ pub enum Content {
     Reaction(Reaction),
     /// Up to which message was read.
     Read(Read),
+    /// A file.
+    File(File),
     /// How long the conversation's messages live from now on.
     Timers(Timers),
     /// Takes a message back.
@@ -225,6 +227,7 @@ impl Message {
             Content::Edit(edit) => (edit::KIND, edit.encode()),
             Content::Reaction(reaction) => (reaction::KIND, reaction.encode()),
             Content::Read(read) => (read::KIND, codec::encode(read)),
+            Content::File(file) => (file::KIND, file.encode()),
             Content::Timers(timers) => (timers::KIND, timers.encode()),
             Content::Recall(recall) => (recall::KIND, codec::encode(recall)),
             Content::Profile(profile) => (profile::KIND, profile.encode()),
@@ -254,6 +257,7 @@ impl Message {
             edit::KIND => Content::Edit(Edit::decode(&payload)?),
             reaction::KIND => Content::Reaction(Reaction::decode(&payload)?),
             read::KIND => Content::Read(codec::decode_lenient(&payload, read::BYTES_MAX)?),
+            file::KIND => Content::File(File::decode(&payload)?),
             timers::KIND => Content::Timers(Timers::decode(&payload)?),
             recall::KIND => Content::Recall(codec::decode_lenient(&payload, recall::BYTES_MAX)?),
             profile::KIND => Content::Profile(Profile::decode(&payload)?),

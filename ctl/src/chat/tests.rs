@@ -197,6 +197,7 @@ fn message(direction: Direction, text: &str, minutes_ago: u64, state: Delivery) 
         burn_seconds: None,
         ends_at: None,
         sets_timers: None,
+        file: None,
         reply_to: None,
         edited_at: None,
         reactions: Vec::new(),

@@ -176,7 +176,9 @@ impl Args {
             Verb::Picture { name, file } => {
                 let came = client.get_bytes(&format!("{}/picture", path(&name))).await?;
                 let unusable = |reason| Failure::Failed(format!("the picture: {reason}"));
-                let picture = picture::anew(came, &context.before).await.map_err(unusable)?;
+                let picture = picture::anew(came, picture::Shape::Profile, &context.before)
+                    .await
+                    .map_err(unusable)?;
                 let mut options = OpenOptions::new();
                 let made = options.write(true).create_new(true).mode(0o600).open(&file);
                 let written = made.and_then(|mut made| made.write_all(&picture));

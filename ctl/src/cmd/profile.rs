@@ -74,7 +74,8 @@ impl Args {
                 let change = ProfileChange { name, ..ProfileChange::default() };
                 let mut profile = client.patch("/v1/profile", &change).await?;
                 if let Some(picture) = picture {
-                    profile = client.post_jpeg("/v1/profile/picture", picture).await?;
+                    profile =
+                        client.post_file("/v1/profile/picture", "image/jpeg", picture).await?;
                 }
                 profile
             }

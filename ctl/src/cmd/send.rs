@@ -1,18 +1,20 @@
 //! `send`: write to someone.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{
-    Delivery, EventBody, Message, SendRequest, SendResponse, TimerSetting,
+    Delivery, EventBody, FileSend, Message, SendRequest, SendResponse, TimerSetting,
 };
 use tokio::time::Instant;
 
 use super::Context;
 use super::text::given;
-use crate::client::{Client, ClientError, Follower, Step};
+use crate::client::{Client, ClientError, Follower, Step, encode};
 use crate::complete::contacts;
 use crate::exit::Failure;
+use crate::file::{Outgoing, read};
 use crate::render::{state_name, timer, word};
 
 /// Write to a contact; prints the message's id
@@ -27,6 +29,7 @@ Examples:
   martletctl send bob 'On my way' --wait delivered --timeout 30
   martletctl send bob 'At eight' --reply 5f0c1a   answers the message whose id begins so
   martletctl send bob 'The code is 7319' --expire 1h --burn 30s
+  martletctl send bob --file minutes.pdf --text 'of Monday'
   martletctl send bob -- '-5 degrees'   a text that begins with a hyphen")]
 pub(crate) struct Args {
     /// The contact's name
@@ -34,7 +37,26 @@ pub(crate) struct Args {
     name: String,
 
     /// The text; - reads it from standard input, without a line end at its end
-    text: String,
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    text: Option<String>,
+
+    /// Send this file, of at most 24 KiB. A picture is made anew first, without what a camera wrote into it
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// What you say about the file
+    #[arg(
+        long = "text",
+        value_name = "TEXT",
+        requires = "file",
+        conflicts_with = "text",
+        allow_hyphen_values = true
+    )]
+    about: Option<String>,
+
+    /// Send a picture as it is, with whatever a camera wrote into it, such as the place
+    #[arg(long, requires = "file", conflicts_with = "text")]
+    original: bool,
 
     /// Answer the message with this id, or with an id that begins so
     #[arg(long, value_name = "ID")]
@@ -70,22 +92,35 @@ impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.client()?;
-        let text = given(self.text)?;
+        let what = match (self.file, self.text) {
+            (Some(path), _) => What::File(read(&path, self.original, &context.before).await?),
+            (None, text) => What::Text(given(text.unwrap_or_default())?),
+        };
         // Followed before it is sent, so that nothing is missed.
         let follower = match self.wait {
             Some(_) => Some(Follower::open(client, None).await?),
             None => None,
         };
         let (expire_seconds, burn_seconds) = (self.expire, self.burn);
-        let reply_to = self.reply;
-        let request = SendRequest { to: self.name, text, expire_seconds, burn_seconds, reply_to };
-        let mut sent: SendResponse = client.post("/v1/messages", &request).await?;
+        let (to, reply_to) = (self.name, self.reply);
+        let mut sent: SendResponse = match what {
+            What::Text(text) => {
+                let to = to.clone();
+                let request = SendRequest { to, text, expire_seconds, burn_seconds, reply_to };
+                client.post("/v1/messages", &request).await?
+            }
+            What::File(Outgoing { name, media_type, bytes }) => {
+                let (to, text) = (to.clone(), self.about);
+                let request = FileSend { to, name, text, expire_seconds, burn_seconds, reply_to };
+                client.post_file(&path_of(&request), media_type, bytes).await?
+            }
+        };
         let show =
             |sent: &SendResponse| context.output.show(sent, |sent, page| page.line(word(&sent.id)));
         let (Some(wanted), Some(follower)) = (self.wait, follower) else {
             show(&sent)?;
             if sent.state == Delivery::NeedsConfirmation {
-                context.output.note(&held(&request.to));
+                context.output.note(&held(&to));
             }
             return Ok(());
         };
@@ -105,7 +140,7 @@ impl Args {
                 "message {} expired: its time, at most six days, passed without proof of delivery",
                 word(&sent.id)
             ))),
-            Outcome::Held => Err(Failure::Failed(held(&request.to))),
+            Outcome::Held => Err(Failure::Failed(held(&to))),
             Outcome::Recalled => {
                 Err(Failure::Failed(format!("message {} was recalled", word(&sent.id))))
             }
@@ -113,10 +148,39 @@ impl Args {
                 "message {} is {} so far; it stays on its way: martletctl history {}",
                 word(&sent.id),
                 state_name(sent.state),
-                word(&request.to),
+                word(&to),
             ))),
         }
     }
+}
+
+/// What is sent.
+enum What {
+    Text(String),
+    File(Outgoing),
+}
+
+/// Where a file is sent to.
+fn path_of(request: &FileSend) -> String {
+    let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to } = request;
+    let timer = |setting: &Option<TimerSetting>| {
+        setting.map(|setting| match setting {
+            TimerSetting::Seconds(seconds) => seconds.to_string(),
+            TimerSetting::Off(_) => "off".to_owned(),
+        })
+    };
+    let mut path = format!("/v1/files?to={}&name={}", encode(to), encode(name));
+    for (parameter, value) in [
+        ("text", text.clone()),
+        ("expire_seconds", timer(expire_seconds)),
+        ("burn_seconds", timer(burn_seconds)),
+        ("reply_to", reply_to.clone()),
+    ] {
+        if let Some(value) = value {
+            path.push_str(&format!("&{parameter}={}", encode(&value)));
+        }
+    }
+    path
 }
 
 /// Why a message waits for the user's word.

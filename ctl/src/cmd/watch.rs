@@ -272,6 +272,7 @@ mod tests {
             burn_seconds: None,
             ends_at: None,
             sets_timers: None,
+            file: None,
         };
         assert_eq!(
             line(EventBody::MessageReceived { message: message.clone() }),

@@ -11,6 +11,7 @@ mod events;
 mod examples;
 mod fake;
 mod field;
+mod file;
 mod invite;
 mod link;
 mod listen;

@@ -35,14 +35,14 @@ fn set(fake: &Fake, file: &Path) -> Ran {
 }
 
 /// Something with edges and noise, half of it transparent.
-fn motif(width: u32, height: u32) -> DynamicImage {
+pub(crate) fn motif(width: u32, height: u32) -> DynamicImage {
     DynamicImage::ImageRgba8(RgbaImage::from_fn(width, height, |x, y| {
         let noise = u8::try_from((x * 7919 + y * 104_729) % 251).unwrap();
         Rgba([noise, u8::try_from(x % 256).unwrap(), 128, if y % 2 == 0 { 255 } else { 0 }])
     }))
 }
 
-fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+pub(crate) fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     let picture = match format {
         ImageFormat::Jpeg => DynamicImage::ImageRgb8(picture.to_rgb8()),
@@ -81,7 +81,19 @@ fn any_picture_becomes_a_small_square_jpeg() {
 fn what_a_camera_wrote_is_left_out_and_the_picture_stands_upright() {
     let (fake, taken) = taking();
     let place = tempfile::tempdir().unwrap();
-    // The upper half is black; the camera was turned by a quarter (orientation 6).
+    let file = place.path().join("held.jpg");
+    fs::write(&file, held_with_place()).unwrap();
+    let ran = set(&fake, &file);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let made = taken.lock().unwrap().pop().unwrap();
+    assert!(!made.windows(6).any(|window| window == b"secret"));
+    let picture = image::load_from_memory(&made).unwrap().to_luma8();
+    // Turned clockwise, what was above is to the right.
+    assert!(picture.get_pixel(60, 32).0[0] < 64 && picture.get_pixel(4, 32).0[0] > 192);
+}
+
+/// A photo whose upper half is black, of a camera that was turned by a quarter (orientation 6) and wrote down the place.
+pub(crate) fn held_with_place() -> Vec<u8> {
     let held = DynamicImage::ImageRgba8(RgbaImage::from_fn(64, 64, |_, y| {
         let light = if y < 32 { 0 } else { 255 };
         Rgba([light, light, light, 255])
@@ -94,19 +106,11 @@ fn what_a_camera_wrote_is_left_out_and_the_picture_stands_upright() {
     with_exif.extend(u16::try_from(exif.len() + 2).unwrap().to_be_bytes());
     with_exif.extend(&exif);
     with_exif.extend(&jpeg[2..]);
-    let file = place.path().join("held.jpg");
-    fs::write(&file, &with_exif).unwrap();
-    let ran = set(&fake, &file);
-    assert_eq!(ran.code, 0, "{}", ran.err);
-    let made = taken.lock().unwrap().pop().unwrap();
-    assert!(!made.windows(6).any(|window| window == b"secret"));
-    let picture = image::load_from_memory(&made).unwrap().to_luma8();
-    // Turned clockwise, what was above is to the right.
-    assert!(picture.get_pixel(60, 32).0[0] < 64 && picture.get_pixel(4, 32).0[0] > 192);
+    with_exif
 }
 
 /// A PNG's head says how large it unpacks to: so many zeros take no room in the file.
-fn gigapixel() -> Vec<u8> {
+pub(crate) fn gigapixel() -> Vec<u8> {
     let mut png = encoded(&motif(16, 16), ImageFormat::Png);
     png[16..20].copy_from_slice(&40_000u32.to_be_bytes());
     png[20..24].copy_from_slice(&30_000u32.to_be_bytes());
@@ -124,7 +128,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 /// A chunk that says of a PNG that it moves.
-fn moving() -> Vec<u8> {
+pub(crate) fn moving() -> Vec<u8> {
     let png = encoded(&motif(32, 32), ImageFormat::Png);
     let (head, rest) = png.split_at(33);
     let mut chunk = b"acTL\0\0\0\x01\0\0\0\0".to_vec();

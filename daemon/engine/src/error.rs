@@ -2,7 +2,7 @@
 
 use martlet_protocol::identity::PhraseError;
 use martlet_protocol::invite::InviteError;
-use martlet_protocol::message::{EmojiError, ProfileError, TextError, TimerError};
+use martlet_protocol::message::{EmojiError, FileError, ProfileError, TextError, TimerError};
 use martlet_protocol::safety::SafetyCodeError;
 use martlet_store::StoreError;
 
@@ -27,6 +27,15 @@ pub enum CommandError {
     /// What is no picture for a profile.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// A file that can't be sent.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The message is no file, or not any more.
+    #[error("this message is no file")]
+    NoFile,
+    /// A file that is not here.
+    #[error("the file is not in its message")]
+    FileElsewhere,
     /// No message has this id.
     #[error("there is no message with this id")]
     UnknownMessage,

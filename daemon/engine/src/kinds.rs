@@ -6,6 +6,7 @@
 //! `protocol/src/message/`; no `_` here, so that a new kind makes the compiler name every place.
 
 pub(crate) mod edit;
+pub(crate) mod file;
 pub(crate) mod ping;
 pub(crate) mod profile;
 pub(crate) mod reaction;
@@ -20,8 +21,8 @@ mod unknown;
 pub(crate) use siblings::{admit, is_for_siblings_too, is_settings};
 
 use martlet_protocol::message::{
-    self, DeviceMessage, Edit, IdentityChanged, Message, OlmRenewed, Ping, Pong, Profile, Progress,
-    Reaction, Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Settings, Timers, Typing,
+    self, DeviceMessage, Edit, File, IdentityChanged, Message, OlmRenewed, Ping, Pong, Profile,
+    Progress, Reaction, Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Settings, Timers, Typing,
 };
 use martlet_protocol::{MessageId, UnixMillis};
 use martlet_store::records::{Body, MessageRecord, State};
@@ -45,6 +46,8 @@ pub(crate) enum Content {
 pub(crate) enum Says {
     /// A text.
     Text(String),
+    /// A file.
+    File(File),
     /// How long the conversation's messages live from now on.
     Timers(Timers),
     /// Nothing any more: its writer took it back.
@@ -125,6 +128,7 @@ impl Content {
                     Self::Does(Does::React(When::of(record), reaction))
                 }
                 Some(message::Content::Read(read)) => Self::Does(Does::Read(read)),
+                Some(message::Content::File(file)) => Self::Says(Says::File(file)),
                 Some(message::Content::Timers(timers)) => Self::Says(Says::Timers(timers)),
                 Some(message::Content::Recall(recall)) => Self::Does(Does::Recall(recall)),
                 Some(message::Content::Profile(profile)) => {
@@ -161,10 +165,24 @@ impl Content {
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Says(Says::Text(text)) => text.clone(),
+            Self::Says(Says::File(file)) => file::shown(file),
             Self::Says(Says::Timers(timers)) => timers::shown(timers),
             // Its state says what there is to say. What does something is no row, so nobody asks.
             Self::Says(Says::Recalled) | Self::Does(_) => String::new(),
             Self::Unknown { kind } => unknown::shown(*kind),
+        }
+    }
+}
+
+impl Content {
+    /// What searches look through, if it is anything.
+    pub(crate) fn searched(&self) -> Option<zeroize::Zeroizing<String>> {
+        match self {
+            Self::Says(Says::Text(text)) => Some(text.clone().into()),
+            Self::Says(Says::File(file)) => Some(file::searched(file).into()),
+            Self::Says(Says::Timers(_) | Says::Recalled) | Self::Does(_) | Self::Unknown { .. } => {
+                None
+            }
         }
     }
 }
@@ -176,6 +194,7 @@ pub(crate) fn body_of(content: message::Content) -> Body {
         message::Content::Edit(edit) => edit::body(&edit),
         message::Content::Reaction(reaction) => reaction::body(&reaction),
         message::Content::Read(read) => read::body(read),
+        message::Content::File(file) => file::body(&file),
         message::Content::Timers(timers) => timers::body(timers),
         message::Content::Recall(recall) => recall::body(recall),
         message::Content::Profile(profile) => profile::body(&profile),

@@ -17,6 +17,7 @@ mod early_copies;
 mod ends;
 mod events;
 mod export;
+mod files;
 mod giving;
 mod handles;
 mod identities;

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use martlet_protocol::control::ErrorCode;
 use martlet_protocol::excerpt;
+use martlet_protocol::limits::FILE_INLINE_BYTES_MAX;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -21,6 +22,12 @@ pub(super) struct JsonBody<T>(pub(super) T);
 
 /// A picture: a body of type `image/jpeg`.
 pub(super) struct JpegBody(pub(super) Vec<u8>);
+
+/// A file, and what it is, as the sender says: a body of any type.
+pub(super) struct FileBody {
+    pub(super) media_type: String,
+    pub(super) bytes: Vec<u8>,
+}
 
 /// Nothing. A body that says something is refused: whoever sends one takes it that it counts. An empty object and a
 /// null say nothing, and some clients send one with each request.
@@ -74,6 +81,22 @@ impl FromRequest<Shared> for JpegBody {
             ));
         }
         Ok(Self(body.to_vec()))
+    }
+}
+
+impl FromRequest<Shared> for FileBody {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Refusal> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let media_type = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        let most = FILE_INLINE_BYTES_MAX;
+        let claimed = claimed_length(request.headers()).and_then(|n| usize::try_from(n).ok());
+        if claimed.is_some_and(|claimed| claimed > most) {
+            return Err(Refusal::file_too_large(claimed));
+        }
+        let bytes = read_up_to(request, shared, most, || Refusal::file_too_large(None)).await?;
+        Ok(Self { media_type, bytes: bytes.to_vec() })
     }
 }
 
@@ -162,8 +185,18 @@ async fn read(request: Request, shared: &Shared) -> Result<Bytes, Refusal> {
     if claimed_length(request.headers()).is_some_and(|n| n > CONTROL_BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
+    read_up_to(request, shared, CONTROL_BODY_BYTES_MAX, too_large).await
+}
+
+/// The same of a body of at most `max` bytes.
+async fn read_up_to(
+    request: Request,
+    shared: &Shared,
+    max: usize,
+    too_large: impl FnOnce() -> Refusal,
+) -> Result<Bytes, Refusal> {
     let mut ending = shared.ending();
-    let body = Limited::new(request.into_body(), CONTROL_BODY_BYTES_MAX).collect();
+    let body = Limited::new(request.into_body(), max).collect();
     let read = tokio::select! {
         biased;
         read = timeout(CONTROL_BODY_READ_MAX, body) => read,

@@ -1,5 +1,7 @@
 //! Problems as HTTP responses.
 
+mod file;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -108,6 +110,15 @@ impl From<CommandError> for Refusal {
                 format!(
                     "{error}; martletctl profile set --avatar FILE makes one of any PNG, JPEG or WebP"
                 ),
+            ),
+            CommandError::File(error) => file::refused(error),
+            CommandError::NoFile => Self::new(
+                ErrorCode::NoFile,
+                "this message is no file, or it is one no more; martletctl file list shows those that there are",
+            ),
+            CommandError::FileElsewhere => Self::new(
+                ErrorCode::NoFile,
+                "this file is too large to be in its message, and this version can't fetch it: an update is needed",
             ),
             CommandError::UnknownMessage => Self::new(
                 ErrorCode::UnknownMessage,

@@ -13,8 +13,8 @@ use super::extract::AnyBody;
 use super::problem::Refusal;
 use super::{
     Shared, account, activity, backup, blocked, contact, conversation, device, doctor, ends, event,
-    handle, invite, link, message, metrics, network, note, peer, ping, privacy, profile, search,
-    shred, status, trust,
+    file, handle, invite, link, message, metrics, network, note, peer, ping, privacy, profile,
+    search, shred, status, trust,
 };
 
 /// What a subject answers, and how that is described.
@@ -37,6 +37,7 @@ const SUBJECTS: &[Subject] = &[
     (message::routes, message::Endpoints::openapi),
     (conversation::routes, conversation::Endpoints::openapi),
     (ends::routes, ends::Endpoints::openapi),
+    (file::routes, file::Endpoints::openapi),
     (note::routes, note::Endpoints::openapi),
     (search::routes, search::Endpoints::openapi),
     (event::routes, event::Endpoints::openapi),

@@ -131,6 +131,15 @@ pub enum ExportLine {
         /// The message.
         message: Message,
     },
+    /// The file that the message before it is.
+    File {
+        /// The message's id, hexadecimal.
+        message: String,
+        /// Its name.
+        name: String,
+        /// All of it, hexadecimal.
+        bytes: String,
+    },
     /// Messages that never came, though the one that follows did.
     Lost {
         /// The contact's name.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::file::MessageFile;
 use super::schema::{EmojiText, MessageIdStart, MessageIdText, MessageText};
 use super::timers::{ConversationTimers, TimerSetting};
 use crate::time::UnixMillis;
@@ -37,6 +38,9 @@ pub struct Message {
     /// If it says how long the conversation's messages live from now on: that. `text` says it in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sets_timers: Option<ConversationTimers>,
+    /// If it is a file: which. `text` says it in words, and what its sender said about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<MessageFile>,
     /// The message that it answers, as its writer says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Reply>,

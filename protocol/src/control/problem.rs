@@ -47,6 +47,10 @@ pub enum ErrorCode {
     InvalidReaction,
     /// Not a picture that a profile may have.
     InvalidPicture,
+    /// The file is larger than can be sent.
+    FileTooLarge,
+    /// The message is no file, or its file is not here.
+    NoFile,
     /// This message can't be taken back: it is someone else's, or a note, or no text.
     NotRecallable,
     /// An own message that is not delivered yet can't be deleted: it is recalled.
@@ -184,6 +188,7 @@ impl ErrorCode {
             | Self::UnknownPeer
             | Self::UnknownDevice
             | Self::UnknownInvite
+            | Self::NoFile
             | Self::NoLink
             | Self::NoHandle
             | Self::NotFound => 404,
@@ -212,7 +217,7 @@ impl ErrorCode {
             | Self::NothingToCompare
             | Self::HandleHeld
             | Self::OtherDevice => 409,
-            Self::TextTooLong | Self::BodyTooLarge => 413,
+            Self::TextTooLong | Self::BodyTooLarge | Self::FileTooLarge => 413,
             Self::Locked => 423,
             Self::LimitReached | Self::LinkLimit | Self::LinkLocked => 429,
             Self::HeadTooLarge => 431,

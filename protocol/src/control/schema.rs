@@ -10,7 +10,9 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::ids::{ID_CHARS, OLD_ID_CHARS};
-use crate::limits::{NAME_BYTES_MAX, PASSPHRASE_BYTES_MAX, SEARCH_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    FILE_TEXT_BYTES_MAX, NAME_BYTES_MAX, PASSPHRASE_BYTES_MAX, SEARCH_BYTES_MAX, TEXT_BYTES_MAX,
+};
 use crate::message::reaction::EMOJI_BYTES_MAX;
 
 /// Declares a text, which is no type of the code: its name, least and most characters, pattern and description.
@@ -67,6 +69,12 @@ text!(
 );
 text!(PersonText, (1, ID_CHARS), None, "A contact's name, or an ID.");
 text!(MessageText, (1, TEXT_BYTES_MAX), None, "A text: at most 16,384 bytes of UTF-8.");
+text!(
+    FileText,
+    (0, FILE_TEXT_BYTES_MAX),
+    None,
+    "A text beside a file: at most 2,048 bytes of UTF-8."
+);
 text!(
     PassphraseText,
     (1, PASSPHRASE_BYTES_MAX),

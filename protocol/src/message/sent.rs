@@ -13,8 +13,9 @@ use crate::ids::IdentityId;
 
 /// The kind's number.
 pub const KIND: u16 = 5;
-/// Longest message in it, bytes: any but one with a picture fits, and one more frame around it fits an envelope.
-pub const MESSAGE_BYTES_MAX: usize = 24 * 1024;
+/// Longest message in it, bytes: any that is copied fits, the largest file among them, and one more frame around it fits an
+/// envelope.
+pub const MESSAGE_BYTES_MAX: usize = 28 * 1024;
 /// Longest payload, bytes.
 pub const BYTES_MAX: usize = MESSAGE_BYTES_MAX + 256;
 

@@ -2,6 +2,7 @@
 
 use martlet_protocol::codec::{self, CodecError};
 use martlet_protocol::crypto::session::OutboundSession;
+use martlet_protocol::file::FileName;
 use martlet_protocol::hlc::Hlc;
 use martlet_protocol::ids::{DeviceId, IdentityId, MessageId, Rendezvous};
 use martlet_protocol::invite::InviteSecret;
@@ -10,10 +11,10 @@ use martlet_protocol::message::profile::PICTURE_BYTES_MAX;
 use martlet_protocol::message::sent;
 use martlet_protocol::message::settings::values::{self, Value};
 use martlet_protocol::message::{
-    Content, DeviceMessage, Edit, Emoji, EmojiError, IdentityChanged, Message, MessageError,
-    OlmRenewed, Payload, Picture, Ping, Pong, Profile, ProfileError, Progress, Reached, Reaction,
-    Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text,
-    TextError, TimerError, Timers, Typing,
+    Content, DeviceMessage, Edit, Emoji, EmojiError, File, FileBytes, FileContent, IdentityChanged,
+    Message, MessageError, OlmRenewed, Payload, Picture, Ping, Pong, Profile, ProfileError,
+    Progress, Reached, Reaction, Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Setting,
+    SettingKey, Settings, Stamp, Text, TextError, TimerError, Timers, Typing,
 };
 use martlet_protocol::time::UnixMillis;
 use proptest::prelude::*;
@@ -72,6 +73,16 @@ fn reaction(emoji: Option<&str>) -> Reaction {
 fn profile() -> Profile {
     let picture = Picture::new(vec![0xff, 0xd8, 0xff, 0xe0]).unwrap();
     Profile { name: Some("Ada".to_owned()), picture: Some(picture) }
+}
+
+fn file() -> File {
+    File {
+        name: FileName::harmless("a.txt"),
+        media_type: "text/plain".to_owned(),
+        content: FileContent::Here(FileBytes::new(b"hi".to_vec()).unwrap()),
+        duration_ms: None,
+        text: "look".to_owned(),
+    }
 }
 
 fn sent_copy(text: &str) -> Sent {
@@ -154,7 +165,7 @@ fn vectors() {
         and told nothing of typing, noted to be \"from the choir\"; no typing for anyone; 03 … 03 is not dropped; and one of
         number 999. delivered: to it, the messages cd … cd and ef … ef; queued, sent_elsewhere, expired: how far the same got.
         timers_setting: the settings with the timers of timed, set then by that identity with the message cd … cd.
-        olm_renewed: of the envelope cd … cd.",
+        olm_renewed: of the envelope cd … cd. file: \"a.txt\", text/plain, of the bytes \"hi\", with the text \"look\".",
         &[
             ("text", text_message("hello").encode()),
             ("unknown", unknown.encode()),
@@ -192,6 +203,7 @@ fn vectors() {
             ("typing", DeviceMessage::Typing(Typing { sent_at: NOW }).encode()),
             ("identity_changed", DeviceMessage::IdentityChanged(changed).encode()),
             ("olm_renewed", DeviceMessage::OlmRenewed(renewed).encode()),
+            ("file", of(Content::File(file()))),
         ],
     );
 }
@@ -346,6 +358,7 @@ fn deeds_round_trip_and_may_grow() {
         Content::Reaction(reaction(Some("👍"))),
         Content::Reaction(reaction(None)),
         Content::Read(Read { up_to: TARGET }),
+        Content::File(file()),
         Content::Profile(profile()),
         Content::Profile(Profile::default()),
         Content::Profile(Profile { picture: None, ..profile() }),

@@ -32,6 +32,7 @@ fn message() -> Message {
         burn_seconds: None,
         ends_at: None,
         sets_timers: None,
+        file: None,
     }
 }
 
@@ -67,6 +68,11 @@ fn messages() {
             burn_seconds: Some(5),
             ends_at: Some(UnixMillis(7)),
             sets_timers: Some(timers),
+            file: Some(MessageFile {
+                name: "a.txt".into(),
+                media_type: "text/plain".into(),
+                bytes: 2,
+            }),
             ..message()
         },
         {
@@ -75,6 +81,7 @@ fn messages() {
             json["burn_seconds"] = 5.into();
             json["ends_at"] = 7.into();
             json["sets_timers"] = json!({"expire_seconds": 60});
+            json["file"] = json!({"name": "a.txt", "media_type": "text/plain", "bytes": 2});
             json
         },
     );
@@ -524,6 +531,8 @@ fn error_codes() {
         NotEditable => ("not-editable", 409),
         InvalidReaction => ("invalid-reaction", 400),
         InvalidPicture => ("invalid-picture", 400),
+        FileTooLarge => ("file-too-large", 413),
+        NoFile => ("no-file", 404),
         EmptyText => ("empty-text", 400),
         TextTooLong => ("text-too-long", 413),
         InvalidAddress => ("invalid-address", 400),
@@ -592,6 +601,8 @@ fn error_codes() {
         NotEditable,
         InvalidReaction,
         InvalidPicture,
+        FileTooLarge,
+        NoFile,
         EmptyText,
         TextTooLong,
         InvalidAddress,

@@ -369,6 +369,7 @@ mod tests {
             burn_seconds: None,
             ends_at: None,
             sets_timers: None,
+            file: None,
             reply_to: None,
             edited_at: None,
             reactions: Vec::new(),

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use martlet_protocol::control::{ExportLine, ExportSchema};
+use martlet_protocol::file::FileName;
 
 use super::export::Sink;
 use crate::exit::Failure;
@@ -79,7 +80,9 @@ impl ExportDirectory {
     pub(super) fn finish(mut self) -> Result<(PathBuf, u64), Failure> {
         self.close_conversation()?;
         sync(&mut self.account, &self.unfinished.join("account.jsonl"))?;
-        for directory in ["conversations", "pictures", ""].map(|name| self.unfinished.join(name)) {
+        for directory in
+            ["conversations", "pictures", "files", ""].map(|name| self.unfinished.join(name))
+        {
             if directory.exists() {
                 sync_directory(&directory)?;
             }
@@ -92,20 +95,20 @@ impl ExportDirectory {
         Ok((self.place.clone(), self.files))
     }
 
-    /// Writes a picture into a file of its own.
-    fn picture(&mut self, name: &str, hex: &str) -> Result<(), Failure> {
-        let pictures = self.unfinished.join("pictures");
-        if !pictures.exists() {
-            let made = DirBuilder::new().mode(0o700).create(&pictures);
-            made.map_err(|error| failed(&pictures, &error))?;
+    /// Writes a picture, or what someone sent, into a file of its own.
+    fn own_file(&mut self, within: &str, name: &str, hex: &str) -> Result<(), Failure> {
+        let directory = self.unfinished.join(within);
+        if !directory.exists() {
+            let made = DirBuilder::new().mode(0o700).create(&directory);
+            made.map_err(|error| failed(&directory, &error))?;
         }
         let bytes: Option<Vec<u8>> = hex
             .as_bytes()
             .chunks(2)
             .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
             .collect();
-        let bytes = bytes.ok_or_else(|| Failure::Failed("a picture is not hexadecimal".into()))?;
-        write(&pictures.join(name), &bytes)?;
+        let bytes = bytes.ok_or_else(|| Failure::Failed(format!("{within}: not hexadecimal")))?;
+        write(&directory.join(name), &bytes)?;
         self.files += 1;
         Ok(())
     }
@@ -158,7 +161,13 @@ impl Sink for ExportDirectory {
                     (Some(_), Some(conversation)) => conversation.name.replace(".jsonl", ".jpg"),
                     (Some(_), None) | (None, _) => "own.jpg".to_owned(),
                 };
-                self.picture(&name, jpeg)
+                self.own_file("pictures", &name, jpeg)
+            }
+            ExportLine::File { message, name, bytes } => {
+                let name = FileName::harmless(name);
+                let (stem, extension) = name.split();
+                let name = format!("{message}-{}{}", file_name(stem), extension_of(extension));
+                self.own_file("files", &name, bytes)
             }
             ExportLine::Lost { .. } => match &mut self.conversation {
                 Some(Conversation { file, .. }) => write_line(file, text),
@@ -231,6 +240,12 @@ fn make(unfinished: &Path) -> Result<File, Failure> {
 fn file_name(name: &str) -> String {
     let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
     name.chars().map(safe).collect()
+}
+
+/// An extension that no shell takes for something else; others are left out.
+fn extension_of(extension: &str) -> &str {
+    let is_plain = extension.bytes().skip(1).all(|byte| byte.is_ascii_alphanumeric());
+    if is_plain { extension } else { "" }
 }
 
 fn create(path: &Path) -> Result<BufWriter<File>, Failure> {

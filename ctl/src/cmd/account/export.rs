@@ -124,6 +124,7 @@ async fn each(mut lines: Lines, context: &Context, sink: &mut impl Sink) -> Resu
             | ExportLine::Request { .. }
             | ExportLine::RequestMessage { .. }
             | ExportLine::Contact { .. }
+            | ExportLine::File { .. }
             | ExportLine::Lost { .. } => {}
         }
         if messages >= told + TOLD_EVERY {

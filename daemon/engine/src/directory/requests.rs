@@ -403,7 +403,7 @@ impl Request {
 /// Whether a message says something to someone who has to decide about its sender.
 fn says_something(message: &Message) -> bool {
     match message.content {
-        Content::Text(_) | Content::Unknown { .. } => true,
+        Content::Text(_) | Content::File(_) | Content::Unknown { .. } => true,
         Content::Edit(_)
         | Content::Reaction(_)
         | Content::Read(_)

@@ -38,6 +38,7 @@ pub(crate) fn is_for_siblings_too(content: &message::Content) -> bool {
     match content {
         message::Content::Unknown { kind, .. } => !matches!(*kind, read::KIND | profile::KIND),
         message::Content::Text(_)
+        | message::Content::File(_)
         | message::Content::Edit(_)
         | message::Content::Reaction(_)
         | message::Content::Timers(_)

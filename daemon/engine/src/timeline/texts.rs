@@ -14,7 +14,7 @@ use martlet_store::{StoreError, VaultTxn};
 
 use super::{Page, Timeline};
 use crate::conversation::{ConversationRef, Place};
-use crate::kinds::{Content, Says};
+use crate::kinds::Content;
 use crate::limits::{SEARCHED_BYTES_MAX, SEARCHED_KEPT, SEARCHED_PAGE};
 use crate::search::{Folded, Query};
 
@@ -93,8 +93,7 @@ impl Texts {
 impl Kept {
     fn put(&mut self, place: &Place, message: &MessageRecord) {
         self.remove(place);
-        let Content::Says(Says::Text(text)) = Content::of(message) else { return };
-        let text = zeroize::Zeroizing::new(text);
+        let Some(text) = Content::of(message).searched() else { return };
         let text = Text { stored_at: message.stored_at, folded: Folded::new(&text) };
         self.bytes += text.bytes();
         self.texts.entry(place.conversation).or_default().insert(place.position, text);

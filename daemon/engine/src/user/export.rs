@@ -4,13 +4,14 @@
 use std::collections::VecDeque;
 
 use martlet_protocol::control::{EXPORT_FORMAT, ExportLine};
-use martlet_protocol::message::Content;
+use martlet_protocol::message::{Content, File, FileContent};
 use martlet_protocol::{IdentityId, control};
 use martlet_store::StoreError;
 
 use super::User;
 use super::view::shown_timers;
 use crate::conversation::ConversationRef;
+use crate::kinds;
 use crate::limits::EXPORT_PAGE_MAX;
 use crate::turn::Turn;
 
@@ -121,8 +122,9 @@ impl User {
         for (stored_at, message) in
             self.directory.requests().messages_of(turn.vault()?, identity)?
         {
-            let text = match message.content {
-                Content::Text(text) => text.as_str().to_owned(),
+            let (text, file) = match message.content {
+                Content::Text(text) => (text.as_str().to_owned(), None),
+                Content::File(file) => (kinds::file::shown(&file), Some(file)),
                 // They say nothing without a conversation.
                 Content::Edit(_)
                 | Content::Reaction(_)
@@ -138,7 +140,9 @@ impl User {
             };
             let (from, id) = (from.clone(), message.id.to_string());
             let sent_at = message.sent_at;
+            let file = file.and_then(|file| export_file(id.clone(), &file));
             lines.push(ExportLine::RequestMessage { from, id, sent_at, stored_at, text });
+            lines.extend(file);
         }
         Ok(())
     }
@@ -194,9 +198,26 @@ impl User {
                 lines.push(ExportLine::Lost { conversation, before, count });
             }
             cursor.messages += 1;
+            let file = match &message.file {
+                Some(_) => self.file_of(turn, &message.id)?,
+                None => None,
+            };
+            let file = file.and_then(|file| export_file(message.id.clone(), &file));
             lines.push(ExportLine::Message { message });
+            lines.extend(file);
         }
         Ok(())
+    }
+}
+
+/// The file that a message is, if it is here.
+fn export_file(message: String, file: &File) -> Option<ExportLine> {
+    let name = file.name.as_str().to_owned();
+    match &file.content {
+        FileContent::Here(bytes) => {
+            Some(ExportLine::File { message, name, bytes: hex(bytes.as_slice()) })
+        }
+        FileContent::Blob(_) => None,
     }
 }
 

@@ -29,7 +29,18 @@ impl User {
         timers: Timers,
         reply_to: Option<MessageId>,
     ) -> Result<SendResponse, StoreError> {
-        let body = Body::Text(text.as_str().to_owned());
+        self.send_body(turn, identity, Body::Text(text.as_str().to_owned()), timers, reply_to)
+    }
+
+    /// Commits what the user says to `identity`, a contact, and sends it if their keys are known.
+    pub(super) fn send_body(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: IdentityId,
+        body: Body,
+        timers: Timers,
+        reply_to: Option<MessageId>,
+    ) -> Result<SendResponse, StoreError> {
         let record = self.write(turn, &identity, body, State::Queued);
         let record = MessageRecord { timers, reply_to, ..record };
         let position = self.append(turn, identity, &record)?;

@@ -38,7 +38,7 @@ impl User {
         let recalled = SendResponse { id: message.id.to_string(), state: Delivery::Recalled };
         match Content::of(&message) {
             Content::Says(Says::Recalled) => return Ok(recalled),
-            Content::Says(Says::Text(_)) | Content::Unknown { .. } => {}
+            Content::Says(Says::Text(_) | Says::File(_)) | Content::Unknown { .. } => {}
             Content::Says(Says::Timers(_)) | Content::Does(_) => {
                 return Err(CommandError::NotRecallable.into());
             }

@@ -11,7 +11,7 @@ use super::inbox::Came;
 use crate::conversation::{ConversationRef, person};
 use crate::directory::{Accepted, DirectoryError, Kept, Subject};
 use crate::error::Fault;
-use crate::kinds::message_of;
+use crate::kinds::{self, message_of};
 use crate::turn::Turn;
 
 /// Characters of a request's first message that are shown before it is accepted.
@@ -145,6 +145,9 @@ impl User {
         let first = requests.first_message(turn.vault()?, identity)?;
         let preview = first.and_then(|message| match message.content {
             Content::Text(text) => Some(text.as_str().chars().take(PREVIEW_CHARS).collect()),
+            Content::File(file) => {
+                Some(kinds::file::shown(&file).chars().take(PREVIEW_CHARS).collect())
+            }
             Content::Edit(_)
             | Content::Reaction(_)
             | Content::Read(_)

@@ -13,7 +13,7 @@ use martlet_store::{StoreError, VaultTxn};
 
 use crate::conversation::{ConversationRef, Place, person};
 use crate::directory::Directory;
-use crate::kinds::{Content, Says};
+use crate::kinds::{self, Content, Says};
 use crate::limits::EXCERPT_CHARS;
 use crate::log::Teller;
 use crate::outbox::{self, Outbox};
@@ -48,13 +48,19 @@ impl View<'_> {
         let content = Content::of(record);
         let sets_timers = match content {
             Content::Says(Says::Timers(timers)) => Some(shown_timers(timers)),
-            Content::Says(Says::Text(_) | Says::Recalled)
+            Content::Says(Says::Text(_) | Says::File(_) | Says::Recalled)
+            | Content::Does(_)
+            | Content::Unknown { .. } => None,
+        };
+        let file = match &content {
+            Content::Says(Says::File(file)) => Some(kinds::file::told(file)),
+            Content::Says(Says::Text(_) | Says::Timers(_) | Says::Recalled)
             | Content::Does(_)
             | Content::Unknown { .. } => None,
         };
         let state = match &content {
             Content::Says(Says::Recalled) => Delivery::Recalled,
-            Content::Says(Says::Text(_) | Says::Timers(_))
+            Content::Says(Says::Text(_) | Says::File(_) | Says::Timers(_))
             | Content::Does(_)
             | Content::Unknown { .. } => self.state(place, record.own, record.state),
         };
@@ -71,6 +77,7 @@ impl View<'_> {
             burn_seconds: burn_s,
             ends_at: self.timeline.ends_at(record),
             sets_timers,
+            file,
             reply_to,
             edited_at: versions.last().map(|version| version.at),
             reactions: reactions.collect(),

@@ -14,6 +14,7 @@ mod delivery;
 mod events;
 mod extremes;
 mod failing_disk;
+mod files;
 mod handles;
 mod identities;
 mod invites;

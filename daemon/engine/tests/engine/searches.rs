@@ -29,7 +29,11 @@ fn asked(query: SearchQuery) -> (SearchMessages, mpsc::Receiver<SearchResults>) 
     (SearchMessages { query, answer }, found)
 }
 
-fn search_for(world: &mut World, node: usize, query: SearchQuery) -> Result<SearchResults> {
+pub(crate) fn search_for(
+    world: &mut World,
+    node: usize,
+    query: SearchQuery,
+) -> Result<SearchResults> {
     let (command, found) = asked(query);
     world.call(node, command)?;
     Ok(found.try_recv()?)

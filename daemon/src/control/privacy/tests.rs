@@ -209,6 +209,7 @@ fn another_setting_says_something_else() {
                 "conversations",
                 "delivery-fast",
                 "devices",
+                "files",
                 "log",
                 "name-offered",
                 "no-profile",

@@ -222,6 +222,11 @@ fn peer(facts: &Facts, said: &mut Said) {
         ),
     }
     if has_user {
+        said.say(
+            "sizes",
+            "Of a message, or a file in one, they see one of seven sizes: 512 bytes to 32 KiB, each twice the one before. A file \
+             of more than some 15 KiB has the largest, which texts hardly ever have.",
+        );
         match facts.privacy {
             Privacy::Fast => said.say(
                 "fast",
@@ -336,6 +341,11 @@ fn contact(facts: &Facts, said: &mut Said) {
     said.say(
         "pings",
         "A contact can ask whether your device is on: it answers by itself, unseen by you, and to nobody else.",
+    );
+    said.say(
+        "files",
+        "Of a file that you send a contact they see name, type, size and content. Photos go without what a camera wrote into \
+         them, but for --original; documents go with all that is in them.",
     );
     match facts.privacy {
         Privacy::Fast => said.say(

@@ -1,0 +1,246 @@
+//! `file`: files that came and went with messages.
+
+use std::env;
+use std::io::{IsTerminal, stdout};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use clap::builder::NonEmptyStringValueParser;
+use martlet_protocol::control::{
+    Contact, Direction, ErrorCode, FileList, Message, MessageFile, Problem, Verified,
+};
+use martlet_protocol::file::FileName;
+use martlet_protocol::limits::HISTORY_PAGE_MAX;
+use serde::Serialize;
+
+use super::Context;
+use crate::client::{Client, ClientError, encode};
+use crate::complete::contacts;
+use crate::exit::Failure;
+use crate::file::{There, look, place, write};
+use crate::render::{Page, Paint, Question, Table, bytes, short, state_name, who, word};
+
+/// The program that opens a file with whatever the desktop has for it.
+const OPENER: &str = "xdg-open";
+/// Where files are that were opened, below `XDG_RUNTIME_DIR`.
+const OPENED: &str = "martlet-files";
+
+/// List, save and open files that were sent with messages
+///
+/// A file of up to 24 KiB is in its message. It ends with it: when it expires, burns, is recalled or deleted, the file is gone
+/// here. What you saved elsewhere stays.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// List files, the newest first
+    #[command(after_help = "\
+Examples:
+  martletctl file list
+  martletctl file list bob --limit 10")]
+    List {
+        /// Only those of the conversation with this contact
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        name: Option<String>,
+        /// Show at most this many
+        #[arg(long, value_name = "N", default_value_t = 50,
+            value_parser = clap::value_parser!(u32).range(1..=i64::from(HISTORY_PAGE_MAX)))]
+        limit: u32,
+    },
+    /// Save a file
+    ///
+    /// Only you can read it then, and nobody can run it as a program. No link is followed. If there is a file in its place
+    /// already you are asked.
+    #[command(after_help = "\
+Examples:
+  martletctl file save 5f0c1a              here, under its own name
+  martletctl file save 5f0c1a ~/Documents
+  martletctl file save 5f0c1a minutes.pdf --yes
+  martletctl file save 5f0c1a - | less")]
+    Save {
+        /// The id of its message, or the beginning of it
+        id: String,
+        /// A directory, or a place and name; - writes it to standard output
+        to: Option<PathBuf>,
+        /// Save it over a file that is there
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Open a file with the program that the desktop has for it
+    ///
+    /// You are asked first if it came from someone whom you have not verified. What is opened stays in XDG_RUNTIME_DIR until
+    /// you log out.
+    #[command(after_help = "\
+Example:
+  martletctl file open 5f0c1a")]
+    Open {
+        /// The id of its message, or the beginning of it
+        id: String,
+        /// Open it whoever sent it
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What was saved.
+#[derive(Debug, Serialize)]
+struct Saved {
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Args {
+    /// Runs the verb.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self.verb {
+            Verb::List { name, limit } => list(context, name, limit).await,
+            Verb::Save { id, to, yes } => save(context, &id, to.as_deref(), yes).await,
+            Verb::Open { id, yes } => open(context, &id, yes).await,
+        }
+    }
+}
+
+async fn list(context: &Context, name: Option<String>, limit: u32) -> Result<(), Failure> {
+    let mut path = format!("/v1/files?limit={limit}");
+    if let Some(name) = &name {
+        path.push_str("&in=");
+        path.push_str(&encode(name));
+    }
+    let list: FileList = context.client()?.get(&path).await?;
+    context.output.show(&list, listed)?;
+    if list.more && !context.output.is_json() {
+        context.output.note("There may be more: --limit N");
+    }
+    Ok(())
+}
+
+fn listed(list: &FileList, page: &mut Page) {
+    if list.files.is_empty() {
+        return page.line("No files.");
+    }
+    let mut table = Table::new(&["ID", "SENT", "WITH", "BY", "SIZE", "STATE", "NAME"]);
+    for entry in &list.files {
+        table.row(vec![
+            (Paint::Bold, short(&entry.id)),
+            (Paint::Plain, page.clock().day_and_minute(entry.sent_at)),
+            (Paint::Plain, word(&entry.conversation)),
+            (Paint::Plain, who(entry.direction, &entry.conversation)),
+            (Paint::Plain, bytes(entry.file.bytes)),
+            (Paint::Plain, state_name(entry.state).to_owned()),
+            (Paint::Plain, word(&entry.file.name)),
+        ]);
+    }
+    table.write(page);
+}
+
+/// The message that is a file, and what it says of it.
+async fn message(client: &Client, id: &str) -> Result<(Message, MessageFile), Failure> {
+    let message: Message = client.get(&format!("/v1/messages/{}", encode(id))).await?;
+    match message.file.clone() {
+        Some(file) => Ok((message, file)),
+        None => Err(Failure::Client(ClientError::Problem(Problem::new(
+            ErrorCode::NoFile,
+            "this message is no file; martletctl file list shows those that there are",
+        )))),
+    }
+}
+
+async fn save(context: &Context, id: &str, to: Option<&Path>, yes: bool) -> Result<(), Failure> {
+    let client = context.client()?;
+    let (message, file) = message(client, id).await?;
+    let path = format!("/v1/files/{}", message.id);
+    if to == Some(Path::new("-")) {
+        if stdout().is_terminal() {
+            return Err(Failure::Usage(
+                "a file may do anything to a terminal: write it elsewhere, such as: | less"
+                    .to_owned(),
+            ));
+        }
+        return context.output.raw(&client.get_bytes(&path).await?);
+    }
+    let place = place(to, &FileName::harmless(&file.name));
+    let there = look(&place)?;
+    if there == There::File && !yes {
+        context.output.confirm(&Question {
+            text: &format!("There is a file {} already. Replace it?", shown(&place)),
+            refused: "nothing was saved",
+            to_do: "replace the file that is there",
+        })?;
+    }
+    let content = client.get_bytes(&path).await?;
+    write(&place, &content, there)?;
+    let saved = Saved { path: place, bytes: content.len() as u64 };
+    context.output.show(&saved, |saved, page| {
+        page.line(format!("Saved {} ({}).", shown(&saved.path), bytes(saved.bytes)));
+    })?;
+    if is_of_unverified(client, &message).await? {
+        context.output.note(&format!(
+            "It came from {}, whom you have not verified: martletctl contact verify {0}",
+            word(&message.conversation)
+        ));
+    }
+    if message.ends_at.is_some() || message.burn_seconds.is_some() {
+        context.output.note("The message ends by itself; what you saved does not.");
+    }
+    Ok(())
+}
+
+async fn open(context: &Context, id: &str, yes: bool) -> Result<(), Failure> {
+    let client = context.client()?;
+    let (message, file) = message(client, id).await?;
+    if !yes && is_of_unverified(client, &message).await? {
+        let by = word(&message.conversation);
+        context.output.confirm(&Question {
+            text: &format!("You have not verified {by}, who sent {}. Open it?", word(&file.name)),
+            refused: "it was not opened",
+            to_do: "open it",
+        })?;
+    }
+    let directory = opened_directory()?;
+    // By its id, so that two files of one name are two.
+    let name = format!("{}-{}", &message.id.get(..8).unwrap_or(&message.id), file.name);
+    let place = directory.join(FileName::harmless(&name).as_str());
+    let there = look(&place)?;
+    write(&place, &client.get_bytes(&format!("/v1/files/{}", message.id)).await?, there)?;
+    let status = tokio::process::Command::new(OPENER).arg(&place).status().await;
+    let status = status.map_err(|error| {
+        Failure::Failed(format!("{OPENER} can't be run: {error}; the file is {}", shown(&place)))
+    })?;
+    match status.success() {
+        true => context.output.done(&format!("Opened {}.", word(&file.name))),
+        false => Err(Failure::Failed(format!(
+            "{OPENER} found no program for it; the file is {}",
+            shown(&place)
+        ))),
+    }
+}
+
+/// A directory for what is opened: the user's alone, and gone when they log out.
+fn opened_directory() -> Result<PathBuf, Failure> {
+    let runtime = env::var_os("XDG_RUNTIME_DIR").filter(|runtime| !runtime.is_empty());
+    let runtime = runtime.ok_or_else(|| {
+        Failure::Usage("there is no desktop: XDG_RUNTIME_DIR is not set; save the file".to_owned())
+    })?;
+    let directory = PathBuf::from(runtime).join(OPENED);
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+    made.map_err(|error| Failure::Usage(format!("{}: {error}", directory.display())))?;
+    Ok(directory)
+}
+
+/// Whether a file came from a contact who is not verified, or has a device that is not confirmed.
+async fn is_of_unverified(client: &Client, message: &Message) -> Result<bool, Failure> {
+    if message.direction != Direction::In {
+        return Ok(false);
+    }
+    let path = format!("/v1/contacts/{}", encode(&message.conversation));
+    let contact: Contact = client.get(&path).await?;
+    Ok(contact.verified != Verified::Yes)
+}
+
+fn shown(place: &Path) -> String {
+    word(&place.display().to_string())
+}

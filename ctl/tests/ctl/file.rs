@@ -1,0 +1,146 @@
+//! `send --file` and `file`: what goes, as it should, and how it is shown.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use image::{DynamicImage, ImageFormat};
+use serde_json::json;
+
+use crate::fake::{Answer, Fake, Seen};
+use crate::profile::{encoded, gigapixel, held_with_place, motif, moving};
+use crate::run::{Ran, run};
+use crate::verbs::check;
+
+/// A daemon that takes files; and what it was asked, with its type and the file.
+fn taking() -> (Fake, Arc<Mutex<Vec<Seen>>>) {
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&taken);
+    let fake = Fake::start(move |seen: &Seen| {
+        keep.lock().unwrap().push(seen.clone());
+        Answer::Json(json!({"id": "aa".repeat(16), "state": "queued"}))
+    });
+    (fake, taken)
+}
+
+fn send(fake: &Fake, file: &Path, more: &[&str]) -> Ran {
+    let args = [&["send", "bob", "--file", file.to_str().unwrap()], more].concat();
+    run(fake.socket(), &args)
+}
+
+#[test]
+fn a_file_goes_as_it_is_with_what_is_said_of_it() {
+    let (fake, taken) = taking();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("min & max.PDF");
+    fs::write(&file, b"%PDF\0\xff").unwrap();
+    let more = ["--text", "-5 °C", "--expire", "1h", "--burn", "off", "--reply", "5f0c1a"];
+    let ran = send(&fake, &file, &more);
+    assert_eq!((ran.code, ran.out), (0, format!("{}\n", "aa".repeat(16))), "{}", ran.err);
+    let seen = taken.lock().unwrap().pop().unwrap();
+    assert_eq!(
+        seen.line(),
+        "POST /v1/files?to=bob&name=min%20%26%20max%2EPDF&text=-5%20%C2%B0C&expire_seconds=3600&burn_seconds=off&reply_to=5f0c1a"
+    );
+    assert_eq!(seen.headers["content-type"], "application/pdf");
+    assert_eq!(seen.bytes, b"%PDF\0\xff");
+    for args in [
+        &["send", "bob"][..],
+        &["send", "bob", "x", "--file", "y"],
+        &["send", "bob", "x", "--text", "y"],
+        &["send", "bob", "x", "--original"],
+    ] {
+        assert_eq!(run(fake.socket(), args).code, 2, "{args:?}");
+    }
+    assert!(taken.lock().unwrap().is_empty());
+}
+
+/// What a camera wrote into a photo, the place say, does not go on, and how it was held is seen to.
+#[test]
+fn photos_go_without_what_a_camera_wrote_but_for_original() {
+    let (fake, taken) = taking();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("held.jpg");
+    let photo = held_with_place();
+    fs::write(&file, &photo).unwrap();
+    assert_eq!(send(&fake, &file, &[]).code, 0);
+    let seen = taken.lock().unwrap().pop().unwrap();
+    assert_eq!(seen.headers["content-type"], "image/jpeg");
+    assert!(!seen.bytes.windows(6).any(|window| window == b"secret"));
+    let made = image::load_from_memory_with_format(&seen.bytes, ImageFormat::Jpeg).unwrap();
+    assert_eq!((made.width(), made.height()), (64, 64));
+    let made = made.to_luma8();
+    // Turned clockwise, what was above is to the right.
+    assert!(made.get_pixel(60, 32).0[0] < 64 && made.get_pixel(4, 32).0[0] > 192);
+    assert_eq!(send(&fake, &file, &["--original"]).code, 0);
+    assert_eq!(taken.lock().unwrap().pop().unwrap().bytes, photo);
+}
+
+#[test]
+fn pictures_of_other_formats_are_the_same_pixels_again() {
+    let (fake, taken) = taking();
+    let place = tempfile::tempdir().unwrap();
+    let small = motif(60, 40);
+    for (format, kind) in [(ImageFormat::Png, "image/png"), (ImageFormat::WebP, "image/webp")] {
+        let file = place.path().join("picture");
+        fs::write(&file, encoded(&small, format)).unwrap();
+        let ran = send(&fake, &file, &[]);
+        assert_eq!(ran.code, 0, "{format:?}: {}", ran.err);
+        let seen = taken.lock().unwrap().pop().unwrap();
+        assert_eq!(seen.headers["content-type"], kind);
+        let made = image::load_from_memory_with_format(&seen.bytes, format).unwrap();
+        assert_eq!(made.to_rgba8(), DynamicImage::to_rgba8(&small), "{format:?}");
+    }
+}
+
+#[test]
+fn pictures_that_can_not_be_made_anew_are_not_sent() {
+    let (fake, taken) = taking();
+    let place = tempfile::tempdir().unwrap();
+    let noise = encoded(&motif(400, 400), ImageFormat::Png);
+    for (name, bytes, why) in [
+        ("moving.png", moving(), "it moves"),
+        ("giga.png", gigapixel(), "too large"),
+        ("noise.png", noise, "so far files of at most 24 KiB"),
+        ("photo.tiff", b"II*\0".to_vec(), "--original sends it as it is"),
+    ] {
+        let file = place.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        let ran = send(&fake, &file, &[]);
+        let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(ran.code == 2 && said.contains(why), "{name}: {ran:?}");
+    }
+    assert!(taken.lock().unwrap().is_empty());
+}
+
+#[test]
+fn files_are_listed() {
+    let entry = |id: &str, direction: &str, name: &str| {
+        json!({"id": id.repeat(16), "conversation": "bob", "direction": direction,
+            "sent_at": 1_000_000_000_000_u64, "state": "delivered",
+            "file": {"name": name, "media_type": "text/plain", "bytes": 18_637}})
+    };
+    let files = [entry("ab", "in", "a.txt"), entry("cd", "out", "\u{202e}b")];
+    let list = json!({"files": files, "more": false});
+    let none = json!({"files": [], "more": false});
+    let nothing = serde_json::Value::Null;
+    check(
+        &["file", "list", "bob"],
+        "GET /v1/files?limit=50&in=bob",
+        &nothing,
+        &none,
+        "No files.\n",
+    );
+    let fake = Fake::start(move |_| Answer::Json(list.clone()));
+    let ran = run(fake.socket(), &["file", "list", "--limit", "2"]);
+    assert_eq!(fake.lines(), ["GET /v1/files?limit=2"]);
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert!(lines[0].starts_with("ID        SENT"), "{}", ran.out);
+    assert!(
+        lines[1].starts_with("abababab") && lines[1].ends_with("delivered  a.txt"),
+        "{}",
+        ran.out
+    );
+    assert!(lines[1].contains("  bob   bob  18.2 KiB  "), "{}", ran.out);
+    assert!(lines[2].contains("  bob   you  ") && lines[2].ends_with("\\u{202e}b"), "{}", ran.out);
+}

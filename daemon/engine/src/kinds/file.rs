@@ -1,0 +1,86 @@
+//! A file: it is in its message, whole. (Larger ones, which are elsewhere, are known and can't be fetched yet.)
+
+use martlet_protocol::control::MessageFile;
+use martlet_protocol::message::file::KIND;
+use martlet_protocol::message::{File, FileContent};
+use martlet_store::records::Body;
+
+/// A file as it is kept, and as it is sent.
+pub(crate) fn body(file: &File) -> Body {
+    Body::Raw { kind: KIND, bytes: file.encode() }
+}
+
+/// In the words of the control API.
+pub(crate) fn told(file: &File) -> MessageFile {
+    MessageFile {
+        name: file.name.as_str().to_owned(),
+        media_type: file.media_type.clone(),
+        bytes: file.size(),
+    }
+}
+
+/// In words, with what its sender says about it.
+pub(crate) fn shown(file: &File) -> String {
+    let (name, size) = (file.name.as_str(), in_words(file.size()));
+    let missing = match &file.content {
+        FileContent::Here(_) => "",
+        FileContent::Blob(_) => ", which this version cannot fetch",
+    };
+    let shown = format!("[file \"{name}\", {size}{missing}]");
+    if file.text.is_empty() { shown } else { format!("{shown} {}", file.text) }
+}
+
+/// What searches look through.
+pub(super) fn searched(file: &File) -> String {
+    format!("{} {}", file.name.as_str(), file.text)
+}
+
+/// `3.2 KiB`.
+fn in_words(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..1024 => return format!("{bytes} B"),
+        1024..0x10_0000 => (1024, "KiB"),
+        0x10_0000..0x4000_0000 => (0x10_0000, "MiB"),
+        _ => (0x4000_0000, "GiB"),
+    };
+    let tenths = bytes.saturating_mul(10) / unit;
+    match (tenths / 10, tenths % 10) {
+        (whole, 0) => format!("{whole} {name}"),
+        (whole, tenth) => format!("{whole}.{tenth} {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use martlet_protocol::BlobId;
+    use martlet_protocol::file::{FileKey, FileName};
+    use martlet_protocol::message::{BlobContent, FileBytes};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_shown_in_words() {
+        let here = FileBytes::new(vec![0; 3280]).map(FileContent::Here).expect("a small one");
+        let mut file = File {
+            name: FileName::harmless("minutes.pdf"),
+            media_type: "application/pdf".into(),
+            content: here,
+            duration_ms: None,
+            text: String::new(),
+        };
+        assert_eq!(shown(&file), "[file \"minutes.pdf\", 3.2 KiB]");
+        file.text = "of Monday".into();
+        assert_eq!(shown(&file), "[file \"minutes.pdf\", 3.2 KiB] of Monday");
+        file.content = FileContent::Blob(Box::new(BlobContent {
+            size: 3 << 20,
+            key: FileKey::from_bytes([0; 32]),
+            blob: BlobId([0; 32]),
+            has_parts: false,
+            thumbnail: None,
+            holders: Vec::new(),
+        }));
+        let words = "[file \"minutes.pdf\", 3 MiB, which this version cannot fetch] of Monday";
+        assert_eq!(shown(&file), words);
+        assert_eq!([0, 1023, 1024, 5 << 30].map(in_words), ["0 B", "1023 B", "1 KiB", "5 GiB"]);
+    }
+}

@@ -1,0 +1,183 @@
+//! Files in their messages.
+
+use martlet_engine::command::{
+    ExportPage, GetFile, GetMessage, ListFiles, RecallMessage, SendFile,
+};
+use martlet_protocol::control::{
+    ExportLine, FileSend, FilesQuery, Message as Shown, SearchQuery, TimerSetting,
+};
+use martlet_protocol::limits::{FILE_INLINE_BYTES_MAX, FILE_TEXT_BYTES_MAX};
+use martlet_protocol::message::FileContent;
+
+use crate::searches::search_for;
+use crate::trust::recover;
+use crate::world::*;
+
+const ALICE: usize = 0;
+const BOB: usize = 1;
+
+fn file(name: &str) -> FileSend {
+    FileSend { to: "bob".into(), name: name.into(), ..FileSend::default() }
+}
+
+fn send(world: &mut World, request: FileSend, bytes: &[u8]) -> Result<String> {
+    let media_type = "application/pdf".into();
+    let sent = world.call(ALICE, SendFile { request, media_type, bytes: bytes.to_vec() })?;
+    Ok(sent.id)
+}
+
+/// The bytes of a file, as a node has them.
+fn bytes(world: &mut World, node: usize, id: &str) -> Result<Vec<u8>> {
+    match world.call(node, GetFile { id: id.into() })?.content {
+        FileContent::Here(bytes) => Ok(bytes.as_slice().to_vec()),
+        FileContent::Blob(_) => Err("elsewhere".into()),
+    }
+}
+
+fn message(world: &mut World, node: usize, id: &str) -> Result<Shown> {
+    world.call(node, GetMessage { id: id.into() })
+}
+
+fn names(world: &mut World, node: usize, query: FilesQuery) -> Result<(Vec<String>, bool)> {
+    let list = world.call(node, ListFiles { query })?;
+    Ok((list.files.into_iter().map(|entry| entry.file.name).collect(), list.more))
+}
+
+#[test]
+fn a_file_goes_with_its_message_and_is_harmless_where_it_comes() -> Result {
+    let mut world = World::pair(210, 3)?;
+    world.settle()?;
+    let largest = vec![0xa5; FILE_INLINE_BYTES_MAX];
+    let text = "t".repeat(FILE_TEXT_BYTES_MAX);
+    let request = FileSend { text: Some(text.clone()), ..file("../../.bashrc") };
+    let large = send(&mut world, request, &largest)?;
+    let empty = send(&mut world, file("empty"), b"")?;
+    world.settle()?;
+    for node in [ALICE, BOB] {
+        assert_eq!(bytes(&mut world, node, &large)?, largest, "node {node}");
+        assert_eq!(bytes(&mut world, node, &empty)?, b"");
+        let shown = message(&mut world, node, &large)?;
+        let told = shown.file.ok_or("a file")?;
+        assert_eq!(told.name, "___.._.bashrc");
+        assert_eq!((told.media_type.as_str(), told.bytes), ("application/pdf", 24_576));
+        assert_eq!(shown.text, format!("[file \"___.._.bashrc\", 24 KiB] {text}"));
+    }
+    assert_eq!(message(&mut world, ALICE, &large)?.state, Delivery::Delivered);
+
+    // What is no file, too large, or says too much.
+    let hello = world.send(ALICE, "bob", "hello")?;
+    for (node, id) in [(ALICE, hello.as_str()), (BOB, "00000000000000000000000000000000")] {
+        assert!(world.call(node, GetFile { id: id.into() }).is_err());
+    }
+    let more = vec![0; FILE_INLINE_BYTES_MAX + 1];
+    assert!(send(&mut world, file("more"), &more).is_err());
+    let long = FileSend { text: Some(format!("{text}t")), ..file("long") };
+    assert!(send(&mut world, long, b"x").is_err());
+    let to_nobody = FileSend { to: "carol".into(), ..file("x") };
+    assert!(send(&mut world, to_nobody, b"x").is_err());
+    Ok(())
+}
+
+#[test]
+fn files_are_listed_found_and_exported() -> Result {
+    let mut world = World::pair(211, 2)?;
+    world.settle()?;
+    for name in ["one", "two", "three"] {
+        let request = FileSend { text: Some("of Monday".into()), ..file(name) };
+        send(&mut world, request, name.as_bytes())?;
+        world.send(ALICE, "bob", "hello")?;
+        world.pass(Duration::from_secs(1));
+    }
+    world.settle()?;
+    let all = FilesQuery::default();
+    let expected = ["three", "two", "one"].map(str::to_owned).to_vec();
+    assert_eq!(names(&mut world, BOB, all.clone())?, (expected.clone(), false));
+    let some = FilesQuery { limit: Some(2), ..all.clone() };
+    assert_eq!(names(&mut world, BOB, some)?, (expected[..2].to_vec(), true));
+    let exactly = FilesQuery { limit: Some(3), within: Some("alice".into()) };
+    assert_eq!(names(&mut world, BOB, exactly)?, (expected, false));
+    for limit in [0, 1001] {
+        let query = FilesQuery { limit: Some(limit), ..all.clone() };
+        assert!(names(&mut world, BOB, query).is_err());
+    }
+    for words in ["thr", "monday two"] {
+        let query = SearchQuery { words: words.into(), ..SearchQuery::default() };
+        assert_eq!(search_for(&mut world, BOB, query)?.results.len(), 1, "{words}");
+    }
+    let (lines, _) = world.call(BOB, ExportPage { cursor: None })?;
+    let files: Vec<_> = lines
+        .iter()
+        .filter_map(|line| match line {
+            ExportLine::File { name, bytes, .. } => Some((name.as_str(), bytes.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(files, [("one", "6f6e65"), ("two", "74776f"), ("three", "7468726565")]);
+    Ok(())
+}
+
+/// A file ends with its message, by whatever it ends.
+#[test]
+fn a_file_ends_with_its_message() -> Result {
+    let mut world = World::pair(212, 2)?;
+    world.settle()?;
+    let hour = Some(TimerSetting::Seconds(3600));
+    let expires = send(&mut world, FileSend { expire_seconds: hour, ..file("expires") }, b"1")?;
+    let recalled = send(&mut world, file("recalled"), b"2")?;
+    let stays = send(&mut world, file("stays"), b"3")?;
+    world.settle()?;
+    for id in [&expires, &recalled, &stays] {
+        assert_eq!(bytes(&mut world, BOB, id)?.len(), 1);
+    }
+    world.call(ALICE, RecallMessage { id: recalled.clone() })?;
+    world.settle()?;
+    world.pass(Duration::from_secs(3601));
+    world.settle()?;
+    for node in [ALICE, BOB] {
+        for id in [&expires, &recalled] {
+            assert!(bytes(&mut world, node, id).is_err(), "node {node}");
+        }
+        assert_eq!(bytes(&mut world, node, &stays)?, b"3");
+        let (names, _) = names(&mut world, node, FilesQuery::default())?;
+        assert_eq!(names, ["stays"], "node {node}");
+    }
+    assert_eq!(message(&mut world, BOB, &recalled)?.file, None);
+    Ok(())
+}
+
+/// A copy for the user's other devices had room for 24 KiB: the largest file was left out there, and nobody was told.
+#[test]
+fn the_largest_file_is_on_the_users_other_device_too() -> Result {
+    let mut world = World::pair(213, 3)?;
+    world.settle()?;
+    world.send(ALICE, "bob", "hello")?;
+    world.settle()?;
+    recover(&mut world, ALICE, 2)?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    let largest = vec![0x5a; FILE_INLINE_BYTES_MAX];
+    let text = Some("t".repeat(FILE_TEXT_BYTES_MAX));
+    let id = send(&mut world, FileSend { text, ..file(&"n".repeat(255)) }, &largest)?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    assert_eq!(bytes(&mut world, BOB, &id)?, largest);
+    assert_eq!(bytes(&mut world, 2, &id)?, largest);
+    Ok(())
+}
+
+#[test]
+fn a_strangers_file_waits_with_their_request() -> Result {
+    let mut world = World::half_pair(214, 2)?;
+    world.settle()?;
+    let id = send(&mut world, file("hello.txt"), b"hello")?;
+    world.settle()?;
+    let requests = world.call(BOB, ListRequests {})?.requests;
+    assert_eq!(requests[0].preview.as_deref(), Some("[file \"hello.txt\", 5 B]"));
+    assert!(bytes(&mut world, BOB, &id).is_err());
+    let request = requests[0].id.clone();
+    world.call(BOB, AcceptRequest { id: request, name: "alice".into() })?;
+    assert_eq!(bytes(&mut world, BOB, &id)?, b"hello");
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Files.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::message::{Delivery, Direction};
+use super::schema::{FileText, MessageIdStart};
+use super::timers::TimerSetting;
+use crate::time::UnixMillis;
+
+/// The file that a message is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MessageFile {
+    /// Its name: never a path, and harmless in any folder.
+    pub name: String,
+    /// What it is, as its sender says: nobody has looked.
+    pub media_type: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
+/// Query of `POST /v1/files`. What the file is, the body's `content-type` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FileSend {
+    /// A contact's name.
+    pub to: String,
+    /// The file's name, whatever it is: it is made harmless, and cut to 255 bytes.
+    pub name: String,
+    /// What you say about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<FileText>)]
+    pub text: Option<String>,
+    /// How long it lives from when it is sent; as the conversation has it if absent.
+    #[serde(default, deserialize_with = "timer", skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<TimerSetting>)]
+    pub expire_seconds: Option<TimerSetting>,
+    /// How long it lives from when it is read; as the conversation has it if absent.
+    #[serde(default, deserialize_with = "timer", skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<TimerSetting>)]
+    pub burn_seconds: Option<TimerSetting>,
+    /// The message of the same conversation that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<MessageIdStart>)]
+    pub reply_to: Option<String>,
+}
+
+/// Query of `GET /v1/files`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FilesQuery {
+    /// Only in the conversation with the contact of this name.
+    #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
+    /// Most files to return: 1 to 1000, 50 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+}
+
+/// Files of conversations, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FileList {
+    /// The files.
+    pub files: Vec<FileEntry>,
+    /// Whether there may be more: older ones, or among messages that were not looked at.
+    pub more: bool,
+}
+
+/// A file of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FileEntry {
+    /// The id of its message, which is its own.
+    pub id: String,
+    /// The contact's name.
+    pub conversation: String,
+    /// Who sent it.
+    pub direction: Direction,
+    /// When it was sent, by the sender's clock.
+    pub sent_at: UnixMillis,
+    /// How far its message got.
+    pub state: Delivery,
+    /// The file.
+    pub file: MessageFile,
+}
+
+/// A timer in a query: there all is text.
+fn timer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimerSetting>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let setting = match text.as_str() {
+        "off" => Some(TimerSetting::OFF),
+        seconds => seconds.parse().ok().map(TimerSetting::Seconds),
+    };
+    setting.map(Some).ok_or_else(|| {
+        serde::de::Error::custom("a timer is whole seconds, at most six days, or `off`")
+    })
+}
