@@ -251,6 +251,21 @@ mod tests {
         assert_eq!(taken, (SHARE / CONNECTIONS_MAX) as usize);
     }
 
+    /// A device that was killed and started again 70 times in a minute was cut off for ten: its messages, and those that its
+    /// user's other device sent, did not reach it so long.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_started_again_and_again_is_not_cut_off() {
+        let node = NodeRates::new(SHARE);
+        let killed = node.peer(false);
+        for start in 0..300 {
+            assert!(killed.takes_connection(), "start {start}");
+            tokio::time::advance(Duration::from_secs(60) / 70).await;
+        }
+        let hostile = node.peer(false);
+        let taken = (0..1000).filter(|_| hostile.takes_connection()).count();
+        assert_eq!(taken, CONNECTIONS_PER_PEER_PER_MINUTE_MAX as usize);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn large_envelopes_count_by_their_bytes_and_acks_by_number() {
         let peer = NodeRates::new(SHARE).peer(true);

@@ -219,6 +219,7 @@ fn another_setting_says_something_else() {
                 "people",
                 "pings",
                 "receipts",
+                "root-here",
                 "shredded",
                 "typing",
                 "unlocked",
