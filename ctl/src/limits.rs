@@ -16,7 +16,8 @@ pub(crate) const LINE_BYTES_MAX: usize = 4 << 20;
 
 /// Largest file that is taken for a profile's picture, bytes: the largest photos of phones.
 pub(crate) const PICTURE_FILE_BYTES_MAX: u64 = 32 << 20;
-/// Most pixels that it may have each way: 48 megapixels have 8,000.
+/// Most pixels that it may have each way: 48 megapixels have 8,000. Phones make up to 200 megapixels where they are asked to, with
+/// 16,320; who gives one is told to make it smaller.
 pub(crate) const PICTURE_PIXELS_SIDE_MAX: u32 = 12_000;
 /// Fewest: of less nothing is to be seen.
 pub(crate) const PICTURE_PIXELS_SIDE_MIN: u32 = 16;
@@ -35,18 +36,19 @@ pub(crate) const CHAT_PAGE_MESSAGES: u32 = 100;
 /// Messages that the chat keeps of each conversation: some megabytes at most. Older ones can't be scrolled back to.
 pub(crate) const CHAT_MESSAGES_MAX: usize = 10_000;
 
-/// Messages that a search of the chat finds at most: nobody looks through more.
+/// Messages that a search of the chat finds at most: nobody looks through more. That there are older ones is said.
 pub(crate) const CHAT_FOUND_MAX: u32 = 200;
 
 /// Own messages that wait in the chat while the daemon is away: enough for anyone who types; more are refused, and stay in
-/// the input.
+/// the input. From a pipe no more are read until there is room.
 pub(crate) const CHAT_OUTGOING_MAX: usize = 100;
 
 /// How long the chat waits at its end, line by line, for a daemon that is away or locked: one that is started anew is back in
 /// seconds.
 pub(crate) const CHAT_UNSENT_MAX: Duration = Duration::from_secs(20);
 
-/// How long the chat on the whole terminal waits at its end for the daemon to take what waits: while somebody looks on.
+/// How long the chat on the whole terminal waits at its end for the daemon to take what waits: while somebody looks on. What is left
+/// is printed whole.
 pub(crate) const CHAT_LEAVE_MAX: Duration = Duration::from_secs(10);
 
 /// Between two looks of the chat at the daemon's status: peers come and go in seconds.

@@ -38,7 +38,7 @@ fn line_of(what: &str, path: &Path, output: &Output) -> Result<Zeroizing<String>
     let unreadable = |error: std::io::Error| {
         Failure::Usage(format!("cannot read the {what} {}: {error}", path.display()))
     };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = martlet_input::open(path).map_err(unreadable)?;
     warn_if_open(what, &file, path, output).map_err(unreadable)?;
     first_line(|buffer| (&file).read(buffer))
         .map_err(unreadable)?

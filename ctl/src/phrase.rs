@@ -1,6 +1,5 @@
 //! Recovery phrases: typed word by word, or from a file, never from the arguments; and wiped after use.
 
-use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
@@ -34,7 +33,7 @@ fn from_file(path: &Path, output: &Output) -> Result<Zeroizing<String>, Failure>
     let unreadable = |error: std::io::Error| {
         Failure::Usage(format!("cannot read the phrase from {}: {error}", path.display()))
     };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = martlet_input::open(path).map_err(unreadable)?;
     passphrase::warn_if_open("recovery phrase file", &file, path, output).map_err(unreadable)?;
     // Never reallocated, which would leave copies.
     let mut bytes = Zeroizing::new(Vec::with_capacity(PHRASE_BYTES_MAX + 1));

@@ -67,7 +67,7 @@ impl Shape {
 /// [`Failure::Usage`] says what is wrong with it.
 pub(crate) async fn from_file(path: &Path, before: &[OsString]) -> Result<Vec<u8>, Failure> {
     let unreadable = |error| Failure::Usage(format!("{}: {error}", path.display()));
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let file = martlet_input::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(PICTURE_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if u64::try_from(bytes.len()).is_ok_and(|len| len > PICTURE_FILE_BYTES_MAX) {

@@ -31,7 +31,6 @@
 //!
 //! Relative paths in the file are relative to the file.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -435,7 +434,7 @@ fn warn_if_others_can_read(path: &Path) -> Option<String> {
 fn read_bounded(what: &'static str, path: &Path) -> Result<Zeroizing<String>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { what, path: path.into(), source };
     let mut text = Zeroizing::new(String::new());
-    File::open(path)
+    martlet_input::open(path)
         .and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text))
         .map_err(unreadable)?;
     if text.len() as u64 > CONFIG_BYTES_MAX {

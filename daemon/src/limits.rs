@@ -18,7 +18,8 @@ pub use wan::*;
 /// as far from this node's: a small computer may start ten years off, until it has the time.
 pub const CLOCK_HOPELESS: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long a peer that brings such an envelope has to say what its clock shows, before it is held to be right: some round
-/// trips. Nothing that it brings so is kept.
+/// trips, also by satellite (a guess: 0.7 s each). Nothing that it brings so is kept; an honest one that is slower loses no
+/// mail by it, only some of its score, and brings all again once its clock is right.
 pub const CLOCK_ANSWER_MAX: Duration = Duration::from_secs(2);
 /// By how much a clock must be set before that counts: what was refused meanwhile is asked for again, and others
 /// are not told what it shows. Far under the hours that envelopes count in, far over what a time server makes of a good

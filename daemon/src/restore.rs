@@ -1,7 +1,7 @@
 //! A backup put back: `martletd --restore DIR`.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, lchown};
 use std::path::Path;
 
@@ -108,8 +108,10 @@ fn restore_network(from: &Path, to: Option<&Path>) -> Result<String, RestoreErro
     let shown = to.display();
     let failed = |error| RestoreError::Network { path: shown.to_string(), error };
     let is_there = fs::exists(to).map_err(failed)?;
-    let descriptor = match fs::read(from) {
-        Ok(descriptor) => descriptor,
+    let mut descriptor = Vec::new();
+    let read = martlet_input::open(from).and_then(|mut file| file.read_to_end(&mut descriptor));
+    match read {
+        Ok(_) => {}
         // Of a copy made by hand.
         Err(error) if error.kind() == io::ErrorKind::NotFound && is_there => {
             return Ok(format!("it has no network's descriptor; {shown} was left as it is"));
@@ -118,9 +120,12 @@ fn restore_network(from: &Path, to: Option<&Path>) -> Result<String, RestoreErro
             return Ok(format!("it has no network's descriptor, and there is none in {shown}"));
         }
         Err(error) => return Err(failed(error)),
-    };
+    }
     if is_there {
-        let is_same = fs::read(to).map_err(failed)? == descriptor;
+        let mut there = Vec::new();
+        let read = martlet_input::open(to).and_then(|mut file| file.read_to_end(&mut there));
+        read.map_err(failed)?;
+        let is_same = there == descriptor;
         return Ok(if is_same {
             format!("the same network's descriptor is in {shown} already")
         } else {

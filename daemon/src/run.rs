@@ -81,7 +81,9 @@ impl DaemonError {
             ) => store,
             Self::Engine(
                 EngineError::KeyFile(
-                    KeyFileError::WrongPassphrase | KeyFileError::PassphraseRequired,
+                    KeyFileError::WrongPassphrase
+                    | KeyFileError::PassphraseRequired
+                    | KeyFileError::Changed { .. },
                 )
                 | EngineError::Thread(_),
             )

@@ -183,6 +183,8 @@ pub const HISTORY_PAGE_MAX: u32 = 1000;
 pub const SEARCH_BYTES_MAX: usize = 1024;
 /// Longest passphrase, bytes.
 pub const PASSPHRASE_BYTES_MAX: usize = 1024;
+/// Longest text that is taken for the last words of a recovery phrase, bytes: they have at most 35, with blanks.
+pub const LAST_WORDS_BYTES_MAX: usize = 1024;
 
 // ---- files -------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@
 //! run. All that can be wrong is found there, before anything runs, and told with file, line and
 //! key. `docs/scenarios.md` is the reference.
 
-use std::fs::File as FsFile;
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -352,7 +351,7 @@ pub fn show_duration(duration: Duration) -> String {
 fn read(path: &Path) -> Result<String, ScenarioError> {
     let failed = |source| ScenarioError::Read { path: path.to_owned(), source };
     let mut text = String::new();
-    let file = FsFile::open(path).map_err(failed)?;
+    let file = martlet_input::open(path).map_err(failed)?;
     file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(ScenarioError::TooLarge {

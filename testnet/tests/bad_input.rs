@@ -110,6 +110,9 @@ async fn texts_that_cannot_be_sent() -> TestResult {
 
     let problem = refused(&alice, "/v1/messages", &text_to("bob", "")).await;
     assert_eq!(problem.code, ErrorCode::EmptyText);
+    let (code, error) = ctl(&alice, &["send", "bob", "  "]).await?;
+    assert_eq!(code, 1, "{error}");
+    assert!(error.contains("nothing to send"), "{error}");
 
     // Bytes count, not characters.
     let long = "é".repeat(TEXT_BYTES_MAX / 2) + "x";

@@ -278,6 +278,42 @@ async fn a_stranger_is_accepted_and_a_locked_vault_opened() -> TestResult {
     Ok(())
 }
 
+/// The chat said nothing of it: what was typed next was refused out of the blue, and what the other side typed too.
+#[tokio::test]
+async fn who_has_the_chat_open_is_told_that_an_identity_ends_and_keeps_what_they_typed()
+-> TestResult {
+    let cluster = cluster()?;
+    let alice = cluster.start("alice", &[]).await?;
+    let passphrase = Some("correct horse".to_owned());
+    let request = InitRequest { name: None, passphrase };
+    let _: InitResponse = alice.post("/v1/identity", &request).await?;
+    let file = cluster.path().join("passphrase");
+    std::fs::write(&file, "correct horse")?;
+    let bob = cluster.user("bob", &[&alice]).await?;
+    introduce(&alice, &bob).await?;
+    let sent = bob.send("alice", "hello").await?;
+    bob.wait_state(&sent.id, Delivery::Delivered, DEADLINE).await?;
+    let Some(hers) = Terminal::start(&cluster, &alice, "", "chat bob") else { return Ok(()) };
+    let Some(his) = Terminal::start(&cluster, &bob, "", "chat alice") else { return Ok(()) };
+    for terminal in [&hers, &his] {
+        terminal.wait_text("hello").await?;
+        terminal.write("half a sentence");
+        terminal.wait_text("half a sentence").await?;
+    }
+    let file = file.display().to_string();
+    let output = alice.ctl(&["account", "terminate", "--yes", "--passphrase-file", &file]).await?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    hers.wait_text("Your identity was terminated").await?;
+    his.wait_text("The identity of alice was terminated").await?;
+    for terminal in [&hers, &his] {
+        terminal.keys(&["Enter"]);
+        let shown = terminal.wait_text("was terminated").await?;
+        assert!(shown.contains("hello"), "{shown}");
+        terminal.wait_text("half a sentence").await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_plain_chat_prints_what_comes_and_sends_what_is_typed() -> TestResult {
     let cluster = cluster()?;

@@ -1,9 +1,9 @@
 //! Messages that end, with real daemons and the real command: by their timers, taken back, deleted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use martlet_protocol::control::{Delivery, EndedReason, EventBody, Message};
-use martlet_testnet::cluster::{Cluster, Node, introduce, until};
+use martlet_testnet::cluster::{Cluster, Node, NodeOptions, introduce, set_clock, until};
 use serde_json::Value;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -151,5 +151,54 @@ async fn what_is_taken_back_is_gone_from_mailbox_and_recipient() -> TestResult {
     ctl(&alice, &["delete", &theirs]).await?;
     assert!(alice.message(&theirs).await.is_err());
     assert_eq!(bob.message(&theirs).await?.text, "mine");
+    Ok(())
+}
+
+/// Two clocks that go wrong while timers run: a message lives as long as its timers say, neither less nor more.
+#[tokio::test]
+async fn timers_run_on_rightly_while_a_clock_jumps_ahead_and_back() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let clock = cluster.path().join("bob.clock");
+    set_clock(&clock, 0)?;
+    let alice = cluster.user("alice", &[]).await?;
+    let peers = vec![alice.address()?];
+    let options = NodeOptions { peers, clock: Some(clock.clone()), ..NodeOptions::default() };
+    let mut bob = cluster.node("bob", options);
+    bob.start().await?;
+    bob.init().await?;
+    introduce(&alice, &bob).await?;
+    bob.wait_connected(&[&alice], DEADLINE).await?;
+    let first = alice.send("bob", "hello").await?;
+    alice.wait_state(&first.id, Delivery::Delivered, DEADLINE).await?;
+    ctl(&bob, &["conversation", "clear", "alice", "--yes"]).await?;
+
+    ctl(&alice, &["send", "bob", "expires", "--expire", "12s"]).await?;
+    let sent_at = Instant::now();
+    ctl(&alice, &["send", "bob", "burns", "--burn", "12s"]).await?;
+    ctl(&alice, &["send", "bob", "unread", "--burn", "1s"]).await?;
+    wait_texts(&bob, "alice", &["expires", "burns", "unread"]).await?;
+    let hours = |hours: i64| set_clock(&clock, hours * 3_600_000);
+    hours(49)?;
+    for hour in [-30, 100, 0, 49, -1] {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let there = texts(&bob, "alice").await?;
+        assert!(
+            sent_at.elapsed() > Duration::from_secs(11) || there == ["expires", "burns", "unread"],
+            "{hour} h: {there:?}"
+        );
+        hours(hour)?;
+    }
+    wait_texts(&bob, "alice", &["burns", "unread"]).await?;
+    assert!(sent_at.elapsed() > Duration::from_secs(11), "too early: {:?}", sent_at.elapsed());
+
+    // Read: what burns does so 12 s later, wherever the clock is then; and nothing comes back.
+    ctl(&bob, &["read", "alice"]).await?;
+    let read_at = Instant::now();
+    hours(72)?;
+    wait_texts(&bob, "alice", &["burns"]).await?;
+    hours(-200)?;
+    wait_texts(&bob, "alice", &[]).await?;
+    let lived = read_at.elapsed();
+    assert!(lived > Duration::from_secs(11), "too early: {lived:?}");
     Ok(())
 }

@@ -12,8 +12,9 @@ use martlet_protocol::excerpt;
 use martlet_protocol::limits::CONTROL_EVENT_BYTES_MAX;
 use serde::de::DeserializeOwned;
 
+use super::ClientError;
+use super::exchange::lost;
 use super::sse::{Frame, Parser};
-use super::{ClientError, lost};
 
 /// Events as they happen, from [`Client::events`](super::Client::events).
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
 
-use super::{ClientError, lost};
+use super::ClientError;
+use super::exchange::lost;
 use crate::limits::LINE_BYTES_MAX;
 
 /// The lines of an answer, from [`Client::lines`](super::Client::lines).

@@ -19,7 +19,7 @@ Examples:
   martletctl backup ~/backup/martlet-2026-11-29
   martletctl restore ~/backup/martlet-2026-11-29   put it back, with no daemon running and no vault there")]
 pub(crate) struct Args {
-    /// The directory. It is made if it isn't there. A backup that is in it is not written over
+    /// The directory: one that isn't there yet, or is empty
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }

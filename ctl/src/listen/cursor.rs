@@ -88,7 +88,7 @@ impl Cursor {
             Err(TryLockError::WouldBlock) => return Err(CursorError::InUse { path }),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        let state = match File::open(&path) {
+        let state = match martlet_input::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
             Ok(file) => {

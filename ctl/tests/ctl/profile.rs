@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 
 use crate::fake::{Answer, Fake, Seen};
-use crate::run::{Ran, finish, run, wait_until};
+use crate::run::{Ran, finish, run, run_with_input, wait_until};
 
 /// A daemon that takes pictures; and which it took.
 fn taking() -> (Fake, Arc<Mutex<Vec<Vec<u8>>>>) {
@@ -227,4 +228,37 @@ fn what_looks_at_a_picture_is_confined() {
     let ran = finish(child);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert!(ran.err.contains("no PNG, JPEG or WebP"), "{}", ran.err);
+}
+
+/// The command waited for ever for someone to write into the pipe.
+#[test]
+fn what_could_be_waited_for_is_no_file() {
+    let (fake, taken) = taking();
+    let place = tempfile::tempdir().unwrap();
+    let pipe = place.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    for (file, why) in [(pipe.as_path(), "it is a pipe"), (place.path(), "it is a directory")] {
+        let ran = set(&fake, file);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains(why), "{ran:?}");
+    }
+    let pipe = pipe.to_str().unwrap();
+    for args in [
+        ["unlock", "--passphrase-file", pipe].as_slice(),
+        &["passphrase", "--remove", "--old-file", pipe],
+        &["init", "--recover", "--no-passphrase", "--phrase-file", pipe],
+        &["network", "show", pipe],
+        &["account", "lock-root", "--last-words-file", pipe],
+        &["listen", "--cursor", pipe, "--exec", "true"],
+    ] {
+        let ran = run(fake.socket(), args);
+        assert!(ran.code != 0 && ran.err.contains("it is a pipe"), "{args:?}: {ran:?}");
+    }
+    // What standard input is, is meant: even a pipe with a name.
+    let picture = place.path().join("picture.png");
+    fs::write(&picture, encoded(&motif(64, 64), ImageFormat::Png)).unwrap();
+    let bytes = fs::read(&picture).unwrap();
+    let args = ["profile", "set", "--avatar", "/dev/stdin"];
+    assert_eq!(run_with_input(fake.socket(), &args, &bytes).code, 0);
+    assert_eq!(taken.lock().unwrap().len(), 1);
 }

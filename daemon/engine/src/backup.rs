@@ -29,6 +29,12 @@ pub enum BackupError {
         /// What to do.
         advice: &'static str,
     },
+    /// A directory for a backup has something in it already.
+    #[error("{directory} is not empty, and was left as it is; name another directory")]
+    NotEmpty {
+        /// The directory.
+        directory: String,
+    },
     /// There is no vault where one is looked for.
     #[error("there is no vault in {directory}")]
     NoVault {
@@ -46,27 +52,38 @@ pub enum BackupError {
 }
 
 impl Storage {
-    /// Writes the vault of `snapshot`, its erasable keys and its key file into a directory, made if there is none; verified. Bytes written.
+    /// Writes the vault of `snapshot`, its erasable keys and its key file into a directory, made if there is none, else empty;
+    /// verified. `more` writes there what else belongs to it. Bytes written.
     ///
     /// # Errors
     /// [`BackupError`]; what was written is removed.
-    pub fn back_up(&self, snapshot: &VaultSnapshot, directory: &Path) -> Result<u64, BackupError> {
+    pub fn back_up(
+        &self,
+        snapshot: &VaultSnapshot,
+        directory: &Path,
+        more: impl FnOnce(&Path) -> Result<u64, BackupError>,
+    ) -> Result<u64, BackupError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(|error| failed(directory, error))?;
         let (vault, key) = (vault_path(directory), key_file_path(directory));
         let keys = erasable_keys_path(directory);
-        are_free(&[&vault, &key, &keys], "name another directory")?;
+        let mut there = fs::read_dir(directory).map_err(|error| failed(directory, error))?;
+        if there.next().is_some() {
+            return Err(BackupError::NotEmpty { directory: directory.display().to_string() });
+        }
         let no_vault =
             || BackupError::NoVault { directory: self.key_file_path().display().to_string() };
         let key_file = KeyFile::read(&self.key_file_path())?.ok_or_else(no_vault)?;
         let bytes = snapshot.copy_to(&vault, CACHE_BYTES)?;
-        let written = write_new(&key, key_file.as_bytes()).and_then(|()| verify(directory));
-        if let Err(error) = written {
-            // What is half done is no backup.
+        let written = write_new(&key, key_file.as_bytes())
+            .and_then(|()| verify(directory))
+            .and_then(|()| more(directory));
+        // What is half done is no backup.
+        let more = written.inspect_err(|_| {
             let _ = [&vault, &key, &keys].map(fs::remove_file);
-            return Err(error);
-        }
-        Ok(bytes.saturating_add(u64::try_from(KEY_FILE_BYTES).unwrap_or_default()))
+        })?;
+        let key_bytes = u64::try_from(KEY_FILE_BYTES).unwrap_or_default();
+        Ok(bytes.saturating_add(key_bytes).saturating_add(more))
     }
 }
 
@@ -104,6 +121,15 @@ pub fn restore(backup: &Path, data_dir: &Path) -> Result<(), BackupError> {
 /// Whether a directory has a whole vault and the key file of this very one. No passphrase is needed.
 fn verify(directory: &Path) -> Result<(), BackupError> {
     let no_vault = || BackupError::NoVault { directory: directory.display().to_string() };
+    for path in [key_file_path(directory), vault_path(directory), erasable_keys_path(directory)] {
+        // A pipe would be waited for.
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(failed(
+                &path,
+                io::Error::new(io::ErrorKind::InvalidInput, "it is no file"),
+            ));
+        }
+    }
     let key_file = KeyFile::read(&key_file_path(directory))?.ok_or_else(no_vault)?;
     Vault::check(&vault_path(directory), key_file.vault_id(), CACHE_BYTES)?;
     let synced = File::open(directory).and_then(|directory| directory.sync_all());

@@ -400,6 +400,8 @@ impl Engine {
     /// Lets a user who came in the middle of a batch take part in it.
     pub(crate) fn join_turn(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         if let Some(user) = &mut self.user {
+            // Else nothing would have ended yet for what comes in this very batch.
+            user.begin_batch(&turn.times());
             let txn = user.begin(turn.rng)?;
             turn.open_vault(txn);
             user.tick(turn)?;

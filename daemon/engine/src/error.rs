@@ -18,6 +18,9 @@ pub enum CommandError {
     /// A text that can't be sent.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// A text of which nothing can be seen.
+    #[error("nothing of the text can be seen")]
+    InvisibleText,
     /// What is no reaction.
     #[error(transparent)]
     Emoji(#[from] EmojiError),
@@ -203,6 +206,9 @@ pub enum CommandError {
     /// The vault can't be locked: it has no passphrase.
     #[error("the vault has no passphrase")]
     NoPassphrase,
+    /// It has another passphrase than when the change of it began.
+    #[error("the vault's passphrase was changed meanwhile")]
+    PassphraseChanged,
     /// A database failed; nothing was changed.
     #[error("{reason}")]
     StorageFailed {

@@ -68,15 +68,17 @@ pub const RESENT_INTERVAL: Duration = Duration::from_secs(3600);
 /// How long it is told that the vault was put back: by then every contact who is on now and then has sent again.
 pub const PUT_BACK_TOLD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Versions kept of an edited message, the original among them; the oldest of the others go. At most 256 KiB.
+/// Versions kept of an edited message, the original among them; the oldest of the others go. At most 256 KiB. Nobody was seen to
+/// edit a message oftener (a guess): a bot that counts in one does, and what it counted before is no loss.
 pub const VERSIONS_MAX: usize = 16;
 /// People whose reaction to one message is kept: as many as a small room has. In a conversation of two there are two.
 pub const REACTIONS_MAX: usize = 64;
 /// Edits of and reactions to messages not here that wait in one conversation; the oldest goes. A device's messages come
-/// in order, so they only come before their target where that was lost on its way.
-pub const EARLY_MAX: usize = 32;
-/// Bytes of them in one conversation: some of the longest edits.
-pub const EARLY_BYTES_MAX: usize = 64 * 1024;
+/// in order, so they come before their target where that was lost on its way, or where another device of the same person
+/// wrote it: all that one did in some days with what another wrote meanwhile, whose network is slower.
+pub const EARLY_MAX: usize = 512;
+/// Bytes of them in one conversation: as many short ones, or 16 of the longest edits. All are written with each that comes.
+pub const EARLY_BYTES_MAX: usize = 256 * 1024;
 /// How long they wait: a message lives for six days, and clocks differ.
 pub const EARLY_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Messages that one look for the beginning of an id looks at in a conversation, the newest: whoever types a beginning has
@@ -95,7 +97,8 @@ pub const FILES_SEARCHED_TOTAL_MAX: usize = 5000;
 pub const ID_DIGITS_MIN: usize = 6;
 /// Characters of a message that are shown where it is referred to.
 pub const EXCERPT_CHARS: usize = 80;
-/// Words that can be looked for at once: each is looked for in every message that has those before it.
+/// Words that can be looked for at once: each is looked for in every message that has those before it. A sentence has as many, and
+/// the first of them find it. Who gives more is told.
 pub const SEARCH_WORDS_MAX: usize = 32;
 /// Messages that a search gives if it is not said how many: a screen of them.
 pub const SEARCH_RESULTS: u32 = 20;
@@ -103,7 +106,8 @@ pub const SEARCH_RESULTS: u32 = 20;
 pub const SEARCH_BEFORE_CHARS: usize = 40;
 /// The same after it.
 pub const SEARCH_AFTER_CHARS: usize = 80;
-/// Texts kept in memory for searching, bytes: about a million messages. The oldest of more are not found.
+/// Texts kept in memory for searching, bytes: about a million messages, which is 20 years of 140 a day. The oldest of more are not
+/// found, and each answer says so.
 pub const SEARCHED_BYTES_MAX: usize = 192 << 20;
 /// How long they are kept after the last search: whoever looks for something tries several words.
 pub const SEARCHED_KEPT: Duration = Duration::from_secs(10 * 60);
@@ -129,9 +133,9 @@ pub const ENDED_ID_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
 /// How long after timers were sent they are sent again, once the contact has received something else: acks of what was
 /// sent together may be half a minute apart ([`LATE_ACK_MAX`]).
 pub const TIMERS_REPEATED_AFTER: Duration = Duration::from_secs(60);
-/// Recalls of one conversation whose messages have not come; of more, the oldest is forgotten. A recalled message whose
-/// envelopes were purged never comes, so a few are there for good; they are written with the conversation's record, 54
-/// bytes each.
+/// Recalls of one conversation whose messages have not come. A recalled message whose envelopes were purged never comes, so a few
+/// are there for good; they are written with the conversation's record, 54 bytes each. Of more, the message of the oldest
+/// is taken for one that is gone ([`ENDED_ID_KEPT`]): if it comes it is not shown either, and its number counts as missing.
 pub const RECALLS_PENDING_MAX: usize = 64;
 
 /// How long own pings and pongs are kept: six times as long as anyone waits for an answer.
@@ -188,7 +192,7 @@ pub const LINK_LOCKED_FOR: Duration = Duration::from_secs(3600);
 /// How many who come by a code that has ended are told so: each is an envelope, and whoever saw the code can ask.
 pub const LINK_REFUSALS_MAX: u8 = 3;
 /// How many codes of before the device with the root still knows, so that who comes by one is told that it has ended: more than
-/// anyone makes before one works.
+/// anyone makes before one works (a guess). Who comes by an older one waits until its ten minutes are over.
 pub const LINK_FORMER_MAX: usize = 4;
 
 // ---- keys --------------------------------------------------------------------------------------
@@ -257,7 +261,8 @@ pub const WAITING_OPENINGS_MAX: usize = 1 << 16;
 // ---- people ------------------------------------------------------------------------------------
 
 /// Contacts who are told the user's profile in one tick: a second has time for some hundred envelopes of 32 KiB, and
-/// whoever changes a picture is in no hurry.
+/// whoever changes a picture is in no hurry. As many contacts as there may be are told in 21 minutes; what is left of them when the
+/// node is turned off is told after the next start.
 pub const PROFILES_TOLD_PER_TICK_MAX: usize = 8;
 /// Contacts in one vault.
 pub const CONTACTS_MAX: usize = 10_000;
@@ -298,9 +303,11 @@ pub const DEAF_FOR: Duration = Duration::from_secs(2 * ENVELOPE_LIFETIME_MAX.as_
 
 // ---- the user's other devices ------------------------------------------------------------------
 
-/// Settings in one vault: six for each of as many contacts as there may be, and some thousands about people who are none.
-/// Past it the oldest goes of those that say that there is nothing. Each has some 150 bytes of memory.
-pub const SETTINGS_MAX: usize = 1 << 16;
+/// Settings in one vault: six for each of as many contacts as there may be, one for each other who is blocked or dropped, and those
+/// that this build doesn't know, with some over. So all that there may be to say has room. Past it the oldest goes of those that
+/// say that there is nothing. Each has some 150 bytes of memory.
+pub const SETTINGS_MAX: usize =
+    6 * CONTACTS_MAX + BLOCKED_MAX + DROPPED_MAX + 2 * SETTINGS_UNKNOWN_MAX;
 /// The same of those that this build doesn't know: it passes them on to devices that may.
 pub const SETTINGS_UNKNOWN_MAX: usize = 1024;
 /// Bytes of settings in one message, with room for what is around them in its 32 KiB.
@@ -411,13 +418,13 @@ pub const EXPORT_PAGE_MAX: usize = 64;
 pub const EVENTS_PAGE_MAX: usize = 512;
 /// The user's own envelopes that are on the stem at a time, and as many acks: further ones wait. Each comes back
 /// in a second or two, so that a hundred a second pass, many times what people write; with more, some would wait
-/// for their neighbour longer than the stem's fail-safe does, and lose its cover.
+/// for their neighbour longer than the stem's fail-safe does, and lose its cover. What waits is in the vault, and none is lost.
 pub const STEM_OWN_MAX: usize = 256;
 
-/// Invites that are good at a time: who needs more has a public page.
+/// Invites that are good at a time (a guess): who makes one more is told to revoke one, and who needs more has a public page.
 pub const INVITES_MAX: usize = 100;
 /// Invites that are kept, those that ended too: one list shows them all. Over [`INVITES_MAX`], so that one that ended is
-/// among them.
+/// among them. Who comes by one that was forgotten is a request like anyone's.
 pub const INVITES_KEPT_MAX: usize = 500;
 /// How long an invite is good where nothing is said: the other may be away for some days.
 pub const INVITE_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);

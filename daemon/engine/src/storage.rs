@@ -188,7 +188,11 @@ impl Storage {
         match self {
             Self::Directory(_) => new.replace(old),
             Self::Memory(disk) => {
-                *disk.lock_key_file() = Some(new.clone());
+                let mut there = disk.lock_key_file();
+                if there.as_ref().is_none_or(|there| there.as_bytes() != old.as_bytes()) {
+                    return Err(KeyFileError::Changed { path: self.key_file_path() });
+                }
+                *there = Some(new.clone());
                 Ok(())
             }
         }

@@ -93,6 +93,12 @@ pub struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
+    /// What its batch began with.
+    pub(crate) fn times(&self) -> Times {
+        let Self { now, sure, steady, is_supported, .. } = *self;
+        Times { now, sure, steady, is_supported, has_stepped: false }
+    }
+
     pub(crate) fn new(
         times: Times,
         rng: &'a mut ChaCha20Rng,

@@ -13,6 +13,7 @@ use martlet_protocol::control::{
     ERASE_CONFIRMATION, EraseRequest, Erased, ExportLine, InitResponse, LockRootRequest,
     PhraseRequest, Problem, Shred,
 };
+use martlet_protocol::limits::LAST_WORDS_BYTES_MAX;
 use zeroize::Zeroizing;
 
 use super::Shared;
@@ -116,6 +117,12 @@ async fn lock_root(
     JsonBody(request): JsonBody<LockRootRequest>,
 ) -> Result<(StatusCode, Json<Shred>), Refusal> {
     let last_words = Zeroizing::new(request.last_words);
+    if last_words.len() > LAST_WORDS_BYTES_MAX {
+        return Err(Refusal::bad_request(format!(
+            "last_words has {} bytes, at most {LAST_WORDS_BYTES_MAX} are allowed; give the last four words of the recovery phrase",
+            last_words.len()
+        )));
+    }
     let shred = shared.engine().call(LockRoot { last_words }).await?;
     tracing::warn!("the root was locked");
     Ok((StatusCode::ACCEPTED, Json(shred)))

@@ -47,6 +47,7 @@ fn write_descriptor(path: &Path, bytes: &[u8]) -> Result<u64, BackupError> {
         file.sync_all()
     });
     let failed = |error| BackupError::Io { path: path.display().to_string(), error };
-    written.map_err(failed)?;
+    // What is half done is no backup.
+    written.inspect_err(|_| drop(std::fs::remove_file(path))).map_err(failed)?;
     Ok(u64::try_from(bytes.len()).unwrap_or_default())
 }

@@ -1,5 +1,7 @@
 //! Invites.
 
+use std::net::{IpAddr, UdpSocket};
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -113,15 +115,33 @@ fn number_of(text: &str) -> Result<u64, Refusal> {
     })
 }
 
-/// Where this node may be reached, the likeliest first: from beyond the LAN, then on it, then on this machine alone if
-/// nowhere else.
+/// Where this node may be reached, the likeliest first.
 async fn own_addresses(shared: &Shared) -> Vec<String> {
     let (listen, reach) = tokio::join!(shared.net().listen_addresses(), shared.net().reach());
-    let is_loopback = |address: &Multiaddr| match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
-        Some(Protocol::Ip6(ip)) => ip.is_loopback(),
-        _ => false,
+    likeliest(&reach.addresses, &listen, &sources())
+}
+
+/// From which addresses this machine speaks to others: those of its default routes. No packet leaves for that.
+fn sources() -> Vec<IpAddr> {
+    // Addresses of documentation, which nobody has (RFC 5737, RFC 3849).
+    let routes = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
+    let sources = routes.into_iter().filter_map(|(from, to)| {
+        let socket = UdpSocket::bind(from).ok()?;
+        socket.connect(to).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    });
+    sources.collect()
+}
+
+/// As many addresses as an invite has: from beyond the LAN, then on it, then on this machine alone if nowhere else. A machine
+/// may have many: those of bridges to its own containers and virtual machines come last, since nobody else gets there.
+fn likeliest(beyond: &[Multiaddr], listen: &[Multiaddr], sources: &[IpAddr]) -> Vec<String> {
+    let ip = |address: &Multiaddr| match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => Some(IpAddr::V4(ip)),
+        Some(Protocol::Ip6(ip)) => Some(IpAddr::V6(ip)),
+        _ => None,
     };
+    let is_loopback = |address: &Multiaddr| ip(address).is_some_and(|ip| ip.is_loopback());
     // Only on the machine's own link, with an interface of its own name.
     let is_link_local = |address: &Multiaddr| match address.iter().next() {
         Some(Protocol::Ip6(ip)) => ip.is_unicast_link_local(),
@@ -129,13 +149,49 @@ async fn own_addresses(shared: &Shared) -> Vec<String> {
         _ => false,
     };
     let is_tcp = |address: &Multiaddr| address.iter().any(|part| matches!(part, Protocol::Tcp(_)));
-    let mut all: Vec<_> = reach.addresses.iter().chain(&listen).cloned().collect();
+    let is_source = |address: &Multiaddr| ip(address).is_some_and(|ip| sources.contains(&ip));
+    let mut all: Vec<_> = beyond.iter().chain(listen).cloned().collect();
     all.retain(|address| !is_link_local(address));
-    // Stable: those from beyond the LAN stay before others of their kind.
-    all.sort_by_key(|address| (is_loopback(address), !is_tcp(address)));
+    // Stable: those from beyond the LAN stay in their order.
+    all.sort_by_key(|address| {
+        (is_loopback(address), !is_tcp(address), !beyond.contains(address), !is_source(address))
+    });
     if all.iter().any(|address| !is_loopback(address)) {
         all.retain(|address| !is_loopback(address));
     }
     all.dedup();
     all.iter().take(INVITE_ADDRESSES_MAX).map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// On a machine with containers both addresses could be those of their bridges.
+    #[test]
+    fn an_invite_has_the_addresses_that_others_are_likeliest_to_reach() {
+        let all = |texts: &[&str]| -> Vec<Multiaddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let listen = all(&[
+            "/ip4/127.0.0.1/tcp/4177",
+            "/ip4/172.17.0.1/tcp/4177",
+            "/ip4/172.18.0.1/tcp/4177",
+            "/ip4/192.168.1.20/tcp/4177",
+            "/ip4/192.168.1.20/udp/4177/quic-v1",
+            "/ip6/fe80::1/tcp/4177",
+            "/ip6/fd00::20/tcp/4177",
+        ]);
+        let sources = ["192.168.1.20".parse().unwrap(), "fd00::20".parse().unwrap()];
+        let own = ["/ip4/192.168.1.20/tcp/4177", "/ip6/fd00::20/tcp/4177"];
+        assert_eq!(likeliest(&[], &listen, &sources), own);
+        // What is known to be reached from anywhere comes first.
+        let beyond = all(&["/ip4/203.0.113.7/tcp/4177", "/ip4/203.0.113.7/udp/4177/quic-v1"]);
+        let first = ["/ip4/203.0.113.7/tcp/4177", "/ip4/192.168.1.20/tcp/4177"];
+        assert_eq!(likeliest(&beyond, &listen, &sources), first);
+        assert_eq!(likeliest(&[], &listen[..1], &sources), ["/ip4/127.0.0.1/tcp/4177"]);
+        assert_eq!(likeliest(&[], &listen[..2], &[]), ["/ip4/172.17.0.1/tcp/4177"]);
+    }
 }

@@ -1,10 +1,12 @@
 //! The network this node is part of.
 
+use std::io::Read;
 use std::path::Path;
 
 use axum::Json;
 use axum::extract::State;
 use martlet_protocol::control::{Network, NetworkExport, PendingNetwork, Problem};
+use martlet_protocol::limits::CONFIG_BYTES_MAX;
 use martlet_protocol::network::NetworkDescriptor;
 use zeroize::Zeroizing;
 
@@ -48,15 +50,18 @@ async fn at_next_start(context: &ControlContext) -> Next {
 
 /// `None` where there is no file: the default one need not be there.
 fn read(file: &Path, now: &NetworkDescriptor) -> Option<Next> {
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => Zeroizing::new(text),
+    let mut text = Zeroizing::new(String::new());
+    let read = martlet_input::open(file)
+        .and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text));
+    match read {
+        Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             // It was there at the start, unless the network is the one without a file.
             let was_there = *now != NetworkDescriptor::default();
             return was_there.then(|| Next::Unreadable(format!("{} is gone", file.display())));
         }
         Err(error) => return Some(Next::Unreadable(format!("{}: {error}", file.display()))),
-    };
+    }
     Some(match NetworkDescriptor::from_toml(&text) {
         Ok(next) if next == *now => Next::Same,
         Ok(next) => Next::Other(next),

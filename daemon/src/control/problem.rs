@@ -105,6 +105,15 @@ impl From<CommandError> for Refusal {
                 };
                 Self::new(code, error.to_string())
             }
+            CommandError::InvisibleText => Self::new(
+                ErrorCode::EmptyText,
+                "nothing of the text can be seen, so there is nothing to send: write something",
+            ),
+            CommandError::PassphraseChanged => Self::new(
+                ErrorCode::WrongPassphrase,
+                "another request changed the vault's passphrase while this one was worked on, which changed nothing: if you still \
+                 want it, ask again, with the passphrase of now as the old one",
+            ),
             CommandError::Profile(error) => Self::new(
                 ErrorCode::InvalidPicture,
                 format!(

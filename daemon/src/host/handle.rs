@@ -275,10 +275,7 @@ impl EngineHandle {
     ) -> Result<u64, CallError> {
         let snapshot = self.call(SnapshotVault {}).await?;
         let storage = self.storage.clone();
-        let write = move || {
-            let bytes = storage.back_up(&snapshot, &directory)?;
-            Ok(bytes.saturating_add(more(&directory)?))
-        };
+        let write = move || storage.back_up(&snapshot, &directory, more);
         let written = crate::blocking::run(write).await.ok_or(CallError::Stopping)?;
         written.map_err(|error: BackupError| CallError::NoBackup { reason: error.to_string() })
     }
@@ -358,6 +355,7 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| match error {
         KeyFileError::WrongPassphrase => CallError::WrongPassphrase,
         KeyFileError::PassphraseRequired => CallError::PassphraseRequired,
+        KeyFileError::Changed { .. } => CommandError::PassphraseChanged.into(),
         KeyFileError::Store(error) => CommandError::from(&error).into(),
     })
 }

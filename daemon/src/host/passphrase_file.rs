@@ -1,6 +1,5 @@
 //! The passphrase from a file, for a daemon that opens its vault by itself when it starts.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -32,7 +31,7 @@ pub(crate) enum PassphraseFileError {
 
 /// Reads the first line of a file.
 pub(crate) fn read(path: &Path) -> Result<PassphraseFile, PassphraseFileError> {
-    let file = File::open(path)?;
+    let file = martlet_input::open(path)?;
     let metadata = file.metadata()?;
     let is_open_to_others = metadata.is_file() && metadata.permissions().mode() & 0o077 != 0;
     // With a line's end of two bytes. Never grown, which would leave copies.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -76,6 +77,14 @@ fn a_backup_of_a_running_daemon_is_whole_and_can_be_put_back() {
     // None is written over, and one that failed leaves nothing.
     let again = client.call("POST", "/v1/backup", &request);
     assert_eq!((again.status, &again.json()["code"]), (409, &json!("backup-failed")), "{again:?}");
+    // Nor is one put among other files.
+    let among = target.path().join("among");
+    fs::create_dir(&among).unwrap();
+    fs::write(among.join("letter.txt"), "dear").unwrap();
+    let refused = client.call("POST", "/v1/backup", &json!({ "directory": among }));
+    assert_eq!(refused.status, 409, "{refused:?}");
+    assert!(refused.problem().detail.contains("is not empty"), "{refused:?}");
+    assert_eq!(fs::read_dir(&among).unwrap().count(), 1);
     let relative = client.call("POST", "/v1/backup", &json!({ "directory": "here" }));
     assert_eq!(relative.status, 400, "{relative:?}");
     let mut files: Vec<_> = fs::read_dir(&backup)
@@ -168,6 +177,11 @@ fn a_damaged_backup_is_not_put_back() {
     let second = home();
     let refused = restore(target.path(), second.path());
     assert_eq!(refused.status.code(), Some(4), "{refused:?}");
+    // What would be waited for is no vault.
+    fs::remove_file(&vault).unwrap();
+    mknodat(CWD, &vault, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let refused = restore(target.path(), second.path());
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     let empty = restore(&target.path().join("nothing"), second.path());
     assert_eq!(empty.status.code(), Some(4), "{empty:?}");
     let left: Vec<_> = fs::read_dir(second.path())

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use martlet_protocol::control::ErrorCode;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -159,6 +160,31 @@ fn the_passphrase_is_changed_set_and_removed() {
 }
 
 /// Killed at any moment of a change, the old or the new passphrase opens the vault.
+/// The second was told to free some disk space.
+#[test]
+fn of_two_changes_of_passphrase_at_once_the_second_is_told_of_the_first() {
+    let daemon = Daemon::start();
+    init(&mut daemon.connect(), Some(PASSPHRASE));
+    let news = ["new one", "new two", "new three"];
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let changes = news.map(|new| {
+            let mut client = daemon.connect();
+            let request = json!({ "old": PASSPHRASE, "new": new });
+            scope.spawn(move || client.call("POST", "/v1/passphrase", &request))
+        });
+        changes.into_iter().map(|change| change.join().unwrap()).collect()
+    });
+    // They may also have come one after the other: then it is just a wrong one.
+    assert_eq!(answers.iter().filter(|answer| answer.status == 204).count(), 1, "{answers:?}");
+    for answer in answers.iter().filter(|answer| answer.status != 204) {
+        assert_eq!(answer.code(), ErrorCode::WrongPassphrase, "{answer:?}");
+    }
+    let won = answers.iter().position(|answer| answer.status == 204).unwrap();
+    let mut client = daemon.connect();
+    assert!(client.call("POST", "/v1/lock", &json!({})).is_success());
+    assert_eq!(unlock(&mut client, Some(news[won])), 204);
+}
+
 #[test]
 fn a_kill_in_a_change_of_passphrase_leaves_one_that_opens() {
     let daemon = Daemon::start();
@@ -267,6 +293,26 @@ fn the_vault_is_opened_at_the_start_with_a_credential_of_the_service_manager() {
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     assert_eq!(wait(&mut child).code(), Some(0));
+}
+
+/// A daemon that was to read a named pipe never answered.
+#[test]
+fn a_pipe_in_the_place_of_a_file_keeps_no_daemon_from_starting() {
+    let daemon = Daemon::start();
+    init(&mut daemon.connect(), Some(PASSPHRASE));
+    let home = stop(daemon);
+    let pipe = home.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let pipe = pipe.display().to_string();
+    for option in ["--config", "--network"] {
+        let mut child = crate::daemon::spawn(home.path(), &[option, &pipe]);
+        assert_eq!(wait(&mut child).code(), Some(2), "{option}");
+    }
+    let daemon = Daemon::start_in(home, &["--passphrase-file", &pipe]);
+    let mut client = daemon.connect();
+    assert_eq!(lock_state(&mut client), "locked");
+    let warnings = client.get("/v1/status").json()["warnings"].to_string();
+    assert!(warnings.contains("it is a pipe"), "{warnings}");
 }
 
 #[test]

@@ -144,6 +144,8 @@ fn the_root_that_was_locked_is_in_no_later_copy() {
     let wrong = json!({ "last_words": words[19..23].join(" ") });
     let refused = client.call("POST", "/v1/account/lock-root", &wrong);
     assert_eq!((refused.status, refused.json()["code"].as_str()), (403, Some("wrong-words")));
+    let long = json!({ "last_words": "x".repeat(1025) });
+    assert_eq!(client.call("POST", "/v1/account/lock-root", &long).status, 400);
     let begun = client.call("POST", "/v1/account/lock-root", &lock);
     assert_eq!(begun.status, 202, "{begun:?}");
     let deadline = Instant::now() + DEADLINE;

@@ -72,6 +72,35 @@ fn from_init_to_a_first_message() {
         ErrorCode::UnknownContact
     );
     assert_eq!(client.call("POST", "/v1/messages", &send("Ben", "")).code(), ErrorCode::EmptyText);
+    // White space alone was sent, and an empty line came.
+    let first = client.call("POST", "/v1/messages", &send("Ben", " first "));
+    assert_eq!(first.status, 201, "{first:?}");
+    let first = first.json()["id"].as_str().unwrap().to_owned();
+    for blank in [" ", "\n\t ", "\u{200b}", "\u{3164}"] {
+        let text = json!({ "text": blank });
+        for (method, path, body) in [
+            ("POST", "/v1/messages".to_owned(), send("Ben", blank)),
+            ("POST", "/v1/notes".to_owned(), text.clone()),
+            ("PATCH", format!("/v1/messages/{first}"), text.clone()),
+        ] {
+            let refused = client.call(method, &path, &body);
+            assert_eq!(refused.code(), ErrorCode::EmptyText, "{path} {blank:?}");
+        }
+    }
+    assert_eq!(client.get(&format!("/v1/messages/{first}")).json()["text"], " first ");
+    // What no screen shows, and nobody typed.
+    let path = format!("/v1/messages/{first}/reaction");
+    let refused = client.call("POST", &path, &json!({ "emoji": "+".repeat(10 * 1024) }));
+    assert_eq!(refused.code(), ErrorCode::InvalidReaction, "{refused:?}");
+    let path = "/v1/conversations/Ben/draft";
+    let refused = client.call("POST", path, &json!({ "text": "x".repeat(16_385) }));
+    assert_eq!(refused.code(), ErrorCode::TextTooLong, "{refused:?}");
+    assert_eq!(client.get(path).json()["text"], serde_json::Value::Null);
+    for (query, status) in [("", 400), ("%20", 400), ("%00", 200), (".*", 200), ("%5Bf", 200)] {
+        let found = client.get(&format!("/v1/search?words={query}"));
+        assert_eq!(found.status, status, "{query:?}: {found:?}");
+        assert!(status != 200 || found.json()["results"] == json!([]), "{query:?}: {found:?}");
+    }
     let long = "x".repeat(16_385);
     let refused = client.call("POST", "/v1/messages", &send("Ben", &long));
     assert_eq!(refused.code(), ErrorCode::TextTooLong);

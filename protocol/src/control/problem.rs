@@ -57,7 +57,7 @@ pub enum ErrorCode {
     OnItsWay,
     /// A timer that is not 1 s to six days.
     InvalidTimer,
-    /// The text is empty.
+    /// The text is empty, or nothing of it can be seen.
     EmptyText,
     /// The text is over 16,384 bytes.
     TextTooLong,
@@ -73,7 +73,7 @@ pub enum ErrorCode {
     IdentityExists,
     /// The vault is locked.
     Locked,
-    /// Not the vault's passphrase.
+    /// Not the vault's passphrase, or not any more.
     WrongPassphrase,
     /// Empty, or over 1,024 bytes.
     InvalidPassphrase,
@@ -93,7 +93,7 @@ pub enum ErrorCode {
     LimitReached,
     /// The disk is full or failing; nothing was changed.
     StorageFailed,
-    /// No backup was made: the directory can't be written to, or there is one in it already.
+    /// No backup was made: the directory can't be written to, or is not empty.
     BackupFailed,
     /// They are blocked, by the user.
     Blocked,

@@ -1,5 +1,6 @@
 //! `fidelity`: a scenario, simulated and with real processes, side by side.
 
+use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -106,7 +107,9 @@ fn costs(path: &Path) -> Result<Costs, FidelityError> {
         path: path.to_owned(),
         reason: reason.to_string(),
     };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    let mut text = String::new();
+    let read = martlet_input::open(path).and_then(|mut file| file.read_to_string(&mut text));
+    read.map_err(|error| wrong(&error))?;
     parse_costs(&text).map_err(|error| wrong(&error))
 }
 

@@ -1,6 +1,5 @@
 //! `rerun`: what a report tells of, once more.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use super::scenario::Drawn;
 use super::sim::{ThreadArgs, simulated};
 use super::{failed, refused};
 use crate::plan::Runner;
-use crate::report::{Report, ReportError};
+use crate::report::Report;
 
 /// The first report and the second differ.
 const DIFFERS: u8 = 1;
@@ -52,9 +51,9 @@ enum RerunError {
 
 pub(super) fn rerun(args: &RerunArgs) -> ExitCode {
     let path = Report::path_in(&args.report_json);
-    let first = match fs::read(&path) {
+    let first = match Report::bytes(&path) {
         Ok(first) => first,
-        Err(source) => return failed(&ReportError::Read { path, source }),
+        Err(error) => return failed(&error),
     };
     let report = match Report::parse(&path, &first) {
         Ok(report) => report,

@@ -2,7 +2,6 @@
 //! the lines of a file.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -80,7 +79,7 @@ impl AgentList {
     fn add_file(&mut self, path: &Path) -> Result<(), AgentListError> {
         let failed = |source| AgentListError::Read { path: path.to_owned(), source };
         let mut text = String::new();
-        let file = File::open(path).map_err(failed)?;
+        let file = martlet_input::open(path).map_err(failed)?;
         file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
         if text.len() as u64 > FILE_BYTES_MAX {
             return Err(AgentListError::TooLong { path: path.to_owned() });

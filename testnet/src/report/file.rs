@@ -1,7 +1,7 @@
 //! Reports as files.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -116,9 +116,19 @@ impl Report {
     ///
     /// When it can't be read or is no report of this version of the shape.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
-        let text =
-            fs::read(path).map_err(|source| ReportError::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &text)
+        Self::parse(path, &Self::bytes(path)?)
+    }
+
+    /// The bytes of a `report.json`, for [`Self::parse`].
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read.
+    pub fn bytes(path: &Path) -> Result<Vec<u8>, ReportError> {
+        let mut bytes = Vec::new();
+        let read = martlet_input::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map_err(|source| ReportError::Read { path: path.to_owned(), source })?;
+        Ok(bytes)
     }
 
     /// The `report.json` of a directory, if `path` is one; else `path`.

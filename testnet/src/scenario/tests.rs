@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::plan::{Event, Expectation, LossAs};
 
+mod documented;
+mod links;
 mod refused;
-
-use refused::all_refused;
 
 fn plan(text: &str) -> Plan {
     let plan = Scenario::parse(text, "good.toml").and_then(|it| it.plan(&PlanOptions::default()));
@@ -320,149 +320,13 @@ fn traffic_keeps_to_its_hours_and_its_rate() {
     assert_eq!(each.len(), 90);
 }
 
+/// `sim` of a named pipe waited for ever.
 #[test]
-fn a_list_of_edges_is_read_from_the_file_beside() {
+fn a_pipe_is_no_scenario() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("ring.toml");
-    let text = "duration = \"1m\"\n[[nodes]]\nname = \"n\"\ncount = 4\n[topology]\nkind = \"edges\"\nfile = \"ring.txt\"\n";
-    std::fs::write(&path, text).unwrap();
-    let missing = Scenario::load(&path).unwrap_err();
-    assert!(missing.to_string().contains("ring.txt"), "{missing}");
-    std::fs::write(directory.path().join("ring.txt"), "# a ring\n0 1\n1,2\n\nn-3 n-4 7.5\n3 0\n")
-        .unwrap();
-    let plan = Scenario::load(&path).unwrap().plan(&PlanOptions::default()).unwrap();
-    let pairs: Vec<_> = plan.links.iter().map(|link| (link.a, link.b)).collect();
-    assert_eq!(pairs, [(0, 1), (0, 3), (1, 2), (2, 3)]);
-    std::fs::write(directory.path().join("ring.txt"), "0 1\n1 9\n").unwrap();
-    let error = Scenario::load(&path).unwrap().plan(&PlanOptions::default()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("ring.toml:7: topology.file: line 2 of that file: there is no node 9"),
-        "{error}"
-    );
-}
-
-#[test]
-fn links_have_the_shape_of_the_last_that_speaks_of_them() {
-    let plan = plan(
-        r#"
-duration = "1m"
-[[nodes]]
-name = "a"
-count = 4
-[topology]
-kind = "clusters"
-clusters = 2
-joined = "chain"
-[links]
-latency = "5ms"
-bandwidth = "10Mbit/s"
-[links.bridges]
-latency = "600ms"
-loss = 0.01
-loss_as = "reset"
-[[links.between]]
-nodes = ["a-2", "all"]
-jitter = "3ms"
-"#,
-    );
-    assert_eq!(plan.links.len(), 3);
-    for link in &plan.links {
-        let bridge = plan.nodes[link.a].cluster != plan.nodes[link.b].cluster;
-        assert_eq!(link.shape.latency, Duration::from_millis(if bridge { 600 } else { 5 }));
-        assert_eq!(link.shape.loss_as, if bridge { LossAs::Reset } else { LossAs::Delay });
-        assert_eq!(link.shape.bandwidth_bytes_per_s, Some(1_250_000));
-        assert_eq!(link.shape.jitter.is_zero(), link.a != 1 && link.b != 1);
-    }
-}
-
-#[test]
-fn lans_are_joined_by_their_routers_alone() {
-    let plan = plan(
-        r#"
-duration = "1m"
-[[nodes]]
-name = "router"
-count = 3
-[[nodes]]
-name = "host"
-count = 9
-[topology]
-kind = "lans"
-lans = 3
-routers = "router"
-"#,
-    );
-    let between: Vec<_> = plan
-        .links
-        .iter()
-        .filter(|link| plan.nodes[link.a].cluster != plan.nodes[link.b].cluster)
-        .map(|link| (link.a, link.b))
-        .collect();
-    assert_eq!(between, [(0, 1), (0, 2), (1, 2)]);
-    // Three LANs of a router and three hosts, each a full mesh.
-    assert_eq!(plan.links.len(), 3 * 6 + 3);
-}
-
-/// The keys that the reader knows in the table which `start` opens.
-fn keys_of_table(start: &str) -> BTreeSet<String> {
-    listed(&format!("{start}zzz = 1\n"))
-}
-
-/// What there is, as the message lists it for which `zzz` is something else.
-fn listed(text: &str) -> BTreeSet<String> {
-    let all = all_refused(text);
-    let list = all.iter().find_map(|(_, _, message)| message.split_once("here are: "));
-    list.unwrap_or_else(|| panic!("{all:?}")).1.split(", ").map(str::to_owned).collect()
-}
-
-/// What the first column of a table of the reference has that is headed `column`, below the heading
-/// `section`.
-fn documented(reference: &str, section: &str, column: &str) -> BTreeSet<String> {
-    let start =
-        reference.find(&format!("\n### {section}\n")).unwrap_or_else(|| panic!("no {section}"));
-    let text = &reference[start + 5..];
-    let text = &text[..text.find("\n### ").unwrap_or(text.len())];
-    let table =
-        &text[text.find(&format!("\n| {column} |")).unwrap_or_else(|| panic!("no {column}")) + 1..];
-    let rows = table.lines().take_while(|line| line.starts_with('|'));
-    rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next()).map(str::to_owned).collect()
-}
-
-#[test]
-fn every_key_is_documented_and_every_documented_key_exists() {
-    let reference = include_str!("../../../docs/scenarios.md");
-    let tables = [
-        ("The file", ""),
-        ("`[network]`", "[network]\n"),
-        ("`[settings]`", "[settings]\n"),
-        ("`[settings.gossip]`", "[settings.gossip]\n"),
-        ("`[settings.costs]`", "[settings.costs]\n"),
-        ("`[[nodes]]`", "[[nodes]]\n"),
-        ("`[topology]`", "[topology]\n"),
-        ("`[links]`", "[links]\n"),
-        ("`[links.bridges]`", "[links.bridges]\n"),
-        ("`[[links.between]]`", "[[links.between]]\n"),
-        ("`[[contacts]]`", "[[contacts]]\n"),
-        ("`[[traffic]]`", "[[traffic]]\n"),
-        ("`[[events]]`", "[[events]]\n"),
-        ("`[expect]`", "[expect]\n"),
-    ];
-    for (heading, start) in tables {
-        assert_eq!(documented(reference, heading, "key"), keys_of_table(start), "{heading}");
-    }
-    assert_eq!(
-        documented(reference, "`[topology]`", "kind"),
-        listed("[topology]\nkind = \"zzz\"\n")
-    );
-    assert_eq!(documented(reference, "`[[events]]`", "do"), listed("[[events]]\ndo = \"zzz\"\n"));
-}
-
-#[test]
-fn the_example_of_the_reference_is_right() {
-    let reference = include_str!("../../../docs/scenarios.md");
-    let start = reference.find("```toml\n").unwrap() + "```toml\n".len();
-    let text = &reference[start..][..reference[start..].find("```").unwrap()];
-    assert!(plan(text).messages.len() > 10);
+    let path = directory.path().join("pipe.toml");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let error = Scenario::load(&path).unwrap_err();
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("it is a pipe"));
 }

@@ -11,8 +11,9 @@ use super::host::Tick;
 use super::lockstep::SectorIndex;
 use crate::plan::{LinkShape, NodeIndex, Plan};
 
-/// Sectors of a simulation, at most: no more threads than that are of use. Each is a thread with a runtime, and switching
-/// between them costs some microseconds.
+/// Sectors of a simulation, at most: no more threads than that are of use (a guess; measured with 2 processors alone). Each is a
+/// thread with a runtime, and switching between them costs some microseconds. A machine with more processors leaves some idle;
+/// what comes out is the same.
 pub const SECTORS_MAX: usize = 32;
 /// A part of the network that is kept together has at most one of so many of its nodes, where the plan lets it: fewer
 /// parts could not be divided well among threads.

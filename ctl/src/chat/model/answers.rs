@@ -326,10 +326,20 @@ impl Model {
                 let conversation = self.conversations.entry(Place::Contact(conversation));
                 conversation.or_default().typing = Some(now);
             }
+            EventBody::ContactTerminated { name, .. } => {
+                self.notice = Some(format!(
+                    "The identity of {} was terminated: nothing can be sent to them any more.",
+                    one_line(&name)
+                ));
+                asks.push(Ask::Contacts);
+            }
+            EventBody::AccountTerminated => {
+                let notice = "Your identity was terminated: nothing can be sent any more.";
+                self.notice = Some(notice.to_owned());
+                asks.push(Ask::Doctor);
+            }
             EventBody::ContactDevices { .. }
-            | EventBody::ContactTerminated { .. }
             | EventBody::DevicesChanged
-            | EventBody::AccountTerminated
             | EventBody::Gone { .. } => {}
         }
     }

@@ -58,7 +58,8 @@ impl Source {
         let (name, text) = match self {
             Self::File(path) => {
                 let name = shown(path);
-                let file = File::open(path).map_err(|error| cannot("read", path, &error))?;
+                let file =
+                    martlet_input::open(path).map_err(|error| cannot("read", path, &error))?;
                 let mode = file.metadata().map_or(0, |metadata| metadata.mode());
                 let text = bounded(file).map_err(|error| cannot("read", path, &error))?;
                 return parse(&name, &text).inspect(|network| {
@@ -92,7 +93,7 @@ pub(super) fn default_file(environment: impl Fn(&str) -> Option<OsString>) -> Op
 
 /// Whether a file has this descriptor.
 pub(super) fn holds(path: &Path, network: &NetworkDescriptor) -> bool {
-    let text = File::open(path).and_then(bounded);
+    let text = martlet_input::open(path).and_then(bounded);
     text.is_ok_and(|text| NetworkDescriptor::read(&text).is_ok_and(|found| found == *network))
 }
 

@@ -5,7 +5,7 @@ use martlet_protocol::control::{Identity, InitResponse};
 use martlet_protocol::identity::RootKey;
 use martlet_store::StoreError;
 use martlet_store::vault::VaultSnapshot;
-use martlet_store::vault::keyfile::{KeyFile, MasterKey};
+use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
 use zeroize::Zeroizing;
 
 use super::{Command, CommandError};
@@ -172,7 +172,12 @@ impl Command for ReplaceKeyFile {
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<(), Fault> {
         let replaced = engine.config.storage.replace_key_file(&self.old, &self.new);
         // No database has a part in it: what hinders undoes nobody else's commands.
-        replaced.map_err(|error| CommandError::StorageFailed { reason: error.to_string() })?;
+        replaced.map_err(|error| match error {
+            KeyFileError::Changed { .. } => CommandError::PassphraseChanged,
+            KeyFileError::WrongPassphrase
+            | KeyFileError::PassphraseRequired
+            | KeyFileError::Store(_) => CommandError::StorageFailed { reason: error.to_string() },
+        })?;
         engine.has_passphrase = self.new.has_passphrase();
         Ok(())
     }

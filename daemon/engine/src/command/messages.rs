@@ -62,6 +62,15 @@ pub struct React {
     pub request: Option<ReactionRequest>,
 }
 
+/// A text of which there is something to be seen. What others write is shown whatever it is.
+pub(super) fn to_send(text: String) -> Result<Text, CommandError> {
+    let text = Text::new(text)?;
+    match has_something_visible(text.as_str()) {
+        true => Ok(text),
+        false => Err(CommandError::InvisibleText),
+    }
+}
+
 /// Unread messages, by conversation.
 #[derive(Debug)]
 pub struct GetInbox {}
@@ -73,7 +82,7 @@ impl Command for SendText {
         let user = engine.user_mut()?;
         let SendRequest { to, text, expire_seconds, burn_seconds, reply_to } = self.request;
         let identity = user.reachable_identity_of(&to)?;
-        let text = Text::new(text).map_err(CommandError::from)?;
+        let text = to_send(text)?;
         let default = user.timeline.timers(&ConversationRef::direct(&identity));
         let timers = asked(expire_seconds, burn_seconds, default).map_err(CommandError::from)?;
         let reply_to = match reply_to {
@@ -119,7 +128,7 @@ impl Command for EditMessage {
     type Reply = Message;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Message, Fault> {
-        let text = Text::new(self.request.text).map_err(CommandError::from)?;
+        let text = to_send(self.request.text)?;
         engine.user_mut()?.edit_message(turn, &self.id, &text)
     }
 }

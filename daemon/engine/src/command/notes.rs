@@ -1,9 +1,9 @@
 //! Notes: messages of the user's to themselves.
 
 use martlet_protocol::control::{History, HistoryQuery, NoteRequest, SendResponse};
-use martlet_protocol::message::Text;
 
-use super::{Command, CommandError};
+use super::Command;
+use super::messages::to_send;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::turn::Turn;
@@ -27,7 +27,7 @@ impl Command for WriteNote {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<SendResponse, Fault> {
         let user = engine.user_mut()?;
-        let text = Text::new(self.request.text).map_err(CommandError::from)?;
+        let text = to_send(self.request.text)?;
         Ok(user.write_note(turn, &text)?)
     }
 }

@@ -150,6 +150,18 @@ impl Timeline {
         (at <= self.ends.sure).then_some(reason)
     }
 
+    /// Whether nobody is to see a message any more, though it may be there still: while the vault was locked nothing could be
+    /// deleted, and what burns is told so some in each batch.
+    pub(crate) fn is_over(&self, place: &Place, message: &MessageRecord) -> bool {
+        let Some(read) = self.get(&place.conversation).filter(|_| !message.own) else {
+            return self.has_ended(message).is_some();
+        };
+        let is_unlit = message.burns_from.is_none() && place.position <= read.read_position;
+        let burns_from = if is_unlit { Some(read.read_at) } else { message.burns_from };
+        let burns = burns_from.and_then(|from| message.timers.burns_at(from));
+        self.has_ended(message).is_some() || burns.is_some_and(|at| at <= self.ends.sure)
+    }
+
     /// The conversation was read now: what burns there does so from now on, some in each batch.
     pub(super) fn light(&mut self, id: ConversationRef) {
         let sure = self.ends.sure;
@@ -281,6 +293,17 @@ impl Timeline {
         let name = received_key(&writer(&id, message), &message.id).to_vec();
         let at = self.ends.sure.max(message.stored_at).plus(ENDED_ID_KEPT);
         self.add_end(records, at, Ending::Id(name))
+    }
+
+    /// A message that has not come, and that would be found by this name, is taken for one that is gone, as long as it may come.
+    pub(super) fn remember_name(
+        &mut self,
+        records: &mut VaultTxn,
+        conversation: ConversationRef,
+        name: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        records.put(&MESSAGE_INDEX, Key::Named(&name), &MessageAt { conversation, position: 0 })?;
+        self.add_end(records, self.ends.sure.plus(ENDED_ID_KEPT), Ending::Id(name))
     }
 
     /// No copy of what had this name in the index can come any more.

@@ -9,7 +9,7 @@ use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::{Timeline, received_key, writer};
-use crate::conversation::{ConversationRef, Place};
+use crate::conversation::{ConversationRef, Place, person};
 use crate::limits::RECALLS_PENDING_MAX;
 
 impl Timeline {
@@ -23,13 +23,13 @@ impl Timeline {
     ) -> Result<bool, StoreError> {
         let at = records.get(&MESSAGE_INDEX, Key::Named(&received_key(&author, &id)))?;
         let Some(at) = at else {
-            self.await_recalled(conversation, author, id);
+            self.await_recalled(records, conversation, author, id)?;
             return Ok(false);
         };
         if at.position == 0 {
             // It is gone, or still held back, behind others.
             if self.waits.keys().any(|line| line.conversation == conversation) {
-                self.await_recalled(conversation, author, id);
+                self.await_recalled(records, conversation, author, id)?;
             }
             return Ok(false);
         }
@@ -82,19 +82,31 @@ impl Timeline {
     /// A message that has not come is taken back once it does.
     pub(crate) fn await_recalled(
         &mut self,
+        records: &mut VaultTxn,
         conversation: ConversationRef,
         author: IdentityId,
         id: MessageId,
-    ) {
+    ) -> Result<(), StoreError> {
         let recall = PendingRecall { author, id };
         let recalls = &mut self.get_mut(conversation).recalls;
         if recalls.contains(&recall) {
-            return;
-        }
-        if recalls.len() >= RECALLS_PENDING_MAX {
-            recalls.remove(0);
+            return Ok(());
         }
         recalls.push(recall);
+        if recalls.len() <= RECALLS_PENDING_MAX {
+            return Ok(());
+        }
+        // The oldest of which nothing is held back here: its message is taken for one that was here before.
+        for at in 0..RECALLS_PENDING_MAX {
+            let oldest = self.get_mut(conversation).recalls[at];
+            let name = indexed(&conversation, &oldest);
+            if records.get(&MESSAGE_INDEX, Key::Named(&name))?.is_none() {
+                self.get_mut(conversation).recalls.remove(at);
+                return self.remember_name(records, conversation, name);
+            }
+        }
+        self.get_mut(conversation).recalls.remove(0);
+        Ok(())
     }
 
     /// Whether a message whose turn has come was taken back before.
@@ -106,5 +118,14 @@ impl Timeline {
             self.get_mut(*id).recalls.remove(at);
         }
         at.is_some()
+    }
+}
+
+/// What a message that is taken back is found by, once it has come.
+fn indexed(conversation: &ConversationRef, recall: &PendingRecall) -> Vec<u8> {
+    match recall.author == person(conversation) {
+        true => received_key(&recall.author, &recall.id).to_vec(),
+        // Of the user's, sent on another device.
+        false => recall.id.0.to_vec(),
     }
 }

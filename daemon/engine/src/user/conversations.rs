@@ -207,13 +207,14 @@ impl User {
         for (position, record) in rows {
             // Own deeds have positions that no message has: what is missing is missing before the next message.
             let from = previous.replace(position).map_or(position, |previous| previous + 1);
+            let place = Place { conversation, position };
+            let record = record.filter(|record| !self.timeline.is_over(&place, record));
             let Some(record) = record else { continue };
             let here = gaps.iter().filter(|(before, _)| (from..=position).contains(before));
             let count = here.fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));
             if count > 0 {
                 lost.push(Lost { before: record.id.to_string(), count });
             }
-            let place = Place { conversation, position };
             let mut message = view.show(records, &place, &record)?;
             if with_versions {
                 message.versions = view.versions(records, &place, &record)?;
@@ -243,9 +244,9 @@ impl User {
             let (records, view) = (turn.vault()?, self.view());
             let messages = messages
                 .into_iter()
-                .map(|(position, message)| {
-                    view.show(records, &Place { conversation, position }, &message)
-                })
+                .map(|(position, message)| (Place { conversation, position }, message))
+                .filter(|(place, message)| !self.timeline.is_over(place, message))
+                .map(|(place, message)| view.show(records, &place, &message))
                 .collect::<Result<Vec<_>, _>>()?;
             conversations.push(Conversation { name: name.to_owned(), unread, messages });
         }

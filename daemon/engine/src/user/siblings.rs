@@ -415,8 +415,8 @@ impl User {
         self.timeline.take_early(turn.vault()?, &conversation, &id)?;
         let place = self.timeline.find_of(turn.vault()?, &id, None)?;
         let Some(place) = place.filter(|place| place.conversation == conversation) else {
-            self.timeline.await_recalled(conversation, self.identity, id);
-            return Ok(());
+            let own = self.identity;
+            return self.timeline.await_recalled(turn.vault()?, conversation, own, id);
         };
         let Some(message) = self.timeline.message(turn.vault()?, &place)? else { return Ok(()) };
         if message.body == Body::Recalled {

@@ -251,6 +251,7 @@ impl User {
         };
         let place = place.ok_or(CommandError::UnknownMessage)?;
         let record = self.timeline.message(turn.vault()?, &place)?;
+        let record = record.filter(|record| !self.timeline.is_over(&place, record));
         Ok((place, record.ok_or(CommandError::UnknownMessage)?))
     }
 

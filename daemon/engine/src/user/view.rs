@@ -192,7 +192,8 @@ impl View<'_> {
         records: &VaultTxn,
         place: &Place,
     ) -> Result<Option<MessageRecord>, StoreError> {
-        self.timeline.message(records, place)
+        let message = self.timeline.message(records, place)?;
+        Ok(message.filter(|message| !self.timeline.is_over(place, message)))
     }
 
     fn shown(&self, records: &VaultTxn, place: &Place) -> Result<Option<Message>, StoreError> {

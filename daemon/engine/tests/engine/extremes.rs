@@ -2,15 +2,17 @@
 
 use std::time::Instant;
 
-use martlet_engine::command::{GetIdentity, ResetId};
+use martlet_engine::command::{EditMessage, GetIdentity, ResetId};
 use martlet_engine::limits::{CONTACTS_MAX, TOLD_PER_BATCH_MAX, UNTOLD_WRITTEN_PER_BATCH_MAX};
 use martlet_protocol::bundle::Bundle;
+use martlet_protocol::control::EditRequest;
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_protocol::{Id, RendezvousSecret, Shard};
 
 use crate::parts::{call_in_one_batch, is_behind, one_batch};
+use crate::siblings::two_devices;
 use crate::world::*;
 
 const ALICE: usize = 0;
@@ -51,6 +53,36 @@ fn told(world: &World) -> usize {
     let published = &world.nodes[ALICE].released.publish;
     let headers = published.iter().filter_map(|one| Header::parse(&one.content).ok());
     headers.filter(|header| header.kind == Kind::ToDevice).count()
+}
+
+/// Alice's tablet edits what her phone wrote in a week without a network, and reacts to what Bob wrote. Her phone's messages come
+/// to Bob last. Of 200 edits only 32 were done.
+#[test]
+fn many_deeds_of_one_device_wait_for_the_messages_of_another() -> Result {
+    const TABLET: usize = 2;
+    const BOB: usize = 1;
+    let mut world = two_devices(95)?;
+    let number = 200;
+    let mut ids = Vec::new();
+    for number in 0..number {
+        ids.push(world.send(ALICE, "bob", &format!("message {number}"))?);
+    }
+    let phones = std::mem::take(&mut world.nodes[ALICE].released.publish);
+    world.bring(TABLET, &phones)?;
+    for (number, id) in ids.iter().enumerate() {
+        let request = EditRequest { text: format!("edited {number}") };
+        world.call(TABLET, EditMessage { id: id.clone(), request })?;
+    }
+    let tablets = std::mem::take(&mut world.nodes[TABLET].released.publish);
+    let began = Instant::now();
+    world.bring(BOB, &tablets)?;
+    println!("{number} deeds wait after {:?}", began.elapsed());
+    world.crash(BOB)?;
+    world.bring(BOB, &phones)?;
+    let shown = world.texts(BOB, "alice", Direction::In)?;
+    let edited = shown.iter().filter(|(text, _)| text.starts_with("edited")).count();
+    assert_eq!(edited, number);
+    Ok(())
 }
 
 /// Of 10,000 contacts the last was told of a reset after more than ten minutes. By then a laptop may be closed.

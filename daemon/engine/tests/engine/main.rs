@@ -46,4 +46,5 @@ mod tags;
 mod talk;
 mod timers;
 mod trust;
+mod walk;
 mod world;

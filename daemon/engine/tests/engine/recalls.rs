@@ -136,6 +136,33 @@ fn a_recall_that_comes_first_is_kept_for_its_message() -> Result {
     Ok(())
 }
 
+/// Whoever took back more than 64 messages before they came was shown with the first of them.
+#[test]
+fn many_recalls_that_come_first_are_all_kept_for_their_messages() -> Result {
+    let mut world = couple(132)?;
+    let mut ids = Vec::new();
+    // Fewer than a session has: its key is there already.
+    for number in 0..100 {
+        ids.push(world.send(ALICE, "bob", &format!("slow {number}"))?);
+    }
+    let slow = take(&mut world);
+    for id in &ids {
+        recall(&mut world, id)?;
+    }
+    let recalls = take(&mut world);
+    world.bring(BOB, &recalls)?;
+    world.crash(BOB)?;
+    world.bring(BOB, &slow)?;
+    world.pass(Duration::from_secs(120));
+    assert!(texts(&mut world, BOB, "alice")?.is_empty());
+    world.send(ALICE, "bob", "after")?;
+    let after = take(&mut world);
+    world.bring(BOB, &after)?;
+    assert_eq!(texts(&mut world, BOB, "alice")?, ["after"]);
+    assert_eq!(lost(&mut world, BOB)?, 0, "the recalls have their numbers");
+    Ok(())
+}
+
 /// Some are held back when it comes, the recalled one among them.
 #[test]
 fn a_message_that_is_held_back_is_taken_back_too() -> Result {

@@ -30,7 +30,7 @@ const BOB: usize = 1;
 const TABLET: usize = 2;
 
 /// Alice on two devices, and Bob, who have written to each other. The tablet was made from the phrase.
-fn two_devices(seed: u64) -> Result<World> {
+pub(crate) fn two_devices(seed: u64) -> Result<World> {
     let mut world = World::pair(seed, 3)?;
     world.settle()?;
     world.send(ALICE, "bob", "hello")?;

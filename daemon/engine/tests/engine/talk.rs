@@ -193,7 +193,7 @@ pub(crate) fn hostile(seed: u64) -> Result<(World, Stranger, MessageId)> {
     Ok((world, stranger, own))
 }
 
-fn emoji(target: MessageId, emoji: &str) -> Result<Content> {
+pub(crate) fn emoji(target: MessageId, emoji: &str) -> Result<Content> {
     Ok(Content::Reaction(Reaction { target, emoji: Some(Emoji::new(emoji)?) }))
 }
 

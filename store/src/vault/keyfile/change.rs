@@ -31,17 +31,13 @@ impl KeyFile {
     /// Writes this file in the place of `old`, which must be what is there. A crash leaves one of the two.
     ///
     /// # Errors
-    /// [`StoreError::Failed`], also if another one is there. If the disk failed it may be either; the file is whole,
+    /// [`KeyFileError::Changed`] if another one is there; [`StoreError::Failed`]. If the disk failed it may be either; the file is whole,
     /// or [`Self::read`] finds the new one beside it.
     pub fn replace(&self, old: &Self) -> Result<(), KeyFileError> {
         let failed =
             |error: io::Error| StoreError::failed(format!("{}: {error}", self.path.display()));
         if Self::read(&self.path)?.is_none_or(|there| there.bytes != old.bytes) {
-            return Err(StoreError::failed(format!(
-                "{}: it was changed meanwhile, and is left as it is; try again",
-                self.path.display()
-            ))
-            .into());
+            return Err(KeyFileError::Changed { path: self.path.clone() });
         }
         let beside = beside(&self.path);
         remove(&beside).map_err(failed)?;

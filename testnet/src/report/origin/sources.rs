@@ -6,8 +6,9 @@ use std::process::Command;
 use std::{fs, io};
 
 /// What the program is compiled from, by places in the repository. It is compiled anew when any of it changes.
-pub(crate) const PARTS: [&str; 7] = [
+pub(crate) const PARTS: [&str; 8] = [
     "protocol/src",
+    "input/src",
     "store/src",
     "daemon/src",
     "daemon/engine/src",
