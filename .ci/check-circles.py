@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-CRATES = ["protocol", "input", "store", "daemon/engine", "daemon", "ctl", "testnet"]
+CRATES = ["protocol", "daemon/input", "store", "daemon/engine", "daemon", "ctl", "testnet"]
 
 
 def module(source: Path, file: Path) -> str:

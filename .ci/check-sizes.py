@@ -10,7 +10,7 @@ LINES_MAX = 450
 # Fields of a struct: past it, it usually has parts with names of their own.
 FIELDS_MAX = 19
 
-SOURCES = ["protocol/src", "input/src", "store/src", "daemon/engine/src", "daemon/src", "ctl/src", "testnet/src"]
+SOURCES = ["protocol/src", "daemon/input/src", "store/src", "daemon/engine/src", "daemon/src", "ctl/src", "testnet/src"]
 
 # What is larger all the same, and why.
 KNOWN = {
