@@ -85,6 +85,37 @@ fn many_deeds_of_one_device_wait_for_the_messages_of_another() -> Result {
     Ok(())
 }
 
+/// A vault that is opened 200 times while the other is away: as many session keys, in seven Olm sessions. A device kept four of
+/// those, and 26 messages stayed *sent* for good.
+#[test]
+fn keys_of_very_many_sessions_open_in_any_order_after_an_absence() -> Result {
+    const BOB: usize = 1;
+    let mut world = World::pair(96, 3)?;
+    for (node, name) in [(ALICE, "bob"), (BOB, "alice"), (ALICE, "bob")] {
+        world.settle()?;
+        world.send(node, name, "hello")?;
+    }
+    for _ in 0..2 {
+        world.settle()?;
+    }
+    let number = 200;
+    let mut waiting = Vec::new();
+    for number in 0..number {
+        world.send(ALICE, "bob", &format!("message {number}"))?;
+        waiting.append(&mut world.nodes[ALICE].released.publish);
+        world.crash(ALICE)?;
+    }
+    shuffle(&mut world.rng, &mut waiting);
+    world.bring(BOB, &waiting)?;
+    world.gossip(0.0);
+    world.settle()?;
+    let shown = world.texts(BOB, "alice", Direction::In)?;
+    let shown = shown.iter().filter(|(text, _)| text.starts_with("message")).count();
+    assert_eq!(shown, number);
+    assert_eq!(world.call(ALICE, GetStatus {})?.outbox, Some(0));
+    Ok(())
+}
+
 /// Of 10,000 contacts the last was told of a reset after more than ten minutes. By then a laptop may be closed.
 #[test]
 fn all_contacts_that_there_may_be_are_told_of_a_reset_within_six_minutes() -> Result {
