@@ -1,5 +1,6 @@
 //! Keys by Olm: what a stolen state opens, and what becomes of sessions that are lost.
 
+use martlet_engine::command::PingContact;
 use martlet_protocol::crypto::olm::{Incoming, OlmSecret, OlmSession, Route};
 use martlet_protocol::crypto::seal::{self, DetectionSecret, OpeningKeys, PreparedPrekey};
 use martlet_protocol::identity::DeviceCertificate;
@@ -261,6 +262,49 @@ fn who_comes_back_after_40_days_reads_what_lives_and_what_comes() -> Result {
     for (node, with) in [(ALICE, "bob"), (BOB, "alice")] {
         let sent = world.texts(node, with, Direction::Out)?;
         assert!(sent.contains(&("after".to_owned(), Delivery::Delivered)), "{sent:?}");
+    }
+    Ok(())
+}
+
+/// More messages to a device are lost than Olm passes over in one chain, 2,000: so a chain must end before, else no session's key that
+/// comes later could be opened.
+#[test]
+fn after_2100_lost_messages_to_a_device_every_later_one_is_read() -> Result {
+    let mut world = World::pair(907, 2)?;
+    for (node, to) in [(ALICE, "bob"), (BOB, "alice")] {
+        world.send(node, to, "before")?;
+        world.settle()?;
+    }
+    world.nodes[ALICE].released.publish.clear();
+    for _ in 0..21 {
+        let ping = |_| {
+            let command = PingContact { name: "bob".into(), asker: Box::new(|_| {}) };
+            Input::command(command, |_| {})
+        };
+        world.run(ALICE, (0..100).map(ping).collect());
+    }
+    let lost = std::mem::take(&mut world.nodes[ALICE].released.publish);
+    assert_eq!(lost.len(), 2100);
+    // Each start begins a session, whose key goes by what was used last.
+    world.crash(ALICE)?;
+    world.nodes[ALICE].released.publish.clear();
+    for text in ["one", "two"] {
+        world.send(ALICE, "bob", text)?;
+    }
+    world.gossip(0.0);
+    assert_eq!(world.texts(BOB, "alice", Direction::In)?.len(), 3, "at once");
+    assert!(peers(&mut world, BOB)?[0].renewed_at.is_none(), "nothing had to be asked for again");
+    world.send(ALICE, "bob", "three")?;
+    world.send(BOB, "alice", "four")?;
+    for _ in 0..3 {
+        world.gossip(0.0);
+    }
+    for (node, with, texts) in [
+        (ALICE, "bob", &["before", "one", "two", "three"][..]),
+        (BOB, "alice", &["before", "four"]),
+    ] {
+        let sent = world.texts(node, with, Direction::Out)?;
+        assert_eq!(sent, with_state(texts, Delivery::Delivered));
     }
     Ok(())
 }
