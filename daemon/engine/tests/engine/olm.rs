@@ -1,6 +1,7 @@
 //! Keys by Olm: what a stolen state opens, and what becomes of sessions that are lost.
 
-use martlet_engine::command::PingContact;
+use martlet_engine::command::{ListDevices, RenameDevice};
+use martlet_protocol::control::DeviceRename;
 use martlet_protocol::crypto::olm::{Incoming, OlmSecret, OlmSession, Route};
 use martlet_protocol::crypto::seal::{self, DetectionSecret, OpeningKeys, PreparedPrekey};
 use martlet_protocol::identity::DeviceCertificate;
@@ -276,12 +277,12 @@ fn after_2100_lost_messages_to_a_device_every_later_one_is_read() -> Result {
         world.settle()?;
     }
     world.nodes[ALICE].released.publish.clear();
-    for _ in 0..21 {
-        let ping = |_| {
-            let command = PingContact { name: "bob".into(), asker: Box::new(|_| {}) };
-            Input::command(command, |_| {})
-        };
-        world.run(ALICE, (0..100).map(ping).collect());
+    let device = world.call(ALICE, ListDevices {})?.devices[0].id.clone();
+    // Contacts are told what a device is called.
+    for number in 0..2100 {
+        world.elapse(Duration::from_millis(1));
+        let request = DeviceRename { name: format!("desk {number}") };
+        world.call(ALICE, RenameDevice { device: device.clone(), request })?;
     }
     let lost = std::mem::take(&mut world.nodes[ALICE].released.publish);
     assert_eq!(lost.len(), 2100);
