@@ -259,12 +259,16 @@ fn what_comes_before_its_message_waits_for_it() -> Result {
 #[test]
 fn what_never_gets_its_message_is_bounded_and_ends() -> Result {
     let (mut world, mut eve, _) = hostile(706)?;
-    let mut targets = Vec::new();
-    for n in 0..60_u8 {
-        let target = MessageId([n; 16]);
-        targets.push(target);
-        let long = "x".repeat(1000);
-        let envelope = eve.says(&world, another(target, &long)?)?.1;
+    for number in 0..martlet_engine::limits::EARLY_MAX + 20 {
+        // A session lasts for 128.
+        if number % 100 == 99 {
+            eve.begin_session(&mut world)?;
+            let key = eve.key(&mut world)?;
+            world.bring(0, &[key])?;
+        }
+        let mut target = [0xab; 16];
+        target[..8].copy_from_slice(&u64::try_from(number)?.to_be_bytes());
+        let envelope = eve.says(&world, another(MessageId(target), "another text")?)?.1;
         world.bring(0, &[envelope])?;
     }
     let waiting = |world: &mut World| -> Result<usize> {
