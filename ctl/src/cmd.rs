@@ -43,6 +43,7 @@ mod read;
 mod recall;
 mod requests;
 mod restore;
+mod room;
 mod search;
 mod send;
 mod settings;
@@ -114,6 +115,7 @@ verbs! {
     Contact(contact),
     Invite(invite),
     Handle(handle),
+    Room(room),
     Ping(ping),
     Requests(requests),
     Block(block),

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{Bash, CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Zsh};
-use martlet_protocol::control::{ContactList, RequestList};
+use martlet_protocol::control::{ContactList, RequestList, RoomList};
 use serde::de::DeserializeOwned;
 
 use crate::client::Client;
@@ -83,6 +83,27 @@ pub(crate) fn contacts() -> ArgValueCompleter {
         let list: Option<ContactList> = ask("/v1/contacts");
         let contacts = list.map(|list| list.contacts).unwrap_or_default();
         candidates(typed, contacts.into_iter().map(|contact| contact.name))
+    })
+}
+
+/// Completes names of rooms.
+pub(crate) fn rooms() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let list: Option<RoomList> = ask("/v1/rooms");
+        let rooms = list.map(|list| list.rooms).unwrap_or_default();
+        candidates(typed, rooms.into_iter().map(|room| room.name))
+    })
+}
+
+/// Completes names of contacts and rooms.
+pub(crate) fn conversations() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let contacts: Option<ContactList> = ask("/v1/contacts");
+        let rooms: Option<RoomList> = ask("/v1/rooms");
+        let contacts = contacts.map(|list| list.contacts).unwrap_or_default().into_iter();
+        let rooms = rooms.map(|list| list.rooms).unwrap_or_default().into_iter();
+        let names = contacts.map(|contact| contact.name).chain(rooms.map(|room| room.name));
+        candidates(typed, names)
     })
 }
 

@@ -101,6 +101,7 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::UnknownDevice
         | ErrorCode::UnknownInvite
         | ErrorCode::NoFile
+        | ErrorCode::UnknownRoom
         | ErrorCode::NoLink
         | ErrorCode::NoHandle
         | ErrorCode::UnknownPeer => Exit::Unknown,
@@ -159,6 +160,14 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::LinkLimit
         | ErrorCode::LinkLocked
         | ErrorCode::NothingToCompare
+        | ErrorCode::NotMember
+        | ErrorCode::NotModerator
+        | ErrorCode::Senior
+        | ErrorCode::RoomFull
+        | ErrorCode::RoomClosed
+        | ErrorCode::RoomAlone
+        | ErrorCode::OpLimit
+        | ErrorCode::NoChange
         | ErrorCode::Stopping
         | ErrorCode::Internal => Exit::Refused,
     }

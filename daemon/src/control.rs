@@ -48,6 +48,7 @@ mod places;
 mod privacy;
 mod problem;
 mod profile;
+mod room;
 mod router;
 mod search;
 mod server;

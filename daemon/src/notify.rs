@@ -312,6 +312,11 @@ fn gather(waiting: &Waiting, what: Notify, body: &EventBody, renews: bool) {
         | EventBody::ContactDevicesChanged { .. }
         | EventBody::ContactVerified { .. }
         | EventBody::InviteUsed { .. }
+        | EventBody::RoomJoined { .. }
+        | EventBody::RoomChanged { .. }
+        | EventBody::RoomLeft { .. }
+        | EventBody::RoomUndone { .. }
+        | EventBody::RoomEquivocation { .. }
         | EventBody::InviteRefused { .. }
         | EventBody::InviteAccepted { .. }
         | EventBody::MessagesLost { .. }

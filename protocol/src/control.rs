@@ -50,6 +50,17 @@
 //! | `GET /v1/invites/{number}` | | [`Invite`] |
 //! | `DELETE /v1/invites/{number}` | | 204 |
 //! | `POST /v1/invites/accept` | [`InviteAccept`] | 201 [`Contact`] |
+//! | `GET /v1/rooms` | | [`RoomList`] |
+//! | `POST /v1/rooms` | [`RoomCreate`] | 201 [`Room`] |
+//! | `GET /v1/rooms/{room}` | | [`Room`] |
+//! | `PATCH /v1/rooms/{room}` | [`RoomChange`] | [`Room`] |
+//! | `GET /v1/rooms/{room}/operations` | | [`RoomOperations`] |
+//! | `POST /v1/rooms/{room}/members` | [`RoomMemberRequest`] | [`Room`] |
+//! | `DELETE /v1/rooms/{room}/members/{who}` | | 204 |
+//! | `POST /v1/rooms/{room}/moderators` | [`RoomMemberRequest`] | [`Room`] |
+//! | `DELETE /v1/rooms/{room}/moderators/{who}` | | 204 |
+//! | `POST /v1/rooms/{room}/leave` | | 204 |
+//! | `POST /v1/rooms/{room}/close` | | [`Room`] |
 //! | `GET /v1/requests` | | [`RequestList`] |
 //! | `POST /v1/requests/{id}/accept` | [`RequestAccept`] | [`Contact`] |
 //! | `DELETE /v1/requests/{id}` | | 204 |
@@ -120,6 +131,7 @@ mod ping;
 mod privacy;
 mod problem;
 mod profile;
+mod room;
 mod schema;
 mod search;
 mod shred;
@@ -146,6 +158,7 @@ pub use ping::*;
 pub use privacy::*;
 pub use problem::*;
 pub use profile::*;
+pub use room::*;
 pub use schema::*;
 pub use search::*;
 pub use shred::*;

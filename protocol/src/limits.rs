@@ -38,6 +38,10 @@ pub const TIMER_SECONDS_MAX: u32 = 6 * 24 * 3600;
 pub const MESSAGE_SEQ_MAX: u64 = 1 << 53;
 /// Messages of one Megolm session: receivers hold every tag of it in memory.
 pub const SESSION_MESSAGES_MAX: u32 = 128;
+/// Devices that read one Megolm session: all of the largest room's people, if each had the most devices that count.
+pub const SESSION_RECIPIENTS_MAX: usize = ROOM_MEMBERS_MAX as usize * DEVICES_PER_IDENTITY_MAX;
+/// Longest record of an own session, bytes: 72 for each device that reads it, and some 500.
+pub const SESSION_RECORD_BYTES_MAX: usize = 1024 + 96 * SESSION_RECIPIENTS_MAX;
 
 // ---- files of messages -------------------------------------------------------------------------
 

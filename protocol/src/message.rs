@@ -16,6 +16,10 @@
 //! | 13 | [`file_holders`]: who has it too; nothing says it yet | conversation envelopes |
 //! | 14 | [`file_received`]: that it has come whole; nothing says it yet | conversation envelopes |
 //! | 15 | [`progress`]: how far got what the user sent on another device | as 5 to 7 |
+//! | 20 | [`room_op`]: an operation on a room | envelopes of the room's conversation |
+//! | 21 | [`room_key`]: the key of a session in a room | to-device envelopes |
+//! | 22 | [`room_hello`]: what the sender knows of a room | to-device envelopes |
+//! | 23 | [`room_ops`]: operations on a room | to-device envelopes |
 //! | 30 | [`edit`]: another text for a message | conversation envelopes |
 //! | 31 | [`reaction`]: a reaction to a message | conversation envelopes |
 //! | 32 | [`read`]: up to which message was read | conversation envelopes |
@@ -35,6 +39,7 @@ pub mod file;
 pub mod file_holders;
 pub mod file_received;
 pub mod identity_changed;
+pub mod in_room;
 pub mod linked;
 pub mod olm_renewed;
 pub mod ping;
@@ -45,6 +50,10 @@ pub mod reaction;
 pub mod read;
 pub mod read_up_to;
 pub mod recall;
+pub mod room_hello;
+pub mod room_key;
+pub mod room_op;
+pub mod room_ops;
 pub mod sent;
 pub mod session_key;
 pub mod settings;
@@ -57,6 +66,7 @@ pub use file::{BlobContent, File, FileBytes, FileContent, FileError, Holder};
 pub use file_holders::FileHolders;
 pub use file_received::FileReceived;
 pub use identity_changed::IdentityChanged;
+pub use in_room::InRoom;
 pub use linked::Linked;
 pub use olm_renewed::OlmRenewed;
 pub use ping::Ping;
@@ -67,6 +77,10 @@ pub use reaction::{Emoji, EmojiError, Reaction};
 pub use read::Read;
 pub use read_up_to::ReadUpTo;
 pub use recall::Recall;
+pub use room_hello::{Heads, RoomHello};
+pub use room_key::RoomKey;
+pub use room_op::{RoomOp, RoomPerson};
+pub use room_ops::RoomOps;
 pub use sent::Sent;
 pub use session_key::SessionKeyMessage;
 pub use settings::{Setting, SettingKey, Settings, Stamp};
@@ -127,6 +141,8 @@ pub enum Content {
     Settings(Settings),
     /// How far got what the user sent on another device.
     Progress(Progress),
+    /// An operation on the room in whose conversation it is.
+    RoomOp(RoomOp),
     /// Of a kind this build doesn't know.
     Unknown {
         /// Its number.
@@ -153,6 +169,12 @@ pub enum DeviceMessage {
     Typing(Typing),
     /// An envelope of the recipient's did not open.
     OlmRenewed(OlmRenewed),
+    /// The key of a session in a room.
+    RoomKey(Box<RoomKey>),
+    /// What its sender knows of a room.
+    RoomHello(RoomHello),
+    /// Operations on a room.
+    RoomOps(RoomOps),
     /// Of a kind this build doesn't know.
     Unknown {
         /// Its number.
@@ -235,6 +257,7 @@ impl Message {
             Content::ReadUpTo(read) => (read_up_to::KIND, codec::encode(read)),
             Content::Settings(settings) => (settings::KIND, settings.encode()),
             Content::Progress(progress) => (progress::KIND, codec::encode(progress)),
+            Content::RoomOp(op) => (room_op::KIND, op.encode()),
             Content::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         let Self { id, sent_at, seq, timers: Timers { expire_s, burn_s }, reply_to, .. } = *self;
@@ -267,6 +290,7 @@ impl Message {
             }
             settings::KIND => Content::Settings(Settings::decode(&payload)?),
             progress::KIND => Content::Progress(Progress::decode(&payload)?),
+            room_op::KIND => Content::RoomOp(RoomOp::decode(&payload)?),
             kind => Content::Unknown { kind, bytes: Payload(payload) },
         };
         Ok(Self { id, sent_at, seq, timers, content, reply_to })
@@ -286,6 +310,9 @@ impl DeviceMessage {
                 | pong::KIND
                 | typing::KIND
                 | olm_renewed::KIND
+                | room_key::KIND
+                | room_hello::KIND
+                | room_ops::KIND
         )
     }
 
@@ -300,6 +327,9 @@ impl DeviceMessage {
             Self::Pong(pong) => (pong::KIND, codec::encode(pong)),
             Self::Typing(typing) => (typing::KIND, codec::encode(typing)),
             Self::OlmRenewed(renewed) => (olm_renewed::KIND, codec::encode(renewed)),
+            Self::RoomKey(key) => (room_key::KIND, key.encode()),
+            Self::RoomHello(hello) => (room_hello::KIND, codec::encode(hello)),
+            Self::RoomOps(ops) => (room_ops::KIND, ops.encode()),
             Self::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         codec::encode(&DeviceFrame { kind, payload })
@@ -328,6 +358,11 @@ impl DeviceMessage {
             olm_renewed::KIND => {
                 Ok(Self::OlmRenewed(codec::decode_lenient(&payload, olm_renewed::BYTES_MAX)?))
             }
+            room_key::KIND => Ok(Self::RoomKey(Box::new(RoomKey::decode(&payload)?))),
+            room_hello::KIND => {
+                Ok(Self::RoomHello(codec::decode_lenient(&payload, room_hello::BYTES_MAX)?))
+            }
+            room_ops::KIND => Ok(Self::RoomOps(RoomOps::decode(&payload)?)),
             kind => Ok(Self::Unknown { kind, bytes: Payload(payload) }),
         }
     }

@@ -10,15 +10,15 @@
 //! | `action`, `setting` | what an operation does |
 //! | `operation` | its bytes: signed, read, verified |
 //! | `set` | the set, and what waits for its past |
+//! | `known` | what someone knows of it who names some operations |
 //! | `resolve` | which operations count |
 //! | `state` | what the room is then |
 //! | `author` | what may be done, and signed |
-//!
-//! The daemon does not use this yet.
 
 mod action;
 mod author;
 mod bits;
+mod known;
 mod operation;
 mod resolve;
 mod set;
@@ -36,7 +36,7 @@ use std::sync::OnceLock;
 
 use resolve::Judged;
 
-use crate::ids::RoomId;
+use crate::ids::{IdentityId, OpId, RoomId};
 use crate::time::UnixMillis;
 
 /// A room: the set of its operations, and what that makes it.
@@ -94,6 +94,14 @@ impl Room {
     #[must_use]
     pub fn state(&self) -> &State {
         &self.view().state
+    }
+
+    /// What someone's being in it ended by: removals that count, and leaves.
+    #[must_use]
+    pub fn endings_of(&self, who: &IdentityId) -> Vec<OpId> {
+        let removals = self.judged().removals.get(who).into_iter().flatten();
+        let ends = removals.chain(self.set.leaves_of(who));
+        ends.map(|place| self.set.entries[*place].op.id()).collect()
     }
 
     fn judged(&self) -> &Judged {

@@ -12,6 +12,7 @@ mod olm;
 mod outbox;
 mod people;
 mod profile;
+mod room;
 mod session;
 mod siblings;
 
@@ -25,6 +26,7 @@ pub use olm::*;
 pub use outbox::*;
 pub use people::*;
 pub use profile::*;
+pub use room::*;
 pub use session::*;
 pub use siblings::*;
 
@@ -72,6 +74,12 @@ pub const EARLY_COPIES: Collection<EarlyCopyRecord> = Collection::new("early_cop
 pub const UNTOLD_PROGRESS: Collection<UntoldProgressRecord> = Collection::new("untold_progress");
 /// The code by which a further device may be linked now. One record, `Named(b"")`.
 pub const LINK_OFFER: Collection<LinkOfferRecord> = Collection::new("link_offer");
+/// Rooms that the user is in, or was, `Named` by room.
+pub const ROOMS: Collection<RoomRecord> = Collection::new("rooms");
+/// Operations on rooms, `Scoped` by room, numbered as they came: each after those in its past.
+pub const ROOM_OPS: Collection<RoomOpRecord> = Collection::new("room_ops");
+/// People who are in a room with the user and are no contacts, `Named` by identity.
+pub const ROOM_PEOPLE: Collection<RoomPersonRecord> = Collection::new("room_people");
 /// Invites that the user made, by `Ordinal`: their numbers.
 pub const INVITES: Collection<InviteRecord> = Collection::new("invites");
 /// The handle that the user claims, or claimed of late. One record, `Named(b"")`.
@@ -87,9 +95,9 @@ pub const REQUEST_ACKS: Collection<RequestAcks> = Collection::new("request_acks"
 pub const DROPPED: Collection<DroppedRecord> = Collection::new("dropped");
 /// People the user blocked, and those unblocked of late, `Named` by identity.
 pub const BLOCKED: Collection<BlockedRecord> = Collection::new("blocked");
-/// Conversations with contacts, `Named` by identity.
+/// Conversations with contacts and in rooms, `Named` by identity or room.
 pub const CONVERSATIONS: Collection<ConversationRecord> = Collection::new("conversations");
-/// Own sessions, `Named` by the identity they are for.
+/// Own sessions, `Named` by the identity they are for, or by the room.
 pub const OUTBOUND_SESSIONS: Collection<OutboundRecord> = Collection::new("outbound_sessions");
 /// Others' sessions, `Named` by identity ‖ device ‖ session id.
 pub const INBOUND_SESSIONS: Collection<InboundRecord> = Collection::new("sessions_of_others");
@@ -122,7 +130,7 @@ pub const PROFILE_TOLD: Collection<ProfileToldRecord> = Collection::new("profile
 pub const HELD: Collection<HeldRecord> = Collection::new("held");
 /// Own envelopes not yet proved received, `Named` by envelope id.
 pub const OUTBOX: Collection<OutboxRecord> = Collection::new("outbox");
-/// Own messages waiting for the contact's keys, `Scoped` by identity, numbered by position.
+/// Own messages waiting for keys, `Scoped` by identity or room, numbered by position.
 pub const WAITING: Collection<WaitingRecord> = Collection::new("waiting");
 /// Messages whose kind no build so far knew, `Scoped` by conversation, numbered by position.
 pub const UNKNOWN: Collection<Place> = Collection::new("unknown");

@@ -24,7 +24,7 @@ use crate::limits::{CHAT_STATUS_INTERVAL, CHAT_UNSENT_MAX};
 use crate::passphrase;
 use crate::render::{Clock, Output, block};
 use command::Command;
-use own::Own;
+use own::{Own, of_whom};
 
 /// Messages of a conversation that are printed when it is opened.
 const OPENING_MESSAGES: usize = 10;
@@ -260,7 +260,7 @@ impl Plain<'_> {
             Place::Notes | Place::Requests => String::new(),
         };
         let who = match row.direction {
-            Direction::In => name,
+            Direction::In => of_whom(name, row.extra.author.as_deref()),
             Direction::Out => format!("you to {name}"),
             Direction::Note => "you".to_owned(),
         };
@@ -273,7 +273,9 @@ impl Plain<'_> {
         match &event.body {
             EventBody::MessageReceived { message } => {
                 let time = self.model.clock.minute(message.sent_at);
-                self.say(&format!("{time} {}: {}", short(&message.conversation), message.text))
+                let author = message.author.as_deref().map(crate::render::person);
+                let name = of_whom(short(&message.conversation), author.as_deref());
+                self.say(&format!("{time} {name}: {}", message.text))
             }
             EventBody::MessageQueued { message } => {
                 let first = self.model.outgoing.queue.front();
@@ -333,6 +335,11 @@ impl Plain<'_> {
             | EventBody::ContactReachable { .. }
             | EventBody::ContactVerified { .. }
             | EventBody::InviteUsed { .. }
+            | EventBody::RoomJoined { .. }
+            | EventBody::RoomChanged { .. }
+            | EventBody::RoomLeft { .. }
+            | EventBody::RoomUndone { .. }
+            | EventBody::RoomEquivocation { .. }
             | EventBody::InviteRefused { .. }
             | EventBody::InviteAccepted { .. }
             | EventBody::ConversationRead { .. }

@@ -166,7 +166,9 @@ impl<'a> Frame<'a> {
             text.push((Role::Dim, fit(&shown.join("  "), room)));
         }
         let (role, name) = match row.direction {
-            Direction::In => (Role::Them, self.name.as_str()),
+            Direction::In => {
+                (Role::Them, row.extra.author.as_deref().unwrap_or(self.name.as_str()))
+            }
             Direction::Out | Direction::Note => (Role::Me, "you"),
         };
         let mut marks = Vec::new();

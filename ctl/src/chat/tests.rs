@@ -198,6 +198,9 @@ fn message(direction: Direction, text: &str, minutes_ago: u64, state: Delivery) 
         ends_at: None,
         sets_timers: None,
         file: None,
+        room: None,
+        author: None,
+        sent_before_removal_was_known: false,
         reply_to: None,
         edited_at: None,
         reactions: Vec::new(),
@@ -208,6 +211,7 @@ fn message(direction: Direction, text: &str, minutes_ago: u64, state: Delivery) 
 fn summary(name: &str, minutes_ago: u64, pinned: bool) -> ConversationSummary {
     let (receipts, typing) = (Switch::Default, Switch::Default);
     ConversationSummary {
+        room: None,
         name: name.into(),
         unread: 0,
         last_at: Some(UnixMillis(NOON.0 - minutes_ago * MINUTE_MS)),

@@ -8,7 +8,7 @@ use martlet_protocol::control::{
 
 use super::Context;
 use crate::client::encode;
-use crate::complete::contacts;
+use crate::complete::conversations;
 use crate::exit::Failure;
 use crate::render::{Page, Question, in_words, timer, word};
 
@@ -40,8 +40,8 @@ Examples:
 Example:
   martletctl conversation typing bob")]
     Typing {
-        /// The contact's name
-        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        /// The contact's name, or the room's
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = conversations())]
         name: String,
     },
     /// Show how long messages live
@@ -49,8 +49,8 @@ Example:
 Example:
   martletctl conversation show bob")]
     Show {
-        /// The contact's name
-        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        /// The contact's name, or the room's
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = conversations())]
         name: String,
     },
     /// Delete all messages on this device. The contact stays, and keeps theirs
@@ -58,8 +58,8 @@ Example:
 Example:
   martletctl conversation clear bob --yes")]
     Clear {
-        /// The contact's name
-        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        /// The contact's name, or the room's
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = conversations())]
         name: String,
         /// Don't ask
         #[arg(long, short)]
@@ -69,8 +69,8 @@ Example:
 
 #[derive(Debug, clap::Args)]
 struct Change {
-    /// The contact's name
-    #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+    /// The contact's name, or the room's
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = conversations())]
     name: String,
 
     /// Messages end so long after they are sent: 1s to 6d (s, min, h, d), or off

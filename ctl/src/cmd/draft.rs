@@ -6,7 +6,7 @@ use martlet_protocol::control::{Draft, DraftRequest};
 use super::Context;
 use super::text::given;
 use crate::client::encode;
-use crate::complete::contacts;
+use crate::complete::conversations;
 use crate::exit::Failure;
 use crate::render::{block, word};
 
@@ -20,8 +20,8 @@ Examples:
   martletctl draft bob
   martletctl draft bob --remove")]
 pub(crate) struct Args {
-    /// The contact's name
-    #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+    /// The contact's name, or the room's
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = conversations())]
     name: String,
 
     /// The text; - reads it from standard input (a line end at its end is cut)

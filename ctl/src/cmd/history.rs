@@ -6,7 +6,7 @@ use martlet_protocol::limits::HISTORY_PAGE_MAX;
 
 use super::Context;
 use crate::client::encode;
-use crate::complete::contacts;
+use crate::complete::conversations;
 use crate::exit::Failure;
 use crate::render::{Page, word};
 
@@ -25,8 +25,8 @@ Examples:
   martletctl history bob --around 5f0c…   that message, with what stands around it
   martletctl history --notes              what you wrote to yourself")]
 pub(crate) struct Args {
-    /// The contact's name
-    #[arg(required_unless_present = "notes", value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+    /// The contact's name, or the room's
+    #[arg(required_unless_present = "notes", value_parser = NonEmptyStringValueParser::new(), add = conversations())]
     name: Option<String>,
 
     /// Your notes to yourself

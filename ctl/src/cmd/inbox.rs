@@ -4,7 +4,7 @@ use martlet_protocol::control::{Conversation, Inbox};
 
 use super::Context;
 use crate::exit::Failure;
-use crate::render::{Page, Paint, block, count, word};
+use crate::render::{Page, Paint, block, count, person, word};
 
 /// Show unread messages, by conversation
 ///
@@ -48,7 +48,9 @@ fn write(conversation: &Conversation, page: &mut Page) {
     page.line(format!("{name}  {} unread", conversation.unread));
     for message in &conversation.messages {
         let time = page.clock().day_and_minute(message.sent_at);
-        let lead = format!("  {}  ", page.paint(Paint::Dim, &time));
+        let by = message.author.as_deref().map(|author| format!("{}: ", person(author)));
+        let by = by.unwrap_or_default();
+        let lead = format!("  {}  {by}", page.paint(Paint::Dim, &time));
         page.hanging(&lead, &block(&message.text, 0));
     }
     let shown = u64::try_from(conversation.messages.len()).unwrap_or(u64::MAX);

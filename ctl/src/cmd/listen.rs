@@ -227,6 +227,11 @@ impl Listener<'_> {
             | EventBody::ContactDevicesChanged { .. }
             | EventBody::ContactVerified { .. }
             | EventBody::InviteUsed { .. }
+            | EventBody::RoomJoined { .. }
+            | EventBody::RoomChanged { .. }
+            | EventBody::RoomLeft { .. }
+            | EventBody::RoomUndone { .. }
+            | EventBody::RoomEquivocation { .. }
             | EventBody::InviteRefused { .. }
             | EventBody::InviteAccepted { .. }
             | EventBody::Typing { .. }

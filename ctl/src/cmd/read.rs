@@ -5,7 +5,7 @@ use martlet_protocol::control::ReadResponse;
 
 use super::Context;
 use crate::client::encode;
-use crate::complete::contacts;
+use crate::complete::conversations;
 use crate::exit::Failure;
 use crate::render::{count, lost, word};
 
@@ -18,8 +18,8 @@ use crate::render::{count, lost, word};
 Example:
   martletctl read bob")]
 pub(crate) struct Args {
-    /// The contact's name
-    #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+    /// The contact's name, or the room's
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = conversations())]
     name: String,
 }
 

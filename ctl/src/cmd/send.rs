@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{
-    Delivery, EventBody, FileSend, Message, SendRequest, SendResponse, TimerSetting,
+    Delivery, EventBody, FileSend, Message, Room, SendRequest, SendResponse, TimerSetting,
 };
 use tokio::time::Instant;
 
 use super::Context;
 use super::text::given;
 use crate::client::{Client, ClientError, Follower, Step, encode};
-use crate::complete::contacts;
+use crate::complete::conversations;
 use crate::exit::Failure;
 use crate::file::{Outgoing, read};
 use crate::render::{state_name, timer, word};
 
-/// Write to a contact; prints the message's id
+/// Write to a contact or in a room; prints the message's id
 ///
 /// The message is on disk when the id is printed. A contact who is away gets it when they are back,
 /// up to six days later.
@@ -30,11 +30,16 @@ Examples:
   martletctl send bob 'At eight' --reply 5f0c1a   answers the message whose id begins so
   martletctl send bob 'The code is 7319' --expire 1h --burn 30s
   martletctl send bob --file minutes.pdf --text 'of Monday'
+  martletctl send --room bridge 'All hands'
   martletctl send bob -- '-5 degrees'   a text that begins with a hyphen")]
 pub(crate) struct Args {
-    /// The contact's name
-    #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+    /// The contact's name, or the room's
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = conversations())]
     name: String,
+
+    /// The name is a room's, though a contact is called so, too
+    #[arg(long)]
+    room: bool,
 
     /// The text; - reads it from standard input, without a line end at its end
     #[arg(required_unless_present = "file", conflicts_with = "file")]
@@ -102,7 +107,11 @@ impl Args {
             None => None,
         };
         let (expire_seconds, burn_seconds) = (self.expire, self.burn);
-        let (to, reply_to) = (self.name, self.reply);
+        let to = match self.room {
+            true => client.get::<Room>(&format!("/v1/rooms/{}", encode(&self.name))).await?.id,
+            false => self.name,
+        };
+        let reply_to = self.reply;
         let mut sent: SendResponse = match what {
             What::Text(text) => {
                 let to = to.clone();

@@ -6,9 +6,12 @@ use martlet_protocol::control::{
 };
 
 use super::Context;
+use super::room::deed;
 use crate::client::{ClientError, EventStream, Follower, Step};
 use crate::exit::Failure;
-use crate::render::{Page, Paint, answered, lost, new_device, one_line, short, who, word};
+use crate::render::{
+    Page, Paint, answered, in_room, lost, new_device, one_line, person, short, word, writer,
+};
 
 /// Follow what happens, one line each, until Ctrl-C
 ///
@@ -159,11 +162,12 @@ fn describe(body: &EventBody, page: &Page) -> String {
             page.paint(Paint::Bad, &lost(conversation, *count))
         }
         EventBody::MessageEdited { message } => {
-            let (who, id) = (who(message.direction, &message.conversation), short(&message.id));
+            let (who, id) = (writer(message), short(&message.id));
             format!("{} edited {id}: {}", bold(&who), one_line(&message.text))
         }
-        EventBody::MessageReaction { id, conversation, direction, emoji } => {
-            let (who, id) = (bold(&who(*direction, conversation)), short(id));
+        EventBody::MessageReaction { id, conversation, direction, by, emoji } => {
+            let who = in_room(by.as_deref(), *direction, conversation);
+            let (who, id) = (page.paint(Paint::Bold, &who), short(id));
             match emoji {
                 Some(emoji) => format!("{who} reacted to {id}: {}", word(emoji)),
                 None => format!("{who} withdrew the reaction to {id}"),
@@ -206,6 +210,30 @@ fn describe(body: &EventBody, page: &Page) -> String {
                 word(name)
             ),
         ),
+        EventBody::RoomJoined { name, .. } => format!("you are in the room {}", bold(name)),
+        EventBody::RoomChanged { name, operation, .. } => {
+            format!("in {}: {}", bold(name), deed(operation))
+        }
+        EventBody::RoomLeft { name, removed: true, .. } => {
+            page.paint(Paint::Warn, &format!("you were removed from the room {}", word(name)))
+        }
+        EventBody::RoomLeft { name, removed: false, .. } => {
+            format!("you left the room {}", bold(name))
+        }
+        EventBody::RoomUndone { name, operation, by, .. } => {
+            let by = by.as_ref().map_or_else(|| "someone".to_owned(), person);
+            let what = deed(operation);
+            let text = format!("in {}: {by} undid what you did there: {what}", word(name));
+            page.paint(Paint::Warn, &text)
+        }
+        EventBody::RoomEquivocation { name, by, .. } => page.paint(
+            Paint::Bad,
+            &format!(
+                "in {}: a device of {} tells different things: it was copied, or is not honest",
+                word(name),
+                person(by)
+            ),
+        ),
         EventBody::DevicesChanged => {
             "something changed about your devices: martletctl device list".to_owned()
         }
@@ -221,6 +249,9 @@ fn describe(body: &EventBody, page: &Page) -> String {
     }
 }
 
+/// Of a message whose writer had been removed.
+const LATE: &str = " (sent before the removal was known)";
+
 fn describe_message(message: &Message, page: &Page) -> String {
     let name = page.paint(Paint::Bold, &word(&message.conversation));
     let answers = match &message.reply_to {
@@ -229,7 +260,13 @@ fn describe_message(message: &Message, page: &Page) -> String {
     };
     let text = format!("{answers}{}", one_line(&message.text));
     match message.direction {
-        Direction::In => format!("{name}: {text}"),
+        Direction::In => match &message.author {
+            Some(author) => {
+                let late = if message.sent_before_removal_was_known { LATE } else { "" };
+                format!("{name}, {}{late}: {text}", person(author))
+            }
+            None => format!("{name}: {text}"),
+        },
         Direction::Note => {
             format!("{}: {} {text}", page.paint(Paint::Bold, "note"), short(&message.id))
         }
@@ -273,6 +310,9 @@ mod tests {
             ends_at: None,
             sets_timers: None,
             file: None,
+            room: None,
+            author: None,
+            sent_before_removal_was_known: false,
         };
         assert_eq!(
             line(EventBody::MessageReceived { message: message.clone() }),

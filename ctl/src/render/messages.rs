@@ -1,6 +1,6 @@
 //! Messages as a page shows them: under their days, with what became of them.
 
-use martlet_protocol::control::{Delivery, Direction, Lost, Message, Reaction, Reply};
+use martlet_protocol::control::{Delivery, Direction, Lost, Message, Reaction, Reply, RoomPerson};
 
 use super::{Page, Paint, block, count, in_words, one_line, table, timers, word};
 
@@ -68,7 +68,7 @@ impl Page {
 
     /// `[👍 zoë]`.
     fn reaction(&self, reaction: &Reaction, message: &Message) -> String {
-        let by = who(reaction.direction, &message.conversation);
+        let by = in_room(reaction.by.as_deref(), reaction.direction, &message.conversation);
         self.paint(Paint::Warn, &format!("[{} {by}]", word(&reaction.emoji)))
     }
 
@@ -140,8 +140,27 @@ pub(crate) fn lost(name: &str, messages: u64) -> String {
     format!("{} from {} {were} lost on the way", count(messages, "message"), word(name))
 }
 
-fn writer(message: &Message) -> String {
-    who(message.direction, &message.conversation)
+/// Who wrote a message.
+pub(crate) fn writer(message: &Message) -> String {
+    in_room(message.author.as_deref(), message.direction, &message.conversation)
+}
+
+/// Who that is: in a room by their name, else by the conversation's.
+pub(crate) fn in_room(by: Option<&RoomPerson>, direction: Direction, conversation: &str) -> String {
+    by.map_or_else(|| who(direction, conversation), person)
+}
+
+/// Someone in a room: as the user calls them, else as they call themselves, with the beginning of their ID, since that is not
+/// verified.
+pub(crate) fn person(person: &RoomPerson) -> String {
+    let digits = person.id.strip_prefix("martlet1").unwrap_or(&person.id);
+    let id = word(&digits.chars().take(6).collect::<String>());
+    match (&person.name, &person.calls_themselves) {
+        _ if person.you => "you".to_owned(),
+        (Some(name), _) => word(name),
+        (None, Some(own)) => format!("{} ({id})", word(own)),
+        (None, None) => format!("({id})"),
+    }
 }
 
 /// `you`, or the name of who is on the other side of a conversation.
@@ -156,10 +175,12 @@ pub(crate) fn who(direction: Direction, conversation: &str) -> String {
 pub(crate) fn answered(reply: &Reply, message: &Message) -> String {
     match (reply.direction, &reply.excerpt) {
         (Some(direction), Some(excerpt)) => {
-            format!("{}: {}", who(direction, &message.conversation), one_line(excerpt))
+            let by = in_room(reply.author.as_deref(), direction, &message.conversation);
+            format!("{by}: {}", one_line(excerpt))
         }
         (Some(direction), None) => {
-            format!("{}: a message that was recalled", who(direction, &message.conversation))
+            let by = in_room(reply.author.as_deref(), direction, &message.conversation);
+            format!("{by}: a message that was recalled")
         }
         (None, _) => "a message that is not here".to_owned(),
     }
@@ -197,6 +218,9 @@ mod tests {
             burn_seconds: None,
             ends_at: None,
             sets_timers: None,
+            room: None,
+            author: None,
+            sent_before_removal_was_known: false,
             file: None,
         }
     }
@@ -251,12 +275,17 @@ today
         let reply = Reply {
             id: "11".repeat(16),
             direction: Some(Direction::Out),
+            author: None,
             excerpt: Some("at\nseven?".to_owned()),
         };
         let edited = Message {
             reply_to: Some(reply.clone()),
             edited_at: Some(NOON),
-            reactions: vec![Reaction { direction: Direction::Out, emoji: "\u{202e}+".to_owned() }],
+            reactions: vec![Reaction {
+                direction: Direction::Out,
+                by: None,
+                emoji: "\u{202e}+".to_owned(),
+            }],
             versions: vec![Version { at: NOON, text: "at\nate".to_owned() }],
             ..message(Direction::In, "at eight", Delivery::Read)
         };

@@ -1,14 +1,14 @@
 //! Conversations, places in them, and who writes there.
 //!
 //! The vault knows a conversation by a reference of 32 bytes. Of a direct one they are the other's identity,
-//! of the user's notes the user's own. Whoever needs a person asks [`person`], and is told that there may be none: a
-//! conversation of several has no one contact.
+//! of the user's notes the user's own; of a room's the room's id. Outbox, sessions and settings go by the same 32 bytes. Whoever
+//! needs a contact asks the directory whether these are one, or a room (`Rooms::is_line`): no room has the id of a person.
 
 use martlet_protocol::IdentityId;
 
 pub(crate) use martlet_store::records::{Author, ConversationRef, Place};
 
-/// With whom a direct conversation is.
+/// With whom a direct conversation is. Of a room: how that stands where otherwise a person does.
 pub(crate) fn person(conversation: &ConversationRef) -> IdentityId {
     IdentityId(conversation.0)
 }

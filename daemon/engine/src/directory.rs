@@ -14,8 +14,11 @@ mod handles;
 mod invites;
 mod lookups;
 mod name;
+mod people;
 mod progress;
 mod requests;
+mod room_error;
+mod rooms;
 mod shared;
 mod siblings;
 mod trust;
@@ -25,11 +28,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::handle::{Claim, ClaimError};
-use martlet_protocol::{DeviceId, IdentityId, Rendezvous, UnixMillis};
+use martlet_protocol::{DeviceId, Id, IdentityId, Rendezvous, RoomId, UnixMillis};
 use martlet_store::records::{AcceptedInvite, CONTACTS, ContactRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
+use crate::limits::ID_DIGITS_MIN;
 use blocked::Blocked;
 pub(crate) use bundles::Bundles;
 pub(crate) use contact::Contact;
@@ -41,8 +45,12 @@ use invites::Invites;
 pub(crate) use invites::{Worth, state as invite_state};
 use lookups::Lookups;
 pub use name::{NameError, clean_name};
+use people::People;
 use requests::Requests;
 pub(crate) use requests::{Accepted, Kept};
+pub use room_error::RoomError;
+use rooms::Rooms;
+pub(crate) use rooms::{Known as KnownRoom, line as room_line};
 pub(crate) use shared::{Shared, Subject};
 pub(crate) use siblings::{Giving, Next, Siblings};
 
@@ -58,6 +66,8 @@ pub(crate) struct Directory {
     lookups: Lookups,
     siblings: Siblings,
     shared: Shared,
+    rooms: Rooms,
+    people: People,
     /// Contacts who are untold, and to be told now.
     to_tell: BTreeSet<IdentityId>,
     /// Contacts who are untold, and whose records don't say so yet.
@@ -84,6 +94,8 @@ impl Directory {
             lookups: Lookups::default(),
             siblings: Siblings::load(records, own)?,
             shared: Shared::load(records)?,
+            rooms: Rooms::load(records, own)?,
+            people: People::load(records)?,
             to_tell: BTreeSet::new(),
             unwritten: BTreeSet::new(),
         };
@@ -206,7 +218,14 @@ impl Directory {
         if identity == self.siblings.identity() {
             return Some(self.siblings.bundles());
         }
-        self.contact(identity).map(Contact::bundles)
+        let contact = self.contact(identity).map(Contact::bundles);
+        contact.or_else(|| self.people.get(identity).map(people::Person::bundles))
+    }
+
+    /// The ID of a contact, or of someone who is in a room with the user.
+    pub(crate) fn id_of(&self, identity: &IdentityId) -> Option<Id> {
+        let contact = self.contact(identity).map(Contact::id);
+        contact.or_else(|| self.people.get(identity).and_then(people::Person::id))
     }
 
     /// Forgets the bundles of devices of a contact, or of the user's own, that do not count any more.
@@ -219,7 +238,9 @@ impl Directory {
         if identity == self.siblings.identity() {
             return self.siblings.retain(records, is_valid);
         }
-        let Some(contact) = self.contacts.get_mut(identity) else { return Ok(()) };
+        let Some(contact) = self.contacts.get_mut(identity) else {
+            return self.people.retain_bundles(records, identity, is_valid);
+        };
         if contact.retain_bundles(is_valid) {
             records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
         }
@@ -239,6 +260,39 @@ impl Directory {
         }
         records.put(&CONTACTS, Key::Named(&identity.0), contact.record())?;
         Ok(true)
+    }
+
+    /// Rooms.
+    pub(crate) fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
+
+    pub(crate) fn rooms_mut(&mut self) -> &mut Rooms {
+        &mut self.rooms
+    }
+
+    /// People who are in a room with the user, and are no contacts.
+    pub(crate) fn people(&self) -> &People {
+        &self.people
+    }
+
+    pub(crate) fn people_mut(&mut self) -> &mut People {
+        &mut self.people
+    }
+
+    /// The room with this name, or this id, or an id that begins so.
+    pub(crate) fn room_of(&self, name: &str) -> Result<RoomId, RoomError> {
+        self.rooms.find(name)
+    }
+
+    /// What a room is called here: its name, and the beginning of its id where someone else is called so.
+    pub(crate) fn room_name(&self, known: &KnownRoom) -> String {
+        let name = known.name();
+        if self.names.contains_key(name) || self.rooms.has_namesake(known) {
+            let id = known.room.id().to_string();
+            return format!("{name} ({})", &id[..ID_DIGITS_MIN]);
+        }
+        name.to_owned()
     }
 
     /// The user's other devices.

@@ -6,7 +6,7 @@ use martlet_protocol::message::{EmojiError, FileError, ProfileError, TextError, 
 use martlet_protocol::safety::SafetyCodeError;
 use martlet_store::StoreError;
 
-use crate::directory::{DirectoryError, NameError};
+use crate::directory::{DirectoryError, NameError, RoomError};
 use crate::search::QueryError;
 
 /// Why a command was not done.
@@ -15,6 +15,9 @@ pub enum CommandError {
     /// About a contact or a request.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// About a room.
+    #[error(transparent)]
+    Room(#[from] RoomError),
     /// A text that can't be sent.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -244,6 +247,12 @@ pub enum Fault {
     /// The database failed: the whole batch is undone.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<RoomError> for Fault {
+    fn from(error: RoomError) -> Self {
+        Self::Refused(error.into())
+    }
 }
 
 impl From<DirectoryError> for Fault {

@@ -12,17 +12,20 @@ pub(crate) mod profile;
 pub(crate) mod reaction;
 mod read;
 mod recall;
+mod rooms;
 mod siblings;
 mod text;
 mod timers;
 pub(crate) mod typing;
 mod unknown;
 
+pub(crate) use rooms::admit_in_room;
 pub(crate) use siblings::{admit, is_for_siblings_too, is_settings};
 
 use martlet_protocol::message::{
     self, DeviceMessage, Edit, File, IdentityChanged, Message, OlmRenewed, Ping, Pong, Profile,
-    Progress, Reaction, Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Settings, Timers, Typing,
+    Progress, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomKey, RoomOp, RoomOps, Sent,
+    SessionKeyMessage, Settings, Timers, Typing,
 };
 use martlet_protocol::{MessageId, UnixMillis};
 use martlet_store::records::{Body, MessageRecord, State};
@@ -59,6 +62,14 @@ pub(crate) enum Says {
 pub(crate) enum Does {
     /// Gives the key of a session.
     GrantSession(Box<SessionKeyMessage>),
+    /// Gives the key of a session in a room.
+    GrantRoomKey(Box<RoomKey>),
+    /// Tells what a device knows of a room.
+    RoomHello(RoomHello),
+    /// Tells operations on a room.
+    RoomOps(RoomOps),
+    /// Tells one operation, in the conversation of its room.
+    RoomOp(RoomOp),
     /// Tells of the devices of an identity.
     LearnIdentity(IdentityChanged),
     /// Asks whether this device is on.
@@ -90,6 +101,13 @@ pub(crate) enum Does {
     /// Nothing: it is of a kind that is for devices, and came in a conversation; or of one for own devices, and came of a
     /// contact; or the other way round.
     Nothing,
+}
+
+impl Does {
+    /// Whether it is about a room, though it goes from device to device.
+    pub(crate) fn is_of_room(&self) -> bool {
+        matches!(self, Self::GrantRoomKey(_) | Self::RoomHello(_) | Self::RoomOps(_))
+    }
 }
 
 /// The least by which one time is after another.
@@ -138,6 +156,7 @@ impl Content {
                 Some(message::Content::ReadUpTo(read)) => Self::Does(Does::ReadUpTo(read)),
                 Some(message::Content::Settings(settings)) => Self::Does(Does::Settle(settings)),
                 Some(message::Content::Progress(progress)) => Self::Does(Does::Progress(progress)),
+                Some(message::Content::RoomOp(op)) => Self::Does(Does::RoomOp(op)),
                 Some(message::Content::Unknown { kind, .. }) if DeviceMessage::has_kind(kind) => {
                     Self::Does(Does::Nothing)
                 }
@@ -157,6 +176,9 @@ impl Content {
             DeviceMessage::Pong(pong) => Self::Does(Does::Pong(pong)),
             DeviceMessage::OlmRenewed(renewed) => Self::Does(Does::RenewOlm(renewed)),
             DeviceMessage::Typing(typing) => Self::Does(Does::Typing(typing)),
+            DeviceMessage::RoomKey(key) => Self::Does(Does::GrantRoomKey(key)),
+            DeviceMessage::RoomHello(hello) => Self::Does(Does::RoomHello(hello)),
+            DeviceMessage::RoomOps(ops) => Self::Does(Does::RoomOps(ops)),
             DeviceMessage::Unknown { kind, .. } => Self::Unknown { kind },
         }
     }
@@ -202,6 +224,7 @@ pub(crate) fn body_of(content: message::Content) -> Body {
         message::Content::ReadUpTo(read) => siblings::read_up_to(read),
         message::Content::Settings(settings) => siblings::settings(&settings),
         message::Content::Progress(progress) => siblings::progress(&progress),
+        message::Content::RoomOp(op) => rooms::op(&op),
         message::Content::Unknown { kind, bytes } => Body::Raw { kind, bytes: bytes.0.clone() },
     }
 }
@@ -229,6 +252,9 @@ pub(crate) fn is_fleeting(message: &DeviceMessage) -> bool {
         | DeviceMessage::IdentityChanged(_)
         | DeviceMessage::Linked(_)
         | DeviceMessage::OlmRenewed(_)
+        | DeviceMessage::RoomKey(_)
+        | DeviceMessage::RoomHello(_)
+        | DeviceMessage::RoomOps(_)
         | DeviceMessage::Unknown { .. } => false,
     }
 }
@@ -239,6 +265,11 @@ pub(crate) fn is_unknown(record: &MessageRecord) -> bool {
         Content::Says(_) | Content::Does(_) => false,
         Content::Unknown { .. } => true,
     }
+}
+
+/// Timers in words, as where a message sets them.
+pub(crate) fn timer_words(timers: Timers) -> String {
+    timers::shown(&timers)
 }
 
 /// The record of a message that came from `author`.
@@ -257,6 +288,7 @@ pub(crate) fn received(message: Message, author: Author, stored_at: UnixMillis) 
         is_marked: false,
         timers,
         burns_from: None,
+        is_late: false,
     }
 }
 

@@ -41,7 +41,7 @@ mod visible;
 
 pub use command::Command;
 pub use config::{EngineConfig, TICK};
-pub use directory::{DirectoryError, NameError, clean_name};
+pub use directory::{DirectoryError, NameError, RoomError, clean_name};
 pub use engine::{Engine, EngineError, Input, Job};
 pub use error::{CommandError, Fault, RootPlace};
 pub use observer::Observer;

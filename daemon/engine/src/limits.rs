@@ -439,3 +439,12 @@ pub const INVITE_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const INVITE_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Of those who come by an invite that is no longer good, so many are remembered, and told of.
 pub const INVITE_REFUSED_MAX: usize = 16;
+
+/// Rooms of one vault, those left included: each has up to 8,192 operations of up to 2 KiB, which contacts may bring.
+pub const ROOMS_MAX: usize = 256;
+/// How soon a device is told again what it lacks of a room, or asked for what is lacking here: up to 16 MiB.
+pub const ROOM_ANSWER_INTERVAL: Duration = Duration::from_secs(10);
+/// Devices and rooms of which it is known how long ago that was: past it nobody is told or asked, for ten seconds at most.
+pub const ROOM_ANSWERS_MAX: usize = 4096;
+/// Members of a room who are told once a day what is known of it: any of them has what most have.
+pub const ROOM_GREETED: usize = 3;

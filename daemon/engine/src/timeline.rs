@@ -46,8 +46,8 @@ pub(crate) enum Appeared {
     Message(Place),
     /// That so many never came, though later ones did.
     Lost(ConversationRef, u64),
-    /// Something to do, by whom. It has no position.
-    Did(Author, Does),
+    /// Something to do in a conversation, by whom. It has no position.
+    Did(ConversationRef, Author, Does),
 }
 
 /// All conversations.
@@ -291,7 +291,9 @@ impl Timeline {
                     Content::Does(does) => {
                         self.remove_row(records, &place, &message)?;
                         let author = message.author.filter(|_| !message.own);
-                        appeared.extend(author.map(|author| Appeared::Did(author, does)));
+                        let conversation = place.conversation;
+                        appeared
+                            .extend(author.map(|author| Appeared::Did(conversation, author, does)));
                     }
                 }
             }

@@ -40,6 +40,11 @@ mod recalls;
 mod rendezvous;
 mod renewal;
 mod requests;
+mod room_keys;
+mod room_ops;
+mod room_people;
+mod room_words;
+mod rooms;
 mod root;
 mod search;
 mod sessions;
@@ -79,7 +84,7 @@ use crate::agenda::Agenda;
 use crate::clock::Times;
 use crate::config::EngineConfig;
 use crate::conversation::ConversationRef;
-use crate::directory::Directory;
+use crate::directory::{Bundles, Directory, room_line};
 use crate::keyring::Keyring;
 use crate::kinds::ping::Pings;
 use crate::linking::Made;
@@ -259,9 +264,8 @@ impl User {
             .filter(|(identity, _)| !directory.is_contact(identity))
             .for_each(|(identity, _)| keyring.inbound.leave(identity));
         // Vaults of older builds have bundles alone.
-        for identity in directory.identities() {
-            let bundles =
-                directory.contact(identity).map_or(&[][..], |contact| contact.bundles().all());
+        for identity in directory.identities().chain(directory.people().identities()) {
+            let bundles = directory.bundles_of(identity).map_or(&[][..], Bundles::all);
             keyring.identities.adopt(bundles.iter().map(Bundle::certificate));
         }
         let put_back = PutBacks::of(&txn, &vault, &view, &counters)?;
@@ -387,10 +391,9 @@ impl User {
     }
 
     pub(crate) fn unread(&self) -> u64 {
-        self.directory
-            .identities()
-            .map(|id| self.timeline.unread(&ConversationRef::direct(id)))
-            .sum()
+        let rooms = self.directory.rooms().iter().map(|known| room_line(&known.room.id()));
+        let all = self.directory.identities().copied().chain(rooms);
+        all.map(|id| self.timeline.unread(&ConversationRef::direct(&id))).sum()
     }
 
     /// The header fields of an envelope for `identity`, made now.

@@ -40,6 +40,9 @@ pub(super) struct AnyBody;
 /// A part of the path.
 pub(super) struct PathPart(pub(super) String);
 
+/// Both parts of a path that has two.
+pub(super) struct PathParts(pub(super) String, pub(super) String);
+
 /// The query.
 pub(super) struct QueryOf<T>(pub(super) T);
 
@@ -135,6 +138,19 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPart {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(part)) => Ok(Self(part)),
             // There is no other kind of part.
+            Err(_) => Err(Refusal::bad_request(
+                "the path is refused: what is percent-encoded in it is not UTF-8",
+            )),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathParts {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path((one, other))) => Ok(Self(one, other)),
             Err(_) => Err(Refusal::bad_request(
                 "the path is refused: what is percent-encoded in it is not UTF-8",
             )),

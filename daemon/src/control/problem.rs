@@ -97,6 +97,7 @@ impl From<CommandError> for Refusal {
     fn from(error: CommandError) -> Self {
         match error {
             CommandError::Directory(error) => error.into(),
+            CommandError::Room(error) => error.into(),
             CommandError::Text(error) => {
                 let code = match error {
                     TextError::Empty => ErrorCode::EmptyText,

@@ -14,7 +14,7 @@ use super::problem::Refusal;
 use super::{
     Shared, account, activity, backup, blocked, contact, conversation, device, doctor, ends, event,
     file, handle, invite, link, message, metrics, network, note, peer, ping, privacy, profile,
-    search, shred, status, trust,
+    room, search, shred, status, trust,
 };
 
 /// What a subject answers, and how that is described.
@@ -34,6 +34,7 @@ const SUBJECTS: &[Subject] = &[
     (invite::routes, invite::Endpoints::openapi),
     (blocked::routes, blocked::Endpoints::openapi),
     (ping::routes, ping::Endpoints::openapi),
+    (room::routes, room::Endpoints::openapi),
     (message::routes, message::Endpoints::openapi),
     (conversation::routes, conversation::Endpoints::openapi),
     (ends::routes, ends::Endpoints::openapi),

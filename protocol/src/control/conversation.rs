@@ -7,7 +7,7 @@ use super::message::{Delivery, Direction};
 use super::schema::MessageText;
 use crate::time::UnixMillis;
 
-/// `GET /v1/conversations`: of all contacts, those that are pinned first, then the newest first.
+/// `GET /v1/conversations`: of all contacts and rooms, those that are pinned first, then the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConversationList {
     /// The conversations.
@@ -17,8 +17,11 @@ pub struct ConversationList {
 /// A conversation in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConversationSummary {
-    /// The contact's name.
+    /// The contact's name, or the room's.
     pub name: String,
+    /// Of a room: its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
     /// Unread messages.
     pub unread: u64,
     /// When the newest message was committed here, if there is one.

@@ -5,6 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::contact::Verified;
 use super::message::{Delivery, Direction, Message};
+use super::room::{RoomOperation, RoomPerson};
 use crate::time::UnixMillis;
 
 /// Query of `GET /v1/events`.
@@ -150,6 +151,9 @@ pub enum EventBody {
         conversation: String,
         /// Who reacted.
         direction: Direction,
+        /// In a room: who reacted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Box<RoomPerson>>,
         /// With what, as it is when this is told; absent if it was withdrawn.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         emoji: Option<String>,
@@ -197,6 +201,53 @@ pub enum EventBody {
     ContactTerminated {
         /// The contact's name.
         name: String,
+    },
+    /// The user is in a room from now on: they made it, or were added.
+    RoomJoined {
+        /// The room's id.
+        room: String,
+        /// Its name.
+        name: String,
+    },
+    /// Something was done to a room.
+    RoomChanged {
+        /// The room's id.
+        room: String,
+        /// Its name.
+        name: String,
+        /// What, and whether it counts as this is told.
+        operation: Box<RoomOperation>,
+    },
+    /// The user is in a room no more.
+    RoomLeft {
+        /// The room's id.
+        room: String,
+        /// Its name.
+        name: String,
+        /// Whether they were removed, as this is told; else they left.
+        removed: bool,
+    },
+    /// What the user did to a room does not count any more: someone else had done otherwise. It may be done again.
+    RoomUndone {
+        /// The room's id.
+        room: String,
+        /// Its name.
+        name: String,
+        /// What the user did.
+        operation: Box<RoomOperation>,
+        /// Whose operation undid it, if that is known here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<RoomPerson>,
+    },
+    /// A device did two things to a room as if the other were not there: it was copied or restored from a copy, or its owner
+    /// tells different people different things. Both count.
+    RoomEquivocation {
+        /// The room's id.
+        room: String,
+        /// Its name.
+        name: String,
+        /// Whose device.
+        by: RoomPerson,
     },
     /// Something was said of the user's own devices.
     DevicesChanged,
@@ -268,6 +319,11 @@ impl EventBody {
             Self::ContactProfile { .. } => "contact_profile",
             Self::ContactDevices { .. } => "contact_devices",
             Self::ContactTerminated { .. } => "contact_terminated",
+            Self::RoomJoined { .. } => "room_joined",
+            Self::RoomChanged { .. } => "room_changed",
+            Self::RoomLeft { .. } => "room_left",
+            Self::RoomUndone { .. } => "room_undone",
+            Self::RoomEquivocation { .. } => "room_equivocation",
             Self::DevicesChanged => "devices_changed",
             Self::AccountTerminated => "account_terminated",
             Self::Gone { .. } => "gone",

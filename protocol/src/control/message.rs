@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::file::MessageFile;
+use super::room::RoomPerson;
 use super::schema::{EmojiText, MessageIdStart, MessageIdText, MessageText};
 use super::timers::{ConversationTimers, TimerSetting};
 use crate::time::UnixMillis;
@@ -13,8 +14,17 @@ use crate::time::UnixMillis;
 pub struct Message {
     /// Its id, hexadecimal.
     pub id: String,
-    /// The contact's name (for a request, their ID; for a note, the user's own ID).
+    /// The contact's name (for a request, their ID; for a note, the user's own ID), or the room's.
     pub conversation: String,
+    /// In a room: its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// In a room: who wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Box<RoomPerson>>,
+    /// In a room: whether its writer had been removed, and had not heard of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sent_before_removal_was_known: bool,
     /// Who wrote it.
     pub direction: Direction,
     /// Its text.
@@ -63,6 +73,9 @@ pub struct Reply {
     /// Who wrote it, if it is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
+    /// In a room: who wrote it, if it is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Box<RoomPerson>>,
     /// Its beginning, at most 80 characters, if it is here and was not recalled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<String>,
@@ -73,6 +86,9 @@ pub struct Reply {
 pub struct Reaction {
     /// Who reacted.
     pub direction: Direction,
+    /// In a room: who reacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Box<RoomPerson>>,
     /// With what.
     pub emoji: String,
 }
@@ -90,7 +106,7 @@ pub struct Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// The contact.
+    /// The contact; in a room, someone else.
     In,
     /// The user.
     Out,
@@ -125,7 +141,7 @@ pub enum Delivery {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
-    /// A contact's name.
+    /// A contact's name; or a room's name, its id, or an id that begins so.
     pub to: String,
     /// The text, at most 16,384 bytes of UTF-8.
     #[schema(value_type = MessageText)]
@@ -246,6 +262,9 @@ pub struct Inbox {
 pub struct Conversation {
     /// The contact's name.
     pub name: String,
+    /// Of a room: its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
     /// Unread messages in all.
     pub unread: u64,
     /// The oldest of them, in order, at most 1000.

@@ -151,6 +151,24 @@ pub enum ErrorCode {
     NoLink,
     /// There are no numbers to compare now.
     NothingToCompare,
+    /// No room of that name or id, or several.
+    UnknownRoom,
+    /// The user is not in the room.
+    NotMember,
+    /// Only moderators of the room may do that.
+    NotModerator,
+    /// It is about someone who outranks the user in the room.
+    Senior,
+    /// The room has as many members or moderators as it may have.
+    RoomFull,
+    /// The room has ended.
+    RoomClosed,
+    /// Nobody else is in the room.
+    RoomAlone,
+    /// The room has had as many operations as it may have.
+    OpLimit,
+    /// They are that already, or were never in the room.
+    NoChange,
     /// The daemon is stopping.
     Stopping,
     /// A defect of the daemon.
@@ -179,9 +197,13 @@ impl ErrorCode {
             | Self::InvalidHandle
             | Self::OwnInvite
             | Self::InvalidSafetyNumber => 400,
-            Self::Forbidden | Self::WrongPassphrase | Self::WrongKillPhrase | Self::WrongWords => {
-                403
-            }
+            Self::Forbidden
+            | Self::WrongPassphrase
+            | Self::WrongKillPhrase
+            | Self::WrongWords
+            | Self::NotMember
+            | Self::NotModerator
+            | Self::Senior => 403,
             Self::UnknownContact
             | Self::UnknownRequest
             | Self::UnknownMessage
@@ -189,6 +211,7 @@ impl ErrorCode {
             | Self::UnknownDevice
             | Self::UnknownInvite
             | Self::NoFile
+            | Self::UnknownRoom
             | Self::NoLink
             | Self::NoHandle
             | Self::NotFound => 404,
@@ -216,10 +239,14 @@ impl ErrorCode {
             | Self::OtherPhrase
             | Self::NothingToCompare
             | Self::HandleHeld
+            | Self::RoomFull
+            | Self::RoomClosed
+            | Self::RoomAlone
+            | Self::NoChange
             | Self::OtherDevice => 409,
             Self::TextTooLong | Self::BodyTooLarge | Self::FileTooLarge => 413,
             Self::Locked => 423,
-            Self::LimitReached | Self::LinkLimit | Self::LinkLocked => 429,
+            Self::LimitReached | Self::OpLimit | Self::LinkLimit | Self::LinkLocked => 429,
             Self::HeadTooLarge => 431,
             Self::Internal => 500,
             Self::Stopping => 503,

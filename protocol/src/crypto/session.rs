@@ -13,6 +13,7 @@
 //!                                                                                  of an unused one
 //! part's ack     = trunc16(BLAKE3 keyed(ack key, "martlet part ack v1" ‖ message id ‖ part u16))
 //!                    of a used slot of a [part](crate::file::part) of the file that a message announces
+//! (of a session for more than eight devices: one slot, and a secret that its sender alone has)
 //! body base key  = BLAKE3 keyed(s, "martlet session body v2")
 //! body data      = Megolm message, bytes; its plaintext is binding 32 ‖ data
 //! binding        = BLAKE3 derive_key("martlet 2026 message binding v2",
@@ -48,7 +49,7 @@ use super::body::{BaseKey, BodyError};
 use crate::ack::AckSecret;
 use crate::codec::CodecError;
 use crate::ids::{ConversationId, DeviceId, IdentityId, MessageId, SessionId, Tag};
-use crate::limits::SESSION_MESSAGES_MAX;
+use crate::limits::{SESSION_MESSAGES_MAX, SESSION_RECIPIENTS_MAX};
 
 /// Bytes before the data in a Megolm plaintext.
 const BINDING_BYTES: usize = 32;
@@ -79,8 +80,8 @@ pub struct SessionSecret(#[serde(with = "serde_bytes")] [u8; 32]);
 /// Why a session can't be made, or an envelope not be made or opened with it.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// None, or more than eight.
-    #[error("a session for {found} devices: must be 1 to 8")]
+    /// None, or too many.
+    #[error("a session for {found} devices: must be 1 to {SESSION_RECIPIENTS_MAX}")]
     Recipients {
         /// Devices given.
         found: usize,
@@ -112,6 +113,9 @@ pub enum SessionError {
 }
 
 impl SessionSecret {
+    /// Of a grant for a device that has no slot.
+    const NONE: Self = Self([0; 32]);
+
     fn random(rng: &mut impl CryptoRng) -> Self {
         let mut bytes = [0; 32];
         rng.fill_bytes(&mut bytes);

@@ -19,7 +19,7 @@ use crate::time::UnixMillis;
 pub struct OpSet {
     /// Each after those in its past; the creation first.
     pub(super) entries: Vec<Entry>,
-    places: BTreeMap<OpId, usize>,
+    pub(super) places: BTreeMap<OpId, usize>,
     heads: BTreeSet<OpId>,
     /// The operations of each device under each right, in the order of `entries`.
     of_device: BTreeMap<(usize, DeviceId), Vec<usize>>,

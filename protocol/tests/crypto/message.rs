@@ -4,17 +4,18 @@ use martlet_protocol::codec::{self, CodecError};
 use martlet_protocol::crypto::session::OutboundSession;
 use martlet_protocol::file::FileName;
 use martlet_protocol::hlc::Hlc;
-use martlet_protocol::ids::{DeviceId, IdentityId, MessageId, Rendezvous};
+use martlet_protocol::ids::{DeviceId, IdentityId, MessageId, OpId, Rendezvous, RoomId};
 use martlet_protocol::invite::InviteSecret;
 use martlet_protocol::limits::{BODY_BYTES_MAX, MESSAGE_SEQ_MAX, TEXT_BYTES_MAX};
 use martlet_protocol::message::profile::PICTURE_BYTES_MAX;
 use martlet_protocol::message::sent;
 use martlet_protocol::message::settings::values::{self, Value};
 use martlet_protocol::message::{
-    Content, DeviceMessage, Edit, Emoji, EmojiError, File, FileBytes, FileContent, IdentityChanged,
-    Message, MessageError, OlmRenewed, Payload, Picture, Ping, Pong, Profile, ProfileError,
-    Progress, Reached, Reaction, Read, ReadUpTo, Recall, Sent, SessionKeyMessage, Setting,
-    SettingKey, Settings, Stamp, Text, TextError, TimerError, Timers, Typing,
+    Content, DeviceMessage, Edit, Emoji, EmojiError, File, FileBytes, FileContent, Heads,
+    IdentityChanged, InRoom, Message, MessageError, OlmRenewed, Payload, Picture, Ping, Pong,
+    Profile, ProfileError, Progress, Reached, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomKey,
+    RoomOp, RoomOps, RoomPerson, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp,
+    Text, TextError, TimerError, Timers, Typing,
 };
 use martlet_protocol::time::UnixMillis;
 use proptest::prelude::*;
@@ -53,6 +54,49 @@ fn by_invite() -> DeviceMessage {
     let DeviceMessage::SessionKey(mut message) = session_key(Some("Ada"), None) else { panic!() };
     message.invite = Some(InviteSecret([0xef; 16]));
     DeviceMessage::SessionKey(message)
+}
+
+/// What goes between devices about rooms comes back as it went, and no longer list than may be is taken.
+#[test]
+fn what_is_said_of_rooms_is_read_as_it_was_written() {
+    let rendezvous = Rendezvous { secret: SECRET, reset_at: NOW };
+    let person = RoomPerson { identity: IdentityId([3; 32]), rendezvous: rendezvous.clone() };
+    let op = RoomOp { op: vec![7; 900], people: vec![person.clone()] };
+    let message = deed(Content::RoomOp(op));
+    assert_eq!(Message::decode(&message.encode()).unwrap(), message);
+
+    let knows = Heads { ops: (0..20).map(|at| OpId([at; 32])).collect(), digest: [9; 32] };
+    let hello = RoomHello::new(RoomId([1; 32]), knows);
+    let read = DeviceMessage::decode(&DeviceMessage::RoomHello(hello).encode());
+    let Ok(DeviceMessage::RoomHello(read)) = read else { panic!("{read:?}") };
+    assert_eq!((read.room, read.knows().ops.len()), (RoomId([1; 32]), 8));
+
+    let device = DeviceId([7; 32]);
+    let session = OutboundSession::new(&mut rng(4), CONTEXT, &[device]).unwrap();
+    let grant = session.grant(&device).unwrap();
+    let knows = Heads { ops: vec![OpId([2; 32])], digest: [9; 32] };
+    let key = RoomKey { grant, suggested_name: None, rendezvous, knows: knows.clone() };
+    let read = DeviceMessage::decode(&DeviceMessage::RoomKey(Box::new(key)).encode());
+    let Ok(DeviceMessage::RoomKey(read)) = read else { panic!("{read:?}") };
+    assert_eq!((read.knows.clone(), read.grant.conversation()), (knows, CONTEXT.conversation));
+
+    // A large set goes in parts that each fit an envelope.
+    let ops = (0..100_u8).map(|at| (vec![at; 700], Some(person.clone())));
+    let parts = RoomOps::parts(RoomId([1; 32]), ops);
+    assert_eq!(parts.iter().map(|part| part.ops.len()).sum::<usize>(), 100);
+    for part in parts {
+        let bytes = DeviceMessage::RoomOps(part.clone()).encode();
+        assert!(bytes.len() < 24 * 1024, "{}", bytes.len());
+        let Ok(DeviceMessage::RoomOps(read)) = DeviceMessage::decode(&bytes) else { panic!() };
+        assert_eq!(read, part);
+    }
+
+    let heads = [OpId([5; 32]), OpId([6; 32])];
+    let written = InRoom::new(heads.iter(), vec![1, 2, 3]);
+    assert_eq!(InRoom::decode(&written.encode()).unwrap(), written);
+    assert!(
+        InRoom::decode(b"").is_err() && InRoom::decode(&[0xa2, 0, 0x43, 1, 2, 3, 1, 0x40]).is_err()
+    );
 }
 
 /// A message that others are about.

@@ -33,6 +33,9 @@ fn message() -> Message {
         ends_at: None,
         sets_timers: None,
         file: None,
+        room: None,
+        author: None,
+        sent_before_removal_was_known: false,
     }
 }
 
@@ -111,6 +114,7 @@ fn messages() {
     is_json(
         &Inbox {
             conversations: vec![Conversation {
+                room: None,
                 name: "Ada".into(),
                 unread: 1,
                 messages: vec![message()],
@@ -254,6 +258,14 @@ fn events() {
         (
             EventBody::ContactTerminated { name: text("Ada") },
             json!({"type": "contact_terminated", "name": "Ada"}),
+        ),
+        (
+            EventBody::RoomJoined { room: text("ab"), name: text("bridge") },
+            json!({"type": "room_joined", "room": "ab", "name": "bridge"}),
+        ),
+        (
+            EventBody::RoomLeft { room: text("ab"), name: text("bridge"), removed: true },
+            json!({"type": "room_left", "room": "ab", "name": "bridge", "removed": true}),
         ),
         (EventBody::DevicesChanged, json!({"type": "devices_changed"})),
         (EventBody::AccountTerminated, json!({"type": "account_terminated"})),
@@ -583,6 +595,15 @@ fn error_codes() {
         NoHandle => ("no-handle", 404),
         WrongKillPhrase => ("wrong-kill-phrase", 403),
         Stopping => ("stopping", 503),
+        UnknownRoom => ("unknown-room", 404),
+        NotMember => ("not-member", 403),
+        NotModerator => ("not-moderator", 403),
+        Senior => ("senior", 403),
+        RoomFull => ("room-full", 409),
+        RoomClosed => ("room-closed", 409),
+        RoomAlone => ("room-alone", 409),
+        OpLimit => ("op-limit", 429),
+        NoChange => ("no-change", 409),
         Internal => ("internal", 500),
     };
     for code in [

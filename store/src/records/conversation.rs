@@ -1,11 +1,12 @@
 //! Conversations, and the messages in them.
 
 use martlet_protocol::message::Timers;
-use martlet_protocol::{DeviceId, IdentityId, MessageId, UnixMillis};
+use martlet_protocol::{DeviceId, IdentityId, MessageId, RoomId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// By what the own vault knows a conversation: a direct one by the other's identity, the user's notes by
-/// the user's own. Never sent: what both sides call it is its [`martlet_protocol::ConversationId`].
+/// the user's own, that of a room by the room's id. (No room has the id of a person: an id is a hash of something signed, an
+/// identity a key.) Never sent: what both sides call it is its [`martlet_protocol::ConversationId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConversationRef(#[serde(with = "serde_bytes")] pub [u8; 32]);
@@ -170,6 +171,9 @@ pub struct MessageRecord {
     /// Whether [`MARKS`](super::MARKS) has something about it.
     #[serde(default)]
     pub is_marked: bool,
+    /// In a room: whether its writer had been removed, and had not heard of it.
+    #[serde(default)]
+    pub is_late: bool,
 }
 
 /// See [`MARKS`](super::MARKS).
@@ -340,5 +344,11 @@ impl ConversationRef {
     #[must_use]
     pub fn direct(identity: &IdentityId) -> Self {
         Self(identity.0)
+    }
+
+    /// The conversation in a room.
+    #[must_use]
+    pub fn room(room: &RoomId) -> Self {
+        Self(room.0)
     }
 }

@@ -1,6 +1,6 @@
 //! What happened, for clients to follow.
 
-use martlet_protocol::{IdentityId, MessageId, UnixMillis};
+use martlet_protocol::{IdentityId, MessageId, OpId, RoomId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::conversation::{ConversationRef, Place, State};
@@ -64,6 +64,16 @@ pub enum Happened {
     InviteRefused(u64, IdentityId),
     /// The device of a contact knows that the user accepted their invite.
     InviteAccepted(IdentityId),
+    /// The user is in a room from now on.
+    RoomJoined(RoomId),
+    /// Something changed a room.
+    RoomChanged(RoomId, OpId),
+    /// The user is in a room no more: they left, or were removed.
+    RoomLeft(RoomId),
+    /// What the user did in a room does not count any more: the first was undone by the second.
+    RoomUndone(RoomId, OpId, OpId),
+    /// Somebody's device did two things in a room as if the other were not there.
+    RoomEquivocation(RoomId, OpId, OpId),
 }
 
 /// Why a message is gone.

@@ -10,7 +10,7 @@ pub struct OutboxRecord {
     pub id: EnvelopeId,
     /// The envelope.
     pub envelope: Envelope,
-    /// The contact it is for.
+    /// The contact that it is for, or by its id the room.
     pub identity: IdentityId,
     /// Position of the message it carries; `None` where it carries none.
     pub position: Option<u64>,
@@ -35,6 +35,9 @@ pub struct SealedTo {
     pub device: DeviceId,
     /// When the bundle with the prekey was made, by the device's clock.
     pub made_at: UnixMillis,
+    /// In a room: whose device it is.
+    #[serde(default)]
+    pub of: Option<IdentityId>,
 }
 
 /// See [`WAITING`](super::WAITING).

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// See [`OUTBOUND_SESSIONS`](super::OUTBOUND_SESSIONS).
 #[derive(Clone, Serialize, Deserialize)]
 pub struct OutboundRecord {
-    /// For whom.
+    /// For whom, or by its id for which room.
     pub identity: IdentityId,
     /// When it was made.
     pub created_at: UnixMillis,

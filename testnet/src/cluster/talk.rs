@@ -269,6 +269,11 @@ pub fn received_message(event: Event) -> Option<Message> {
         | EventBody::ContactDevicesChanged { .. }
         | EventBody::ContactVerified { .. }
         | EventBody::InviteUsed { .. }
+        | EventBody::RoomJoined { .. }
+        | EventBody::RoomChanged { .. }
+        | EventBody::RoomLeft { .. }
+        | EventBody::RoomUndone { .. }
+        | EventBody::RoomEquivocation { .. }
         | EventBody::InviteRefused { .. }
         | EventBody::InviteAccepted { .. }
         | EventBody::ConversationRead { .. }
@@ -303,6 +308,11 @@ pub fn state_change(event: Event) -> Option<(String, Delivery)> {
         | EventBody::ContactDevicesChanged { .. }
         | EventBody::ContactVerified { .. }
         | EventBody::InviteUsed { .. }
+        | EventBody::RoomJoined { .. }
+        | EventBody::RoomChanged { .. }
+        | EventBody::RoomLeft { .. }
+        | EventBody::RoomUndone { .. }
+        | EventBody::RoomEquivocation { .. }
         | EventBody::InviteRefused { .. }
         | EventBody::InviteAccepted { .. }
         | EventBody::ConversationRead { .. }

@@ -144,6 +144,11 @@ impl Board {
                 | EventBody::ContactDevicesChanged { .. }
                 | EventBody::ContactVerified { .. }
                 | EventBody::InviteUsed { .. }
+                | EventBody::RoomJoined { .. }
+                | EventBody::RoomChanged { .. }
+                | EventBody::RoomLeft { .. }
+                | EventBody::RoomUndone { .. }
+                | EventBody::RoomEquivocation { .. }
                 | EventBody::InviteRefused { .. }
                 | EventBody::InviteAccepted { .. }
                 | EventBody::ConversationRead { .. }
@@ -370,6 +375,9 @@ mod tests {
             ends_at: None,
             sets_timers: None,
             file: None,
+            room: None,
+            author: None,
+            sent_before_removal_was_known: false,
             reply_to: None,
             edited_at: None,
             reactions: Vec::new(),

@@ -81,6 +81,11 @@ fn note(diary: &Diary<'_>, event: &Event, at: Duration) {
         | EventBody::ContactDevicesChanged { .. }
         | EventBody::ContactVerified { .. }
         | EventBody::InviteUsed { .. }
+        | EventBody::RoomJoined { .. }
+        | EventBody::RoomChanged { .. }
+        | EventBody::RoomLeft { .. }
+        | EventBody::RoomUndone { .. }
+        | EventBody::RoomEquivocation { .. }
         | EventBody::InviteRefused { .. }
         | EventBody::InviteAccepted { .. }
         | EventBody::ConversationRead { .. }

@@ -266,6 +266,23 @@ impl Model {
                 self.notice = Some(format!("{} came by your invite.", one_line(&name)));
                 asks.push(Ask::Contacts);
             }
+            EventBody::RoomJoined { name, .. } => {
+                self.notice = Some(format!("You are in the room {}.", one_line(&name)));
+                asks.push(Ask::Contacts);
+            }
+            EventBody::RoomLeft { name, .. } => {
+                self.notice = Some(format!("You are in the room {} no more.", one_line(&name)));
+                asks.push(Ask::Contacts);
+            }
+            EventBody::RoomChanged { .. } | EventBody::RoomEquivocation { .. } => {
+                asks.push(Ask::Contacts);
+            }
+            EventBody::RoomUndone { name, .. } => {
+                self.notice = Some(format!(
+                    "Someone undid what you did in {}: martletctl room ops",
+                    one_line(&name)
+                ));
+            }
             EventBody::InviteAccepted { name } => {
                 self.notice = Some(format!("{} knows you now.", one_line(&name)));
             }

@@ -10,6 +10,7 @@ use martlet_protocol::control::{
 use super::choose::{About, Chosen};
 use super::input::Input;
 use crate::limits::CHAT_MESSAGES_MAX;
+use crate::render::person;
 
 /// A message as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(crate) struct Row {
 /// What a message may have beside its text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Extra {
+    /// In a room: who wrote it, harmless.
+    pub(crate) author: Option<String>,
     /// Who and what it answers.
     pub(crate) reply: Option<(String, String)>,
     /// Each with how many gave it.
@@ -85,17 +88,18 @@ pub(crate) struct Conversation {
 impl Extra {
     fn of(message: &Message) -> Self {
         let reply = message.reply_to.as_ref().map(|reply| {
-            let by = match reply.direction {
-                Some(Direction::Out | Direction::Note) => "you",
-                Some(Direction::In) => &message.conversation,
-                None => "",
+            let by = match (&reply.author, reply.direction) {
+                (_, Some(Direction::Out | Direction::Note)) => "you".to_owned(),
+                (Some(author), Some(Direction::In)) => person(author),
+                (None, Some(Direction::In)) => message.conversation.clone(),
+                (_, None) => String::new(),
             };
             let what = match (&reply.excerpt, reply.direction) {
                 (Some(excerpt), _) => excerpt,
                 (None, Some(_)) => "a message that was recalled",
                 (None, None) => "a message that is not here",
             };
-            (by.to_owned(), what.to_owned())
+            (by, what.to_owned())
         });
         let mut reactions: Vec<(String, usize)> = Vec::new();
         for Reaction { emoji, .. } in &message.reactions {
@@ -104,7 +108,9 @@ impl Extra {
                 None => reactions.push((emoji.clone(), 1)),
             }
         }
-        Self { reply, reactions, edited: message.edited_at.is_some(), ends_at: message.ends_at }
+        let author = message.author.as_deref().map(person);
+        let (edited, ends_at) = (message.edited_at.is_some(), message.ends_at);
+        Self { author, reply, reactions, edited, ends_at }
     }
 }
 
@@ -302,6 +308,9 @@ mod tests {
             ends_at: None,
             sets_timers: None,
             file: None,
+            room: None,
+            author: None,
+            sent_before_removal_was_known: false,
             reply_to: None,
             edited_at: None,
             reactions: Vec::new(),

@@ -27,3 +27,11 @@ impl Own {
         self.0.remove(id);
     }
 }
+
+/// Where something stands: with a contact, or in a room and by whom.
+pub(super) fn of_whom(name: String, author: Option<&str>) -> String {
+    match author {
+        Some(author) => format!("{name}, {author}"),
+        None => name,
+    }
+}

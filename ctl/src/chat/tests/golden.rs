@@ -245,10 +245,15 @@ fn what_a_message_has_besides_its_text_is_shown() {
         ..sent("Yes! Which ferry?", 1515, Delivery::Read)
     };
     let excerpt = "I could bring the tent, if you still have the stove.".to_owned();
-    let reaction = |direction, emoji: &str| Reaction { direction, emoji: emoji.into() };
+    let reaction = |direction, emoji: &str| Reaction { direction, by: None, emoji: emoji.into() };
     let answer = Message {
         id: last,
-        reply_to: Some(Reply { id: own, direction: Some(Direction::Out), excerpt: Some(excerpt) }),
+        reply_to: Some(Reply {
+            id: own,
+            direction: Some(Direction::Out),
+            author: None,
+            excerpt: Some(excerpt),
+        }),
         reactions: vec![reaction(Direction::Out, "👍"), reaction(Direction::In, "👍")],
         ends_at: Some(UnixMillis(NOON.0 + 50_000)),
         ..received("The stove is here. 🏕\nBring matches.", 20)

@@ -95,7 +95,7 @@ impl Command for ClearConversation {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), Fault> {
         let user = engine.user_mut()?;
-        let identity = user.identity_of(&self.name)?;
+        let identity = user.conversation_called(&self.name)?;
         Ok(user.clear_conversation(turn, identity)?)
     }
 }

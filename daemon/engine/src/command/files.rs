@@ -8,7 +8,6 @@ use martlet_protocol::message::{File, FileBytes, FileContent};
 
 use super::ends::asked;
 use super::{Command, CommandError};
-use crate::conversation::ConversationRef;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::limits::FILES_LISTED;
@@ -44,7 +43,7 @@ impl Command for SendFile {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<SendResponse, Fault> {
         let user = engine.user_mut()?;
         let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to } = self.request;
-        let identity = user.reachable_identity_of(&to)?;
+        let identity = user.written_to(&to)?;
         let bytes = FileBytes::new(self.bytes).map_err(CommandError::from)?;
         let file = File {
             name: FileName::harmless(&name),
@@ -54,7 +53,7 @@ impl Command for SendFile {
             text: text.unwrap_or_default(),
         };
         file.check().map_err(CommandError::from)?;
-        let default = user.timeline.timers(&ConversationRef::direct(&identity));
+        let default = user.timers_in(&identity);
         let timers = asked(expire_seconds, burn_seconds, default).map_err(CommandError::from)?;
         let reply_to = match reply_to {
             Some(id) => Some(user.answered(turn, &identity, &id)?),

@@ -98,7 +98,7 @@ impl Command for SetConversation {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<ConversationSettings, Fault> {
         let user = engine.user_mut()?;
-        let identity = user.identity_of(&self.name)?;
+        let identity = user.conversation_called(&self.name)?;
         Ok(user.set_conversation(turn, &identity, &self.change)?)
     }
 }
@@ -109,7 +109,7 @@ impl Command for GetNews {
 
     fn run(self, engine: &mut Engine, _turn: &mut Turn<'_>) -> Result<News, Fault> {
         let user = engine.user_mut()?;
-        let identity = user.identity_of(&self.name)?;
+        let identity = user.conversation_called(&self.name)?;
         let is_muted = user.conversation_settings(&identity).muted;
         Ok(News { is_muted, unread: user.unread_of(&identity) })
     }
@@ -138,7 +138,7 @@ impl Command for GetDraft {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Draft, Fault> {
         let user = engine.user_mut()?;
-        let identity = user.identity_of(&self.name)?;
+        let identity = user.conversation_called(&self.name)?;
         Ok(user.draft(turn, &identity)?)
     }
 }
@@ -148,7 +148,7 @@ impl Command for SetDraft {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Draft, Fault> {
         let user = engine.user_mut()?;
-        let identity = user.identity_of(&self.name)?;
+        let identity = user.conversation_called(&self.name)?;
         let text = match self.request {
             Some(DraftRequest { text }) => Some(Text::new(text).map_err(CommandError::from)?),
             None => None,

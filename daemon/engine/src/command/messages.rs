@@ -8,7 +8,6 @@ use martlet_protocol::message::{Emoji, Text};
 
 use super::ends::asked;
 use super::{Command, CommandError};
-use crate::conversation::ConversationRef;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::turn::Turn;
@@ -31,7 +30,7 @@ pub struct GetMessage {
 /// A page of a conversation.
 #[derive(Debug)]
 pub struct GetHistory {
-    /// The contact's name.
+    /// The contact's name, or the room's.
     pub name: String,
     /// Which page.
     pub query: HistoryQuery,
@@ -81,9 +80,9 @@ impl Command for SendText {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<SendResponse, Fault> {
         let user = engine.user_mut()?;
         let SendRequest { to, text, expire_seconds, burn_seconds, reply_to } = self.request;
-        let identity = user.reachable_identity_of(&to)?;
+        let identity = user.written_to(&to)?;
         let text = to_send(text)?;
-        let default = user.timeline.timers(&ConversationRef::direct(&identity));
+        let default = user.timers_in(&identity);
         let timers = asked(expire_seconds, burn_seconds, default).map_err(CommandError::from)?;
         let reply_to = match reply_to {
             Some(id) => Some(user.answered(turn, &identity, &id)?),
@@ -108,7 +107,7 @@ impl Command for GetHistory {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<History, Fault> {
         let user = engine.user_mut()?;
-        let identity = user.identity_of(&self.name)?;
+        let identity = user.conversation_called(&self.name)?;
         user.history(turn, &identity, &self.query)
     }
 }
@@ -118,7 +117,7 @@ impl Command for MarkRead {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<ReadResponse, Fault> {
         let user = engine.user_mut()?;
-        let identity = user.identity_of(&self.name)?;
+        let identity = user.conversation_called(&self.name)?;
         let (marked, lost) = user.mark_read(turn, identity)?;
         Ok(ReadResponse { marked, lost })
     }

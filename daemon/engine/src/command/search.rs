@@ -32,7 +32,7 @@ impl Command for SearchMessages {
         let SearchQuery { words, within, notes, limit } = self.query;
         let query = Query::new(&words).map_err(CommandError::from)?;
         let within = match (within, notes) {
-            (Some(name), _) => Some(user.identity_of(&name)?),
+            (Some(name), _) => Some(user.conversation_called(&name)?),
             (None, true) => Some(user.identity),
             (None, false) => None,
         };

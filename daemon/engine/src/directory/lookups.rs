@@ -36,11 +36,12 @@ impl Directory {
     /// When the bundles of a contact are to be looked up, if only time passes: soon again where none is known,
     /// at times where today's is not, and tomorrow where it is. `None` for anyone else.
     pub(crate) fn lookup_due(&self, identity: &IdentityId, now: UnixMillis) -> Option<UnixMillis> {
-        let contact = self.contacts.get(identity).filter(|_| !self.is_blocked(identity))?;
+        self.id_of(identity).filter(|_| !self.is_blocked(identity))?;
+        let bundles = self.bundles_of(identity)?;
         // One that comes after *now* is of a clock that was wrong, and doesn't count.
         let looked_up = self.lookups.looked_up.get(identity).filter(|at| **at <= now);
         let again = |interval| looked_up.map_or(now, |at| together(at.plus(interval)));
-        let Some(newest) = contact.bundles().newest(now) else {
+        let Some(newest) = bundles.newest(now) else {
             return Some(again(LOOKUP_INTERVAL));
         };
         let due = match newest.created_at().day() {
@@ -58,10 +59,10 @@ impl Directory {
         now: UnixMillis,
     ) -> Option<DueLookup> {
         self.lookup_due(identity, now).filter(|due| *due <= now)?;
-        let contact = self.contacts.get(identity)?;
+        let id = self.id_of(identity)?;
         self.lookups.looked_up.insert(*identity, now);
-        let newest = contact.bundles().newest(now).map(|bundle| bundle.created_at().day());
-        Some(DueLookup { id: contact.id(), newest })
+        let newest = self.bundles_of(identity)?.newest(now);
+        Some(DueLookup { id, newest: newest.map(|bundle| bundle.created_at().day()) })
     }
 }
 

@@ -413,6 +413,7 @@ fn says_something(message: &Message) -> bool {
         | Content::Sent(_)
         | Content::ReadUpTo(_)
         | Content::Settings(_)
-        | Content::Progress(_) => false,
+        | Content::Progress(_)
+        | Content::RoomOp(_) => false,
     }
 }

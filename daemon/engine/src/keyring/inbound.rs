@@ -13,7 +13,9 @@ use crate::limits::{
 };
 use martlet_protocol::crypto::session::{Decrypted, InboundSession, SessionError};
 use martlet_protocol::limits::{ENVELOPE_LIFETIME_MAX, SESSION_MESSAGES_MAX};
-use martlet_protocol::{DeviceId, EnvelopeId, Header, IdentityId, SessionId, Tag, UnixMillis};
+use martlet_protocol::{
+    ConversationId, DeviceId, EnvelopeId, Header, IdentityId, RoomId, SessionId, Tag, UnixMillis,
+};
 use martlet_store::records::{INBOUND_SESSIONS, InboundRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -57,10 +59,12 @@ struct Inbound {
     received: u128,
     /// Whether its sender is no contact any more: nothing of it is recognized.
     is_parked: bool,
+    /// The room that it is for; `None` of a direct conversation.
+    room: Option<RoomId>,
 }
 
 impl InboundSessions {
-    pub(super) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
+    pub(super) fn load(records: &VaultTxn, own: &IdentityId) -> Result<Self, StoreError> {
         let mut inbound = Self::default();
         let mut sessions = Vec::new();
         for record in records.scan(&INBOUND_SESSIONS)? {
@@ -69,7 +73,8 @@ impl InboundSessions {
             let received = u128::from_le_bytes(record.received);
             let InboundRecord { id, identity, device, received_at, is_parked, .. } = record;
             let name = SessionName { identity, device, id };
-            sessions.push(Inbound { name, session, received_at, received, is_parked });
+            let room = room_of(own, &name, &session);
+            sessions.push(Inbound { name, session, received_at, received, is_parked, room });
         }
         sessions.sort_by_key(|session| session.received_at);
         sessions.into_iter().for_each(|session| {
@@ -105,16 +110,17 @@ impl InboundSessions {
         handle
     }
 
-    /// Keeps a session just granted; the tags of its messages.
+    /// Keeps a session just granted, of a direct conversation or a room; the tags of its messages.
     pub(crate) fn add(
         &mut self,
         name: SessionName,
         session: InboundSession,
         received_at: UnixMillis,
+        room: Option<RoomId>,
     ) -> Vec<Tag> {
         let tags = session.tags().map(|(_, tag)| tag).collect();
         let (received, is_parked) = (0, false);
-        let inbound = Inbound { name, session, received_at, received, is_parked };
+        let inbound = Inbound { name, session, received_at, received, is_parked, room };
         let handle = self.insert(inbound);
         self.dirty.insert(handle);
         tags
@@ -151,6 +157,11 @@ impl InboundSessions {
     /// Whose session it is.
     pub(crate) fn name(&self, session: SessionHandle) -> Option<SessionName> {
         self.sessions.get(&session).map(|inbound| inbound.name)
+    }
+
+    /// The room that it is for; `None` of a direct conversation.
+    pub(crate) fn room(&self, session: SessionHandle) -> Option<RoomId> {
+        self.sessions.get(&session).and_then(|inbound| inbound.room)
     }
 
     /// Opens a message. Once it has opened it can't be opened again.
@@ -211,8 +222,10 @@ impl InboundSessions {
     }
 
     fn is_leaving(&self, session: SessionHandle) -> bool {
-        let name = || self.sessions.get(&session).map(|inbound| inbound.name.identity);
-        !self.leaving.is_empty() && name().is_some_and(|of| self.leaving.contains(&of))
+        let is_of = |inbound: &Inbound| {
+            inbound.room.is_none() && self.leaving.contains(&inbound.name.identity)
+        };
+        !self.leaving.is_empty() && self.sessions.get(&session).is_some_and(is_of)
     }
 
     /// Parks at most `max` sessions of who is no contact any more; how many. With fewer than `max` all are. They are
@@ -247,7 +260,9 @@ impl InboundSessions {
     /// The sender is a contact again: their sessions open what comes. Returns the tags of that.
     pub(crate) fn unpark(&mut self, identity: &IdentityId) -> Vec<Tag> {
         let was_leaving = self.leaving.remove(identity);
-        let parked = self.of(identity).filter(|(_, inbound)| inbound.is_parked || was_leaving);
+        let is_back =
+            |inbound: &Inbound| inbound.room.is_none() && (inbound.is_parked || was_leaving);
+        let parked = self.of(identity).filter(|(_, inbound)| is_back(inbound));
         let mut tags = Vec::new();
         for handle in parked.map(|(handle, _)| handle).collect::<Vec<_>>() {
             let Some(inbound) = self.sessions.get_mut(&handle) else { continue };
@@ -288,8 +303,9 @@ impl InboundSessions {
         all.into_iter().try_for_each(|handle| self.forget(records, handle))
     }
 
+    /// Those of direct conversations.
     fn open_of(&self, identity: &IdentityId) -> impl Iterator<Item = (SessionHandle, &Inbound)> {
-        self.of(identity).filter(|(_, inbound)| !inbound.is_parked)
+        self.of(identity).filter(|(_, inbound)| !inbound.is_parked && inbound.room.is_none())
     }
 
     fn of(&self, identity: &IdentityId) -> impl Iterator<Item = (SessionHandle, &Inbound)> {
@@ -309,6 +325,13 @@ impl InboundSessions {
         records.delete(&INBOUND_SESSIONS, Key::Named(&inbound.name.to_bytes()))?;
         Ok(())
     }
+}
+
+/// The room that a session is for, if it is not for the direct conversation with its sender.
+fn room_of(own: &IdentityId, name: &SessionName, session: &InboundSession) -> Option<RoomId> {
+    let conversation = session.conversation();
+    let is_direct = conversation == ConversationId::direct(own, &name.identity);
+    (!is_direct).then_some(RoomId(conversation.0))
 }
 
 impl Inbound {

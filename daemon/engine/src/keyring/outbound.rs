@@ -1,4 +1,4 @@
-//! Sessions that this device writes with, one for each conversation.
+//! Sessions that this device writes with, one for each conversation. A room stands among the identities by its id.
 
 use std::collections::{HashMap, HashSet};
 

@@ -74,6 +74,7 @@ mod tests {
             burns_from: None,
             reply_to: None,
             is_marked: false,
+            is_late: false,
         }
     }
 

@@ -48,7 +48,9 @@ pub(crate) fn is_for_siblings_too(content: &message::Content) -> bool {
         | message::Content::Sent(_)
         | message::Content::ReadUpTo(_)
         | message::Content::Settings(_)
-        | message::Content::Progress(_) => false,
+        | message::Content::Progress(_)
+        // They are in the room themselves.
+        | message::Content::RoomOp(_) => false,
     }
 }
 
@@ -61,6 +63,9 @@ pub(crate) fn admit(message: MessageRecord, is_of_sibling: bool) -> MessageRecor
         ) => true,
         Content::Does(
             Does::GrantSession(_)
+            | Does::GrantRoomKey(_)
+            | Does::RoomHello(_)
+            | Does::RoomOps(_)
             | Does::LearnIdentity(_)
             | Does::Ping(_)
             | Does::Pong(_)
@@ -71,6 +76,7 @@ pub(crate) fn admit(message: MessageRecord, is_of_sibling: bool) -> MessageRecor
             | Does::Typing(_)
             | Does::Recall(_)
             | Does::Profile(..)
+            | Does::RoomOp(_)
             | Does::Nothing,
         )
         | Content::Says(_)

@@ -80,7 +80,7 @@ impl Pending {
             arrival: None,
             order: 0,
             expiry: header.expiry,
-            is_foreign: !is_addressed_in(network, &header, &record.identity),
+            is_foreign: !is_addressed_in(network, &header, &addressee(record)),
             in_doubt: record.in_doubt,
             lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, network.stamp_bits),
             was_on_stem: false,
@@ -150,6 +150,11 @@ impl Pending {
             || self.expiry > ExpiryHour::latest_accepted(now)
             || self.in_doubt && self.expiry.is_past(now)
     }
+}
+
+/// In whose shard an own envelope is: the key of a room's session goes to its members' devices.
+fn addressee(record: &OutboxRecord) -> IdentityId {
+    record.sealed_to.and_then(|sealed_to| sealed_to.of).unwrap_or(record.identity)
 }
 
 /// Whether an own envelope for `identity` is addressed as `network` has it.

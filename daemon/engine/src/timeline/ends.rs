@@ -255,6 +255,21 @@ impl Timeline {
         Ok(())
     }
 
+    /// The envelopes of an own message have ended. Some of its readers may have it: it stays told as sent.
+    pub(crate) fn end_as_sent(
+        &mut self,
+        records: &mut VaultTxn,
+        place: &Place,
+    ) -> Result<(), StoreError> {
+        let Some(mut message) = self.message(records, place)? else { return Ok(()) };
+        if self.set_burning(&mut message, self.ends.sure) {
+            self.note_burning(records, place, &message)?;
+            let key = Key::Scoped(&place.conversation.0, place.position);
+            records.put(&MESSAGES, key, &message)?;
+        }
+        Ok(())
+    }
+
     /// A message is gone, whatever it was. Its id stays known for a while, so that it doesn't come again.
     pub(crate) fn end(
         &mut self,

@@ -13,8 +13,8 @@ use martlet_store::records::{HELD, HeldRecord, MESSAGE_INDEX, MessageAt, Message
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-use super::{Appeared, Timeline, expires_at, put_index, received_key};
-use crate::conversation::{Author, ConversationRef, person};
+use super::{Appeared, Timeline, expires_at, put_index, received_key, writer};
+use crate::conversation::{Author, ConversationRef};
 use crate::kinds::{Content, Does};
 
 /// Waiting messages read at once: few first, since often one is due; up to this many where many are.
@@ -198,7 +198,7 @@ impl Timeline {
         let is_over = message.seq < self.due(line)
             && !self.is_missing(line, message.seq)
             && !matches!(Content::of(message), Content::Does(Does::Recall(_)));
-        let key = received_key(&person(&line.conversation), &message.id);
+        let key = received_key(&writer(&line.conversation, message), &message.id);
         Ok(is_over && records.get(&MESSAGE_INDEX, Key::Named(&key))?.is_none())
     }
 
@@ -406,7 +406,8 @@ impl Timeline {
                 // Its number is used and its id known; a position it has not.
                 let conversation = line.conversation;
                 put_index(records, message, &MessageAt { conversation, position: 0 })?;
-                appeared.extend(message.author.map(|author| Appeared::Did(author, does)));
+                let did = |author| Appeared::Did(conversation, author, does);
+                appeared.extend(message.author.map(did));
                 Ok(())
             }
         }

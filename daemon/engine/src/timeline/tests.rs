@@ -64,7 +64,7 @@ impl World {
                     self.shown.push(Content::of(&message).shown());
                 }
                 Appeared::Lost(_, count) => self.lost += count,
-                Appeared::Did(author, _) => self.done.push(author.device),
+                Appeared::Did(_, author, _) => self.done.push(author.device),
             }
         }
         self.timeline.flush(&mut records).unwrap();
@@ -138,6 +138,7 @@ fn message_of(device: DeviceId, seq: u64, text: &str) -> MessageRecord {
         author: Some(Author { identity: IdentityId([5; 32]), device }),
         reply_to: None,
         is_marked: false,
+        is_late: false,
     }
 }
 

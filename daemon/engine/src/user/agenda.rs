@@ -83,6 +83,7 @@ impl User {
         self.review_bundle(turn)?;
         self.review_handle(turn)?;
         self.watch_bundles(turn)?;
+        self.greet_rooms(turn)?;
         self.renew_sessions(turn, None)?;
         self.directory.blocked_mut().forget_old(turn.vault()?, sure)?;
         self.directory.invites_mut().forget_old(turn.vault()?, sure)?;
@@ -117,7 +118,8 @@ impl User {
         for identity in self.outbox.waited_for() {
             self.plan_waiting(identity, now);
         }
-        for identity in self.directory.identities().copied().collect::<Vec<_>>() {
+        let people = self.directory.people().identities();
+        for identity in self.directory.identities().chain(people).copied().collect::<Vec<_>>() {
             self.plan_lookup(identity, now);
         }
         self.plan_debts(steady);

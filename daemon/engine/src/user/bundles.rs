@@ -110,18 +110,19 @@ impl User {
         self.publish_bundle(turn)
     }
 
-    /// Recognizes the bundles of all contacts, of the days around today.
+    /// Recognizes the bundles of all contacts, and of who is in a room with the user, of the days around today.
     pub(super) fn watch_bundles(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.keyring.forget_all_bundles();
         self.watch_notices(turn, self.identity)?;
         self.watch_sibling_bundles(turn)?;
-        for identity in self.directory.identities().copied().collect::<Vec<_>>() {
+        let people = self.directory.people().identities();
+        for identity in self.directory.identities().chain(people).copied().collect::<Vec<_>>() {
             self.watch_bundle(turn, identity)?;
         }
         Ok(())
     }
 
-    /// Recognizes the bundles of one contact, and takes those already here.
+    /// Recognizes the bundles of one of them, and takes those already here.
     pub(super) fn watch_bundle(
         &mut self,
         turn: &mut Turn<'_>,
@@ -130,8 +131,7 @@ impl User {
         if self.directory.is_blocked(&identity) {
             return Ok(());
         }
-        let Some(contact) = self.directory.contact(&identity) else { return Ok(()) };
-        let id = contact.id();
+        let Some(id) = self.directory.id_of(&identity) else { return Ok(()) };
         self.watch_notices(turn, identity)?;
         for day in days_around(turn.now.day()) {
             let tag = self.keyring.watch_bundle(&id, day);
@@ -145,7 +145,7 @@ impl User {
         Ok(())
     }
 
-    /// Takes a contact's bundle; whether the envelope is one.
+    /// Takes a bundle of a contact's, or of someone's who is in a room with the user; whether the envelope is one.
     pub(super) fn take_bundle(
         &mut self,
         turn: &mut Turn<'_>,
@@ -158,8 +158,8 @@ impl User {
             return self.take_sibling_bundle(turn, day, header, envelope);
         }
         let now = turn.now;
-        let Some(contact) = self.directory.contact(&identity) else { return Ok(false) };
-        let bundle = match Bundle::open(&contact.id(), day, header, &envelope.content) {
+        let Some(id) = self.directory.id_of(&identity) else { return Ok(false) };
+        let bundle = match Bundle::open(&id, day, header, &envelope.content) {
             Ok(bundle) if bundle.is_usable(turn.now) => bundle,
             Ok(_) => return Ok(true),
             Err(error) => {
@@ -171,6 +171,13 @@ impl User {
         let (certificate, said) = (bundle.certificate().clone(), bundle.state().to_vec());
         let learned = self.learn(turn, identity, (Some(&certificate), &said))?;
         if !self.keyring.identities.is_valid(&identity, &certificate.device()) {
+            return Ok(true);
+        }
+        if self.directory.people().has(&identity) {
+            let people = self.directory.people_mut();
+            if people.take_bundle(turn.vault()?, &identity, bundle, now)? {
+                self.take_keys_in_rooms(turn, identity, certificate.device())?;
+            }
             return Ok(true);
         }
         let taken = self.directory.take_bundle(turn.vault()?, &identity, bundle, now)?;
@@ -187,6 +194,7 @@ impl User {
         self.renew_sessions(turn, Some(identity))?;
         self.tell_if_untold(turn, identity)?;
         self.send_waiting(turn, identity)?;
+        self.take_keys_in_rooms(turn, identity, certificate.device())?;
         Ok(true)
     }
 }

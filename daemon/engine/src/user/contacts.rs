@@ -130,6 +130,7 @@ impl User {
     ) -> Result<(), StoreError> {
         let named = (name, invite);
         self.directory.add(turn.vault()?, (identity, rendezvous), named, added_at)?;
+        self.leave_people(turn, identity)?;
         // What they write from now on may wait in the place of what is still being removed.
         let conversation = ConversationRef::direct(&identity);
         self.timeline.remove_held(turn.vault()?, conversation, usize::MAX)?;
@@ -187,6 +188,10 @@ impl User {
         identity: IdentityId,
     ) -> Result<(), StoreError> {
         let name = self.directory.contact(&identity).map(|contact| contact.name().to_owned());
+        let keys = self
+            .directory
+            .contact(&identity)
+            .map(|contact| (contact.rendezvous().clone(), contact.bundles().all().to_vec()));
         self.pings.forget(&identity);
         let records = turn.vault()?;
         let up_to = self.timeline.begin_removal(records, ConversationRef::direct(&identity))?;
@@ -196,6 +201,7 @@ impl User {
         self.keyring.forget_bundles(&identity);
         self.directory.remove(records, &identity)?;
         self.keyring.identities.forget(records, &identity)?;
+        self.join_people(turn, identity, keys)?;
         self.forget_manners(turn, &identity)?;
         self.forget_profile(turn, &identity)?;
         self.plan_nothing_of(identity);

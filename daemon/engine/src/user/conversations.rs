@@ -95,6 +95,16 @@ impl User {
     ) -> Result<(), StoreError> {
         for appeared in appeared {
             let what = match appeared {
+                Appeared::Message(place) if self.is_room(&place.conversation) => {
+                    let message = self.timeline.message(turn.vault()?, &place)?;
+                    // One of the user's own, of another device.
+                    let is_own = message.is_some_and(|message| message.own);
+                    let of =
+                        if is_own { Happened::MessageQueued } else { Happened::MessageReceived };
+                    self.emit(turn, of(place))?;
+                    self.do_early(turn, &place)?;
+                    continue;
+                }
                 Appeared::Message(place) => {
                     self.profiles.look_at(person(&place.conversation));
                     self.emit(turn, Happened::MessageReceived(place))?;
@@ -106,8 +116,8 @@ impl User {
                     continue;
                 }
                 Appeared::Lost(conversation, count) => Happened::MessagesLost(conversation, count),
-                Appeared::Did(author, does) => {
-                    self.apply(turn, author, does)?;
+                Appeared::Did(conversation, author, does) => {
+                    self.apply(turn, conversation, author, does)?;
                     continue;
                 }
             };
@@ -126,7 +136,9 @@ impl User {
     ) -> Result<u64, StoreError> {
         let conversation = ConversationRef::direct(&identity);
         let place = self.timeline.append(turn.vault()?, conversation, message)?;
-        self.profiles.look_at(identity);
+        if !self.directory.rooms().is_line(&identity) {
+            self.profiles.look_at(identity);
+        }
         self.emit(turn, Happened::MessageQueued(place))?;
         Ok(place.position)
     }
@@ -169,7 +181,7 @@ impl User {
         let records: &VaultTxn = turn.vault()?;
         let place_of = |text: &str| {
             let id: MessageId = text.parse().map_err(|_| CommandError::UnknownMessage)?;
-            let place = self.timeline.find(records, &id, [identity])?;
+            let place = self.timeline.find(records, &id, &self.writers_in(identity))?;
             let place = place.filter(|place| place.conversation == conversation);
             place.ok_or(Fault::Refused(CommandError::UnknownMessage))
         };
@@ -234,8 +246,8 @@ impl User {
     pub(crate) fn inbox(&self, turn: &mut Turn<'_>) -> Result<Inbox, StoreError> {
         let mut conversations = Vec::new();
         let page = usize::try_from(HISTORY_PAGE_MAX).unwrap_or(1);
-        for (name, identity) in self.directory.by_name() {
-            let conversation = ConversationRef::direct(identity);
+        for (name, identity) in self.all_conversations() {
+            let conversation = ConversationRef::direct(&identity);
             let unread = self.timeline.unread(&conversation);
             if unread == 0 {
                 continue;
@@ -248,7 +260,8 @@ impl User {
                 .filter(|(place, message)| !self.timeline.is_over(place, message))
                 .map(|(place, message)| view.show(records, &place, &message))
                 .collect::<Result<Vec<_>, _>>()?;
-            conversations.push(Conversation { name: name.to_owned(), unread, messages });
+            let room = self.room_id_of(&identity);
+            conversations.push(Conversation { name, room, unread, messages });
         }
         conversations.sort_by_key(|conversation| {
             conversation.messages.first().map(|message| message.stored_at)
@@ -270,7 +283,9 @@ impl User {
         if marked > 0 {
             // The record itself is written by `flush`.
             self.emit(turn, Happened::ConversationRead(conversation, marked))?;
-            self.tell_read(turn, conversation, before)?;
+            if !self.is_room(&conversation) {
+                self.tell_read(turn, conversation, before)?;
+            }
             self.copy_read(turn, identity)?;
         }
         Ok((marked, lost))

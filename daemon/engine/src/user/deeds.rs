@@ -4,20 +4,24 @@ use martlet_protocol::crypto::session::SessionContext;
 use martlet_store::StoreError;
 
 use super::User;
-use crate::conversation::Author;
+use crate::conversation::{Author, ConversationRef};
 use crate::kinds::Does;
 use crate::turn::Turn;
 
 impl User {
-    /// Does what a device asks for, once its turn has come; `false` if nothing of it is wanted.
+    /// Does what a device asks for, in a conversation, once its turn has come; `false` if nothing of it is wanted.
     pub(super) fn apply(
         &mut self,
         turn: &mut Turn<'_>,
+        conversation: ConversationRef,
         author: Author,
         does: Does,
     ) -> Result<bool, StoreError> {
         let Author { identity, device } = author;
         match does {
+            Does::GrantRoomKey(key) => self.take_room_key(turn, author, *key),
+            Does::RoomHello(hello) => self.take_hello(turn, author, &hello),
+            Does::RoomOps(ops) => self.take_room_ops(turn, author, &ops),
             Does::GrantSession(message) => {
                 let conversation = self.direct(&identity);
                 let context = SessionContext { sender: identity, device, conversation };
@@ -27,13 +31,17 @@ impl User {
             Does::LearnIdentity(changed) => self.take_identity_changed(turn, author, &changed),
             Does::RenewOlm(renewed) => self.take_olm_renewed(turn, author, &renewed),
             Does::Pong(pong) => Ok(self.take_pong(turn, author, &pong)),
-            Does::Edit(when, edit) => self.take_edit(turn, author, when, &edit).map(|()| true),
+            Does::Edit(when, edit) => {
+                self.take_edit(turn, (conversation, author), when, &edit).map(|()| true)
+            }
             Does::React(when, reaction) => {
-                self.take_reaction(turn, author, when, &reaction).map(|()| true)
+                self.take_reaction(turn, (conversation, author), when, &reaction).map(|()| true)
             }
             Does::Read(read) => self.take_read(turn, author, read).map(|()| true),
             Does::Typing(typing) => self.take_typing(turn, author, typing),
-            Does::Recall(recall) => self.take_recall(turn, author, recall).map(|()| true),
+            Does::Recall(recall) => {
+                self.take_recall(turn, (conversation, author), recall).map(|()| true)
+            }
             Does::Profile(when, profile) => {
                 self.take_profile(turn, author, when, profile).map(|()| true)
             }
@@ -53,7 +61,8 @@ impl User {
                 tracing::debug!("what only the user's own devices may say");
                 Ok(true)
             }
-            Does::Nothing => Ok(true),
+            // It was taken before its turn, see `rooms.rs`; elsewhere it has no meaning.
+            Does::RoomOp(_) | Does::Nothing => Ok(true),
         }
     }
 }

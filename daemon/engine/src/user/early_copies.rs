@@ -15,6 +15,7 @@ impl User {
     /// Whether what another device tells of a conversation has to wait: for the contact, or behind what waited for it.
     pub(super) fn waits_for_contact(&self, identity: &IdentityId) -> bool {
         *identity != self.identity
+            && !self.directory.rooms().is_line(identity)
             && (!self.directory.is_contact(identity)
                 || self.directory.siblings().early_copies().has(identity))
     }
@@ -84,6 +85,10 @@ impl User {
             Does::ReadUpTo(read) => self.show_read_up_to(turn, author, read)?,
             Does::Progress(progress) => self.show_progress(turn, author, &progress)?,
             Does::GrantSession(_)
+            | Does::GrantRoomKey(_)
+            | Does::RoomHello(_)
+            | Does::RoomOps(_)
+            | Does::RoomOp(_)
             | Does::LearnIdentity(_)
             | Does::Ping(_)
             | Does::Pong(_)

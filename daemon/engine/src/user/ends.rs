@@ -42,6 +42,9 @@ impl User {
             Ended::Delivered(place) => (place, State::Delivered),
             Ended::Expired(place) => (place, State::Expired),
         };
+        if state == State::Expired && self.directory.rooms().is_line(&identity) {
+            return self.end_in_room(turn, identity, position);
+        }
         self.advance(turn, identity, position, state)?;
         match state {
             State::Delivered => self.repeat_timers(turn, identity),

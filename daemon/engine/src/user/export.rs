@@ -136,6 +136,7 @@ impl User {
                 | Content::ReadUpTo(_)
                 | Content::Settings(_)
                 | Content::Progress(_)
+                | Content::RoomOp(_)
                 | Content::Unknown { .. } => continue,
             };
             let (from, id) = (from.clone(), message.id.to_string());

@@ -124,9 +124,7 @@ impl User {
         certificate: &DeviceCertificate,
     ) -> Result<bool, StoreError> {
         let (identity, device) = (certificate.identity(), certificate.device());
-        if !self.keyring.identities.is_valid(&identity, &device)
-            && (self.directory.is_contact(&identity) || identity == self.identity)
-        {
+        if !self.keyring.identities.is_valid(&identity, &device) && self.is_known(&identity) {
             self.learn(turn, identity, (Some(certificate), &[]))?;
         }
         Ok(self.keyring.identities.is_valid(&identity, &device))
@@ -139,7 +137,7 @@ impl User {
         Author { identity, .. }: Author,
         changed: &IdentityChanged,
     ) -> Result<bool, StoreError> {
-        let is_known = self.directory.is_contact(&identity) || identity == self.identity;
+        let is_known = self.is_known(&identity);
         let is_due = changed.identity == identity || changed.identity == self.identity;
         if !is_known || !is_due {
             return Ok(false);

@@ -14,7 +14,7 @@ use martlet_store::mailbox::{Arrived, SourceId};
 use super::User;
 use super::olm::Heard;
 use super::openings::Bringer;
-use crate::conversation::Author;
+use crate::conversation::{Author, ConversationRef};
 use crate::keyring::{SessionHandle, SessionName};
 use crate::kinds::{self, Content, Does};
 use crate::observer::Opening;
@@ -141,7 +141,7 @@ impl User {
         let Some(opened) = self.unseal(turn, brought, id, envelope, header) else { return Ok(()) };
         let (sender, device) = (opened.certificate.identity(), opened.certificate.device());
         let is_blocked = self.directory.is_blocked(&sender);
-        if sender != self.identity && (is_blocked || !self.directory.is_contact(&sender)) {
+        if is_blocked || !self.is_known(&sender) {
             self.count_unwanted(brought.1, turn.steady);
         }
         if is_blocked {
@@ -162,6 +162,7 @@ impl User {
             Heard::Again => return self.acknowledge_to(turn, &sender, opened.acks),
             Heard::Nothing => return Ok(()),
         };
+        let mut is_of_room = false;
         let kept = match Content::of_device(message) {
             // Of what came while they were blocked, the keys alone: what comes now needs them.
             Content::Does(does)
@@ -170,7 +171,10 @@ impl User {
             {
                 false
             }
-            Content::Does(does) => self.apply(turn, author, does)?,
+            Content::Does(does) => {
+                is_of_room = does.is_of_room();
+                self.apply(turn, ConversationRef::direct(&sender), author, does)?
+            }
             // There is nowhere to show it.
             Content::Says(_) => false,
             Content::Unknown { kind } => {
@@ -179,10 +183,11 @@ impl User {
             }
         };
         self.have_heard(turn, state, (author, id), kept)?;
-        if kept {
-            self.acknowledge_to(turn, &sender, opened.acks)?;
+        match (kept, is_of_room) {
+            (false, _) => Ok(()),
+            (true, true) => self.acknowledge(turn, opened.acks),
+            (true, false) => self.acknowledge_to(turn, &sender, opened.acks),
         }
-        Ok(())
     }
 
     /// Opens a to-device envelope if it is for this device, and if not too many of them were garbage just
@@ -259,10 +264,11 @@ impl User {
                 if !self.make_room_for_session(turn, (identity, device), introduction)? {
                     return Ok(false);
                 }
-                let tags = self.keyring.inbound.add(name, session, turn.now);
+                let tags = self.keyring.inbound.add(name, session, turn.now, None);
                 turn.awaited.extend(&tags);
                 if let Some(since) = lost_since {
                     self.send_again(turn, identity, since)?;
+                    self.begin_room_sessions_anew(turn, &identity)?;
                 }
                 tags
             }
@@ -369,6 +375,9 @@ impl User {
         let Some(SessionName { identity, device, .. }) = self.keyring.inbound.name(at.0) else {
             return Ok(false);
         };
+        if let Some(room) = self.keyring.inbound.room(at.0) {
+            return self.take_in_room(turn, (room, identity, device), at, (id, envelope, header));
+        }
         let is_contact = self.directory.is_contact(&identity);
         let is_known = is_contact || identity == self.identity;
         if is_known && !self.keyring.identities.is_valid(&identity, &device) {
@@ -419,7 +428,7 @@ impl User {
     }
 }
 
-fn opened_grant(
+pub(super) fn opened_grant(
     grant: &SessionGrant,
     context: SessionContext,
 ) -> Result<(SessionId, InboundSession), martlet_protocol::crypto::session::SessionError> {

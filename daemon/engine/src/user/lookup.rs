@@ -16,7 +16,8 @@ use crate::turn::Turn;
 impl User {
     /// Tells the network the user's shard and the contacts'.
     pub(super) fn tell_interest(&self, turn: &mut Turn<'_>) {
-        let shards = self.directory.identities().map(|identity| self.shard_of(identity));
+        let people = self.directory.identities().chain(self.directory.people().identities());
+        let shards = people.map(|identity| self.shard_of(identity));
         turn.net.interest = Some(Interest {
             user: self.shard_of(&self.identity),
             contacts: ShardSet::of(shards, self.network.shard_bits),

@@ -29,8 +29,8 @@ impl User {
         let records = turn.vault()?;
         let (view, has_snippets) = (self.view(), self.timeline.settings().snippets);
         let mut conversations = Vec::new();
-        for (name, identity) in self.directory.by_name() {
-            let conversation = ConversationRef::direct(identity);
+        for (name, identity) in self.all_conversations() {
+            let (conversation, identity) = (ConversationRef::direct(&identity), &identity);
             let page = self.timeline.page(records, &conversation, None, 1)?;
             let last = page.messages.into_iter().find_map(|(at, message)| Some((at, message?)));
             let last_at = last.as_ref().map(|(_, message)| message.stored_at);
@@ -40,7 +40,8 @@ impl User {
                 Snippet { direction, text: excerpt(&message), state }
             });
             conversations.push(ConversationSummary {
-                name: name.to_owned(),
+                name,
+                room: self.room_id_of(identity),
                 unread: self.timeline.unread(&conversation),
                 last_at,
                 last,

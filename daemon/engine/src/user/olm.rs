@@ -146,13 +146,14 @@ impl User {
         let sure = turn.sure;
         let Self { directory, keyring, identity: own, .. } = self;
         olm::forget_old(turn.vault()?, sure, |Author { identity, device }| {
-            (identity == own || directory.is_contact(identity))
+            (identity == own || directory.id_of(identity).is_some())
                 && keyring.identities.is_valid(identity, device)
         })
     }
 
-    fn is_known(&self, identity: &IdentityId) -> bool {
-        *identity == self.identity || self.directory.is_contact(identity)
+    /// Whether someone is a contact, in a room with the user, or the user themselves.
+    pub(super) fn is_known(&self, identity: &IdentityId) -> bool {
+        *identity == self.identity || self.directory.id_of(identity).is_some()
     }
 
     /// Tells a device that an envelope of its did not open, in a new session, if it may be told now.
@@ -200,6 +201,7 @@ impl User {
         if !self.put_back.may_send_again(identity, turn.steady) {
             return Ok(true);
         }
+        self.begin_room_sessions_anew(turn, &identity)?;
         if lacks_key(self) {
             let theirs = self
                 .outbox

@@ -1,7 +1,7 @@
 //! Sending: composing envelopes, and what becomes of them.
 
 use martlet_protocol::control::{Delivery, SendResponse};
-use martlet_protocol::message::{Message, Text, Timers};
+use martlet_protocol::message::{InRoom, Message, Text, Timers};
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, IdentityId, MessageId};
 use martlet_store::StoreError;
@@ -72,7 +72,8 @@ impl User {
         position: u64,
         message: &Message,
     ) -> Result<(), StoreError> {
-        if identity != self.identity {
+        // In a room the user's other devices are among those that are written to.
+        if identity != self.identity && !self.directory.rooms().is_line(&identity) {
             self.copy_sent(turn, identity, message)?;
         }
         let is_first_in_line = self.outbox.first_waiting(&identity).is_none();
@@ -120,6 +121,7 @@ impl User {
             burns_from: None,
             reply_to: None,
             is_marked: false,
+            is_late: false,
         }
     }
 
@@ -165,7 +167,11 @@ impl User {
             // No mailbox keeps it for longer than it is of use.
             addressing.expiry = ExpiryHour::of_use_until(end, turn.now);
         }
-        let sealed = self.keyring.outbound.seal(&identity, &addressing, &message.encode());
+        let data = match self.directory.rooms().of_line(&identity) {
+            Some(known) => InRoom::new(known.room.set().heads(), message.encode()).encode(),
+            None => message.encode(),
+        };
+        let sealed = self.keyring.outbound.seal(&identity, &addressing, &data);
         let sealed = sealed.map_err(|error| defect(&error))?;
         let Some(Sealed { content, acks }) = sealed else { return Ok(false) };
         let record = record(turn, identity, content);

@@ -78,10 +78,9 @@ impl User {
     pub(super) fn take_recall(
         &mut self,
         turn: &mut Turn<'_>,
-        Author { identity, .. }: Author,
+        (conversation, Author { identity, .. }): (ConversationRef, Author),
         Recall { message }: Recall,
     ) -> Result<(), StoreError> {
-        let conversation = ConversationRef::direct(&identity);
         // What is to be done with it goes with it, also what came before it.
         let early = self.timeline.take_early(turn.vault()?, &conversation, &message)?;
         early.iter().for_each(|_| turn.observer.deed_dropped(Dropped::Recalled));

@@ -32,10 +32,10 @@ impl User {
     fn is_outdated(
         &self,
         identity: &IdentityId,
-        SealedTo { device, made_at }: SealedTo,
+        SealedTo { device, made_at, of }: SealedTo,
         now: UnixMillis,
     ) -> bool {
-        self.directory.bundles_of(identity).is_some_and(|bundles| {
+        self.directory.bundles_of(&of.unwrap_or(*identity)).is_some_and(|bundles| {
             bundles.usable(now).any(|bundle| {
                 bundle.certificate().device() == device && bundle.created_at() > made_at
             })

@@ -158,6 +158,7 @@ impl User {
             | Content::ReadUpTo(_)
             | Content::Settings(_)
             | Content::Progress(_)
+            | Content::RoomOp(_)
             | Content::Unknown { .. } => None,
         });
         Ok(Some(MessageRequest {
@@ -193,6 +194,7 @@ impl User {
         let strangers = self.timeline.iter().filter(|conversation| {
             conversation.last_sent_seq == 0
                 && person(&conversation.conversation) != self.identity
+                && !self.directory.rooms().is_line(&person(&conversation.conversation))
                 && !self.directory.is_contact(&person(&conversation.conversation))
         });
         let strangers: Vec<_> = strangers

@@ -13,13 +13,16 @@ use crate::keyring::olm::With;
 use crate::turn::Turn;
 
 impl User {
-    /// Makes sure that there is a session for exactly the devices of a contact, or of the user's own others, neither used up nor too old; a new one is announced
-    /// to each of them. `false` if no device is known, they are blocked or to be confirmed first, or this device has ended.
+    /// Makes sure that there is a session for exactly the devices of a contact, of the user's own others, or of a room, neither
+    /// used up nor too old; a new one is announced to each of them. `false` if no device is known, they are blocked or to be confirmed first, or this device has ended.
     pub(super) fn ensure_session(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<bool, StoreError> {
+        if self.directory.rooms().is_line(&identity) {
+            return self.ensure_room_session(turn, identity);
+        }
         let now = turn.now;
         let is_held = self.directory.is_blocked(&identity) || self.needs_confirmation(&identity);
         if is_held || !self.is_active() {
@@ -61,8 +64,8 @@ impl User {
             let is_outdated = outdated.contains(&bundle.certificate().device());
             let with = if is_outdated { With::Anew } else { With::TheLast };
             let content = self.seal_to(turn, &identity, bundle, &message, with)?;
-            let sealed_to =
-                SealedTo { device: bundle.certificate().device(), made_at: bundle.created_at() };
+            let (device, made_at) = (bundle.certificate().device(), bundle.created_at());
+            let sealed_to = SealedTo { device, made_at, of: None };
             contents.push((content, sealed_to));
         }
         self.keyring.outbound.begin(identity, session, now);

@@ -108,6 +108,7 @@ impl User {
         }
         self.renew_sessions(turn, Some(own))?;
         self.send_waiting(turn, own)?;
+        self.take_keys_in_rooms(turn, own, device)?;
         Ok(true)
     }
 
@@ -128,7 +129,7 @@ impl User {
             Some(tags) => tags,
             None => {
                 self.keyring.inbound.make_room(turn.vault()?, &own, &device)?;
-                let tags = self.keyring.inbound.add(name, session, turn.now);
+                let tags = self.keyring.inbound.add(name, session, turn.now, None);
                 turn.awaited.extend(&tags);
                 if lost_since.is_some() {
                     self.make_good(turn, device)?;
@@ -346,13 +347,18 @@ impl User {
             }
             Does::Recall(recall) => self.take_own_recall(turn, identity, recall.message),
             Does::ReadUpTo(read) => {
-                let found = self.timeline.find_of(turn.vault()?, &read.message, Some(&identity))?;
+                let writers = self.writers_in(&identity);
+                let found = self.timeline.find(turn.vault()?, &read.message, &writers)?;
                 match found.filter(|place| place.conversation == conversation) {
                     None => self.wait_for_own(turn, conversation, read.message, record),
                     Some(place) => self.note_read(turn, &place),
                 }
             }
             Does::GrantSession(_)
+            | Does::GrantRoomKey(_)
+            | Does::RoomHello(_)
+            | Does::RoomOps(_)
+            | Does::RoomOp(_)
             | Does::LearnIdentity(_)
             | Does::Ping(_)
             | Does::Pong(_)

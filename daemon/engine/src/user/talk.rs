@@ -9,6 +9,7 @@ use martlet_store::records::{Body, Happened, MessageRecord, State};
 
 use super::User;
 use crate::conversation::{Author, ConversationRef, Place, person};
+use crate::directory::room_line;
 use crate::error::{CommandError, Fault};
 use crate::kinds::{self, When, edit, reaction};
 use crate::limits::{ID_DIGITS_MIN, ID_SEARCH_MAX, ID_SEARCH_TOTAL_MAX};
@@ -31,7 +32,7 @@ impl User {
         if !record.own {
             return Err(CommandError::NotEditable.into());
         }
-        self.check_reachable(&person(&place.conversation))?;
+        self.check_writable(&place.conversation)?;
         match &record.body {
             Body::Text(said) if said == text.as_str() => {}
             Body::Text(_) => {
@@ -65,7 +66,7 @@ impl User {
         if emoji.is_some() && record.body == Body::Recalled {
             return Err(CommandError::Recalled.into());
         }
-        self.check_reachable(&person(&place.conversation))?;
+        self.check_writable(&place.conversation)?;
         let own = self.identity;
         let marks = self.timeline.marks(turn.vault()?, &place, &record)?;
         let mut reactions = marks.reactions.iter();
@@ -109,21 +110,23 @@ impl User {
     pub(super) fn take_edit(
         &mut self,
         turn: &mut Turn<'_>,
-        author: Author,
+        (conversation, author): (ConversationRef, Author),
         when: When,
         edit: &Edit,
     ) -> Result<(), StoreError> {
-        let conversation = ConversationRef::direct(&author.identity);
         let records = turn.vault()?;
-        let theirs = self.timeline.find_of(records, &edit.target, Some(&author.identity))?;
+        // In a room it may be another device of the user's.
+        let writer = Some(&author.identity).filter(|identity| **identity != self.identity);
+        let theirs = self.timeline.find_of(records, &edit.target, writer)?;
         let Some(place) = theirs.filter(|place| place.conversation == conversation) else {
-            if self.timeline.find_of(records, &edit.target, None)?.is_some() {
+            if writer.is_some() && self.timeline.find_of(records, &edit.target, None)?.is_some() {
                 tracing::debug!("an edit of a message by who did not write it");
                 turn.observer.deed_dropped(Dropped::Foreign);
                 return Ok(());
             }
             let (kind, bytes) = (message::edit::KIND, edit.encode());
-            return self.wait_for(turn, author, when, edit.target, Body::Raw { kind, bytes });
+            let there = (conversation, author);
+            return self.wait_for(turn, there, when, edit.target, Body::Raw { kind, bytes });
         };
         if self.is_recalled(turn, &place)? {
             return Ok(());
@@ -134,21 +137,21 @@ impl User {
         Ok(())
     }
 
-    /// A contact reacted to a message of either side.
+    /// Someone reacted to a message of the conversation.
     pub(super) fn take_reaction(
         &mut self,
         turn: &mut Turn<'_>,
-        author: Author,
+        (conversation, author): (ConversationRef, Author),
         when: When,
         reaction: &Reaction,
     ) -> Result<(), StoreError> {
         let Author { identity, .. } = author;
-        let conversation = ConversationRef::direct(&identity);
-        let records = turn.vault()?;
-        let found = self.timeline.find(records, &reaction.target, [&identity])?;
+        let writers = self.writers_in(&person(&conversation));
+        let found = self.timeline.find(turn.vault()?, &reaction.target, &writers)?;
         let Some(place) = found else {
             let (kind, bytes) = (message::reaction::KIND, reaction.encode());
-            return self.wait_for(turn, author, when, reaction.target, Body::Raw { kind, bytes });
+            let there = (conversation, author);
+            return self.wait_for(turn, there, when, reaction.target, Body::Raw { kind, bytes });
         };
         if place.conversation != conversation {
             tracing::debug!("a reaction to a message of another conversation");
@@ -212,7 +215,7 @@ impl User {
                     self.do_sent(turn, person(&place.conversation), &deed, does)?;
                 }
                 (kinds::Content::Does(does), Some(author)) => {
-                    self.apply(turn, author, does)?;
+                    self.apply(turn, place.conversation, author, does)?;
                 }
                 (kinds::Content::Says(_) | kinds::Content::Unknown { .. }, _)
                 | (kinds::Content::Does(_), None) => {}
@@ -246,7 +249,7 @@ impl User {
     ) -> Result<(Place, MessageRecord), Fault> {
         let records = turn.vault()?;
         let place = match text.parse::<MessageId>() {
-            Ok(id) => self.timeline.find(records, &id, self.directory.identities())?,
+            Ok(id) => self.timeline.find(records, &id, &self.all_writers())?,
             Err(_) => self.find_beginning(turn, text)?,
         };
         let place = place.ok_or(CommandError::UnknownMessage)?;
@@ -264,8 +267,10 @@ impl User {
         let records = turn.vault()?;
         let (mut found, mut left) = (None, ID_SEARCH_TOTAL_MAX);
         let mut is_ambiguous = false;
-        for identity in std::iter::once(&self.identity).chain(self.directory.identities()) {
-            let conversation = ConversationRef::direct(identity);
+        let rooms = self.directory.rooms().iter().map(|known| room_line(&known.room.id()));
+        let contacts = self.directory.identities().copied();
+        for identity in std::iter::once(self.identity).chain(contacts).chain(rooms) {
+            let conversation = ConversationRef::direct(&identity);
             let max = ID_SEARCH_MAX.min(left);
             self.timeline.look_back(records, &conversation, max, |position, message| {
                 left = left.saturating_sub(1);
@@ -304,7 +309,7 @@ impl User {
             let deed = MessageRecord { id, sent_at: at, timers, ..deed };
             return self.copy_sent(turn, identity, &kinds::message_of(&deed));
         }
-        if !self.directory.is_contact(&identity) {
+        if !self.directory.is_contact(&identity) && !self.directory.rooms().is_line(&identity) {
             return Ok(());
         }
         let deed = self.write(turn, &identity, body, State::Queued);
@@ -314,12 +319,11 @@ impl User {
     fn wait_for(
         &mut self,
         turn: &mut Turn<'_>,
-        author: Author,
+        (conversation, author): (ConversationRef, Author),
         When { at, id }: When,
         target: MessageId,
         body: Body,
     ) -> Result<(), StoreError> {
-        let conversation = ConversationRef::direct(&author.identity);
         let past = self.timeline.past(turn.vault()?, &conversation, &author.identity, &target)?;
         if let Some(why) = past {
             tracing::debug!(?why, "something to do with a message that is gone");
@@ -339,6 +343,7 @@ impl User {
             is_marked: false,
             timers: Timers::OFF,
             burns_from: None,
+            is_late: false,
         };
         let dropped = self.timeline.wait_for_target(turn.vault()?, conversation, target, deed)?;
         (0..dropped).for_each(|_| turn.observer.deed_dropped(Dropped::Waited));

@@ -2,17 +2,18 @@
 
 use martlet_protocol::control::{
     ConversationTimers, Delivery, Direction, EndedReason, EventBody, Message, Reaction, Reply,
-    Verified, Version,
+    RoomPerson, Verified, Version,
 };
 use martlet_protocol::message::Timers;
-use martlet_protocol::{Id, IdentityId, MessageId};
+use martlet_protocol::room::Presence;
+use martlet_protocol::{Id, IdentityId, MessageId, RoomId};
 use martlet_store::records::{
     Body, EndReason, Happened, MarksRecord, MessageRecord, ReactionRecord, State, VersionRecord,
 };
 use martlet_store::{StoreError, VaultTxn};
 
 use crate::conversation::{ConversationRef, Place, person};
-use crate::directory::Directory;
+use crate::directory::{Directory, KnownRoom};
 use crate::kinds::{self, Content, Says};
 use crate::limits::EXCERPT_CHARS;
 use crate::log::Teller;
@@ -42,8 +43,10 @@ impl View<'_> {
             Some(id) => Some(self.reply(records, place, id)?),
             None => None,
         };
+        let room = self.directory.rooms().of_line(&person(&place.conversation));
         let reactions = reactions.into_iter().filter_map(|ReactionRecord { by, emoji, .. }| {
-            Some(Reaction { direction: self.direction_of(place, &by), emoji: emoji? })
+            let direction = self.direction_of(place, &by);
+            Some(Reaction { direction, by: self.in_room(place, &by), emoji: emoji? })
         });
         let content = Content::of(record);
         let sets_timers = match content {
@@ -68,6 +71,9 @@ impl View<'_> {
         Ok(Message {
             id: record.id.to_string(),
             conversation: self.name_or_id(&person(&place.conversation)),
+            room: room.map(|known| known.room.id().to_string()),
+            author: self.author_in_room(place, record),
+            sent_before_removal_was_known: record.is_late,
             direction: self.direction(place, record),
             text: content.shown(),
             sent_at: record.sent_at,
@@ -107,7 +113,12 @@ impl View<'_> {
         place: &Place,
         id: &MessageId,
     ) -> Result<Reply, StoreError> {
-        let there = self.timeline.find(records, id, [&person(&place.conversation)])?;
+        let line = person(&place.conversation);
+        let writers: Vec<IdentityId> = match self.directory.rooms().of_line(&line) {
+            Some(known) => known.room.state().people().map(|(who, _)| *who).collect(),
+            None => vec![line],
+        };
+        let there = self.timeline.find(records, id, &writers)?;
         let there = there.filter(|there| there.conversation == place.conversation);
         let target = match &there {
             Some(there) => self.timeline.message(records, there)?,
@@ -116,6 +127,7 @@ impl View<'_> {
         Ok(Reply {
             id: id.to_string(),
             direction: target.as_ref().map(|target| self.direction(place, target)),
+            author: target.as_ref().and_then(|target| self.author_in_room(place, target)),
             excerpt: target.as_ref().filter(|it| it.body != Body::Recalled).map(excerpt),
         })
     }
@@ -149,6 +161,16 @@ impl View<'_> {
             && self.outbox.is_waiting(&outbox::Place { identity, position: place.position })
     }
 
+    /// Who did something, where that is in a room.
+    fn in_room(&self, place: &Place, who: &IdentityId) -> Option<Box<RoomPerson>> {
+        let is_room = self.directory.rooms().is_line(&person(&place.conversation));
+        is_room.then(|| Box::new(self.room_person(who)))
+    }
+
+    fn author_in_room(&self, place: &Place, record: &MessageRecord) -> Option<Box<RoomPerson>> {
+        self.in_room(place, &record.author?.identity)
+    }
+
     /// Who did something in a conversation.
     fn direction_of(&self, place: &Place, by: &IdentityId) -> Direction {
         match (*by == self.own.identity, person(&place.conversation) == self.own.identity) {
@@ -168,9 +190,11 @@ impl View<'_> {
         }
     }
 
-    /// What the user calls them; `None` if it is no contact.
+    /// What the user calls them, or what the room is called that stands there; `None` if it is neither.
     fn name(&self, identity: &IdentityId) -> Option<String> {
-        self.directory.contact(identity).map(|contact| contact.name().to_owned())
+        let contact = self.directory.contact(identity).map(|contact| contact.name().to_owned());
+        let room = || self.directory.rooms().of_line(identity);
+        contact.or_else(|| room().map(|known| self.directory.room_name(known)))
     }
 
     pub(super) fn name_or_id(&self, identity: &IdentityId) -> String {
@@ -182,9 +206,15 @@ impl View<'_> {
         if *identity == self.own.identity {
             return self.own.to_string();
         }
-        let contact = self.directory.contact(identity).map(|contact| contact.id());
+        let contact = self.directory.id_of(identity);
         let id = contact.or_else(|| self.directory.requests().id(identity));
         id.unwrap_or_else(|| Id::without_secret(*identity)).to_string()
+    }
+
+    /// A room, its id and its name.
+    fn room(&self, id: &RoomId) -> Option<(&KnownRoom, String, String)> {
+        let known = self.directory.rooms().get(id)?;
+        Some((known, id.to_string(), self.directory.room_name(known)))
     }
 
     fn message(
@@ -243,6 +273,7 @@ impl Teller for View<'_> {
                         id: record.id.to_string(),
                         conversation: self.name_or_id(&person(&place.conversation)),
                         direction: self.direction_of(place, by),
+                        by: self.in_room(place, by),
                         emoji: reaction.and_then(|reaction| reaction.emoji),
                     })
                 }
@@ -314,6 +345,30 @@ impl Teller for View<'_> {
             }
             Happened::Terminated(identity) => {
                 self.name(identity).map(|name| EventBody::ContactTerminated { name })
+            }
+            Happened::RoomJoined(id) => {
+                self.room(id).map(|(_, room, name)| EventBody::RoomJoined { room, name })
+            }
+            Happened::RoomLeft(id) => self.room(id).map(|(known, room, name)| {
+                let person = known.person(&self.own.identity);
+                let removed = person.is_some_and(|it| it.presence == Presence::Removed);
+                EventBody::RoomLeft { room, name, removed }
+            }),
+            Happened::RoomChanged(id, op) => self.room(id).and_then(|(known, room, name)| {
+                let op = known.room.set().get(op)?;
+                let operation = Box::new(self.room_operation(known, op));
+                Some(EventBody::RoomChanged { room, name, operation })
+            }),
+            Happened::RoomUndone(id, op, by) => self.room(id).and_then(|(known, room, name)| {
+                let operation = Box::new(self.room_operation(known, known.room.set().get(op)?));
+                let by = known.room.set().get(by).map(|by| self.room_person(&by.author()));
+                Some(EventBody::RoomUndone { room, name, operation, by })
+            }),
+            Happened::RoomEquivocation(id, op, _) => {
+                self.room(id).and_then(|(known, room, name)| {
+                    let by = self.room_person(&known.room.set().get(op)?.author());
+                    Some(EventBody::RoomEquivocation { room, name, by })
+                })
             }
             Happened::MessagesLost(conversation, count) => self
                 .name(&person(conversation))

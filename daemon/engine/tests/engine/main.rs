@@ -34,6 +34,7 @@ mod put_back;
 mod recalls;
 mod rendezvous;
 mod requests;
+mod rooms;
 mod root;
 mod searches;
 mod sent;

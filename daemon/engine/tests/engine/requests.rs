@@ -374,6 +374,7 @@ fn requests_of_an_earlier_version_are_taken_along() -> Result {
             author: None,
             reply_to: None,
             is_marked: false,
+            is_late: false,
             timers: Timers::OFF,
             burns_from: None,
         };

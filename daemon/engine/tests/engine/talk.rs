@@ -111,7 +111,7 @@ fn replies_reactions_and_edits_reach_the_other_side() -> Result {
 
     let told = events_since(&mut world, 0, since[0])?;
     let is_reaction = |event: &&EventBody| {
-        matches!(event, EventBody::MessageReaction { id, conversation, direction: Direction::In, emoji: Some(emoji) }
+        matches!(event, EventBody::MessageReaction { id, conversation, direction: Direction::In, emoji: Some(emoji), .. }
             if *id == question && conversation == "bob" && emoji == "👍")
     };
     assert_eq!(told.iter().filter(is_reaction).count(), 1, "{told:?}");

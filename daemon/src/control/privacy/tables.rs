@@ -84,6 +84,14 @@ pub(super) fn described(table: &str) -> Option<(Group, &'static str, &'static st
         "handle" => (Group::People, "handle that you claim", "handles that you claim"),
         "invites" => (Group::People, "invite that you made", "invites that you made"),
 
+        "rooms" => (Group::People, "room", "rooms"),
+        "room_ops" => (Group::People, "operation on a room", "operations on rooms"),
+        "room_people" => (
+            Group::People,
+            "person whom you know from a room alone",
+            "people whom you know from rooms alone",
+        ),
+
         "requests" => (Group::Requests, "person", "people"),
         "request_messages" => {
             (Group::Requests, "message of theirs, opened", "messages of theirs, opened")

@@ -14,7 +14,7 @@ use crate::ack::{Ack, AckSecret};
 use crate::codec;
 use crate::crypto::body::{self, BodyError};
 use crate::envelope::Header;
-use crate::ids::{EnvelopeId, MessageId, Tag};
+use crate::ids::{ConversationId, EnvelopeId, MessageId, Tag};
 use crate::limits::{BODY_BYTES_MAX, SESSION_MESSAGES_MAX};
 
 /// Someone else's session, as one of its recipients holds it.
@@ -63,6 +63,12 @@ impl InboundSession {
             slot: grant.slot,
             messages_max: grant.messages_max,
         })
+    }
+
+    /// The conversation that it is for.
+    #[must_use]
+    pub fn conversation(&self) -> ConversationId {
+        self.context.conversation
     }
 
     /// The tags of its messages that can still come, with their positions.

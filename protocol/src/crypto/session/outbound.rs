@@ -16,7 +16,9 @@ use crate::crypto::{Addressing, body, slots_for};
 use crate::envelope::{Header, Kind, PREFIX_BYTES};
 use crate::format::FormatInfo;
 use crate::ids::{DeviceId, MessageId, SessionId};
-use crate::limits::{BODY_BYTES_MAX, SESSION_MESSAGES_MAX};
+use crate::limits::{
+    BODY_BYTES_MAX, SESSION_MESSAGES_MAX, SESSION_RECIPIENTS_MAX, SESSION_RECORD_BYTES_MAX,
+};
 
 /// A session of this device's own.
 pub struct OutboundSession {
@@ -47,7 +49,10 @@ impl OutboundSession {
         context: SessionContext,
         recipients: &[DeviceId],
     ) -> Result<Self, SessionError> {
-        slots_for(recipients.len()).ok_or(SessionError::Recipients { found: recipients.len() })?;
+        let found = recipients.len();
+        if !(1..=SESSION_RECIPIENTS_MAX).contains(&found) {
+            return Err(SessionError::Recipients { found });
+        }
         let megolm = megolm_from_rng(rng)?;
         let tag_key = SessionSecret::random(rng);
         Ok(Self {
@@ -92,14 +97,19 @@ impl OutboundSession {
     /// the first message: Megolm's key only opens what follows.
     #[must_use]
     pub fn grant(&self, device: &DeviceId) -> Option<SessionGrant> {
-        let slot = self.recipients.iter().position(|recipient| recipient.device == *device)?;
+        let at = self.recipients.iter().position(|recipient| recipient.device == *device)?;
+        let (slot, ack_key) = match slots_for(self.recipients.len()) {
+            Some(_) => (u8::try_from(at).ok()?, self.recipients[at].ack_key.clone()),
+            // The one slot is nobody's.
+            None => (0, SessionSecret::NONE),
+        };
         Some(SessionGrant {
             format: FormatInfo::current(),
             conversation: self.context.conversation,
             megolm_key: self.megolm.session_key().to_bytes(),
             tag_key: self.tag_key.clone(),
-            ack_key: self.recipients[slot].ack_key.clone(),
-            slot: u8::try_from(slot).ok()?,
+            ack_key,
+            slot,
             messages_max: SESSION_MESSAGES_MAX,
         })
     }
@@ -107,8 +117,13 @@ impl OutboundSession {
     /// The secrets of the next envelope's slots, in order. Who reveals them takes it back.
     #[must_use]
     pub fn next_ack_secrets(&self) -> Vec<AckSecret> {
-        let slots = slots_for(self.recipients.len()).unwrap_or(0);
-        (0..slots).map(|slot| self.slot_secret(self.megolm.message_index(), slot)).collect()
+        (0..self.slots()).map(|slot| self.slot_secret(self.megolm.message_index(), slot)).collect()
+    }
+
+    /// Slots of its envelopes. Of more devices than there may be slots none has one: with an ack of each of them every mailbox
+    /// would have to keep as many commitments. Whoever writes can take back all the same.
+    fn slots(&self) -> u8 {
+        slots_for(self.recipients.len()).unwrap_or(1)
     }
 
     fn slot_secret(&self, index: u32, slot: u8) -> AckSecret {
@@ -145,8 +160,7 @@ impl OutboundSession {
             return Err(SessionError::Exhausted);
         }
         let index = self.megolm.message_index();
-        let slots = slots_for(self.recipients.len())
-            .ok_or(SessionError::Recipients { found: self.recipients.len() })?;
+        let slots = self.slots();
         let Addressing { network, shard, expiry } = *addressing;
         let mut header = Vec::with_capacity(PREFIX_BYTES + 16 + usize::from(slots) * 16 + 1024);
         header.extend_from_slice(&Header::encode_prefix(
@@ -184,7 +198,7 @@ impl OutboundSession {
     /// [`SessionError::Codec`].
     pub fn from_record(bytes: &[u8]) -> Result<Self, SessionError> {
         let (pickle, context, tag_key, recipients): (GroupSessionPickle, _, _, _) =
-            codec::decode_lenient(bytes, BODY_BYTES_MAX)?;
+            codec::decode_lenient(bytes, SESSION_RECORD_BYTES_MAX)?;
         let megolm = GroupSession::from_pickle(pickle);
         let secret = secret(&tag_key, &session_id(&megolm.session_key()), &context);
         Ok(Self { megolm, context, tag_key, secret, recipients })

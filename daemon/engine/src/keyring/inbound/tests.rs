@@ -39,7 +39,7 @@ impl World {
         let session = OutboundSession::new(&mut self.rng, context, &[own]).unwrap();
         let grant = session.grant(&own).unwrap();
         let name = SessionName { identity, device, id: session.id() };
-        self.inbound.add(name, InboundSession::new(&grant, context).unwrap(), at);
+        self.inbound.add(name, InboundSession::new(&grant, context).unwrap(), at, None);
         name
     }
 }

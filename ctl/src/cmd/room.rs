@@ -1,0 +1,390 @@
+//! `room`: conversations of many.
+
+use clap::builder::NonEmptyStringValueParser;
+use martlet_protocol::control::{
+    Room, RoomAction, RoomAddBy, RoomChange, RoomCreate, RoomList, RoomMember, RoomMemberRequest,
+    RoomOperation, RoomOperations, RoomRole, TimerSetting,
+};
+
+use super::Context;
+use crate::client::encode;
+use crate::complete::{contacts, rooms};
+use crate::exit::Failure;
+use crate::render::{Page, Paint, Table, count, in_words, one_line, person, short, timer, word};
+
+/// Rooms: conversations of many
+///
+/// A room has no server: it is what its members' devices tell each other of it. Who makes it is its first moderator, and
+/// nobody can put them out. All in a room can write to each other, contacts or not.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Make a room
+    #[command(after_help = "\
+Example:
+  martletctl room create bridge")]
+    Create {
+        /// Its name, for all in it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        name: String,
+    },
+    /// List the rooms that you are in, or were
+    #[command(after_help = "\
+Example:
+  martletctl room list")]
+    List,
+    /// Show a room: how it is set, and who is in it
+    #[command(after_help = "\
+Example:
+  martletctl room show bridge")]
+    Show {
+        /// The room's name, or its id
+        #[arg(add = rooms())]
+        room: String,
+    },
+    /// Add a contact to a room
+    #[command(after_help = "\
+Example:
+  martletctl room invite bridge carol")]
+    Invite {
+        /// The room's name, or its id
+        #[arg(add = rooms())]
+        room: String,
+        /// The contact's name
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        who: String,
+    },
+    /// Put someone out of a room
+    ///
+    /// They are told. Who has not heard of it yet may go on to write to them until they do.
+    #[command(after_help = "\
+Example:
+  martletctl room remove bridge carol")]
+    Remove {
+        /// The room's name, or its id
+        #[arg(add = rooms())]
+        room: String,
+        /// A contact's name, or the ID of who is in the room, or what they call themselves
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        who: String,
+    },
+    /// Say who moderates a room
+    #[command(subcommand)]
+    Moderator(Moderator),
+    /// Change how a room is set, for all in it
+    #[command(after_help = "\
+Examples:
+  martletctl room set bridge --name 'bridge, night watch'
+  martletctl room set bridge --expire 1d --add-by members")]
+    Set(Set),
+    /// Leave a room; what was written there stays
+    #[command(after_help = "\
+Example:
+  martletctl room leave bridge")]
+    Leave {
+        /// The room's name, or its id
+        #[arg(add = rooms())]
+        room: String,
+    },
+    /// End a room for all in it; of moderators who did not make it that takes two
+    #[command(after_help = "\
+Example:
+  martletctl room close bridge")]
+    Close {
+        /// The room's name, or its id
+        #[arg(add = rooms())]
+        room: String,
+    },
+    /// Show what was done to a room, by whom, and whether it counts
+    #[command(after_help = "\
+Example:
+  martletctl room ops bridge")]
+    Ops {
+        /// The room's name, or its id
+        #[arg(add = rooms())]
+        room: String,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Moderator {
+    /// Make someone a moderator, and a member if they are none
+    #[command(after_help = "\
+Example:
+  martletctl room moderator add bridge bob")]
+    Add {
+        /// The room's name, or its id
+        #[arg(add = rooms())]
+        room: String,
+        /// A contact's name, or the ID of who is in the room, or what they call themselves
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        who: String,
+    },
+    /// Make a moderator a member again
+    #[command(after_help = "\
+Example:
+  martletctl room moderator remove bridge bob")]
+    Remove {
+        /// The room's name, or its id
+        #[arg(add = rooms())]
+        room: String,
+        /// A contact's name, or the ID of who is in the room, or what they call themselves
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        who: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Set {
+    /// The room's name, or its id
+    #[arg(add = rooms())]
+    room: String,
+    /// Its name from now on
+    #[arg(long)]
+    name: Option<String>,
+    /// Messages are gone so long after they are sent: 1s to 6d, or off
+    #[arg(long, value_name = "TIME", value_parser = timer, allow_hyphen_values = true)]
+    expire: Option<TimerSetting>,
+    /// Messages are gone so long after they are read: 1s to 6d, or off
+    #[arg(long, value_name = "TIME", value_parser = timer, allow_hyphen_values = true)]
+    burn: Option<TimerSetting>,
+    /// Who may add others
+    #[arg(long, value_name = "WHO")]
+    add_by: Option<AddBy>,
+    /// Whether nothing is shown of who is removed, even if they had not heard of it
+    #[arg(long, value_name = "BOOL")]
+    strict: Option<bool>,
+    /// Up to how many people others are added: 2 to 256
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=256))]
+    members: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum AddBy {
+    Moderators,
+    Members,
+}
+
+impl Args {
+    /// Runs the verb.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let (client, output) = (context.client()?, &context.output);
+        match self.verb {
+            Verb::Create { name } => {
+                let room: Room = client.post("/v1/rooms", &RoomCreate { name }).await?;
+                output.show(&room, |room, page| {
+                    let name = page.paint(Paint::Bold, &word(&room.name));
+                    page.line(format!(
+                        "Made the room {name}. Add someone: martletctl room invite {} NAME",
+                        word(&room.name)
+                    ));
+                })
+            }
+            Verb::List => {
+                let list: RoomList = client.get("/v1/rooms").await?;
+                output.show(&list, listed)
+            }
+            Verb::Show { room } => {
+                let room: Room = client.get(&path(&room)).await?;
+                output.show(&room, shown)
+            }
+            Verb::Invite { room, who } => {
+                let request = RoomMemberRequest { who: who.clone() };
+                let room: Room = client.post(&format!("{}/members", path(&room)), &request).await?;
+                output.show(&room, |room, page| {
+                    page.line(invited(room, &who));
+                })
+            }
+            Verb::Remove { room, who } => {
+                client.delete(&format!("{}/members/{}", path(&room), encode(&who))).await?;
+                output.done(&format!(
+                    "{} is out of the room. Who has not heard of it may still write to them.",
+                    word(&who)
+                ))
+            }
+            Verb::Moderator(Moderator::Add { room, who }) => {
+                let request = RoomMemberRequest { who: who.clone() };
+                let room: Room =
+                    client.post(&format!("{}/moderators", path(&room)), &request).await?;
+                output.show(&room, |room, page| {
+                    page.line(format!("{} is a moderator of {}.", word(&who), word(&room.name)));
+                })
+            }
+            Verb::Moderator(Moderator::Remove { room, who }) => {
+                client.delete(&format!("{}/moderators/{}", path(&room), encode(&who))).await?;
+                output.done(&format!("{} is no moderator any more.", word(&who)))
+            }
+            Verb::Set(set) => {
+                let Set { room, name, expire, burn, add_by, strict, members } = set;
+                let change = RoomChange {
+                    name,
+                    expire_seconds: expire,
+                    burn_seconds: burn,
+                    add_by: add_by.map(|who| match who {
+                        AddBy::Moderators => RoomAddBy::Moderators,
+                        AddBy::Members => RoomAddBy::Members,
+                    }),
+                    strict,
+                    members_max: members,
+                };
+                let room: Room = client.patch(&path(&room), &change).await?;
+                output.show(&room, shown)
+            }
+            Verb::Leave { room } => {
+                client.post_empty::<()>(&format!("{}/leave", path(&room))).await?;
+                output.done(&format!("You left {}.", word(&room)))
+            }
+            Verb::Close { room } => {
+                let room: Room = client.post_empty(&format!("{}/close", path(&room))).await?;
+                output.show(&room, |room, page| {
+                    let name = word(&room.name);
+                    page.line(match room.closed {
+                        true => format!("{name} is closed: it can be read only."),
+                        false => format!("{name} is closed once another moderator says so, too."),
+                    });
+                })
+            }
+            Verb::Ops { room } => {
+                let ops: RoomOperations =
+                    client.get(&format!("{}/operations", path(&room))).await?;
+                output.show(&ops, operations)
+            }
+        }
+    }
+}
+
+fn path(room: &str) -> String {
+    format!("/v1/rooms/{}", encode(room))
+}
+
+fn invited(room: &Room, who: &str) -> String {
+    let member = room.members.iter().find(|it| it.who.name.as_deref() == Some(who));
+    let (who, name) = (word(who), word(&room.name));
+    match member.map(|member| member.devices) {
+        Some(0) => format!(
+            "{who} is added to {name}. Their keys have not been found yet: they are told as soon as they are, and get what is \
+             written from then on."
+        ),
+        Some(_) | None => format!("{who} is added to {name}."),
+    }
+}
+
+fn role(role: RoomRole) -> (Paint, &'static str) {
+    match role {
+        RoomRole::Invited => (Paint::Warn, "invited"),
+        RoomRole::Member => (Paint::Plain, "member"),
+        RoomRole::Moderator => (Paint::Bold, "moderator"),
+        RoomRole::Removed => (Paint::Bad, "removed"),
+        RoomRole::Left => (Paint::Dim, "left"),
+    }
+}
+
+fn is_in(member: &RoomMember) -> bool {
+    matches!(member.role, RoomRole::Invited | RoomRole::Member | RoomRole::Moderator)
+}
+
+fn listed(list: &RoomList, page: &mut Page) {
+    if list.rooms.is_empty() {
+        return page.line("No rooms yet: martletctl room create NAME");
+    }
+    let mut table = Table::new(&["NAME", "UNREAD", "PEOPLE", "YOU", "ID"]);
+    for room in &list.rooms {
+        let unread = match room.unread {
+            0 => (Paint::Dim, "-".to_owned()),
+            unread => (Paint::Warn, unread.to_string()),
+        };
+        let people = room.members.iter().filter(|member| is_in(member)).count();
+        let (paint, mine) = role(room.role);
+        let mine = if room.closed { format!("{mine}, closed") } else { mine.to_owned() };
+        table.row(vec![
+            (Paint::Bold, word(&room.name)),
+            unread,
+            (Paint::Plain, people.to_string()),
+            (paint, mine),
+            (Paint::Dim, short(&room.id)),
+        ]);
+    }
+    table.write(page);
+}
+
+fn shown(room: &Room, page: &mut Page) {
+    let closed = if room.closed { ", closed: it can be read only" } else { "" };
+    page.line(format!("{}{closed}", page.paint(Paint::Bold, &word(&room.name))));
+    let ends = |seconds: Option<u32>, when: &str| {
+        seconds.map(|seconds| {
+            format!("messages end {} after they are {when}", in_words(seconds.into()))
+        })
+    };
+    let settings = &room.settings;
+    let who = match settings.add_by {
+        RoomAddBy::Moderators => "moderators add people",
+        RoomAddBy::Members => "all members add people",
+    };
+    let strict = settings.strict.then(|| "nothing is shown of who is removed".to_owned());
+    let all = [
+        Some(format!("{who}, up to {}", settings.members_max)),
+        ends(settings.expire_seconds, "sent"),
+        ends(settings.burn_seconds, "read"),
+        strict,
+    ];
+    page.line(all.into_iter().flatten().collect::<Vec<_>>().join("; "));
+    page.line("");
+    let mut table = Table::new(&["WHO", "IS", "DEVICES"]);
+    for member in &room.members {
+        let (paint, is) = role(member.role);
+        let is = if member.creator { format!("{is}, made it") } else { is.to_owned() };
+        let devices = match member.devices {
+            _ if !is_in(member) => (Paint::Dim, "-".to_owned()),
+            0 => (Paint::Warn, "no keys yet".to_owned()),
+            devices => (Paint::Plain, devices.to_string()),
+        };
+        table.row(vec![(Paint::Bold, person(&member.who)), (paint, is), devices]);
+    }
+    table.write(page);
+    page.line("");
+    page.line(page.paint(
+        Paint::Dim,
+        &format!("{}; id {}", count(room.operations, "operation"), word(&room.id)),
+    ));
+}
+
+fn operations(ops: &RoomOperations, page: &mut Page) {
+    for op in &ops.operations {
+        let time = page.clock().day_and_minute(op.at);
+        let lead = format!(
+            "{}  {}  ",
+            page.paint(Paint::Dim, &short(&op.id)),
+            page.paint(Paint::Dim, &time)
+        );
+        let void = match (op.counts, &op.undone_by) {
+            (true, _) => String::new(),
+            (false, Some(by)) => page.paint(Paint::Bad, &format!("  (undone by {})", short(by))),
+            (false, None) => page.paint(Paint::Bad, "  (does not count)"),
+        };
+        page.hanging(&lead, &format!("{}{void}", deed(op)));
+    }
+}
+
+/// What someone did to a room, in words.
+pub(crate) fn deed(op: &RoomOperation) -> String {
+    let by = person(&op.by);
+    let who = op.who.as_ref().map_or_else(|| "someone".to_owned(), person);
+    match op.action {
+        RoomAction::Create => format!("{by} made the room"),
+        RoomAction::Add => format!("{by} added {who}"),
+        RoomAction::Remove => format!("{by} removed {who}"),
+        RoomAction::AddModerator => format!("{by} made {who} a moderator"),
+        RoomAction::RemoveModerator => format!("{by} made {who} a member again"),
+        RoomAction::Set => {
+            format!("{by} set that {}", op.setting.as_deref().map(one_line).unwrap_or_default())
+        }
+        RoomAction::Leave => format!("{by} left"),
+        RoomAction::Close => format!("{by} closed the room"),
+        RoomAction::Unknown => format!("{by} did something that this version does not know"),
+    }
+}

@@ -1,0 +1,100 @@
+//! Why something in a room can't be done.
+
+use martlet_protocol::limits::ROOM_MODERATORS_MAX;
+use martlet_protocol::room::Denied;
+
+/// Why something in a room can't be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RoomError {
+    /// No room is called so, or has an id that begins so.
+    #[error("there is no room called {name:?}")]
+    Unknown {
+        /// What was given.
+        name: String,
+        /// The room's that is most like it.
+        nearest: Option<String>,
+    },
+    /// Several are.
+    #[error("several rooms are called {name:?}, or have ids that begin so")]
+    Ambiguous {
+        /// What was given.
+        name: String,
+    },
+    /// Several people in it call themselves so.
+    #[error("several people in this room call themselves {who:?}")]
+    AmbiguousPerson {
+        /// What was given.
+        who: String,
+    },
+    /// The user is not in it.
+    #[error("you are not in this room")]
+    NotMember,
+    /// Only moderators do that.
+    #[error("only a moderator of this room may do that")]
+    NotModerator,
+    /// It is about someone who outranks the user, or is their equal.
+    #[error("they outrank you in this room")]
+    Senior,
+    /// As many people are in it as it may have.
+    #[error("the room has {max} people, as many as it may have")]
+    Full {
+        /// How many it may have.
+        max: u16,
+    },
+    /// It has as many moderators as it may have.
+    #[error("the room has {ROOM_MODERATORS_MAX} moderators, as many as it may have")]
+    ModeratorsFull,
+    /// It has ended.
+    #[error("the room is closed")]
+    Closed,
+    /// It has had as many changes as it can have.
+    #[error("the room has had as many changes as it can have")]
+    OpLimit,
+    /// They are what they would be made.
+    #[error("nothing would change")]
+    NoChange,
+    /// They were never in it.
+    #[error("{who} is not in this room")]
+    NotThere {
+        /// Who.
+        who: String,
+    },
+    /// Someone would add or remove themselves.
+    #[error("you can't add or remove yourself")]
+    Oneself,
+    /// What no room can have.
+    #[error("no room can have that name or setting")]
+    Value,
+    /// Nobody else is in it.
+    #[error("nobody else is in this room")]
+    Alone,
+    /// The network has several shards.
+    #[error("rooms need a network of one shard")]
+    Shards,
+    /// As many as there can be.
+    #[error("there are {max} rooms, the most there can be")]
+    TooMany {
+        /// The bound.
+        max: usize,
+    },
+}
+
+impl RoomError {
+    /// Why the rules of the room deny something that is about `who`.
+    pub(crate) fn of(denied: &Denied, who: &str) -> Self {
+        match denied {
+            Denied::NotMember => Self::NotMember,
+            Denied::NotModerator => Self::NotModerator,
+            Denied::Senior => Self::Senior,
+            Denied::RoomFull { max } => Self::Full { max: *max },
+            Denied::ModeratorsFull => Self::ModeratorsFull,
+            Denied::RoomClosed => Self::Closed,
+            Denied::OpLimit => Self::OpLimit,
+            Denied::NoChange => Self::NoChange,
+            Denied::NotThere => Self::NotThere { who: who.to_owned() },
+            Denied::Oneself => Self::Oneself,
+            // An operation of this build's that is none has what no room can have.
+            Denied::Value | Denied::Op(_) => Self::Value,
+        }
+    }
+}

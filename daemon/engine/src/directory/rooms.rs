@@ -1,0 +1,280 @@
+//! Rooms that the user is in, or was: their operations, and who was heard there.
+//!
+//! A room stands in outbox, sessions and timeline where otherwise a person does, by its id ([`line`]): no room has the id of a
+//! person.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use martlet_protocol::limits::ROOM_OP_PREVIOUS_MAX;
+use martlet_protocol::message::Heads;
+use martlet_protocol::nearest::nearest;
+use martlet_protocol::room::{Inserted, Misfit, Operation, Person, Presence, Room};
+use martlet_protocol::{DeviceId, IdentityId, OpId, RoomId, UnixMillis};
+use martlet_store::records::{ROOM_OPS, ROOMS, RoomOpRecord, RoomRecord};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+use super::RoomError;
+use crate::limits::{ID_DIGITS_MIN, ROOM_ANSWER_INTERVAL, ROOM_ANSWERS_MAX};
+
+/// Rooms that the user is in, or was.
+pub(crate) struct Rooms {
+    own: IdentityId,
+    rooms: BTreeMap<RoomId, Known>,
+    /// Whether a key of a room came, since the start or before it, that nobody could use then.
+    has_left_out: bool,
+    answered: Lately,
+    asked: Lately,
+}
+
+/// Which device was answered, or asked, about which room, and when, since the host's start.
+#[derive(Default)]
+struct Lately(HashMap<(RoomId, DeviceId), Duration>);
+
+/// A room.
+pub(crate) struct Known {
+    pub(crate) room: Room,
+    record: RoomRecord,
+    /// The number of its last operation in the vault.
+    ops: u64,
+}
+
+/// How a room stands where otherwise a person does.
+pub(crate) fn line(room: &RoomId) -> IdentityId {
+    IdentityId(room.0)
+}
+
+impl Rooms {
+    pub(super) fn load(records: &VaultTxn, own: IdentityId) -> Result<Self, StoreError> {
+        let mut rooms = BTreeMap::new();
+        for record in records.scan(&ROOMS)? {
+            let damaged = || StoreError::Record { table: ROOM_OPS.name() };
+            let scope = Some(&record.room.0[..]);
+            let (mut room, mut last) = (None::<Room>, 0);
+            for (number, kept) in records.range(&ROOM_OPS, scope, 0..=u64::MAX, usize::MAX)? {
+                let RoomOpRecord { op } = kept;
+                let op = Operation::from_record(&op).map_err(|_| damaged())?;
+                match &mut room {
+                    None => room = Room::new(op),
+                    // It fitted when it was written.
+                    Some(room) => drop(room.insert(op, UnixMillis(0)).map_err(|_| damaged())?),
+                }
+                last = number;
+            }
+            let room = room.ok_or_else(damaged)?;
+            rooms.insert(record.room, Known { room, record, ops: last });
+        }
+        Ok(Self {
+            own,
+            rooms,
+            has_left_out: true,
+            answered: Lately::default(),
+            asked: Lately::default(),
+        })
+    }
+
+    /// A room.
+    pub(crate) fn get(&self, room: &RoomId) -> Option<&Known> {
+        self.rooms.get(room)
+    }
+
+    /// The room that stands there.
+    pub(crate) fn of_line(&self, line: &IdentityId) -> Option<&Known> {
+        self.get(&RoomId(line.0))
+    }
+
+    /// Whether a room stands there.
+    pub(crate) fn is_line(&self, line: &IdentityId) -> bool {
+        self.of_line(line).is_some()
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Known> {
+        self.rooms.values()
+    }
+
+    /// Takes a room that was not known.
+    pub(crate) fn add(
+        &mut self,
+        records: &mut VaultTxn,
+        room: Room,
+        since: UnixMillis,
+    ) -> Result<RoomId, StoreError> {
+        let id = room.id();
+        let record = RoomRecord { room: id, since, heard: Vec::new() };
+        records.put(&ROOMS, Key::Named(&id.0), &record)?;
+        let mut known = Known { room, record, ops: 0 };
+        let ops: Vec<OpId> = known.room.set().iter().map(Operation::id).collect();
+        for op in ops {
+            known.keep(records, &op)?;
+        }
+        self.rooms.insert(id, known);
+        Ok(id)
+    }
+
+    /// Takes an operation on a room that is known.
+    pub(crate) fn insert(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        op: Operation,
+        now: UnixMillis,
+    ) -> Result<Result<Inserted, Misfit>, StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(Err(Misfit::OtherRoom)) };
+        let inserted = known.room.insert(op, now);
+        if let Ok(Inserted::New(news)) = &inserted {
+            for op in &news.ops {
+                known.keep(records, op)?;
+            }
+        }
+        Ok(inserted)
+    }
+
+    /// Forgets operations that waited too long for others.
+    pub(crate) fn forget_waiting(&mut self, now: UnixMillis) {
+        for known in self.rooms.values_mut() {
+            known.room.forget_waiting(now);
+        }
+    }
+
+    /// Something came from someone in a room; whether that is the first.
+    pub(crate) fn hear(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        who: IdentityId,
+    ) -> Result<bool, StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(false) };
+        if known.record.heard.contains(&who) {
+            return Ok(false);
+        }
+        known.record.heard.push(who);
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)?;
+        Ok(true)
+    }
+
+    /// Someone is out of a room: if they come again, they are to be heard again.
+    pub(crate) fn forget_heard(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        who: &IdentityId,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        known.record.heard.retain(|heard| heard != who);
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
+    /// The rooms in which the user is together with someone.
+    pub(crate) fn shared_with(&self, who: &IdentityId) -> impl Iterator<Item = RoomId> {
+        let is_shared = |known: &&Known| known.has(&self.own) && known.has(who);
+        self.rooms.values().filter(is_shared).map(|known| known.room.id())
+    }
+
+    /// A key of a room came that nobody can use now: it stays in the mailbox.
+    pub(crate) fn leave_out(&mut self) {
+        self.has_left_out = true;
+    }
+
+    /// Whether there may be such a key; asked once.
+    pub(crate) fn take_left_out(&mut self) -> bool {
+        std::mem::take(&mut self.has_left_out)
+    }
+
+    /// Whether it is not too soon to answer a device again. From now on it is, for a while.
+    pub(crate) fn may_answer(&mut self, room: RoomId, device: DeviceId, steady: Duration) -> bool {
+        self.answered.may((room, device), steady)
+    }
+
+    /// The same of asking it.
+    pub(crate) fn may_ask(&mut self, room: RoomId, device: DeviceId, steady: Duration) -> bool {
+        self.asked.may((room, device), steady)
+    }
+
+    /// The room with this name, or this id, or an id that begins so.
+    pub(super) fn find(&self, text: &str) -> Result<RoomId, RoomError> {
+        let named = self.rooms.values().filter(|known| known.name() == text);
+        if let Some(found) = one(named.map(|known| known.room.id()), text)? {
+            return Ok(found);
+        }
+        // As a name is shown that several rooms have: with the beginning of its id.
+        let end = text.strip_suffix(')').and_then(|text| text.rsplit_once(" ("));
+        let digits = end.map_or(text, |(_, digits)| digits).to_ascii_lowercase();
+        let is_meant =
+            |id: &&RoomId| digits.len() >= ID_DIGITS_MIN && id.to_string().starts_with(&digits);
+        if let Some(found) = one(self.rooms.keys().filter(is_meant).copied(), text)? {
+            return Ok(found);
+        }
+        let nearest = nearest(text, self.rooms.values().map(Known::name));
+        Err(RoomError::Unknown { name: text.to_owned(), nearest: nearest.map(str::to_owned) })
+    }
+
+    /// Whether another room has the same name.
+    pub(super) fn has_namesake(&self, known: &Known) -> bool {
+        let is_other = |other: &&Known| other.room.id() != known.room.id();
+        self.rooms.values().filter(is_other).any(|other| other.name() == known.name())
+    }
+}
+
+/// The one that there is, if there are not several.
+fn one(mut found: impl Iterator<Item = RoomId>, name: &str) -> Result<Option<RoomId>, RoomError> {
+    match (found.next(), found.next()) {
+        (found, None) => Ok(found),
+        (_, Some(_)) => Err(RoomError::Ambiguous { name: name.to_owned() }),
+    }
+}
+
+impl Lately {
+    fn may(&mut self, whom: (RoomId, DeviceId), steady: Duration) -> bool {
+        self.0.retain(|_, last| steady < last.saturating_add(ROOM_ANSWER_INTERVAL));
+        if self.0.contains_key(&whom) || self.0.len() >= ROOM_ANSWERS_MAX {
+            return false;
+        }
+        self.0.insert(whom, steady);
+        true
+    }
+}
+
+impl Known {
+    /// What it is called by those in it.
+    pub(crate) fn name(&self) -> &str {
+        &self.room.state().settings().name
+    }
+
+    /// When it was made here, or first heard of.
+    pub(crate) fn since(&self) -> UnixMillis {
+        self.record.since
+    }
+
+    /// Someone who is in it, or was.
+    pub(crate) fn person(&self, who: &IdentityId) -> Option<&Person> {
+        self.room.state().person(who)
+    }
+
+    /// Whether someone is in it.
+    pub(crate) fn has(&self, who: &IdentityId) -> bool {
+        self.person(who).is_some_and(|person| person.presence == Presence::In)
+    }
+
+    /// Whether something came from someone since they are in it.
+    pub(crate) fn has_heard(&self, who: &IdentityId) -> bool {
+        self.record.heard.contains(who)
+    }
+
+    /// What is known of it.
+    pub(crate) fn heads(&self) -> Heads {
+        let set = self.room.set();
+        Heads {
+            ops: set.heads().take(ROOM_OP_PREVIOUS_MAX).copied().collect(),
+            digest: set.digest(),
+        }
+    }
+
+    fn keep(&mut self, records: &mut VaultTxn, op: &OpId) -> Result<(), StoreError> {
+        let Some(op) = self.room.set().get(op) else { return Ok(()) };
+        self.ops += 1;
+        let record = RoomOpRecord { op: op.as_bytes().to_vec() };
+        records.put(&ROOM_OPS, Key::Scoped(&self.record.room.0, self.ops), &record)
+    }
+}

@@ -1,0 +1,290 @@
+//! Sessions in rooms: to whom their keys go, from whom keys are taken, and what is read in them.
+//!
+//! A room has one session of each device that writes in it. Before each message those are found to whom it may go, by what is
+//! known of the room then: if they are others than those who have the session's key, a new one begins. So who was removed reads
+//! nothing that is written by who knows of it, whatever was killed in between.
+
+use martlet_protocol::bundle::Bundle;
+use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
+use martlet_protocol::limits::ENVELOPE_LIFETIME_MAX;
+use martlet_protocol::message::in_room::HEAD_BYTES;
+use martlet_protocol::message::{DeviceMessage, InRoom, Message, RoomKey};
+use martlet_protocol::{DeviceId, Envelope, EnvelopeId, Header, IdentityId, RoomId};
+use martlet_store::StoreError;
+use martlet_store::records::{SealedTo, State};
+
+use super::User;
+use super::inbox::opened_grant;
+use super::outbox::defect;
+use crate::conversation::{Author, ConversationRef};
+use crate::directory::room_line;
+use crate::keyring::olm::With;
+use crate::keyring::{SessionHandle, SessionName};
+use crate::kinds::{self, Content, Does};
+use crate::timeline::Line;
+use crate::turn::Turn;
+
+impl User {
+    /// The devices to which something goes that is written in a room now: those of its members, the user's own others included.
+    /// Not those of who is blocked, nor such that the user is to confirm first.
+    fn readers(&self, turn: &Turn<'_>, id: &RoomId) -> Vec<(IdentityId, Bundle)> {
+        let Some(known) = self.directory.rooms().get(id) else { return Vec::new() };
+        let now = turn.now;
+        let members = known.room.state().members().filter(|who| !self.directory.is_blocked(who));
+        let mut readers = Vec::new();
+        for who in members {
+            let Some(bundles) = self.directory.bundles_of(who) else { continue };
+            let may_read = |bundle: &&Bundle| {
+                let device = bundle.certificate().device();
+                self.keyring.identities.is_valid(who, &device) && self.is_confirmed(who, &device)
+            };
+            readers.extend(bundles.usable(now).filter(may_read).map(|it| (*who, it.clone())));
+        }
+        readers.sort_by_key(|(who, bundle)| (*who, bundle.certificate().device()));
+        readers
+    }
+
+    /// Whether a device may be written to: the user may have to confirm it first.
+    fn is_confirmed(&self, who: &IdentityId, device: &DeviceId) -> bool {
+        let contact = self.directory.contact(who).filter(|_| self.needs_confirmation(who));
+        let verified = contact.and_then(|contact| contact.verified_record());
+        verified.is_none_or(|verified| verified.devices.contains(device))
+    }
+
+    /// Makes sure that there is a session for exactly those who may read in a room now. `false` if there is nobody.
+    pub(super) fn ensure_room_session(
+        &mut self,
+        turn: &mut Turn<'_>,
+        line: IdentityId,
+    ) -> Result<bool, StoreError> {
+        let (now, id) = (turn.now, RoomId(line.0));
+        let readers = self.readers(turn, &id);
+        let Some(known) = self.directory.rooms().get(&id).filter(|_| self.is_active()) else {
+            return Ok(false);
+        };
+        if readers.is_empty() {
+            return Ok(false);
+        }
+        let devices: Vec<_> = readers.iter().map(|(_, it)| it.certificate().device()).collect();
+        let outdated = self.with_outdated_key(&line, now);
+        if self.keyring.outbound.is_current(&line, &devices, now) && outdated.is_empty() {
+            return Ok(true);
+        }
+        let context = SessionContext {
+            sender: self.identity,
+            device: self.keyring.device().device(),
+            conversation: id.conversation(),
+        };
+        let knows = known.heads();
+        let session =
+            OutboundSession::new(turn.rng, context, &devices).map_err(|error| defect(&error))?;
+        let mut contents = Vec::new();
+        for (who, bundle) in &readers {
+            let device = bundle.certificate().device();
+            let Some(grant) = session.grant(&device) else { continue };
+            let message = DeviceMessage::RoomKey(Box::new(RoomKey {
+                grant,
+                suggested_name: self.name().cloned(),
+                rendezvous: self.keyring.rendezvous().clone(),
+                knows: knows.clone(),
+            }));
+            // What was not acknowledged may not have opened.
+            let with = if outdated.contains(&device) { With::Anew } else { With::TheLast };
+            let content = self.seal_to(turn, who, bundle, &message, with)?;
+            let sealed_to = SealedTo { device, made_at: bundle.created_at(), of: Some(*who) };
+            contents.push((content, sealed_to));
+        }
+        self.keyring.outbound.begin(line, session, now);
+        for (content, sealed_to) in contents {
+            let key = self.post_sealed(turn, line, content, sealed_to)?;
+            self.keyring.outbound.add_key(&line, key);
+        }
+        Ok(true)
+    }
+
+    /// Someone lost what they had: with the next message in each room they get a key again.
+    pub(super) fn begin_room_sessions_anew(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: &IdentityId,
+    ) -> Result<(), StoreError> {
+        for room in self.directory.rooms().shared_with(identity).collect::<Vec<_>>() {
+            self.keyring.outbound.end(turn.vault()?, &room_line(&room))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the key of a session in a room; `false` if that is not wanted, or not yet, so that it is not acknowledged.
+    pub(super) fn take_room_key(
+        &mut self,
+        turn: &mut Turn<'_>,
+        author: Author,
+        key: RoomKey,
+    ) -> Result<bool, StoreError> {
+        let Author { identity, device } = author;
+        let RoomKey { grant, suggested_name, rendezvous, knows } = key;
+        let (room, own) = (RoomId(grant.conversation().0), self.identity);
+        if device == self.keyring.device().device() {
+            return Ok(false);
+        }
+        let known = self.directory.rooms().get(&room);
+        let is_known = known.is_some();
+        let is_in = known.is_some_and(|known| known.has(&identity));
+        let lacks = known.is_none_or(|known| self.lacks(known, &knows));
+        if !is_in {
+            // It may be known later that they are.
+            self.leave_out_of_rooms();
+            let is_believed = identity == own || self.directory.is_contact(&identity);
+            if lacks && (is_believed || is_known) {
+                self.ask_of_room(turn, &room, author)?;
+            }
+            return Ok(false);
+        }
+        let context =
+            SessionContext { sender: identity, device, conversation: room.conversation() };
+        let (session_id, session) = match opened_grant(&grant, context) {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::debug!(%error, "a malformed session key");
+                return Ok(false);
+            }
+        };
+        let name = SessionName { identity, device, id: session_id };
+        let tags = match self.keyring.inbound.tags(&name) {
+            Some(tags) => tags,
+            None => {
+                self.keyring.inbound.make_room(turn.vault()?, &identity, &device)?;
+                let tags = self.keyring.inbound.add(name, session, turn.now, Some(room));
+                turn.awaited.extend(&tags);
+                tags
+            }
+        };
+        self.hear_in_room(turn, &room, identity)?;
+        if self.directory.is_contact(&identity) {
+            self.take_rendezvous(turn, identity, &rendezvous)?;
+        } else if identity != own {
+            let people = self.directory.people_mut();
+            if people.say(turn.vault()?, &identity, &rendezvous, suggested_name)? {
+                self.keyring.forget_bundles(&identity);
+                self.watch_bundle(turn, identity)?;
+            }
+        }
+        if lacks {
+            self.ask_of_room(turn, &room, author)?;
+        }
+        self.open_with_tags(turn, &tags)?;
+        Ok(true)
+    }
+
+    /// Takes what was written in a room if its session opens it; whether it does.
+    pub(super) fn take_in_room(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (room, identity, device): (RoomId, IdentityId, DeviceId),
+        at: (SessionHandle, u32),
+        (id, envelope, header): (&EnvelopeId, &Envelope, &Header),
+    ) -> Result<bool, StoreError> {
+        let is_wanted = self.directory.rooms().get(&room).is_some()
+            && !self.directory.is_blocked(&identity)
+            && self.keyring.identities.is_valid(&identity, &device);
+        if !is_wanted {
+            return Ok(false);
+        }
+        let decrypted = match self.keyring.inbound.open(at, id, header, &envelope.content) {
+            Ok(Some(decrypted)) => decrypted,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                // Anyone who saw the tag can copy it; the true envelope may still come.
+                tracing::debug!(%error, "an envelope with a known tag does not open");
+                return Ok(false);
+            }
+        };
+        let author = Author { identity, device };
+        match InRoom::decode(&decrypted.data) {
+            Ok(InRoom { heads, message }) => match Message::decode(&message.0) {
+                Ok(message) => self.read_in_room(turn, &room, (author, &heads), message)?,
+                Err(error) => tracing::debug!(%error, "a malformed message"),
+            },
+            Err(error) => tracing::debug!(%error, "a malformed message of a room"),
+        }
+        self.acknowledge(turn, decrypted.acks)?;
+        Ok(true)
+    }
+
+    /// Reads what someone wrote in a room who knew of it what these are the last of.
+    fn read_in_room(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &RoomId,
+        (author, heads): (Author, &[[u8; HEAD_BYTES]]),
+        message: Message,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
+        let lacks = heads.iter().any(|head| !known.room.set().has_beginning(head));
+        let standing = self.standing_in(turn, id, &author.identity, heads);
+        if lacks {
+            self.ask_of_room(turn, id, author)?;
+        }
+        let mut record = kinds::received(message, author, turn.now);
+        if let Content::Does(Does::RoomOp(op)) = Content::of(&record) {
+            // Whoever is removed should be as soon as can be; and what counts of them is the room's to judge.
+            self.take_room_op(turn, id, author, &op)?;
+        }
+        match standing {
+            Some(Standing::In) => self.hear_in_room(turn, id, author.identity)?,
+            Some(Standing::Late) => record.is_late = true,
+            None => {
+                tracing::debug!("a message of who is not in its room any more");
+                return Ok(());
+            }
+        }
+        let mut record = kinds::admit_in_room(record);
+        if author.identity == self.identity {
+            if self.timeline.has_own(turn.vault()?, &record.id)? {
+                return Ok(());
+            }
+            // It came here by another node, or straight from the device.
+            (record.own, record.state) = (true, State::Sent);
+        }
+        let conversation = ConversationRef::room(id);
+        let (line, now) = (Line { conversation, device: author.device }, turn.now);
+        self.timeline.begin_line(&line, record.seq);
+        let appeared = self.timeline.receive(turn.vault()?, conversation, author, record, now)?;
+        self.plan_held(line, now);
+        self.tell_appeared(turn, appeared)
+    }
+
+    /// As what someone wrote in a room who knew these operations last; `None` if it is not to be shown.
+    fn standing_in(
+        &self,
+        turn: &Turn<'_>,
+        id: &RoomId,
+        who: &IdentityId,
+        heads: &[[u8; HEAD_BYTES]],
+    ) -> Option<Standing> {
+        let known = self.directory.rooms().get(id)?;
+        if known.has(who) {
+            return Some(Standing::In);
+        }
+        let state = known.room.state();
+        state.person(who)?;
+        let set = known.room.set();
+        let endings = known.room.endings_of(who);
+        let has_heard = endings.iter().any(|end| set.is_in_past_of(end, heads));
+        // What they wrote then has ended in all mailboxes.
+        let is_long_ago = endings
+            .iter()
+            .filter_map(|end| set.get(end))
+            .any(|end| turn.now.since(end.at()) > ENVELOPE_LIFETIME_MAX);
+        (!has_heard && !is_long_ago && !state.settings().strict).then_some(Standing::Late)
+    }
+}
+
+/// As what someone writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// A member.
+    In,
+    /// Who had been removed, and had not heard of it.
+    Late,
+}
