@@ -200,5 +200,34 @@ async fn timers_run_on_rightly_while_a_clock_jumps_ahead_and_back() -> TestResul
     wait_texts(&bob, "alice", &[]).await?;
     let lived = read_at.elapsed();
     assert!(lived > Duration::from_secs(11), "too early: {lived:?}");
+    // Stopped at once, before it may be deleted.
+    bob.restart().await?;
+    stays_gone(&bob).await?;
+    // The same where it was killed.
+    ctl(&alice, &["send", "bob", "burns too", "--burn", "3s"]).await?;
+    wait_texts(&bob, "alice", &["burns too"]).await?;
+    ctl(&bob, &["read", "alice"]).await?;
+    wait_texts(&bob, "alice", &[]).await?;
+    bob.kill()?;
+    bob.start().await?;
+    stays_gone(&bob).await?;
+    // And where it surely was deleted.
+    let id = ctl(&alice, &["send", "bob", "burns as well", "--burn", "3s"]).await?;
+    wait_texts(&bob, "alice", &["burns as well"]).await?;
+    ctl(&bob, &["read", "alice"]).await?;
+    assert_eq!(wait_ended(&bob, &id).await?, EndedReason::Burned);
+    bob.kill()?;
+    bob.start().await?;
+    stays_gone(&bob).await
+}
+
+/// Nothing is shown by the first answer after a start, nor by those of the next three seconds, in which the node ticks and hears
+/// from its peers.
+async fn stays_gone(bob: &Node) -> TestResult {
+    let started_at = Instant::now();
+    while started_at.elapsed() < Duration::from_secs(3) {
+        assert!(texts(bob, "alice").await?.is_empty(), "after {:?}", started_at.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     Ok(())
 }

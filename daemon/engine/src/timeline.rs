@@ -76,7 +76,10 @@ pub(crate) struct Timeline {
 
 impl Timeline {
     /// Loads it from the vault.
-    pub(crate) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
+    pub(crate) fn load(
+        records: &VaultTxn,
+        hidden_by: Option<UnixMillis>,
+    ) -> Result<Self, StoreError> {
         let mut timeline = Self::default();
         for record in records.scan(&CONVERSATIONS)? {
             timeline.conversations.insert(record.conversation, record);
@@ -85,7 +88,7 @@ impl Timeline {
         timeline.load_waits(records)?;
         timeline.load_early(records)?;
         timeline.load_settings(records)?;
-        timeline.load_ends(records)?;
+        timeline.load_ends(records, hidden_by)?;
         Ok(timeline)
     }
 

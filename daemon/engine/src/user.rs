@@ -258,7 +258,8 @@ impl User {
         let identity = keyring.identity();
         let shard_bits = config.network.shard_bits;
         let kept = config.kept.iter(shard_bits).chain([Shard::of(&identity, shard_bits)]);
-        let (directory, timeline) = (Directory::load(&txn, identity)?, Timeline::load(&txn)?);
+        let directory = Directory::load(&txn, identity)?;
+        let timeline = Timeline::load(&txn, counters.hidden_by)?;
         timeline
             .removals()
             .filter(|(identity, _)| !directory.is_contact(identity))
@@ -315,6 +316,11 @@ impl User {
     pub(crate) fn flush(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         self.arrivals.last = turn.mailbox().stats()?.last_arrival;
         self.plan_ended();
+        let hidden_by = self.timeline.hide();
+        if self.counters.hidden_by != hidden_by {
+            self.counters.hidden_by = hidden_by;
+            self.counters.is_dirty = true;
+        }
         let records = turn.vault()?;
         self.timeline.flush(records)?;
         self.keyring.flush(records)?;

@@ -94,6 +94,9 @@ pub struct Counters {
     /// Whether all contacts are untold, though the records of some don't say so yet.
     #[serde(default)]
     pub all_untold: bool,
+    /// What had surely come when messages were hidden that were over, as long as some of them are not deleted.
+    #[serde(default)]
+    pub hidden_by: Option<UnixMillis>,
 }
 
 /// A vault was put back from an older copy.

@@ -98,6 +98,10 @@ impl Engine {
             self.failures.note(&error, steady);
             is_tried = false;
         }
+        // What is over is not shown, though nothing can be deleted.
+        if let Some(user) = &mut self.user {
+            user.begin_batch(&times);
+        }
         self.run_reads(reads, times, rng, outlet);
         if is_tried {
             self.run_usual(others.into_iter(), times, rng, outlet);

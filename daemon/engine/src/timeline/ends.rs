@@ -3,6 +3,9 @@
 //!
 //! All of it goes by what surely has come. A clock that jumps ahead ends nothing, and one that jumps back brings nothing
 //! back. The id of what is gone stays known until no copy of it can come.
+//!
+//! What is over is hidden at once and deleted by the next tick, some in each batch. Until then the moment that it is over by
+//! is on disk: a start goes by it, whatever its clock shows.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -36,6 +39,9 @@ pub(super) struct Ends {
     began: Option<Duration>,
     /// When the user last read a conversation before that, by what surely had come.
     last_read: UnixMillis,
+    /// What was over by then is hidden, and some of it may not be deleted. After a start it may be later than what surely has
+    /// come.
+    hidden_by: Option<UnixMillis>,
     /// Conversations that were read, and of which not all messages have been told to burn.
     lit: BTreeSet<ConversationRef>,
 }
@@ -48,8 +54,13 @@ impl Ends {
 }
 
 impl Timeline {
-    pub(super) fn load_ends(&mut self, records: &VaultTxn) -> Result<(), StoreError> {
+    pub(super) fn load_ends(
+        &mut self,
+        records: &VaultTxn,
+        hidden_by: Option<UnixMillis>,
+    ) -> Result<(), StoreError> {
         let ends = &mut self.ends;
+        ends.hidden_by = hidden_by;
         records.for_each(&ENDS, |record| ends.note(record.at))?;
         let mut lit = BTreeSet::new();
         records.for_each(&UNBURNT, |place| {
@@ -71,7 +82,20 @@ impl Timeline {
         // When the user read something last had come before the start: that is kept more often than the moment which
         // the clock goes by where no peer tells the time.
         let read = self.ends.last_read.plus(times.steady.saturating_sub(began));
-        self.ends.sure = times.sure.max(read.min(times.now));
+        let sure = times.sure.max(read.min(times.now));
+        self.ends.sure = sure.max(self.ends.hidden_by.unwrap_or_default());
+    }
+
+    /// The batch is to be committed: by when what it hides is over, if some of that is not deleted yet.
+    pub(crate) fn hide(&mut self) -> Option<UnixMillis> {
+        let is_left = self.is_ending() || self.is_lighting();
+        self.ends.hidden_by = is_left.then_some(self.ends.sure);
+        self.ends.hidden_by
+    }
+
+    /// Whether something may be over.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ends.first.is_some_and(|first| first <= self.ends.sure)
     }
 
     /// When something may end next.

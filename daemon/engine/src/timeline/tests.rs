@@ -101,7 +101,7 @@ impl World {
     fn restart(&mut self) {
         self.vault = None;
         let vault = open(&self.files, &self.key);
-        self.timeline = Timeline::load(&vault.begin([8; 32]).unwrap()).unwrap();
+        self.timeline = Timeline::load(&vault.begin([8; 32]).unwrap(), None).unwrap();
         self.vault = Some(vault);
     }
 }

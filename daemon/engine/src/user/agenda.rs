@@ -35,6 +35,7 @@ impl User {
         if has_begun {
             self.acks.forget_replayed(turn.steady);
         }
+        self.plan_ended();
         let due = self.agenda.take_due(turn.now, turn.sure, turn.steady);
         self.release_held(turn, due.iter().filter_map(What::held))?;
         let mut to_look_up = Vec::new();

@@ -88,9 +88,11 @@ impl User {
         }
     }
 
-    /// When the next message ends.
+    /// When the next message ends. After a start the timeline may know better than the clock what has come.
     pub(super) fn plan_ended(&mut self) {
-        self.agenda.set(What::Ended, self.timeline.next_end().map(Due::Sure));
+        let next = self.timeline.next_end().map(Due::Sure);
+        let at_once = self.timeline.is_ending().then_some(Due::Now(UnixMillis(0)));
+        self.agenda.set(What::Ended, at_once.or(next));
     }
 
     /// Ends the next of what is over; whether there was something.

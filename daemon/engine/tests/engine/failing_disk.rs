@@ -112,3 +112,24 @@ fn what_only_reads_goes_on_where_the_disk_is_full() -> Result {
     assert_eq!(received, with_state(&["before", "after"], Delivery::Delivered));
     Ok(())
 }
+
+/// The vault that was opened to be read alone knew no time: it showed what was over.
+#[test]
+fn what_is_over_is_not_shown_where_nothing_can_be_written() -> Result {
+    let (mut world, disk) = pair(63)?;
+    let request = crate::timers::timed("alice", "for an hour", Some(3600), None);
+    world.call(1, SendText { request })?;
+    world.settle()?;
+    world.settle()?;
+    assert_eq!(world.texts(0, "bob", Direction::In)?.len(), 1);
+    disk.set_read_only(true);
+    assert!(world.send(0, "bob", "refused").is_err());
+    assert_eq!(world.texts(0, "bob", Direction::In)?.len(), 1);
+    world.pass(Duration::from_secs(3601));
+    assert!(world.texts(0, "bob", Direction::In)?.is_empty());
+    disk.set_read_only(false);
+    world.pass(STORAGE_RETRY_INTERVAL);
+    world.pass(Duration::from_secs(1));
+    assert!(world.texts(0, "bob", Direction::In)?.is_empty());
+    Ok(())
+}

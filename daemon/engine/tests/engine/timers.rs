@@ -3,6 +3,7 @@
 use martlet_engine::command::{
     Block, ClearConversation, DeleteMessage, GetMessage, GetTimers, MarkRead, SetTimers, Unblock,
 };
+use martlet_engine::limits::UNFINISHED_PER_BATCH_MAX;
 use martlet_protocol::control::{
     ConversationTimers, EndedReason, EventBody, Message, Off, TimerSetting, TimersRequest,
 };
@@ -484,6 +485,112 @@ fn a_clock_that_jumps_ends_nothing_early_and_brings_nothing_back() -> Result {
         world.settle()?;
         assert!(texts(&mut world, BOB, "alice")?.is_empty(), "{by_ms}");
     }
+    Ok(())
+}
+
+/// What was over was hidden at once, and deleted by the next tick. A node that was stopped between the two, and started with
+/// its clock behind, went by the moment that is kept on disk each hour: it showed the message again, for up to an hour.
+#[test]
+fn what_was_over_is_not_shown_again_after_a_start_with_the_clock_behind() -> Result {
+    for (seed, expire, burn) in [(620, Some(600), None), (621, None, Some(600))] {
+        for (is_orderly, is_deleted) in [(true, false), (false, false), (true, true), (false, true)]
+        {
+            let mut world = couple(seed)?;
+            world.pass(HOUR / 2);
+            world.settle()?;
+            send(&mut world, "over", expire, burn)?;
+            world.settle()?;
+            world.gossip(0.0);
+            read(&mut world, BOB, "alice")?;
+            assert_eq!(texts(&mut world, BOB, "alice")?, ["over"]);
+            world.elapse(Duration::from_secs(601));
+            assert!(texts(&mut world, BOB, "alice")?.is_empty());
+            if is_deleted {
+                world.pass(TICK);
+            }
+            world.nodes[BOB].ahead_ms = -200 * HOUR_MS;
+            let Node { engine, released, .. } = &mut world.nodes[BOB];
+            if let Some(engine) = engine.take().filter(|_| is_orderly) {
+                engine.close(released);
+            }
+            // Also before the first tick.
+            world.open(BOB)?;
+            let case = format!("{expire:?} {burn:?}: {is_orderly} {is_deleted}");
+            assert!(texts(&mut world, BOB, "alice")?.is_empty(), "{case}");
+            for _ in 0..5 {
+                world.pass(TICK);
+                assert!(texts(&mut world, BOB, "alice")?.is_empty(), "{case}");
+            }
+            assert_eq!(ended(&mut world, BOB)?.len(), 1, "it is deleted: {case}");
+            // What others have of it does not bring it back.
+            world.crash(BOB)?;
+            world.settle()?;
+            world.gossip(0.0);
+            assert!(texts(&mut world, BOB, "alice")?.is_empty(), "{case}");
+        }
+    }
+    Ok(())
+}
+
+/// The same where more is over than one batch deletes.
+#[test]
+fn many_messages_that_were_over_are_not_shown_again() -> Result {
+    const MANY: usize = 3 * UNFINISHED_PER_BATCH_MAX;
+    let mut world = couple(622)?;
+    world.pass(HOUR / 2);
+    world.settle()?;
+    for n in 0..MANY {
+        let timers = if n.is_multiple_of(2) { (Some(600), None) } else { (None, Some(600)) };
+        send(&mut world, &format!("{n}"), timers.0, timers.1)?;
+    }
+    world.settle()?;
+    world.gossip(0.0);
+    read(&mut world, BOB, "alice")?;
+    assert_eq!(texts(&mut world, BOB, "alice")?.len(), MANY);
+    world.elapse(Duration::from_secs(601));
+    let (now, steady) = (world.now, world.steady);
+    let Node { engine, released, .. } = &mut world.nodes[BOB];
+    let engine = engine.as_mut().ok_or("bob is on")?;
+    engine.run_batch([Input::Tick], now, steady, &mut world.rng, released);
+    assert!(engine.is_behind(), "some are left");
+    world.nodes[BOB].ahead_ms = -200 * HOUR_MS;
+    world.nodes[BOB].engine = None;
+    world.open(BOB)?;
+    assert!(texts(&mut world, BOB, "alice")?.is_empty());
+    world.pass(TICK);
+    assert_eq!(ended(&mut world, BOB)?.len(), MANY);
+    // From then on the node goes by its clocks again: what comes now lives.
+    world.crash(BOB)?;
+    send(&mut world, "new", None, Some(60))?;
+    world.settle()?;
+    world.gossip(0.0);
+    read(&mut world, BOB, "alice")?;
+    assert_eq!(texts(&mut world, BOB, "alice")?, ["new"]);
+    world.pass(Duration::from_secs(50));
+    assert_eq!(texts(&mut world, BOB, "alice")?, ["new"]);
+    Ok(())
+}
+
+/// After a start at which nobody told the time, what burned was hidden by when it was read, and deleted by the moment that was
+/// kept on disk, up to an hour later. Another start in between showed it again.
+#[test]
+fn what_burned_after_a_start_alone_is_deleted_and_not_only_hidden() -> Result {
+    let mut world = couple(623)?;
+    world.pass(HOUR / 2);
+    world.settle()?;
+    send(&mut world, "burns", None, Some(600))?;
+    world.settle()?;
+    world.gossip(0.0);
+    world.pass(TICK);
+    read(&mut world, BOB, "alice")?;
+    world.crash(BOB)?;
+    world.pass(Duration::from_secs(590));
+    assert_eq!(texts(&mut world, BOB, "alice")?, ["burns"]);
+    world.pass(Duration::from_secs(11));
+    assert!(texts(&mut world, BOB, "alice")?.is_empty());
+    assert_eq!(ended(&mut world, BOB)?.len(), 1, "it is deleted");
+    world.crash(BOB)?;
+    assert!(texts(&mut world, BOB, "alice")?.is_empty());
     Ok(())
 }
 
