@@ -141,6 +141,7 @@ pub fn identity_state() -> Vec<u8> {
 pub fn claim() -> (Vec<u8>, Vec<u8>) {
     let claim = Claim {
         id: ADA.id(),
+        device: ADA.device.device(),
         handle: "ada".parse().unwrap(),
         claimed_at: NOW,
         made_at: NOW,

@@ -21,7 +21,8 @@
 //! and has the skeleton that the key was made of; the day is that of the tag, and of *made at*. Identity and rendezvous secret
 //! are the claimant's [ID](crate::ids::Id). *Claimed at* is the claimant's word, and proves nothing.
 //!
-//! The newest claim of an identity counts. If it says *released*, the identity does not answer to the name any more.
+//! The newest claim of an identity counts. If it says *released*, the identity does not answer to the name any more, and the
+//! rendezvous secret is a random one, which means nothing.
 
 use std::fmt;
 use std::str::FromStr;
@@ -42,7 +43,7 @@ use crate::envelope::{Header, Kind, PREFIX_BYTES};
 use crate::format::{self, FormatInfo};
 use crate::identity::signed::Signed;
 use crate::identity::{CertificateError, DeviceCertificate, DeviceKeys};
-use crate::ids::{Id, NetworkTag, RendezvousSecret, Shard, Tag};
+use crate::ids::{DeviceId, Id, NetworkTag, RendezvousSecret, Shard, Tag};
 use crate::limits::BUNDLE_SKEW_MAX;
 use crate::time::{Day, UnixMillis};
 
@@ -94,8 +95,10 @@ pub struct HandleKey(#[serde(with = "serde_bytes")] [u8; 32]);
 /// That someone answers to a handle, or does no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// The claimant.
+    /// The claimant. Of a release the secret means nothing.
     pub id: Id,
+    /// Which device of theirs says so: the one that seals it.
+    pub device: DeviceId,
     /// The handle, in the claimant's letters.
     pub handle: Handle,
     /// Since when, as the claimant says.
@@ -324,7 +327,8 @@ impl Claim {
             return Err(ClaimError::Time);
         }
         let id = Id { identity: certificate.identity(), secret: rendezvous };
-        Ok(Self { id, handle, claimed_at, made_at, is_released })
+        let device = certificate.device();
+        Ok(Self { id, device, handle, claimed_at, made_at, is_released })
     }
 }
 

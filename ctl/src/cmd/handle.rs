@@ -74,7 +74,15 @@ impl Args {
                 let own: OwnHandle = client.get("/v1/handle").await?;
                 context.output.show(&own, |own, page| {
                     let Some(name) = &own.handle else {
-                        return page.line("No handle: martletctl handle claim NAME");
+                        return page.line(match &own.elsewhere {
+                            None => "No handle: martletctl handle claim NAME".to_owned(),
+                            Some(name) => format!(
+                                "{} is your handle in another network. In this one nobody finds you by it. To claim it here instead: \
+                                 martletctl handle claim {}",
+                                handle_of(name),
+                                word(name)
+                            ),
+                        });
                     };
                     page.field("Handle", &page.paint(Paint::Bold, &handle_of(name)));
                     if let Some(at) = own.claimed_at {

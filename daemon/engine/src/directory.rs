@@ -27,8 +27,7 @@ mod untold;
 use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_protocol::bundle::Bundle;
-use martlet_protocol::handle::{Claim, ClaimError};
-use martlet_protocol::{DeviceId, Id, IdentityId, Rendezvous, RoomId, UnixMillis};
+use martlet_protocol::{DeviceId, Id, IdentityId, NetworkTag, Rendezvous, RoomId, UnixMillis};
 use martlet_store::records::{AcceptedInvite, CONTACTS, ContactRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -81,8 +80,12 @@ pub(crate) struct NewBundle {
 }
 
 impl Directory {
-    /// Loads that of `own` from the vault.
-    pub(crate) fn load(records: &VaultTxn, own: IdentityId) -> Result<Self, StoreError> {
+    /// Loads that of `own` from the vault, in a network.
+    pub(crate) fn load(
+        records: &VaultTxn,
+        own: IdentityId,
+        network: NetworkTag,
+    ) -> Result<Self, StoreError> {
         let mut directory = Self {
             contacts: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -90,7 +93,7 @@ impl Directory {
             dropped: Dropped::load(records)?,
             blocked: Blocked::load(records)?,
             invites: Invites::load(records)?,
-            handles: Handles::load(records)?,
+            handles: Handles::load(records, network)?,
             lookups: Lookups::default(),
             siblings: Siblings::load(records, own)?,
             shared: Shared::load(records)?,
@@ -320,11 +323,6 @@ impl Directory {
 
     pub(crate) fn handles_mut(&mut self) -> &mut Handles {
         &mut self.handles
-    }
-
-    /// Takes the claim of a handle that was looked for.
-    pub(crate) fn take_claim(&self, claims: &mut Claims, opened: Result<Claim, ClaimError>) {
-        claims.take(opened, |identity| self.is_contact(identity));
     }
 
     /// Invites that the user made.

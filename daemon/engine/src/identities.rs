@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use martlet_protocol::identity::state::Standing;
 use martlet_protocol::identity::{DeviceCertificate, IdentityState, Statement};
 use martlet_protocol::notice;
 use martlet_protocol::{DeviceId, IdentityId, Tag, UnixMillis};
@@ -120,6 +121,15 @@ impl Identities {
     /// Whether a device counts: of someone of whom nothing is known, any.
     pub(crate) fn is_valid(&self, identity: &IdentityId, device: &DeviceId) -> bool {
         self.state(identity).is_none_or(|state| state.is_valid(device))
+    }
+
+    /// Whether a device is known not to count. One that isn't known yet may.
+    pub(crate) fn is_refuted(&self, identity: &IdentityId, device: &DeviceId) -> bool {
+        self.state(identity).is_some_and(|state| {
+            let mut devices = state.devices();
+            let known = devices.find(|known| known.device == *device);
+            state.is_terminated() || known.is_some_and(|it| it.standing != Standing::Valid)
+        })
     }
 
     /// Whether someone's identity ended, as far as is known.

@@ -95,6 +95,7 @@ use crate::turn::Turn;
 use acks::OwnAcks;
 use arrivals::Arrivals;
 pub use export::ExportCursor;
+pub(crate) use handles::Asking;
 pub(crate) use linking::step_expiry;
 use openings::Openings;
 use profiles::Profiles;
@@ -258,7 +259,7 @@ impl User {
         let identity = keyring.identity();
         let shard_bits = config.network.shard_bits;
         let kept = config.kept.iter(shard_bits).chain([Shard::of(&identity, shard_bits)]);
-        let directory = Directory::load(&txn, identity)?;
+        let directory = Directory::load(&txn, identity, config.network.tag())?;
         let timeline = Timeline::load(&txn, counters.hidden_by)?;
         timeline
             .removals()

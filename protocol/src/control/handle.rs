@@ -16,7 +16,7 @@ pub struct HandleClaim {
 }
 
 /// `GET /v1/handle`: the handle that the user claims.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OwnHandle {
     /// Its name; absent if the user claims none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,6 +24,10 @@ pub struct OwnHandle {
     /// Since when the user claims it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_at: Option<UnixMillis>,
+    /// The handle that the user claims in another network, if they claim none in this one. There it is published again once
+    /// the node is back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<String>,
     /// All who claim it, or what looks like it, as far as they were found: the user, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claimants: Vec<Claimant>,

@@ -30,6 +30,7 @@ fn key(byte: u8) -> HandleKey {
 fn claim(person: &Person, name: &str) -> Claim {
     Claim {
         id: person.id(),
+        device: person.device.device(),
         handle: handle(name),
         claimed_at: NOW.minus(Duration::from_secs(5)),
         made_at: NOW,

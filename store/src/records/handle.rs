@@ -1,7 +1,7 @@
 //! The handle that the user claims.
 
 use martlet_protocol::handle::HandleKey;
-use martlet_protocol::{EnvelopeId, UnixMillis};
+use martlet_protocol::{EnvelopeId, NetworkTag, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// See [`HANDLE`](super::HANDLE).
@@ -21,4 +21,6 @@ pub struct HandleRecord {
     pub published: Option<EnvelopeId>,
     /// When the next one is due.
     pub next_at: UnixMillis,
+    /// The network in which the user claims it. The key is of no use in another.
+    pub network: NetworkTag,
 }

@@ -7,6 +7,7 @@ use super::Command;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::turn::Turn;
+use crate::user::Asking;
 
 /// The user answers to a handle from now on.
 #[derive(Debug)]
@@ -32,7 +33,8 @@ pub struct FindHandle {
     pub handle: Handle,
     /// Its key.
     pub key: HandleKey,
-    /// Whether keepers of another shard were asked just now: they are not asked again.
+    /// Whether keepers of another shard were asked just now: they are not asked again. Otherwise what they said before is
+    /// forgotten.
     pub is_asked: bool,
 }
 
@@ -65,6 +67,7 @@ impl Command for FindHandle {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<HandleFound, Fault> {
         let Self { handle, key, is_asked } = self;
-        Ok(engine.user_mut()?.find_handle(turn, &handle, &key, !is_asked)?)
+        let asking = if is_asked { Asking::No } else { Asking::Anew };
+        Ok(engine.user_mut()?.find_handle(turn, &handle, &key, asking)?)
     }
 }

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use martlet_protocol::IdentityId;
-use martlet_protocol::handle::{Claim, ClaimError, Handle, HandleKey};
+use martlet_protocol::handle::{Claim, Handle, HandleKey};
+use martlet_protocol::{IdentityId, NetworkTag, UnixMillis};
 use martlet_store::records::{HANDLE, HandleRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-use crate::limits::{CLAIMANTS_MAX, HANDLES_SOUGHT_MAX};
+use crate::limits::{CLAIMANTS_MAX, HANDLES_SOUGHT_MAX, RELEASE_KEPT};
 
 /// The handle that the user claims, and those of other shards that they look for.
 pub(crate) struct Handles {
+    /// The network that the node is in.
+    network: NetworkTag,
     own: Option<HandleRecord>,
     /// The latest last.
     sought: VecDeque<Sought>,
@@ -32,19 +34,25 @@ pub(crate) struct Claims {
 }
 
 impl Handles {
-    pub(super) fn load(records: &VaultTxn) -> Result<Self, StoreError> {
+    pub(super) fn load(records: &VaultTxn, network: NetworkTag) -> Result<Self, StoreError> {
         let own = records.get(&HANDLE, Key::Named(b""))?;
-        Ok(Self { own, sought: VecDeque::new() })
+        Ok(Self { network, own, sought: VecDeque::new() })
     }
 
-    /// The one that the user claims, or claimed of late.
+    /// The one that the user claims in this network, or claimed of late.
     pub(crate) fn record(&self) -> Option<&HandleRecord> {
-        self.own.as_ref()
+        self.own.as_ref().filter(|record| record.network == self.network)
     }
 
-    /// The one that the user claims.
+    /// The one that the user claims in this network.
     pub(crate) fn claimed(&self) -> Option<&HandleRecord> {
-        self.own.as_ref().filter(|record| record.released_at.is_none())
+        self.record().filter(|record| record.released_at.is_none())
+    }
+
+    /// The one that the user claims in another network.
+    pub(crate) fn claimed_elsewhere(&self) -> Option<&HandleRecord> {
+        let elsewhere = self.own.as_ref().filter(|record| record.network != self.network);
+        elsewhere.filter(|record| record.released_at.is_none())
     }
 
     /// The user claims this one, or has released it.
@@ -58,16 +66,32 @@ impl Handles {
         Ok(())
     }
 
-    /// It was released long ago.
+    /// One that was released long ago is forgotten.
+    pub(crate) fn forget_released(
+        &mut self,
+        records: &mut VaultTxn,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let released_at = self.own.as_ref().and_then(|record| record.released_at);
+        match released_at.filter(|at| now.since(*at) > RELEASE_KEPT) {
+            Some(_) => self.forget(records),
+            None => Ok(()),
+        }
+    }
+
+    /// The user claims none any more, and nothing is to be said of it.
     pub(crate) fn forget(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
         self.own = None;
         records.delete(&HANDLE, Key::Named(b"")).map(|_| ())
     }
 
     /// What keepers of another shard say of it is remembered from now on. Of too many, the one that was looked for first is
-    /// forgotten.
-    pub(crate) fn seek(&mut self, handle: &Handle, key: &HandleKey) {
-        if self.sought.iter().any(|it| it.key == *key) {
+    /// forgotten. With `anew` so is what they said of this one before.
+    pub(crate) fn seek(&mut self, handle: &Handle, key: &HandleKey, anew: bool) {
+        if let Some(known) = self.sought.iter_mut().find(|it| it.key == *key) {
+            if anew {
+                known.found = Claims::default();
+            }
             return;
         }
         if self.sought.len() >= HANDLES_SOUGHT_MAX {
@@ -95,24 +119,13 @@ impl Handles {
 }
 
 impl Claims {
-    /// Takes a claim, if it is the newest of its identity. There is always room for a contact's.
-    pub(super) fn take(
-        &mut self,
-        opened: Result<Claim, ClaimError>,
-        is_contact: impl FnOnce(&IdentityId) -> bool,
-    ) {
-        let claim = match opened {
-            Ok(claim) => claim,
-            Err(error) => {
-                // Whoever knows the name can publish under its tag.
-                return tracing::debug!(%error, "a claim is not valid");
-            }
-        };
+    /// Takes a claim, if it is the newest of its identity. If there is no room, only of whom there always is.
+    pub(crate) fn take(&mut self, claim: Claim, has_room: impl FnOnce(&IdentityId) -> bool) {
         let is_full = self.of.len() >= CLAIMANTS_MAX;
         match self.of.get_mut(&claim.id.identity) {
             Some(known) if known.made_at < claim.made_at => *known = claim,
             Some(_) => {}
-            None if is_full && !is_contact(&claim.id.identity) => self.has_more = true,
+            None if is_full && !has_room(&claim.id.identity) => self.has_more = true,
             None => {
                 self.of.insert(claim.id.identity, claim);
             }
@@ -124,9 +137,18 @@ impl Claims {
         self.has_more |= has_more;
     }
 
-    /// Those that are not released, but for one person's; and whether there are more.
-    pub(crate) fn held_but(self, identity: &IdentityId) -> (impl Iterator<Item = Claim>, bool) {
-        let of_others = self.of.into_values().filter(|claim| claim.id.identity != *identity);
-        (of_others.filter(|claim| !claim.is_released), self.has_more)
+    /// Those that do not count are forgotten.
+    pub(crate) fn retain(&mut self, counts: impl Fn(&Claim) -> bool) {
+        self.of.retain(|_, claim| counts(claim));
+    }
+
+    /// One person's is taken out.
+    pub(crate) fn take_of(&mut self, identity: &IdentityId) -> Option<Claim> {
+        self.of.remove(identity)
+    }
+
+    /// Those that are not released, and whether there are more.
+    pub(crate) fn held(self) -> (impl Iterator<Item = Claim>, bool) {
+        (self.of.into_values().filter(|claim| !claim.is_released), self.has_more)
     }
 }

@@ -80,7 +80,11 @@ impl Pending {
             arrival: None,
             order: 0,
             expiry: header.expiry,
-            is_foreign: !is_addressed_in(network, &header, &addressee(record)),
+            is_foreign: match record.is_control {
+                // What is not for one person, as a handle's claim, has a shard of its own.
+                true => header.network != network.tag(),
+                false => !is_addressed_in(network, &header, &addressee(record)),
+            },
             in_doubt: record.in_doubt,
             lacks_stamp: !stamp::check(&record.id, record.envelope.nonce, network.stamp_bits),
             was_on_stem: false,

@@ -1,14 +1,17 @@
 //! Handles: the one that the user claims, and those that they look for.
 //!
 //! A claim is published as the bundle is: at once when it is made, then each day at a random time, by the device on which it was
-//! made. A search opens what the mailbox has under the tags of the days around today. If another shard's keepers have it, they
-//! are asked; what they bring is in memory alone.
+//! made. A search opens what the mailbox has under the tags of the days around today, the newest day's first. If another shard's
+//! keepers have it, they are asked; what they bring is in memory alone.
+//!
+//! A claim is of one network. In another the user claims none, until the node is back.
 
 use martlet_protocol::control::{Claimant, HandleFound, OwnHandle};
 use martlet_protocol::crypto::Addressing;
-use martlet_protocol::handle::{Claim, Handle, HandleError, HandleKey};
+use martlet_protocol::handle::{Claim, ClaimError, Handle, HandleError, HandleKey};
+use martlet_protocol::ids::RendezvousSecret;
 use martlet_protocol::time::Day;
-use martlet_protocol::{Envelope, ExpiryHour, Header, UnixMillis};
+use martlet_protocol::{Envelope, EnvelopeId, ExpiryHour, Header, Id, Shard, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::mailbox::Arrived;
 use martlet_store::records::HandleRecord;
@@ -17,11 +20,25 @@ use super::User;
 use super::bundles::{DAY, days_around, part_of, time_on};
 use super::outbox::defect;
 use crate::agenda::{Due, What};
-use crate::directory::DirectoryError;
+use crate::directory::{Claims, DirectoryError};
 use crate::error::{CommandError, Fault};
-use crate::limits::{BUNDLE_DAYS_MAX, BUNDLE_DELAY_MAX, CLAIMS_OPENED_MAX, RELEASE_KEPT};
+use crate::limits::{BUNDLE_DAYS_MAX, BUNDLE_DELAY_MAX, CLAIMS_OPENED_MAX};
 use crate::seam::Lookup;
 use crate::turn::Turn;
+
+/// Of the envelopes opened in one search, for each of the eight days at least: garbage under the tag of one hides no other's.
+const CLAIMS_OPENED_OF_DAY: usize = CLAIMS_OPENED_MAX / 8;
+
+/// Whether keepers of another shard are asked for a handle's claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// They were just now.
+    No,
+    /// They are. What they said before is still told.
+    Again,
+    /// They are. What they said before is forgotten: it may have changed.
+    Anew,
+}
 
 impl User {
     /// The user answers to a handle from now on. Who else does is told.
@@ -46,6 +63,7 @@ impl User {
             published_day: 0,
             published: None,
             next_at: turn.now,
+            network: self.network.tag(),
         };
         self.publish_claim(turn, record)?;
         Ok(self.own_handle(turn)?)
@@ -53,6 +71,10 @@ impl User {
 
     /// The user answers to their handle no more: that is published, so that it is so before all claims have ended.
     pub(crate) fn release_handle(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        if self.directory.handles().claimed_elsewhere().is_some() {
+            // Nothing can be said there from here.
+            return Ok(self.directory.handles_mut().forget(turn.vault()?)?);
+        }
         let claimed = self.directory.handles().claimed().cloned();
         let record = claimed.ok_or(CommandError::Directory(DirectoryError::NoHandle))?;
         let record = HandleRecord { released_at: Some(turn.now), ..record };
@@ -69,64 +91,119 @@ impl User {
         let Some(HandleRecord { name, key, claimed_at, .. }) =
             self.directory.handles().claimed().cloned()
         else {
+            let elsewhere = self.directory.handles().claimed_elsewhere();
+            let elsewhere = elsewhere.map(|record| record.name.clone());
             let (handle, claimed_at, claimants, more) = (None, None, Vec::new(), false);
-            return Ok(OwnHandle { handle, claimed_at, claimants, more });
+            return Ok(OwnHandle { handle, claimed_at, elsewhere, claimants, more });
         };
         let found = match name.parse() {
-            Ok(handle) => Some(self.find_handle(turn, &handle, &key, true)?),
+            Ok(handle) => Some(self.find_handle(turn, &handle, &key, Asking::Again)?),
             Err(_) => None,
         };
         let more = found.as_ref().is_some_and(|found| found.more);
         let claimants = found.map(|found| found.claimants).unwrap_or_default();
-        Ok(OwnHandle { handle: Some(name), claimed_at: Some(claimed_at), claimants, more })
+        let (handle, claimed_at) = (Some(name), Some(claimed_at));
+        Ok(OwnHandle { handle, claimed_at, elsewhere: None, claimants, more })
     }
 
-    /// Who claims a handle, as far as it is known here. If its shard is another's, its keepers are asked, when `asks`.
+    /// Who claims a handle, as far as it is known here. If its shard is another's, its keepers may be asked.
     pub(crate) fn find_handle(
         &mut self,
         turn: &mut Turn<'_>,
         handle: &Handle,
         key: &HandleKey,
-        asks: bool,
+        asking: Asking,
     ) -> Result<HandleFound, StoreError> {
         let shard = key.shard(self.network.shard_bits);
         let is_kept = self.kept.contains(shard);
-        if asks && !is_kept {
-            self.directory.handles_mut().seek(handle, key);
+        if asking != Asking::No && !is_kept {
+            self.directory.handles_mut().seek(handle, key, asking == Asking::Anew);
             let tags = days_around(turn.now.day()).map(|day| key.tag(day)).collect();
             turn.net.lookups.push(Lookup { shard, tags });
         }
         let mut claims = self.directory.handles().found(key);
-        let mut left = CLAIMS_OPENED_MAX;
-        for day in days_around(turn.now.day()) {
-            let arrived = turn.mailbox().first_by_tag(&key.tag(day), left + 1)?;
-            claims.note_more(arrived.len() > left);
-            for Arrived { envelope, .. } in arrived.into_iter().take(left) {
-                left -= 1;
-                if let Ok(header) = Header::parse(&envelope.content) {
-                    let claim =
-                        Claim::open((key, handle), day, &header, &envelope.content, turn.now);
-                    self.directory.take_claim(&mut claims, claim);
-                }
-            }
-        }
-        // The user's own is known whatever the mailbox had room for.
-        let (held, more) = claims.held_but(&self.identity);
-        let own = self.directory.handles().claimed().filter(|record| record.key == *key);
-        let own = own.and_then(|record| {
-            Some(Claim {
-                id: self.id(),
-                handle: record.name.parse().ok()?,
-                claimed_at: record.claimed_at,
-                made_at: turn.now,
-                is_released: false,
-            })
-        });
+        let is_current = |day: Day| days_around(turn.now.day()).any(|current| current == day);
+        claims.retain(|claim| is_current(claim.made_at.day()) && !self.is_refuted(claim));
+        self.open_claims(turn, (handle, key), &mut claims)?;
+        let own = self.own_claim(key, claims.take_of(&self.identity), turn.now);
+        let (others, more) = claims.held();
         let mut claimants: Vec<_> =
-            own.into_iter().chain(held).map(|claim| self.shown_claimant(handle, claim)).collect();
+            own.into_iter().chain(others).map(|claim| self.shown_claimant(handle, claim)).collect();
         claimants.sort_by_key(|it| (!it.own, it.contact.is_none(), it.claimed_at));
         let handle = handle.name().to_owned();
         Ok(HandleFound { handle, claimants, more, complete: is_kept })
+    }
+
+    /// Opens what the mailbox has of a handle's claims: of each day some, of the newest first; then more, while as many may be
+    /// opened.
+    fn open_claims(
+        &self,
+        turn: &Turn<'_>,
+        (handle, key): (&Handle, &HandleKey),
+        claims: &mut Claims,
+    ) -> Result<(), StoreError> {
+        let mut days: Vec<_> = days_around(turn.now.day()).collect();
+        days.reverse();
+        let (mut left, mut unopened) = (CLAIMS_OPENED_MAX, Vec::new());
+        for (opened, is_last) in [(0, false), (CLAIMS_OPENED_OF_DAY, true)] {
+            for day in std::mem::take(&mut days) {
+                let some = if is_last { left } else { CLAIMS_OPENED_OF_DAY };
+                let arrived = turn.mailbox().first_by_tag(&key.tag(day), opened + some + 1)?;
+                if arrived.len() > opened + some {
+                    unopened.push(day);
+                }
+                for Arrived { envelope, .. } in arrived.into_iter().skip(opened).take(some) {
+                    left = left.saturating_sub(1);
+                    if let Ok(header) = Header::parse(&envelope.content) {
+                        let content = &envelope.content;
+                        let claim = Claim::open((key, handle), day, &header, content, turn.now);
+                        self.take_claim(claims, claim);
+                    }
+                }
+            }
+            days = std::mem::take(&mut unopened);
+        }
+        claims.note_more(!days.is_empty());
+        Ok(())
+    }
+
+    /// Takes the claim of a handle that was looked for. There is always room for a contact's, and for the user's.
+    fn take_claim(&self, claims: &mut Claims, opened: Result<Claim, ClaimError>) {
+        match opened {
+            Ok(claim) if self.is_refuted(&claim) => {
+                tracing::debug!("a claim is of a device that does not count");
+            }
+            Ok(claim) => claims.take(claim, |identity| {
+                self.directory.is_contact(identity) || *identity == self.identity
+            }),
+            // Whoever knows the name can publish under its tag.
+            Err(error) => tracing::debug!(%error, "a claim is not valid"),
+        }
+    }
+
+    /// Whether a claim is of a device that is known not to count.
+    fn is_refuted(&self, claim: &Claim) -> bool {
+        self.keyring.identities.is_refuted(&claim.id.identity, &claim.device)
+    }
+
+    /// The user's own claim of a handle. What this device says of it is known whatever the mailbox had room for; `found` is the
+    /// newest that was there, perhaps another device's.
+    fn own_claim(&self, key: &HandleKey, found: Option<Claim>, now: UnixMillis) -> Option<Claim> {
+        let record = self.directory.handles().record().filter(|record| record.key == *key);
+        if let Some(record) = record.filter(|record| record.released_at.is_none()) {
+            return Some(Claim {
+                id: self.id(),
+                device: self.keyring.device().device(),
+                handle: record.name.parse().ok()?,
+                claimed_at: record.claimed_at,
+                made_at: now,
+                is_released: false,
+            });
+        }
+        let released_at = record.and_then(|record| record.released_at);
+        let found = found.filter(|claim| !claim.is_released);
+        let found = found.filter(|claim| released_at.is_none_or(|at| claim.made_at > at));
+        found.map(|claim| Claim { id: self.id(), ..claim })
     }
 
     fn shown_claimant(&self, looked_for: &Handle, claim: Claim) -> Claimant {
@@ -162,7 +239,7 @@ impl User {
         }
         for (key, claim) in opened {
             let mut found = self.directory.handles().found(&key);
-            self.directory.take_claim(&mut found, claim);
+            self.take_claim(&mut found, claim);
             if let Some(kept) = self.directory.handles_mut().sought_mut(&key) {
                 *kept = found;
             }
@@ -171,12 +248,12 @@ impl User {
 
     /// With the day's chores, and so at each start: a claim leaves at once only where none is good any more, or a crash lost it.
     pub(super) fn review_handle(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let Some(record) = self.directory.handles().record().cloned() else { return Ok(()) };
-        if record.released_at.is_some_and(|at| turn.sure.since(at) > RELEASE_KEPT) {
-            self.directory.handles_mut().forget(turn.vault()?)?;
+        let sure = turn.sure;
+        self.directory.handles_mut().forget_released(turn.vault()?, sure)?;
+        let Some(record) = self.directory.handles().record().cloned() else {
             self.plan_handle(turn.now);
             return Ok(());
-        }
+        };
         let today = turn.now.day();
         let published = Day(record.published_day);
         let is_lost = match &record.published {
@@ -224,18 +301,42 @@ impl User {
         }
     }
 
+    /// This device, or the user's identity, has ended: so has what it claims. Whoever knows of the end goes by that; others by
+    /// this.
+    pub(super) fn end_claim(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        match self.directory.handles().claimed().cloned() {
+            Some(record) => {
+                self.publish_claim(turn, HandleRecord { released_at: Some(turn.now), ..record })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The claim published last, and its shard.
+    pub(super) fn published_claim(&self) -> Option<(EnvelopeId, Shard)> {
+        let record = self.directory.handles().record()?;
+        Some((record.published?, record.key.shard(self.network.shard_bits)))
+    }
+
     fn publish_claim(
         &mut self,
         turn: &mut Turn<'_>,
         mut record: HandleRecord,
     ) -> Result<(), StoreError> {
+        let is_released = record.released_at.is_some();
+        let id = match is_released {
+            // Who looks for the handle still is told nothing that is good for more than that: the ID may be another by now.
+            true => Id { identity: self.identity, secret: RendezvousSecret::generate(turn.rng) },
+            false => self.id(),
+        };
         let claim = Claim {
-            id: self.id(),
+            id,
+            device: self.keyring.device().device(),
             handle: record.name.parse().map_err(|error: HandleError| defect(&error))?,
             // The clock may have been ahead.
             claimed_at: record.claimed_at.min(turn.now),
             made_at: turn.now,
-            is_released: record.released_at.is_some(),
+            is_released,
         };
         let addressing = Addressing {
             network: self.network.tag(),

@@ -98,6 +98,7 @@ impl User {
         }
         if identity == self.identity && !self.is_active() {
             self.plan_bundle(turn.now);
+            self.end_claim(turn)?;
         }
         Ok(())
     }
@@ -171,6 +172,9 @@ impl User {
         };
         self.emit(turn, what)?;
         self.plan_bundle(now);
+        if is != OwnStanding::Active {
+            self.end_claim(turn)?;
+        }
         if is == OwnStanding::Terminated {
             self.tell_ends(turn)?;
         }

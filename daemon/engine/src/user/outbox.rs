@@ -325,8 +325,8 @@ impl User {
         self.tell_sent(turn, sent)
     }
 
-    /// Own envelopes of `shards` that are not proved received, the published bundle included; not what is on
-    /// the stem, of which no neighbour is told.
+    /// Own envelopes of `shards` that are not proved received, the published bundle and the claim of a handle included; not
+    /// what is on the stem, of which no neighbour is told.
     pub(crate) fn outstanding(
         &self,
         turn: &mut Turn<'_>,
@@ -337,6 +337,14 @@ impl User {
             && shards.contains(own_header(&bundle)?.shard)
         {
             ids.push(bundle.id());
+        }
+        // The outbox forgets it at a start.
+        if let Some((id, shard)) = self.published_claim()
+            && shards.contains(shard)
+            && !ids.contains(&id)
+            && turn.mailbox().get(&id)?.is_some()
+        {
+            ids.push(id);
         }
         ids.retain(|id| !self.is_on_stem(id));
         Ok(ids)
