@@ -5,8 +5,8 @@
 //! fields are ignored. A holder is `{0: peer id bytes, 1: [address bytes]}`, multiaddresses in binary; at most four with four
 //! each.
 //!
-//! A file of up to [`FILE_INLINE_BYTES_MAX`] bytes is in field 5, and fields 3, 4, 6 and 9 are null or empty. A larger one has
-//! fields 3 and 4, and field 6 if it goes in [parts](crate::file::part) too. The message's id is the file's.
+//! A file of up to [`FILE_INLINE_BYTES_MAX`] bytes is in field 5, and fields 3, 4, 6, 7 and 9 are null or empty. A larger one
+//! has fields 3 and 4, and field 6 if it goes in [parts](crate::file::part) too. The message's id is the file's.
 //!
 //! What others say of a file is made harmless when it is read: its [name and media type](crate::file::name), and what is no
 //! JPEG or WebP of at most [`THUMBNAIL_BYTES_MAX`] bytes is no thumbnail.
@@ -234,7 +234,9 @@ impl Fields {
     fn content(&mut self) -> Result<FileContent, FileError> {
         let Self { size, key, blob, bytes, parts, thumbnail, holders, .. } = self;
         match (bytes.take(), key.take(), *blob) {
-            (Some(bytes), None, None) if parts.is_none() && holders.is_empty() => {
+            (Some(bytes), None, None)
+                if parts.is_none() && thumbnail.is_none() && holders.is_empty() =>
+            {
                 let bytes = FileBytes::new(bytes.into_vec())?;
                 match bytes.0.len() as u64 == *size {
                     true => Ok(FileContent::Here(bytes)),

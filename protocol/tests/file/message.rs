@@ -137,6 +137,7 @@ fn what_contradicts_itself_is_refused() {
         Fields { key: some(&[1; 32]), ..here() },
         Fields { blob: some(&[1; 32]), ..here() },
         Fields { parts: Some(1), ..here() },
+        Fields { thumbnail: some(&[0xff, 0xd8, 0xff]), ..here() },
         Fields { bytes: some(b"hi"), ..elsewhere() },
         Fields { key: None, ..elsewhere() },
         Fields { blob: None, ..elsewhere() },

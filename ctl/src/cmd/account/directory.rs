@@ -28,6 +28,8 @@ pub(super) struct ExportDirectory {
     conversation: Option<Conversation>,
     files: u64,
     contacts: u64,
+    /// Files that were sent with messages.
+    sent: u64,
 }
 
 /// The file that messages go to.
@@ -67,6 +69,7 @@ impl ExportDirectory {
                     conversation,
                     files: 3,
                     contacts: 0,
+                    sent: 0,
                 })
             }
             (Err(error), _) | (_, Err(error)) => {
@@ -165,9 +168,11 @@ impl Sink for ExportDirectory {
             }
             ExportLine::File { message, name, bytes } => {
                 let name = FileName::harmless(name);
-                let (stem, extension) = name.split();
-                let name = format!("{message}-{}{}", file_name(stem), extension_of(extension));
-                self.own_file("files", &name, bytes)
+                let (stem, extension) = (file_name(name.split().0), extension_of(name.split().1));
+                self.sent += 1;
+                // The number tells apart messages of the same id: whoever writes one chooses its id.
+                let name = format!("{:04}-{message}-{stem}{extension}", self.sent);
+                self.own_file("files", FileName::harmless(&name).as_str(), bytes)
             }
             ExportLine::Lost { .. } => match &mut self.conversation {
                 Some(Conversation { file, .. }) => write_line(file, text),
@@ -287,5 +292,35 @@ mod tests {
         assert_eq!(file_name("Zoë & co."), "Zoë___co_");
         assert_eq!(file_name("-rf ~"), "-rf__");
         assert_eq!(file_name("..\u{202e}"), "___");
+    }
+
+    fn sent(message: &str, name: &str) -> ExportLine {
+        let (message, name) = (message.to_owned(), name.to_owned());
+        ExportLine::File { message, name, bytes: "6869".to_owned() }
+    }
+
+    /// A file whose name was long, or whose message had the id of another, ended the export, and nothing was written.
+    #[test]
+    fn no_files_name_and_no_messages_id_ends_an_export() {
+        let home = tempfile::tempdir().unwrap();
+        let mut directory = ExportDirectory::begin(&home.path().join("export")).unwrap();
+        let id = "0123456789abcdef0123456789abcdef";
+        let longest = format!("{}.jpeg", "n".repeat(250));
+        for name in [longest.as_str(), &longest, &"ß".repeat(127), "../x.tar.gz", "a.sh;rm"] {
+            directory.take(&sent(id, name), "").unwrap();
+        }
+        let (place, files) = directory.finish().unwrap();
+        assert_eq!(files, 3 + 5);
+        let entries = fs::read_dir(place.join("files")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        let cut = format!("{id}-{}.jpeg", "n".repeat(255 - 38 - 5));
+        assert_eq!(names[0], format!("0001-{cut}"));
+        assert_eq!(names[1], format!("0002-{cut}"));
+        assert_eq!(names[2], format!("0003-{id}-{}", "ß".repeat(108)));
+        assert_eq!(names[3], format!("0004-{id}-___x_tar.gz"));
+        assert_eq!(names[4], format!("0005-{id}-a"));
+        assert_eq!(fs::read(place.join("files").join(&names[0])).unwrap(), b"hi");
     }
 }

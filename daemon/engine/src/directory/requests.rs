@@ -271,18 +271,21 @@ impl Requests {
         Ok(())
     }
 
-    /// The first message of a request, by its sender's count.
+    /// The first message of a request, by its sender's count, and when it came.
     pub(crate) fn first_message(
         &self,
         records: &VaultTxn,
         identity: &IdentityId,
-    ) -> Result<Option<Message>, StoreError> {
+    ) -> Result<Option<(UnixMillis, Message)>, StoreError> {
         let request = self.by_identity.get(identity);
         let Some((_, number)) = request.and_then(|request| request.earliest) else {
             return Ok(None);
         };
         let first = records.range(&REQUEST_MESSAGES, Some(&identity.0), number..=number, 1)?;
-        Ok(first.first().and_then(|(_, first)| Message::decode(&first.message).ok()))
+        let decoded = |(_, first): &(u64, RequestMessage)| {
+            Some((first.stored_at, Message::decode(&first.message).ok()?))
+        };
+        Ok(first.first().and_then(decoded))
     }
 
     /// All messages kept of `identity`, in the order in which they came: when each did, and what it is.

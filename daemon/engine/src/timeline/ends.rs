@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use martlet_protocol::UnixMillis;
-use martlet_protocol::message::Timers;
+use martlet_protocol::message::{Message, Timers};
 use martlet_store::records::{
     Body, ENDS, EndReason, EndRecord, Ending, MARKS, MESSAGE_INDEX, MESSAGES, MessageAt,
     MessageRecord, State, UNBURNT, UNKNOWN,
@@ -184,6 +184,12 @@ impl Timeline {
         let burns_from = if is_unlit { Some(read.read_at) } else { message.burns_from };
         let burns = burns_from.and_then(|from| message.timers.burns_at(from));
         self.has_ended(message).is_some() || burns.is_some_and(|at| at <= self.ends.sure)
+    }
+
+    /// The same of what an unknown person wrote, which came at `stored_at`.
+    pub(crate) fn has_expired(&self, stored_at: UnixMillis, message: &Message) -> bool {
+        let at = expires_at(&message.timers, message.sent_at, stored_at);
+        at.is_some_and(|at| at <= self.ends.sure)
     }
 
     /// The conversation was read now: what burns there does so from now on, some in each batch.

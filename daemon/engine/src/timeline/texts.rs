@@ -200,7 +200,7 @@ impl Timeline {
         for (_, conversation, position) in found {
             let place = Place { conversation: *conversation, position };
             let message = self.message(records, &place)?;
-            let Some(message) = message.filter(|it| self.has_ended(it).is_none()) else {
+            let Some(message) = message.filter(|it| !self.is_over(&place, it)) else {
                 continue;
             };
             if hits.messages.len() >= max {

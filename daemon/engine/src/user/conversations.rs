@@ -196,12 +196,26 @@ impl User {
             (Some(_), Some(_)) => return Err(CommandError::TwoPages.into()),
         };
         let Page { messages, more } = self.timeline.page(records, &conversation, before, wanted)?;
-        let (messages, lost) = self.rows(records, conversation, messages, None, *edits)?;
+        let rows = self.not_over(conversation, messages);
+        let (messages, lost) = self.rows(records, conversation, rows, None, *edits)?;
         Ok(History { messages, more, lost })
     }
 
-    /// Messages of a conversation, and where some are missing among them: of those after position `after`, if that is
-    /// where they were looked for, else from the first on. One that can't be read hides no other.
+    /// Rows of a conversation without what nobody is to see any more.
+    pub(super) fn not_over(
+        &self,
+        conversation: ConversationRef,
+        mut rows: Vec<(u64, Option<MessageRecord>)>,
+    ) -> Vec<(u64, Option<MessageRecord>)> {
+        for (position, row) in &mut rows {
+            let place = Place { conversation, position: *position };
+            row.take_if(|record| self.timeline.is_over(&place, record));
+        }
+        rows
+    }
+
+    /// Messages of a conversation, one for each row that is there, and where some are missing among them: of those after
+    /// position `after`, if that is where they were looked for, else from the first on. One that can't be read hides no other.
     pub(super) fn rows(
         &self,
         records: &VaultTxn,
@@ -220,7 +234,6 @@ impl User {
             // Own deeds have positions that no message has: what is missing is missing before the next message.
             let from = previous.replace(position).map_or(position, |previous| previous + 1);
             let place = Place { conversation, position };
-            let record = record.filter(|record| !self.timeline.is_over(&place, record));
             let Some(record) = record else { continue };
             let here = gaps.iter().filter(|(before, _)| (from..=position).contains(before));
             let count = here.fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));

@@ -7,11 +7,12 @@ use martlet_protocol::control::{EXPORT_FORMAT, ExportLine};
 use martlet_protocol::message::{Content, File, FileContent};
 use martlet_protocol::{IdentityId, control};
 use martlet_store::StoreError;
+use martlet_store::records::MessageRecord;
 
 use super::User;
 use super::view::shown_timers;
 use crate::conversation::ConversationRef;
-use crate::kinds;
+use crate::kinds::{self, Says};
 use crate::limits::EXPORT_PAGE_MAX;
 use crate::turn::Turn;
 
@@ -122,6 +123,9 @@ impl User {
         for (stored_at, message) in
             self.directory.requests().messages_of(turn.vault()?, identity)?
         {
+            if self.timeline.has_expired(stored_at, &message) {
+                continue;
+            }
             let (text, file) = match message.content {
                 Content::Text(text) => (text.as_str().to_owned(), None),
                 Content::File(file) => (kinds::file::shown(&file), Some(file)),
@@ -191,23 +195,32 @@ impl User {
         {
             cursor.parts.push_front(Part::Messages(identity, *last));
         }
+        let rows = self.not_over(conversation, rows);
+        // Of these very rows: someone else's message may have the same id.
+        let here = rows.iter().filter_map(|(_, record)| record.as_ref());
+        let files: Vec<_> = here.map(file_of).collect();
         let (messages, mut lost) = self.rows(records, conversation, rows, Some(after), true)?;
-        for message in messages {
+        for (message, file) in messages.into_iter().zip(files) {
             if let Some(at) = lost.iter().position(|lost| lost.before == message.id) {
                 let control::Lost { before, count } = lost.swap_remove(at);
                 let conversation = message.conversation.clone();
                 lines.push(ExportLine::Lost { conversation, before, count });
             }
             cursor.messages += 1;
-            let file = match &message.file {
-                Some(_) => self.file_of(turn, &message.id)?,
-                None => None,
-            };
-            let file = file.and_then(|file| export_file(message.id.clone(), &file));
             lines.push(ExportLine::Message { message });
             lines.extend(file);
         }
         Ok(())
+    }
+}
+
+/// The file that a message of a conversation is, if it is here.
+fn file_of(record: &MessageRecord) -> Option<ExportLine> {
+    match kinds::Content::of(record) {
+        kinds::Content::Says(Says::File(file)) => export_file(record.id.to_string(), &file),
+        kinds::Content::Says(Says::Text(_) | Says::Timers(_) | Says::Recalled)
+        | kinds::Content::Does(_)
+        | kinds::Content::Unknown { .. } => None,
     }
 }
 

@@ -28,10 +28,6 @@ impl User {
     /// The file of a message, whose bytes are here.
     pub(crate) fn file(&self, turn: &mut Turn<'_>, id: &str) -> Result<File, Fault> {
         let (_, record) = self.resolve(turn, id)?;
-        // It is deleted within the next batches.
-        if self.timeline.has_ended(&record).is_some() {
-            return Err(CommandError::UnknownMessage.into());
-        }
         match Content::of(&record) {
             Content::Says(Says::File(file)) => match &file.content {
                 FileContent::Here(_) => Ok(file),
@@ -40,19 +36,6 @@ impl User {
             Content::Says(Says::Text(_) | Says::Timers(_) | Says::Recalled)
             | Content::Does(_)
             | Content::Unknown { .. } => Err(CommandError::NoFile.into()),
-        }
-    }
-
-    /// The same, if there is one.
-    pub(super) fn file_of(
-        &self,
-        turn: &mut Turn<'_>,
-        id: &str,
-    ) -> Result<Option<File>, StoreError> {
-        match self.file(turn, id) {
-            Ok(file) => Ok(Some(file)),
-            Err(Fault::Refused(_)) => Ok(None),
-            Err(Fault::Store(error)) => Err(error),
         }
     }
 
@@ -78,7 +61,7 @@ impl User {
                 looked_at += 1;
                 let place = Place { conversation, position };
                 if let Content::Says(Says::File(file)) = Content::of(&record)
-                    && self.timeline.has_ended(&record).is_none()
+                    && !self.timeline.is_over(&place, &record)
                 {
                     of_this += 1;
                     let (direction, state) = view.direction_and_state(&place, &record);

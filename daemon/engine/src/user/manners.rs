@@ -34,10 +34,11 @@ impl User {
             let page = self.timeline.page(records, &conversation, None, 1)?;
             let last = page.messages.into_iter().find_map(|(at, message)| Some((at, message?)));
             let last_at = last.as_ref().map(|(_, message)| message.stored_at);
-            let last = last.filter(|_| has_snippets).map(|(position, message)| {
+            let last = last.filter(|_| has_snippets).and_then(|(position, message)| {
                 let place = Place { conversation, position };
                 let (direction, state) = view.direction_and_state(&place, &message);
-                Snippet { direction, text: excerpt(&message), state }
+                let is_over = self.timeline.is_over(&place, &message);
+                (!is_over).then(|| Snippet { direction, text: excerpt(&message), state })
             });
             conversations.push(ConversationSummary {
                 name,

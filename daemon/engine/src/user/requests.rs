@@ -143,7 +143,8 @@ impl User {
         let requests = self.directory.requests();
         let Some(request) = requests.waiting_of(identity) else { return Ok(None) };
         let first = requests.first_message(turn.vault()?, identity)?;
-        let preview = first.and_then(|message| match message.content {
+        let first = first.filter(|(at, message)| !self.timeline.has_expired(*at, message));
+        let preview = first.and_then(|(_, message)| match message.content {
             Content::Text(text) => Some(text.as_str().chars().take(PREVIEW_CHARS).collect()),
             Content::File(file) => {
                 Some(kinds::file::shown(&file).chars().take(PREVIEW_CHARS).collect())

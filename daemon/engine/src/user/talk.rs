@@ -274,9 +274,12 @@ impl User {
             let max = ID_SEARCH_MAX.min(left);
             self.timeline.look_back(records, &conversation, max, |position, message| {
                 left = left.saturating_sub(1);
-                if message.id.to_string().starts_with(&beginning) {
+                let place = Place { conversation, position };
+                if message.id.to_string().starts_with(&beginning)
+                    && !self.timeline.is_over(&place, &message)
+                {
                     is_ambiguous |= found.is_some();
-                    found = Some(Place { conversation, position });
+                    found = Some(place);
                 }
                 !is_ambiguous
             })?;

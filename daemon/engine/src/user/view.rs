@@ -121,7 +121,7 @@ impl View<'_> {
         let there = self.timeline.find(records, id, &writers)?;
         let there = there.filter(|there| there.conversation == place.conversation);
         let target = match &there {
-            Some(there) => self.timeline.message(records, there)?,
+            Some(there) => self.message(records, there)?,
             None => None,
         };
         Ok(Reply {

@@ -6,10 +6,12 @@ use martlet_engine::command::{
 use martlet_protocol::control::{
     ExportLine, FileSend, FilesQuery, Message as Shown, SearchQuery, TimerSetting,
 };
+use martlet_protocol::file::FileName;
 use martlet_protocol::limits::{FILE_INLINE_BYTES_MAX, FILE_TEXT_BYTES_MAX};
-use martlet_protocol::message::FileContent;
+use martlet_protocol::message::{Content, File, FileBytes, FileContent};
 
 use crate::searches::search_for;
+use crate::talk::hostile;
 use crate::trust::recover;
 use crate::world::*;
 
@@ -105,14 +107,38 @@ fn files_are_listed_found_and_exported() -> Result {
         assert_eq!(search_for(&mut world, BOB, query)?.results.len(), 1, "{words}");
     }
     let (lines, _) = world.call(BOB, ExportPage { cursor: None })?;
-    let files: Vec<_> = lines
-        .iter()
-        .filter_map(|line| match line {
-            ExportLine::File { name, bytes, .. } => Some((name.as_str(), bytes.as_str())),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(files, [("one", "6f6e65"), ("two", "74776f"), ("three", "7468726565")]);
+    let expected = [("one", "6f6e65"), ("two", "74776f"), ("three", "7468726565")];
+    assert_eq!(exported(&lines), expected);
+    Ok(())
+}
+
+/// The files of an export: their names, and their bytes in hexadecimal.
+fn exported(lines: &[ExportLine]) -> Vec<(&str, &str)> {
+    let files = lines.iter().filter_map(|line| match line {
+        ExportLine::File { name, bytes, .. } => Some((name.as_str(), bytes.as_str())),
+        _ => None,
+    });
+    files.collect()
+}
+
+/// Whoever writes a message chooses its id. A contact took that of a file which the user had sent them, and in an export their
+/// message had the user's file.
+#[test]
+fn a_message_under_the_id_of_another_is_exported_with_its_own_file() -> Result {
+    let (mut world, mut eve, _) = hostile(215)?;
+    let own = send(&mut world, FileSend { to: "eve".into(), ..file("own") }, b"own")?;
+    let theirs = File {
+        name: FileName::harmless("theirs"),
+        media_type: "text/plain".into(),
+        content: FileContent::Here(FileBytes::new(b"theirs".to_vec())?),
+        duration_ms: None,
+        text: String::new(),
+    };
+    let of_own = (own.parse()?, world.now);
+    let envelope = eve.says_as(&world, of_own, Content::File(theirs))?;
+    world.bring(ALICE, &[envelope])?;
+    let (lines, _) = world.call(ALICE, ExportPage { cursor: None })?;
+    assert_eq!(exported(&lines), [("own", "6f776e"), ("theirs", "746865697273")]);
     Ok(())
 }
 
@@ -179,5 +205,33 @@ fn a_strangers_file_waits_with_their_request() -> Result {
     let request = requests[0].id.clone();
     world.call(BOB, AcceptRequest { id: request, name: "alice".into() })?;
     assert_eq!(bytes(&mut world, BOB, &id)?, b"hello");
+    Ok(())
+}
+
+/// What a stranger wrote was still shown and exported in the batch after its time was over, in which it is deleted.
+#[test]
+fn what_ended_of_a_request_is_neither_shown_nor_exported() -> Result {
+    let mut world = World::half_pair(216, 2)?;
+    world.settle()?;
+    let hour = Some(TimerSetting::Seconds(3600));
+    send(&mut world, FileSend { expire_seconds: hour, ..file("hello.txt") }, b"hello")?;
+    world.settle()?;
+    let (lines, _) = world.call(BOB, ExportPage { cursor: None })?;
+    assert_eq!(exported(&lines), [("hello.txt", "68656c6c6f")]);
+    world.elapse(Duration::from_secs(3601));
+    let (shown, requests) = mpsc::channel();
+    let (gave, page) = mpsc::channel();
+    let inputs = vec![
+        Input::command(ListRequests {}, move |list| shown.send(list).unwrap_or_default()),
+        Input::command(ExportPage { cursor: None }, move |page| {
+            gave.send(page).unwrap_or_default()
+        }),
+    ];
+    world.run(BOB, inputs);
+    let requests = requests.try_recv()??.requests;
+    assert!(requests.iter().all(|request| request.preview.is_none()));
+    let (lines, _) = page.try_recv()??;
+    assert!(exported(&lines).is_empty());
+    assert!(!lines.iter().any(|line| matches!(line, ExportLine::RequestMessage { .. })));
     Ok(())
 }

@@ -140,14 +140,24 @@ impl Stranger {
         sent_at: UnixMillis,
         content: Content,
     ) -> Result<(MessageId, Envelope)> {
-        self.seq += 1;
         let mut id = [0xee; 16];
-        id[8..].copy_from_slice(&self.seq.to_be_bytes());
+        id[8..].copy_from_slice(&(self.seq + 1).to_be_bytes());
         let id = MessageId(id);
+        Ok((id, self.says_as(world, (id, sent_at), content)?))
+    }
+
+    /// The same, under any id.
+    pub(crate) fn says_as(
+        &mut self,
+        world: &World,
+        (id, sent_at): (MessageId, UnixMillis),
+        content: Content,
+    ) -> Result<Envelope> {
+        self.seq += 1;
         let timers = Timers::OFF;
         let message = Message { id, sent_at, seq: self.seq, timers, content, reply_to: None };
         let addressing = addressing(world, &self.bundle.certificate().identity());
-        Ok((id, Envelope::new(self.session.seal(&addressing, &message.encode())?)))
+        Ok(Envelope::new(self.session.seal(&addressing, &message.encode())?))
     }
 
     /// The next message of the session.

@@ -3,9 +3,14 @@
 use std::time::Instant;
 
 use martlet_engine::command::{
-    EditMessage, ListConversations, Lock, MarkRead, OpenVault, React, RecallMessage,
+    CommandError, EditMessage, ExportPage, GetMessage, ListConversations, ListFiles, Lock,
+    MarkRead, OpenVault, React, RecallMessage, SearchMessages, SendFile,
 };
-use martlet_protocol::control::{EditRequest, EndedReason, Message, ReactionRequest};
+use martlet_engine::limits::UNFINISHED_PER_BATCH_MAX;
+use martlet_protocol::control::{
+    EditRequest, EndedReason, ExportLine, FileSend, FilesQuery, Message, ReactionRequest,
+    SearchQuery, SearchResults, TimerSetting,
+};
 
 use crate::siblings::two_devices;
 use crate::talk::{emoji, hostile};
@@ -18,34 +23,52 @@ const TABLET: usize = 2;
 
 const PASSPHRASE: Option<&[u8]> = Some(b"a passphrase");
 
-/// Opens Bob's vault and reads the conversation in the same batch: nobody is quicker.
-fn unlock_and_read(world: &mut World) -> Result<Vec<String>> {
+/// Alice and Bob, whose vault has a passphrase, and a node between them.
+fn who_can_lock(seed: u64) -> Result<World> {
+    let mut world = World::new(3, seed)?;
+    let alice = world.init(ALICE, "alice")?;
+    let path = key_file_path(world.nodes[BOB].dir.path());
+    let (key_file, key) = KeyFile::make(&path, PASSPHRASE, &mut world.rng)?;
+    let bob = world.call(BOB, CreateUser { key_file, key, name: Some("bob".into()) })?.id;
+    world.add(ALICE, &bob, "bob")?;
+    world.add(BOB, &alice, "alice")?;
+    world.settle()?;
+    Ok(world)
+}
+
+/// Bob reads the conversation and locks in one batch: no message is told yet that it burns.
+fn read_and_lock(world: &mut World) {
+    let read = MarkRead { name: "alice".into() };
+    world.run(BOB, vec![Input::command(read, drop), Input::command(Lock {}, |_| ())]);
+}
+
+/// Opens Bob's vault, and asks in the same batch: nobody is quicker.
+fn unlock_and_ask(world: &mut World, asks: Vec<Input>) -> Result {
     let path = key_file_path(world.nodes[BOB].dir.path());
     let key = KeyFile::read(&path)?.ok_or("no key file")?.unwrap(PASSPHRASE)?;
+    let open = Input::command(OpenVault { key }, |opened| assert_eq!(opened, Ok(())));
+    world.run(BOB, std::iter::once(open).chain(asks).collect());
+    Ok(())
+}
+
+/// A command as an input, and what takes its answer.
+fn asked<C: Command>(
+    command: C,
+) -> (Input, mpsc::Receiver<std::result::Result<C::Reply, CommandError>>) {
     let (reply, answer) = mpsc::channel();
+    (Input::command(command, move |result| reply.send(result).unwrap_or_default()), answer)
+}
+
+fn all_of_alice() -> GetHistory {
     let query = HistoryQuery { limit: Some(1000), ..HistoryQuery::default() };
-    let history = GetHistory { name: "alice".into(), query };
-    let inputs = vec![
-        Input::command(OpenVault { key }, |opened| assert_eq!(opened, Ok(()))),
-        Input::command(history, move |result| reply.send(result).unwrap_or_default()),
-    ];
-    world.run(BOB, inputs);
-    let messages = answer.try_recv()??.messages;
-    Ok(messages.into_iter().map(|message| message.text).collect())
+    GetHistory { name: "alice".into(), query }
 }
 
 /// A locked vault can't be written to, so what ends meanwhile is there until it is opened. Nobody sees it.
 #[test]
 fn what_ends_while_the_vault_is_locked_is_not_shown_when_it_is_opened() -> Result {
     for (seed, crashes) in [(150, false), (151, true)] {
-        let mut world = World::new(3, seed)?;
-        let alice = world.init(ALICE, "alice")?;
-        let path = key_file_path(world.nodes[BOB].dir.path());
-        let (key_file, key) = KeyFile::make(&path, PASSPHRASE, &mut world.rng)?;
-        let bob = world.call(BOB, CreateUser { key_file, key, name: Some("bob".into()) })?.id;
-        world.add(ALICE, &bob, "bob")?;
-        world.add(BOB, &alice, "alice")?;
-        world.settle()?;
+        let mut world = who_can_lock(seed)?;
         for (text, expire, burn) in [
             ("burns", None, Some(30)),
             ("expires", Some(300), None),
@@ -54,10 +77,7 @@ fn what_ends_while_the_vault_is_locked_is_not_shown_when_it_is_opened() -> Resul
         ] {
             if text == "unread burns" {
                 world.settle()?;
-                // Read and locked in one batch: no message has been told yet that it burns.
-                let read = MarkRead { name: "alice".into() };
-                let inputs = vec![Input::command(read, drop), Input::command(Lock {}, |_| ())];
-                world.run(BOB, inputs);
+                read_and_lock(&mut world);
             }
             world.call(ALICE, SendText { request: timed("bob", text, expire, burn) })?;
         }
@@ -68,7 +88,10 @@ fn what_ends_while_the_vault_is_locked_is_not_shown_when_it_is_opened() -> Resul
         }
         world.pass(Duration::from_secs(300));
         world.settle()?;
-        let shown = unlock_and_read(&mut world)?;
+        let (history, shown) = asked(all_of_alice());
+        unlock_and_ask(&mut world, vec![history])?;
+        let shown: Vec<_> =
+            shown.try_recv()??.messages.into_iter().map(|message| message.text).collect();
         let ended_ones = ["burns", "expires"];
         assert!(!shown.iter().any(|text| ended_ones.contains(&text.as_str())), "{shown:?}");
         world.settle()?;
@@ -78,6 +101,57 @@ fn what_ends_while_the_vault_is_locked_is_not_shown_when_it_is_opened() -> Resul
         reasons.sort_by_key(|reason| *reason == EndedReason::Expired);
         assert_eq!(reasons, [EndedReason::Burned, EndedReason::Expired]);
     }
+    Ok(())
+}
+
+/// The list of files, a search, the beginning of a message that was answered, that of the last one in the list of
+/// conversations, and an export had what burned while the vault was locked, in the batches after it was opened.
+#[test]
+fn what_burned_while_the_vault_was_locked_is_shown_nowhere() -> Result {
+    let mut world = who_can_lock(177)?;
+    // More than are told in a batch that they burn, or deleted: what follows is there for some batches more.
+    for number in 0..3 * UNFINISHED_PER_BATCH_MAX {
+        let request = timed("bob", &format!("harbour {number}"), None, Some(30));
+        world.call(ALICE, SendText { request })?;
+    }
+    let burns = Some(TimerSetting::Seconds(30));
+    let request = FileSend {
+        to: "bob".into(),
+        name: "harbour.txt".into(),
+        burn_seconds: burns,
+        ..FileSend::default()
+    };
+    let media_type = "text/plain".into();
+    let file = world.call(ALICE, SendFile { request, media_type, bytes: b"x".to_vec() })?.id;
+    let answer = SendRequest { reply_to: Some(file.clone()), ..timed("bob", "stays", None, None) };
+    world.call(ALICE, SendText { request: answer })?;
+    let last = timed("bob", "at the harbour", None, Some(30));
+    world.call(ALICE, SendText { request: last })?;
+    world.settle()?;
+    read_and_lock(&mut world);
+    world.pass(Duration::from_secs(31));
+    let (list, files) = asked(ListFiles { query: FilesQuery::default() });
+    let (found, results) = mpsc::channel();
+    let query = SearchQuery { words: "harbour".into(), ..SearchQuery::default() };
+    let answer = Box::new(move |it: SearchResults| found.send(it).unwrap_or_default());
+    let search =
+        Input::command(SearchMessages { query, answer }, |begun| assert_eq!(begun, Ok(())));
+    let (history, messages) = asked(all_of_alice());
+    let (list_all, conversations) = asked(ListConversations {});
+    let (get, message) = asked(GetMessage { id: file });
+    let (export, page) = asked(ExportPage { cursor: None });
+    let asks = vec![list, search, history, list_all, get, export];
+    unlock_and_ask(&mut world, asks)?;
+    assert!(files.try_recv()??.files.is_empty());
+    assert!(results.try_recv()?.results.is_empty());
+    let messages = messages.try_recv()??.messages;
+    let texts: Vec<_> = messages.iter().map(|message| message.text.as_str()).collect();
+    assert_eq!(texts, ["stays"]);
+    assert_eq!(messages[0].reply_to.as_ref().ok_or("an answer")?.excerpt, None);
+    assert_eq!(conversations.try_recv()??.conversations[0].last, None);
+    assert!(message.try_recv()?.is_err());
+    let lines = page.try_recv()??.0;
+    assert!(!lines.iter().any(|line| matches!(line, ExportLine::File { .. })));
     Ok(())
 }
 
