@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use martlet_protocol::ack::Ack;
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::codec;
 use martlet_protocol::crypto::Addressing;
@@ -11,7 +12,9 @@ use martlet_protocol::crypto::session::{
 };
 use martlet_protocol::envelope::is_on_ladder;
 use martlet_protocol::ids::MessageId;
-use martlet_protocol::limits::{MESSAGE_SEQ_MAX, SESSION_MESSAGES_MAX, TEXT_BYTES_MAX};
+use martlet_protocol::limits::{
+    MESSAGE_SEQ_MAX, SESSION_MESSAGES_MAX, SESSION_RECIPIENTS_MAX, TEXT_BYTES_MAX,
+};
 use martlet_protocol::message::{Content, Message, Text, Timers};
 use martlet_protocol::time::{Day, ExpiryHour, UnixMillis};
 use martlet_protocol::{ConversationId, DeviceId, Envelope, Header, IdentityId, NetworkTag, Tag};
@@ -217,7 +220,6 @@ fn one_to_eight_devices() {
     let devices: Vec<DeviceId> = (0..9).map(|byte| DeviceId([byte; 32])).collect();
     let make = |count: usize| OutboundSession::new(&mut rng(5), CONTEXT, &devices[..count]);
     assert!(matches!(make(0), Err(SessionError::Recipients { found: 0 })));
-    assert!(matches!(make(9), Err(SessionError::Recipients { found: 9 })));
     for count in 1..=8 {
         let mut outbound = make(count).unwrap();
         assert!(outbound.recipients().eq(devices[..count].iter().copied()));
@@ -243,6 +245,29 @@ fn one_to_eight_devices() {
         assert_eq!(proved[..count], vec![1; count]);
         assert_eq!(proved[count..], vec![count; proved.len() - count]);
     }
+}
+
+/// There is no slot for each of them then: all of them read, none of them acknowledges.
+#[test]
+fn more_than_eight_devices_have_one_slot_and_it_is_nobodys() {
+    let devices: Vec<DeviceId> = (0..9).map(|byte| DeviceId([byte; 32])).collect();
+    let mut outbound = OutboundSession::new(&mut rng(5), CONTEXT, &devices).unwrap();
+    let grants: Vec<_> = devices.iter().map(|device| outbound.grant(device).unwrap()).collect();
+    let secrets = outbound.next_ack_secrets();
+    let content = send(&mut outbound, b"hello");
+    let header = Header::parse(&content).unwrap();
+    assert_eq!((header.slots, secrets.len()), (1, 1));
+    let envelope = Envelope::new(content.clone()).id();
+    let taken_back = Ack { envelope, slot: 0, secret: secrets[0].clone() };
+    assert!(header.verifies(&content, &taken_back));
+    for grant in &grants {
+        let mut inbound = InboundSession::new(grant, CONTEXT).unwrap();
+        let opened = open(&mut inbound, &content).unwrap().unwrap();
+        assert_eq!((opened.data.as_slice(), opened.acks.len()), (b"hello".as_slice(), 0));
+    }
+    let too_many = vec![DeviceId([0; 32]); SESSION_RECIPIENTS_MAX + 1];
+    let refused = OutboundSession::new(&mut rng(5), CONTEXT, &too_many);
+    assert!(matches!(refused, Err(SessionError::Recipients { found }) if found == too_many.len()));
 }
 
 /// A grant's fields as its documentation gives them.
