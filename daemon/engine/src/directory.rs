@@ -288,10 +288,13 @@ impl Directory {
         self.rooms.find(name)
     }
 
-    /// What a room is called here: its name, and the beginning of its id where someone else is called so.
+    /// What a room is called here: its name, and the beginning of its id where something else is called so, or might be taken
+    /// for it.
     pub(crate) fn room_name(&self, known: &KnownRoom) -> String {
         let name = known.name();
-        if self.names.contains_key(name) || self.rooms.has_namesake(known) {
+        let is_taken = self.names.keys().any(|other| rooms::is_same_name(other, name))
+            || self.rooms.has_namesake(known);
+        if is_taken || rooms::is_like_id(name) || clean_name(name).as_deref() != Ok(name) {
             let id = known.room.id().to_string();
             return format!("{name} ({})", &id[..ID_DIGITS_MIN]);
         }

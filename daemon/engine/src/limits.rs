@@ -353,8 +353,7 @@ pub const OWN_CHECKS_PER_SECOND_MAX: u32 = 200;
 pub const REFUSED_MAX: usize = 7 << 17;
 /// How long they are remembered at least, and at most twice as long: there may be room by then.
 pub const REFUSED_KEPT: Duration = Duration::from_secs(30 * 60);
-/// Peers remembered because what they brought found no room, to be synced with once there is some: as many as a
-/// large node has, several times. What others have comes with the regular rounds of sync.
+/// Peers to be synced with once there is room for what they brought: several times a large node's. The rounds of sync reach all.
 pub const ROOM_AWAITED_MAX: usize = 1024;
 /// Acks waiting in memory for the envelope they belong to: envelopes. Past it the peer with the
 /// most loses its oldest.
@@ -439,9 +438,10 @@ pub const INVITE_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const INVITE_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Of those who come by an invite that is no longer good, so many are remembered, and told of.
 pub const INVITE_REFUSED_MAX: usize = 16;
-
 /// Rooms of one vault, those left included: each has up to 8,192 operations of up to 2 KiB, which contacts may bring.
 pub const ROOMS_MAX: usize = 256;
+/// Others, that are none of the user's: what brings the user in may be in a later part. The oldest is forgotten first.
+pub const ROOMS_FOREIGN_MAX: usize = 16;
 /// How soon a device is told again what it lacks of a room, or asked for what is lacking here: up to 16 MiB.
 pub const ROOM_ANSWER_INTERVAL: Duration = Duration::from_secs(10);
 /// Devices and rooms of which it is known how long ago that was: past it nobody is told or asked, for ten seconds at most.

@@ -155,7 +155,8 @@ impl Room {
         if matches!(action, Action::Leave) {
             return Ok(admitted_by);
         }
-        if state.is_closed() {
+        // Who writes on in a room that has ended can be put out.
+        if state.is_closed() && !matches!(action, Action::Remove(_)) {
             return Err(Denied::RoomClosed);
         }
         let grant = person.grant.and_then(|grant| self.set.place(&grant));

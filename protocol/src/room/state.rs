@@ -173,6 +173,12 @@ impl State {
         !self.closed_by.is_empty()
     }
 
+    /// By what it has ended: its creator's word, or those of two moderators or more.
+    #[must_use]
+    pub fn closed_by(&self) -> &[OpId] {
+        &self.closed_by
+    }
+
     /// Why an operation does not count, if it does not.
     #[must_use]
     pub fn void(&self, op: &OpId) -> Option<Void> {

@@ -79,7 +79,7 @@ impl Command for ListFiles {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<FileList, Fault> {
         let user = engine.user_mut()?;
         let within = match &self.query.within {
-            Some(name) => Some(user.identity_of(name)?),
+            Some(name) => Some(user.conversation_called(name)?),
             None => None,
         };
         let limit = self.query.limit.unwrap_or(FILES_LISTED);

@@ -3,11 +3,12 @@
 //! A room stands in outbox, sessions and timeline where otherwise a person does, by its id ([`line`]): no room has the id of a
 //! person.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use martlet_protocol::limits::ROOM_OP_PREVIOUS_MAX;
 use martlet_protocol::message::Heads;
+use martlet_protocol::message::in_room::HEAD_BYTES;
 use martlet_protocol::nearest::nearest;
 use martlet_protocol::room::{Inserted, Misfit, Operation, Person, Presence, Room};
 use martlet_protocol::{DeviceId, IdentityId, OpId, RoomId, UnixMillis};
@@ -16,7 +17,7 @@ use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::RoomError;
-use crate::limits::{ID_DIGITS_MIN, ROOM_ANSWER_INTERVAL, ROOM_ANSWERS_MAX};
+use crate::limits::{ID_DIGITS_MIN, ROOM_ANSWER_INTERVAL, ROOM_ANSWERS_MAX, ROOMS_FOREIGN_MAX};
 
 /// Rooms that the user is in, or was.
 pub(crate) struct Rooms {
@@ -192,35 +193,90 @@ impl Rooms {
         self.asked.may((room, device), steady)
     }
 
-    /// The room with this name, or this id, or an id that begins so.
+    /// Those that the user is in, or was.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &Known> {
+        self.rooms.values().filter(|known| known.person(&self.own).is_some())
+    }
+
+    /// The room with this id, or that is shown so, or that has this name or an id that begins so. Its members name a room: so
+    /// what can only be an id is none of a name.
     pub(super) fn find(&self, text: &str) -> Result<RoomId, RoomError> {
-        let named = self.rooms.values().filter(|known| known.name() == text);
-        if let Some(found) = one(named.map(|known| known.room.id()), text)? {
+        let text = text.trim();
+        let digits = text.to_ascii_lowercase();
+        if let Some(known) = self.shown().find(|known| known.room.id().to_string() == digits) {
+            return Ok(known.room.id());
+        }
+        let begins = |known: &Known, digits: &str| {
+            digits.len() >= ID_DIGITS_MIN && known.room.id().to_string().starts_with(digits)
+        };
+        // As a name is shown that several have: with the beginning of its id.
+        let with_id = digits.strip_suffix(')').and_then(|text| text.rsplit_once(" ("));
+        if let Some((name, digits)) = with_id {
+            let is_meant = |it: &&Known| begins(it, digits) && is_same_name(it.name(), name);
+            if let Some(found) = one(self.shown().filter(is_meant), text)? {
+                return Ok(found);
+            }
+        }
+        let is_meant = |it: &&Known| is_same_name(it.name(), text) || begins(it, &digits);
+        if let Some(found) = one(self.shown().filter(is_meant), text)? {
             return Ok(found);
         }
-        // As a name is shown that several rooms have: with the beginning of its id.
-        let end = text.strip_suffix(')').and_then(|text| text.rsplit_once(" ("));
-        let digits = end.map_or(text, |(_, digits)| digits).to_ascii_lowercase();
-        let is_meant =
-            |id: &&RoomId| digits.len() >= ID_DIGITS_MIN && id.to_string().starts_with(&digits);
-        if let Some(found) = one(self.rooms.keys().filter(is_meant).copied(), text)? {
-            return Ok(found);
-        }
-        let nearest = nearest(text, self.rooms.values().map(Known::name));
+        let nearest = nearest(text, self.shown().map(Known::name));
         Err(RoomError::Unknown { name: text.to_owned(), nearest: nearest.map(str::to_owned) })
     }
 
     /// Whether another room has the same name.
     pub(super) fn has_namesake(&self, known: &Known) -> bool {
         let is_other = |other: &&Known| other.room.id() != known.room.id();
-        self.rooms.values().filter(is_other).any(|other| other.name() == known.name())
+        self.shown().filter(is_other).any(|other| is_same_name(other.name(), known.name()))
+    }
+
+    /// Of the rooms that nothing brings the user into, forgets the oldest, so that there may be one more. Who was in them.
+    pub(crate) fn forget_foreign(
+        &mut self,
+        records: &mut VaultTxn,
+    ) -> Result<Vec<IdentityId>, StoreError> {
+        let mut forgotten = Vec::new();
+        loop {
+            let foreign = self.rooms.values().filter(|known| known.person(&self.own).is_none());
+            let mut foreign: Vec<_> = foreign.map(|it| (it.since(), it.room.id())).collect();
+            if foreign.len() < ROOMS_FOREIGN_MAX {
+                return Ok(forgotten);
+            }
+            foreign.sort_unstable();
+            let Some(known) = foreign.first().and_then(|(_, id)| self.rooms.remove(id)) else {
+                return Ok(forgotten);
+            };
+            let id = known.room.id();
+            records.delete_range(&ROOM_OPS, Some(&id.0), 0..=u64::MAX)?;
+            records.delete(&ROOMS, Key::Named(&id.0))?;
+            forgotten.extend(known.room.state().people().map(|(who, _)| *who));
+        }
     }
 }
 
+/// Whether two names look the same to who writes them down.
+pub(super) fn is_same_name(one: &str, other: &str) -> bool {
+    folded(one).eq(folded(other))
+}
+
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.trim().chars().flat_map(char::to_lowercase)
+}
+
+/// Whether a name could be taken for an id, or for a name with the beginning of one.
+pub(super) fn is_like_id(name: &str) -> bool {
+    let is_hex = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.contains('(') || is_hex && name.len() >= ID_DIGITS_MIN
+}
+
 /// The one that there is, if there are not several.
-fn one(mut found: impl Iterator<Item = RoomId>, name: &str) -> Result<Option<RoomId>, RoomError> {
+fn one<'a>(
+    mut found: impl Iterator<Item = &'a Known>,
+    name: &str,
+) -> Result<Option<RoomId>, RoomError> {
     match (found.next(), found.next()) {
-        (found, None) => Ok(found),
+        (found, None) => Ok(found.map(|known| known.room.id())),
         (_, Some(_)) => Err(RoomError::Ambiguous { name: name.to_owned() }),
     }
 }
@@ -260,6 +316,15 @@ impl Known {
     /// Whether something came from someone since they are in it.
     pub(crate) fn has_heard(&self, who: &IdentityId) -> bool {
         self.record.heard.contains(who)
+    }
+
+    /// Whether who knew these operations last knew that it is closed.
+    pub(crate) fn is_closed_to(&self, heads: &[[u8; HEAD_BYTES]]) -> bool {
+        let (state, set) = (self.room.state(), self.room.set());
+        let known = state.closed_by().iter().filter(|op| set.is_in_past_of(op, heads));
+        let authors: BTreeSet<_> =
+            known.filter_map(|op| set.get(op)).map(Operation::author).collect();
+        authors.len() > 1 || authors.contains(&state.creator())
     }
 
     /// What is known of it.

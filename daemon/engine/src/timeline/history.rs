@@ -224,15 +224,39 @@ impl Timeline {
         id: &MessageId,
         writers: impl IntoIterator<Item = &'a IdentityId>,
     ) -> Result<Option<Place>, StoreError> {
-        let mut at = records.get(&MESSAGE_INDEX, Key::Named(&id.0))?;
-        for writer in writers {
-            if at.is_some() {
-                break;
-            }
-            at = records.get(&MESSAGE_INDEX, Key::Named(&received_key(writer, id)))?;
+        Ok(self.all_with(records, id, writers)?.into_iter().next())
+    }
+
+    /// The same of one conversation. Where several have the id someone copied it: then none is meant, so that nobody makes what
+    /// is said of one message be about another.
+    pub(crate) fn find_in<'a>(
+        &self,
+        records: &VaultTxn,
+        conversation: &ConversationRef,
+        id: &MessageId,
+        writers: impl IntoIterator<Item = &'a IdentityId>,
+    ) -> Result<Option<Place>, StoreError> {
+        let mut found = self.all_with(records, id, writers)?;
+        found.retain(|place| place.conversation == *conversation);
+        Ok(found.pop().filter(|_| found.is_empty()))
+    }
+
+    fn all_with<'a>(
+        &self,
+        records: &VaultTxn,
+        id: &MessageId,
+        writers: impl IntoIterator<Item = &'a IdentityId>,
+    ) -> Result<Vec<Place>, StoreError> {
+        let names = std::iter::once(id.0.to_vec())
+            .chain(writers.into_iter().map(|writer| received_key(writer, id).to_vec()));
+        let mut found = Vec::new();
+        for name in names {
+            let at = records.get(&MESSAGE_INDEX, Key::Named(&name))?;
+            let place =
+                at.map(|MessageAt { conversation, position }| Place { conversation, position });
+            // At position 0 is what is held back.
+            found.extend(place.filter(|place| place.position > 0 && !self.is_removed(place)));
         }
-        // At position 0 is what is held back.
-        let place = |MessageAt { conversation, position }| Place { conversation, position };
-        Ok(at.map(place).filter(|place| place.position > 0 && !self.is_removed(place)))
+        Ok(found)
     }
 }

@@ -9,7 +9,7 @@ use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::{Timeline, received_key, writer};
-use crate::conversation::{ConversationRef, Place, person};
+use crate::conversation::{ConversationRef, Place};
 use crate::limits::RECALLS_PENDING_MAX;
 
 impl Timeline {
@@ -17,19 +17,20 @@ impl Timeline {
     pub(crate) fn recall(
         &mut self,
         records: &mut VaultTxn,
+        own: &IdentityId,
         conversation: ConversationRef,
         author: IdentityId,
         id: MessageId,
     ) -> Result<bool, StoreError> {
         let at = records.get(&MESSAGE_INDEX, Key::Named(&received_key(&author, &id)))?;
         let Some(at) = at else {
-            self.await_recalled(records, conversation, author, id)?;
+            self.await_recalled(records, own, conversation, author, id)?;
             return Ok(false);
         };
         if at.position == 0 {
             // It is gone, or still held back, behind others.
             if self.waits.keys().any(|line| line.conversation == conversation) {
-                self.await_recalled(records, conversation, author, id)?;
+                self.await_recalled(records, own, conversation, author, id)?;
             }
             return Ok(false);
         }
@@ -83,6 +84,7 @@ impl Timeline {
     pub(crate) fn await_recalled(
         &mut self,
         records: &mut VaultTxn,
+        own: &IdentityId,
         conversation: ConversationRef,
         author: IdentityId,
         id: MessageId,
@@ -99,7 +101,7 @@ impl Timeline {
         // The oldest of which nothing is held back here: its message is taken for one that was here before.
         for at in 0..RECALLS_PENDING_MAX {
             let oldest = self.get_mut(conversation).recalls[at];
-            let name = indexed(&conversation, &oldest);
+            let name = indexed(own, &oldest);
             if records.get(&MESSAGE_INDEX, Key::Named(&name))?.is_none() {
                 self.get_mut(conversation).recalls.remove(at);
                 return self.remember_name(records, conversation, name);
@@ -122,10 +124,10 @@ impl Timeline {
 }
 
 /// What a message that is taken back is found by, once it has come.
-fn indexed(conversation: &ConversationRef, recall: &PendingRecall) -> Vec<u8> {
-    match recall.author == person(conversation) {
-        true => received_key(&recall.author, &recall.id).to_vec(),
+fn indexed(own: &IdentityId, recall: &PendingRecall) -> Vec<u8> {
+    match recall.author == *own {
         // Of the user's, sent on another device.
-        false => recall.id.0.to_vec(),
+        true => recall.id.0.to_vec(),
+        false => received_key(&recall.author, &recall.id).to_vec(),
     }
 }

@@ -181,8 +181,8 @@ impl User {
         let records: &VaultTxn = turn.vault()?;
         let place_of = |text: &str| {
             let id: MessageId = text.parse().map_err(|_| CommandError::UnknownMessage)?;
-            let place = self.timeline.find(records, &id, &self.writers_in(identity))?;
-            let place = place.filter(|place| place.conversation == conversation);
+            let writers = self.writers_in(identity);
+            let place = self.timeline.find_in(records, &conversation, &id, &writers)?;
             place.ok_or(Fault::Refused(CommandError::UnknownMessage))
         };
         let before = match (before, around) {

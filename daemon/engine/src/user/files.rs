@@ -7,6 +7,7 @@ use martlet_store::StoreError;
 
 use super::User;
 use crate::conversation::{ConversationRef, Place, person};
+use crate::directory::room_line;
 use crate::error::{CommandError, Fault};
 use crate::kinds::{self, Content, Says};
 use crate::limits::{FILES_SEARCHED_MAX, FILES_SEARCHED_TOTAL_MAX};
@@ -48,7 +49,10 @@ impl User {
     ) -> Result<FileList, StoreError> {
         let people: Vec<IdentityId> = match within {
             Some(identity) => vec![identity],
-            None => self.directory.identities().copied().collect(),
+            None => {
+                let rooms = self.shown_rooms().map(|known| room_line(&known.room.id()));
+                self.directory.identities().copied().chain(rooms).collect()
+            }
         };
         let (view, records) = (self.view(), turn.vault()?);
         let (mut found, mut left) = (Vec::new(), FILES_SEARCHED_TOTAL_MAX);

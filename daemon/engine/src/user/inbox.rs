@@ -167,7 +167,7 @@ impl User {
             // Of what came while they were blocked, the keys alone: what comes now needs them.
             Content::Does(does)
                 if self.directory.blocked().is_deaf_to(&sender, brought.0)
-                    && !matches!(does, Does::GrantSession(_)) =>
+                    && !matches!(does, Does::GrantSession(_) | Does::GrantRoomKey(_)) =>
             {
                 false
             }

@@ -43,6 +43,10 @@ impl User {
                 return Err(CommandError::NotRecallable.into());
             }
         }
+        if self.is_room(&place.conversation) {
+            // Nobody there takes anything of who is out of it.
+            self.check_writable(&place.conversation)?;
+        }
         self.recall_at(turn, &place, &message)?;
         Ok(recalled)
     }
@@ -81,10 +85,15 @@ impl User {
         (conversation, Author { identity, .. }): (ConversationRef, Author),
         Recall { message }: Recall,
     ) -> Result<(), StoreError> {
+        let own = self.identity;
+        if identity == own {
+            // In a room it may be another device of the user's.
+            return self.take_own_recall(turn, person(&conversation), message);
+        }
         // What is to be done with it goes with it, also what came before it.
         let early = self.timeline.take_early(turn.vault()?, &conversation, &message)?;
         early.iter().for_each(|_| turn.observer.deed_dropped(Dropped::Recalled));
-        if self.timeline.recall(turn.vault()?, conversation, identity, message)? {
+        if self.timeline.recall(turn.vault()?, &own, conversation, identity, message)? {
             let ended = Happened::MessageEnded(conversation, message, EndReason::Recalled);
             self.emit(turn, ended)?;
         }

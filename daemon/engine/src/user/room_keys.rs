@@ -6,9 +6,10 @@
 
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
-use martlet_protocol::limits::ENVELOPE_LIFETIME_MAX;
+use martlet_protocol::limits::{ENVELOPE_LIFETIME_MAX, SESSION_RECIPIENTS_MAX};
 use martlet_protocol::message::in_room::HEAD_BYTES;
 use martlet_protocol::message::{DeviceMessage, InRoom, Message, RoomKey};
+use martlet_protocol::room::{Operation, Person, Presence};
 use martlet_protocol::{DeviceId, Envelope, EnvelopeId, Header, IdentityId, RoomId};
 use martlet_store::StoreError;
 use martlet_store::records::{SealedTo, State};
@@ -26,13 +27,24 @@ use crate::turn::Turn;
 
 impl User {
     /// The devices to which something goes that is written in a room now: those of its members, the user's own others included.
-    /// Not those of who is blocked, nor such that the user is to confirm first.
+    /// Not those of who is blocked, nor such that the user is to confirm first. Of more than a session can have, moderators' and
+    /// those of who came first: parts of a network that add people beside each other may add more than the room takes.
     fn readers(&self, turn: &Turn<'_>, id: &RoomId) -> Vec<(IdentityId, Bundle)> {
         let Some(known) = self.directory.rooms().get(id) else { return Vec::new() };
         let now = turn.now;
-        let members = known.room.state().members().filter(|who| !self.directory.is_blocked(who));
+        let (state, set) = (known.room.state(), known.room.set());
+        let is_member = |person: &Person| person.presence == Presence::In;
+        let members = state.people().filter(|(_, person)| is_member(person));
+        let mut members: Vec<_> = members
+            .filter(|(who, _)| !self.directory.is_blocked(who))
+            .map(|(who, person)| {
+                let came = set.get(&person.admitted_by).map(Operation::height);
+                (*who != self.identity, person.grant.is_none(), came, who)
+            })
+            .collect();
+        members.sort_unstable();
         let mut readers = Vec::new();
-        for who in members {
+        for (.., who) in members {
             let Some(bundles) = self.directory.bundles_of(who) else { continue };
             let may_read = |bundle: &&Bundle| {
                 let device = bundle.certificate().device();
@@ -40,6 +52,7 @@ impl User {
             };
             readers.extend(bundles.usable(now).filter(may_read).map(|it| (*who, it.clone())));
         }
+        readers.truncate(SESSION_RECIPIENTS_MAX);
         readers.sort_by_key(|(who, bundle)| (*who, bundle.certificate().device()));
         readers
     }
@@ -221,6 +234,7 @@ impl User {
     ) -> Result<(), StoreError> {
         let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
         let lacks = heads.iter().any(|head| !known.room.set().has_beginning(head));
+        let knew_the_end = known.is_closed_to(heads);
         let standing = self.standing_in(turn, id, &author.identity, heads);
         if lacks {
             self.ask_of_room(turn, id, author)?;
@@ -229,6 +243,9 @@ impl User {
         if let Content::Does(Does::RoomOp(op)) = Content::of(&record) {
             // Whoever is removed should be as soon as can be; and what counts of them is the room's to judge.
             self.take_room_op(turn, id, author, &op)?;
+        } else if knew_the_end {
+            tracing::debug!("a message of who knew that its room is closed");
+            return Ok(());
         }
         match standing {
             Some(Standing::In) => self.hear_in_room(turn, id, author.identity)?,
@@ -245,6 +262,7 @@ impl User {
             }
             // It came here by another node, or straight from the device.
             (record.own, record.state) = (true, State::Sent);
+            self.timeline.burn_sent(&mut record);
         }
         let conversation = ConversationRef::room(id);
         let (line, now) = (Line { conversation, device: author.device }, turn.now);

@@ -50,6 +50,9 @@ impl User {
             tracing::warn!(%error, "a room that someone was added to is not taken");
             return Ok(true);
         }
+        for who in self.directory.rooms_mut().forget_foreign(turn.vault()?)? {
+            self.part(turn, who)?;
+        }
         let now = turn.now;
         self.directory.rooms_mut().add(turn.vault()?, room, now)?;
         self.follow_room(turn, id, Was::nothing(), &[])?;
@@ -337,7 +340,11 @@ impl User {
             }
         };
         let lacks = self.lacks(known, &theirs);
-        let ops = self.with_people(missing);
+        let mut ops = self.with_people(missing);
+        if presence != Presence::In {
+            // How members are found now is not for who is out.
+            ops.iter_mut().for_each(|(_, person)| *person = None);
+        }
         if !ops.is_empty() && self.directory.rooms_mut().may_answer(id, author.device, steady) {
             self.send_ops(turn, &id, (author.identity, Some(author.device)), ops)?;
         }

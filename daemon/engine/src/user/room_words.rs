@@ -18,7 +18,7 @@ use crate::kinds::timer_words;
 impl User {
     /// Those that the user is in, or was.
     pub(super) fn shown_rooms(&self) -> impl Iterator<Item = &KnownRoom> {
-        self.directory.rooms().iter().filter(|known| known.person(&self.identity).is_some())
+        self.directory.rooms().shown()
     }
 
     pub(crate) fn show_rooms(&self) -> Vec<ShownRoom> {

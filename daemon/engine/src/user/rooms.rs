@@ -57,7 +57,7 @@ impl User {
 
     /// That there may be one room more.
     pub(super) fn check_rooms(&self) -> Result<(), RoomError> {
-        if self.directory.rooms().iter().count() >= ROOMS_MAX {
+        if self.directory.rooms().shown().count() >= ROOMS_MAX {
             return Err(RoomError::TooMany { max: ROOMS_MAX });
         }
         Ok(())
@@ -134,15 +134,15 @@ impl User {
         let op = signed.map_err(|denied| RoomError::of(&denied, who))?;
         let was = Was::of(&known.room);
         let bytes = op.as_bytes().to_vec();
-        // Who is put out is told, too: by then their keys may be forgotten.
+        // Who is put out is told, too: by then their keys may be forgotten. So are the user's other devices, once they leave.
         let out = match op.action() {
             Action::Remove(identity) => Some(*identity),
+            Action::Leave => Some(self.identity),
             Action::Create(_)
             | Action::Add(_)
             | Action::Grant(_)
             | Action::Revoke(_)
             | Action::Set(_)
-            | Action::Leave
             | Action::Close
             | Action::Unknown { .. } => None,
         };

@@ -348,8 +348,8 @@ impl User {
             Does::Recall(recall) => self.take_own_recall(turn, identity, recall.message),
             Does::ReadUpTo(read) => {
                 let writers = self.writers_in(&identity);
-                let found = self.timeline.find(turn.vault()?, &read.message, &writers)?;
-                match found.filter(|place| place.conversation == conversation) {
+                let (records, message) = (turn.vault()?, &read.message);
+                match self.timeline.find_in(records, &conversation, message, &writers)? {
                     None => self.wait_for_own(turn, conversation, read.message, record),
                     Some(place) => self.note_read(turn, &place),
                 }
@@ -411,7 +411,7 @@ impl User {
 
     /// The user took an own message back on another device. If it is on its way from here, it is taken out of all mailboxes,
     /// and its number is used for the recall.
-    fn take_own_recall(
+    pub(super) fn take_own_recall(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
@@ -422,7 +422,7 @@ impl User {
         let place = self.timeline.find_of(turn.vault()?, &id, None)?;
         let Some(place) = place.filter(|place| place.conversation == conversation) else {
             let own = self.identity;
-            return self.timeline.await_recalled(turn.vault()?, conversation, own, id);
+            return self.timeline.await_recalled(turn.vault()?, &own, conversation, own, id);
         };
         let Some(message) = self.timeline.message(turn.vault()?, &place)? else { return Ok(()) };
         if message.body == Body::Recalled {

@@ -147,14 +147,21 @@ impl User {
     ) -> Result<(), StoreError> {
         let Author { identity, .. } = author;
         let writers = self.writers_in(&person(&conversation));
-        let found = self.timeline.find(turn.vault()?, &reaction.target, &writers)?;
+        let target = &reaction.target;
+        let there = self.timeline.find_in(turn.vault()?, &conversation, target, &writers)?;
+        let found = match there {
+            Some(place) => Some(place),
+            None => self.timeline.find(turn.vault()?, target, &writers)?,
+        };
         let Some(place) = found else {
             let (kind, bytes) = (message::reaction::KIND, reaction.encode());
             let there = (conversation, author);
             return self.wait_for(turn, there, when, reaction.target, Body::Raw { kind, bytes });
         };
-        if place.conversation != conversation {
-            tracing::debug!("a reaction to a message of another conversation");
+        if there.is_none() {
+            tracing::debug!(
+                "a reaction to a message of another conversation, or to one of several"
+            );
             turn.observer.deed_dropped(Dropped::Foreign);
             return Ok(());
         }

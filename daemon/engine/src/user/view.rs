@@ -118,8 +118,7 @@ impl View<'_> {
             Some(known) => known.room.state().people().map(|(who, _)| *who).collect(),
             None => vec![line],
         };
-        let there = self.timeline.find(records, id, &writers)?;
-        let there = there.filter(|there| there.conversation == place.conversation);
+        let there = self.timeline.find_in(records, &place.conversation, id, &writers)?;
         let target = match &there {
             Some(there) => self.message(records, there)?,
             None => None,

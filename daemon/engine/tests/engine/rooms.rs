@@ -4,14 +4,24 @@ use std::collections::BTreeSet;
 
 use martlet_engine::command::{
     AddToRoom, Block, ChangeRoom, CloseRoom, CreateRoom, EditMessage, GetInbox, GetRoom, LeaveRoom,
-    ListRoomOperations, ListRooms, React, RecallMessage, RemoveFromRoom, RemoveModerator,
+    ListRoomOperations, ListRooms, React, RecallMessage, RemoveFromRoom, RemoveModerator, Unblock,
 };
+use martlet_engine::limits::ROOMS_FOREIGN_MAX;
 use martlet_engine::{CommandError, RoomError};
 use martlet_protocol::control::{
-    EditRequest, EventBody, Message, ReactionRequest, Room, RoomChange, RoomCreate,
+    EditRequest, EventBody, Message, ReactionRequest, Room as ShownRoom, RoomChange, RoomCreate,
     RoomMemberRequest, RoomRole,
 };
+use martlet_protocol::crypto::seal;
+use martlet_protocol::identity::{DeviceKeys, RootKey};
+use martlet_protocol::message::{DeviceMessage, RoomOps};
+use martlet_protocol::room::{Create, Room, Settings};
+use martlet_protocol::{ConversationId, Id};
+use martlet_store::records::ROOMS;
 
+use crate::siblings::two_devices;
+use crate::stranger::{addressing, bundle_of, in_olm, in_vault};
+use crate::timers::timed;
 use crate::world::*;
 
 /// Alice knows all others, and they know her; nobody else knows anybody.
@@ -36,16 +46,16 @@ impl World {
         Ok(world)
     }
 
-    fn create(&mut self, node: usize, name: &str) -> Result<Room> {
+    fn create(&mut self, node: usize, name: &str) -> Result<ShownRoom> {
         self.call(node, CreateRoom { request: RoomCreate { name: name.into() } })
     }
 
-    fn bring_in(&mut self, node: usize, who: &str) -> Result<Room> {
+    fn bring_in(&mut self, node: usize, who: &str) -> Result<ShownRoom> {
         let request = RoomMemberRequest { who: who.into() };
         self.call(node, AddToRoom { room: "bridge".into(), request, as_moderator: false })
     }
 
-    fn promote(&mut self, node: usize, who: &str) -> Result<Room> {
+    fn promote(&mut self, node: usize, who: &str) -> Result<ShownRoom> {
         let request = RoomMemberRequest { who: who.into() };
         self.call(node, AddToRoom { room: "bridge".into(), request, as_moderator: true })
     }
@@ -54,7 +64,7 @@ impl World {
         self.call(node, RemoveFromRoom { room: "bridge".into(), who: who.into() })
     }
 
-    fn room(&mut self, node: usize) -> Result<Room> {
+    fn room(&mut self, node: usize) -> Result<ShownRoom> {
         self.call(node, GetRoom { room: "bridge".into() })
     }
 
@@ -421,6 +431,129 @@ fn more_than_eight_devices_read_one_envelope() -> Result {
     }
     let states: BTreeSet<_> = world.messages(4)?.iter().map(|it| it.state).collect();
     assert_eq!(states, BTreeSet::from([Delivery::Sent]));
+    Ok(())
+}
+
+/// A member named a room as another's id, or as that is shown: what the user wrote into one went to the other.
+#[test]
+fn a_name_does_not_stand_for_the_id_of_another_room() -> Result {
+    let mut world = World::with_room(13, 3, 2)?;
+    let bridge = world.room(0)?.id;
+    let shown = format!("bridge ({})", &bridge[..6]);
+    for name in [bridge.clone(), shown.clone(), " Bridge".to_owned(), bridge[..8].to_owned()] {
+        let id = world.create(2, &name)?.id;
+        let request = RoomMemberRequest { who: "alice".into() };
+        world.call(2, AddToRoom { room: id, request, as_moderator: false })?;
+        world.settle()?;
+    }
+    let rooms = world.call(0, ListRooms {})?.rooms;
+    let names: BTreeSet<_> = rooms.iter().map(|room| room.name.clone()).collect();
+    assert_eq!((rooms.len(), names.len()), (5, 5));
+    for room in rooms {
+        for text in [&room.id, &room.name] {
+            assert_eq!(world.call(0, GetRoom { room: text.clone() })?.id, room.id, "{text}");
+        }
+    }
+    assert_eq!(world.call(0, GetRoom { room: shown })?.id, bridge);
+    let prefix = bridge[..8].to_owned();
+    let ambiguous = RoomError::Ambiguous { name: prefix.clone() };
+    assert_eq!(error(world.call(0, GetRoom { room: prefix })), Some(ambiguous.into()));
+    world.send(0, &bridge, "for the bridge")?;
+    world.settle()?;
+    assert_eq!(world.said(1)?, pairs(&[("alice", "for the bridge")]));
+    Ok(())
+}
+
+/// The key of a session that began while its writer was blocked was refused for ever: nothing of theirs was read until the next.
+#[test]
+fn who_is_unblocked_is_read_again() -> Result {
+    let mut world = World::with_room(14, 3, 3)?;
+    world.call(0, Block { who: "bob".into() })?;
+    world.send(1, "bridge", "unheard")?;
+    world.settle()?;
+    assert!(world.said(0)?.is_empty());
+    world.call(0, Unblock { who: "bob".into() })?;
+    world.settle()?;
+    world.send(1, "bridge", "heard")?;
+    world.settle()?;
+    assert_eq!(world.said(0)?, pairs(&[("bob", "heard")]));
+    Ok(())
+}
+
+/// The user's other devices kept what was recalled and what was to burn, and stayed in the room that was left.
+#[test]
+fn on_all_devices_of_the_user_messages_end_and_rooms_are_left() -> Result {
+    const TABLET: usize = 2;
+    let mut world = two_devices(15)?;
+    world.create(0, "bridge")?;
+    world.bring_in(0, "bob")?;
+    world.settle()?;
+    world.settle()?;
+    let recalled = world.send(0, "bridge", "taken back")?;
+    let request = timed("bridge", "burns", None, Some(3600));
+    world.call(0, SendText { request })?;
+    world.settle()?;
+    assert_eq!(world.said(TABLET)?, pairs(&[("me", "taken back"), ("me", "burns")]));
+    world.call(0, RecallMessage { id: recalled })?;
+    world.settle()?;
+    world.pass(Duration::from_secs(2 * 3600));
+    world.settle()?;
+    let messages = world.messages(TABLET)?;
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert_eq!(messages[0].state, Delivery::Recalled);
+    let last = world.send(0, "bridge", "stays")?;
+    world.settle()?;
+    world.call(0, LeaveRoom { room: "bridge".into() })?;
+    world.settle()?;
+    assert_eq!(world.room(TABLET)?.role, RoomRole::Left);
+    let refused = error(world.call(0, RecallMessage { id: last }));
+    assert_eq!(refused, Some(RoomError::NotMember.into()), "nobody would take it back");
+    Ok(())
+}
+
+/// A contact could use up all rooms that there may be, with such as the user was not in and never saw.
+#[test]
+fn rooms_that_are_none_of_the_users_use_up_nothing() -> Result {
+    let mut world = World::pair(16, 3)?;
+    world.settle()?;
+    let root = RootKey::generate(&mut world.rng);
+    let device = DeviceKeys::generate(&mut world.rng, &root, world.now);
+    world.add(0, &Id::without_secret(root.identity()).to_string(), "mallory")?;
+    world.settle()?;
+    let (to, bundle) = (world.id_of(0)?.parse::<Id>()?.identity, bundle_of(&mut world, 0)?);
+    for at in 0..40 {
+        let settings = Settings { name: "hidden".into(), ..Settings::default() };
+        let room = Room::create(&device, Create { salt: [at; 16], settings }, world.now)?;
+        let ops = room.set().iter().map(|op| op.as_bytes().to_vec()).collect();
+        let message = DeviceMessage::RoomOps(RoomOps { room: room.id(), ops, people: vec![] });
+        let (addressing, with) =
+            (addressing(&world, &to), ConversationId::direct(&root.identity(), &to));
+        let payload = in_olm(&device, &bundle, message)?;
+        let recipients = [bundle.recipient()];
+        let content =
+            seal::seal(&mut world.rng, &addressing, &device, &to, &recipients, &with, &payload)?;
+        world.bring(0, &[Envelope::new(content)])?;
+        world.pass(Duration::from_secs(1));
+    }
+    let mut kept = 0;
+    in_vault(&mut world, 0, |txn| {
+        kept = txn.scan(&ROOMS)?.len();
+        Ok(())
+    })?;
+    assert_eq!(kept, ROOMS_FOREIGN_MAX);
+    assert!(world.call(0, ListRooms {})?.rooms.is_empty());
+    Ok(())
+}
+
+#[test]
+fn who_writes_on_in_a_closed_room_can_be_put_out() -> Result {
+    let mut world = World::with_room(17, 3, 3)?;
+    world.call(0, CloseRoom { room: "bridge".into() })?;
+    world.settle()?;
+    world.put_out(0, "carol")?;
+    world.settle()?;
+    assert_eq!(world.room(2)?.role, RoomRole::Removed);
+    assert_eq!(world.refused(0, "carol"), Some(RoomError::Closed.into()));
     Ok(())
 }
 
