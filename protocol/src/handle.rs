@@ -3,10 +3,10 @@
 //! Nobody can list them. A handle's key is derived from its name by Argon2id, so whoever tries names pays for each.
 //! Nor does anyone own one: each person who claims it publishes so, and whoever looks for it sees all of them.
 //!
-//! A name is taken in the form of RFC 8265 (UsernameCaseMapped: letters and digits of any script, lower case, no spaces, no @ at the
-//! beginning), 2 to 32 characters. Its *skeleton* is that of Unicode's UTS 39, with `A` to `Z` in lower case: names that look alike have one
-//! skeleton. With `k` = Argon2id (RFC 9106: 64 MiB, 3 passes, 1 lane, 32 bytes) of the skeleton, salted with the first 16
-//! bytes of BLAKE3 derive_key(`"martlet 2026 handle salt v1"`, network tag 8):
+//! A name is taken in the form of RFC 8265 (UsernameCaseMapped: letters and digits of any script, lower case, no spaces, no @
+//! at the beginning), 2 to 32 characters. Its *skeleton* is that of Unicode's UTS 39, with `A` to `Z` in lower case: names that
+//! look alike have one skeleton. With `k` = Argon2id (RFC 9106: 64 MiB, 3 passes, 1 lane, 32 bytes) of the skeleton, salted
+//! with the first 16 bytes of BLAKE3 derive_key(`"martlet 2026 handle salt v1"`, network tag 8):
 //!
 //! ```text
 //! shard     the first bits of BLAKE3 keyed(k, "martlet handle shard v1")
