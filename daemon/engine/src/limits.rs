@@ -90,7 +90,8 @@ pub const ID_SEARCH_TOTAL_MAX: usize = 20_000;
 pub const FILES_LISTED: u32 = 50;
 /// Messages that are looked at for files, the newest of each conversation: what somebody looks for is among them.
 pub const FILES_SEARCHED_MAX: usize = 1000;
-/// The same in all conversations. If each is a file of 24 KiB it takes 0.9 ms in a build without optimization (tried with 160).
+/// The same in all conversations. Each that is a file of 24 KiB takes 0.9 ms in a build without optimization (tried with 160). As
+/// many as there may be were not tried: that would be 4.5 s.
 pub const FILES_SEARCHED_TOTAL_MAX: usize = 5000;
 /// Digits of an id that tell one message from others, at least: of as many messages, one in a thousand times there is
 /// another with the same.
@@ -208,7 +209,7 @@ pub const BUNDLE_DELAY_MAX: Duration = Duration::from_secs(3600);
 /// People shown of those who claim a handle: more than anyone compares. Whoever knows a name can publish as many claims of it
 /// as they make identities, so that there are more is told.
 pub const CLAIMANTS_MAX: usize = 32;
-/// Envelopes opened in one search for a handle: eight days of as many people. Each costs two signatures, 0.1 ms.
+/// Envelopes opened in one search for a handle: eight days of as many people. Each costs two signatures (not measured).
 pub const CLAIMS_OPENED_MAX: usize = 256;
 /// Handles of other shards whose claims are remembered: as many as a person looks for at once, each with the claims of
 /// [`CLAIMANTS_MAX`] people, about 0.5 KiB each.
