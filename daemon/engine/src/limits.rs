@@ -90,8 +90,7 @@ pub const ID_SEARCH_TOTAL_MAX: usize = 20_000;
 pub const FILES_LISTED: u32 = 50;
 /// Messages that are looked at for files, the newest of each conversation: what somebody looks for is among them.
 pub const FILES_SEARCHED_MAX: usize = 1000;
-/// The same in all conversations. Each that is a file of 24 KiB takes 0.9 ms in a build without optimization (tried with 160). As
-/// many as there may be were not tried: that would be 4.5 s.
+/// The same in all conversations. A file of 24 KiB takes 0.9 ms unoptimized (tried with 160), so all would take 4.5 s (not tried).
 pub const FILES_SEARCHED_TOTAL_MAX: usize = 5000;
 /// Digits of an id that tell one message from others, at least: of as many messages, one in a thousand times there is
 /// another with the same.
