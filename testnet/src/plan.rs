@@ -66,6 +66,18 @@ impl Plan {
         self.nodes.get(node).is_some_and(|node| node.clock_offset_ms != 0)
             || self.events.iter().any(jumps)
     }
+
+    /// The person whose device a node is, by their first device.
+    #[must_use]
+    pub fn person(&self, node: NodeIndex) -> NodeIndex {
+        self.nodes.get(node).and_then(|plan| plan.device_of).unwrap_or(node)
+    }
+
+    /// Whether anyone has several devices.
+    #[must_use]
+    pub fn has_devices(&self) -> bool {
+        self.nodes.iter().any(|node| node.device_of.is_some())
+    }
 }
 
 /// The network.
@@ -135,6 +147,8 @@ pub struct NodePlan {
     pub role: Role,
     /// Whether it has a user, who has an identity from the first start.
     pub user: bool,
+    /// Of a further device of a person: their first one, which has the root. Then its user comes by [`Event::Link`].
+    pub device_of: Option<NodeIndex>,
     /// How far its clock is ahead, milliseconds; negative: behind.
     pub clock_offset_ms: i64,
     /// The shards it keeps; `None`: as many as by default.
@@ -249,6 +263,10 @@ pub enum Event {
     DiskFull(Vec<NodeIndex>),
     /// There is room again.
     DiskFree(Vec<NodeIndex>),
+    /// These join the identities of their people, each by a code of the person's first device, one after the other.
+    Link(Vec<NodeIndex>),
+    /// These are lost: their people revoke them, by their first devices. They stay on, with whoever has them now.
+    Revoke(Vec<NodeIndex>),
 }
 
 /// What must be true at the end. Times are of the nodes' network, not of the machine that simulates
@@ -275,6 +293,10 @@ pub enum Expectation {
     NoDuplicates,
     /// Each conversation came in the order of its writing.
     InOrder,
+    /// Of all messages on all devices on which they should be shown, at least this part was, 0 to 1.
+    DeviceDeliveryMin(f64),
+    /// Who was cut off read nothing that was written by who knew of it.
+    CutOff,
 }
 
 impl LinkShape {

@@ -10,6 +10,7 @@ use crate::plan::Runner;
 
 pub mod compare;
 pub mod data;
+mod devices;
 #[cfg(test)]
 pub(crate) mod example;
 mod file;
@@ -23,6 +24,7 @@ pub mod sweep;
 pub(crate) mod words;
 
 pub use data::Data;
+pub use devices::{CutOff, DeviceReport, Devices};
 pub use file::{ReportError, write};
 pub use html::DrawError;
 pub(crate) use html::{places, said};
@@ -162,6 +164,12 @@ pub struct Messages {
     /// than the writer. Of none in reports of before it was there.
     #[serde(default)]
     pub latency_connected: Latency,
+    /// On each device; absent if nobody has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Devices>,
+    /// What those read who were cut off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cut_off: Vec<CutOff>,
 }
 
 /// A distribution of times, seconds.

@@ -10,6 +10,7 @@
 
 mod by_hand;
 mod contacts;
+mod devices;
 mod diary;
 mod error;
 mod flood;

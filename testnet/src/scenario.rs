@@ -40,6 +40,7 @@ pub use summary::{DIAMETER_NODES_MAX, Summary};
 use chance::{Purpose, chance};
 use contacts::Contacts;
 use error::{Fault, Faults};
+use events::InUse;
 use file::File;
 use limits::{FILE_BYTES_MAX, TABLES_MAX};
 use roster::Roster;
@@ -282,8 +283,10 @@ impl Scenario {
         let events = events::events(&file.events, keys_given, &mut roster, seed, duration);
         let events = faults.keep_all(events);
         let contacts = faults.keep_all(Contacts::new(&file.contacts, &roster, seed, duration));
+        let in_use = InUse::new(&roster, events.as_deref().unwrap_or_default());
         let messages = contacts.as_ref().and_then(|contacts| {
-            let messages = traffic::messages(&file.traffic, &roster, contacts, seed, duration);
+            let of_run = (seed, duration);
+            let messages = traffic::messages(&file.traffic, &roster, contacts, &in_use, of_run);
             faults.keep_all(messages)
         });
         let expectations = messages.as_ref().zip(events.as_ref()).and_then(|(messages, events)| {

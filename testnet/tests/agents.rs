@@ -66,6 +66,7 @@ fn row(count: usize) -> Plan {
         role: martlet_protocol::control::Role::Full,
         user: true,
         clock_offset_ms: 0,
+        device_of: None,
         shards: None,
         starts: true,
     };

@@ -35,6 +35,7 @@ fn node(name: &str, role: Role) -> NodePlan {
         role,
         user: role != Role::Mailbox,
         clock_offset_ms: 0,
+        device_of: None,
         shards: None,
         starts: true,
     }

@@ -48,7 +48,9 @@ macro_rules! ready {
 
         #[test]
         fn every_ready_scenario_is_run_here() {
-            let run = [$($scenario,)* "split-and-heal", "six-day-network", "who-wrote"];
+            let elsewhere = ["split-and-heal", "six-day-network", "who-wrote"];
+            let smaller = ["several-devices"];
+            let run = [[$($scenario,)*].as_slice(), &elsewhere, &smaller].concat();
             for ready in READY {
                 assert!(run.contains(&ready.name), "{} is not", ready.name);
             }
@@ -66,6 +68,20 @@ ready! {
     clock_skew: "clock-skew",
     flash_crowd: "flash-crowd",
     thousand_nodes: "thousand-nodes",
+}
+
+/// With fewer nodes: all of them take many minutes of an unoptimized build. `martlet-testnet sim NAME` runs it whole.
+fn smaller(scenario: &str, nodes: &str) -> Result<Report> {
+    let output = testnet(&["sim", scenario, "--nodes", nodes, "--json"]).output()?;
+    assert!(output.status.success(), "{scenario}: {}", said(&output));
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+#[test]
+fn several_devices() -> Result {
+    let devices = smaller("several-devices", "5")?.messages.devices.ok_or("no devices")?;
+    assert_eq!((devices.devices, devices.linked, devices.revoked), (15, 15, 5));
+    Ok(())
 }
 
 #[test]
@@ -238,6 +254,82 @@ fn scenario(dir: &Path, text: &str) -> Result<String> {
     let path = dir.join("mine.toml");
     fs::write(&path, text)?;
     Ok(path.to_str().ok_or("a path that is no text")?.to_owned())
+}
+
+/// Two people with three devices each, which write to each other and lose one.
+const PEOPLE: &str = r#"
+duration = "3m"
+
+[[nodes]]
+name = "user"
+count = 2
+devices = 3
+
+[links]
+latency = "20ms"
+
+[[contacts]]
+pairs = "all"
+
+[[traffic]]
+from = "user"
+to = "contacts"
+every = "2s"
+start = "40s"
+end = "150s"
+
+[[events]]
+at = "50s"
+do = "crash"
+nodes = ["user-1", "user-2-d2"]
+lasts = "20s"
+
+[[events]]
+at = "90s"
+do = "revoke"
+nodes = "user-d3"
+over = "20s"
+
+[expect]
+delivery = 1.0
+device_delivery = 1.0
+cut_off = true
+no_duplicates = true
+in_order = true
+"#;
+
+#[test]
+fn people_get_all_on_each_device_and_lost_ones_read_only_what_was_written_unknowingly() -> Result {
+    let dir = TempDir::new()?;
+    let file = scenario(dir.path(), PEOPLE)?;
+    let run = |threads: &str| -> Result<Vec<u8>> {
+        let output = testnet(&["sim", &file, "--threads", threads, "--json"]).output()?;
+        assert!(output.status.success(), "{}", said(&output));
+        Ok(output.stdout)
+    };
+    let json = run("1")?;
+    assert!(json == run("2")?, "two threads differ from one");
+    let report: Report = serde_json::from_slice(&json)?;
+    let devices = report.messages.devices.as_ref().ok_or("no devices")?;
+    assert_eq!((devices.people, devices.devices, devices.linked, devices.revoked), (2, 6, 6, 2));
+    assert!(report.messages.delivered > 60 && devices.expected == devices.shown, "{devices:?}");
+    // Each message is to be shown on all of six devices but the one that it was written on, and those that were lost.
+    assert!(
+        devices.expected > 3 * report.messages.written
+            && devices.expected < 5 * report.messages.written
+    );
+    for device in &devices.each {
+        assert!(
+            device.linked_s.is_some() && device.expected > 10 && device.shown > 10,
+            "{device:?}"
+        );
+    }
+    assert_eq!(report.messages.cut_off.len(), 2);
+    for cut in &report.messages.cut_off {
+        assert!(cut.known_s.is_some_and(|known_s| known_s - cut.at_s < 2.0), "{cut:?}");
+        assert!(cut.written_knowing > 20 && cut.read_knowing == 0, "{cut:?}");
+    }
+    Ok(())
 }
 
 /// For a third of its time: all of it takes minutes, and `martlet-testnet sim who-wrote` is there for it.

@@ -262,7 +262,9 @@ impl State {
             | Event::Crash(_)
             | Event::Start(_)
             | Event::Leave(_)
-            | Event::ClockJump { .. } => {}
+            | Event::ClockJump { .. }
+            | Event::Link(_)
+            | Event::Revoke(_) => {}
         }
         self.relink();
     }

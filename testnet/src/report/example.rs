@@ -25,6 +25,7 @@ pub(crate) fn plan(nodes: usize) -> Plan {
         },
         user: index % 10 != 8,
         clock_offset_ms: 0,
+        device_of: None,
         shards: None,
         starts: true,
     };
@@ -234,7 +235,7 @@ fn run(plan: &Plan, until: Duration, every: Duration) -> Report {
                 nodes[*node].mailbox_envelopes += 1;
             }
             Sight::Delivered(message) => {
-                recorder.delivered(*message, *at);
+                recorder.shown(*message, plan.messages[*message].to, *at);
                 for node in &mut nodes {
                     node.mailbox_envelopes = node.mailbox_envelopes.saturating_sub(1);
                 }

@@ -231,7 +231,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::report::example;
+    use crate::report::{CutOff, DeviceReport, Devices, example};
 
     #[test]
     fn a_report_survives_a_round_trip_through_its_file() {
@@ -289,16 +289,26 @@ mod tests {
             document.split("## report.json").nth(1).and_then(|rest| rest.split("\n## ").next());
         let rows = table.unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
         let mut documented: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
-        let json = serde_json::from_str(&example::split_and_heal().to_json()).unwrap();
+        let mut report = example::split_and_heal();
+        report.messages.devices =
+            Some(Devices { each: vec![DeviceReport::default()], ..Devices::default() });
+        report.messages.cut_off = vec![CutOff::default()];
+        let json = serde_json::from_str(&report.to_json()).unwrap();
         let mut found = Vec::new();
         fields(&json, "", &mut found);
         // The other distributions have the fields of the first.
-        for other in ["messages.latency_reachable", "messages.latency_connected"] {
+        for other in [
+            "messages.latency_reachable",
+            "messages.latency_connected",
+            "messages.devices.latency",
+            "messages.devices.linking",
+        ] {
             found.retain(|field| !field.starts_with(&format!("{other}.")));
             found.push(other.to_owned());
         }
         // Objects are documented where there is something to say of them as a whole.
-        found.extend(["messages.latency", "spread", "origin", "origin.edges"].map(str::to_owned));
+        let objects = ["messages.latency", "messages.devices", "spread", "origin", "origin.edges"];
+        found.extend(objects.map(str::to_owned));
         // A pair is one value; what is empty in this example is named all the same.
         found.sort_unstable();
         found.dedup();

@@ -10,6 +10,7 @@ mod axis;
 mod figure;
 mod figures;
 mod ink;
+mod people;
 mod plot;
 mod rows;
 mod sweep;
@@ -45,6 +46,8 @@ pub(super) fn page(report: &Report) -> Result<String, DrawError> {
                         p.note { "How envelopes spread is not shown: only a simulation sees each of them arrive." }
                     }
                     div.figures { @for figure in &drawn { (figure.markup()) } }
+                    (people::devices(report))
+                    (people::cut_off(report))
                     h2 { "Tables" }
                     (latencies(report))
                     (events(report))

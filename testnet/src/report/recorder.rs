@@ -9,6 +9,7 @@ use super::{Data, Made, Messages, NodeReport, Report, Retention, SCHEMA, Traffic
 use crate::plan::{Event, NodeIndex, Plan, Runner};
 
 mod convergence;
+mod copies;
 mod data;
 mod expectations;
 mod happenings;
@@ -18,6 +19,7 @@ mod reach;
 mod series;
 mod spread;
 
+use copies::Copies;
 use data::DataLog;
 use happenings::Happenings;
 pub(crate) use happenings::words as event_words;
@@ -38,6 +40,7 @@ pub struct Recorder<'a> {
     plan: &'a Plan,
     runner: Runner,
     messages: MessageLog<'a>,
+    copies: Copies<'a>,
     spread: SpreadLog,
     series: SeriesLog,
     reach: Reach,
@@ -85,6 +88,7 @@ impl<'a> Recorder<'a> {
             plan,
             runner,
             messages: MessageLog::new(&plan.messages),
+            copies: Copies::new(plan),
             spread: SpreadLog::default(),
             series: SeriesLog::default(),
             reach: Reach::new(&plan.nodes),
@@ -134,12 +138,39 @@ impl<'a> Recorder<'a> {
         self.messages.skipped(message);
     }
 
-    /// The message was shown to its recipient.
-    pub fn delivered(&mut self, message: MessageIndex, at: Duration) {
-        self.messages.delivered(message, at);
-        if let (Some(data), Some(planned)) = (&mut self.data, self.plan.messages.get(message)) {
-            data.shown(message, planned.from, planned.to, at);
+    /// A node showed the message to its user. That it did where it was written counts for nothing.
+    pub fn shown(&mut self, message: MessageIndex, node: NodeIndex, at: Duration) {
+        let Some(planned) = self.plan.messages.get(message).filter(|it| it.from != node) else {
+            return;
+        };
+        if self.copies.shown(message, node, at) {
+            self.messages.shown_again(message);
+            return;
         }
+        let is_on_another = self.copies.is_kept() && self.messages.is_delivered(message);
+        if self.plan.person(node) != planned.to || is_on_another {
+            return;
+        }
+        self.messages.delivered(message, node, at);
+        if let Some(data) = &mut self.data {
+            data.shown(message, planned.from, node, at);
+        }
+    }
+
+    /// Messages delivered until now.
+    #[must_use]
+    pub fn delivered_count(&self) -> u64 {
+        self.messages.delivered_count()
+    }
+
+    /// A device was linked: it has its person's identity.
+    pub fn linked(&mut self, device: NodeIndex, at: Duration) {
+        self.copies.linked(device, at);
+    }
+
+    /// A node's user knows from now on that a device was revoked.
+    pub fn knows_cut(&mut self, node: NodeIndex, device: NodeIndex, at: Duration) {
+        self.copies.knows(node, device, at);
     }
 
     /// An envelope was made by `node`'s user, or first seen anywhere. It is to spread to all nodes
@@ -193,6 +224,7 @@ impl<'a> Recorder<'a> {
         let was_on = |node: &NodeIndex| self.reach.is_on(*node);
         self.happenings.add(self.plan, event, at, was_on);
         self.reach.happened(event, at);
+        self.copies.happened(event, at);
     }
 
     /// Something happened that is no event of a plan, and marks no node.
@@ -242,12 +274,22 @@ impl<'a> Recorder<'a> {
 
     /// Ends the run at `at`.
     #[must_use]
-    pub fn finish(self, at: Duration, interrupted: bool) -> Report {
+    pub fn finish(mut self, at: Duration, interrupted: bool) -> Report {
         let plan = self.plan;
-        let (messages, told) = self.messages.finish(at, &self.reach);
+        let written = self.messages.written_at();
+        let (mut messages, told) = self.messages.finish(at, &self.reach);
+        messages.devices = self.copies.devices(&written);
+        messages.cut_off = self.copies.cut_off(&written);
+        if self.copies.is_kept() {
+            messages.out_of_order = self.copies.out_of_order();
+        }
         let series = self.series.finish();
-        let nodes =
+        let mut nodes =
             node_reports(plan, &self.nodes, &self.mailbox_envelopes_max, &told, &self.reach);
+        if self.copies.is_kept() {
+            let received = self.copies.received();
+            nodes.iter_mut().zip(received).for_each(|(node, count)| node.delivered = count);
+        }
         let seen_kept = self.oldest.is_some()
             || (!series.t_s.is_empty() && series.mailbox_envelopes.iter().all(|count| *count == 0));
         let mut report = Report {

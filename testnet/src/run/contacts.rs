@@ -12,7 +12,7 @@ use martletctl::client::{Client, ClientError};
 use super::stage::Stage;
 use super::{Diary, Hosts, RunError};
 use crate::cluster::ClusterError;
-use crate::plan::{ContactPlan, NodeIndex};
+use crate::plan::{ContactPlan, NodeIndex, NodePlan};
 
 /// Daemons asked at the same time while the network is made.
 const AT_ONCE: usize = 16;
@@ -36,7 +36,8 @@ pub(super) async fn make_user(
     hosts: &impl Hosts,
     node: NodeIndex,
 ) -> Result<(), RunError> {
-    if stage.id(node).is_some() || !stage.node(node).is_some_and(|node| node.user) {
+    let is_first = |node: &NodePlan| node.user && node.device_of.is_none();
+    if stage.id(node).is_some() || !stage.node(node).is_some_and(is_first) {
         return Ok(());
     }
     let client = Client::new(hosts.socket(node)?);

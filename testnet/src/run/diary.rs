@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use martlet_protocol::time::UnixMillis;
 
-use crate::plan::{Event, Plan, Runner};
+use crate::plan::{Event, NodeIndex, Plan, Runner};
 use crate::report::recorder::{MessageIndex, NodeSample, Recorder};
 use crate::report::{Data, Report};
 
@@ -26,8 +26,8 @@ pub(super) struct Diary<'a> {
 struct Pages<'a> {
     recorder: Recorder<'a>,
     fates: Vec<Fate>,
-    /// Deliveries of messages that are not known to be written yet.
-    early: HashMap<MessageIndex, Vec<Duration>>,
+    /// Where and when messages were shown that are not known to be written yet.
+    early: HashMap<MessageIndex, Vec<(NodeIndex, Duration)>>,
     written: u64,
     delivered: u64,
     on: usize,
@@ -127,8 +127,22 @@ impl<'a> Diary<'a> {
         }
     }
 
-    /// It was shown.
-    pub(super) fn delivered(&self, message: MessageIndex, at: Duration) {
+    /// A device was linked.
+    pub(super) fn linked(&self, device: NodeIndex, at: Duration) {
+        if at <= self.end.get() {
+            self.pages.borrow_mut().recorder.linked(device, at);
+        }
+    }
+
+    /// A node's user knows that a device was revoked.
+    pub(super) fn knows_cut(&self, node: NodeIndex, device: NodeIndex, at: Duration) {
+        if at <= self.end.get() {
+            self.pages.borrow_mut().recorder.knows_cut(node, device, at);
+        }
+    }
+
+    /// A node showed it.
+    pub(super) fn shown(&self, message: MessageIndex, node: NodeIndex, at: Duration) {
         if at > self.end.get() {
             return;
         }
@@ -136,13 +150,13 @@ impl<'a> Diary<'a> {
         match pages.fates.get(message) {
             Some(Fate::Written(written)) => {
                 let at = at.max(*written);
-                pages.delivered(message, at);
+                pages.shown(message, node, at);
             }
-            Some(Fate::Planned) => pages.early.entry(message).or_default().push(at),
+            Some(Fate::Planned) => pages.early.entry(message).or_default().push((node, at)),
             Some(Fate::Unsure(tried)) => {
                 let tried = *tried;
                 pages.written(message, tried);
-                pages.delivered(message, at.max(tried));
+                pages.shown(message, node, at.max(tried));
             }
             // Not of this run, or of one who did not write it.
             Some(Fate::Skipped) | None => {}
@@ -195,8 +209,8 @@ impl Pages<'_> {
         *fate = Fate::Written(at);
         self.written += 1;
         self.recorder.written(message, at);
-        for early in self.early.remove(&message).unwrap_or_default() {
-            self.delivered(message, early.max(at));
+        for (node, early) in self.early.remove(&message).unwrap_or_default() {
+            self.shown(message, node, early.max(at));
         }
     }
 
@@ -207,8 +221,8 @@ impl Pages<'_> {
         }
     }
 
-    fn delivered(&mut self, message: MessageIndex, at: Duration) {
-        self.delivered += 1;
-        self.recorder.delivered(message, at);
+    fn shown(&mut self, message: MessageIndex, node: NodeIndex, at: Duration) {
+        self.recorder.shown(message, node, at);
+        self.delivered = self.recorder.delivered_count();
     }
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use martlet_protocol::control::{Delivery, Event, EventBody};
-use martletctl::client::{Client, ClientError, Follower, Step};
+use martlet_protocol::control::{Contact, Delivery, DeviceList, DeviceState, Event, EventBody};
+use martletctl::client::{Client, ClientError, Follower, Step, encode};
 
 use super::stage::Stage;
 use super::{Diary, Hosts, RunError, traffic};
+use crate::plan::NodeIndex;
 
 /// Wait before a daemon is asked again that refused: it is on its way up or down.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -35,7 +36,8 @@ pub(super) async fn follow(
                 Ok(Step::Event(event)) => {
                     let has_own_clock = stage.plan.has_own_clock(node);
                     let at = if has_own_clock { diary.now() } else { diary.time_of(event.at) };
-                    note(diary, &event, at);
+                    note(diary, node, &event, at);
+                    look_at_devices(stage, &client, diary, node, &event).await;
                     stage.board.told(node, &event, has_own_clock);
                 }
                 Ok(Step::Lost) => stage.until_on(node).await,
@@ -56,11 +58,41 @@ pub(super) async fn follow(
     std::future::pending().await
 }
 
-fn note(diary: &Diary<'_>, event: &Event, at: Duration) {
+/// Finds out whether the user knows since `event` that a device was revoked.
+async fn look_at_devices(
+    stage: &Stage<'_>,
+    client: &Client,
+    diary: &Diary<'_>,
+    node: NodeIndex,
+    event: &Event,
+) {
+    let devices = match &event.body {
+        EventBody::ContactDevices { name } => {
+            let contact = client.get::<Contact>(&format!("/v1/contacts/{}", encode(name))).await;
+            contact.map(|contact| contact.device_list)
+        }
+        EventBody::DevicesChanged => {
+            client.get::<DeviceList>("/v1/devices").await.map(|list| list.devices)
+        }
+        _ => return,
+    };
+    // It is about to stop: what it knows counts from when it says so.
+    for device in devices.unwrap_or_default() {
+        let name = device.name.as_deref();
+        if device.state == DeviceState::Revoked
+            && let Some(device) = name.and_then(|name| stage.named(name))
+        {
+            diary.knows_cut(node, device, diary.now());
+        }
+    }
+}
+
+fn note(diary: &Diary<'_>, node: NodeIndex, event: &Event, at: Duration) {
     match &event.body {
-        EventBody::MessageReceived { message } => {
+        // What the user writes on another device comes as theirs.
+        EventBody::MessageReceived { message } | EventBody::MessageQueued { message } => {
             if let Some(index) = traffic::number(&message.text) {
-                diary.delivered(index, at);
+                diary.shown(index, node, at);
             }
         }
         EventBody::MessageState { id, state, .. } => match state {
@@ -72,8 +104,7 @@ fn note(diary: &Diary<'_>, event: &Event, at: Duration) {
             | Delivery::Expired
             | Delivery::Recalled => {}
         },
-        EventBody::MessageQueued { .. }
-        | EventBody::RequestReceived { .. }
+        EventBody::RequestReceived { .. }
         | EventBody::ContactAdded { .. }
         | EventBody::ContactRenamed { .. }
         | EventBody::ContactRemoved { .. }

@@ -24,11 +24,17 @@ struct Actor {
     is_on: watch::Sender<bool>,
     /// Its user's ID, once there is one.
     id: watch::Sender<Option<String>>,
+    /// Held by what this node's user does with their devices.
+    linking: tokio::sync::Mutex<()>,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(plan: &'a Plan, board: Board) -> Self {
-        let actor = |_| Actor { is_on: watch::Sender::new(false), id: watch::Sender::new(None) };
+        let actor = |_| Actor {
+            is_on: watch::Sender::new(false),
+            id: watch::Sender::new(None),
+            linking: tokio::sync::Mutex::default(),
+        };
         let actors = plan.nodes.iter().map(actor).collect();
         Self { plan, actors, contacts: RefCell::default(), board }
     }
@@ -46,6 +52,19 @@ impl<'a> Stage<'a> {
 
     pub(super) fn node(&self, node: NodeIndex) -> Option<&'a NodePlan> {
         self.plan.nodes.get(node)
+    }
+
+    /// The node of this name.
+    pub(super) fn named(&self, name: &str) -> Option<NodeIndex> {
+        self.plan.nodes.iter().position(|node| node.name == name)
+    }
+
+    /// Waits until the user of a node does nothing else with their devices.
+    pub(super) async fn linking(&self, node: NodeIndex) -> tokio::sync::MutexGuard<'_, ()> {
+        match self.actors.get(node) {
+            Some(actor) => actor.linking.lock().await,
+            None => std::future::pending().await,
+        }
     }
 
     pub(super) fn is_on(&self, node: NodeIndex) -> bool {

@@ -6,7 +6,7 @@ use futures::future::{LocalBoxFuture, try_join_all};
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::stage::Stage;
-use super::{Diary, Hosts, RunError, contacts};
+use super::{Diary, Hosts, RunError, contacts, devices};
 use crate::cluster::ClusterError;
 use crate::dashboard::Liveness;
 use crate::plan::{Event, NodeIndex};
@@ -31,7 +31,11 @@ pub(super) async fn carry_out(
         let at = diary.now();
         diary.happened(&timed.event, at);
         stage.board.happened(&timed.event, false);
-        running.push(Box::pin(begin(stage, hosts, &timed.event, at)));
+        running.push(match &timed.event {
+            Event::Link(devices) => Box::pin(devices::link(stage, hosts, diary, devices)),
+            Event::Revoke(devices) => Box::pin(devices::revoke(stage, hosts, diary, devices)),
+            event => Box::pin(begin(stage, hosts, event, at)),
+        });
         // Up to where it waits, so that what is asked of a node comes to it in the plan's order.
         if let Some(done) = futures::FutureExt::now_or_never(running.next()).flatten() {
             done?;
@@ -73,6 +77,8 @@ pub(super) async fn begin(
         Event::DiskFree(nodes) => {
             each(nodes, async |node| hosts.fill_disk(node, false).await).await
         }
+        // People do it, over the control API.
+        Event::Link(_) | Event::Revoke(_) => Ok(()),
     };
     done.map_err(|source| RunError::Event { event: word(event), at, source: source.into() })
 }
@@ -137,5 +143,7 @@ fn word(event: &Event) -> &'static str {
         Event::ClockJump { .. } => "clock_jump",
         Event::DiskFull(_) => "disk_full",
         Event::DiskFree(_) => "disk_free",
+        Event::Link(_) => "link",
+        Event::Revoke(_) => "revoke",
     }
 }

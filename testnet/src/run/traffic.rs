@@ -50,13 +50,15 @@ async fn one(
 ) {
     let at = diary.now();
     let given_up = at + CONTACT_MAX;
-    while stage.is_on(message.from) && !stage.knows(message.from, message.to) {
+    // What is a person's contact on one device is so on the others a little later.
+    let person = stage.plan.person(message.from);
+    while stage.is_on(message.from) && !stage.knows(person, message.to) {
         if diary.now() >= given_up || !is_promised(stage, message) {
             break;
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
-    if !stage.is_on(message.from) || !stage.knows(message.from, message.to) {
+    if !stage.is_on(message.from) || !stage.knows(person, message.to) {
         return diary.skipped(index);
     }
     let request = SendRequest {
@@ -82,7 +84,8 @@ async fn one(
 
 /// Whether the plan has made the two contacts by now.
 fn is_promised(stage: &Stage<'_>, message: &MessagePlan) -> bool {
-    let pair = [(message.from, message.to), (message.to, message.from)];
+    let person = stage.plan.person(message.from);
+    let pair = [(person, message.to), (message.to, person)];
     let mut made = stage.plan.contacts.iter().take_while(|contact| contact.at <= message.at);
     made.any(|contact| pair.contains(&(contact.a, contact.b)))
 }

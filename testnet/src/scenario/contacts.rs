@@ -113,7 +113,7 @@ fn pairs(
     let users = match &table.among {
         None => roster.users(),
         Some(names) => {
-            with_users(names, roster).map_err(|message| Fault::new(key("among"), message))?
+            people(names, roster).map_err(|message| Fault::new(key("among"), message))?
         }
     };
     if users.len() < 2 {
@@ -181,7 +181,7 @@ fn listed(
         let [one, other] = &sides[..] else {
             return Err(fault(format!("a pair has two sides, here are {}; name two", sides.len())));
         };
-        let side = |name: &String| with_users(&Names(vec![name.clone()]), roster).map_err(fault);
+        let side = |name: &String| people(&Names(vec![name.clone()]), roster).map_err(fault);
         let (ones, others) = (side(one)?, side(other)?);
         let before = pairs.len();
         for a in &ones {
@@ -197,6 +197,11 @@ fn listed(
         }
     }
     Ok(pairs)
+}
+
+/// The people whose nodes have these names.
+pub(crate) fn people(names: &Names, roster: &Roster) -> Result<Vec<NodeIndex>, String> {
+    Ok(roster.people(with_users(names, roster)?))
 }
 
 /// The nodes of these names, all of which must have a user; of "all" those that do.

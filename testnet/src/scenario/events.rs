@@ -11,10 +11,12 @@ use super::values::{Names, show};
 use crate::plan::{Event, NodeIndex, TimedEvent};
 
 mod churn;
+mod devices;
 mod partition;
 mod state;
 
 use churn::Churn;
+pub(crate) use devices::InUse;
 use state::Timeline;
 
 /// How long a restart takes, where the scenario says nothing.
@@ -74,6 +76,8 @@ fn in_order(
     duration: Duration,
 ) -> Result<Vec<TimedEvent>, Fault> {
     steps.extend(joins(roster));
+    let links = devices::links(roster, &steps);
+    steps.extend(links);
     // Of one time, those the scenario has first come first.
     steps.sort_by_key(|step| step.at);
     let mut timeline = Timeline::new(roster);
@@ -101,7 +105,7 @@ fn in_order(
 /// one.
 fn joins(roster: &Roster) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for (index, group) in roster.groups.iter().enumerate() {
+    for group in &roster.groups {
         for node in group.members.clone() {
             let Some(at) = roster.joins[node] else { continue };
             match steps.last_mut() {
@@ -109,7 +113,7 @@ fn joins(roster: &Roster) -> Vec<Step> {
                     nodes.push(node)
                 }
                 _ => {
-                    let key = format!("nodes[{index}].joins");
+                    let key = format!("nodes[{}].joins", group.table);
                     steps.push(Step { at, key, event: Event::Start(vec![node]) });
                 }
             }
@@ -243,6 +247,7 @@ impl One<'_> {
                 }
             }
             Deed::DiskFree => add(at, Event::DiskFree(self.nodes(roster)?)),
+            Deed::Link | Deed::Revoke => self.of_devices(roster, steps)?,
             // It fits itself in where the others leave room.
             Deed::Churn => {}
         }

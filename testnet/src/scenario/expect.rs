@@ -20,6 +20,8 @@ pub(crate) fn expectations(
         nothing_older_than,
         no_duplicates,
         in_order,
+        device_delivery,
+        cut_off,
     } = expect;
     let of_messages = [
         ("delivery", delivery.is_some()),
@@ -27,6 +29,7 @@ pub(crate) fn expectations(
         ("latency_p99", latency_p99.is_some()),
         ("amplification", amplification.is_some()),
         ("convergence", convergence.is_some()),
+        ("device_delivery", device_delivery.is_some()),
     ];
     if let Some((key, _)) = of_messages.iter().find(|(_, given)| *given && messages.is_empty()) {
         let message = "nobody writes a message; add [[traffic]], or leave it out";
@@ -38,6 +41,11 @@ pub(crate) fn expectations(
             "it counts from a heal or a start, and there is none; add one, or leave it out";
         return Err(Fault::new("expect.convergence", message));
     }
+    let cuts = |event: &TimedEvent| matches!(event.event, Event::Revoke(_));
+    if cut_off.is_some() && !events.iter().any(cuts) {
+        let message = "nobody is cut off; revoke a device, or leave it out";
+        return Err(Fault::new("expect.cut_off", message));
+    }
     let all = [
         delivery.map(|part| Expectation::DeliveryMin(part.0)),
         latency_p50.map(|time| Expectation::LatencyP50Max(time.0)),
@@ -48,6 +56,8 @@ pub(crate) fn expectations(
         nothing_older_than.map(|time| Expectation::NothingOlderThan(time.0)),
         no_duplicates.filter(|wanted| *wanted).map(|_| Expectation::NoDuplicates),
         in_order.filter(|wanted| *wanted).map(|_| Expectation::InOrder),
+        device_delivery.map(|part| Expectation::DeviceDeliveryMin(part.0)),
+        cut_off.filter(|wanted| *wanted).map(|_| Expectation::CutOff),
     ];
     Ok(all.into_iter().flatten().collect())
 }

@@ -77,6 +77,7 @@ pub(crate) struct Gossip {
 pub(crate) struct Nodes {
     pub(crate) name: String,
     pub(crate) count: Option<usize>,
+    pub(crate) devices: Option<usize>,
     #[serde(default)]
     pub(crate) role: Role,
     pub(crate) user: Option<bool>,
@@ -267,6 +268,8 @@ pub(crate) enum Deed {
     ClockJump,
     DiskFull,
     DiskFree,
+    Link,
+    Revoke,
 }
 
 /// How churn takes nodes down.
@@ -291,6 +294,8 @@ pub(crate) struct Expect {
     pub(crate) nothing_older_than: Option<Period>,
     pub(crate) no_duplicates: Option<bool>,
     pub(crate) in_order: Option<bool>,
+    pub(crate) device_delivery: Option<Fraction>,
+    pub(crate) cut_off: Option<bool>,
 }
 
 impl TopologyKind {
@@ -326,7 +331,7 @@ impl Deed {
         match self {
             Self::Stop | Self::Crash | Self::Restart | Self::DiskFull => &["nodes", "lasts"],
             Self::Start | Self::Leave | Self::DiskFree => &["nodes"],
-            Self::Join => &["nodes", "over"],
+            Self::Join | Self::Link | Self::Revoke => &["nodes", "over"],
             Self::Churn => &["nodes", "rate", "down", "how", "until"],
             Self::Partition => &["groups", "into", "lasts"],
             Self::Heal => &[],
@@ -350,6 +355,8 @@ impl Deed {
             Self::ClockJump => "clock-jump",
             Self::DiskFull => "disk-full",
             Self::DiskFree => "disk-free",
+            Self::Link => "link",
+            Self::Revoke => "revoke",
         }
     }
 }

@@ -23,6 +23,8 @@ pub const EVENTS_MAX: usize = 100_000;
 /// Most tables of a kind in one file (`[[nodes]]`, `[[traffic]]`, `[[events]]`, …): more are
 /// written by a program, which can write larger groups.
 pub const TABLES_MAX: usize = 10_000;
+/// Most devices of a person: as many of an identity's count.
+pub const DEVICES_MAX: usize = martlet_protocol::limits::DEVICES_PER_IDENTITY_MAX;
 /// Longest run: what is kept six days is gone in ten, and a month leaves room for what comes back
 /// late.
 pub const DURATION_MAX: Duration = Duration::from_secs(31 * 24 * 3600);

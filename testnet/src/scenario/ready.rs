@@ -39,5 +39,6 @@ pub const READY: &[Ready] = ready!(
     "clock-skew",
     "flash-crowd",
     "who-wrote",
+    "several-devices",
     "thousand-nodes",
 );

@@ -8,10 +8,14 @@ use martlet_protocol::control::Role;
 
 use super::error::{Fault, Faults};
 use super::file;
-use super::limits::{NAME_CHARS_MAX, NODES_MAX, TABLES_MAX};
+use super::limits::NAME_CHARS_MAX;
 use super::source::advise;
 use super::values::{Names, show};
 use crate::plan::{NodeIndex, NodePlan};
+
+mod size;
+
+use size::counts;
 
 /// Words that are no names of nodes.
 const RESERVED: [&str; 3] = ["all", "rest", "contacts"];
@@ -31,11 +35,17 @@ pub(crate) struct Roster {
     clusters: usize,
 }
 
-/// The nodes of one `[[nodes]]`.
+/// The nodes of one `[[nodes]]`; of people with several devices, a group for the first of each, one for the second, and
+/// so on.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) members: Range<NodeIndex>,
+    /// The `[[nodes]]`, from 0.
+    pub(crate) table: usize,
+    /// What the names of its nodes begin with, and end with behind their number: `user`, and `-d2`.
+    stem: String,
+    end: String,
     /// How many the scenario speaks of, before `--nodes` made them more or fewer.
     written: usize,
 }
@@ -75,7 +85,7 @@ impl Roster {
             let key = |key: &str| format!("nodes[{index}].{key}");
             faults.keep(
                 check_name(&table.name)
-                    .and_then(|()| roster.add(table, count))
+                    .and_then(|()| roster.add(index, table, count))
                     .map_err(|message| Fault::new(key("name"), message)),
             );
             faults.keep(
@@ -135,6 +145,10 @@ impl Roster {
 
     /// The node of this name.
     pub(crate) fn one(&self, name: &str) -> Result<NodeIndex, String> {
+        // The first device of a person is called as all of theirs are.
+        if let Some(node) = self.by_name.get(name) {
+            return Ok(self.scaled(name).map_or(*node, |block| block.start));
+        }
         match self.named(name)?[..] {
             [node] => Ok(node),
             ref several => Err(format!("{name:?} are {} nodes; name one of them", several.len())),
@@ -150,16 +164,39 @@ impl Roster {
         if more == 0 { list } else { format!("{list} and {more} others") }
     }
 
+    /// All people, by their first devices.
     pub(crate) fn users(&self) -> Vec<NodeIndex> {
-        (0..self.nodes.len()).filter(|node| self.nodes[*node].user).collect()
+        let is_user =
+            |node: &NodeIndex| self.nodes[*node].user && self.nodes[*node].device_of.is_none();
+        (0..self.nodes.len()).filter(is_user).collect()
+    }
+
+    /// The person whose device a node is, by their first one.
+    pub(crate) fn person(&self, node: NodeIndex) -> NodeIndex {
+        self.nodes[node].device_of.unwrap_or(node)
+    }
+
+    /// The people whose devices these are, in the order of the scenario, each once.
+    pub(crate) fn people(&self, nodes: Vec<NodeIndex>) -> Vec<NodeIndex> {
+        let mut people: Vec<NodeIndex> = nodes.into_iter().map(|node| self.person(node)).collect();
+        people.sort_unstable();
+        people.dedup();
+        people
     }
 
     fn named(&self, name: &str) -> Result<Vec<NodeIndex>, String> {
         if name == "all" {
             return Ok((0..self.nodes.len()).collect());
         }
-        if let Some(group) = self.groups.iter().find(|group| group.name == name) {
-            return Ok(group.members.clone().collect());
+        let with_devices = |group: &&Group| group.name == name || group.stem == name;
+        let members: Vec<NodeIndex> = self
+            .groups
+            .iter()
+            .filter(with_devices)
+            .flat_map(|group| group.members.clone())
+            .collect();
+        if !members.is_empty() {
+            return Ok(members);
         }
         if let Some(block) = self.scaled(name) {
             return Ok(vec![block.start]);
@@ -201,11 +238,17 @@ impl Roster {
 
     /// What a name stands for in a group that `--nodes` made larger or smaller.
     fn scaled(&self, name: &str) -> Option<Range<NodeIndex>> {
-        let (stem, number) = name.rsplit_once('-')?;
-        let group = self.groups.iter().find(|group| group.name == stem)?;
-        let number: usize = number.parse().ok()?;
+        let (group, number) = self.numbered(name)?;
         let is_scaled = group.written != group.members.len();
         (is_scaled && (1..=group.written).contains(&number)).then(|| group.block(number))
+    }
+
+    /// The group that a name is of which ends with a number, and the number: `user-3`, `user-3-d2`.
+    fn numbered(&self, name: &str) -> Option<(&Group, usize)> {
+        self.groups.iter().find_map(|group| {
+            let (stem, number) = name.strip_suffix(group.end.as_str())?.rsplit_once('-')?;
+            Some((group, (stem == group.stem).then(|| number.parse().ok())??))
+        })
     }
 
     fn unknown(&self, name: &str) -> String {
@@ -217,22 +260,49 @@ impl Roster {
             let count = group.written;
             return match count {
                 1 => format!("there is no node {name:?}; {stem} is a single one, of that name"),
-                _ => format!("there is no node {name:?}; there are {stem}-1 to {stem}-{count}"),
+                _ if group.end.is_empty() => {
+                    format!("there is no node {name:?}; there are {stem}-1 to {stem}-{count}")
+                }
+                _ => {
+                    let (stem, end) = (&group.stem, &group.end);
+                    format!(
+                        "there is no node {name:?}; there are {stem}-1{end} to {stem}-{count}{end}"
+                    )
+                }
             };
         }
         let known = &known[..known.len().min(LISTED_MAX)];
         format!("there is no node {name:?}; {}", advise(name, known))
     }
 
-    fn add(&mut self, table: &file::Nodes, count: usize) -> Result<(), String> {
+    fn add(&mut self, index: usize, table: &file::Nodes, count: usize) -> Result<(), String> {
+        // People who have each other's devices beside each other could not be named by a range.
+        let people = self.nodes.len();
+        for device in 1..=table.devices.unwrap_or(1) {
+            let end = if device == 1 { String::new() } else { format!("-d{device}") };
+            let first_one = (device > 1).then_some(people);
+            self.add_group(index, table, count, end, first_one)?;
+        }
+        Ok(())
+    }
+
+    /// One device of each of `count` people; the first of them have those from `first_one` on for their first ones.
+    fn add_group(
+        &mut self,
+        index: usize,
+        table: &file::Nodes,
+        count: usize,
+        end: String,
+        first_one: Option<NodeIndex>,
+    ) -> Result<(), String> {
         let first = self.nodes.len();
         // A mailbox for others has no user, as the daemon has it.
         let user = table.user.unwrap_or(table.role != Role::Mailbox);
         for number in 0..count {
             let name = if count == 1 {
-                table.name.clone()
+                format!("{}{end}", table.name)
             } else {
-                format!("{}-{}", table.name, number + 1)
+                format!("{}-{}{end}", table.name, number + 1)
             };
             if self.by_name.insert(name.clone(), first + number).is_some() {
                 return Err(format!(
@@ -244,6 +314,7 @@ impl Roster {
                 cluster: None,
                 role: table.role,
                 user,
+                device_of: first_one.map(|first| first + number),
                 clock_offset_ms: table.clock_offset.0,
                 shards: table.shards.clone(),
                 starts: table.joins.is_none(),
@@ -251,12 +322,13 @@ impl Roster {
             self.joins.push(join_time(table, number, count));
             self.assigned.push(table.cluster.map(|cluster| cluster - 1));
         }
-        if self.groups.iter().any(|group| group.name == table.name) {
-            return Err(format!("there are two groups {:?}; give one another name", table.name));
+        let name = format!("{}{end}", table.name);
+        if self.groups.iter().any(|group| group.name == name) {
+            return Err(format!("there are two groups {name:?}; give one another name"));
         }
-        let written = table.count.unwrap_or(1);
+        let (written, stem) = (table.count.unwrap_or(1), table.name.clone());
         let members = first..first + count;
-        self.groups.push(Group { name: table.name.clone(), members, written });
+        self.groups.push(Group { name, members, table: index, stem, end, written });
         Ok(())
     }
 }
@@ -271,65 +343,6 @@ fn join_time(table: &file::Nodes, number: usize, count: usize) -> Option<Duratio
 pub(crate) fn spread(over: Duration, number: usize, count: usize) -> Duration {
     let ms = over.as_millis() * number as u128 / count.max(1) as u128;
     Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
-}
-
-fn counts(tables: &[file::Nodes], total: Option<usize>) -> Result<Vec<usize>, Fault> {
-    if tables.is_empty() {
-        return Err(Fault::new("nodes", "there are no nodes; add [[nodes]] with a name"));
-    }
-    if tables.len() > TABLES_MAX {
-        let message = format!("there are more than {TABLES_MAX} [[nodes]]; use count = …");
-        return Err(Fault::new("nodes", message));
-    }
-    let mut counts = Vec::with_capacity(tables.len());
-    let mut sum = 0;
-    for (index, table) in tables.iter().enumerate() {
-        let count = table.count.unwrap_or(1);
-        if !(1..=NODES_MAX).contains(&count) {
-            let message = format!("{count} nodes are out of bounds; give 1 to {NODES_MAX}");
-            return Err(Fault::new(format!("nodes[{index}].count"), message));
-        }
-        sum += count;
-        counts.push(count);
-        if sum > NODES_MAX && total.is_none() {
-            let message = format!("together there are {sum} nodes; have at most {NODES_MAX}");
-            return Err(Fault::new(format!("nodes[{index}].count"), message));
-        }
-    }
-    if let Some(total) = total {
-        scale(&mut counts, total).map_err(|message| Fault::new("nodes", message))?;
-    }
-    Ok(counts)
-}
-
-/// Makes groups of several larger or smaller, in proportion, until there are `total` nodes.
-fn scale(counts: &mut [usize], total: usize) -> Result<(), String> {
-    let single = counts.iter().filter(|count| **count == 1).count();
-    let groups = counts.len() - single;
-    let scaled: usize = counts.iter().filter(|count| **count > 1).sum();
-    // Groups keep at least two: with one its name would change.
-    let least = single + 2 * groups;
-    if groups == 0 {
-        return Err(format!(
-            "--nodes {total} has no group to make larger or smaller; give one of them a count above 1"
-        ));
-    }
-    if !(least..=NODES_MAX).contains(&total) {
-        return Err(format!("--nodes {total} is out of bounds; give {least} to {NODES_MAX}"));
-    }
-    let mut before = 0;
-    let mut given = 0;
-    let mut left = groups;
-    for count in counts.iter_mut().filter(|count| **count > 1) {
-        before += *count;
-        left -= 1;
-        // Up to here in proportion, but at least two for this one and for each of the rest.
-        let upto = (total - single) * before / scaled;
-        let share = upto.saturating_sub(given).max(2).min(total - single - given - 2 * left);
-        given += share;
-        *count = share;
-    }
-    Ok(())
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), String> {
@@ -352,6 +365,16 @@ fn check_table(table: &file::Nodes, shard_bits: u8, duration: Duration) -> Resul
     if table.role == Role::Mailbox && table.user == Some(true) {
         let message = "a node with the role mailbox has no user; leave user = true out, or take the role full";
         return Err(Fault::new("user", message));
+    }
+    if table.devices.is_some_and(|devices| devices > 1) {
+        if table.user == Some(false) || table.role == Role::Mailbox {
+            let message = "only people have devices; leave it out, or take user = false or the role mailbox away";
+            return Err(Fault::new("devices", message));
+        }
+        if shard_bits > 0 && table.shards.is_some() {
+            let message = "each device keeps the shard of its person; leave shards out";
+            return Err(Fault::new("shards", message));
+        }
     }
     if let Some(shards) = &table.shards {
         if table.role != Role::Full {
@@ -394,8 +417,6 @@ fn check_table(table: &file::Nodes, shard_bits: u8, duration: Duration) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -411,7 +432,9 @@ mod tests {
     #[test]
     fn the_nodes_of_a_scaled_group_stand_for_those_that_the_scenario_names() {
         for (written, now) in [(16, 32), (16, 8), (16, 20), (2, 7), (5, 2), (3, 3)] {
-            let group = Group { name: "user".to_owned(), members: 10..10 + now, written };
+            let (name, stem) = ("user".to_owned(), "user".to_owned());
+            let (members, end) = (10..10 + now, String::new());
+            let group = Group { name, members, table: 0, stem, end, written };
             let blocks: Vec<_> = (1..=written).map(|number| group.block(number)).collect();
             assert_eq!(blocks[0].start, 10);
             assert_eq!(blocks[written - 1].end, 10 + now);
@@ -428,22 +451,6 @@ mod tests {
             if written % 2 == 0 && now % 2 == 0 {
                 assert_eq!(blocks[written / 2 - 1].end.max(10 + now / 2), 10 + now / 2);
                 assert_eq!(blocks[written / 2].start, 10 + now / 2);
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn scaling_gives_what_was_asked_for(
-            counts in proptest::collection::vec(1_usize..50, 1..8),
-            total in 1_usize..2000,
-        ) {
-            let mut scaled = counts.clone();
-            if scale(&mut scaled, total).is_ok() {
-                prop_assert_eq!(scaled.iter().sum::<usize>(), total);
-                for (before, after) in counts.iter().zip(&scaled) {
-                    prop_assert_eq!(*before == 1, *after == 1);
-                }
             }
         }
     }

@@ -171,5 +171,7 @@ fn word(event: &Event) -> &'static str {
         Event::ClockJump { .. } => "clock-jump",
         Event::DiskFull(_) => "disk-full",
         Event::DiskFree(_) => "disk-free",
+        Event::Link(_) => "link",
+        Event::Revoke(_) => "revoke",
     }
 }

@@ -1,5 +1,6 @@
 //! Who writes what to whom, and when.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use martlet_protocol::limits::TEXT_BYTES_MAX;
@@ -8,8 +9,9 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha20Rng;
 
 use super::chance::{Purpose, below, chance, exponential};
-use super::contacts::{Contacts, with_users};
+use super::contacts::{Contacts, people, with_users};
 use super::error::{Fault, Faults};
+use super::events::InUse;
 use super::file::{self, Pattern, Pick};
 use super::limits::{BURST_MAX, MESSAGES_MAX, TEXT_BYTES_MIN};
 use super::roster::Roster;
@@ -25,15 +27,16 @@ pub(crate) fn messages(
     tables: &[file::Traffic],
     roster: &Roster,
     contacts: &Contacts,
-    seed: u64,
-    duration: Duration,
+    in_use: &InUse,
+    (seed, duration): (u64, Duration),
 ) -> Result<Vec<MessagePlan>, Vec<Fault>> {
     let mut faults = Faults::default();
     let contacts_of_all = contacts.of_all(roster.nodes.len());
     let mut messages = Vec::new();
     for (index, table) in tables.iter().enumerate() {
         let mut chance = chance(seed, Purpose::Traffic, index);
-        let flow = Flow { table, roster, contacts, contacts_of_all: &contacts_of_all, duration };
+        let contacts_of_all = &contacts_of_all;
+        let flow = Flow { table, roster, contacts, contacts_of_all, in_use, duration };
         faults.keep(
             flow.write(&mut chance, &mut messages).map_err(|fault| {
                 Fault::new(format!("traffic[{index}].{}", fault.key), fault.message)
@@ -50,6 +53,7 @@ struct Flow<'a> {
     roster: &'a Roster,
     contacts: &'a Contacts,
     contacts_of_all: &'a [Vec<(NodeIndex, Duration)>],
+    in_use: &'a InUse,
     duration: Duration,
 }
 
@@ -63,8 +67,13 @@ impl Flow<'_> {
         messages: &mut Vec<MessagePlan>,
     ) -> Result<(), Fault> {
         let table = self.table;
-        let writers =
+        let named =
             with_users(&table.from, self.roster).map_err(|message| Fault::new("from", message))?;
+        let mut devices: BTreeMap<NodeIndex, Vec<NodeIndex>> = BTreeMap::new();
+        for node in named {
+            devices.entry(self.roster.person(node)).or_default().push(node);
+        }
+        let writers: Vec<NodeIndex> = devices.keys().copied().collect();
         let (start, end) = self.window()?;
         let mean = self.mean()?;
         let sizes = self.sizes()?;
@@ -90,6 +99,7 @@ impl Flow<'_> {
                 if at < joins || known.is_empty() || !self.is_awake(at) {
                     continue;
                 }
+                let Some(from) = self.device(&devices[writer], at, chance) else { continue };
                 for _ in 0..burst {
                     let chosen: Vec<NodeIndex> = match table.pick {
                         Pick::Each => known.clone(),
@@ -97,7 +107,7 @@ impl Flow<'_> {
                     };
                     for to in chosen {
                         let bytes = chance.random_range(sizes.clone());
-                        messages.push(MessagePlan { at, from: *writer, to, bytes });
+                        messages.push(MessagePlan { at, from, to, bytes });
                     }
                 }
                 if messages.len() > MESSAGES_MAX {
@@ -111,6 +121,20 @@ impl Flow<'_> {
             return Err(Fault::new("from", message));
         }
         Ok(())
+    }
+
+    /// On which of a person's devices they write then: by chance, of those that are theirs.
+    fn device(
+        &self,
+        devices: &[NodeIndex],
+        at: Duration,
+        chance: &mut ChaCha20Rng,
+    ) -> Option<NodeIndex> {
+        let mut in_use = devices.iter().copied().filter(|it| self.in_use.is_in_use(*it, at));
+        match devices {
+            [] | [_] => in_use.next(),
+            _ => in_use.collect::<Vec<_>>().choose(chance).copied(),
+        }
     }
 
     fn window(&self) -> Result<(Duration, Duration), Fault> {
@@ -176,7 +200,7 @@ impl Flow<'_> {
         if self.table.to.0 == ["contacts"] {
             return Ok(self.contacts_of_all[writer].clone());
         }
-        let named = with_users(&self.table.to, self.roster).map_err(fault)?;
+        let named = people(&self.table.to, self.roster).map_err(fault)?;
         let mut recipients = Vec::with_capacity(named.len());
         for node in named.into_iter().filter(|node| *node != writer) {
             let Some(since) = self.contacts.since(writer, node) else {

@@ -28,6 +28,8 @@ pub(super) enum Note {
     Written(usize, String),
     /// It was not.
     Skipped(usize),
+    /// A device was linked.
+    Linked(NodeIndex),
     /// Something was seen at a node.
     Saw(Sighting),
     /// What all nodes of a sector are like.
@@ -38,7 +40,7 @@ impl Note {
     /// Of what is noted at the same moment, which comes first.
     fn rank(&self) -> u8 {
         match self {
-            Self::Written(..) | Self::Skipped(_) => 0,
+            Self::Written(..) | Self::Skipped(_) | Self::Linked(_) => 0,
             Self::Saw(_) => 1,
             Self::Looked(_) => 2,
         }
@@ -80,6 +82,8 @@ pub(super) struct Book<'a> {
     plan: &'a Plan,
     /// The nodes by their keys.
     places: HashMap<PeerKey, NodeIndex>,
+    /// And by their names.
+    names: HashMap<&'a str, NodeIndex>,
     pub(super) recorder: Recorder<'a>,
     /// What all nodes see, where someone wants to know.
     pub(super) witness: Option<Witness>,
@@ -95,6 +99,12 @@ impl<'a> Book<'a> {
         Self {
             plan,
             places,
+            names: plan
+                .nodes
+                .iter()
+                .enumerate()
+                .map(|(at, node)| (node.name.as_str(), at))
+                .collect(),
             recorder: Recorder::new(plan, Runner::Sim),
             witness: None,
             happened: 0,
@@ -123,6 +133,7 @@ impl<'a> Book<'a> {
             match note {
                 Note::Written(message, id) => self.written(message, id),
                 Note::Skipped(message) => self.recorder.skipped(message),
+                Note::Linked(device) => self.recorder.linked(device, at),
                 Note::Saw(sighting) => self.saw(at, sighting),
                 Note::Looked(samples) => self.looked(at, &samples),
             }
@@ -173,16 +184,19 @@ impl<'a> Book<'a> {
             Sighting::Delivered { id } => self.recorder.told_delivered(id, at),
             Sighting::AckMade { .. } => {}
             Sighting::Shown { node, text } => {
-                let message = index_of(&text).filter(|message| {
-                    self.plan.messages.get(*message).is_some_and(|plan| plan.to == node)
-                });
+                let message = index_of(&text).filter(|message| *message < self.plan.messages.len());
                 if let Some(message) = message {
                     // Daemons date what they show when they have taken it up.
                     let takes =
                         self.plan.settings.costs.map_or(0, |costs| {
                             u64::from(costs.wake_us) + u64::from(costs.envelope_us)
                         });
-                    self.recorder.delivered(message, at + Duration::from_micros(takes));
+                    self.recorder.shown(message, node, at + Duration::from_micros(takes));
+                }
+            }
+            Sighting::KnowsRevoked { node, device } => {
+                if let Some(device) = self.names.get(device.as_str()) {
+                    self.recorder.knows_cut(node, *device, at);
                 }
             }
         }

@@ -46,7 +46,9 @@ pub(super) fn links(plan: &Plan) -> impl Iterator<Item = ((NodeIndex, NodeIndex)
         | Event::Heal
         | Event::ClockJump { .. }
         | Event::DiskFull(_)
-        | Event::DiskFree(_) => None,
+        | Event::DiskFree(_)
+        | Event::Link(_)
+        | Event::Revoke(_) => None,
     });
     let nodes = plan.nodes.len();
     victims.enumerate().map(move |(flood, at)| ((at, nodes + flood), LinkShape::default()))

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::host::Tick;
 use super::lockstep::SectorIndex;
-use super::packet::{Packet, Place, What};
+use super::packet::{Packet, Place, What, Word};
 use super::pipe::{ConnectionId, End, Half, Signal, Stage, lock};
 use super::sectors::{Division, lasting};
 use super::work::{self, Work};
@@ -80,8 +80,8 @@ struct State {
     under_way: BinaryHeap<Reverse<Packet>>,
     /// For other sectors.
     leaving: Vec<Packet>,
-    /// The IDs of users, which came and were not taken.
-    users: Vec<(NodeIndex, String)>,
+    /// What people were told, and did not hear yet.
+    words: Vec<Word>,
 }
 
 /// A connection that someone opened.
@@ -266,27 +266,18 @@ impl Net {
         });
     }
 
-    /// Tells all sectors of a user.
-    pub(super) fn announce(&self, node: NodeIndex, id: &str) {
+    /// Tells all sectors what people tell each other.
+    pub(super) fn tell(&self, word: &Word) {
         let due = self.start.elapsed() + lasting(self.world.division.lookahead);
+        let due = Tick::try_from(due.as_millis()).unwrap_or(Tick::MAX);
         for sector in 0..self.world.division.count {
-            self.put(Packet {
-                due: Tick::try_from(due.as_millis()).unwrap_or(Tick::MAX),
-                to: sector,
-                // No connection's.
-                place: Place {
-                    from: node,
-                    connection: ConnectionId { dialler: node, number: 0, stream: 0 },
-                    number: 0,
-                },
-                what: What::User(id.to_owned()),
-            });
+            self.put(word.clone().packet(due, sector));
         }
     }
 
-    /// The users that were told of since the last time.
-    pub(super) fn take_users(&self) -> Vec<(NodeIndex, String)> {
-        std::mem::take(&mut self.lock().users)
+    /// What was told since the last time.
+    pub(super) fn take_words(&self) -> Vec<Word> {
+        std::mem::take(&mut self.lock().words)
     }
 
     /// When something arrives next.
@@ -304,7 +295,7 @@ impl Net {
         self.lock().under_way.extend(came.into_iter().map(Reverse));
     }
 
-    /// All that is due by `now` arrives. Returns whether a user was told of.
+    /// All that is due by `now` arrives. Returns whether people were told something.
     pub(super) fn arrive(self: &Arc<Self>, now: Tick) -> bool {
         let mut was_told = false;
         loop {
@@ -316,8 +307,8 @@ impl Net {
             let Place { from, connection, .. } = packet.place;
             let (to, signal) = match packet.what {
                 What::Signal(to, signal) => (to, signal),
-                What::User(id) => {
-                    state.users.push((from, id));
+                What::Word(word) => {
+                    state.words.push(word);
                     was_told = true;
                     continue;
                 }

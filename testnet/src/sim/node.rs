@@ -7,13 +7,11 @@ use std::time::Duration;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
-use martlet_engine::command::{AddContact, ReadEvents, SendText};
-use martlet_engine::{
-    CommandError, EngineConfig, FromNet, MemoryDisk, PeerKey, Stemmed, Storage, TICK, ToNet,
-};
-use martlet_protocol::control::{ContactAdd, Delivery, EventBody, InitResponse, SendRequest};
+use martlet_engine::command::{AddContact, SendText};
+use martlet_engine::{CommandError, EngineConfig, MemoryDisk, PeerKey, Storage, TICK, ToNet};
+use martlet_protocol::control::{ContactAdd, InitResponse, SendRequest};
 use martlet_protocol::network::NetworkDescriptor;
-use martlet_protocol::{Ack, Envelope, Shard, UnixMillis};
+use martlet_protocol::{Shard, UnixMillis};
 use martlet_store::Mailbox;
 use martlet_store::mailbox::SharedContents;
 use martletd::clock::{Clock, SystemClock};
@@ -23,19 +21,22 @@ use martletd::limits::{
     SHARDS_KEPT_DEFAULT,
 };
 use martletd::metrics::Metrics;
-use martletd::net::{self, ConnectionPolicy, NetConfig, NetHandle, NetSink, Pace, WanOptions};
-use tokio::sync::broadcast::error::RecvError;
+use martletd::net::{self, ConnectionPolicy, NetConfig, NetHandle, Pace, WanOptions};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::SimError;
-use super::book::{Note, Notes};
+use super::book::Notes;
 use super::net::Net;
-use super::pipe::lock;
 use super::transport;
-use super::witness::{Brought, Item, of_ack};
+use super::witness::{Brought, Item};
 use super::work::Charging;
 use crate::plan::{NodeIndex, NodePlan, Plan};
+
+mod devices;
+mod seen;
+
+use seen::{Tap, left, saw, watch};
 
 /// Something seen at a node.
 #[derive(Debug, Clone)]
@@ -52,8 +53,10 @@ pub(super) enum Sighting {
     Sent { id: String },
     /// A user was told that a message was delivered.
     Delivered { id: String },
-    /// Its user was shown a text.
+    /// Its user was shown a text, of someone else or of their own.
     Shown { node: NodeIndex, text: String },
+    /// Its user knows that the device of this name was revoked.
+    KnowsRevoked { node: NodeIndex, device: String },
 }
 
 /// What all nodes of a sector have in common.
@@ -219,7 +222,7 @@ impl Node {
     pub(super) async fn begin(&self, plan: &NodePlan) -> Result<Option<String>, SimError> {
         let Some(running) = &self.running else { return Ok(None) };
         running.engine.attach_net(running.net.clone()).await;
-        if !plan.user {
+        if !plan.user || plan.device_of.is_some() {
             return Ok(None);
         }
         match running.engine.init(Some(plan.name.clone()), None).await {
@@ -279,138 +282,5 @@ impl Node {
         let Some(running) = &self.running else { return Err(CallError::Stopping) };
         let request = SendRequest { to: to.to_owned(), text, ..SendRequest::default() };
         running.engine.call(SendText { request }).await.map(|sent| sent.id)
-    }
-}
-
-/// What of the user's own leaves.
-fn left(node: NodeIndex, told: &ToNet) -> Vec<Sighting> {
-    let made = |envelope: &Envelope| Sighting::Made { node, id: envelope.id().0 };
-    let acked = |ack: &Ack| Sighting::AckMade { node, item: of_ack(ack), envelope: ack.envelope.0 };
-    match told {
-        ToNet::Publish(envelopes) => envelopes.iter().map(made).collect(),
-        ToNet::PublishAcks(acks) => acks.iter().map(acked).collect(),
-        ToNet::Stem(stemmed) => stemmed
-            .iter()
-            .map(|stemmed| match stemmed {
-                Stemmed::Envelope(envelope) => made(envelope),
-                Stemmed::Ack(ack) => acked(ack),
-            })
-            .collect(),
-        ToNet::Stored(..)
-        | ToNet::HasRoom(_)
-        | ToNet::FalseAcks(..)
-        | ToNet::Interest(_)
-        | ToNet::LookUp(_)
-        | ToNet::Answer(..) => Vec::new(),
-    }
-}
-
-fn saw(notes: &Notes, start: Instant, sighting: Sighting) {
-    lock(notes).push((start.elapsed(), Note::Saw(sighting)));
-}
-
-/// Follows a node's events.
-async fn watch(
-    node: NodeIndex,
-    engine: EngineHandle,
-    seen: Arc<AtomicU64>,
-    notes: Notes,
-    start: Instant,
-) {
-    let mut events = engine.subscribe();
-    // What was committed, and not seen, when the node crashed.
-    let mut is_behind = true;
-    loop {
-        if std::mem::take(&mut is_behind) {
-            loop {
-                let since = seen.load(Ordering::Relaxed);
-                let Ok(page) = engine.call(ReadEvents { since }).await else { break };
-                if page.events.is_empty() {
-                    break;
-                }
-                page.events.into_iter().for_each(|event| see(node, event, &seen, &notes, start));
-            }
-        }
-        match events.recv().await {
-            Ok(event) => see(node, (*event).clone(), &seen, &notes, start),
-            Err(RecvError::Lagged(_)) => is_behind = true,
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
-
-fn see(
-    node: NodeIndex,
-    event: martlet_protocol::control::Event,
-    seen: &AtomicU64,
-    notes: &Notes,
-    start: Instant,
-) {
-    if seen.fetch_max(event.seq, Ordering::Relaxed) >= event.seq {
-        return;
-    }
-    let sighting = match event.body {
-        EventBody::MessageReceived { message } => Sighting::Shown { node, text: message.text },
-        EventBody::MessageState { id, state: Delivery::Sent, .. } => Sighting::Sent { id },
-        EventBody::MessageState { id, state: Delivery::Delivered, .. } => {
-            Sighting::Delivered { id }
-        }
-        _ => return,
-    };
-    saw(notes, start, sighting);
-}
-
-/// Sees what the network brings, on its way to the engine.
-struct Tap {
-    engine: EngineHandle,
-    node: NodeIndex,
-    notes: Notes,
-    start: Instant,
-}
-
-impl Tap {
-    fn look(&self, event: &FromNet) {
-        match event {
-            FromNet::Envelopes { from, envelopes, .. } => {
-                for received in envelopes {
-                    let sighting = Sighting::Seen { node: self.node, id: received.id.0 };
-                    saw(&self.notes, self.start, sighting);
-                    self.brought(*from, received.id.0, Brought::Envelope);
-                }
-            }
-            FromNet::Acks { from, acks } => {
-                acks.iter().for_each(|ack| self.brought(*from, of_ack(ack), Brought::Ack));
-            }
-            FromNet::StoredBy { .. }
-            | FromNet::Reconciled { .. }
-            | FromNet::Outstanding { .. }
-            | FromNet::Sift { .. }
-            | FromNet::PeersTime { .. }
-            | FromNet::OffStem(_)
-            | FromNet::Found { .. } => {}
-        }
-    }
-
-    fn brought(&self, from: PeerKey, item: Item, what: Brought) {
-        saw(&self.notes, self.start, Sighting::Brought { node: self.node, from, item, what });
-    }
-}
-
-impl NetSink for Tap {
-    async fn deliver(&self, event: FromNet) {
-        self.look(&event);
-        self.engine.deliver(event).await;
-    }
-
-    fn try_deliver(&self, event: FromNet) -> Result<(), FromNet> {
-        self.look(&event);
-        self.engine.try_deliver(event)
-    }
-
-    fn passes_by(&self, from: PeerKey, stemmed: &Stemmed) {
-        match stemmed {
-            Stemmed::Envelope(envelope) => self.brought(from, envelope.id().0, Brought::OnStem),
-            Stemmed::Ack(ack) => self.brought(from, of_ack(ack), Brought::Ack),
-        }
     }
 }

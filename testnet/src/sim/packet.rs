@@ -28,8 +28,34 @@ pub(super) struct Place {
 pub(super) enum What {
     /// Of a connection.
     Signal(NodeIndex, Signal),
-    /// A user's ID, as people tell each other.
-    User(String),
+    /// What people tell each other.
+    Word(Word),
+}
+
+/// What people tell each other, and not over the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The ID of a node's user.
+    User { node: NodeIndex, id: String },
+    /// The code by which a device joins.
+    Code { device: NodeIndex, code: String },
+}
+
+impl Word {
+    /// Whose it is, and which of theirs.
+    fn place(&self) -> (NodeIndex, u32) {
+        match self {
+            Self::User { node, .. } => (*node, 0),
+            Self::Code { device, .. } => (*device, 1),
+        }
+    }
+
+    /// It is no connection's.
+    pub(super) fn packet(self, due: Tick, to: SectorIndex) -> Packet {
+        let (from, number) = self.place();
+        let connection = ConnectionId { dialler: from, number: 0, stream: 0 };
+        Packet { due, to, place: Place { from, connection, number }, what: What::Word(self) }
+    }
 }
 
 impl Ord for Packet {

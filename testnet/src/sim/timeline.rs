@@ -15,9 +15,14 @@ use super::SimError;
 use super::book::{Note, text_of};
 use super::flood::Flood;
 use super::node::{Common, Node};
+use super::packet::Word;
 use super::pipe::lock;
 use crate::plan::{Event, NodeIndex, Plan};
 use crate::report::recorder::NodeSample;
+
+mod devices;
+
+use devices::Devices;
 
 /// Looks at all nodes, at most, in a run.
 const SAMPLES_MAX: u32 = 600;
@@ -38,6 +43,8 @@ pub(super) struct Part<'a> {
     news: Arc<Notify>,
     /// Who is still to be told whose ID.
     wanted: Vec<(NodeIndex, NodeIndex)>,
+    /// What people are about to do with their devices.
+    devices: Devices,
     samples: BTreeMap<NodeIndex, NodeSample>,
     ages: BTreeMap<NodeIndex, Arrivals>,
     floods: usize,
@@ -67,6 +74,7 @@ impl<'a> Part<'a> {
             ids: vec![None; plan.nodes.len()],
             news,
             wanted: Vec::new(),
+            devices: Devices::default(),
             samples: BTreeMap::new(),
             ages: BTreeMap::new(),
             floods: 0,
@@ -175,17 +183,24 @@ impl<'a> Part<'a> {
         lock(&self.common.notes).push((self.common.start.elapsed(), note));
     }
 
-    /// Waits until then, and introduces users meanwhile.
+    /// Waits until then, and meanwhile introduces users, and does what people do with their devices.
     async fn until(&mut self, at: tokio::time::Instant) {
         loop {
             let news = Arc::clone(&self.news);
+            let step = self.devices.next_step();
             tokio::select! {
                 biased;
                 () = news.notified() => {
-                    for (node, id) in self.common.net.take_users() {
-                        self.ids[node] = Some(id);
+                    for word in self.common.net.take_words() {
+                        match word {
+                            Word::User { node, id } => self.ids[node] = Some(id),
+                            Word::Code { device, code } => self.devices.told(device, code),
+                        }
                     }
                     self.introduce().await;
+                }
+                () = tokio::time::sleep_until(step.unwrap_or(at)), if step.is_some_and(|step| step < at) => {
+                    self.step_devices().await;
                 }
                 () = tokio::time::sleep_until(at) => return,
             }
@@ -197,12 +212,17 @@ impl<'a> Part<'a> {
             let Some(node) = self.nodes.get_mut(index) else { continue };
             node.start(self.plan, &self.common)?;
             if let Some(id) = node.begin(&self.plan.nodes[*index]).await? {
-                self.common.net.announce(*index, &id);
-                self.ids[*index] = Some(id);
+                self.learn(*index, id);
             }
         }
         self.introduce().await;
         Ok(())
+    }
+
+    /// There is a user's ID, of which all are told.
+    fn learn(&mut self, node: NodeIndex, id: String) {
+        self.common.net.tell(&Word::User { node, id: id.clone() });
+        self.ids[node] = Some(id);
     }
 
     fn want(&mut self, whose: NodeIndex, whom: NodeIndex) {
@@ -280,6 +300,8 @@ impl<'a> Part<'a> {
             }
             Event::DiskFull(nodes) => self.each(nodes, |node, _| node.set_disk_full(true)),
             Event::DiskFree(nodes) => self.each(nodes, |node, _| node.set_disk_full(false)),
+            Event::Link(nodes) => self.want_linked(nodes),
+            Event::Revoke(nodes) => self.want_revoked(nodes),
         }
         Ok(())
     }

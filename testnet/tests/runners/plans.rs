@@ -54,6 +54,7 @@ pub(crate) fn node(index: usize) -> NodePlan {
         role: Role::Full,
         user: true,
         clock_offset_ms: 0,
+        device_of: None,
         shards: None,
         starts: true,
     }

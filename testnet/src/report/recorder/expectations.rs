@@ -58,6 +58,8 @@ fn judge_whole_run(wanted: Expectation, report: &Report, seen: Seen) -> Outcome 
             report.messages.out_of_order,
             report,
         ),
+        Expectation::DeviceDeliveryMin(min) => device_delivery(min, report),
+        Expectation::CutOff => cut_off(report),
     }
 }
 
@@ -74,6 +76,38 @@ fn delivery(min: f64, report: &Report) -> Outcome {
     let missed = format!("{} too few", count(needed.saturating_sub(delivered)));
     let wanted = format!("at least {} % delivered", (min * 1e4).round() / 1e2);
     outcome("delivery", wanted, found, delivered >= needed, missed)
+}
+
+fn device_delivery(min: f64, report: &Report) -> Outcome {
+    let name = "device_delivery";
+    let wanted = format!("at least {} % shown on each device", (min * 1e4).round() / 1e2);
+    let Some(devices) = report.messages.devices.as_ref().filter(|devices| devices.expected > 0)
+    else {
+        let found = "nothing was to be shown on several devices".to_owned();
+        return outcome(name, wanted, found.clone(), false, found);
+    };
+    let needed = (min * devices.expected as f64 - 1e-6).ceil().max(0.0) as u64;
+    let found = format!(
+        "{} of {} shown",
+        percent(devices.shown, devices.expected),
+        count(devices.expected)
+    );
+    let missed = format!("{} too few", count(needed.saturating_sub(devices.shown)));
+    outcome(name, wanted, found, devices.shown >= needed, missed)
+}
+
+fn cut_off(report: &Report) -> Outcome {
+    let wanted = "who was cut off read nothing that was written by who knew of it".to_owned();
+    let all = &report.messages.cut_off;
+    let read: u64 = all.iter().map(|cut| cut.read_knowing).sum();
+    let written: u64 = all.iter().map(|cut| cut.written_knowing).sum();
+    let found = format!("{} of {} were read", count(read), count(written));
+    // What nobody wrote proves nothing.
+    let missed = match read {
+        0 => "nobody who knew wrote anything".to_owned(),
+        read => format!("{} too many", count(read)),
+    };
+    outcome("cut_off", wanted, found, read == 0 && written > 0, missed)
 }
 
 fn latency(name: &str, part: u32, max: Duration, found_s: f64, report: &Report) -> Outcome {

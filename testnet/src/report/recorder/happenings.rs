@@ -59,7 +59,9 @@ impl Happenings {
             | Event::Flood { .. }
             | Event::ClockJump { .. }
             | Event::DiskFull(_)
-            | Event::DiskFree(_) => {}
+            | Event::DiskFree(_)
+            | Event::Link(_)
+            | Event::Revoke(_) => {}
         }
         self.marks.push(EventMark { at_s: seconds(at), kind: kind.to_owned(), label, groups });
     }
@@ -123,6 +125,8 @@ pub(crate) fn words(name: &impl Fn(NodeIndex) -> String, event: &Event) -> (&'st
         Event::DiskFree(nodes) => {
             ("disk-free", format!("disk of {} has room again", names(name, nodes)))
         }
+        Event::Link(nodes) => ("link", format!("{} to be linked", names(name, nodes))),
+        Event::Revoke(nodes) => ("revoke", format!("{} lost, and revoked", names(name, nodes))),
     }
 }
 

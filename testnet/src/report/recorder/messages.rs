@@ -38,6 +38,8 @@ struct Fate {
 #[derive(Debug, Clone, Copy)]
 struct Shown {
     at: Duration,
+    /// On which node.
+    to: NodeIndex,
     /// How many were shown before it: in one instant of a virtual clock there is an order, too.
     order: u64,
 }
@@ -66,13 +68,22 @@ impl<'a> MessageLog<'a> {
         self.fates[message].skipped = true;
     }
 
-    pub(super) fn delivered(&mut self, message: MessageIndex, at: Duration) {
+    pub(super) fn is_delivered(&self, message: MessageIndex) -> bool {
+        self.fates[message].delivered.is_some()
+    }
+
+    /// The same node showed it once more.
+    pub(super) fn shown_again(&mut self, message: MessageIndex) {
+        self.fates[message].twice = true;
+    }
+
+    pub(super) fn delivered(&mut self, message: MessageIndex, to: NodeIndex, at: Duration) {
         let fate = &mut self.fates[message];
         if fate.delivered.is_some() {
             fate.twice = true;
             return;
         }
-        fate.delivered = Some(Shown { at, order: self.delivered });
+        fate.delivered = Some(Shown { at, to, order: self.delivered });
         self.delivered += 1;
     }
 
@@ -109,13 +120,21 @@ impl<'a> MessageLog<'a> {
         }
     }
 
+    /// The messages that were written, and when, in the plan's order.
+    pub(super) fn written_at(&mut self) -> Vec<(MessageIndex, Duration)> {
+        self.settle();
+        let fates = self.fates.iter().enumerate();
+        fates.filter_map(|(message, fate)| Some((message, fate.written?))).collect()
+    }
+
     /// The counts, and the messages that were written, in the plan's order.
     pub(super) fn finish(mut self, at: Duration, reach: &Reach) -> (Messages, Vec<Told>) {
         self.settle();
         let pairs = || self.fates.iter().zip(self.plan);
         let told: Vec<_> = pairs()
             .filter_map(|(fate, planned)| {
-                let (from, to) = (planned.from, planned.to);
+                let from = planned.from;
+                let to = fate.delivered.map_or(planned.to, |shown| shown.to);
                 let delivered = fate.delivered.map(|shown| shown.at);
                 fate.written.map(|written| Told { from, to, written, delivered })
             })
@@ -153,6 +172,8 @@ impl<'a> MessageLog<'a> {
                 .then(|| latency::distribution(reachable)),
             latency: latency::distribution(all),
             latency_connected: latency::distribution(connected),
+            devices: None,
+            cut_off: Vec::new(),
         };
         (messages, told)
     }

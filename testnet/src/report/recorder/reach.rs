@@ -71,7 +71,9 @@ impl Reach {
             Event::Flood { .. }
             | Event::ClockJump { .. }
             | Event::DiskFull(_)
-            | Event::DiskFree(_) => {}
+            | Event::DiskFree(_)
+            | Event::Link(_)
+            | Event::Revoke(_) => {}
         }
     }
 

@@ -35,7 +35,7 @@ fn a_failed_expectation_says_by_how_much() {
     for message in 0..500 {
         recorder.written(message, s(message as u64));
         if message >= 13 {
-            recorder.delivered(message, s(message as u64 + 1));
+            recorder.shown(message, 1, s(message as u64 + 1));
         }
     }
     let report = recorder.finish(s(1_000), false);
@@ -67,9 +67,9 @@ fn every_kind_of_expectation_is_met_or_says_what_it_missed() {
         recorder.written(message, s(message as u64));
     }
     for message in [1, 0, 2, 3, 4, 5, 6, 7, 8, 9] {
-        recorder.delivered(message, s(message as u64 + 5));
+        recorder.shown(message, 1, s(message as u64 + 5));
     }
-    recorder.delivered(9, s(30));
+    recorder.shown(9, 1, s(30));
     let mut nodes = [NodeSample { on: true, ..NodeSample::default() }; 4];
     nodes[0].received_bytes = 4_000;
     nodes[1].received_bytes = 4_000;
@@ -89,7 +89,7 @@ fn an_interrupted_run_passes_nothing() {
     let plan = plan(1, vec![Expectation::DeliveryMin(1.0)]);
     let mut recorder = recorder(&plan);
     recorder.written(0, s(0));
-    recorder.delivered(0, s(1));
+    recorder.shown(0, 1, s(1));
     let report = recorder.finish(s(2), true);
     assert!(!report.passed && !only(&report).passed);
     assert_eq!(only(&report).missed_by, "the run was interrupted; so far it was met");
@@ -101,7 +101,7 @@ fn a_message_that_was_skipped_is_not_owed() {
     let mut recorder = recorder(&plan);
     recorder.skipped(0);
     recorder.written(1, s(1));
-    recorder.delivered(1, s(2));
+    recorder.shown(1, 1, s(2));
     let report = recorder.finish(s(1), false);
     assert!(report.passed);
     let messages = &report.messages;
@@ -113,7 +113,7 @@ fn a_message_shown_though_its_writer_died_before_it_said_so_was_written() {
     let plan = plan(2, Vec::new());
     let mut recorder = recorder(&plan);
     recorder.skipped(1);
-    recorder.delivered(1, s(3));
+    recorder.shown(1, 1, s(3));
     let messages = recorder.finish(s(10), false).messages;
     assert_eq!((messages.written, messages.delivered, messages.skipped), (1, 1, 0));
     assert_eq!(messages.latency.max_s, 2.0);
@@ -129,12 +129,12 @@ fn what_waited_for_a_heal_counts_in_all_latencies_but_not_among_the_reachable() 
         }
         recorder.written(message, s(message as u64));
         if message < 4 {
-            recorder.delivered(message, s(message as u64));
+            recorder.shown(message, 1, s(message as u64));
         }
     }
     recorder.happened(&Event::Heal, s(60));
     for message in 4..10 {
-        recorder.delivered(message, s(61 + message as u64));
+        recorder.shown(message, 1, s(61 + message as u64));
     }
     let report = recorder.finish(s(100), false);
     let reachable = report.messages.latency_reachable.unwrap();
@@ -157,7 +157,7 @@ fn starts_within_a_second_are_one_and_what_never_came_is_said() {
     recorder.happened(&Event::Start(vec![1]), s(10));
     recorder.happened(&Event::Start(vec![2]), s(11));
     recorder.happened(&Event::Start(vec![3]), s(11));
-    recorder.delivered(0, s(12));
+    recorder.shown(0, 1, s(12));
     let report = recorder.finish(s(100), false);
     let [started] = report.convergence.as_slice() else { panic!("{:?}", report.convergence) };
     assert_eq!(started.after, "start of n1, n2");

@@ -23,6 +23,9 @@ pub(super) struct Timeline {
     /// When each node is not on: from and to.
     off: Vec<Vec<(Duration, Duration)>>,
     partitioned: bool,
+    /// Which devices were linked, and revoked, so far.
+    linked: Vec<bool>,
+    revoked: Vec<bool>,
 }
 
 impl Timeline {
@@ -36,6 +39,8 @@ impl Timeline {
             states: roster.joins.iter().map(state).collect(),
             off: roster.joins.iter().map(before).collect(),
             partitioned: false,
+            linked: vec![false; roster.nodes.len()],
+            revoked: vec![false; roster.nodes.len()],
         }
     }
 
@@ -63,6 +68,22 @@ impl Timeline {
             Event::ClockJump { nodes, .. } | Event::DiskFull(nodes) | Event::DiskFree(nodes) => {
                 self.each(nodes, |this, node| this.needs_there(node))
             }
+            Event::Link(nodes) => self.each(nodes, |this, node| {
+                this.needs_there(node)?;
+                match std::mem::replace(&mut this.linked[node], true) {
+                    true => Err(format!("{} is linked already", this.names[node])),
+                    false => Ok(()),
+                }
+            }),
+            Event::Revoke(nodes) => self.each(nodes, |this, node| {
+                if !this.linked[node] {
+                    return Err(format!("{} is not linked yet", this.names[node]));
+                }
+                match std::mem::replace(&mut this.revoked[node], true) {
+                    true => Err(format!("{} is revoked already", this.names[node])),
+                    false => Ok(()),
+                }
+            }),
             Event::Flood { at: node, .. } => self.needs_on(*node),
             Event::Partition(_) => {
                 self.partitioned = true;
