@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use redb::StorageBackend;
 
+mod slices;
+
+pub(crate) use slices::Sliced;
+
 /// A backend that outlives the database opened on it.
 #[derive(Clone)]
 pub(crate) struct SharedBackend(Arc<dyn StorageBackend>);

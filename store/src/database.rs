@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use redb::backends::FileBackend;
 use redb::{Database as Redb, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
 
-use crate::backend::{ReadOnlyFile, SharedBackend};
+use crate::backend::{ReadOnlyFile, SharedBackend, Sliced};
 use crate::error::StoreError;
 use crate::mark::{Mark, Place};
 use crate::schema::{Contents, Schema};
@@ -299,10 +299,14 @@ impl Source {
         place.open().map_err(|error| self.failed(&error))?;
         let redb = match self {
             Self::Backend(backend) => create(backend.clone(), cache_bytes)?,
-            Self::File(path) => Redb::builder()
-                .set_cache_size(cache_bytes)
-                .open(path)
-                .map_err(|error| self.not_opened(&error))?,
+            Self::File(_) => {
+                let file =
+                    FileBackend::new(self.open_file()?).map_err(|error| self.not_opened(&error))?;
+                Redb::builder()
+                    .set_cache_size(cache_bytes)
+                    .create_with_backend(Sliced::new(file).map_err(|error| self.failed(&error))?)
+                    .map_err(|error| self.not_opened(&error))?
+            }
         };
         schema.migrate(&redb)?;
         let commits = schema.commits(&redb.begin_read().map_err(StoreError::failed)?)?;

@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+// ---- both databases ----------------------------------------------------------------------------
+
+/// Bytes that are cut off a file's end at once, after each sync, a multiple of redb's pages.
+pub const CUT_SLICE_BYTES: u64 = 16 << 20;
+/// Size up to which a file is cut in slices, bytes: redb's first region. Any number of pages is a length of it that redb opens
+/// after a crash. A longer file is cut at once.
+pub const CUT_SLICED_BYTES_MAX: u64 = 4 << 30;
+
 // ---- mailbox -----------------------------------------------------------------------------------
 
 /// What each envelope and each tombstone costs the mailbox's quota beside its content, bytes: about
