@@ -95,6 +95,7 @@ use crate::turn::Turn;
 use acks::OwnAcks;
 use arrivals::Arrivals;
 pub use export::ExportCursor;
+pub use files::{FilesCursor, FilesPage};
 pub(crate) use handles::Asking;
 pub(crate) use linking::step_expiry;
 use openings::Openings;

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use martlet_engine::command::{GetFile, ListFiles, SendFile};
+use martlet_engine::command::{FilesFrom, FilesPage, GetFile, ListFiles, SendFile};
 use martlet_protocol::control::{
     ErrorCode, FileList, FileSend, FilesQuery, MessageIdStart, Problem, SendResponse,
 };
@@ -44,7 +44,14 @@ async fn list_files(
     State(shared): State<Shared>,
     QueryOf(query): QueryOf<FilesQuery>,
 ) -> Result<Json<FileList>, Refusal> {
-    Ok(Json(shared.engine().call(ListFiles { query }).await?))
+    let mut from = FilesFrom::Start(query);
+    // Whatever else waits for the engine has its turn in between.
+    loop {
+        match shared.engine().call(ListFiles { from }).await? {
+            FilesPage::Last(list) => return Ok(Json(list)),
+            FilesPage::Next(cursor) => from = FilesFrom::Cursor(cursor),
+        }
+    }
 }
 
 /// A file, as it came: whoever shows it decodes what someone else made.

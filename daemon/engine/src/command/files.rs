@@ -1,6 +1,6 @@
 //! Files.
 
-use martlet_protocol::control::{FileList, FileSend, FilesQuery, SendResponse};
+use martlet_protocol::control::{FileSend, FilesQuery, SendResponse};
 use martlet_protocol::file::FileName;
 use martlet_protocol::file::name::media_type;
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
@@ -12,6 +12,8 @@ use crate::engine::Engine;
 use crate::error::Fault;
 use crate::limits::FILES_LISTED;
 use crate::turn::Turn;
+
+pub use crate::user::{FilesCursor, FilesPage};
 
 /// Commits a file to a contact, and sends it.
 pub struct SendFile {
@@ -30,11 +32,20 @@ pub struct GetFile {
     pub id: String,
 }
 
-/// The files of conversations.
+/// The files of conversations, some messages looked at.
 #[derive(Debug)]
 pub struct ListFiles {
     /// Which.
-    pub query: FilesQuery,
+    pub from: FilesFrom,
+}
+
+/// Where to look for files.
+#[derive(Debug)]
+pub enum FilesFrom {
+    /// From the newest on.
+    Start(FilesQuery),
+    /// Where the last page ended.
+    Cursor(FilesCursor),
 }
 
 impl Command for SendFile {
@@ -73,21 +84,23 @@ impl Command for GetFile {
 }
 
 impl Command for ListFiles {
-    type Reply = FileList;
+    type Reply = FilesPage;
     const ONLY_READS: bool = true;
 
-    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<FileList, Fault> {
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<FilesPage, Fault> {
         let user = engine.user_mut()?;
-        let within = match &self.query.within {
-            Some(name) => Some(user.conversation_called(name)?),
-            None => None,
+        let cursor = match self.from {
+            FilesFrom::Cursor(cursor) => cursor,
+            FilesFrom::Start(FilesQuery { within, limit }) => {
+                let within = within.map(|name| user.conversation_called(&name)).transpose()?;
+                let limit = limit.unwrap_or(FILES_LISTED);
+                if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
+                    return Err(CommandError::PageSize { limit, max: HISTORY_PAGE_MAX }.into());
+                }
+                user.begin_files(within, usize::try_from(limit).unwrap_or(usize::MAX))
+            }
         };
-        let limit = self.query.limit.unwrap_or(FILES_LISTED);
-        if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
-            return Err(CommandError::PageSize { limit, max: HISTORY_PAGE_MAX }.into());
-        }
-        let max = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(user.files(turn, within, max)?)
+        Ok(user.go_on_with_files(turn, cursor)?)
     }
 }
 

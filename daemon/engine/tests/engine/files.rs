@@ -1,15 +1,22 @@
 //! Files in their messages.
 
+use std::time::Instant;
+
 use martlet_engine::command::{
-    ExportPage, GetFile, GetMessage, ListFiles, RecallMessage, SendFile,
+    ExportPage, FilesFrom, FilesPage, GetFile, GetMessage, ListFiles, RecallMessage, RemoveContact,
+    SendFile,
+};
+use martlet_engine::limits::{
+    FILES_SEARCHED_MAX, FILES_SEARCHED_PER_BATCH_MAX, FILES_SEARCHED_TOTAL_MAX,
 };
 use martlet_protocol::control::{
-    ExportLine, FileSend, FilesQuery, Message as Shown, SearchQuery, TimerSetting,
+    ExportLine, FileList, FileSend, FilesQuery, Message as Shown, SearchQuery, TimerSetting,
 };
 use martlet_protocol::file::FileName;
 use martlet_protocol::limits::{FILE_INLINE_BYTES_MAX, FILE_TEXT_BYTES_MAX};
 use martlet_protocol::message::{Content, File, FileBytes, FileContent};
 
+use crate::parts::processor_time;
 use crate::searches::search_for;
 use crate::talk::hostile;
 use crate::trust::recover;
@@ -40,8 +47,20 @@ fn message(world: &mut World, node: usize, id: &str) -> Result<Shown> {
     world.call(node, GetMessage { id: id.into() })
 }
 
+/// The files, and in how many batches they were found.
+fn list(world: &mut World, node: usize, query: FilesQuery) -> Result<(FileList, usize)> {
+    let (mut from, mut batches) = (FilesFrom::Start(query), 0);
+    loop {
+        batches += 1;
+        match world.call(node, ListFiles { from })? {
+            FilesPage::Last(list) => return Ok((list, batches)),
+            FilesPage::Next(cursor) => from = FilesFrom::Cursor(cursor),
+        }
+    }
+}
+
 fn names(world: &mut World, node: usize, query: FilesQuery) -> Result<(Vec<String>, bool)> {
-    let list = world.call(node, ListFiles { query })?;
+    let (list, _) = list(world, node, query)?;
     Ok((list.files.into_iter().map(|entry| entry.file.name).collect(), list.more))
 }
 
@@ -234,4 +253,91 @@ fn what_ended_of_a_request_is_neither_shown_nor_exported() -> Result {
     assert!(exported(&lines).is_empty());
     assert!(!lines.iter().any(|line| matches!(line, ExportLine::RequestMessage { .. })));
     Ok(())
+}
+
+/// Alice, and contacts whose keys never come, each with as many files of `bytes` as there may be.
+fn with_files(seed: u64, contacts: usize, files: usize, bytes: usize) -> Result<World> {
+    let mut world = World::new(1 + contacts, seed)?;
+    world.init(ALICE, "alice")?;
+    for contact in 1..=contacts {
+        let name = format!("contact {contact}");
+        let id = world.init(contact, &name)?;
+        world.add(ALICE, &id, &name)?;
+        for number in 0..files {
+            let request = FileSend { to: name.clone(), ..file(&format!("{number}")) };
+            send(&mut world, request, &vec![7; bytes])?;
+        }
+    }
+    Ok(world)
+}
+
+/// All was looked at in one batch: while it read 5,000 files of 24 KiB the engine did nothing else for 1.9 s.
+#[test]
+fn a_long_list_of_files_is_found_in_parts() -> Result {
+    let count = 3 * FILES_SEARCHED_PER_BATCH_MAX + 1;
+    let mut world = with_files(220, 2, count, 10)?;
+    let all = FilesQuery { limit: Some(1000), ..FilesQuery::default() };
+    let (found, batches) = list(&mut world, ALICE, all.clone())?;
+    assert_eq!((found.files.len(), found.more), (2 * count, false));
+    assert_eq!(batches, (2 * count).div_ceil(FILES_SEARCHED_PER_BATCH_MAX));
+    let of = |found: &FileList, name: &str| {
+        let of_this = found.files.iter().filter(|it| it.conversation == name);
+        of_this.map(|it| it.file.name.clone()).collect::<Vec<_>>()
+    };
+    let newest_first: Vec<_> = (0..count).rev().map(|number| number.to_string()).collect();
+    for name in ["contact 1", "contact 2"] {
+        assert_eq!(of(&found, name), newest_first);
+    }
+    // Of each conversation no more are read than are asked for.
+    let few = FilesQuery { limit: Some(3), ..FilesQuery::default() };
+    let (found, batches) = list(&mut world, ALICE, few)?;
+    assert_eq!((found.files.len(), found.more, batches), (3, true, 2));
+
+    // What is removed in between is not shown.
+    let FilesPage::Next(cursor) = world.call(ALICE, ListFiles { from: FilesFrom::Start(all) })?
+    else {
+        return Err("not all is found in one batch".into());
+    };
+    for name in ["contact 1", "contact 2"] {
+        world.call(ALICE, RemoveContact { name: name.into() })?;
+    }
+    let from = FilesFrom::Cursor(cursor);
+    let FilesPage::Last(found) = world.call(ALICE, ListFiles { from })? else {
+        return Err("nothing is left to be looked at".into());
+    };
+    assert!(found.files.is_empty());
+    assert!(list(&mut world, ALICE, FilesQuery::default())?.0.files.is_empty());
+    Ok(())
+}
+
+/// How long the longest batch takes that looks for files, among as many of 24 KiB as are looked at.
+#[test]
+#[ignore = "measures; half a gigabyte of disk: cargo test -- --ignored --nocapture how_long_a_list"]
+fn how_long_a_list_of_files_takes() -> Result {
+    let begun = Instant::now();
+    let contacts = FILES_SEARCHED_TOTAL_MAX / FILES_SEARCHED_MAX;
+    let mut world = with_files(221, contacts, FILES_SEARCHED_MAX, FILE_INLINE_BYTES_MAX)?;
+    println!("sent in {:?}", begun.elapsed());
+    let query = FilesQuery { limit: Some(1000), ..FilesQuery::default() };
+    let (begun, mut works, mut from) = (Instant::now(), Vec::new(), FilesFrom::Start(query));
+    loop {
+        let worked = processor_time()?;
+        let page = world.call(ALICE, ListFiles { from })?;
+        works.push(processor_time()? - worked);
+        match page {
+            FilesPage::Last(list) => {
+                works.sort_unstable();
+                println!(
+                    "{} files in {:?}: {} batches, half take {:?} of work, the most {:?}",
+                    list.files.len(),
+                    begun.elapsed(),
+                    works.len(),
+                    works[works.len() / 2],
+                    works.last()
+                );
+                return Ok(());
+            }
+            FilesPage::Next(cursor) => from = FilesFrom::Cursor(cursor),
+        }
+    }
 }

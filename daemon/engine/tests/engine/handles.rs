@@ -14,6 +14,7 @@ use martlet_protocol::ids::RendezvousSecret;
 use martlet_protocol::time::Day;
 use martlet_protocol::{Id, codec};
 
+use crate::parts::processor_time;
 use crate::siblings::two_devices;
 use crate::world::*;
 
@@ -533,5 +534,39 @@ fn who_looks_anew_is_told_only_what_is_said_now() -> Result {
     let again = FindHandle { handle: "alice".parse()?, key: key(1)?, is_asked: true };
     assert_eq!(world.call(BOB, again)?.claimants[0].id, alice);
     assert_eq!(ids(&mut world, BOB, "alice")?, Vec::<String>::new(), "of before");
+    Ok(())
+}
+
+/// How long a search for a handle takes that opens as many claims as may be, each of another person.
+#[test]
+#[ignore = "measures: cargo test -- --ignored --nocapture how_long_a_search_for_a_handle"]
+fn how_long_a_search_for_a_handle_takes() -> Result {
+    let mut world = three(1017)?;
+    let handle: Handle = "alice".parse()?;
+    let addressing = Addressing {
+        network: world.network.tag(),
+        shard: martlet_protocol::Shard(0),
+        expiry: ExpiryHour::latest(world.now),
+    };
+    let mut inputs = Vec::new();
+    for _ in 0..CLAIMS_OPENED_MAX {
+        let root = RootKey::generate(&mut world.rng);
+        let device = DeviceKeys::generate(&mut world.rng, &root, world.now);
+        let claim = Claim {
+            id: Id { identity: root.identity(), secret: RendezvousSecret([7; 15]) },
+            device: device.device(),
+            handle: handle.clone(),
+            claimed_at: UnixMillis(1),
+            made_at: world.now,
+            is_released: false,
+        };
+        let envelope = Envelope::new(claim.seal(&mut world.rng, &addressing, &key(1)?, &device)?);
+        inputs.extend(brought(PeerKey([99; 32]), envelope));
+    }
+    world.run(CAROL, inputs);
+    let worked = processor_time()?;
+    let found = find(&mut world, CAROL, "alice")?;
+    let work = processor_time()? - worked;
+    println!("{CLAIMS_OPENED_MAX} claims, {} shown: {work:?}", found.claimants.len());
     Ok(())
 }

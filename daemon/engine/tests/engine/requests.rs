@@ -2,7 +2,8 @@
 
 use martlet_engine::command::{EditMessage, GetContact, SetProfile};
 use martlet_engine::limits::{
-    REQUEST_EARLY_DEEDS_MAX, REQUEST_KEYS_MAX, REQUEST_SESSIONS_MAX, REQUESTS_MAX,
+    REQUEST_DEEDS_MAX, REQUEST_EARLY_DEEDS_MAX, REQUEST_KEYS_MAX, REQUEST_SESSIONS_MAX,
+    REQUESTS_MAX,
 };
 use martlet_protocol::control::{EditRequest, EventBody, ProfileChange};
 use martlet_protocol::message::{Content, Edit, Profile, Reaction, Read, Recall, Text, Timers};
@@ -88,6 +89,35 @@ fn what_does_something_takes_no_place_of_what_says_something() -> Result {
     assert_eq!(shown, texts);
     let alice = world.call(1, GetContact { name: "alice".into() })?;
     assert_eq!(alice.calls_themselves.as_deref(), Some("Alice Lee"));
+    Ok(())
+}
+
+/// Whoever edits each message three times does more than is kept of a request. The rest, messages among it, waits in the mailbox.
+#[test]
+fn of_who_edits_more_than_is_kept_nothing_is_missing_once_they_are_accepted() -> Result {
+    let mut world = World::half_pair(42, 2)?;
+    world.settle()?;
+    let count = 20;
+    for number in 0..count {
+        let id = world.send(0, "bob", &format!("{number}"))?;
+        for edit in 1..=3 {
+            let request = EditRequest { text: format!("{number}, {edit}") };
+            world.call(0, EditMessage { id: id.clone(), request })?;
+        }
+        world.pass(TICK);
+    }
+    world.settle()?;
+    let requests = world.call(1, ListRequests {})?.requests;
+    assert!(requests[0].messages <= u64::try_from(REQUEST_DEEDS_MAX / 3 + 1)?);
+    let id = requests[0].id.clone();
+    world.call(1, AcceptRequest { id, name: "alice".into() })?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    let shown = world.texts(1, "alice", Direction::In)?;
+    let shown: Vec<_> = shown.into_iter().map(|(text, _)| text).collect();
+    let expected: Vec<_> = (0..count).map(|number| format!("{number}, 3")).collect();
+    assert_eq!(shown, expected);
     Ok(())
 }
 
