@@ -11,6 +11,10 @@ use martlet_protocol::network::Privacy;
 use martletd::net::GossipPolicy;
 use serde::{Deserialize, Serialize};
 
+mod rooms;
+
+pub use rooms::{Membership, RoomDeed, RoomIndex, RoomPlan, memberships};
+
 /// A node, by its place in [`Plan::nodes`].
 pub type NodeIndex = usize;
 
@@ -50,6 +54,8 @@ pub struct Plan {
     pub links: Vec<LinkPlan>,
     /// Who becomes whose contact, in order of time.
     pub contacts: Vec<ContactPlan>,
+    /// Rooms. They are made, and changed, by [`Event::Room`].
+    pub rooms: Vec<RoomPlan>,
     /// What is written, in order of time.
     pub messages: Vec<MessagePlan>,
     /// What happens, in order of time.
@@ -71,6 +77,16 @@ impl Plan {
     #[must_use]
     pub fn person(&self, node: NodeIndex) -> NodeIndex {
         self.nodes.get(node).and_then(|plan| plan.device_of).unwrap_or(node)
+    }
+
+    /// The name of whom a message is written to.
+    #[must_use]
+    pub fn name_of(&self, to: Addressee) -> &str {
+        let name = match to {
+            Addressee::Person(node) => self.nodes.get(node).map(|node| node.name.as_str()),
+            Addressee::Room(room) => self.rooms.get(room).map(|room| room.name.as_str()),
+        };
+        name.unwrap_or("?")
     }
 
     /// Whether anyone has several devices.
@@ -212,9 +228,18 @@ pub struct MessagePlan {
     /// Who writes it.
     pub from: NodeIndex,
     /// To whom.
-    pub to: NodeIndex,
+    pub to: Addressee,
     /// Bytes of its text, at least 16: they begin with a number that tells it from all others.
     pub bytes: usize,
+}
+
+/// To whom a message is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Addressee {
+    /// A person, by their first device.
+    Person(NodeIndex),
+    /// All in a room.
+    Room(RoomIndex),
 }
 
 /// Something that happens.
@@ -267,6 +292,17 @@ pub enum Event {
     Link(Vec<NodeIndex>),
     /// These are lost: their people revoke them, by their first devices. They stay on, with whoever has them now.
     Revoke(Vec<NodeIndex>),
+    /// Someone does something to a room, or to who is in it.
+    Room {
+        /// Which.
+        room: RoomIndex,
+        /// Who does it.
+        by: NodeIndex,
+        /// What.
+        deed: RoomDeed,
+        /// To whom.
+        whom: Vec<NodeIndex>,
+    },
 }
 
 /// What must be true at the end. Times are of the nodes' network, not of the machine that simulates
@@ -297,6 +333,8 @@ pub enum Expectation {
     DeviceDeliveryMin(f64),
     /// Who was cut off read nothing that was written by who knew of it.
     CutOff,
+    /// At the end, all in a room who are on have the same state of it: so of each room.
+    OneRoomState,
 }
 
 impl LinkShape {

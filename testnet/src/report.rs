@@ -19,6 +19,7 @@ mod many;
 mod measures;
 mod origin;
 pub mod recorder;
+mod rooms;
 mod statistics;
 pub mod sweep;
 pub(crate) mod words;
@@ -31,6 +32,7 @@ pub(crate) use html::{places, said};
 pub use many::Many;
 pub(crate) use origin::quoted;
 pub use origin::{Edges, Origin};
+pub use rooms::RoomReport;
 pub use statistics::Statistics;
 
 /// The version of the shape. A new field does not change it; a changed meaning does.
@@ -167,6 +169,9 @@ pub struct Messages {
     /// On each device; absent if nobody has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devices: Option<Devices>,
+    /// In each room.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<RoomReport>,
     /// What those read who were cut off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut_off: Vec<CutOff>,

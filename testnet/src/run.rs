@@ -20,6 +20,7 @@ mod machine;
 mod netns;
 mod observe;
 mod processes;
+mod rooms;
 mod sample;
 mod stage;
 mod summary;

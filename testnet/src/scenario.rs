@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::plan::{Plan, Settings};
+use crate::plan::{Plan, Settings, memberships};
 
 mod chance;
 mod contacts;
@@ -20,6 +20,7 @@ pub mod limits;
 mod links;
 mod memory;
 mod ready;
+mod rooms;
 mod roster;
 mod set;
 mod settings;
@@ -43,9 +44,11 @@ use error::{Fault, Faults};
 use events::InUse;
 use file::File;
 use limits::{FILE_BYTES_MAX, TABLES_MAX};
+use rooms::Rooms;
 use roster::Roster;
 use settings::{check_duration, network, settings};
 use source::Source;
+use traffic::Known;
 
 /// The seed of a scenario that names none.
 const SEED_DEFAULT: u64 = 1;
@@ -280,13 +283,22 @@ impl Scenario {
         let links =
             edges.and_then(|edges| faults.keep(links::shaped(&file.links, &edges, &roster)));
         let keys_given = |key: &str| self.keys_of(key);
-        let events = events::events(&file.events, keys_given, &mut roster, seed, duration);
+        let of_run = (seed, duration);
+        faults.keep(check_tables("rooms", file.rooms.len()));
+        let rooms = Rooms::new(&file.rooms, &roster, network.shard_bits, duration);
+        let Some(rooms) = faults.keep_all(rooms) else { return Err(faults.into_inner()) };
+        let events = events::events(&file.events, keys_given, &mut roster, &rooms, of_run);
         let events = faults.keep_all(events);
-        let contacts = faults.keep_all(Contacts::new(&file.contacts, &roster, seed, duration));
+        let mut contacts = faults.keep_all(Contacts::new(&file.contacts, &roster, seed, duration));
+        if let (Some(contacts), Some(events)) = (&mut contacts, &events) {
+            contacts.introduce(rooms.introductions(events), &roster);
+        }
+        let memberships = memberships(events.as_deref().unwrap_or_default());
         let in_use = InUse::new(&roster, events.as_deref().unwrap_or_default());
         let messages = contacts.as_ref().and_then(|contacts| {
-            let of_run = (seed, duration);
-            let messages = traffic::messages(&file.traffic, &roster, contacts, &in_use, of_run);
+            let known =
+                Known { contacts, in_use: &in_use, rooms: &rooms, memberships: &memberships };
+            let messages = traffic::messages(&file.traffic, &roster, &known, of_run);
             faults.keep_all(messages)
         });
         let expectations = messages.as_ref().zip(events.as_ref()).and_then(|(messages, events)| {
@@ -315,6 +327,7 @@ impl Scenario {
             nodes: roster.nodes,
             links,
             contacts: contacts.plans(),
+            rooms: rooms.plans,
             messages,
             events,
             expectations,

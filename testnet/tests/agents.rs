@@ -81,6 +81,7 @@ fn row(count: usize) -> Plan {
         nodes: (0..count).map(node).collect(),
         links: links.collect(),
         contacts: Vec::new(),
+        rooms: Vec::new(),
         messages: Vec::new(),
         events: Vec::new(),
         expectations: Vec::new(),

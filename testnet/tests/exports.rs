@@ -68,6 +68,7 @@ fn plan() -> Plan {
         ],
         links: vec![link(0, 2, 5, 0.0), link(1, 2, 5, 0.0), slow],
         contacts: Vec::new(),
+        rooms: Vec::new(),
         messages: Vec::new(),
         events: vec![TimedEvent { at: Duration::from_secs(9), event: Event::Crash(vec![2]) }],
         expectations: Vec::new(),

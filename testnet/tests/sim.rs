@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use martlet_testnet::report::Report;
+use martlet_testnet::report::{CutOff, Report};
 use martlet_testnet::scenario::READY;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -49,7 +49,7 @@ macro_rules! ready {
         #[test]
         fn every_ready_scenario_is_run_here() {
             let elsewhere = ["split-and-heal", "six-day-network", "who-wrote"];
-            let smaller = ["several-devices"];
+            let smaller = ["several-devices", "split-room", "removed", "ship"];
             let run = [[$($scenario,)*].as_slice(), &elsewhere, &smaller].concat();
             for ready in READY {
                 assert!(run.contains(&ready.name), "{} is not", ready.name);
@@ -81,6 +81,38 @@ fn smaller(scenario: &str, nodes: &str) -> Result<Report> {
 fn several_devices() -> Result {
     let devices = smaller("several-devices", "5")?.messages.devices.ok_or("no devices")?;
     assert_eq!((devices.devices, devices.linked, devices.revoked), (15, 15, 5));
+    Ok(())
+}
+
+#[test]
+fn split_room() -> Result {
+    let report = smaller("split-room", "15")?;
+    let room = report.messages.rooms.first().ok_or("no room")?;
+    assert!(room.states_max > 2 && room.states_at_end == 1, "{room:?}");
+    assert!(room.diverged_s > 60.0, "three parts were one: {room:?}");
+    Ok(())
+}
+
+#[test]
+fn ship() -> Result {
+    let report = smaller("ship", "15")?;
+    assert_eq!(report.messages.rooms.len(), 8);
+    let all = report.messages.rooms.first().ok_or("no room")?;
+    assert!(all.states_max > 1 && all.states_at_end == 1 && all.to_all.max_s > 60.0, "{all:?}");
+    Ok(())
+}
+
+#[test]
+fn removed() -> Result {
+    let report = smaller("removed", "10")?;
+    let cut = &report.messages.cut_off;
+    let sum = |of: fn(&CutOff) -> u64| cut.iter().map(of).sum::<u64>();
+    assert!(sum(|cut| cut.read_unknowing) > 3, "who did not hear of it wrote to them: {cut:?}");
+    assert!(sum(|cut| cut.written_knowing) > 20 && sum(|cut| cut.read_knowing) == 0, "{cut:?}");
+    let room = report.messages.rooms.first().ok_or("no room")?;
+    assert!(room.delivered == room.written && room.expected == room.shown, "{room:?}");
+    assert!(room.states_max > 1 && room.states_at_end == 1, "{room:?}");
+    assert!(room.received_bytes_per_member > 0 && room.to_all.p50_s >= room.to_each.p50_s);
     Ok(())
 }
 

@@ -264,7 +264,8 @@ impl State {
             | Event::Leave(_)
             | Event::ClockJump { .. }
             | Event::Link(_)
-            | Event::Revoke(_) => {}
+            | Event::Revoke(_)
+            | Event::Room { .. } => {}
         }
         self.relink();
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::recorder::seconds;
 use super::{NodeReport, Report, ReportError};
-use crate::plan::{LossAs, NodeIndex, Plan};
+use crate::plan::{Addressee, LossAs, NodeIndex, Plan};
 
 /// A program that reads the files, in five lines.
 const READER: &str = include_str!("data/read.py");
@@ -26,14 +26,14 @@ pub struct Data {
 }
 
 /// A message. Times are seconds of the run; what is not known, or did not happen, is absent.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MessageRow {
     /// Its place in the plan.
     pub message: usize,
     /// The writer's node.
     pub from: NodeIndex,
-    /// The recipient's.
-    pub to: NodeIndex,
+    /// The recipient, or the room.
+    pub to: Addressee,
     /// Bytes of text.
     pub bytes: usize,
     /// When it was to be written.
@@ -89,7 +89,7 @@ pub fn write(data: &Data, plan: &Plan, report: &Report, dir: &Path) -> Result<()
     let made = fs::create_dir_all(dir);
     made.map_err(|source| ReportError::Write { path: dir.to_owned(), source })?;
     let names: Vec<&str> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
-    file(dir, "messages.jsonl", |file| messages(data, &names, file))?;
+    file(dir, "messages.jsonl", |file| messages(data, plan, file))?;
     file(dir, "envelopes.jsonl", |file| envelopes(data, &names, file))?;
     file(dir, "links.csv", |file| links(plan, &names, file))?;
     file(dir, "nodes.csv", |file| nodes(plan, &report.nodes, file))?;
@@ -114,7 +114,7 @@ fn line(file: &mut impl Write, row: &impl Serialize) -> io::Result<()> {
     file.write_all(b"\n")
 }
 
-fn messages(data: &Data, names: &[&str], file: &mut impl Write) -> io::Result<()> {
+fn messages(data: &Data, plan: &Plan, file: &mut impl Write) -> io::Result<()> {
     /// The same with names.
     #[derive(Serialize)]
     struct Line<'a> {
@@ -134,7 +134,8 @@ fn messages(data: &Data, names: &[&str], file: &mut impl Write) -> io::Result<()
     data.messages.iter().try_for_each(|row| {
         let MessageRow { message, bytes, planned_s, written_s, sent_s, delivered_s, .. } = *row;
         let MessageRow { acknowledged_s, skipped, duplicated, hops, .. } = *row;
-        let (from, to) = (names[row.from], names[row.to]);
+        let from = plan.name_of(Addressee::Person(row.from));
+        let to = plan.name_of(row.to);
         line(
             file,
             &Line {

@@ -50,8 +50,11 @@ pub struct DeviceReport {
 /// Who was cut off, and what they read of what was written after that.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct CutOff {
-    /// The revoked device, by its place in the report's nodes.
+    /// The revoked device, or the first one of who was removed from a room, by its place in the report's nodes.
     pub node: usize,
+    /// The room that they were removed from, by its place in the report's rooms; absent of a revoked device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<usize>,
     /// When, seconds.
     pub at_s: f64,
     /// When the last of those knew who wrote what would have been for it; absent if one never did, or nobody wrote.

@@ -8,8 +8,8 @@ use martlet_protocol::control::Role;
 use super::recorder::{NodeSample, Recorder};
 use super::{Edges, Origin, Report};
 use crate::plan::{
-    Event, Expectation, LinkPlan, LinkShape, MessagePlan, NetworkPlan, NodeIndex, NodePlan, Plan,
-    Runner, Settings, TimedEvent,
+    Addressee, Event, Expectation, LinkPlan, LinkShape, MessagePlan, NetworkPlan, NodeIndex,
+    NodePlan, Plan, Runner, Settings, TimedEvent,
 };
 use crate::scenario::{Setting, show_duration};
 
@@ -41,6 +41,7 @@ pub(crate) fn plan(nodes: usize) -> Plan {
         nodes: (0..nodes).map(node).collect(),
         links: (0..nodes).map(|index| link(index, (index + 1) % nodes)).collect(),
         contacts: Vec::new(),
+        rooms: Vec::new(),
         messages: Vec::new(),
         events: Vec::new(),
         expectations: Vec::new(),
@@ -164,7 +165,7 @@ fn write_evenly(plan: &mut Plan, messages: u64) {
         plan.messages.push(MessagePlan {
             at: Duration::from_secs_f64(number as f64 * step),
             from: users[from],
-            to: users[to],
+            to: Addressee::Person(users[to]),
             bytes: 200,
         });
     }
@@ -208,7 +209,8 @@ fn run(plan: &Plan, until: Duration, every: Duration) -> Report {
         }
         if chance.below(120) > 0 {
             let took = chance.time(0.25, 0.7);
-            add(course.meet(message.from, message.to, message.at, took), Sight::Delivered(index));
+            let to = recipient(message);
+            add(course.meet(message.from, to, message.at, took), Sight::Delivered(index));
         }
     }
 
@@ -235,7 +237,7 @@ fn run(plan: &Plan, until: Duration, every: Duration) -> Report {
                 nodes[*node].mailbox_envelopes += 1;
             }
             Sight::Delivered(message) => {
-                recorder.shown(*message, plan.messages[*message].to, *at);
+                recorder.shown(*message, recipient(&plan.messages[*message]), *at);
                 for node in &mut nodes {
                     node.mailbox_envelopes = node.mailbox_envelopes.saturating_sub(1);
                 }
@@ -252,6 +254,13 @@ fn run(plan: &Plan, until: Duration, every: Duration) -> Report {
     }
     let report = recorder.finish(until, until < plan.duration);
     report.with_origin(origin(plan))
+}
+
+fn recipient(message: &MessagePlan) -> NodeIndex {
+    match message.to {
+        Addressee::Person(node) => node,
+        Addressee::Room(_) => unreachable!("there are no rooms here"),
+    }
 }
 
 /// Whence such a run could be.

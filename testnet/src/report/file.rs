@@ -231,7 +231,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::report::{CutOff, DeviceReport, Devices, example};
+    use crate::report::{CutOff, DeviceReport, Devices, RoomReport, example};
 
     #[test]
     fn a_report_survives_a_round_trip_through_its_file() {
@@ -292,7 +292,9 @@ mod tests {
         let mut report = example::split_and_heal();
         report.messages.devices =
             Some(Devices { each: vec![DeviceReport::default()], ..Devices::default() });
-        report.messages.cut_off = vec![CutOff::default()];
+        report.messages.cut_off = vec![CutOff { room: Some(0), ..CutOff::default() }];
+        let states = vec![(0.0, 1)];
+        report.messages.rooms = vec![RoomReport { states, ..RoomReport::default() }];
         let json = serde_json::from_str(&report.to_json()).unwrap();
         let mut found = Vec::new();
         fields(&json, "", &mut found);
@@ -302,6 +304,8 @@ mod tests {
             "messages.latency_connected",
             "messages.devices.latency",
             "messages.devices.linking",
+            "messages.rooms[].to_all",
+            "messages.rooms[].to_each",
         ] {
             found.retain(|field| !field.starts_with(&format!("{other}.")));
             found.push(other.to_owned());

@@ -33,6 +33,9 @@ pub(super) fn page(report: &Report) -> Result<String, DrawError> {
     let mut drawn =
         vec![topology::figure(report)?, figures::delivery(report)?, figures::latency(report)?];
     drawn.extend(report.spread.as_ref().map(figures::spread).transpose()?);
+    if !report.messages.rooms.is_empty() {
+        drawn.push(figures::room_states(report)?);
+    }
     drawn.push(figures::bytes_per_node(report)?);
     drawn.push(figures::amplification(report)?);
     drawn.push(figures::mailbox(report)?);
@@ -47,6 +50,7 @@ pub(super) fn page(report: &Report) -> Result<String, DrawError> {
                     }
                     div.figures { @for figure in &drawn { (figure.markup()) } }
                     (people::devices(report))
+                    (people::rooms(report))
                     (people::cut_off(report))
                     h2 { "Tables" }
                     (latencies(report))

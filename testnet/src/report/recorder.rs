@@ -6,25 +6,31 @@
 use std::time::Duration;
 
 use super::{Data, Made, Messages, NodeReport, Report, Retention, SCHEMA, Traffic};
-use crate::plan::{Event, NodeIndex, Plan, Runner};
+use crate::plan::{Addressee, Event, NodeIndex, Plan, RoomDeed, RoomIndex, Runner};
 
 mod convergence;
 mod copies;
+mod cut_off;
 mod data;
+mod devices;
 mod expectations;
 mod happenings;
 mod latency;
 mod messages;
 mod reach;
+mod rooms;
 mod series;
 mod spread;
 
 use copies::Copies;
+use cut_off::CutLog;
 use data::DataLog;
 use happenings::Happenings;
 pub(crate) use happenings::words as event_words;
 use messages::MessageLog;
 use reach::Reach;
+use rooms::RoomLog;
+pub use rooms::RoomSeen;
 use series::SeriesLog;
 use spread::SpreadLog;
 
@@ -41,6 +47,8 @@ pub struct Recorder<'a> {
     runner: Runner,
     messages: MessageLog<'a>,
     copies: Copies<'a>,
+    cuts: CutLog,
+    rooms: RoomLog,
     spread: SpreadLog,
     series: SeriesLog,
     reach: Reach,
@@ -89,6 +97,8 @@ impl<'a> Recorder<'a> {
             runner,
             messages: MessageLog::new(&plan.messages),
             copies: Copies::new(plan),
+            cuts: CutLog::new(plan),
+            rooms: RoomLog::new(plan),
             spread: SpreadLog::default(),
             series: SeriesLog::default(),
             reach: Reach::new(&plan.nodes),
@@ -147,8 +157,12 @@ impl<'a> Recorder<'a> {
             self.messages.shown_again(message);
             return;
         }
+        let is_last = match planned.to {
+            Addressee::Person(person) => self.plan.person(node) == person,
+            Addressee::Room(_) => self.copies.is_complete(message, node),
+        };
         let is_on_another = self.copies.is_kept() && self.messages.is_delivered(message);
-        if self.plan.person(node) != planned.to || is_on_another {
+        if !is_last || is_on_another {
             return;
         }
         self.messages.delivered(message, node, at);
@@ -170,7 +184,22 @@ impl<'a> Recorder<'a> {
 
     /// A node's user knows from now on that a device was revoked.
     pub fn knows_cut(&mut self, node: NodeIndex, device: NodeIndex, at: Duration) {
-        self.copies.knows(node, device, at);
+        self.cuts.knows_revoked(node, device, at);
+    }
+
+    /// How a node's user sees a room from now on.
+    pub fn sees_room(&mut self, node: NodeIndex, room: RoomIndex, seen: RoomSeen, at: Duration) {
+        self.rooms.sees(node, room, &seen, at, &self.reach);
+        if seen.is_in {
+            self.cuts.sees_members(node, room, &seen.members, at);
+        }
+    }
+
+    /// Someone could not do to a room what they were to do.
+    pub fn hindered(&mut self, by: NodeIndex, room: RoomIndex, deed: RoomDeed, at: Duration) {
+        let (by, room) = (&self.plan.nodes[by].name, self.plan.name_of(Addressee::Room(room)));
+        let label = format!("{by} could not do to {room} what it was to do: {}", deed.word());
+        self.noted("hindered", label, at);
     }
 
     /// An envelope was made by `node`'s user, or first seen anywhere. It is to spread to all nodes
@@ -225,6 +254,7 @@ impl<'a> Recorder<'a> {
         self.happenings.add(self.plan, event, at, was_on);
         self.reach.happened(event, at);
         self.copies.happened(event, at);
+        self.rooms.happened(event, at, &self.reach);
     }
 
     /// Something happened that is no event of a plan, and marks no node.
@@ -277,9 +307,10 @@ impl<'a> Recorder<'a> {
     pub fn finish(mut self, at: Duration, interrupted: bool) -> Report {
         let plan = self.plan;
         let written = self.messages.written_at();
-        let (mut messages, told) = self.messages.finish(at, &self.reach);
+        let missing = |message| self.copies.missing(message);
+        let (mut messages, told) = self.messages.finish(at, &self.reach, missing);
         messages.devices = self.copies.devices(&written);
-        messages.cut_off = self.copies.cut_off(&written);
+        messages.cut_off = self.cuts.report(&self.copies, &written);
         if self.copies.is_kept() {
             messages.out_of_order = self.copies.out_of_order();
         }
@@ -290,6 +321,8 @@ impl<'a> Recorder<'a> {
             let received = self.copies.received();
             nodes.iter_mut().zip(received).for_each(|(node, count)| node.delivered = count);
         }
+        let end = (at, &self.reach);
+        messages.rooms = self.rooms.finish(&self.copies, &written, &nodes, end);
         let seen_kept = self.oldest.is_some()
             || (!series.t_s.is_empty() && series.mailbox_envelopes.iter().all(|count| *count == 0));
         let mut report = Report {

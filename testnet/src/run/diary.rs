@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use martlet_protocol::time::UnixMillis;
 
-use crate::plan::{Event, NodeIndex, Plan, Runner};
-use crate::report::recorder::{MessageIndex, NodeSample, Recorder};
+use crate::plan::{Event, NodeIndex, Plan, RoomDeed, RoomIndex, Runner};
+use crate::report::recorder::{MessageIndex, NodeSample, Recorder, RoomSeen};
 use crate::report::{Data, Report};
 
 /// A run's clock and record.
@@ -138,6 +138,20 @@ impl<'a> Diary<'a> {
     pub(super) fn knows_cut(&self, node: NodeIndex, device: NodeIndex, at: Duration) {
         if at <= self.end.get() {
             self.pages.borrow_mut().recorder.knows_cut(node, device, at);
+        }
+    }
+
+    /// How a node's user sees a room.
+    pub(super) fn sees_room(&self, node: NodeIndex, room: RoomIndex, seen: RoomSeen, at: Duration) {
+        if at <= self.end.get() {
+            self.pages.borrow_mut().recorder.sees_room(node, room, seen, at);
+        }
+    }
+
+    /// Someone could not do to a room what they were to do.
+    pub(super) fn hindered(&self, by: NodeIndex, room: RoomIndex, deed: RoomDeed, at: Duration) {
+        if at <= self.end.get() {
+            self.pages.borrow_mut().recorder.hindered(by, room, deed, at);
         }
     }
 

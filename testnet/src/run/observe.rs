@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use martlet_protocol::control::{Contact, Delivery, DeviceList, DeviceState, Event, EventBody};
+use martlet_protocol::control::{
+    Contact, Delivery, DeviceList, DeviceState, Event, EventBody, Room, RoomRole,
+};
 use martletctl::client::{Client, ClientError, Follower, Step, encode};
 
 use super::stage::Stage;
 use super::{Diary, Hosts, RunError, traffic};
 use crate::plan::NodeIndex;
+use crate::report::recorder::RoomSeen;
 
 /// Wait before a daemon is asked again that refused: it is on its way up or down.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -38,6 +41,7 @@ pub(super) async fn follow(
                     let at = if has_own_clock { diary.now() } else { diary.time_of(event.at) };
                     note(diary, node, &event, at);
                     look_at_devices(stage, &client, diary, node, &event).await;
+                    look_at_room(stage, &client, diary, node, &event).await;
                     stage.board.told(node, &event, has_own_clock);
                 }
                 Ok(Step::Lost) => stage.until_on(node).await,
@@ -85,6 +89,41 @@ async fn look_at_devices(
             diary.knows_cut(node, device, diary.now());
         }
     }
+}
+
+/// Finds out how the user sees a room to which something was done.
+async fn look_at_room(
+    stage: &Stage<'_>,
+    client: &Client,
+    diary: &Diary<'_>,
+    node: NodeIndex,
+    event: &Event,
+) {
+    let (EventBody::RoomJoined { room, .. }
+    | EventBody::RoomChanged { room, .. }
+    | EventBody::RoomLeft { room, .. }
+    | EventBody::RoomUndone { room, .. }
+    | EventBody::RoomEquivocation { room, .. }) = &event.body
+    else {
+        return;
+    };
+    let Ok(shown) = client.get::<Room>(&format!("/v1/rooms/{}", encode(room))).await else {
+        return;
+    };
+    let Some(room) = stage.plan.rooms.iter().position(|it| it.name == shown.settings.name) else {
+        return;
+    };
+    let is_in = |role: RoomRole| match role {
+        RoomRole::Invited | RoomRole::Member | RoomRole::Moderator => true,
+        RoomRole::Removed | RoomRole::Left => false,
+    };
+    let members = shown.members.iter().filter(|member| is_in(member.role));
+    let seen = RoomSeen {
+        is_in: is_in(shown.role),
+        members: members.filter_map(|member| stage.known_as(&member.who.id)).collect(),
+        digest: shown.digest,
+    };
+    diary.sees_room(node, room, seen, diary.now());
 }
 
 fn note(diary: &Diary<'_>, node: NodeIndex, event: &Event, at: Duration) {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
+use martlet_protocol::Id;
 use tokio::sync::watch;
 
 use crate::dashboard::{Board, Liveness};
@@ -57,6 +58,16 @@ impl<'a> Stage<'a> {
     /// The node of this name.
     pub(super) fn named(&self, name: &str) -> Option<NodeIndex> {
         self.plan.nodes.iter().position(|node| node.name == name)
+    }
+
+    /// The person, by their first device, whose identity is that of this ID.
+    pub(super) fn known_as(&self, id: &str) -> Option<NodeIndex> {
+        let wanted = id.parse::<Id>().ok()?.identity;
+        let is_it = |node: &NodeIndex| {
+            let id = self.id(*node).and_then(|id| id.parse::<Id>().ok());
+            id.is_some_and(|id| id.identity == wanted)
+        };
+        (0..self.plan.nodes.len()).find(is_it).map(|node| self.plan.person(node))
     }
 
     /// Waits until the user of a node does nothing else with their devices.

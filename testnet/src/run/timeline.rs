@@ -6,7 +6,7 @@ use futures::future::{LocalBoxFuture, try_join_all};
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::stage::Stage;
-use super::{Diary, Hosts, RunError, contacts, devices};
+use super::{Diary, Hosts, RunError, contacts, devices, rooms};
 use crate::cluster::ClusterError;
 use crate::dashboard::Liveness;
 use crate::plan::{Event, NodeIndex};
@@ -34,6 +34,9 @@ pub(super) async fn carry_out(
         running.push(match &timed.event {
             Event::Link(devices) => Box::pin(devices::link(stage, hosts, diary, devices)),
             Event::Revoke(devices) => Box::pin(devices::revoke(stage, hosts, diary, devices)),
+            Event::Room { room, by, deed, whom } => {
+                Box::pin(rooms::act(stage, hosts, diary, (*room, *by, *deed), whom))
+            }
             event => Box::pin(begin(stage, hosts, event, at)),
         });
         // Up to where it waits, so that what is asked of a node comes to it in the plan's order.
@@ -78,7 +81,7 @@ pub(super) async fn begin(
             each(nodes, async |node| hosts.fill_disk(node, false).await).await
         }
         // People do it, over the control API.
-        Event::Link(_) | Event::Revoke(_) => Ok(()),
+        Event::Link(_) | Event::Revoke(_) | Event::Room { .. } => Ok(()),
     };
     done.map_err(|source| RunError::Event { event: word(event), at, source: source.into() })
 }
@@ -145,5 +148,6 @@ fn word(event: &Event) -> &'static str {
         Event::DiskFree(_) => "disk_free",
         Event::Link(_) => "link",
         Event::Revoke(_) => "revoke",
+        Event::Room { deed, .. } => deed.word(),
     }
 }

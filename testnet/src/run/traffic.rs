@@ -8,7 +8,7 @@ use martletctl::client::{Client, ClientError};
 
 use super::stage::Stage;
 use super::{Diary, Hosts, RunError, contacts};
-use crate::plan::MessagePlan;
+use crate::plan::{Addressee, MessagePlan};
 use crate::report::recorder::MessageIndex;
 
 /// How long a message waits for its contact, who is about to be added: on a busy machine that takes
@@ -52,17 +52,22 @@ async fn one(
     let given_up = at + CONTACT_MAX;
     // What is a person's contact on one device is so on the others a little later.
     let person = stage.plan.person(message.from);
-    while stage.is_on(message.from) && !stage.knows(person, message.to) {
+    let knows = || match message.to {
+        Addressee::Person(to) => stage.knows(person, to),
+        // Whether they are in the room only their daemon knows.
+        Addressee::Room(_) => true,
+    };
+    while stage.is_on(message.from) && !knows() {
         if diary.now() >= given_up || !is_promised(stage, message) {
             break;
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
-    if !stage.is_on(message.from) || !stage.knows(person, message.to) {
+    if !stage.is_on(message.from) || !knows() {
         return diary.skipped(index);
     }
     let request = SendRequest {
-        to: stage.name(message.to).to_owned(),
+        to: stage.plan.name_of(message.to).to_owned(),
         text: text(index, message.bytes),
         ..SendRequest::default()
     };
@@ -85,7 +90,8 @@ async fn one(
 /// Whether the plan has made the two contacts by now.
 fn is_promised(stage: &Stage<'_>, message: &MessagePlan) -> bool {
     let person = stage.plan.person(message.from);
-    let pair = [(person, message.to), (message.to, person)];
+    let Addressee::Person(to) = message.to else { return false };
+    let pair = [(person, to), (to, person)];
     let mut made = stage.plan.contacts.iter().take_while(|contact| contact.at <= message.at);
     made.any(|contact| pair.contains(&(contact.a, contact.b)))
 }

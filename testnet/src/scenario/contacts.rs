@@ -67,6 +67,14 @@ impl Contacts {
         Ok(())
     }
 
+    /// These are contacts, too: from the start, or when the later of the two joins.
+    pub(crate) fn introduce(&mut self, pairs: Vec<(NodeIndex, NodeIndex)>, roster: &Roster) {
+        for (a, b) in pairs {
+            let joins = |node: NodeIndex| roster.joins[node].unwrap_or_default();
+            self.pairs.entry(pair(a, b)).or_insert(joins(a).max(joins(b)));
+        }
+    }
+
     /// In order of time.
     pub(crate) fn plans(&self) -> Vec<ContactPlan> {
         let mut plans: Vec<ContactPlan> =

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::error::{Fault, Faults};
 use super::file::{self, Deed};
 use super::limits::{EVENTS_MAX, TABLES_MAX};
+use super::rooms::Rooms;
 use super::roster::{Roster, spread};
 use super::source::advise;
 use super::values::{Names, show};
@@ -38,8 +39,8 @@ pub(crate) fn events(
     tables: &[file::Event],
     keys_given: impl Fn(&str) -> Vec<String>,
     roster: &mut Roster,
-    seed: u64,
-    duration: Duration,
+    rooms: &Rooms,
+    (seed, duration): (u64, Duration),
 ) -> Result<Vec<TimedEvent>, Vec<Fault>> {
     if tables.len() > TABLES_MAX {
         return Err(vec![Fault::new(
@@ -48,7 +49,10 @@ pub(crate) fn events(
         )]);
     }
     let mut faults = Faults::default();
-    let mut steps = Vec::new();
+    let made = rooms.made.iter();
+    let mut steps: Vec<Step> = made
+        .map(|(at, event)| Step { at: *at, key: "rooms".to_owned(), event: event.clone() })
+        .collect();
     let mut churns = Vec::new();
     for (index, table) in tables.iter().enumerate() {
         let one = One { table, key: format!("events[{index}]"), duration };
@@ -57,6 +61,12 @@ pub(crate) fn events(
             one.check_time("at", table.at.0)?;
             if table.deed == Deed::Churn {
                 churns.push(one.churn(index, roster)?);
+                return Ok(());
+            }
+            if matches!(table.deed, Deed::Invite | Deed::Remove | Deed::Moderator | Deed::Demote) {
+                let event =
+                    rooms.event(table, roster).map_err(|it| one.fault(&it.key, it.message))?;
+                steps.push(Step { at: table.at.0, key: format!("{}.at", one.key), event });
                 return Ok(());
             }
             one.expand(roster, seed, index, &mut steps)
@@ -248,8 +258,8 @@ impl One<'_> {
             }
             Deed::DiskFree => add(at, Event::DiskFree(self.nodes(roster)?)),
             Deed::Link | Deed::Revoke => self.of_devices(roster, steps)?,
-            // It fits itself in where the others leave room.
-            Deed::Churn => {}
+            // Churn fits itself in where the others leave room; what is done to rooms is added by them.
+            Deed::Churn | Deed::Invite | Deed::Remove | Deed::Moderator | Deed::Demote => {}
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::error::Fault;
 use super::file::Expect;
-use crate::plan::{Event, Expectation, MessagePlan, TimedEvent};
+use crate::plan::{Event, Expectation, MessagePlan, RoomDeed, TimedEvent};
 
 /// Expectations that the plan can meet or miss.
 pub(crate) fn expectations(
@@ -22,6 +22,7 @@ pub(crate) fn expectations(
         in_order,
         device_delivery,
         cut_off,
+        one_room_state,
     } = expect;
     let of_messages = [
         ("delivery", delivery.is_some()),
@@ -41,10 +42,18 @@ pub(crate) fn expectations(
             "it counts from a heal or a start, and there is none; add one, or leave it out";
         return Err(Fault::new("expect.convergence", message));
     }
-    let cuts = |event: &TimedEvent| matches!(event.event, Event::Revoke(_));
+    let cuts = |event: &TimedEvent| {
+        matches!(event.event, Event::Revoke(_) | Event::Room { deed: RoomDeed::Remove, .. })
+    };
     if cut_off.is_some() && !events.iter().any(cuts) {
-        let message = "nobody is cut off; revoke a device, or leave it out";
+        let message =
+            "nobody is cut off; revoke a device, remove someone from a room, or leave it out";
         return Err(Fault::new("expect.cut_off", message));
+    }
+    let is_of_room = |event: &TimedEvent| matches!(event.event, Event::Room { .. });
+    if one_room_state.is_some() && !events.iter().any(is_of_room) {
+        let message = "there is no room; add [[rooms]], or leave it out";
+        return Err(Fault::new("expect.one_room_state", message));
     }
     let all = [
         delivery.map(|part| Expectation::DeliveryMin(part.0)),
@@ -58,6 +67,7 @@ pub(crate) fn expectations(
         in_order.filter(|wanted| *wanted).map(|_| Expectation::InOrder),
         device_delivery.map(|part| Expectation::DeviceDeliveryMin(part.0)),
         cut_off.filter(|wanted| *wanted).map(|_| Expectation::CutOff),
+        one_room_state.filter(|wanted| *wanted).map(|_| Expectation::OneRoomState),
     ];
     Ok(all.into_iter().flatten().collect())
 }

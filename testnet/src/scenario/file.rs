@@ -31,6 +31,8 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) contacts: Vec<Contacts>,
     #[serde(default)]
+    pub(crate) rooms: Vec<Room>,
+    #[serde(default)]
     pub(crate) traffic: Vec<Traffic>,
     #[serde(default)]
     pub(crate) events: Vec<Event>,
@@ -185,6 +187,31 @@ pub(crate) struct Contacts {
     pub(crate) at: Time,
 }
 
+/// `[[rooms]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Room {
+    pub(crate) name: String,
+    pub(crate) members: Names,
+    pub(crate) creator: Option<String>,
+    pub(crate) moderators: Option<Names>,
+    #[serde(default)]
+    pub(crate) at: Time,
+    #[serde(default)]
+    pub(crate) strict: bool,
+    #[serde(default)]
+    pub(crate) add_by: AddBy,
+}
+
+/// Who adds others to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AddBy {
+    #[default]
+    Moderators,
+    Members,
+}
+
 /// `[[traffic]]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -250,6 +277,9 @@ pub(crate) struct Event {
     pub(crate) node: Option<String>,
     pub(crate) size: Option<Bytes>,
     pub(crate) by: Option<Offset>,
+    pub(crate) room: Option<String>,
+    #[serde(rename = "as")]
+    pub(crate) acting: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -270,6 +300,10 @@ pub(crate) enum Deed {
     DiskFree,
     Link,
     Revoke,
+    Invite,
+    Remove,
+    Moderator,
+    Demote,
 }
 
 /// How churn takes nodes down.
@@ -296,6 +330,7 @@ pub(crate) struct Expect {
     pub(crate) in_order: Option<bool>,
     pub(crate) device_delivery: Option<Fraction>,
     pub(crate) cut_off: Option<bool>,
+    pub(crate) one_room_state: Option<bool>,
 }
 
 impl TopologyKind {
@@ -333,6 +368,9 @@ impl Deed {
             Self::Start | Self::Leave | Self::DiskFree => &["nodes"],
             Self::Join | Self::Link | Self::Revoke => &["nodes", "over"],
             Self::Churn => &["nodes", "rate", "down", "how", "until"],
+            Self::Invite | Self::Remove | Self::Moderator | Self::Demote => {
+                &["room", "as", "nodes"]
+            }
             Self::Partition => &["groups", "into", "lasts"],
             Self::Heal => &[],
             Self::Flood => &["node", "rate", "size", "lasts"],
@@ -357,6 +395,10 @@ impl Deed {
             Self::DiskFree => "disk-free",
             Self::Link => "link",
             Self::Revoke => "revoke",
+            Self::Invite => "invite",
+            Self::Remove => "remove",
+            Self::Moderator => "moderator",
+            Self::Demote => "demote",
         }
     }
 }

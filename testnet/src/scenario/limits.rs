@@ -25,6 +25,10 @@ pub const EVENTS_MAX: usize = 100_000;
 pub const TABLES_MAX: usize = 10_000;
 /// Most devices of a person: as many of an identity's count.
 pub const DEVICES_MAX: usize = martlet_protocol::limits::DEVICES_PER_IDENTITY_MAX;
+/// Most people in a room: as many as it may have.
+pub const ROOM_MEMBERS_MAX: usize = 256;
+/// Most people in a room where nobody says that there may be more.
+pub const ROOM_MEMBERS_DEFAULT: u16 = 64;
 /// Longest run: what is kept six days is gone in ten, and a month leaves room for what comes back
 /// late.
 pub const DURATION_MAX: Duration = Duration::from_secs(31 * 24 * 3600);

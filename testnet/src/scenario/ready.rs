@@ -40,5 +40,8 @@ pub const READY: &[Ready] = ready!(
     "flash-crowd",
     "who-wrote",
     "several-devices",
+    "split-room",
+    "removed",
+    "ship",
     "thousand-nodes",
 );

@@ -18,7 +18,7 @@ mod size;
 use size::counts;
 
 /// Words that are no names of nodes.
-const RESERVED: [&str; 3] = ["all", "rest", "contacts"];
+const RESERVED: [&str; 4] = ["all", "rest", "contacts", "rooms"];
 /// How many names an error lists.
 const LISTED_MAX: usize = 8;
 

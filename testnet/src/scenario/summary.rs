@@ -173,5 +173,6 @@ fn word(event: &Event) -> &'static str {
         Event::DiskFree(_) => "disk-free",
         Event::Link(_) => "link",
         Event::Revoke(_) => "revoke",
+        Event::Room { deed, .. } => deed.word(),
     }
 }

@@ -9,12 +9,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::{Event, Expectation, LossAs};
+use crate::plan::{Addressee, Event, Expectation, LossAs};
 
 mod devices;
 mod documented;
 mod links;
 mod refused;
+mod rooms;
 
 fn plan(text: &str) -> Plan {
     let plan = Scenario::parse(text, "good.toml").and_then(|it| it.plan(&PlanOptions::default()));
@@ -130,7 +131,7 @@ fn six_day_expiry_delivers_exactly_what_can_be() {
     let plan = Scenario::find("six-day-expiry").unwrap().plan(&PlanOptions::default()).unwrap();
     let to = |name: &str| {
         let node = plan.nodes.iter().position(|node| node.name == name).unwrap();
-        plan.messages.iter().filter(|message| message.to == node).count()
+        plan.messages.iter().filter(|message| message.to == Addressee::Person(node)).count()
     };
     assert_eq!(to("bob"), to("carol"));
     let last = plan.messages.iter().map(|message| message.at).max().unwrap();
@@ -183,8 +184,20 @@ proptest! {
         prop_assert!(plan.contacts.is_sorted_by_key(|contact| contact.at));
         for message in &plan.messages {
             prop_assert!(message.at < plan.duration && message.bytes >= limits::TEXT_BYTES_MIN);
+            let from = plan.person(message.from);
+            let to = match message.to {
+                Addressee::Person(to) => to,
+                Addressee::Room(room) => {
+                    let all = crate::plan::memberships(&plan.events);
+                    let is_in = |one: &crate::plan::Membership| {
+                        one.room == room && one.person == from && one.is_in(message.at)
+                    };
+                    prop_assert!(all.iter().any(is_in), "{:?}", message);
+                    continue;
+                }
+            };
             let contact = |it: &&crate::plan::ContactPlan| {
-                (it.a, it.b) == topology::graph::pair(plan.person(message.from), message.to)
+                (it.a, it.b) == topology::graph::pair(from, to)
             };
             prop_assert!(plan.contacts.iter().find(contact).unwrap().at <= message.at);
         }

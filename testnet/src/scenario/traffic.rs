@@ -14,9 +14,10 @@ use super::error::{Fault, Faults};
 use super::events::InUse;
 use super::file::{self, Pattern, Pick};
 use super::limits::{BURST_MAX, MESSAGES_MAX, TEXT_BYTES_MIN};
+use super::rooms::Rooms;
 use super::roster::Roster;
 use super::values::{Bytes, Sizes, show};
-use crate::plan::{MessagePlan, NodeIndex};
+use crate::plan::{Addressee, Membership, MessagePlan, NodeIndex};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Bytes of a message, where the scenario says nothing: a sentence or two.
@@ -26,17 +27,16 @@ const SIZE_DEFAULT: Bytes = Bytes(200);
 pub(crate) fn messages(
     tables: &[file::Traffic],
     roster: &Roster,
-    contacts: &Contacts,
-    in_use: &InUse,
+    known: &Known<'_>,
     (seed, duration): (u64, Duration),
 ) -> Result<Vec<MessagePlan>, Vec<Fault>> {
     let mut faults = Faults::default();
-    let contacts_of_all = contacts.of_all(roster.nodes.len());
+    let contacts_of_all = known.contacts.of_all(roster.nodes.len());
     let mut messages = Vec::new();
     for (index, table) in tables.iter().enumerate() {
         let mut chance = chance(seed, Purpose::Traffic, index);
         let contacts_of_all = &contacts_of_all;
-        let flow = Flow { table, roster, contacts, contacts_of_all, in_use, duration };
+        let flow = Flow { table, roster, known, contacts_of_all, duration };
         faults.keep(
             flow.write(&mut chance, &mut messages).map_err(|fault| {
                 Fault::new(format!("traffic[{index}].{}", fault.key), fault.message)
@@ -47,18 +47,25 @@ pub(crate) fn messages(
     faults.unless(messages)
 }
 
+/// Who can write to whom, and on what.
+pub(crate) struct Known<'a> {
+    pub(crate) contacts: &'a Contacts,
+    pub(crate) in_use: &'a InUse,
+    pub(crate) rooms: &'a Rooms,
+    pub(crate) memberships: &'a [Membership],
+}
+
 /// One `[[traffic]]`.
 struct Flow<'a> {
     table: &'a file::Traffic,
     roster: &'a Roster,
-    contacts: &'a Contacts,
+    known: &'a Known<'a>,
     contacts_of_all: &'a [Vec<(NodeIndex, Duration)>],
-    in_use: &'a InUse,
     duration: Duration,
 }
 
-/// To whom a writer can write, and from when on.
-type Recipients = Vec<(NodeIndex, Duration)>;
+/// To whom a writer can write, from when on, and until when.
+type Recipients = Vec<(Addressee, Duration, Duration)>;
 
 impl Flow<'_> {
     fn write(
@@ -91,17 +98,17 @@ impl Flow<'_> {
         for (writer, recipients) in writers.iter().zip(&recipients) {
             let joins = self.roster.joins[*writer].unwrap_or_default();
             for at in self.occasions(chance, mean, start, end) {
-                let known: Vec<NodeIndex> = recipients
+                let known: Vec<Addressee> = recipients
                     .iter()
-                    .filter(|(_, since)| *since <= at)
-                    .map(|(node, _)| *node)
+                    .filter(|(_, since, until)| (*since..*until).contains(&at))
+                    .map(|(to, ..)| *to)
                     .collect();
                 if at < joins || known.is_empty() || !self.is_awake(at) {
                     continue;
                 }
                 let Some(from) = self.device(&devices[writer], at, chance) else { continue };
                 for _ in 0..burst {
-                    let chosen: Vec<NodeIndex> = match table.pick {
+                    let chosen: Vec<Addressee> = match table.pick {
                         Pick::Each => known.clone(),
                         Pick::One => known.choose(chance).copied().into_iter().collect(),
                     };
@@ -116,7 +123,7 @@ impl Flow<'_> {
             }
         }
         if messages.len() == before {
-            let message = "nobody has a contact in that time, or it is shorter than an occasion; \
+            let message = "nobody has a contact or a room in that time, or it is shorter than an occasion; \
                            start earlier, end later, or make contacts earlier";
             return Err(Fault::new("from", message));
         }
@@ -130,7 +137,7 @@ impl Flow<'_> {
         at: Duration,
         chance: &mut ChaCha20Rng,
     ) -> Option<NodeIndex> {
-        let mut in_use = devices.iter().copied().filter(|it| self.in_use.is_in_use(*it, at));
+        let mut in_use = devices.iter().copied().filter(|it| self.known.in_use.is_in_use(*it, at));
         match devices {
             [] | [_] => in_use.next(),
             _ => in_use.collect::<Vec<_>>().choose(chance).copied(),
@@ -197,19 +204,27 @@ impl Flow<'_> {
 
     fn recipients(&self, writer: NodeIndex) -> Result<Recipients, Fault> {
         let fault = |message| Fault::new("to", message);
+        let person =
+            |(node, since): (NodeIndex, Duration)| (Addressee::Person(node), since, Duration::MAX);
         if self.table.to.0 == ["contacts"] {
-            return Ok(self.contacts_of_all[writer].clone());
+            return Ok(self.contacts_of_all[writer].iter().copied().map(person).collect());
+        }
+        if let Some(rooms) = self.known.rooms.select(&self.table.to) {
+            let rooms = rooms.map_err(fault)?;
+            let all = self.known.memberships.iter();
+            let own = all.filter(|one| one.person == writer && rooms.contains(&one.room));
+            return Ok(own.map(|one| (Addressee::Room(one.room), one.from, one.to)).collect());
         }
         let named = people(&self.table.to, self.roster).map_err(fault)?;
         let mut recipients = Vec::with_capacity(named.len());
         for node in named.into_iter().filter(|node| *node != writer) {
-            let Some(since) = self.contacts.since(writer, node) else {
+            let Some(since) = self.known.contacts.since(writer, node) else {
                 let (from, to) = (&self.roster.nodes[writer].name, &self.roster.nodes[node].name);
                 return Err(fault(format!(
                     "{from} and {to} are no contacts; make them some by [[contacts]]"
                 )));
             };
-            recipients.push((node, since));
+            recipients.push(person((node, since)));
         }
         if recipients.is_empty() {
             let name = &self.roster.nodes[writer].name;

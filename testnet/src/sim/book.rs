@@ -13,8 +13,8 @@ use super::lockstep::Ledger;
 use super::node::Sighting;
 use super::sectors::lasting;
 use super::witness::{Brought, Witness};
-use crate::plan::{NodeIndex, Plan, Runner};
-use crate::report::recorder::{NodeSample, Recorder};
+use crate::plan::{NodeIndex, Plan, RoomDeed, RoomIndex, Runner};
+use crate::report::recorder::{NodeSample, Recorder, RoomSeen};
 
 /// What a sector notes, with its time since the start of the run.
 pub(super) type Noted = (Duration, Note);
@@ -30,6 +30,8 @@ pub(super) enum Note {
     Skipped(usize),
     /// A device was linked.
     Linked(NodeIndex),
+    /// Someone could not do to a room what they were to do.
+    Hindered { by: NodeIndex, room: RoomIndex, deed: RoomDeed },
     /// Something was seen at a node.
     Saw(Sighting),
     /// What all nodes of a sector are like.
@@ -40,7 +42,7 @@ impl Note {
     /// Of what is noted at the same moment, which comes first.
     fn rank(&self) -> u8 {
         match self {
-            Self::Written(..) | Self::Skipped(_) | Self::Linked(_) => 0,
+            Self::Written(..) | Self::Skipped(_) | Self::Linked(_) | Self::Hindered { .. } => 0,
             Self::Saw(_) => 1,
             Self::Looked(_) => 2,
         }
@@ -134,6 +136,7 @@ impl<'a> Book<'a> {
                 Note::Written(message, id) => self.written(message, id),
                 Note::Skipped(message) => self.recorder.skipped(message),
                 Note::Linked(device) => self.recorder.linked(device, at),
+                Note::Hindered { by, room, deed } => self.recorder.hindered(by, room, deed, at),
                 Note::Saw(sighting) => self.saw(at, sighting),
                 Note::Looked(samples) => self.looked(at, &samples),
             }
@@ -192,6 +195,13 @@ impl<'a> Book<'a> {
                             u64::from(costs.wake_us) + u64::from(costs.envelope_us)
                         });
                     self.recorder.shown(message, node, at + Duration::from_micros(takes));
+                }
+            }
+            Sighting::Room { node, room, is_in, members, digest } => {
+                let named = self.plan.rooms.iter().position(|it| it.name == room);
+                if let Some(room) = named {
+                    let seen = RoomSeen { is_in, members, digest };
+                    self.recorder.sees_room(node, room, seen, at);
                 }
             }
             Sighting::KnowsRevoked { node, device } => {

@@ -48,7 +48,8 @@ pub(super) fn links(plan: &Plan) -> impl Iterator<Item = ((NodeIndex, NodeIndex)
         | Event::DiskFull(_)
         | Event::DiskFree(_)
         | Event::Link(_)
-        | Event::Revoke(_) => None,
+        | Event::Revoke(_)
+        | Event::Room { .. } => None,
     });
     let nodes = plan.nodes.len();
     victims.enumerate().map(move |(flood, at)| ((at, nodes + flood), LinkShape::default()))

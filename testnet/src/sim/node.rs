@@ -34,9 +34,11 @@ use super::work::Charging;
 use crate::plan::{NodeIndex, NodePlan, Plan};
 
 mod devices;
+mod rooms;
 mod seen;
 
-use seen::{Tap, left, saw, watch};
+pub(super) use seen::People;
+use seen::{Tap, Watcher, left, saw};
 
 /// Something seen at a node.
 #[derive(Debug, Clone)]
@@ -55,6 +57,8 @@ pub(super) enum Sighting {
     Delivered { id: String },
     /// Its user was shown a text, of someone else or of their own.
     Shown { node: NodeIndex, text: String },
+    /// How its user sees a room, by its name: whether they are in it, who is, and the state that it is in.
+    Room { node: NodeIndex, room: String, is_in: bool, members: Vec<NodeIndex>, digest: String },
     /// Its user knows that the device of this name was revoked.
     KnowsRevoked { node: NodeIndex, device: String },
 }
@@ -67,6 +71,8 @@ pub(super) struct Common {
     pub(super) contents: SharedContents,
     /// Of all nodes.
     pub(super) peers: Arc<[PeerId]>,
+    /// Whose IDs are known here.
+    pub(super) people: People,
     /// What is to be taken down.
     pub(super) notes: Notes,
     /// When the run begins.
@@ -210,8 +216,7 @@ impl Node {
             .map_err(|error| failed(error.to_string()))?;
         let net = net::spawn_on(net_config, Arc::clone(&mailbox), sink, engine.clock(), transport)
             .map_err(|error| failed(error.to_string()))?;
-        let watcher =
-            watch(index, engine.clone(), Arc::clone(&self.seen), Arc::clone(&common.notes), start);
+        let watcher = Watcher::new(index, engine.clone(), Arc::clone(&self.seen), common).watch();
         let watcher = tokio::spawn(watcher).abort_handle();
         self.running = Some(Running { engine, net, mailbox, tasks: [task, watcher] });
         Ok(())

@@ -17,7 +17,7 @@ use super::book::{Noted, Notes, Sender};
 use super::host::{self, Tick};
 use super::lockstep::{Lockstep, SectorIndex, Turn};
 use super::net::{Net, World};
-use super::node::Common;
+use super::node::{Common, People};
 use super::packet::Packet;
 use super::pipe::lock;
 use super::timeline::Part;
@@ -79,6 +79,7 @@ fn perform(
         network: stage.network.clone(),
         contents: stage.contents.clone(),
         peers: Arc::clone(stage.peers),
+        people: People::default(),
         notes: Arc::clone(notes),
         start: tokio::time::Instant::now() + stage.start,
     };

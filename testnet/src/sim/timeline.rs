@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libp2p::identity::Keypair;
 use martlet_engine::MemoryDisk;
-use martlet_protocol::UnixMillis;
+use martlet_protocol::{Id, UnixMillis};
 use tokio::sync::Notify;
 
 use super::SimError;
@@ -21,14 +21,18 @@ use crate::plan::{Event, NodeIndex, Plan};
 use crate::report::recorder::NodeSample;
 
 mod devices;
+mod rooms;
 
 use devices::Devices;
+use rooms::Rooms;
 
 /// Looks at all nodes, at most, in a run.
 const SAMPLES_MAX: u32 = 600;
 /// From one node's first start to the next's, before the run begins: that a thousand nodes do not
 /// publish their keys in the same instant, of which each would hold a copy for each neighbour.
 pub(super) const START_INTERVAL: Duration = Duration::from_millis(20);
+/// Time between two looks of people at what they are about to do.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Shortest time between two looks.
 const SAMPLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
@@ -43,8 +47,11 @@ pub(super) struct Part<'a> {
     news: Arc<Notify>,
     /// Who is still to be told whose ID.
     wanted: Vec<(NodeIndex, NodeIndex)>,
-    /// What people are about to do with their devices.
+    /// What people are about to do with their devices, and to rooms.
     devices: Devices,
+    rooms: Rooms,
+    /// When they looked last how far that is.
+    looked: Option<tokio::time::Instant>,
     samples: BTreeMap<NodeIndex, NodeSample>,
     ages: BTreeMap<NodeIndex, Arrivals>,
     floods: usize,
@@ -75,6 +82,8 @@ impl<'a> Part<'a> {
             news,
             wanted: Vec::new(),
             devices: Devices::default(),
+            rooms: Rooms::default(),
+            looked: None,
             samples: BTreeMap::new(),
             ages: BTreeMap::new(),
             floods: 0,
@@ -187,20 +196,22 @@ impl<'a> Part<'a> {
     async fn until(&mut self, at: tokio::time::Instant) {
         loop {
             let news = Arc::clone(&self.news);
-            let step = self.devices.next_step();
+            let step = self.next_step();
             tokio::select! {
                 biased;
                 () = news.notified() => {
                     for word in self.common.net.take_words() {
                         match word {
-                            Word::User { node, id } => self.ids[node] = Some(id),
+                            Word::User { node, id } => self.know(node, id),
                             Word::Code { device, code } => self.devices.told(device, code),
                         }
                     }
                     self.introduce().await;
                 }
                 () = tokio::time::sleep_until(step.unwrap_or(at)), if step.is_some_and(|step| step < at) => {
+                    self.looked = Some(tokio::time::Instant::now());
                     self.step_devices().await;
+                    self.step_rooms().await;
                 }
                 () = tokio::time::sleep_until(at) => return,
             }
@@ -222,7 +233,22 @@ impl<'a> Part<'a> {
     /// There is a user's ID, of which all are told.
     fn learn(&mut self, node: NodeIndex, id: String) {
         self.common.net.tell(&Word::User { node, id: id.clone() });
+        self.know(node, id);
+    }
+
+    fn know(&mut self, node: NodeIndex, id: String) {
+        if let Ok(known) = id.parse::<Id>() {
+            // Of several devices it is the person that is known by it.
+            lock(&self.common.people).insert(known.identity, self.plan.person(node));
+        }
         self.ids[node] = Some(id);
+    }
+
+    /// When people look next how far they are with what they are about to do; `None`: nobody is about to do anything.
+    fn next_step(&self) -> Option<tokio::time::Instant> {
+        let is_idle = self.devices.is_idle() && self.rooms.is_idle();
+        let next = || self.looked.map_or_else(tokio::time::Instant::now, |at| at + LOOK_INTERVAL);
+        (!is_idle).then(next)
     }
 
     fn want(&mut self, whose: NodeIndex, whom: NodeIndex) {
@@ -251,7 +277,7 @@ impl<'a> Part<'a> {
     async fn write(&mut self, index: usize) {
         let message = &self.plan.messages[index];
         let Some(node) = self.nodes.get(&message.from) else { return };
-        let to = &self.plan.nodes[message.to].name;
+        let to = self.plan.name_of(message.to);
         self.note(match node.send(to, text_of(index, message.bytes)).await {
             Ok(id) => Note::Written(index, id),
             Err(_) => Note::Skipped(index),
@@ -300,6 +326,9 @@ impl<'a> Part<'a> {
             }
             Event::DiskFull(nodes) => self.each(nodes, |node, _| node.set_disk_full(true)),
             Event::DiskFree(nodes) => self.each(nodes, |node, _| node.set_disk_full(false)),
+            Event::Room { room, by, deed, whom } => {
+                self.rooms.want(&self.common, (*room, *by, *deed), whom)
+            }
             Event::Link(nodes) => self.want_linked(nodes),
             Event::Revoke(nodes) => self.want_revoked(nodes),
         }

@@ -139,7 +139,10 @@ impl Witness {
                 let written = self.written.get(id);
                 self.delivered.extend(written.map(|written| at.saturating_sub(*written)));
             }
-            Sighting::Seen { .. } | Sighting::Shown { .. } | Sighting::KnowsRevoked { .. } => {}
+            Sighting::Seen { .. }
+            | Sighting::Shown { .. }
+            | Sighting::KnowsRevoked { .. }
+            | Sighting::Room { .. } => {}
         }
     }
 

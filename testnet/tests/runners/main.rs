@@ -2,6 +2,7 @@
 
 mod dashboard;
 mod hand;
+mod people;
 mod plans;
 mod run;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use martlet_protocol::control::Role;
 use martlet_testnet::plan::{
-    ContactPlan, Event, Expectation, LinkPlan, LinkShape, MessagePlan, NetworkPlan, NodePlan, Plan,
-    Settings, TimedEvent,
+    Addressee, ContactPlan, Event, Expectation, LinkPlan, LinkShape, MessagePlan, NetworkPlan,
+    NodePlan, Plan, Settings, TimedEvent,
 };
 
 pub(crate) fn ms(ms: u64) -> Duration {
@@ -19,6 +19,7 @@ pub(crate) fn small() -> Plan {
     let messages = (0..14u64).flat_map(|round| {
         pairs
             .map(|(a, b)| if round % 2 == 0 { (a, b) } else { (b, a) })
+            .map(move |(from, to)| (from, Addressee::Person(to)))
             .map(move |(from, to)| MessagePlan { at: ms(round * 500), from, to, bytes: 100 })
     });
     let at = |at, event| TimedEvent { at: ms(at), event };
@@ -32,6 +33,7 @@ pub(crate) fn small() -> Plan {
         nodes: (0..4).map(node).collect(),
         links: [(0, 1), (1, 2), (2, 3), (0, 3)].map(|(a, b)| link(a, b)).into(),
         contacts: pairs.map(|(a, b)| ContactPlan { at: ms(0), a, b }).into(),
+        rooms: Vec::new(),
         messages: messages.collect(),
         events: vec![
             at(1200, Event::Partition(vec![vec![0, 1], vec![2, 3]])),

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use martlet_protocol::control::{Diagnosis, FindingCode, History};
-use martlet_testnet::plan::{Event, LinkShape, LossAs, Plan, Runner, TimedEvent};
+use martlet_testnet::plan::{Addressee, Event, LinkShape, LossAs, Plan, Runner, TimedEvent};
 use martlet_testnet::progress::Progress;
 use martlet_testnet::report::Report;
 use martlet_testnet::run::{Extras, Hosts, Local, Netns, RunError, RunOptions, run, summary};
@@ -85,7 +85,8 @@ fn star(shape: LinkShape) -> Plan {
     plan.events.clear();
     plan.messages.retain(|message| message.at < ms(4000));
     for (number, message) in plan.messages.iter_mut().enumerate() {
-        (message.from, message.to) = [(0, 1), (1, 0), (0, 2), (2, 0)][number % 4];
+        let (from, to) = [(0, 1), (1, 0), (0, 2), (2, 0)][number % 4];
+        (message.from, message.to) = (from, Addressee::Person(to));
     }
     plan
 }
@@ -161,7 +162,7 @@ async fn every_fault_that_processes_can_have_is_carried_out() -> TestResult {
     plan.duration = ms(9000);
     plan.network.stamp_bits = 4;
     plan.expectations.truncate(1);
-    plan.messages.retain(|message| message.from < 2 && message.to < 2);
+    plan.messages.retain(|message| message.from < 2 && message.to < Addressee::Person(2));
     for link in &mut plan.links {
         link.shape.latency = ms(30);
         link.shape.jitter = ms(5);
@@ -203,7 +204,7 @@ async fn an_interrupted_run_still_gives_a_report() -> TestResult {
     plan.nodes.truncate(2);
     plan.links.truncate(1);
     plan.contacts.truncate(1);
-    plan.messages.retain(|message| message.from < 2 && message.to < 2);
+    plan.messages.retain(|message| message.from < 2 && message.to < Addressee::Person(2));
     plan.duration = Duration::from_secs(3600);
     let hosts = Local::new(&plan, &options())?;
     let started = Instant::now();

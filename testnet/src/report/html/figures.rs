@@ -335,6 +335,57 @@ pub(super) fn mailbox(report: &Report) -> Result<Figure, DrawError> {
     })
 }
 
+/// How many states of a room there were.
+pub(super) fn room_states(report: &Report) -> Result<Figure, DrawError> {
+    let rooms = &report.messages.rooms;
+    let most = rooms.iter().map(|room| room.states_max).max().unwrap_or_default();
+    // The room that was apart longest: the most at each time would be a line that no room had.
+    let worst = rooms.iter().max_by(|a, b| a.diverged_s.total_cmp(&b.diverged_s));
+    let mut line: Vec<(f64, f64)> = Vec::new();
+    for (at, states) in worst.into_iter().flat_map(|room| &room.states) {
+        if let Some((_, before)) = line.last().copied() {
+            line.push((*at, before));
+        }
+        line.push((*at, *states as f64));
+    }
+    if let Some((_, last)) = line.last().copied() {
+        line.push((report.ran_s, last));
+    }
+    let name = worst.map_or("no room", |room| room.name.as_str());
+    let plot = Plot {
+        x: Axis::run(report.ran_s),
+        y: Axis::count(most as f64, "states of the room"),
+        layers: vec![Layer::Line(Ink::Kind(4), line)],
+        marks: marks(&report.events, false),
+    };
+    let apart = worst.map_or(0.0, |room| room.diverged_s);
+    Ok(Figure {
+        id: "room-states",
+        title: "States of a room",
+        summary: format!(
+            "{name}: at most {} states, more than one for {}",
+            count(most),
+            time(apart)
+        ),
+        svg: plot::one(HEIGHT, &plot)?,
+        legend: vec![(
+            Key::Line(Ink::Kind(4)),
+            format!("states of {name} among its members who are on"),
+        )],
+        caption: format!(
+            "How many states of {name} there are among those of its members who are on. With one, all know of the same \
+             operations.{}",
+            match rooms.len() {
+                0 | 1 => String::new(),
+                number => {
+                    let number = count(number as u64);
+                    format!(" Of {number} rooms it is the one whose members were apart longest.")
+                }
+            }
+        ),
+    })
+}
+
 /// The part that was delivered, for the head of the page.
 pub(super) fn delivered_part(report: &Report) -> String {
     percent(report.messages.delivered, report.messages.written)

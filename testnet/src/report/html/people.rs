@@ -1,8 +1,8 @@
-//! Tables of people's devices, and of those who were cut off.
+//! Tables of people's devices, of rooms, and of those who were cut off.
 
 use maud::{Markup, html};
 
-use super::super::words::{count, percent, time};
+use super::super::words::{bytes, count, percent, time};
 use super::super::{CutOff, Devices, Report};
 
 fn name(report: &Report, node: usize) -> &str {
@@ -56,6 +56,58 @@ pub(super) fn devices(report: &Report) -> Markup {
     }
 }
 
+/// What became of messages in rooms, and of the rooms' states.
+pub(super) fn rooms(report: &Report) -> Markup {
+    let all = &report.messages.rooms;
+    if all.is_empty() {
+        return html! {};
+    }
+    let names = [
+        "Room",
+        "Members",
+        "Written",
+        "Shown to all",
+        "Shown",
+        "Of",
+        "To each p50",
+        "p99",
+        "To all p50",
+        "p99",
+        "Most",
+        "Received by a member",
+        "States at the end",
+        "At most",
+        "Apart for",
+    ];
+    html! {
+        h2 { "Rooms" }
+        p.note {
+            "A message is shown to all when the last of those has it who were in the room when it was written, and stayed. "
+            "States are those of the members who are on: one is what all have who know of the same operations."
+        }
+        div.scroll { table {
+            thead { tr { @for name in names { th { (name) } } } }
+            tbody { @for room in all {
+                tr {
+                    th scope="row" { (room.name) }
+                    td.number { (count(room.members)) }
+                    td.number { (count(room.written)) }
+                    td.number { (count(room.delivered)) }
+                    td.number { (count(room.shown)) }
+                    td.number { (count(room.expected)) }
+                    @for value in [room.to_each.p50_s, room.to_each.p99_s, room.to_all.p50_s, room.to_all.p99_s, room.to_all.max_s] {
+                        td.number { (time(value)) }
+                    }
+                    td.number { (bytes(room.received_bytes_per_member as f64)) }
+                    td.number { (count(room.states_at_end)) }
+                    td.number { (count(room.states_max)) }
+                    td.number { (time(room.diverged_s)) }
+                }
+            } }
+        } }
+    }
+}
+
 /// How long it took until all knew of it who wrote something for them afterwards.
 fn known(cut: &CutOff) -> String {
     match cut.known_s {
@@ -89,7 +141,12 @@ pub(super) fn cut_off(report: &Report) -> Markup {
                 } }
                 tbody { @for cut in all {
                     tr {
-                        th scope="row" { (name(report, cut.node)) }
+                        th scope="row" {
+                            (name(report, cut.node))
+                            @if let Some(room) = cut.room.and_then(|room| report.messages.rooms.get(room)) {
+                                ", from " (room.name)
+                            }
+                        }
                         td.number { (time(cut.at_s)) }
                         td.number { (known(cut)) }
                         td.number { (count(cut.written_unknowing)) }

@@ -2,17 +2,16 @@
 //!
 //! Some 50 bytes for each message on each of these nodes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::{MessageIndex, latency, ratio, rounded, seconds};
-use crate::plan::{Event, NodeIndex, Plan};
-use crate::report::{CutOff, DeviceReport, Devices};
+use super::MessageIndex;
+use crate::plan::{Addressee, Event, Membership, NodeIndex, Plan, memberships};
 
 /// A message that a node showed.
 #[derive(Debug, Clone, Copy)]
-struct Shown {
-    at: Duration,
+pub(super) struct Shown {
+    pub(super) at: Duration,
     /// How many were shown before it.
     order: u64,
 }
@@ -20,16 +19,17 @@ struct Shown {
 /// Which message was shown on which node.
 #[derive(Debug)]
 pub(super) struct Copies<'a> {
-    plan: &'a Plan,
+    pub(super) plan: &'a Plan,
     /// Whether there is a message that more than one node is to show.
     is_kept: bool,
-    shown: BTreeMap<(MessageIndex, NodeIndex), Shown>,
+    pub(super) shown: BTreeMap<(MessageIndex, NodeIndex), Shown>,
     /// When each device was to be linked, and was; the first devices of people from the start.
-    to_link: Vec<Option<Duration>>,
-    linked: Vec<Option<Duration>>,
-    revoked: Vec<Option<Duration>>,
-    /// Since when a writer's node knows that a device was revoked.
-    known: BTreeMap<(NodeIndex, NodeIndex), Duration>,
+    pub(super) to_link: Vec<Option<Duration>>,
+    pub(super) linked: Vec<Option<Duration>>,
+    pub(super) revoked: Vec<Option<Duration>>,
+    pub(super) memberships: Vec<Membership>,
+    /// Who is still to be shown a message in a room that someone was shown.
+    left: HashMap<MessageIndex, BTreeSet<NodeIndex>>,
 }
 
 impl<'a> Copies<'a> {
@@ -40,12 +40,55 @@ impl<'a> Copies<'a> {
         };
         Self {
             plan,
-            is_kept: plan.has_devices(),
+            is_kept: plan.has_devices() || !plan.rooms.is_empty(),
             shown: BTreeMap::new(),
             to_link: vec![None; plan.nodes.len()],
             linked: plan.nodes.iter().map(from_start).collect(),
             revoked: vec![None; plan.nodes.len()],
-            known: BTreeMap::new(),
+            memberships: memberships(&plan.events),
+            left: HashMap::new(),
+        }
+    }
+
+    /// Who is to be shown a message, by their first devices: who is in its room when it is written, and stays.
+    pub(super) fn recipients(&self, message: MessageIndex) -> BTreeSet<NodeIndex> {
+        let planned = &self.plan.messages[message];
+        let room = match planned.to {
+            Addressee::Person(person) => return BTreeSet::from([person]),
+            Addressee::Room(room) => room,
+        };
+        let author = self.plan.person(planned.from);
+        let stays = |one: &&Membership| {
+            one.room == room && one.from <= planned.at && one.to == Duration::MAX
+        };
+        let members = self.memberships.iter().filter(stays).map(|one| one.person);
+        members.filter(|person| *person != author).collect()
+    }
+
+    /// A node showed a message for the first time: whether now all have been shown it who are to be.
+    pub(super) fn is_complete(&mut self, message: MessageIndex, node: NodeIndex) -> bool {
+        let mut left = match self.left.remove(&message) {
+            Some(left) => left,
+            None => self.recipients(message),
+        };
+        let was_due = left.remove(&self.plan.person(node));
+        let is_complete = was_due && left.is_empty();
+        self.left.insert(message, left);
+        is_complete
+    }
+
+    /// When a person was shown a message, on the first of their devices that did.
+    pub(super) fn first_shown(&self, message: MessageIndex, person: NodeIndex) -> Option<Duration> {
+        let of_message = self.shown.range((message, 0)..=(message, NodeIndex::MAX));
+        let of_person = of_message.filter(|((_, node), _)| self.plan.person(*node) == person);
+        of_person.map(|(_, copy)| copy.at).min()
+    }
+
+    /// Someone who was not shown a message that was to be.
+    pub(super) fn missing(&self, message: MessageIndex) -> Option<NodeIndex> {
+        match self.left.get(&message) {
+            Some(left) => left.first().copied(),
+            None => self.recipients(message).first().copied(),
         }
     }
 
@@ -73,11 +116,6 @@ impl<'a> Copies<'a> {
         }
     }
 
-    /// A node's user knows that a device was revoked.
-    pub(super) fn knows(&mut self, node: NodeIndex, device: NodeIndex, at: Duration) {
-        self.known.entry((node, device)).or_insert(at);
-    }
-
     pub(super) fn happened(&mut self, event: &Event, at: Duration) {
         let (times, nodes) = match event {
             Event::Link(nodes) => (&mut self.to_link, nodes),
@@ -91,14 +129,15 @@ impl<'a> Copies<'a> {
             | Event::Flood { .. }
             | Event::ClockJump { .. }
             | Event::DiskFull(_)
-            | Event::DiskFree(_) => return,
+            | Event::DiskFree(_)
+            | Event::Room { .. } => return,
         };
         nodes.iter().for_each(|node| times[*node] = Some(at));
     }
 
     /// Messages that a node showed before an earlier one of the same writer's node to the same person.
     pub(super) fn out_of_order(&self) -> u64 {
-        let mut latest: HashMap<(NodeIndex, NodeIndex, NodeIndex), u64> = HashMap::new();
+        let mut latest: HashMap<(NodeIndex, Addressee, NodeIndex), u64> = HashMap::new();
         let mut count = 0;
         for ((message, node), copy) in &self.shown {
             let planned = &self.plan.messages[*message];
@@ -119,95 +158,8 @@ impl<'a> Copies<'a> {
         received
     }
 
-    /// What came of it on each device; `written` has the messages that were, and when.
-    pub(super) fn devices(&self, written: &[(MessageIndex, Duration)]) -> Option<Devices> {
-        let of_people = self.devices_of_people();
-        if of_people.is_empty() {
-            return None;
-        }
-        let mut devices = Devices { people: of_people.len() as u64, ..Devices::default() };
-        let mut each: BTreeMap<NodeIndex, DeviceReport> = BTreeMap::new();
-        let (mut took, mut linking) = (Vec::new(), Vec::new());
-        for (person, nodes) in &of_people {
-            for node in nodes {
-                let (linked, revoked) = (self.linked[*node], self.revoked[*node]);
-                devices.devices += 1;
-                devices.linked += u64::from(linked.is_some());
-                devices.revoked += u64::from(revoked.is_some());
-                let (linked_s, revoked_s) = (linked.map(seconds), revoked.map(seconds));
-                linking.extend(self.to_link[*node].zip(linked).map(|(at, linked)| linked - at));
-                let (node, person) = (*node, *person);
-                let device =
-                    DeviceReport { node, person, linked_s, revoked_s, ..DeviceReport::default() };
-                each.insert(node, device);
-            }
-        }
-        for (message, at) in written {
-            for node in self.audience(*message, &of_people) {
-                let is_linked = self.linked[node].is_some_and(|linked| linked <= *at);
-                let Some(device) = each.get_mut(&node).filter(|_| is_linked) else { continue };
-                if self.revoked[node].is_some_and(|revoked| revoked <= *at) {
-                    continue;
-                }
-                let copy = self.shown.get(&(*message, node));
-                device.expected += 1;
-                device.shown += u64::from(copy.is_some());
-                if self.revoked[node].is_none() {
-                    devices.expected += 1;
-                    devices.shown += u64::from(copy.is_some());
-                    took.extend(copy.map(|copy| copy.at.saturating_sub(*at)));
-                }
-            }
-        }
-        devices.delivery_ratio = match devices.expected {
-            0 => 1.0,
-            expected => rounded(ratio(devices.shown, expected)),
-        };
-        devices.latency = latency::distribution(took);
-        devices.linking = latency::distribution(linking);
-        devices.each = each.into_values().collect();
-        Some(devices)
-    }
-
-    /// What those read who were cut off.
-    pub(super) fn cut_off(&self, written: &[(MessageIndex, Duration)]) -> Vec<CutOff> {
-        let of_people = self.devices_of_people();
-        let cut = self.revoked.iter().enumerate().filter_map(|(node, at)| Some((node, (*at)?)));
-        let mut all: BTreeMap<NodeIndex, CutOff> = cut
-            .map(|(node, at)| (node, CutOff { node, at_s: seconds(at), ..CutOff::default() }))
-            .collect();
-        // When the last writer knew of each: `None` if one never did.
-        let mut heard: BTreeMap<NodeIndex, Option<Duration>> = BTreeMap::new();
-        for (message, at) in written {
-            let from = self.plan.messages[*message].from;
-            for node in self.audience(*message, &of_people) {
-                let Some(cut) = all.get_mut(&node) else { continue };
-                if self.revoked[node].is_none_or(|revoked| *at <= revoked) {
-                    continue;
-                }
-                let known = self.known.get(&(from, node)).copied();
-                let last = heard.entry(node).or_insert(Some(Duration::ZERO));
-                *last = last.zip(known).map(|(last, known)| last.max(known));
-                let was_read = u64::from(self.shown.contains_key(&(*message, node)));
-                if known.is_some_and(|known| known < *at) {
-                    cut.written_knowing += 1;
-                    cut.read_knowing += was_read;
-                } else {
-                    cut.written_unknowing += 1;
-                    cut.read_unknowing += was_read;
-                }
-            }
-        }
-        for (node, last) in heard {
-            if let Some(cut) = all.get_mut(&node) {
-                cut.known_s = last.map(seconds);
-            }
-        }
-        all.into_values().collect()
-    }
-
     /// The devices of each person who has several, by the first of them.
-    fn devices_of_people(&self) -> BTreeMap<NodeIndex, Vec<NodeIndex>> {
+    pub(super) fn devices_of_people(&self) -> BTreeMap<NodeIndex, Vec<NodeIndex>> {
         let mut of_people: BTreeMap<NodeIndex, Vec<NodeIndex>> = BTreeMap::new();
         for (node, plan) in self.plan.nodes.iter().enumerate() {
             if let Some(person) = plan.device_of {
@@ -217,16 +169,15 @@ impl<'a> Copies<'a> {
         of_people
     }
 
-    /// The devices of the recipient and the writer, but the one that it was written on.
-    fn audience(
+    /// The devices of the recipients and the writer, but the one that it was written on, of those who have several.
+    pub(super) fn audience(
         &self,
         message: MessageIndex,
         of_people: &BTreeMap<NodeIndex, Vec<NodeIndex>>,
     ) -> Vec<NodeIndex> {
-        let planned = &self.plan.messages[message];
-        let all = |person: NodeIndex| of_people.get(&person).into_iter().flatten().copied();
-        all(planned.to)
-            .chain(all(self.plan.person(planned.from)).filter(|node| *node != planned.from))
-            .collect()
+        let from = self.plan.messages[message].from;
+        let people = self.recipients(message).into_iter().chain([self.plan.person(from)]);
+        let nodes = people.filter_map(|person| of_people.get(&person)).flatten().copied();
+        nodes.filter(|node| *node != from).collect()
     }
 }

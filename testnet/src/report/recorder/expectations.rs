@@ -60,6 +60,7 @@ fn judge_whole_run(wanted: Expectation, report: &Report, seen: Seen) -> Outcome 
         ),
         Expectation::DeviceDeliveryMin(min) => device_delivery(min, report),
         Expectation::CutOff => cut_off(report),
+        Expectation::OneRoomState => one_room_state(report),
     }
 }
 
@@ -108,6 +109,22 @@ fn cut_off(report: &Report) -> Outcome {
         read => format!("{} too many", count(read)),
     };
     outcome("cut_off", wanted, found, read == 0 && written > 0, missed)
+}
+
+fn one_room_state(report: &Report) -> Outcome {
+    let rooms = &report.messages.rooms;
+    let apart: Vec<&str> = rooms
+        .iter()
+        .filter(|room| room.states_at_end != 1)
+        .map(|room| room.name.as_str())
+        .collect();
+    let wanted = "at the end all who are in a room have the same state of it".to_owned();
+    let found = match apart[..] {
+        [] => format!("so it is in {} rooms", count(rooms.len() as u64)),
+        _ => format!("not so in {}", apart.join(", ")),
+    };
+    let missed = format!("{} of {} rooms", apart.len(), rooms.len());
+    outcome("one_room_state", wanted, found, apart.is_empty() && !rooms.is_empty(), missed)
 }
 
 fn latency(name: &str, part: u32, max: Duration, found_s: f64, report: &Report) -> Outcome {

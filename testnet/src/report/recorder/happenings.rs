@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::seconds;
-use crate::plan::{Event, NodeIndex, Plan};
+use crate::plan::{Addressee, Event, NodeIndex, Plan, RoomDeed};
 use crate::report::EventMark;
 
 /// Starts of nodes so shortly after one another are one.
@@ -34,7 +34,10 @@ impl Happenings {
         at: Duration,
         was_on: impl Fn(&NodeIndex) -> bool,
     ) {
-        let (kind, label) = words(&name_in(plan), event);
+        let (kind, mut label) = words(&name_in(plan), event);
+        if let Event::Room { room, .. } = event {
+            label = format!("{}: {label}", plan.name_of(Addressee::Room(*room)));
+        }
         let mut groups = Vec::new();
         match event {
             Event::Heal => self.restorations.push(Restoration {
@@ -61,7 +64,8 @@ impl Happenings {
             | Event::DiskFull(_)
             | Event::DiskFree(_)
             | Event::Link(_)
-            | Event::Revoke(_) => {}
+            | Event::Revoke(_)
+            | Event::Room { .. } => {}
         }
         self.marks.push(EventMark { at_s: seconds(at), kind: kind.to_owned(), label, groups });
     }
@@ -124,6 +128,17 @@ pub(crate) fn words(name: &impl Fn(NodeIndex) -> String, event: &Event) -> (&'st
         Event::DiskFull(nodes) => ("disk-full", format!("disk of {} full", names(name, nodes))),
         Event::DiskFree(nodes) => {
             ("disk-free", format!("disk of {} has room again", names(name, nodes)))
+        }
+        Event::Room { by, deed, whom, room: _ } => {
+            let (by, whom) = (names(name, &[*by]), names(name, whom));
+            let said = match deed {
+                RoomDeed::Create => format!("{by} makes the room, and adds {whom}"),
+                RoomDeed::Invite => format!("{by} adds {whom}"),
+                RoomDeed::Remove => format!("{by} removes {whom}"),
+                RoomDeed::Moderator => format!("{by} makes moderators of {whom}"),
+                RoomDeed::Demote => format!("{by} makes members again of {whom}"),
+            };
+            (deed.word(), said)
         }
         Event::Link(nodes) => ("link", format!("{} to be linked", names(name, nodes))),
         Event::Revoke(nodes) => ("revoke", format!("{} lost, and revoked", names(name, nodes))),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::reach::Reach;
 use super::{MessageIndex, latency, ratio, rounded};
-use crate::plan::{MessagePlan, NodeIndex};
+use crate::plan::{Addressee, MessagePlan, NodeIndex};
 use crate::report::Messages;
 
 /// A message that was written.
@@ -128,13 +128,21 @@ impl<'a> MessageLog<'a> {
     }
 
     /// The counts, and the messages that were written, in the plan's order.
-    pub(super) fn finish(mut self, at: Duration, reach: &Reach) -> (Messages, Vec<Told>) {
+    /// `missing` is someone who was not shown a message, and was to be.
+    pub(super) fn finish(
+        mut self,
+        at: Duration,
+        reach: &Reach,
+        missing: impl Fn(MessageIndex) -> Option<NodeIndex>,
+    ) -> (Messages, Vec<Told>) {
         self.settle();
         let pairs = || self.fates.iter().zip(self.plan);
         let told: Vec<_> = pairs()
-            .filter_map(|(fate, planned)| {
+            .enumerate()
+            .filter_map(|(message, (fate, planned))| {
                 let from = planned.from;
-                let to = fate.delivered.map_or(planned.to, |shown| shown.to);
+                let shown_to = fate.delivered.map(|shown| shown.to);
+                let to = shown_to.or_else(|| missing(message)).unwrap_or(from);
                 let delivered = fate.delivered.map(|shown| shown.at);
                 fate.written.map(|written| Told { from, to, written, delivered })
             })
@@ -173,6 +181,7 @@ impl<'a> MessageLog<'a> {
             latency: latency::distribution(all),
             latency_connected: latency::distribution(connected),
             devices: None,
+            rooms: Vec::new(),
             cut_off: Vec::new(),
         };
         (messages, told)
@@ -180,7 +189,7 @@ impl<'a> MessageLog<'a> {
 
     /// Messages that were shown before an earlier one of the same writer to the same recipient.
     fn out_of_order(&self) -> u64 {
-        let mut latest: HashMap<(NodeIndex, NodeIndex), u64> = HashMap::new();
+        let mut latest: HashMap<(NodeIndex, Addressee), u64> = HashMap::new();
         let mut count = 0;
         for (fate, planned) in self.fates.iter().zip(self.plan) {
             let Some(shown) = fate.delivered else { continue };

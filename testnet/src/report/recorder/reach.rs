@@ -73,7 +73,8 @@ impl Reach {
             | Event::DiskFull(_)
             | Event::DiskFree(_)
             | Event::Link(_)
-            | Event::Revoke(_) => {}
+            | Event::Revoke(_)
+            | Event::Room { .. } => {}
         }
     }
 

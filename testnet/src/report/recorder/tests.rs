@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::plan::{Expectation, MessagePlan};
+use crate::plan::{Addressee, Expectation, MessagePlan, RoomPlan};
 use crate::report::{Outcome, example};
 
 const fn s(seconds: u64) -> Duration {
@@ -13,7 +13,7 @@ const fn s(seconds: u64) -> Duration {
 /// Four nodes, and messages of 100 bytes from 0 to 1, one a second.
 fn plan(messages: u64, expectations: Vec<Expectation>) -> Plan {
     let mut plan = example::plan(4);
-    let message = |at| MessagePlan { at: s(at), from: 0, to: 1, bytes: 100 };
+    let message = |at| MessagePlan { at: s(at), from: 0, to: Addressee::Person(1), bytes: 100 };
     plan.messages = (0..messages).map(message).collect();
     plan.expectations = expectations;
     plan
@@ -206,4 +206,113 @@ fn the_examples_are_as_told() {
     assert!(churn.series.t_s.len() <= series::SAMPLES_MAX + 1);
     assert!(!example::thousand().passed, "it was interrupted");
     assert!(churn.convergence.len() > 100);
+}
+
+/// Node 3 is the second device of node 0; the room is of the people 0, 1 and 2.
+fn plan_of_many() -> Plan {
+    let mut plan = example::plan(4);
+    plan.nodes[3].device_of = Some(0);
+    plan.rooms =
+        vec![RoomPlan { name: "deck".to_owned(), creator: 0, strict: false, members_add: false }];
+    let room = |deed, whom| Event::Room { room: 0, by: 0, deed, whom };
+    plan.events = vec![
+        example::timed(0, Event::Link(vec![3])),
+        example::timed(0, room(RoomDeed::Create, vec![1, 2])),
+        example::timed(50, Event::Revoke(vec![3])),
+        example::timed(50, room(RoomDeed::Remove, vec![2])),
+    ];
+    let message = |at, from, to| MessagePlan { at: s(at), from, to, bytes: 100 };
+    let (person, room) = (Addressee::Person(0), Addressee::Room(0));
+    plan.messages = vec![
+        message(10, 1, person),
+        message(20, 0, room),
+        message(60, 1, person),
+        message(70, 1, person),
+        message(60, 1, room),
+        message(70, 1, room),
+    ];
+    plan
+}
+
+/// A recorder that was told the events, and that all messages were written when planned.
+fn told(plan: &Plan) -> Recorder<'_> {
+    let mut recorder = recorder(plan);
+    plan.events.iter().for_each(|timed| recorder.happened(&timed.event, timed.at));
+    recorder.linked(3, s(2));
+    (0..plan.messages.len()).for_each(|index| recorder.written(index, plan.messages[index].at));
+    recorder
+}
+
+#[test]
+fn a_person_has_a_message_with_one_device_and_each_device_is_told_of() {
+    let plan = plan_of_many();
+    let mut recorder = told(&plan);
+    recorder.shown(0, 3, s(11));
+    recorder.shown(0, 0, s(15));
+    recorder.shown(0, 0, s(16));
+    // The copy of what was written on the other device; and where it was written.
+    recorder.shown(1, 3, s(21));
+    recorder.shown(1, 0, s(20));
+    let report = recorder.finish(s(100), false);
+    let messages = &report.messages;
+    assert_eq!((messages.delivered, messages.latency.max_s, messages.duplicated), (1, 1.0, 1));
+    let devices = messages.devices.as_ref().unwrap();
+    assert_eq!((devices.people, devices.devices, devices.linked, devices.revoked), (1, 2, 2, 1));
+    let each: Vec<_> = devices.each.iter().map(|it| (it.node, it.expected, it.shown)).collect();
+    assert_eq!(each, [(0, 5, 1), (3, 2, 2)]);
+    assert_eq!((devices.expected, devices.shown), (5, 1), "of the one that was not revoked");
+    assert_eq!(devices.linking.max_s, 2.0);
+}
+
+#[test]
+fn what_was_read_by_who_was_cut_off_is_counted_by_what_its_writer_knew() {
+    let plan = plan_of_many();
+    let mut recorder = told(&plan);
+    recorder.knows_cut(1, 3, s(65));
+    let seen = |members: &[usize]| RoomSeen {
+        is_in: true,
+        members: members.to_vec(),
+        digest: format!("{members:?}"),
+    };
+    recorder.sees_room(1, 0, seen(&[0, 1]), s(65));
+    for (message, node) in [(2, 3), (4, 2), (5, 2)] {
+        recorder.shown(message, node, s(80));
+    }
+    let report = recorder.finish(s(100), false);
+    let found: Vec<_> = report
+        .messages
+        .cut_off
+        .iter()
+        .map(|cut| {
+            let unknowing = (cut.written_unknowing, cut.read_unknowing);
+            (cut.node, cut.room, cut.known_s, unknowing, (cut.written_knowing, cut.read_knowing))
+        })
+        .collect();
+    // Two to the person, and two to the room, of which the device is as well.
+    assert_eq!(found[0], (3, None, Some(65.0), (2, 1), (2, 0)));
+    assert_eq!(found[1], (2, Some(0), Some(65.0), (1, 1), (1, 1)));
+}
+
+#[test]
+fn a_message_is_delivered_in_a_room_with_the_last_who_stays_and_its_states_are_counted() {
+    let plan = plan_of_many();
+    let mut recorder = told(&plan);
+    let seen =
+        |digest: &str, is_in| RoomSeen { is_in, members: vec![0, 1, 2], digest: digest.to_owned() };
+    for node in 0..3 {
+        recorder.sees_room(node, 0, seen("a", true), s(60));
+    }
+    recorder.sees_room(3, 0, seen("old", true), s(61));
+    recorder.sees_room(0, 0, seen("b", true), s(62));
+    recorder.sees_room(1, 0, seen("b", true), s(70));
+    recorder.sees_room(2, 0, seen("b", false), s(72));
+    // Of the message from 0, person 1 is due, and 2, who does not stay, is not.
+    recorder.shown(1, 2, s(22));
+    recorder.shown(1, 1, s(25));
+    let report = recorder.finish(s(100), false);
+    assert_eq!(report.messages.delivered, 1);
+    let room = &report.messages.rooms[0];
+    assert_eq!((room.members, room.written, room.delivered), (2, 3, 1));
+    assert_eq!((room.expected, room.shown, room.to_all.max_s), (3, 1, 5.0));
+    assert_eq!((room.states_at_end, room.states_max, room.diverged_s), (1, 2, 10.0));
 }

@@ -74,7 +74,8 @@ impl InUse {
                 | Event::Flood { .. }
                 | Event::ClockJump { .. }
                 | Event::DiskFull(_)
-                | Event::DiskFree(_) => {}
+                | Event::DiskFree(_)
+                | Event::Room { .. } => {}
             }
         }
         Self(all)

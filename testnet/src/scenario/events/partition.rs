@@ -19,9 +19,13 @@ pub(super) fn groups(
     match (&table.groups, table.into) {
         (Some(WordOr::List(groups)), None) => listed(groups, roster),
         (Some(WordOr::Word(word)), None) if word == "clusters" => by_cluster(roster),
+        // Each for itself.
+        (Some(WordOr::Word(word)), None) if word == "nodes" => {
+            Ok((0..roster.nodes.len()).map(|node| vec![node]).collect())
+        }
         (Some(WordOr::Word(word)), None) => {
             let message = format!(
-                "there is no {word:?} here; give \"clusters\", or a list of lists of nodes"
+                "there is no {word:?} here; give \"clusters\" or \"nodes\", or a list of lists of nodes"
             );
             Err(Fault::new("groups", message))
         }

@@ -84,6 +84,10 @@ impl Timeline {
                     false => Ok(()),
                 }
             }),
+            Event::Room { by, whom, .. } => {
+                self.needs_there(*by)?;
+                self.each(whom, |this, node| this.needs_there(node))
+            }
             Event::Flood { at: node, .. } => self.needs_on(*node),
             Event::Partition(_) => {
                 self.partitioned = true;

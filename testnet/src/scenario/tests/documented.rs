@@ -45,6 +45,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         ("`[links.bridges]`", "[links.bridges]\n"),
         ("`[[links.between]]`", "[[links.between]]\n"),
         ("`[[contacts]]`", "[[contacts]]\n"),
+        ("`[[rooms]]`", "[[rooms]]\n"),
         ("`[[traffic]]`", "[[traffic]]\n"),
         ("`[[events]]`", "[[events]]\n"),
         ("`[expect]`", "[expect]\n"),

@@ -8,7 +8,7 @@ use martletd::host::{CallError, EngineHandle};
 use super::Node;
 
 impl Node {
-    fn engine(&self) -> Result<&EngineHandle, CallError> {
+    pub(super) fn engine(&self) -> Result<&EngineHandle, CallError> {
         self.running.as_ref().map(|running| &running.engine).ok_or(CallError::Stopping)
     }
 

@@ -1,12 +1,15 @@
 //! What is seen at a simulated node: what leaves it, what comes to it, and what its user is told.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use martlet_engine::command::{GetContact, ListDevices, ReadEvents};
+use martlet_engine::command::{GetContact, GetRoom, ListDevices, ReadEvents};
 use martlet_engine::{FromNet, PeerKey, Stemmed, ToNet};
-use martlet_protocol::control::{Delivery, Device, DeviceState, Event, EventBody};
-use martlet_protocol::{Ack, Envelope};
+use martlet_protocol::control::{
+    Delivery, Device, DeviceState, Event, EventBody, RoomMember, RoomRole,
+};
+use martlet_protocol::{Ack, Envelope, Id, IdentityId};
 use martletd::host::EngineHandle;
 use martletd::net::NetSink;
 use tokio::sync::broadcast::error::RecvError;
@@ -15,7 +18,7 @@ use tokio::time::Instant;
 use super::super::book::{Note, Notes};
 use super::super::pipe::lock;
 use super::super::witness::{Brought, Item, of_ack};
-use super::Sighting;
+use super::{Common, Sighting};
 use crate::plan::NodeIndex;
 
 /// What of the user's own leaves.
@@ -45,48 +48,56 @@ pub(super) fn saw(notes: &Notes, start: Instant, sighting: Sighting) {
     lock(notes).push((start.elapsed(), Note::Saw(sighting)));
 }
 
-/// Follows a node's events.
-pub(super) async fn watch(
-    node: NodeIndex,
-    engine: EngineHandle,
-    seen: Arc<AtomicU64>,
-    notes: Notes,
-    start: Instant,
-) {
-    let mut events = engine.subscribe();
-    let watcher = Watcher { node, engine, seen, notes, start };
-    // What was committed, and not seen, when the node crashed.
-    let mut is_behind = true;
-    loop {
-        if std::mem::take(&mut is_behind) {
-            loop {
-                let since = watcher.seen.load(Ordering::Relaxed);
-                let Ok(page) = watcher.engine.call(ReadEvents { since }).await else { break };
-                if page.events.is_empty() {
-                    break;
-                }
-                for event in page.events {
-                    watcher.see(event).await;
-                }
-            }
-        }
-        match events.recv().await {
-            Ok(event) => watcher.see((*event).clone()).await,
-            Err(RecvError::Lagged(_)) => is_behind = true,
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
+/// Whose the IDs are that are known in a sector.
+pub(in crate::sim) type People = Arc<Mutex<HashMap<IdentityId, NodeIndex>>>;
 
-struct Watcher {
+/// Follows a node's events.
+pub(super) struct Watcher {
     node: NodeIndex,
     engine: EngineHandle,
+    /// The last event that was seen.
     seen: Arc<AtomicU64>,
+    people: People,
     notes: Notes,
     start: Instant,
 }
 
 impl Watcher {
+    pub(super) fn new(
+        node: NodeIndex,
+        engine: EngineHandle,
+        seen: Arc<AtomicU64>,
+        common: &Common,
+    ) -> Self {
+        let (people, notes) = (Arc::clone(&common.people), Arc::clone(&common.notes));
+        Self { node, engine, seen, people, notes, start: common.start }
+    }
+
+    pub(super) async fn watch(self) {
+        let mut events = self.engine.subscribe();
+        // What was committed, and not seen, when the node crashed.
+        let mut is_behind = true;
+        loop {
+            if std::mem::take(&mut is_behind) {
+                loop {
+                    let since = self.seen.load(Ordering::Relaxed);
+                    let Ok(page) = self.engine.call(ReadEvents { since }).await else { break };
+                    if page.events.is_empty() {
+                        break;
+                    }
+                    for event in page.events {
+                        self.see(event).await;
+                    }
+                }
+            }
+            match events.recv().await {
+                Ok(event) => self.see((*event).clone()).await,
+                Err(RecvError::Lagged(_)) => is_behind = true,
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
     async fn see(&self, event: Event) {
         if self.seen.fetch_max(event.seq, Ordering::Relaxed) >= event.seq {
             return;
@@ -113,8 +124,31 @@ impl Watcher {
                     self.look_at_devices(&list.devices);
                 }
             }
+            EventBody::RoomJoined { room, .. }
+            | EventBody::RoomChanged { room, .. }
+            | EventBody::RoomLeft { room, .. }
+            | EventBody::RoomUndone { room, .. }
+            | EventBody::RoomEquivocation { room, .. } => self.look_at_room(room).await,
             _ => {}
         }
+    }
+
+    /// How its user sees a room.
+    async fn look_at_room(&self, room: String) {
+        let Ok(room) = self.engine.call(GetRoom { room }).await else { return };
+        let people = lock(&self.people);
+        let node_of =
+            |member: &RoomMember| people.get(&member.who.id.parse::<Id>().ok()?.identity).copied();
+        let members = room.members.iter().filter(|member| is_in(member.role)).filter_map(node_of);
+        let sighting = Sighting::Room {
+            node: self.node,
+            members: members.collect(),
+            is_in: is_in(room.role),
+            room: room.settings.name,
+            digest: room.digest,
+        };
+        drop(people);
+        self.saw(sighting);
     }
 
     /// Which of them its user knows to be revoked.
@@ -127,6 +161,13 @@ impl Watcher {
 
     fn saw(&self, sighting: Sighting) {
         saw(&self.notes, self.start, sighting);
+    }
+}
+
+fn is_in(role: RoomRole) -> bool {
+    match role {
+        RoomRole::Invited | RoomRole::Member | RoomRole::Moderator => true,
+        RoomRole::Removed | RoomRole::Left => false,
     }
 }
 

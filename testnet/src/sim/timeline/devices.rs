@@ -13,8 +13,6 @@ use super::super::packet::Word;
 use super::Part;
 use crate::plan::NodeIndex;
 
-/// Time between two looks.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// How long a device that was confirmed may take to have its user, before its person begins anew: it may have been killed
 /// with what it had.
 const JOINED_MAX: Duration = Duration::from_secs(60);
@@ -30,8 +28,6 @@ pub(super) struct Devices {
     codes: HashMap<NodeIndex, String>,
     /// Devices that are to be revoked.
     to_revoke: Vec<NodeIndex>,
-    /// When someone looked last.
-    looked: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,10 +37,8 @@ struct Offer {
 }
 
 impl Devices {
-    /// When someone looks next; `None`: nobody has anything to do.
-    pub(super) fn next_step(&self) -> Option<Instant> {
-        let is_idle = self.to_link.is_empty() && self.to_revoke.is_empty();
-        (!is_idle).then(|| self.looked.map_or_else(Instant::now, |at| at + LOOK_INTERVAL))
+    pub(super) fn is_idle(&self) -> bool {
+        self.to_link.is_empty() && self.to_revoke.is_empty()
     }
 
     /// A device's person told its node a code.
@@ -73,7 +67,6 @@ impl Part<'_> {
     }
 
     pub(super) async fn step_devices(&mut self) {
-        self.devices.looked = Some(Instant::now());
         let ids = &self.ids;
         self.devices.to_link.retain(|device| ids[*device].is_none());
         for device in self.devices.to_link.clone() {
