@@ -18,6 +18,7 @@ mod mailbox;
 mod network;
 mod ready;
 mod report;
+mod room;
 mod sync;
 mod throughput;
 mod unnoticed_death;
@@ -35,6 +36,7 @@ pub use costs::calibrate;
 use growth::GrowthCounts;
 use network::NetworkCounts;
 use report::{Report, SyncFigures};
+use room::RoomCounts;
 use sync::{Missing, Unlike};
 
 /// Connections that send at once in the throughput part, unless told otherwise: enough that every
@@ -105,6 +107,8 @@ pub enum Part {
     SyncEmpty,
     /// Three daemons on a LAN without a way out, idle for ten minutes; runs only if named
     IdleLan,
+    /// A room of 64 people: time to the last of them, envelopes, and a change of who is in it; runs only if named
+    Room,
     /// Simulated networks of 100 to 1,000 nodes, with traffic and without; runs only if named
     Network,
     /// Costs with 1,000 to 100,000 messages in a conversation, 10 to 5,000 contacts, and 1,000 to 30,000
@@ -127,6 +131,7 @@ struct Counts {
     sync_missing: usize,
     sync_unlike: Unlike,
     idle_lan: Duration,
+    room: RoomCounts,
     network: NetworkCounts,
     growth: GrowthCounts,
 }
@@ -143,6 +148,7 @@ const FULL: Counts = Counts {
     sync_missing: 1000,
     sync_unlike: Unlike { common: 200_000, more: [100_000; 2] },
     idle_lan: Duration::from_secs(600),
+    room: RoomCounts { members: 64, messages: 100, changes: 20 },
     network: NetworkCounts {
         nodes: 100,
         rates: &[10, 50, 100, 200],
@@ -171,6 +177,7 @@ const QUICK: Counts = Counts {
     sync_missing: 100,
     sync_unlike: Unlike { common: 4000, more: [2000; 2] },
     idle_lan: Duration::from_secs(20),
+    room: RoomCounts { members: 4, messages: 20, changes: 4 },
     network: NetworkCounts { nodes: 10, rates: &[10], seconds: 20, idle: &[10] },
     growth: GrowthCounts {
         messages: &[100, 300],
@@ -268,6 +275,9 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
                 let figures = idle_lan::run(&cluster, counts.idle_lan).await;
                 report.idle_lan = Some(figures.map_err(failed)?);
             }
+            Part::Room => {
+                report.room = Some(room::run(&cluster, counts.room).await.map_err(failed)?);
+            }
             Part::Network => {
                 let figures = network::run(&cluster, &counts.network).await;
                 report.network = Some(figures.map_err(failed)?);
@@ -305,6 +315,7 @@ impl Part {
             | Self::Sync300k
             | Self::SyncEmpty
             | Self::IdleLan
+            | Self::Room
             | Self::Network
             | Self::Growth => false,
         };
@@ -312,7 +323,12 @@ impl Part {
         let by_default = chosen.is_empty()
             && !matches!(
                 self,
-                Self::Sync300k | Self::SyncEmpty | Self::IdleLan | Self::Network | Self::Growth
+                Self::Sync300k
+                    | Self::SyncEmpty
+                    | Self::IdleLan
+                    | Self::Room
+                    | Self::Network
+                    | Self::Growth
             );
         by_default || chosen.contains(&self) || is_sync && chosen.contains(&Self::Sync)
     }

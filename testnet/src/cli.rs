@@ -54,6 +54,7 @@ Examples:
   martlet-testnet export compose NAME --out DIR
                                             a scenario for containers, a cluster, or a simulator
   martlet-testnet bench network             what networks of up to 1,000 simulated nodes cost
+  martlet-testnet bench room                a room of 64 people: 64 daemons, two minutes or so
   martlet-testnet bench idle_lan            ten minutes of a LAN on which nobody says anything
   martlet-testnet sim split-and-heal        a ready scenario, simulated: minutes in seconds
   martlet-testnet observe who-wrote         how often others can tell who wrote

@@ -82,6 +82,25 @@ fn growth_is_measured_of_messages_contacts_and_an_outbox() -> TestResult {
     Ok(())
 }
 
+/// What it costs is reported, not asserted, but for the envelopes, of which a room needs one for a message.
+#[test]
+fn a_room_is_measured_beside_a_direct_message() -> TestResult {
+    let output = bench(&["room", "--quick", "--json"]).output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{told}", output.status);
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    eprintln!("{report}");
+    let room = &report["room"];
+    assert_eq!(room["members"], 4, "{report}");
+    assert_eq!(room["envelopes_per_message"], 1.0, "{report}");
+    for figure in ["direct_p50_ms", "to_last_p50_ms", "to_last_p99_ms", "to_last_factor"] {
+        assert!(room[figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {report}");
+    }
+    // Processor time is counted in hundredths of a second.
+    assert!(room["key_change_cpu_ms"].as_f64().is_some_and(|value| value >= 0.0), "{report}");
+    Ok(())
+}
+
 /// They were more connections than a daemon serves of one process.
 #[test]
 fn as_many_send_at_once_as_a_daemon_lets() -> TestResult {

@@ -9,8 +9,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 pub(super) use figures::{
-    CatchUp, Idle, IdleLan, Ingest, Latency, MailboxFigures, SyncFigures, SyncLarge, Throughput,
-    UnnoticedDeath,
+    CatchUp, Idle, IdleLan, Ingest, Latency, MailboxFigures, RoomFigures, SyncFigures, SyncLarge,
+    Throughput, UnnoticedDeath,
 };
 pub(super) use growth::{Figure, GrowthFigures, Stage};
 pub(super) use network::{Carried, IdleNetwork, NetworkFigures};
@@ -52,6 +52,8 @@ pub(super) struct Report {
     pub(super) sync_empty: Option<SyncLarge>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) idle_lan: Option<IdleLan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) room: Option<RoomFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) network: Option<NetworkFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,6 +167,10 @@ impl Report {
         row("idle LAN, CPU", lan.map(|l| l.cpu_pct), "% core", AtMost(0.5));
         row("idle LAN, memory", lan.map(|l| l.rss_mib), "MiB", AtMost(25.0));
         row("  log lines above info", lan.map(|l| count(l.log_above_info)), "", AtMost(0.0));
+        let room = self.room;
+        row("  times a direct message's", room.map(|r| r.to_last_factor), "times", AtMost(3.0));
+        row("  envelopes per message", room.map(|r| r.envelopes_per_message), "each", AtMost(1.0));
+        row("  key change, CPU", room.map(|r| r.key_change_cpu_ms), "ms", AtMost(200.0));
         rows
     }
 }
@@ -227,6 +233,15 @@ mod tests {
                 rss_mib: 20.0,
                 log_above_info: 0,
                 log_lines: 0,
+            }),
+            room: Some(RoomFigures {
+                members: 64,
+                direct_p50_ms: 1.0,
+                to_last_p50_ms: 2.5,
+                to_last_p99_ms: 9.0,
+                to_last_factor: 2.5,
+                envelopes_per_message: 1.0,
+                key_change_cpu_ms: 80.0,
             }),
             network: Some(NetworkFigures {
                 nodes: 100,

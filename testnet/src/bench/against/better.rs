@@ -84,6 +84,12 @@ const LESS: &[&str] = &[
     "idle_lan.rss_mib",
     "idle_lan.log_above_info",
     "idle_lan.log_lines",
+    "room.direct_p50_ms",
+    "room.to_last_p50_ms",
+    "room.to_last_p99_ms",
+    "room.to_last_factor",
+    "room.envelopes_per_message",
+    "room.key_change_cpu_ms",
     "network.carried.p50_ms",
     "network.carried.p99_ms",
     "network.carried.cpu_us_per_copy",
@@ -101,8 +107,13 @@ mod tests {
     use crate::bench::report;
 
     /// How much was measured, or for how long.
-    const SETTINGS: [&str; 4] =
-        ["network.nodes", "network.seconds", "unnoticed_death.sent", "idle_lan.seconds"];
+    const SETTINGS: [&str; 5] = [
+        "network.nodes",
+        "network.seconds",
+        "unnoticed_death.sent",
+        "idle_lan.seconds",
+        "room.members",
+    ];
 
     #[test]
     fn of_each_figure_that_bench_prints_the_better_direction_is_known()

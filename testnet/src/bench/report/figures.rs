@@ -94,6 +94,25 @@ pub(in crate::bench) struct SyncLarge {
     pub(in crate::bench) missing: u64,
 }
 
+/// A room, and a direct message beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct RoomFigures {
+    /// People in it, each with a daemon of their own.
+    pub(in crate::bench) members: usize,
+    /// From the send call to the event at the one recipient, in the same run.
+    pub(in crate::bench) direct_p50_ms: f64,
+    /// From the send call to the event at the last member.
+    pub(in crate::bench) to_last_p50_ms: f64,
+    /// See above.
+    pub(in crate::bench) to_last_p99_ms: f64,
+    /// How many times as long the room's takes as the direct one.
+    pub(in crate::bench) to_last_factor: f64,
+    /// Envelopes that a member was brought for each message.
+    pub(in crate::bench) envelopes_per_message: f64,
+    /// Processor time of the sender for a change of who is in the room, and the new key for all.
+    pub(in crate::bench) key_change_cpu_ms: f64,
+}
+
 /// Three daemons on a LAN without a way out, of which nobody wants anything.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(in crate::bench) struct IdleLan {
