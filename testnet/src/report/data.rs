@@ -52,6 +52,8 @@ pub struct MessageRow {
     pub duplicated: bool,
     /// Over how many links the envelope came that brought it.
     pub hops: Option<u16>,
+    /// Someone who was not shown it, and was to be.
+    pub missing: Option<NodeIndex>,
 }
 
 /// An envelope.
@@ -130,10 +132,12 @@ fn messages(data: &Data, plan: &Plan, file: &mut impl Write) -> io::Result<()> {
         skipped: bool,
         duplicated: bool,
         hops: Option<u16>,
+        missing: Option<&'a str>,
     }
     data.messages.iter().try_for_each(|row| {
         let MessageRow { message, bytes, planned_s, written_s, sent_s, delivered_s, .. } = *row;
-        let MessageRow { acknowledged_s, skipped, duplicated, hops, .. } = *row;
+        let MessageRow { acknowledged_s, skipped, duplicated, hops, missing, .. } = *row;
+        let missing = missing.map(|node| plan.name_of(Addressee::Person(node)));
         let from = plan.name_of(Addressee::Person(row.from));
         let to = plan.name_of(row.to);
         line(
@@ -151,6 +155,7 @@ fn messages(data: &Data, plan: &Plan, file: &mut impl Write) -> io::Result<()> {
                 skipped,
                 duplicated,
                 hops,
+                missing,
             },
         )
     })

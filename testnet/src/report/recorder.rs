@@ -141,6 +141,11 @@ impl<'a> Recorder<'a> {
     /// The writer's daemon took the message.
     pub fn written(&mut self, message: MessageIndex, at: Duration) {
         self.messages.written(message, at);
+        self.copies.written(message);
+        // Nobody else is there, as far as the writer knows.
+        if self.copies.recipients(message).is_empty() && !self.messages.is_delivered(message) {
+            self.messages.delivered(message, self.plan.messages[message].from, at);
+        }
     }
 
     /// The writer's node was off, or refused.
@@ -190,6 +195,7 @@ impl<'a> Recorder<'a> {
     /// How a node's user sees a room from now on.
     pub fn sees_room(&mut self, node: NodeIndex, room: RoomIndex, seen: RoomSeen, at: Duration) {
         self.rooms.sees(node, room, &seen, at, &self.reach);
+        self.copies.sees_members(node, room, &seen.members);
         if seen.is_in {
             self.cuts.sees_members(node, room, &seen.members, at);
         }
@@ -298,7 +304,9 @@ impl<'a> Recorder<'a> {
     #[must_use]
     pub fn finish_with_data(mut self, at: Duration, interrupted: bool) -> (Report, Option<Data>) {
         self.messages.settle();
-        let data = self.data.take().map(|data| data.finish(self.plan, &self.messages, at));
+        let missing = |message| self.copies.missing(message);
+        let data = self.data.take();
+        let data = data.map(|data| data.finish(self.plan, &self.messages, at, missing));
         (self.finish(at, interrupted), data)
     }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Latency;
 
-/// A room. A message in it is delivered when all have been shown it who were in it when it was written and stay, as far as
-/// the scenario says.
+/// A room. A message in it is delivered when all have been shown it who were in it when it was written, as far as its
+/// writer's node knew, and stay, as far as the scenario says.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RoomReport {
     /// Its name.

@@ -82,7 +82,7 @@ pub(super) fn rooms(report: &Report) -> Markup {
     html! {
         h2 { "Rooms" }
         p.note {
-            "A message is shown to all when the last of those has it who were in the room when it was written, and stayed. "
+            "A message is shown to all when the last of those has it who were in the room when it was written, as far as its writer knew, and stayed. "
             "States are those of the members who are on: one is what all have who know of the same operations."
         }
         div.scroll { table {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::MessageIndex;
-use crate::plan::{Addressee, Event, Membership, NodeIndex, Plan, memberships};
+use crate::plan::{Addressee, Event, Membership, NodeIndex, Plan, RoomIndex, memberships};
 
 /// A message that a node showed.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,10 @@ pub(super) struct Copies<'a> {
     pub(super) linked: Vec<Option<Duration>>,
     pub(super) revoked: Vec<Option<Duration>>,
     pub(super) memberships: Vec<Membership>,
+    /// Whom the user of a node holds to be in a room.
+    views: HashMap<(NodeIndex, RoomIndex), BTreeSet<NodeIndex>>,
+    /// The same of the writer's node, when a message was written in a room.
+    known: HashMap<MessageIndex, BTreeSet<NodeIndex>>,
     /// Who is still to be shown a message in a room that someone was shown.
     left: HashMap<MessageIndex, BTreeSet<NodeIndex>>,
 }
@@ -46,11 +50,29 @@ impl<'a> Copies<'a> {
             linked: plan.nodes.iter().map(from_start).collect(),
             revoked: vec![None; plan.nodes.len()],
             memberships: memberships(&plan.events),
+            views: HashMap::new(),
+            known: HashMap::new(),
             left: HashMap::new(),
         }
     }
 
-    /// Who is to be shown a message, by their first devices: who is in its room when it is written, and stays.
+    /// A node's user holds these to be in a room from now on.
+    pub(super) fn sees_members(&mut self, node: NodeIndex, room: RoomIndex, who: &[NodeIndex]) {
+        self.views.insert((node, room), who.iter().copied().collect());
+    }
+
+    /// A message is written: what its writer knows now counts.
+    pub(super) fn written(&mut self, message: MessageIndex) {
+        let planned = &self.plan.messages[message];
+        if let Addressee::Room(room) = planned.to
+            && let Some(view) = self.views.get(&(planned.from, room))
+        {
+            self.known.entry(message).or_insert_with(|| view.clone());
+        }
+    }
+
+    /// Who is to be shown a message, by their first devices: who is in its room when it is written, as far as its writer
+    /// knows, and stays.
     pub(super) fn recipients(&self, message: MessageIndex) -> BTreeSet<NodeIndex> {
         let planned = &self.plan.messages[message];
         let room = match planned.to {
@@ -61,8 +83,12 @@ impl<'a> Copies<'a> {
         let stays = |one: &&Membership| {
             one.room == room && one.from <= planned.at && one.to == Duration::MAX
         };
+        let known = self.known.get(&message);
+        let is_due = |person: &NodeIndex| {
+            *person != author && known.is_none_or(|known| known.contains(person))
+        };
         let members = self.memberships.iter().filter(stays).map(|one| one.person);
-        members.filter(|person| *person != author).collect()
+        members.filter(is_due).collect()
     }
 
     /// A node showed a message for the first time: whether now all have been shown it who are to be.

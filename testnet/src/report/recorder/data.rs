@@ -89,7 +89,14 @@ impl DataLog {
         }
     }
 
-    pub(super) fn finish(self, plan: &Plan, log: &MessageLog<'_>, end: Duration) -> Data {
+    /// `missing` is someone who was not shown a message, and was to be.
+    pub(super) fn finish(
+        self,
+        plan: &Plan,
+        log: &MessageLog<'_>,
+        end: Duration,
+        missing: impl Fn(MessageIndex) -> Option<NodeIndex>,
+    ) -> Data {
         let mut told = vec![[None; 2]; plan.messages.len()];
         for (id, times) in self.told {
             if let Some(told) = self.named.get(&id).and_then(|message| told.get_mut(*message)) {
@@ -115,6 +122,10 @@ impl DataLog {
                 skipped: fate.skipped,
                 duplicated: fate.duplicated,
                 hops: self.message_hops.get(&message).copied(),
+                missing: match (fate.written, fate.delivered) {
+                    (Some(_), None) => missing(message),
+                    (Some(_), Some(_)) | (None, _) => None,
+                },
             }
         };
         let messages = within.map(row).collect();

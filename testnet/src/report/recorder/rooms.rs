@@ -117,10 +117,10 @@ impl RoomLog {
                 report.shown += first.iter().flatten().count() as u64;
                 to_each.extend(first.iter().flatten().map(|shown| shown.saturating_sub(*at)));
                 let all: Option<Vec<Duration>> = first.into_iter().collect();
-                if let Some(last) = all.and_then(|all| all.into_iter().max()) {
-                    report.delivered += 1;
-                    to_all.push(last.saturating_sub(*at));
-                }
+                // All of nobody have it, too.
+                report.delivered += u64::from(all.is_some());
+                let last = all.and_then(|all| all.into_iter().max());
+                to_all.extend(last.map(|last| last.saturating_sub(*at)));
             }
             report.to_all = latency::distribution(to_all);
             report.to_each = latency::distribution(to_each);

@@ -316,3 +316,34 @@ fn a_message_is_delivered_in_a_room_with_the_last_who_stays_and_its_states_are_c
     assert_eq!((room.expected, room.shown, room.to_all.max_s), (3, 1, 5.0));
     assert_eq!((room.states_at_end, room.states_max, room.diverged_s), (1, 2, 10.0));
 }
+
+/// In an outage someone was added; another member, who could not hear of it, was taken to owe them messages.
+#[test]
+fn what_is_written_by_who_has_not_heard_of_someone_is_not_for_them() {
+    let mut plan = plan_of_many();
+    plan.events.retain(|timed| !matches!(timed.event, Event::Room { deed: RoomDeed::Remove, .. }));
+    let mut recorder = recorder(&plan);
+    plan.events.iter().for_each(|timed| recorder.happened(&timed.event, timed.at));
+    let seen = |members: &[usize]| RoomSeen {
+        is_in: true,
+        members: members.to_vec(),
+        digest: String::new(),
+    };
+    recorder.sees_room(0, 0, seen(&[0, 1]), s(15));
+    recorder.written(1, s(20));
+    recorder.shown(1, 1, s(21));
+    recorder.sees_room(1, 0, seen(&[0, 1, 2]), s(55));
+    recorder.written(4, s(60));
+    recorder.shown(4, 0, s(61));
+    recorder.sees_room(1, 0, seen(&[1]), s(65));
+    recorder.written(5, s(70));
+    let (report, data) = recorder.with_data().finish_with_data(s(100), false);
+    let room = &report.messages.rooms[0];
+    assert_eq!((room.written, room.delivered, room.expected, room.shown), (3, 2, 3, 2));
+    assert_eq!(
+        report.messages.delivered, 2,
+        "the last is for nobody, and the one before lacks person 2"
+    );
+    let missing: Vec<_> = data.unwrap().messages.iter().map(|row| row.missing).collect();
+    assert_eq!(missing, [None, None, None, None, Some(2), None]);
+}
