@@ -1,7 +1,9 @@
 //! The account as a whole, with real daemons and `martletctl`: taken along, and erased whenever the daemon is killed.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use martlet_protocol::control::{Delivery, InitRequest, InitResponse, LockState};
@@ -89,6 +91,80 @@ async fn an_account_is_taken_along_and_erased() -> TestResult {
     let anew = alice.id().await?;
     bob.add_contact("alice2", &anew).await?;
     bob.send("alice2", "welcome back").await?;
+    Ok(())
+}
+
+/// Runs commands in a terminal, and types a passphrase whenever `age` asks for one there.
+fn type_passphrases(commands: &str, directory: &Path) -> TestResult {
+    let script = directory.join("commands.sh");
+    fs::write(
+        &script,
+        format!("set -e -o pipefail; umask 077\ncd {}\n{commands}", directory.display()),
+    )?;
+    let mut child = Command::new("script")
+        .args(["-qec", &format!("bash {}", script.display()), "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut keyboard = child.stdin.take().ok_or("no keyboard")?;
+    let mut screen = child.stdout.take().ok_or("no screen")?;
+    let (mut shown, mut answered) = (Vec::new(), 0);
+    let mut piece = [0; 256];
+    loop {
+        let read = screen.read(&mut piece)?;
+        if read == 0 {
+            break;
+        }
+        shown.extend_from_slice(&piece[..read]);
+        let text = String::from_utf8_lossy(&shown);
+        // "Enter passphrase (leave empty …): ", "Confirm passphrase: ", "Enter passphrase: "
+        if text.matches(" passphrase").count() > answered && text.trim_end().ends_with(':') {
+            answered += 1;
+            keyboard.write_all(b"correct horse battery staple\n")?;
+        }
+    }
+    match child.wait()?.success() {
+        true if answered > 0 => Ok(()),
+        _ => Err(String::from_utf8_lossy(&shown).into_owned().into()),
+    }
+}
+
+/// The recipes of docs/account.md.
+#[tokio::test]
+async fn an_export_can_be_encrypted_by_age() -> TestResult {
+    for program in ["age", "script"] {
+        if Command::new(program).arg("--version").output().is_err() {
+            println!("skipped: there is no {program}");
+            return Ok(());
+        }
+    }
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let alice = cluster.user("alice", &[]).await?;
+    run(&alice, &["note", "buy rope"]).await?;
+    let directory = cluster.path().join("exports");
+    fs::create_dir(&directory)?;
+    let program = cluster.program().display().to_string();
+    let ctl =
+        format!("martletctl() {{ {program} ctl --socket {} \"$@\"; }}\n", alice.socket().display());
+    for (encrypts, decrypts, has) in [
+        (
+            "martletctl account export - | age -p > export.jsonl.age",
+            "age -d -o export.jsonl export.jsonl.age",
+            "export.jsonl",
+        ),
+        (
+            "martletctl account export martlet\ntar -c martlet | age -p > martlet.tar.age\nrm -r martlet",
+            "age -d -o martlet.tar martlet.tar.age; tar -xf martlet.tar",
+            "martlet/conversations/notes.jsonl",
+        ),
+    ] {
+        type_passphrases(&format!("{ctl}{encrypts}"), &directory)?;
+        assert!(!all_of(&directory)?.contains("buy rope"), "{encrypts}");
+        type_passphrases(decrypts, &directory)?;
+        assert!(fs::read_to_string(directory.join(has))?.contains("buy rope"), "{decrypts}");
+        fs::remove_dir_all(&directory)?;
+        fs::create_dir(&directory)?;
+    }
     Ok(())
 }
 
