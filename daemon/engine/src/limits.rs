@@ -7,8 +7,10 @@ use martlet_protocol::limits::{
 };
 
 mod files;
+mod handles;
 
 pub use files::*;
+pub use handles::*;
 
 // ---- envelopes ---------------------------------------------------------------------------------
 
@@ -200,20 +202,6 @@ pub const BUNDLE_DAYS_MAX: u32 = 3;
 /// part of it. Long enough that others come in between, and short enough for who is on for an evening.
 pub const BUNDLE_DELAY_MAX: Duration = Duration::from_secs(3600);
 
-// ---- handles -----------------------------------------------------------------------------------
-
-/// People shown of those who claim a handle: more than anyone compares. Whoever knows a name can publish as many claims of it
-/// as they make identities, so that there are more is told.
-pub const CLAIMANTS_MAX: usize = 32;
-/// Envelopes opened in one search for a handle: eight days of as many people. All take 77 ms in a development build
-/// (`how_long_a_search_for_a_handle_takes` in the engine's tests), 0.3 ms each.
-pub const CLAIMS_OPENED_MAX: usize = 256;
-/// Handles of other shards whose claims are remembered: as many as a person looks for at once, each with the claims of
-/// [`CLAIMANTS_MAX`] people, about 0.5 KiB each.
-pub const HANDLES_SOUGHT_MAX: usize = 8;
-/// How long it is remembered that a handle was released: until the last claim of before has ended, six days later, and a day for
-/// a clock that is wrong.
-pub const RELEASE_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a superseded prekey's private half is kept: an envelope's life and two days.
 pub const PREKEY_KEPT_AFTER_SUPERSEDED: Duration = Duration::from_secs(8 * 24 * 3600);
 /// Prekeys kept at most, while the clock says of none that it is old: more than five wrong days on each
@@ -447,3 +435,7 @@ pub const ROOM_ANSWER_INTERVAL: Duration = Duration::from_secs(10);
 pub const ROOM_ANSWERS_MAX: usize = 4096;
 /// Members of a room who are told once a day what is known of it: any of them has what most have.
 pub const ROOM_GREETED: usize = 3;
+/// The same of all rooms in one tick, with those who were brought in and not heard of: each takes 1.2 ms in a development build. In
+/// [`ROOMS_MAX`] rooms with three others each, of whom nobody was heard, all 1,536 took 1.8 s at once
+/// (`how_much_work_all_rooms_that_there_may_be_are` in the engine's tests). They take 96 s so.
+pub const ROOMS_GREETED_PER_TICK_MAX: usize = 16;

@@ -57,6 +57,7 @@ impl User {
         }
         self.tell_untold(turn)?;
         self.tell_profiles(turn)?;
+        self.greet_some(turn)?;
         self.tell_untold_state(turn)?;
         self.give_some(turn)?;
         self.tell_progress(turn)?;

@@ -13,10 +13,11 @@ use martlet_store::records::{Happened, SealedTo};
 
 use super::User;
 use super::rooms::Was;
+use super::unfinished::Greeting;
 use crate::conversation::Author;
 use crate::directory::{Bundles, KnownRoom, room_line};
 use crate::keyring::olm::With;
-use crate::limits::ROOM_GREETED;
+use crate::limits::{ROOM_GREETED, ROOMS_GREETED_PER_TICK_MAX};
 use crate::turn::Turn;
 
 impl User {
@@ -372,12 +373,12 @@ impl User {
         Ok(())
     }
 
-    /// With the day's chores: of each room some members are told what is known here, moderators first. Who was away hears
-    /// from them what it missed.
+    /// With the day's chores: of each room some members are to be told what is known here, moderators first. Who was away hears
+    /// from them what it missed. [`Self::greet_some`] does it.
     pub(super) fn greet_rooms(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let now = turn.now;
         self.directory.rooms_mut().forget_waiting(now);
-        let (mut greeted, mut unheard) = (Vec::new(), Vec::new());
+        let mut greetings = Vec::new();
         for known in self.directory.rooms().iter().filter(|known| known.has(&self.identity)) {
             let state = known.room.state();
             let reachable = |who: &&IdentityId| {
@@ -394,17 +395,30 @@ impl User {
                     to.push(*who);
                 }
             }
-            greeted.extend(to.into_iter().map(|who| (known.room.id(), who)));
+            let room = known.room.id();
             let not_heard = state.members().filter(|who| !known.has_heard(who));
-            unheard.extend(not_heard.map(|who| (known.room.id(), *who)));
+            greetings.extend(not_heard.map(|who| Greeting::All { room, who: *who }));
+            greetings.extend(to.into_iter().map(|who| Greeting::Heads { room, who }));
         }
-        for (id, who) in unheard {
-            self.give_room(turn, &id, (who, None))?;
-        }
-        for (id, who) in greeted {
-            let heads = self.directory.rooms().get(&id).map(KnownRoom::heads).unwrap_or_default();
-            let hello = DeviceMessage::RoomHello(RoomHello::new(id, heads));
-            self.send_about_room(turn, (who, None), &hello)?;
+        self.unfinished.greet(greetings);
+        Ok(())
+    }
+
+    /// Tells as many of those as may be told in one tick.
+    pub(super) fn greet_some(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        for _ in 0..ROOMS_GREETED_PER_TICK_MAX {
+            let Some(greeting) = self.unfinished.next_greeting() else { break };
+            match greeting {
+                Greeting::All { room, who } => self.give_room(turn, &room, (who, None))?,
+                Greeting::Heads { room, who } => {
+                    // Much may have happened since it was planned.
+                    let Some(known) = self.directory.rooms().get(&room) else { continue };
+                    if known.has(&self.identity) && known.has(&who) {
+                        let hello = DeviceMessage::RoomHello(RoomHello::new(room, known.heads()));
+                        self.send_about_room(turn, (who, None), &hello)?;
+                    }
+                }
+            }
         }
         Ok(())
     }

@@ -17,7 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use martlet_protocol::{EnvelopeId, IdentityId};
+use martlet_protocol::{EnvelopeId, IdentityId, RoomId};
 use martlet_store::StoreError;
 use martlet_store::records::State;
 
@@ -57,6 +57,16 @@ pub(super) struct Unfinished {
     has_old: bool,
     /// Searches that wait for the texts to be read.
     pub(super) searches: Searches,
+    /// Who is to be told of rooms, some with each tick.
+    greetings: VecDeque<Greeting>,
+}
+
+/// What someone in a room is to be told.
+pub(super) enum Greeting {
+    /// All of it.
+    All { room: RoomId, who: IdentityId },
+    /// What is known of it.
+    Heads { room: RoomId, who: IdentityId },
 }
 
 /// An envelope to be taken back.
@@ -152,6 +162,15 @@ impl Unfinished {
     /// Looks for acks of these that were missed.
     pub(super) fn look_for_acks(&mut self, ids: Vec<EnvelopeId>) {
         self.unacknowledged = ids;
+    }
+
+    /// These are to be told of rooms, instead of any who still were.
+    pub(super) fn greet(&mut self, greetings: Vec<Greeting>) {
+        self.greetings = greetings.into();
+    }
+
+    pub(super) fn next_greeting(&mut self) -> Option<Greeting> {
+        self.greetings.pop_front()
     }
 
     /// Looks for requests and sessions whose time is over.

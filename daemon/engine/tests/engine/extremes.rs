@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
-use martlet_engine::command::{EditMessage, GetIdentity, ResetId};
-use martlet_engine::limits::{CONTACTS_MAX, TOLD_PER_BATCH_MAX, UNTOLD_WRITTEN_PER_BATCH_MAX};
+use martlet_engine::command::{AddToRoom, CreateRoom, EditMessage, GetIdentity, ResetId};
+use martlet_engine::limits::{
+    CONTACTS_MAX, ROOM_GREETED, ROOMS_GREETED_PER_TICK_MAX, ROOMS_MAX, TOLD_PER_BATCH_MAX,
+    UNTOLD_WRITTEN_PER_BATCH_MAX,
+};
 use martlet_protocol::bundle::Bundle;
-use martlet_protocol::control::EditRequest;
+use martlet_protocol::control::{EditRequest, RoomCreate, RoomMemberRequest};
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
@@ -263,4 +266,67 @@ fn bytes_written() -> Result<u64> {
     let io = std::fs::read_to_string("/proc/self/io")?;
     let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).ok_or("no line")?;
     Ok(line.parse()?)
+}
+
+/// Alice makes rooms, and brings three others into each, of whom she then hears nothing. Of each batch until a minute or two after the
+/// next midnight: how much work it was, and how many envelopes left.
+fn a_day_with_rooms(seed: u64, rooms: usize) -> Result<Vec<(Duration, usize)>> {
+    let mut world = World::new(4, seed)?;
+    world.init(ALICE, "alice")?;
+    for (node, name) in [(1, "bob"), (2, "carol"), (3, "dave")] {
+        let id = world.init(node, name)?;
+        world.add(ALICE, &id, name)?;
+    }
+    world.settle()?;
+    for number in 0..rooms {
+        let name = format!("room {number}");
+        world.call(ALICE, CreateRoom { request: RoomCreate { name: name.clone() } })?;
+        for who in ["bob", "carol", "dave"] {
+            let request = RoomMemberRequest { who: who.into() };
+            world.call(ALICE, AddToRoom { room: name.clone(), request, as_moderator: false })?;
+        }
+    }
+    let mut batches = Vec::new();
+    let hours = [Duration::from_secs(3600); 25];
+    for step in hours.into_iter().chain([Duration::from_secs(1); 100]) {
+        world.elapse(step);
+        let mut inputs = vec![Input::Tick];
+        while !inputs.is_empty() || is_behind(&world, ALICE) {
+            world.nodes[ALICE].released = Released::default();
+            let worked = processor_time()?;
+            one_batch(&mut world, ALICE, std::mem::take(&mut inputs));
+            let work = processor_time()? - worked;
+            batches.push((work, world.nodes[ALICE].released.publish.len()));
+        }
+    }
+    Ok(batches)
+}
+
+/// All members of all rooms who are told of them each day were told in one batch: of 256 rooms, for 1.8 s nothing else was done.
+#[test]
+fn the_members_of_rooms_are_greeted_in_parts() -> Result {
+    let rooms = ROOMS_GREETED_PER_TICK_MAX;
+    let batches = a_day_with_rooms(96, rooms)?;
+    // The day's bundle and the like go besides.
+    let most = batches.iter().map(|(_, envelopes)| *envelopes).max();
+    assert!(most.is_some_and(|most| most <= ROOMS_GREETED_PER_TICK_MAX + 4), "{most:?}");
+    let all: usize = batches.iter().map(|(_, envelopes)| *envelopes).sum();
+    assert!(all >= rooms * (ROOM_GREETED + 3), "{all}");
+    Ok(())
+}
+
+/// How much work the batch is that has most of it on a day of a user who is in as many rooms as there may be.
+#[test]
+#[ignore = "measures: cargo test -- --ignored --nocapture how_much_work_all_rooms"]
+fn how_much_work_all_rooms_that_there_may_be_are() -> Result {
+    let count = std::env::var("MARTLET_ROOMS").map_or(Ok(ROOMS_MAX), |count| count.parse())?;
+    let mut batches = a_day_with_rooms(95, count)?;
+    let all: usize = batches.iter().map(|(_, envelopes)| *envelopes).sum();
+    batches.sort_unstable();
+    println!(
+        "{count} rooms: {} batches, {all} envelopes, the most work {:?}",
+        batches.len(),
+        batches.last()
+    );
+    Ok(())
 }
