@@ -249,18 +249,20 @@ fn a_person_has_a_message_with_one_device_and_each_device_is_told_of() {
     let mut recorder = told(&plan);
     recorder.shown(0, 3, s(11));
     recorder.shown(0, 0, s(15));
-    recorder.shown(0, 0, s(16));
+    // Twice on one device.
+    recorder.shown(2, 0, s(60));
+    recorder.shown(2, 0, s(61));
     // The copy of what was written on the other device; and where it was written.
     recorder.shown(1, 3, s(21));
     recorder.shown(1, 0, s(20));
     let report = recorder.finish(s(100), false);
     let messages = &report.messages;
-    assert_eq!((messages.delivered, messages.latency.max_s, messages.duplicated), (1, 1.0, 1));
+    assert_eq!((messages.delivered, messages.latency.max_s, messages.duplicated), (2, 1.0, 1));
     let devices = messages.devices.as_ref().unwrap();
     assert_eq!((devices.people, devices.devices, devices.linked, devices.revoked), (1, 2, 2, 1));
     let each: Vec<_> = devices.each.iter().map(|it| (it.node, it.expected, it.shown)).collect();
-    assert_eq!(each, [(0, 5, 1), (3, 2, 2)]);
-    assert_eq!((devices.expected, devices.shown), (5, 1), "of the one that was not revoked");
+    assert_eq!(each, [(0, 5, 2), (3, 2, 2)]);
+    assert_eq!((devices.expected, devices.shown), (5, 2), "of the one that was not revoked");
     assert_eq!(devices.linking.max_s, 2.0);
 }
 
