@@ -168,6 +168,7 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::RoomAlone
         | ErrorCode::OpLimit
         | ErrorCode::NoChange
+        | ErrorCode::StillIn
         | ErrorCode::Stopping
         | ErrorCode::Internal => Exit::Refused,
     }

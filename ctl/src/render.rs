@@ -21,7 +21,9 @@ use crate::exit::Failure;
 pub(crate) use address::in_short;
 pub(crate) use confirm::Question;
 pub(crate) use escape::{block, json, one_line, word};
-pub(crate) use messages::{answered, in_room, lost, person, short, state_name, who, writer};
+pub(crate) use messages::{
+    answered, in_room, lost, person, recalled, short, state_name, who, writer,
+};
 pub(crate) use qr::qr;
 pub(crate) use table::Table;
 pub(crate) use time::Clock;

@@ -1,4 +1,4 @@
-//! A message to devices; where it is a session's key, the session is made.
+//! A message to devices; where it is the key of a session, of two or of a room, that is made.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,9 +9,13 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(message) = DeviceMessage::decode(bytes) else { return };
     let again = DeviceMessage::decode(&message.encode()).unwrap();
     assert_eq!(again.encode(), message.encode());
-    let DeviceMessage::SessionKey(message) = message else { return };
-    let _ = message.grant.id();
-    let Some(mut session) = martlet_fuzz::session_of(&message.grant) else { return };
+    let grant = match message {
+        DeviceMessage::SessionKey(message) => message.grant,
+        DeviceMessage::RoomKey(message) => message.grant,
+        _ => return,
+    };
+    let _ = grant.id();
+    let Some(mut session) = martlet_fuzz::session_of(&grant) else { return };
     assert!((1..=SESSION_MESSAGES_MAX as usize).contains(&session.tags().count()));
     session.advance_to(SESSION_MESSAGES_MAX);
 });

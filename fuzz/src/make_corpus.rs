@@ -17,9 +17,9 @@ use martlet_protocol::invite::{Invite, InviteSecret};
 use martlet_protocol::message::settings::values::{Note, Value};
 use martlet_protocol::message::{
     BlobContent, Content, DeviceMessage, Edit, Emoji, File, FileBytes, FileContent, FileHolders,
-    Holder, Linked, Message, Payload, Picture, Ping, Pong, Profile, Progress, Reached, Reaction,
-    Read, ReadUpTo, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text, Timers,
-    Typing,
+    Heads, Holder, InRoom, Linked, Message, Payload, Picture, Ping, Pong, Profile, Progress,
+    Reached, Reaction, Read, ReadUpTo, RoomHello, RoomKey, RoomOp, RoomOps, RoomPerson, RoomRecall,
+    Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text, Timers, Typing,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::room::{self, Action, Create, Room, Setting as RoomSetting};
@@ -337,6 +337,57 @@ fn keep_file() -> std::io::Result<()> {
     keep("blob", "answer", &answer)
 }
 
+/// What goes between devices about a room, and a message in it.
+fn keep_of_room(room: &Room) -> std::io::Result<()> {
+    let set = room.set();
+    let ops: Vec<_> = set.iter().map(|op| op.as_bytes().to_vec()).collect();
+    let id = martlet_fuzz::sender_id();
+    let rendezvous = Rendezvous { secret: id.secret, reset_at: martlet_fuzz::NOW };
+    let people = vec![RoomPerson { identity: id.identity, rendezvous: rendezvous.clone() }];
+    let knows = Heads { ops: set.heads().copied().collect(), digest: set.digest() };
+    let grant = martlet_fuzz::grant();
+    let suggested_name = Some("Ada".into());
+    let key = RoomKey { grant, suggested_name, rendezvous, knows: knows.clone() };
+    for (name, message) in [
+        ("room-key", DeviceMessage::RoomKey(Box::new(key))),
+        ("room-hello", DeviceMessage::RoomHello(RoomHello::new(room.id(), knows))),
+        (
+            "room-ops",
+            DeviceMessage::RoomOps(RoomOps {
+                room: room.id(),
+                ops: ops.clone(),
+                people: people.clone(),
+            }),
+        ),
+    ] {
+        keep("session_key", name, &message.encode())?;
+    }
+    let op = ops.last().cloned().unwrap_or_default();
+    let message = Message {
+        id: MessageId([0xab; 16]),
+        sent_at: martlet_fuzz::NOW,
+        seq: 1,
+        timers: Timers::OFF,
+        content: Content::RoomOp(RoomOp { op, people }),
+        reply_to: None,
+    }
+    .encode();
+    keep("message", "room-op", &message)?;
+    let recall = RoomRecall { message: MessageId([0xcd; 16]), author: id.identity };
+    let content = Content::RoomRecall(recall);
+    let timers = Timers::OFF;
+    let recall = Message {
+        id: MessageId([0xab; 16]),
+        sent_at: martlet_fuzz::NOW,
+        seq: 2,
+        timers,
+        content,
+        reply_to: None,
+    };
+    keep("message", "room-recall", &recall.encode())?;
+    keep("in_room", "room-op", &InRoom::new(set.heads(), message).encode())
+}
+
 /// A room's operations, and a few steps of the target that puts rooms together.
 fn keep_room() -> std::io::Result<()> {
     let settings = room::Settings { name: "watch".into(), ..room::Settings::default() };
@@ -354,6 +405,7 @@ fn keep_room() -> std::io::Result<()> {
         let op = room.sign(keys, action, martlet_fuzz::NOW).expect("the creator may");
         keep("room_op", name, op.as_bytes())?;
     }
+    keep_of_room(&room)?;
     keep("room", "quarrel", ROOM.as_flattened())
 }
 
@@ -412,6 +464,7 @@ fn keep_control() -> std::io::Result<()> {
         room: None,
         author: None,
         sent_before_removal_was_known: false,
+        recalled_by: None,
         reply_to: None,
         edited_at: None,
         reactions: Vec::new(),

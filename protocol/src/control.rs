@@ -54,9 +54,10 @@
 //! | `POST /v1/rooms` | [`RoomCreate`] | 201 [`Room`] |
 //! | `GET /v1/rooms/{room}` | | [`Room`] |
 //! | `PATCH /v1/rooms/{room}` | [`RoomChange`] | [`Room`] |
+//! | `DELETE /v1/rooms/{room}` | | 204 |
 //! | `GET /v1/rooms/{room}/operations` | | [`RoomOperations`] |
 //! | `POST /v1/rooms/{room}/members` | [`RoomMemberRequest`] | [`Room`] |
-//! | `DELETE /v1/rooms/{room}/members/{who}` | | 204 |
+//! | `DELETE /v1/rooms/{room}/members/{who}` | [`RoomRemoveQuery`] | 204 |
 //! | `POST /v1/rooms/{room}/moderators` | [`RoomMemberRequest`] | [`Room`] |
 //! | `DELETE /v1/rooms/{room}/moderators/{who}` | | 204 |
 //! | `POST /v1/rooms/{room}/leave` | | 204 |

@@ -20,6 +20,7 @@
 //! | 21 | [`room_key`]: the key of a session in a room | to-device envelopes |
 //! | 22 | [`room_hello`]: what the sender knows of a room | to-device envelopes |
 //! | 23 | [`room_ops`]: operations on a room | to-device envelopes |
+//! | 24 | [`room_recall`]: a moderator takes back what someone else wrote | envelopes of the room's conversation |
 //! | 30 | [`edit`]: another text for a message | conversation envelopes |
 //! | 31 | [`reaction`]: a reaction to a message | conversation envelopes |
 //! | 32 | [`read`]: up to which message was read | conversation envelopes |
@@ -54,6 +55,7 @@ pub mod room_hello;
 pub mod room_key;
 pub mod room_op;
 pub mod room_ops;
+pub mod room_recall;
 pub mod sent;
 pub mod session_key;
 pub mod settings;
@@ -81,6 +83,7 @@ pub use room_hello::{Heads, RoomHello};
 pub use room_key::RoomKey;
 pub use room_op::{RoomOp, RoomPerson};
 pub use room_ops::RoomOps;
+pub use room_recall::RoomRecall;
 pub use sent::Sent;
 pub use session_key::SessionKeyMessage;
 pub use settings::{Setting, SettingKey, Settings, Stamp};
@@ -143,6 +146,8 @@ pub enum Content {
     Progress(Progress),
     /// An operation on the room in whose conversation it is.
     RoomOp(RoomOp),
+    /// A moderator of the room in whose conversation it is takes back what someone else wrote.
+    RoomRecall(RoomRecall),
     /// Of a kind this build doesn't know.
     Unknown {
         /// Its number.
@@ -258,6 +263,7 @@ impl Message {
             Content::Settings(settings) => (settings::KIND, settings.encode()),
             Content::Progress(progress) => (progress::KIND, codec::encode(progress)),
             Content::RoomOp(op) => (room_op::KIND, op.encode()),
+            Content::RoomRecall(recall) => (room_recall::KIND, recall.encode()),
             Content::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         let Self { id, sent_at, seq, timers: Timers { expire_s, burn_s }, reply_to, .. } = *self;
@@ -291,6 +297,9 @@ impl Message {
             settings::KIND => Content::Settings(Settings::decode(&payload)?),
             progress::KIND => Content::Progress(Progress::decode(&payload)?),
             room_op::KIND => Content::RoomOp(RoomOp::decode(&payload)?),
+            room_recall::KIND => {
+                Content::RoomRecall(codec::decode_lenient(&payload, room_recall::BYTES_MAX)?)
+            }
             kind => Content::Unknown { kind, bytes: Payload(payload) },
         };
         Ok(Self { id, sent_at, seq, timers, content, reply_to })

@@ -32,11 +32,13 @@ pub use set::{Equivocation, Inserted, Misfit, News, OpSet};
 pub use setting::{AddBy, Setting, Settings};
 pub use state::{Person, Presence, Role, State, Void};
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use resolve::Judged;
+use resolve::{Judged, Verdict};
 
 use crate::ids::{IdentityId, OpId, RoomId};
+use crate::message::in_room::HEAD_BYTES;
 use crate::time::UnixMillis;
 
 /// A room: the set of its operations, and what that makes it.
@@ -96,9 +98,52 @@ impl Room {
         &self.view().state
     }
 
-    /// What someone's being in it ended by: removals that count, and leaves.
+    /// Whether someone was brought in, and all that did was undone since: they were never in it, for all who know that.
+    #[must_use]
+    pub fn is_undone(&self, who: &IdentityId) -> bool {
+        !self.undoers_of(who).is_empty()
+    }
+
+    /// What undid that someone was brought in, if nothing that counts did.
+    fn undoers_of(&self, who: &IdentityId) -> Vec<OpId> {
+        let (judged, entries) = (self.judged(), &self.set.entries);
+        if judged.admissions.contains_key(who) {
+            return Vec::new();
+        }
+        let admissions = entries.iter().zip(&judged.verdicts);
+        let admissions = admissions.filter(|(entry, _)| entry.admitted() == Some(*who));
+        let undoers = admissions.filter_map(|(_, verdict)| match verdict {
+            Verdict::Undone(by) => Some(entries[*by].op.id()),
+            Verdict::Counts | Verdict::NoRight => None,
+        });
+        undoers.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// What ended since that someone moderated it who knew these operations last; `None` if by them they did not. What made them a
+    /// moderator counts, lies in the past of these, and by all that lies there was not ended. Of several that the one ended least.
+    #[must_use]
+    pub fn moderated_by(&self, who: &IdentityId, heads: &[[u8; HEAD_BYTES]]) -> Option<Vec<OpId>> {
+        let (judged, entries) = (self.judged(), &self.set.entries);
+        let is_known = |place: usize| self.set.is_in_past_of(&entries[place].op.id(), heads);
+        let grants = judged.grants.get(who).into_iter().flatten().filter(|it| is_known(**it));
+        let leaves = self.set.leaves_of(who);
+        let ends_of = |grant: &usize| {
+            let mut ends: Vec<_> = judged.endings[*grant].iter().collect();
+            ends.extend(leaves.iter().filter(|it| !entries[*grant].past.contains(**it)));
+            ends
+        };
+        let ends = grants.map(ends_of).filter(|ends| !ends.iter().any(|end| is_known(*end)));
+        let ends = ends.min_by_key(Vec::len)?;
+        Some(ends.into_iter().map(|end| entries[end].op.id()).collect())
+    }
+
+    /// What someone's being in it ended by: removals that count, and leaves; or what undid that they were brought in.
     #[must_use]
     pub fn endings_of(&self, who: &IdentityId) -> Vec<OpId> {
+        let undoers = self.undoers_of(who);
+        if !undoers.is_empty() {
+            return undoers;
+        }
         let removals = self.judged().removals.get(who).into_iter().flatten();
         let ends = removals.chain(self.set.leaves_of(who));
         ends.map(|place| self.set.entries[*place].op.id()).collect()

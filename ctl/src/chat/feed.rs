@@ -7,8 +7,8 @@ use std::time::Duration;
 use martlet_protocol::control::{
     Contact, ContactAdd, ContactList, ConversationChange, ConversationList, ConversationSettings,
     ConversationTimers, Diagnosis, Draft, DraftRequest, EditRequest, ErrorCode, Message,
-    NoteRequest, Problem, ReactionRequest, RequestAccept, RequestList, SearchResults, SendRequest,
-    SendResponse, Status, UnlockRequest,
+    NoteRequest, Problem, ReactionRequest, RequestAccept, RequestList, RoomList, SearchResults,
+    SendRequest, SendResponse, Status, UnlockRequest,
 };
 use tokio::sync::Notify;
 use tokio::sync::mpsc::error::TrySendError;
@@ -65,6 +65,7 @@ impl Daemon {
             Ask::Status
             | Ask::Doctor
             | Ask::Contacts
+            | Ask::Rooms
             | Ask::Requests
             | Ask::Conversations
             | Ask::Draft { .. }
@@ -150,6 +151,7 @@ fn refused(ask: Ask) -> Option<Told> {
         Ask::Status
         | Ask::Doctor
         | Ask::Contacts
+        | Ask::Rooms
         | Ask::Requests
         | Ask::Conversations
         | Ask::Timers { .. }
@@ -191,6 +193,10 @@ async fn answer(client: &Client, ask: Ask) -> Told {
         Ask::Contacts => {
             let list = client.get::<ContactList>("/v1/contacts").await;
             list.map(|list| Told::Contacts(list.contacts))
+        }
+        Ask::Rooms => {
+            let list = client.get::<RoomList>("/v1/rooms").await;
+            list.map(|list| Told::Rooms(list.rooms))
         }
         Ask::Requests => {
             let list = client.get::<RequestList>("/v1/requests").await;

@@ -11,6 +11,7 @@ mod keys;
 mod outgoing;
 mod prompt;
 mod requests;
+mod rooms;
 mod scroll;
 mod search;
 mod secret;
@@ -18,7 +19,7 @@ mod secret;
 use std::collections::HashMap;
 
 use martlet_protocol::UnixMillis;
-use martlet_protocol::control::{Contact, Diagnosis, Event, Status};
+use martlet_protocol::control::{Contact, Diagnosis, Event, Room, Status};
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use zeroize::Zeroizing;
 
@@ -35,13 +36,14 @@ pub(super) use keys::HELP;
 pub(super) use outgoing::{Fate, Outgoing, Waiting};
 pub(super) use prompt::{Prompt, Wants, timers, timers_in_words};
 pub(super) use requests::{Deciding, Requests};
+pub(super) use rooms::in_order;
 pub(super) use search::Search;
 pub(super) use secret::Secret;
 
 /// What the right side shows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Place {
-    /// The conversation with a contact, by name.
+    /// The conversation with a contact, or in a room, by name.
     Contact(String),
     /// The user's notes.
     Notes,
@@ -75,6 +77,8 @@ pub(super) enum Overlay {
     Doctor,
     /// What a search found.
     Found,
+    /// Who is in the room on the screen.
+    Members,
 }
 
 /// Where keys go.
@@ -123,6 +127,7 @@ pub(super) struct Model {
     pub(super) doctor: Option<Diagnosis>,
     /// By name.
     pub(super) contacts: Vec<Contact>,
+    pub(super) rooms: Vec<Room>,
     pub(super) conversations: HashMap<Place, Conversation>,
     pub(super) requests: Requests,
     pub(super) open: Option<Place>,
@@ -138,8 +143,6 @@ pub(super) struct Model {
     pub(super) notice: Option<String>,
     /// Whether the terminal's window is looked at, and whether what changed must be drawn.
     pub(super) attention: Attention,
-    /// The conversation to open once the contacts are known.
-    wanted: Option<String>,
 }
 
 /// What is looked for, and what is asked in the last line.
@@ -149,6 +152,8 @@ pub(super) struct Seek {
     pub(super) prompt: Option<Prompt>,
     /// What the last search found.
     pub(super) search: Option<Search>,
+    /// The conversation to open once contacts and rooms are known.
+    wanted: Option<String>,
 }
 
 /// Of the user, and of who draws.
@@ -163,7 +168,7 @@ pub(super) struct Attention {
 }
 
 impl Model {
-    /// Knows nothing yet. `wanted` is the contact to open first.
+    /// Knows nothing yet. `wanted` is the contact, or the room, to open first.
     pub(super) fn new(clock: Clock, (columns, height): (u16, u16), wanted: Option<String>) -> Self {
         Self {
             clock,
@@ -173,18 +178,18 @@ impl Model {
             status: None,
             doctor: None,
             contacts: Vec::new(),
+            rooms: Vec::new(),
             conversations: HashMap::new(),
             requests: Requests::default(),
             open: None,
             cursor: None,
             focus: if wanted.is_some() { Focus::Input } else { Focus::List },
             overlay: None,
-            seek: Seek::default(),
+            seek: Seek { wanted, ..Seek::default() },
             passphrase: Secret::new(),
             outgoing: Outgoing::default(),
             notice: None,
             attention: Attention { focused: true, dirty: true, quitting: false, leaving: None },
-            wanted,
         }
     }
 
@@ -227,13 +232,14 @@ impl Model {
 
     /// What the list has, in its order: requests if there are any, conversations by their newest message, notes.
     pub(super) fn places(&self) -> Vec<Place> {
-        let key = |contact: &Contact| {
-            let it = self.conversation(&Place::Contact(contact.name.clone()));
+        let key = |name: &str| {
+            let it = self.conversation(&Place::Contact(name.to_owned()));
             let newest = it.and_then(|it| it.newest.as_ref()).map(|(at, _)| *at);
             (it.is_some_and(|it| it.pinned), newest)
         };
-        let mut contacts: Vec<_> =
-            self.contacts.iter().map(|contact| (key(contact), contact.name.as_str())).collect();
+        let names = self.contacts.iter().map(|contact| contact.name.as_str());
+        let names = names.chain(self.rooms.iter().map(|room| room.name.as_str()));
+        let mut contacts: Vec<_> = names.map(|name| (key(name), name)).collect();
         contacts.sort_by(|(a, name), (b, other)| b.cmp(a).then_with(|| name.cmp(other)));
         let requests = (!self.requests.list.is_empty()).then_some(Place::Requests);
         let contacts = contacts.into_iter().map(|(_, name)| Place::Contact(name.to_owned()));
@@ -296,7 +302,9 @@ impl Model {
     /// Asks how long messages of a conversation live, unless that is known.
     fn know_timers(&self, place: &Place, asks: &mut Vec<Ask>) {
         let is_unknown = self.conversation(place).is_none_or(|it| it.timers.is_none());
-        if let (Place::Contact(name), true, Link::Up) = (place, is_unknown, &self.link) {
+        if let (Place::Contact(name), true, Link::Up) = (place, is_unknown, &self.link)
+            && self.room(name).is_none()
+        {
             asks.push(Ask::Timers { name: name.clone() });
         }
     }

@@ -22,7 +22,7 @@ use crate::exit::BEGIN;
 use crate::exit::Failure;
 use crate::limits::{CHAT_STATUS_INTERVAL, CHAT_UNSENT_MAX};
 use crate::passphrase;
-use crate::render::{Clock, Output, block};
+use crate::render::{Clock, Output, block, recalled};
 use command::Command;
 use own::{Own, of_whom};
 
@@ -265,7 +265,8 @@ impl Plain<'_> {
             Direction::Note => "you".to_owned(),
         };
         let unread = if row.is_unread() { " (new)" } else { "" };
-        let text = if row.state == Delivery::Recalled { "(recalled)" } else { row.text.as_str() };
+        let taken_back = format!("({})", recalled(row.extra.recalled_by.as_deref()));
+        let text = if row.state == Delivery::Recalled { &taken_back } else { &row.text };
         self.say(&format!("{time} {who}{unread}: {text}"))
     }
 
@@ -352,11 +353,12 @@ impl Plain<'_> {
                 self.say(&format!("the identity of {} was terminated", short(name)))
             }
             EventBody::AccountTerminated => self.say("your identity was terminated"),
-            EventBody::MessageEnded { id, conversation, reason } => {
+            EventBody::MessageEnded { id, conversation, reason, by } => {
                 self.own.forget(id);
                 match reason {
                     EndedReason::Recalled => {
-                        self.say(&format!("a message was recalled: {}", short(conversation)))
+                        let how = recalled(by.as_deref().map(crate::render::person).as_deref());
+                        self.say(&format!("a message was {how}: {}", short(conversation)))
                     }
                     EndedReason::Expired | EndedReason::Burned | EndedReason::Deleted => Ok(()),
                 }

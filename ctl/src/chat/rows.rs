@@ -5,7 +5,7 @@ use martlet_protocol::control::{Delivery, Direction};
 
 use super::model::{Conversation, Fate, Model, Place, Row, Waiting};
 use super::text::{fit, in_one_line, lines, padded, short, width};
-use crate::render::{Clock, in_words, lost};
+use crate::render::{Clock, in_words, lost, recalled};
 
 /// What a piece of a line is, for its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,8 +153,9 @@ impl<'a> Frame<'a> {
             let quoted = format!("│ {}: {}", short(who), in_one_line(what));
             text.push((Role::Dim, fit(&quoted, room)));
         }
+        let taken_back = recalled(row.extra.recalled_by.as_deref());
         let (role, own) = match (row.state == Delivery::Recalled, row.is_notice) {
-            (true, _) => (Role::Dim, "recalled"),
+            (true, _) => (Role::Dim, taken_back.as_str()),
             (false, true) => (Role::Dim, row.text.as_str()),
             (false, false) => (Role::Text, row.text.as_str()),
         };

@@ -14,7 +14,8 @@ use martlet_protocol::UnixMillis;
 use martlet_protocol::control::{
     Contact, ConversationSettings, ConversationSummary, Delivery, Diagnosis, Direction,
     EndedReason, Event, EventBody, Finding, FindingCode, History, Identity, LockState, Lost,
-    MailboxStatus, Message, MessageRequest, Reaction, Reply, Severity, Status, Switch, Verified,
+    MailboxStatus, Message, MessageRequest, Reaction, Reply, Room, RoomAddBy, RoomMember,
+    RoomPerson, RoomRole, RoomSettings, Severity, Status, Switch, Verified,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -201,6 +202,7 @@ fn message(direction: Direction, text: &str, minutes_ago: u64, state: Delivery) 
         room: None,
         author: None,
         sent_before_removal_was_known: false,
+        recalled_by: None,
         reply_to: None,
         edited_at: None,
         reactions: Vec::new(),

@@ -7,10 +7,11 @@ use crate::client::encode;
 use crate::exit::Failure;
 use crate::render::word;
 
-/// Take a message of yours back
+/// Take a message of yours back; of a room that you moderate, anyone's
 ///
 /// What is not delivered yet leaves all mailboxes. The contact's devices delete what they have of it, and show that
-/// there was a message, without its text. They may have read it before, and a changed client may keep it.
+/// there was a message, without its text. They may have read it before, and a changed client may keep it. In a room all
+/// members' devices do so, and show who took it back, if that was a moderator.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

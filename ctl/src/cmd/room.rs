@@ -61,10 +61,13 @@ Example:
     },
     /// Put someone out of a room
     ///
-    /// They are told. Who has not heard of it yet may go on to write to them until they do.
+    /// They are told. Who has not heard of it yet may go on to write to them until they do. What they did as a moderator stays,
+    /// unless you undo it.
     #[command(after_help = "\
-Example:
-  martletctl room remove bridge carol")]
+Examples:
+  martletctl room remove bridge carol
+  martletctl room remove bridge carol --undo
+  martletctl room remove bridge carol --undo-from 1a2b3c")]
     Remove {
         /// The room's name, or its id
         #[arg(add = rooms())]
@@ -72,6 +75,12 @@ Example:
         /// A contact's name, or the ID of who is in the room, or what they call themselves
         #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
         who: String,
+        /// Undo all that they did there since you became a moderator: whom they added is out, too
+        #[arg(long)]
+        undo: bool,
+        /// Of that undo this operation, and what they did after or beside it; `room ops` shows the ids
+        #[arg(long, value_name = "OPERATION", conflicts_with = "undo")]
+        undo_from: Option<String>,
     },
     /// Say who moderates a room
     #[command(subcommand)]
@@ -87,6 +96,17 @@ Examples:
 Example:
   martletctl room leave bridge")]
     Leave {
+        /// The room's name, or its id
+        #[arg(add = rooms())]
+        room: String,
+    },
+    /// Forget a room that you left or were removed from, with all that was written there, on this device
+    ///
+    /// Your other devices keep it. If someone adds you again, it is there again, without what was written before.
+    #[command(after_help = "\
+Example:
+  martletctl room forget bridge")]
+    Forget {
         /// The room's name, or its id
         #[arg(add = rooms())]
         room: String,
@@ -200,12 +220,24 @@ impl Args {
                     page.line(invited(room, &who));
                 })
             }
-            Verb::Remove { room, who } => {
-                client.delete(&format!("{}/members/{}", path(&room), encode(&who))).await?;
+            Verb::Remove { room, who, undo, undo_from } => {
+                let query = match &undo_from {
+                    Some(from) => format!("?undo_from={}", encode(from)),
+                    None if undo => "?undo=true".to_owned(),
+                    None => String::new(),
+                };
+                let undone = undo || undo_from.is_some();
+                let path = format!("{}/members/{}{query}", path(&room), encode(&who));
+                client.delete(&path).await?;
+                let too = if undone { ", and what they did is undone" } else { "" };
                 output.done(&format!(
-                    "{} is out of the room. Who has not heard of it may still write to them.",
+                    "{} is out of the room{too}. Who has not heard of it may still write to them.",
                     word(&who)
                 ))
+            }
+            Verb::Forget { room } => {
+                client.delete(&path(&room)).await?;
+                output.done(&format!("{} is forgotten on this device.", word(&room)))
             }
             Verb::Moderator(Moderator::Add { room, who }) => {
                 let request = RoomMemberRequest { who: who.clone() };

@@ -179,12 +179,13 @@ fn describe(body: &EventBody, page: &Page) -> String {
         EventBody::Typing { conversation } => {
             page.paint(Paint::Dim, &format!("{} is writing", word(conversation)))
         }
-        EventBody::MessageEnded { id, conversation, reason } => {
-            let why = match reason {
-                EndedReason::Expired => "expired",
-                EndedReason::Burned => "burned",
-                EndedReason::Recalled => "was recalled",
-                EndedReason::Deleted => "was deleted here",
+        EventBody::MessageEnded { id, conversation, reason, by } => {
+            let why = match (reason, by) {
+                (EndedReason::Expired, _) => "expired".to_owned(),
+                (EndedReason::Burned, _) => "burned".to_owned(),
+                (EndedReason::Recalled, None) => "was recalled".to_owned(),
+                (EndedReason::Recalled, Some(by)) => format!("was removed by {}", person(by)),
+                (EndedReason::Deleted, _) => "was deleted here".to_owned(),
             };
             format!("a message with {} {why}: {}", bold(conversation), short(id))
         }
@@ -313,6 +314,7 @@ mod tests {
             room: None,
             author: None,
             sent_before_removal_was_known: false,
+            recalled_by: None,
         };
         assert_eq!(
             line(EventBody::MessageReceived { message: message.clone() }),

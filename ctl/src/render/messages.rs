@@ -74,6 +74,9 @@ impl Page {
 
     /// `(delivered)`; of received messages only that they are unread is worth telling.
     fn state_of(&self, message: &Message) -> String {
+        if let Some(by) = message.recalled_by.as_deref() {
+            return self.paint(Paint::Dim, &format!("({})", recalled(Some(&person(by)))));
+        }
         match (message.direction, message.state) {
             (Direction::Out, state) => self.state(state),
             // A note is here, and has nowhere to go.
@@ -143,6 +146,11 @@ pub(crate) fn lost(name: &str, messages: u64) -> String {
 /// Who wrote a message.
 pub(crate) fn writer(message: &Message) -> String {
     in_room(message.author.as_deref(), message.direction, &message.conversation)
+}
+
+/// That a message was taken back, and by which moderator if not by its writer.
+pub(crate) fn recalled(by: Option<&str>) -> String {
+    by.map_or_else(|| state_name(Delivery::Recalled).to_owned(), |by| format!("removed by {by}"))
 }
 
 /// Who that is: in a room by their name, else by the conversation's.
@@ -221,6 +229,7 @@ mod tests {
             room: None,
             author: None,
             sent_before_removal_was_known: false,
+            recalled_by: None,
             file: None,
         }
     }

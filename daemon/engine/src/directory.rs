@@ -12,6 +12,7 @@ mod early_copies;
 mod error;
 mod handles;
 mod invites;
+mod lately;
 mod lookups;
 mod name;
 mod people;

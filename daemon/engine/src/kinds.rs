@@ -19,13 +19,13 @@ mod timers;
 pub(crate) mod typing;
 mod unknown;
 
-pub(crate) use rooms::admit_in_room;
+pub(crate) use rooms::{admit_in_room, nothing, takes_back};
 pub(crate) use siblings::{admit, is_for_siblings_too, is_settings};
 
 use martlet_protocol::message::{
     self, DeviceMessage, Edit, File, IdentityChanged, Message, OlmRenewed, Ping, Pong, Profile,
-    Progress, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomKey, RoomOp, RoomOps, Sent,
-    SessionKeyMessage, Settings, Timers, Typing,
+    Progress, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomKey, RoomOp, RoomOps, RoomRecall,
+    Sent, SessionKeyMessage, Settings, Timers, Typing,
 };
 use martlet_protocol::{MessageId, UnixMillis};
 use martlet_store::records::{Body, MessageRecord, State};
@@ -53,7 +53,7 @@ pub(crate) enum Says {
     File(File),
     /// How long the conversation's messages live from now on.
     Timers(Timers),
-    /// Nothing any more: its writer took it back.
+    /// Nothing any more: its writer took it back, or a moderator of its room.
     Recalled,
 }
 
@@ -88,6 +88,8 @@ pub(crate) enum Does {
     Typing(Typing),
     /// Takes a message of the author's back.
     Recall(Recall),
+    /// Takes back what someone else wrote in a room.
+    RecallOther(RoomRecall),
     /// Says how the author wants to be seen.
     Profile(When, Profile),
     /// Shows what the user wrote or did on another device.
@@ -133,7 +135,7 @@ impl Content {
             Body::Text(text) => Self::Says(Says::Text(text.clone())),
             Body::Timers(timers) => Self::Says(Says::Timers(*timers)),
             Body::Recall(message) => Self::Does(Does::Recall(Recall { message: *message })),
-            Body::Recalled => Self::Says(Says::Recalled),
+            Body::Recalled | Body::RecalledBy(_) => Self::Says(Says::Recalled),
             Body::Unknown(kind) => Self::Unknown { kind: *kind },
             Body::Raw { kind, bytes } => match unknown::read_again(record, *kind, bytes) {
                 Some(message::Content::Text(text)) => {
@@ -157,6 +159,7 @@ impl Content {
                 Some(message::Content::Settings(settings)) => Self::Does(Does::Settle(settings)),
                 Some(message::Content::Progress(progress)) => Self::Does(Does::Progress(progress)),
                 Some(message::Content::RoomOp(op)) => Self::Does(Does::RoomOp(op)),
+                Some(message::Content::RoomRecall(recall)) => Self::Does(Does::RecallOther(recall)),
                 Some(message::Content::Unknown { kind, .. }) if DeviceMessage::has_kind(kind) => {
                     Self::Does(Does::Nothing)
                 }
@@ -225,6 +228,7 @@ pub(crate) fn body_of(content: message::Content) -> Body {
         message::Content::Settings(settings) => siblings::settings(&settings),
         message::Content::Progress(progress) => siblings::progress(&progress),
         message::Content::RoomOp(op) => rooms::op(&op),
+        message::Content::RoomRecall(recall) => rooms::recall(recall),
         message::Content::Unknown { kind, bytes } => Body::Raw { kind, bytes: bytes.0.clone() },
     }
 }
@@ -236,7 +240,7 @@ pub(crate) fn message_of(record: &MessageRecord) -> Message {
         Body::Timers(timers) => timers::content(*timers),
         Body::Recall(message) => recall::content(*message),
         // Nobody sends it again.
-        Body::Recalled => unknown::content(recall::KIND, &[]),
+        Body::Recalled | Body::RecalledBy(_) => unknown::content(recall::KIND, &[]),
         Body::Unknown(kind) => unknown::content(*kind, &[]),
         Body::Raw { kind, bytes } => unknown::content(*kind, bytes),
     };

@@ -8,9 +8,11 @@ use martlet_protocol::limits::{
 
 mod files;
 mod handles;
+mod rooms;
 
 pub use files::*;
 pub use handles::*;
+pub use rooms::*;
 
 // ---- envelopes ---------------------------------------------------------------------------------
 
@@ -425,17 +427,3 @@ pub const INVITE_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const INVITE_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Of those who come by an invite that is no longer good, so many are remembered, and told of.
 pub const INVITE_REFUSED_MAX: usize = 16;
-/// Rooms of one vault, those left included: each has up to 8,192 operations of up to 2 KiB, which contacts may bring.
-pub const ROOMS_MAX: usize = 256;
-/// Others, that are none of the user's: what brings the user in may be in a later part. The oldest is forgotten first.
-pub const ROOMS_FOREIGN_MAX: usize = 16;
-/// How soon a device is told again what it lacks of a room, or asked for what is lacking here: up to 16 MiB.
-pub const ROOM_ANSWER_INTERVAL: Duration = Duration::from_secs(10);
-/// Devices and rooms of which it is known how long ago that was: past it nobody is told or asked, for ten seconds at most.
-pub const ROOM_ANSWERS_MAX: usize = 4096;
-/// Members of a room who are told once a day what is known of it: any of them has what most have.
-pub const ROOM_GREETED: usize = 3;
-/// The same of all rooms in one tick, with those who were brought in and not heard of: each takes 1.2 ms in a development build. In
-/// [`ROOMS_MAX`] rooms with three others each, of whom nobody was heard, all 1,536 took 1.8 s at once
-/// (`how_much_work_all_rooms_that_there_may_be_are` in the engine's tests). They take 96 s so.
-pub const ROOMS_GREETED_PER_TICK_MAX: usize = 16;

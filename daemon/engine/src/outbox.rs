@@ -259,6 +259,12 @@ impl Outbox {
         self.lines.get(identity)?.waiting.first().copied()
     }
 
+    /// The same after some position.
+    pub(crate) fn first_waiting_after(&self, identity: &IdentityId, after: u64) -> Option<u64> {
+        let from = after.checked_add(1)?;
+        self.lines.get(identity)?.waiting.range(from..).next().copied()
+    }
+
     /// Those for whom messages wait.
     pub(crate) fn waited_for(&self) -> Vec<IdentityId> {
         let lines = self.lines.iter().filter(|(_, line)| !line.waiting.is_empty());

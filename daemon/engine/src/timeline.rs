@@ -126,6 +126,11 @@ impl Timeline {
         })
     }
 
+    /// The last position of a conversation; 0 if there is none.
+    pub(crate) fn last_position(&self, id: &ConversationRef) -> u64 {
+        self.get(id).map_or(0, |record| record.last_position)
+    }
+
     /// The conversations that there are.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ConversationRecord> {
         self.conversations.values()

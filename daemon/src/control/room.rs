@@ -5,16 +5,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_engine::RoomError;
 use martlet_engine::command::{
-    AddToRoom, ChangeRoom, CloseRoom, CreateRoom, GetRoom, LeaveRoom, ListRoomOperations,
-    ListRooms, RemoveFromRoom, RemoveModerator,
+    AddToRoom, ChangeRoom, CloseRoom, CreateRoom, ForgetRoom, GetRoom, LeaveRoom,
+    ListRoomOperations, ListRooms, RemoveFromRoom, RemoveModerator,
 };
 use martlet_protocol::control::{
     ErrorCode, Problem, Room, RoomChange, RoomCreate, RoomList, RoomMemberRequest, RoomOperations,
+    RoomRemoveQuery,
 };
 
 use super::Shared;
 use super::endpoints::endpoints;
-use super::extract::{JsonBody, NoBody, PathPart, PathParts};
+use super::extract::{JsonBody, NoBody, PathPart, PathParts, QueryOf};
 use super::problem::Refusal;
 
 endpoints!(
@@ -22,6 +23,7 @@ endpoints!(
     create_room,
     get_room,
     change_room,
+    forget_room,
     list_room_operations,
     add_member,
     remove_member,
@@ -81,6 +83,22 @@ async fn change_room(
     Ok(Json(shared.engine().call(ChangeRoom { room, change }).await?))
 }
 
+/// Forgets a room that the user left or was removed from, with all that was written there, on this device.
+#[utoipa::path(delete, path = "/v1/rooms/{room}", tag = "rooms",
+    params(("room" = String, Path, description = "The room's name, its id, or the beginning of it.")),
+    responses(
+        (status = 204),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn forget_room(
+    State(shared): State<Shared>,
+    PathPart(room): PathPart,
+    _: NoBody,
+) -> Result<StatusCode, Refusal> {
+    shared.engine().call(ForgetRoom { room }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// All that is known of what was done to a room, and whether it counts.
 #[utoipa::path(get, path = "/v1/rooms/{room}/operations", tag = "rooms",
     params(("room" = String, Path, description = "The room's name, its id, or the beginning of it.")),
@@ -116,6 +134,7 @@ async fn add_member(
     params(
         ("room" = String, Path, description = "The room's name, its id, or the beginning of it."),
         ("who" = String, Path, description = "A contact's name, the ID of who is in the room, or what they call themselves."),
+        RoomRemoveQuery,
     ),
     responses(
         (status = 204),
@@ -124,9 +143,10 @@ async fn add_member(
 async fn remove_member(
     State(shared): State<Shared>,
     PathParts(room, who): PathParts,
+    QueryOf(query): QueryOf<RoomRemoveQuery>,
     _: NoBody,
 ) -> Result<StatusCode, Refusal> {
-    shared.engine().call(RemoveFromRoom { room, who }).await?;
+    shared.engine().call(RemoveFromRoom { room, who, query }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -238,9 +258,20 @@ impl From<RoomError> for Refusal {
                 ErrorCode::OpLimit,
                 "the room has had as many changes as it can have: make a new one, and invite its members to it",
             ),
-            error @ (RoomError::NoChange | RoomError::NotThere { .. }) => {
+            error @ (RoomError::NoChange | RoomError::NotThere { .. } | RoomError::NotTheirs) => {
                 Self::new(ErrorCode::NoChange, error.to_string())
             }
+            RoomError::UnknownOperation { .. } => {
+                Self::bad_request(format!("{error}; martletctl room ops shows them"))
+            }
+            RoomError::OwnRight => Self::new(
+                ErrorCode::OwnId,
+                "you can't take back your own right to moderate: ask who outranks you, or leave the room",
+            ),
+            RoomError::StillIn => Self::new(
+                ErrorCode::StillIn,
+                "you are in this room: leave it first: martletctl room leave",
+            ),
             RoomError::Oneself => Self::new(
                 ErrorCode::OwnId,
                 "you can't add or remove yourself; to go: martletctl room leave",

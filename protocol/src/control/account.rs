@@ -12,6 +12,7 @@ use super::contact::{Contact, MessageRequest};
 use super::conversation::{ConversationSettings, Draft, Settings};
 use super::message::Message;
 use super::profile::OwnProfile;
+use super::room::{Room, RoomOperation};
 use super::schema::PassphraseText;
 use super::timers::ConversationTimers;
 use crate::time::UnixMillis;
@@ -124,6 +125,23 @@ pub enum ExportLine {
         /// What the user began to write.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         draft: Option<Draft>,
+    },
+    /// A room that the user is in, or was. What was done to it follows, and then the conversation in it.
+    Room {
+        /// Which, and who is in it.
+        room: Box<Room>,
+        /// How the user wants the conversation to be.
+        settings: ConversationSettings,
+        /// What the user began to write.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        draft: Option<Draft>,
+    },
+    /// Something that someone did to a room, oldest first.
+    RoomOperation {
+        /// The room's id, hexadecimal.
+        room: String,
+        /// What.
+        operation: Box<RoomOperation>,
     },
     /// A message, in the order of its conversation, with what it said before it was edited. Notes have the user's own ID
     /// for their conversation, and come last.

@@ -178,6 +178,9 @@ pub enum EventBody {
         conversation: String,
         /// Why.
         reason: EndedReason,
+        /// Of one in a room that was recalled: the moderator who took it back, if not its writer did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Box<RoomPerson>>,
     },
     /// The user deleted all messages of a conversation here.
     ConversationCleared {

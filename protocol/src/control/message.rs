@@ -25,6 +25,9 @@ pub struct Message {
     /// In a room: whether its writer had been removed, and had not heard of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sent_before_removal_was_known: bool,
+    /// In a room: the moderator who took it back, if not its writer did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recalled_by: Option<Box<RoomPerson>>,
     /// Who wrote it.
     pub direction: Direction,
     /// Its text.

@@ -169,6 +169,8 @@ pub enum ErrorCode {
     OpLimit,
     /// They are that already, or were never in the room.
     NoChange,
+    /// The user is in the room that is to be forgotten.
+    StillIn,
     /// The daemon is stopping.
     Stopping,
     /// A defect of the daemon.
@@ -243,6 +245,7 @@ impl ErrorCode {
             | Self::RoomClosed
             | Self::RoomAlone
             | Self::NoChange
+            | Self::StillIn
             | Self::OtherDevice => 409,
             Self::TextTooLong | Self::BodyTooLarge | Self::FileTooLarge => 413,
             Self::Locked => 423,

@@ -1,7 +1,7 @@
 //! Rooms: conversations of many, made of signed operations.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::schema::NameText;
 use super::timers::TimerSetting;
@@ -153,6 +153,19 @@ pub struct RoomChange {
 pub struct RoomMemberRequest {
     /// A contact's name; or of who is in the room, their ID.
     pub who: String,
+}
+
+/// Query of `DELETE /v1/rooms/{room}/members/{who}`: what of their deeds there is undone, too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RoomRemoveQuery {
+    /// All that they did since the user became a moderator, and what rests on it.
+    #[serde(default)]
+    pub undo: bool,
+    /// The id of one of their operations, or how it begins: of the same only it, and what they did after or beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_from: Option<String>,
 }
 
 /// All that is known of what happened to a room, oldest first.

@@ -6,7 +6,7 @@ use super::Room;
 use super::action::{Action, Create};
 use super::bits::Bits;
 use super::operation::{Draft, OpError, Operation};
-use super::setting::AddBy;
+use super::setting::{AddBy, Setting};
 use super::state::{Person, Presence};
 use crate::identity::DeviceKeys;
 use crate::ids::{IdentityId, OpId, RoomId};
@@ -51,6 +51,9 @@ pub enum Denied {
     /// Someone would put themselves out.
     #[error("nobody can remove themselves: leave the room instead")]
     Oneself,
+    /// What is to be undone is not theirs, or came before the author could decide.
+    #[error("that is nothing of theirs that you can undo")]
+    NotTheirs,
     /// A name or a number that no room can have; or an action that nobody makes so.
     #[error("no room can have that setting")]
     Value,
@@ -96,22 +99,33 @@ impl Room {
         self.sign_after(self.ends(&author, &Bits::default()), keys, action, now)
     }
 
-    /// Signs that someone is removed, and that nothing counts that they did since the author became what they are.
+    /// Signs that someone is removed, and that nothing counts that they did since the author became what they are; or only
+    /// nothing from one of their operations on: it, and what they did that is not in its past.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`]; [`Denied::NotTheirs`], if that operation is not theirs, or was before the author became what they are.
     pub fn sign_removal_of_all(
         &self,
         keys: &DeviceKeys,
         who: IdentityId,
+        from: Option<&OpId>,
         now: UnixMillis,
     ) -> Result<Operation, Denied> {
         let (action, author) = (Action::Remove(who), keys.certificate().identity());
         let by = self.right(&author, &action, &self.past(&self.ends(&author, &Bits::default())))?;
         let entries = &self.set.entries;
+        let is_kept = |place: usize| place == by || entries[by].past.contains(place);
+        let from = match from {
+            Some(id) => {
+                let place = self.set.place(id).filter(|place| !is_kept(*place));
+                let place = place.filter(|place| entries[*place].op.author() == who);
+                Some(&entries[place.ok_or(Denied::NotTheirs)?].past)
+            }
+            None => None,
+        };
         let mut without = Bits::default();
         for (place, entry) in entries.iter().enumerate() {
-            let is_base = place == by || entries[by].past.contains(place);
+            let is_base = is_kept(place) || from.is_some_and(|before| before.contains(place));
             if !is_base && (entry.op.author() == who || entry.past.meets(&without)) {
                 without.insert(place);
             }
@@ -155,8 +169,8 @@ impl Room {
         if matches!(action, Action::Leave) {
             return Ok(admitted_by);
         }
-        // Who writes on in a room that has ended can be put out.
-        if state.is_closed() && !matches!(action, Action::Remove(_)) {
+        // Who writes on in a room that has ended can be put out, or made a member again.
+        if state.is_closed() && !matches!(action, Action::Remove(_) | Action::Revoke(_)) {
             return Err(Denied::RoomClosed);
         }
         let grant = person.grant.and_then(|grant| self.set.place(&grant));
@@ -203,12 +217,28 @@ impl Room {
                 }
             }
             Action::Set(setting) if !setting.is_in_bounds() => return Err(Denied::Value),
-            Action::Set(_) | Action::Close => {}
+            Action::Set(setting) => {
+                let mut settings = state.settings().clone();
+                settings.apply(setting);
+                let is_known = !matches!(setting, Setting::Unknown { .. });
+                if is_known && settings == *state.settings() {
+                    return Err(Denied::NoChange);
+                }
+            }
+            Action::Close if self.has_closed(author) => return Err(Denied::NoChange),
+            Action::Close => {}
             Action::Create(_) | Action::Unknown { .. } => return Err(Denied::Value),
             // Seen to above.
             Action::Add(_) | Action::Leave => {}
         }
         Ok(grant)
+    }
+
+    /// Whether someone said already that the room is to end, and that counts.
+    fn has_closed(&self, author: &IdentityId) -> bool {
+        let entries = self.set.entries.iter().enumerate();
+        let mut closes = entries.filter(|(_, entry)| matches!(entry.op.action(), Action::Close));
+        closes.any(|(place, entry)| entry.op.author() == *author && self.judged().counts(place))
     }
 
     /// By what a member adds someone.

@@ -25,6 +25,12 @@ impl Bits {
         }
     }
 
+    /// Those that are in it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+        let all = 0..self.0.len() * 64;
+        all.filter(|place| self.contains(*place))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }

@@ -14,8 +14,8 @@ use martlet_protocol::message::{
     Content, DeviceMessage, Edit, Emoji, EmojiError, File, FileBytes, FileContent, Heads,
     IdentityChanged, InRoom, Message, MessageError, OlmRenewed, Payload, Picture, Ping, Pong,
     Profile, ProfileError, Progress, Reached, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomKey,
-    RoomOp, RoomOps, RoomPerson, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp,
-    Text, TextError, TimerError, Timers, Typing,
+    RoomOp, RoomOps, RoomPerson, RoomRecall, Sent, SessionKeyMessage, Setting, SettingKey,
+    Settings, Stamp, Text, TextError, TimerError, Timers, Typing,
 };
 use martlet_protocol::time::UnixMillis;
 use proptest::prelude::*;
@@ -209,7 +209,11 @@ fn vectors() {
         and told nothing of typing, noted to be \"from the choir\"; no typing for anyone; 03 … 03 is not dropped; and one of
         number 999. delivered: to it, the messages cd … cd and ef … ef; queued, sent_elsewhere, expired: how far the same got.
         timers_setting: the settings with the timers of timed, set then by that identity with the message cd … cd.
-        olm_renewed: of the envelope cd … cd. file: \"a.txt\", text/plain, of the bytes \"hi\", with the text \"look\".",
+        olm_renewed: of the envelope cd … cd. file: \"a.txt\", text/plain, of the bytes \"hi\", with the text \"look\".
+        Of the room 01 … 01, by whose last operation is 02 … 02, with the digest 09 … 09: room_op: the operation of the bytes 07 07 07,
+        which brings in 03 … 03 with that rendezvous secret; room_key: the key of that session, of \"Ada\"; room_key_unnamed: without a
+        name; room_hello; room_hello_empty: of who has nothing of it; room_ops: that operation and that person, and the operation 08;
+        in_room: the text, by who knows 02 … 02 and 05 … 05. room_recall: of the message cd … cd of 03 … 03.",
         &[
             ("text", text_message("hello").encode()),
             ("unknown", unknown.encode()),
@@ -248,8 +252,59 @@ fn vectors() {
             ("identity_changed", DeviceMessage::IdentityChanged(changed).encode()),
             ("olm_renewed", DeviceMessage::OlmRenewed(renewed).encode()),
             ("file", of(Content::File(file()))),
+            ("room_op", of(Content::RoomOp(room_op()))),
+            ("room_key", room_key(Some("Ada")).encode()),
+            ("room_key_unnamed", room_key(None).encode()),
+            ("room_hello", DeviceMessage::RoomHello(RoomHello::new(ROOM, knows())).encode()),
+            (
+                "room_hello_empty",
+                DeviceMessage::RoomHello(RoomHello::new(ROOM, Heads::default())).encode(),
+            ),
+            ("room_ops", DeviceMessage::RoomOps(room_ops()).encode()),
+            ("in_room", in_room().encode()),
+            (
+                "room_recall",
+                of(Content::RoomRecall(RoomRecall {
+                    message: TARGET,
+                    author: IdentityId([3; 32]),
+                })),
+            ),
         ],
     );
+}
+
+const ROOM: RoomId = RoomId([1; 32]);
+
+fn knows() -> Heads {
+    Heads { ops: vec![OpId([2; 32])], digest: [9; 32] }
+}
+
+fn room_op() -> RoomOp {
+    let rendezvous = Rendezvous { secret: SECRET, reset_at: NOW };
+    RoomOp {
+        op: vec![7; 3],
+        people: vec![RoomPerson { identity: IdentityId([3; 32]), rendezvous }],
+    }
+}
+
+fn room_ops() -> RoomOps {
+    let RoomOp { op, people } = room_op();
+    RoomOps { room: ROOM, ops: vec![op, vec![8]], people }
+}
+
+fn room_key(name: Option<&str>) -> DeviceMessage {
+    let device = DeviceId([7; 32]);
+    let session = OutboundSession::new(&mut rng(4), CONTEXT, &[device]).unwrap();
+    DeviceMessage::RoomKey(Box::new(RoomKey {
+        grant: session.grant(&device).unwrap(),
+        suggested_name: name.map(String::from),
+        rendezvous: Rendezvous { secret: SECRET, reset_at: NOW },
+        knows: knows(),
+    }))
+}
+
+fn in_room() -> InRoom {
+    InRoom::new([OpId([2; 32]), OpId([5; 32])].iter(), text_message("hello").encode())
 }
 
 /// A message's fields as its documentation gives them.

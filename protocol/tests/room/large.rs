@@ -177,7 +177,7 @@ fn who_floods_a_room_leaves_space_for_who_can_remove_them() {
         }
     }
     assert_eq!(deep.room.set().len(), ROOM_OPS_MAX - ROOM_OPS_RESERVE);
-    let removal = deep.room.sign_removal_of_all(&ada.keys, bob.id(), NOW).unwrap();
+    let removal = deep.room.sign_removal_of_all(&ada.keys, bob.id(), None, NOW).unwrap();
     assert!(matches!(deep.room.insert(removal, NOW), Ok(Inserted::New(_))));
     assert_eq!(deep.room.state().members().count(), 1);
     assert_eq!(deep.room.state().all_void().count(), ROOM_OPS_MAX - ROOM_OPS_RESERVE - 2);

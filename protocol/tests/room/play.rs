@@ -1,5 +1,7 @@
 //! What an author is told that they may do, and that it then comes about.
 
+use std::collections::BTreeSet;
+
 use martlet_protocol::limits::{ROOM_HEIGHT_MAX, ROOM_MODERATORS_MAX};
 use martlet_protocol::room::{
     Action, AddBy, Create, Denied, Inserted, Operation, Presence, Role, Room, Setting, Settings,
@@ -125,7 +127,7 @@ fn a_removal_undoes_a_flood_if_its_author_wants() {
     let mut seen = room.clone();
     done(&mut seen, &ada, Action::Remove(bob.id()));
     assert_eq!(seen.state().members().count(), 23, "what was seen stands");
-    let removal = room.sign_removal_of_all(&ada.keys, bob.id(), NOW).unwrap();
+    let removal = room.sign_removal_of_all(&ada.keys, bob.id(), None, NOW).unwrap();
     let Ok(Inserted::New(news)) = room.insert(removal.clone(), NOW) else { panic!() };
     assert_eq!(news.equivocations, []);
     assert_eq!(room.state().members().count(), 3);
@@ -141,6 +143,49 @@ fn a_removal_undoes_a_flood_if_its_author_wants() {
     }
 }
 
+/// Who did good work for a year, and whose device then was stolen: what they did before the flood stays.
+#[test]
+fn a_removal_undoes_from_one_operation_on() {
+    let [ada, bob] = people();
+    let [early, late] = [Person::new(5), Person::new(6)];
+    let mut room = Room::create(&ada.keys, create(AddBy::Moderators), NOW).unwrap();
+    let grant = done(&mut room, &ada, Action::Grant(bob.id()));
+    done(&mut room, &bob, Action::Add(early.id()));
+    let flood = done(&mut room, &bob, Action::Add(late.id()));
+    done(&mut room, &bob, Action::Add(Person::new(7).id()));
+    let refused = room.sign_removal_of_all(&ada.keys, bob.id(), Some(&grant.id()), NOW);
+    assert!(matches!(refused, Err(Denied::NotTheirs)));
+    let removal = room.sign_removal_of_all(&ada.keys, bob.id(), Some(&flood.id()), NOW).unwrap();
+    room.insert(removal.clone(), NOW).unwrap();
+    let members: BTreeSet<_> = room.state().members().copied().collect();
+    assert_eq!(members, BTreeSet::from([ada.id(), early.id()]));
+    // Those whom the flood brought in were never in the room: what undid that shows it to them.
+    assert!(room.state().person(&late.id()).is_none() && room.is_undone(&late.id()));
+    assert_eq!(room.endings_of(&late.id()), [removal.id()]);
+    assert!(!room.is_undone(&bob.id()) && !room.is_undone(&Person::new(9).id()));
+}
+
+/// Who may take back messages of others: by what they knew when they did.
+#[test]
+fn who_moderated_by_what_they_knew() {
+    let [ada, bob] = people();
+    let mut room = Room::create(&ada.keys, create(AddBy::Moderators), NOW).unwrap();
+    let head = |op: &Operation| op.id().0[..8].try_into().unwrap();
+    let created: [u8; 8] = room.id().0[..8].try_into().unwrap();
+    let grant = done(&mut room, &ada, Action::Grant(bob.id()));
+    assert_eq!(room.moderated_by(&bob.id(), &[created]), None);
+    assert_eq!(room.moderated_by(&bob.id(), &[head(&grant)]), Some(Vec::new()));
+    assert_eq!(room.moderated_by(&ada.id(), &[created]), Some(Vec::new()));
+    let revoke = done(&mut room, &ada, Action::Revoke(grant.id()));
+    assert_eq!(room.moderated_by(&bob.id(), &[head(&grant)]), Some(vec![revoke.id()]));
+    assert_eq!(room.moderated_by(&bob.id(), &[head(&revoke)]), None);
+    let again = done(&mut room, &ada, Action::Grant(bob.id()));
+    assert_eq!(room.moderated_by(&bob.id(), &[head(&again)]), Some(Vec::new()));
+    let left = done(&mut room, &bob, Action::Leave);
+    assert_eq!(room.moderated_by(&bob.id(), &[head(&again)]), Some(vec![left.id()]));
+    assert_eq!(room.moderated_by(&bob.id(), &[head(&left)]), None);
+}
+
 /// The flood is not in the past of what others write once it is void, so it doesn't use up their heights.
 #[test]
 fn what_is_void_does_not_use_up_the_room() {
@@ -150,7 +195,7 @@ fn what_is_void_does_not_use_up_the_room() {
     for at in 0..50 {
         done(&mut room, &bob, Action::Set(Setting::Name(at.to_string())));
     }
-    let removal = room.sign_removal_of_all(&ada.keys, bob.id(), NOW).unwrap();
+    let removal = room.sign_removal_of_all(&ada.keys, bob.id(), None, NOW).unwrap();
     room.insert(removal, NOW).unwrap();
     assert_eq!(done(&mut room, &ada, Action::Set(Setting::Strict(true))).height(), 3);
 }

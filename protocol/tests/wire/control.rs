@@ -36,6 +36,7 @@ fn message() -> Message {
         room: None,
         author: None,
         sent_before_removal_was_known: false,
+        recalled_by: None,
     }
 }
 
@@ -236,6 +237,7 @@ fn events() {
                 id: text("ab"),
                 conversation: text("Ada"),
                 reason: EndedReason::Burned,
+                by: None,
             },
             json!({"type": "message_ended", "id": "ab", "conversation": "Ada", "reason": "burned"}),
         ),
@@ -604,6 +606,7 @@ fn error_codes() {
         RoomAlone => ("room-alone", 409),
         OpLimit => ("op-limit", 429),
         NoChange => ("no-change", 409),
+        StillIn => ("still-in", 409),
         Internal => ("internal", 500),
     };
     for code in [

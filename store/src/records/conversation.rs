@@ -272,6 +272,16 @@ pub enum Body {
     Recall(MessageId),
     /// What it said was taken back by its writer, and is gone.
     Recalled,
+    /// The same, by this moderator of its room.
+    RecalledBy(IdentityId),
+}
+
+impl Body {
+    /// Whether what it said was taken back.
+    #[must_use]
+    pub fn is_recalled(&self) -> bool {
+        matches!(self, Self::Recalled | Self::RecalledBy(_))
+    }
 }
 
 /// See [`MESSAGE_INDEX`](super::MESSAGE_INDEX).

@@ -87,4 +87,6 @@ pub enum EndReason {
     Recalled,
     /// The user deleted it here.
     Deleted,
+    /// This moderator of its room took it back.
+    RecalledBy(IdentityId),
 }

@@ -1,6 +1,6 @@
 //! Rooms, and who is in one with the user.
 
-use martlet_protocol::{IdentityId, Rendezvous, RoomId, UnixMillis};
+use martlet_protocol::{IdentityId, MessageId, Rendezvous, RoomId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// See [`ROOMS`](super::ROOMS). What the room is, its operations say.
@@ -12,6 +12,39 @@ pub struct RoomRecord {
     pub since: UnixMillis,
     /// From whom a message came, or a session's key: they know of the room.
     pub heard: Vec<IdentityId>,
+    /// Who told of it, if not the user made it on this device.
+    #[serde(default)]
+    pub brought_by: Option<IdentityId>,
+    /// Whether the user is in it or was, and has not forgotten it. Of a build before it was so.
+    #[serde(default = "was_in")]
+    pub was_in: bool,
+    /// Who came after others: after which position of its conversation.
+    #[serde(default)]
+    pub came: Vec<(IdentityId, u64)>,
+    /// Own messages that did not go to someone in it, whose keys were not known: by the position, oldest first.
+    #[serde(default)]
+    pub unreached: Vec<(u64, IdentityId)>,
+    /// Recalls of moderators who may be some, by operations that are not here, oldest first.
+    #[serde(default)]
+    pub recalls: Vec<RoomRecallRecord>,
+}
+
+/// A moderator's recall that waits for operations of its room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomRecallRecord {
+    /// Whose recall.
+    pub by: IdentityId,
+    /// The beginnings of the last operations that they knew, one after the other.
+    #[serde(with = "serde_bytes")]
+    pub heads: Vec<u8>,
+    /// Of which message.
+    pub message: MessageId,
+    /// Who wrote it.
+    pub author: IdentityId,
+}
+
+fn was_in() -> bool {
+    true
 }
 
 /// See [`ROOM_OPS`](super::ROOM_OPS).

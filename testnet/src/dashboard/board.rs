@@ -378,6 +378,7 @@ mod tests {
             room: None,
             author: None,
             sent_before_removal_was_known: false,
+            recalled_by: None,
             reply_to: None,
             edited_at: None,
             reactions: Vec::new(),

@@ -2,7 +2,7 @@
 
 use martlet_protocol::control::{
     Contact, ConversationSummary, Direction, EndedReason, ErrorCode, Event, EventBody, Message,
-    MessageRequest,
+    MessageRequest, RoomPerson,
 };
 
 use super::{Ask, Fate, Feed, Focus, Link, Model, Place, Told};
@@ -36,6 +36,7 @@ impl Model {
         self.seek.prompt = None;
         self.seek.search = None;
         self.contacts.clear();
+        self.rooms.clear();
         self.requests = super::Requests::default();
         for conversation in self.conversations.values_mut() {
             conversation.forget();
@@ -46,7 +47,7 @@ impl Model {
     fn up(&mut self, whole: bool, asks: &mut Vec<Ask>) {
         self.link = Link::Up;
         self.notice = None;
-        asks.extend([Ask::Contacts, Ask::Requests, Ask::Status, Ask::Doctor]);
+        asks.extend([Ask::Rooms, Ask::Contacts, Ask::Requests, Ask::Status, Ask::Doctor]);
         if !whole {
             for conversation in self.conversations.values_mut() {
                 conversation.loaded = false;
@@ -74,6 +75,7 @@ impl Model {
             }
             Told::Doctor(diagnosis) => self.doctor = Some(diagnosis),
             Told::Contacts(contacts) => self.take_contacts(contacts, asks),
+            Told::Rooms(rooms) => self.take_rooms(rooms, asks),
             Told::Requests(requests) => self.take_requests(requests, asks),
             Told::Draft { name, text } => self.take_draft(name, text),
             Told::Conversations(list) => self.take_conversations(list),
@@ -174,7 +176,7 @@ impl Model {
         asks.push(Ask::Conversations);
         self.contacts = contacts;
         let is_there = |place: &Place| match place {
-            Place::Contact(name) => self.contact(name).is_some(),
+            Place::Contact(name) => self.has_conversation(name),
             Place::Notes | Place::Requests => true,
         };
         let gone = self.open.as_ref().is_some_and(|open| !is_there(open));
@@ -182,13 +184,13 @@ impl Model {
             self.open = None;
             self.focus = Focus::List;
         }
-        if let Some(name) = self.wanted.take() {
-            match self.contact(&name) {
-                Some(_) => self.show(Place::Contact(name), asks),
-                None => {
-                    self.focus = Focus::List;
-                    self.notice = Some(format!("There is no contact called {}.", one_line(&name)));
-                }
+        if let Some(name) = self.seek.wanted.take() {
+            if self.has_conversation(&name) {
+                self.show(Place::Contact(name), asks);
+            } else {
+                self.focus = Focus::List;
+                let name = one_line(&name);
+                self.notice = Some(format!("There is no contact and no room called {name}."));
             }
         }
         if self.cursor.is_none() {
@@ -266,23 +268,11 @@ impl Model {
                 self.notice = Some(format!("{} came by your invite.", one_line(&name)));
                 asks.push(Ask::Contacts);
             }
-            EventBody::RoomJoined { name, .. } => {
-                self.notice = Some(format!("You are in the room {}.", one_line(&name)));
-                asks.push(Ask::Contacts);
-            }
-            EventBody::RoomLeft { name, .. } => {
-                self.notice = Some(format!("You are in the room {} no more.", one_line(&name)));
-                asks.push(Ask::Contacts);
-            }
-            EventBody::RoomChanged { .. } | EventBody::RoomEquivocation { .. } => {
-                asks.push(Ask::Contacts);
-            }
-            EventBody::RoomUndone { name, .. } => {
-                self.notice = Some(format!(
-                    "Someone undid what you did in {}: martletctl room ops",
-                    one_line(&name)
-                ));
-            }
+            body @ (EventBody::RoomJoined { .. }
+            | EventBody::RoomLeft { .. }
+            | EventBody::RoomChanged { .. }
+            | EventBody::RoomUndone { .. }
+            | EventBody::RoomEquivocation { .. }) => self.room_event(&body, asks),
             EventBody::InviteAccepted { name } => {
                 self.notice = Some(format!("{} knows you now.", one_line(&name)));
             }
@@ -320,7 +310,9 @@ impl Model {
                 let place = Place::Contact(conversation);
                 asks.push(Ask::Page { place, before: None });
             }
-            EventBody::MessageEnded { id, reason, .. } => self.ended(&id, reason),
+            EventBody::MessageEnded { id, reason, by, .. } => {
+                self.ended(&id, reason, by.as_deref())
+            }
             EventBody::ConversationCleared { name } => {
                 if let Some(conversation) = self.conversations.get_mut(&Place::Contact(name)) {
                     conversation.clear();
@@ -362,13 +354,13 @@ impl Model {
     }
 
     /// A message is gone from this device, whichever conversation it was of.
-    fn ended(&mut self, id: &str, reason: EndedReason) {
+    fn ended(&mut self, id: &str, reason: EndedReason, by: Option<&RoomPerson>) {
         let found = self.conversations.iter().find(|(_, it)| it.place(id).is_some());
         let Some(place) = found.map(|(place, _)| place.clone()) else { return };
         self.keeping_place(&place, |model| {
             let Some(conversation) = model.conversations.get_mut(&place) else { return };
             match reason {
-                EndedReason::Recalled => conversation.recall(id),
+                EndedReason::Recalled => conversation.recall(id, by),
                 EndedReason::Expired | EndedReason::Burned | EndedReason::Deleted => {
                     conversation.end(id);
                 }

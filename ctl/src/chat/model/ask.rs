@@ -2,7 +2,8 @@
 
 use martlet_protocol::control::{
     Contact, ConversationSettings, ConversationSummary, ConversationTimers, Diagnosis, History,
-    Message, MessageRequest, ReadResponse, SearchResults, SendResponse, Status, TimersRequest,
+    Message, MessageRequest, ReadResponse, Room, SearchResults, SendResponse, Status,
+    TimersRequest,
 };
 
 use super::{Place, Secret};
@@ -14,6 +15,7 @@ pub(crate) enum Ask {
     Status,
     Doctor,
     Contacts,
+    Rooms,
     Requests,
     /// When the newest messages came, for the list.
     Conversations,
@@ -104,6 +106,7 @@ pub(crate) enum Told {
     Status(Box<Status>),
     Doctor(Diagnosis),
     Contacts(Vec<Contact>),
+    Rooms(Vec<Room>),
     Requests(Vec<MessageRequest>),
     Conversations(Vec<ConversationSummary>),
     Page {

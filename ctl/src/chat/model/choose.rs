@@ -45,6 +45,7 @@ impl Model {
 
     /// A key while a message is chosen. False if it is none of those for that, and none is chosen any more.
     pub(super) fn choose_key(&mut self, key: KeyEvent, asks: &mut Vec<Ask>) -> bool {
+        let moderates = self.moderates_open();
         let Some(conversation) = self.open_conversation_mut() else { return false };
         let Some(Chosen { id, deed }) = conversation.chosen.take() else { return false };
         let Some(at) = conversation.place(&id) else { return false };
@@ -67,7 +68,9 @@ impl Model {
             }
             (None, KeyCode::Char('r')) => {
                 let row = &conversation.rows[at];
-                let can = row.direction == Direction::Out && row.state != Delivery::Recalled;
+                let is_theirs = moderates && row.direction == Direction::In;
+                let may = row.direction == Direction::Out || is_theirs;
+                let can = may && row.state != Delivery::Recalled;
                 let deed = can.then_some(Deed::Recall);
                 conversation.chosen = Some(Chosen { id, deed });
                 if !can {

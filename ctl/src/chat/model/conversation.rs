@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use martlet_protocol::UnixMillis;
 use martlet_protocol::control::{
-    ConversationTimers, Delivery, Direction, History, Message, Reaction,
+    ConversationTimers, Delivery, Direction, History, Message, Reaction, RoomPerson,
 };
 
 use super::choose::{About, Chosen};
@@ -40,6 +40,8 @@ pub(crate) struct Extra {
     pub(crate) edited: bool,
     /// When it is deleted.
     pub(crate) ends_at: Option<UnixMillis>,
+    /// The moderator who took it back, if not its writer did, harmless.
+    pub(crate) recalled_by: Option<String>,
 }
 
 /// A conversation.
@@ -110,7 +112,8 @@ impl Extra {
         }
         let author = message.author.as_deref().map(person);
         let (edited, ends_at) = (message.edited_at.is_some(), message.ends_at);
-        Self { author, reply, reactions, edited, ends_at }
+        let recalled_by = message.recalled_by.as_deref().map(person);
+        Self { author, reply, reactions, edited, ends_at, recalled_by }
     }
 }
 
@@ -240,7 +243,7 @@ impl Conversation {
     }
 
     /// A message was taken back: its place stays.
-    pub(crate) fn recall(&mut self, id: &str) {
+    pub(crate) fn recall(&mut self, id: &str, by: Option<&RoomPerson>) {
         if let Some(at) = self.place(id) {
             if self.rows[at].is_unread() {
                 self.unread = self.unread.saturating_sub(1);
@@ -248,7 +251,8 @@ impl Conversation {
             let row = &mut self.rows[at];
             row.text.clear();
             row.state = Delivery::Recalled;
-            row.extra = Extra::default();
+            let (author, recalled_by) = (row.extra.author.take(), by.map(person));
+            row.extra = Extra { author, recalled_by, ..Extra::default() };
             row.burns = None;
         }
     }
@@ -311,6 +315,7 @@ mod tests {
             room: None,
             author: None,
             sent_before_removal_was_known: false,
+            recalled_by: None,
             reply_to: None,
             edited_at: None,
             reactions: Vec::new(),

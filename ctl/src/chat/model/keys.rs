@@ -25,6 +25,7 @@ pub(crate) const HELP: &[(&str, &str)] = &[
     ("a, t, m, p in the list", "add a contact; timers, mute, pin"),
     ("Ctrl+R", "requests: a accepts, d drops"),
     ("F2", "peers and the doctor"),
+    ("F5", "who is in the room"),
     ("Ctrl+W, Ctrl+U, Ctrl+K", "delete word, to start, to end of line"),
     ("Ctrl+L", "draw anew"),
     ("Ctrl+Z", "to the shell; fg comes back"),
@@ -121,6 +122,7 @@ impl Model {
             KeyCode::Down if alt => self.next(1, asks),
             KeyCode::Up if alt => self.next(-1, asks),
             KeyCode::F(3) => self.begin_find(),
+            KeyCode::F(5) => self.show_members(asks),
             KeyCode::F(4) => self.ask_user(Wants::Search),
             KeyCode::Char('f') if control => self.begin_find(),
             KeyCode::Char('r') if control => {
@@ -204,6 +206,10 @@ impl Model {
     fn tell_typing(&mut self, asks: &mut Vec<Ask>) {
         let (now, is_up) = (self.clock.now(), self.link == Link::Up);
         let Some(Place::Contact(name)) = self.open.clone() else { return };
+        if self.room(&name).is_some() {
+            // Nobody is told that in a room.
+            return;
+        }
         let Some(conversation) = self.open_conversation_mut() else { return };
         let told = conversation.typing_told;
         if is_up && told.is_none_or(|told| now.since(told) >= CHAT_TYPING_INTERVAL) {

@@ -51,6 +51,9 @@ impl Model {
     /// The same about how long messages with the contact under the cursor live.
     pub(super) fn ask_timers(&mut self) {
         match self.cursor.clone() {
+            Some(Place::Contact(name)) if self.room(&name).is_some() => {
+                self.notice = Some("Moderators set them: martletctl room set.".to_owned());
+            }
             Some(Place::Contact(name)) => self.ask_user(Wants::Timers { name }),
             Some(Place::Notes | Place::Requests) | None => self.nobody(),
         }

@@ -21,9 +21,9 @@ impl Plain<'_> {
                 }
             }
             Command::List => self.list()?,
-            Command::Open(name) => match self.model.contact(name) {
-                Some(_) => self.open(Place::Contact(name.to_owned()), &mut asks)?,
-                None => self.say(&format!("There is no contact called {}: /list", short(name)))?,
+            Command::Open(name) => match self.model.has_conversation(name) {
+                true => self.open(Place::Contact(name.to_owned()), &mut asks)?,
+                false => self.say(&format!("There is no contact called {}: /list", short(name)))?,
             },
             Command::Notes => self.open(Place::Notes, &mut asks)?,
             Command::More => match self.model.open.clone() {
@@ -143,7 +143,7 @@ impl Plain<'_> {
             let new = if unread > 0 { format!(", {unread} new") } else { String::new() };
             self.say(&format!("{}{new}", short(name)))?;
         }
-        if self.model.contacts.is_empty() {
+        if self.model.contacts.is_empty() && self.model.rooms.is_empty() {
             self.say("No contacts yet: martletctl contact add ID --name NAME")?;
         }
         self.requests_waiting()

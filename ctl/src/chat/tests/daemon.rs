@@ -267,7 +267,12 @@ fn what_has_ended_is_kept_nowhere() {
     chat.happen(Happened::Tick(Clock::at(later)));
     assert!(chat.model.attention.dirty && chat.shown().contains("4 s left"));
     let reason = EndedReason::Expired;
-    chat.event(EventBody::MessageEnded { id: secret.id, conversation: "bob".into(), reason });
+    chat.event(EventBody::MessageEnded {
+        id: secret.id,
+        conversation: "bob".into(),
+        reason,
+        by: None,
+    });
     assert_eq!(texts(&chat), ["Hello"]);
     assert!(!format!("{:?}", chat.model).contains("secret tide"));
     chat.event(EventBody::ConversationCleared { name: "bob".into() });

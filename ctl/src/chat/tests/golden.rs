@@ -126,6 +126,109 @@ fn requests_wait_for_a_decision() {
     check(&chat, "requests");
 }
 
+fn person(name: &str, is_contact: bool) -> RoomPerson {
+    RoomPerson {
+        id: "martlet1".to_owned() + &"k5".repeat(41),
+        you: name == "you",
+        name: is_contact.then(|| name.into()),
+        calls_themselves: (!is_contact && name != "you").then(|| name.into()),
+    }
+}
+
+fn room(name: &str, role: RoomRole) -> Room {
+    let member =
+        |who: RoomPerson, role, creator, devices| RoomMember { who, role, creator, devices };
+    Room {
+        id: "3f".repeat(32),
+        name: name.into(),
+        role,
+        since: NOON,
+        closed: false,
+        unread: 0,
+        settings: RoomSettings {
+            name: name.into(),
+            expire_seconds: Some(24 * 3600),
+            burn_seconds: None,
+            add_by: RoomAddBy::Moderators,
+            strict: false,
+            members_max: 64,
+        },
+        members: vec![
+            member(person("Dave", false), RoomRole::Removed, false, 0),
+            member(person("Zoë", true), RoomRole::Invited, false, 0),
+            member(person("bob", true), RoomRole::Moderator, true, 2),
+            member(person("Carol", false), RoomRole::Member, false, 1),
+            member(person("Erin \u{1b}[2J", false), RoomRole::Left, false, 0),
+            member(person("you", false), role, false, 1),
+        ],
+        operations: 9,
+        digest: "00".repeat(32),
+    }
+}
+
+/// A room among the conversations, with what members and moderators do in one.
+fn on_the_bridge(role: RoomRole) -> Chat {
+    let mut chat = Chat::with(80, 24, &[("bob", 0), ("Zoë", 0)]);
+    chat.told(Told::Rooms(vec![room("bridge", role)]));
+    chat.told(Told::Conversations(vec![ConversationSummary {
+        room: Some("3f".repeat(32)),
+        ..summary("bridge", 3, false)
+    }]));
+    chat.open("bridge");
+    let by = |name, is_contact| Some(Box::new(person(name, is_contact)));
+    let of = |message: Message| Message { conversation: "bridge".into(), ..message };
+    let messages = vec![
+        of(Message { author: by("bob", true), ..received("All hands at eight.", 40) }),
+        of(Message { author: by("Carol", false), ..received("Aye.", 39) }),
+        of(Message {
+            author: by("Dave", false),
+            recalled_by: by("bob", true),
+            ..message(Direction::In, "", 38, Delivery::Recalled)
+        }),
+        of(Message { author: by("you", false), ..sent("Who has the watch?", 3, Delivery::Sent) }),
+    ];
+    chat.page("bridge", messages, false, Vec::new());
+    chat
+}
+
+/// Rooms were not in the list, and could not be opened.
+#[test]
+fn a_room_stands_among_the_conversations() {
+    let mut chat = on_the_bridge(RoomRole::Moderator);
+    chat.type_in("Me, till noon.");
+    check(&chat, "room");
+    let asked = chat.asks.iter().any(|ask| matches!(ask, Ask::Typing { .. }));
+    assert!(!asked, "nobody is told in a room that someone writes");
+}
+
+#[test]
+fn who_is_in_a_room_is_shown_with_what_they_are() {
+    let mut chat = on_the_bridge(RoomRole::Moderator);
+    chat.key(KeyCode::F(5));
+    check(&chat, "members");
+}
+
+/// Who moderates takes back what others wrote; nobody else can.
+#[test]
+fn moderators_recall_what_others_wrote() {
+    for (role, can) in [(RoomRole::Moderator, true), (RoomRole::Member, false)] {
+        let mut chat = on_the_bridge(role);
+        chat.key(KeyCode::Up);
+        chat.key(KeyCode::Up);
+        chat.key(KeyCode::Up);
+        chat.key(KeyCode::Char('r'));
+        chat.key(KeyCode::Char('y'));
+        let asked = chat.asked();
+        assert_eq!(asked.iter().any(|ask| matches!(ask, Ask::Recall { .. })), can, "{role:?}");
+    }
+    let mut chat = on_the_bridge(RoomRole::Member);
+    let id = chat.model.open_conversation().unwrap().rows[1].id.clone();
+    let by = Some(Box::new(person("bob", true)));
+    let reason = EndedReason::Recalled;
+    chat.event(EventBody::MessageEnded { id, conversation: "bridge".into(), reason, by });
+    assert_eq!(chat.shown().matches("removed by bob").count(), 2, "{}", chat.shown());
+}
+
 #[test]
 fn help_lies_over_the_conversations() {
     let mut chat = talk(80, 24);

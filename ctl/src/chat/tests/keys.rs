@@ -244,7 +244,12 @@ fn a_message_is_recalled_or_deleted_after_a_question() {
     chat.type_in("ry");
     assert!(matches!(&chat.asked()[..], [Ask::Recall { id }] if *id == own.id));
     let reason = EndedReason::Recalled;
-    chat.event(EventBody::MessageEnded { id: own.id.clone(), conversation: "bob".into(), reason });
+    chat.event(EventBody::MessageEnded {
+        id: own.id.clone(),
+        conversation: "bob".into(),
+        reason,
+        by: None,
+    });
     assert!(chat.shown().contains("recalled") && !chat.shown().contains("Oops"));
     chat.key(KeyCode::Up);
     chat.type_in("dy");

@@ -1,6 +1,6 @@
 //! The right side: messages and input, requests, or what to do where there is nothing.
 
-use martlet_protocol::control::{LockState, Verified};
+use martlet_protocol::control::{LockState, Room, RoomMember, RoomRole, Verified};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
@@ -96,6 +96,10 @@ pub(super) fn draw(
 /// Whose conversation it is, and what is to be known of them.
 fn title(model: &Model, place: &Place) -> (String, String) {
     match place {
+        Place::Contact(name) if model.room(name).is_some() => {
+            let about = model.room(name).map(|room| about_room(room, &manner(model, place)));
+            (short(name), about.unwrap_or_default())
+        }
         Place::Contact(name) => {
             let contact = model.contact(name);
             let keyless = contact.is_some_and(|contact| contact.devices == 0);
@@ -118,6 +122,27 @@ fn title(model: &Model, place: &Place) -> (String, String) {
         Place::Notes => ("Notes to myself".to_owned(), String::new()),
         Place::Requests => ("Requests".to_owned(), String::new()),
     }
+}
+
+/// How many are in a room, and what the user is there.
+fn about_room(room: &Room, manner: &str) -> String {
+    let is_in = |member: &&RoomMember| {
+        matches!(member.role, RoomRole::Invited | RoomRole::Member | RoomRole::Moderator)
+    };
+    let people = room.members.iter().filter(is_in).count();
+    let people = match people {
+        1 => "1 person".to_owned(),
+        people => format!("{people} people"),
+    };
+    let what = match (room.role, room.closed) {
+        (RoomRole::Removed, _) => "you were removed: it can be read only",
+        (RoomRole::Left, _) => "you left: it can be read only",
+        (_, true) => "closed: it can be read only",
+        (RoomRole::Moderator, false) => "you moderate",
+        (RoomRole::Invited | RoomRole::Member, false) => "",
+    };
+    let parts = [people.as_str(), what, manner];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 /// How long messages live there, and whether it is muted.
@@ -225,7 +250,7 @@ pub(super) fn draw_nothing(model: &Model, theme: Theme, layout: &Layout, buffer:
         Link::NoIdentity => "There is no identity yet. In another terminal:\n\n  martletctl init --name Ann\n\nIf you have an identity already, one of these instead:\n\n  martletctl device join\n  martletctl init --recover\n\nThis goes on by itself then.".to_owned(),
         Link::Locked => "The vault is locked.".to_owned(),
         Link::Lost => "The daemon is away; waiting for it.".to_owned(),
-        Link::Up if model.contacts.is_empty() && has_identity => {
+        Link::Up if model.contacts.is_empty() && model.rooms.is_empty() && has_identity => {
             let id = model.status.as_ref().and_then(|status| status.identity.as_ref());
             let id = id.map_or_else(String::new, |identity| short(&identity.id));
             format!("No contacts yet. Give others your ID:\n\n{id}\n\nand add theirs: a in the list.")

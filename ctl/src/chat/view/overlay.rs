@@ -1,15 +1,17 @@
 //! What lies over the conversations: the help, the doctor, the question for the passphrase.
 
-use martlet_protocol::control::{Direction, SearchResult, Severity};
+use martlet_protocol::control::{
+    Direction, RoomAddBy, RoomMember, RoomRole, SearchResult, Severity,
+};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::widgets::{Clear, Widget};
 
-use super::super::model::{HELP, Link, Model, Overlay, Place, Search};
+use super::super::model::{HELP, Link, Model, Overlay, Place, Search, in_order};
 use super::super::text::{fit, in_one_line, lines, padded, short, width};
 use super::{Theme, after, put, put_centred};
-use crate::render::{bytes, count};
+use crate::render::{bytes, count, person};
 
 /// What stands below: where all is seen, and where it is not.
 const ENDS: [&str; 2] = [" any key: back ", " ↑ ↓ more, any other key: back "];
@@ -29,6 +31,7 @@ pub(super) fn draw(
             let title = match overlay {
                 Overlay::Help => "Keys",
                 Overlay::Doctor => "Peers and doctor",
+                Overlay::Members => "Who is in the room",
                 Overlay::Found => return found(model, theme, area, buffer),
             };
             window(title, &text(model, overlay, theme, area), above, ENDS, theme, area, buffer);
@@ -50,7 +53,38 @@ fn text(model: &Model, overlay: Overlay, theme: Theme, area: Rect) -> Vec<(Style
         Overlay::Help => help(theme, area),
         Overlay::Doctor => doctor(model, theme, area),
         Overlay::Found => found_lines(model, theme, area),
+        Overlay::Members => members(model, theme, area),
     }
+}
+
+/// Who is in the room on the screen, or was, a line each: what they are, and where they can't be written to.
+fn members(model: &Model, theme: Theme, area: Rect) -> Vec<(Style, String)> {
+    let columns = usize::from(inner_columns(area));
+    let Some(room) = model.open_room() else { return Vec::new() };
+    let line = |member: &RoomMember| {
+        let (style, what) = match member.role {
+            RoomRole::Moderator if member.creator => (theme.bold(), "moderator, made it"),
+            RoomRole::Moderator => (theme.bold(), "moderator"),
+            RoomRole::Member => (Style::new(), "member"),
+            RoomRole::Invited => (theme.warn(), "invited: nothing came from them yet"),
+            RoomRole::Removed => (theme.bad(), "removed"),
+            RoomRole::Left => (theme.dim(), "left"),
+        };
+        let is_in = !matches!(member.role, RoomRole::Removed | RoomRole::Left);
+        let keyless = if is_in && member.devices == 0 { ", no keys yet" } else { "" };
+        let who = padded(&fit(&person(&member.who), 24), 24);
+        (style, fit(&format!("{who}  {what}{keyless}"), columns))
+    };
+    let mut text: Vec<_> = in_order(room).into_iter().map(line).collect();
+    text.push((Style::new(), String::new()));
+    let who = match room.settings.add_by {
+        RoomAddBy::Moderators => "Moderators add people",
+        RoomAddBy::Members => "All members add people",
+    };
+    let most = room.settings.members_max;
+    let how = format!("{who}, up to {most}. martletctl room changes it.");
+    text.extend(lines(&how, columns).into_iter().map(|line| (theme.dim(), line)));
+    text
 }
 
 /// What a search found, two lines each: whose and when, and the text around it.

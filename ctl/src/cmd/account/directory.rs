@@ -28,6 +28,7 @@ pub(super) struct ExportDirectory {
     conversation: Option<Conversation>,
     files: u64,
     contacts: u64,
+    rooms: u64,
     /// Files that were sent with messages.
     sent: u64,
 }
@@ -69,6 +70,7 @@ impl ExportDirectory {
                     conversation,
                     files: 3,
                     contacts: 0,
+                    rooms: 0,
                     sent: 0,
                 })
             }
@@ -125,7 +127,7 @@ impl ExportDirectory {
         }
     }
 
-    /// The file for the messages that `line` begins: of a contact, or the notes.
+    /// The file for the messages that `line` begins: of a contact, of a room, or the notes.
     fn open_conversation(&mut self, name: &str) -> Result<(), Failure> {
         self.close_conversation()?;
         let name = format!("{name}.jsonl");
@@ -144,6 +146,12 @@ impl Sink for ExportDirectory {
                     self.contacts += 1;
                     format!("{:04}-{}", self.contacts, file_name(&contact.name))
                 };
+                self.open_conversation(&name)?;
+                write_line(&mut self.account, text)
+            }
+            ExportLine::Room { room, .. } => {
+                self.rooms += 1;
+                let name = format!("room-{:04}-{}", self.rooms, file_name(&room.name));
                 self.open_conversation(&name)?;
                 write_line(&mut self.account, text)
             }
@@ -183,6 +191,7 @@ impl Sink for ExportDirectory {
             | ExportLine::Blocked { .. }
             | ExportLine::Request { .. }
             | ExportLine::RequestMessage { .. }
+            | ExportLine::RoomOperation { .. }
             | ExportLine::End { .. } => write_line(&mut self.account, text),
         }
     }

@@ -20,7 +20,7 @@ const TOLD_EVERY: u64 = 10_000;
 /// Write all that you have here into files that need no Martlet to be read
 ///
 /// Your name and ID, contacts with your notes about them, drafts, conversations with all messages and what they said before
-/// they were edited, your notes, requests, blocked people, settings: as JSON, one value a line. No key is in it, so it is no
+/// they were edited, rooms with all that was done and written there, your notes, requests, blocked people, settings: as JSON, one value a line. No key is in it, so it is no
 /// backup: it can't be put back (martletctl backup can). It is not encrypted. What it means is in README.txt there.
 /// `-` writes all of it to standard output instead, for a program that encrypts it.
 #[derive(Debug, clap::Args)]
@@ -124,6 +124,8 @@ async fn each(mut lines: Lines, context: &Context, sink: &mut impl Sink) -> Resu
             | ExportLine::Request { .. }
             | ExportLine::RequestMessage { .. }
             | ExportLine::Contact { .. }
+            | ExportLine::Room { .. }
+            | ExportLine::RoomOperation { .. }
             | ExportLine::File { .. }
             | ExportLine::Lost { .. } => {}
         }

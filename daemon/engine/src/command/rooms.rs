@@ -3,7 +3,7 @@
 use martlet_protocol::RoomId;
 use martlet_protocol::control::{
     Room, RoomAddBy, RoomChange, RoomCreate, RoomList, RoomMemberRequest, RoomOperations,
-    TimerSetting,
+    RoomRemoveQuery, TimerSetting,
 };
 use martlet_protocol::message::Timers;
 use martlet_protocol::room::{Action, AddBy, Setting};
@@ -14,7 +14,7 @@ use crate::directory::RoomError;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::turn::Turn;
-use crate::user::User;
+use crate::user::{Undo, User};
 
 /// Makes a room.
 #[derive(Debug)]
@@ -59,6 +59,15 @@ pub struct RemoveFromRoom {
     pub room: String,
     /// Whom.
     pub who: String,
+    /// What of their deeds is undone, too.
+    pub query: RoomRemoveQuery,
+}
+
+/// Forgets a room that the user is in no more.
+#[derive(Debug)]
+pub struct ForgetRoom {
+    /// Its name, or its id.
+    pub room: String,
 }
 
 /// Makes a moderator of a room a member again.
@@ -155,7 +164,22 @@ impl Command for RemoveFromRoom {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), Fault> {
         let user = engine.user_mut()?;
         let id = room_of(user, &self.room)?;
-        user.put_out(turn, &id, &self.who)
+        let undo = match self.query {
+            RoomRemoveQuery { undo_from: Some(from), .. } => Undo::From(from),
+            RoomRemoveQuery { undo: true, undo_from: None } => Undo::All,
+            RoomRemoveQuery { undo: false, undo_from: None } => Undo::Nothing,
+        };
+        user.put_out(turn, &id, (&self.who, undo))
+    }
+}
+
+impl Command for ForgetRoom {
+    type Reply = ();
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let user = engine.user_mut()?;
+        let id = room_of(user, &self.room)?;
+        user.forget_room(turn, &id)
     }
 }
 
@@ -193,8 +217,19 @@ impl Command for ChangeRoom {
         if !settings.iter().all(Setting::is_in_bounds) {
             return Err(RoomError::Value.into());
         }
+        let (mut done, asked) = (0, settings.len());
         for setting in settings {
-            user.act(turn, &id, Action::Set(setting), "")?;
+            match user.act(turn, &id, Action::Set(setting), "") {
+                // It is so already: an operation less.
+                Err(Fault::Refused(CommandError::Room(RoomError::NoChange))) => {}
+                result => {
+                    result?;
+                    done += 1;
+                }
+            }
+        }
+        if asked > 0 && done == 0 {
+            return Err(RoomError::NoChange.into());
         }
         user.show_room(&id)
     }

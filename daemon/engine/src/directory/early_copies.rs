@@ -110,7 +110,11 @@ impl EarlyCopies {
         let bytes = match &deed.body {
             Body::Raw { bytes, .. } => bytes.len(),
             Body::Text(text) => text.len(),
-            Body::Unknown(_) | Body::Timers(_) | Body::Recall(_) | Body::Recalled => 0,
+            Body::Unknown(_)
+            | Body::Timers(_)
+            | Body::Recall(_)
+            | Body::Recalled
+            | Body::RecalledBy(_) => 0,
         };
         let (conversation, stored_at, at) = (*conversation, deed.stored_at, *at);
         self.waiting.insert(number, Waiting { conversation, bytes, stored_at, at });

@@ -417,6 +417,7 @@ fn says_something(message: &Message) -> bool {
         | Content::ReadUpTo(_)
         | Content::Settings(_)
         | Content::Progress(_)
-        | Content::RoomOp(_) => false,
+        | Content::RoomOp(_)
+        | Content::RoomRecall(_) => false,
     }
 }

@@ -53,6 +53,21 @@ pub enum RoomError {
     /// They are what they would be made.
     #[error("nothing would change")]
     NoChange,
+    /// No operation of it has an id that begins so, or several do.
+    #[error("no operation of this room, or several, have an id that begins with {text:?}")]
+    UnknownOperation {
+        /// What was given.
+        text: String,
+    },
+    /// What is to be undone is not theirs.
+    #[error("that operation is not theirs, or was there before you could undo it")]
+    NotTheirs,
+    /// Nobody takes back their own right.
+    #[error("nobody takes back their own right to moderate")]
+    OwnRight,
+    /// What is to be forgotten goes on.
+    #[error("you are in this room")]
+    StillIn,
     /// They were never in it.
     #[error("{who} is not in this room")]
     NotThere {
@@ -93,6 +108,7 @@ impl RoomError {
             Denied::NoChange => Self::NoChange,
             Denied::NotThere => Self::NotThere { who: who.to_owned() },
             Denied::Oneself => Self::Oneself,
+            Denied::NotTheirs => Self::NotTheirs,
             // An operation of this build's that is none has what no room can have.
             Denied::Value | Denied::Op(_) => Self::Value,
         }

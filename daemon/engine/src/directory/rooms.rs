@@ -3,7 +3,9 @@
 //! A room stands in outbox, sessions and timeline where otherwise a person does, by its id ([`line`]): no room has the id of a
 //! person.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod notes;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use martlet_protocol::limits::ROOM_OP_PREVIOUS_MAX;
@@ -12,12 +14,14 @@ use martlet_protocol::message::in_room::HEAD_BYTES;
 use martlet_protocol::nearest::nearest;
 use martlet_protocol::room::{Inserted, Misfit, Operation, Person, Presence, Room};
 use martlet_protocol::{DeviceId, IdentityId, OpId, RoomId, UnixMillis};
-use martlet_store::records::{ROOM_OPS, ROOMS, RoomOpRecord, RoomRecord};
+use martlet_store::records::{ROOM_OPS, ROOMS, RoomOpRecord, RoomRecallRecord, RoomRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::RoomError;
-use crate::limits::{ID_DIGITS_MIN, ROOM_ANSWER_INTERVAL, ROOM_ANSWERS_MAX, ROOMS_FOREIGN_MAX};
+use super::lately::Lately;
+use crate::conversation::Author;
+use crate::limits::{ID_DIGITS_MIN, ROOMS_FOREIGN_MAX};
 
 /// Rooms that the user is in, or was.
 pub(crate) struct Rooms {
@@ -27,11 +31,9 @@ pub(crate) struct Rooms {
     has_left_out: bool,
     answered: Lately,
     asked: Lately,
+    /// Of which rooms who is to be asked, once it is done with what made that needed.
+    to_ask: Vec<(RoomId, Author)>,
 }
-
-/// Which device was answered, or asked, about which room, and when, since the host's start.
-#[derive(Default)]
-struct Lately(HashMap<(RoomId, DeviceId), Duration>);
 
 /// A room.
 pub(crate) struct Known {
@@ -72,6 +74,7 @@ impl Rooms {
             has_left_out: true,
             answered: Lately::default(),
             asked: Lately::default(),
+            to_ask: Vec::new(),
         })
     }
 
@@ -100,10 +103,19 @@ impl Rooms {
         &mut self,
         records: &mut VaultTxn,
         room: Room,
-        since: UnixMillis,
+        (since, brought_by): (UnixMillis, Option<IdentityId>),
     ) -> Result<RoomId, StoreError> {
         let id = room.id();
-        let record = RoomRecord { room: id, since, heard: Vec::new() };
+        let record = RoomRecord {
+            room: id,
+            since,
+            heard: Vec::new(),
+            brought_by,
+            was_in: false,
+            came: Vec::new(),
+            recalls: Vec::new(),
+            unreached: Vec::new(),
+        };
         records.put(&ROOMS, Key::Named(&id.0), &record)?;
         let mut known = Known { room, record, ops: 0 };
         let ops: Vec<OpId> = known.room.set().iter().map(Operation::id).collect();
@@ -139,34 +151,6 @@ impl Rooms {
         }
     }
 
-    /// Something came from someone in a room; whether that is the first.
-    pub(crate) fn hear(
-        &mut self,
-        records: &mut VaultTxn,
-        id: &RoomId,
-        who: IdentityId,
-    ) -> Result<bool, StoreError> {
-        let Some(known) = self.rooms.get_mut(id) else { return Ok(false) };
-        if known.record.heard.contains(&who) {
-            return Ok(false);
-        }
-        known.record.heard.push(who);
-        records.put(&ROOMS, Key::Named(&id.0), &known.record)?;
-        Ok(true)
-    }
-
-    /// Someone is out of a room: if they come again, they are to be heard again.
-    pub(crate) fn forget_heard(
-        &mut self,
-        records: &mut VaultTxn,
-        id: &RoomId,
-        who: &IdentityId,
-    ) -> Result<(), StoreError> {
-        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
-        known.record.heard.retain(|heard| heard != who);
-        records.put(&ROOMS, Key::Named(&id.0), &known.record)
-    }
-
     /// The rooms in which the user is together with someone.
     pub(crate) fn shared_with(&self, who: &IdentityId) -> impl Iterator<Item = RoomId> {
         let is_shared = |known: &&Known| known.has(&self.own) && known.has(who);
@@ -185,17 +169,38 @@ impl Rooms {
 
     /// Whether it is not too soon to answer a device again. From now on it is, for a while.
     pub(crate) fn may_answer(&mut self, room: RoomId, device: DeviceId, steady: Duration) -> bool {
-        self.answered.may((room, device), steady)
+        self.answered.may((room, device), self.digest(&room), steady)
+    }
+
+    /// A device is to be asked of a room, in a moment.
+    pub(crate) fn ask_later(&mut self, room: RoomId, author: Author) {
+        self.to_ask.push((room, author));
+    }
+
+    /// Those that are to be asked now.
+    pub(crate) fn take_to_ask(&mut self) -> Vec<(RoomId, Author)> {
+        std::mem::take(&mut self.to_ask)
     }
 
     /// The same of asking it.
     pub(crate) fn may_ask(&mut self, room: RoomId, device: DeviceId, steady: Duration) -> bool {
-        self.asked.may((room, device), steady)
+        self.asked.may((room, device), self.digest(&room), steady)
     }
 
-    /// Those that the user is in, or was.
+    fn digest(&self, room: &RoomId) -> [u8; 32] {
+        self.get(room).map(|known| known.room.set().digest()).unwrap_or_default()
+    }
+
+    /// Those that the user is in, or was, and has not forgotten.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &Known> {
-        self.rooms.values().filter(|known| known.person(&self.own).is_some())
+        self.rooms.values().filter(|known| known.is_shown(&self.own))
+    }
+
+    /// How many others brought the user into of those; and how many this one did.
+    pub(crate) fn brought(&self, by: &IdentityId) -> (usize, usize) {
+        let brought = self.shown().filter_map(|known| known.record.brought_by);
+        let brought: Vec<_> = brought.filter(|by| *by != self.own).collect();
+        (brought.len(), brought.iter().filter(|it| *it == by).count())
     }
 
     /// The room with this id, or that is shown so, or that has this name or an id that begins so. Its members name a room: so
@@ -231,20 +236,22 @@ impl Rooms {
         self.shown().filter(is_other).any(|other| is_same_name(other.name(), known.name()))
     }
 
-    /// Of the rooms that nothing brings the user into, forgets the oldest, so that there may be one more. Who was in them.
+    /// Of the rooms that are none of the user's, or that the user forgot, forgets those of before a time, and the oldest, so that
+    /// there may be one more. Who was in them.
     pub(crate) fn forget_foreign(
         &mut self,
         records: &mut VaultTxn,
+        before: UnixMillis,
     ) -> Result<Vec<IdentityId>, StoreError> {
         let mut forgotten = Vec::new();
         loop {
-            let foreign = self.rooms.values().filter(|known| known.person(&self.own).is_none());
+            let foreign = self.rooms.values().filter(|known| !known.is_shown(&self.own));
             let mut foreign: Vec<_> = foreign.map(|it| (it.since(), it.room.id())).collect();
-            if foreign.len() < ROOMS_FOREIGN_MAX {
-                return Ok(forgotten);
-            }
             foreign.sort_unstable();
-            let Some(known) = foreign.first().and_then(|(_, id)| self.rooms.remove(id)) else {
+            let is_over = |(since, _): &&(UnixMillis, RoomId)| *since < before;
+            let is_too_many = foreign.len() >= ROOMS_FOREIGN_MAX;
+            let first = foreign.first().filter(|it| is_over(it) || is_too_many);
+            let Some(known) = first.and_then(|(_, id)| self.rooms.remove(id)) else {
                 return Ok(forgotten);
             };
             let id = known.room.id();
@@ -281,17 +288,6 @@ fn one<'a>(
     }
 }
 
-impl Lately {
-    fn may(&mut self, whom: (RoomId, DeviceId), steady: Duration) -> bool {
-        self.0.retain(|_, last| steady < last.saturating_add(ROOM_ANSWER_INTERVAL));
-        if self.0.contains_key(&whom) || self.0.len() >= ROOM_ANSWERS_MAX {
-            return false;
-        }
-        self.0.insert(whom, steady);
-        true
-    }
-}
-
 impl Known {
     /// What it is called by those in it.
     pub(crate) fn name(&self) -> &str {
@@ -311,6 +307,33 @@ impl Known {
     /// Whether someone is in it.
     pub(crate) fn has(&self, who: &IdentityId) -> bool {
         self.person(who).is_some_and(|person| person.presence == Presence::In)
+    }
+
+    /// Whether what is in this position went to not everyone in it.
+    pub(crate) fn is_unreached(&self, position: u64) -> bool {
+        self.record.unreached.iter().any(|(of, _)| *of == position)
+    }
+
+    /// Moderators' recalls that wait for operations.
+    pub(crate) fn recalls(&self) -> &[RoomRecallRecord] {
+        &self.record.recalls
+    }
+
+    /// Whether it is shown to its user: they are in it or were, and have not forgotten it. Who was brought in by what was undone
+    /// was in it, as far as they could know.
+    pub(super) fn is_shown(&self, own: &IdentityId) -> bool {
+        self.record.was_in && self.concerns(own)
+    }
+
+    /// Whether someone is in it or was, though all that brought them in may be undone.
+    pub(crate) fn concerns(&self, who: &IdentityId) -> bool {
+        self.person(who).is_some() || self.room.is_undone(who)
+    }
+
+    /// After which position of its conversation what is written there is for someone who is in it.
+    pub(crate) fn came_after(&self, who: &IdentityId) -> u64 {
+        let came = self.record.came.iter().find(|(came, _)| came == who);
+        came.map_or(0, |(_, after)| *after)
     }
 
     /// Whether something came from someone since they are in it.

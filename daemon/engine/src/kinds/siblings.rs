@@ -50,7 +50,8 @@ pub(crate) fn is_for_siblings_too(content: &message::Content) -> bool {
         | message::Content::Settings(_)
         | message::Content::Progress(_)
         // They are in the room themselves.
-        | message::Content::RoomOp(_) => false,
+        | message::Content::RoomOp(_)
+        | message::Content::RoomRecall(_) => false,
     }
 }
 
@@ -77,6 +78,7 @@ pub(crate) fn admit(message: MessageRecord, is_of_sibling: bool) -> MessageRecor
             | Does::Recall(_)
             | Does::Profile(..)
             | Does::RoomOp(_)
+            | Does::RecallOther(_)
             | Does::Nothing,
         )
         | Content::Says(_)

@@ -13,8 +13,8 @@ use std::time::Duration;
 use martlet_protocol::UnixMillis;
 use martlet_protocol::message::{Message, Timers};
 use martlet_store::records::{
-    Body, ENDS, EndReason, EndRecord, Ending, MARKS, MESSAGE_INDEX, MESSAGES, MessageAt,
-    MessageRecord, State, UNBURNT, UNKNOWN,
+    ENDS, EndReason, EndRecord, Ending, MARKS, MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord,
+    State, UNBURNT, UNKNOWN,
 };
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -321,7 +321,7 @@ impl Timeline {
         let conversation = self.get_mut(id);
         conversation.received = conversation.received.saturating_sub(1);
         // One that was recalled counts as unread no more.
-        if position > conversation.read_position && message.body != Body::Recalled {
+        if position > conversation.read_position && !message.body.is_recalled() {
             conversation.unread = conversation.unread.saturating_sub(1);
         }
         self.remember_id(records, id, message)

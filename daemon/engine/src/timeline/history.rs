@@ -1,7 +1,7 @@
 //! History: pages of a conversation, and messages by id.
 
 use martlet_protocol::{DeviceId, IdentityId, MessageId, UnixMillis};
-use martlet_store::records::{Body, MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord, State};
+use martlet_store::records::{MESSAGE_INDEX, MESSAGES, MessageAt, MessageRecord, State};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
@@ -118,7 +118,7 @@ impl Timeline {
             from = last + 1;
             let readable =
                 page.into_iter().filter_map(|(_, message): (_, Option<MessageRecord>)| message);
-            let unread = readable.filter(|message| !message.own && message.body != Body::Recalled);
+            let unread = readable.filter(|message| !message.own && !message.body.is_recalled());
             count += u64::try_from(unread.count()).unwrap_or(u64::MAX);
         }
         Ok(count)
@@ -141,7 +141,7 @@ impl Timeline {
             let Some((last, _)) = page.last() else { break };
             from = last + 1;
             let readable = page.into_iter().filter_map(|(at, message)| Some((at, message?)));
-            let counts = |message: &MessageRecord| !message.own && message.body != Body::Recalled;
+            let counts = |message: &MessageRecord| !message.own && !message.body.is_recalled();
             unread.extend(readable.filter(|(_, it)| counts(it)).take(wanted - unread.len()));
         }
         Ok(unread)

@@ -95,7 +95,7 @@ impl Timeline {
         change: impl FnOnce(&mut MessageRecord, &mut MarksRecord) -> bool,
     ) -> Result<bool, StoreError> {
         let Some(mut message) = self.message(records, place)? else { return Ok(false) };
-        if message.body == Body::Recalled {
+        if message.body.is_recalled() {
             return Ok(false);
         }
         let mut marks = self.marks(records, place, &message)?;
@@ -298,7 +298,11 @@ fn bytes(early: &EarlyRecord) -> usize {
     let of = |waits: &EarlyDeed| match &waits.deed.body {
         Body::Raw { bytes, .. } => bytes.len(),
         Body::Text(text) => text.len(),
-        Body::Unknown(_) | Body::Timers(_) | Body::Recall(_) | Body::Recalled => 0,
+        Body::Unknown(_)
+        | Body::Timers(_)
+        | Body::Recall(_)
+        | Body::Recalled
+        | Body::RecalledBy(_) => 0,
     };
     early.deeds.iter().map(of).sum()
 }

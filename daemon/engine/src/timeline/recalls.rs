@@ -13,13 +13,13 @@ use crate::conversation::{ConversationRef, Place};
 use crate::limits::RECALLS_PENDING_MAX;
 
 impl Timeline {
-    /// `author` takes back a message of theirs; whether there was something to take.
+    /// `author` takes back a message of theirs, or a moderator of its room does; whether there was something to take.
     pub(crate) fn recall(
         &mut self,
         records: &mut VaultTxn,
         own: &IdentityId,
         conversation: ConversationRef,
-        author: IdentityId,
+        (author, by): (IdentityId, Option<IdentityId>),
         id: MessageId,
     ) -> Result<bool, StoreError> {
         let at = records.get(&MESSAGE_INDEX, Key::Named(&received_key(&author, &id)))?;
@@ -37,23 +37,24 @@ impl Timeline {
         let place = Place { conversation: at.conversation, position: at.position };
         match self.message(records, &place)? {
             Some(message) if at.conversation == conversation && !message.own => {
-                self.take_content_of(records, &place, message)
+                self.take_content_of(records, &place, message, by)
             }
             Some(_) | None => Ok(false),
         }
     }
 
-    /// The user took back an own message; whether there was something to take.
+    /// The user took back an own message, or a moderator of its room did; whether there was something to take.
     pub(crate) fn recall_own(
         &mut self,
         records: &mut VaultTxn,
         place: &Place,
+        by: Option<IdentityId>,
     ) -> Result<bool, StoreError> {
         match self.message(records, place)? {
             Some(mut message) if message.own => {
                 message.state = State::Recalled;
                 self.left_outbox(records, place, &mut message)?;
-                self.take_content_of(records, place, message)
+                self.take_content_of(records, place, message, by)
             }
             Some(_) | None => Ok(false),
         }
@@ -64,13 +65,15 @@ impl Timeline {
         records: &mut VaultTxn,
         place: &Place,
         mut message: MessageRecord,
+        by: Option<IdentityId>,
     ) -> Result<bool, StoreError> {
-        if message.body == Body::Recalled {
+        if message.body.is_recalled() {
             return Ok(false);
         }
         self.forget_marks(records, place, &mut message)?;
         let (key, is_own) = (Key::Scoped(&place.conversation.0, place.position), message.own);
-        records.put(&MESSAGES, key, &MessageRecord { body: Body::Recalled, ..message })?;
+        let body = by.map_or(Body::Recalled, Body::RecalledBy);
+        records.put(&MESSAGES, key, &MessageRecord { body, ..message })?;
         self.texts.forget(place);
         records.delete(&UNKNOWN, key)?;
         let conversation = self.get_mut(place.conversation);

@@ -42,6 +42,13 @@ impl User {
             Does::Recall(recall) => {
                 self.take_recall(turn, (conversation, author), recall).map(|()| true)
             }
+            // It was looked at when it came, see `room_keys.rs`; elsewhere it has no meaning.
+            Does::RecallOther(recall) => {
+                if self.is_room(&conversation) {
+                    self.take_room_recall(turn, conversation, (identity, recall))?;
+                }
+                Ok(true)
+            }
             Does::Profile(when, profile) => {
                 self.take_profile(turn, author, when, profile).map(|()| true)
             }

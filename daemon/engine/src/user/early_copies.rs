@@ -89,6 +89,7 @@ impl User {
             | Does::RoomHello(_)
             | Does::RoomOps(_)
             | Does::RoomOp(_)
+            | Does::RecallOther(_)
             | Does::LearnIdentity(_)
             | Does::Ping(_)
             | Does::Pong(_)

@@ -45,6 +45,15 @@ impl User {
         if state == State::Expired && self.directory.rooms().is_line(&identity) {
             return self.end_in_room(turn, identity, position);
         }
+        let known = self.directory.rooms().of_line(&identity);
+        if known.is_some_and(|known| known.is_unreached(position)) {
+            let place = Place { conversation: ConversationRef::direct(&identity), position };
+            if self.timeline.message(turn.vault()?, &place)?.is_some() {
+                // All to whom it went have it; not all for whom it is.
+                self.advance(turn, identity, position, State::Sent)?;
+                return self.timeline.end_as_sent(turn.vault()?, &place);
+            }
+        }
         self.advance(turn, identity, position, state)?;
         match state {
             State::Delivered => self.repeat_timers(turn, identity),

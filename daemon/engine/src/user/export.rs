@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 
 use martlet_protocol::control::{EXPORT_FORMAT, ExportLine};
 use martlet_protocol::message::{Content, File, FileContent};
-use martlet_protocol::{IdentityId, control};
+use martlet_protocol::{IdentityId, RoomId, control};
 use martlet_store::StoreError;
 use martlet_store::records::MessageRecord;
 
 use super::User;
 use super::view::shown_timers;
 use crate::conversation::ConversationRef;
+use crate::directory::room_line;
 use crate::kinds::{self, Says};
 use crate::limits::EXPORT_PAGE_MAX;
 use crate::turn::Turn;
@@ -33,7 +34,11 @@ enum Part {
     Request(IdentityId),
     /// A contact.
     Contact(IdentityId),
-    /// What follows after a position in the conversation with someone, or in the notes.
+    /// A room.
+    Room(RoomId),
+    /// What was done to it, but for so many operations.
+    Operations(RoomId, usize),
+    /// What follows after a position in the conversation with someone, in a room, or in the notes.
     Messages(IdentityId, u64),
 }
 
@@ -73,7 +78,12 @@ impl User {
         let contacts = self.directory.by_name();
         let contacts = contacts.flat_map(|(_, id)| [Part::Contact(*id), Part::Messages(*id, 0)]);
         let notes = [Part::Messages(self.identity, 0)];
-        let parts = requests.chain(contacts).chain(notes).collect();
+        let mut rooms: Vec<_> = self.shown_rooms().map(|known| known.room.id()).collect();
+        rooms.sort_by_key(|room| self.name_of_room(room));
+        let rooms = rooms.into_iter().flat_map(|room| {
+            [Part::Room(room), Part::Operations(room, 0), Part::Messages(room_line(&room), 0)]
+        });
+        let parts = requests.chain(contacts).chain(rooms).chain(notes).collect();
         ExportCursor { parts, lines: 0, messages: 0, unreadable: 0 }
     }
 
@@ -105,6 +115,11 @@ impl User {
         match part {
             Part::Request(identity) => self.export_request(turn, &identity, lines),
             Part::Contact(identity) => self.export_contact(turn, &identity, lines),
+            Part::Room(room) => self.export_room(turn, &room, lines),
+            Part::Operations(room, after) => {
+                self.export_operations(&room, after, cursor, lines);
+                Ok(())
+            }
             Part::Messages(identity, after) => {
                 self.export_messages(turn, (identity, after), cursor, lines)
             }
@@ -141,6 +156,7 @@ impl User {
                 | Content::Settings(_)
                 | Content::Progress(_)
                 | Content::RoomOp(_)
+                | Content::RoomRecall(_)
                 | Content::Unknown { .. } => continue,
             };
             let (from, id) = (from.clone(), message.id.to_string());
@@ -174,6 +190,46 @@ impl User {
         });
         lines.extend(picture);
         Ok(())
+    }
+
+    fn export_room(
+        &self,
+        turn: &mut Turn<'_>,
+        id: &RoomId,
+        lines: &mut Vec<ExportLine>,
+    ) -> Result<(), StoreError> {
+        let (Ok(room), line) = (self.show_room(id), room_line(id)) else { return Ok(()) };
+        let draft = self.draft(turn, &line)?;
+        lines.push(ExportLine::Room {
+            room: Box::new(room),
+            settings: self.conversation_settings(&line),
+            draft: draft.text.is_some().then_some(draft),
+        });
+        Ok(())
+    }
+
+    /// A page of what was done to a room; if there may be more, it comes next.
+    fn export_operations(
+        &self,
+        id: &RoomId,
+        after: usize,
+        cursor: &mut ExportCursor,
+        lines: &mut Vec<ExportLine>,
+    ) {
+        let Some(known) = self.directory.rooms().get(id) else { return };
+        let (view, set) = (self.view(), known.room.set());
+        let page = set.iter().skip(after).take(EXPORT_PAGE_MAX);
+        lines.extend(page.map(|op| ExportLine::RoomOperation {
+            room: id.to_string(),
+            operation: Box::new(view.room_operation(known, op)),
+        }));
+        if set.len() > after + EXPORT_PAGE_MAX {
+            cursor.parts.push_front(Part::Operations(*id, after + EXPORT_PAGE_MAX));
+        }
+    }
+
+    fn name_of_room(&self, id: &RoomId) -> Option<String> {
+        self.directory.rooms().get(id).map(|known| self.directory.room_name(known))
     }
 
     /// A page of the messages after a position; if there may be more, they come next.

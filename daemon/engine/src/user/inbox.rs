@@ -183,6 +183,9 @@ impl User {
             }
         };
         self.have_heard(turn, state, (author, id), kept)?;
+        for (room, author) in self.directory.rooms_mut().take_to_ask() {
+            self.ask_of_room(turn, &room, author)?;
+        }
         match (kept, is_of_room) {
             (false, _) => Ok(()),
             (true, true) => self.acknowledge(turn, opened.acks),

@@ -76,7 +76,7 @@ impl User {
         if identity != self.identity && !self.directory.rooms().is_line(&identity) {
             self.copy_sent(turn, identity, message)?;
         }
-        let is_first_in_line = self.outbox.first_waiting(&identity).is_none();
+        let is_first_in_line = self.first_to_send(&identity, turn.now).is_none();
         if !(is_first_in_line && self.dispatch(turn, identity, position, message)?) {
             self.outbox.wait(turn.vault()?, Place { identity, position })?;
             self.plan_waiting(identity, turn.now);
@@ -131,7 +131,7 @@ impl User {
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<(), StoreError> {
-        while let Some(position) = self.outbox.first_waiting(&identity) {
+        while let Some(position) = self.first_to_send(&identity, turn.now) {
             if !self.unfinished.take() {
                 self.unfinished.send_later(identity);
                 break;
@@ -159,8 +159,17 @@ impl User {
     ) -> Result<bool, StoreError> {
         let awaits_sibling = identity == self.identity && self.awaits_sibling(turn.now);
         let is_possible = !self.unfinished.is_taking_back(&identity) && !awaits_sibling;
-        if !(is_possible && self.ensure_session(turn, identity)?) {
+        let is_room = self.directory.rooms().is_line(&identity);
+        let has_session = is_possible
+            && match is_room {
+                true => self.ensure_room_session(turn, (identity, position))?,
+                false => self.ensure_session(turn, identity)?,
+            };
+        if !has_session {
             return Ok(false);
+        }
+        if is_room {
+            self.note_unreached(turn, (identity, position))?;
         }
         let mut addressing = self.addressing(&identity, turn.now);
         if let Some(end) = message.timers.expires_at(message.sent_at) {

@@ -5,7 +5,7 @@
 
 use martlet_protocol::control::{Delivery, SendResponse};
 use martlet_protocol::message::Recall;
-use martlet_protocol::{Ack, EnvelopeId, MessageId};
+use martlet_protocol::{Ack, EnvelopeId, IdentityId, MessageId};
 use martlet_store::StoreError;
 use martlet_store::mailbox::Inserted;
 use martlet_store::records::{Body, EndReason, Happened, MessageRecord, OUTBOX, State};
@@ -28,7 +28,7 @@ impl User {
     ) -> Result<SendResponse, Fault> {
         let (place, message) = self.message_of_id(turn, text)?;
         let identity = person(&place.conversation);
-        if !message.own {
+        if !message.own && !self.is_room(&place.conversation) {
             return Err(CommandError::NotYours.into());
         }
         if identity == self.identity {
@@ -43,26 +43,31 @@ impl User {
                 return Err(CommandError::NotRecallable.into());
             }
         }
-        if self.is_room(&place.conversation) {
-            // Nobody there takes anything of who is out of it.
-            self.check_writable(&place.conversation)?;
+        if let Some(room) = self.room_at(&place.conversation) {
+            // Nobody there takes anything of who is out of it. Of one that is closed what was said can be taken back.
+            self.check_member(&room)?;
+            if !message.own {
+                self.recall_of_other(turn, (room, &place), &message)?;
+                return Ok(recalled);
+            }
         }
-        self.recall_at(turn, &place, &message)?;
+        self.recall_at(turn, &place, &message, None)?;
         Ok(recalled)
     }
 
-    /// Takes an own message back that is there.
+    /// Takes an own message back that is there, perhaps since a moderator of its room did.
     pub(super) fn recall_at(
         &mut self,
         turn: &mut Turn<'_>,
         place: &Place,
         message: &MessageRecord,
+        by: Option<IdentityId>,
     ) -> Result<(), StoreError> {
         self.purge(turn, place)?;
         self.recall_edits(turn, place, message.id)?;
         let deed = self.write_recall(turn, place, message);
-        self.timeline.recall_own(turn.vault()?, place)?;
-        self.tell_recalled(turn, place, message.id)?;
+        self.timeline.recall_own(turn.vault()?, place, by)?;
+        self.tell_recalled(turn, place, (message.id, by))?;
         self.send_deed(turn, person(&place.conversation), &deed)
     }
 
@@ -71,11 +76,11 @@ impl User {
         &mut self,
         turn: &mut Turn<'_>,
         place: &Place,
-        id: MessageId,
+        (id, by): (MessageId, Option<IdentityId>),
     ) -> Result<(), StoreError> {
         self.emit(turn, Happened::MessageState(*place, State::Recalled))?;
-        let ended = Happened::MessageEnded(place.conversation, id, EndReason::Recalled);
-        self.emit(turn, ended)
+        let why = by.map_or(EndReason::Recalled, EndReason::RecalledBy);
+        self.emit(turn, Happened::MessageEnded(place.conversation, id, why))
     }
 
     /// A contact takes a message of theirs back.
@@ -93,7 +98,7 @@ impl User {
         // What is to be done with it goes with it, also what came before it.
         let early = self.timeline.take_early(turn.vault()?, &conversation, &message)?;
         early.iter().for_each(|_| turn.observer.deed_dropped(Dropped::Recalled));
-        if self.timeline.recall(turn.vault()?, &own, conversation, identity, message)? {
+        if self.timeline.recall(turn.vault()?, &own, conversation, (identity, None), message)? {
             let ended = Happened::MessageEnded(conversation, message, EndReason::Recalled);
             self.emit(turn, ended)?;
         }

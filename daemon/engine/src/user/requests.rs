@@ -160,6 +160,7 @@ impl User {
             | Content::Settings(_)
             | Content::Progress(_)
             | Content::RoomOp(_)
+            | Content::RoomRecall(_)
             | Content::Unknown { .. } => None,
         });
         Ok(Some(MessageRequest {

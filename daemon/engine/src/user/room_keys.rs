@@ -10,33 +10,34 @@ use martlet_protocol::limits::{ENVELOPE_LIFETIME_MAX, SESSION_RECIPIENTS_MAX};
 use martlet_protocol::message::in_room::HEAD_BYTES;
 use martlet_protocol::message::{DeviceMessage, InRoom, Message, RoomKey};
 use martlet_protocol::room::{Operation, Person, Presence};
-use martlet_protocol::{DeviceId, Envelope, EnvelopeId, Header, IdentityId, RoomId};
+use martlet_protocol::{DeviceId, Envelope, EnvelopeId, Header, IdentityId, RoomId, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::records::{SealedTo, State};
 
 use super::User;
 use super::inbox::opened_grant;
 use super::outbox::defect;
-use crate::conversation::{Author, ConversationRef};
+use crate::conversation::{Author, ConversationRef, Place};
 use crate::directory::room_line;
 use crate::keyring::olm::With;
 use crate::keyring::{SessionHandle, SessionName};
 use crate::kinds::{self, Content, Does};
+use crate::outbox;
 use crate::timeline::Line;
 use crate::turn::Turn;
 
 impl User {
-    /// The devices to which something goes that is written in a room now: those of its members, the user's own others included.
-    /// Not those of who is blocked, nor such that the user is to confirm first. Of more than a session can have, moderators' and
-    /// those of who came first: parts of a network that add people beside each other may add more than the room takes.
-    fn readers(&self, turn: &Turn<'_>, id: &RoomId) -> Vec<(IdentityId, Bundle)> {
+    /// The devices to which something goes that is in this position of a room's conversation: those of its members who were in it
+    /// when it was written, the user's own others included. Not those of who is blocked, nor such that the user is to confirm
+    /// first. Of more than a session can have, moderators' and those of who came first: parts of a network that add people beside
+    /// each other may add more than the room takes.
+    fn readers(&self, now: UnixMillis, id: &RoomId, position: u64) -> Vec<(IdentityId, Bundle)> {
         let Some(known) = self.directory.rooms().get(id) else { return Vec::new() };
-        let now = turn.now;
         let (state, set) = (known.room.state(), known.room.set());
         let is_member = |person: &Person| person.presence == Presence::In;
         let members = state.people().filter(|(_, person)| is_member(person));
         let mut members: Vec<_> = members
-            .filter(|(who, _)| !self.directory.is_blocked(who))
+            .filter(|(who, _)| !self.directory.is_blocked(who) && known.came_after(who) < position)
             .map(|(who, person)| {
                 let came = set.get(&person.admitted_by).map(Operation::height);
                 (*who != self.identity, person.grant.is_none(), came, who)
@@ -57,6 +58,60 @@ impl User {
         readers
     }
 
+    /// Members for whom what is in this position is, too, and of whom no device can be written to now. Not who is blocked: they are
+    /// not meant to get it.
+    fn unreached(&self, now: UnixMillis, id: &RoomId, position: u64) -> Vec<IdentityId> {
+        let Some(known) = self.directory.rooms().get(id) else { return Vec::new() };
+        let is_lacking = |who: &&IdentityId| {
+            let bundles = self.directory.bundles_of(who);
+            **who != self.identity
+                && !self.directory.is_blocked(who)
+                && known.came_after(who) < position
+                && bundles.is_none_or(|bundles| bundles.usable(now).next().is_none())
+        };
+        known.room.state().members().filter(is_lacking).copied().collect()
+    }
+
+    /// Notes whom a message that is sent now does not reach, so that they get it once their keys are known.
+    pub(super) fn note_unreached(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (line, position): (IdentityId, u64),
+    ) -> Result<(), StoreError> {
+        let id = RoomId(line.0);
+        let who = self.unreached(turn.now, &id, position);
+        self.directory.rooms_mut().note_unreached(turn.vault()?, &id, (position, who))
+    }
+
+    /// Someone's keys are known: what was written in a room meanwhile, and is not over, is sent once more. Others know it by its id.
+    pub(super) fn reach(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &RoomId,
+        who: &IdentityId,
+    ) -> Result<(), StoreError> {
+        let line = room_line(id);
+        for position in self.directory.rooms_mut().take_unreached(turn.vault()?, id, who)? {
+            let place = Place { conversation: ConversationRef::room(id), position };
+            let message = self.timeline.message(turn.vault()?, &place)?;
+            let is_of_use = message.is_some_and(|message| {
+                turn.now.since(message.sent_at) < ENVELOPE_LIFETIME_MAX
+                    && matches!(message.state, State::Sent | State::Delivered)
+                    && !message.body.is_recalled()
+            });
+            if !is_of_use {
+                continue;
+            }
+            let at = outbox::Place { identity: line, position };
+            let under_way = self.outbox.envelopes_of(&at);
+            if under_way.is_empty() {
+                self.outbox.wait(turn.vault()?, at)?;
+            }
+            self.take_back(turn, under_way.into_iter().map(|id| (id, line)).collect(), false)?;
+        }
+        Ok(())
+    }
+
     /// Whether a device may be written to: the user may have to confirm it first.
     fn is_confirmed(&self, who: &IdentityId, device: &DeviceId) -> bool {
         let contact = self.directory.contact(who).filter(|_| self.needs_confirmation(who));
@@ -64,14 +119,25 @@ impl User {
         verified.is_none_or(|verified| verified.devices.contains(device))
     }
 
-    /// Makes sure that there is a session for exactly those who may read in a room now. `false` if there is nobody.
+    /// The first of what waits in a conversation that can be sent now. In a room there may be nobody for what was written first,
+    /// as those who were in it then are not to be found: it is not for those who came later, and does not keep them waiting.
+    pub(super) fn first_to_send(&self, line: &IdentityId, now: UnixMillis) -> Option<u64> {
+        let first = self.outbox.first_waiting(line)?;
+        let Some(known) = self.directory.rooms().of_line(line) else { return Some(first) };
+        let readers = self.readers(now, &known.room.id(), u64::MAX);
+        let after = readers.iter().map(|(who, _)| known.came_after(who)).min()?;
+        self.outbox.first_waiting_after(line, after)
+    }
+
+    /// Makes sure that there is a session for exactly those who may read what is in this position of a room's conversation. `false`
+    /// if there is nobody.
     pub(super) fn ensure_room_session(
         &mut self,
         turn: &mut Turn<'_>,
-        line: IdentityId,
+        (line, position): (IdentityId, u64),
     ) -> Result<bool, StoreError> {
         let (now, id) = (turn.now, RoomId(line.0));
-        let readers = self.readers(turn, &id);
+        let readers = self.readers(now, &id, position);
         let Some(known) = self.directory.rooms().get(&id).filter(|_| self.is_active()) else {
             return Ok(false);
         };
@@ -149,7 +215,8 @@ impl User {
             self.leave_out_of_rooms();
             let is_believed = identity == own || self.directory.is_contact(&identity);
             if lacks && (is_believed || is_known) {
-                self.ask_of_room(turn, &room, author)?;
+                // Not now: what is written in the Olm session can't be undone, and the key could not be opened again.
+                self.directory.rooms_mut().ask_later(room, author);
             }
             return Ok(false);
         }
@@ -243,7 +310,7 @@ impl User {
         if let Content::Does(Does::RoomOp(op)) = Content::of(&record) {
             // Whoever is removed should be as soon as can be; and what counts of them is the room's to judge.
             self.take_room_op(turn, id, author, &op)?;
-        } else if knew_the_end {
+        } else if knew_the_end && !kinds::takes_back(&record) {
             tracing::debug!("a message of who knew that its room is closed");
             return Ok(());
         }
@@ -253,6 +320,17 @@ impl User {
             None => {
                 tracing::debug!("a message of who is not in its room any more");
                 return Ok(());
+            }
+        }
+        if let Content::Does(Does::RecallOther(recall)) = Content::of(&record) {
+            let told = (&author.identity, heads);
+            match self.may_recall(turn.now, id, told) {
+                Some(true) => {}
+                Some(false) => record = kinds::nothing(record),
+                None => {
+                    self.keep_room_recall(turn, id, (author.identity, heads), recall)?;
+                    record = kinds::nothing(record);
+                }
             }
         }
         let mut record = kinds::admit_in_room(record);

@@ -7,7 +7,7 @@ use martlet_protocol::message::{
     DeviceMessage, Heads, RoomHello, RoomOps, RoomPerson, room_op::RoomOp,
 };
 use martlet_protocol::room::{Action, Inserted, Operation, Presence, Room, Unverified};
-use martlet_protocol::{DeviceId, IdentityId, OpId, RoomId};
+use martlet_protocol::{DeviceId, IdentityId, OpId, RoomId, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::records::{Happened, SealedTo};
 
@@ -47,15 +47,15 @@ impl User {
             self.ask_of_room(turn, id, author)?;
             return Ok(true);
         };
-        if let Err(error) = self.check_rooms() {
+        if let Err(error) = self.check_rooms(Some(&author.identity)) {
             tracing::warn!(%error, "a room that someone was added to is not taken");
-            return Ok(true);
+            // Once the user forgets one there is room again.
+            self.leave_out_of_rooms();
+            return Ok(false);
         }
-        for who in self.directory.rooms_mut().forget_foreign(turn.vault()?)? {
-            self.part(turn, who)?;
-        }
-        let now = turn.now;
-        self.directory.rooms_mut().add(turn.vault()?, room, now)?;
+        self.forget_rooms(turn, UnixMillis(0))?;
+        let known = (turn.now, Some(author.identity));
+        self.directory.rooms_mut().add(turn.vault()?, room, known)?;
         self.follow_room(turn, id, Was::nothing(), &[])?;
         self.take_ops(turn, id, (ops, people), author)?;
         // Who brought the user in sees by that that they know.
@@ -67,7 +67,7 @@ impl User {
     fn may_tell(&self, id: &RoomId, who: &IdentityId) -> bool {
         let known = self.directory.rooms().get(id);
         *who == self.identity
-            || known.is_some_and(|known| known.person(who).is_some())
+            || known.is_some_and(|known| known.concerns(who))
             || self.may_bring_rooms(who)
     }
 
@@ -122,6 +122,7 @@ impl User {
         }
         if !new.is_empty() {
             self.follow_room(turn, id, was, &new)?;
+            self.look_at_recalls(turn, id)?;
             self.pass_on(turn, id, &new)?;
         }
         for twin in twins {
@@ -186,6 +187,7 @@ impl User {
         for id in rooms {
             let line = room_line(&id);
             self.renew_sessions(turn, Some(line))?;
+            self.reach(turn, &id, &identity)?;
             if identity == self.identity {
                 self.greet_device(turn, &id, Author { identity, device })?;
             } else {
@@ -323,8 +325,12 @@ impl User {
             }
             return Ok(is_wanted);
         };
-        let presence = known.person(&author.identity).map(|person| person.presence);
-        let Some(presence) = presence else { return Ok(false) };
+        let presence = match known.person(&author.identity) {
+            Some(person) => person.presence,
+            // What brought them in is undone: they may not know.
+            None if known.concerns(&author.identity) => Presence::Removed,
+            None => return Ok(false),
+        };
         if presence == Presence::In && !theirs.ops.is_empty() {
             self.hear_in_room(turn, &id, author.identity)?;
         }
@@ -367,7 +373,9 @@ impl User {
         id: &RoomId,
         who: IdentityId,
     ) -> Result<(), StoreError> {
-        if who != self.identity {
+        // Not of who leaves by what just came: if they come again they have to be told all of it.
+        let is_in = self.directory.rooms().get(id).is_some_and(|known| known.has(&who));
+        if who != self.identity && is_in {
             self.directory.rooms_mut().hear(turn.vault()?, id, who)?;
         }
         Ok(())
@@ -378,6 +386,7 @@ impl User {
     pub(super) fn greet_rooms(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let now = turn.now;
         self.directory.rooms_mut().forget_waiting(now);
+        self.forget_old_rooms(turn)?;
         let mut greetings = Vec::new();
         for known in self.directory.rooms().iter().filter(|known| known.has(&self.identity)) {
             let state = known.room.state();

@@ -52,7 +52,8 @@ impl User {
         ShownRoom {
             id: known.room.id().to_string(),
             name: self.directory.room_name(known),
-            role: role_of(&self.identity).unwrap_or(RoomRole::Left),
+            // Of whom nothing brought in that counts, that was undone.
+            role: role_of(&self.identity).unwrap_or(RoomRole::Removed),
             since: known.since(),
             closed: state.is_closed(),
             unread: self.unread_of(&line),

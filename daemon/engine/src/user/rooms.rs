@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use martlet_protocol::message::{Content, RoomOp, Timers};
-use martlet_protocol::room::{Action, Create, Room, Settings, Void};
+use martlet_protocol::room::{Action, Create, Operation, Room, Settings, Void};
 use martlet_protocol::{IdentityId, OpId, RoomId};
 use martlet_store::StoreError;
 use martlet_store::records::{Happened, State};
@@ -11,10 +11,9 @@ use rand_core::Rng;
 
 use super::User;
 use crate::conversation::{ConversationRef, Place};
-use crate::directory::{DirectoryError, KnownRoom, RoomError, room_line};
+use crate::directory::{KnownRoom, RoomError, room_line};
 use crate::error::Fault;
 use crate::kinds;
-use crate::limits::ROOMS_MAX;
 use crate::turn::Turn;
 
 /// What a room was before something changed it.
@@ -43,81 +42,17 @@ impl User {
         if self.network.shard_bits > 0 {
             return Err(RoomError::Shards.into());
         }
-        self.check_rooms()?;
+        self.check_rooms(None)?;
         let mut salt = [0; 16];
         turn.rng.fill_bytes(&mut salt);
         let settings = Settings { name: name.trim().to_owned(), ..Settings::default() };
         let room = Room::create(self.keyring.device(), Create { salt, settings }, turn.now);
         let room = room.map_err(|denied| RoomError::of(&denied, ""))?;
         let now = turn.now;
-        let id = self.directory.rooms_mut().add(turn.vault()?, room, now)?;
+        let id = self.directory.rooms_mut().add(turn.vault()?, room, (now, None))?;
+        self.directory.rooms_mut().join(turn.vault()?, &id)?;
         self.emit(turn, Happened::RoomJoined(id))?;
         Ok(id)
-    }
-
-    /// That there may be one room more.
-    pub(super) fn check_rooms(&self) -> Result<(), RoomError> {
-        if self.directory.rooms().shown().count() >= ROOMS_MAX {
-            return Err(RoomError::TooMany { max: ROOMS_MAX });
-        }
-        Ok(())
-    }
-
-    /// Adds a contact to a room, or makes them a moderator.
-    pub(crate) fn bring_in(
-        &mut self,
-        turn: &mut Turn<'_>,
-        room: &RoomId,
-        who: &str,
-        as_moderator: bool,
-    ) -> Result<(), Fault> {
-        let identity = self.person_in(room, who)?;
-        if identity == self.identity {
-            return Err(RoomError::Oneself.into());
-        }
-        if self.keyring.identities.is_terminated(&identity) {
-            return Err(DirectoryError::ContactTerminated { who: who.to_owned() }.into());
-        }
-        if self.directory.is_blocked(&identity) {
-            return Err(DirectoryError::Blocked { who: who.to_owned() }.into());
-        }
-        let action = if as_moderator { Action::Grant(identity) } else { Action::Add(identity) };
-        self.act(turn, room, action, who)
-    }
-
-    /// Puts someone out of a room.
-    pub(crate) fn put_out(
-        &mut self,
-        turn: &mut Turn<'_>,
-        room: &RoomId,
-        who: &str,
-    ) -> Result<(), Fault> {
-        let identity = self.person_in(room, who)?;
-        let known = self.directory.rooms().get(room);
-        if known.is_some_and(|known| known.person(&identity).is_some() && !known.has(&identity)) {
-            return Err(RoomError::NoChange.into());
-        }
-        self.act(turn, room, Action::Remove(identity), who)
-    }
-
-    /// Makes a moderator a member again: takes back all that made them one.
-    pub(crate) fn demote(
-        &mut self,
-        turn: &mut Turn<'_>,
-        room: &RoomId,
-        who: &str,
-    ) -> Result<(), Fault> {
-        let identity = self.person_in(room, who)?;
-        let grant = |user: &Self| {
-            user.directory.rooms().get(room)?.person(&identity).and_then(|person| person.grant)
-        };
-        let Some(first) = grant(self) else { return Err(RoomError::NoChange.into()) };
-        self.act(turn, room, Action::Revoke(first), who)?;
-        // Two may have granted it beside each other. What the user can't take back is told.
-        while let Some(next) = grant(self) {
-            self.act(turn, room, Action::Revoke(next), who)?;
-        }
-        Ok(())
     }
 
     /// Does something in a room, and tells who is in it.
@@ -132,28 +67,30 @@ impl User {
         let known = self.known_room(id)?;
         let signed = known.room.sign(self.keyring.device(), action, turn.now);
         let op = signed.map_err(|denied| RoomError::of(&denied, who))?;
-        let was = Was::of(&known.room);
+        self.put_op(turn, id, op)
+    }
+
+    /// Puts an operation into a room, and tells who is in it.
+    pub(super) fn put_op(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &RoomId,
+        op: Operation,
+    ) -> Result<(), Fault> {
+        let was = Was::of(&self.known_room(id)?.room);
         let bytes = op.as_bytes().to_vec();
-        // Who is put out is told, too: by then their keys may be forgotten. So are the user's other devices, once they leave.
-        let out = match op.action() {
-            Action::Remove(identity) => Some(*identity),
-            Action::Leave => Some(self.identity),
-            Action::Create(_)
-            | Action::Add(_)
-            | Action::Grant(_)
-            | Action::Revoke(_)
-            | Action::Set(_)
-            | Action::Close
-            | Action::Unknown { .. } => None,
-        };
         let (brought_in, op_id, now) = (admitted(op.action()), op.id(), turn.now);
         let inserted = self.directory.rooms_mut().insert(turn.vault()?, id, op, now)?;
         if let Err(misfit) = inserted {
             return Err(StoreError::Failed { reason: misfit.to_string() }.into());
         }
-        if let Some(out) = out {
+        // Who is out by that is told, too, those included whose being in is undone: later their keys may be forgotten. So are the
+        // user's other devices, once the user leaves.
+        for out in self.gone_since(id, &was) {
             self.tell_put_out(turn, id, (out, bytes.clone()))?;
         }
+        // Before anything is sent: what waits is not for who just came.
+        self.note_who_came(turn, id, &was)?;
         let people = brought_in.and_then(|identity| self.found_by(&identity));
         let people = people.into_iter().collect();
         // Before the keys of those are forgotten with whom the user is in no room any more.
@@ -189,13 +126,19 @@ impl User {
         Ok(line)
     }
 
+    /// That the user is in a room.
+    pub(super) fn check_member(&self, id: &RoomId) -> Result<(), Fault> {
+        self.check_active()?;
+        match self.known_room(id)?.has(&self.identity) {
+            true => Ok(()),
+            false => Err(RoomError::NotMember.into()),
+        }
+    }
+
     /// That the user may write in a room.
     pub(crate) fn check_room(&self, id: &RoomId) -> Result<(), Fault> {
-        self.check_active()?;
+        self.check_member(id)?;
         let known = self.known_room(id)?;
-        if !known.has(&self.identity) {
-            return Err(RoomError::NotMember.into());
-        }
         if known.room.state().is_closed() {
             return Err(RoomError::Closed.into());
         }
@@ -224,11 +167,14 @@ impl User {
     }
 
     /// The contact with this name, or who is or was in the room and has this ID or calls themselves so.
-    fn person_in(&self, room: &RoomId, who: &str) -> Result<IdentityId, Fault> {
+    pub(super) fn person_in(&self, room: &RoomId, who: &str) -> Result<IdentityId, Fault> {
         if let Ok(identity) = self.identity_of(who) {
             return Ok(identity);
         }
         let known = self.known_room(room)?;
+        if self.name().is_some_and(|name| name == who) {
+            return Ok(self.identity);
+        }
         let view = self.view();
         let is_meant = |identity: &&IdentityId| {
             let person = view.room_person(identity);
@@ -303,6 +249,12 @@ impl User {
     }
 }
 
+/// Who is in a room who was not when it was like this.
+fn come_since(known: &KnownRoom, was: &Was) -> Vec<IdentityId> {
+    let members = known.room.state().members();
+    members.filter(|who| !was.members.contains(who)).copied().collect()
+}
+
 /// Whom an action brings in.
 pub(super) fn admitted(action: &Action) -> Option<IdentityId> {
     match action {
@@ -329,9 +281,7 @@ impl User {
         let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
         let (own, this) = (self.identity, self.keyring.device().device());
         let state = known.room.state();
-        let members: BTreeSet<_> = state.members().copied().collect();
-        let came: Vec<_> = members.difference(&was.members).copied().collect();
-        let went: Vec<_> = was.members.difference(&members).copied().collect();
+        let (came, went) = (come_since(known, &was), self.gone_since(id, &was));
         let is_own = |op: &&OpId| {
             known.room.set().get(op).is_some_and(|op| op.author() == own && op.device() == this)
         };
@@ -345,7 +295,9 @@ impl User {
             .collect();
         // What was before the user came is no news.
         let changes = if was.members.contains(&own) { ops.to_vec() } else { Vec::new() };
+        self.note_who_came(turn, id, &was)?;
         if came.contains(&own) {
+            self.directory.rooms_mut().join(turn.vault()?, id)?;
             self.timeline.join_midway(ConversationRef::room(id));
             self.emit(turn, Happened::RoomJoined(*id))?;
         }
@@ -363,8 +315,12 @@ impl User {
             self.keyring.outbound.end(turn.vault()?, &room_line(id))?;
             self.emit(turn, Happened::RoomLeft(*id))?;
         }
+        // Whoever comes (again) meets all who are there: their keys were forgotten.
+        let met = if came.contains(&own) { self.members_of(id) } else { came.clone() };
+        for who in met {
+            self.meet(turn, who, None)?;
+        }
         for who in &came {
-            self.meet(turn, *who, None)?;
             self.give_room(turn, id, (*who, None))?;
         }
         if !came.is_empty() && self.directory.rooms_mut().take_left_out() {
@@ -372,6 +328,31 @@ impl User {
             self.look_again(turn)?;
         }
         Ok(())
+    }
+
+    fn members_of(&self, id: &RoomId) -> Vec<IdentityId> {
+        let known = self.directory.rooms().get(id);
+        known.map(|known| known.room.state().members().copied().collect()).unwrap_or_default()
+    }
+
+    /// Who is in a room no more that was like this.
+    fn gone_since(&self, id: &RoomId, was: &Was) -> Vec<IdentityId> {
+        let Some(known) = self.directory.rooms().get(id) else { return Vec::new() };
+        was.members.iter().filter(|who| !known.has(who)).copied().collect()
+    }
+
+    /// What waits in a room is not for those who came since it was like this.
+    fn note_who_came(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &RoomId,
+        was: &Was,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
+        let mut came = come_since(known, was);
+        came.retain(|who| *who != self.identity);
+        let after = self.timeline.last_position(&ConversationRef::room(id));
+        self.directory.rooms_mut().come(turn.vault()?, id, (&came, after))
     }
 
     /// What of a room's message is not proved received when its life is over may all the same be received by many.

@@ -13,16 +13,14 @@ use crate::keyring::olm::With;
 use crate::turn::Turn;
 
 impl User {
-    /// Makes sure that there is a session for exactly the devices of a contact, of the user's own others, or of a room, neither
-    /// used up nor too old; a new one is announced to each of them. `false` if no device is known, they are blocked or to be confirmed first, or this device has ended.
+    /// Makes sure that there is a session for exactly the devices of a contact, or of the user's own others, neither used up nor
+    /// too old; a new one is announced to each of them. `false` if no device is known, they are blocked or to be confirmed first,
+    /// or this device has ended. Of a room see [`Self::ensure_room_session`].
     pub(super) fn ensure_session(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
     ) -> Result<bool, StoreError> {
-        if self.directory.rooms().is_line(&identity) {
-            return self.ensure_room_session(turn, identity);
-        }
         let now = turn.now;
         let is_held = self.directory.is_blocked(&identity) || self.needs_confirmation(&identity);
         if is_held || !self.is_active() {

@@ -14,7 +14,7 @@ use martlet_protocol::{
 };
 use martlet_store::StoreError;
 use martlet_store::mailbox::Arrived;
-use martlet_store::records::{Body, Happened, MessageRecord, State};
+use martlet_store::records::{Happened, MessageRecord, State};
 
 use super::User;
 use super::bundles::days_around;
@@ -359,6 +359,7 @@ impl User {
             | Does::RoomHello(_)
             | Does::RoomOps(_)
             | Does::RoomOp(_)
+            | Does::RecallOther(_)
             | Does::LearnIdentity(_)
             | Does::Ping(_)
             | Does::Pong(_)
@@ -425,14 +426,14 @@ impl User {
             return self.timeline.await_recalled(turn.vault()?, &own, conversation, own, id);
         };
         let Some(message) = self.timeline.message(turn.vault()?, &place)? else { return Ok(()) };
-        if message.body == Body::Recalled {
+        if message.body.is_recalled() {
             return Ok(());
         }
         if self.outbox.has(&outbox::Place { identity, position: place.position }) {
-            return self.recall_at(turn, &place, &message);
+            return self.recall_at(turn, &place, &message, None);
         }
-        if self.timeline.recall_own(turn.vault()?, &place)? {
-            self.tell_recalled(turn, &place, id)?;
+        if self.timeline.recall_own(turn.vault()?, &place, None)? {
+            self.tell_recalled(turn, &place, (id, None))?;
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ impl User {
         text: &Text,
     ) -> Result<Message, Fault> {
         let (place, record) = self.resolve(turn, id)?;
-        if record.body == Body::Recalled {
+        if record.body.is_recalled() {
             return Err(CommandError::Recalled.into());
         }
         if !record.own {
@@ -49,6 +49,7 @@ impl User {
             Body::Timers(_)
             | Body::Recall(_)
             | Body::Recalled
+            | Body::RecalledBy(_)
             | Body::Unknown(_)
             | Body::Raw { .. } => return Err(CommandError::NotEditable.into()),
         }
@@ -63,7 +64,7 @@ impl User {
         emoji: Option<Emoji>,
     ) -> Result<Message, Fault> {
         let (place, record) = self.resolve(turn, id)?;
-        if emoji.is_some() && record.body == Body::Recalled {
+        if emoji.is_some() && record.body.is_recalled() {
             return Err(CommandError::Recalled.into());
         }
         self.check_writable(&place.conversation)?;
@@ -242,7 +243,7 @@ impl User {
         if place.conversation != ConversationRef::direct(identity) {
             return Err(CommandError::UnknownMessage.into());
         }
-        if record.body == Body::Recalled {
+        if record.body.is_recalled() {
             return Err(CommandError::Recalled.into());
         }
         Ok(record.id)
@@ -363,7 +364,7 @@ impl User {
     /// Whether a message was taken back, so that nothing is done with it: that is counted.
     fn is_recalled(&self, turn: &mut Turn<'_>, place: &Place) -> Result<bool, StoreError> {
         let message = self.timeline.message(turn.vault()?, place)?;
-        let is_recalled = message.is_some_and(|message| message.body == Body::Recalled);
+        let is_recalled = message.is_some_and(|message| message.body.is_recalled());
         if is_recalled {
             tracing::debug!("something to do with a message that was recalled");
             turn.observer.deed_dropped(Dropped::Recalled);

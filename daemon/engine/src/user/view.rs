@@ -74,6 +74,15 @@ impl View<'_> {
             room: room.map(|known| known.room.id().to_string()),
             author: self.author_in_room(place, record),
             sent_before_removal_was_known: record.is_late,
+            recalled_by: match &record.body {
+                Body::RecalledBy(who) => self.in_room(place, who),
+                Body::Text(_)
+                | Body::Unknown(_)
+                | Body::Raw { .. }
+                | Body::Timers(_)
+                | Body::Recall(_)
+                | Body::Recalled => None,
+            },
             direction: self.direction(place, record),
             text: content.shown(),
             sent_at: record.sent_at,
@@ -127,7 +136,7 @@ impl View<'_> {
             id: id.to_string(),
             direction: target.as_ref().map(|target| self.direction(place, target)),
             author: target.as_ref().and_then(|target| self.author_in_room(place, target)),
-            excerpt: target.as_ref().filter(|it| it.body != Body::Recalled).map(excerpt),
+            excerpt: target.as_ref().filter(|it| !it.body.is_recalled()).map(excerpt),
         })
     }
 
@@ -243,12 +252,22 @@ impl Teller for View<'_> {
                 self.shown(records, place)?.map(|message| EventBody::MessageQueued { message })
             }
             Happened::MessageEnded(conversation, id, reason) => {
+                let by = match reason {
+                    EndReason::RecalledBy(by) => {
+                        self.in_room(&Place { conversation: *conversation, position: 0 }, by)
+                    }
+                    EndReason::Expired
+                    | EndReason::Burned
+                    | EndReason::Recalled
+                    | EndReason::Deleted => None,
+                };
                 let person = person(conversation);
                 let own = (person == self.own.identity).then(|| self.own.to_string());
                 own.or_else(|| self.name(&person)).map(|conversation| EventBody::MessageEnded {
                     id: id.to_string(),
                     conversation,
                     reason: end_reason(*reason),
+                    by,
                 })
             }
             Happened::ContactProfile(identity) => {
@@ -350,7 +369,7 @@ impl Teller for View<'_> {
             }
             Happened::RoomLeft(id) => self.room(id).map(|(known, room, name)| {
                 let person = known.person(&self.own.identity);
-                let removed = person.is_some_and(|it| it.presence == Presence::Removed);
+                let removed = person.is_none_or(|it| it.presence == Presence::Removed);
                 EventBody::RoomLeft { room, name, removed }
             }),
             Happened::RoomChanged(id, op) => self.room(id).and_then(|(known, room, name)| {
@@ -390,7 +409,7 @@ fn end_reason(reason: EndReason) -> EndedReason {
     match reason {
         EndReason::Expired => EndedReason::Expired,
         EndReason::Burned => EndedReason::Burned,
-        EndReason::Recalled => EndedReason::Recalled,
+        EndReason::Recalled | EndReason::RecalledBy(_) => EndedReason::Recalled,
         EndReason::Deleted => EndedReason::Deleted,
     }
 }

@@ -17,7 +17,7 @@ use martlet_protocol::control::{
 use crate::world::*;
 
 /// All pages of an export, and how many lines the largest had.
-fn export(world: &mut World, node: usize) -> Result<(Vec<ExportLine>, usize)> {
+pub(crate) fn export(world: &mut World, node: usize) -> Result<(Vec<ExportLine>, usize)> {
     let (mut all, mut largest) = (Vec::new(), 0);
     let mut cursor: Option<ExportCursor> = None;
     loop {

@@ -1,5 +1,9 @@
 //! Rooms: who reads what, whatever is lost, killed or split.
 
+mod bounds;
+mod reach;
+mod recalls;
+
 use std::collections::BTreeSet;
 
 use martlet_engine::command::{
@@ -10,7 +14,7 @@ use martlet_engine::limits::ROOMS_FOREIGN_MAX;
 use martlet_engine::{CommandError, RoomError};
 use martlet_protocol::control::{
     EditRequest, EventBody, Message, ReactionRequest, Room as ShownRoom, RoomChange, RoomCreate,
-    RoomMemberRequest, RoomRole,
+    RoomMemberRequest, RoomRemoveQuery, RoomRole,
 };
 use martlet_protocol::crypto::seal;
 use martlet_protocol::identity::{DeviceKeys, RootKey};
@@ -61,7 +65,14 @@ impl World {
     }
 
     fn put_out(&mut self, node: usize, who: &str) -> Result {
-        self.call(node, RemoveFromRoom { room: "bridge".into(), who: who.into() })
+        self.call(
+            node,
+            RemoveFromRoom {
+                room: "bridge".into(),
+                who: who.into(),
+                query: RoomRemoveQuery::default(),
+            },
+        )
     }
 
     fn room(&mut self, node: usize) -> Result<ShownRoom> {

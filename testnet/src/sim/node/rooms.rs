@@ -50,7 +50,10 @@ impl Node {
                 let request = RoomMemberRequest { who };
                 engine.call(AddToRoom { room, request, as_moderator }).await.map(drop)
             }
-            RoomDeed::Remove => engine.call(RemoveFromRoom { room, who }).await,
+            RoomDeed::Remove => {
+                let query = martlet_protocol::control::RoomRemoveQuery::default();
+                engine.call(RemoveFromRoom { room, who, query }).await
+            }
             RoomDeed::Demote => engine.call(RemoveModerator { room, who }).await,
         };
         match done {

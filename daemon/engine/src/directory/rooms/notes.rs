@@ -1,0 +1,127 @@
+//! What is noted of a room beside its operations.
+
+use martlet_protocol::{IdentityId, RoomId, UnixMillis};
+use martlet_store::records::{ROOMS, RoomRecallRecord};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+use super::Rooms;
+use crate::limits::ROOM_UNREACHED_MAX;
+
+impl Rooms {
+    /// Something came from someone in a room; whether that is the first.
+    pub(crate) fn hear(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        who: IdentityId,
+    ) -> Result<bool, StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(false) };
+        if known.record.heard.contains(&who) {
+            return Ok(false);
+        }
+        known.record.heard.push(who);
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)?;
+        Ok(true)
+    }
+
+    /// Someone is out of a room: if they come again, they are to be heard again, and are new.
+    pub(crate) fn forget_heard(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        who: &IdentityId,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        known.record.heard.retain(|heard| heard != who);
+        known.record.came.retain(|(came, _)| came != who);
+        known.record.unreached.retain(|(_, of)| of != who);
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
+    /// The user is in a room now: it is shown from now on.
+    pub(crate) fn join(&mut self, records: &mut VaultTxn, id: &RoomId) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        known.record.was_in = true;
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
+    /// The user is in a room no more, and wants to see nothing of it. What it was goes some time later, see
+    /// [`Self::forget_foreign`]: until then envelopes of it may come, and must not bring it back.
+    pub(crate) fn hide(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        (known.record.was_in, known.record.since) = (false, now);
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
+    /// These are in a room from now on: what was written there up to this position is not for them.
+    pub(crate) fn come(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        (who, after): (&[IdentityId], u64),
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        let came = &mut known.record.came;
+        let is_new = |who: &&IdentityId| !came.iter().any(|(other, _)| other == *who);
+        let new: Vec<_> = who.iter().filter(is_new).map(|who| (*who, after)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        came.extend(new);
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
+    /// What is in this position of a room's conversation goes to all in it but these.
+    pub(crate) fn note_unreached(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        (position, who): (u64, Vec<IdentityId>),
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        let unreached = &mut known.record.unreached;
+        let before = unreached.len();
+        unreached.retain(|(of, _)| *of != position);
+        if who.is_empty() && unreached.len() == before {
+            return Ok(());
+        }
+        unreached.extend(who.into_iter().map(|who| (position, who)));
+        let too_many = unreached.len().saturating_sub(ROOM_UNREACHED_MAX);
+        unreached.drain(..too_many);
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
+    /// Someone's keys are known: which positions did not go to them. They are not remembered any more.
+    pub(crate) fn take_unreached(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        who: &IdentityId,
+    ) -> Result<Vec<u64>, StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(Vec::new()) };
+        let taken = known.record.unreached.extract_if(.., |(_, of)| of == who);
+        let taken: Vec<_> = taken.map(|(position, _)| position).collect();
+        if !taken.is_empty() {
+            records.put(&ROOMS, Key::Named(&id.0), &known.record)?;
+        }
+        Ok(taken)
+    }
+
+    /// Changes which recalls of moderators wait for operations of a room.
+    pub(crate) fn change_recalls(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        change: impl FnOnce(&mut Vec<RoomRecallRecord>),
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        change(&mut known.record.recalls);
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+}

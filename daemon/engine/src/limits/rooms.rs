@@ -1,0 +1,33 @@
+//! The bounds of rooms.
+
+use std::time::Duration;
+
+/// Rooms of one vault, those left included: each has up to 8,192 operations of up to 2 KiB, which contacts may bring.
+pub const ROOMS_MAX: usize = 256;
+/// Of these, such as others brought the user into: the rest are for those that the user makes.
+pub const ROOMS_BROUGHT_MAX: usize = 192;
+/// The same of one contact, those included that were left or that the user was removed from: a third of what others may bring. A
+/// ship of 60 people has eight rooms, and one person may make all of them.
+pub const ROOMS_OF_CONTACT_MAX: usize = 64;
+/// Others, that are none of the user's, or that the user forgot: what brings the user in may be in a later part. The oldest is
+/// forgotten first.
+pub const ROOMS_FOREIGN_MAX: usize = 16;
+/// How soon a device is told again what it lacks of a room, or asked for what is lacking here: up to 16 MiB. If nothing came to be
+/// known here meanwhile, the next time twice as late, and so on.
+pub const ROOM_ANSWER_INTERVAL: Duration = Duration::from_secs(10);
+/// But no later than that: a device that lost what it was told gets it then.
+pub const ROOM_ANSWER_INTERVAL_MAX: Duration = Duration::from_secs(3600);
+/// Devices and rooms of which it is known how long ago that was: 400 KB. Past it the one is forgotten whose time is soonest over.
+pub const ROOM_ANSWERS_MAX: usize = 4096;
+/// Moderators' recalls in a room that wait for operations of it: as many as there may be of the moderators' own that wait for their
+/// messages. They come with the operations, or a moment after them.
+pub const ROOM_RECALLS_WAITING_MAX: usize = 64;
+/// Own messages of a room that are remembered as having reached not everyone in it, times those whom they did not reach: a day's
+/// messages to some people whose keys are not known yet. The oldest is forgotten first, and is sent nobody anew.
+pub const ROOM_UNREACHED_MAX: usize = 1024;
+/// Members of a room who are told once a day what is known of it: any of them has what most have.
+pub const ROOM_GREETED: usize = 3;
+/// The same of all rooms in one tick, with those who were brought in and not heard of: each takes 1.2 ms in a development build. In
+/// [`ROOMS_MAX`] rooms with three others each, of whom nobody was heard, all 1,536 took 1.8 s at once
+/// (`how_much_work_all_rooms_that_there_may_be_are` in the engine's tests). They take 96 s so.
+pub const ROOMS_GREETED_PER_TICK_MAX: usize = 16;

@@ -1,0 +1,204 @@
+//! Whatever is written in a room reaches all who are in it, whoever was off, came late, or comes back.
+
+use martlet_engine::RoomError;
+use martlet_engine::command::{
+    ChangeRoom, CloseRoom, LeaveRoom, ListDevices, RecallMessage, RemoveModerator, RevokeDevice,
+};
+use martlet_protocol::control::{DeviceRevoke, RoomChange, RoomRole, TimerSetting};
+
+use super::{NAMES, error, pairs};
+use crate::world::*;
+
+const BOB: usize = 1;
+const CAROL: usize = 2;
+const DAVE: usize = 3;
+
+/// The key of the room's session came before the room was known, and the room was asked for at once: that went on in the Olm session,
+/// so the key could not be opened again. All that was written right after an invitation was lost, without a word.
+#[test]
+fn what_is_written_right_after_an_invitation_arrives_in_whatever_order_it_comes() -> Result {
+    for is_reversed in [false, true] {
+        let mut world = World::with_room(60 + u64::from(is_reversed), 3, 1)?;
+        world.nodes[BOB].engine = None;
+        let _ = std::mem::take(&mut world.nodes[0].released.publish);
+        world.bring_in(0, "bob")?;
+        for text in ["one", "two", "three"] {
+            world.send(0, "bridge", text)?;
+        }
+        let mut sent = std::mem::take(&mut world.nodes[0].released.publish);
+        if is_reversed {
+            sent.reverse();
+        }
+        world.start(BOB)?;
+        world.bring(BOB, &sent)?;
+        world.settle()?;
+        let wanted = pairs(&[("alice", "one"), ("alice", "two"), ("alice", "three")]);
+        assert_eq!(world.said(BOB)?, wanted, "reversed: {is_reversed}");
+        let states: Vec<_> = world.messages(0)?.iter().map(|it| it.state).collect();
+        assert_eq!(states, [Delivery::Delivered; 3]);
+    }
+    Ok(())
+}
+
+/// The same of who adds the one that brought them in only later.
+#[test]
+fn what_is_written_before_the_invitation_can_be_taken_arrives() -> Result {
+    let mut world = World::new(3, 62)?;
+    let ids: Vec<_> = (0..2).map(|node| world.init(node, NAMES[node])).collect::<Result<_>>()?;
+    world.add(0, &ids[BOB], "bob")?;
+    world.settle()?;
+    world.create(0, "bridge")?;
+    world.bring_in(0, "bob")?;
+    world.send(0, "bridge", "early")?;
+    world.settle()?;
+    world.add(BOB, &ids[0], "alice")?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    assert_eq!(world.said(BOB)?, pairs(&[("alice", "early")]));
+    Ok(())
+}
+
+/// Who left and was invited again had no keys of members who are no contacts, for ever: what they wrote was shown as delivered, and
+/// those members never got it. And whoever left was taken for heard of, so that they were not told of the invitation.
+#[test]
+fn who_comes_back_writes_to_all() -> Result {
+    let mut world = World::with_room(63, 4, 4)?;
+    for node in 0..4 {
+        world.send(node, "bridge", "here")?;
+        world.settle()?;
+    }
+    world.call(BOB, LeaveRoom { room: "bridge".into() })?;
+    world.settle()?;
+    world.bring_in(0, "bob")?;
+    assert_eq!(world.room(0)?.members.iter().filter(|it| it.role == RoomRole::Invited).count(), 1);
+    world.settle()?;
+    world.settle()?;
+    assert!(world.room(BOB)?.members.iter().all(|it| it.devices > 0));
+    world.send(BOB, "bridge", "back again")?;
+    world.settle()?;
+    for node in [0, CAROL, DAVE] {
+        let last = world.said(node)?.pop();
+        assert_eq!(last, Some(("bob".into(), "back again".into())), "node {node}");
+    }
+    Ok(())
+}
+
+/// What was written while a member's keys were not known went to the others, was shown as delivered, and never reached them.
+#[test]
+fn who_could_not_be_written_to_gets_it_later_and_nothing_is_called_delivered_before() -> Result {
+    let mut world = World::new(4, 64)?;
+    let ids: Vec<_> = (0..3).map(|node| world.init(node, NAMES[node])).collect::<Result<_>>()?;
+    world.nodes[BOB].engine = None;
+    world.add(0, &ids[BOB], "bob")?;
+    world.add(0, &ids[CAROL], "carol")?;
+    world.add(CAROL, &ids[0], "alice")?;
+    world.settle_but(BOB)?;
+    world.create(0, "bridge")?;
+    world.bring_in(0, "bob")?;
+    world.bring_in(0, "carol")?;
+    world.settle_but(BOB)?;
+    world.send(0, "bridge", "for both")?;
+    world.settle_but(BOB)?;
+    assert_eq!(world.said(CAROL)?, pairs(&[("alice", "for both")]));
+    assert_eq!(world.messages(0)?[0].state, Delivery::Sent);
+    world.crash(0)?;
+    world.start(BOB)?;
+    world.add(BOB, &ids[0], "alice")?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    assert_eq!(world.said(BOB)?, pairs(&[("alice", "for both")]));
+    assert_eq!(world.said(CAROL)?, pairs(&[("alice", "for both")]), "once");
+    assert_eq!(world.messages(0)?[0].state, Delivery::Delivered);
+    Ok(())
+}
+
+/// Each time that something was said again which was so already used up one of the changes that a room can have.
+#[test]
+fn what_would_change_nothing_is_no_operation() -> Result {
+    let mut world = World::with_room(65, 3, 3)?;
+    world.promote(0, "bob")?;
+    world.settle()?;
+    let expire =
+        RoomChange { expire_seconds: Some(TimerSetting::Seconds(3600)), ..RoomChange::default() };
+    let set = |change: RoomChange| ChangeRoom { room: "bridge".into(), change };
+    world.call(0, set(expire.clone()))?;
+    let before = world.room(0)?.operations;
+    let again = error(world.call(0, set(expire.clone())));
+    assert_eq!(again, Some(RoomError::NoChange.into()));
+    world.call(0, set(RoomChange { strict: Some(true), ..expire }))?;
+    assert_eq!(world.room(0)?.operations, before + 1);
+    world.settle()?;
+    world.call(BOB, CloseRoom { room: "bridge".into() })?;
+    let again = error(world.call(BOB, CloseRoom { room: "bridge".into() }));
+    assert_eq!(again, Some(RoomError::NoChange.into()));
+    let own = RemoveModerator { room: "bridge".into(), who: "bob".into() };
+    assert_eq!(error(world.call(BOB, own)), Some(RoomError::OwnRight.into()));
+    Ok(())
+}
+
+/// A device that was revoked went on to be written to in rooms, by members who are no contacts.
+#[test]
+fn members_who_are_no_contacts_hear_of_a_revocation_at_once() -> Result {
+    const TABLET: usize = 3;
+    let mut world = World::new(5, 66)?;
+    let ids: Vec<_> = (0..3).map(|node| world.init(node, NAMES[node])).collect::<Result<_>>()?;
+    // Bob makes the room; Alice and Carol are no contacts of each other.
+    for (node, other) in [(BOB, 0), (BOB, CAROL), (0, BOB), (CAROL, BOB)] {
+        world.add(node, &ids[other], NAMES[other])?;
+    }
+    world.settle()?;
+    crate::trust::recover(&mut world, 0, TABLET)?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    world.create(BOB, "bridge")?;
+    world.bring_in(BOB, "alice")?;
+    world.bring_in(BOB, "carol")?;
+    world.settle()?;
+    world.settle()?;
+    let of_alice = |world: &mut World| -> Result<u32> {
+        let alice = world.person(CAROL, 0)?;
+        let room = world.room(CAROL)?;
+        Ok(room.members.iter().find(|it| it.who.id == alice).map_or(0, |it| it.devices))
+    };
+    assert_eq!(of_alice(&mut world)?, 2);
+    let devices = world.call(0, ListDevices {})?.devices;
+    let tablet = devices.iter().find(|it| !it.this).ok_or("no tablet")?.id.clone();
+    let request = DeviceRevoke::default();
+    world.call(0, RevokeDevice { device: tablet, request })?;
+    world.settle()?;
+    assert_eq!(of_alice(&mut world)?, 1);
+    world.send(CAROL, "bridge", "for one device")?;
+    world.settle()?;
+    let last = world.messages(CAROL)?.pop().ok_or("no message")?;
+    assert_eq!(last.state, Delivery::Delivered);
+    Ok(())
+}
+
+/// What was written before a room was closed could not be taken back any more.
+#[test]
+fn what_was_written_in_a_closed_room_can_be_taken_back() -> Result {
+    let mut world = World::with_room(67, 3, 3)?;
+    world.promote(0, "bob")?;
+    world.settle()?;
+    let own = world.send(BOB, "bridge", "own")?;
+    let other = world.send(CAROL, "bridge", "other")?;
+    world.settle()?;
+    world.call(0, CloseRoom { room: "bridge".into() })?;
+    world.settle()?;
+    world.call(BOB, RecallMessage { id: own })?;
+    world.call(0, RecallMessage { id: other })?;
+    world.settle()?;
+    for node in 0..3 {
+        let messages = world.messages(node)?;
+        assert!(messages.iter().all(|it| it.state == Delivery::Recalled), "{node}: {messages:?}");
+    }
+    world.call(0, RemoveModerator { room: "bridge".into(), who: "bob".into() })?;
+    assert_eq!(
+        world.room(0)?.members.iter().filter(|it| it.role == RoomRole::Moderator).count(),
+        1
+    );
+    Ok(())
+}
