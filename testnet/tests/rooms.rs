@@ -90,3 +90,70 @@ async fn five_people_are_in_a_room_whoever_is_away_removed_or_killed() -> TestRe
     assert!(!erins.contains("ahoy"), "who is new sees nothing of before: {erins}");
     Ok(())
 }
+
+/// What was written right after an invitation never came, if who was invited was off or the key came before the room was known.
+#[tokio::test]
+async fn what_is_written_right_after_an_invitation_reaches_who_was_off() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let fay = cluster.user("fay", &[]).await?;
+    let mut gil = cluster.user("gil", &[&fay]).await?;
+    introduce(&fay, &gil).await?;
+    gil.kill()?;
+    run(&fay, &["room", "create", "watch"]).await?;
+    run(&fay, &["room", "invite", "watch", "gil"]).await?;
+    for text in ["first", "second", "third"] {
+        run(&fay, &["send", "watch", text]).await?;
+    }
+    gil.start().await?;
+    shows(&gil, &["history", "watch"], &["first", "second", "third"]).await?;
+    shows(&fay, &["history", "watch"], &["third  (delivered)"]).await?;
+
+    // Both are on, and all of it happens at once.
+    run(&fay, &["room", "create", "again"]).await?;
+    run(&fay, &["room", "invite", "again", "gil"]).await?;
+    run(&fay, &["send", "again", "at once"]).await?;
+    shows(&gil, &["history", "again"], &["at once"]).await?;
+    Ok(())
+}
+
+/// What a moderator does against a flood and against a word, and that a room that was left can be forgotten.
+#[tokio::test]
+async fn floods_are_undone_messages_removed_and_rooms_forgotten() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let alice = cluster.user("alice", &[]).await?;
+    let bob = cluster.user("bob", &[&alice]).await?;
+    let carol = cluster.user("carol", &[&alice, &bob]).await?;
+    let dave = cluster.user("dave", &[&alice, &bob]).await?;
+    for (one, other) in [(&alice, &bob), (&alice, &carol), (&bob, &dave)] {
+        introduce(one, other).await?;
+    }
+    run(&alice, &["room", "create", "bridge"]).await?;
+    run(&alice, &["room", "invite", "bridge", "carol"]).await?;
+    run(&alice, &["room", "moderator", "add", "bridge", "bob"]).await?;
+    shows(&bob, &["room", "show", "bridge"], &["moderator"]).await?;
+    run(&bob, &["room", "invite", "bridge", "dave"]).await?;
+    shows(&dave, &["room", "show", "bridge"], &["bob"]).await?;
+
+    // Bob removes what Carol wrote.
+    run(&carol, &["send", "bridge", "unseemly"]).await?;
+    shows(&bob, &["history", "bridge"], &["unseemly"]).await?;
+    let history: Value = serde_json::from_str(&run(&bob, &["history", "bridge", "--json"]).await?)?;
+    let id = history["messages"][0]["id"].as_str().ok_or("no id")?.to_owned();
+    run(&bob, &["recall", &id]).await?;
+    shows(&alice, &["history", "bridge"], &["removed by bob"]).await?;
+    let carols = shows(&carol, &["history", "bridge"], &["removed by bob"]).await?;
+    assert!(!carols.contains("unseemly"), "{carols}");
+
+    // Alice undoes all that Bob did: Dave is out as well, and is told.
+    run(&alice, &["room", "remove", "bridge", "bob", "--undo"]).await?;
+    shows(&dave, &["room", "list"], &["removed"]).await?;
+    shows(&bob, &["room", "list"], &["removed"]).await?;
+    let shown = run(&alice, &["room", "show", "bridge"]).await?;
+    assert!(shown.contains("carol") && !shown.contains("dave"), "{shown}");
+    let refused = carol.ctl(&["room", "forget", "bridge"]).await?;
+    assert!(!refused.status.success());
+    run(&dave, &["room", "forget", "bridge"]).await?;
+    let list = run(&dave, &["room", "list"]).await?;
+    assert!(!list.contains("bridge"), "{list}");
+    Ok(())
+}
