@@ -3,6 +3,7 @@
 mod error;
 mod events;
 mod exchange;
+mod files;
 mod follow;
 mod lines;
 mod speak_first;
@@ -27,6 +28,7 @@ use exchange::{json, request, understood, unserializable};
 
 pub use error::{ClientError, Tried};
 pub use events::EventStream;
+pub(crate) use files::UploadError;
 pub use follow::{Follower, Step};
 pub use lines::Lines;
 

@@ -120,6 +120,13 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::InvalidReaction
         | ErrorCode::InvalidPicture
         | ErrorCode::FileTooLarge
+        | ErrorCode::FileNotHere
+        | ErrorCode::LengthRequired
+        | ErrorCode::FileChanged
+        | ErrorCode::FileNeedsDirect
+        | ErrorCode::OverQuota
+        | ErrorCode::DiskLow
+        | ErrorCode::NoSuchRange
         | ErrorCode::InvalidAddress
         | ErrorCode::InvalidPeerId
         | ErrorCode::KeysUnknown

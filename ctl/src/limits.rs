@@ -30,6 +30,9 @@ pub(crate) const PICTURE_SECONDS_MAX: u64 = 20;
 /// Pixels each way of what is made of it: more than any screen shows beside a name.
 pub(crate) const PICTURE_SIDE: u32 = 256;
 
+/// Bytes of a file that are read, and sent to the daemon, at a time.
+pub(crate) const FILE_PIECE_BYTES: usize = 256 * 1024;
+
 /// Messages of a page that the chat asks for: more than a screen has lines, and little enough to come at once.
 pub(crate) const CHAT_PAGE_MESSAGES: u32 = 100;
 

@@ -21,6 +21,7 @@
 //! metrics_listen = "127.0.0.1:9464"       # default: metrics on the control socket only
 //! user = true                             # false: a mailbox for others, no identity of its own
 //! auto_lock = "off"                       # or a time without the user, like "15m"
+//! direct_files = true                     # default: true where lan_only
 //! passphrase_file = "passphrase"          # default: none, or a credential of the service manager
 //! notify = "off"                          # or "sender", or "full"
 //! notify_command = ["notify"]             # gets {"title": …, "body": …} on its standard input
@@ -275,6 +276,7 @@ impl Config {
             metrics_listen: self.metrics_listen,
             user: Some(self.user.is_allowed),
             auto_lock: Some(self.user.auto_lock),
+            direct_files: Some(self.user.direct_files),
             passphrase_file: self.user.passphrase_file.clone(),
             notify: Some(self.user.notify),
             notify_command: (!self.user.notify_command.is_empty())
@@ -304,7 +306,7 @@ impl Config {
         };
         let role = settings.role.unwrap_or_default();
         settings.check_role(role, &network)?;
-        let user = UserConfig::of(&settings, role, lookup)?;
+        let user = UserConfig::of(&settings, (role, network.lan_only), lookup)?;
         let (data_dir, log) = (settings.data_dir_or_default(lookup)?, settings.log_config());
         let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));
         let listen = settings.listen.unwrap_or_else(|| ListenAddress::defaults(&network));

@@ -14,6 +14,7 @@ use martlet_protocol::control::Role;
 use martlet_protocol::network::NetworkDescriptor;
 use tokio::sync::watch;
 
+use crate::blobs::Keeper;
 use crate::config::Notify;
 use crate::host::EngineHandle;
 use crate::net::NetHandle;
@@ -89,6 +90,10 @@ pub struct ControlContext {
     pub unlock_failure: Option<String>,
     /// Where databases and keys are.
     pub data_dir: PathBuf,
+    /// Who keeps files that are blobs.
+    pub blobs: Keeper,
+    /// Whether contacts are told where this node is, so that they can fetch files from it.
+    pub direct_files: bool,
     /// What else of the configuration says who can see what.
     pub exposure: Exposure,
 }

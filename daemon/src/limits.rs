@@ -1,5 +1,6 @@
 //! The bounds of the daemon's network, control socket and files, each with its unit and its reason.
 
+mod blobs;
 mod links;
 mod outgoing;
 mod stem;
@@ -7,6 +8,7 @@ mod wan;
 
 use std::time::Duration;
 
+pub use blobs::*;
 pub use links::*;
 pub use outgoing::*;
 pub use stem::*;

@@ -38,6 +38,7 @@ pub(crate) mod shorten;
 mod skew;
 mod state_files;
 mod stem;
+mod streams;
 mod sync;
 mod task;
 mod tickets;
@@ -54,7 +55,7 @@ use crate::limits::{
     DIAL_WAITED_MAX, GOSSIP_LAZY, GOSSIP_MESH, GOSSIP_MESH_MAX, IDONTWANT_BYTES_MIN, NET_QUEUE_MAX,
     PEER_EVENTS_KEPT,
 };
-use libp2p::{Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId, Stream};
 use martlet_engine::{FromNet, PeerKey, Stemmed, ToNet};
 use martlet_protocol::Shard;
 use martlet_protocol::control::{Ban, Peer, PeerEvent, PeerList, Role};
@@ -73,7 +74,6 @@ pub use pace::Pace;
 pub use state_files::NotStored;
 pub use wan::{Provider, Reach, WanOptions};
 
-use report::NetReport;
 use task::{Command, Ends};
 use tickets::Tickets;
 
@@ -108,6 +108,8 @@ pub struct NetConfig {
     pub pace: Pace,
     /// How gossip spreads.
     pub gossip: GossipPolicy,
+    /// Takes the streams of the blob protocol that others open; `None` to speak none.
+    pub blobs: Option<mpsc::Sender<(PeerId, Stream)>>,
     /// Memory of the process past which connections are refused; `None` where the process is not
     /// this node's alone.
     pub memory_bytes_max: Option<usize>,
@@ -383,11 +385,6 @@ impl NetHandle {
     /// The bans in force, the newest first.
     pub async fn bans(&self) -> Vec<Ban> {
         self.ask(Command::Bans).await.unwrap_or_default()
-    }
-
-    /// How the network does; `None` once the task has ended.
-    pub async fn report(&self) -> Option<NetReport> {
-        self.ask(Command::Report).await
     }
 
     /// Addresses listened on, each with `/p2p/<peer id>`.

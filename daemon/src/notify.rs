@@ -323,6 +323,9 @@ fn gather(waiting: &Waiting, what: Notify, body: &EventBody, renews: bool) {
         | EventBody::MessageReaction { .. }
         | EventBody::MessageRead { .. }
         | EventBody::Typing { .. }
+        | EventBody::FileProgress { .. }
+        | EventBody::FileReceived { .. }
+        | EventBody::FileFailed { .. }
         | EventBody::ContactProfile { .. }
         | EventBody::ContactDevices { .. }
         | EventBody::ContactTerminated { .. }

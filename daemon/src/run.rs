@@ -4,14 +4,19 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::limits::CONNECTIONS_MEMORY_BYTES_MAX;
+use crate::limits::{
+    BLOB_DISK_FREE_MIN, BLOB_ORDERS_MAX, BLOB_STREAMS_WAITING_MAX, CONNECTIONS_MEMORY_BYTES_MAX,
+};
 use libp2p::identity::Keypair;
 use martlet_engine::{CommandError, EngineConfig, EngineError, Storage, TICK};
 use martlet_store::StoreError;
+use martlet_store::blobs::BlobDir;
 use martlet_store::vault::keyfile::KeyFileError;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
+use crate::blobs::Keeper;
 use crate::blocking;
 use crate::config::{Config, Notify, UserConfig};
 use crate::control::{self, BindError, ControlContext, Exposure};
@@ -29,6 +34,8 @@ use crate::scrape::{self, MetricsSource};
 /// Threads for network and control. Two keep a busy reader from delaying the other; more only cost
 /// memory, since the engine has a thread of its own.
 const WORKER_THREADS: usize = 2;
+/// The directory of files that are blobs, in the data directory.
+const BLOBS: &str = "blobs";
 
 /// Why the daemon could not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -160,6 +167,8 @@ async fn run(config: Config) -> Result<(), DaemonError> {
             auto_lock: config.user.auto_lock.get(),
             unlock_failure,
             data_dir: config.data_dir.clone(),
+            blobs: parts.blobs.clone(),
+            direct_files: config.user.direct_files,
             exposure: exposure_of(&config),
         },
     );
@@ -250,6 +259,7 @@ struct Parts {
     engine: EngineHandle,
     net: NetHandle,
     metrics: MetricsSource,
+    blobs: Keeper,
 }
 
 impl Parts {
@@ -271,7 +281,10 @@ impl Parts {
             mailbox_peer_bytes_max: config.mailbox_peer_bytes_max,
             tick: TICK,
         };
+        let (streams_taken, streams) = mpsc::channel(BLOB_STREAMS_WAITING_MAX);
         let (engine, mailbox) = host::spawn(engine_config, Arc::clone(&metrics))?;
+        // Not before the vault is opened: what is damaged is left alone, and all else with it.
+        let directory = BlobDir::open(config.data_dir.join(BLOBS), BLOB_DISK_FREE_MIN)?;
         let net_config = NetConfig {
             gossip: GossipPolicy::default(),
             network: config.network.clone(),
@@ -303,17 +316,23 @@ impl Parts {
             },
             role: config.role,
             kept,
+            blobs: Some(streams_taken),
             pace: Pace::USUAL,
             memory_bytes_max: Some(CONNECTIONS_MEMORY_BYTES_MAX),
         };
         let net = net::spawn(net_config, mailbox, engine.clone(), engine.clock())?;
         engine.attach_net(net.clone()).await;
+        let (orders_given, orders) = mpsc::channel(BLOB_ORDERS_MAX);
+        let (handles, dials) = ((engine.clone(), net.clone()), config.network.lan_only);
+        let blobs = Keeper::start(directory, handles, dials, orders, streams);
+        engine.attach_blobs(orders_given).await;
         let metrics = MetricsSource { metrics, engine: engine.clone(), net: net.clone() };
-        Ok(Self { engine, net, metrics })
+        Ok(Self { engine, net, metrics, blobs })
     }
 
     /// The network first, so that the engine hears of everything that it was given.
     async fn stop(self) {
+        self.blobs.stop();
         self.net.shutdown().await;
         self.engine.shutdown().await;
     }

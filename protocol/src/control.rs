@@ -73,6 +73,9 @@
 //! | `POST /v1/files` | [`FileSend`], and the file | 201 [`SendResponse`] |
 //! | `GET /v1/files` | [`FilesQuery`] | [`FileList`] |
 //! | `GET /v1/files/{id}` | | the file |
+//! | `DELETE /v1/files/{id}` | | 204 |
+//! | `POST /v1/files/{id}/accept` | | [`Message`] |
+//! | `POST /v1/files/{id}/refuse` | | [`Message`] |
 //! | `GET /v1/conversations` | | [`ConversationList`] |
 //! | `PATCH /v1/conversations/{name}` | [`ConversationChange`] | [`ConversationSettings`] |
 //! | `GET /v1/conversations/{name}/draft` | | [`Draft`] |

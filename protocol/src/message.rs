@@ -14,7 +14,7 @@
 //! | 11 | [`pong`]: that it is | to-device envelopes |
 //! | 12 | [`file`](mod@file): a file | conversation envelopes |
 //! | 13 | [`file_holders`]: who has it too; nothing says it yet | conversation envelopes |
-//! | 14 | [`file_received`]: that it has come whole; nothing says it yet | conversation envelopes |
+//! | 14 | [`file_received`]: that it has come whole | conversation envelopes |
 //! | 15 | [`progress`]: how far got what the user sent on another device | as 5 to 7 |
 //! | 20 | [`room_op`]: an operation on a room | envelopes of the room's conversation |
 //! | 21 | [`room_key`]: the key of a session in a room | to-device envelopes |
@@ -130,6 +130,8 @@ pub enum Content {
     Read(Read),
     /// A file.
     File(File),
+    /// Says that a file is there.
+    FileReceived(FileReceived),
     /// How long the conversation's messages live from now on.
     Timers(Timers),
     /// Takes a message back.
@@ -255,6 +257,7 @@ impl Message {
             Content::Reaction(reaction) => (reaction::KIND, reaction.encode()),
             Content::Read(read) => (read::KIND, codec::encode(read)),
             Content::File(file) => (file::KIND, file.encode()),
+            Content::FileReceived(received) => (file_received::KIND, received.encode()),
             Content::Timers(timers) => (timers::KIND, timers.encode()),
             Content::Recall(recall) => (recall::KIND, codec::encode(recall)),
             Content::Profile(profile) => (profile::KIND, profile.encode()),
@@ -287,6 +290,7 @@ impl Message {
             reaction::KIND => Content::Reaction(Reaction::decode(&payload)?),
             read::KIND => Content::Read(codec::decode_lenient(&payload, read::BYTES_MAX)?),
             file::KIND => Content::File(File::decode(&payload)?),
+            file_received::KIND => Content::FileReceived(FileReceived::decode(&payload)?),
             timers::KIND => Content::Timers(Timers::decode(&payload)?),
             recall::KIND => Content::Recall(codec::decode_lenient(&payload, recall::BYTES_MAX)?),
             profile::KIND => Content::Profile(Profile::decode(&payload)?),

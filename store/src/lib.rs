@@ -1,7 +1,8 @@
 //! Martlet's storage: the mailbox (ciphertext of others) and the vault (the user's own, encrypted
-//! at rest), each one redb database.
+//! at rest), each one redb database; and the user's files, sealed, in a directory.
 
 mod backend;
+pub mod blobs;
 mod database;
 pub mod error;
 mod layer;

@@ -43,6 +43,13 @@ pub const REWRITTEN_BYTES_MIN: u64 = 8 << 20;
 /// in any file that is written to.
 pub const REWRITTEN_FACTOR: u64 = 3;
 
+// ---- blobs -------------------------------------------------------------------------------------
+
+/// Bytes of a blob read or written at a time.
+pub const BLOB_WRITE_BYTES: usize = 256 * 1024;
+/// Bytes of a blob that is fetched which a crash may take back: they are fetched again, in a tenth of a second of a fast link.
+pub const BLOB_UNSYNCED_BYTES_MAX: u64 = 8 << 20;
+
 // ---- control -----------------------------------------------------------------------------------
 
 /// Memory Argon2id takes for a new passphrase, KiB: the second recommended option of RFC 9106

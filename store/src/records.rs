@@ -6,6 +6,7 @@
 mod conversation;
 mod device;
 mod event;
+mod file;
 mod handle;
 mod invite;
 mod olm;
@@ -20,6 +21,7 @@ mod siblings;
 pub use conversation::*;
 pub use device::*;
 pub use event::*;
+pub use file::*;
 pub use handle::*;
 pub use invite::*;
 pub use olm::*;
@@ -107,6 +109,8 @@ pub const MESSAGES: Collection<MessageRecord> = Collection::new("messages");
 pub const MESSAGE_INDEX: Collection<MessageAt> = Collection::new("message_index");
 /// What became of a message: its edits and the reactions to it. `Scoped` and numbered as [`MESSAGES`].
 pub const MARKS: Collection<MarksRecord> = Collection::new("marks");
+/// Files of messages that are blobs here, or are to be. `Scoped` and numbered as [`MESSAGES`].
+pub const FILES: Collection<FileRecord> = Collection::new("files");
 /// Own messages that do something, until they are delivered or their life ends. `Scoped` by conversation, numbered by
 /// positions that no message of the conversation has.
 pub const DEEDS: Collection<MessageRecord> = Collection::new("deeds");

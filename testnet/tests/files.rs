@@ -1,4 +1,4 @@
-//! Files in their messages, with real daemons and the real command.
+//! Files, in their messages and fetched, with real daemons and the real command.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use martlet_protocol::control::{Delivery, ErrorCode, SendResponse};
+use martlet_protocol::control::{Delivery, ErrorCode, FileState, SendResponse};
 use martlet_testnet::cluster::verbs::{ask, hides, run, shows, try_run};
 use martlet_testnet::cluster::{Cluster, Node, introduce};
 use martletctl::client::ClientError;
@@ -116,6 +116,162 @@ async fn a_file_is_sent_shown_saved_and_ends() -> TestResult {
     Ok(())
 }
 
+/// Bytes of a file that no other has.
+fn large(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
+}
+
+/// Where a node's file is, as it says.
+async fn file_state(node: &Node, id: &str) -> TestResult<FileState> {
+    Ok(node.message(id).await?.file.ok_or("a file")?.state)
+}
+
+async fn wait_file(node: &Node, id: &str, wanted: FileState) -> TestResult {
+    let is_so = async || matches!(file_state(node, id).await, Ok(state) if state == wanted);
+    let until = tokio::time::Instant::now() + DEADLINE;
+    while !is_so().await {
+        if tokio::time::Instant::now() > until {
+            let found = file_state(node, id).await?;
+            return Err(format!("{} has {found:?}, not {wanted:?}", node.name()).into());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// Names in the directory of blobs.
+fn blobs(node: &Node) -> TestResult<Vec<String>> {
+    let entries = fs::read_dir(node.data_dir().join("blobs"))?;
+    Ok(entries
+        .map(|it| it.map(|it| it.file_name().to_string_lossy().into()))
+        .collect::<Result<_, _>>()?)
+}
+
+async fn wait_no_blobs(node: &Node) -> TestResult {
+    let until = tokio::time::Instant::now() + DEADLINE;
+    while !blobs(node)?.is_empty() {
+        if tokio::time::Instant::now() > until {
+            return Err(format!("{}: {:?}", node.name(), blobs(node)?).into());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_large_file_is_fetched_saved_in_any_range_and_ends_with_its_message() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let (alice, bob) = pair(&cluster).await?;
+    let place = tempfile::tempdir()?;
+    let at = |name: &str| place.path().join(name);
+    let film = large(6_000_000);
+    fs::write(at("film.mp4"), &film)?;
+    let id = send(&alice, "bob", &at("film.mp4"), &["--text", "of Monday"]).await?;
+    let short = id.get(..8).ok_or("an id")?;
+    assert_eq!(blobs(&alice)?.len(), 2, "the blob and its tree");
+    let words = "[file \"film.mp4\", 5.7 MiB, not fetched] of Monday";
+    shows(&bob, &["history", "alice"], words).await?;
+    shows(&bob, &["file", "list"], "offered").await?;
+    refused(&bob, &["file", "save", short], 1, "file accept ID fetches it").await?;
+    assert!(blobs(&bob)?.is_empty());
+
+    run(&bob, &["file", "accept", short, "--wait", "--timeout", "60"]).await?;
+    shows(&bob, &["history", "alice"], "[file \"film.mp4\", 5.7 MiB] of Monday").await?;
+    run(&bob, &["file", "save", short, text(&at("saved"))]).await?;
+    assert_eq!(fs::read(at("saved"))?, film);
+    assert_eq!(bob.ctl(&["file", "save", short, "-"]).await?.stdout, film);
+    shows(&alice, &["file", "list"], "received").await?;
+    // What is on disk is neither the file nor named as it.
+    for node in [&alice, &bob] {
+        for name in blobs(node)? {
+            assert!(!name.contains("film"), "{name}");
+            let bytes = fs::read(node.data_dir().join("blobs").join(&name))?;
+            assert!(!bytes.windows(32).any(|window| window == &film[..32]), "{name}");
+        }
+    }
+    let range = Command::new("curl")
+        .args(["-s", "--fail", "-r", "65519-131041", "--unix-socket", text(&bob.socket())])
+        .arg(format!("http://localhost/v1/files/{id}"))
+        .output();
+    match range {
+        Ok(output) => assert_eq!(output.stdout, &film[65_519..=131_041]),
+        Err(_) => println!("skipped: there is no curl"),
+    }
+
+    run(&alice, &["recall", short]).await?;
+    hides(&bob, &["history", "alice"], "film.mp4").await?;
+    wait_no_blobs(&alice).await?;
+    wait_no_blobs(&bob).await?;
+
+    // A small one comes by itself, and burns.
+    fs::write(at("photo.bin"), &film[..200_000])?;
+    let photo = send(&alice, "bob", &at("photo.bin"), &["--burn", "1s"]).await?;
+    wait_file(&bob, &photo, FileState::Complete).await?;
+    run(&bob, &["read", "alice"]).await?;
+    wait_no_blobs(&bob).await?;
+    wait_no_blobs(&alice).await?;
+    Ok(())
+}
+
+/// The one who has the file goes and comes, and both are killed again and again: the file is what it was.
+#[tokio::test]
+async fn a_fetch_survives_kills_of_both_ends() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let (mut alice, mut bob) = pair(&cluster).await?;
+    let place = tempfile::tempdir()?;
+    let film = large(80_000_000);
+    fs::write(place.path().join("film"), &film)?;
+    let id = send(&alice, "bob", &place.path().join("film"), &[]).await?;
+    let short = id.get(..8).ok_or("an id")?;
+    // Its sender is off when it is accepted.
+    alice.kill()?;
+    run(&bob, &["file", "accept", short]).await?;
+    wait_file(&bob, &id, FileState::Waiting).await?;
+    alice.start().await?;
+    let (mut kills, mut most) = (0, 0);
+    let until = tokio::time::Instant::now() + 2 * DEADLINE;
+    while kills < 6 && tokio::time::Instant::now() < until {
+        let file = bob.message(&id).await?.file.ok_or("a file")?;
+        let fetched = file.fetched_bytes.unwrap_or_default();
+        if file.state == FileState::Complete {
+            break;
+        }
+        if file.state == FileState::Fetching && fetched >= most + 10_000_000 {
+            most = fetched;
+            let node = if kills % 2 == 0 { &mut bob } else { &mut alice };
+            node.kill()?;
+            node.start().await?;
+            kills += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(kills >= 2, "it was too fast to be killed: {kills}");
+    wait_file(&bob, &id, FileState::Complete).await?;
+    let saved = place.path().join("saved");
+    run(&bob, &["file", "save", short, text(&saved)]).await?;
+    assert!(fs::read(saved)? == film, "it is what it was");
+    println!("{kills} kills");
+
+    // Forgotten where it came from, it is still here; refused, it is nowhere.
+    run(&alice, &["file", "forget", short, "--yes"]).await?;
+    wait_no_blobs(&alice).await?;
+    shows(&alice, &["file", "list"], "gone").await?;
+    run(&bob, &["file", "forget", short]).await?;
+    wait_no_blobs(&bob).await?;
+    run(&bob, &["file", "accept", short]).await?;
+    wait_file(&bob, &id, FileState::Waiting).await?;
+    run(&bob, &["file", "cancel", short]).await?;
+    wait_no_blobs(&bob).await?;
+    run(&bob, &["file", "refuse", short]).await?;
+    shows(&bob, &["file", "list"], "refused").await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_can_not_be_sent_is_said_before_anything_is() -> TestResult {
     let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
@@ -126,7 +282,7 @@ async fn what_can_not_be_sent_is_said_before_anything_is() -> TestResult {
     let at = |name: &str| place.path().join(name);
     let send_of = |path: &Path| ["send", "bob", "--file", text(path)].map(str::to_owned);
     assert!(Command::new("mkfifo").arg(at("pipe")).status()?.success());
-    fs::write(at("large"), vec![0; 24 * 1024 + 1])?;
+    fs::File::create(at("large"))?.set_len((5 << 30) + 1)?;
     fs::write(at("photo.heic"), b"\0\0\0\x18ftypheic and so on")?;
     fs::write(at("broken.jpg"), [0xff, 0xd8, 0xff, 0xe1, 0, 0])?;
     for (path, why) in [
@@ -134,7 +290,7 @@ async fn what_can_not_be_sent_is_said_before_anything_is() -> TestResult {
         (place.path().to_owned(), "it is a directory"),
         (at("pipe"), "it is a pipe"),
         (Path::new("/dev/zero").to_owned(), "it is a device"),
-        (at("large"), "so far files of at most 24 KiB can be sent"),
+        (at("large"), "files of at most 5 GiB can be sent"),
         (at("photo.heic"), "--original sends it as it is"),
         (at("broken.jpg"), "--original sends it as it is"),
     ] {
@@ -145,11 +301,15 @@ async fn what_can_not_be_sent_is_said_before_anything_is() -> TestResult {
     assert!(alice.history("bob").await?.is_empty());
     let photo = at("photo.heic");
     run(&alice, &["send", "bob", "--file", text(&photo), "--original"]).await?;
-    // The daemon says the same to whoever asks it alone.
+    // Who tells nobody where it is sends nothing that is fetched from it.
+    let mut alice = alice;
+    alice.stop().await?;
+    alice.options_mut().config.push("direct_files = false".into());
+    alice.start().await?;
     let (path, large) = ("/v1/files?to=bob&name=x", vec![0; 24 * 1024 + 1]);
     let answer = alice.client().post_file::<SendResponse>(path, "text/plain", large).await;
     match answer {
-        Err(ClientError::Problem(problem)) => assert_eq!(problem.code, ErrorCode::FileTooLarge),
+        Err(ClientError::Problem(problem)) => assert_eq!(problem.code, ErrorCode::FileNeedsDirect),
         other => return Err(format!("{other:?}").into()),
     }
     assert_eq!(alice.history("bob").await?.len(), 1);

@@ -23,7 +23,7 @@ use crate::exit::Failure;
 use crate::limits::{CHAT_STATUS_INTERVAL, CHAT_UNSENT_MAX};
 use crate::passphrase;
 use crate::render::{Clock, Output, block, recalled};
-use command::Command;
+use command::{Command, Typed};
 use own::{Own, of_whom};
 
 /// Messages of a conversation that are printed when it is opened.
@@ -331,6 +331,9 @@ impl Plain<'_> {
             EventBody::MessageEdited { .. }
             | EventBody::MessageRead { .. }
             | EventBody::Typing { .. }
+            | EventBody::FileProgress { .. }
+            | EventBody::FileReceived { .. }
+            | EventBody::FileFailed { .. }
             | EventBody::ContactRenamed { .. }
             | EventBody::ContactRemoved { .. }
             | EventBody::ContactReachable { .. }
@@ -409,14 +412,6 @@ impl Plain<'_> {
             self.daemon.ask(ask);
         }
     }
-}
-
-/// What standard input had.
-enum Typed {
-    Line(String),
-    /// More than a message may have; what was over is gone.
-    TooLong,
-    End,
 }
 
 /// The next line, without its end. Its memory is bounded.

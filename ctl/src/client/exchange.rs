@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response};
@@ -108,6 +108,14 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
+        self.connect_for().await
+    }
+
+    /// A connection for requests with bodies of some kind.
+    pub(super) async fn connect_for<B>(&self) -> Result<SendRequest<B>, ClientError>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+    {
         let stream = self.find().await?;
         let (sender, connection) = http1::handshake(TokioIo::new(SpeakFirst::new(stream)))
             .await
@@ -140,7 +148,7 @@ impl Client {
         Err(unusable.unwrap_or(ClientError::NotRunning { tried }))
     }
 
-    async fn refusal(&self, response: Response<Incoming>) -> ClientError {
+    pub(super) async fn refusal(&self, response: Response<Incoming>) -> ClientError {
         let status = response.status();
         match self.body(response.into_body()).await {
             Ok(bytes) => match serde_json::from_slice::<Problem>(&bytes) {
@@ -151,7 +159,7 @@ impl Client {
         }
     }
 
-    async fn body(&self, mut body: Incoming) -> Result<Vec<u8>, ClientError> {
+    pub(super) async fn body(&self, mut body: Incoming) -> Result<Vec<u8>, ClientError> {
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| lost(self.socket(), &error))?;

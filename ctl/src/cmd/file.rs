@@ -1,9 +1,12 @@
 //! `file`: files that came and went with messages.
 
+mod fetch;
+
 use std::env;
 use std::io::{IsTerminal, stdout};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{
@@ -17,8 +20,9 @@ use super::Context;
 use crate::client::{Client, ClientError, encode};
 use crate::complete::contacts;
 use crate::exit::Failure;
-use crate::file::{There, look, place, write};
+use crate::file::{Bar, There, Unfinished, look, place};
 use crate::render::{Page, Paint, Question, Table, bytes, short, state_name, who, word};
+use fetch::{accept, cancel, file_state, forget, refuse};
 
 /// The program that opens a file with whatever the desktop has for it.
 const OPENER: &str = "xdg-open";
@@ -27,8 +31,9 @@ const OPENED: &str = "martlet-files";
 
 /// List, save and open files that were sent with messages
 ///
-/// A file of up to 24 KiB is in its message. It ends with it: when it expires, burns, is recalled or deleted, the file is gone
-/// here. What you saved elsewhere stays.
+/// A file of up to 24 KiB is in its message. A larger one is fetched from who sent it, while both are on: by itself up to 1 MiB from a contact,
+/// else when you accept it. Each ends with its message: when that expires, burns, is recalled or deleted, the file is gone here. What you
+/// saved elsewhere stays.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -50,6 +55,56 @@ Examples:
         #[arg(long, value_name = "N", default_value_t = 50,
             value_parser = clap::value_parser!(u32).range(1..=i64::from(HISTORY_PAGE_MAX)))]
         limit: u32,
+    },
+    /// Have a file fetched
+    ///
+    /// Now, or as soon as its sender is on. It goes on after a restart.
+    #[command(after_help = "\
+Examples:
+  martletctl file accept 5f0c1a
+  martletctl file accept 5f0c1a --wait --timeout 600")]
+    Accept {
+        /// The id of its message, or the beginning of it
+        id: String,
+        /// Wait until it is here
+        #[arg(long)]
+        wait: bool,
+        /// Wait at most this long, then exit with code 5. It is fetched all the same
+        #[arg(long, value_name = "SECONDS", requires = "wait", value_parser = super::send::seconds)]
+        timeout: Option<Duration>,
+    },
+    /// Do not have a file fetched
+    ///
+    /// What is here of it is removed. Its sender is not told. You may accept it later.
+    #[command(after_help = "\
+Example:
+  martletctl file refuse 5f0c1a")]
+    Refuse {
+        /// The id of its message, or the beginning of it
+        id: String,
+    },
+    /// End the fetching of a file
+    ///
+    /// What is here of it is removed. You may accept it again.
+    #[command(after_help = "\
+Example:
+  martletctl file cancel 5f0c1a")]
+    Cancel {
+        /// The id of its message, or the beginning of it
+        id: String,
+    },
+    /// Remove a file of more than 24 KiB from this node, and keep its message
+    ///
+    /// One that you sent can't be fetched from here any more. One that came can be accepted again, as long as its sender has it.
+    #[command(after_help = "\
+Example:
+  martletctl file forget 5f0c1a")]
+    Forget {
+        /// The id of its message, or the beginning of it
+        id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
     /// Save a file
     ///
@@ -98,6 +153,10 @@ impl Args {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self.verb {
             Verb::List { name, limit } => list(context, name, limit).await,
+            Verb::Accept { id, wait, timeout } => accept(context, &id, wait, timeout).await,
+            Verb::Refuse { id } => refuse(context, &id).await,
+            Verb::Cancel { id } => cancel(context, &id).await,
+            Verb::Forget { id, yes } => forget(context, &id, yes).await,
             Verb::Save { id, to, yes } => save(context, &id, to.as_deref(), yes).await,
             Verb::Open { id, yes } => open(context, &id, yes).await,
         }
@@ -122,7 +181,7 @@ fn listed(list: &FileList, page: &mut Page) {
     if list.files.is_empty() {
         return page.line("No files.");
     }
-    let mut table = Table::new(&["ID", "SENT", "WITH", "BY", "SIZE", "STATE", "NAME"]);
+    let mut table = Table::new(&["ID", "SENT", "WITH", "BY", "SIZE", "STATE", "FILE", "NAME"]);
     for entry in &list.files {
         table.row(vec![
             (Paint::Bold, short(&entry.id)),
@@ -131,6 +190,7 @@ fn listed(list: &FileList, page: &mut Page) {
             (Paint::Plain, who(entry.direction, &entry.conversation)),
             (Paint::Plain, bytes(entry.file.bytes)),
             (Paint::Plain, state_name(entry.state).to_owned()),
+            (Paint::Plain, file_state(&entry.file)),
             (Paint::Plain, word(&entry.file.name)),
         ]);
     }
@@ -160,7 +220,11 @@ async fn save(context: &Context, id: &str, to: Option<&Path>, yes: bool) -> Resu
                     .to_owned(),
             ));
         }
-        return context.output.raw(&client.get_bytes(&path).await?);
+        let mut download = client.get_file(&path).await?;
+        while let Some(bytes) = download.next().await? {
+            context.output.raw(&bytes)?;
+        }
+        return Ok(());
     }
     let place = place(to, &FileName::harmless(&file.name));
     let there = look(&place)?;
@@ -171,9 +235,10 @@ async fn save(context: &Context, id: &str, to: Option<&Path>, yes: bool) -> Resu
             to_do: "replace the file that is there",
         })?;
     }
-    let content = client.get_bytes(&path).await?;
-    write(&place, &content, there)?;
-    let saved = Saved { path: place, bytes: content.len() as u64 };
+    let bar = Bar::new(&word(&file.name), file.bytes, context.output.is_json());
+    let taken = take(client, &path, (&place, there), &bar).await;
+    bar.end();
+    let saved = Saved { path: place, bytes: taken? };
     context.output.show(&saved, |saved, page| {
         page.line(format!("Saved {} ({}).", shown(&saved.path), bytes(saved.bytes)));
     })?;
@@ -187,6 +252,25 @@ async fn save(context: &Context, id: &str, to: Option<&Path>, yes: bool) -> Resu
         context.output.note("The message ends by itself; what you saved does not.");
     }
     Ok(())
+}
+
+/// Puts a file of the daemon's in its place: how many bytes it has.
+async fn take(
+    client: &Client,
+    path: &str,
+    (place, there): (&Path, There),
+    bar: &Bar,
+) -> Result<u64, Failure> {
+    let mut download = client.get_file(path).await?;
+    let mut unfinished = Unfinished::begin(place)?;
+    let mut size = 0;
+    while let Some(bytes) = download.next().await? {
+        unfinished.write(&bytes)?;
+        size += bytes.len() as u64;
+        bar.more(bytes.len() as u64);
+    }
+    unfinished.finish(there)?;
+    Ok(size)
 }
 
 async fn open(context: &Context, id: &str, yes: bool) -> Result<(), Failure> {
@@ -205,7 +289,10 @@ async fn open(context: &Context, id: &str, yes: bool) -> Result<(), Failure> {
     let name = format!("{}-{}", &message.id.get(..8).unwrap_or(&message.id), file.name);
     let place = directory.join(FileName::harmless(&name).as_str());
     let there = look(&place)?;
-    write(&place, &client.get_bytes(&format!("/v1/files/{}", message.id)).await?, there)?;
+    let bar = Bar::new(&word(&file.name), file.bytes, context.output.is_json());
+    let taken = take(client, &format!("/v1/files/{}", message.id), (&place, there), &bar).await;
+    bar.end();
+    taken?;
     let status = tokio::process::Command::new(OPENER).arg(&place).status().await;
     let status = status.map_err(|error| {
         Failure::Failed(format!("{OPENER} can't be run: {error}; the file is {}", shown(&place)))

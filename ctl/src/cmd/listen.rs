@@ -235,6 +235,9 @@ impl Listener<'_> {
             | EventBody::InviteRefused { .. }
             | EventBody::InviteAccepted { .. }
             | EventBody::Typing { .. }
+            | EventBody::FileProgress { .. }
+            | EventBody::FileReceived { .. }
+            | EventBody::FileFailed { .. }
             | EventBody::Gone { .. } => self.cursor.finish(event.seq),
         }
         Ok(())

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::Context;
 use super::text::given;
-use crate::client::{Client, ClientError, Follower, Step, encode};
+use crate::client::{Client, ClientError, Follower, Step, UploadError, encode};
 use crate::complete::conversations;
 use crate::exit::Failure;
-use crate::file::{Outgoing, read};
+use crate::file::{Bar, Outgoing, OutgoingBytes, read};
 use crate::render::{state_name, timer, word};
 
 /// Write to a contact or in a room; prints the message's id
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     text: Option<String>,
 
-    /// Send this file, of at most 24 KiB. A picture is made anew first, without what a camera wrote into it
+    /// Send this file, of at most 5 GiB. One of more than 24 KiB is fetched from this node, while both are on. A picture is made anew first, without what a camera wrote into it
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 
@@ -118,10 +118,11 @@ impl Args {
                 let request = SendRequest { to, text, expire_seconds, burn_seconds, reply_to };
                 client.post("/v1/messages", &request).await?
             }
-            What::File(Outgoing { name, media_type, bytes }) => {
+            What::File(outgoing) => {
                 let (to, text) = (to.clone(), self.about);
+                let name = outgoing.name.clone();
                 let request = FileSend { to, name, text, expire_seconds, burn_seconds, reply_to };
-                client.post_file(&path_of(&request), media_type, bytes).await?
+                post(context, &request, outgoing).await?
             }
         };
         let show =
@@ -167,6 +168,36 @@ impl Args {
 enum What {
     Text(String),
     File(Outgoing),
+}
+
+/// Gives a file to the daemon.
+async fn post(
+    context: &Context,
+    request: &FileSend,
+    outgoing: Outgoing,
+) -> Result<SendResponse, Failure> {
+    let (client, path) = (context.client()?, path_of(request));
+    let Outgoing { name, media_type, bytes } = outgoing;
+    let mut file = match bytes {
+        OutgoingBytes::Read(bytes) => {
+            return Ok(client.post_file(&path, media_type, bytes).await?);
+        }
+        OutgoingBytes::Large(file) => file,
+    };
+    let size = file.size();
+    let bar = Bar::new(&word(&name), size, context.output.is_json());
+    let shown = bar.clone();
+    let next = Box::new(move |left: u64, max: usize| {
+        let bytes = file.read(left, max)?;
+        shown.more(bytes.len() as u64);
+        Ok(bytes)
+    });
+    let sent = client.post_large_file(&path, media_type, (size, next)).await;
+    bar.end();
+    sent.map_err(|error| match error {
+        UploadError::Client(error) => error.into(),
+        UploadError::File(error) => Failure::Usage(format!("{}: {error}", word(&name))),
+    })
 }
 
 /// Where a file is sent to.

@@ -10,7 +10,7 @@ use super::room::deed;
 use crate::client::{ClientError, EventStream, Follower, Step};
 use crate::exit::Failure;
 use crate::render::{
-    Page, Paint, answered, in_room, lost, new_device, one_line, person, short, word, writer,
+    Page, Paint, answered, bytes, in_room, lost, new_device, one_line, person, short, word, writer,
 };
 
 /// Follow what happens, one line each, until Ctrl-C
@@ -179,6 +179,27 @@ fn describe(body: &EventBody, page: &Page) -> String {
         EventBody::Typing { conversation } => {
             page.paint(Paint::Dim, &format!("{} is writing", word(conversation)))
         }
+        EventBody::FileProgress { id, conversation, fetched_bytes, of_bytes, waiting } => {
+            let (have, of) = (bytes(*fetched_bytes), bytes(*of_bytes));
+            let how = if *waiting { "waits for its sender" } else { "is on its way" };
+            let id = short(id);
+            page.paint(
+                Paint::Dim,
+                &format!("file {id} with {} {how}: {have} of {of}", word(conversation)),
+            )
+        }
+        EventBody::FileReceived { message } => match message.direction {
+            Direction::Out => {
+                format!("{} has all of file {}", bold(&message.conversation), short(&message.id))
+            }
+            Direction::In | Direction::Note => {
+                format!("file {} is here: {}", short(&message.id), one_line(&message.text))
+            }
+        },
+        EventBody::FileFailed { message } => page.paint(
+            Paint::Bad,
+            &format!("file {} is not here: {}", short(&message.id), one_line(&message.text)),
+        ),
         EventBody::MessageEnded { id, conversation, reason, by } => {
             let why = match (reason, by) {
                 (EndedReason::Expired, _) => "expired".to_owned(),

@@ -1,13 +1,13 @@
-//! A file that is to be sent: read whole, and only if it is one that stays as it is meanwhile. A picture is made anew, without
-//! what a camera wrote into it.
+//! A file that is to be sent, if it is one that stays as it is meanwhile. A small one is read whole, a large one as it goes. A picture is
+//! made anew, without what a camera wrote into it.
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
-use std::io::Read;
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-use martlet_protocol::limits::FILE_INLINE_BYTES_MAX;
+use martlet_protocol::limits::{FILE_BYTES_MAX, FILE_INLINE_BYTES_MAX};
 use rustix::fs::OFlags;
 
 use crate::exit::Failure;
@@ -25,8 +25,49 @@ const AS_IT_IS: &str =
 pub(crate) struct Outgoing {
     pub(crate) name: String,
     pub(crate) media_type: &'static str,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: OutgoingBytes,
 }
+
+/// The bytes of a file.
+pub(crate) enum OutgoingBytes {
+    /// All of them.
+    Read(Vec<u8>),
+    /// Those of a file that is larger than a message holds.
+    Large(LargeFile),
+}
+
+/// A file that is read while it is sent.
+pub(crate) struct LargeFile {
+    file: File,
+    there: Metadata,
+}
+
+impl LargeFile {
+    /// Its size, bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.there.len()
+    }
+
+    /// The next bytes, at most so many. The last come only if the file did not change meanwhile.
+    ///
+    /// # Errors
+    /// What the system says, or that it changed.
+    pub(crate) fn read(&mut self, left: u64, max: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let max = u64::try_from(max).unwrap_or(u64::MAX).min(left);
+        (&mut self.file).take(max).read_to_end(&mut bytes)?;
+        let is_last = bytes.len() as u64 == left;
+        let ended_early = (bytes.len() as u64) < max;
+        let changed = || -> io::Result<bool> { Ok(!is_same(&self.there, &self.file.metadata()?)) };
+        match ended_early || is_last && changed()? {
+            true => Err(io::Error::new(io::ErrorKind::InvalidData, CHANGED)),
+            false => Ok(bytes),
+        }
+    }
+}
+
+/// What is said of a file that another program writes.
+const CHANGED: &str = "it changed while it was read; try again";
 
 /// What the beginning of a file says that it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +94,10 @@ pub(crate) async fn read(
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (bytes, media_type) = match looks {
         Looks::Picture(kind) if !is_original => {
+            let OutgoingBytes::Read(bytes) = bytes else { return Err(wrong(AS_IT_IS.to_owned())) };
             let made = picture::anew(bytes, Shape::Whole, before).await;
             let made = made.map_err(|reason| wrong(format!("{reason}. {AS_IT_IS}")))?;
-            fits(made.len() as u64).map_err(|reason| {
-                wrong(format!("{reason}; that is without what a camera wrote"))
-            })?;
-            (made, kind)
+            (OutgoingBytes::Read(made), kind)
         }
         Looks::OtherPicture(_) if !is_original => {
             return Err(wrong(format!(
@@ -71,8 +110,8 @@ pub(crate) async fn read(
     Ok(Outgoing { name, media_type, bytes })
 }
 
-/// All of a file, and what it looks like; else what is wrong.
-fn whole(path: &Path, is_original: bool) -> Result<(Vec<u8>, Looks), String> {
+/// A file, and what it looks like; else what is wrong.
+fn whole(path: &Path, is_original: bool) -> Result<(OutgoingBytes, Looks), String> {
     let said = |error: std::io::Error| error.to_string();
     // Before it is opened: to open a device may do something.
     is_file(fs::metadata(path).map_err(said)?.file_type())?;
@@ -89,18 +128,24 @@ fn whole(path: &Path, is_original: bool) -> Result<(Vec<u8>, Looks), String> {
         Looks::Picture(_) if !is_original => {
             if size > PICTURE_FILE_BYTES_MAX {
                 let most = render::bytes(PICTURE_FILE_BYTES_MAX);
-                return Err(format!("it has {}, over {most}", render::bytes(size)));
+                return Err(format!("it has {}, over {most}. {AS_IT_IS}", render::bytes(size)));
             }
         }
-        Looks::Picture(_) | Looks::OtherPicture(_) | Looks::NoPicture => fits(size)?,
+        Looks::Picture(_) | Looks::OtherPicture(_) | Looks::NoPicture => {
+            fits(size)?;
+            if size > FILE_INLINE_BYTES_MAX as u64 {
+                file.rewind().map_err(said)?;
+                return Ok((OutgoingBytes::Large(LargeFile { file, there }), looks));
+            }
+        }
     }
     let rest = usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(bytes.len());
     // One more, to see whether it has grown.
     read_up_to(&mut file, rest.saturating_add(1), &mut bytes)?;
     let after = file.metadata().map_err(said)?;
     match bytes.len() as u64 == size && is_same(&there, &after) {
-        true => Ok((bytes, looks)),
-        false => Err("it changed while it was read; try again".to_owned()),
+        true => Ok((OutgoingBytes::Read(bytes), looks)),
+        false => Err(CHANGED.to_owned()),
     }
 }
 
@@ -111,11 +156,11 @@ fn read_up_to(file: &mut File, max: usize, bytes: &mut Vec<u8>) -> Result<(), St
 
 /// Whether so many bytes can be sent.
 fn fits(size: u64) -> Result<(), String> {
-    match size > FILE_INLINE_BYTES_MAX as u64 {
+    match size > FILE_BYTES_MAX {
         true => Err(format!(
-            "it has {}: so far files of at most {} can be sent",
+            "it has {}: files of at most {} can be sent",
             render::bytes(size),
-            render::bytes(FILE_INLINE_BYTES_MAX as u64)
+            render::bytes(FILE_BYTES_MAX)
         )),
         false => Ok(()),
     }
@@ -206,7 +251,39 @@ mod tests {
     use super::*;
 
     fn refused(path: &Path) -> String {
-        whole(path, false).unwrap_err()
+        match whole(path, false) {
+            Ok(_) => panic!("it is taken"),
+            Err(why) => why,
+        }
+    }
+
+    /// All of a file, as it goes.
+    fn sent(path: &Path, meanwhile: impl FnOnce()) -> io::Result<Vec<u8>> {
+        let mut large = match whole(path, false).unwrap().0 {
+            OutgoingBytes::Read(bytes) => return Ok(bytes),
+            OutgoingBytes::Large(large) => large,
+        };
+        let (mut bytes, size) = (Vec::new(), large.size());
+        bytes.append(&mut large.read(size, 10_000)?);
+        meanwhile();
+        while (bytes.len() as u64) < size {
+            bytes.append(&mut large.read(size - bytes.len() as u64, 10_000)?);
+        }
+        Ok(bytes)
+    }
+
+    #[test]
+    fn a_large_file_is_read_as_it_goes_and_its_end_only_if_it_stayed_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("large");
+        let large: Vec<u8> = (0..FILE_INLINE_BYTES_MAX + 1).map(|n| n.to_le_bytes()[0]).collect();
+        fs::write(&path, &large).unwrap();
+        assert_eq!(sent(&path, || {}).unwrap(), large);
+        let cut = || OpenOptions::new().write(true).open(&path).unwrap().set_len(15_000).unwrap();
+        assert!(sent(&path, cut).unwrap_err().to_string().contains("changed"));
+        fs::write(&path, &large).unwrap();
+        let grow = || fs::write(&path, [&large[..], b"more"].concat()).unwrap();
+        assert!(sent(&path, grow).unwrap_err().to_string().contains("changed"));
     }
 
     #[test]
@@ -222,13 +299,13 @@ mod tests {
         assert!(refused(&at("socket")).contains("socket"));
         assert!(refused(Path::new("/dev/zero")).contains("device"));
         assert!(refused(&at("none")).contains("No such file"));
-        fs::write(at("large"), vec![0; FILE_INLINE_BYTES_MAX + 1]).unwrap();
-        assert!(refused(&at("large")).contains("24 KiB"));
+        File::create(at("large")).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
+        assert!(refused(&at("large")).contains("5 GiB"));
         // It says that it is empty, and is not.
         assert!(refused(Path::new("/proc/self/status")).contains("changed"));
         for size in [0, 5, FILE_INLINE_BYTES_MAX] {
             fs::write(at("file"), vec![7; size]).unwrap();
-            assert_eq!(whole(&at("file"), false).unwrap(), (vec![7; size], Looks::NoPicture));
+            assert_eq!(sent(&at("file"), || {}).unwrap(), vec![7; size]);
         }
     }
 

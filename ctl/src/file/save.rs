@@ -47,27 +47,64 @@ pub(crate) fn look(place: &Path) -> Result<There, Failure> {
     }
 }
 
-/// Writes a file: only its owner can read it, and nobody can run it.
-///
-/// # Errors
-/// [`Failure::Usage`] if it can't be written, and then nothing of it is there.
-pub(crate) fn write(place: &Path, bytes: &[u8], over: There) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::Usage(format!("{}: {error}", place.display()));
-    let mut name = std::ffi::OsString::from(".");
-    // Its own name might be too long for more.
-    name.push(format!("martlet-{}.part", std::process::id()));
-    let unfinished = place.with_file_name(name);
-    let mut file = create(&unfinished).map_err(failed)?;
-    let put = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| match over {
-        There::File => fs::rename(&unfinished, place),
-        There::Nothing => rename_to_nothing(&unfinished, place),
-    });
-    if let Err(error) = put {
-        let _ = fs::remove_file(&unfinished);
-        return Err(failed(error));
+/// A file that is being written, beside its place. Nothing of it stays unless it is finished.
+pub(crate) struct Unfinished {
+    file: File,
+    at: PathBuf,
+    place: PathBuf,
+    is_finished: bool,
+}
+
+impl Unfinished {
+    /// Begins one: only its owner can read it, and nobody can run it.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`].
+    pub(crate) fn begin(place: &Path) -> Result<Self, Failure> {
+        let mut name = std::ffi::OsString::from(".");
+        // Its own name might be too long for more.
+        name.push(format!("martlet-{}.part", std::process::id()));
+        let at = place.with_file_name(name);
+        let file = create(&at).map_err(|error| failed(place, &error))?;
+        Ok(Self { file, at, place: place.to_owned(), is_finished: false })
     }
-    let directory = place.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new("."))).and_then(|it| it.sync_all()).map_err(failed)
+
+    /// Writes more of it.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`].
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(bytes).map_err(|error| failed(&self.place, &error))
+    }
+
+    /// Puts it in its place.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`].
+    pub(crate) fn finish(mut self, over: There) -> Result<(), Failure> {
+        let place = &self.place;
+        let put = self.file.sync_all().and_then(|()| match over {
+            There::File => fs::rename(&self.at, place),
+            There::Nothing => rename_to_nothing(&self.at, place),
+        });
+        put.map_err(|error| failed(place, &error))?;
+        self.is_finished = true;
+        let directory = place.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let synced = File::open(directory.unwrap_or(Path::new("."))).and_then(|it| it.sync_all());
+        synced.map_err(|error| failed(place, &error))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            let _ = fs::remove_file(&self.at);
+        }
+    }
+}
+
+fn failed(place: &Path, error: &io::Error) -> Failure {
+    Failure::Usage(format!("{}: {error}", place.display()))
 }
 
 fn create(path: &Path) -> io::Result<File> {
@@ -92,6 +129,23 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+
+    fn write(place: &Path, bytes: &[u8], over: There) -> Result<(), Failure> {
+        let mut unfinished = Unfinished::begin(place)?;
+        unfinished.write(bytes)?;
+        unfinished.finish(over)
+    }
+
+    #[test]
+    fn nothing_stays_of_a_file_that_did_not_come_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("film");
+        let mut unfinished = Unfinished::begin(&place).unwrap();
+        unfinished.write(b"the beginning").unwrap();
+        assert_eq!(names(directory.path()).len(), 1);
+        drop(unfinished);
+        assert!(names(directory.path()).is_empty());
+    }
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();

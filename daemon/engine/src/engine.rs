@@ -19,7 +19,6 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits::MAILBOX_COMMIT_DELAY;
 use martlet_protocol::UnixMillis;
 use martlet_store::mailbox::Mailbox;
 use martlet_store::vault::keyfile::{KeyFile, KeyFileError, MasterKey};
@@ -34,7 +33,7 @@ use crate::linking::Joining;
 use crate::observer::State;
 use crate::orphans::OrphanAcks;
 use crate::refused::Refused;
-use crate::seam::{Answer, FromNet};
+use crate::seam::{Answer, FromBlobs, FromNet};
 use crate::stamping::StampResult;
 use crate::turn::{Outlet, StoredFor, Turn};
 use crate::user::User;
@@ -75,6 +74,8 @@ pub enum Input {
     Command(Box<dyn Job>),
     /// A stamp was made, or its making was cancelled.
     Stamped(StampResult),
+    /// The keeper of blobs tells something.
+    Blobs(FromBlobs),
     /// Time has passed.
     Tick,
 }
@@ -185,12 +186,6 @@ impl Engine {
         let next = self.user.as_ref().and_then(|user| user.next_due());
         let next = next.map(|due| due.saturating_sub(steady));
         [self.commit_due(steady), next].into_iter().flatten().min()
-    }
-
-    /// How long until the mailbox has to be committed.
-    fn commit_due(&self, steady: Duration) -> Option<Duration> {
-        let since = self.mailbox_dirty_since?;
-        Some(MAILBOX_COMMIT_DELAY.saturating_sub(steady.saturating_sub(since)))
     }
 
     /// The time that this node goes by, as of the last batch, and how long after the host's start that was.
@@ -314,6 +309,10 @@ impl Engine {
                     (Some(_) | None, _) => Ok(()),
                 }
             }
+            Input::Blobs(told) => match &mut self.user {
+                Some(user) => user.take_told(turn, &told),
+                None => Ok(()),
+            },
             Input::Tick => self.tick(turn),
         }
     }
@@ -440,6 +439,7 @@ impl std::fmt::Debug for Input {
             Self::Net(event) => f.debug_tuple("Net").field(event).finish(),
             Self::Command(_) => f.write_str("Command"),
             Self::Stamped(result) => f.debug_tuple("Stamped").field(result).finish(),
+            Self::Blobs(told) => f.debug_tuple("Blobs").field(told).finish(),
             Self::Tick => f.write_str("Tick"),
         }
     }

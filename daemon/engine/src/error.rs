@@ -1,5 +1,6 @@
 //! Why commands are refused. What is wrong is said here; what to do about it, by who shows it.
 
+use martlet_protocol::control::FileState;
 use martlet_protocol::identity::PhraseError;
 use martlet_protocol::invite::InviteError;
 use martlet_protocol::message::{EmojiError, FileError, ProfileError, TextError, TimerError};
@@ -7,6 +8,7 @@ use martlet_protocol::safety::SafetyCodeError;
 use martlet_store::StoreError;
 
 use crate::directory::{DirectoryError, NameError, RoomError};
+use crate::limits::{BLOBS_BYTES_MAX, BLOBS_MAX};
 use crate::search::QueryError;
 
 /// Why a command was not done.
@@ -39,9 +41,23 @@ pub enum CommandError {
     /// The message is no file, or not any more.
     #[error("this message is no file")]
     NoFile,
-    /// A file that is not here.
-    #[error("the file is not in its message")]
-    FileElsewhere,
+    /// A file that is not here, or not whole.
+    #[error("the file is not here")]
+    FileNotHere {
+        /// Where it is.
+        state: FileState,
+    },
+    /// A file that ends only with its message.
+    #[error("the file is in its message, and ends with it")]
+    FileInMessage,
+    /// No more files are kept.
+    #[error(
+        "the files kept here would take {bytes} bytes, sealed, at most {BLOBS_BYTES_MAX}, of {BLOBS_MAX} files, are allowed"
+    )]
+    FilesFull {
+        /// Bytes of those that there are and this one.
+        bytes: u64,
+    },
     /// No message has this id.
     #[error("there is no message with this id")]
     UnknownMessage,

@@ -23,9 +23,9 @@ pub(crate) use rooms::{admit_in_room, nothing, takes_back};
 pub(crate) use siblings::{admit, is_for_siblings_too, is_settings};
 
 use martlet_protocol::message::{
-    self, DeviceMessage, Edit, File, IdentityChanged, Message, OlmRenewed, Ping, Pong, Profile,
-    Progress, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomKey, RoomOp, RoomOps, RoomRecall,
-    Sent, SessionKeyMessage, Settings, Timers, Typing,
+    self, DeviceMessage, Edit, File, FileReceived, IdentityChanged, Message, OlmRenewed, Ping,
+    Pong, Profile, Progress, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomKey, RoomOp, RoomOps,
+    RoomRecall, Sent, SessionKeyMessage, Settings, Timers, Typing,
 };
 use martlet_protocol::{MessageId, UnixMillis};
 use martlet_store::records::{Body, MessageRecord, State};
@@ -90,6 +90,8 @@ pub(crate) enum Does {
     Recall(Recall),
     /// Takes back what someone else wrote in a room.
     RecallOther(RoomRecall),
+    /// Says that the author has a file, whole.
+    FileReceived(FileReceived),
     /// Says how the author wants to be seen.
     Profile(When, Profile),
     /// Shows what the user wrote or did on another device.
@@ -149,6 +151,9 @@ impl Content {
                 }
                 Some(message::Content::Read(read)) => Self::Does(Does::Read(read)),
                 Some(message::Content::File(file)) => Self::Says(Says::File(file)),
+                Some(message::Content::FileReceived(received)) => {
+                    Self::Does(Does::FileReceived(received))
+                }
                 Some(message::Content::Timers(timers)) => Self::Says(Says::Timers(timers)),
                 Some(message::Content::Recall(recall)) => Self::Does(Does::Recall(recall)),
                 Some(message::Content::Profile(profile)) => {
@@ -190,7 +195,7 @@ impl Content {
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Says(Says::Text(text)) => text.clone(),
-            Self::Says(Says::File(file)) => file::shown(file),
+            Self::Says(Says::File(file)) => file::shown(file, None),
             Self::Says(Says::Timers(timers)) => timers::shown(timers),
             // Its state says what there is to say. What does something is no row, so nobody asks.
             Self::Says(Says::Recalled) | Self::Does(_) => String::new(),
@@ -220,6 +225,7 @@ pub(crate) fn body_of(content: message::Content) -> Body {
         message::Content::Reaction(reaction) => reaction::body(&reaction),
         message::Content::Read(read) => read::body(read),
         message::Content::File(file) => file::body(&file),
+        message::Content::FileReceived(received) => file::received(received),
         message::Content::Timers(timers) => timers::body(timers),
         message::Content::Recall(recall) => recall::body(recall),
         message::Content::Profile(profile) => profile::body(&profile),

@@ -46,7 +46,8 @@ pub use engine::{Engine, EngineError, Input, Job};
 pub use error::{CommandError, Fault, RootPlace};
 pub use observer::Observer;
 pub use seam::{
-    Answer, FromNet, Interest, Lookup, NoRoom, PeerKey, Received, Stemmed, Stored, Ticket, ToNet,
+    Answer, BlobFailure, BlobUse, FromBlobs, FromNet, Interest, KnownBlob, Lookup, NoRoom, PeerKey,
+    Received, Stemmed, Stored, Ticket, ToBlobs, ToNet, WantedBlob,
 };
 pub use search::QueryError;
 pub use stamping::{StampJob, StampResult};

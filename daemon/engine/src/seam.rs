@@ -1,12 +1,16 @@
-//! All that passes between engine and network: one enum each way.
+//! All that passes between engine and network: one enum each way. What passes between it and the keeper of blobs is in `blobs`.
 //!
 //! The network asks by a [`Ticket`] and gets the [`Answer`] with it, so that neither side holds a channel of
 //! the other's.
+
+mod blobs;
 
 use std::fmt;
 
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag, UnixMillis};
+
+pub use blobs::{BlobFailure, BlobUse, FromBlobs, KnownBlob, ToBlobs, WantedBlob};
 
 /// What the engine knows a peer by: the Ed25519 public key of its transport. Tied to no identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,6 +5,7 @@
 //! memory grows with conversations and devices, never with messages.
 
 mod ends;
+mod files;
 mod gaps;
 mod history;
 mod manners;
@@ -33,6 +34,8 @@ use crate::conversation::{Author, ConversationRef, Place, person};
 use crate::kinds::{Content, Does, is_unknown};
 use ends::Ends;
 pub(crate) use ends::expires_at;
+use files::Files;
+pub(crate) use files::{Live, known};
 pub(crate) use history::Page;
 pub(crate) use order::Line;
 use order::Wait;
@@ -68,6 +71,8 @@ pub(crate) struct Timeline {
     settings: SettingsRecord,
     /// When which of them end.
     ends: Ends,
+    /// Files that are blobs.
+    files: Files,
     /// What searches look through.
     texts: Texts,
     /// To whom timers were sent again of late, and when, since the host's start.
@@ -89,6 +94,7 @@ impl Timeline {
         timeline.load_early(records)?;
         timeline.load_settings(records)?;
         timeline.load_ends(records, hidden_by)?;
+        timeline.load_files(records)?;
         Ok(timeline)
     }
 

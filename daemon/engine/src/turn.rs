@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use crate::clock::Times;
 use crate::error::CommandError;
 use crate::observer::{Database, Observer};
-use crate::seam::{Answer, Interest, Lookup, PeerKey, Stemmed, Stored, Ticket, ToNet};
+use crate::seam::{Answer, Interest, Lookup, PeerKey, Stemmed, Stored, Ticket, ToBlobs, ToNet};
 use crate::stamping::StampJob;
 
 /// Takes effects once what they rest on is on disk.
@@ -28,6 +28,8 @@ pub trait Outlet {
 pub struct Effects {
     /// What the network is told, in order.
     pub to_net: Vec<ToNet>,
+    /// What the keeper of blobs is told, in order.
+    pub blobs: Vec<ToBlobs>,
     /// Stamps to make; each gives an input back.
     pub stamp: Vec<StampJob>,
     /// Events, in order.
@@ -241,6 +243,7 @@ impl std::fmt::Debug for Effects {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Effects")
             .field("to_net", &self.to_net.len())
+            .field("blobs", &self.blobs.len())
             .field("stamp", &self.stamp.len())
             .field("events", &self.events.len())
             .field("replies", &self.replies.len())

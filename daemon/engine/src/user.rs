@@ -7,6 +7,7 @@
 mod acks;
 mod agenda;
 mod arrivals;
+mod blobs;
 mod blocks;
 mod bundles;
 mod contacts;
@@ -327,6 +328,7 @@ impl User {
             self.counters.hidden_by = hidden_by;
             self.counters.is_dirty = true;
         }
+        self.tell_blobs(turn)?;
         let records = turn.vault()?;
         self.timeline.flush(records)?;
         self.keyring.flush(records)?;

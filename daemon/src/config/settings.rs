@@ -142,6 +142,12 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_lock: Option<AutoLock>,
 
+    /// Whether contacts to whom you send a file of more than 24 KiB are told where this node is, so that they can fetch it from here
+    /// [default: true in networks that are lan_only, else false]
+    #[arg(long, env = "MARTLET_DIRECT_FILES", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direct_files: Option<bool>,
+
     /// A file whose first line is the passphrase, to open the vault with at the start [default: the credential
     /// martlet-passphrase of the service manager, if there is one]
     #[arg(long, env = "MARTLET_PASSPHRASE_FILE", value_name = "FILE")]
@@ -242,6 +248,7 @@ impl Settings {
             metrics_listen: self.metrics_listen.or(below.metrics_listen),
             user: self.user.or(below.user),
             auto_lock: self.auto_lock.or(below.auto_lock),
+            direct_files: self.direct_files.or(below.direct_files),
             passphrase_file: self.passphrase_file.or(below.passphrase_file),
             notify: self.notify.or(below.notify),
             notify_command: self.notify_command.or(below.notify_command),

@@ -13,6 +13,8 @@ pub struct UserConfig {
     pub is_allowed: bool,
     /// After how long without a request of theirs the vault is locked.
     pub auto_lock: AutoLock,
+    /// Whether contacts are told where this node is, so that they can fetch files from it.
+    pub direct_files: bool,
     /// Where the passphrase is, for the vault to be opened at the start.
     pub passphrase_file: Option<PathBuf>,
     /// The same from the service manager.
@@ -24,10 +26,10 @@ pub struct UserConfig {
 }
 
 impl UserConfig {
-    /// As `settings` have it, for a node of this role.
+    /// As `settings` have it, for a node of this role, in a network that stays on its LAN or not.
     pub(super) fn of(
         settings: &Settings,
-        role: Role,
+        (role, is_lan_only): (Role, bool),
         lookup: paths::Lookup<'_>,
     ) -> Result<Self, ConfigError> {
         let notify = settings.notify.unwrap_or_default();
@@ -45,6 +47,7 @@ impl UserConfig {
         Ok(Self {
             is_allowed: settings.user.unwrap_or(role != Role::Mailbox),
             auto_lock: settings.auto_lock.unwrap_or_default(),
+            direct_files: settings.direct_files.unwrap_or(is_lan_only),
             passphrase_file: settings.passphrase_file.clone(),
             credential: paths::credential(lookup),
             notify,

@@ -3,7 +3,7 @@
 use crate::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_BODY_READ_MAX};
 use std::error::Error;
 
-use axum::body::{Bytes, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -26,7 +26,15 @@ pub(super) struct JpegBody(pub(super) Vec<u8>);
 /// A file, and what it is, as the sender says: a body of any type.
 pub(super) struct FileBody {
     pub(super) media_type: String,
-    pub(super) bytes: Vec<u8>,
+    pub(super) content: FileBodyContent,
+}
+
+/// The bytes of a file.
+pub(super) enum FileBodyContent {
+    /// All of it: it fits a message.
+    Read(Vec<u8>),
+    /// It does not, and has so many bytes, as its sender says.
+    Unread(u64, Body),
 }
 
 /// Nothing. A body that says something is refused: whoever sends one takes it that it counts. An empty object and a
@@ -94,12 +102,16 @@ impl FromRequest<Shared> for FileBody {
         let kind = request.headers().get(header::CONTENT_TYPE);
         let media_type = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
         let most = FILE_INLINE_BYTES_MAX;
-        let claimed = claimed_length(request.headers()).and_then(|n| usize::try_from(n).ok());
-        if claimed.is_some_and(|claimed| claimed > most) {
-            return Err(Refusal::file_too_large(claimed));
-        }
-        let bytes = read_up_to(request, shared, most, || Refusal::file_too_large(None)).await?;
-        Ok(Self { media_type, bytes: bytes.to_vec() })
+        let content = match claimed_length(request.headers()) {
+            Some(claimed) if claimed > most as u64 => {
+                FileBodyContent::Unread(claimed, request.into_body())
+            }
+            Some(_) | None => {
+                let bytes = read_up_to(request, shared, most, Refusal::length_required).await?;
+                FileBodyContent::Read(bytes.to_vec())
+            }
+        };
+        Ok(Self { media_type, content })
     }
 }
 

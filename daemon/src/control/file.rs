@@ -1,25 +1,35 @@
 //! Files.
 
+mod bytes;
+
+use std::ops::Range;
+
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use martlet_engine::command::{FilesFrom, FilesPage, GetFile, ListFiles, SendFile};
-use martlet_protocol::control::{
-    ErrorCode, FileList, FileSend, FilesQuery, MessageIdStart, Problem, SendResponse,
+use martlet_engine::command::{
+    AcceptFile, FileHere, FilesFrom, FilesPage, ForgetFile, GetFile, ListFiles, PrepareBlob,
+    RefuseFile, SendBlob, SendFile,
 };
+use martlet_protocol::control::{
+    FileList, FileSend, FilesQuery, Message, MessageIdStart, Problem, SendResponse,
+};
+use martlet_protocol::file::sealed::Layout;
 use martlet_protocol::message::FileContent;
+use tokio::runtime::Handle;
 
 use super::Shared;
 use super::endpoints::endpoints;
-use super::extract::{FileBody, PathPart, QueryOf};
+use super::extract::{FileBody, FileBodyContent, NoBody, PathPart, QueryOf};
 use super::problem::Refusal;
+use bytes::{BodyReader, asked, streamed};
 
-endpoints!(send_file, list_files, get_file);
+endpoints!(send_file, list_files, get_file, forget_file, accept_file, refuse_file);
 
-/// Sends a file of at most 24 KiB: the body. Answered once the message is on disk. What the file is, the `content-type` says; nobody
-/// looks into it.
+/// Sends a file of at most 5 GiB: the body. Answered once the message is on disk. A file of more than 24 KiB has to say how large it is
+/// (`content-length`); the recipient fetches it from this node. What the file is, the `content-type` says; nobody looks into it.
 #[utoipa::path(post, path = "/v1/files", tag = "files", params(FileSend),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
@@ -29,10 +39,40 @@ endpoints!(send_file, list_files, get_file);
 async fn send_file(
     State(shared): State<Shared>,
     QueryOf(request): QueryOf<FileSend>,
-    FileBody { media_type, bytes }: FileBody,
+    FileBody { media_type, content }: FileBody,
 ) -> Result<(StatusCode, Json<SendResponse>), Refusal> {
-    let response = shared.engine().call(SendFile { request, media_type, bytes }).await?;
+    let response = match content {
+        FileBodyContent::Read(bytes) => {
+            shared.engine().call(SendFile { request, media_type, bytes }).await?
+        }
+        FileBodyContent::Unread(size, body) => {
+            send_blob(&shared, request, media_type, (size, body)).await?
+        }
+    };
     Ok((StatusCode::CREATED, Json(response)))
+}
+
+/// A file that is larger than a message holds: sealed as it comes, and announced once it is on disk.
+async fn send_blob(
+    shared: &Shared,
+    request: FileSend,
+    media_type: String,
+    (size, body): (u64, Body),
+) -> Result<SendResponse, Refusal> {
+    let Ok(layout) = Layout::of(size) else { return Err(Refusal::file_too_large(size)) };
+    if !shared.context().direct_files {
+        return Err(Refusal::file_needs_direct());
+    }
+    let (engine, keeper) = (shared.engine(), &shared.context().blobs);
+    let prepared = engine.call(PrepareBlob { request: request.clone(), size }).await?;
+    let file = BodyReader::new(body, Handle::current(), shared.ending());
+    let imported = keeper.import(prepared.name, prepared.key.clone(), layout, file).await;
+    let imported = imported.map_err(|error| Refusal::of_blob(&error))?;
+    let (blob, holders) = (imported.id, vec![keeper.own_holder().await]);
+    let sent = SendBlob { request, media_type, size, prepared, blob, holders };
+    let response = engine.call(sent).await?;
+    imported.keep();
+    Ok(response)
 }
 
 /// The files of conversations, the newest first.
@@ -54,24 +94,110 @@ async fn list_files(
     }
 }
 
-/// A file, as it came: whoever shows it decodes what someone else made.
+/// A file, as it came, or one range of it (`range`): whoever shows it decodes what someone else made.
 #[utoipa::path(get, path = "/v1/files/{id}", tag = "files",
     params(("id" = inline(MessageIdStart), Path, description = "The id of the file's message, or its beginning.")),
     responses(
         (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, description = "The range asked for.", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn get_file(
     State(shared): State<Shared>,
     PathPart(id): PathPart,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let file = shared.engine().call(GetFile { id }).await?;
-    let FileContent::Here(bytes) = file.content else {
-        return Err(Refusal::new(ErrorCode::NoFile, "the file is not here"));
+    let FileHere { file, blob } = shared.engine().call(GetFile { id }).await?;
+    let size = file.size();
+    let range = asked(&headers, size)?;
+    let (status, bytes) = match &range {
+        Some(range) => (StatusCode::PARTIAL_CONTENT, range.clone()),
+        None => (StatusCode::OK, 0..size),
     };
-    let mut response = Response::new(Body::from(bytes.as_slice().to_vec()));
+    let body = match (&file.content, blob) {
+        (FileContent::Blob(content), Some(blob)) => {
+            let keeper = &shared.context().blobs;
+            let layout = Layout::of(size).map_err(|_| Refusal::file_too_large(size))?;
+            let whole = keeper.whole(blob).await.map_err(|error| {
+                keeper.is_lost(&blob.name);
+                Refusal::of_blob(&error)
+            })?;
+            let (keeper, name) = (keeper.clone(), blob.name);
+            streamed(whole, (content.key.clone(), layout, bytes.clone()), move || {
+                keeper.is_lost(&name);
+            })
+        }
+        (FileContent::Here(content), _) => {
+            Body::from(Bytes::copy_from_slice(&content.as_slice()[in_memory(&bytes)]))
+        }
+        (FileContent::Blob(_), None) => Body::empty(),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
     // Not what its sender says that it is: a program would take it for that.
     let kind = HeaderValue::from_static("application/octet-stream");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.end - bytes.start));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if range.is_some() {
+        let told = format!("bytes {}-{}/{size}", bytes.start, bytes.end.saturating_sub(1));
+        if let Ok(told) = HeaderValue::from_str(&told) {
+            headers.insert(header::CONTENT_RANGE, told);
+        }
+    }
     Ok(response)
+}
+
+/// Some bytes of what is in memory, as it holds them.
+fn in_memory(bytes: &Range<u64>) -> Range<usize> {
+    let at = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX);
+    at(bytes.start)..at(bytes.end)
+}
+
+/// Removes what is here of a file of more than 24 KiB, and ends its fetching. Its message stays. An own one can't be fetched from here any
+/// more.
+#[utoipa::path(delete, path = "/v1/files/{id}", tag = "files",
+    params(("id" = inline(MessageIdStart), Path, description = "The id of the file's message, or its beginning.")),
+    responses(
+        (status = 204, description = "Done."),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn forget_file(
+    State(shared): State<Shared>,
+    PathPart(id): PathPart,
+    NoBody: NoBody,
+) -> Result<StatusCode, Refusal> {
+    shared.engine().call(ForgetFile { id }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has a file fetched: now, or as soon as someone who has it is on. It is seen in the events how it goes.
+#[utoipa::path(post, path = "/v1/files/{id}/accept", tag = "files",
+    params(("id" = inline(MessageIdStart), Path, description = "The id of the file's message, or its beginning.")),
+    responses(
+        (status = 200, body = Message),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn accept_file(
+    State(shared): State<Shared>,
+    PathPart(id): PathPart,
+    NoBody: NoBody,
+) -> Result<Json<Message>, Refusal> {
+    Ok(Json(shared.engine().call(AcceptFile { id }).await?))
+}
+
+/// Says that the user does not want a file. What is here of it is removed. Who sent it is not told.
+#[utoipa::path(post, path = "/v1/files/{id}/refuse", tag = "files",
+    params(("id" = inline(MessageIdStart), Path, description = "The id of the file's message, or its beginning.")),
+    responses(
+        (status = 200, body = Message),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn refuse_file(
+    State(shared): State<Shared>,
+    PathPart(id): PathPart,
+    NoBody: NoBody,
+) -> Result<Json<Message>, Refusal> {
+    Ok(Json(shared.engine().call(RefuseFile { id }).await?))
 }

@@ -122,14 +122,10 @@ impl From<CommandError> for Refusal {
                 ),
             ),
             CommandError::File(error) => file::refused(error),
-            CommandError::NoFile => Self::new(
-                ErrorCode::NoFile,
-                "this message is no file, or it is one no more; martletctl file list shows those that there are",
-            ),
-            CommandError::FileElsewhere => Self::new(
-                ErrorCode::NoFile,
-                "this file is too large to be in its message, and this version can't fetch it: an update is needed",
-            ),
+            CommandError::NoFile => file::none(),
+            CommandError::FileNotHere { state } => file::not_here(state),
+            CommandError::FileInMessage => file::in_message(),
+            error @ CommandError::FilesFull { .. } => file::full(&error),
             CommandError::UnknownMessage => Self::new(
                 ErrorCode::UnknownMessage,
                 "there is no message with this id; martletctl history NAME --ids shows the ids",

@@ -10,7 +10,9 @@ use martlet_engine::command::{
     Command, CreateUser, GetStatus, NoteVaultFailure, OpenVault, RecoverUser, ReplaceKeyFile,
     SnapshotVault, StartJoin,
 };
-use martlet_engine::{CommandError, DirectoryError, FromNet, Input, Storage, clean_name};
+use martlet_engine::{
+    CommandError, DirectoryError, FromBlobs, FromNet, Input, Storage, ToBlobs, clean_name,
+};
 use martlet_protocol::control::{Event, Identity, InitResponse, Join};
 use martlet_protocol::identity::{PhraseError, RootKey};
 use martlet_protocol::link::LinkCode;
@@ -29,6 +31,7 @@ use crate::stack;
 pub(super) enum Order {
     Input(Input),
     AttachNet(NetHandle),
+    AttachBlobs(mpsc::Sender<ToBlobs>),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -284,6 +287,18 @@ impl EngineHandle {
     pub async fn attach_net(&self, net: NetHandle) {
         // A stopped engine needs no network.
         let _ = self.orders.send(Order::AttachNet(net)).await;
+    }
+
+    /// Gives the engine who keeps its blobs.
+    pub(crate) async fn attach_blobs(&self, keeper: mpsc::Sender<ToBlobs>) {
+        // A stopped engine needs none.
+        let _ = self.orders.send(Order::AttachBlobs(keeper)).await;
+    }
+
+    /// Tells the engine what came of its blobs.
+    pub(crate) async fn tell_blobs(&self, told: FromBlobs) {
+        // A stopped engine needs no more of it.
+        let _ = self.orders.send(Order::Input(Input::Blobs(told))).await;
     }
 
     /// Events as they are committed, each numbered one more than the last. A receiver that lags

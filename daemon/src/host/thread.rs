@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::limits::{ENGINE_BATCH_MAX, ENGINE_QUEUE_MAX};
 use martlet_engine::{
     Effects, Engine, EngineConfig, EngineError, Input, Interest, Lookup, Outlet, StampJob, Stemmed,
-    ToNet,
+    ToBlobs, ToNet,
 };
 use martlet_protocol::control::Event;
 use martlet_store::Mailbox;
@@ -93,6 +93,8 @@ fn prepare(
         net: None,
         waiting: VecDeque::new(),
         stamper,
+        keeper: None,
+        blobs: VecDeque::new(),
         stamps: Vec::new(),
         interest: None,
         lookups: Vec::new(),
@@ -141,6 +143,7 @@ impl Loop {
                 match order {
                     Order::Input(input) => inputs.push(input),
                     Order::AttachNet(net) => self.outlet.attach(net),
+                    Order::AttachBlobs(keeper) => self.outlet.keeper = Some(keeper),
                     Order::Shutdown(done) => shutdown.push(done),
                 }
             }
@@ -195,6 +198,10 @@ struct LoopOutlet {
     waiting: VecDeque<Vec<ToNet>>,
     /// Where the network asks for stamps, and a thread makes them.
     stamper: Option<Stamper>,
+    /// Who keeps blobs; nobody in a simulation.
+    keeper: Option<mpsc::Sender<ToBlobs>>,
+    /// What that is to be told, in order: sent before the next batch.
+    blobs: VecDeque<ToBlobs>,
     /// Stamps to be made here.
     stamps: Vec<StampJob>,
     /// What the network is to be told once there is one.
@@ -255,6 +262,13 @@ impl LoopOutlet {
 
     /// Sends what found no place: the engine waits while the network is behind.
     async fn flush(&mut self) {
+        if let Some(keeper) = &self.keeper {
+            while let Some(told) = self.blobs.pop_front() {
+                if keeper.send(told).await.is_err() {
+                    tracing::debug!("the keeper of blobs has stopped");
+                }
+            }
+        }
         let Some(net) = &self.net else { return };
         while let Some(to_net) = self.waiting.pop_front() {
             net.tell(to_net).await;
@@ -265,6 +279,7 @@ impl LoopOutlet {
 impl Outlet for LoopOutlet {
     fn release(&mut self, mut effects: Effects) {
         self.send(std::mem::take(&mut effects.to_net));
+        self.blobs.extend(effects.blobs.drain(..));
         match &self.stamper {
             Some(stamper) => effects.stamp.drain(..).for_each(|job| stamper.give(job)),
             None => self.stamps.append(&mut effects.stamp),

@@ -21,6 +21,7 @@ use super::meter::Metered;
 use super::rates::NodeRates;
 use super::reserved::Reserved;
 use super::stem::codec::StemCodec;
+use super::streams::Streams;
 use super::sync::codec::SyncCodec;
 use super::wan::{self, Guard, Scope, WanBehaviour};
 use super::{NetConfig, NetError, gossip, sync, transport};
@@ -39,6 +40,7 @@ pub(super) struct Behaviour {
     pub(super) gossip: Metered<Linked>,
     pub(super) sync: request_response::Behaviour<SyncCodec>,
     pub(super) stem: Toggle<request_response::Behaviour<StemCodec>>,
+    pub(super) blobs: Toggle<Streams>,
     mdns: Toggle<mdns::tokio::Behaviour>,
     pub(super) wan: Toggle<WanBehaviour>,
 }
@@ -59,6 +61,18 @@ pub(super) fn identify_protocol(network: &str) -> String {
 pub(super) fn stem_protocol(network: &str) -> Result<StreamProtocol, NetError> {
     StreamProtocol::try_from_owned(format!("/martlet/{network}/stem/2"))
         .map_err(|error| NetError::Name { name: network.to_owned(), reason: error.to_string() })
+}
+
+/// The protocol by which nodes ask each other for blobs.
+fn blob_protocol(network: &str) -> Result<StreamProtocol, NetError> {
+    StreamProtocol::try_from_owned(format!("/martlet/{network}/blob/1"))
+        .map_err(|error| NetError::Name { name: network.to_owned(), reason: error.to_string() })
+}
+
+/// Streams for blobs, where somebody takes them.
+fn blobs(config: &NetConfig) -> Result<Option<Streams>, NetError> {
+    let Some(taken) = config.blobs.clone() else { return Ok(None) };
+    Ok(Some(Streams::new(blob_protocol(&config.network.name)?, taken)))
 }
 
 /// The stem, where the network has one. An edge node passes nothing on.
@@ -124,6 +138,7 @@ pub(super) fn swarm(
         gossip: Metered::new(Linked::new(gossip::behaviour(config, topics)?), rates.frames()),
         sync: sync::behaviour(&config.network, &config.metrics)?,
         stem: stem(config)?.into(),
+        blobs: blobs(config)?.into(),
         mdns: discovery(config.mdns, peer_id).into(),
         wan: wan.into(),
     };

@@ -6,7 +6,9 @@ use std::time::Duration;
 use libp2p::Multiaddr;
 use tokio::time::Instant;
 
+use super::NetHandle;
 pub use super::dialer::Unreachable;
+use super::task::Command;
 
 /// How the network does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,13 @@ pub struct NetReport {
     pub taken: u64,
     /// How long the network has been up.
     pub up: Duration,
+}
+
+impl NetHandle {
+    /// How the network does; `None` once the task has ended.
+    pub async fn report(&self) -> Option<NetReport> {
+        self.ask(Command::Report).await
+    }
 }
 
 /// What discovery on the local network does.

@@ -49,6 +49,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
          log_format = \"text\"\n\
          user = true\n\
          auto_lock = \"off\"\n\
+         direct_files = true\n\
          notify = \"off\"\n\
          role = \"full\"\n\
          shard_count = 8\n"

@@ -79,7 +79,8 @@ fn findings(client: &mut Client) -> Vec<(FindingCode, Severity)> {
 /// Every file of a directory but the log and the lock, which each start makes.
 fn contents(home: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(home).unwrap().map(|entry| entry.unwrap());
-    let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+    let files = entries.filter(|entry| entry.path().is_file());
+    let names = files.map(|entry| entry.file_name().into_string().unwrap());
     let names = names.filter(|name| name != "log" && name != "martletd.lock");
     names.map(|name| (name.clone(), fs::read(home.join(&name)).unwrap())).collect()
 }

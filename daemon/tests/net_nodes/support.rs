@@ -149,6 +149,7 @@ impl Setup {
             role: self.role,
             kept: self.kept,
             pace: Pace::USUAL,
+            blobs: None,
             memory_bytes_max: None,
         };
         let ahead = i64::try_from(self.clock_ahead.as_millis()).unwrap();

@@ -170,6 +170,29 @@ pub enum EventBody {
         /// The contact's name.
         conversation: String,
     },
+    /// A file is on its way here, and so far by now. It is kept nowhere, and has the number of the last event that is.
+    FileProgress {
+        /// The id of its message.
+        id: String,
+        /// The contact's name.
+        conversation: String,
+        /// How much is here, bytes of what is sent over the network.
+        fetched_bytes: u64,
+        /// Of so many.
+        of_bytes: u64,
+        /// Whether nobody who has it is on.
+        waiting: bool,
+    },
+    /// A file is here, all of it; or the other side has all of one that the user sent.
+    FileReceived {
+        /// The message, as it is now.
+        message: Message,
+    },
+    /// A file could not be fetched, or is here no more.
+    FileFailed {
+        /// The message, as it is now.
+        message: Message,
+    },
     /// A message is gone from this device. Of one that was recalled, its place without a text stays.
     MessageEnded {
         /// Its id.
@@ -291,7 +314,7 @@ impl EventBody {
     /// Whether it is told as it happens and kept nowhere: then its number is that of the last event that is kept.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Typing { .. })
+        matches!(self, Self::Typing { .. } | Self::FileProgress { .. })
     }
 
     /// The event's name, as in its `type` field.
@@ -317,6 +340,9 @@ impl EventBody {
             Self::MessageReaction { .. } => "message_reaction",
             Self::MessageRead { .. } => "message_read",
             Self::Typing { .. } => "typing",
+            Self::FileProgress { .. } => "file_progress",
+            Self::FileReceived { .. } => "file_received",
+            Self::FileFailed { .. } => "file_failed",
             Self::MessageEnded { .. } => "message_ended",
             Self::ConversationCleared { .. } => "conversation_cleared",
             Self::ContactProfile { .. } => "contact_profile",

@@ -17,6 +17,53 @@ pub struct MessageFile {
     pub media_type: String,
     /// How many bytes it has.
     pub bytes: u64,
+    /// Where it is.
+    #[serde(default)]
+    pub state: FileState,
+    /// How much of it is here, bytes of what is sent over the network, which is some more; while it is fetched, or waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched_bytes: Option<u64>,
+    /// Why it is not here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FileFailure>,
+    /// Of a file that the user sent, and that was too large for its message: the other side has all of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub received: bool,
+}
+
+/// Where a file is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    /// Here, all of it.
+    #[default]
+    Complete,
+    /// With its sender: it is fetched once the user accepts it.
+    Offered,
+    /// On its way here.
+    Fetching,
+    /// It is to be fetched as soon as someone who has it is on.
+    Waiting,
+    /// It could not be fetched or kept. It can be accepted again.
+    Failed,
+    /// The user does not want it.
+    Refused,
+    /// The user's own, and not here any more: nobody can fetch it from here.
+    Gone,
+}
+
+/// Why a file is not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileFailure {
+    /// It is not what its message says: whoever sent it is broken, or means harm.
+    Corrupt,
+    /// The disk has too little free space.
+    DiskLow,
+    /// The disk failed.
+    Disk,
+    /// It was here, and the disk lost or damaged it.
+    Lost,
 }
 
 /// Query of `POST /v1/files`. What the file is, the body's `content-type` says.

@@ -49,8 +49,22 @@ pub enum ErrorCode {
     InvalidPicture,
     /// The file is larger than can be sent.
     FileTooLarge,
-    /// The message is no file, or its file is not here.
+    /// The message is no file, or is one no more.
     NoFile,
+    /// The file is not here, or not yet: it is to be accepted, fetched, or is gone.
+    FileNotHere,
+    /// A file that is larger than a message holds has to say how large it is (`content-length`).
+    LengthRequired,
+    /// The file has not as many bytes as was said.
+    FileChanged,
+    /// The node tells nobody where it is, so that nobody could fetch a file from it: only what fits a message can be sent.
+    FileNeedsDirect,
+    /// The files that are kept here take all the room that they may.
+    OverQuota,
+    /// The disk has too little free space.
+    DiskLow,
+    /// The file has none of the bytes that were asked for.
+    NoSuchRange,
     /// This message can't be taken back: it is someone else's, or a note, or no text.
     NotRecallable,
     /// An own message that is not delivered yet can't be deleted: it is recalled.
@@ -246,15 +260,20 @@ impl ErrorCode {
             | Self::RoomAlone
             | Self::NoChange
             | Self::StillIn
+            | Self::FileNotHere
+            | Self::FileChanged
+            | Self::FileNeedsDirect
             | Self::OtherDevice => 409,
+            Self::LengthRequired => 411,
             Self::TextTooLong | Self::BodyTooLarge | Self::FileTooLarge => 413,
+            Self::NoSuchRange => 416,
             Self::Locked => 423,
             Self::LimitReached | Self::OpLimit | Self::LinkLimit | Self::LinkLocked => 429,
             Self::HeadTooLarge => 431,
             Self::Internal => 500,
             Self::Stopping => 503,
             Self::NoAnswer => 504,
-            Self::StorageFailed => 507,
+            Self::StorageFailed | Self::OverQuota | Self::DiskLow => 507,
         }
     }
 }

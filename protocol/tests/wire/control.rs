@@ -76,6 +76,10 @@ fn messages() {
                 name: "a.txt".into(),
                 media_type: "text/plain".into(),
                 bytes: 2,
+                state: FileState::Failed,
+                fetched_bytes: Some(1),
+                failure: Some(FileFailure::DiskLow),
+                received: true,
             }),
             ..message()
         },
@@ -85,7 +89,8 @@ fn messages() {
             json["burn_seconds"] = 5.into();
             json["ends_at"] = 7.into();
             json["sets_timers"] = json!({"expire_seconds": 60});
-            json["file"] = json!({"name": "a.txt", "media_type": "text/plain", "bytes": 2});
+            json["file"] = json!({"name": "a.txt", "media_type": "text/plain", "bytes": 2,
+                "state": "failed", "fetched_bytes": 1, "failure": "disk_low", "received": true});
             json
         },
     );
@@ -252,6 +257,25 @@ fn events() {
         (
             EventBody::ContactProfile { name: text("Ada"), calls_themselves: None },
             json!({"type": "contact_profile", "name": "Ada"}),
+        ),
+        (
+            EventBody::FileProgress {
+                id: text("ab"),
+                conversation: text("Ada"),
+                fetched_bytes: 1,
+                of_bytes: 2,
+                waiting: true,
+            },
+            json!({"type": "file_progress", "id": "ab", "conversation": "Ada", "fetched_bytes": 1,
+                "of_bytes": 2, "waiting": true}),
+        ),
+        (
+            EventBody::FileReceived { message: message() },
+            json!({"type": "file_received", "message": message_json()}),
+        ),
+        (
+            EventBody::FileFailed { message: message() },
+            json!({"type": "file_failed", "message": message_json()}),
         ),
         (
             EventBody::ContactDevices { name: text("Ada") },
@@ -547,6 +571,13 @@ fn error_codes() {
         InvalidPicture => ("invalid-picture", 400),
         FileTooLarge => ("file-too-large", 413),
         NoFile => ("no-file", 404),
+        FileNotHere => ("file-not-here", 409),
+        LengthRequired => ("length-required", 411),
+        FileChanged => ("file-changed", 409),
+        FileNeedsDirect => ("file-needs-direct", 409),
+        OverQuota => ("over-quota", 507),
+        DiskLow => ("disk-low", 507),
+        NoSuchRange => ("no-such-range", 416),
         EmptyText => ("empty-text", 400),
         TextTooLong => ("text-too-long", 413),
         InvalidAddress => ("invalid-address", 400),

@@ -74,6 +74,10 @@ pub enum Happened {
     RoomUndone(RoomId, OpId, OpId),
     /// Somebody's device did two things in a room as if the other were not there.
     RoomEquivocation(RoomId, OpId, OpId),
+    /// The file of this message is here, or with the other side.
+    FileReceived(Place),
+    /// The file of this message could not be had, or is here no more.
+    FileFailed(Place),
 }
 
 /// Why a message is gone.

@@ -282,6 +282,9 @@ pub fn received_message(event: Event) -> Option<Message> {
         | EventBody::MessageReaction { .. }
         | EventBody::MessageRead { .. }
         | EventBody::Typing { .. }
+        | EventBody::FileProgress { .. }
+        | EventBody::FileReceived { .. }
+        | EventBody::FileFailed { .. }
         | EventBody::MessageEnded { .. }
         | EventBody::ConversationCleared { .. }
         | EventBody::ContactProfile { .. }
@@ -321,6 +324,9 @@ pub fn state_change(event: Event) -> Option<(String, Delivery)> {
         | EventBody::MessageReaction { .. }
         | EventBody::MessageRead { .. }
         | EventBody::Typing { .. }
+        | EventBody::FileProgress { .. }
+        | EventBody::FileReceived { .. }
+        | EventBody::FileFailed { .. }
         | EventBody::MessageEnded { .. }
         | EventBody::ConversationCleared { .. }
         | EventBody::ContactProfile { .. }

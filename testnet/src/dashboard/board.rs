@@ -157,6 +157,9 @@ impl Board {
                 | EventBody::MessageReaction { .. }
                 | EventBody::MessageRead { .. }
                 | EventBody::Typing { .. }
+                | EventBody::FileProgress { .. }
+                | EventBody::FileReceived { .. }
+                | EventBody::FileFailed { .. }
                 | EventBody::MessageEnded { .. }
                 | EventBody::ConversationCleared { .. }
                 | EventBody::ContactProfile { .. }

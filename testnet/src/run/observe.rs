@@ -164,6 +164,9 @@ fn note(diary: &Diary<'_>, node: NodeIndex, event: &Event, at: Duration) {
         | EventBody::MessageReaction { .. }
         | EventBody::MessageRead { .. }
         | EventBody::Typing { .. }
+        | EventBody::FileProgress { .. }
+        | EventBody::FileReceived { .. }
+        | EventBody::FileFailed { .. }
         | EventBody::MessageEnded { .. }
         | EventBody::ConversationCleared { .. }
         | EventBody::ContactProfile { .. }

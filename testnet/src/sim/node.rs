@@ -208,6 +208,7 @@ impl Node {
             kept,
             pace,
             gossip: settings.gossip,
+            blobs: None,
             memory_bytes_max: None,
         };
         let sink =

@@ -305,11 +305,6 @@ impl Model {
                     conversation.read();
                 }
             }
-            EventBody::MessagesLost { conversation, .. } => {
-                // The history says where.
-                let place = Place::Contact(conversation);
-                asks.push(Ask::Page { place, before: None });
-            }
             EventBody::MessageEnded { id, reason, by, .. } => {
                 self.ended(&id, reason, by.as_deref())
             }
@@ -318,7 +313,9 @@ impl Model {
                     conversation.clear();
                 }
             }
-            EventBody::MessageEdited { message } => {
+            EventBody::MessageEdited { message }
+            | EventBody::FileReceived { message }
+            | EventBody::FileFailed { message } => {
                 let place = place_of(&message);
                 self.keeping_place(&place, |model| {
                     if let Some(conversation) = model.conversations.get_mut(&place) {
@@ -326,7 +323,9 @@ impl Model {
                     }
                 });
             }
-            EventBody::MessageReaction { conversation, .. }
+            // The history says where.
+            EventBody::MessagesLost { conversation, .. }
+            | EventBody::MessageReaction { conversation, .. }
             | EventBody::MessageRead { conversation, .. } => {
                 asks.push(Ask::Page { place: Place::Contact(conversation), before: None });
             }
@@ -349,6 +348,7 @@ impl Model {
             }
             EventBody::ContactDevices { .. }
             | EventBody::DevicesChanged
+            | EventBody::FileProgress { .. }
             | EventBody::Gone { .. } => {}
         }
     }

@@ -1,5 +1,13 @@
 //! What a line typed in plain mode means.
 
+/// What standard input had.
+pub(super) enum Typed {
+    Line(String),
+    /// More than a message may have; what was over is gone.
+    TooLong,
+    End,
+}
+
 /// What commands there are, as `/help` says it.
 pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("a line", "is sent to who is open; //… sends a line that begins with a slash"),

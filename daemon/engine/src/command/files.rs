@@ -1,17 +1,24 @@
 //! Files.
 
-use martlet_protocol::control::{FileSend, FilesQuery, SendResponse};
-use martlet_protocol::file::FileName;
+use martlet_protocol::control::{FileSend, FilesQuery, Message as MessageShown, SendResponse};
 use martlet_protocol::file::name::media_type;
+use martlet_protocol::file::sealed::Layout;
+use martlet_protocol::file::{FileKey, FileName};
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
-use martlet_protocol::message::{File, FileBytes, FileContent};
+use martlet_protocol::message::{
+    BlobContent, File, FileBytes, FileContent, FileError, Holder, Timers,
+};
+use martlet_protocol::{BlobId, IdentityId, MessageId};
+use martlet_store::blobs::BlobName;
 
 use super::ends::asked;
 use super::{Command, CommandError};
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::limits::FILES_LISTED;
+use crate::seam::KnownBlob;
 use crate::turn::Turn;
+use crate::user::User;
 
 pub use crate::user::{FilesCursor, FilesPage};
 
@@ -23,6 +30,71 @@ pub struct SendFile {
     pub media_type: String,
     /// All of it.
     pub bytes: Vec<u8>,
+}
+
+/// Sees whether a file could be sent that is to be a blob, and gives what it is sealed with.
+#[derive(Debug)]
+pub struct PrepareBlob {
+    /// To whom, and how.
+    pub request: FileSend,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// What a file is sealed with.
+#[derive(Debug)]
+pub struct PreparedBlob {
+    /// By what its files are called.
+    pub name: BlobName,
+    /// What opens it.
+    pub key: FileKey,
+}
+
+/// Commits a file that is a blob on disk, and sends word of it.
+#[derive(Debug)]
+pub struct SendBlob {
+    /// To whom, and how.
+    pub request: FileSend,
+    /// What it is, as its sender says.
+    pub media_type: String,
+    /// How many bytes it has.
+    pub size: u64,
+    /// What it was sealed with.
+    pub prepared: PreparedBlob,
+    /// Which blob that made.
+    pub blob: BlobId,
+    /// Who has it: this node.
+    pub holders: Vec<Holder>,
+}
+
+/// A file that is here.
+#[derive(Debug)]
+pub struct FileHere {
+    /// The file; its bytes, if they are in its message.
+    pub file: File,
+    /// Else where they are.
+    pub blob: Option<KnownBlob>,
+}
+
+/// Has a file fetched that is elsewhere.
+#[derive(Debug)]
+pub struct AcceptFile {
+    /// The id of its message.
+    pub id: String,
+}
+
+/// Does not want a file that is elsewhere.
+#[derive(Debug)]
+pub struct RefuseFile {
+    /// The id of its message.
+    pub id: String,
+}
+
+/// Removes what is here of a file, and keeps its message.
+#[derive(Debug)]
+pub struct ForgetFile {
+    /// The id of its message.
+    pub id: String,
 }
 
 /// A file that is here.
@@ -53,33 +125,116 @@ impl Command for SendFile {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<SendResponse, Fault> {
         let user = engine.user_mut()?;
-        let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to } = self.request;
-        let identity = user.written_to(&to)?;
         let bytes = FileBytes::new(self.bytes).map_err(CommandError::from)?;
-        let file = File {
-            name: FileName::harmless(&name),
-            media_type: media_type(&self.media_type),
-            content: FileContent::Here(bytes),
-            duration_ms: None,
-            text: text.unwrap_or_default(),
-        };
-        file.check().map_err(CommandError::from)?;
-        let default = user.timers_in(&identity);
-        let timers = asked(expire_seconds, burn_seconds, default).map_err(CommandError::from)?;
-        let reply_to = match reply_to {
-            Some(id) => Some(user.answered(turn, &identity, &id)?),
-            None => None,
-        };
+        let content = FileContent::Here(bytes);
+        let Checked { identity, file, timers, reply_to } =
+            check(user, turn, self.request, &self.media_type, content)?;
         Ok(user.send_file(turn, identity, &file, timers, reply_to)?)
     }
 }
 
-impl Command for GetFile {
-    type Reply = File;
+impl Command for PrepareBlob {
+    type Reply = PreparedBlob;
     const ONLY_READS: bool = true;
 
-    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<File, Fault> {
-        engine.user_mut()?.file(turn, &self.id)
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<PreparedBlob, Fault> {
+        let user = engine.user_mut()?;
+        // All but what is in it.
+        let nothing = FileContent::Here(FileBytes::new(Vec::new()).map_err(CommandError::from)?);
+        check(user, turn, self.request, "", nothing)?;
+        let layout = Layout::of(self.size).map_err(|_| FileError::Contradiction);
+        user.check_room_for(layout.map_err(CommandError::from)?.sealed_size())?;
+        Ok(PreparedBlob { name: BlobName::random(turn.rng), key: FileKey::random(turn.rng) })
+    }
+}
+
+impl Command for SendBlob {
+    type Reply = SendResponse;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<SendResponse, Fault> {
+        let user = engine.user_mut()?;
+        let Self { request, media_type, size, prepared, blob, holders } = self;
+        let PreparedBlob { name, key } = prepared;
+        let layout = Layout::of(size).map_err(|_| FileError::Contradiction);
+        let sealed = layout.map_err(CommandError::from)?.sealed_size();
+        let content = BlobContent { size, key, blob, has_parts: false, thumbnail: None, holders };
+        let content = FileContent::Blob(Box::new(content));
+        let Checked { identity, file, timers, reply_to } =
+            check(user, turn, request, &media_type, content)?;
+        let known = KnownBlob { name, id: blob, size: sealed };
+        user.send_blob(turn, identity, (&file, known), timers, reply_to)
+    }
+}
+
+/// A file that can be sent, and to whom.
+struct Checked {
+    identity: IdentityId,
+    file: File,
+    timers: Timers,
+    reply_to: Option<MessageId>,
+}
+
+fn check(
+    user: &User,
+    turn: &mut Turn<'_>,
+    request: FileSend,
+    said_type: &str,
+    content: FileContent,
+) -> Result<Checked, Fault> {
+    let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to } = request;
+    let identity = user.written_to(&to)?;
+    let file = File {
+        name: FileName::harmless(&name),
+        media_type: media_type(said_type),
+        content,
+        duration_ms: None,
+        text: text.unwrap_or_default(),
+    };
+    file.check().map_err(CommandError::from)?;
+    let default = user.timers_in(&identity);
+    let timers = asked(expire_seconds, burn_seconds, default).map_err(CommandError::from)?;
+    let reply_to = match reply_to {
+        Some(id) => Some(user.answered(turn, &identity, &id)?),
+        None => None,
+    };
+    Ok(Checked { identity, file, timers, reply_to })
+}
+
+impl Command for AcceptFile {
+    type Reply = MessageShown;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<MessageShown, Fault> {
+        let user = engine.user_mut()?;
+        user.accept_file(turn, &self.id)?;
+        user.find_message(turn, &self.id)
+    }
+}
+
+impl Command for RefuseFile {
+    type Reply = MessageShown;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<MessageShown, Fault> {
+        let user = engine.user_mut()?;
+        user.refuse_file(turn, &self.id)?;
+        user.find_message(turn, &self.id)
+    }
+}
+
+impl Command for ForgetFile {
+    type Reply = ();
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        engine.user_mut()?.forget_file(turn, &self.id)
+    }
+}
+
+impl Command for GetFile {
+    type Reply = FileHere;
+    const ONLY_READS: bool = true;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<FileHere, Fault> {
+        let (file, blob) = engine.user_mut()?.file(turn, &self.id)?;
+        Ok(FileHere { file, blob })
     }
 }
 

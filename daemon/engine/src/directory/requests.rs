@@ -410,6 +410,7 @@ fn says_something(message: &Message) -> bool {
         Content::Edit(_)
         | Content::Reaction(_)
         | Content::Read(_)
+        | Content::FileReceived(_)
         | Content::Timers(_)
         | Content::Recall(_)
         | Content::Profile(_)

@@ -1,15 +1,24 @@
 //! The two commits of a batch, and what happens where one fails.
 
+use std::time::Duration;
+
 use martlet_store::{MailboxTxn, StoreError};
 
 use super::Engine;
 use super::sweep::Sweep;
 use crate::error::CommandError;
+use crate::limits::MAILBOX_COMMIT_DELAY;
 use crate::observer::Database;
-use crate::seam::{Answer, Stored, Ticket, ToNet};
+use crate::seam::{Answer, Stored, Ticket, ToBlobs, ToNet};
 use crate::turn::{Outlet, Turn};
 
 impl Engine {
+    /// How long until the mailbox has to be committed.
+    pub(super) fn commit_due(&self, steady: Duration) -> Option<Duration> {
+        let since = self.mailbox_dirty_since?;
+        Some(MAILBOX_COMMIT_DELAY.saturating_sub(steady.saturating_sub(since)))
+    }
+
     /// Commits the vault, releases, commits the mailbox if that is due, releases.
     pub(super) fn commit(
         &mut self,
@@ -43,6 +52,7 @@ impl Engine {
         if locks {
             self.user = None;
             effects.wipes = true;
+            effects.blobs.push(ToBlobs::Closed);
             self.stamps.cancel_all();
         } else {
             effects.stamp = self.stamps.hand_out(self.user.as_deref_mut());

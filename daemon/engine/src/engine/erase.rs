@@ -3,6 +3,7 @@
 use martlet_store::StoreError;
 
 use super::Engine;
+use crate::seam::ToBlobs;
 use crate::turn::Turn;
 
 impl Engine {
@@ -18,6 +19,7 @@ impl Engine {
         self.lock_after_turn = false;
         self.stamps.cancel_all();
         turn.effects.wipes = true;
+        turn.effects.blobs = vec![ToBlobs::Known(Vec::new())];
         turn.effects.events.clear();
         self.failures.vault = None;
         self.config.storage.finish_erasure()?;

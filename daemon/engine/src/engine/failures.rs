@@ -88,7 +88,11 @@ impl Engine {
         for input in inputs {
             match input {
                 Input::Command(job) if job.only_reads() => reads.push(job),
-                Input::Command(_) | Input::Net(_) | Input::Stamped(_) | Input::Tick => {
+                Input::Command(_)
+                | Input::Net(_)
+                | Input::Stamped(_)
+                | Input::Blobs(_)
+                | Input::Tick => {
                     others.push(input);
                 }
             }
@@ -167,6 +171,8 @@ impl Engine {
             // Its envelope is queued again when the vault is.
             Input::Stamped(result) => self.stamps.came_back(&result),
             Input::Net(event) => return event.refusal(),
+            // It is told again once the vault is open again.
+            Input::Blobs(_) => {}
             Input::Tick => {}
         }
         None

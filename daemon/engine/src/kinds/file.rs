@@ -1,8 +1,8 @@
-//! A file: it is in its message, whole. (Larger ones, which are elsewhere, are known and can't be fetched yet.)
+//! A file: in its message, or a blob that its message tells of. And the word that a blob has come whole.
 
-use martlet_protocol::control::MessageFile;
-use martlet_protocol::message::file::KIND;
-use martlet_protocol::message::{File, FileContent};
+use martlet_protocol::control::{FileState, MessageFile};
+pub(crate) use martlet_protocol::message::file::KIND;
+use martlet_protocol::message::{File, FileReceived, file_received};
 use martlet_store::records::Body;
 
 /// A file as it is kept, and as it is sent.
@@ -10,21 +10,35 @@ pub(crate) fn body(file: &File) -> Body {
     Body::Raw { kind: KIND, bytes: file.encode() }
 }
 
-/// In the words of the control API.
+/// That a file has come, as it is kept until it is told.
+pub(crate) fn received(received: FileReceived) -> Body {
+    Body::Raw { kind: file_received::KIND, bytes: received.encode() }
+}
+
+/// In the words of the control API, as if it were here.
 pub(crate) fn told(file: &File) -> MessageFile {
     MessageFile {
         name: file.name.as_str().to_owned(),
         media_type: file.media_type.clone(),
         bytes: file.size(),
+        state: FileState::Complete,
+        fetched_bytes: None,
+        failure: None,
+        received: false,
     }
 }
 
-/// In words, with what its sender says about it.
-pub(crate) fn shown(file: &File) -> String {
+/// In words, with what its sender says about it; and where it is, if that is known.
+pub(crate) fn shown(file: &File, told: Option<&MessageFile>) -> String {
     let (name, size) = (file.name.as_str(), in_words(file.size()));
-    let missing = match &file.content {
-        FileContent::Here(_) => "",
-        FileContent::Blob(_) => ", which this version cannot fetch",
+    let missing = match told.map(|told| told.state) {
+        None | Some(FileState::Complete) => "",
+        Some(FileState::Offered) => ", not fetched",
+        Some(FileState::Fetching) => ", on its way",
+        Some(FileState::Waiting) => ", waiting for its sender",
+        Some(FileState::Failed) => ", not received",
+        Some(FileState::Refused) => ", refused",
+        Some(FileState::Gone) => ", gone from here",
     };
     let shown = format!("[file \"{name}\", {size}{missing}]");
     if file.text.is_empty() { shown } else { format!("{shown} {}", file.text) }
@@ -54,7 +68,7 @@ fn in_words(bytes: u64) -> String {
 mod tests {
     use martlet_protocol::BlobId;
     use martlet_protocol::file::{FileKey, FileName};
-    use martlet_protocol::message::{BlobContent, FileBytes};
+    use martlet_protocol::message::{BlobContent, FileBytes, FileContent};
 
     use super::*;
 
@@ -68,9 +82,9 @@ mod tests {
             duration_ms: None,
             text: String::new(),
         };
-        assert_eq!(shown(&file), "[file \"minutes.pdf\", 3.2 KiB]");
+        assert_eq!(shown(&file, None), "[file \"minutes.pdf\", 3.2 KiB]");
         file.text = "of Monday".into();
-        assert_eq!(shown(&file), "[file \"minutes.pdf\", 3.2 KiB] of Monday");
+        assert_eq!(shown(&file, None), "[file \"minutes.pdf\", 3.2 KiB] of Monday");
         file.content = FileContent::Blob(Box::new(BlobContent {
             size: 3 << 20,
             key: FileKey::from_bytes([0; 32]),
@@ -79,8 +93,9 @@ mod tests {
             thumbnail: None,
             holders: Vec::new(),
         }));
-        let words = "[file \"minutes.pdf\", 3 MiB, which this version cannot fetch] of Monday";
-        assert_eq!(shown(&file), words);
+        let offered = MessageFile { state: FileState::Offered, ..told(&file) };
+        let words = "[file \"minutes.pdf\", 3 MiB, not fetched] of Monday";
+        assert_eq!(shown(&file, Some(&offered)), words);
         assert_eq!([0, 1023, 1024, 5 << 30].map(in_words), ["0 B", "1023 B", "1 KiB", "5 GiB"]);
     }
 }

@@ -36,6 +36,7 @@ pub(crate) fn admit_in_room(message: MessageRecord) -> MessageRecord {
             | Does::Pong(_)
             | Does::RenewOlm(_)
             | Does::Read(_)
+            | Does::FileReceived(_)
             | Does::Typing(_)
             | Does::Profile(..)
             | Does::ShowSent(_)

@@ -3,8 +3,8 @@
 
 use martlet_protocol::codec;
 use martlet_protocol::message::{
-    self, Progress, ReadUpTo, Sent, Settings, profile, progress, read, read_up_to, sent,
-    session_key, settings as wire,
+    self, Progress, ReadUpTo, Sent, Settings, file_received, profile, progress, read, read_up_to,
+    sent, session_key, settings as wire,
 };
 use martlet_store::records::{Body, MessageRecord};
 
@@ -36,7 +36,9 @@ pub(crate) fn is_settings(deed: &MessageRecord) -> bool {
 pub(crate) fn is_for_siblings_too(content: &message::Content) -> bool {
     // What does something is encoded already, as one of a kind that is not known would be.
     match content {
-        message::Content::Unknown { kind, .. } => !matches!(*kind, read::KIND | profile::KIND),
+        message::Content::Unknown { kind, .. } => {
+            !matches!(*kind, read::KIND | profile::KIND | file_received::KIND)
+        }
         message::Content::Text(_)
         | message::Content::File(_)
         | message::Content::Edit(_)
@@ -44,6 +46,7 @@ pub(crate) fn is_for_siblings_too(content: &message::Content) -> bool {
         | message::Content::Timers(_)
         | message::Content::Recall(_) => true,
         message::Content::Read(_)
+        | message::Content::FileReceived(_)
         | message::Content::Profile(_)
         | message::Content::Sent(_)
         | message::Content::ReadUpTo(_)
@@ -74,6 +77,7 @@ pub(crate) fn admit(message: MessageRecord, is_of_sibling: bool) -> MessageRecor
             | Does::Edit(..)
             | Does::React(..)
             | Does::Read(_)
+            | Does::FileReceived(_)
             | Does::Typing(_)
             | Does::Recall(_)
             | Does::Profile(..)

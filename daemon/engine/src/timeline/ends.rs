@@ -314,6 +314,7 @@ impl Timeline {
         records.delete(&UNKNOWN, key)?;
         records.delete(&UNBURNT, key)?;
         records.delete(&MARKS, key)?;
+        self.forget_file(records, place)?;
         if message.own {
             records.delete(&MESSAGE_INDEX, Key::Named(&message.id.0))?;
             return Ok(());

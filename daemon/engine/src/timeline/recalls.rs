@@ -71,6 +71,7 @@ impl Timeline {
             return Ok(false);
         }
         self.forget_marks(records, place, &mut message)?;
+        self.forget_file(records, place)?;
         let (key, is_own) = (Key::Scoped(&place.conversation.0, place.position), message.own);
         let body = by.map_or(Body::Recalled, Body::RecalledBy);
         records.put(&MESSAGES, key, &MessageRecord { body, ..message })?;

@@ -130,6 +130,7 @@ impl Timeline {
             records.delete(&MESSAGES, Key::Scoped(&id.0, position))?;
             records.delete(&UNKNOWN, Key::Scoped(&id.0, position))?;
             records.delete(&MARKS, Key::Scoped(&id.0, position))?;
+            self.forget_file(records, &Place { conversation: id, position })?;
             records.delete(&UNBURNT, Key::Scoped(&id.0, position))?;
         }
         if found < left {

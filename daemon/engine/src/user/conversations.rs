@@ -103,12 +103,14 @@ impl User {
                         if is_own { Happened::MessageQueued } else { Happened::MessageReceived };
                     self.emit(turn, of(place))?;
                     self.do_early(turn, &place)?;
+                    self.offer_file(turn, &place)?;
                     continue;
                 }
                 Appeared::Message(place) => {
                     self.profiles.look_at(person(&place.conversation));
                     self.emit(turn, Happened::MessageReceived(place))?;
                     self.do_early(turn, &place)?;
+                    self.offer_file(turn, &place)?;
                     continue;
                 }
                 Appeared::Lost(conversation, count) if person(&conversation) == self.identity => {

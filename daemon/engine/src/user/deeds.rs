@@ -38,6 +38,9 @@ impl User {
                 self.take_reaction(turn, (conversation, author), when, &reaction).map(|()| true)
             }
             Does::Read(read) => self.take_read(turn, author, read).map(|()| true),
+            Does::FileReceived(received) => {
+                self.take_file_received(turn, (conversation, author), received).map(|()| true)
+            }
             Does::Typing(typing) => self.take_typing(turn, author, typing),
             Does::Recall(recall) => {
                 self.take_recall(turn, (conversation, author), recall).map(|()| true)

@@ -97,6 +97,7 @@ impl User {
             | Does::Edit(..)
             | Does::React(..)
             | Does::Read(_)
+            | Does::FileReceived(_)
             | Does::Typing(_)
             | Does::Recall(_)
             | Does::Profile(..)

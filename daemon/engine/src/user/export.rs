@@ -143,10 +143,11 @@ impl User {
             }
             let (text, file) = match message.content {
                 Content::Text(text) => (text.as_str().to_owned(), None),
-                Content::File(file) => (kinds::file::shown(&file), Some(file)),
+                Content::File(file) => (kinds::file::shown(&file, None), Some(file)),
                 // They say nothing without a conversation.
                 Content::Edit(_)
                 | Content::Reaction(_)
+                | Content::FileReceived(_)
                 | Content::Read(_)
                 | Content::Timers(_)
                 | Content::Recall(_)

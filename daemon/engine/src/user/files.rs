@@ -1,4 +1,4 @@
-//! Files: sent in their messages, and given out again.
+//! Files: sent, listed, and given out again. What is a blob is in `blobs.rs`.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -7,7 +7,7 @@ use martlet_protocol::control::{FileEntry, FileList, SendResponse};
 use martlet_protocol::message::{File, FileContent, Timers};
 use martlet_protocol::{IdentityId, MessageId, UnixMillis};
 use martlet_store::StoreError;
-use martlet_store::records::MessageRecord;
+use martlet_store::records::{FileStage, MessageRecord};
 
 use super::User;
 use crate::conversation::{ConversationRef, Place, person};
@@ -15,6 +15,8 @@ use crate::directory::room_line;
 use crate::error::{CommandError, Fault};
 use crate::kinds::{self, Content, Says};
 use crate::limits::{FILES_SEARCHED_MAX, FILES_SEARCHED_PER_BATCH_MAX, FILES_SEARCHED_TOTAL_MAX};
+use crate::seam::KnownBlob;
+use crate::timeline::known;
 use crate::turn::Turn;
 
 /// How far files were looked for.
@@ -72,14 +74,34 @@ impl User {
         self.send_body(turn, identity, kinds::file::body(file), timers, reply_to)
     }
 
-    /// The file of a message, whose bytes are here.
-    pub(crate) fn file(&self, turn: &mut Turn<'_>, id: &str) -> Result<File, Fault> {
-        let (_, record) = self.resolve(turn, id)?;
-        match Content::of(&record) {
-            Content::Says(Says::File(file)) => match &file.content {
-                FileContent::Here(_) => Ok(file),
-                FileContent::Blob(_) => Err(CommandError::FileElsewhere.into()),
+    /// The file of a message, if it is here: in the message, or as a blob.
+    pub(crate) fn file(
+        &self,
+        turn: &mut Turn<'_>,
+        id: &str,
+    ) -> Result<(File, Option<KnownBlob>), Fault> {
+        let (place, record, file) = self.file_of(turn, id)?;
+        match &file.content {
+            FileContent::Here(_) => Ok((file, None)),
+            FileContent::Blob(_) => match self.timeline.file(&place) {
+                Some(blob) if blob.stage == FileStage::Whole => Ok((file, Some(known(blob)))),
+                Some(_) | None => {
+                    let state = self.timeline.told_file(&place, record.own, &file).state;
+                    Err(CommandError::FileNotHere { state }.into())
+                }
             },
+        }
+    }
+
+    /// The message with this id, which is a file.
+    pub(super) fn file_of(
+        &self,
+        turn: &mut Turn<'_>,
+        id: &str,
+    ) -> Result<(Place, MessageRecord, File), Fault> {
+        let (place, record) = self.resolve(turn, id)?;
+        match Content::of(&record) {
+            Content::Says(Says::File(file)) => Ok((place, record, file)),
             Content::Says(Says::Text(_) | Says::Timers(_) | Says::Recalled)
             | Content::Does(_)
             | Content::Unknown { .. } => Err(CommandError::NoFile.into()),
@@ -181,7 +203,7 @@ impl User {
             direction,
             sent_at: record.sent_at,
             state,
-            file: kinds::file::told(&file),
+            file: self.timeline.told_file(&place, record.own, &file),
         };
         let author = record.author.map(|author| author.identity);
         let writer = author.unwrap_or_else(|| person(&place.conversation));

@@ -147,10 +147,11 @@ impl User {
         let preview = first.and_then(|(_, message)| match message.content {
             Content::Text(text) => Some(text.as_str().chars().take(PREVIEW_CHARS).collect()),
             Content::File(file) => {
-                Some(kinds::file::shown(&file).chars().take(PREVIEW_CHARS).collect())
+                Some(kinds::file::shown(&file, None).chars().take(PREVIEW_CHARS).collect())
             }
             Content::Edit(_)
             | Content::Reaction(_)
+            | Content::FileReceived(_)
             | Content::Read(_)
             | Content::Timers(_)
             | Content::Recall(_)

@@ -305,7 +305,9 @@ impl User {
             return Ok(());
         }
         let position = self.append(turn, identity, &record)?;
-        self.do_early(turn, &Place { conversation, position })
+        let place = Place { conversation, position };
+        self.do_early(turn, &place)?;
+        self.offer_file(turn, &place)
     }
 
     /// Does what the user did on another device, with a message that is here; else it waits for that.
@@ -365,6 +367,7 @@ impl User {
             | Does::Pong(_)
             | Does::RenewOlm(_)
             | Does::Read(_)
+            | Does::FileReceived(_)
             | Does::Typing(_)
             | Does::Profile(..)
             | Does::ShowSent(_)

@@ -301,12 +301,12 @@ impl User {
         Ok(self.view().show(records, place, &record)?)
     }
 
-    fn now(&self, turn: &mut Turn<'_>) -> When {
+    pub(super) fn now(&self, turn: &mut Turn<'_>) -> When {
         When { at: turn.now, id: MessageId::random(turn.rng) }
     }
 
     /// Tells the other side of a conversation what the user did, if there is another.
-    fn tell_deed(
+    pub(super) fn tell_deed(
         &mut self,
         turn: &mut Turn<'_>,
         place: &Place,

@@ -56,7 +56,9 @@ impl View<'_> {
             | Content::Unknown { .. } => None,
         };
         let file = match &content {
-            Content::Says(Says::File(file)) => Some(kinds::file::told(file)),
+            Content::Says(Says::File(file)) => {
+                Some(self.timeline.told_file(place, record.own, file))
+            }
             Content::Says(Says::Text(_) | Says::Timers(_) | Says::Recalled)
             | Content::Does(_)
             | Content::Unknown { .. } => None,
@@ -84,7 +86,12 @@ impl View<'_> {
                 | Body::Recalled => None,
             },
             direction: self.direction(place, record),
-            text: content.shown(),
+            text: match &content {
+                Content::Says(Says::File(it)) => kinds::file::shown(it, file.as_ref()),
+                Content::Says(Says::Text(_) | Says::Timers(_) | Says::Recalled)
+                | Content::Does(_)
+                | Content::Unknown { .. } => content.shown(),
+            },
             sent_at: record.sent_at,
             stored_at: record.stored_at,
             state,
@@ -278,6 +285,12 @@ impl Teller for View<'_> {
             }
             Happened::ConversationCleared(conversation) => {
                 self.name(&person(conversation)).map(|name| EventBody::ConversationCleared { name })
+            }
+            Happened::FileReceived(place) => {
+                self.shown(records, place)?.map(|message| EventBody::FileReceived { message })
+            }
+            Happened::FileFailed(place) => {
+                self.shown(records, place)?.map(|message| EventBody::FileFailed { message })
             }
             Happened::MessageEdited(place) => {
                 self.shown(records, place)?.map(|message| EventBody::MessageEdited { message })

@@ -23,6 +23,8 @@ const SEALED: [&str; 5] = [
     "vault.redb.part",
     "vault.redb.new.part",
 ];
+/// The directory of sealed files, whose keys were in the vault.
+const BLOBS: &str = "blobs";
 /// Bytes overwritten at a time.
 const ZEROS: [u8; 4096] = [0; 4096];
 
@@ -52,6 +54,7 @@ pub(crate) fn finish(data_dir: &Path) -> Result<bool, StoreError> {
     for path in KEYS.iter().chain(&SEALED).map(|name| data_dir.join(name)) {
         super::remove(&path)?;
     }
+    remove_files_in(&data_dir.join(BLOBS))?;
     // The marker last, and once all else is gone: without it nobody goes on.
     sync(data_dir).map_err(|error| failed(data_dir, &error))?;
     super::remove(&marker)?;
@@ -86,6 +89,19 @@ fn overwrite(path: &Path) -> io::Result<()> {
 
 fn sync(data_dir: &Path) -> io::Result<()> {
     File::open(data_dir).and_then(|directory| directory.sync_all())
+}
+
+/// The directory itself stays: whoever writes there finds it.
+fn remove_files_in(directory: &Path) -> Result<(), StoreError> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|error| failed(directory, &error))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(|error| failed(directory, &error))?.path();
+        super::remove(&path)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ fn send(world: &mut World, request: FileSend, bytes: &[u8]) -> Result<String> {
 
 /// The bytes of a file, as a node has them.
 fn bytes(world: &mut World, node: usize, id: &str) -> Result<Vec<u8>> {
-    match world.call(node, GetFile { id: id.into() })?.content {
+    match world.call(node, GetFile { id: id.into() })?.file.content {
         FileContent::Here(bytes) => Ok(bytes.as_slice().to_vec()),
         FileContent::Blob(_) => Err("elsewhere".into()),
     }

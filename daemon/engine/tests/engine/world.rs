@@ -14,7 +14,8 @@ pub(crate) use martlet_engine::limits::{
 };
 pub(crate) use martlet_engine::{
     Answer, Effects, Engine, EngineConfig, FromNet, Input, Interest, Lookup, MemoryDisk, Observer,
-    Outlet, PeerKey, Received, StampJob, Stemmed, Storage, TICK, Ticket, ToNet, key_file_path,
+    Outlet, PeerKey, Received, StampJob, Stemmed, Storage, TICK, Ticket, ToBlobs, ToNet,
+    key_file_path,
 };
 pub(crate) use martlet_protocol::control::{
     ContactAdd, Delivery, Direction, Event, HistoryQuery, SendRequest,
@@ -82,6 +83,7 @@ pub(crate) struct Released {
     pub(crate) lookups: Vec<Lookup>,
     pub(crate) answers: Vec<(Ticket, Answer)>,
     pub(crate) events: Vec<Event>,
+    pub(crate) blobs: Vec<ToBlobs>,
 }
 
 impl Outlet for Released {
@@ -89,6 +91,7 @@ impl Outlet for Released {
         self.tell(std::mem::take(&mut effects.to_net));
         self.stamp.extend(effects.stamp.drain(..));
         self.events.append(&mut effects.events);
+        self.blobs.append(&mut effects.blobs);
         effects.answer();
     }
 

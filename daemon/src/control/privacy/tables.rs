@@ -114,6 +114,11 @@ pub(super) fn described(table: &str) -> Option<(Group, &'static str, &'static st
             "message with reactions, or with what it said before it was edited",
             "messages with reactions, or with what they said before they were edited",
         ),
+        "files" => (
+            Group::Conversations,
+            "file of more than 24 KiB that is here, or is to be; it is sealed, in a directory of its own",
+            "files of more than 24 KiB that are here, or are to be; they are sealed, in a directory of their own",
+        ),
         "deeds" => (
             Group::Conversations,
             "edit, reaction or receipt of yours on its way",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId, Stream};
 use martlet_engine::{Interest, Lookup, ToNet};
 use martlet_protocol::Shard;
 use martlet_protocol::control::{Ban, FailedDial, Peer, PeerList};
@@ -67,6 +67,8 @@ pub(in crate::net) enum Command {
     },
     /// What was heard by mDNS over IPv6.
     Heard(Heard),
+    /// Open a stream of the blob protocol to a connected peer.
+    OpenStream(PeerId, oneshot::Sender<Stream>),
     /// Stop.
     Shutdown(oneshot::Sender<()>),
 }
@@ -145,6 +147,12 @@ impl<S: NetSink> Task<S> {
             Command::Heard(heard) => self.on_heard(heard),
             Command::LinksChanged { found } => self.on_links_changed(found),
             Command::FindProviders(shard, reply) => self.find_providers(shard, reply),
+            Command::OpenStream(peer, reply) => {
+                if let Some(streams) = self.swarm.behaviour_mut().blobs.as_mut() {
+                    streams.open(peer, reply);
+                }
+                Timers::Same
+            }
             // Handled by the loop, which ends.
             Command::Shutdown(_) => Timers::Same,
         }

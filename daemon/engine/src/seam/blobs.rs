@@ -1,0 +1,86 @@
+//! All that passes between the engine and whoever keeps blobs for it: one enum each way.
+//!
+//! The engine decides which blobs there are, and has that on disk before it is told here. The keeper waits: for disks, streams and
+//! holders. What it tells may be late or come twice, and a blob that it tells of may be gone.
+
+use martlet_protocol::BlobId;
+use martlet_protocol::file::FileKey;
+use martlet_protocol::message::Holder;
+use martlet_store::blobs::BlobName;
+
+/// A blob that the vault has a record of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownBlob {
+    /// By what its files are called.
+    pub name: BlobName,
+    /// Which it is.
+    pub id: BlobId,
+    /// Its bytes, sealed.
+    pub size: u64,
+}
+
+/// What is to be done with a blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlobUse {
+    /// It is whole: it is served to who asks for it.
+    Serve,
+    /// It is fetched until it is whole.
+    Fetch(Box<WantedBlob>),
+    /// What there is of it is kept.
+    Rest,
+}
+
+/// How a blob is had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedBlob {
+    /// What opens it: it is whole only if it does.
+    pub key: FileKey,
+    /// Bytes of the file in it.
+    pub size: u64,
+    /// Who has it, as its message says.
+    pub holders: Vec<Holder>,
+}
+
+/// What the engine tells the keeper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToBlobs {
+    /// The vault is open, and these are all that it knows: files of others are removed.
+    Known(Vec<(KnownBlob, BlobUse)>),
+    /// One more, or another use for one.
+    Add(KnownBlob, BlobUse),
+    /// Nobody needs it any more: its files are removed.
+    Remove(BlobName),
+    /// The vault was closed: nothing is fetched.
+    Closed,
+}
+
+/// What the keeper tells the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromBlobs {
+    /// So many bytes of a blob are here.
+    Progress {
+        /// Of which.
+        name: BlobName,
+        /// How many, sealed.
+        bytes: u64,
+        /// Whether nobody who has the rest can be reached.
+        is_waiting: bool,
+    },
+    /// It is on disk, whole, and opens.
+    Whole(BlobName),
+    /// It is fetched no more.
+    Failed(BlobName, BlobFailure),
+}
+
+/// Why a blob is not had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlobFailure {
+    /// It is not what its message says.
+    Corrupt,
+    /// The disk has too little room.
+    DiskLow,
+    /// The disk failed.
+    Disk,
+    /// It was here, and is damaged or gone.
+    Lost,
+}

@@ -1,0 +1,177 @@
+//! Files that are blobs: which of them are here, are fetched, or are not wanted.
+//!
+//! A record stands at the place of its message, and goes with it, however that ends. What opens the blob is in the message alone. What the
+//! keeper of blobs is to be told of a change waits here until the batch is committed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use martlet_protocol::control::{FileFailure as Shown, FileState, MessageFile};
+use martlet_protocol::message::{File, FileContent};
+use martlet_store::blobs::BlobName;
+use martlet_store::records::{FILES, FileFailure, FileRecord, FileStage};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+use super::Timeline;
+use crate::conversation::{ConversationRef, Place};
+use crate::kinds;
+use crate::seam::{BlobUse, KnownBlob, ToBlobs};
+
+/// All records of files, and what is known of those that are fetched.
+#[derive(Default)]
+pub(super) struct Files {
+    records: BTreeMap<Place, FileRecord>,
+    live: HashMap<BlobName, Live>,
+    orders: Vec<ToBlobs>,
+    /// Whether the keeper has been told what there is.
+    is_told: bool,
+}
+
+/// How far a fetch is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Live {
+    pub(crate) bytes: u64,
+    pub(crate) is_waiting: bool,
+}
+
+impl Timeline {
+    pub(super) fn load_files(&mut self, records: &VaultTxn) -> Result<(), StoreError> {
+        records.for_each(&FILES, |file| {
+            self.files.records.insert(file.place, file);
+        })
+    }
+
+    /// The blob of a message, if there is a record of it.
+    pub(crate) fn file(&self, place: &Place) -> Option<&FileRecord> {
+        self.files.records.get(place)
+    }
+
+    /// All of them.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &FileRecord> {
+        self.files.records.values()
+    }
+
+    /// The one whose files are called so.
+    pub(crate) fn file_named(&self, name: &BlobName) -> Option<&FileRecord> {
+        self.files().find(|file| file.name == *name)
+    }
+
+    /// Bytes of those that are here or are to be, sealed: of all, and of one conversation.
+    pub(crate) fn blob_bytes(&self, of: &ConversationRef) -> (u64, u64) {
+        let kept = self.files().filter(|file| match file.stage {
+            FileStage::Whole | FileStage::Wanted => true,
+            FileStage::Failed(_) | FileStage::Refused => false,
+        });
+        kept.fold((0, 0), |(all, one), file| {
+            let is_of = file.place.conversation == *of;
+            (all + file.size, if is_of { one + file.size } else { one })
+        })
+    }
+
+    /// How many records there are.
+    pub(crate) fn blob_count(&self) -> usize {
+        self.files.records.len()
+    }
+
+    /// Writes a record. What is to be done with its blob is told once that is committed.
+    pub(crate) fn put_file(
+        &mut self,
+        records: &mut VaultTxn,
+        file: FileRecord,
+        does: BlobUse,
+    ) -> Result<(), StoreError> {
+        let Place { conversation, position } = file.place;
+        records.put(&FILES, Key::Scoped(&conversation.0, position), &file)?;
+        self.files.orders.push(ToBlobs::Add(known(&file), does));
+        self.files.live.remove(&file.name);
+        self.files.records.insert(file.place, file);
+        Ok(())
+    }
+
+    /// Writes a record whose blob is to be used as before.
+    pub(crate) fn note_file(
+        &mut self,
+        records: &mut VaultTxn,
+        file: FileRecord,
+    ) -> Result<(), StoreError> {
+        let Place { conversation, position } = file.place;
+        records.put(&FILES, Key::Scoped(&conversation.0, position), &file)?;
+        self.files.live.remove(&file.name);
+        self.files.records.insert(file.place, file);
+        Ok(())
+    }
+
+    /// The message is gone, or the user wants its file no more: the record goes, and the blob with it. Whether there was one.
+    pub(crate) fn forget_file(
+        &mut self,
+        records: &mut VaultTxn,
+        place: &Place,
+    ) -> Result<bool, StoreError> {
+        let Some(file) = self.files.records.remove(place) else { return Ok(false) };
+        records.delete(&FILES, Key::Scoped(&place.conversation.0, place.position))?;
+        self.drop_blob(file.name);
+        Ok(true)
+    }
+
+    /// The blob with this name is removed.
+    pub(crate) fn drop_blob(&mut self, name: BlobName) {
+        self.files.live.remove(&name);
+        self.files.orders.push(ToBlobs::Remove(name));
+    }
+
+    /// So far is a fetch.
+    pub(crate) fn note_live(&mut self, name: BlobName, live: Live) {
+        self.files.live.insert(name, live);
+    }
+
+    /// Whether the keeper of blobs has not been told what there is, since the vault was opened. From now on it has.
+    pub(crate) fn begin_to_tell_files(&mut self) -> bool {
+        !std::mem::replace(&mut self.files.is_told, true)
+    }
+
+    /// What the keeper is to be told.
+    pub(crate) fn take_blob_orders(&mut self) -> Vec<ToBlobs> {
+        std::mem::take(&mut self.files.orders)
+    }
+
+    /// A file, and where it is, in the words of the control API.
+    pub(crate) fn told_file(&self, place: &Place, is_own: bool, file: &File) -> MessageFile {
+        let told = kinds::file::told(file);
+        match &file.content {
+            FileContent::Here(_) => return told,
+            FileContent::Blob(_) => {}
+        }
+        let Some(record) = self.file(place) else {
+            let state = if is_own { FileState::Gone } else { FileState::Offered };
+            return MessageFile { state, ..told };
+        };
+        let (state, failure) = match record.stage {
+            FileStage::Whole => (FileState::Complete, None),
+            FileStage::Refused => (FileState::Refused, None),
+            FileStage::Failed(why) => (FileState::Failed, Some(shown(why))),
+            FileStage::Wanted => {
+                let live = self.files.live.get(&record.name).copied().unwrap_or_default();
+                let state = match live.is_waiting {
+                    true => FileState::Waiting,
+                    false => FileState::Fetching,
+                };
+                return MessageFile { state, fetched_bytes: Some(live.bytes), ..told };
+            }
+        };
+        MessageFile { state, failure, received: record.is_received, ..told }
+    }
+}
+
+/// A blob as its keeper knows it.
+pub(crate) fn known(file: &FileRecord) -> KnownBlob {
+    KnownBlob { name: file.name, id: file.blob, size: file.size }
+}
+
+fn shown(why: FileFailure) -> Shown {
+    match why {
+        FileFailure::Corrupt => Shown::Corrupt,
+        FileFailure::DiskLow => Shown::DiskLow,
+        FileFailure::Disk => Shown::Disk,
+        FileFailure::Lost => Shown::Lost,
+    }
+}

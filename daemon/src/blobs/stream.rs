@@ -1,0 +1,107 @@
+//! A stream that a thread of its own reads and writes, waiting: Bao's encoding is read and written so.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use futures::{AsyncReadExt, AsyncWriteExt};
+use libp2p::Stream;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use crate::limits::{BLOB_IDLE_MAX, BLOB_RATE_MIN, BLOB_RATE_OVER};
+
+/// Whether what is under way is to end; it is as well when its sender is gone.
+pub(super) type Cancelled = watch::Receiver<bool>;
+
+/// A stream in the hands of a thread. It ends when the other side does nothing for [`BLOB_IDLE_MAX`], or next to nothing for longer, and
+/// when it is cancelled.
+pub(super) struct Held {
+    stream: Stream,
+    runtime: Handle,
+    cancelled: Cancelled,
+    rate: Rate,
+}
+
+/// How fast bytes go.
+struct Rate {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Held {
+    /// Must be called within a runtime.
+    pub(super) fn new(stream: Stream, cancelled: Cancelled) -> Self {
+        let rate = Rate { since: Instant::now(), bytes: 0 };
+        Self { stream, runtime: Handle::current(), cancelled, rate }
+    }
+
+    /// Says that nothing more is written.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        let Self { stream, runtime, cancelled, .. } = self;
+        wait(runtime, cancelled, stream.close())
+    }
+}
+
+/// Waits for what a stream does: not for ever.
+fn wait<T>(
+    runtime: &Handle,
+    cancelled: &mut Cancelled,
+    done: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    runtime.block_on(async {
+        tokio::select! {
+            biased;
+            // An error: whoever could cancel it is gone.
+            _ = cancelled.wait_for(|it| *it) => Err(io::ErrorKind::ConnectionAborted.into()),
+            done = timeout(BLOB_IDLE_MAX, done) => {
+                done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    })
+}
+
+impl Rate {
+    /// So many bytes went.
+    fn count(&mut self, bytes: usize) -> io::Result<()> {
+        self.bytes += bytes as u64;
+        let over = self.since.elapsed();
+        if over < BLOB_RATE_OVER {
+            return Ok(());
+        }
+        let (bytes, seconds) = (std::mem::take(&mut self.bytes), over.as_secs());
+        self.since = Instant::now();
+        match bytes < BLOB_RATE_MIN * seconds {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Read for Held {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Self { stream, runtime, cancelled, rate } = self;
+        let bytes = wait(runtime, cancelled, stream.read(buffer))?;
+        rate.count(bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Self { stream, runtime, cancelled, rate } = self;
+        let written = wait(runtime, cancelled, stream.write(bytes))?;
+        rate.count(written)?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let Self { stream, runtime, cancelled, .. } = self;
+        wait(runtime, cancelled, stream.flush())
+    }
+}
+
+/// Waits a while; `false` if it was cancelled meanwhile.
+pub(super) async fn pause(cancelled: &mut Cancelled, time: Duration) -> bool {
+    timeout(time, cancelled.wait_for(|it| *it)).await.is_err()
+}

@@ -1,0 +1,54 @@
+//! Blobs: what is kept, fetched and served.
+
+use std::time::Duration;
+
+/// Free bytes of the disk below which nothing new is imported or fetched: what the doctor calls low.
+pub const BLOB_DISK_FREE_MIN: u64 = super::DISK_FREE_LOW;
+/// Groups that one of several holders is asked for at a time: 4 MiB, which a slow one (16 KiB/s) has sent in some minutes, so that
+/// little is owed twice at the end.
+pub const BLOB_ASKED_GROUPS: usize = 64;
+/// Groups that the only holder is asked for at a time: 64 MiB, the most that a question may ask for.
+pub const BLOB_ASKED_ALONE_GROUPS: usize = 1024;
+/// Fetches at a time: each has up to four streams and half a MiB of buffers.
+pub const BLOB_FETCHES_MAX: usize = 4;
+/// Holders of one blob that are asked at the same time: as many as a message names.
+pub const BLOB_HOLDERS_ASKED_MAX: usize = 4;
+/// Blobs sent to others at a time: each has a thread of its own while it lasts.
+pub const BLOB_UPLOADS_MAX: usize = 8;
+/// Of them those to one peer.
+pub const BLOB_UPLOADS_PER_PEER_MAX: usize = 2;
+/// Streams of others that wait to be looked at, which takes no longer than to begin a task; further ones are closed.
+pub const BLOB_STREAMS_WAITING_MAX: usize = 32;
+/// Streams of others that are open at a time, in whatever state: what is sent, and questions that come.
+pub const BLOB_STREAMS_MAX: usize = 64;
+/// Of them those of one peer: what it is sent, and a question or two.
+pub const BLOB_STREAMS_PER_PEER_MAX: usize = 8;
+/// How long it may take to open a stream to a connected peer: some round trips of a slow link.
+pub const STREAM_OPENED_MAX: Duration = Duration::from_secs(10);
+/// How long a peer may take over a question.
+pub const BLOB_QUESTION_MAX: Duration = Duration::from_secs(10);
+/// How long the other end of a stream may take nothing, or send nothing.
+pub const BLOB_IDLE_MAX: Duration = Duration::from_secs(20);
+/// The slowest that groups may go, bytes a second: a blob of 5 GiB would take four days.
+pub const BLOB_RATE_MIN: u64 = 16 * 1024;
+/// Over how long that is measured.
+pub const BLOB_RATE_OVER: Duration = Duration::from_secs(60);
+/// Bytes written to a stream at a time, and read.
+pub const BLOB_BUFFER_BYTES: usize = 64 * 1024;
+/// How long groups may be on this node without being surely on disk.
+pub const BLOB_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is told how far a fetch is.
+pub const BLOB_PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+/// How long after nobody had what is missing the holders are asked again, if none of them connects before.
+pub const BLOB_RETRY_INTERVAL: Duration = Duration::from_secs(15);
+/// How long a holder that serves others is left alone.
+pub const BLOB_BUSY_WAIT: Duration = Duration::from_secs(2);
+/// How long a connection to a holder that was dialled is waited for.
+pub const BLOB_DIAL_WAIT: Duration = Duration::from_secs(10);
+/// How long a program may take between two pieces of a file that it sends or reads: it may be stopped in between, and a disk may
+/// be slow to wake up.
+pub const FILE_PIECE_MAX: Duration = Duration::from_secs(60);
+/// Pieces of a file, of 64 KiB, that wait for who reads it.
+pub const FILE_PIECES_WAITING_MAX: usize = 4;
+/// What the engine tells about blobs that waits.
+pub const BLOB_ORDERS_MAX: usize = 256;

@@ -1,0 +1,180 @@
+//! Streams of the blob protocol: opened to connected peers, and taken from them.
+//!
+//! libp2p-stream (0.5.0-alpha) does nearly the same. It is not used, for three things: it keeps something of every connection that
+//! ever was, so that whoever connects again and again fills the memory; it dials by itself, past what `dialer.rs` and bans
+//! decide; and it hands on a stream only while somebody waits for one, else drops it.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::core::upgrade::ReadyUpgrade;
+use libp2p::swarm::handler::{
+    ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+};
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
+    NetworkBehaviour, NotifyHandler, SubstreamProtocol, THandler, THandlerInEvent,
+    THandlerOutEvent, ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
+use tokio::sync::{mpsc, oneshot};
+
+use super::NetHandle;
+use super::task::Command;
+use crate::limits::STREAM_OPENED_MAX;
+
+/// Gets a stream to a peer; dropped where none can be had.
+type Wish = oneshot::Sender<Stream>;
+
+/// The behaviour.
+pub(super) struct Streams {
+    protocol: StreamProtocol,
+    taken: mpsc::Sender<(PeerId, Stream)>,
+    wishes: VecDeque<(PeerId, Wish)>,
+}
+
+impl Streams {
+    /// Streams of others go to `taken`; those that find no room there are closed.
+    pub(super) fn new(protocol: StreamProtocol, taken: mpsc::Sender<(PeerId, Stream)>) -> Self {
+        Self { protocol, taken, wishes: VecDeque::new() }
+    }
+
+    /// Opens a stream to a peer, over a connection that there is.
+    pub(super) fn open(&mut self, peer: PeerId, wish: Wish) {
+        self.wishes.push_back((peer, wish));
+    }
+
+    fn handler(&self, peer: PeerId) -> Handler {
+        Handler {
+            peer,
+            protocol: self.protocol.clone(),
+            taken: self.taken.clone(),
+            wishes: VecDeque::new(),
+        }
+    }
+}
+
+impl NetworkBehaviour for Streams {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Infallible;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler(peer))
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler(peer))
+    }
+
+    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
+
+    fn on_connection_handler_event(
+        &mut self,
+        _: PeerId,
+        _: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        // Whoever asks does so between two polls. To a peer without a connection the swarm drops it.
+        match self.wishes.pop_front() {
+            Some((peer_id, event)) => {
+                Poll::Ready(ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::Any, event })
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl NetHandle {
+    /// A stream of the blob protocol to a peer, over a connection that there is; `None` if there is none, or the peer speaks no such
+    /// protocol.
+    pub(crate) async fn open_stream(&self, peer: PeerId) -> Option<Stream> {
+        let opened = self.ask(|reply| Command::OpenStream(peer, reply));
+        tokio::time::timeout(STREAM_OPENED_MAX, opened).await.ok().flatten()
+    }
+}
+
+/// One connection.
+pub(super) struct Handler {
+    peer: PeerId,
+    protocol: StreamProtocol,
+    taken: mpsc::Sender<(PeerId, Stream)>,
+    wishes: VecDeque<Wish>,
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = Wish;
+    type ToBehaviour = Infallible;
+    type InboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = Wish;
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
+        SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ())
+    }
+
+    fn poll(
+        &mut self,
+        _: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Wish, Infallible>> {
+        match self.wishes.pop_front() {
+            Some(wish) => Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
+                protocol: SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), wish),
+            }),
+            None => Poll::Pending,
+        }
+    }
+
+    fn on_behaviour_event(&mut self, wish: Wish) {
+        self.wishes.push_back(wish);
+    }
+
+    fn on_connection_event(
+        &mut self,
+        event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol, (), Wish>,
+    ) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
+                protocol: stream,
+                info: (),
+            }) => {
+                let taken = self.taken.try_send((self.peer, stream));
+                if taken.is_err() {
+                    tracing::debug!("a stream for blobs found no room");
+                }
+            }
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+                protocol: stream,
+                info: wish,
+            }) => {
+                // An error: nobody waits for it any more, and it is closed.
+                wish.send(stream).unwrap_or_default();
+            }
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info: _, error }) => {
+                tracing::debug!(%error, "a peer takes no stream for blobs");
+            }
+            // What else happens to a connection means nothing here; libp2p adds to these.
+            _ => {}
+        }
+    }
+}

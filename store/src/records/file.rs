@@ -1,0 +1,52 @@
+//! Files that are blobs.
+
+use martlet_protocol::{BlobId, UnixMillis};
+use serde::{Deserialize, Serialize};
+
+use super::conversation::Place;
+use crate::blobs::BlobName;
+
+/// See [`FILES`](super::FILES): a blob on this disk, or one that is to be. What opens it is in the message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Of which message.
+    pub place: Place,
+    /// By what its files are called here.
+    pub name: BlobName,
+    /// Which blob it is.
+    pub blob: BlobId,
+    /// Bytes of it, sealed.
+    pub size: u64,
+    /// How far it is.
+    pub stage: FileStage,
+    /// When it came to be so.
+    pub since: UnixMillis,
+    /// Of an own one: whether the other side said that they have it.
+    pub is_received: bool,
+}
+
+/// How far a blob is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileStage {
+    /// All of it is here.
+    Whole,
+    /// It is fetched.
+    Wanted,
+    /// It is not fetched any more, for this reason.
+    Failed(FileFailure),
+    /// The user does not want it.
+    Refused,
+}
+
+/// Why a blob is not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileFailure {
+    /// It is not what its message says.
+    Corrupt,
+    /// The disk has too little room.
+    DiskLow,
+    /// The disk failed.
+    Disk,
+    /// It was here, and the disk lost or damaged it.
+    Lost,
+}
