@@ -45,6 +45,7 @@ mod room_keys;
 mod room_moderation;
 mod room_ops;
 mod room_people;
+mod room_reach;
 mod room_recalls;
 mod room_space;
 mod room_words;

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use martlet_protocol::limits::ROOM_OP_PREVIOUS_MAX;
-use martlet_protocol::message::Heads;
 use martlet_protocol::message::in_room::HEAD_BYTES;
+use martlet_protocol::message::{Content, Heads, Message, room_op, room_recall};
 use martlet_protocol::nearest::nearest;
 use martlet_protocol::room::{Inserted, Misfit, Operation, Person, Presence, Room};
 use martlet_protocol::{DeviceId, IdentityId, OpId, RoomId, UnixMillis};
@@ -262,6 +262,27 @@ impl Rooms {
     }
 }
 
+/// Whether a message, as it is sent, changes the room, or takes something back.
+pub(crate) fn is_about_room(message: &Message) -> bool {
+    let kind = match &message.content {
+        Content::RoomOp(_) | Content::RoomRecall(_) | Content::Recall(_) => return true,
+        Content::Unknown { kind, .. } => *kind,
+        Content::Text(_)
+        | Content::Edit(_)
+        | Content::Reaction(_)
+        | Content::Read(_)
+        | Content::File(_)
+        | Content::Timers(_)
+        | Content::Profile(_)
+        | Content::Sent(_)
+        | Content::ReadUpTo(_)
+        | Content::Settings(_)
+        | Content::Progress(_)
+        | Content::FileReceived(_) => return false,
+    };
+    matches!(kind, room_op::KIND | room_recall::KIND)
+}
+
 /// Whether two names look the same to who writes them down.
 pub(super) fn is_same_name(one: &str, other: &str) -> bool {
     folded(one).eq(folded(other))
@@ -309,6 +330,12 @@ impl Known {
         self.person(who).is_some_and(|person| person.presence == Presence::In)
     }
 
+    /// Which positions did not go to someone.
+    pub(crate) fn unreached_by(&self, who: &IdentityId) -> Vec<u64> {
+        let unreached = self.record.unreached.iter().filter(|(_, of)| of == who);
+        unreached.map(|(position, _)| *position).collect()
+    }
+
     /// Whether what is in this position went to not everyone in it.
     pub(crate) fn is_unreached(&self, position: u64) -> bool {
         self.record.unreached.iter().any(|(of, _)| *of == position)
@@ -348,6 +375,16 @@ impl Known {
         let authors: BTreeSet<_> =
             known.filter_map(|op| set.get(op)).map(Operation::author).collect();
         authors.len() > 1 || authors.contains(&state.creator())
+    }
+
+    /// What its writer knew of it who says that. A room is closed to what is not said yet: what waits was written before.
+    pub(crate) fn heads_of(&self, message: &Message) -> Vec<OpId> {
+        let (state, set) = (self.room.state(), self.room.set());
+        let closed = state.closed_by().first().filter(|_| !is_about_room(message));
+        match closed.and_then(|closed| set.get(closed)) {
+            Some(closed) => closed.previous().to_vec(),
+            None => set.heads().copied().collect(),
+        }
     }
 
     /// What is known of it.

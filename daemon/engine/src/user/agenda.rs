@@ -119,6 +119,10 @@ impl User {
         self.plan_pings();
         for identity in self.outbox.waited_for() {
             self.plan_waiting(identity, now);
+            if self.directory.rooms().is_line(&identity) {
+                // Nobody's keys are waited for: what can be sent goes.
+                self.unfinished.send_later(identity);
+            }
         }
         let people = self.directory.people().identities();
         for identity in self.directory.identities().chain(people).copied().collect::<Vec<_>>() {

@@ -93,6 +93,13 @@ impl User {
         let arrived = (turn.mailbox().stats()?.last_arrival, self.counters.mailbox_opening);
         let now = turn.now;
         self.directory.blocked_mut().lift(turn.vault()?, &identity, arrived, now)?;
+        for room in self.directory.rooms().shared_with(&identity).collect::<Vec<_>>() {
+            // What was written there meanwhile is not for them, and what they wrote was not lost.
+            let conversation = ConversationRef::room(&room);
+            let after = self.timeline.last_position(&conversation);
+            self.directory.rooms_mut().come_anew(turn.vault()?, &room, (identity, after))?;
+            self.timeline.join_midway(conversation);
+        }
         if self.directory.is_contact(&identity) {
             // What is missing was not lost.
             self.timeline.join_midway(ConversationRef::direct(&identity));
@@ -103,6 +110,9 @@ impl User {
             self.tell_if_untold(turn, identity)?;
             self.profiles.look_at(identity);
             self.send_waiting(turn, identity)?;
+        }
+        if self.directory.people().has(&identity) {
+            self.watch_bundle(turn, identity)?;
         }
         // For the keys of sessions that go on.
         self.look_again(turn)

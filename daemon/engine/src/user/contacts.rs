@@ -200,7 +200,10 @@ impl User {
         self.keyring.outbound.end(records, &identity)?;
         self.keyring.forget_bundles(&identity);
         self.directory.remove(records, &identity)?;
-        self.keyring.identities.forget(records, &identity)?;
+        // Who is in a room with the user goes on to be known, their revoked devices above all.
+        if self.directory.rooms().shared_with(&identity).next().is_none() {
+            self.keyring.identities.forget(records, &identity)?;
+        }
         self.join_people(turn, identity, keys)?;
         self.forget_manners(turn, &identity)?;
         self.forget_profile(turn, &identity)?;

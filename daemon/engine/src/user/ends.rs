@@ -47,12 +47,13 @@ impl User {
         }
         let known = self.directory.rooms().of_line(&identity);
         if known.is_some_and(|known| known.is_unreached(position)) {
+            // All to whom it went have it; not all for whom it is. (A deed is kept for them.)
             let place = Place { conversation: ConversationRef::direct(&identity), position };
-            if self.timeline.message(turn.vault()?, &place)?.is_some() {
-                // All to whom it went have it; not all for whom it is.
-                self.advance(turn, identity, position, State::Sent)?;
-                return self.timeline.end_as_sent(turn.vault()?, &place);
+            if self.timeline.message(turn.vault()?, &place)?.is_none() {
+                return Ok(());
             }
+            self.advance(turn, identity, position, State::Sent)?;
+            return self.timeline.end_as_sent(turn.vault()?, &place);
         }
         self.advance(turn, identity, position, state)?;
         match state {

@@ -201,6 +201,7 @@ impl User {
         if !self.put_back.may_send_again(identity, turn.steady) {
             return Ok(true);
         }
+        self.send_again_in_rooms(turn, (&identity, &device))?;
         self.begin_room_sessions_anew(turn, &identity)?;
         if lacks_key(self) {
             let theirs = self

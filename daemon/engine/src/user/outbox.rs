@@ -160,6 +160,11 @@ impl User {
         let awaits_sibling = identity == self.identity && self.awaits_sibling(turn.now);
         let is_possible = !self.unfinished.is_taking_back(&identity) && !awaits_sibling;
         let is_room = self.directory.rooms().is_line(&identity);
+        if is_room && !self.may_go_in_room(&identity, message) {
+            // All drop it.
+            self.advance(turn, identity, position, State::Expired)?;
+            return Ok(true);
+        }
         let has_session = is_possible
             && match is_room {
                 true => self.ensure_room_session(turn, (identity, position))?,
@@ -177,7 +182,7 @@ impl User {
             addressing.expiry = ExpiryHour::of_use_until(end, turn.now);
         }
         let data = match self.directory.rooms().of_line(&identity) {
-            Some(known) => InRoom::new(known.room.set().heads(), message.encode()).encode(),
+            Some(known) => InRoom::new(known.heads_of(message).iter(), message.encode()).encode(),
             None => message.encode(),
         };
         let sealed = self.keyring.outbound.seal(&identity, &addressing, &data);

@@ -17,12 +17,11 @@ use martlet_store::records::{SealedTo, State};
 use super::User;
 use super::inbox::opened_grant;
 use super::outbox::defect;
-use crate::conversation::{Author, ConversationRef, Place};
+use crate::conversation::{Author, ConversationRef};
 use crate::directory::room_line;
 use crate::keyring::olm::With;
 use crate::keyring::{SessionHandle, SessionName};
 use crate::kinds::{self, Content, Does};
-use crate::outbox;
 use crate::timeline::Line;
 use crate::turn::Turn;
 
@@ -47,76 +46,12 @@ impl User {
         let mut readers = Vec::new();
         for (.., who) in members {
             let Some(bundles) = self.directory.bundles_of(who) else { continue };
-            let may_read = |bundle: &&Bundle| {
-                let device = bundle.certificate().device();
-                self.keyring.identities.is_valid(who, &device) && self.is_confirmed(who, &device)
-            };
-            readers.extend(bundles.usable(now).filter(may_read).map(|it| (*who, it.clone())));
+            let usable = bundles.usable(now).filter(|it| self.may_be_written_to(who, it));
+            readers.extend(usable.map(|it| (*who, it.clone())));
         }
         readers.truncate(SESSION_RECIPIENTS_MAX);
         readers.sort_by_key(|(who, bundle)| (*who, bundle.certificate().device()));
         readers
-    }
-
-    /// Members for whom what is in this position is, too, and of whom no device can be written to now. Not who is blocked: they are
-    /// not meant to get it.
-    fn unreached(&self, now: UnixMillis, id: &RoomId, position: u64) -> Vec<IdentityId> {
-        let Some(known) = self.directory.rooms().get(id) else { return Vec::new() };
-        let is_lacking = |who: &&IdentityId| {
-            let bundles = self.directory.bundles_of(who);
-            **who != self.identity
-                && !self.directory.is_blocked(who)
-                && known.came_after(who) < position
-                && bundles.is_none_or(|bundles| bundles.usable(now).next().is_none())
-        };
-        known.room.state().members().filter(is_lacking).copied().collect()
-    }
-
-    /// Notes whom a message that is sent now does not reach, so that they get it once their keys are known.
-    pub(super) fn note_unreached(
-        &mut self,
-        turn: &mut Turn<'_>,
-        (line, position): (IdentityId, u64),
-    ) -> Result<(), StoreError> {
-        let id = RoomId(line.0);
-        let who = self.unreached(turn.now, &id, position);
-        self.directory.rooms_mut().note_unreached(turn.vault()?, &id, (position, who))
-    }
-
-    /// Someone's keys are known: what was written in a room meanwhile, and is not over, is sent once more. Others know it by its id.
-    pub(super) fn reach(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: &RoomId,
-        who: &IdentityId,
-    ) -> Result<(), StoreError> {
-        let line = room_line(id);
-        for position in self.directory.rooms_mut().take_unreached(turn.vault()?, id, who)? {
-            let place = Place { conversation: ConversationRef::room(id), position };
-            let message = self.timeline.message(turn.vault()?, &place)?;
-            let is_of_use = message.is_some_and(|message| {
-                turn.now.since(message.sent_at) < ENVELOPE_LIFETIME_MAX
-                    && matches!(message.state, State::Sent | State::Delivered)
-                    && !message.body.is_recalled()
-            });
-            if !is_of_use {
-                continue;
-            }
-            let at = outbox::Place { identity: line, position };
-            let under_way = self.outbox.envelopes_of(&at);
-            if under_way.is_empty() {
-                self.outbox.wait(turn.vault()?, at)?;
-            }
-            self.take_back(turn, under_way.into_iter().map(|id| (id, line)).collect(), false)?;
-        }
-        Ok(())
-    }
-
-    /// Whether a device may be written to: the user may have to confirm it first.
-    fn is_confirmed(&self, who: &IdentityId, device: &DeviceId) -> bool {
-        let contact = self.directory.contact(who).filter(|_| self.needs_confirmation(who));
-        let verified = contact.and_then(|contact| contact.verified_record());
-        verified.is_none_or(|verified| verified.devices.contains(device))
     }
 
     /// The first of what waits in a conversation that can be sent now. In a room there may be nobody for what was written first,
@@ -282,7 +217,12 @@ impl User {
         let author = Author { identity, device };
         match InRoom::decode(&decrypted.data) {
             Ok(InRoom { heads, message }) => match Message::decode(&message.0) {
-                Ok(message) => self.read_in_room(turn, &room, (author, &heads), message)?,
+                Ok(message) => {
+                    if !self.read_in_room(turn, &room, (author, &heads), (message, at.1))? {
+                        // Nobody is told that it is here.
+                        return Ok(true);
+                    }
+                }
                 Err(error) => tracing::debug!(%error, "a malformed message"),
             },
             Err(error) => tracing::debug!(%error, "a malformed message of a room"),
@@ -291,15 +231,16 @@ impl User {
         Ok(true)
     }
 
-    /// Reads what someone wrote in a room who knew of it what these are the last of.
+    /// Reads what someone wrote in a room who knew of it what these are the last of, after so many others in its session;
+    /// whether it was taken.
     fn read_in_room(
         &mut self,
         turn: &mut Turn<'_>,
         id: &RoomId,
         (author, heads): (Author, &[[u8; HEAD_BYTES]]),
-        message: Message,
-    ) -> Result<(), StoreError> {
-        let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
+        (message, before): (Message, u32),
+    ) -> Result<bool, StoreError> {
+        let Some(known) = self.directory.rooms().get(id) else { return Ok(false) };
         let lacks = heads.iter().any(|head| !known.room.set().has_beginning(head));
         let knew_the_end = known.is_closed_to(heads);
         let standing = self.standing_in(turn, id, &author.identity, heads);
@@ -307,19 +248,22 @@ impl User {
             self.ask_of_room(turn, id, author)?;
         }
         let mut record = kinds::received(message, author, turn.now);
+        let mut is_op = false;
         if let Content::Does(Does::RoomOp(op)) = Content::of(&record) {
+            is_op = true;
             // Whoever is removed should be as soon as can be; and what counts of them is the room's to judge.
             self.take_room_op(turn, id, author, &op)?;
         } else if knew_the_end && !kinds::takes_back(&record) {
             tracing::debug!("a message of who knew that its room is closed");
-            return Ok(());
+            return Ok(false);
         }
         match standing {
             Some(Standing::In) => self.hear_in_room(turn, id, author.identity)?,
             Some(Standing::Late) => record.is_late = true,
             None => {
                 tracing::debug!("a message of who is not in its room any more");
-                return Ok(());
+                // What they did to the room was taken.
+                return Ok(is_op);
             }
         }
         if let Content::Does(Does::RecallOther(recall)) = Content::of(&record) {
@@ -336,7 +280,7 @@ impl User {
         let mut record = kinds::admit_in_room(record);
         if author.identity == self.identity {
             if self.timeline.has_own(turn.vault()?, &record.id)? {
-                return Ok(());
+                return Ok(true);
             }
             // It came here by another node, or straight from the device.
             (record.own, record.state) = (true, State::Sent);
@@ -344,10 +288,14 @@ impl User {
         }
         let conversation = ConversationRef::room(id);
         let (line, now) = (Line { conversation, device: author.device }, turn.now);
-        self.timeline.begin_line(&line, record.seq);
+        // A session begins with each who comes. So the first for this device is the first in it, also where a later one came sooner.
+        // (A recall may have the number of what it takes back.)
+        let before = if kinds::takes_back(&record) { 0 } else { before };
+        self.timeline.begin_line(&line, record.seq.saturating_sub(before.into()).max(1));
         let appeared = self.timeline.receive(turn.vault()?, conversation, author, record, now)?;
         self.plan_held(line, now);
-        self.tell_appeared(turn, appeared)
+        self.tell_appeared(turn, appeared)?;
+        Ok(true)
     }
 
     /// As what someone wrote in a room who knew these operations last; `None` if it is not to be shown.

@@ -30,6 +30,8 @@ impl User {
     ) -> Result<bool, StoreError> {
         let is_known = self.directory.rooms().get(id).is_some();
         if is_known && !self.may_tell(id, &author.identity) {
+            // It may be known later that they are in it.
+            self.leave_out_of_rooms();
             return Ok(false);
         }
         if is_known {
@@ -329,7 +331,10 @@ impl User {
             Some(person) => person.presence,
             // What brought them in is undone: they may not know.
             None if known.concerns(&author.identity) => Presence::Removed,
-            None => return Ok(false),
+            None => {
+                self.leave_out_of_rooms();
+                return Ok(false);
+            }
         };
         if presence == Presence::In && !theirs.ops.is_empty() {
             self.hear_in_room(turn, &id, author.identity)?;
@@ -387,6 +392,7 @@ impl User {
         let now = turn.now;
         self.directory.rooms_mut().forget_waiting(now);
         self.forget_old_rooms(turn)?;
+        self.end_old_deeds_in_rooms(turn)?;
         let mut greetings = Vec::new();
         for known in self.directory.rooms().iter().filter(|known| known.has(&self.identity)) {
             let state = known.room.state();

@@ -96,7 +96,8 @@ impl User {
         identity: IdentityId,
     ) -> Result<(), StoreError> {
         self.tell_if_untold(turn, identity)?;
-        self.send_waiting(turn, identity)
+        self.send_waiting(turn, identity)?;
+        self.reach_in_rooms(turn, &identity)
     }
 
     /// The user is not strict about devices any more: what waited for their word goes.

@@ -77,6 +77,20 @@ impl Rooms {
         records.put(&ROOMS, Key::Named(&id.0), &known.record)
     }
 
+    /// What was written in a room up to this position is not for someone who is in it, whatever was noted of them before.
+    pub(crate) fn come_anew(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        (who, after): (IdentityId, u64),
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        known.record.came.retain(|(other, _)| *other != who);
+        known.record.came.push((who, after));
+        known.record.unreached.retain(|(_, other)| *other != who);
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
     /// What is in this position of a room's conversation goes to all in it but these.
     pub(crate) fn note_unreached(
         &mut self,
@@ -95,22 +109,6 @@ impl Rooms {
         let too_many = unreached.len().saturating_sub(ROOM_UNREACHED_MAX);
         unreached.drain(..too_many);
         records.put(&ROOMS, Key::Named(&id.0), &known.record)
-    }
-
-    /// Someone's keys are known: which positions did not go to them. They are not remembered any more.
-    pub(crate) fn take_unreached(
-        &mut self,
-        records: &mut VaultTxn,
-        id: &RoomId,
-        who: &IdentityId,
-    ) -> Result<Vec<u64>, StoreError> {
-        let Some(known) = self.rooms.get_mut(id) else { return Ok(Vec::new()) };
-        let taken = known.record.unreached.extract_if(.., |(_, of)| of == who);
-        let taken: Vec<_> = taken.map(|(position, _)| position).collect();
-        if !taken.is_empty() {
-            records.put(&ROOMS, Key::Named(&id.0), &known.record)?;
-        }
-        Ok(taken)
     }
 
     /// Changes which recalls of moderators wait for operations of a room.

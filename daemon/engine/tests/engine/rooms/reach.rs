@@ -2,9 +2,12 @@
 
 use martlet_engine::RoomError;
 use martlet_engine::command::{
-    ChangeRoom, CloseRoom, LeaveRoom, ListDevices, RecallMessage, RemoveModerator, RevokeDevice,
+    Block, ChangeRoom, CloseRoom, LeaveRoom, ListDevices, React, RecallMessage, RemoveModerator,
+    RevokeDevice, Unblock,
 };
-use martlet_protocol::control::{DeviceRevoke, RoomChange, RoomRole, TimerSetting};
+use martlet_protocol::control::{
+    DeviceRevoke, ReactionRequest, RoomChange, RoomRole, TimerSetting,
+};
 
 use super::{NAMES, error, pairs};
 use crate::world::*;
@@ -138,6 +141,24 @@ fn what_would_change_nothing_is_no_operation() -> Result {
     Ok(())
 }
 
+/// Of a writer's first messages the one that came first was taken for the first: those before it were shown after it.
+#[test]
+fn the_first_messages_of_a_writer_are_shown_in_order_in_whatever_order_they_come() -> Result {
+    let mut world = World::with_room(68, 3, 3)?;
+    let _ = std::mem::take(&mut world.nodes[BOB].released.publish);
+    for text in ["one", "two", "three"] {
+        world.send(BOB, "bridge", text)?;
+    }
+    let mut sent = std::mem::take(&mut world.nodes[BOB].released.publish);
+    // The keys of the session stay first.
+    let at = sent.len() - 3;
+    sent[at..].reverse();
+    world.bring(CAROL, &sent)?;
+    let texts: Vec<_> = world.messages(CAROL)?.into_iter().map(|it| it.text).collect();
+    assert_eq!(texts, ["one", "two", "three"]);
+    Ok(())
+}
+
 /// A device that was revoked went on to be written to in rooms, by members who are no contacts.
 #[test]
 fn members_who_are_no_contacts_hear_of_a_revocation_at_once() -> Result {
@@ -200,5 +221,51 @@ fn what_was_written_in_a_closed_room_can_be_taken_back() -> Result {
         world.room(0)?.members.iter().filter(|it| it.role == RoomRole::Moderator).count(),
         1
     );
+    Ok(())
+}
+
+/// What was written while a member was blocked, and waited, was sent to them once they were unblocked.
+#[test]
+fn what_was_written_while_someone_was_blocked_never_reaches_them() -> Result {
+    let mut world = World::with_room(70, 2, 2)?;
+    world.call(0, Block { who: "bob".into() })?;
+    world.send(0, "bridge", "not for bob")?;
+    world.settle()?;
+    world.call(0, Unblock { who: "bob".into() })?;
+    world.send(0, "bridge", "for bob")?;
+    world.settle()?;
+    assert_eq!(world.said(BOB)?, pairs(&[("alice", "for bob")]));
+    Ok(())
+}
+
+/// What waited for a member's keys while the room was closed was dropped by them, and called delivered.
+#[test]
+fn what_was_written_before_a_room_was_closed_reaches_who_could_not_be_written_to() -> Result {
+    let mut world = World::new(4, 71)?;
+    let ids: Vec<_> = (0..3).map(|node| world.init(node, NAMES[node])).collect::<Result<_>>()?;
+    world.nodes[BOB].engine = None;
+    world.add(0, &ids[BOB], "bob")?;
+    world.add(0, &ids[CAROL], "carol")?;
+    world.add(CAROL, &ids[0], "alice")?;
+    world.settle_but(BOB)?;
+    world.create(0, "bridge")?;
+    world.bring_in(0, "bob")?;
+    world.bring_in(0, "carol")?;
+    world.settle_but(BOB)?;
+    let id = world.send(0, "bridge", "for both")?;
+    world.settle_but(BOB)?;
+    let emoji = ReactionRequest { emoji: "👍".into() };
+    world.call(0, React { id, request: Some(emoji) })?;
+    world.call(0, CloseRoom { room: "bridge".into() })?;
+    world.settle_but(BOB)?;
+    world.start(BOB)?;
+    world.add(BOB, &ids[0], "alice")?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    let messages = world.messages(BOB)?;
+    assert_eq!(messages.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(), ["for both"]);
+    assert_eq!(messages[0].reactions.len(), 1, "what is done to it reaches him, too");
+    assert_eq!(world.messages(0)?[0].state, Delivery::Delivered);
     Ok(())
 }
