@@ -304,7 +304,7 @@ impl Source {
                     FileBackend::new(self.open_file()?).map_err(|error| self.not_opened(&error))?;
                 Redb::builder()
                     .set_cache_size(cache_bytes)
-                    .create_with_backend(Sliced::new(file).map_err(|error| self.failed(&error))?)
+                    .create_with_backend(Sliced::new(file))
                     .map_err(|error| self.not_opened(&error))?
             }
         };

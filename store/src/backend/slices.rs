@@ -23,30 +23,37 @@ pub(crate) struct Sliced<B> {
     under: B,
     /// Bytes cut at once.
     slice_bytes: u64,
-    /// Length as redb was told.
+    /// Length as redb was told; [`UNREAD`] before it asked.
     told: AtomicU64,
     /// Length of the file.
     real: Mutex<u64>,
 }
 
+/// The length is read when redb asks for it, as it has its lock then: until then another process may have cut the file.
+const UNREAD: u64 = u64::MAX;
+
 impl<B: StorageBackend> Sliced<B> {
     /// Cuts `under` in slices.
-    pub(crate) fn new(under: B) -> io::Result<Self> {
+    pub(crate) fn new(under: B) -> Self {
         Self::with_slices_of(CUT_SLICE_BYTES, under)
     }
 
     /// In slices of `slice_bytes`, a multiple of redb's pages.
-    fn with_slices_of(slice_bytes: u64, under: B) -> io::Result<Self> {
-        let len = under.len()?;
-        Ok(Self { under, slice_bytes, told: AtomicU64::new(len), real: Mutex::new(len) })
+    fn with_slices_of(slice_bytes: u64, under: B) -> Self {
+        Self { under, slice_bytes, told: AtomicU64::new(UNREAD), real: Mutex::new(UNREAD) }
     }
 
     fn told(&self) -> u64 {
         self.told.load(Ordering::Acquire)
     }
 
-    fn real(&self) -> MutexGuard<'_, u64> {
-        self.real.lock().unwrap_or_else(PoisonError::into_inner)
+    fn real(&self) -> io::Result<MutexGuard<'_, u64>> {
+        let mut real = self.real.lock().unwrap_or_else(PoisonError::into_inner);
+        if *real == UNREAD {
+            *real = self.under.len()?;
+            self.told.store(*real, Ordering::Release);
+        }
+        Ok(real)
     }
 
     fn cut(&self, real: &mut u64, len: u64) -> io::Result<()> {
@@ -67,6 +74,7 @@ impl<B: StorageBackend> Sliced<B> {
 
 impl<B: StorageBackend> StorageBackend for Sliced<B> {
     fn len(&self) -> io::Result<u64> {
+        let _read = self.real()?;
         Ok(self.told())
     }
 
@@ -76,7 +84,7 @@ impl<B: StorageBackend> StorageBackend for Sliced<B> {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut real = self.real();
+        let mut real = self.real()?;
         let is_late =
             len <= self.told() && *real - len > self.slice_bytes && *real <= CUT_SLICED_BYTES_MAX;
         if !is_late {
@@ -92,7 +100,7 @@ impl<B: StorageBackend> StorageBackend for Sliced<B> {
 
     fn sync_data(&self) -> io::Result<()> {
         self.under.sync_data()?;
-        let mut real = self.real();
+        let mut real = self.real()?;
         let told = self.told();
         if *real > told {
             let len = told.max(real.saturating_sub(self.slice_bytes));
@@ -108,7 +116,7 @@ impl<B: StorageBackend> StorageBackend for Sliced<B> {
     }
 
     fn close(&self) -> io::Result<()> {
-        let mut real = self.real();
+        let mut real = self.real.lock().unwrap_or_else(PoisonError::into_inner);
         let told = self.told();
         if *real > told {
             // Nothing but space is lost if that fails.

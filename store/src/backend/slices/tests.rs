@@ -104,7 +104,7 @@ fn assert_has(database: &Database, to: u64, bytes: usize) {
 }
 
 fn open(under: Shared, slice_bytes: u64) -> Database {
-    let sliced = Sliced::with_slices_of(slice_bytes, under).unwrap();
+    let sliced = Sliced::with_slices_of(slice_bytes, under);
     Database::builder().set_check_integrity_on_open(true).create_with_backend(sliced).unwrap()
 }
 
@@ -131,7 +131,7 @@ proptest! {
     #[test]
     fn what_is_cut_late_looks_like_what_is_cut_at_once(steps in prop::collection::vec(step(), 1..60)) {
         let (plain, under) = (Shared::default(), Shared::default());
-        let sliced = Sliced::with_slices_of(2 * PAGE, under.clone()).unwrap();
+        let sliced = Sliced::with_slices_of(2 * PAGE, under.clone());
         for step in steps {
             match step {
                 Step::Len(len) => {
@@ -214,6 +214,197 @@ fn processor_time() -> Duration {
     Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
 }
 
+/// A file of which a power cut keeps what it likes of all that was not synced. From some change of its length on, none succeeds.
+#[derive(Debug, Clone, Default)]
+struct Torn(Arc<Mutex<TornFile>>);
+
+#[derive(Debug, Default)]
+struct TornFile {
+    current: Vec<u8>,
+    synced: Vec<u8>,
+    unsynced: Vec<Change>,
+    /// Changes so far.
+    changes: u64,
+    /// How often it became shorter.
+    cuts: u64,
+    /// Changes of the length that still succeed.
+    lens_left: Option<u64>,
+    /// The image after so many changes, and by which bits it is drawn.
+    crash: Option<(u64, u64)>,
+    image: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Len(usize),
+    Write(usize, Vec<u8>),
+}
+
+impl Torn {
+    fn file(&self) -> MutexGuard<'_, TornFile> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl TornFile {
+    fn changed(&mut self, change: Change) {
+        match &change {
+            Change::Len(len) => {
+                self.cuts += u64::from(*len < self.current.len());
+                self.current.resize(*len, 0);
+            }
+            Change::Write(at, data) => self.current[*at..*at + data.len()].copy_from_slice(data),
+        }
+        self.unsynced.push(change);
+        self.changes += 1;
+        if let Some((at, bits)) = self.crash
+            && self.changes == at
+        {
+            let mut image = self.synced.clone();
+            for (number, change) in self.unsynced.iter().enumerate() {
+                if bits >> (number % 64) & 1 == 0 {
+                    continue;
+                }
+                match change {
+                    Change::Len(len) => image.resize(*len, 0),
+                    // Beyond the end there is no file.
+                    Change::Write(at, data) if at + data.len() <= image.len() => {
+                        image[*at..*at + data.len()].copy_from_slice(data);
+                    }
+                    Change::Write(..) => {}
+                }
+            }
+            self.image = Some(image);
+        }
+    }
+}
+
+impl StorageBackend for Torn {
+    fn len(&self) -> io::Result<u64> {
+        Ok(u64::try_from(self.file().current.len()).unwrap())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).unwrap();
+        let file = self.file();
+        let there = file.current.get(offset..offset + out.len());
+        out.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut file = self.file();
+        if let Some(left) = &mut file.lens_left {
+            *left = left.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
+        }
+        file.changed(Change::Len(usize::try_from(len).unwrap()));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut file = self.file();
+        file.synced = file.current.clone();
+        file.unsynced.clear();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file().changed(Change::Write(usize::try_from(offset).unwrap(), data.to_vec()));
+        Ok(())
+    }
+}
+
+/// Changes at which the power is cut, spread over all.
+const CRASHES: u64 = 60;
+/// Up to which key there are rows, after each commit.
+fn states() -> Vec<u64> {
+    [0, 200, 20].into_iter().chain(21..46).chain([150, 10]).chain(11..31).collect()
+}
+
+/// Commits what leads from each state to the next, and tells of each commit.
+fn commit_all(database: &Database, mut committed: impl FnMut(usize)) -> Result<(), redb::Error> {
+    for (number, pair) in states().windows(2).enumerate() {
+        let (from, to) = (pair[0], pair[1]);
+        let txn = database.begin_write()?;
+        {
+            let mut table = txn.open_table(TABLE)?;
+            for key in from..to {
+                table.insert(key, vec![u8::try_from(key % 251).unwrap(); 15_000].as_slice())?;
+            }
+            for key in to..from {
+                table.remove(key)?;
+            }
+        }
+        txn.commit()?;
+        committed(number + 1);
+    }
+    Ok(())
+}
+
+fn make(under: &Torn) -> Database {
+    let sliced = Sliced::with_slices_of(4 * PAGE, under.clone());
+    let database = Database::builder().create_with_backend(sliced).unwrap();
+    let txn = database.begin_write().unwrap();
+    txn.open_table(TABLE).unwrap();
+    txn.commit().unwrap();
+    database
+}
+
+fn assert_has_one_of(image: Vec<u8>, committed: usize, what: &str) {
+    let under = Shared(Arc::new(Mutex::new(image)));
+    let database = open(under, 4 * PAGE);
+    let rows = database.begin_read().unwrap().open_table(TABLE).unwrap().iter().unwrap().count();
+    let rows = u64::try_from(rows).unwrap();
+    let states = states();
+    let next = states.get(committed + 1).copied();
+    assert!(rows == states[committed] || Some(rows) == next, "{what}: {rows} of {committed}");
+    assert_has(&database, rows, 15_000);
+}
+
+#[test]
+fn a_power_cut_while_a_file_is_cut_loses_nothing_committed() {
+    let whole = Torn::default();
+    let database = make(&whole);
+    let begun = whole.file().changes;
+    commit_all(&database, |_| {}).unwrap();
+    drop(database);
+    let all = whole.file().changes;
+    let cuts = whole.file().cuts;
+    assert!(cuts > 20, "{cuts}");
+    for step in 0..CRASHES {
+        let at = begun + 1 + (all - begun - 1) * step / CRASHES;
+        let under = Torn::default();
+        // Any bits will do, the same in each run.
+        under.file().crash = Some((at, (step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let database = make(&under);
+        let (mut at_crash, mut last) = (None, 0);
+        commit_all(&database, |number| {
+            if at_crash.is_none() && under.file().image.is_some() {
+                at_crash = Some(last);
+            }
+            last = number;
+        })
+        .unwrap();
+        drop(database);
+        let image = under.file().image.take().unwrap();
+        assert_has_one_of(image, at_crash.unwrap_or(last), &format!("change {at}"));
+    }
+}
+
+#[test]
+fn a_length_that_cannot_be_changed_loses_nothing_committed() {
+    for lens in 0..40 {
+        let under = Torn::default();
+        let database = make(&under);
+        under.file().lens_left = Some(lens);
+        let mut last = 0;
+        let committed = commit_all(&database, |number| last = number);
+        drop(database);
+        let image = under.file().current.clone();
+        assert_has_one_of(image, last, &format!("{lens} changes, {committed:?}"));
+    }
+}
+
 /// How much work the longest commit is of those that remove values of 15 kB, 32 in each, from a file of as many MiB as
 /// `MARTLET_MIB` says (900): cut at once, and in slices.
 #[test]
@@ -229,7 +420,7 @@ fn how_long_a_cut_takes() {
         let mut builder = Database::builder();
         builder.set_cache_size(16 << 20);
         let database = if is_sliced {
-            builder.create_with_backend(Sliced::new(backend).unwrap()).unwrap()
+            builder.create_with_backend(Sliced::new(backend)).unwrap()
         } else {
             builder.create_with_backend(backend).unwrap()
         };
