@@ -79,14 +79,15 @@ impl Outbox {
         };
         // Keys before the messages that need them, messages in the order in which they were written.
         let mut loaded = Vec::new();
-        for record in records.scan(&OUTBOX)? {
+        // One at a time: each has an envelope, and nothing of that is kept here.
+        records.for_each(&OUTBOX, |record| {
             if record.is_control {
                 outbox.stale.push(record.id);
-                continue;
+                return;
             }
             let pending = Pending::from_record(&record, network);
             loaded.push((record.position, record.identity, record.id, pending));
-        }
+        })?;
         loaded.sort_unstable_by_key(|(position, identity, id, _)| (*position, *identity, *id));
         for (_, _, id, pending) in loaded {
             outbox.add(id, pending);

@@ -263,6 +263,42 @@ fn how_long_batches_take() -> Result {
     measured("swept", &mut world, vec![Input::Tick])
 }
 
+/// How much memory a start takes where as many messages as `MARTLET_MESSAGES` says (4,000) of 15 kB are under way.
+#[test]
+#[ignore = "measures; run alone: cargo test -- --ignored --nocapture how_much_memory_a_start"]
+fn how_much_memory_a_start_takes() -> Result {
+    let count = std::env::var("MARTLET_MESSAGES").map_or(Ok(4000), |count| count.parse())?;
+    let mut world = World::pair(56, 2)?;
+    world.settle()?;
+    let text = "x".repeat(15_000);
+    for chunk in 0..count / 100 {
+        let inputs = (0..100).map(|number| {
+            let text = format!("{chunk} {number} {text}");
+            let request = SendRequest { to: "bob".into(), text, ..SendRequest::default() };
+            Input::command(SendText { request }, drop)
+        });
+        one_batch(&mut world, 0, inputs.collect());
+        world.nodes[0].released = Released::default();
+    }
+    while is_behind(&world, 0) {
+        one_batch(&mut world, 0, vec![]);
+        world.nodes[0].released = Released::default();
+    }
+    world.nodes[0].engine = None;
+    let before = resident_mib()?;
+    // The peak is counted from here.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    world.crash(0)?;
+    one_batch(&mut world, 0, vec![Input::Tick]);
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).ok_or("no peak")?;
+    println!(
+        "{count} messages under way: {before} MiB before the start, {} after it; {peak}",
+        resident_mib()?
+    );
+    Ok(())
+}
+
 fn measured(what: &str, world: &mut World, inputs: Vec<Input>) -> Result {
     let (mut inputs, mut longest, mut batches) = (Some(inputs), Duration::ZERO, 0);
     let mut most_work = Duration::ZERO;
