@@ -252,7 +252,7 @@ impl Command for ListFiles {
                 if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
                     return Err(CommandError::PageSize { limit, max: HISTORY_PAGE_MAX }.into());
                 }
-                user.begin_files(within, usize::try_from(limit).unwrap_or(usize::MAX))
+                user.begin_files(turn, within, usize::try_from(limit).unwrap_or(usize::MAX))?
             }
         };
         Ok(user.go_on_with_files(turn, cursor)?)

@@ -1,27 +1,30 @@
 //! Files: sent, listed, and given out again. What is a blob is in `blobs.rs`.
 
-use std::cmp::Reverse;
 use std::fmt;
 
 use martlet_protocol::control::{FileEntry, FileList, SendResponse};
 use martlet_protocol::message::{File, FileContent, Timers};
 use martlet_protocol::{IdentityId, MessageId, UnixMillis};
 use martlet_store::StoreError;
-use martlet_store::records::{FileStage, MessageRecord};
+use martlet_store::records::{Body, FileStage, MessageRecord};
 
 use super::User;
 use crate::conversation::{ConversationRef, Place, person};
 use crate::directory::room_line;
 use crate::error::{CommandError, Fault};
 use crate::kinds::{self, Content, Says};
-use crate::limits::{FILES_SEARCHED_MAX, FILES_SEARCHED_PER_BATCH_MAX, FILES_SEARCHED_TOTAL_MAX};
+use crate::limits::{
+    FILES_SEARCHED_AT_ONCE, FILES_SEARCHED_BYTES_PER_BATCH_MAX, FILES_SEARCHED_MAX,
+    FILES_SEARCHED_PER_BATCH_MAX, FILES_SEARCHED_TOTAL_MAX,
+};
 use crate::seam::KnownBlob;
 use crate::timeline::known;
 use crate::turn::Turn;
 
-/// How far files were looked for.
+/// How far files were looked for. When all that is looked at was, those that are listed are read again: much may have happened
+/// to them.
 pub struct FilesCursor {
-    /// Whose conversations are left; the last is looked at.
+    /// Whose conversations are left, in the order of their newest messages; the last is looked at.
     left: Vec<IdentityId>,
     /// There, the position before which is to be looked.
     before: Option<u64>,
@@ -30,7 +33,10 @@ pub struct FilesCursor {
     looked_at: usize,
     /// Files wanted.
     max: usize,
+    /// Once all were found, the newest last.
     found: Vec<Found>,
+    /// What is listed, the newest first.
+    files: Vec<FileEntry>,
     /// Whether there may be more.
     more: bool,
 }
@@ -38,11 +44,7 @@ pub struct FilesCursor {
 struct Found {
     /// When it came.
     stored_at: UnixMillis,
-    id: MessageId,
-    /// `None` for the user.
-    writer: Option<IdentityId>,
     place: Place,
-    entry: FileEntry,
 }
 
 /// Of the conversation that is looked at.
@@ -50,6 +52,12 @@ struct Found {
 struct OfThis {
     looked_at: usize,
     files: usize,
+}
+
+/// What one batch may still do.
+struct Budget {
+    messages: usize,
+    bytes: usize,
 }
 
 /// What one batch makes of a list of files.
@@ -109,25 +117,42 @@ impl User {
     }
 
     /// Looks for files in one conversation, or in all.
-    pub(crate) fn begin_files(&self, within: Option<IdentityId>, max: usize) -> FilesCursor {
-        let mut left = match within {
+    pub(crate) fn begin_files(
+        &self,
+        turn: &mut Turn<'_>,
+        within: Option<IdentityId>,
+        max: usize,
+    ) -> Result<FilesCursor, StoreError> {
+        let left = match within {
             Some(identity) => vec![identity],
-            None => {
-                let rooms = self.shown_rooms().map(|known| room_line(&known.room.id()));
-                self.directory.identities().copied().chain(rooms).collect()
-            }
+            None => self.with_messages(turn)?,
         };
-        // The last is the next: people before rooms.
-        left.reverse();
-        FilesCursor {
+        Ok(FilesCursor {
             left,
             before: None,
             of_this: OfThis::default(),
             looked_at: 0,
             max,
             found: Vec::new(),
+            files: Vec::new(),
             more: false,
+        })
+    }
+
+    /// Whose conversations have messages; the one with the newest is the last.
+    fn with_messages(&self, turn: &mut Turn<'_>) -> Result<Vec<IdentityId>, StoreError> {
+        let rooms = self.shown_rooms().map(|known| room_line(&known.room.id()));
+        let mut all = Vec::new();
+        for identity in self.directory.identities().copied().chain(rooms) {
+            let conversation = ConversationRef::direct(&identity);
+            let page = self.timeline.page(turn.vault()?, &conversation, None, 1)?;
+            let newest = page.messages.into_iter().next();
+            // One that can't be read may have others before it.
+            let at = newest.map(|(_, message)| message.map(|message| message.stored_at));
+            all.extend(at.map(|at| (at, identity)));
         }
+        all.sort_unstable();
+        Ok(all.into_iter().map(|(_, identity)| identity).collect())
     }
 
     /// Looks at as many messages as one batch may.
@@ -136,84 +161,103 @@ impl User {
         turn: &mut Turn<'_>,
         mut cursor: FilesCursor,
     ) -> Result<FilesPage, StoreError> {
-        let mut budget = FILES_SEARCHED_PER_BATCH_MAX;
-        while budget > 0
-            && let Some(identity) = cursor.left.last()
+        let mut budget = Budget {
+            messages: FILES_SEARCHED_PER_BATCH_MAX,
+            bytes: FILES_SEARCHED_BYTES_PER_BATCH_MAX,
+        };
+        while !budget.is_spent() && !cursor.left.is_empty() {
+            self.find_files(turn, &mut cursor, &mut budget)?;
+        }
+        while !budget.is_spent()
+            && cursor.left.is_empty()
+            && cursor.files.len() < cursor.max
+            && let Some(Found { place, .. }) = cursor.found.pop()
         {
-            let conversation = ConversationRef::direct(identity);
-            let wanted = cursor.wanted();
-            let page = self.timeline.page(
-                turn.vault()?,
-                &conversation,
-                cursor.before,
-                wanted.min(budget),
-            )?;
-            let count = page.messages.len();
-            cursor.before = page.messages.first().map(|(position, _)| *position);
-            for (position, record) in page.messages.into_iter().rev() {
-                if cursor.of_this.files <= cursor.max
-                    && let Some(record) = record
-                {
-                    self.take_file(Place { conversation, position }, &record, &mut cursor);
-                }
+            let record = self.timeline.message(turn.vault()?, &place)?;
+            budget.messages = budget.messages.saturating_sub(1);
+            if let Some(record) = record {
+                budget.spend_bytes(&record);
+                cursor.files.extend(self.file_entry(&place, &record));
             }
-            cursor.looked_at += count;
-            cursor.of_this.looked_at += count;
-            // Where nothing is, it costs all the same.
-            budget = budget.saturating_sub(count.max(1));
+        }
+        let is_done = cursor.found.is_empty() || cursor.files.len() >= cursor.max;
+        if !cursor.left.is_empty() || !is_done {
+            return Ok(FilesPage::Next(cursor));
+        }
+        let more = cursor.more || !cursor.found.is_empty();
+        Ok(FilesPage::Last(FileList { files: cursor.files, more }))
+    }
+
+    /// Looks at some messages of the conversation whose turn it is.
+    fn find_files(
+        &self,
+        turn: &mut Turn<'_>,
+        cursor: &mut FilesCursor,
+        budget: &mut Budget,
+    ) -> Result<(), StoreError> {
+        let Some(identity) = cursor.left.last() else { return Ok(()) };
+        let conversation = ConversationRef::direct(identity);
+        let wanted = cursor.wanted();
+        let at_once = wanted.min(FILES_SEARCHED_AT_ONCE);
+        let page = self.timeline.page(turn.vault()?, &conversation, cursor.before, at_once)?;
+        let count = page.messages.len();
+        cursor.before = page.messages.first().map(|(position, _)| *position);
+        for (position, record) in page.messages.into_iter().rev() {
+            let Some(record) = record else { continue };
+            budget.spend_bytes(&record);
+            let place = Place { conversation, position };
             // One file more than is wanted tells that there are more.
-            if !page.more || count == wanted || cursor.of_this.files > cursor.max {
-                cursor.more |= page.more;
-                cursor.next_conversation();
+            if cursor.of_this.files <= cursor.max && self.file_entry(&place, &record).is_some() {
+                cursor.of_this.files += 1;
+                cursor.found.push(Found { stored_at: record.stored_at, place });
             }
         }
-        if cursor.left.is_empty() {
-            return Ok(FilesPage::Last(self.list_found(turn, cursor)?));
+        cursor.looked_at += count;
+        cursor.of_this.looked_at += count;
+        // Where nothing is, it costs all the same.
+        budget.messages = budget.messages.saturating_sub(count.max(1));
+        if !page.more || count == wanted || cursor.of_this.files > cursor.max {
+            cursor.more |= page.more;
+            cursor.next_conversation();
         }
-        Ok(FilesPage::Next(cursor))
+        Ok(())
     }
 
-    /// What was found, without what is gone since.
-    fn list_found(&self, turn: &mut Turn<'_>, cursor: FilesCursor) -> Result<FileList, StoreError> {
-        let FilesCursor { mut found, max, more, .. } = cursor;
-        found.sort_by_key(|it| Reverse(it.stored_at));
-        let more = more || found.len() > max;
-        found.truncate(max);
-        let mut files = Vec::new();
-        for Found { id, writer, place, entry, .. } in found {
-            let at = self.timeline.find_of(turn.vault()?, &id, writer.as_ref())?;
-            if at == Some(place) {
-                files.push(entry);
-            }
-        }
-        Ok(FileList { files, more })
-    }
-
-    fn take_file(&self, place: Place, record: &MessageRecord, cursor: &mut FilesCursor) {
-        let Content::Says(Says::File(file)) = Content::of(record) else { return };
-        if self.timeline.is_over(&place, record) {
-            return;
+    /// What is listed of a message; `None` if it is no file, or is over.
+    fn file_entry(&self, place: &Place, record: &MessageRecord) -> Option<FileEntry> {
+        let Content::Says(Says::File(file)) = Content::of(record) else { return None };
+        if self.timeline.is_over(place, record) {
+            return None;
         }
         let view = self.view();
-        let (direction, state) = view.direction_and_state(&place, record);
-        cursor.of_this.files += 1;
-        let entry = FileEntry {
+        let (direction, state) = view.direction_and_state(place, record);
+        Some(FileEntry {
             id: record.id.to_string(),
             conversation: view.name_or_id(&person(&place.conversation)),
             direction,
             sent_at: record.sent_at,
             state,
-            file: self.timeline.told_file(&place, record.own, &file),
+            file: self.timeline.told_file(place, record.own, &file),
+        })
+    }
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.messages == 0 || self.bytes == 0
+    }
+
+    fn spend_bytes(&mut self, record: &MessageRecord) {
+        let bytes = match &record.body {
+            Body::Text(text) => text.len(),
+            Body::Raw { bytes, .. } => bytes.len(),
+            Body::Unknown(_)
+            | Body::Timers(_)
+            | Body::Recall(_)
+            | Body::Recalled
+            | Body::RecalledBy(_) => 0,
         };
-        let author = record.author.map(|author| author.identity);
-        let writer = author.unwrap_or_else(|| person(&place.conversation));
-        cursor.found.push(Found {
-            stored_at: record.stored_at,
-            id: record.id,
-            writer: (!record.own).then_some(writer),
-            place,
-            entry,
-        });
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 
@@ -230,6 +274,9 @@ impl FilesCursor {
         if self.wanted() == 0 {
             self.more |= !self.left.is_empty();
             self.left.clear();
+        }
+        if self.left.is_empty() {
+            self.found.sort_by_key(|it| (it.stored_at, it.place.position));
         }
     }
 }
