@@ -70,8 +70,8 @@ Exit codes:
   2    the arguments, or a file or terminal they name, cannot be used
   3    the daemon isn't running
   4    the vault is locked: martletctl unlock
-  5    it did not happen in time (send --wait, ping, or no answer from the daemon)
-  6    no such contact, message, request, invite, handle, device or peer
+  5    it did not happen in time (send --wait, ping, device link or join, or no answer from the daemon)
+  6    no such contact, message, request, invite, room, device or peer, or no handle
   7    doctor found something that keeps messages from coming or going
   130  interrupted at a prompt
 

@@ -20,7 +20,7 @@ use crate::exit::Failure;
 
 pub(crate) use address::in_short;
 pub(crate) use confirm::Question;
-pub(crate) use escape::{block, json, one_line, word};
+pub(crate) use escape::{argument, block, json, one_line, word};
 pub(crate) use messages::{
     answered, in_room, lost, person, recalled, short, state_name, who, writer,
 };
@@ -233,10 +233,10 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
 
 /// That a verified contact has a device that was not confirmed: loud.
 pub(crate) fn new_device(name: &str, devices: u32) -> String {
-    let name = word(name);
+    let (name, to_verify) = (word(name), argument(name));
     format!(
         "!!! {name} HAS A NEW DEVICE ({} now) since you verified them. Ask them whether it is theirs, on another way than \
-         here; then confirm it: martletctl contact verify {name}",
+         here; then confirm it: martletctl contact verify {to_verify}",
         count(devices.into(), "device")
     )
 }

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use martlet_engine::command::{GetNews, News};
-use martlet_protocol::control::{Direction, Event, EventBody, Message};
+use martlet_protocol::control::{Direction, Event, EventBody, Message, RoomPerson};
 use tokio::sync::{broadcast, watch};
 
 use crate::config::{Notify, UserConfig};
@@ -26,8 +26,10 @@ use crate::limits::{
 /// What is shown of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Notification {
-    /// The contact's name.
+    /// The contact's name, or the room's.
     conversation: String,
+    /// In a room: who wrote.
+    author: Option<String>,
     /// The message's id.
     message: String,
     /// The beginning of the message, if that may be shown.
@@ -37,10 +39,12 @@ struct Notification {
 impl Notification {
     /// Of a conversation with so many unread messages.
     fn body(&self, unread: u64) -> String {
-        match (&self.text, unread) {
-            (Some(text), _) => text.clone(),
-            (None, 0 | 1) => "New message".to_owned(),
-            (None, _) => format!("{unread} new messages"),
+        match (&self.text, &self.author, unread) {
+            (Some(text), None, _) => text.clone(),
+            (Some(text), Some(author), _) => format!("{author}: {text}"),
+            (None, None, 0 | 1) => "New message".to_owned(),
+            (None, Some(author), 0 | 1) => format!("New message by {author}"),
+            (None, _, _) => format!("{unread} new messages"),
         }
     }
 }
@@ -345,8 +349,16 @@ fn of(what: Notify, message: &Message) -> Option<Notification> {
         Notify::Sender => None,
         Notify::Full => Some(message.text.chars().take(NOTIFICATION_CHARS_MAX).collect()),
     };
+    let author = message.author.as_deref().map(called);
     let (conversation, message) = (message.conversation.clone(), message.id.clone());
-    Some(Notification { conversation, message, text })
+    Some(Notification { conversation, author, message, text })
+}
+
+/// Someone in a room: as the user calls them, else as they call themselves, else the beginning of their ID.
+fn called(person: &RoomPerson) -> String {
+    let name = person.name.as_ref().or(person.calls_themselves.as_ref());
+    let digits = person.id.strip_prefix("martlet1").unwrap_or(&person.id);
+    name.cloned().unwrap_or_else(|| digits.chars().take(6).collect())
 }
 
 #[cfg(test)]

@@ -272,6 +272,58 @@ async fn a_fetch_survives_kills_of_both_ends() -> TestResult {
     Ok(())
 }
 
+/// Of a file in a room `file save` asked for a contact that is called as the room: it ended with 6 after it had saved. Lists named
+/// the room in place of who sent it, and so did `conversations` and `search`.
+#[tokio::test]
+async fn a_file_in_a_room_is_saved_and_its_sender_is_named() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let alice = cluster.user("alice", &[]).await?;
+    let bob = cluster.user("bob", &[&alice]).await?;
+    let carol = cluster.user("carol", &[&alice, &bob]).await?;
+    introduce(&alice, &bob).await?;
+    introduce(&alice, &carol).await?;
+    let made = run(&alice, &["room", "create", "night watch"]).await?;
+    assert!(made.contains("martletctl room invite 'night watch' NAME"), "{made}");
+    for (who, node) in [("bob", &bob), ("carol", &carol)] {
+        run(&alice, &["room", "invite", "night watch", who]).await?;
+        shows(node, &["room", "show", "night watch"], "alice").await?;
+    }
+    shows(&bob, &["room", "show", "night watch"], "3 operations").await?;
+
+    let place = tempfile::tempdir()?;
+    let notes = place.path().join("notes.txt");
+    fs::write(&notes, "all quiet")?;
+    let id = run(&bob, &["send", "night watch", "--file", text(&notes)]).await?;
+    let id = id.trim();
+    for (node, by, of_whom) in [
+        (&alice, "bob", "whom you have not verified: martletctl contact verify bob"),
+        (&carol, "bob (", "who is no contact of yours"),
+    ] {
+        shows(node, &["file", "list", "night watch"], by).await?;
+        shows(node, &["conversations"], by).await?;
+        shows(node, &["search", "notes"], by).await?;
+        let listed = ask(node, &["file", "list"]).await?;
+        let entry = &listed["files"][0];
+        assert!(entry["room"].is_string() && entry["author"]["id"].is_string(), "{listed}");
+        let saved = place.path().join(node.name());
+        let (code, _, err) = try_run(node, &["file", "save", id, text(&saved)]).await?;
+        let err = err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(code == Some(0) && err.contains(of_whom), "{code:?} {err}");
+        assert_eq!(fs::read(&saved)?, b"all quiet");
+    }
+
+    // The room's timers, by the verb that sets a conversation's.
+    let set = ["conversation", "set", "night watch", "--expire", "1h"];
+    refused(&bob, &set, 1, "moderator").await?;
+    run(&alice, &set).await?;
+    shows(&bob, &["conversation", "show", "night watch"], "1 h after they are sent").await?;
+    let did = "alice set that messages end 1 h after they are sent";
+    shows(&bob, &["room", "ops", "night watch"], did).await?;
+    refused(&alice, &["room", "close", "night watch"], 2, "give --yes to close the room").await?;
+    refused(&alice, &["conversation", "clear", "night watch"], 2, "give --yes").await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_can_not_be_sent_is_said_before_anything_is() -> TestResult {
     let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;

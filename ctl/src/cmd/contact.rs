@@ -19,7 +19,7 @@ use crate::client::encode;
 use crate::complete::contacts;
 use crate::exit::Failure;
 use crate::picture;
-use crate::render::{Page, Paint, Question, Table, block, word};
+use crate::render::{Page, Paint, Question, Table, argument, block, word};
 
 /// Add, list, rename and remove the people you know
 #[derive(Debug, clap::Args)]
@@ -151,7 +151,7 @@ impl Args {
                 context.output.show(&contact, |contact, page| {
                     added(contact, page);
                     if by_handle {
-                        let name = word(&contact.name);
+                        let name = argument(&contact.name);
                         page.line(format!(
                             "Anyone can claim a handle: make sure that it is they: martletctl contact verify {name}"
                         ));
@@ -227,7 +227,8 @@ fn path(name: &str) -> String {
 fn added(contact: &Contact, page: &mut Page) {
     let name = word(&contact.name);
     if contact.devices > 0 {
-        page.line(format!("Added {name}. Write to them: martletctl send {name} 'Hello!'"));
+        let to = argument(&contact.name);
+        page.line(format!("Added {name}. Write to them: martletctl send {to} 'Hello!'"));
     } else {
         page.line(format!(
             "Added {name}. Their keys are being looked for on the network; messages wait until they are found, so you \
@@ -290,7 +291,7 @@ fn shown(contact: &Contact, page: &mut Page) {
         page.field("Calls", &format!("themselves {}; nobody has checked that", word(name)));
     }
     if let Some(bytes) = contact.picture_bytes {
-        let name = word(&contact.name);
+        let name = argument(&contact.name);
         page.field("Picture", &format!("{bytes} bytes: martletctl contact picture {name} FILE"));
     }
     if let Some(note) = &contact.note {

@@ -2,7 +2,7 @@
 
 use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{
-    Contact, ConversationChange, ConversationSettings, ConversationTimers, Switch, TimerSetting,
+    ConversationChange, ConversationSettings, ConversationTimers, Switch, TimerSetting,
     TimersRequest,
 };
 
@@ -23,8 +23,8 @@ pub(crate) struct Args {
 enum Verb {
     /// Set how long messages live, for both of you, and how you want the conversation to be
     ///
-    /// The contact sees a change of --expire and --burn, and may make another: the last one counts. What was sent before
-    /// keeps its timers. All else is for you alone. Without an option it shows how you want the conversation to be.
+    /// The contact sees a change of --expire and --burn, and may make another: the last one counts. In a room moderators change
+    /// them, for all in it. What was sent before keeps its timers. All else is for you alone. Without an option it shows how you want the conversation to be.
     #[command(after_help = "\
 Examples:
   martletctl conversation set bob --expire 1d
@@ -140,11 +140,10 @@ impl Args {
             }
             Verb::Clear { name, yes } => {
                 if !yes {
-                    // Asked only about someone there is.
-                    let path = format!("/v1/contacts/{}", encode(&name));
-                    let contact: Contact = client.get(&path).await?;
+                    // Asked only about one there is.
+                    client.get::<ConversationTimers>(&timers(&name)).await?;
                     context.output.confirm(&Question {
-                        text: &format!("Delete all messages with {} here?", word(&contact.name)),
+                        text: &format!("Delete all messages with {} here?", word(&name)),
                         refused: "nothing was deleted",
                         to_do: "delete the messages",
                     })?;

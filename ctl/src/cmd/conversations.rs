@@ -4,7 +4,7 @@ use martlet_protocol::control::{ConversationList, ConversationSummary, Snippet};
 
 use super::Context;
 use crate::exit::Failure;
-use crate::render::{Page, Paint, Table, one_line, who, word};
+use crate::render::{Page, Paint, Table, in_room, one_line, word};
 
 /// List all conversations: pinned ones first, then the newest first
 #[derive(Debug, clap::Args)]
@@ -57,5 +57,6 @@ fn flags(conversation: &ConversationSummary) -> String {
 }
 
 fn snippet(last: &Snippet, conversation: &ConversationSummary) -> String {
-    format!("{}: {}", who(last.direction, &conversation.name), one_line(&last.text))
+    let by = in_room(last.author.as_deref(), last.direction, &conversation.name);
+    format!("{by}: {}", one_line(&last.text))
 }

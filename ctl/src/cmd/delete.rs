@@ -1,5 +1,7 @@
 //! `delete`: delete messages on this device.
 
+use clap::builder::NonEmptyStringValueParser;
+
 use super::Context;
 use crate::client::encode;
 use crate::exit::Failure;
@@ -15,7 +17,7 @@ Examples:
   martletctl history bob --json | jq -r '.messages[].id' | xargs martletctl delete")]
 pub(crate) struct Args {
     /// The messages' ids
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required = true, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     ids: Vec<String>,
 }
 

@@ -1,5 +1,6 @@
 //! `edit`: give a message another text.
 
+use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{EditRequest, Message};
 
 use super::Context;
@@ -18,6 +19,7 @@ Examples:
   martletctl edit 5f0c1a - < letter.txt")]
 pub(crate) struct Args {
     /// The message's id, or its beginning
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
 
     /// The text from now on; - reads it from standard input (a line end at its end is cut)

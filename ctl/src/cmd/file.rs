@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{
-    Contact, Direction, ErrorCode, FileList, Message, MessageFile, Problem, Verified,
+    Contact, Direction, ErrorCode, FileList, Message, MessageFile, Problem, RoomPerson, Verified,
 };
 use martlet_protocol::file::FileName;
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
@@ -18,10 +18,12 @@ use serde::Serialize;
 
 use super::Context;
 use crate::client::{Client, ClientError, encode};
-use crate::complete::contacts;
+use crate::complete::conversations;
 use crate::exit::Failure;
 use crate::file::{Bar, There, Unfinished, look, place};
-use crate::render::{Page, Paint, Question, Table, bytes, short, state_name, who, word};
+use crate::render::{
+    Page, Paint, Question, Table, argument, bytes, in_room, person, short, state_name, word,
+};
 use fetch::{accept, cancel, file_state, forget, refuse};
 
 /// The program that opens a file with whatever the desktop has for it.
@@ -48,8 +50,8 @@ Examples:
   martletctl file list
   martletctl file list bob --limit 10")]
     List {
-        /// Only those of the conversation with this contact
-        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        /// Only those of the conversation with this contact, or in this room
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = conversations())]
         name: Option<String>,
         /// Show at most this many
         #[arg(long, value_name = "N", default_value_t = 50,
@@ -118,6 +120,7 @@ Examples:
   martletctl file save 5f0c1a - | less")]
     Save {
         /// The id of its message, or the beginning of it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
         /// A directory, or a place and name; - writes it to standard output
         to: Option<PathBuf>,
@@ -134,6 +137,7 @@ Example:
   martletctl file open 5f0c1a")]
     Open {
         /// The id of its message, or the beginning of it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
         /// Open it whoever sent it
         #[arg(long)]
@@ -187,7 +191,7 @@ fn listed(list: &FileList, page: &mut Page) {
             (Paint::Bold, short(&entry.id)),
             (Paint::Plain, page.clock().day_and_minute(entry.sent_at)),
             (Paint::Plain, word(&entry.conversation)),
-            (Paint::Plain, who(entry.direction, &entry.conversation)),
+            (Paint::Plain, in_room(entry.author.as_deref(), entry.direction, &entry.conversation)),
             (Paint::Plain, bytes(entry.file.bytes)),
             (Paint::Plain, state_name(entry.state).to_owned()),
             (Paint::Plain, file_state(&entry.file)),
@@ -242,11 +246,16 @@ async fn save(context: &Context, id: &str, to: Option<&Path>, yes: bool) -> Resu
     context.output.show(&saved, |saved, page| {
         page.line(format!("Saved {} ({}).", shown(&saved.path), bytes(saved.bytes)));
     })?;
-    if is_of_unverified(client, &message).await? {
-        context.output.note(&format!(
-            "It came from {}, whom you have not verified: martletctl contact verify {0}",
-            word(&message.conversation)
-        ));
+    match of_unverified(client, &message).await? {
+        None => {}
+        Some(Unverified::Contact(name)) => context.output.note(&format!(
+            "It came from {}, whom you have not verified: martletctl contact verify {}",
+            word(&name),
+            argument(&name)
+        )),
+        Some(Unverified::Other(who)) => {
+            context.output.note(&format!("It came from {who}, who is no contact of yours."));
+        }
     }
     if message.ends_at.is_some() || message.burn_seconds.is_some() {
         context.output.note("The message ends by itself; what you saved does not.");
@@ -276,10 +285,17 @@ async fn take(
 async fn open(context: &Context, id: &str, yes: bool) -> Result<(), Failure> {
     let client = context.client()?;
     let (message, file) = message(client, id).await?;
-    if !yes && is_of_unverified(client, &message).await? {
-        let by = word(&message.conversation);
+    if !yes && let Some(by) = of_unverified(client, &message).await? {
+        let name = word(&file.name);
         context.output.confirm(&Question {
-            text: &format!("You have not verified {by}, who sent {}. Open it?", word(&file.name)),
+            text: &match by {
+                Unverified::Contact(by) => {
+                    format!("You have not verified {}, who sent {name}. Open it?", word(&by))
+                }
+                Unverified::Other(by) => {
+                    format!("{by}, who sent {name}, is no contact of yours. Open it?")
+                }
+            },
             refused: "it was not opened",
             to_do: "open it",
         })?;
@@ -318,14 +334,26 @@ fn opened_directory() -> Result<PathBuf, Failure> {
     Ok(directory)
 }
 
-/// Whether a file came from a contact who is not verified, or has a device that is not confirmed.
-async fn is_of_unverified(client: &Client, message: &Message) -> Result<bool, Failure> {
+/// Someone of whom the user has not made sure.
+enum Unverified {
+    /// A contact who is not verified, or has a device that is not confirmed: the user's name for them.
+    Contact(String),
+    /// Someone in a room who is no contact: as they are shown.
+    Other(String),
+}
+
+/// Who sent a file, if that is someone of whom the user has not made sure.
+async fn of_unverified(client: &Client, message: &Message) -> Result<Option<Unverified>, Failure> {
     if message.direction != Direction::In {
-        return Ok(false);
+        return Ok(None);
     }
-    let path = format!("/v1/contacts/{}", encode(&message.conversation));
-    let contact: Contact = client.get(&path).await?;
-    Ok(contact.verified != Verified::Yes)
+    let name = match message.author.as_deref() {
+        None => &message.conversation,
+        Some(RoomPerson { name: Some(name), .. }) => name,
+        Some(other) => return Ok(Some(Unverified::Other(person(other)))),
+    };
+    let contact: Contact = client.get(&format!("/v1/contacts/{}", encode(name))).await?;
+    Ok((contact.verified != Verified::Yes).then_some(Unverified::Contact(contact.name)))
 }
 
 fn shown(place: &Path) -> String {

@@ -1,5 +1,6 @@
 //! `handle`: a name by which others find you.
 
+use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{Claimant, HandleClaim, HandleFound, OwnHandle};
 
 use super::Context;
@@ -27,6 +28,7 @@ Example:
   martletctl handle claim alice")]
     Claim {
         /// 2 to 32 letters and digits of any script
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         handle: String,
     },
     /// Answer to your handle no more
@@ -46,6 +48,7 @@ Examples:
   martletctl contact add @alice       adds whom you find, if it is one person")]
     Find {
         /// The handle
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         handle: String,
     },
 }

@@ -8,7 +8,7 @@ use super::Context;
 use crate::client::encode;
 use crate::complete::conversations;
 use crate::exit::Failure;
-use crate::render::{Page, word};
+use crate::render::{Page, argument, word};
 
 /// Show a conversation, the newest messages last
 ///
@@ -82,11 +82,11 @@ impl Args {
             && !context.output.is_json()
             && let Some(first) = history.messages.first()
         {
-            let whose = self.name.as_deref().map_or_else(|| "--notes".to_owned(), word);
+            let whose = self.name.as_deref().map_or_else(|| "--notes".to_owned(), argument);
             let id = word(&first.id);
             context
                 .output
-                .note_whole(&format!("Earlier ones: martletctl history {whose} --before {id}"));
+                .note_whole(&format!("Earlier ones: martletctl history --before {id} {whose}"));
         }
         Ok(())
     }

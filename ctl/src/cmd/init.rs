@@ -114,7 +114,7 @@ fn recovered(identity: &Identity, page: &mut Page) {
         "Your contacts find you by it, and see that you have a new device. Messages are gone. Your list of contacts comes by \
          itself if another device of yours is on, with the timers of conversations. Else add them again (martletctl contact \
          add), or accept them when they write (martletctl requests list), and set timers again (martletctl conversation set \
-         NAME --expire TIME).",
+         NAME --expire TIME). A room comes back when a contact of yours writes in it.",
     );
     page.line(
         "If you had reset your ID (martletctl id --reset), your contacts have another one. Then reset it again, and write to \

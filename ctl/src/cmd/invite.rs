@@ -15,7 +15,7 @@ use super::network::join;
 use super::text::given;
 use crate::client::{Client, ClientError};
 use crate::exit::Failure;
-use crate::render::{Page, Paint, Table, count, life, qr, word};
+use crate::render::{Page, Paint, Table, argument, count, life, qr, word};
 
 /// Meet someone by one link: they become your contact, and you theirs
 ///
@@ -200,7 +200,7 @@ async fn accept(
         page.line(format!(
             "Added {name}. Their device accepts you by itself as soon as it hears of you; until then messages wait."
         ));
-        page.line(format!("Write to them: martletctl send {} 'Hello!'", word(&contact.name)));
+        page.line(format!("Write to them: martletctl send {} 'Hello!'", argument(&contact.name)));
     })
 }
 

@@ -1,5 +1,6 @@
 //! `react`: react to a message.
 
+use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{Message, ReactionRequest};
 
 use super::Context;
@@ -17,6 +18,7 @@ Examples:
   martletctl react 5f0c1a --remove")]
 pub(crate) struct Args {
     /// The message's id, or its beginning
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
 
     /// The emoji, or another short text

@@ -1,5 +1,6 @@
 //! `recall`: take a message back.
 
+use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::SendResponse;
 
 use super::Context;
@@ -19,6 +20,7 @@ Examples:
   martletctl recall \"$(martletctl send bob 'Oops')\"")]
 pub(crate) struct Args {
     /// The message's id
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
 }
 

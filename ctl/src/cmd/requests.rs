@@ -10,7 +10,7 @@ use super::Context;
 use crate::client::{Client, ClientError, encode};
 use crate::complete::requests;
 use crate::exit::Failure;
-use crate::render::{Page, Paint, count, one_line, word};
+use crate::render::{Page, Paint, argument, count, one_line, word};
 
 /// Accept or drop unknown people who have written
 #[derive(Debug, clap::Args)]
@@ -67,8 +67,11 @@ impl Args {
                 let path = format!("/v1/requests/{}/accept", encode(&id));
                 let contact: Contact = client.post(&path, &RequestAccept { name }).await?;
                 context.output.show(&contact, |contact, page| {
-                    let name = word(&contact.name);
-                    page.line(format!("Added {name}. What they wrote: martletctl history {name}"));
+                    page.line(format!(
+                        "Added {}. What they wrote: martletctl history {}",
+                        word(&contact.name),
+                        argument(&contact.name)
+                    ));
                 })
             }
             Verb::Drop { id } => {

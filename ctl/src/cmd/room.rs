@@ -10,7 +10,9 @@ use super::Context;
 use crate::client::encode;
 use crate::complete::{contacts, rooms};
 use crate::exit::Failure;
-use crate::render::{Page, Paint, Table, count, in_words, one_line, person, short, timer, word};
+use crate::render::{
+    Page, Paint, Question, Table, argument, count, in_words, one_line, person, short, timer, word,
+};
 
 /// Rooms: conversations of many
 ///
@@ -44,7 +46,7 @@ Example:
   martletctl room show bridge")]
     Show {
         /// The room's name, or its id
-        #[arg(add = rooms())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
     },
     /// Add a contact to a room
@@ -53,7 +55,7 @@ Example:
   martletctl room invite bridge carol")]
     Invite {
         /// The room's name, or its id
-        #[arg(add = rooms())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
         /// The contact's name
         #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
@@ -70,7 +72,7 @@ Examples:
   martletctl room remove bridge carol --undo-from 1a2b3c")]
     Remove {
         /// The room's name, or its id
-        #[arg(add = rooms())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
         /// A contact's name, or the ID of who is in the room, or what they call themselves
         #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
@@ -97,7 +99,7 @@ Example:
   martletctl room leave bridge")]
     Leave {
         /// The room's name, or its id
-        #[arg(add = rooms())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
     },
     /// Forget a room that you left or were removed from, with all that was written there, on this device
@@ -114,11 +116,14 @@ Example:
     /// End a room for all in it; of moderators who did not make it that takes two
     #[command(after_help = "\
 Example:
-  martletctl room close bridge")]
+  martletctl room close bridge --yes")]
     Close {
         /// The room's name, or its id
-        #[arg(add = rooms())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
+        /// Don't ask
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Show what was done to a room, by whom, and whether it counts
     #[command(after_help = "\
@@ -126,7 +131,7 @@ Example:
   martletctl room ops bridge")]
     Ops {
         /// The room's name, or its id
-        #[arg(add = rooms())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
     },
 }
@@ -139,7 +144,7 @@ Example:
   martletctl room moderator add bridge bob")]
     Add {
         /// The room's name, or its id
-        #[arg(add = rooms())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
         /// A contact's name, or the ID of who is in the room, or what they call themselves
         #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
@@ -151,7 +156,7 @@ Example:
   martletctl room moderator remove bridge bob")]
     Remove {
         /// The room's name, or its id
-        #[arg(add = rooms())]
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
         /// A contact's name, or the ID of who is in the room, or what they call themselves
         #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
@@ -162,7 +167,7 @@ Example:
 #[derive(Debug, clap::Args)]
 struct Set {
     /// The room's name, or its id
-    #[arg(add = rooms())]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
     room: String,
     /// Its name from now on
     #[arg(long)]
@@ -201,7 +206,7 @@ impl Args {
                     let name = page.paint(Paint::Bold, &word(&room.name));
                     page.line(format!(
                         "Made the room {name}. Add someone: martletctl room invite {} NAME",
-                        word(&room.name)
+                        argument(&room.name)
                     ));
                 })
             }
@@ -271,7 +276,16 @@ impl Args {
                 client.post_empty::<()>(&format!("{}/leave", path(&room))).await?;
                 output.done(&format!("You left {}.", word(&room)))
             }
-            Verb::Close { room } => {
+            Verb::Close { room, yes } => {
+                if !yes {
+                    // Asked only about one there is.
+                    let room: Room = client.get(&path(&room)).await?;
+                    output.confirm(&Question {
+                        text: &format!("End {} for all in it, for good?", word(&room.name)),
+                        refused: "the room goes on",
+                        to_do: "close the room",
+                    })?;
+                }
                 let room: Room = client.post_empty(&format!("{}/close", path(&room))).await?;
                 output.show(&room, |room, page| {
                     let name = word(&room.name);
@@ -416,7 +430,7 @@ pub(crate) fn deed(op: &RoomOperation) -> String {
             format!("{by} set that {}", op.setting.as_deref().map(one_line).unwrap_or_default())
         }
         RoomAction::Leave => format!("{by} left"),
-        RoomAction::Close => format!("{by} closed the room"),
+        RoomAction::Close => format!("{by} said that the room is to be closed"),
         RoomAction::Unknown => format!("{by} did something that this version does not know"),
     }
 }

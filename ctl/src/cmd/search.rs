@@ -6,9 +6,9 @@ use martlet_protocol::limits::HISTORY_PAGE_MAX;
 
 use super::Context;
 use crate::client::encode;
-use crate::complete::contacts;
+use crate::complete::conversations;
 use crate::exit::Failure;
-use crate::render::{Page, Paint, one_line, who, word};
+use crate::render::{Page, Paint, argument, in_room, one_line, word};
 
 /// Find messages by their words, newest first
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     words: Vec<String>,
 
     /// Only in the conversation with this contact
-    #[arg(long = "in", value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+    #[arg(long = "in", value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), add = conversations())]
     within: Option<String>,
 
     /// Only in your notes to yourself
@@ -70,7 +70,7 @@ impl Args {
             if let Some(first) = found.results.first() {
                 let (whose, id) = (whose(first), word(&first.id));
                 context.output.note_whole(&format!(
-                    "One in its place: martletctl history {whose} --around {id}"
+                    "One in its place: martletctl history --around {id} {whose}"
                 ));
             }
         }
@@ -89,7 +89,7 @@ fn human(found: &SearchResults, words: &str, page: &mut Page) {
         page.raw_line(&format!("{name}  {time}  {id}"));
         let (before, after) = (one_line(&result.before), one_line(&result.after));
         let text = format!("{before}{}{after}", page.paint(Paint::Warn, &one_line(&result.found)));
-        let by = who(result.direction, &result.conversation);
+        let by = in_room(result.author.as_deref(), result.direction, &result.conversation);
         page.hanging("    ", &format!("{by}: {text}"));
     }
 }
@@ -106,6 +106,6 @@ fn name(result: &SearchResult) -> String {
 fn whose(result: &SearchResult) -> String {
     match result.direction {
         Direction::Note => "--notes".to_owned(),
-        Direction::In | Direction::Out => word(&result.conversation),
+        Direction::In | Direction::Out => argument(&result.conversation),
     }
 }

@@ -15,7 +15,7 @@ use crate::client::{Client, ClientError, Follower, Step, UploadError, encode};
 use crate::complete::conversations;
 use crate::exit::Failure;
 use crate::file::{Bar, Outgoing, OutgoingBytes, read};
-use crate::render::{state_name, timer, word};
+use crate::render::{argument, state_name, timer, word};
 
 /// Write to a contact or in a room; prints the message's id
 ///
@@ -67,7 +67,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     reply: Option<String>,
 
-    /// Wait until another node holds the message (sent), or until the contact has it (delivered)
+    /// Wait until another node holds the message (sent), or until the contact has it (delivered). In a room of more than eight
+    /// devices nobody is told more than sent
     #[arg(long, value_name = "STATE")]
     wait: Option<Wanted>,
 
@@ -158,7 +159,7 @@ impl Args {
                 "message {} is {} so far; it stays on its way: martletctl history {}",
                 word(&sent.id),
                 state_name(sent.state),
-                word(&to),
+                argument(&to),
             ))),
         }
     }
@@ -225,10 +226,10 @@ fn path_of(request: &FileSend) -> String {
 
 /// Why a message waits for the user's word.
 fn held(name: &str) -> String {
-    let name = word(name);
+    let (name, to_verify) = (word(name), argument(name));
     format!(
         "{name} has a new device since you verified them, so the message waits until you confirm it (strict_devices is on): \
-         martletctl contact verify {name}"
+         martletctl contact verify {to_verify}"
     )
 }
 

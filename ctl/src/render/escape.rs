@@ -1,6 +1,7 @@
 //! Untrusted text, made harmless: no control character or escape sequence reaches the terminal,
 //! and nothing turns the direction of what stands beside it.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// One line of `text`: line ends are shown as `⏎`.
@@ -22,6 +23,15 @@ pub(crate) fn word(text: &str) -> String {
         push(&mut safe, character);
     }
     safe
+}
+
+/// A name as a shell takes it for one word, for commands that are shown to be copied. Before one that begins with a hyphen stands
+/// `--`: so all options stand before the name.
+pub(crate) fn argument(name: &str) -> String {
+    let safe = word(name);
+    // Only a NUL can't be quoted, and none is in it any more.
+    let quoted = shlex::try_quote(&safe).map_or_else(|_| safe.clone(), Cow::into_owned);
+    if safe.starts_with('-') { format!("-- {quoted}") } else { quoted }
 }
 
 /// JSON with everything [`word`] would escape written as `\u`. JSON has such characters nowhere
@@ -84,6 +94,24 @@ mod tests {
         assert_eq!(word("a\u{9b}31mb\u{7f}"), "a\\u{9b}31mb\\u{7f}");
         assert_eq!(word("bob\n\t\r"), "bob\\n\\t\\r");
         assert_eq!(word("\u{202e}live"), "\\u{202e}live");
+    }
+
+    /// A room called `night watch` was shown as `martletctl room invite night watch NAME`, and one called `bridge (e13541)` as what a
+    /// shell refuses.
+    #[test]
+    fn a_name_in_a_command_is_one_word_to_a_shell() {
+        for (name, argument_shown) in [
+            ("bob", "bob"),
+            ("Zoë", "'Zoë'"),
+            ("night watch", "'night watch'"),
+            ("bridge (e13541)", "'bridge (e13541)'"),
+            ("O'Brien", "\"O'Brien\""),
+            ("$HOME", "'$HOME'"),
+            ("-x", "-- -x"),
+            ("- -", "-- '- -'"),
+        ] {
+            assert_eq!(argument(name), argument_shown);
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ Sun 9 Sep 2001
   01:46  you  See
               https://example.org/a/very/long/path/that/should/stay/one/word/so-it-can-be-copied
               (delivered)
-Earlier ones: martletctl history bob --before aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+Earlier ones: martletctl history --before aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa bob
 ";
     // The command is one line, so that it can be copied: the terminal breaks it.
     assert_eq!(shown, expected);

@@ -300,7 +300,7 @@ fn safety_numbers_are_shown_and_compared() {
     let (ran, line, _) = ask(&["contact", "verify", "bob"], &with("no"));
     assert_eq!(line, "GET /v1/contacts/bob");
     assert!(ran.out.contains("\n  00000 00001 00002 00003 00004 00005\n  00006 "), "{}", ran.out);
-    assert!(ran.out.contains('▄') && ran.out.contains("verify bob --compared"), "{}", ran.out);
+    assert!(ran.out.contains('▄') && ran.out.contains("verify --compared bob"), "{}", ran.out);
     let (ran, ..) = ask(&["contact", "verify", "bob"], &with("changed"));
     assert!(ran.out.contains("bob has a new device since you verified them"), "{}", ran.out);
     let line = "POST /v1/contacts/bob/verify";
@@ -606,7 +606,7 @@ fn search() {
     let line = "GET /v1/search?words=harb%20a%2E%2A&limit=20";
     check(&["search", "harb", "a.*"], line, &Value::Null, &answer, &human);
     let (ran, ..) = ask(&["search", "harb"], &answer);
-    let place = format!("martletctl history bob --around {id}\n");
+    let place = format!("martletctl history --around {id} bob\n");
     assert!(ran.err.contains("older") && ran.err.ends_with(&place), "{}", ran.err);
 
     let none = json!({"results": [], "more": false, "partial": true});

@@ -277,9 +277,9 @@ pub(crate) fn is_unknown(record: &MessageRecord) -> bool {
     }
 }
 
-/// Timers in words, as where a message sets them.
-pub(crate) fn timer_words(timers: Timers) -> String {
-    timers::shown(&timers)
+/// How long a timer is: `1 d 2 h`.
+pub(crate) fn timer_words(seconds: u32) -> String {
+    timers::in_words(seconds)
 }
 
 /// The record of a message that came from `author`.

@@ -29,6 +29,22 @@ fn what_is_told_is_what_was_asked_for() {
     assert_eq!(body(Notify::Sender, "hello"), "New message");
     assert_eq!(of(Notify::Sender, "in", "hello").unwrap().body(3), "3 new messages");
     assert_eq!(body(Notify::Full, "hello"), "hello");
+    // In a room the title names the room alone.
+    let person = |name: Option<&str>| RoomPerson {
+        id: "martlet1qpzry9x8gf2tvdw0".to_owned(),
+        you: false,
+        name: name.map(str::to_owned),
+        calls_themselves: None,
+    };
+    for (notify, name, shown) in [
+        (Notify::Full, Some("bob"), "bob: hello"),
+        (Notify::Sender, Some("bob"), "New message by bob"),
+        (Notify::Full, None, "qpzry9: hello"),
+    ] {
+        let author = Some(Box::new(person(name)));
+        let message = Message { author, ..message("bridge", "in", "hello") };
+        assert_eq!(super::of(notify, &message).unwrap().body(1), shown);
+    }
     assert_eq!(body(Notify::Full, &long), "ä".repeat(NOTIFICATION_CHARS_MAX));
 }
 

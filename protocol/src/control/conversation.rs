@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::message::{Delivery, Direction};
+use super::room::RoomPerson;
 use super::schema::MessageText;
 use crate::time::UnixMillis;
 
@@ -39,6 +40,9 @@ pub struct ConversationSummary {
 /// The beginning of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Snippet {
+    /// In a room: who wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Box<RoomPerson>>,
     /// Who wrote it.
     pub direction: Direction,
     /// Its first 80 characters at most.

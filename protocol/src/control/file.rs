@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::message::{Delivery, Direction};
+use super::room::RoomPerson;
 use super::schema::{FileText, MessageIdStart};
 use super::timers::TimerSetting;
 use crate::time::UnixMillis;
@@ -121,8 +122,14 @@ pub struct FileList {
 pub struct FileEntry {
     /// The id of its message, which is its own.
     pub id: String,
-    /// The contact's name.
+    /// The contact's name, or the room's.
     pub conversation: String,
+    /// In a room: its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// In a room: who sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Box<RoomPerson>>,
     /// Who sent it.
     pub direction: Direction,
     /// When it was sent, by the sender's clock.

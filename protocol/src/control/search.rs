@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::message::Direction;
+use super::room::RoomPerson;
 use super::schema::SearchText;
 use crate::time::UnixMillis;
 
@@ -45,8 +46,14 @@ pub struct SearchResults {
 pub struct SearchResult {
     /// Its id, hexadecimal.
     pub id: String,
-    /// The contact's name (for a note, the user's own ID).
+    /// The contact's name (for a note, the user's own ID), or the room's.
     pub conversation: String,
+    /// In a room: its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+    /// In a room: who wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Box<RoomPerson>>,
     /// Who wrote it.
     pub direction: Direction,
     /// When it was written, by the writer's clock.

@@ -23,6 +23,8 @@ pub(super) fn found(message: &Message, before: &str, after: &str) -> SearchResul
     SearchResult {
         id: message.id.clone(),
         conversation: message.conversation.clone(),
+        room: None,
+        author: None,
         direction: message.direction,
         sent_at: message.sent_at,
         stored_at: message.stored_at,

@@ -8,7 +8,7 @@ use super::super::text::given;
 use super::path;
 use crate::complete::contacts;
 use crate::exit::Failure;
-use crate::render::{Page, Paint, qr, word};
+use crate::render::{Page, Paint, argument, qr, word};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -75,7 +75,7 @@ fn explain(contact: &Contact, page: &mut Page) {
          to face or on the phone. If they are the same:"
     ));
     page.line("");
-    page.line(format!("  martletctl contact verify {name} --compared"));
+    page.line(format!("  martletctl contact verify --compared {}", argument(&contact.name)));
     page.line("");
     match contact.verified {
         Verified::No => {}
@@ -94,7 +94,7 @@ fn changed(contact: &Contact) -> String {
 
 /// What `contact show` says of it.
 pub(super) fn show(contact: &Contact, page: &mut Page) {
-    let name = word(&contact.name);
+    let name = argument(&contact.name);
     let verified = match contact.verified {
         Verified::No => format!("no: martletctl contact verify {name}"),
         Verified::Yes => {

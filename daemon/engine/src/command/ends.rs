@@ -2,6 +2,7 @@
 
 use martlet_protocol::control::{ConversationTimers, SendResponse, TimerSetting, TimersRequest};
 use martlet_protocol::message::{TimerError, Timers, timer};
+use martlet_protocol::room::{Action, Setting};
 
 use super::Command;
 use crate::conversation::ConversationRef;
@@ -13,14 +14,14 @@ use crate::user::shown_timers;
 /// The timers of a conversation's messages.
 #[derive(Debug)]
 pub struct GetTimers {
-    /// The contact's name.
+    /// The contact's name, or the room's.
     pub name: String,
 }
 
 /// Sets them, for both sides.
 #[derive(Debug)]
 pub struct SetTimers {
-    /// The contact's name.
+    /// The contact's name, or the room's.
     pub name: String,
     /// What to set.
     pub request: TimersRequest,
@@ -43,7 +44,7 @@ pub struct DeleteMessage {
 /// Deletes all messages of a conversation on this device.
 #[derive(Debug)]
 pub struct ClearConversation {
-    /// The contact's name.
+    /// The contact's name, or the room's.
     pub name: String,
 }
 
@@ -53,8 +54,8 @@ impl Command for GetTimers {
 
     fn run(self, engine: &mut Engine, _: &mut Turn<'_>) -> Result<ConversationTimers, Fault> {
         let user = engine.user_mut()?;
-        let identity = user.identity_of(&self.name)?;
-        Ok(shown_timers(user.timeline.timers(&ConversationRef::direct(&identity))))
+        let line = user.conversation_called(&self.name)?;
+        Ok(shown_timers(user.timers_in(&line)))
     }
 }
 
@@ -63,12 +64,25 @@ impl Command for SetTimers {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<ConversationTimers, Fault> {
         let user = engine.user_mut()?;
-        let identity = user.reachable_identity_of(&self.name)?;
+        let line = user.conversation_called(&self.name)?;
         let TimersRequest { expire_seconds, burn_seconds } = self.request;
-        let are = user.timeline.timers(&ConversationRef::direct(&identity));
+        let are = user.timers_in(&line);
         let wanted = asked(expire_seconds, burn_seconds, are).map_err(CommandError::from)?;
-        if wanted != are {
-            user.set_timers(turn, identity, wanted)?;
+        match user.room_at(&ConversationRef::direct(&line)) {
+            None => {
+                user.reachable_identity_of(&self.name)?;
+                if wanted != are {
+                    user.set_timers(turn, line, wanted)?;
+                }
+            }
+            Some(room) => {
+                let Timers { expire_s, burn_s } = wanted;
+                let expire = (expire_s != are.expire_s).then_some(Setting::Expire(expire_s));
+                let burn = (burn_s != are.burn_s).then_some(Setting::Burn(burn_s));
+                for setting in [expire, burn].into_iter().flatten() {
+                    user.act(turn, &room, Action::Set(setting), "")?;
+                }
+            }
         }
         Ok(shown_timers(wanted))
     }

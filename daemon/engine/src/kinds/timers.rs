@@ -29,7 +29,7 @@ pub(super) fn shown(timers: &Timers) -> String {
 }
 
 /// `1 d 2 h`, `90 s` as `1 min 30 s`.
-fn in_words(seconds: u32) -> String {
+pub(super) fn in_words(seconds: u32) -> String {
     let parts = [
         (seconds / 86_400, "d"),
         (seconds / 3600 % 24, "h"),

@@ -99,7 +99,6 @@ impl User {
         invite: Option<AcceptedInvite>,
     ) -> Result<(), Fault> {
         let identity = id.identity;
-        let name = self.free_name(name)?;
         if identity == self.identity {
             return Err(DirectoryError::OwnId.into());
         }
@@ -107,6 +106,7 @@ impl User {
             let name = contact.name().to_owned();
             return Err(DirectoryError::AlreadyContact { name }.into());
         }
+        let name = self.free_name(name)?;
         self.check_not_ended_or_blocked(&identity, &id.to_string())?;
         if self.directory.contacts_len() >= CONTACTS_MAX {
             return Err(DirectoryError::TooManyContacts { max: CONTACTS_MAX }.into());

@@ -114,9 +114,8 @@ impl User {
         self.directory.retain_bundles(turn.vault()?, &own, is_valid)?;
         if self.directory.siblings().bundles().all().len() < before {
             self.lose_sibling(turn)?;
-            let is_in_room = self.directory.rooms().iter().any(|known| known.has(&self.identity));
-            if self.is_active() && is_in_room {
-                // Who is in a room with the user, and no contact, hears of it by that; and so does who comes later.
+            if self.is_active() {
+                // Who is in a room with the user, and no contact, hears of it by that; and so does who becomes either later.
                 self.publish_bundle_anew(turn)?;
             }
         }

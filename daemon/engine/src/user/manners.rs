@@ -38,7 +38,8 @@ impl User {
                 let place = Place { conversation, position };
                 let (direction, state) = view.direction_and_state(&place, &message);
                 let is_over = self.timeline.is_over(&place, &message);
-                (!is_over).then(|| Snippet { direction, text: excerpt(&message), state })
+                let author = view.author_in_room(&place, &message);
+                (!is_over).then(|| Snippet { author, direction, text: excerpt(&message), state })
             });
             conversations.push(ConversationSummary {
                 name,

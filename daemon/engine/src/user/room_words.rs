@@ -175,15 +175,17 @@ fn setting(action: &Action) -> Option<String> {
         | Action::Close
         | Action::Unknown { .. } => return None,
     };
-    let expire = |seconds| timer_words(Timers { expire_s: seconds, burn_s: None });
-    let burn = |seconds| timer_words(Timers { expire_s: None, burn_s: seconds });
     Some(match setting {
         Setting::Name(name) => format!("the name is {name:?}"),
         Setting::History(history) => format!("who is new is given {history} messages"),
         Setting::Expire(None) => "messages do not expire".to_owned(),
-        Setting::Expire(seconds) => expire(*seconds),
+        Setting::Expire(Some(seconds)) => {
+            format!("messages end {} after they are sent", timer_words(*seconds))
+        }
         Setting::Burn(None) => "messages do not burn".to_owned(),
-        Setting::Burn(seconds) => burn(*seconds),
+        Setting::Burn(Some(seconds)) => {
+            format!("messages end {} after they are read", timer_words(*seconds))
+        }
         Setting::AddBy(AddBy::Moderators) => "moderators add people".to_owned(),
         Setting::AddBy(AddBy::Members) => "all members add people".to_owned(),
         Setting::Strict(true) => "nothing is shown of who is removed".to_owned(),

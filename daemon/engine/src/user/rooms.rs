@@ -198,7 +198,7 @@ impl User {
     }
 
     /// The room of a conversation, if it is one's.
-    pub(super) fn room_at(&self, conversation: &ConversationRef) -> Option<RoomId> {
+    pub(crate) fn room_at(&self, conversation: &ConversationRef) -> Option<RoomId> {
         let id = RoomId(conversation.0);
         self.directory.rooms().get(&id).map(|_| id)
     }

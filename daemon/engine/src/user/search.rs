@@ -78,6 +78,8 @@ impl User {
             results.push(SearchResult {
                 id: record.id.to_string(),
                 conversation: view.name_or_id(&person(&conversation)),
+                room: self.room_id_of(&person(&conversation)),
+                author: view.author_in_room(&place, &record),
                 direction,
                 sent_at: record.sent_at,
                 stored_at: record.stored_at,

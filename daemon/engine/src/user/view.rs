@@ -182,7 +182,12 @@ impl View<'_> {
         is_room.then(|| Box::new(self.room_person(who)))
     }
 
-    fn author_in_room(&self, place: &Place, record: &MessageRecord) -> Option<Box<RoomPerson>> {
+    /// Who wrote a message, where that is in a room.
+    pub(super) fn author_in_room(
+        &self,
+        place: &Place,
+        record: &MessageRecord,
+    ) -> Option<Box<RoomPerson>> {
         self.in_room(place, &record.author?.identity)
     }
 

@@ -1,13 +1,14 @@
 //! Devices of an identity, how one is revoked, and how an identity ends.
 
 use martlet_engine::command::{
-    Ended, GetContact, GetEnded, ListDevices, PingContact, RenameDevice, ResetId, RevokeDevice,
-    TerminateAccount,
+    AddToRoom, CreateRoom, Ended, GetContact, GetEnded, GetRoom, ListDevices, PingContact,
+    RenameDevice, ResetId, RevokeDevice, TerminateAccount,
 };
 use martlet_engine::{CommandError, DirectoryError, NameError};
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::control::{
-    DeviceRename, DeviceRevoke, DeviceState, EventBody, RevocationReason,
+    DeviceRename, DeviceRevoke, DeviceState, EventBody, RevocationReason, RoomCreate,
+    RoomMemberRequest,
 };
 use martlet_protocol::crypto::seal::{self, DetectionSecret, PrekeySecret};
 use martlet_protocol::identity::{DeviceKeys, IdentityState, KillKey, RootKey, Statement};
@@ -32,8 +33,14 @@ fn talking(seed: u64) -> Result<(World, RootKey, RendezvousSecret)> {
     world.settle()?;
     world.send(BOB, "alice", "hello, too")?;
     world.settle()?;
+    let (root, secret) = secrets(&mut world, ALICE)?;
+    Ok((world, root, secret))
+}
+
+/// What is in the vault of a node.
+fn secrets(world: &mut World, node: usize) -> Result<(RootKey, RendezvousSecret)> {
     let mut found = None;
-    in_vault(&mut world, ALICE, |txn| {
+    in_vault(world, node, |txn| {
         let profile = txn.get(&PROFILE, Key::Named(b""))?.ok_or("no profile")?;
         found = Some((
             RootKey::from_seed(profile.root_seed.ok_or("no root")?.0),
@@ -41,8 +48,7 @@ fn talking(seed: u64) -> Result<(World, RootKey, RendezvousSecret)> {
         ));
         Ok(())
     })?;
-    let (root, secret) = found.ok_or("no profile")?;
-    Ok((world, root, secret))
+    Ok(found.ok_or("no profile")?)
 }
 
 /// A device of Alice's that has no engine.
@@ -425,5 +431,59 @@ fn what_is_told_of_one_device_fits_the_bundle_as_it_was() -> Result {
     assert_eq!(state.merge_bytes(bundle.state())?.invalid, 0);
     assert!(state.names_kill_key() && state.is_valid(&bundle.certificate().device()));
     assert!(bundle.as_bytes().len() <= 2048 - 4 - 16, "{}", bundle.as_bytes().len());
+    Ok(())
+}
+
+/// Members of a room who are no contacts went on to write to a device that was revoked: they heard of it by the bundle of another
+/// day. So did who came into the room, or became a contact, meanwhile.
+#[test]
+fn all_in_rooms_with_the_user_and_who_comes_later_hear_of_a_revoked_device() -> Result {
+    const CAROL: usize = 2;
+    const DAVE: usize = 3;
+    const ERIN: usize = 4;
+    let mut world = World::new(5, 307)?;
+    let names = ["alice", "bob", "carol", "dave", "erin"];
+    let ids = (0..5).map(|node| world.init(node, names[node])).collect::<Result<Vec<_>>>()?;
+    for node in [ALICE, CAROL, DAVE] {
+        world.add(BOB, &ids[node], names[node])?;
+        world.add(node, &ids[BOB], "bob")?;
+    }
+    world.settle()?;
+    world.call(BOB, CreateRoom { request: RoomCreate { name: "bridge".into() } })?;
+    let invite = |world: &mut World, who: &str| -> Result {
+        let request = RoomMemberRequest { who: who.into() };
+        let invite = AddToRoom { room: "bridge".into(), request, as_moderator: false };
+        world.call(BOB, invite)?;
+        world.settle()
+    };
+    invite(&mut world, "alice")?;
+    invite(&mut world, "carol")?;
+
+    let (root, secret) = secrets(&mut world, ALICE)?;
+    let phone = Phone::new(&mut world, &root);
+    let bundle = phone.bundle(&mut world, &secret)?;
+    for node in 0..5 {
+        world.bring(node, std::slice::from_ref(&bundle))?;
+    }
+    world.settle()?;
+    let devices_of_alice = |world: &mut World, node: usize| -> Result<Option<u32>> {
+        let room = world.call(node, GetRoom { room: "bridge".into() })?;
+        let mut members = room.members.into_iter();
+        let alice = members.find(|member| member.who.id.starts_with(&ids[ALICE][..12]));
+        Ok(alice.map(|alice| alice.devices))
+    };
+    assert_eq!(devices_of_alice(&mut world, CAROL)?, Some(2), "the phone is one");
+
+    let device = phone.device.device().to_string();
+    world.call(ALICE, RevokeDevice { device, request: DeviceRevoke::default() })?;
+    world.settle()?;
+    assert_eq!(devices_of_alice(&mut world, CAROL)?, Some(1));
+    invite(&mut world, "dave")?;
+    world.settle()?;
+    assert_eq!(devices_of_alice(&mut world, DAVE)?, Some(1), "who came after it");
+    world.add(ERIN, &ids[ALICE], "alice")?;
+    world.add(ALICE, &ids[ERIN], "erin")?;
+    world.settle()?;
+    assert_eq!(world.call(ERIN, GetContact { name: "alice".into() })?.devices, 1);
     Ok(())
 }
