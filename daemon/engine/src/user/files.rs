@@ -235,7 +235,7 @@ impl User {
             id: record.id.to_string(),
             conversation: view.name_or_id(&person(&place.conversation)),
             room: self.room_id_of(&person(&place.conversation)),
-            author: view.author_in_room(&place, record),
+            author: view.author_in_room(place, record),
             direction,
             sent_at: record.sent_at,
             state,
