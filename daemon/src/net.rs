@@ -110,8 +110,7 @@ pub struct NetConfig {
     pub gossip: GossipPolicy,
     /// Takes the streams of the blob protocol that others open; `None` to speak none.
     pub blobs: Option<mpsc::Sender<(PeerId, Stream)>>,
-    /// Memory of the process past which connections are refused; `None` where the process is not
-    /// this node's alone.
+    /// Memory of the process past which connections are refused; `None` where the process is not this node's alone.
     pub memory_bytes_max: Option<usize>,
 }
 
@@ -339,13 +338,17 @@ impl NetHandle {
         self.changes.subscribe()
     }
 
-    /// Starts to dial; the connection, if it comes about, is seen in [`Self::peers`]. Tried
-    /// `limits::DIAL_ATTEMPTS_MAX` times.
+    /// Starts to dial; the connection, if it comes about, is seen in [`Self::peers`]. Tried `limits::DIAL_ATTEMPTS_MAX` times.
     pub async fn dial(&self, address: Multiaddr) {
         self.send(Command::Dial(address, None)).await;
     }
 
-    /// The same, and waits for what comes of the first attempt, for `limits::DIAL_WAITED_MAX` at most.
+    /// Dials a peer where someone else says that it is: a few times, and only while more connections are wanted.
+    pub(crate) async fn dial_named(&self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        self.send(Command::DialNamed(peer, addresses)).await;
+    }
+
+    /// The same as [`Self::dial`], and waits for what comes of the first attempt, for `limits::DIAL_WAITED_MAX` at most.
     ///
     /// # Errors
     /// Why there is no connection with a node of this network, for people.

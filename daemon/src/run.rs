@@ -2,6 +2,7 @@
 //! in the opposite order.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::limits::{
@@ -279,12 +280,13 @@ impl Parts {
             mailbox_bytes_max: config.mailbox_bytes_max,
             observer: Arc::clone(&metrics) as _,
             mailbox_peer_bytes_max: config.mailbox_peer_bytes_max,
+            fetches_unasked: config.user.direct_files,
             tick: TICK,
         };
         let (streams_taken, streams) = mpsc::channel(BLOB_STREAMS_WAITING_MAX);
         let (engine, mailbox) = host::spawn(engine_config, Arc::clone(&metrics))?;
         // Not before the vault is opened: what is damaged is left alone, and all else with it.
-        let directory = BlobDir::open(config.data_dir.join(BLOBS), BLOB_DISK_FREE_MIN)?;
+        let directory = BlobDir::open(config.data_dir.join(BLOBS), BLOB_DISK_FREE_MIN, free_bytes)?;
         let net_config = NetConfig {
             gossip: GossipPolicy::default(),
             network: config.network.clone(),
@@ -323,7 +325,8 @@ impl Parts {
         let net = net::spawn(net_config, mailbox, engine.clone(), engine.clock())?;
         engine.attach_net(net.clone()).await;
         let (orders_given, orders) = mpsc::channel(BLOB_ORDERS_MAX);
-        let (handles, dials) = ((engine.clone(), net.clone()), config.network.lan_only);
+        let (handles, dials) =
+            ((engine.clone(), net.clone()), config.network.lan_only && config.user.direct_files);
         let blobs = Keeper::start(directory, handles, dials, orders, streams);
         engine.attach_blobs(orders_given).await;
         let metrics = MetricsSource { metrics, engine: engine.clone(), net: net.clone() };
@@ -378,4 +381,10 @@ fn is_hangup_ignored() -> bool {
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     ignored.is_some_and(|mask| mask & HANGUP_BIT != 0)
+}
+
+/// Bytes that are free on the disk of a directory, for who is not root.
+fn free_bytes(directory: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(directory)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

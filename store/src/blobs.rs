@@ -50,7 +50,11 @@ pub struct BlobDir {
     path: PathBuf,
     /// Free bytes of the disk below which nothing new is taken.
     free_bytes_min: u64,
+    free_bytes: FreeBytes,
 }
+
+/// How many bytes are free on the disk of a directory: the system is asked by who knows it.
+pub type FreeBytes = fn(&Path) -> io::Result<u64>;
 
 /// What each of a blob's files is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,12 +106,12 @@ impl BlobDir {
     ///
     /// # Errors
     /// What the system says.
-    pub fn open(path: PathBuf, free_bytes_min: u64) -> io::Result<Self> {
+    pub fn open(path: PathBuf, free_bytes_min: u64, free_bytes: FreeBytes) -> io::Result<Self> {
         match DirBuilder::new().mode(0o700).create(&path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        Ok(Self { path, free_bytes_min })
+        Ok(Self { path, free_bytes_min, free_bytes })
     }
 
     /// Takes a file of exactly `layout.size()` bytes: seals it, and names it by what comes out. The blob is on disk, whole, when
@@ -212,8 +216,7 @@ impl BlobDir {
     /// # Errors
     /// [`BlobDirError::DiskLow`], [`BlobDirError::Io`].
     pub fn check_room(&self, bytes: u64) -> Result<(), BlobDirError> {
-        let disk = rustix::fs::statvfs(&self.path).map_err(io::Error::from)?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let free = (self.free_bytes)(&self.path)?;
         let needed = bytes.saturating_add(self.free_bytes_min);
         if free < needed { Err(BlobDirError::DiskLow { needed }) } else { Ok(()) }
     }

@@ -27,6 +27,8 @@ pub struct EngineConfig {
     pub mailbox_peer_bytes_max: u64,
     /// The shards kept for the network; the user's is kept too.
     pub kept: ShardSet,
+    /// Whether contacts' small files are fetched though nobody asked for them: their holders learn by that where the user's node is.
+    pub fetches_unasked: bool,
     /// How often the engine is told that time has passed: [`TICK`], in simulations of days less.
     pub tick: Duration,
 }

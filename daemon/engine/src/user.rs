@@ -152,6 +152,8 @@ pub(crate) enum Root<'a> {
 struct Opened {
     vault: Vault,
     key: MasterKey,
+    /// Whether contacts' small files are fetched though nobody asked for them.
+    fetches_unasked: bool,
     /// When what has ended in it loses its key.
     shredder: Shredder,
 }
@@ -302,7 +304,12 @@ impl User {
             pings: Pings::default(),
             agenda: Agenda::unread(),
             profiles: Profiles::load(&txn, profile.name.clone())?,
-            opened: Opened { vault, key, shredder: Shredder::default() },
+            opened: Opened {
+                vault,
+                key,
+                fetches_unasked: config.fetches_unasked,
+                shredder: Shredder::default(),
+            },
         });
         drop(txn);
         if user.counters.all_untold {

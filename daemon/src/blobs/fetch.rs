@@ -26,8 +26,8 @@ use super::plan::Plan;
 use super::reach::may_be_dialled;
 use super::stream::{Cancelled, Held, pause};
 use crate::limits::{
-    BLOB_BUFFER_BYTES, BLOB_BUSY_WAIT, BLOB_COMMIT_INTERVAL, BLOB_DIAL_WAIT,
-    BLOB_HOLDERS_ASKED_MAX, BLOB_PROGRESS_INTERVAL, BLOB_RETRY_INTERVAL,
+    BLOB_BUFFER_BYTES, BLOB_BUSY_MAX, BLOB_BUSY_WAIT, BLOB_COMMIT_INTERVAL, BLOB_HOLDERS_ASKED_MAX,
+    BLOB_PROGRESS_INTERVAL, BLOB_RETRY_INTERVAL,
 };
 use crate::net::shorten;
 
@@ -240,6 +240,7 @@ fn end(
 /// Asks one holder, as long as there is something to ask it for. On a thread: what is shared may be locked while the disk writes.
 fn ask(work: &Mutex<Work>, number: usize, target: &Target, mut ending: Cancelled) {
     let runtime = Handle::current();
+    let mut busy = 0;
     loop {
         let (keeper, groups) = {
             let mut work = lock(work);
@@ -259,8 +260,11 @@ fn ask(work: &Mutex<Work>, number: usize, target: &Target, mut ending: Cancelled
         };
         lock(work).plan.ended(number);
         match answered {
-            Ok(Answered::Sent) => {}
+            Ok(Answered::Sent) => busy = 0,
+            // Whoever is always busy keeps no place from others.
+            Ok(Answered::Busy) if busy >= BLOB_BUSY_MAX => return lock(work).plan.leave(number),
             Ok(Answered::Busy) => {
+                busy += 1;
                 if !runtime.block_on(pause(&mut ending, BLOB_BUSY_WAIT)) {
                     return;
                 }
@@ -274,29 +278,19 @@ fn ask(work: &Mutex<Work>, number: usize, target: &Target, mut ending: Cancelled
     }
 }
 
-/// A stream to a holder: over a connection that there is, else where its message says that it is.
+/// A stream to a holder: over a connection that there is. Else it is dialled where its message says that it is.
 async fn connect(keeper: &Keeper, target: &Target) -> Option<Stream> {
     let net = keeper.net();
     if let Some(stream) = net.open_stream(target.peer).await {
         return Some(stream);
     }
-    let mut events = net.peer_events();
-    let listens = net.listen_addresses().await;
-    let mut addresses = target.addresses.iter();
-    let is_any = addresses.any(|address| keeper.dials() && may_be_dialled(address, &listens));
-    if !is_any {
-        return None;
+    if keeper.dials() {
+        let listens = net.listen_addresses().await;
+        let addresses = target.addresses.iter().filter(|it| may_be_dialled(it, &listens));
+        net.dial_named(target.peer, addresses.cloned().collect()).await;
     }
-    for address in &target.addresses {
-        if may_be_dialled(address, &listens)
-            && let Ok(address) = address.clone().with_p2p(target.peer)
-        {
-            net.dial(address).await;
-        }
-    }
-    let targets = std::slice::from_ref(target);
-    timeout(BLOB_DIAL_WAIT, holder_comes(targets, &mut events)).await.ok()?;
-    net.open_stream(target.peer).await
+    // Whoever fetches waits for it to connect, and keeps no place from others meanwhile.
+    None
 }
 
 /// Asks for groups, and keeps what comes.

@@ -10,7 +10,8 @@ use libp2p::multiaddr::Protocol;
 pub(super) fn may_be_dialled(address: &Multiaddr, own: &[Multiaddr]) -> bool {
     let Some(ip) = host(address) else { return false };
     if ip.is_loopback() {
-        return own.iter().filter_map(host).all(|ip| ip.is_loopback());
+        let mut own = own.iter().filter_map(host).peekable();
+        return own.peek().is_some() && own.all(|ip| ip.is_loopback());
     }
     match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),

@@ -18,6 +18,7 @@ use martlet_protocol::control::{
 };
 use martlet_protocol::file::sealed::Layout;
 use martlet_protocol::message::FileContent;
+use martlet_store::blobs::BlobDirError;
 use tokio::runtime::Handle;
 
 use super::Shared;
@@ -119,7 +120,10 @@ async fn get_file(
             let keeper = &shared.context().blobs;
             let layout = Layout::of(size).map_err(|_| Refusal::file_too_large(size))?;
             let whole = keeper.whole(blob).await.map_err(|error| {
-                keeper.is_lost(&blob.name);
+                // Not where it can't be read just now: what is lost is removed.
+                if matches!(error, BlobDirError::NotHere | BlobDirError::Damaged) {
+                    keeper.is_lost(&blob.name);
+                }
                 Refusal::of_blob(&error)
             })?;
             let (keeper, name) = (keeper.clone(), blob.name);

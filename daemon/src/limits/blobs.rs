@@ -43,8 +43,11 @@ pub const BLOB_PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 pub const BLOB_RETRY_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a holder that serves others is left alone.
 pub const BLOB_BUSY_WAIT: Duration = Duration::from_secs(2);
-/// How long a connection to a holder that was dialled is waited for.
-pub const BLOB_DIAL_WAIT: Duration = Duration::from_secs(10);
+/// Times in a row that a holder may be busy until the place of the fetch goes to another one: a guess, 20 s. It is asked again later.
+pub const BLOB_BUSY_MAX: u32 = 10;
+/// Peers that messages named as holders and that are being tried, together with those remembered from before: a guess. More, which
+/// contacts can make up, wait.
+pub const NAMED_PEERS_MAX: usize = 64;
 /// How long a program may take between two pieces of a file that it sends or reads: it may be stopped in between, and a disk may
 /// be slow to wake up.
 pub const FILE_PIECE_MAX: Duration = Duration::from_secs(60);

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, CACHED_DIAL_ATTEMPTS_MAX, CONNECTION_SETTLED, DIAL_ATTEMPTS_MAX,
-    DIAL_BACKOFF_MIN, DISCOVERED_DIAL_DELAY, DISCOVERED_PEERS_MAX, HURRY_FOR, RECONNECT_EAGER_FOR,
-    RECONNECT_WAIT_MAX,
+    DIAL_BACKOFF_MIN, DISCOVERED_DIAL_DELAY, DISCOVERED_PEERS_MAX, HURRY_FOR, NAMED_PEERS_MAX,
+    RECONNECT_EAGER_FOR, RECONNECT_WAIT_MAX,
 };
 use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -102,6 +102,15 @@ impl Dialer {
             for address in addresses {
                 self.add_target(Key::Peer(peer), address, Origin::Cache, Instant::now());
             }
+        }
+    }
+
+    /// Adds a peer and where someone else says that it is, as what is remembered: so it is no more than tried, and its connection is not
+    /// kept for that. Where the peer is known already nothing changes.
+    pub(super) fn named(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        let is_known = self.targets.keys().any(|key| *key == Key::Peer(peer));
+        if !is_known && self.count(Origin::Cache) < NAMED_PEERS_MAX {
+            self.remembered(peer, addresses);
         }
     }
 

@@ -374,6 +374,7 @@ fn vault_of_before(data_dir: &Path, passphrase: &str) -> String {
         mailbox_bytes_max: 1 << 20,
         observer: Arc::clone(&metrics) as _,
         mailbox_peer_bytes_max: 1 << 20,
+        fetches_unasked: true,
         tick: TICK,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -130,6 +130,7 @@ impl Node {
             mailbox_peer_bytes_max: MAILBOX_BYTES,
             observer: Arc::new(Bounds),
             kept: ShardSet::NONE,
+            fetches_unasked: true,
             tick: TICK,
         };
         self.engine = Some(Engine::open(config).expect("its own disk opens"));

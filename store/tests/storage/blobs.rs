@@ -37,7 +37,7 @@ fn bytes(count: usize) -> Vec<u8> {
 impl Made {
     fn of(count: usize) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let blobs = BlobDir::open(place.path().join("blobs"), 0).unwrap();
+        let blobs = BlobDir::open(place.path().join("blobs"), 0, |_| Ok(1 << 40)).unwrap();
         let file = bytes(count);
         let layout = Layout::of(count as u64).unwrap();
         let id = blobs.import(&NAME, &key(), &layout, &file[..]).unwrap();
@@ -264,7 +264,7 @@ fn what_nobody_knows_is_removed_and_what_is_none_of_ours_is_left() {
 #[test]
 fn on_a_disk_with_too_little_room_nothing_is_begun() {
     let made = Made::of(100_000);
-    let full = BlobDir::open(made.place.path().join("blobs"), u64::MAX / 2).unwrap();
+    let full = BlobDir::open(made.place.path().join("blobs"), 1 << 41, |_| Ok(1 << 40)).unwrap();
     let imported = full.import(&OTHER, &key(), &made.layout, &made.file[..]);
     assert!(matches!(imported, Err(BlobDirError::DiskLow { .. })), "{imported:?}");
     let partial = full.partial(&OTHER, &made.id, made.size()).map(drop);

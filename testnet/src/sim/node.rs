@@ -170,6 +170,7 @@ impl Node {
                 work: common.net.work(index),
             }),
             kept: kept.clone(),
+            fetches_unasked: false,
             tick: pace.apply(TICK),
         };
         let (notes, start) = (Arc::clone(&common.notes), common.start);

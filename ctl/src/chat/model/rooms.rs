@@ -50,7 +50,8 @@ impl Model {
                 None => self.focus = Focus::List,
             }
         }
-        if self.cursor.as_ref().is_none_or(|cursor| !self.places().contains(cursor)) {
+        // Where there is none yet, the contacts are still to come, among which is what stands first.
+        if self.cursor.as_ref().is_some_and(|cursor| !self.places().contains(cursor)) {
             self.cursor = self.places().first().cloned();
         }
         asks.push(Ask::Conversations);

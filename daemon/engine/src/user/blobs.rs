@@ -66,9 +66,12 @@ impl User {
         let is_known = author == self.identity || self.directory.is_contact(&author);
         let (_, kept) = self.timeline.blob_bytes(&place.conversation);
         let Some(size) = sealed_size(&blob) else { return Ok(()) };
+        // What nobody asked for leaves room for what is.
+        let fits = self.timeline.blob_count() < BLOBS_MAX / 2
+            && self.check_room_for(size.saturating_add(BLOBS_BYTES_MAX / 2)).is_ok();
         let is_small = blob.size <= FILE_UNASKED_BYTES_MAX
             && kept.saturating_add(size) <= FILES_UNASKED_BYTES_MAX;
-        if is_known && is_small && self.check_room_for(size).is_ok() {
+        if self.opened.fetches_unasked && is_known && is_small && fits {
             self.want(turn, *place, &blob, size)?;
         }
         Ok(())

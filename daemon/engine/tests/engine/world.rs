@@ -202,6 +202,7 @@ impl World {
             observer: Arc::clone(&self.observer),
             // With shards, no node keeps any but its user's.
             kept: ShardSet::NONE,
+            fetches_unasked: true,
             tick: TICK,
         })?);
         Ok(())

@@ -339,3 +339,22 @@ async fn what_was_given_up_is_told_until_it_is_dialled_again() {
     dialer.add(address(1), Origin::Command);
     assert_eq!(dialer.failed_dials(|_| false), []);
 }
+
+/// A contact's message says where a file is. Addresses that it makes up were dialled as what the user asks for is: beyond all limits of
+/// connections, and kept.
+#[test]
+fn peers_that_a_message_names_are_no_more_than_tried() {
+    let local = PeerId::random();
+    let mut dialer = Dialer::new(local);
+    let known = PeerId::random();
+    dialer.add(address(1).with(Protocol::P2p(known)), Origin::Static);
+    dialer.named(known, vec![address(2)]);
+    assert_eq!(dialer.origin(&known), Some(Origin::Static));
+    let named: Vec<_> = (0..NAMED_PEERS_MAX + 5).map(|_| PeerId::random()).collect();
+    for peer in &named {
+        dialer.named(*peer, vec![address(3), address(4)]);
+    }
+    let tried = named.iter().filter(|peer| dialer.origin(peer) == Some(Origin::Cache));
+    assert_eq!(tried.count(), NAMED_PEERS_MAX);
+    assert_eq!(dialer.pinned().collect::<Vec<_>>(), [known]);
+}

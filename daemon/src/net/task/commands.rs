@@ -33,6 +33,7 @@ pub(in crate::net) enum Command {
     Peers(oneshot::Sender<PeerList>),
     /// Dial an address, and perhaps tell what comes of it.
     Dial(Multiaddr, Option<oneshot::Sender<Outcome>>),
+    DialNamed(PeerId, Vec<Multiaddr>),
     /// Ban a peer, for a time or until the ban is lifted.
     Ban {
         /// Whom.
@@ -100,6 +101,10 @@ impl<S: NetSink> Task<S> {
                     self.tell_outcome(address, reply);
                 }
                 self.admit_by_policy();
+                Timers::Changed
+            }
+            Command::DialNamed(peer, addresses) => {
+                self.dialer.named(peer, addresses);
                 Timers::Changed
             }
             Command::Ban { peer, lasts, reason, reply } => {
