@@ -1,0 +1,159 @@
+//! A room of five people, with real daemons and `martletctl`: one is away, one is removed, one comes later, and one is killed in
+//! the middle.
+
+use std::time::Duration;
+
+use martlet_testnet::cluster::verbs::run;
+use martlet_testnet::cluster::{Cluster, Node, introduce};
+use serde_json::Value;
+
+use crate::TestResult;
+
+/// By then everything has arrived, also on a machine that is busy.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Waits until `martletctl` prints all that is wanted.
+async fn shows(node: &Node, args: &[&str], wanted: &[&str]) -> TestResult<String> {
+    let end = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        let out = run(node, args).await?;
+        if wanted.iter().all(|wanted| out.contains(wanted)) {
+            return Ok(out);
+        }
+        if tokio::time::Instant::now() > end {
+            return Err(format!("{}: {args:?} does not show {wanted:?}: {out}", node.name()).into());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn digest(node: &Node) -> TestResult<String> {
+    let room: Value =
+        serde_json::from_str(&run(node, &["room", "show", "bridge", "--json"]).await?)?;
+    Ok(room["digest"].as_str().ok_or("no digest")?.to_owned())
+}
+
+#[tokio::test]
+async fn five_people_are_in_a_room_whoever_is_away_removed_or_killed() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let mut alice = cluster.user("alice", &[]).await?;
+    let bob = cluster.user("bob", &[&alice]).await?;
+    let carol = cluster.user("carol", &[&alice, &bob]).await?;
+    let mut dave = cluster.user("dave", &[&alice, &bob]).await?;
+    let erin = cluster.user("erin", &[&alice, &bob]).await?;
+    for other in [&bob, &carol, &dave, &erin] {
+        introduce(&alice, other).await?;
+    }
+
+    run(&alice, &["room", "create", "bridge"]).await?;
+    for who in ["bob", "carol", "dave"] {
+        run(&alice, &["room", "invite", "bridge", who]).await?;
+    }
+    for node in [&bob, &carol, &dave] {
+        shows(node, &["room", "show", "bridge"], &["alice", "4 operations"]).await?;
+    }
+    // Bob and Carol are no contacts of each other.
+    run(&bob, &["send", "bridge", "ahoy"]).await?;
+    shows(&carol, &["history", "bridge"], &["bob (", "ahoy"]).await?;
+    shows(&alice, &["history", "bridge"], &["bob  ahoy"]).await?;
+    shows(&dave, &["inbox"], &["bridge  1 unread", "ahoy"]).await?;
+
+    // Dave is away. Carol is removed, and Alice is killed right after it.
+    dave.kill()?;
+    run(&alice, &["room", "remove", "bridge", "carol"]).await?;
+    alice.kill()?;
+    alice.start().await?;
+    run(&alice, &["send", "bridge", "without carol"]).await?;
+    shows(&bob, &["history", "bridge"], &["without carol"]).await?;
+    shows(&carol, &["room", "list"], &["removed"]).await?;
+    let refused = carol.ctl(&["send", "bridge", "hello?"]).await?;
+    assert!(!refused.status.success());
+
+    // Erin comes, Dave comes back.
+    run(&alice, &["room", "invite", "bridge", "erin"]).await?;
+    shows(&erin, &["room", "show", "bridge"], &["alice", "6 operations"]).await?;
+    dave.start().await?;
+    shows(&dave, &["history", "bridge"], &["ahoy", "without carol"]).await?;
+    shows(&dave, &["room", "show", "bridge"], &["removed", "6 operations"]).await?;
+    run(&dave, &["send", "--room", "bridge", "back again"]).await?;
+    shows(&erin, &["history", "bridge"], &["back again"]).await?;
+    shows(&bob, &["history", "bridge"], &["back again"]).await?;
+
+    let all = digest(&alice).await?;
+    for node in [&bob, &dave, &erin] {
+        assert_eq!(digest(node).await?, all, "{}", node.name());
+    }
+    let carols = run(&carol, &["history", "bridge"]).await?;
+    assert!(carols.contains("ahoy") && !carols.contains("without carol"), "{carols}");
+    assert!(!carols.contains("back again"), "{carols}");
+    let erins = run(&erin, &["history", "bridge"]).await?;
+    assert!(!erins.contains("ahoy"), "who is new sees nothing of before: {erins}");
+    Ok(())
+}
+
+/// What was written right after an invitation never came, if who was invited was off or the key came before the room was known.
+#[tokio::test]
+async fn what_is_written_right_after_an_invitation_reaches_who_was_off() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let fay = cluster.user("fay", &[]).await?;
+    let mut gil = cluster.user("gil", &[&fay]).await?;
+    introduce(&fay, &gil).await?;
+    gil.kill()?;
+    run(&fay, &["room", "create", "watch"]).await?;
+    run(&fay, &["room", "invite", "watch", "gil"]).await?;
+    for text in ["first", "second", "third"] {
+        run(&fay, &["send", "watch", text]).await?;
+    }
+    gil.start().await?;
+    shows(&gil, &["history", "watch"], &["first", "second", "third"]).await?;
+    shows(&fay, &["history", "watch"], &["third  (delivered)"]).await?;
+
+    // Both are on, and all of it happens at once.
+    run(&fay, &["room", "create", "again"]).await?;
+    run(&fay, &["room", "invite", "again", "gil"]).await?;
+    run(&fay, &["send", "again", "at once"]).await?;
+    shows(&gil, &["history", "again"], &["at once"]).await?;
+    Ok(())
+}
+
+/// What a moderator does against a flood and against a word, and that a room that was left can be forgotten.
+#[tokio::test]
+async fn floods_are_undone_messages_removed_and_rooms_forgotten() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let alice = cluster.user("alice", &[]).await?;
+    let bob = cluster.user("bob", &[&alice]).await?;
+    let carol = cluster.user("carol", &[&alice, &bob]).await?;
+    let dave = cluster.user("dave", &[&alice, &bob]).await?;
+    for (one, other) in [(&alice, &bob), (&alice, &carol), (&bob, &dave)] {
+        introduce(one, other).await?;
+    }
+    run(&alice, &["room", "create", "bridge"]).await?;
+    run(&alice, &["room", "invite", "bridge", "carol"]).await?;
+    run(&alice, &["room", "moderator", "add", "bridge", "bob"]).await?;
+    shows(&bob, &["room", "show", "bridge"], &["moderator"]).await?;
+    run(&bob, &["room", "invite", "bridge", "dave"]).await?;
+    shows(&dave, &["room", "show", "bridge"], &["bob"]).await?;
+
+    // Bob removes what Carol wrote.
+    run(&carol, &["send", "bridge", "unseemly"]).await?;
+    shows(&bob, &["history", "bridge"], &["unseemly"]).await?;
+    let history: Value = serde_json::from_str(&run(&bob, &["history", "bridge", "--json"]).await?)?;
+    let id = history["messages"][0]["id"].as_str().ok_or("no id")?.to_owned();
+    run(&bob, &["recall", &id]).await?;
+    shows(&alice, &["history", "bridge"], &["removed by bob"]).await?;
+    let carols = shows(&carol, &["history", "bridge"], &["removed by bob"]).await?;
+    assert!(!carols.contains("unseemly"), "{carols}");
+
+    // Alice undoes all that Bob did: Dave is out as well, and is told.
+    run(&alice, &["room", "remove", "bridge", "bob", "--undo"]).await?;
+    shows(&dave, &["room", "list"], &["removed"]).await?;
+    shows(&bob, &["room", "list"], &["removed"]).await?;
+    let shown = run(&alice, &["room", "show", "bridge"]).await?;
+    assert!(shown.contains("carol") && !shown.contains("dave"), "{shown}");
+    let refused = carol.ctl(&["room", "forget", "bridge"]).await?;
+    assert!(!refused.status.success());
+    run(&dave, &["room", "forget", "bridge"]).await?;
+    let list = run(&dave, &["room", "list"]).await?;
+    assert!(!list.contains("bridge"), "{list}");
+    Ok(())
+}
