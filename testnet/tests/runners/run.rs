@@ -159,7 +159,7 @@ async fn clocks_of_processes_are_off_and_jump() -> TestResult {
 async fn every_fault_that_processes_can_have_is_carried_out() -> TestResult {
     let mut plan = small();
     plan.name = "faults".to_owned();
-    plan.duration = ms(9000);
+    plan.duration = ms(20_000);
     plan.network.stamp_bits = 4;
     plan.expectations.truncate(1);
     plan.messages.retain(|message| message.from < 2 && message.to < Addressee::Person(2));
