@@ -135,9 +135,12 @@ fn five_lines_of_python_read_the_data() -> Result {
     assert_eq!(polars, reader);
     for (library, program) in [("polars", polars), ("pandas", pandas)] {
         assert!(program.lines().count() <= 5, "{program}");
-        let python = std::env::var("MARTLET_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let given = std::env::var("MARTLET_PYTHON");
+        let must_be_there = given.is_ok();
+        let python = given.unwrap_or_else(|_| "python3".to_owned());
         let is_there = Command::new(&python).args(["-c", &format!("import {library}")]).output();
         if !is_there.is_ok_and(|output| output.status.success()) {
+            assert!(!must_be_there, "{python} has no {library}");
             eprintln!("skipped: {python} has no {library}");
             continue;
         }
