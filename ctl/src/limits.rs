@@ -47,7 +47,7 @@ pub(crate) const CHAT_FOUND_MAX: u32 = 200;
 pub(crate) const CHAT_OUTGOING_MAX: usize = 100;
 
 /// How long the chat waits at its end, line by line, for a daemon that is away or locked: one that is started anew is back in
-/// seconds.
+/// seconds. One with a vault of 3 GiB took 31 to 77 s (development build): the chat then says what it has not sent.
 pub(crate) const CHAT_UNSENT_MAX: Duration = Duration::from_secs(20);
 
 /// How long the chat on the whole terminal waits at its end for the daemon to take what waits: while somebody looks on. What is left
