@@ -176,6 +176,7 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::OpLimit
         | ErrorCode::NoChange
         | ErrorCode::StillIn
+        | ErrorCode::NeedsState
         | ErrorCode::Stopping
         | ErrorCode::Internal => Exit::Refused,
     }

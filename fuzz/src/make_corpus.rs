@@ -347,10 +347,12 @@ fn keep_of_room(room: &Room) -> std::io::Result<()> {
     let knows = Heads { ops: set.heads().copied().collect(), digest: set.digest() };
     let grant = martlet_fuzz::grant();
     let suggested_name = Some("Ada".into());
-    let key = RoomKey { grant, suggested_name, rendezvous, knows: knows.clone() };
+    let (lost_since, skips) = (Some(martlet_fuzz::NOW), Some(41));
+    let knows_too = knows.clone();
+    let key = RoomKey { grant, suggested_name, rendezvous, knows: knows_too, lost_since, skips };
     for (name, message) in [
         ("room-key", DeviceMessage::RoomKey(Box::new(key))),
-        ("room-hello", DeviceMessage::RoomHello(RoomHello::new(room.id(), knows))),
+        ("room-hello", DeviceMessage::RoomHello(RoomHello::new(room.id(), knows).asking())),
         (
             "room-ops",
             DeviceMessage::RoomOps(RoomOps {

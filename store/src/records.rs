@@ -80,6 +80,8 @@ pub const LINK_OFFER: Collection<LinkOfferRecord> = Collection::new("link_offer"
 pub const ROOMS: Collection<RoomRecord> = Collection::new("rooms");
 /// Operations on rooms, `Scoped` by room, numbered as they came: each after those in its past.
 pub const ROOM_OPS: Collection<RoomOpRecord> = Collection::new("room_ops");
+/// Rooms that the user forgot, and of which nothing else is kept any more, `Named` by room.
+pub const FORGOTTEN_ROOMS: Collection<ForgottenRoomRecord> = Collection::new("forgotten_rooms");
 /// People who are in a room with the user and are no contacts, `Named` by identity.
 pub const ROOM_PEOPLE: Collection<RoomPersonRecord> = Collection::new("room_people");
 /// Invites that the user made, by `Ordinal`: their numbers.

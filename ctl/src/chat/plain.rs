@@ -294,9 +294,10 @@ impl Plain<'_> {
             }
             EventBody::MessageState { id, conversation, state } => {
                 let word = match state {
-                    Delivery::NeedsConfirmation | Delivery::Queued | Delivery::Sent => {
-                        return Ok(());
-                    }
+                    Delivery::NeedsConfirmation
+                    | Delivery::NeedsState
+                    | Delivery::Queued
+                    | Delivery::Sent => return Ok(()),
                     Delivery::Delivered => "delivered to",
                     Delivery::Read => "read by",
                     Delivery::Expired => "not delivered, expired: to",

@@ -290,6 +290,7 @@ fn mark(direction: Direction, state: Delivery) -> Option<(Role, String)> {
         // A note is here, and has nowhere to go.
         (Direction::In | Direction::Note, _) => return None,
         (Direction::Out, Delivery::NeedsConfirmation) => (Role::Bad, "to be confirmed"),
+        (Direction::Out, Delivery::NeedsState) => (Role::Warn, "asks the room"),
         (Direction::Out, Delivery::Queued) => (Role::Warn, "queued"),
         (Direction::Out, Delivery::Sent) => (Role::Dim, "✓ sent"),
         (Direction::Out, Delivery::Delivered) => (Role::Good, "✓✓"),

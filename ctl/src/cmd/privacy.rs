@@ -47,5 +47,6 @@ fn heading(about: PrivacySubject) -> &'static str {
         PrivacySubject::Relay => "What relays see",
         PrivacySubject::IdHolder => "What everyone sees who has your ID",
         PrivacySubject::Contact => "What a contact sees",
+        PrivacySubject::RoomMember => "What those see who are in a room with you",
     }
 }

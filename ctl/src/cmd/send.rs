@@ -130,8 +130,15 @@ impl Args {
             |sent: &SendResponse| context.output.show(sent, |sent, page| page.line(word(&sent.id)));
         let (Some(wanted), Some(follower)) = (self.wait, follower) else {
             show(&sent)?;
-            if sent.state == Delivery::NeedsConfirmation {
-                context.output.note(&held(&to));
+            match sent.state {
+                Delivery::NeedsConfirmation => context.output.note(&held(&to)),
+                Delivery::NeedsState => context.output.note(ASKS),
+                Delivery::Queued
+                | Delivery::Sent
+                | Delivery::Delivered
+                | Delivery::Read
+                | Delivery::Expired
+                | Delivery::Recalled => {}
             }
             return Ok(());
         };
@@ -224,6 +231,9 @@ fn path_of(request: &FileSend) -> String {
     path
 }
 
+/// Why a message waits for a member's word.
+const ASKS: &str = "you were away, so the room's members are asked what became of it: the message waits for that, or for ten minutes";
+
 /// Why a message waits for the user's word.
 fn held(name: &str) -> String {
     let (name, to_verify) = (word(name), argument(name));
@@ -277,7 +287,9 @@ impl Wait<'_> {
             (Delivery::Delivered | Delivery::Read, _) | (Delivery::Sent, Wanted::Sent) => {
                 Some(Outcome::Reached)
             }
-            (Delivery::Queued, _) | (Delivery::Sent, Wanted::Delivered) => None,
+            (Delivery::NeedsState | Delivery::Queued, _) | (Delivery::Sent, Wanted::Delivered) => {
+                None
+            }
         }
     }
 

@@ -84,6 +84,7 @@ impl Page {
             (
                 Direction::In,
                 Delivery::NeedsConfirmation
+                | Delivery::NeedsState
                 | Delivery::Queued
                 | Delivery::Sent
                 | Delivery::Delivered
@@ -114,7 +115,7 @@ impl Page {
     pub(crate) fn state(&self, state: Delivery) -> String {
         let paint = match state {
             Delivery::NeedsConfirmation => Paint::Bad,
-            Delivery::Queued => Paint::Warn,
+            Delivery::NeedsState | Delivery::Queued => Paint::Warn,
             Delivery::Sent => Paint::Dim,
             Delivery::Delivered | Delivery::Read => Paint::Good,
             Delivery::Expired => Paint::Bad,
@@ -128,6 +129,7 @@ impl Page {
 pub(crate) fn state_name(state: Delivery) -> &'static str {
     match state {
         Delivery::NeedsConfirmation => "needs_confirmation",
+        Delivery::NeedsState => "needs_state",
         Delivery::Queued => "queued",
         Delivery::Sent => "sent",
         Delivery::Delivered => "delivered",

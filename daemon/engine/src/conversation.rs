@@ -8,6 +8,15 @@ use martlet_protocol::IdentityId;
 
 pub(crate) use martlet_store::records::{Author, ConversationRef, Place};
 
+/// After what of a conversation something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct After {
+    /// The last position.
+    pub(crate) position: u64,
+    /// The number of this device's last message.
+    pub(crate) number: u64,
+}
+
 /// With whom a direct conversation is. Of a room: how that stands where otherwise a person does.
 pub(crate) fn person(conversation: &ConversationRef) -> IdentityId {
     IdentityId(conversation.0)

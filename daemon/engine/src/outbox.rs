@@ -199,11 +199,12 @@ impl Outbox {
         if !pending.acknowledge(ack) {
             return Ok(Vec::new());
         }
-        let (identity, carries) = (pending.identity, pending.carries);
+        let (identity, carries, sealed_to) =
+            (pending.identity, pending.carries, pending.sealed_to());
         let ended = self.remove(records, &ack.envelope, Ending::Acknowledged)?;
         // A key that was proved received is held elsewhere.
         let sent = self.take_sent(identity).into_iter().map(Outcome::Sent);
-        let key = (carries == Carries::Key).then_some(Outcome::KeyReceived(identity));
+        let key = (carries == Carries::Key).then_some(Outcome::KeyReceived(identity, sealed_to));
         Ok(sent.chain(ended.map(Outcome::Ended)).chain(key).collect())
     }
 
@@ -353,6 +354,6 @@ pub(crate) enum Outcome {
     Sent(Place),
     /// A message has left the outbox.
     Ended(Ended),
-    /// The envelope carried a session's key to this person, and has left the outbox.
-    KeyReceived(IdentityId),
+    /// The envelope carried a session's key to this person, or in this room to a device, and has left the outbox.
+    KeyReceived(IdentityId, Option<SealedTo>),
 }

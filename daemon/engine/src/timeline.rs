@@ -30,7 +30,7 @@ use martlet_store::records::{
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-use crate::conversation::{Author, ConversationRef, Place, person};
+use crate::conversation::{After, Author, ConversationRef, Place, person};
 use crate::kinds::{Content, Does, is_unknown};
 use ends::Ends;
 pub(crate) use ends::expires_at;
@@ -132,11 +132,6 @@ impl Timeline {
         })
     }
 
-    /// The last position of a conversation; 0 if there is none.
-    pub(crate) fn last_position(&self, id: &ConversationRef) -> u64 {
-        self.get(id).map_or(0, |record| record.last_position)
-    }
-
     /// The conversations that there are.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ConversationRecord> {
         self.conversations.values()
@@ -147,6 +142,14 @@ impl Timeline {
         let conversation = self.get_mut(id);
         conversation.last_sent_seq += 1;
         conversation.last_sent_seq
+    }
+
+    /// Where a conversation ends.
+    pub(crate) fn end_of(&self, id: &ConversationRef) -> After {
+        self.get(id).map_or(After { position: 0, number: 0 }, |record| After {
+            position: record.last_position,
+            number: record.last_sent_seq,
+        })
     }
 
     /// Whether there is, or was, something in a conversation.

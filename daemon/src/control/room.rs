@@ -266,7 +266,12 @@ impl From<RoomError> for Refusal {
             }
             RoomError::OwnRight => Self::new(
                 ErrorCode::OwnId,
-                "you can't take back your own right to moderate: ask who outranks you, or leave the room",
+                "you created this room, and can't give up the right to moderate it; to go: martletctl room leave",
+            ),
+            RoomError::NeedsState => Self::new(
+                ErrorCode::NeedsState,
+                "your vault was put back from a copy: what you did in this room since then is asked of its members; try again once \
+                 one of them is on, or in a day",
             ),
             RoomError::StillIn => Self::new(
                 ErrorCode::StillIn,

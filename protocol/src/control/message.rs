@@ -125,6 +125,9 @@ pub enum Direction {
 pub enum Delivery {
     /// Committed here. It waits until the user confirms the devices that its contact has now.
     NeedsConfirmation,
+    /// In a room: committed here. It waits for a member to say what became of the room while this device was away, or for ten
+    /// minutes.
+    NeedsState,
     /// Committed here; no other node has it.
     Queued,
     /// At least one other node holds it on disk.

@@ -52,6 +52,8 @@ pub enum PrivacySubject {
     IdHolder,
     /// What a contact sees.
     Contact,
+    /// What someone sees who is in a room with the user.
+    RoomMember,
 }
 
 /// One thing that is so.
@@ -61,6 +63,32 @@ pub struct PrivacyStatement {
     pub code: String,
     /// In words.
     pub text: String,
+}
+
+/// What contacts are told of what the user does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MannersHold {
+    /// Whether contacts are told what was read.
+    pub receipts: bool,
+    /// Contacts for whom that is otherwise.
+    pub receipts_differ: u64,
+    /// Whether contacts are told that the user is writing.
+    pub typing: bool,
+    /// Contacts for whom that is otherwise.
+    pub typing_differ: u64,
+}
+
+/// The rooms of a user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RoomsHold {
+    /// Those that the user is in.
+    pub joined: u64,
+    /// People who are in one with the user.
+    pub people: u64,
+    /// Of these, such as are no contacts.
+    pub no_contacts: u64,
+    /// Of the rooms, those that show what was sent before its writer heard of their removal.
+    pub not_strict: u64,
 }
 
 /// What an open vault holds.
@@ -81,14 +109,9 @@ pub struct VaultHolds {
     pub outbox: u64,
     /// The user's profile.
     pub profile: ProfileHolds,
-    /// Whether contacts are told what was read.
-    pub receipts: bool,
-    /// Contacts for whom that is otherwise.
-    pub receipts_differ: u64,
-    /// Whether contacts are told that the user is writing.
-    pub typing: bool,
-    /// Contacts for whom that is otherwise.
-    pub typing_differ: u64,
+    /// What contacts are told of what the user does.
+    #[serde(flatten)]
+    pub manners: MannersHold,
     /// Whether nothing goes to a verified contact with a device that the user has not confirmed.
     pub strict_devices: bool,
     /// Contacts whom the user verified.
@@ -99,6 +122,9 @@ pub struct VaultHolds {
     pub keys: KeysHold,
     /// Invites.
     pub invites: InvitesHold,
+    /// Rooms.
+    #[serde(default)]
+    pub rooms: RoomsHold,
     /// What is kept in memory for searches; absent while nobody has searched of late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchHolds>,

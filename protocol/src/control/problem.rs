@@ -183,6 +183,8 @@ pub enum ErrorCode {
     OpLimit,
     /// They are that already, or were never in the room.
     NoChange,
+    /// What became of the room is not known yet: the vault was put back from a copy, and members are asked.
+    NeedsState,
     /// The user is in the room that is to be forgotten.
     StillIn,
     /// The daemon is stopping.
@@ -260,6 +262,7 @@ impl ErrorCode {
             | Self::RoomAlone
             | Self::NoChange
             | Self::StillIn
+            | Self::NeedsState
             | Self::FileNotHere
             | Self::FileChanged
             | Self::FileNeedsDirect

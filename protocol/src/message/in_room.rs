@@ -33,15 +33,18 @@ struct Fields {
     message: Vec<u8>,
 }
 
+/// How an operation's id begins.
+#[must_use]
+pub fn beginning(id: &OpId) -> [u8; HEAD_BYTES] {
+    let mut bytes = [0; HEAD_BYTES];
+    bytes.copy_from_slice(&id.0[..HEAD_BYTES]);
+    bytes
+}
+
 impl InRoom {
     /// A message of who had these operations last.
     #[must_use]
     pub fn new<'a>(heads: impl Iterator<Item = &'a OpId>, message: Vec<u8>) -> Self {
-        let beginning = |id: &OpId| {
-            let mut bytes = [0; HEAD_BYTES];
-            bytes.copy_from_slice(&id.0[..HEAD_BYTES]);
-            bytes
-        };
         Self { heads: heads.take(HEADS_MAX).map(beginning).collect(), message: Payload(message) }
     }
 

@@ -1,8 +1,9 @@
 //! Kind 22, to devices: what the sender knows of a room.
 //!
-//! Payload: `{0: room 32, 1: [operation 32, …], 2: digest 32}`. Further fields are ignored. The operations are the last ones that
+//! Payload: `{0: room 32, 1: [operation 32, …], 2: digest 32, 3: true, if the sender asks}`. Further fields are ignored. The operations are the last ones that
 //! the sender has, at most 8; none if the sender has nothing of the room. The [digest](crate::room::OpSet::digest) is that of
-//! all. Whoever has more sends [it](super::room_ops); whoever has less sends a hello of their own.
+//! all. Whoever has more sends [it](super::room_ops); whoever has less sends a hello of their own. Whoever is asked sends one in any
+//! case, after what they have more: its sender was away, or was put back from a copy, and waits for it.
 
 use std::fmt;
 
@@ -26,6 +27,9 @@ pub struct RoomHello {
     ops: HeadsBytes,
     #[serde(with = "serde_bytes")]
     digest: [u8; 32],
+    /// Whether the sender waits for an answer, though there may be nothing new.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
 }
 
 /// What someone knows of a room.
@@ -46,7 +50,13 @@ impl RoomHello {
     /// The hello of who knows this.
     #[must_use]
     pub fn new(room: RoomId, Heads { ops, digest }: Heads) -> Self {
-        Self { room, ops: HeadsBytes(ops), digest }
+        Self { room, ops: HeadsBytes(ops), digest, asks: false }
+    }
+
+    /// The same of who waits for an answer.
+    #[must_use]
+    pub fn asking(self) -> Self {
+        Self { asks: true, ..self }
     }
 
     /// What the sender knows.

@@ -209,7 +209,8 @@ impl Room {
             Action::Revoke(target) => {
                 let target = self.set.place(target).ok_or(Denied::NotThere)?;
                 let other = self.set.entries[target].rank().ok_or(Denied::NotThere)?;
-                if other <= rank {
+                // Whose it is may give it up, but for the creator.
+                if other <= rank && (target != grant || grant == 0) {
                     return Err(Denied::Senior);
                 }
                 if !self.judged().counts(target) || !self.judged().endings[target].is_empty() {

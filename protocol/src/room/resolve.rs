@@ -3,7 +3,8 @@
 //! The *rank* of a grant is (grants between it and the creation, height, id); lower is senior. An operation `o` by a grant `g`
 //! counts if `g` counts, and no operation `r` that counts and was done by a lower rank than `g`'s ends `g`, unless `o` lies in
 //! the past of `r`. `r` ends `g` if it revokes `g`, or removes whom `g` made a moderator and does not lie in the past of `g`.
-//! To revoke takes a lower rank than the grant's. To remove takes a lower rank than those of all grants of that person that
+//! To revoke takes a lower rank than the grant's, or to be whose grant it is: who steps down. That ends what is done by it, and
+//! undoes nothing but what has it in its past. (Else its author could take back what others rest on.) The creator can't. To remove takes a lower rank than those of all grants of that person that
 //! count and were not ended in the past of the removal. (A removal has no power over what was granted after it.)
 //!
 //! So grants are judged by rank, each with all that was done by it: every rule looks at lower ranks only. What members do
@@ -145,12 +146,22 @@ impl Judged {
             let removals = removals.filter(|removal| !entry.past.contains(*removal));
             let mut ends: Vec<_> = revocations.remove(&grant).unwrap_or_default();
             ends.extend(removals);
-            ends.iter().for_each(|end| self.endings[grant].insert(*end));
+            let undo_of = |place: usize| {
+                ends.iter().filter(move |end| !set.entries[**end].past.contains(place))
+            };
+            let steps_down = |place: &&usize| {
+                let op = &set.entries[**place].op;
+                let is_own =
+                    matches!(op.action(), Action::Revoke(of) if set.place(of) == Some(grant));
+                is_own && grant != 0 && undo_of(**place).next().is_none()
+            };
+            let own_ends: Vec<_> = entry.under.iter().filter(steps_down).copied().collect();
+            ends.iter().chain(&own_ends).for_each(|end| self.endings[grant].insert(*end));
             self.grants.entry(who).or_default().push(grant);
             for place in &entry.under {
                 let op = &set.entries[*place];
-                let undo = ends.iter().filter(|end| !set.entries[**end].past.contains(*place));
-                let verdict = match (self.first(undo), op.op.action()) {
+                let after = own_ends.iter().filter(|end| op.past.contains(**end));
+                let verdict = match (self.first(undo_of(*place).chain(after)), op.op.action()) {
                     (Some(end), _) => Verdict::Undone(end),
                     (None, Action::Remove(who)) => {
                         let is_kept = self.shields(set, who, rank, &op.past, Some(*place));
@@ -164,6 +175,7 @@ impl Judged {
                                 revocations.entry(target).or_default().push(*place);
                                 Verdict::Counts
                             }
+                            (Some(target), _) if target == grant && grant != 0 => Verdict::Counts,
                             (Some(_) | None, Some(_) | None) => Verdict::NoRight,
                         }
                     }

@@ -69,16 +69,25 @@ fn what_is_said_of_rooms_is_read_as_it_was_written() {
     let hello = RoomHello::new(RoomId([1; 32]), knows);
     let read = DeviceMessage::decode(&DeviceMessage::RoomHello(hello).encode());
     let Ok(DeviceMessage::RoomHello(read)) = read else { panic!("{read:?}") };
-    assert_eq!((read.room, read.knows().ops.len()), (RoomId([1; 32]), 8));
+    assert_eq!((read.room, read.knows().ops.len(), read.asks), (RoomId([1; 32]), 8, false));
 
     let device = DeviceId([7; 32]);
     let session = OutboundSession::new(&mut rng(4), CONTEXT, &[device]).unwrap();
     let grant = session.grant(&device).unwrap();
     let knows = Heads { ops: vec![OpId([2; 32])], digest: [9; 32] };
-    let key = RoomKey { grant, suggested_name: None, rendezvous, knows: knows.clone() };
+    let (lost_since, skips) = (Some(NOW), Some(7));
+    let key = RoomKey {
+        grant,
+        suggested_name: None,
+        rendezvous,
+        knows: knows.clone(),
+        lost_since,
+        skips,
+    };
     let read = DeviceMessage::decode(&DeviceMessage::RoomKey(Box::new(key)).encode());
     let Ok(DeviceMessage::RoomKey(read)) = read else { panic!("{read:?}") };
     assert_eq!((read.knows.clone(), read.grant.conversation()), (knows, CONTEXT.conversation));
+    assert_eq!((read.lost_since, read.skips), (lost_since, skips));
 
     // A large set goes in parts that each fit an envelope.
     let ops = (0..100_u8).map(|at| (vec![at; 700], Some(person.clone())));
@@ -255,6 +264,11 @@ fn vectors() {
             ("room_op", of(Content::RoomOp(room_op()))),
             ("room_key", room_key(Some("Ada")).encode()),
             ("room_key_unnamed", room_key(None).encode()),
+            ("room_key_lost", room_key_lost().encode()),
+            (
+                "room_hello_asking",
+                DeviceMessage::RoomHello(RoomHello::new(ROOM, knows()).asking()).encode(),
+            ),
             ("room_hello", DeviceMessage::RoomHello(RoomHello::new(ROOM, knows())).encode()),
             (
                 "room_hello_empty",
@@ -292,6 +306,13 @@ fn room_ops() -> RoomOps {
     RoomOps { room: ROOM, ops: vec![op, vec![8]], people }
 }
 
+/// Of who was put back from a copy, to who came after others.
+fn room_key_lost() -> DeviceMessage {
+    let DeviceMessage::RoomKey(mut key) = room_key(Some("Ada")) else { panic!() };
+    (key.lost_since, key.skips) = (Some(NOW), Some(41));
+    DeviceMessage::RoomKey(key)
+}
+
 fn room_key(name: Option<&str>) -> DeviceMessage {
     let device = DeviceId([7; 32]);
     let session = OutboundSession::new(&mut rng(4), CONTEXT, &[device]).unwrap();
@@ -300,6 +321,8 @@ fn room_key(name: Option<&str>) -> DeviceMessage {
         suggested_name: name.map(String::from),
         rendezvous: Rendezvous { secret: SECRET, reset_at: NOW },
         knows: knows(),
+        lost_since: None,
+        skips: None,
     }))
 }
 

@@ -255,6 +255,32 @@ fn who_revokes_a_grant_leaves_a_member() {
     }
 }
 
+/// Whoever wanted to moderate no more had to leave, or to ask who outranked them.
+#[test]
+fn a_moderator_steps_down_and_what_they_did_before_or_beside_it_stands() {
+    let [ada, bob, cleo, dan, eve] = people();
+    let (mut graph, of_bob, _) = two_moderators(&ada, &bob, &cleo);
+    let before = graph.act(&bob, of_bob, &[graph.ops[1].id()], &Act::grant(&dan));
+    let down = graph.act(&bob, of_bob, &[before], &Act::revoke(of_bob));
+    let beside = graph.act(&bob.other_device(22), of_bob, &[before], &Act::add(&eve));
+    let after = graph.act(&bob, of_bob, &[down], &Act::name("galley"));
+    let again = graph.act(&bob, of_bob, &[beside, down], &Act::revoke(of_bob));
+    let root = graph.root();
+    let creators = graph.act(&ada, root, &[down], &Act::revoke(root));
+    let room = graph.room();
+    assert_eq!(role(&room, &bob), Some(Role::Member));
+    assert_eq!(role(&room, &dan), Some(Role::Moderator));
+    assert_eq!(role(&room, &eve), Some(Role::Member));
+    for op in [before, down, beside] {
+        assert_eq!(room.state().void(&op), None);
+    }
+    assert_eq!(room.state().void(&after), undone(down));
+    assert_eq!(room.state().void(&again), undone(down));
+    // The creator's right can't be given up.
+    assert_eq!(room.state().void(&creators), Some(Void::NoRight));
+    assert_eq!(role(&room, &ada), Some(Role::Moderator));
+}
+
 #[test]
 fn nobody_removes_or_revokes_upwards_or_themselves() {
     let [ada, bob, cleo] = people();
@@ -266,7 +292,6 @@ fn nobody_removes_or_revokes_upwards_or_themselves() {
         (&cleo, of_cleo, Act::revoke(of_bob)),
         (&cleo, of_cleo, Act::revoke(root)),
         (&bob, of_bob, Act::remove(&bob)),
-        (&bob, of_bob, Act::revoke(of_bob)),
         (&ada, root, Act::remove(&ada)),
         (&ada, root, Act::revoke(root)),
     ];

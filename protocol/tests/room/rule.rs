@@ -138,6 +138,24 @@ impl<'a> Rule<'a> {
         ends.into_iter().filter(|end| self.counts(end)).collect()
     }
 
+    /// Whether its author gives up by it what they do it by.
+    fn steps_down(&self, id: &OpId) -> bool {
+        let op = self.ops[id];
+        let is_own = matches!(op.action(), Action::Revoke(of) if *of == op.by());
+        is_own && op.by() != self.graph.root()
+    }
+
+    /// Where who has a grant gave it up.
+    fn own_ends(&mut self, grant: &OpId) -> Vec<OpId> {
+        let all: Vec<_> = self.ops.keys().copied().collect();
+        let ends =
+            all.into_iter().filter(|end| self.steps_down(end) && self.ops[end].by() == *grant);
+        let ends: Vec<_> = ends.collect();
+        let senior = self.senior_ends(grant);
+        let stands = |end: &OpId| senior.iter().all(|it| self.graph.past(it).contains(end));
+        ends.into_iter().filter(stands).collect()
+    }
+
     fn counts(&mut self, id: &OpId) -> bool {
         if let Some(known) = self.known.get(id) {
             return *known;
@@ -169,7 +187,11 @@ impl<'a> Rule<'a> {
         if ends.iter().any(|end| !self.graph.past(end).contains(id)) {
             return false;
         }
+        if self.own_ends(&by).iter().any(|end| self.graph.past(id).contains(end)) {
+            return false;
+        }
         match op.action() {
+            Action::Revoke(_) if self.steps_down(id) => true,
             Action::Revoke(target) => {
                 let has_rank = self.is_grant(target) && self.depth(target).is_some();
                 has_rank && self.rank(&by) < self.rank(target)
@@ -184,8 +206,9 @@ impl<'a> Rule<'a> {
                         && self.counts(grant)
                         && !self
                             .senior_ends(grant)
-                            .iter()
-                            .any(|end| self.graph.past(id).contains(end))
+                            .into_iter()
+                            .chain(self.own_ends(grant))
+                            .any(|end| self.graph.past(id).contains(&end))
                 })
             }
             _ => true,
@@ -245,9 +268,10 @@ proptest! {
             prop_assert!(rests, "what counts rests on what does not");
         }
         // P3: of two who put each other out, one stays.
-        for (at, one) in ends.iter().enumerate() {
-            for other in &ends[at + 1..] {
-                let is_beside = !graph.past(one).contains(*other) && !graph.past(other).contains(*one);
+        let of_others: Vec<_> = ends.iter().filter(|id| !rule.steps_down(id)).collect();
+        for (at, one) in of_others.iter().enumerate() {
+            for other in &of_others[at + 1..] {
+                let is_beside = !graph.past(one).contains(**other) && !graph.past(other).contains(**one);
                 let is_mutual = rule.ends(one, &rule.ops[*other].by()) && rule.ends(other, &rule.ops[*one].by());
                 prop_assert!(!(is_beside && is_mutual));
             }

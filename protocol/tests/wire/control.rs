@@ -638,6 +638,7 @@ fn error_codes() {
         OpLimit => ("op-limit", 429),
         NoChange => ("no-change", 409),
         StillIn => ("still-in", 409),
+        NeedsState => ("needs-state", 409),
         Internal => ("internal", 500),
     };
     for code in [

@@ -1,6 +1,6 @@
 //! Rooms, and who is in one with the user.
 
-use martlet_protocol::{IdentityId, MessageId, Rendezvous, RoomId, UnixMillis};
+use martlet_protocol::{IdentityId, MessageId, OpId, Rendezvous, RoomId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 /// See [`ROOMS`](super::ROOMS). What the room is, its operations say.
@@ -27,6 +27,49 @@ pub struct RoomRecord {
     /// Recalls of moderators who may be some, by operations that are not here, oldest first.
     #[serde(default)]
     pub recalls: Vec<RoomRecallRecord>,
+    /// What had brought the user in by the time when they forgot it: it brings them in no more.
+    #[serde(default)]
+    pub forgotten: Vec<OpId>,
+    /// Who came after others: up to which number of this device's messages. Where it is more than 0.
+    #[serde(default)]
+    pub came_numbers: Vec<(IdentityId, u64)>,
+    /// Members who are to be told anew how the user is found.
+    #[serde(default)]
+    pub untold: Vec<UntoldMember>,
+    /// Whether members are asked what became of it while this device was away.
+    #[serde(default)]
+    pub asked: Option<AskedRecord>,
+}
+
+/// A member of a room who is to be told something of the user, until a device of theirs proves that it has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UntoldMember {
+    /// Who.
+    pub who: IdentityId,
+    /// Since when what they sent is lost here, if anything is.
+    pub lost_since: Option<UnixMillis>,
+}
+
+/// What waits for a member to say what became of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedRecord {
+    /// Since when they are asked.
+    pub since: UnixMillis,
+    /// Whether what the user writes there waits for that.
+    pub holds_messages: bool,
+    /// Whether the user may not change it before: the device may have done so already, and does not know any more.
+    pub holds_operations: bool,
+}
+
+/// See [`FORGOTTEN_ROOMS`](super::FORGOTTEN_ROOMS).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgottenRoomRecord {
+    /// Which.
+    pub room: RoomId,
+    /// When nothing of it was left here.
+    pub at: UnixMillis,
+    /// What had brought the user in.
+    pub admissions: Vec<OpId>,
 }
 
 /// A moderator's recall that waits for operations of its room.
@@ -41,6 +84,9 @@ pub struct RoomRecallRecord {
     pub message: MessageId,
     /// Who wrote it.
     pub author: IdentityId,
+    /// Since when it waits.
+    #[serde(default)]
+    pub since: UnixMillis,
 }
 
 fn was_in() -> bool {

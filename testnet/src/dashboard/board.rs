@@ -134,7 +134,10 @@ impl Board {
                     Delivery::Delivered => inner.state.messages.delivered(id, at),
                     // Nobody waits for it any more.
                     Delivery::Expired | Delivery::Recalled => inner.state.messages.expired(id),
-                    Delivery::NeedsConfirmation | Delivery::Queued | Delivery::Read => {}
+                    Delivery::NeedsConfirmation
+                    | Delivery::NeedsState
+                    | Delivery::Queued
+                    | Delivery::Read => {}
                 },
                 EventBody::RequestReceived { .. }
                 | EventBody::ContactAdded { .. }

@@ -138,6 +138,7 @@ fn note(diary: &Diary<'_>, node: NodeIndex, event: &Event, at: Duration) {
             Delivery::Sent => diary.told_sent(id, diary.time_of(event.at)),
             Delivery::Delivered => diary.told_delivered(id, diary.time_of(event.at)),
             Delivery::NeedsConfirmation
+            | Delivery::NeedsState
             | Delivery::Queued
             | Delivery::Read
             | Delivery::Expired

@@ -141,6 +141,7 @@ impl Row {
             (
                 Direction::In,
                 Delivery::NeedsConfirmation
+                | Delivery::NeedsState
                 | Delivery::Queued
                 | Delivery::Sent
                 | Delivery::Delivered

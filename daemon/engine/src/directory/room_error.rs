@@ -62,12 +62,15 @@ pub enum RoomError {
     /// What is to be undone is not theirs.
     #[error("that operation is not theirs, or was there before you could undo it")]
     NotTheirs,
-    /// Nobody takes back their own right.
-    #[error("nobody takes back their own right to moderate")]
+    /// The creator would give up their right.
+    #[error("you created this room, and can't give up the right to moderate it")]
     OwnRight,
     /// What is to be forgotten goes on.
     #[error("you are in this room")]
     StillIn,
+    /// It is not known yet what this device did there before its vault was put back.
+    #[error("the room's members are asked what became of it: your vault was put back from a copy")]
+    NeedsState,
     /// They were never in it.
     #[error("{who} is not in this room")]
     NotThere {

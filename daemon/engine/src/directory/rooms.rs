@@ -3,6 +3,7 @@
 //! A room stands in outbox, sessions and timeline where otherwise a person does, by its id ([`line`]): no room has the id of a
 //! person.
 
+mod forgotten;
 mod notes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,14 +15,17 @@ use martlet_protocol::message::{Content, Heads, Message, room_op, room_recall};
 use martlet_protocol::nearest::nearest;
 use martlet_protocol::room::{Inserted, Misfit, Operation, Person, Presence, Room};
 use martlet_protocol::{DeviceId, IdentityId, OpId, RoomId, UnixMillis};
-use martlet_store::records::{ROOM_OPS, ROOMS, RoomOpRecord, RoomRecallRecord, RoomRecord};
+use martlet_store::records::{
+    AskedRecord, ROOM_OPS, ROOMS, RoomOpRecord, RoomRecallRecord, RoomRecord, UntoldMember,
+};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::RoomError;
 use super::lately::Lately;
 use crate::conversation::Author;
-use crate::limits::{ID_DIGITS_MIN, ROOMS_FOREIGN_MAX};
+use crate::limits::ID_DIGITS_MIN;
+use forgotten::Forgotten;
 
 /// Rooms that the user is in, or was.
 pub(crate) struct Rooms {
@@ -33,6 +37,9 @@ pub(crate) struct Rooms {
     asked: Lately,
     /// Of which rooms who is to be asked, once it is done with what made that needed.
     to_ask: Vec<(RoomId, Author)>,
+    forgotten: Forgotten,
+    /// What members said that they know, of rooms of which they were asked.
+    said: BTreeMap<RoomId, Heads>,
 }
 
 /// A room.
@@ -75,6 +82,8 @@ impl Rooms {
             answered: Lately::default(),
             asked: Lately::default(),
             to_ask: Vec::new(),
+            forgotten: Forgotten::load(records)?,
+            said: BTreeMap::new(),
         })
     }
 
@@ -115,6 +124,10 @@ impl Rooms {
             came: Vec::new(),
             recalls: Vec::new(),
             unreached: Vec::new(),
+            forgotten: self.forgotten.take(records, &id)?,
+            came_numbers: Vec::new(),
+            untold: Vec::new(),
+            asked: None,
         };
         records.put(&ROOMS, Key::Named(&id.0), &record)?;
         let mut known = Known { room, record, ops: 0 };
@@ -187,6 +200,19 @@ impl Rooms {
         self.asked.may((room, device), self.digest(&room), steady)
     }
 
+    /// A member said what they know of a room; or nobody did, or all of that is known here.
+    pub(crate) fn note_said(&mut self, room: RoomId, said: Option<Heads>) {
+        match said {
+            Some(said) => self.said.insert(room, said),
+            None => self.said.remove(&room),
+        };
+    }
+
+    /// What a member said that they know of a room, if some of that was not known here.
+    pub(crate) fn said(&self, room: &RoomId) -> Option<&Heads> {
+        self.said.get(room)
+    }
+
     fn digest(&self, room: &RoomId) -> [u8; 32] {
         self.get(room).map(|known| known.room.set().digest()).unwrap_or_default()
     }
@@ -234,31 +260,6 @@ impl Rooms {
     pub(super) fn has_namesake(&self, known: &Known) -> bool {
         let is_other = |other: &&Known| other.room.id() != known.room.id();
         self.shown().filter(is_other).any(|other| is_same_name(other.name(), known.name()))
-    }
-
-    /// Of the rooms that are none of the user's, or that the user forgot, forgets those of before a time, and the oldest, so that
-    /// there may be one more. Who was in them.
-    pub(crate) fn forget_foreign(
-        &mut self,
-        records: &mut VaultTxn,
-        before: UnixMillis,
-    ) -> Result<Vec<IdentityId>, StoreError> {
-        let mut forgotten = Vec::new();
-        loop {
-            let foreign = self.rooms.values().filter(|known| !known.is_shown(&self.own));
-            let mut foreign: Vec<_> = foreign.map(|it| (it.since(), it.room.id())).collect();
-            foreign.sort_unstable();
-            let is_over = |(since, _): &&(UnixMillis, RoomId)| *since < before;
-            let is_too_many = foreign.len() >= ROOMS_FOREIGN_MAX;
-            let first = foreign.first().filter(|it| is_over(it) || is_too_many);
-            let Some(known) = first.and_then(|(_, id)| self.rooms.remove(id)) else {
-                return Ok(forgotten);
-            };
-            let id = known.room.id();
-            records.delete_range(&ROOM_OPS, Some(&id.0), 0..=u64::MAX)?;
-            records.delete(&ROOMS, Key::Named(&id.0))?;
-            forgotten.extend(known.room.state().people().map(|(who, _)| *who));
-        }
     }
 }
 
@@ -325,9 +326,16 @@ impl Known {
         self.room.state().person(who)
     }
 
-    /// Whether someone is in it.
+    /// Whether someone is in it. The user is not by what had brought them in when they forgot it.
     pub(crate) fn has(&self, who: &IdentityId) -> bool {
-        self.person(who).is_some_and(|person| person.presence == Presence::In)
+        self.person(who).is_some_and(|person| {
+            person.presence == Presence::In && !self.record.forgotten.contains(&person.admitted_by)
+        })
+    }
+
+    /// Those who are in it.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &IdentityId> {
+        self.room.state().members().filter(|who| self.has(who))
     }
 
     /// Which positions did not go to someone.
@@ -348,7 +356,7 @@ impl Known {
 
     /// Whether it is shown to its user: they are in it or were, and have not forgotten it. Who was brought in by what was undone
     /// was in it, as far as they could know.
-    pub(super) fn is_shown(&self, own: &IdentityId) -> bool {
+    pub(crate) fn is_shown(&self, own: &IdentityId) -> bool {
         self.record.was_in && self.concerns(own)
     }
 
@@ -361,6 +369,22 @@ impl Known {
     pub(crate) fn came_after(&self, who: &IdentityId) -> u64 {
         let came = self.record.came.iter().find(|(came, _)| came == who);
         came.map_or(0, |(_, after)| *after)
+    }
+
+    /// Up to which number of this device's messages what is written there is not for someone who is in it.
+    pub(crate) fn skips(&self, who: &IdentityId) -> Option<u64> {
+        let came = self.record.came_numbers.iter().find(|(came, _)| came == who);
+        came.map(|(_, number)| *number).filter(|number| *number > 0)
+    }
+
+    /// Members who are to be told anew how the user is found.
+    pub(crate) fn untold(&self) -> &[UntoldMember] {
+        &self.record.untold
+    }
+
+    /// What waits for a member to say what became of it.
+    pub(crate) fn asked(&self) -> Option<AskedRecord> {
+        self.record.asked
     }
 
     /// Whether something came from someone since they are in it.

@@ -276,16 +276,20 @@ impl InboundSessions {
         tags
     }
 
-    /// Forgets sessions of which all was received, and those whose key surely came so long ago that all their
-    /// envelopes have ended: at most `max`; how many.
+    /// Forgets sessions of which all was received, those whose key surely came so long ago that all their envelopes have ended, and
+    /// those of rooms that the user forgot: at most `max`; how many.
     pub(crate) fn forget_old(
         &mut self,
         records: &mut VaultTxn,
         sure: UnixMillis,
         max: usize,
+        is_known: impl Fn(&RoomId) -> bool,
     ) -> Result<usize, StoreError> {
-        let is_old =
-            |inbound: &Inbound| inbound.is_spent() || sure.since(inbound.received_at) > LIFE;
+        let is_old = |inbound: &Inbound| {
+            inbound.is_spent()
+                || sure.since(inbound.received_at) > LIFE
+                || inbound.room.is_some_and(|room| !is_known(&room))
+        };
         let old = self.sessions.iter().filter(|(_, inbound)| is_old(inbound));
         let old: Vec<_> = old.map(|(handle, _)| *handle).take(max).collect();
         let forgotten = old.len();

@@ -12,6 +12,9 @@ pub const ROOMS_OF_CONTACT_MAX: usize = 64;
 /// Others, that are none of the user's, or that the user forgot: what brings the user in may be in a later part. The oldest is
 /// forgotten first.
 pub const ROOMS_FOREIGN_MAX: usize = 16;
+/// Rooms that the user forgot, of which it is kept that they did, so that who has not heard that they are out does not bring them back:
+/// 100 KB. Someone who forgets two a week comes to that in ten years. The oldest is forgotten first.
+pub const ROOMS_FORGOTTEN_MAX: usize = 1024;
 /// How soon a device is told again what it lacks of a room, or asked for what is lacking here: up to 16 MiB. If nothing came to be
 /// known here meanwhile, the next time twice as late, and so on.
 pub const ROOM_ANSWER_INTERVAL: Duration = Duration::from_secs(10);
@@ -19,9 +22,15 @@ pub const ROOM_ANSWER_INTERVAL: Duration = Duration::from_secs(10);
 pub const ROOM_ANSWER_INTERVAL_MAX: Duration = Duration::from_secs(3600);
 /// Devices and rooms of which it is known how long ago that was: 400 KB. Past it the one is forgotten whose time is soonest over.
 pub const ROOM_ANSWERS_MAX: usize = 4096;
-/// Moderators' recalls in a room that wait for operations of it: as many as there may be of the moderators' own that wait for their
-/// messages. They come with the operations, or a moment after them.
-pub const ROOM_RECALLS_WAITING_MAX: usize = 64;
+/// Moderators' recalls in a room that wait for operations of it: 70 KB. Of more the oldest goes of who has most, so who makes them
+/// up pushes out none but their own: two of each of the 256 people stay who may be in a room. A moderator may take back some
+/// hundred messages of a flood right after they became one; the operations come with that, or a moment later.
+pub const ROOM_RECALLS_WAITING_MAX: usize = 512;
+/// Days without a bundle of this device after which it was away: what was sent in a room meanwhile may have ended in all mailboxes.
+pub const ROOM_ABSENCE_DAYS: u32 = 6;
+/// For so long what the user writes in a room waits for a member to say what became of it while this device was away. Those who are
+/// on answer within seconds; if nobody is, nobody reads it sooner either.
+pub const ROOM_STATE_AWAITED_FOR: Duration = Duration::from_secs(600);
 /// Own messages of a room that are remembered as having reached not everyone in it, times those whom they did not reach: a day's
 /// messages to some people whose keys are not known yet. The oldest is forgotten first, and is sent nobody anew.
 pub const ROOM_UNREACHED_MAX: usize = 1024;

@@ -51,6 +51,21 @@ impl Timeline {
         }
     }
 
+    /// What a device numbered up to this was not for this one: if none of it came, what is missing before the device's next message
+    /// is not told.
+    pub(crate) fn miss_up_to(&mut self, line: &Line, number: u64) {
+        let is_heard = |record: &ConversationRecord| {
+            record.due.iter().any(|(of, due)| *of == line.device && *due <= number)
+        };
+        if !self.get(&line.conversation).is_some_and(is_heard) {
+            return;
+        }
+        let unheard = self.get_mut(line.conversation).unheard.get_or_insert_default();
+        if !unheard.contains(&line.device) {
+            unheard.push(line.device);
+        }
+    }
+
     /// The other side is a contact from now on, and had written before: nobody lost what of that is over, so
     /// what is missing before a device's next message is not told.
     pub(crate) fn join_midway(&mut self, id: ConversationRef) {

@@ -29,11 +29,26 @@ impl Timeline {
         records: &mut VaultTxn,
         id: ConversationRef,
     ) -> Result<u64, StoreError> {
+        let lines = self.forget_lines(id);
+        self.begin(records, id, &lines, false)
+    }
+
+    /// Begins to remove a conversation's messages, those that are held back as well; what is on its way goes on.
+    pub(crate) fn begin_forgetting(
+        &mut self,
+        records: &mut VaultTxn,
+        id: ConversationRef,
+    ) -> Result<u64, StoreError> {
+        let lines = self.forget_lines(id);
+        self.begin(records, id, &lines, true)
+    }
+
+    fn forget_lines(&mut self, id: ConversationRef) -> Vec<Line> {
         let lines = self.waits.keys().filter(|line| line.conversation == id);
         let lines: Vec<_> = lines.copied().collect();
         lines.iter().for_each(|line| self.forget_wait(line));
         self.get_mut(id).recalls.clear();
-        self.begin(records, id, &lines, false)
+        lines
     }
 
     /// Begins to remove a conversation's messages, though it goes on: what is held back will be shown.

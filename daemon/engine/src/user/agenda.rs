@@ -58,6 +58,7 @@ impl User {
         self.tell_untold(turn)?;
         self.tell_profiles(turn)?;
         self.greet_some(turn)?;
+        self.end_long_asking(turn)?;
         self.tell_untold_state(turn)?;
         self.give_some(turn)?;
         self.tell_progress(turn)?;
@@ -82,6 +83,7 @@ impl User {
         self.restore_outbox(turn)?;
         self.replay_recent_acks(turn)?;
         self.tell_interest(turn);
+        self.note_absence(turn)?;
         self.review_bundle(turn)?;
         self.review_handle(turn)?;
         self.watch_bundles(turn)?;

@@ -96,7 +96,7 @@ impl User {
         for room in self.directory.rooms().shared_with(&identity).collect::<Vec<_>>() {
             // What was written there meanwhile is not for them, and what they wrote was not lost.
             let conversation = ConversationRef::room(&room);
-            let after = self.timeline.last_position(&conversation);
+            let after = self.timeline.end_of(&conversation);
             self.directory.rooms_mut().come_anew(turn.vault()?, &room, (identity, after))?;
             self.timeline.join_midway(conversation);
         }

@@ -176,7 +176,7 @@ impl User {
         if self.directory.people().has(&identity) {
             let people = self.directory.people_mut();
             if people.take_bundle(turn.vault()?, &identity, bundle, now)? {
-                self.take_keys_in_rooms(turn, identity, certificate.device())?;
+                self.take_keys_in_rooms(turn, identity, (certificate.device(), false))?;
             }
             return Ok(true);
         }
@@ -194,7 +194,7 @@ impl User {
         self.renew_sessions(turn, Some(identity))?;
         self.tell_if_untold(turn, identity)?;
         self.send_waiting(turn, identity)?;
-        self.take_keys_in_rooms(turn, identity, certificate.device())?;
+        self.take_keys_in_rooms(turn, identity, (certificate.device(), learned.lacks))?;
         Ok(true)
     }
 }

@@ -45,9 +45,10 @@ impl User {
         let record = MessageRecord { timers, reply_to, ..record };
         let position = self.append(turn, identity, &record)?;
         self.send_off(turn, identity, position, &message_of(&record))?;
-        let state = match self.needs_confirmation(&identity) {
-            true => Delivery::NeedsConfirmation,
-            false => Delivery::Queued,
+        let state = match (self.needs_confirmation(&identity), self.awaits_state(&identity)) {
+            (true, _) => Delivery::NeedsConfirmation,
+            (false, true) => Delivery::NeedsState,
+            (false, false) => Delivery::Queued,
         };
         Ok(SendResponse { id: record.id.to_string(), state })
     }
@@ -166,6 +167,7 @@ impl User {
             return Ok(true);
         }
         let has_session = is_possible
+            && !self.awaits_state(&identity)
             && match is_room {
                 true => self.ensure_room_session(turn, (identity, position))?,
                 false => self.ensure_session(turn, identity)?,
@@ -384,8 +386,9 @@ impl User {
             match outcome {
                 Outcome::Sent(place) => self.tell_sent(turn, vec![place])?,
                 Outcome::Ended(ended) => self.tell_ended(turn, ended)?,
-                Outcome::KeyReceived(identity) => {
-                    self.note_key_received(turn, &identity, &ack.envelope)?;
+                Outcome::KeyReceived(identity, sealed_to) => {
+                    let key = (&ack.envelope, sealed_to);
+                    self.note_key_received(turn, &identity, key)?;
                 }
             }
         }

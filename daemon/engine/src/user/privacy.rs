@@ -1,7 +1,11 @@
 //! How much of what the vault holds.
 
+use std::collections::BTreeSet;
+
+use martlet_protocol::IdentityId;
 use martlet_protocol::control::{
-    DeviceState, InviteState, InvitesHold, KeysHold, ProfileHolds, Shred, VaultHolds, Verified,
+    DeviceState, InviteState, InvitesHold, KeysHold, MannersHold, ProfileHolds, RoomsHold, Shred,
+    VaultHolds, Verified,
 };
 use martlet_protocol::message::Timers;
 use martlet_store::StoreError;
@@ -9,7 +13,7 @@ use martlet_store::records::{PREKEYS, TABLES};
 
 use super::User;
 use crate::conversation::ConversationRef;
-use crate::directory::invite_state;
+use crate::directory::{KnownRoom, invite_state};
 use crate::turn::Turn;
 
 impl User {
@@ -49,10 +53,12 @@ impl User {
                 told: profile.told,
                 handle: self.directory.handles().claimed().map(|record| record.name.clone()),
             },
-            receipts: settings.receipts,
-            receipts_differ: count(&|id| self.timeline.has_receipts(id) != settings.receipts),
-            typing: settings.typing,
-            typing_differ: count(&|id| self.timeline.has_typing(id) != settings.typing),
+            manners: MannersHold {
+                receipts: settings.receipts,
+                receipts_differ: count(&|id| self.timeline.has_receipts(id) != settings.receipts),
+                typing: settings.typing,
+                typing_differ: count(&|id| self.timeline.has_typing(id) != settings.typing),
+            },
             strict_devices: settings.strict_devices,
             verified: len(contacts().filter(|it| it.verified() != Verified::No).count()),
             devices: len(devices.iter().filter(|it| it.state == DeviceState::Valid).count()),
@@ -62,6 +68,7 @@ impl User {
                 ended: len(self.directory.invites().iter().count()).saturating_sub(open),
                 accepted: len(contacts().filter(|it| it.invite().is_some()).count()),
             },
+            rooms: self.rooms_held(),
             search: self.timeline.texts_held(),
             records: TABLES
                 .iter()
@@ -69,6 +76,20 @@ impl User {
                 .collect::<Result<_, StoreError>>()?,
             shred,
         })
+    }
+
+    fn rooms_held(&self) -> RoomsHold {
+        let own = self.identity;
+        let rooms = || self.directory.rooms().iter().filter(|known| known.has(&own));
+        let people: BTreeSet<_> = rooms().flat_map(KnownRoom::members).copied().collect();
+        let people: Vec<_> = people.into_iter().filter(|who| *who != own).collect();
+        let is_contact = |who: &&IdentityId| self.directory.is_contact(who);
+        RoomsHold {
+            joined: len(rooms().count()),
+            people: len(people.len()),
+            no_contacts: len(people.len() - people.iter().filter(is_contact).count()),
+            not_strict: len(rooms().filter(|it| !it.room.state().settings().strict).count()),
+        }
     }
 }
 

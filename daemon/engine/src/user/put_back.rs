@@ -30,8 +30,8 @@ use crate::turn::Turn;
 pub(super) struct PutBacks {
     /// Since when the own one lacks what came, where that was just noticed.
     noticed: Option<UnixMillis>,
-    /// When was last sent again to whom, by the time since the host's start.
-    resent: HashMap<IdentityId, Duration>,
+    /// When was last sent again to whom, in which conversation, by the time since the host's start.
+    resent: HashMap<(IdentityId, IdentityId), Duration>,
 }
 
 impl PutBacks {
@@ -67,10 +67,20 @@ impl PutBacks {
 
     /// Whether it is not too soon to send someone again what they lost. From now on it is, for a while.
     pub(super) fn may_send_again(&mut self, identity: IdentityId, steady: Duration) -> bool {
+        self.may_send_again_in(identity, identity, steady)
+    }
+
+    /// The same in the room that stands there.
+    pub(super) fn may_send_again_in(
+        &mut self,
+        identity: IdentityId,
+        line: IdentityId,
+        steady: Duration,
+    ) -> bool {
         self.resent.retain(|_, last| steady < last.saturating_add(RESENT_INTERVAL));
-        let may = !self.resent.contains_key(&identity);
+        let may = !self.resent.contains_key(&(identity, line));
         if may {
-            self.resent.insert(identity, steady);
+            self.resent.insert((identity, line), steady);
         }
         may
     }
@@ -90,6 +100,8 @@ impl User {
         self.keyring.outbound.end(turn.vault()?, &own)?;
         // Nor is anything sealed with what was used meanwhile of those.
         olm::forget_all(turn.vault()?)?;
+        self.untell_rooms(turn, Some(lost_since))?;
+        self.ask_state(turn, true)?;
         self.ensure_session(turn, own).map(|_| ())
     }
 
@@ -159,6 +171,6 @@ impl User {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

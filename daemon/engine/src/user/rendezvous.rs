@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use martlet_protocol::{EnvelopeId, IdentityId, Rendezvous};
 use martlet_store::StoreError;
-use martlet_store::records::Happened;
+use martlet_store::records::{Happened, SealedTo};
 
 use super::User;
 use crate::limits::{TOLD_PER_BATCH_MAX, UNTOLD_WRITTEN_PER_BATCH_MAX};
@@ -38,6 +38,7 @@ impl User {
         self.keyring.outbound.end(turn.vault()?, &own)?;
         self.ensure_session(turn, own)?;
         self.untell_all();
+        self.untell_rooms(turn, None)?;
         self.publish_bundle_anew(turn)?;
         self.publish_claim_anew(turn)?;
         self.tell_untold(turn)
@@ -134,14 +135,22 @@ impl User {
         Ok(())
     }
 
-    /// A device of `identity` proved that it has the session key in this envelope, and so the secret in it, if
+    /// A device of `identity`, or of someone in a room, proved that it has the session key in this envelope, and so the secret in it, if
     /// it is the key of the session of now.
     pub(super) fn note_key_received(
         &mut self,
         turn: &mut Turn<'_>,
         identity: &IdentityId,
-        key: &EnvelopeId,
+        (key, sealed_to): (&EnvelopeId, Option<SealedTo>),
     ) -> Result<(), StoreError> {
+        if let Some(id) = self.directory.rooms().of_line(identity).map(|it| it.room.id()) {
+            let whose = sealed_to.and_then(|sealed_to| sealed_to.of);
+            if self.keyring.outbound.keys(identity).contains(key) {
+                let rooms = self.directory.rooms_mut();
+                rooms.told(turn.vault()?, &id, |who| whose == Some(*who))?;
+            }
+            return Ok(());
+        }
         if self.directory.is_untold(identity) && self.keyring.outbound.keys(identity).contains(key)
         {
             let had_invite =

@@ -7,7 +7,7 @@
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::session::{OutboundSession, SessionContext};
 use martlet_protocol::limits::{ENVELOPE_LIFETIME_MAX, SESSION_RECIPIENTS_MAX};
-use martlet_protocol::message::in_room::HEAD_BYTES;
+use martlet_protocol::message::in_room::{self, HEAD_BYTES};
 use martlet_protocol::message::{DeviceMessage, InRoom, Message, RoomKey};
 use martlet_protocol::room::{Operation, Person, Presence};
 use martlet_protocol::{DeviceId, Envelope, EnvelopeId, Header, IdentityId, RoomId, UnixMillis};
@@ -101,6 +101,12 @@ impl User {
                 suggested_name: self.name().cloned(),
                 rendezvous: self.keyring.rendezvous().clone(),
                 knows: knows.clone(),
+                lost_since: known
+                    .untold()
+                    .iter()
+                    .find(|it| it.who == *who)
+                    .and_then(|it| it.lost_since),
+                skips: known.skips(who),
             }));
             // What was not acknowledged may not have opened.
             let with = if outdated.contains(&device) { With::Anew } else { With::TheLast };
@@ -136,25 +142,31 @@ impl User {
         key: RoomKey,
     ) -> Result<bool, StoreError> {
         let Author { identity, device } = author;
-        let RoomKey { grant, suggested_name, rendezvous, knows } = key;
+        let RoomKey { grant, suggested_name, rendezvous, knows, lost_since, skips } = key;
         let (room, own) = (RoomId(grant.conversation().0), self.identity);
         if device == self.keyring.device().device() {
             return Ok(false);
         }
         let known = self.directory.rooms().get(&room);
         let is_known = known.is_some();
-        let is_in = known.is_some_and(|known| known.has(&identity));
         let lacks = known.is_none_or(|known| self.lacks(known, &knows));
-        if !is_in {
+        let heads: Vec<_> = knows.ops.iter().map(in_room::beginning).collect();
+        // Of a room that the user forgot, or is not in yet, nothing is read.
+        let is_shown = known.is_some_and(|known| {
+            known.is_shown(&own) && (lacks || known.has_heard_of_return(&own, &heads))
+        });
+        let standing = self.standing_in(turn, &room, &identity, &heads).filter(|_| is_shown);
+        let Some(standing) = standing else {
             // It may be known later that they are.
             self.leave_out_of_rooms();
             let is_believed = identity == own || self.directory.is_contact(&identity);
-            if lacks && (is_believed || is_known) {
+            let is_forgotten = self.directory.rooms().is_forgotten(&room);
+            if lacks && !is_forgotten && (is_believed || is_known) {
                 // Not now: what is written in the Olm session can't be undone, and the key could not be opened again.
                 self.directory.rooms_mut().ask_later(room, author);
             }
             return Ok(false);
-        }
+        };
         let context =
             SessionContext { sender: identity, device, conversation: room.conversation() };
         let (session_id, session) = match opened_grant(&grant, context) {
@@ -171,10 +183,23 @@ impl User {
                 self.keyring.inbound.make_room(turn.vault()?, &identity, &device)?;
                 let tags = self.keyring.inbound.add(name, session, turn.now, Some(room));
                 turn.awaited.extend(&tags);
+                if let (Some(since), Standing::In) = (lost_since, standing) {
+                    self.make_good_in_room(turn, &room, (author, &knows), since)?;
+                }
                 tags
             }
         };
+        if let Some(skips) = skips {
+            let line = Line { conversation: ConversationRef::room(&room), device };
+            self.timeline.miss_up_to(&line, skips);
+        }
+        if standing == Standing::Late {
+            // How they are found is not asked any more.
+            self.open_with_tags(turn, &tags)?;
+            return Ok(true);
+        }
         self.hear_in_room(turn, &room, identity)?;
+        self.hear_state(turn, &room, &knows)?;
         if self.directory.is_contact(&identity) {
             self.take_rendezvous(turn, identity, &rendezvous)?;
         } else if identity != own {
@@ -199,7 +224,8 @@ impl User {
         at: (SessionHandle, u32),
         (id, envelope, header): (&EnvelopeId, &Envelope, &Header),
     ) -> Result<bool, StoreError> {
-        let is_wanted = self.directory.rooms().get(&room).is_some()
+        let own = self.identity;
+        let is_wanted = self.directory.rooms().get(&room).is_some_and(|it| it.is_shown(&own))
             && !self.directory.is_blocked(&identity)
             && self.keyring.identities.is_valid(&identity, &device);
         if !is_wanted {

@@ -61,13 +61,14 @@ impl User {
             Undo::From(text) => Some(operation_called(known, text)?),
         };
         self.check_active()?;
+        self.check_state(known)?;
         let (keys, now) = (self.keyring.device(), turn.now);
         let signed = known.room.sign_removal_of_all(keys, identity, from.as_ref(), now);
         let op = signed.map_err(|denied| RoomError::of(&denied, who))?;
         self.put_op(turn, room, op)
     }
 
-    /// Makes a moderator a member again: takes back all that made them one.
+    /// Makes a moderator a member again: takes back all that made them one. The user may be that moderator, but not the creator.
     pub(crate) fn demote(
         &mut self,
         turn: &mut Turn<'_>,
@@ -75,7 +76,8 @@ impl User {
         who: &str,
     ) -> Result<(), Fault> {
         let identity = self.person_in(room, who)?;
-        if identity == self.identity {
+        let creator = self.known_room(room)?.room.state().creator();
+        if identity == self.identity && identity == creator {
             return Err(RoomError::OwnRight.into());
         }
         let grant = |user: &Self| {

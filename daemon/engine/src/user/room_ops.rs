@@ -3,9 +3,7 @@
 //! Devices tell each other what they have of a room: with each session's key, with each message, and by a hello, once a day. Who
 //! has more sends it, who has less says so. So all who hear of each other come to have the same, whatever was lost.
 
-use martlet_protocol::message::{
-    DeviceMessage, Heads, RoomHello, RoomOps, RoomPerson, room_op::RoomOp,
-};
+use martlet_protocol::message::{DeviceMessage, RoomOps, RoomPerson, room_op::RoomOp};
 use martlet_protocol::room::{Action, Inserted, Operation, Presence, Room, Unverified};
 use martlet_protocol::{DeviceId, IdentityId, OpId, RoomId, UnixMillis};
 use martlet_store::StoreError;
@@ -13,11 +11,9 @@ use martlet_store::records::{Happened, SealedTo};
 
 use super::User;
 use super::rooms::Was;
-use super::unfinished::Greeting;
 use crate::conversation::Author;
 use crate::directory::{Bundles, KnownRoom, room_line};
 use crate::keyring::olm::With;
-use crate::limits::{ROOM_GREETED, ROOMS_GREETED_PER_TICK_MAX};
 use crate::turn::Turn;
 
 impl User {
@@ -74,7 +70,7 @@ impl User {
     }
 
     /// Whether what someone tells of a room that is not known is believed.
-    fn may_bring_rooms(&self, who: &IdentityId) -> bool {
+    pub(super) fn may_bring_rooms(&self, who: &IdentityId) -> bool {
         *who == self.identity || self.directory.is_contact(who) && !self.directory.is_blocked(who)
     }
 
@@ -104,7 +100,7 @@ impl User {
         author: Author,
     ) -> Result<(), StoreError> {
         let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
-        let was = Was::of(&known.room);
+        let was = Was::of(known);
         let mut new = Vec::new();
         let mut twins = Vec::new();
         for bytes in ops {
@@ -125,6 +121,7 @@ impl User {
         if !new.is_empty() {
             self.follow_room(turn, id, was, &new)?;
             self.look_at_recalls(turn, id)?;
+            self.look_at_state(turn, id)?;
             self.pass_on(turn, id, &new)?;
         }
         for twin in twins {
@@ -178,20 +175,24 @@ impl User {
         verified.inspect_err(|error| tracing::debug!(%error, "what is no operation on a room")).ok()
     }
 
-    /// A device of someone's has come, or has new keys: it is told what it may lack, and what waited for it is sent.
+    /// A device of someone's has come, or has new keys: it is told what it may lack, and what waited for it is sent. One that is new,
+    /// and knows nothing of the others, was recovered from the phrase: it is told that there is the room.
     pub(super) fn take_keys_in_rooms(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
-        device: DeviceId,
+        (device, is_new): (DeviceId, bool),
     ) -> Result<(), StoreError> {
         let rooms: Vec<_> = self.directory.rooms().shared_with(&identity).collect();
         for id in rooms {
             let line = room_line(&id);
             self.renew_sessions(turn, Some(line))?;
             self.reach(turn, &id, &identity)?;
-            if identity == self.identity {
+            if identity == self.identity || is_new {
                 self.greet_device(turn, &id, Author { identity, device })?;
+            } else if self.awaits_state(&line) {
+                self.ask_of_room(turn, &id, Author { identity, device })?;
+                self.give_room(turn, &id, (identity, Some(device)))?;
             } else {
                 self.give_room(turn, &id, (identity, Some(device)))?;
             }
@@ -219,7 +220,7 @@ impl User {
     }
 
     /// Operations, each with how those are found whom it brings in.
-    fn with_people(&self, ops: Vec<&Operation>) -> Vec<(Vec<u8>, Option<RoomPerson>)> {
+    pub(super) fn with_people(&self, ops: Vec<&Operation>) -> Vec<(Vec<u8>, Option<RoomPerson>)> {
         let person = |op: &Operation| match op.action() {
             Action::Create(_) => self.found_by(&op.author()),
             Action::Add(who) | Action::Grant(who) => self.found_by(who),
@@ -271,7 +272,7 @@ impl User {
         Ok(())
     }
 
-    fn send_about_room(
+    pub(super) fn send_about_room(
         &mut self,
         turn: &mut Turn<'_>,
         (identity, only): (IdentityId, Option<DeviceId>),
@@ -282,158 +283,6 @@ impl User {
         }
         for content in self.seal_to_devices(turn, &identity, only, message)? {
             self.post_control(turn, identity, content)?;
-        }
-        Ok(())
-    }
-
-    /// Tells a device what is known of a room.
-    fn greet_device(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: &RoomId,
-        Author { identity, device }: Author,
-    ) -> Result<(), StoreError> {
-        let heads = self.directory.rooms().get(id).map(KnownRoom::heads).unwrap_or_default();
-        let hello = DeviceMessage::RoomHello(RoomHello::new(*id, heads));
-        self.send_about_room(turn, (identity, Some(device)), &hello)
-    }
-
-    /// Asks a device for what it knows of a room and is not known here, if that was not done just now.
-    pub(super) fn ask_of_room(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: &RoomId,
-        author: Author,
-    ) -> Result<(), StoreError> {
-        let steady = turn.steady;
-        if !self.directory.rooms_mut().may_ask(*id, author.device, steady) {
-            return Ok(());
-        }
-        self.greet_device(turn, id, author)
-    }
-
-    /// A device tells what it knows of a room: it is given what it lacks, and asked for what is lacking here.
-    pub(super) fn take_hello(
-        &mut self,
-        turn: &mut Turn<'_>,
-        author: Author,
-        hello: &RoomHello,
-    ) -> Result<bool, StoreError> {
-        let (id, theirs, steady) = (hello.room, hello.knows(), turn.steady);
-        let Some(known) = self.directory.rooms().get(&id) else {
-            let is_wanted = self.may_bring_rooms(&author.identity) && !theirs.ops.is_empty();
-            if is_wanted {
-                self.ask_of_room(turn, &id, author)?;
-            }
-            return Ok(is_wanted);
-        };
-        let presence = match known.person(&author.identity) {
-            Some(person) => person.presence,
-            // What brought them in is undone: they may not know.
-            None if known.concerns(&author.identity) => Presence::Removed,
-            None => {
-                self.leave_out_of_rooms();
-                return Ok(false);
-            }
-        };
-        if presence == Presence::In && !theirs.ops.is_empty() {
-            self.hear_in_room(turn, &id, author.identity)?;
-        }
-        let Some(known) = self.directory.rooms().get(&id) else { return Ok(true) };
-        if theirs.digest == known.heads().digest {
-            return Ok(true);
-        }
-        let set = known.room.set();
-        let missing = match presence {
-            Presence::In => set.missing_to(&theirs.ops),
-            // What shows that they are out, and nothing that came after it.
-            Presence::Removed | Presence::Left => {
-                set.missing_up_to(&theirs.ops, &known.room.endings_of(&author.identity))
-            }
-        };
-        let lacks = self.lacks(known, &theirs);
-        let mut ops = self.with_people(missing);
-        if presence != Presence::In {
-            // How members are found now is not for who is out.
-            ops.iter_mut().for_each(|(_, person)| *person = None);
-        }
-        if !ops.is_empty() && self.directory.rooms_mut().may_answer(id, author.device, steady) {
-            self.send_ops(turn, &id, (author.identity, Some(author.device)), ops)?;
-        }
-        if lacks {
-            self.ask_of_room(turn, &id, author)?;
-        }
-        Ok(true)
-    }
-
-    /// Whether someone knows an operation that is not here.
-    pub(super) fn lacks(&self, known: &KnownRoom, theirs: &Heads) -> bool {
-        theirs.ops.iter().any(|op: &OpId| known.room.set().get(op).is_none())
-    }
-
-    /// Something came from someone in a room.
-    pub(super) fn hear_in_room(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: &RoomId,
-        who: IdentityId,
-    ) -> Result<(), StoreError> {
-        // Not of who leaves by what just came: if they come again they have to be told all of it.
-        let is_in = self.directory.rooms().get(id).is_some_and(|known| known.has(&who));
-        if who != self.identity && is_in {
-            self.directory.rooms_mut().hear(turn.vault()?, id, who)?;
-        }
-        Ok(())
-    }
-
-    /// With the day's chores: of each room some members are to be told what is known here, moderators first. Who was away hears
-    /// from them what it missed. [`Self::greet_some`] does it.
-    pub(super) fn greet_rooms(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        let now = turn.now;
-        self.directory.rooms_mut().forget_waiting(now);
-        self.forget_old_rooms(turn)?;
-        self.end_old_deeds_in_rooms(turn)?;
-        let mut greetings = Vec::new();
-        for known in self.directory.rooms().iter().filter(|known| known.has(&self.identity)) {
-            let state = known.room.state();
-            let reachable = |who: &&IdentityId| {
-                **who != self.identity
-                    && known.has(who)
-                    && self
-                        .directory
-                        .bundles_of(who)
-                        .is_some_and(|it| it.usable(now).next().is_some())
-            };
-            let mut to: Vec<IdentityId> = Vec::new();
-            for who in state.moderators().chain(state.members()).filter(reachable) {
-                if to.len() < ROOM_GREETED && !to.contains(who) {
-                    to.push(*who);
-                }
-            }
-            let room = known.room.id();
-            let not_heard = state.members().filter(|who| !known.has_heard(who));
-            greetings.extend(not_heard.map(|who| Greeting::All { room, who: *who }));
-            greetings.extend(to.into_iter().map(|who| Greeting::Heads { room, who }));
-        }
-        self.unfinished.greet(greetings);
-        Ok(())
-    }
-
-    /// Tells as many of those as may be told in one tick.
-    pub(super) fn greet_some(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for _ in 0..ROOMS_GREETED_PER_TICK_MAX {
-            let Some(greeting) = self.unfinished.next_greeting() else { break };
-            match greeting {
-                Greeting::All { room, who } => self.give_room(turn, &room, (who, None))?,
-                Greeting::Heads { room, who } => {
-                    // Much may have happened since it was planned.
-                    let Some(known) = self.directory.rooms().get(&room) else { continue };
-                    if known.has(&self.identity) && known.has(&who) {
-                        let hello = DeviceMessage::RoomHello(RoomHello::new(room, known.heads()));
-                        self.send_about_room(turn, (who, None), &hello)?;
-                    }
-                }
-            }
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 //! One counts if its writer moderated the room by what they knew of it. Who does not know yet what they knew keeps the recall, and
 //! looks at it again once they do.
 
+use std::collections::BTreeMap;
+
 use martlet_protocol::limits::ENVELOPE_LIFETIME_MAX;
 use martlet_protocol::message::in_room::HEAD_BYTES;
 use martlet_protocol::message::{Content, RoomRecall};
@@ -11,6 +13,7 @@ use martlet_store::StoreError;
 use martlet_store::records::{EndReason, Happened, MessageRecord, RoomRecallRecord, State};
 
 use super::User;
+use super::bundles::DAY;
 use crate::conversation::{ConversationRef, Place, person};
 use crate::directory::{RoomError, room_line};
 use crate::error::Fault;
@@ -55,10 +58,11 @@ impl User {
             let lacks = heads.iter().any(|head| !set.has_beginning(head));
             return if lacks { None } else { Some(false) };
         };
-        // Else who once moderated could say for ever that they had not heard of the end.
+        // Else who once moderated could say for ever that they had not heard of the end; in a strict room nothing is taken of them.
         let is_recent =
             |end| set.get(end).is_some_and(|op| now.since(op.at()) <= ENVELOPE_LIFETIME_MAX);
-        Some(ended.iter().all(is_recent))
+        let is_strict = known.room.state().settings().strict;
+        Some(ended.is_empty() || !is_strict && ended.iter().all(is_recent))
     }
 
     /// A recall may count once more of the room is known.
@@ -69,14 +73,27 @@ impl User {
         (by, heads): (IdentityId, &[[u8; HEAD_BYTES]]),
         RoomRecall { message, author }: RoomRecall,
     ) -> Result<(), StoreError> {
-        let recall = RoomRecallRecord { by, heads: heads.concat(), message, author };
+        let since = turn.now;
+        let recall = RoomRecallRecord { by, heads: heads.concat(), message, author, since };
         let rooms = self.directory.rooms_mut();
-        rooms.change_recalls(turn.vault()?, id, |recalls| {
-            if recalls.len() >= ROOM_RECALLS_WAITING_MAX {
-                recalls.remove(0);
-            }
-            recalls.push(recall);
-        })
+        rooms.change_recalls(turn.vault()?, id, |recalls| wait(recalls, recall))
+    }
+
+    /// With the day's chores: recalls are forgotten that waited for as long as anything of their room may be on its way.
+    pub(super) fn forget_waiting_recalls(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let now = turn.now;
+        let is_over = |recall: &RoomRecallRecord| {
+            now.since(recall.since) > ENVELOPE_LIFETIME_MAX || recall.since > now.plus(DAY)
+        };
+        let rooms = self.directory.rooms().iter();
+        let over = rooms.filter(|known| known.recalls().iter().any(is_over));
+        for room in over.map(|known| known.room.id()).collect::<Vec<_>>() {
+            let rooms = self.directory.rooms_mut();
+            rooms.change_recalls(turn.vault()?, &room, |recalls| {
+                recalls.retain(|recall| !is_over(recall));
+            })?;
+        }
+        Ok(())
     }
 
     /// More of a room is known: recalls that waited for it are done, or dropped.
@@ -148,5 +165,26 @@ impl User {
             self.tell_recalled(turn, &place, (message, Some(by)))?;
         }
         Ok(())
+    }
+}
+
+/// Has a recall wait with others. Of too many the oldest goes of who has most: who makes them up pushes out none but their own.
+fn wait(recalls: &mut Vec<RoomRecallRecord>, recall: RoomRecallRecord) {
+    let is_same = |it: &RoomRecallRecord| {
+        (it.by, it.message, it.author, &it.heads)
+            == (recall.by, recall.message, recall.author, &recall.heads)
+    };
+    if recalls.iter().any(is_same) {
+        return;
+    }
+    recalls.push(recall);
+    if recalls.len() <= ROOM_RECALLS_WAITING_MAX {
+        return;
+    }
+    let mut counts: BTreeMap<IdentityId, usize> = BTreeMap::new();
+    recalls.iter().for_each(|it| *counts.entry(it.by).or_default() += 1);
+    let most = counts.iter().max_by_key(|(_, count)| **count).map(|(who, _)| *who);
+    if let Some(oldest) = recalls.iter().position(|it| Some(it.by) == most) {
+        recalls.remove(oldest);
     }
 }

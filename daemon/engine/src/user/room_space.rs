@@ -37,10 +37,12 @@ impl User {
         }
         let (line, now) = (room_line(id), turn.now);
         // What is on its way goes on: others may have to hear yet that the user left.
-        let up_to = self.timeline.begin_clearing(turn.vault()?, ConversationRef::room(id))?;
+        let up_to = self.timeline.begin_forgetting(turn.vault()?, ConversationRef::room(id))?;
         self.unfinished.remove(line, up_to);
         self.forget_manners(turn, &line)?;
         self.directory.rooms_mut().hide(turn.vault()?, id, now)?;
+        // Those of others in it.
+        self.unfinished.end_old();
         if self.directory.rooms_mut().take_left_out() {
             // There may be room for one that someone brought the user into.
             self.look_again(turn)?;
@@ -60,8 +62,17 @@ impl User {
         turn: &mut Turn<'_>,
         before: UnixMillis,
     ) -> Result<(), StoreError> {
-        for who in self.directory.rooms_mut().forget_foreign(turn.vault()?, before)? {
-            self.part(turn, who)?;
+        let times = (before, turn.now);
+        for (room, people) in self.directory.rooms_mut().forget_foreign(turn.vault()?, times)? {
+            // Nothing of it goes on: by now no mailbox has what was under way.
+            let line = room_line(&room);
+            let conversation = ConversationRef::room(&room);
+            let up_to = self.timeline.begin_removal(turn.vault()?, conversation)?;
+            self.unfinished.remove(line, up_to);
+            self.keyring.outbound.end(turn.vault()?, &line)?;
+            for who in people {
+                self.part(turn, who)?;
+            }
         }
         Ok(())
     }

@@ -23,10 +23,9 @@ pub(super) struct Was {
 }
 
 impl Was {
-    pub(super) fn of(room: &Room) -> Self {
-        let state = room.state();
-        let members = state.members().copied().collect();
-        Self { members, void: state.all_void().map(|(op, _)| *op).collect() }
+    pub(super) fn of(known: &KnownRoom) -> Self {
+        let members = known.members().copied().collect();
+        Self { members, void: known.room.state().all_void().map(|(op, _)| *op).collect() }
     }
 
     /// A room that nobody was in.
@@ -65,6 +64,7 @@ impl User {
     ) -> Result<(), Fault> {
         self.check_active()?;
         let known = self.known_room(id)?;
+        self.check_state(known)?;
         let signed = known.room.sign(self.keyring.device(), action, turn.now);
         let op = signed.map_err(|denied| RoomError::of(&denied, who))?;
         self.put_op(turn, id, op)
@@ -77,7 +77,7 @@ impl User {
         id: &RoomId,
         op: Operation,
     ) -> Result<(), Fault> {
-        let was = Was::of(&self.known_room(id)?.room);
+        let was = Was::of(self.known_room(id)?);
         let bytes = op.as_bytes().to_vec();
         let (brought_in, op_id, now) = (admitted(op.action()), op.id(), turn.now);
         let inserted = self.directory.rooms_mut().insert(turn.vault()?, id, op, now)?;
@@ -154,9 +154,9 @@ impl User {
     }
 
     /// Whether anyone is in a room but this device.
-    fn has_others(&self, id: &RoomId) -> bool {
+    pub(super) fn has_others(&self, id: &RoomId) -> bool {
         let Some(known) = self.directory.rooms().get(id) else { return false };
-        let mut members = known.room.state().members();
+        let mut members = known.members();
         members.any(|member| *member != self.identity)
             || !self.directory.siblings().bundles().all().is_empty()
     }
@@ -251,8 +251,7 @@ impl User {
 
 /// Who is in a room who was not when it was like this.
 fn come_since(known: &KnownRoom, was: &Was) -> Vec<IdentityId> {
-    let members = known.room.state().members();
-    members.filter(|who| !was.members.contains(who)).copied().collect()
+    known.members().filter(|who| !was.members.contains(who)).copied().collect()
 }
 
 /// Whom an action brings in.
@@ -332,7 +331,7 @@ impl User {
 
     fn members_of(&self, id: &RoomId) -> Vec<IdentityId> {
         let known = self.directory.rooms().get(id);
-        known.map(|known| known.room.state().members().copied().collect()).unwrap_or_default()
+        known.map(|known| known.members().copied().collect()).unwrap_or_default()
     }
 
     /// Who is in a room no more that was like this.
@@ -351,7 +350,7 @@ impl User {
         let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
         let mut came = come_since(known, was);
         came.retain(|who| *who != self.identity);
-        let after = self.timeline.last_position(&ConversationRef::room(id));
+        let after = self.timeline.end_of(&ConversationRef::room(id));
         self.directory.rooms_mut().come(turn.vault()?, id, (&came, after))
     }
 

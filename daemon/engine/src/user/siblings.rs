@@ -108,7 +108,7 @@ impl User {
         }
         self.renew_sessions(turn, Some(own))?;
         self.send_waiting(turn, own)?;
-        self.take_keys_in_rooms(turn, own, device)?;
+        self.take_keys_in_rooms(turn, own, (device, true))?;
         Ok(true)
     }
 

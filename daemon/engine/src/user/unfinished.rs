@@ -67,6 +67,8 @@ pub(super) enum Greeting {
     All { room: RoomId, who: IdentityId },
     /// What is known of it.
     Heads { room: RoomId, who: IdentityId },
+    /// How the user is found, by a session's key: all who were not told.
+    Key { room: RoomId },
 }
 
 /// An envelope to be taken back.
@@ -167,6 +169,11 @@ impl Unfinished {
     /// These are to be told of rooms, instead of any who still were.
     pub(super) fn greet(&mut self, greetings: Vec<Greeting>) {
         self.greetings = greetings.into();
+    }
+
+    /// The same, after those who still are.
+    pub(super) fn greet_also(&mut self, greeting: Greeting) {
+        self.greetings.push_back(greeting);
     }
 
     pub(super) fn next_greeting(&mut self) -> Option<Greeting> {
@@ -364,7 +371,10 @@ impl User {
                 self.unfinished.spend(REQUEST_COST);
                 continue;
             }
-            let forgotten = self.keyring.inbound.forget_old(turn.vault()?, sure, budget)?;
+            let (own, rooms) = (self.identity, self.directory.rooms());
+            let is_shown = |room: &RoomId| rooms.get(room).is_some_and(|it| it.is_shown(&own));
+            let inbound = &mut self.keyring.inbound;
+            let forgotten = inbound.forget_old(turn.vault()?, sure, budget, is_shown)?;
             self.unfinished.spend(forgotten);
             if forgotten < budget {
                 self.unfinished.has_old = false;

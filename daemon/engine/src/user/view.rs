@@ -2,7 +2,7 @@
 
 use martlet_protocol::control::{
     ConversationTimers, Delivery, Direction, EndedReason, EventBody, Message, Reaction, Reply,
-    RoomPerson, Verified, Version,
+    RoomPerson, Version,
 };
 use martlet_protocol::message::Timers;
 use martlet_protocol::room::Presence;
@@ -17,7 +17,7 @@ use crate::directory::{Directory, KnownRoom};
 use crate::kinds::{self, Content, Says};
 use crate::limits::EXCERPT_CHARS;
 use crate::log::Teller;
-use crate::outbox::{self, Outbox};
+use crate::outbox::Outbox;
 use crate::timeline::Timeline;
 use crate::user::profiles::Profiles;
 
@@ -154,26 +154,6 @@ impl View<'_> {
         record: &MessageRecord,
     ) -> (Direction, Delivery) {
         (self.direction(place, record), self.state(place, record.own, record.state))
-    }
-
-    /// How far a message got.
-    fn state(&self, place: &Place, own: bool, state: State) -> Delivery {
-        match (own, state) {
-            (true, State::Delivered) if self.timeline.is_read_by_them(place) => Delivery::Read,
-            (true, State::Queued) if self.needs_confirmation(place) => Delivery::NeedsConfirmation,
-            (true, state) => delivery(state),
-            (false, _) if self.timeline.is_read(place) => Delivery::Read,
-            (false, _) => Delivery::Delivered,
-        }
-    }
-
-    /// Whether an own message waits for the user to confirm its contact's devices.
-    fn needs_confirmation(&self, place: &Place) -> bool {
-        let identity = person(&place.conversation);
-        let contact = self.directory.contact(&identity);
-        self.timeline.settings().strict_devices
-            && contact.is_some_and(|contact| contact.verified() == Verified::Changed)
-            && self.outbox.is_waiting(&outbox::Place { identity, position: place.position })
     }
 
     /// Who did something, where that is in a room.
@@ -432,7 +412,7 @@ fn end_reason(reason: EndReason) -> EndedReason {
     }
 }
 
-fn delivery(state: State) -> Delivery {
+pub(super) fn delivery(state: State) -> Delivery {
     match state {
         State::Queued => Delivery::Queued,
         State::Sent => Delivery::Sent,

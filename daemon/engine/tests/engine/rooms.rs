@@ -1,6 +1,8 @@
 //! Rooms: who reads what, whatever is lost, killed or split.
 
 mod bounds;
+mod forgotten;
+mod put_back;
 mod reach;
 mod recalls;
 
@@ -20,7 +22,7 @@ use martlet_protocol::crypto::seal;
 use martlet_protocol::identity::{DeviceKeys, RootKey};
 use martlet_protocol::message::{DeviceMessage, RoomOps};
 use martlet_protocol::room::{Create, Room, Settings};
-use martlet_protocol::{ConversationId, Id};
+use martlet_protocol::{ConversationId, Id, IdentityId, RoomId};
 use martlet_store::records::ROOMS;
 
 use crate::siblings::two_devices;
@@ -93,6 +95,19 @@ impl World {
         let request = RoomMemberRequest { who: who.into() };
         let command = AddToRoom { room: "bridge".into(), request, as_moderator: false };
         error(self.call(node, command))
+    }
+
+    fn room_id(&mut self, node: usize) -> Result<RoomId> {
+        let id = self.room(node)?.id;
+        let mut bytes = [0; 32];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&id[2 * at..2 * at + 2], 16)?;
+        }
+        Ok(RoomId(bytes))
+    }
+
+    fn identity_of(&mut self, node: usize) -> Result<IdentityId> {
+        Ok(self.id_of(node)?.parse::<Id>()?.identity)
     }
 
     fn digests(&mut self, nodes: &[usize]) -> Result<BTreeSet<String>> {

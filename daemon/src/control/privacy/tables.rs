@@ -85,6 +85,11 @@ pub(super) fn described(table: &str) -> Option<(Group, &'static str, &'static st
         "invites" => (Group::People, "invite that you made", "invites that you made"),
 
         "rooms" => (Group::People, "room", "rooms"),
+        "forgotten_rooms" => (
+            Group::People,
+            "room that you forgot, of which its id is kept",
+            "rooms that you forgot, of which their ids are kept",
+        ),
         "room_ops" => (Group::People, "operation on a room", "operations on rooms"),
         "room_people" => (
             Group::People,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_protocol::control::{
-    InvitesHold, KeptShards, KeysHold, MailboxStatus, ProfileHolds, Role, RootHeld, SearchHolds,
-    Shred,
+    InvitesHold, KeptShards, KeysHold, MailboxStatus, MannersHold, ProfileHolds, Role, RoomsHold,
+    RootHeld, SearchHolds, Shred,
 };
 use martlet_store::records::TABLES;
 
@@ -14,6 +14,8 @@ use super::*;
 
 const SHARED: ProfileHolds =
     ProfileHolds { says_something: true, shared: true, told: 1, handle: None };
+
+const IN_A_ROOM: RoomsHold = RoomsHold { joined: 1, people: 3, no_contacts: 2, not_strict: 1 };
 
 /// A user of the built-in network, with a passphrase and a contact.
 fn usual() -> Facts {
@@ -31,15 +33,18 @@ fn usual() -> Facts {
             timed_conversations: 0,
             outbox: 0,
             profile: ProfileHolds::default(),
-            receipts: true,
-            receipts_differ: 0,
-            typing: true,
-            typing_differ: 0,
+            manners: MannersHold {
+                receipts: true,
+                receipts_differ: 0,
+                typing: true,
+                typing_differ: 0,
+            },
             strict_devices: false,
             verified: 1,
             devices: 1,
             keys: KeysHold { oldest_prekey: Some(UnixMillis(1_000)), root: RootHeld::Here },
             invites: InvitesHold::default(),
+            rooms: RoomsHold::default(),
             search: None,
             records: records(),
             shred: shred(0),
@@ -151,11 +156,23 @@ fn another_setting_says_something_else() {
         ),
         ("notify sender", |f| f.exposure.notify = Notify::Sender, &[], &["notify-sender"]),
         ("notify full", |f| f.exposure.notify = Notify::Full, &[], &["notify-full"]),
-        ("no receipts", |f| vault(f).receipts = false, &["receipts"], &["no-receipts"]),
-        ("no typing", |f| vault(f).typing = false, &["typing"], &["no-typing"]),
+        ("no receipts", |f| vault(f).manners.receipts = false, &["receipts"], &["no-receipts"]),
+        ("no typing", |f| vault(f).manners.typing = false, &["typing"], &["no-typing"]),
         ("timers", |f| vault(f).timed_conversations = 1, &["no-timers"], &["timers"]),
         ("no name", |f| vault(f).name = None, &["name-offered"], &["no-name"]),
         ("a block", |f| vault(f).blocked = 1, &[], &["blocked"]),
+        (
+            "a room",
+            |f| vault(f).rooms = IN_A_ROOM,
+            &["no-rooms"],
+            &["rooms", "rooms-delivery", "rooms-found", "rooms-not-strict", "rooms-signed"],
+        ),
+        (
+            "a strict room",
+            |f| vault(f).rooms = RoomsHold { not_strict: 0, ..IN_A_ROOM },
+            &["no-rooms"],
+            &["rooms", "rooms-delivery", "rooms-found", "rooms-signed", "rooms-strict"],
+        ),
         ("a request", |f| add(f, "requests"), &[], &["requests"]),
         ("an outbox", |f| add(f, "outbox"), &[], &["outbox"]),
         ("a session", |f| add(f, "sessions_of_others"), &[], &["keys"]),
@@ -213,6 +230,7 @@ fn another_setting_says_something_else() {
                 "log",
                 "name-offered",
                 "no-profile",
+                "no-rooms",
                 "no-strict-devices",
                 "no-timers",
                 "not-searched",
@@ -302,9 +320,11 @@ fn numbers_are_in_the_words() {
     assert!(text(&facts, "auto-lock").contains("15 minutes"));
     assert!(text(&facts, "mailbox").starts_with("12 envelopes"));
     assert!(text(&facts, "peers-known").contains("3 nodes"));
-    vault(&mut facts).receipts_differ = 1;
+    vault(&mut facts).rooms = IN_A_ROOM;
+    assert!(text(&facts, "rooms").contains("in 1 room with 3 people, 2 of them are no contacts"));
+    vault(&mut facts).manners.receipts_differ = 1;
     assert!(text(&facts, "receipts").ends_with("read, but for 1 contact."));
-    vault(&mut facts).receipts = false;
+    vault(&mut facts).manners.receipts = false;
     assert!(text(&facts, "no-receipts").ends_with("read, but 1 contact is."));
 }
 

@@ -1,6 +1,7 @@
 //! What is so, in words: each statement rests on a fact, and says nothing that would be wrong where the fact is another.
 
 mod outside;
+mod rooms;
 mod root;
 
 use std::time::Duration;
@@ -36,7 +37,7 @@ type Tell = fn(&Facts, &mut Said);
 
 /// All that is so.
 pub(super) fn sections(facts: &Facts) -> Vec<PrivacySection> {
-    let subjects: [(PrivacySubject, Tell); 8] = [
+    let subjects: [(PrivacySubject, Tell); 9] = [
         (PrivacySubject::You, you),
         (PrivacySubject::Others, outside::others),
         (PrivacySubject::Lan, outside::lan),
@@ -45,6 +46,7 @@ pub(super) fn sections(facts: &Facts) -> Vec<PrivacySection> {
         (PrivacySubject::Relay, relay),
         (PrivacySubject::IdHolder, id_holder),
         (PrivacySubject::Contact, contact),
+        (PrivacySubject::RoomMember, rooms::tell),
     ];
     let sections = subjects.into_iter().map(|(about, tell)| {
         let mut said = Said::default();
@@ -363,8 +365,8 @@ fn contact(facts: &Facts, said: &mut Said) {
         (count, true) => format!(", but for {}", many(count, "contact", "contacts")),
         (count, false) => format!(", but {}", many(count, "contact is", "contacts are")),
     };
-    let (receipts, typing) = (vault.receipts_differ, vault.typing_differ);
-    match vault.receipts {
+    let (receipts, typing) = (vault.manners.receipts_differ, vault.manners.typing_differ);
+    match vault.manners.receipts {
         true => said.say(
             "receipts",
             format!("Contacts are told what you have read{}.", differ(receipts, true)),
@@ -374,7 +376,7 @@ fn contact(facts: &Facts, said: &mut Said) {
             format!("Contacts are not told what you have read{}.", differ(receipts, false)),
         ),
     }
-    match vault.typing {
+    match vault.manners.typing {
         true => said.say(
             "typing",
             format!(

@@ -1,11 +1,12 @@
 //! What is noted of a room beside its operations.
 
 use martlet_protocol::{IdentityId, RoomId, UnixMillis};
-use martlet_store::records::{ROOMS, RoomRecallRecord};
+use martlet_store::records::{AskedRecord, ROOMS, RoomRecallRecord, UntoldMember};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::Rooms;
+use crate::conversation::After;
 use crate::limits::ROOM_UNREACHED_MAX;
 
 impl Rooms {
@@ -35,6 +36,7 @@ impl Rooms {
         let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
         known.record.heard.retain(|heard| heard != who);
         known.record.came.retain(|(came, _)| came != who);
+        known.record.came_numbers.retain(|(came, _)| came != who);
         known.record.unreached.retain(|(_, of)| of != who);
         records.put(&ROOMS, Key::Named(&id.0), &known.record)
     }
@@ -46,34 +48,24 @@ impl Rooms {
         records.put(&ROOMS, Key::Named(&id.0), &known.record)
     }
 
-    /// The user is in a room no more, and wants to see nothing of it. What it was goes some time later, see
-    /// [`Self::forget_foreign`]: until then envelopes of it may come, and must not bring it back.
-    pub(crate) fn hide(
-        &mut self,
-        records: &mut VaultTxn,
-        id: &RoomId,
-        now: UnixMillis,
-    ) -> Result<(), StoreError> {
-        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
-        (known.record.was_in, known.record.since) = (false, now);
-        records.put(&ROOMS, Key::Named(&id.0), &known.record)
-    }
-
     /// These are in a room from now on: what was written there up to this position is not for them.
     pub(crate) fn come(
         &mut self,
         records: &mut VaultTxn,
         id: &RoomId,
-        (who, after): (&[IdentityId], u64),
+        (who, After { position, number }): (&[IdentityId], After),
     ) -> Result<(), StoreError> {
         let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
         let came = &mut known.record.came;
         let is_new = |who: &&IdentityId| !came.iter().any(|(other, _)| other == *who);
-        let new: Vec<_> = who.iter().filter(is_new).map(|who| (*who, after)).collect();
+        let new: Vec<_> = who.iter().filter(is_new).map(|who| (*who, position)).collect();
         if new.is_empty() {
             return Ok(());
         }
-        came.extend(new);
+        if number > 0 {
+            known.record.came_numbers.extend(new.iter().map(|(who, _)| (*who, number)));
+        }
+        known.record.came.extend(new);
         records.put(&ROOMS, Key::Named(&id.0), &known.record)
     }
 
@@ -82,11 +74,13 @@ impl Rooms {
         &mut self,
         records: &mut VaultTxn,
         id: &RoomId,
-        (who, after): (IdentityId, u64),
+        (who, After { position, number }): (IdentityId, After),
     ) -> Result<(), StoreError> {
         let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
         known.record.came.retain(|(other, _)| *other != who);
-        known.record.came.push((who, after));
+        known.record.came_numbers.retain(|(other, _)| *other != who);
+        known.record.came.push((who, position));
+        known.record.came_numbers.push((who, number));
         known.record.unreached.retain(|(_, other)| *other != who);
         records.put(&ROOMS, Key::Named(&id.0), &known.record)
     }
@@ -111,6 +105,22 @@ impl Rooms {
         records.put(&ROOMS, Key::Named(&id.0), &known.record)
     }
 
+    /// What is in this position of a room's conversation is lost to someone in it.
+    pub(crate) fn note_lost(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        (position, who): (u64, IdentityId),
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get(id) else { return Ok(()) };
+        let unreached = known.record.unreached.iter().filter(|(of, _)| *of == position);
+        let mut people: Vec<_> = unreached.map(|(_, who)| *who).collect();
+        if !people.contains(&who) {
+            people.push(who);
+        }
+        self.note_unreached(records, id, (position, people))
+    }
+
     /// Changes which recalls of moderators wait for operations of a room.
     pub(crate) fn change_recalls(
         &mut self,
@@ -120,6 +130,55 @@ impl Rooms {
     ) -> Result<(), StoreError> {
         let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
         change(&mut known.record.recalls);
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
+    /// Members of a room are to be told anew how the user is found, and since when what they sent is lost here, if anything.
+    pub(crate) fn untell(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        (members, lost_since): (Vec<IdentityId>, Option<UnixMillis>),
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        let untold = &mut known.record.untold;
+        for who in members {
+            match untold.iter_mut().find(|it| it.who == who) {
+                Some(it) => it.lost_since = it.lost_since.or(lost_since),
+                None => untold.push(UntoldMember { who, lost_since }),
+            }
+        }
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
+    /// Those are told, or are in the room no more.
+    pub(crate) fn told(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        is_told: impl Fn(&IdentityId) -> bool,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        let before = known.record.untold.len();
+        known.record.untold.retain(|it| !is_told(&it.who));
+        if known.record.untold.len() == before {
+            return Ok(());
+        }
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
+    /// What became of a room meanwhile is asked, or is not any more.
+    pub(crate) fn set_asked(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        asked: Option<AskedRecord>,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        if known.record.asked == asked {
+            return Ok(());
+        }
+        known.record.asked = asked;
         records.put(&ROOMS, Key::Named(&id.0), &known.record)
     }
 }

@@ -54,7 +54,7 @@ fn ten_devices_of_six_days_are_kept() {
     let mut names = Vec::new();
     for day in 0..days {
         let at = START.plus(Duration::from_secs(u64::try_from(day).unwrap() * 24 * 3600));
-        world.inbound.forget_old(&mut world.records, at, usize::MAX).unwrap();
+        world.inbound.forget_old(&mut world.records, at, usize::MAX, |_| true).unwrap();
         for device in 0..devices {
             names.extend((0..a_day).map(|_| world.take(u8::try_from(device).unwrap(), at)));
         }

@@ -3,10 +3,10 @@
 use martlet_engine::RoomError;
 use martlet_engine::command::{
     Block, ChangeRoom, CloseRoom, LeaveRoom, ListDevices, React, RecallMessage, RemoveModerator,
-    RevokeDevice, Unblock,
+    ResetId, RevokeDevice, Unblock,
 };
 use martlet_protocol::control::{
-    DeviceRevoke, ReactionRequest, RoomChange, RoomRole, TimerSetting,
+    DeviceRevoke, EventBody, ReactionRequest, RoomChange, RoomRole, TimerSetting,
 };
 
 use super::{NAMES, error, pairs};
@@ -136,8 +136,8 @@ fn what_would_change_nothing_is_no_operation() -> Result {
     world.call(BOB, CloseRoom { room: "bridge".into() })?;
     let again = error(world.call(BOB, CloseRoom { room: "bridge".into() }));
     assert_eq!(again, Some(RoomError::NoChange.into()));
-    let own = RemoveModerator { room: "bridge".into(), who: "bob".into() };
-    assert_eq!(error(world.call(BOB, own)), Some(RoomError::OwnRight.into()));
+    let own = RemoveModerator { room: "bridge".into(), who: "alice".into() };
+    assert_eq!(error(world.call(0, own)), Some(RoomError::OwnRight.into()));
     Ok(())
 }
 
@@ -267,5 +267,111 @@ fn what_was_written_before_a_room_was_closed_reaches_who_could_not_be_written_to
     assert_eq!(messages.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(), ["for both"]);
     assert_eq!(messages[0].reactions.len(), 1, "what is done to it reaches him, too");
     assert_eq!(world.messages(0)?[0].state, Delivery::Delivered);
+    Ok(())
+}
+
+/// A member who only reads, and is no contact, heard of a new ID with the next message alone.
+#[test]
+fn members_who_are_no_contacts_are_told_of_a_new_id() -> Result {
+    let mut world = World::with_room(72, 3, 3)?;
+    world.call(BOB, ResetId {})?;
+    for _ in 0..2 {
+        world.settle()?;
+    }
+    world.pass(Duration::from_secs(8 * 24 * 3600));
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    // What she knew of his keys is over by now: by the former secret she would find no others.
+    world.send(CAROL, "bridge", "still there?")?;
+    world.settle()?;
+    world.settle()?;
+    assert_eq!(world.said(BOB)?.pop(), Some(("carol".into(), "still there?".into())));
+    Ok(())
+}
+
+/// Who was away then is told once they are back.
+#[test]
+fn who_was_away_hears_of_a_new_id() -> Result {
+    let mut world = World::with_room(73, 3, 3)?;
+    world.nodes[CAROL].engine = None;
+    world.call(BOB, ResetId {})?;
+    for _ in 0..5 {
+        world.pass(Duration::from_secs(24 * 3600));
+        world.settle_but(CAROL)?;
+    }
+    world.crash(BOB)?;
+    world.start(CAROL)?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    world.send(CAROL, "bridge", "back again")?;
+    world.settle()?;
+    assert_eq!(world.said(BOB)?, pairs(&[("carol", "back again")]));
+    Ok(())
+}
+
+/// A device that was recovered from the phrase heard of its rooms when someone wrote there, or a day later.
+#[test]
+fn a_recovered_device_is_told_of_its_rooms() -> Result {
+    const NEW: usize = 3;
+    let mut world = World::with_room(74, 3, 3)?;
+    let alice = world.id_of(0)?;
+    crate::trust::recover(&mut world, BOB, NEW)?;
+    world.nodes[BOB].engine = None;
+    world.settle_but(BOB)?;
+    world.add(NEW, &alice, "alice")?;
+    world.settle_but(BOB)?;
+    world.settle_but(BOB)?;
+    assert_eq!(world.room(NEW)?.members.len(), 3);
+    world.send(CAROL, "bridge", "welcome back")?;
+    world.settle_but(BOB)?;
+    world.settle_but(BOB)?;
+    let said = world.said(NEW)?;
+    assert_eq!(said.last().map(|(_, text)| text.as_str()), Some("welcome back"));
+    Ok(())
+}
+
+/// What was written by who had been removed, and had not heard, was lost where it was the first of a session.
+#[test]
+fn what_is_late_is_shown_in_a_new_session_too() -> Result {
+    let mut world = World::with_room(75, 4, 4)?;
+    world.put_out(0, "dave")?;
+    world.settle_but(DAVE)?;
+    // Dave has never written before.
+    world.send(DAVE, "bridge", "am I late?")?;
+    let late = std::mem::take(&mut world.nodes[DAVE].released.publish);
+    for node in [0, BOB] {
+        world.bring(node, &late)?;
+        let messages = world.messages(node)?;
+        let last = messages.last().ok_or("no message")?;
+        let shown = (last.text.as_str(), last.sent_before_removal_was_known);
+        assert_eq!(shown, ("am I late?", true), "node {node}");
+    }
+    Ok(())
+}
+
+/// Who was blocked, and is not any more, was told that so many messages were missing.
+#[test]
+fn who_was_blocked_is_not_told_of_what_is_missing() -> Result {
+    let mut world = World::with_room(76, 3, 3)?;
+    world.send(0, "bridge", "for all")?;
+    world.settle()?;
+    world.call(0, Block { who: "bob".into() })?;
+    for text in ["one", "two", "three"] {
+        world.send(0, "bridge", text)?;
+        world.settle()?;
+    }
+    world.call(0, Unblock { who: "bob".into() })?;
+    world.send(0, "bridge", "for all again")?;
+    for _ in 0..2 {
+        world.settle()?;
+    }
+    world.send(0, "bridge", "and again")?;
+    world.settle()?;
+    let wanted = [("alice", "for all"), ("alice", "for all again"), ("alice", "and again")];
+    assert_eq!(world.said(BOB)?, pairs(&wanted));
+    let lost = |it: &&Event| matches!(it.body, EventBody::MessagesLost { .. });
+    assert_eq!(world.nodes[BOB].released.events.iter().filter(lost).count(), 0);
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! Moderators take back what others wrote, in whatever order it comes.
 
 use martlet_engine::RoomError;
-use martlet_engine::command::{RecallMessage, RemoveModerator};
-use martlet_protocol::control::{EndedReason, EventBody, Message};
+use martlet_engine::command::{ChangeRoom, RecallMessage, RemoveModerator};
+use martlet_protocol::MessageId;
+use martlet_protocol::control::{EndedReason, EventBody, Message, RoomChange, RoomRole};
+use martlet_store::records::{ROOMS, RoomRecallRecord};
+use martlet_store::vault::Key;
 
 use super::error;
+use crate::stranger::in_vault;
 use crate::world::*;
 
 const BOB: usize = 1;
@@ -133,5 +137,94 @@ fn a_recall_of_before_the_right_was_taken_back_counts_in_any_order() -> Result {
     // Who knows that they are none any more can't.
     world.bring(BOB, &revoke)?;
     assert_eq!(error(world.recall(BOB, &kept)), Some(RoomError::NotModerator.into()));
+    Ok(())
+}
+
+/// A moderator who had been made a member again took back others' messages for six days more, in a strict room too, by saying that
+/// they had not heard.
+#[test]
+fn in_a_strict_room_nothing_is_taken_back_by_who_moderates_no_more() -> Result {
+    for is_strict in [false, true] {
+        let mut world = World::moderated(54 + u64::from(is_strict))?;
+        let change = RoomChange { strict: Some(is_strict), ..RoomChange::default() };
+        if is_strict {
+            world.call(0, ChangeRoom { room: "bridge".into(), change })?;
+        }
+        let id = world.send(CAROL, "bridge", "seemly")?;
+        world.settle()?;
+        world.call(0, RemoveModerator { room: "bridge".into(), who: "bob".into() })?;
+        world.settle_but(BOB)?;
+        world.recall(BOB, &id)?;
+        world.settle()?;
+        let is_gone = world.only(DAVE)?.state == Delivery::Recalled;
+        assert_eq!(is_gone, !is_strict, "strict: {is_strict}");
+    }
+    Ok(())
+}
+
+/// Recalls that wait for operations were kept together, the newest alone: one member pushed out a moderator's by some of their own.
+#[test]
+fn nobody_pushes_out_a_moderators_recall() -> Result {
+    let mut world = World::with_room(56, 4, 4)?;
+    world.promote(0, "carol")?;
+    world.settle()?;
+    let id = world.send(DAVE, "bridge", "unseemly")?;
+    world.settle()?;
+    world.promote(0, "bob")?;
+    let grant = std::mem::take(&mut world.nodes[0].released.publish);
+    world.bring(BOB, &grant)?;
+    world.recall(BOB, &id)?;
+    let recall = std::mem::take(&mut world.nodes[BOB].released.publish);
+    world.bring(CAROL, &grant)?;
+    world.bring(DAVE, &recall)?;
+    // Carol takes back what nobody wrote: by what Dave knows nothing of it counts yet.
+    let (room, carol) = (world.room_id(DAVE)?, world.identity_of(CAROL)?);
+    in_vault(&mut world, DAVE, |txn| {
+        let mut record = txn.get(&ROOMS, Key::Named(&room.0))?.ok_or("no room")?;
+        let bobs = record.recalls.clone();
+        assert_eq!(bobs.len(), 1);
+        let made_up = |at: u16| RoomRecallRecord {
+            by: carol,
+            heads: vec![0xff; 8],
+            message: MessageId([u8::try_from(at % 251).unwrap_or(0); 16]),
+            ..bobs[0].clone()
+        };
+        record.recalls.extend((0..511).map(made_up));
+        txn.put(&ROOMS, Key::Named(&room.0), &record)?;
+        Ok(())
+    })?;
+    for _ in 0..3 {
+        let other = world.send(DAVE, "bridge", "other")?;
+        let sent = std::mem::take(&mut world.nodes[DAVE].released.publish);
+        world.bring(CAROL, &sent)?;
+        world.recall(CAROL, &other)?;
+        let recall = std::mem::take(&mut world.nodes[CAROL].released.publish);
+        world.bring(DAVE, &recall)?;
+    }
+    world.bring(DAVE, &grant)?;
+    let gone = world.messages(DAVE)?.iter().any(|it| it.text == "unseemly");
+    assert!(!gone, "the moderator's recall counts");
+    Ok(())
+}
+
+/// Whoever moderated could give that up only by leaving.
+#[test]
+fn a_moderator_steps_down() -> Result {
+    let mut world = World::moderated(57)?;
+    let id = world.send(CAROL, "bridge", "seemly")?;
+    world.settle()?;
+    let own = world.id_of(BOB)?;
+    world.call(BOB, RemoveModerator { room: "bridge".into(), who: own })?;
+    world.settle()?;
+    for node in 0..4 {
+        let moderators = world.room(node)?.members;
+        let moderators = moderators.iter().filter(|it| it.role == RoomRole::Moderator);
+        assert_eq!(moderators.count(), 1, "node {node}");
+    }
+    assert_eq!(error(world.recall(BOB, &id)), Some(RoomError::NotModerator.into()));
+    assert_eq!(world.room(BOB)?.role, RoomRole::Member);
+    world.promote(0, "bob")?;
+    world.settle()?;
+    assert_eq!(world.room(BOB)?.role, RoomRole::Moderator);
     Ok(())
 }

@@ -1,0 +1,221 @@
+//! What became of a room while this device was away, or was put back from a copy: members are asked, and until one has said what they
+//! know, what the user writes there waits for some minutes. Else it would go to who was removed meanwhile.
+//!
+//! A device that was put back may have changed the room, and not know it any more: if it changed it again, others would see two
+//! operations with one number. So the user changes nothing before a member has said what they know, or for a day.
+
+use martlet_protocol::message::{DeviceMessage, Heads, RoomHello};
+use martlet_protocol::time::Day;
+use martlet_protocol::{IdentityId, RoomId, UnixMillis};
+use martlet_store::StoreError;
+use martlet_store::records::{AskedRecord, State};
+
+use super::User;
+use super::bundles::DAY;
+use super::put_back::millis;
+use super::unfinished::Greeting;
+use crate::conversation::{Author, ConversationRef};
+use crate::directory::{KnownRoom, RoomError, room_line};
+use crate::limits::{RESENT_MAX, ROOM_ABSENCE_DAYS, ROOM_STATE_AWAITED_FOR};
+use crate::turn::Turn;
+use martlet_protocol::limits::CLOCK_SKEW_MAX;
+
+impl User {
+    /// Whether what the user writes in the room that stands there waits for a member to say what became of it.
+    pub(super) fn awaits_state(&self, line: &IdentityId) -> bool {
+        let known = self.directory.rooms().of_line(line);
+        known.and_then(KnownRoom::asked).is_some_and(|asked| asked.holds_messages)
+    }
+
+    /// That the user may change a room now.
+    pub(super) fn check_state(&self, known: &KnownRoom) -> Result<(), RoomError> {
+        match known.asked() {
+            Some(asked) if asked.holds_operations => Err(RoomError::NeedsState),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// With the chores, before the bundle of the day: whoever published none for as long as anything lives was away.
+    pub(super) fn note_absence(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let (last, today) = (Day(self.counters.published_day), turn.now.day());
+        if last.0 == 0 || today.0.saturating_sub(last.0) < ROOM_ABSENCE_DAYS {
+            return Ok(());
+        }
+        self.ask_state(turn, false)
+    }
+
+    /// Members of all rooms are asked what became of them.
+    pub(super) fn ask_state(
+        &mut self,
+        turn: &mut Turn<'_>,
+        was_put_back: bool,
+    ) -> Result<(), StoreError> {
+        let rooms = self.directory.rooms().iter().filter(|known| known.has(&self.identity));
+        let rooms: Vec<_> = rooms.map(|known| (known.room.id(), known.asked())).collect();
+        for (room, asked) in rooms {
+            let holds_operations = was_put_back || asked.is_some_and(|it| it.holds_operations);
+            if !self.has_others(&room) {
+                continue;
+            }
+            let asked = AskedRecord { since: turn.now, holds_messages: true, holds_operations };
+            self.directory.rooms_mut().set_asked(turn.vault()?, &room, Some(asked))?;
+        }
+        Ok(())
+    }
+
+    /// A member said what they know of a room. If all of that is known here nothing waits any more.
+    pub(super) fn hear_state(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &RoomId,
+        said: &Heads,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
+        if known.asked().is_none() || said.ops.is_empty() {
+            return Ok(());
+        }
+        if self.lacks(known, said) {
+            self.directory.rooms_mut().note_said(*id, Some(said.clone()));
+            return Ok(());
+        }
+        self.end_asking(turn, id)
+    }
+
+    /// More of a room is known.
+    pub(super) fn look_at_state(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &RoomId,
+    ) -> Result<(), StoreError> {
+        match self.directory.rooms().said(id).cloned() {
+            Some(said) => self.hear_state(turn, id, &said),
+            None => Ok(()),
+        }
+    }
+
+    fn end_asking(&mut self, turn: &mut Turn<'_>, id: &RoomId) -> Result<(), StoreError> {
+        self.directory.rooms_mut().note_said(*id, None);
+        self.directory.rooms_mut().set_asked(turn.vault()?, id, None)?;
+        self.unfinished.send_later(room_line(id));
+        Ok(())
+    }
+
+    /// With a tick: nothing waits for longer than it may.
+    pub(super) fn end_long_asking(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let now = turn.now;
+        let is_over = |asked: &AskedRecord, after| {
+            now.since(asked.since) >= after || asked.since > now.plus(CLOCK_SKEW_MAX)
+        };
+        let asked = self.directory.rooms().iter();
+        let asked = asked.filter_map(|known| Some((known.room.id(), known.asked()?)));
+        let over = asked.filter(|(_, it)| is_over(it, ROOM_STATE_AWAITED_FOR));
+        for (room, asked) in over.collect::<Vec<_>>() {
+            if !asked.holds_operations || is_over(&asked, DAY) {
+                self.end_asking(turn, &room)?;
+            } else if asked.holds_messages {
+                let asked = AskedRecord { holds_messages: false, ..asked };
+                self.directory.rooms_mut().set_asked(turn.vault()?, &room, Some(asked))?;
+                self.unfinished.send_later(room_line(&room));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a device is told of a room of which it is greeted.
+    pub(super) fn hello_of(&self, id: &RoomId, asks: bool) -> DeviceMessage {
+        let known = self.directory.rooms().get(id);
+        let hello = RoomHello::new(*id, known.map(KnownRoom::heads).unwrap_or_default());
+        DeviceMessage::RoomHello(if asks { hello.asking() } else { hello })
+    }
+
+    /// Of how the user is found another is true than before, or the vault was put back from a copy: members of all rooms are to be
+    /// told. Contacts are told of the former otherwise.
+    pub(super) fn untell_rooms(
+        &mut self,
+        turn: &mut Turn<'_>,
+        lost_since: Option<UnixMillis>,
+    ) -> Result<(), StoreError> {
+        let own = self.identity;
+        let rooms = self.directory.rooms().iter().filter(|known| known.has(&own));
+        let rooms = rooms.map(|known| {
+            let members = known.members().filter(|who| {
+                **who != own && (lost_since.is_some() || !self.directory.is_contact(who))
+            });
+            (known.room.id(), members.copied().collect::<Vec<_>>())
+        });
+        let rooms: Vec<_> = rooms.filter(|(_, members)| !members.is_empty()).collect();
+        for (room, members) in rooms {
+            let untold = (members, lost_since);
+            self.directory.rooms_mut().untell(turn.vault()?, &room, untold)?;
+            self.unfinished.greet_also(Greeting::Key { room });
+        }
+        Ok(())
+    }
+
+    /// Tells members of a room how the user is found, if any is untold to whom no key that tells it is on its way.
+    pub(super) fn tell_untold_in_room(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &RoomId,
+    ) -> Result<(), StoreError> {
+        let (now, line) = (turn.now, room_line(id));
+        let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
+        let here: Vec<_> = known.members().copied().collect();
+        let is_in = known.has(&self.identity);
+        self.directory.rooms_mut().told(turn.vault()?, id, |who| !is_in || !here.contains(who))?;
+        let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
+        let keys = self.keyring.outbound.keys(&line);
+        let tomorrow = now.plus(DAY);
+        let is_on_its_way = |who: &IdentityId| {
+            keys.iter().any(|key| {
+                self.outbox.sealed_to(key).and_then(|it| it.of) == Some(*who)
+                    && self.outbox.end_of(key).is_some_and(|end| !end.is_past(tomorrow))
+            })
+        };
+        let is_lacking = |who: &IdentityId| {
+            let bundles = self.directory.bundles_of(who);
+            let mut usable = bundles.into_iter().flat_map(|bundles| bundles.usable(now));
+            !self.directory.is_blocked(who)
+                && usable.any(|bundle| self.may_be_written_to(who, bundle))
+                && !is_on_its_way(who)
+        };
+        if !known.untold().iter().any(|it| is_lacking(&it.who)) {
+            return Ok(());
+        }
+        self.keyring.outbound.end(turn.vault()?, &line)?;
+        self.ensure_room_session(turn, (line, u64::MAX)).map(|_| ())
+    }
+
+    /// Someone in a room lost what came since then: it is sent again in a new session, and they are told what they lack of the room.
+    pub(super) fn make_good_in_room(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &RoomId,
+        (author, knows): (Author, &Heads),
+        since: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let Author { identity, .. } = author;
+        let line = room_line(id);
+        self.keyring.outbound.end(turn.vault()?, &line)?;
+        self.answer_hello(turn, id, (author, knows), true)?;
+        if !self.put_back.may_send_again_in(identity, line, turn.steady) {
+            return Ok(());
+        }
+        let since = UnixMillis(since.0.saturating_sub(millis(CLOCK_SKEW_MAX)));
+        let conversation = ConversationRef::room(id);
+        let max = (RESENT_MAX, self.keyring.device().device());
+        let sent = self.timeline.own_since(turn.vault()?, conversation, since, max)?;
+        let known = self.directory.rooms().get(id);
+        let after = known.map_or(u64::MAX, |known| known.came_after(&identity));
+        let is_theirs = |(position, state): &(u64, State)| {
+            *position > after && matches!(state, State::Sent | State::Delivered)
+        };
+        for (position, _) in sent.into_iter().filter(is_theirs) {
+            let rooms = self.directory.rooms_mut();
+            rooms.note_lost(turn.vault()?, id, (position, identity))?;
+        }
+        self.reach(turn, id, &identity)?;
+        self.unfinished.send_later(line);
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! Rooms that the user left and forgot: nothing of them is kept, and nothing but a new invitation brings them back.
+
+use martlet_engine::command::{ForgetRoom, LeaveRoom, ListRooms};
+use martlet_protocol::control::RoomRole;
+use martlet_store::records::{DEEDS, FORGOTTEN_ROOMS, INBOUND_SESSIONS, MESSAGES, ROOMS};
+
+use super::pairs;
+use crate::stranger::in_vault;
+use crate::world::*;
+
+const BOB: usize = 1;
+const CAROL: usize = 2;
+
+/// What a vault has: rooms, what is left of forgotten ones, messages, deeds and sessions in all.
+type Kept = [usize; 5];
+
+impl World {
+    /// Bob has left and forgotten the bridge, and nobody heard of it.
+    fn forgotten_unheard(seed: u64) -> Result<Self> {
+        let mut world = Self::with_room(seed, 3, 3)?;
+        world.send(CAROL, "bridge", "before")?;
+        world.settle()?;
+        world.call(BOB, LeaveRoom { room: "bridge".into() })?;
+        world.call(BOB, ForgetRoom { room: "bridge".into() })?;
+        world.nodes[BOB].released = Released::default();
+        Ok(world)
+    }
+
+    fn kept(&mut self, node: usize) -> Result<Kept> {
+        let mut kept = [0; 5];
+        in_vault(self, node, |txn| {
+            kept = [
+                txn.scan(&ROOMS)?.len(),
+                txn.scan(&FORGOTTEN_ROOMS)?.len(),
+                txn.scan(&MESSAGES)?.len(),
+                txn.scan(&DEEDS)?.len(),
+                txn.scan(&INBOUND_SESSIONS)?.len(),
+            ];
+            Ok(())
+        })?;
+        Ok(kept)
+    }
+
+    fn has_bridge(&mut self, node: usize) -> Result<bool> {
+        Ok(!self.call(node, ListRooms {})?.rooms.is_empty())
+    }
+}
+
+/// What members wrote who had not heard that the user left was kept for ever, where nobody saw it, and acknowledged.
+#[test]
+fn what_is_written_in_a_forgotten_room_is_neither_kept_nor_acknowledged() -> Result {
+    let mut world = World::forgotten_unheard(80)?;
+    let before = world.nodes[BOB].acks_released;
+    for text in ["one", "two"] {
+        world.send(CAROL, "bridge", text)?;
+    }
+    let sent = std::mem::take(&mut world.nodes[CAROL].released.publish);
+    world.bring(BOB, &sent)?;
+    world.pass(Duration::from_secs(3600));
+    assert_eq!(world.nodes[BOB].acks_released, before);
+    assert!(world.nodes[BOB].released.acks.is_empty());
+    // His having left is on its way still; of others' there is nothing.
+    let [rooms, _, messages, _, sessions] = world.kept(BOB)?;
+    assert_eq!((rooms, messages, sessions), (1, 0, 0));
+    Ok(())
+}
+
+/// After six days a room that had been forgotten came back with the next thing that a member told of it.
+#[test]
+fn a_forgotten_room_stays_so_until_the_user_is_invited_anew() -> Result {
+    let mut world = World::forgotten_unheard(81)?;
+    for _ in 0..8 {
+        world.pass(Duration::from_secs(24 * 3600));
+        world.settle_but(BOB)?;
+    }
+    assert_eq!(world.kept(BOB)?, [0, 1, 0, 0, 0]);
+    // For Alice and Carol he is a member: they write to him, and tell him of the room each day.
+    for _ in 0..3 {
+        world.send(CAROL, "bridge", "where is he?")?;
+        world.send(0, "bridge", "who knows")?;
+        world.settle()?;
+        assert!(!world.has_bridge(BOB)?);
+        world.pass(Duration::from_secs(24 * 3600));
+    }
+    let [_, _, messages, deeds, sessions] = world.kept(BOB)?;
+    assert_eq!((messages, deeds, sessions), (0, 0, 0));
+    assert!(!world.has_bridge(BOB)?);
+    // To put him out and take him in again is to invite him anew.
+    world.put_out(0, "bob")?;
+    world.settle()?;
+    assert!(!world.has_bridge(BOB)?);
+    world.bring_in(0, "bob")?;
+    world.settle()?;
+    world.settle()?;
+    assert_eq!(world.room(BOB)?.role, RoomRole::Member);
+    world.send(0, "bridge", "welcome back")?;
+    world.settle()?;
+    assert_eq!(world.said(BOB)?, pairs(&[("alice", "welcome back")]));
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! Rooms where a member's vault was put back from a copy, or was away for long.
+
+use std::fs;
+
+use martlet_engine::RoomError;
+use martlet_engine::command::{ChangeRoom, GetPutBack};
+use martlet_protocol::control::{EventBody, RoomChange};
+
+use super::{error, pairs};
+use crate::world::*;
+
+const BOB: usize = 1;
+const CAROL: usize = 2;
+const DAVE: usize = 3;
+const VAULT: [&str; 3] = ["vault.redb", "vault.key", "vault.keys"];
+
+impl World {
+    /// A node's vault, copied now.
+    fn copy_vault(&mut self, node: usize) -> Result<tempfile::TempDir> {
+        self.nodes[node].engine = None;
+        let copy = tempfile::tempdir()?;
+        for file in VAULT {
+            fs::copy(self.nodes[node].dir.path().join(file), copy.path().join(file))?;
+        }
+        self.start(node)?;
+        Ok(copy)
+    }
+
+    fn put_vault_back(&mut self, node: usize, copy: &tempfile::TempDir) -> Result {
+        self.nodes[node].engine = None;
+        self.nodes[node].released = Released::default();
+        for file in VAULT {
+            fs::copy(copy.path().join(file), self.nodes[node].dir.path().join(file))?;
+        }
+        self.start(node)?;
+        assert!(self.call(node, GetPutBack {})?.is_some());
+        Ok(())
+    }
+
+    fn rename(&mut self, node: usize, name: &str) -> Result {
+        let change = RoomChange { name: Some(name.into()), ..RoomChange::default() };
+        let room = self.call(node, martlet_engine::command::ListRooms {})?.rooms[0].id.clone();
+        self.call(node, ChangeRoom { room, change })?;
+        Ok(())
+    }
+
+    fn texts_of(&mut self, node: usize) -> Result<Vec<String>> {
+        let mut texts: Vec<_> = self.messages(node)?.into_iter().map(|it| it.text).collect();
+        texts.sort();
+        Ok(texts)
+    }
+}
+
+/// What a moderator changed after the copy was made, and changed otherwise once it was put back, was shown to all as that they tell
+/// different people different things.
+#[test]
+fn who_was_put_back_changes_nothing_before_they_know_what_they_did() -> Result {
+    let mut world = World::with_room(90, 3, 3)?;
+    let copy = world.copy_vault(0)?;
+    world.settle()?;
+    world.rename(0, "galley")?;
+    world.settle()?;
+    world.put_vault_back(0, &copy)?;
+    assert_eq!(error(world.rename(0, "mess")), Some(RoomError::NeedsState.into()));
+    // Not after ten minutes either, while nobody is on.
+    world.pass(Duration::from_secs(700));
+    assert_eq!(error(world.rename(0, "mess")), Some(RoomError::NeedsState.into()));
+    world.settle()?;
+    world.settle()?;
+    assert_eq!(world.call(0, martlet_engine::command::ListRooms {})?.rooms[0].name, "galley");
+    world.rename(0, "mess")?;
+    world.settle()?;
+    let equivocation = |it: &&Event| matches!(it.body, EventBody::RoomEquivocation { .. });
+    for node in 0..3 {
+        assert_eq!(world.call(node, martlet_engine::command::ListRooms {})?.rooms[0].name, "mess");
+        assert_eq!(world.nodes[node].released.events.iter().filter(equivocation).count(), 0);
+    }
+    Ok(())
+}
+
+/// What was written right after the vault was put back went to whom the user had removed since the copy was made.
+#[test]
+fn who_was_removed_since_the_copy_reads_nothing() -> Result {
+    let mut world = World::with_room(91, 4, 4)?;
+    let copy = world.copy_vault(0)?;
+    world.settle()?;
+    world.put_out(0, "dave")?;
+    world.settle()?;
+    world.put_vault_back(0, &copy)?;
+    let id = world.send(0, "bridge", "not for dave")?;
+    let shown = world.messages(0)?.pop().ok_or("no message")?;
+    assert_eq!((shown.id, shown.state), (id, Delivery::NeedsState));
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    assert_eq!(world.said(BOB)?, pairs(&[("alice", "not for dave")]));
+    assert!(world.said(DAVE)?.is_empty());
+    assert_eq!(world.messages(0)?.pop().ok_or("no message")?.state, Delivery::Delivered);
+    Ok(())
+}
+
+/// What members who are no contacts wrote after the copy was made was missing without a word, and so was what they wrote until
+/// their next session.
+#[test]
+fn a_vault_put_back_is_sent_again_what_was_written_in_its_rooms() -> Result {
+    let mut world = World::with_room(92, 3, 3)?;
+    world.send(CAROL, "bridge", "c before")?;
+    world.send(0, "bridge", "a before")?;
+    world.settle()?;
+    let copy = world.copy_vault(BOB)?;
+    world.pass(Duration::from_secs(25 * 3600));
+    world.settle()?;
+    world.send(CAROL, "bridge", "c lost")?;
+    world.send(0, "bridge", "a lost")?;
+    world.send(BOB, "bridge", "b lost")?;
+    world.settle()?;
+    world.put_vault_back(BOB, &copy)?;
+    world.send(CAROL, "bridge", "c after")?;
+    world.send(BOB, "bridge", "b after")?;
+    for _ in 0..4 {
+        world.settle()?;
+    }
+    world.send(BOB, "bridge", "b after that")?;
+    for _ in 0..2 {
+        world.settle()?;
+    }
+    let theirs = ["a before", "a lost", "b after", "b after that", "c after", "c before", "c lost"];
+    assert_eq!(world.texts_of(BOB)?, theirs);
+    let mut all = theirs.to_vec();
+    all.insert(4, "b lost");
+    for node in [0, CAROL] {
+        assert_eq!(world.texts_of(node)?, all, "node {node}");
+    }
+    Ok(())
+}
+
+/// Who had been away wrote to whom others had removed meanwhile.
+#[test]
+fn who_was_away_for_long_writes_once_they_know_what_became_of_the_room() -> Result {
+    let mut world = World::with_room(93, 4, 4)?;
+    world.nodes[BOB].engine = None;
+    world.put_out(0, "carol")?;
+    for _ in 0..8 {
+        world.pass(Duration::from_secs(24 * 3600));
+        world.settle_but(BOB)?;
+    }
+    world.start(BOB)?;
+    world.send(BOB, "bridge", "not for carol")?;
+    assert_eq!(world.messages(BOB)?.pop().ok_or("no message")?.state, Delivery::NeedsState);
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    for node in [0, DAVE] {
+        assert_eq!(world.said(node)?, pairs(&[("bob", "not for carol")]), "node {node}");
+    }
+    assert!(world.said(CAROL)?.is_empty());
+    Ok(())
+}
+
+/// Where nothing changed a member says so; and what nobody answers waits ten minutes, not longer.
+#[test]
+fn what_waits_for_an_answer_goes_with_it_or_after_ten_minutes() -> Result {
+    for is_answered in [true, false] {
+        let mut world = World::with_room(94 + u64::from(is_answered), 3, 3)?;
+        world.settle()?;
+        world.nodes[BOB].engine = None;
+        for _ in 0..8 {
+            world.pass(Duration::from_secs(24 * 3600));
+            world.settle_but(BOB)?;
+        }
+        world.start(BOB)?;
+        let needs_state = |world: &mut World| -> Result<bool> {
+            let last = world.messages(BOB)?.pop().ok_or("no message")?;
+            Ok(last.state == Delivery::NeedsState)
+        };
+        world.send(BOB, "bridge", "ahoy")?;
+        assert!(needs_state(&mut world)?);
+        if is_answered {
+            for _ in 0..2 {
+                world.settle()?;
+            }
+        } else {
+            world.pass(Duration::from_secs(590));
+            assert!(needs_state(&mut world)?);
+            world.pass(Duration::from_secs(20));
+        }
+        assert!(!needs_state(&mut world)?, "answered: {is_answered}");
+        for _ in 0..2 {
+            world.settle()?;
+        }
+        assert_eq!(world.said(CAROL)?, pairs(&[("bob", "ahoy")]));
+    }
+    Ok(())
+}
