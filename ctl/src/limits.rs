@@ -46,6 +46,9 @@ pub(crate) const CHAT_FOUND_MAX: u32 = 200;
 /// the input. From a pipe no more are read until there is room.
 pub(crate) const CHAT_OUTGOING_MAX: usize = 100;
 
+/// How long the chat, line by line, waits for the newest messages of a conversation before it reads on: a page takes
+/// milliseconds.
+pub(crate) const CHAT_OPENING_MAX: Duration = Duration::from_secs(5);
 /// How long the chat waits at its end, line by line, for a daemon that is away or locked: one that is started anew is back in
 /// seconds. One with a vault of 3 GiB took 31 to 77 s (development build): the chat then says what it has not sent.
 pub(crate) const CHAT_UNSENT_MAX: Duration = Duration::from_secs(20);
@@ -65,6 +68,10 @@ pub(crate) const CHAT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs of a program that `listen` may have at a time: each is a process.
 pub(crate) const LISTEN_JOBS_MAX: u16 = 64;
+/// What one run of it may say on standard error, bytes: a long trace of an error. A program that fails in a loop once filled a disk.
+pub(crate) const LISTEN_ERRORS_BYTES_MAX: usize = 64 * 1024;
+/// How long after a run's end is waited for that: it is in a pipe already.
+pub(crate) const LISTEN_ERRORS_WAIT: Duration = Duration::from_secs(1);
 /// Messages that wait in `listen` for their runs: some megabytes. What comes after waits in the daemon's log.
 pub(crate) const LISTEN_QUEUE_MAX: usize = 256;
 /// How often `listen` writes how far it came where nothing was handled.

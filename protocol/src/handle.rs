@@ -4,7 +4,7 @@
 //! Nor does anyone own one: each person who claims it publishes so, and whoever looks for it sees all of them.
 //!
 //! A name is taken in the form of RFC 8265 (UsernameCaseMapped: letters and digits of any script, lower case, no spaces, no @
-//! at the beginning), 2 to 32 characters. Its *skeleton* is that of Unicode's UTS 39, with `A` to `Z` in lower case: names that
+//! at the beginning, one letter or digit at least), 2 to 32 characters. Its *skeleton* is that of Unicode's UTS 39, with `A` to `Z` in lower case: names that
 //! look alike have one skeleton. With `k` = Argon2id (RFC 9106: 64 MiB, 3 passes, 1 lane, 32 bytes) of the skeleton, salted
 //! with the first 16 bytes of BLAKE3 derive_key(`"martlet 2026 handle salt v1"`, network tag 8):
 //!
@@ -82,7 +82,7 @@ pub enum HandleError {
     FarTooLong,
     /// Something in it is neither a letter nor a digit, nor may it stand here.
     #[error(
-        "a handle has letters and digits of any script, and no spaces; some signs are allowed as well, as - and _"
+        "a handle has letters and digits of any script, and no spaces; some signs are allowed beside them, as - and _"
     )]
     Character,
 }
@@ -187,8 +187,9 @@ impl FromStr for Handle {
         };
         let name = form(text)?;
         length(&name)?;
-        // One that begins with an @ would be read as another.
-        if form(&name)? != name || name.starts_with('@') {
+        // One that begins with an @ would be read as another. Dots alone mean another path where they are a part of one.
+        let is_sign = |sign: char| !sign.is_alphanumeric();
+        if form(&name)? != name || name.starts_with('@') || name.chars().all(is_sign) {
             return Err(HandleError::Character);
         }
         let mut skeleton: String = skeleton(&name).collect();

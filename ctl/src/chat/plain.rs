@@ -45,6 +45,7 @@ pub(crate) async fn run(
         client,
         output,
         opening: None,
+        opened_at: Instant::now(),
         own: Own::default(),
         asked_timers: None,
         ready: false,
@@ -112,6 +113,8 @@ struct Plain<'a> {
     output: &'a Output,
     /// The conversation whose newest page is printed when it comes.
     opening: Option<Place>,
+    /// Since when it is waited for.
+    opened_at: Instant,
     /// Messages that were typed here.
     own: Own,
     /// Whose timers a command is about.
@@ -190,7 +193,7 @@ impl Plain<'_> {
 
     /// Says whom lines are for now.
     fn opened(&mut self) -> Result<(), Failure> {
-        self.opening = self.model.open.clone();
+        (self.opening, self.opened_at) = (self.model.open.clone(), Instant::now());
         match &self.model.open {
             Some(Place::Contact(name)) => self.say(&format!("To {}:", short(name))),
             Some(Place::Notes) => self.say("Notes to yourself:"),

@@ -10,7 +10,7 @@ use super::Context;
 use crate::client::encode;
 use crate::complete::conversations;
 use crate::exit::Failure;
-use crate::render::{Page, Question, in_words, timer, word};
+use crate::render::{Page, Question, argument, in_words, timer, word};
 
 /// Say how long a conversation's messages live, mute or pin it, or clear it
 #[derive(Debug, clap::Args)]
@@ -132,7 +132,11 @@ impl Args {
             Verb::Typing { name } => {
                 let path = format!("/v1/conversations/{}/typing", encode(&name));
                 client.post_empty::<()>(&path).await?;
-                context.output.done(&format!("Told {} that you are writing.", word(&name)))
+                context.output.done(&format!(
+                    "{} is told that you are writing, if you tell them such things: martletctl conversation show {}",
+                    word(&name),
+                    argument(&name)
+                ))
             }
             Verb::Show { name } => {
                 let timers: ConversationTimers = client.get(&timers(&name)).await?;

@@ -96,7 +96,8 @@ impl Args {
             Verb::Create { name, expires: expires_seconds, qr } => {
                 let request = InviteRequest { name, expires_seconds };
                 let invite: Invite = client.post("/v1/invites", &request).await?;
-                show(invite, qr, context)
+                show(invite, qr, context)?;
+                note_pending(context).await
             }
             Verb::Show { number, qr } => {
                 let invite: Invite = client.get(&format!("/v1/invites/{number}")).await?;
@@ -118,6 +119,20 @@ impl Args {
             }
         }
     }
+}
+
+/// Says so if whoever comes by an invite will not meet this node after its restart.
+async fn note_pending(context: &Context) -> Result<(), Failure> {
+    let network: Network = context.client()?.get("/v1/network").await?;
+    if let Some(next) = &network.pending {
+        context.output.note(&format!(
+            "This invite is for the network {}. The network {}, which was joined, waits for the daemon's restart: restart it, and \
+             make an invite then, or you don't meet.",
+            word(&network.name),
+            word(&next.name),
+        ));
+    }
+    Ok(())
 }
 
 fn show(mut invite: Invite, with_qr: bool, context: &Context) -> Result<(), Failure> {

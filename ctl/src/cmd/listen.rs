@@ -64,6 +64,8 @@ impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.client()?;
+        let hook = Hook { program: self.exec, time_max: self.timeout };
+        hook.check().map_err(|error| Failure::Usage(error.to_string()))?;
         let path = self.cursor.map_or_else(default_path, Ok)?;
         let cursor = Cursor::open(path)?;
         // Before the daemon is asked: `ctrl_c` would begin to wait only then.
@@ -74,7 +76,7 @@ impl Args {
         let mut listener = Listener {
             client,
             output: &context.output,
-            hook: Hook { program: self.exec, time_max: self.timeout },
+            hook,
             jobs_max: usize::from(self.jobs),
             cursor,
             queues: BTreeMap::new(),

@@ -1,18 +1,20 @@
 //! `room`: conversations of many.
 
+mod text;
+
 use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{
-    Room, RoomAction, RoomAddBy, RoomChange, RoomCreate, RoomList, RoomMember, RoomMemberRequest,
-    RoomOperation, RoomOperations, RoomRole, TimerSetting,
+    Room, RoomAddBy, RoomChange, RoomCreate, RoomList, RoomMemberRequest, RoomOperations,
+    TimerSetting,
 };
 
 use super::Context;
 use crate::client::encode;
 use crate::complete::{contacts, rooms};
 use crate::exit::Failure;
-use crate::render::{
-    Page, Paint, Question, Table, argument, count, in_words, one_line, person, short, timer, word,
-};
+use crate::render::{Page, Paint, Question, argument, timer, word};
+pub(crate) use text::deed;
+use text::{invited, listed, operations, shown};
 
 /// Rooms: conversations of many
 ///
@@ -28,12 +30,16 @@ pub(crate) struct Args {
 enum Verb {
     /// Make a room
     #[command(after_help = "\
-Example:
-  martletctl room create bridge")]
+Examples:
+  martletctl room create bridge
+  martletctl room create bridge bob carol")]
     Create {
         /// Its name, for all in it
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
+        /// Contacts who are added at once
+        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        who: Vec<String>,
     },
     /// List the rooms that you are in, or were
     #[command(after_help = "\
@@ -49,17 +55,18 @@ Example:
         #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
     },
-    /// Add a contact to a room
+    /// Add contacts to a room
     #[command(after_help = "\
-Example:
-  martletctl room invite bridge carol")]
+Examples:
+  martletctl room invite bridge carol
+  martletctl room invite bridge carol dave erin")]
     Invite {
         /// The room's name, or its id
         #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
-        /// The contact's name
-        #[arg(value_parser = NonEmptyStringValueParser::new(), add = contacts())]
-        who: String,
+        /// The contacts' names
+        #[arg(required = true, value_parser = NonEmptyStringValueParser::new(), add = contacts())]
+        who: Vec<String>,
     },
     /// Put someone out of a room
     ///
@@ -200,15 +207,25 @@ impl Args {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let (client, output) = (context.client()?, &context.output);
         match self.verb {
-            Verb::Create { name } => {
+            Verb::Create { name, who } => {
                 let room: Room = client.post("/v1/rooms", &RoomCreate { name }).await?;
-                output.show(&room, |room, page| {
+                let made = |room: &Room, page: &mut Page| {
                     let name = page.paint(Paint::Bold, &word(&room.name));
-                    page.line(format!(
-                        "Made the room {name}. Add someone: martletctl room invite {} NAME",
-                        argument(&room.name)
-                    ));
-                })
+                    page.line(match who.is_empty() {
+                        true => format!(
+                            "Made the room {name}. Add someone: martletctl room invite {} NAME",
+                            argument(&room.name)
+                        ),
+                        false => format!("Made the room {name}."),
+                    });
+                };
+                if who.is_empty() {
+                    return output.show(&room, made);
+                }
+                if !output.is_json() {
+                    output.show(&room, made)?;
+                }
+                invite(context, &room.id, &who).await
             }
             Verb::List => {
                 let list: RoomList = client.get("/v1/rooms").await?;
@@ -218,13 +235,7 @@ impl Args {
                 let room: Room = client.get(&path(&room)).await?;
                 output.show(&room, shown)
             }
-            Verb::Invite { room, who } => {
-                let request = RoomMemberRequest { who: who.clone() };
-                let room: Room = client.post(&format!("{}/members", path(&room)), &request).await?;
-                output.show(&room, |room, page| {
-                    page.line(invited(room, &who));
-                })
-            }
+            Verb::Invite { room, who } => invite(context, &room, &who).await,
             Verb::Remove { room, who, undo, undo_from } => {
                 let query = match &undo_from {
                     Some(from) => format!("?undo_from={}", encode(from)),
@@ -308,129 +319,16 @@ fn path(room: &str) -> String {
     format!("/v1/rooms/{}", encode(room))
 }
 
-fn invited(room: &Room, who: &str) -> String {
-    let member = room.members.iter().find(|it| it.who.name.as_deref() == Some(who));
-    let (who, name) = (word(who), word(&room.name));
-    match member.map(|member| member.devices) {
-        Some(0) => format!(
-            "{who} is added to {name}. Their keys have not been found yet: they are told as soon as they are, and get what is \
-             written from then on."
-        ),
-        Some(_) | None => format!("{who} is added to {name}."),
-    }
-}
-
-fn role(role: RoomRole) -> (Paint, &'static str) {
-    match role {
-        RoomRole::Invited => (Paint::Warn, "invited"),
-        RoomRole::Member => (Paint::Plain, "member"),
-        RoomRole::Moderator => (Paint::Bold, "moderator"),
-        RoomRole::Removed => (Paint::Bad, "removed"),
-        RoomRole::Left => (Paint::Dim, "left"),
-    }
-}
-
-fn is_in(member: &RoomMember) -> bool {
-    matches!(member.role, RoomRole::Invited | RoomRole::Member | RoomRole::Moderator)
-}
-
-fn listed(list: &RoomList, page: &mut Page) {
-    if list.rooms.is_empty() {
-        return page.line("No rooms yet: martletctl room create NAME");
-    }
-    let mut table = Table::new(&["NAME", "UNREAD", "PEOPLE", "YOU", "ID"]);
-    for room in &list.rooms {
-        let unread = match room.unread {
-            0 => (Paint::Dim, "-".to_owned()),
-            unread => (Paint::Warn, unread.to_string()),
-        };
-        let people = room.members.iter().filter(|member| is_in(member)).count();
-        let (paint, mine) = role(room.role);
-        let mine = if room.closed { format!("{mine}, closed") } else { mine.to_owned() };
-        table.row(vec![
-            (Paint::Bold, word(&room.name)),
-            unread,
-            (Paint::Plain, people.to_string()),
-            (paint, mine),
-            (Paint::Dim, short(&room.id)),
-        ]);
-    }
-    table.write(page);
-}
-
-fn shown(room: &Room, page: &mut Page) {
-    let closed = if room.closed { ", closed: it can be read only" } else { "" };
-    page.line(format!("{}{closed}", page.paint(Paint::Bold, &word(&room.name))));
-    let ends = |seconds: Option<u32>, when: &str| {
-        seconds.map(|seconds| {
-            format!("messages end {} after they are {when}", in_words(seconds.into()))
-        })
-    };
-    let settings = &room.settings;
-    let who = match settings.add_by {
-        RoomAddBy::Moderators => "moderators add people",
-        RoomAddBy::Members => "all members add people",
-    };
-    let strict = settings.strict.then(|| "nothing is shown of who is removed".to_owned());
-    let all = [
-        Some(format!("{who}, up to {}", settings.members_max)),
-        ends(settings.expire_seconds, "sent"),
-        ends(settings.burn_seconds, "read"),
-        strict,
-    ];
-    page.line(all.into_iter().flatten().collect::<Vec<_>>().join("; "));
-    page.line("");
-    let mut table = Table::new(&["WHO", "IS", "DEVICES"]);
-    for member in &room.members {
-        let (paint, is) = role(member.role);
-        let is = if member.creator { format!("{is}, made it") } else { is.to_owned() };
-        let devices = match member.devices {
-            _ if !is_in(member) => (Paint::Dim, "-".to_owned()),
-            0 => (Paint::Warn, "no keys yet".to_owned()),
-            devices => (Paint::Plain, devices.to_string()),
-        };
-        table.row(vec![(Paint::Bold, person(&member.who)), (paint, is), devices]);
-    }
-    table.write(page);
-    page.line("");
-    page.line(page.paint(
-        Paint::Dim,
-        &format!("{}; id {}", count(room.operations, "operation"), word(&room.id)),
-    ));
-}
-
-fn operations(ops: &RoomOperations, page: &mut Page) {
-    for op in &ops.operations {
-        let time = page.clock().day_and_minute(op.at);
-        let lead = format!(
-            "{}  {}  ",
-            page.paint(Paint::Dim, &short(&op.id)),
-            page.paint(Paint::Dim, &time)
-        );
-        let void = match (op.counts, &op.undone_by) {
-            (true, _) => String::new(),
-            (false, Some(by)) => page.paint(Paint::Bad, &format!("  (undone by {})", short(by))),
-            (false, None) => page.paint(Paint::Bad, "  (does not count)"),
-        };
-        page.hanging(&lead, &format!("{}{void}", deed(op)));
-    }
-}
-
-/// What someone did to a room, in words.
-pub(crate) fn deed(op: &RoomOperation) -> String {
-    let by = person(&op.by);
-    let who = op.who.as_ref().map_or_else(|| "someone".to_owned(), person);
-    match op.action {
-        RoomAction::Create => format!("{by} made the room"),
-        RoomAction::Add => format!("{by} added {who}"),
-        RoomAction::Remove => format!("{by} removed {who}"),
-        RoomAction::AddModerator => format!("{by} made {who} a moderator"),
-        RoomAction::RemoveModerator => format!("{by} made {who} a member again"),
-        RoomAction::Set => {
-            format!("{by} set that {}", op.setting.as_deref().map(one_line).unwrap_or_default())
+/// Adds one after the other: who was added before one who can't be stays.
+async fn invite(context: &Context, room: &str, all: &[String]) -> Result<(), Failure> {
+    let (client, output) = (context.client()?, &context.output);
+    let path = format!("{}/members", path(room));
+    for (number, who) in all.iter().enumerate() {
+        let room: Room = client.post(&path, &RoomMemberRequest { who: who.clone() }).await?;
+        let is_last = number + 1 == all.len();
+        if is_last || !output.is_json() {
+            output.show(&room, |room, page| page.line(invited(room, who)))?;
         }
-        RoomAction::Leave => format!("{by} left"),
-        RoomAction::Close => format!("{by} said that the room is to be closed"),
-        RoomAction::Unknown => format!("{by} did something that this version does not know"),
     }
+    Ok(())
 }

@@ -2,13 +2,17 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use is_executable::IsExecutable;
 use martlet_protocol::limits::TEXT_BYTES_MAX;
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
+
+use crate::limits::{LISTEN_ERRORS_BYTES_MAX, LISTEN_ERRORS_WAIT};
 
 /// A program to be run for each message.
 #[derive(Debug, Clone)]
@@ -43,15 +47,39 @@ pub(crate) enum HookError {
 }
 
 impl Hook {
+    /// Whether there is such a program; it is looked for as it is when it is run.
+    pub(crate) fn check(&self) -> Result<(), HookError> {
+        let Some(program) = self.program.first() else { return Ok(()) };
+        let path = Path::new(program);
+        let paths = match path.components().count() {
+            1 if !program.as_encoded_bytes().contains(&b'/') => {
+                // Where there is none the system looks there, too (execvp).
+                let places = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+                std::env::split_paths(&places).map(|place| place.join(path)).collect()
+            }
+            _ => vec![path.to_owned()],
+        };
+        if paths.iter().any(|path| path.is_file() && path.is_executable()) {
+            return Ok(());
+        }
+        let error = match paths.iter().any(|path| path.exists()) {
+            true => io::ErrorKind::PermissionDenied.into(),
+            false => io::ErrorKind::NotFound.into(),
+        };
+        Err(HookError::NotRun { program: program.to_string_lossy().into_owned(), error })
+    }
+
     /// Runs it with a line on its standard input. What it printed, without the last line's end; `None` if nothing.
     ///
-    /// Its processes are a group of their own, and whatever is left of it in the end is killed.
+    /// Its processes are a group of their own, and whatever is left of it in the end is killed. What it says on standard error is
+    /// passed on, up to a bound.
     pub(crate) async fn run(&self, line: String) -> Result<Option<String>, HookError> {
         let Some((program, arguments)) = self.program.split_first() else { return Ok(None) };
         let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -61,8 +89,15 @@ impl Hook {
             })?;
         // As long as it was not waited for, its number is nobody else's.
         let group = Group::of(&child);
+        let errors = child.stderr.take().map(|errors| tokio::spawn(pass_on(errors, io::stderr())));
         let run = tokio::time::timeout(self.time_max, talk(&mut child, line)).await;
         drop(group);
+        if let Some(mut errors) = errors
+            && tokio::time::timeout(LISTEN_ERRORS_WAIT, &mut errors).await.is_err()
+        {
+            // A process that left the group holds it open.
+            errors.abort();
+        }
         let (printed, status) = run.map_err(|_| HookError::Hangs(self.time_max))??;
         if !status.success() {
             return Err(HookError::Failed(status));
@@ -100,6 +135,29 @@ async fn talk(child: &mut Child, line: String) -> Result<(Vec<u8>, ExitStatus), 
     };
     let printed = both.await?;
     Ok((printed, child.wait().await?))
+}
+
+/// Passes on what a program says on standard error, and leaves out what is too much; whether it was.
+async fn pass_on(mut errors: impl AsyncRead + Unpin, mut own: impl io::Write) -> io::Result<bool> {
+    let (mut buffer, mut left) = ([0; 4096], LISTEN_ERRORS_BYTES_MAX);
+    let mut is_cut = false;
+    loop {
+        let count = errors.read(&mut buffer).await?;
+        if count == 0 {
+            break;
+        }
+        let passed = count.min(left);
+        own.write_all(&buffer[..passed])?;
+        left -= passed;
+        is_cut |= passed < count;
+    }
+    if is_cut {
+        writeln!(
+            own,
+            "martletctl: the program said more than {LISTEN_ERRORS_BYTES_MAX} bytes on standard error; the rest is left out"
+        )?;
+    }
+    Ok(is_cut)
 }
 
 /// The processes of a run; killed when dropped.
@@ -171,6 +229,22 @@ mod tests {
         let none = Hook { program: vec!["/no/such".into()], time_max: Duration::from_secs(1) };
         assert!(matches!(none.run(String::new()).await, Err(HookError::NotRun { .. })));
         assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    }
+
+    /// A program that said the same error again and again wrote 3.9 GB in two seconds.
+    #[tokio::test]
+    async fn what_is_said_on_standard_error_is_bounded() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("errors");
+        std::fs::write(&path, vec![b'x'; 1 << 20]).unwrap();
+        let mut child = Command::new("cat").arg(&path).stdout(Stdio::piped()).spawn().unwrap();
+        let mut told = Vec::new();
+        let more = pass_on(child.stdout.take().unwrap(), &mut told).await.unwrap();
+        let most = LISTEN_ERRORS_BYTES_MAX;
+        assert!(more && told.starts_with(&vec![b'x'; most]) && told.len() < most + 200);
+        assert!(String::from_utf8_lossy(&told[most..]).contains("the rest is left out"));
+        // All of what is short, and what was said just before the end.
+        assert!(matches!(run("echo oh >&2; exit 3").await, Err(HookError::Failed(_))));
     }
 
     #[tokio::test]

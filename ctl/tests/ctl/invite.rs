@@ -9,7 +9,7 @@ use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use serde_json::{Value, json};
 
 use crate::fake::{Answer, Fake, Seen};
-use crate::run::{run, run_with_input};
+use crate::run::{Ran, run, run_with_input};
 use crate::verbs::{ask, check};
 
 const PEER: &str = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
@@ -43,12 +43,31 @@ fn made(link: Option<&str>, state: &str) -> Value {
     made
 }
 
+/// Makes an invite at a daemon of the network "lan", which has joined another one perhaps: the run, and what it asked for.
+fn create(args: &[&str], made: Value, pending: Option<&'static str>) -> (Ran, Value) {
+    let fake = Fake::start(move |seen: &Seen| match seen.line().as_str() {
+        "GET /v1/network" => {
+            let mut network = json!({"name": "lan", "closed": false, "shard_bits": 0,
+                "stamp_bits": 0, "lan_only": true, "bootstrap": []});
+            if let Some(name) = pending {
+                network["pending"] = json!({"name": name, "closed": false});
+            }
+            Answer::Json(network)
+        }
+        _ => Answer::Json(made.clone()),
+    });
+    let ran = run(fake.socket(), args);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(fake.lines(), ["POST /v1/invites", "GET /v1/network"]);
+    let body = serde_json::from_str(&fake.seen()[0].body).unwrap();
+    (ran, body)
+}
+
 #[test]
 fn an_invite_is_made_shown_listed_and_revoked() {
     let open = link(NetworkDescriptor::default());
-    let line = "POST /v1/invites";
-    let (ran, asked, body) = ask(&["invite", "create"], &made(Some(&open), "open"));
-    assert_eq!((asked.as_str(), body), (line, json!({})));
+    let (ran, body) = create(&["invite", "create"], made(Some(&open), "open"), None);
+    assert_eq!((ran.err.as_str(), body), ("", json!({})));
     // Whole, on a line of its own: it is copied.
     assert!(ran.out.lines().any(|line| line == open), "{}", ran.out);
     assert!(
@@ -57,7 +76,9 @@ fn an_invite_is_made_shown_listed_and_revoked() {
         ran.out
     );
     let args = ["invite", "create", "--name", "carol", "--expires", "1d", "--qr"];
-    let (ran, _, body) = ask(&args, &made(Some(&link(closed())), "open"));
+    let (ran, body) = create(&args, made(Some(&link(closed())), "open"), Some("ship"));
+    // It was made and said nothing, and whoever came by it never met the node after its restart.
+    assert!(ran.err.contains("for the network lan. The network ship, which"), "{}", ran.err);
     assert_eq!(body, json!({"name": "carol", "expires_seconds": 86_400}));
     assert!(
         ran.out.contains('▄') && ran.out.contains("closed network with its key"),

@@ -172,7 +172,20 @@ fn commands_are_about_the_last_messages() {
     chat.wait_asked(&format!("DELETE /v1/messages/{}/reaction", "cc".repeat(16)));
     chat.write("/reply 9 too far back");
     chat.wait_line("There is no such message to answer.");
-    chat.quit();
+    // It was gone, and the exit code was 0.
+    chat.write("/quit");
+    let (code, complaints) = chat.end();
+    assert!(code == Some(1) && complaints.contains("too far back"), "{code:?} {complaints}");
+}
+
+/// A reply that came before the history was answered with "no such message".
+#[test]
+fn a_reply_waits_for_the_history() {
+    let mut chat = Chat::start(vec![message("aa", "in", "first")]);
+    write!(chat.input, "/reply At noon\n/quit\n").unwrap();
+    let asked = chat.wait_asked("POST /v1/messages");
+    assert_eq!(asked, json!({"to": "bob", "text": "At noon", "reply_to": "aa".repeat(16)}));
+    assert_eq!(chat.end().0, Some(0));
 }
 
 #[test]

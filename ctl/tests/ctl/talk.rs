@@ -120,7 +120,7 @@ fn conversations_and_how_they_are_to_be() {
         "POST /v1/conversations/bob/typing",
         &Value::Null,
         &Value::Null,
-        "Told bob that you are writing.\n",
+        "bob is told that you are writing, if you tell them such things: martletctl conversation show bob\n",
     );
 }
 

@@ -310,19 +310,23 @@ fn differs(name: &str, groups: &[usize]) -> String {
     }
 }
 
+/// That there is no contact, room or the like of this name, what was meant perhaps, and what lists all.
+pub(super) fn unknown(what: &str, name: &str, nearest: Option<String>, list: &str) -> String {
+    let meant = nearest.map(|known| format!(" did you mean {known:?}?")).unwrap_or_default();
+    format!("there is no {what} called {name:?};{meant} martletctl {list} shows all")
+}
+
 impl From<DirectoryError> for Refusal {
     fn from(error: DirectoryError) -> Self {
         match error {
-            DirectoryError::UnknownContact { name, nearest } => {
-                let meant = nearest.map(|known| format!(" did you mean {known:?}?"));
-                let meant = meant.unwrap_or_default();
-                Self::new(
-                    ErrorCode::UnknownContact,
-                    format!(
-                        "there is no contact called {name:?};{meant} martletctl contact list shows all"
-                    ),
-                )
-            }
+            DirectoryError::UnknownContact { name, nearest } => Self::new(
+                ErrorCode::UnknownContact,
+                unknown("contact", &name, nearest, "contact list"),
+            ),
+            DirectoryError::UnknownConversation { name, nearest } => Self::new(
+                ErrorCode::UnknownContact,
+                unknown("contact or room", &name, nearest, "conversations"),
+            ),
             DirectoryError::OwnId => {
                 Self::new(ErrorCode::OwnId, "this is your own ID; a contact is someone else")
             }

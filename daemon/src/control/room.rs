@@ -16,7 +16,7 @@ use martlet_protocol::control::{
 use super::Shared;
 use super::endpoints::endpoints;
 use super::extract::{JsonBody, NoBody, PathPart, PathParts, QueryOf};
-use super::problem::Refusal;
+use super::problem::{Refusal, unknown};
 
 endpoints!(
     list_rooms,
@@ -220,12 +220,7 @@ impl From<RoomError> for Refusal {
     fn from(error: RoomError) -> Self {
         match error {
             RoomError::Unknown { name, nearest } => {
-                let meant = nearest.map(|known| format!(" did you mean {known:?}?"));
-                let meant = meant.unwrap_or_default();
-                let detail = format!(
-                    "there is no room called {name:?};{meant} martletctl room list shows all"
-                );
-                Self::new(ErrorCode::UnknownRoom, detail)
+                Self::new(ErrorCode::UnknownRoom, unknown("room", &name, nearest, "room list"))
             }
             RoomError::Ambiguous { .. } => Self::new(
                 ErrorCode::UnknownRoom,

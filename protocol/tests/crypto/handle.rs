@@ -112,7 +112,8 @@ fn what_is_no_handle_is_refused() {
         assert_eq!(refused(text), HandleError::Character, "{text:?}");
     }
     // These were handles that began with an @: whoever asked for one by its name asked for `jj`.
-    for text in ["@@jj", "\u{ff20}jj"] {
+    // And dots alone are another path in an address: `/v1/handles/..`.
+    for text in ["@@jj", "\u{ff20}jj", "..", "@...", "--"] {
         assert_eq!(refused(text), HandleError::Character, "{text:?}");
     }
 }

@@ -2,16 +2,22 @@
 
 use std::io::{IsTerminal, stdin};
 
-use super::super::model::{Happened, Link};
+use super::super::model::{Happened, Link, Place};
 use super::super::unsent;
 use super::Plain;
 use crate::exit::Failure;
-use crate::limits::{CHAT_OUTGOING_MAX, CHAT_UNSENT_MAX};
+use crate::limits::{CHAT_OPENING_MAX, CHAT_OUTGOING_MAX, CHAT_UNSENT_MAX};
 use crate::render::count;
 
 impl Plain<'_> {
-    /// Whether another line is read. From a pipe, only where there is room for it: nobody could type it once more.
+    /// Whether another line is read. From a pipe, only where there is room for it: nobody could type it once more. Not while the
+    /// newest messages of a conversation are still to come: a line may be about one of them.
     pub(super) fn reads(&self) -> bool {
+        let is_opening = matches!(self.opening, Some(Place::Contact(_) | Place::Notes));
+        if is_opening && self.model.link == Link::Up && self.opened_at.elapsed() < CHAT_OPENING_MAX
+        {
+            return false;
+        }
         let has_room = self.model.outgoing.queue.len() < CHAT_OUTGOING_MAX;
         self.ready && !self.ended && (has_room || stdin().is_terminal())
     }

@@ -4,6 +4,7 @@ use martlet_protocol::control::{Delivery, Direction};
 
 use super::super::model::{Ask, Place, Row, timers};
 use super::super::text::{in_one_line, short};
+use super::super::unsent;
 use super::Plain;
 use super::command::{COMMANDS, Command};
 use crate::exit::Failure;
@@ -35,13 +36,13 @@ impl Plain<'_> {
             Command::Search(words) => asks.push(Ask::Search { words: words.to_owned() }),
             Command::Reply(back, text) => match self.message(back) {
                 Some(id) => self.send(text, Some(id))?,
-                None => self.say("There is no such message to answer.")?,
+                None => self.refuse("There is no such message to answer.", text)?,
             },
             Command::Edit(back, text) => match (self.own_message(back), self.model.open.clone()) {
                 (Some(id), Some(place)) => {
                     asks.push(Ask::Edit { id, place, text: text.to_owned() });
                 }
-                _ => self.say("There is no such message of yours.")?,
+                _ => self.refuse("There is no such message of yours.", text)?,
             },
             Command::React(back, emoji) => match self.message(back) {
                 Some(id) => asks.push(Ask::React { id, emoji: emoji.map(str::to_owned) }),
@@ -91,6 +92,15 @@ impl Plain<'_> {
         self.model.show(place.clone(), asks);
         self.opened()?;
         if is_loaded { self.print_page(&place, None, 0) } else { Ok(()) }
+    }
+
+    /// Says why a text is not sent, and gives it back.
+    fn refuse(&mut self, why: &str, text: &str) -> Result<(), Failure> {
+        self.unsent += 1;
+        if let Some(place) = &self.model.open {
+            self.output.note_whole(&unsent::line(place, text));
+        }
+        self.say(why)
     }
 
     /// The newest message but so many of the user's, which can be edited and recalled.

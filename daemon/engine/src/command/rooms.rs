@@ -10,7 +10,7 @@ use martlet_protocol::room::{Action, AddBy, Setting};
 
 use super::ends::asked;
 use super::{Command, CommandError};
-use crate::directory::RoomError;
+use crate::directory::{DirectoryError, RoomError, clean_name};
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::turn::Turn;
@@ -204,8 +204,9 @@ impl Command for ChangeRoom {
         let Timers { expire_s, burn_s } =
             asked(expire_seconds, burn_seconds, Timers::OFF).map_err(CommandError::from)?;
         let is_asked = |asked: &Option<TimerSetting>| asked.is_some();
+        let name = name.map(|name| clean_name(&name)).transpose().map_err(DirectoryError::from)?;
         let settings = [
-            name.map(|name| Setting::Name(name.trim().to_owned())),
+            name.map(Setting::Name),
             is_asked(&expire_seconds).then_some(Setting::Expire(expire_s)),
             is_asked(&burn_seconds).then_some(Setting::Burn(burn_s)),
             add_by.map(|who| Setting::AddBy(who_adds(who))),

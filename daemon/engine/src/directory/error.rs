@@ -16,6 +16,14 @@ pub enum DirectoryError {
         /// The contact's that is most like it.
         nearest: Option<String>,
     },
+    /// No conversation has that name.
+    #[error("there is no contact or room called {name:?}")]
+    UnknownConversation {
+        /// The name.
+        name: String,
+        /// The contact's or room's that is most like it.
+        nearest: Option<String>,
+    },
     /// The user's own ID.
     #[error("this is the user's own ID")]
     OwnId,

@@ -2,13 +2,9 @@
 
 /// Files that are listed where nothing else is said: a screen or two.
 pub const FILES_LISTED: u32 = 50;
-/// Messages that are looked at for files, the newest of each conversation: what somebody looks for is among them.
-pub const FILES_SEARCHED_MAX: usize = 1000;
-/// The same in all conversations, those with the newest messages first. Of 5,000 files of 24 KiB they take 4.3 s in a development
-/// build on a busy machine, in as many batches as that is (`how_long_a_list_of_files_takes` in the engine's tests).
-pub const FILES_SEARCHED_TOTAL_MAX: usize = 5000;
-/// The same in one batch: texts, of which 20,000 take a tenth of a second. Each batch waits for what else is in it, and `martletctl`
-/// for all of them.
+/// Messages that are looked at for files in one batch: texts, of which 20,000 take a tenth of a second. Each batch waits for what
+/// else is in it, and `martletctl` for all of them, until all messages were looked at or as many files are found as are asked for.
+/// 5,000 files of 24 KiB take 4.3 s in a development build on a busy machine (`how_long_a_list_of_files_takes` in the engine's tests).
 pub const FILES_SEARCHED_PER_BATCH_MAX: usize = 1000;
 /// Bytes of messages that are looked at in one batch: 32 files of 24 KiB, 12 to 18 ms of work in a development build.
 pub const FILES_SEARCHED_BYTES_PER_BATCH_MAX: usize = 32 * 24 * 1024;

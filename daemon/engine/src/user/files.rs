@@ -14,8 +14,7 @@ use crate::directory::room_line;
 use crate::error::{CommandError, Fault};
 use crate::kinds::{self, Content, Says};
 use crate::limits::{
-    FILES_SEARCHED_AT_ONCE, FILES_SEARCHED_BYTES_PER_BATCH_MAX, FILES_SEARCHED_MAX,
-    FILES_SEARCHED_PER_BATCH_MAX, FILES_SEARCHED_TOTAL_MAX,
+    FILES_SEARCHED_AT_ONCE, FILES_SEARCHED_BYTES_PER_BATCH_MAX, FILES_SEARCHED_PER_BATCH_MAX,
 };
 use crate::seam::KnownBlob;
 use crate::timeline::known;
@@ -28,30 +27,20 @@ pub struct FilesCursor {
     left: Vec<IdentityId>,
     /// There, the position before which is to be looked.
     before: Option<u64>,
-    of_this: OfThis,
-    /// Messages that were looked at.
-    looked_at: usize,
+    /// Files that were found there.
+    of_this: usize,
     /// Files wanted.
     max: usize,
     /// Once all were found, the newest last.
     found: Vec<Found>,
     /// What is listed, the newest first.
     files: Vec<FileEntry>,
-    /// Whether there may be more.
-    more: bool,
 }
 
 struct Found {
     /// When it came.
     stored_at: UnixMillis,
     place: Place,
-}
-
-/// Of the conversation that is looked at.
-#[derive(Default)]
-struct OfThis {
-    looked_at: usize,
-    files: usize,
 }
 
 /// What one batch may still do.
@@ -130,17 +119,15 @@ impl User {
         Ok(FilesCursor {
             left,
             before: None,
-            of_this: OfThis::default(),
-            looked_at: 0,
+            of_this: 0,
             max,
             found: Vec::new(),
             files: Vec::new(),
-            more: false,
         })
     }
 
     /// Whose conversations have messages; the one with the newest is the last.
-    fn with_messages(&self, turn: &mut Turn<'_>) -> Result<Vec<IdentityId>, StoreError> {
+    pub(super) fn with_messages(&self, turn: &mut Turn<'_>) -> Result<Vec<IdentityId>, StoreError> {
         let rooms = self.shown_rooms().map(|known| room_line(&known.room.id()));
         let mut all = Vec::new();
         for identity in self.directory.identities().copied().chain(rooms) {
@@ -184,7 +171,7 @@ impl User {
         if !cursor.left.is_empty() || !is_done {
             return Ok(FilesPage::Next(cursor));
         }
-        let more = cursor.more || !cursor.found.is_empty();
+        let more = !cursor.found.is_empty();
         Ok(FilesPage::Last(FileList { files: cursor.files, more }))
     }
 
@@ -197,9 +184,8 @@ impl User {
     ) -> Result<(), StoreError> {
         let Some(identity) = cursor.left.last() else { return Ok(()) };
         let conversation = ConversationRef::direct(identity);
-        let wanted = cursor.wanted();
-        let at_once = wanted.min(FILES_SEARCHED_AT_ONCE);
-        let page = self.timeline.page(turn.vault()?, &conversation, cursor.before, at_once)?;
+        let (records, before) = (turn.vault()?, cursor.before);
+        let page = self.timeline.page(records, &conversation, before, FILES_SEARCHED_AT_ONCE)?;
         let count = page.messages.len();
         cursor.before = page.messages.first().map(|(position, _)| *position);
         for (position, record) in page.messages.into_iter().rev() {
@@ -207,17 +193,14 @@ impl User {
             budget.spend_bytes(&record);
             let place = Place { conversation, position };
             // One file more than is wanted tells that there are more.
-            if cursor.of_this.files <= cursor.max && self.file_entry(&place, &record).is_some() {
-                cursor.of_this.files += 1;
+            if cursor.of_this <= cursor.max && self.file_entry(&place, &record).is_some() {
+                cursor.of_this += 1;
                 cursor.found.push(Found { stored_at: record.stored_at, place });
             }
         }
-        cursor.looked_at += count;
-        cursor.of_this.looked_at += count;
         // Where nothing is, it costs all the same.
         budget.messages = budget.messages.saturating_sub(count.max(1));
-        if !page.more || count == wanted || cursor.of_this.files > cursor.max {
-            cursor.more |= page.more;
+        if !page.more || cursor.of_this > cursor.max {
             cursor.next_conversation();
         }
         Ok(())
@@ -264,19 +247,9 @@ impl Budget {
 }
 
 impl FilesCursor {
-    /// Messages that may still be looked at in this conversation.
-    fn wanted(&self) -> usize {
-        let of_this = FILES_SEARCHED_MAX.saturating_sub(self.of_this.looked_at);
-        of_this.min(FILES_SEARCHED_TOTAL_MAX.saturating_sub(self.looked_at))
-    }
-
     fn next_conversation(&mut self) {
         self.left.pop();
-        (self.before, self.of_this) = (None, OfThis::default());
-        if self.wanted() == 0 {
-            self.more |= !self.left.is_empty();
-            self.left.clear();
-        }
+        (self.before, self.of_this) = (None, 0);
         if self.left.is_empty() {
             self.found.sort_by_key(|it| (it.stored_at, it.place.position));
         }
@@ -287,7 +260,7 @@ impl FilesCursor {
 impl fmt::Debug for FilesCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FilesCursor")
-            .field("looked_at", &self.looked_at)
+            .field("left", &self.left.len())
             .field("found", &self.found.len())
             .finish_non_exhaustive()
     }

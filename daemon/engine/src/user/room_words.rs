@@ -37,16 +37,21 @@ impl User {
             let heard = *who == self.identity || known.has_heard(who);
             known.person(who).map(|person| role(person.role(heard)))
         };
-        let members = state.people().filter_map(|(who, _)| {
-            let usable = self.directory.bundles_of(who).map_or(0, |bundles| bundles.all().len());
-            let own = usize::from(*who == self.identity);
-            Some(RoomMember {
-                who: view.room_person(who),
-                role: role_of(who)?,
-                creator: state.creator() == *who,
-                devices: u32::try_from(usable + own).unwrap_or(u32::MAX),
+        let mut members: Vec<_> = state
+            .people()
+            .filter_map(|(who, _)| {
+                let usable =
+                    self.directory.bundles_of(who).map_or(0, |bundles| bundles.all().len());
+                let own = usize::from(*who == self.identity);
+                Some(RoomMember {
+                    who: view.room_person(who),
+                    role: role_of(who)?,
+                    creator: state.creator() == *who,
+                    devices: u32::try_from(usable + own).unwrap_or(u32::MAX),
+                })
             })
-        });
+            .collect();
+        members.sort_by_cached_key(|it| (order(it.role), it.who.name.clone(), it.who.id.clone()));
         let line = room_line(&known.room.id());
         let digest = known.room.set().digest();
         ShownRoom {
@@ -58,7 +63,7 @@ impl User {
             closed: state.is_closed(),
             unread: self.unread_of(&line),
             settings: settings(state.settings()),
-            members: members.collect(),
+            members,
             operations: u64::try_from(known.room.set().len()).unwrap_or(u64::MAX),
             digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
         }
@@ -114,6 +119,17 @@ fn about(action: &Action) -> Option<IdentityId> {
     match action {
         Action::Remove(who) => Some(*who),
         other => admitted(other),
+    }
+}
+
+/// Those who moderate come first, and those who are not in it any more last.
+fn order(role: RoomRole) -> u8 {
+    match role {
+        RoomRole::Moderator => 0,
+        RoomRole::Member => 1,
+        RoomRole::Invited => 2,
+        RoomRole::Left => 3,
+        RoomRole::Removed => 4,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use martlet_protocol::message::{Content, RoomOp, Timers};
+use martlet_protocol::nearest::nearest;
 use martlet_protocol::room::{Action, Create, Operation, Room, Settings, Void};
 use martlet_protocol::{IdentityId, OpId, RoomId};
 use martlet_store::StoreError;
@@ -11,7 +12,7 @@ use rand_core::Rng;
 
 use super::User;
 use crate::conversation::{ConversationRef, Place};
-use crate::directory::{KnownRoom, RoomError, room_line};
+use crate::directory::{DirectoryError, KnownRoom, RoomError, clean_name, room_line};
 use crate::error::Fault;
 use crate::kinds;
 use crate::turn::Turn;
@@ -42,9 +43,10 @@ impl User {
             return Err(RoomError::Shards.into());
         }
         self.check_rooms(None)?;
+        let name = clean_name(name).map_err(DirectoryError::from)?;
         let mut salt = [0; 16];
         turn.rng.fill_bytes(&mut salt);
-        let settings = Settings { name: name.trim().to_owned(), ..Settings::default() };
+        let settings = Settings { name, ..Settings::default() };
         let room = Room::create(self.keyring.device(), Create { salt, settings }, turn.now);
         let room = room.map_err(|denied| RoomError::of(&denied, ""))?;
         let now = turn.now;
@@ -219,7 +221,12 @@ impl User {
         }
         match self.directory.room_of(name) {
             Ok(room) => Ok(room_line(&room)),
-            Err(RoomError::Unknown { .. }) => Err(self.unknown_contact(name).into()),
+            Err(RoomError::Unknown { .. }) => {
+                let all = self.all_conversations();
+                let nearest = nearest(name, all.iter().map(|(known, _)| known.as_str()));
+                let (name, nearest) = (name.to_owned(), nearest.map(str::to_owned));
+                Err(DirectoryError::UnknownConversation { name, nearest }.into())
+            }
             Err(error) => Err(error.into()),
         }
     }

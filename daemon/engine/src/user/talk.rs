@@ -9,7 +9,6 @@ use martlet_store::records::{Body, Happened, MessageRecord, State};
 
 use super::User;
 use crate::conversation::{Author, ConversationRef, Place, person};
-use crate::directory::room_line;
 use crate::error::{CommandError, Fault};
 use crate::kinds::{self, When, edit, reaction};
 use crate::limits::{ID_DIGITS_MIN, ID_SEARCH_MAX, ID_SEARCH_TOTAL_MAX};
@@ -272,12 +271,12 @@ impl User {
             return Ok(None);
         }
         let beginning = text.to_ascii_lowercase();
-        let records = turn.vault()?;
         let (mut found, mut left) = (None, ID_SEARCH_TOTAL_MAX);
         let mut is_ambiguous = false;
-        let rooms = self.directory.rooms().iter().map(|known| room_line(&known.room.id()));
-        let contacts = self.directory.identities().copied();
-        for identity in std::iter::once(self.identity).chain(contacts).chain(rooms) {
+        // What somebody names was most likely written of late.
+        let newest_first = self.with_messages(turn)?.into_iter().rev();
+        let records = turn.vault()?;
+        for identity in std::iter::once(self.identity).chain(newest_first) {
             let conversation = ConversationRef::direct(&identity);
             let max = ID_SEARCH_MAX.min(left);
             self.timeline.look_back(records, &conversation, max, |position, message| {

@@ -13,7 +13,7 @@ use martlet_engine::command::{
     ListRoomOperations, ListRooms, React, RecallMessage, RemoveFromRoom, RemoveModerator, Unblock,
 };
 use martlet_engine::limits::ROOMS_FOREIGN_MAX;
-use martlet_engine::{CommandError, RoomError};
+use martlet_engine::{CommandError, DirectoryError, NameError, RoomError};
 use martlet_protocol::control::{
     EditRequest, EventBody, Message, ReactionRequest, Room as ShownRoom, RoomChange, RoomCreate,
     RoomMemberRequest, RoomRemoveQuery, RoomRole,
@@ -188,8 +188,19 @@ fn who_cannot_be_added_is_refused_with_a_reason() -> Result {
     let max = RoomChange { members_max: Some(2), ..RoomChange::default() };
     world.call(0, ChangeRoom { room: "bridge".into(), change: max })?;
     assert_eq!(world.refused(0, "dave"), Some(RoomError::Full { max: 2 }.into()));
-    let long = RoomCreate { name: "x".repeat(10_000) };
-    assert_eq!(error(world.call(0, CreateRoom { request: long })), Some(RoomError::Value.into()));
+    // As of contacts: a room called `..` could be asked for by no client that makes paths of names.
+    for (name, reason) in [
+        ("x".repeat(10_000), NameError::TooLong),
+        ("..".to_owned(), NameError::Dots),
+        ("\u{3164}".to_owned(), NameError::Invisible),
+        ("x\u{202e}gnp".to_owned(), NameError::Turning),
+    ] {
+        let refused = Some(DirectoryError::Name(reason).into());
+        let request = RoomCreate { name: name.clone() };
+        assert_eq!(error(world.call(0, CreateRoom { request })), refused);
+        let change = RoomChange { name: Some(name), ..RoomChange::default() };
+        assert_eq!(error(world.call(0, ChangeRoom { room: "bridge".into(), change })), refused);
+    }
     assert_eq!(error(world.put_out(1, "alice")), Some(RoomError::NotModerator.into()));
     let unknown = error(world.call(0, GetRoom { room: "brigde".into() }));
     let nearest = Some("bridge".to_owned());
