@@ -5,12 +5,13 @@ mod secrets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use martlet_protocol::control::{
-    Delivery, Device, DeviceList, DeviceRevoke, InitRequest, InitResponse, LockRootRequest,
-    PhraseRequest, SearchResults, Shred, UnlockRequest,
+    Delivery, Device, DeviceList, DeviceRevoke, Draft, DraftRequest, InitRequest, InitResponse,
+    LockRootRequest, PhraseRequest, SearchResults, Shred, UnlockRequest,
 };
+use martlet_testnet::cluster::verbs::{ask, hides, run, shows};
 use martlet_testnet::cluster::{Cluster, Node, introduce, until};
 use rustix::process::Signal;
 use secrets::Secret;
@@ -125,6 +126,73 @@ async fn the_memory_of_a_daemon_with_a_locked_vault_holds_no_secret_of_it() -> T
         assert!(seeds.is_empty(), "{when}: {seeds:#?}");
     }
     Ok(())
+}
+
+/// While the vault is open, and after all was searched, so that every text was in memory.
+#[tokio::test]
+async fn what_has_ended_is_not_in_the_memory_of_a_daemon_with_an_open_vault() -> TestResult {
+    const ENDS: [&str; 6] = [
+        "recalled: wombats eat turnips at dusk",
+        "deleted: glaciers hum beneath the ferry",
+        "expired: violet lanterns over Bergen",
+        "burned: seven pelicans guard a bakery",
+        "a note: marzipan hidden behind clocks",
+        "a draft: otters juggle copper kettles",
+    ];
+    const STAYS: &str = "kept: a lighthouse keeper paints zebras";
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let mut alice = cluster.user("alice", &[]).await?;
+    let bob = cluster.user("bob", &[&alice]).await?;
+    introduce(&alice, &bob).await?;
+    let send = async |text: &str, timers: &[&str]| -> TestResult<String> {
+        let sent = ask(&bob, &[&["send", "alice", text][..], timers].concat()).await?;
+        Ok(sent["id"].as_str().ok_or("no id")?.to_owned())
+    };
+    let recalled = send(ENDS[0], &[]).await?;
+    let deleted = send(ENDS[1], &[]).await?;
+    send(ENDS[2], &["--expire", "8s"]).await?;
+    send(ENDS[3], &["--expire", "1h", "--burn", "1s"]).await?;
+    send(STAYS, &[]).await?;
+    let note = ask(&alice, &["note", ENDS[4]]).await?;
+    let history = ["history", "bob"];
+    shows(&alice, &history, STAYS).await?;
+    run(&alice, &["search", "keeper"]).await?;
+    run(&alice, &["read", "bob"]).await?;
+    let draft = "/v1/conversations/bob/draft";
+    let begun = DraftRequest { text: ENDS[5].to_owned() };
+    alice.post::<_, Draft>(draft, &begun).await?;
+    run(&bob, &["recall", &recalled]).await?;
+    let note = note["id"].as_str().ok_or("no id")?;
+    run(&alice, &["delete", &deleted, note]).await?;
+    alice.client().delete(draft).await?;
+    for gone in &ENDS[..4] {
+        hides(&alice, &history, gone).await?;
+    }
+    run(&alice, &["shred"]).await?;
+
+    // As they are searched, too.
+    let forms = ENDS.iter().flat_map(|text| [(*text).to_owned(), text.to_lowercase()]);
+    let ended: Vec<_> = forms.map(|text| Secret::new(text.clone(), text.as_bytes())).collect();
+    // What ends by itself is hidden at once, and deleted with the engine's next tick.
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        alice.signal(Signal::STOP)?;
+        process::wait_stopped(alice.pid()?, DEADLINE)?;
+        let memory = process::memory(alice.pid()?)?;
+        alice.signal(Signal::CONT)?;
+        let Some(memory) = memory else {
+            eprintln!("skipped: this user may not read the memory of another process");
+            return Ok(());
+        };
+        // The text that is there is found: the vault is open, and it was searched.
+        assert!(!process::find(&memory, &[Secret::new("kept", STAYS.as_bytes())]).is_empty());
+        let found = process::find(&memory, &ended);
+        if found.is_empty() {
+            return Ok(());
+        }
+        assert!(Instant::now() < deadline, "{found:#?}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// While the vault is open, where all its other keys are in memory.
