@@ -1,7 +1,8 @@
 //! Notifications: the desktop, or a program of the user's, is told of each message that comes.
 //!
 //! It never waits for the engine's thread and the engine never waits for it: it is given the events that clients are given.
-//! Before something is told, the engine is asked about the conversation: nothing is told of one that is muted, of a message
+//! Before something is told, the engine is asked about the conversation: nothing is told of one that is muted (but what mentions
+//! the user), of a message
 //! that was read meanwhile, or with a vault that is locked. What is too much at once is left out, for who comes back after
 //! days needs no thousand of them.
 
@@ -34,6 +35,8 @@ struct Notification {
     message: String,
     /// The beginning of the message, if that may be shown.
     text: Option<String>,
+    /// Whether it mentions the user: then it is shown though the room is muted.
+    is_mention: bool,
 }
 
 impl Notification {
@@ -260,7 +263,8 @@ async fn run_on<L, F: Future<Output = Option<News>>>(
                 Job::Show(notification) => notification,
             };
             let news = ask(notification.conversation.clone()).await;
-            let is_told = |news: &News| !news.is_muted && news.unread > 0;
+            let is_told =
+                |news: &News| (!news.is_muted || notification.is_mention) && news.unread > 0;
             let Some(news) = news.filter(is_told) else { continue };
             let show =
                 tokio::time::timeout(NOTIFICATION_TIME_MAX, screen.show(&notification, news));
@@ -307,6 +311,7 @@ fn gather(waiting: &Waiting, what: Notify, body: &EventBody, renews: bool) {
         }
         EventBody::MessageQueued { .. }
         | EventBody::MessageState { .. }
+        | EventBody::MessageReached { .. }
         | EventBody::MessageEdited { .. }
         | EventBody::RequestReceived { .. }
         | EventBody::ContactAdded { .. }
@@ -350,8 +355,9 @@ fn of(what: Notify, message: &Message) -> Option<Notification> {
         Notify::Full => Some(message.text.chars().take(NOTIFICATION_CHARS_MAX).collect()),
     };
     let author = message.author.as_deref().map(called);
+    let is_mention = message.mentions_you;
     let (conversation, message) = (message.conversation.clone(), message.id.clone());
-    Some(Notification { conversation, author, message, text })
+    Some(Notification { conversation, author, message, text, is_mention })
 }
 
 /// Someone in a room: as the user calls them, else as they call themselves, else the beginning of their ID.

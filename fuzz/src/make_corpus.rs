@@ -139,6 +139,7 @@ fn main() -> std::io::Result<()> {
         timers: Timers::OFF,
         content: Content::Text(Text::new("hello").expect("short enough")),
         reply_to: None,
+        mentions: vec![martlet_fuzz::sender_id().identity],
     };
     let first =
         conversation.seal(&martlet_fuzz::addressing(), &text.encode()).expect("a new session");
@@ -372,6 +373,7 @@ fn keep_of_room(room: &Room) -> std::io::Result<()> {
         timers: Timers::OFF,
         content: Content::RoomOp(RoomOp { op, people }),
         reply_to: None,
+        mentions: Vec::new(),
     }
     .encode();
     keep("message", "room-op", &message)?;
@@ -385,6 +387,7 @@ fn keep_of_room(room: &Room) -> std::io::Result<()> {
         timers,
         content,
         reply_to: None,
+        mentions: Vec::new(),
     };
     keep("message", "room-recall", &recall.encode())?;
     keep("in_room", "room-op", &InRoom::new(set.heads(), message).encode())
@@ -466,6 +469,9 @@ fn keep_control() -> std::io::Result<()> {
         room: None,
         author: None,
         sent_before_removal_was_known: false,
+        received: None,
+        mentions: Vec::new(),
+        mentions_you: false,
         recalled_by: None,
         reply_to: None,
         edited_at: None,

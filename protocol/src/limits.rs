@@ -131,6 +131,8 @@ pub const ROOM_MEMBERS_MAX: u16 = 256;
 pub const ROOM_MODERATORS_MAX: usize = 32;
 /// Messages from before they joined that a new member may be given: some screens to read.
 pub const ROOM_HISTORY_MAX: u8 = 200;
+/// People whom one message in a room mentions: 1 KiB of it.
+pub const MENTIONS_MAX: usize = 32;
 
 // ---- network -----------------------------------------------------------------------------------
 

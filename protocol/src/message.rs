@@ -30,8 +30,8 @@
 //! | 36 | [`profile`]: how the sender wants to be seen | conversation envelopes |
 //!
 //! A conversation message is encoded `{0: kind u16, 1: message id 16, 2: sent at ms, 3: seq u64,
-//! 4: payload bytes, 5: expire seconds u32, 6: burn seconds u32, 7: reply to, a message id 16}`, the last three only where
-//! it has these [timers] or answers another; a to-device message `{0: kind u16, 1: payload bytes}`. A kind that this
+//! 4: payload bytes, 5: expire seconds u32, 6: burn seconds u32, 7: reply to, a message id 16, 8: identity 32 ‖ …}`, the last four only
+//! where it has these [timers], answers another, or mentions people, at most [`MENTIONS_MAX`]; a to-device message `{0: kind u16, 1: payload bytes}`. A kind that this
 //! build doesn't know is kept as [`Content::Unknown`] with its payload, so that a newer sender's
 //! message is shown as such, never lost, and read again after an upgrade.
 
@@ -95,8 +95,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::codec::{self, CodecError};
-use crate::ids::MessageId;
-use crate::limits::{BODY_BYTES_MAX, MESSAGE_SEQ_MAX};
+use crate::ids::{IdentityId, MessageId};
+use crate::limits::{BODY_BYTES_MAX, MENTIONS_MAX, MESSAGE_SEQ_MAX};
 use crate::time::UnixMillis;
 
 /// A message of a conversation.
@@ -115,6 +115,8 @@ pub struct Message {
     pub content: Content,
     /// The message that it answers, as its writer says; any, or none that there is.
     pub reply_to: Option<MessageId>,
+    /// Those whom it mentions, as its writer says; at most [`MENTIONS_MAX`].
+    pub mentions: Vec<IdentityId>,
 }
 
 /// What a message says.
@@ -238,6 +240,8 @@ struct Frame {
     burn_s: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reply_to: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "<[u8]>::is_empty", with = "serde_bytes")]
+    mentions: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -270,7 +274,18 @@ impl Message {
             Content::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         let Self { id, sent_at, seq, timers: Timers { expire_s, burn_s }, reply_to, .. } = *self;
-        codec::encode(&Frame { kind, id, sent_at, seq, payload, expire_s, burn_s, reply_to })
+        let mentions = self.mentions.iter().flat_map(|who| who.0).collect();
+        codec::encode(&Frame {
+            kind,
+            id,
+            sent_at,
+            seq,
+            payload,
+            expire_s,
+            burn_s,
+            reply_to,
+            mentions,
+        })
     }
 
     /// Reads a message.
@@ -278,12 +293,17 @@ impl Message {
     /// # Errors
     /// [`MessageError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let Frame { kind, id, sent_at, seq, payload, expire_s, burn_s, reply_to } =
+        let Frame { kind, id, sent_at, seq, payload, expire_s, burn_s, reply_to, mentions } =
             codec::decode_lenient(bytes, BODY_BYTES_MAX)?;
         if !(1..=MESSAGE_SEQ_MAX).contains(&seq) {
             return Err(MessageError::Seq { found: seq });
         }
         let timers = Timers { expire_s, burn_s }.check()?;
+        let (mentions, rest) = mentions.as_chunks();
+        if mentions.len() > MENTIONS_MAX || !rest.is_empty() {
+            return Err(CodecError::NotCanonical.into());
+        }
+        let mentions = mentions.iter().copied().map(IdentityId).collect();
         let content = match kind {
             text::KIND => Content::Text(Text::decode(&payload)?),
             edit::KIND => Content::Edit(Edit::decode(&payload)?),
@@ -306,7 +326,7 @@ impl Message {
             }
             kind => Content::Unknown { kind, bytes: Payload(payload) },
         };
-        Ok(Self { id, sent_at, seq, timers, content, reply_to })
+        Ok(Self { id, sent_at, seq, timers, content, reply_to, mentions })
     }
 }
 

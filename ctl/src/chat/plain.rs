@@ -267,10 +267,11 @@ impl Plain<'_> {
             Direction::Out => format!("you to {name}"),
             Direction::Note => "you".to_owned(),
         };
-        let unread = if row.is_unread() { " (new)" } else { "" };
+        let new = if row.is_unread() { " (new)" } else { "" };
+        let mention = if row.extra.mentions_you { " (mentions you)" } else { "" };
         let taken_back = format!("({})", recalled(row.extra.recalled_by.as_deref()));
         let text = if row.state == Delivery::Recalled { &taken_back } else { &row.text };
-        self.say(&format!("{time} {who}{unread}: {text}"))
+        self.say(&format!("{time} {who}{new}{mention}: {text}"))
     }
 
     fn print_event(&mut self, event: &Event) -> Result<(), Failure> {
@@ -333,6 +334,7 @@ impl Plain<'_> {
                 }
             }
             EventBody::MessageEdited { .. }
+            | EventBody::MessageReached { .. }
             | EventBody::MessageRead { .. }
             | EventBody::Typing { .. }
             | EventBody::FileProgress { .. }

@@ -1,7 +1,7 @@
 //! The lines that messages are, from the newest up: what both the drawing and the scrolling count by.
 
 use martlet_protocol::UnixMillis;
-use martlet_protocol::control::{Delivery, Direction};
+use martlet_protocol::control::{Delivery, Direction, Received};
 
 use super::model::{Conversation, Fate, Model, Place, Row, Waiting};
 use super::text::{fit, in_one_line, lines, padded, short, width};
@@ -182,7 +182,15 @@ impl<'a> Frame<'a> {
         if row.extra.edited {
             marks.push((Role::Dim, "edited".to_owned()));
         }
-        marks.extend(mark(row.direction, row.state));
+        if row.extra.mentions_you {
+            marks.push((Role::New, "mentions you".to_owned()));
+        }
+        match (row.state, row.extra.received) {
+            (Delivery::Queued | Delivery::Sent, Some(Received { have, of })) if have > 0 => {
+                marks.push((Role::Dim, format!("✓ {have} of {of} have it")));
+            }
+            (state, _) => marks.extend(mark(row.direction, state)),
+        }
         let mut lines = self.hang(self.clock.minute(row.sent_at), role, name, text, marks);
         for line in &mut lines {
             line.row = Some(at);

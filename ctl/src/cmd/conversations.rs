@@ -46,11 +46,15 @@ fn human(list: &ConversationList, page: &mut Page) {
     table.write(page);
 }
 
-/// `pinned, muted, draft`.
+/// `mentions you, pinned, muted, draft`.
 fn flags(conversation: &ConversationSummary) -> String {
     let settings = &conversation.settings;
-    let flags =
-        [(settings.pinned, "pinned"), (settings.muted, "muted"), (conversation.draft, "draft")];
+    let flags = [
+        (conversation.mentions > 0, "mentions you"),
+        (settings.pinned, "pinned"),
+        (settings.muted, "muted"),
+        (conversation.draft, "draft"),
+    ];
     let set: Vec<_> =
         flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag).collect();
     set.join(", ")

@@ -45,7 +45,11 @@ fn human(inbox: &Inbox, page: &mut Page) {
 
 fn write(conversation: &Conversation, page: &mut Page) {
     let name = page.paint(Paint::Bold, &word(&conversation.name));
-    page.line(format!("{name}  {} unread", conversation.unread));
+    let mentions = match conversation.mentions {
+        0 => String::new(),
+        mentions => page.paint(Paint::Warn, &format!(", {mentions} of them mention you")),
+    };
+    page.line(format!("{name}  {} unread{mentions}", conversation.unread));
     for message in &conversation.messages {
         let time = page.clock().day_and_minute(message.sent_at);
         let by = message.author.as_deref().map(|author| format!("{}: ", person(author)));

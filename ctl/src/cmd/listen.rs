@@ -209,6 +209,7 @@ impl Listener<'_> {
             EventBody::MessageReceived { .. }
             | EventBody::MessageQueued { .. }
             | EventBody::MessageState { .. }
+            | EventBody::MessageReached { .. }
             | EventBody::MessageEdited { .. }
             | EventBody::MessageReaction { .. }
             | EventBody::MessageRead { .. }

@@ -10,7 +10,8 @@ use super::room::deed;
 use crate::client::{ClientError, EventStream, Follower, Step};
 use crate::exit::Failure;
 use crate::render::{
-    Page, Paint, answered, bytes, in_room, lost, new_device, one_line, person, short, word, writer,
+    Page, Paint, answered, bytes, in_room, lost, new_device, one_line, person, received_by, short,
+    word, writer,
 };
 
 /// Follow what happens, one line each, until Ctrl-C
@@ -124,6 +125,10 @@ fn describe(body: &EventBody, page: &Page) -> String {
         }
         EventBody::MessageState { id, conversation, state } => {
             format!("you to {}: {} {}", bold(conversation), short(id), page.state(*state))
+        }
+        EventBody::MessageReached { id, conversation, received } => {
+            let received = page.paint(Paint::Dim, &format!("({})", received_by(*received)));
+            format!("you to {}: {} {received}", bold(conversation), short(id))
         }
         EventBody::RequestReceived { id, suggested_name } => {
             let name = suggested_name.as_deref().map_or_else(String::new, |name| {
@@ -274,6 +279,8 @@ fn describe(body: &EventBody, page: &Page) -> String {
 /// Of a message whose writer had been removed.
 const LATE: &str = " (sent before the removal was known)";
 
+const MENTION: &str = " (mentions you)";
+
 fn describe_message(message: &Message, page: &Page) -> String {
     let name = page.paint(Paint::Bold, &word(&message.conversation));
     let answers = match &message.reply_to {
@@ -285,7 +292,8 @@ fn describe_message(message: &Message, page: &Page) -> String {
         Direction::In => match &message.author {
             Some(author) => {
                 let late = if message.sent_before_removal_was_known { LATE } else { "" };
-                format!("{name}, {}{late}: {text}", person(author))
+                let mention = if message.mentions_you { MENTION } else { "" };
+                format!("{name}, {}{late}{mention}: {text}", person(author))
             }
             None => format!("{name}: {text}"),
         },
@@ -335,6 +343,9 @@ mod tests {
             room: None,
             author: None,
             sent_before_removal_was_known: false,
+            received: None,
+            mentions: Vec::new(),
+            mentions_you: false,
             recalled_by: None,
         };
         assert_eq!(

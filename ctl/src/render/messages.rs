@@ -1,6 +1,8 @@
 //! Messages as a page shows them: under their days, with what became of them.
 
-use martlet_protocol::control::{Delivery, Direction, Lost, Message, Reaction, Reply, RoomPerson};
+use martlet_protocol::control::{
+    Delivery, Direction, Lost, Message, Reaction, Received, Reply, RoomPerson,
+};
 
 use super::{Page, Paint, block, count, in_words, one_line, table, timers, word};
 
@@ -51,7 +53,7 @@ impl Page {
         let reactions = message.reactions.iter().map(|reaction| self.reaction(reaction, message));
         let ends = edited
             .into_iter()
-            .chain([self.state_of(message), self.left_of(message)])
+            .chain([self.mention_of(message), self.state_of(message), self.left_of(message)])
             .chain(reactions);
         let ends: Vec<String> = ends.filter(|end| !end.is_empty()).collect();
         if !ends.is_empty() {
@@ -78,6 +80,13 @@ impl Page {
             return self.paint(Paint::Dim, &format!("({})", recalled(Some(&person(by)))));
         }
         match (message.direction, message.state) {
+            (Direction::Out, Delivery::Queued | Delivery::Sent) => match message.received {
+                Some(received) if received.have > 0 => {
+                    let state = state_name(message.state);
+                    self.paint(Paint::Dim, &format!("({state}, {})", received_by(received)))
+                }
+                Some(_) | None => self.state(message.state),
+            },
             (Direction::Out, state) => self.state(state),
             // A note is here, and has nowhere to go.
             (Direction::Note, _) | (Direction::In, Delivery::Read) => String::new(),
@@ -91,6 +100,14 @@ impl Page {
                 | Delivery::Expired,
             ) => self.paint(Paint::Warn, "(unread)"),
             (Direction::In, Delivery::Recalled) => self.state(Delivery::Recalled),
+        }
+    }
+
+    /// `(mentions you)`.
+    fn mention_of(&self, message: &Message) -> String {
+        match message.mentions_you {
+            true => self.paint(Paint::Warn, "(mentions you)"),
+            false => String::new(),
         }
     }
 
@@ -123,6 +140,11 @@ impl Page {
         };
         self.paint(paint, &format!("({})", state_name(state)))
     }
+}
+
+/// `3 of 5 have it`.
+pub(crate) fn received_by(received: Received) -> String {
+    format!("{} of {} have it", received.have, received.of)
 }
 
 /// A state's name, as in JSON.
@@ -231,6 +253,9 @@ mod tests {
             room: None,
             author: None,
             sent_before_removal_was_known: false,
+            received: None,
+            mentions: Vec::new(),
+            mentions_you: false,
             recalled_by: None,
             file: None,
         }

@@ -251,7 +251,7 @@ pub(crate) fn message_of(record: &MessageRecord) -> Message {
         Body::Raw { kind, bytes } => unknown::content(*kind, bytes),
     };
     let MessageRecord { id, sent_at, seq, timers, reply_to, .. } = *record;
-    Message { id, sent_at, seq, timers, content, reply_to }
+    Message { id, sent_at, seq, timers, content, reply_to, mentions: record.mentions.clone() }
 }
 
 /// Whether a message to devices is of use for minutes only.
@@ -284,7 +284,7 @@ pub(crate) fn timer_words(seconds: u32) -> String {
 
 /// The record of a message that came from `author`.
 pub(crate) fn received(message: Message, author: Author, stored_at: UnixMillis) -> MessageRecord {
-    let Message { id, sent_at, seq, timers, content, reply_to } = message;
+    let Message { id, sent_at, seq, timers, content, reply_to, mentions } = message;
     MessageRecord {
         id,
         own: false,
@@ -299,6 +299,8 @@ pub(crate) fn received(message: Message, author: Author, stored_at: UnixMillis) 
         timers,
         burns_from: None,
         is_late: false,
+        mentions,
+        mentions_user: false,
     }
 }
 

@@ -22,7 +22,7 @@ use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use line::{Ending, Line};
-use pending::Carries;
+use pending::{Acknowledged, Carries};
 pub(crate) use pending::{Pending, Place, is_addressed_in, own_header};
 use to_stamp::ToStamp;
 
@@ -196,16 +196,25 @@ impl Outbox {
         ack: &Ack,
     ) -> Result<Vec<Outcome>, StoreError> {
         let Some(pending) = self.pending.get_mut(&ack.envelope) else { return Ok(Vec::new()) };
-        if !pending.acknowledge(ack) {
+        let Some(Acknowledged { by, is_whole }) = pending.acknowledge(ack) else {
             return Ok(Vec::new());
-        }
+        };
         let (identity, carries, sealed_to) =
             (pending.identity, pending.carries, pending.sealed_to());
+        let reached = match (carries, by) {
+            (Carries::Message(position), Some(by)) => {
+                Some(Outcome::Reached(Place { identity, position }, by))
+            }
+            (Carries::Message(_) | Carries::Key | Carries::Control, Some(_) | None) => None,
+        };
+        if !is_whole {
+            return Ok(reached.into_iter().collect());
+        }
         let ended = self.remove(records, &ack.envelope, Ending::Acknowledged)?;
         // A key that was proved received is held elsewhere.
         let sent = self.take_sent(identity).into_iter().map(Outcome::Sent);
         let key = (carries == Carries::Key).then_some(Outcome::KeyReceived(identity, sealed_to));
-        Ok(sent.chain(ended.map(Outcome::Ended)).chain(key).collect())
+        Ok(reached.into_iter().chain(sent).chain(ended.map(Outcome::Ended)).chain(key).collect())
     }
 
     /// It is of no use any more.
@@ -350,6 +359,8 @@ impl Outbox {
 /// What an ack changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// This person has a message in a room.
+    Reached(Place, IdentityId),
     /// A message is on another node's disk.
     Sent(Place),
     /// A message has left the outbox.

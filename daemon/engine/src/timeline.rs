@@ -13,6 +13,7 @@ mod marks;
 mod order;
 mod own_deeds;
 mod recalls;
+mod receipts;
 mod removal;
 #[cfg(test)]
 mod tests;
@@ -126,6 +127,7 @@ impl Timeline {
             unheard: None,
             manner: Manner::default(),
             their_read: 0,
+            mentioned: Vec::new(),
             timers: None,
             read_at: UnixMillis(0),
             recalls: Vec::new(),
@@ -185,6 +187,9 @@ impl Timeline {
         if !message.own {
             conversation.unread += 1;
             conversation.received += 1;
+        }
+        if message.mentions_user {
+            self.note_mention(&place);
         }
         records.put(&MESSAGES, Key::Scoped(&id.0, place.position), message)?;
         self.texts.note(&place, message);

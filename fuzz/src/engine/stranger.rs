@@ -89,6 +89,7 @@ impl Stranger {
             timers: Timers::OFF,
             content,
             reply_to: None,
+            mentions: Vec::new(),
         };
         let (_, session) = self.session.as_mut()?;
         Some(Envelope::new(session.seal(addressing, &message.encode()).ok()?))

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::message::{Delivery, Direction};
+use super::message::{Delivery, Direction, is_zero};
 use super::room::RoomPerson;
 use super::schema::MessageText;
 use crate::time::UnixMillis;
@@ -25,6 +25,9 @@ pub struct ConversationSummary {
     pub room: Option<String>,
     /// Unread messages.
     pub unread: u64,
+    /// In a room: those of them that mention the user.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mentions: u64,
     /// When the newest message was committed here, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_at: Option<UnixMillis>,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::contact::Verified;
-use super::message::{Delivery, Direction, Message};
+use super::message::{Delivery, Direction, Message, Received};
 use super::room::{RoomOperation, RoomPerson};
 use crate::time::UnixMillis;
 
@@ -53,6 +53,15 @@ pub enum EventBody {
         conversation: String,
         /// Where it stands now.
         state: Delivery,
+    },
+    /// Another person has a message that the user wrote in a room, and not all have it.
+    MessageReached {
+        /// Its id.
+        id: String,
+        /// The room's name.
+        conversation: String,
+        /// How many have it.
+        received: Received,
     },
     /// Someone unknown wrote.
     RequestReceived {
@@ -324,6 +333,7 @@ impl EventBody {
             Self::MessageReceived { .. } => "message_received",
             Self::MessageQueued { .. } => "message_queued",
             Self::MessageState { .. } => "message_state",
+            Self::MessageReached { .. } => "message_reached",
             Self::RequestReceived { .. } => "request_received",
             Self::ContactAdded { .. } => "contact_added",
             Self::ContactRenamed { .. } => "contact_renamed",

@@ -28,6 +28,15 @@ pub struct Message {
     /// In a room: the moderator who took it back, if not its writer did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recalled_by: Option<Box<RoomPerson>>,
+    /// In a room of up to eight receiving devices, of the user's own: how many have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<Received>,
+    /// In a room: people whom its writer mentioned in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<RoomPerson>,
+    /// In a room: whether the user is one of those, and others wrote it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mentions_you: bool,
     /// Who wrote it.
     pub direction: Direction,
     /// Its text.
@@ -66,6 +75,15 @@ pub struct Message {
     /// What it said before it was edited, the original first; only where that is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<Version>,
+}
+
+/// How many people have a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Received {
+    /// Those of whom a device proved that it has it on disk.
+    pub have: u32,
+    /// Those for whom it is.
+    pub of: u32,
 }
 
 /// A message that another answers.
@@ -273,6 +291,13 @@ pub struct Conversation {
     pub room: Option<String>,
     /// Unread messages in all.
     pub unread: u64,
+    /// In a room: those of them that mention the user.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mentions: u64,
     /// The oldest of them, in order, at most 1000.
     pub messages: Vec<Message>,
+}
+
+pub(super) fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -6,7 +6,7 @@ use martlet_protocol::file::FileName;
 use martlet_protocol::hlc::Hlc;
 use martlet_protocol::ids::{DeviceId, IdentityId, MessageId, OpId, Rendezvous, RoomId};
 use martlet_protocol::invite::InviteSecret;
-use martlet_protocol::limits::{BODY_BYTES_MAX, MESSAGE_SEQ_MAX, TEXT_BYTES_MAX};
+use martlet_protocol::limits::{BODY_BYTES_MAX, MENTIONS_MAX, MESSAGE_SEQ_MAX, TEXT_BYTES_MAX};
 use martlet_protocol::message::profile::PICTURE_BYTES_MAX;
 use martlet_protocol::message::sent;
 use martlet_protocol::message::settings::values::{self, Value};
@@ -35,6 +35,7 @@ fn text_message(text: &str) -> Message {
         timers: Timers::OFF,
         content: Content::Text(Text::new(text).unwrap()),
         reply_to: None,
+        mentions: Vec::new(),
     }
 }
 
@@ -237,6 +238,7 @@ fn vectors() {
             ("timers_off", of(Content::Timers(Timers::OFF))),
             ("recall", of(recall)),
             ("reply", Message { reply_to: Some(TARGET), ..text_message("hello") }.encode()),
+            ("mentions", Message { mentions: vec![IdentityId([3; 32]), IdentityId([4; 32])], ..text_message("hello") }.encode()),
             ("edit", deed(Content::Edit(edit("hello!"))).encode()),
             ("reaction", deed(Content::Reaction(reaction(Some("👍")))).encode()),
             ("reaction_withdrawn", deed(Content::Reaction(reaction(None))).encode()),
@@ -354,6 +356,8 @@ struct NewerFrame {
     burn_s: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     later: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mentions: Option<u32>,
     more: Vec<String>,
 }
 
@@ -398,6 +402,7 @@ fn made_by_hand_as_documented_it_is_read() {
             timers: Timers::OFF,
             content: Content::Text(Text::new("hi").unwrap()),
             reply_to: None,
+            mentions: Vec::new(),
         }
     );
 }
@@ -504,6 +509,21 @@ fn deeds_round_trip_and_may_grow() {
     assert_eq!(read(32), Content::Read(Read { up_to: TARGET }));
     let message = Message { reply_to: Some(TARGET), ..text_message("hello") };
     assert_eq!(Message::decode(&message.encode()).unwrap(), message);
+}
+
+/// More people than a message may mention, or half of one.
+#[test]
+fn mentions_out_of_bounds_are_refused() {
+    let with = |mentions| Message { mentions, ..text_message("hello") };
+    let most = with(vec![IdentityId([3; 32]); MENTIONS_MAX]);
+    assert_eq!(Message::decode(&most.encode()).unwrap(), most);
+    assert!(Message::decode(&with(vec![IdentityId([3; 32]); MENTIONS_MAX + 1]).encode()).is_err());
+    let mut half = with(vec![IdentityId([3; 32])]).encode();
+    let at = half.len() - 34;
+    assert_eq!(half[at..at + 2], [0x58, 32]);
+    half[at + 1] = 31;
+    half.pop();
+    assert!(Message::decode(&half).is_err());
 }
 
 #[test]
@@ -613,6 +633,7 @@ fn what_a_newer_version_sends_is_not_lost() {
         expire_s: None,
         burn_s: None,
         later: None,
+        mentions: None,
         more: vec!["x".into()],
     });
     assert_eq!(Message::decode(&newer).unwrap(), Message::decode(&frame(1, b"hi")).unwrap());
@@ -723,6 +744,7 @@ proptest! {
             timers: Timers::OFF,
             content: Content::Text(Text::new(text.clone()).unwrap()),
             reply_to: is_reply.then_some(MessageId(id)),
+            mentions: vec![IdentityId([5; 32]); usize::from(is_reply) * MENTIONS_MAX],
         };
         let read = Message::decode(&message.encode()).unwrap();
         prop_assert_eq!(&read, &message);

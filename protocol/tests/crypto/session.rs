@@ -13,7 +13,7 @@ use martlet_protocol::crypto::session::{
 use martlet_protocol::envelope::is_on_ladder;
 use martlet_protocol::ids::MessageId;
 use martlet_protocol::limits::{
-    MESSAGE_SEQ_MAX, SESSION_MESSAGES_MAX, SESSION_RECIPIENTS_MAX, TEXT_BYTES_MAX,
+    MENTIONS_MAX, MESSAGE_SEQ_MAX, SESSION_MESSAGES_MAX, SESSION_RECIPIENTS_MAX, TEXT_BYTES_MAX,
 };
 use martlet_protocol::message::{Content, Message, Text, Timers};
 use martlet_protocol::time::{Day, ExpiryHour, UnixMillis};
@@ -537,6 +537,7 @@ fn the_longest_text_fits_an_envelope_for_eight_devices() {
         timers: Timers { expire_s: Some(518_400), burn_s: Some(518_400) },
         content: Content::Text(Text::new("ä".repeat(TEXT_BYTES_MAX / 2)).unwrap()),
         reply_to: Some(MessageId([0xff; 16])),
+        mentions: vec![IdentityId([0xff; 32]); MENTIONS_MAX],
     };
     let content = send(&mut outbound, &message.encode());
     assert!(Header::parse(&content).is_ok());

@@ -36,6 +36,9 @@ fn message() -> Message {
         room: None,
         author: None,
         sent_before_removal_was_known: false,
+        received: None,
+        mentions: Vec::new(),
+        mentions_you: false,
         recalled_by: None,
     }
 }
@@ -123,6 +126,7 @@ fn messages() {
                 room: None,
                 name: "Ada".into(),
                 unread: 1,
+                mentions: 0,
                 messages: vec![message()],
             }],
             requests: 2,
@@ -215,6 +219,14 @@ fn events() {
                 state: Delivery::Sent,
             },
             json!({"type": "message_state", "id": "ab", "conversation": "Ada", "state": "sent"}),
+        ),
+        (
+            EventBody::MessageReached {
+                id: text("ab"),
+                conversation: text("bridge"),
+                received: Received { have: 3, of: 5 },
+            },
+            json!({"type": "message_reached", "id": "ab", "conversation": "bridge", "received": {"have": 3, "of": 5}}),
         ),
         (
             EventBody::RequestReceived { id: text("x"), suggested_name: Some(text("Eve")) },

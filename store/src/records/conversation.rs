@@ -68,6 +68,9 @@ pub struct ConversationRecord {
     /// The other side said that they read own messages up to this position; 0 if they never said so.
     #[serde(default)]
     pub their_read: u64,
+    /// In a room: positions of received messages that mention the user, the newest last.
+    #[serde(default)]
+    pub mentioned: Vec<u64>,
 }
 
 /// How the user wants one conversation.
@@ -174,6 +177,12 @@ pub struct MessageRecord {
     /// In a room: whether its writer had been removed, and had not heard of it.
     #[serde(default)]
     pub is_late: bool,
+    /// In a room: those whom it mentions.
+    #[serde(default)]
+    pub mentions: Vec<IdentityId>,
+    /// Whether the user is one of them, and someone else wrote it.
+    #[serde(default)]
+    pub mentions_user: bool,
 }
 
 /// See [`MARKS`](super::MARKS).
@@ -183,6 +192,18 @@ pub struct MarksRecord {
     pub versions: Vec<VersionRecord>,
     /// At most one of each person, those withdrawn included.
     pub reactions: Vec<ReactionRecord>,
+    /// Of an own message in a room of few devices: who proved to have it.
+    #[serde(default)]
+    pub received: Option<ReceivedRecord>,
+}
+
+/// Who has a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceivedRecord {
+    /// For whom it is.
+    pub of: Vec<IdentityId>,
+    /// Of them, those of whom a device proved that it has it.
+    pub have: Vec<IdentityId>,
 }
 
 /// What a message said at some time.

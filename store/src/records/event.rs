@@ -78,6 +78,8 @@ pub enum Happened {
     FileReceived(Place),
     /// The file of this message could not be had, or is here no more.
     FileFailed(Place),
+    /// Another person in a room has an own message.
+    MessageReached(Place),
 }
 
 /// Why a message is gone.

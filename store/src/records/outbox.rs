@@ -26,6 +26,9 @@ pub struct OutboxRecord {
     /// The secrets of its slots, by which its message can be taken back.
     #[serde(default)]
     pub acks: Vec<AckSecret>,
+    /// In a room of few devices: whose they are of which it has slots, in order.
+    #[serde(default)]
+    pub readers: Vec<IdentityId>,
 }
 
 /// Whose prekey a session key is sealed to.

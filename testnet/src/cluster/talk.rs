@@ -261,6 +261,7 @@ pub fn received_message(event: Event) -> Option<Message> {
         EventBody::MessageReceived { message } => Some(message),
         EventBody::MessageQueued { .. }
         | EventBody::MessageState { .. }
+        | EventBody::MessageReached { .. }
         | EventBody::RequestReceived { .. }
         | EventBody::ContactAdded { .. }
         | EventBody::ContactRenamed { .. }
@@ -303,6 +304,7 @@ pub fn state_change(event: Event) -> Option<(String, Delivery)> {
         EventBody::MessageState { id, state, .. } => Some((id, state)),
         EventBody::MessageReceived { .. }
         | EventBody::MessageQueued { .. }
+        | EventBody::MessageReached { .. }
         | EventBody::RequestReceived { .. }
         | EventBody::ContactAdded { .. }
         | EventBody::ContactRenamed { .. }

@@ -139,7 +139,8 @@ impl Board {
                     | Delivery::Queued
                     | Delivery::Read => {}
                 },
-                EventBody::RequestReceived { .. }
+                EventBody::MessageReached { .. }
+                | EventBody::RequestReceived { .. }
                 | EventBody::ContactAdded { .. }
                 | EventBody::ContactRenamed { .. }
                 | EventBody::ContactRemoved { .. }
@@ -384,6 +385,9 @@ mod tests {
             room: None,
             author: None,
             sent_before_removal_was_known: false,
+            received: None,
+            mentions: Vec::new(),
+            mentions_you: false,
             recalled_by: None,
             reply_to: None,
             edited_at: None,

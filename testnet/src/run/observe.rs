@@ -144,7 +144,8 @@ fn note(diary: &Diary<'_>, node: NodeIndex, event: &Event, at: Duration) {
             | Delivery::Expired
             | Delivery::Recalled => {}
         },
-        EventBody::RequestReceived { .. }
+        EventBody::MessageReached { .. }
+        | EventBody::RequestReceived { .. }
         | EventBody::ContactAdded { .. }
         | EventBody::ContactRenamed { .. }
         | EventBody::ContactRemoved { .. }

@@ -157,3 +157,50 @@ async fn floods_are_undone_messages_removed_and_rooms_forgotten() -> TestResult 
     assert!(!list.contains("bridge"), "{list}");
     Ok(())
 }
+
+/// How many have a message, whom it mentions though they muted the room, and a moderator who steps down.
+#[tokio::test]
+async fn it_is_told_who_has_what_and_who_is_mentioned() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let alice = cluster.user("alice", &[]).await?;
+    let mut bob = cluster.user("bob", &[&alice]).await?;
+    let carol = cluster.user("carol", &[&alice, &bob]).await?;
+    for other in [&bob, &carol] {
+        introduce(&alice, other).await?;
+    }
+    run(&alice, &["room", "create", "bridge"]).await?;
+    for who in ["bob", "carol"] {
+        run(&alice, &["room", "invite", "bridge", who]).await?;
+    }
+    for node in [&bob, &carol] {
+        shows(node, &["room", "show", "bridge"], &["alice", "3 operations"]).await?;
+    }
+    run(&bob, &["send", "bridge", "here"]).await?;
+    shows(&carol, &["history", "bridge"], &["here"]).await?;
+    // So he learns what she calls herself.
+    run(&carol, &["send", "bridge", "aye"]).await?;
+    shows(&bob, &["history", "bridge"], &["carol (", "aye"]).await?;
+    run(&carol, &["conversation", "set", "bridge", "--mute"]).await?;
+    run(&carol, &["read", "bridge"]).await?;
+    // Bob and Carol are no contacts of each other.
+    run(&bob, &["send", "bridge", "@carol and @dave, all hands"]).await?;
+    shows(&carol, &["history", "bridge"], &["all hands  (mentions you)"]).await?;
+    shows(&carol, &["inbox"], &["1 unread, 1 of them mention you"]).await?;
+    shows(&carol, &["conversations"], &["mentions you, muted"]).await?;
+    let alices = shows(&alice, &["history", "bridge"], &["all hands"]).await?;
+    assert!(!alices.contains("mentions you"), "{alices}");
+
+    bob.kill()?;
+    run(&alice, &["send", "bridge", "at eight"]).await?;
+    shows(&alice, &["history", "bridge"], &["at eight  (sent, 1 of 2 have it)"]).await?;
+    bob.start().await?;
+    shows(&alice, &["history", "bridge"], &["at eight  (delivered)"]).await?;
+
+    run(&alice, &["room", "moderator", "add", "bridge", "bob"]).await?;
+    shows(&bob, &["room", "show", "bridge"], &["4 operations"]).await?;
+    run(&bob, &["room", "moderator", "remove", "bridge", "bob"]).await?;
+    shows(&alice, &["room", "ops", "bridge"], &["bob moderates no more"]).await?;
+    let refused = bob.ctl(&["room", "remove", "bridge", "alice"]).await?;
+    assert!(!refused.status.success());
+    Ok(())
+}

@@ -259,6 +259,13 @@ impl Model {
                     conversation.advance(&id, state);
                 }
             }
+            EventBody::MessageReached { id, conversation, received } => {
+                if let Some(conversation) =
+                    self.conversations.get_mut(&Place::Contact(conversation))
+                {
+                    conversation.reached(&id, received);
+                }
+            }
             EventBody::RequestReceived { .. } => asks.push(Ask::Requests),
             EventBody::ContactAdded { .. } => asks.extend([Ask::Contacts, Ask::Requests]),
             EventBody::ContactReachable { .. } | EventBody::ContactProfile { .. } => {

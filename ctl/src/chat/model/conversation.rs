@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use martlet_protocol::UnixMillis;
 use martlet_protocol::control::{
-    ConversationTimers, Delivery, Direction, History, Message, Reaction, RoomPerson,
+    ConversationTimers, Delivery, Direction, History, Message, Reaction, Received, RoomPerson,
 };
 
 use super::choose::{About, Chosen};
@@ -42,6 +42,9 @@ pub(crate) struct Extra {
     pub(crate) ends_at: Option<UnixMillis>,
     /// The moderator who took it back, if not its writer did, harmless.
     pub(crate) recalled_by: Option<String>,
+    /// In a room: how many have it.
+    pub(crate) received: Option<Received>,
+    pub(crate) mentions_you: bool,
 }
 
 /// A conversation.
@@ -113,7 +116,8 @@ impl Extra {
         let author = message.author.as_deref().map(person);
         let (edited, ends_at) = (message.edited_at.is_some(), message.ends_at);
         let recalled_by = message.recalled_by.as_deref().map(person);
-        Self { author, reply, reactions, edited, ends_at, recalled_by }
+        let (received, mentions_you) = (message.received, message.mentions_you);
+        Self { author, reply, reactions, edited, ends_at, recalled_by, received, mentions_you }
     }
 }
 
@@ -229,6 +233,13 @@ impl Conversation {
         }
     }
 
+    /// More people have a message.
+    pub(crate) fn reached(&mut self, id: &str, received: Received) {
+        if let Some(at) = self.place(id) {
+            self.rows[at].extra.received = Some(received);
+        }
+    }
+
     /// A message is gone.
     pub(crate) fn end(&mut self, id: &str) {
         if let Some(at) = self.place(id) {
@@ -316,6 +327,9 @@ mod tests {
             room: None,
             author: None,
             sent_before_removal_was_known: false,
+            received: None,
+            mentions: Vec::new(),
+            mentions_you: false,
             recalled_by: None,
             reply_to: None,
             edited_at: None,

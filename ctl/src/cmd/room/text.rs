@@ -123,6 +123,9 @@ pub(crate) fn deed(op: &RoomOperation) -> String {
         RoomAction::Add => format!("{by} added {who}"),
         RoomAction::Remove => format!("{by} removed {who}"),
         RoomAction::AddModerator => format!("{by} made {who} a moderator"),
+        RoomAction::RemoveModerator if op.who.as_ref().is_some_and(|it| it.id == op.by.id) => {
+            format!("{by} moderates no more")
+        }
         RoomAction::RemoveModerator => format!("{by} made {who} a member again"),
         RoomAction::Set => {
             format!("{by} set that {}", op.setting.as_deref().map(one_line).unwrap_or_default())

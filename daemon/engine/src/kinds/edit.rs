@@ -75,6 +75,8 @@ mod tests {
             reply_to: None,
             is_marked: false,
             is_late: false,
+            mentions: Vec::new(),
+            mentions_user: false,
         }
     }
 

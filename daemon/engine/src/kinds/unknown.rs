@@ -6,7 +6,15 @@ use martlet_store::records::MessageRecord;
 /// What this build makes of the payload; `None` if it is malformed.
 pub(super) fn read_again(record: &MessageRecord, kind: u16, bytes: &[u8]) -> Option<Content> {
     let MessageRecord { id, sent_at, seq, timers, reply_to, .. } = *record;
-    let message = Message { id, sent_at, seq, timers, content: content(kind, bytes), reply_to };
+    let message = Message {
+        id,
+        sent_at,
+        seq,
+        timers,
+        content: content(kind, bytes),
+        reply_to,
+        mentions: Vec::new(),
+    };
     Message::decode(&message.encode()).ok().map(|message| message.content)
 }
 

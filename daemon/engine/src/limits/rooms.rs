@@ -31,6 +31,8 @@ pub const ROOM_ABSENCE_DAYS: u32 = 6;
 /// For so long what the user writes in a room waits for a member to say what became of it while this device was away. Those who are
 /// on answer within seconds; if nobody is, nobody reads it sooner either.
 pub const ROOM_STATE_AWAITED_FOR: Duration = Duration::from_secs(600);
+/// Unread messages of a conversation that are known to mention the user: more are counted as so many.
+pub const MENTIONED_KEPT_MAX: usize = 99;
 /// Own messages of a room that are remembered as having reached not everyone in it, times those whom they did not reach: a day's
 /// messages to some people whose keys are not known yet. The oldest is forgotten first, and is sent nobody anew.
 pub const ROOM_UNREACHED_MAX: usize = 1024;

@@ -37,6 +37,14 @@ impl Carries {
     }
 }
 
+/// What an ack proves.
+pub(super) struct Acknowledged {
+    /// In a room of few devices: whose device has the envelope.
+    pub(super) by: Option<IdentityId>,
+    /// Whether all have it for whom it is.
+    pub(super) is_whole: bool,
+}
+
 /// An own envelope not yet proved received.
 pub(crate) struct Pending {
     pub(super) identity: IdentityId,
@@ -46,6 +54,8 @@ pub(crate) struct Pending {
     commits: Vec<AckCommit>,
     /// Bit `n`: slot `n` was acknowledged.
     acked: u8,
+    /// In a room of few devices: whose the slots are.
+    readers: Vec<IdentityId>,
     /// Whether another node has it on disk.
     pub(super) is_stored: bool,
     /// Its arrival number in the mailbox; `None` if it isn't there.
@@ -76,6 +86,7 @@ impl Pending {
             carries: Carries::of(record),
             commits,
             acked: 0,
+            readers: record.readers.clone(),
             is_stored: false,
             arrival: None,
             order: 0,
@@ -100,6 +111,7 @@ impl Pending {
             carries: Carries::of(record),
             commits: Vec::new(),
             acked: 0,
+            readers: Vec::new(),
             is_stored: false,
             arrival: None,
             order: 0,
@@ -113,13 +125,15 @@ impl Pending {
         }
     }
 
-    /// Takes an ack; whether all its slots are acknowledged now.
-    pub(super) fn acknowledge(&mut self, ack: &Ack) -> bool {
-        if self.commits.get(usize::from(ack.slot)) != Some(&ack.secret.commit()) {
-            return false;
+    /// Takes an ack, if it proves something; whether all its slots are acknowledged now.
+    pub(super) fn acknowledge(&mut self, ack: &Ack) -> Option<Acknowledged> {
+        let slot = usize::from(ack.slot);
+        if self.commits.get(slot) != Some(&ack.secret.commit()) {
+            return None;
         }
         self.acked |= 1 << ack.slot;
-        usize::try_from(self.acked.count_ones()).unwrap_or(0) >= self.commits.len()
+        let is_whole = usize::try_from(self.acked.count_ones()).unwrap_or(0) >= self.commits.len();
+        Some(Acknowledged { by: self.readers.get(slot).copied(), is_whole })
     }
 
     /// Whom it is for.

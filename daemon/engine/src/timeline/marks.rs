@@ -88,7 +88,7 @@ impl Timeline {
         })
     }
 
-    fn mark(
+    pub(super) fn mark(
         &mut self,
         records: &mut VaultTxn,
         place: &Place,

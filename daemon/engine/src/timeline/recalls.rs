@@ -78,6 +78,7 @@ impl Timeline {
         self.texts.forget(place);
         records.delete(&UNKNOWN, key)?;
         let conversation = self.get_mut(place.conversation);
+        conversation.mentioned.retain(|position| *position != place.position);
         if !is_own && place.position > conversation.read_position {
             conversation.unread = conversation.unread.saturating_sub(1);
         }

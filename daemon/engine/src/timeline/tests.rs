@@ -139,6 +139,8 @@ fn message_of(device: DeviceId, seq: u64, text: &str) -> MessageRecord {
         reply_to: None,
         is_marked: false,
         is_late: false,
+        mentions: Vec::new(),
+        mentions_user: false,
     }
 }
 

@@ -276,7 +276,8 @@ impl User {
                 .map(|(place, message)| view.show(records, &place, &message))
                 .collect::<Result<Vec<_>, _>>()?;
             let room = self.room_id_of(&identity);
-            conversations.push(Conversation { name, room, unread, messages });
+            let mentions = self.timeline.mentions(&conversation);
+            conversations.push(Conversation { name, room, unread, mentions, messages });
         }
         conversations.sort_by_key(|conversation| {
             conversation.messages.first().map(|message| message.stored_at)

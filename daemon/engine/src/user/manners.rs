@@ -45,6 +45,7 @@ impl User {
                 name,
                 room: self.room_id_of(identity),
                 unread: self.timeline.unread(&conversation),
+                mentions: self.timeline.mentions(&conversation),
                 last_at,
                 last,
                 draft: records.get(&DRAFTS, Key::Named(&conversation.0))?.is_some(),

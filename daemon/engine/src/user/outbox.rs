@@ -42,7 +42,16 @@ impl User {
         reply_to: Option<MessageId>,
     ) -> Result<SendResponse, StoreError> {
         let record = self.write(turn, &identity, body, State::Queued);
-        let record = MessageRecord { timers, reply_to, ..record };
+        let mentions = match &record.body {
+            Body::Text(text) => self.mentioned_in(&identity, text),
+            Body::Raw { .. }
+            | Body::Unknown(_)
+            | Body::Timers(_)
+            | Body::Recall(_)
+            | Body::Recalled
+            | Body::RecalledBy(_) => Vec::new(),
+        };
+        let record = MessageRecord { timers, reply_to, mentions, ..record };
         let position = self.append(turn, identity, &record)?;
         self.send_off(turn, identity, position, &message_of(&record))?;
         let state = match (self.needs_confirmation(&identity), self.awaits_state(&identity)) {
@@ -123,6 +132,8 @@ impl User {
             reply_to: None,
             is_marked: false,
             is_late: false,
+            mentions: Vec::new(),
+            mentions_user: false,
         }
     }
 
@@ -175,9 +186,13 @@ impl User {
         if !has_session {
             return Ok(false);
         }
-        if is_room {
-            self.note_unreached(turn, (identity, position))?;
-        }
+        let readers = match is_room {
+            true => {
+                self.note_unreached(turn, (identity, position))?;
+                self.note_recipients(turn, (identity, position))?
+            }
+            false => Vec::new(),
+        };
         let mut addressing = self.addressing(&identity, turn.now);
         if let Some(end) = message.timers.expires_at(message.sent_at) {
             // No mailbox keeps it for longer than it is of use.
@@ -191,7 +206,7 @@ impl User {
         let sealed = sealed.map_err(|error| defect(&error))?;
         let Some(Sealed { content, acks }) = sealed else { return Ok(false) };
         let record = record(turn, identity, content);
-        self.post_record(turn, OutboxRecord { position: Some(position), acks, ..record })?;
+        self.post_record(turn, OutboxRecord { position: Some(position), acks, readers, ..record })?;
         Ok(true)
     }
 
@@ -384,6 +399,7 @@ impl User {
     pub(crate) fn note_ack(&mut self, turn: &mut Turn<'_>, ack: &Ack) -> Result<(), StoreError> {
         for outcome in self.outbox.note_ack(turn.vault()?, ack)? {
             match outcome {
+                Outcome::Reached(place, who) => self.note_reached(turn, place, who)?,
                 Outcome::Sent(place) => self.tell_sent(turn, vec![place])?,
                 Outcome::Ended(ended) => self.tell_ended(turn, ended)?,
                 Outcome::KeyReceived(identity, sealed_to) => {
@@ -421,6 +437,7 @@ pub(super) fn record(turn: &Turn<'_>, identity: IdentityId, content: Vec<u8>) ->
         sealed_to: None,
         is_control: false,
         acks: Vec::new(),
+        readers: Vec::new(),
     }
 }
 

@@ -161,6 +161,7 @@ impl User {
                 body,
                 timers: Default::default(),
                 reply_to: None,
+                mentions: Vec::new(),
                 is_marked: false,
                 ..recalled.clone()
             },

@@ -30,7 +30,12 @@ impl User {
     /// when it was written, the user's own others included. Not those of who is blocked, nor such that the user is to confirm
     /// first. Of more than a session can have, moderators' and those of who came first: parts of a network that add people beside
     /// each other may add more than the room takes.
-    fn readers(&self, now: UnixMillis, id: &RoomId, position: u64) -> Vec<(IdentityId, Bundle)> {
+    pub(super) fn readers(
+        &self,
+        now: UnixMillis,
+        id: &RoomId,
+        position: u64,
+    ) -> Vec<(IdentityId, Bundle)> {
         let Some(known) = self.directory.rooms().get(id) else { return Vec::new() };
         let (state, set) = (known.room.state(), known.room.set());
         let is_member = |person: &Person| person.presence == Presence::In;
@@ -304,6 +309,8 @@ impl User {
             }
         }
         let mut record = kinds::admit_in_room(record);
+        let is_own = author.identity == self.identity;
+        record.mentions_user = !is_own && record.mentions.contains(&self.identity);
         if author.identity == self.identity {
             if self.timeline.has_own(turn.vault()?, &record.id)? {
                 return Ok(true);

@@ -31,7 +31,7 @@ impl User {
 
     /// Members for whom what is in this position is, too, and of whom no device can be written to now. Not who is blocked: they are
     /// not meant to get it; nor who has ended. The user is one as long as a device of theirs is waited for.
-    fn unreached(&self, now: UnixMillis, id: &RoomId, position: u64) -> Vec<IdentityId> {
+    pub(super) fn unreached(&self, now: UnixMillis, id: &RoomId, position: u64) -> Vec<IdentityId> {
         let Some(known) = self.directory.rooms().get(id) else { return Vec::new() };
         let is_lacking = |who: &&IdentityId| {
             if **who == self.identity {

@@ -354,6 +354,8 @@ impl User {
             timers: Timers::OFF,
             burns_from: None,
             is_late: false,
+            mentions: Vec::new(),
+            mentions_user: false,
         };
         let dropped = self.timeline.wait_for_target(turn.vault()?, conversation, target, deed)?;
         (0..dropped).for_each(|_| turn.observer.deed_dropped(Dropped::Waited));

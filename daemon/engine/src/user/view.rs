@@ -20,6 +20,7 @@ use crate::log::Teller;
 use crate::outbox::Outbox;
 use crate::timeline::Timeline;
 use crate::user::profiles::Profiles;
+use crate::user::reached::shown_received;
 
 /// What is known, for telling it.
 pub(super) struct View<'a> {
@@ -38,7 +39,8 @@ impl View<'_> {
         place: &Place,
         record: &MessageRecord,
     ) -> Result<Message, StoreError> {
-        let MarksRecord { versions, reactions } = self.timeline.marks(records, place, record)?;
+        let MarksRecord { versions, reactions, received } =
+            self.timeline.marks(records, place, record)?;
         let reply_to = match &record.reply_to {
             Some(id) => Some(self.reply(records, place, id)?),
             None => None,
@@ -85,6 +87,9 @@ impl View<'_> {
                 | Body::Recall(_)
                 | Body::Recalled => None,
             },
+            received: received.filter(|_| record.own).map(|received| shown_received(&received)),
+            mentions: self.mentions(place, record),
+            mentions_you: record.mentions_user,
             direction: self.direction(place, record),
             text: match &content {
                 Content::Says(Says::File(it)) => kinds::file::shown(it, file.as_ref()),
@@ -307,6 +312,7 @@ impl Teller for View<'_> {
                     state: self.state(place, true, *state),
                 })
             }
+            Happened::MessageReached(place) => self.reached(records, place)?,
             Happened::RequestReceived(identity) => {
                 let requests = self.directory.requests();
                 let is_known = requests.is_waiting(identity) || self.directory.is_contact(identity);

@@ -378,6 +378,7 @@ fn requests_of_an_earlier_version_are_taken_along() -> Result {
                 unheard: None,
                 manner: Manner::default(),
                 their_read: 0,
+                mentioned: Vec::new(),
                 timers: None,
                 read_at: UnixMillis(0),
                 recalls: Vec::new(),
@@ -405,6 +406,8 @@ fn requests_of_an_earlier_version_are_taken_along() -> Result {
             reply_to: None,
             is_marked: false,
             is_late: false,
+            mentions: Vec::new(),
+            mentions_user: false,
             timers: Timers::OFF,
             burns_from: None,
         };

@@ -4,6 +4,7 @@ mod bounds;
 mod forgotten;
 mod put_back;
 mod reach;
+mod reached;
 mod recalls;
 
 use std::collections::BTreeSet;

@@ -469,6 +469,7 @@ fn what_only_own_devices_may_say_does_nothing_where_a_contact_says_it() -> Resul
         timers: Timers::OFF,
         content: Content::Text(Text::new("I never said so")?),
         reply_to: None,
+        mentions: Vec::new(),
     };
     let message = Payload(said.encode());
     let stamp = Stamp { hlc: Hlc::LAST, device: DeviceId([1; 32]) };
@@ -514,6 +515,7 @@ fn a_device_of_ones_own_that_sends_nonsense_does_no_harm() -> Result {
         timers: Timers::OFF,
         content,
         reply_to: None,
+        mentions: Vec::new(),
     };
     let text = message(&world, Content::Text(Text::new("said elsewhere")?));
     let nested = Sent { conversation: bob.identity, message: Payload(text.encode()) };

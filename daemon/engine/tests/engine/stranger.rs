@@ -155,7 +155,15 @@ impl Stranger {
     ) -> Result<Envelope> {
         self.seq += 1;
         let timers = Timers::OFF;
-        let message = Message { id, sent_at, seq: self.seq, timers, content, reply_to: None };
+        let message = Message {
+            id,
+            sent_at,
+            seq: self.seq,
+            timers,
+            content,
+            reply_to: None,
+            mentions: Vec::new(),
+        };
         let addressing = addressing(world, &self.bundle.certificate().identity());
         Ok(Envelope::new(self.session.seal(&addressing, &message.encode())?))
     }
@@ -174,6 +182,7 @@ impl Stranger {
             timers: Timers::OFF,
             content,
             reply_to: None,
+            mentions: Vec::new(),
         };
         let addressing = addressing(world, &self.bundle.certificate().identity());
         Ok(Envelope::new(self.session.seal(&addressing, &message.encode())?))
