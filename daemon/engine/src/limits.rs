@@ -71,8 +71,21 @@ pub const LOST_RANGES_MAX: usize = 64;
 /// Messages that are sent again to a contact whose vault was put back, of the last ones of the conversation: what a
 /// month brings in a lively one. Of earlier ones their user has the other side's history to ask for.
 pub const RESENT_MAX: usize = 1000;
-/// How often at most a contact is sent that again: whoever asks oftener gets nothing by it.
+/// Someone is sent that again so often in one conversation within [`RESENT_INTERVAL`]: whoever tries which of their backups is the
+/// right one puts back some. What is asked for oftener waits until the interval is over, so that asking in a loop costs no more.
+pub const RESENT_TIMES_MAX: u32 = 4;
+/// Once so many bytes were sent again to someone in one conversation, the same: twice as many messages as are sent again at once,
+/// of the longest texts.
+pub const RESENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// See [`RESENT_TIMES_MAX`].
 pub const RESENT_INTERVAL: Duration = Duration::from_secs(3600);
+/// Losses that are remembered until they are made good, and for a while, so that the same is not heard twice: all in a room of 256
+/// people may have lost something at once. Beyond that the oldest is forgotten, made good ones first.
+pub const LOSSES_MAX: usize = 256;
+/// Own messages of which another device of the user's that was put back is told in one tick: a thousand take half a minute.
+pub const GIVEN_BACK_PER_TICK_MAX: usize = 32;
+/// While so many wait or are on their way for the user's other devices, no more are told.
+pub const GIVEN_BACK_UNDER_WAY_MAX: usize = 512;
 /// How long it is told that the vault was put back: by then every contact who is on now and then has sent again.
 pub const PUT_BACK_TOLD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -228,6 +241,9 @@ pub const OLM_SESSION_UNUSED_MAX: Duration = Duration::from_secs((14 + 6 + 1) * 
 pub const OLM_TAKEN_MAX: usize = 64;
 /// How long a device that is told that something of its did not open is not told again: what it sends then crosses on the way.
 pub const OLM_RENEWAL_INTERVAL: Duration = Duration::from_secs(3600);
+/// The same where something of its opened since: that is another loss, as where a copy is put back twice. Long enough for what was on
+/// its way by then.
+pub const OLM_RENEWAL_INTERVAL_AFTER_OPENING: Duration = Duration::from_secs(300);
 /// How often it is told before something of its opens; then once a day. More helps no one who can't hear it.
 pub const OLM_RENEWALS_PENDING_MAX: u32 = 3;
 

@@ -37,7 +37,7 @@ use ends::Ends;
 pub(crate) use ends::expires_at;
 use files::Files;
 pub(crate) use files::{Live, known};
-pub(crate) use history::Page;
+pub(crate) use history::{OwnMessage, Page};
 pub(crate) use order::Line;
 use order::Wait;
 pub(crate) use texts::Hits;

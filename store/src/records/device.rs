@@ -1,7 +1,7 @@
 //! The user's identity, this device and its keys, and the vault's counters.
 
 use martlet_protocol::crypto::seal::{DetectionSecret, PrekeySecret};
-use martlet_protocol::{DeviceId, Rendezvous, RendezvousSecret, UnixMillis};
+use martlet_protocol::{DeviceId, IdentityId, Rendezvous, RendezvousSecret, UnixMillis};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -97,6 +97,28 @@ pub struct Counters {
     /// What had surely come when messages were hidden that were over, as long as some of them are not deleted.
     #[serde(default)]
     pub hidden_by: Option<UnixMillis>,
+    /// What others' vaults that were put back lost of what was sent from here, and what of the user's other devices did.
+    #[serde(default)]
+    pub losses: Vec<LossRecord>,
+}
+
+/// A device's vault was put back from a copy: it lost what was sent to it since then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LossRecord {
+    /// Whose device.
+    pub identity: IdentityId,
+    /// Which.
+    pub device: DeviceId,
+    /// In which conversation: with whom, or how its room stands.
+    pub line: IdentityId,
+    /// Since when, as the device said it last.
+    pub since: UnixMillis,
+    /// What was sent since then is to be sent again: the earliest that it said, of what is not done yet.
+    pub from: UnixMillis,
+    /// When that was heard.
+    pub heard_at: UnixMillis,
+    /// Whether it was sent again.
+    pub is_done: bool,
 }
 
 /// A vault was put back from an older copy.

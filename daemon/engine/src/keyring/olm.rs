@@ -21,8 +21,9 @@ use zeroize::Zeroizing;
 use super::Keyring;
 use crate::conversation::Author;
 use crate::limits::{
-    OLM_CHAIN_MAX, OLM_RENEWAL_INTERVAL, OLM_RENEWALS_PENDING_MAX, OLM_SESSION_UNHEARD_MAX,
-    OLM_SESSION_UNUSED_MAX, OLM_SESSIONS_PER_DEVICE_MAX, OLM_TAKEN_MAX,
+    OLM_CHAIN_MAX, OLM_RENEWAL_INTERVAL, OLM_RENEWAL_INTERVAL_AFTER_OPENING,
+    OLM_RENEWALS_PENDING_MAX, OLM_SESSION_UNHEARD_MAX, OLM_SESSION_UNUSED_MAX,
+    OLM_SESSIONS_PER_DEVICE_MAX, OLM_TAKEN_MAX,
 };
 
 /// A day, as long as who hears nothing waits to be told again.
@@ -271,9 +272,10 @@ pub(crate) fn may_renew(
     now: UnixMillis,
 ) -> Result<bool, StoreError> {
     let mut record = read(records, with)?.unwrap_or_else(|| new_record(with));
-    let wait = match record.renewals < OLM_RENEWALS_PENDING_MAX {
-        true => OLM_RENEWAL_INTERVAL,
-        false => DAY,
+    let wait = match record.renewals {
+        0 => OLM_RENEWAL_INTERVAL_AFTER_OPENING,
+        1..OLM_RENEWALS_PENDING_MAX => OLM_RENEWAL_INTERVAL,
+        _ => DAY,
     };
     // A time in the future is of a clock that was wrong.
     let may = record.renewed_at.is_none_or(|at| at > now || now.since(at) >= wait);

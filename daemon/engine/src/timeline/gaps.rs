@@ -66,6 +66,14 @@ impl Timeline {
         }
     }
 
+    /// The vault was put back from a copy: what others numbered meanwhile is not waited for. Each of these lines begins anew, but
+    /// where something is held back.
+    pub(crate) fn begin_lines_anew(&mut self, id: ConversationRef) {
+        let waiting: Vec<_> = self.waits.keys().filter(|line| line.conversation == id).collect();
+        let waiting: Vec<_> = waiting.into_iter().map(|line| line.device).collect();
+        self.get_mut(id).due.retain(|(device, _)| waiting.contains(device));
+    }
+
     /// The other side is a contact from now on, and had written before: nobody lost what of that is over, so
     /// what is missing before a device's next message is not told.
     pub(crate) fn join_midway(&mut self, id: ConversationRef) {

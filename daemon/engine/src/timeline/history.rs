@@ -7,6 +7,7 @@ use martlet_store::{StoreError, VaultTxn};
 
 use super::{Line, Timeline, received_key};
 use crate::conversation::{Author, ConversationRef, Place};
+use crate::kinds::message_of;
 
 /// Messages read at once where many are looked at.
 const LOOK_BACK_PAGE: usize = 64;
@@ -17,6 +18,15 @@ pub(crate) struct Page {
     pub(crate) messages: Vec<(u64, Option<MessageRecord>)>,
     /// Whether there are earlier ones.
     pub(crate) more: bool,
+}
+
+/// A message that the user wrote.
+pub(crate) struct OwnMessage {
+    pub(crate) position: u64,
+    pub(crate) state: State,
+    pub(crate) sent_at: UnixMillis,
+    /// How long it is as it is sent.
+    pub(crate) bytes: usize,
 }
 
 impl Timeline {
@@ -147,46 +157,67 @@ impl Timeline {
         Ok(unread)
     }
 
-    /// Messages that the user wrote on this device, stored at `since` or later, of the last `max` of the conversation: position and state.
+    /// Messages that the user wrote on these devices, stored at `since` or later, of the last `max` of the conversation. The last
+    /// is first.
     pub(crate) fn own_since(
         &self,
         records: &VaultTxn,
         id: ConversationRef,
         since: UnixMillis,
-        (max, device): (usize, DeviceId),
-    ) -> Result<Vec<(u64, State)>, StoreError> {
+        (max, devices): (usize, &[DeviceId]),
+    ) -> Result<Vec<OwnMessage>, StoreError> {
         let mut own = Vec::new();
-        // Other devices of the user's send theirs again.
-        let is_of_device = |author: Author| author.device == device;
+        let is_of_these = |author: Author| devices.contains(&author.device);
         self.look_back(records, &id, max, |position, message| {
-            let is_of_this = message.author.is_none_or(is_of_device);
-            if message.own && is_of_this && message.stored_at >= since {
-                own.push((position, message.state));
+            if message.own && message.author.is_none_or(is_of_these) && message.stored_at >= since {
+                own.push(OwnMessage {
+                    position,
+                    state: message.state,
+                    sent_at: message.sent_at,
+                    bytes: message_of(&message).encode().len(),
+                });
             }
             message.stored_at >= since
         })?;
         Ok(own)
     }
 
-    /// When the first of the messages came that a device numbered from `number` on, of the last `max` of the
-    /// conversation, if it used this very number for one of them.
+    /// Since when a device may have lost what came, which used `number` a second time: when the last message came that it had
+    /// numbered before that, of the last `max` of the conversation. And whether one of them has that very number: what does
+    /// something has a number too, and is none of them.
     pub(crate) fn used_since(
         &self,
         records: &VaultTxn,
         line: &Line,
         number: u64,
         max: usize,
-    ) -> Result<Option<UnixMillis>, StoreError> {
-        let (mut first, mut is_used) = (None, false);
+    ) -> Result<(UnixMillis, bool), StoreError> {
+        let (mut since, mut is_used) = (UnixMillis(0), false);
         self.look_back(records, &line.conversation, max, |_, message| {
             let is_theirs = message.author.is_some_and(|author| author.device == line.device);
-            if is_theirs && !message.own && message.seq >= number {
-                first = Some(message.stored_at);
-                is_used |= message.seq == number;
+            is_used |= is_theirs && message.seq == number;
+            let is_before = is_theirs && message.seq < number;
+            if is_before {
+                since = message.stored_at;
             }
-            !is_used
+            !is_before
         })?;
-        Ok(first.filter(|_| is_used))
+        Ok((since, is_used))
+    }
+
+    /// Whether anything of a conversation was stored at that time or later.
+    pub(crate) fn has_since(
+        &self,
+        records: &VaultTxn,
+        id: &ConversationRef,
+        since: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let mut has = false;
+        self.look_back(records, id, 1, |_, message| {
+            has = message.stored_at >= since;
+            false
+        })?;
+        Ok(has)
     }
 
     /// Shows the last `max` messages of a conversation, the last first, until `visit` says no.

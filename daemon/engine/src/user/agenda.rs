@@ -61,6 +61,7 @@ impl User {
         self.end_long_asking(turn)?;
         self.tell_untold_state(turn)?;
         self.give_some(turn)?;
+        self.make_good(turn)?;
         self.tell_progress(turn)?;
         self.end_sibling_waits(turn)?;
         self.look_up_bundles(turn, to_look_up);

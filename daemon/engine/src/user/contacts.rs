@@ -138,6 +138,10 @@ impl User {
             // What they wrote before was for another device.
             self.timeline.join_midway(conversation);
         }
+        if self.recent_put_back(turn.now).is_some() {
+            // They may have been one since the copy was made.
+            self.directory.set_untold(turn.vault()?, &identity, true)?;
+        }
         self.emit(turn, Happened::ContactAdded(identity))?;
         self.accept_stranger(turn, identity)?;
         self.resume_sessions(turn, identity)?;

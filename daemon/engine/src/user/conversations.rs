@@ -7,6 +7,7 @@ use martlet_store::records::{Happened, MessageRecord, State};
 use martlet_store::{StoreError, VaultTxn};
 
 use super::User;
+use super::resent::Loss;
 use super::view::View;
 use crate::conversation::{Author, ConversationRef, Place, person};
 use crate::error::CommandError;
@@ -53,13 +54,13 @@ impl User {
         // Their vault was put back: they count again from where it was.
         let number = message.seq;
         let is_again = self.timeline.is_again(turn.vault()?, &line, &message)?;
-        let used = match is_again {
-            true => self.timeline.used_since(turn.vault()?, &line, number, RESENT_MAX)?,
+        let used = match is_again && !is_of_sibling {
+            true => Some(self.timeline.used_since(turn.vault()?, &line, number, RESENT_MAX)?),
             false => None,
         };
         let appeared = self.timeline.receive(turn.vault()?, conversation, author, message, now)?;
-        if let Some(since) = used {
-            self.send_again(turn, author.identity, since)?;
+        if let Some((since, _)) = used {
+            self.note_loss(turn, author, author.identity, (Loss::Used(number), since))?;
         }
         self.plan_held(line, now);
         self.tell_appeared(turn, appeared)

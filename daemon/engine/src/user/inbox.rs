@@ -14,6 +14,7 @@ use martlet_store::mailbox::{Arrived, SourceId};
 use super::User;
 use super::olm::Heard;
 use super::openings::Bringer;
+use super::resent::Loss;
 use crate::conversation::{Author, ConversationRef};
 use crate::keyring::{SessionHandle, SessionName};
 use crate::kinds::{self, Content, Does};
@@ -270,7 +271,8 @@ impl User {
                 let tags = self.keyring.inbound.add(name, session, turn.now, None);
                 turn.awaited.extend(&tags);
                 if let Some(since) = lost_since {
-                    self.send_again(turn, identity, since)?;
+                    let author = Author { identity, device };
+                    self.note_loss(turn, author, identity, (Loss::Said(since), since))?;
                     self.begin_room_sessions_anew(turn, &identity)?;
                 }
                 tags

@@ -198,7 +198,7 @@ impl User {
         let lacks_key = |user: &Self| {
             user.outbox.keys(Some(identity)).any(|(_, sealed_to)| sealed_to.device == device)
         };
-        if !self.put_back.may_send_again(identity, turn.steady) {
+        if !self.put_back.resent.may_renew(identity, turn.steady) {
             return Ok(true);
         }
         self.send_again_in_rooms(turn, (&identity, &device))?;

@@ -7,31 +7,41 @@
 //! - The mailbox knows how many commits the vault had. A vault with fewer was put back; so may one be that knows another
 //!   mailbox. Then each contact is told since when all was lost, by a session's key, as they are told of a reset.
 //! - Whoever is told that, or sees another message under a number that the same device has used, begins a new session, and
-//!   sends again what was sent since then, under the same message ids.
+//!   sends again what was sent since then, under the same message ids: in the direct conversation, and in rooms. That it is to
+//!   do so is on disk until it is done. How often is bounded (`resent.rs`).
+//! - Another device of the user's tells what the user wrote, and how far it is read (`giving_back.rs`).
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use martlet_protocol::limits::CLOCK_SKEW_MAX;
-use martlet_protocol::{DeviceId, IdentityId, UnixMillis};
+use martlet_protocol::{IdentityId, UnixMillis};
 use martlet_store::mailbox::MailboxView;
-use martlet_store::records::{Counters, EVENTS, PutBack, State};
+use martlet_store::records::{Counters, EVENTS, LossRecord, PutBack, State};
 use martlet_store::{StoreError, Vault, VaultTxn};
+use rand_core::Rng;
 
 use super::User;
-use crate::conversation::ConversationRef;
+use super::giving_back::GivingBack;
+use super::resent::{Loss, Resent};
+use crate::conversation::{Author, ConversationRef};
+use crate::directory::room_line;
 use crate::keyring::olm;
-use crate::limits::{PUT_BACK_TOLD_FOR, RESENT_INTERVAL, RESENT_MAX};
+use crate::limits::{LOSSES_MAX, PUT_BACK_TOLD_FOR, RESENT_MAX};
 use crate::outbox::Place;
+use crate::timeline::OwnMessage;
 use crate::turn::Turn;
+
+/// For so long a loss that was made good is remembered: whoever noticed it tells of it with each new session.
+const LOSS_REMEMBERED_FOR: Duration = PUT_BACK_TOLD_FOR.saturating_mul(2);
 
 /// Vaults put back: the own one, and others'.
 #[derive(Default)]
 pub(super) struct PutBacks {
     /// Since when the own one lacks what came, where that was just noticed.
     noticed: Option<UnixMillis>,
-    /// When was last sent again to whom, in which conversation, by the time since the host's start.
-    resent: HashMap<(IdentityId, IdentityId), Duration>,
+    pub(super) resent: Resent,
+    /// What another device of the user's is being told.
+    pub(super) giving_back: Option<GivingBack>,
 }
 
 impl PutBacks {
@@ -62,27 +72,7 @@ impl PutBacks {
         } else {
             None
         };
-        Ok(Self { noticed, resent: HashMap::new() })
-    }
-
-    /// Whether it is not too soon to send someone again what they lost. From now on it is, for a while.
-    pub(super) fn may_send_again(&mut self, identity: IdentityId, steady: Duration) -> bool {
-        self.may_send_again_in(identity, identity, steady)
-    }
-
-    /// The same in the room that stands there.
-    pub(super) fn may_send_again_in(
-        &mut self,
-        identity: IdentityId,
-        line: IdentityId,
-        steady: Duration,
-    ) -> bool {
-        self.resent.retain(|_, last| steady < last.saturating_add(RESENT_INTERVAL));
-        let may = !self.resent.contains_key(&(identity, line));
-        if may {
-            self.resent.insert((identity, line), steady);
-        }
-        may
+        Ok(Self { noticed, ..Self::default() })
     }
 }
 
@@ -90,6 +80,7 @@ impl User {
     /// With the first chores after a start: a vault that was put back is told to all contacts.
     pub(super) fn note_put_back(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let Some(lost_since) = self.put_back.noticed.take() else { return Ok(()) };
+        let lost_since = UnixMillis(told_once(lost_since.0, turn.rng.next_u64()));
         tracing::warn!(
             "the vault is an older copy, put back: contacts are asked to send again what came since"
         );
@@ -98,31 +89,13 @@ impl User {
         self.untell_all();
         let own = self.identity;
         self.keyring.outbound.end(turn.vault()?, &own)?;
+        // What the other devices told meanwhile they tell again, under other numbers.
+        self.timeline.begin_lines_anew(ConversationRef::direct(&own));
         // Nor is anything sealed with what was used meanwhile of those.
         olm::forget_all(turn.vault()?)?;
         self.untell_rooms(turn, Some(lost_since))?;
         self.ask_state(turn, true)?;
         self.ensure_session(turn, own).map(|_| ())
-    }
-
-    /// Another device of the user's was put back from a copy: it is written to in a new session, and given all settings. (What it
-    /// was told before, and was delivered, it isn't told again.)
-    pub(super) fn make_good(
-        &mut self,
-        turn: &mut Turn<'_>,
-        device: DeviceId,
-    ) -> Result<(), StoreError> {
-        let own = self.identity;
-        if !self.put_back.may_send_again(own, turn.steady) {
-            return Ok(());
-        }
-        let theirs =
-            self.outbox.matching(|pending| *pending.recipient() == own && !pending.is_control());
-        self.take_back(turn, theirs, false)?;
-        self.keyring.outbound.end(turn.vault()?, &own)?;
-        self.give_settings(turn, device)?;
-        self.unfinished.send_later(own);
-        Ok(())
     }
 
     /// Since when the vault lacks what `identity` sent, if they are still to be told.
@@ -137,29 +110,106 @@ impl User {
         put_back.filter(|put_back| now.since(put_back.noticed_at) < PUT_BACK_TOLD_FOR)
     }
 
-    /// A contact lost what came since then, or a little earlier: clocks differ. It is sent again in a new session.
-    pub(super) fn send_again(
+    /// A device lost what was sent to it in a conversation since then. It is sent again, now or as soon as that may be.
+    pub(super) fn note_loss(
+        &mut self,
+        turn: &mut Turn<'_>,
+        author: Author,
+        line: IdentityId,
+        (loss, since): (Loss, UnixMillis),
+    ) -> Result<(), StoreError> {
+        let Author { identity, device } = author;
+        let own = self.identity;
+        if line == identity && identity != own && !self.directory.is_contact(&identity) {
+            return Ok(());
+        }
+        let known = self.counters.losses.iter().filter(|it| it.device == device && it.line == line);
+        if !self.put_back.resent.is_news((device, line), loss, (known, turn.now)) {
+            return Ok(());
+        }
+        self.keyring.outbound.end(turn.vault()?, &line)?;
+        let mut lines = vec![line];
+        if line == own {
+            self.give_settings(turn, device)?;
+            // What this device wrote in rooms went to that one, too.
+            lines.extend(self.directory.rooms().shared_with(&own).map(|room| room_line(&room)));
+        }
+        let (heard_at, is_done) = (turn.now, false);
+        let all = &mut self.counters.losses;
+        all.retain(|it| !it.is_done || heard_at.since(it.heard_at) < LOSS_REMEMBERED_FOR);
+        for line in lines {
+            // One of each, so that who says it time and again pushes out no other's.
+            let is_it = |it: &LossRecord| (it.device, it.line) == (device, line);
+            let before = all.iter().position(is_it).map(|at| all.remove(at));
+            let left = before.filter(|it| !it.is_done).map(|it| it.from);
+            let from = left.map_or(since, |left| left.min(since));
+            all.push(LossRecord { identity, device, line, since, from, heard_at, is_done });
+        }
+        while all.len() > LOSSES_MAX {
+            let oldest = all.iter().position(|it| it.is_done).unwrap_or(0);
+            all.remove(oldest);
+        }
+        self.counters.is_dirty = true;
+        self.make_good(turn)
+    }
+
+    /// Sends again what others lost, as far as they may be sent it now: with each tick, too.
+    pub(super) fn make_good(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        let (own, steady) = (self.identity, turn.steady);
+        let losses = self.counters.losses.iter().filter(|loss| !loss.is_done);
+        let losses: Vec<_> = losses.copied().collect();
+        let is_left = |giving: &mut GivingBack| losses.iter().any(|loss| giving.is_for(loss));
+        self.put_back.giving_back = self.put_back.giving_back.take_if(is_left);
+        for loss in losses {
+            let LossRecord { identity, line, from: since, .. } = loss;
+            let is_begun = self.put_back.giving_back.as_ref().is_some_and(|it| it.is_for(&loss));
+            if !is_begun && !self.put_back.resent.may((identity, line), steady) {
+                continue;
+            }
+            let room = self.directory.rooms().of_line(&line).map(|known| known.room.id());
+            let bytes = match room {
+                Some(room) => self.send_again_in_room(turn, &room, (identity, since))?,
+                None if line == own => match self.give_back_some(turn, &loss)? {
+                    Some(bytes) => bytes,
+                    None => continue,
+                },
+                None => self.send_again(turn, identity, since)?,
+            };
+            self.put_back.resent.count((identity, line), bytes, steady);
+            let mut same = self.counters.losses.iter_mut();
+            if let Some(record) = same.find(|it| **it == loss) {
+                record.is_done = true;
+            }
+            self.counters.is_dirty = true;
+        }
+        Ok(())
+    }
+
+    /// A contact lost what came since then, or a little earlier: clocks differ. It is sent again in a new session. How many bytes
+    /// that are.
+    fn send_again(
         &mut self,
         turn: &mut Turn<'_>,
         identity: IdentityId,
         since: UnixMillis,
-    ) -> Result<(), StoreError> {
-        if !self.directory.is_contact(&identity)
-            || !self.put_back.may_send_again(identity, turn.steady)
-        {
-            return Ok(());
+    ) -> Result<usize, StoreError> {
+        if !self.directory.is_contact(&identity) {
+            return Ok(0);
         }
         let since = UnixMillis(since.0.saturating_sub(millis(CLOCK_SKEW_MAX)));
         let conversation = ConversationRef::direct(&identity);
-        let max = (RESENT_MAX, self.keyring.device().device());
-        let sent = self.timeline.own_since(turn.vault()?, conversation, since, max)?;
+        // Other devices of the user's send theirs again.
+        let from = (RESENT_MAX, &[self.keyring.device().device()][..]);
+        let sent = self.timeline.own_since(turn.vault()?, conversation, since, from)?;
         // What is on its way is in a session that they may have lost.
         let theirs = self.outbox.matching(|pending| *pending.recipient() == identity);
         self.take_back(turn, theirs, false)?;
         self.keyring.outbound.end(turn.vault()?, &identity)?;
-        for (position, state) in sent {
+        let mut sum = 0;
+        for OwnMessage { position, state, bytes, .. } in sent {
             match state {
                 State::Sent | State::Delivered => {
+                    sum += bytes;
                     self.outbox.wait(turn.vault()?, Place { identity, position })?;
                 }
                 // Its envelopes are taken back, or it waits anyway; the user was told that it expired, or took it back.
@@ -167,8 +217,15 @@ impl User {
             }
         }
         self.unfinished.send_later(identity);
-        Ok(())
+        Ok(sum)
     }
+}
+
+/// A time of which others are told, and which is another each time that the same copy is put back: by it they tell a second
+/// loss from the first. It is earlier by less than a minute.
+fn told_once(since: u64, random: u64) -> u64 {
+    let part = random % 60_000;
+    since.checked_sub(part).unwrap_or(part)
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

@@ -17,11 +17,13 @@ use martlet_store::records::{SealedTo, State};
 use super::User;
 use super::inbox::opened_grant;
 use super::outbox::defect;
+use super::resent::Loss;
 use crate::conversation::{Author, ConversationRef};
 use crate::directory::room_line;
 use crate::keyring::olm::With;
 use crate::keyring::{SessionHandle, SessionName};
 use crate::kinds::{self, Content, Does};
+use crate::limits::RESENT_MAX;
 use crate::timeline::Line;
 use crate::turn::Turn;
 
@@ -189,7 +191,10 @@ impl User {
                 let tags = self.keyring.inbound.add(name, session, turn.now, Some(room));
                 turn.awaited.extend(&tags);
                 if let (Some(since), Standing::In) = (lost_since, standing) {
-                    self.make_good_in_room(turn, &room, (author, &knows), since)?;
+                    self.keyring.outbound.end(turn.vault()?, &room_line(&room))?;
+                    // What they lack of the room itself.
+                    self.answer_hello(turn, &room, (author, &knows), true)?;
+                    self.note_loss(turn, author, room_line(&room), (Loss::Said(since), since))?;
                 }
                 tags
             }
@@ -325,7 +330,16 @@ impl User {
         // (A recall may have the number of what it takes back.)
         let before = if kinds::takes_back(&record) { 0 } else { before };
         self.timeline.begin_line(&line, record.seq.saturating_sub(before.into()).max(1));
+        let (number, mut used) = (record.seq, None);
+        if self.timeline.is_again(turn.vault()?, &line, &record)? {
+            let found = self.timeline.used_since(turn.vault()?, &line, number, RESENT_MAX)?;
+            // Here a number may be less than any that came, too: of what did not go to this device first.
+            used = found.1.then_some(found.0);
+        }
         let appeared = self.timeline.receive(turn.vault()?, conversation, author, record, now)?;
+        if let Some(since) = used {
+            self.note_loss(turn, author, room_line(id), (Loss::Used(number), since))?;
+        }
         self.plan_held(line, now);
         self.tell_appeared(turn, appeared)?;
         Ok(true)

@@ -4,6 +4,7 @@
 //! A device that was put back may have changed the room, and not know it any more: if it changed it again, others would see two
 //! operations with one number. So the user changes nothing before a member has said what they know, or for a day.
 
+use martlet_protocol::limits::{CLOCK_SKEW_MAX, ENVELOPE_LIFETIME_MAX};
 use martlet_protocol::message::{DeviceMessage, Heads, RoomHello};
 use martlet_protocol::time::Day;
 use martlet_protocol::{IdentityId, RoomId, UnixMillis};
@@ -14,11 +15,12 @@ use super::User;
 use super::bundles::DAY;
 use super::put_back::millis;
 use super::unfinished::Greeting;
-use crate::conversation::{Author, ConversationRef};
+use crate::conversation::ConversationRef;
 use crate::directory::{KnownRoom, RoomError, room_line};
 use crate::limits::{RESENT_MAX, ROOM_ABSENCE_DAYS, ROOM_STATE_AWAITED_FOR};
+use crate::outbox;
+use crate::timeline::OwnMessage;
 use crate::turn::Turn;
-use martlet_protocol::limits::CLOCK_SKEW_MAX;
 
 impl User {
     /// Whether what the user writes in the room that stands there waits for a member to say what became of it.
@@ -137,18 +139,30 @@ impl User {
     ) -> Result<(), StoreError> {
         let own = self.identity;
         let rooms = self.directory.rooms().iter().filter(|known| known.has(&own));
-        let rooms = rooms.map(|known| {
-            let members = known.members().filter(|who| {
-                **who != own && (lost_since.is_some() || !self.directory.is_contact(who))
-            });
-            (known.room.id(), members.copied().collect::<Vec<_>>())
-        });
-        let rooms: Vec<_> = rooms.filter(|(_, members)| !members.is_empty()).collect();
-        for (room, members) in rooms {
-            let untold = (members, lost_since);
-            self.directory.rooms_mut().untell(turn.vault()?, &room, untold)?;
-            self.unfinished.greet_also(Greeting::Key { room });
+        for room in rooms.map(|known| known.room.id()).collect::<Vec<_>>() {
+            self.untell_room(turn, &room, lost_since)?;
         }
+        Ok(())
+    }
+
+    /// The same of one room.
+    pub(super) fn untell_room(
+        &mut self,
+        turn: &mut Turn<'_>,
+        room: &RoomId,
+        lost_since: Option<UnixMillis>,
+    ) -> Result<(), StoreError> {
+        let own = self.identity;
+        let Some(known) = self.directory.rooms().get(room) else { return Ok(()) };
+        let members = known.members().filter(|who| {
+            **who != own && (lost_since.is_some() || !self.directory.is_contact(who))
+        });
+        let members: Vec<_> = members.copied().collect();
+        if members.is_empty() {
+            return Ok(());
+        }
+        self.directory.rooms_mut().untell(turn.vault()?, room, (members, lost_since))?;
+        self.unfinished.greet_also(Greeting::Key { room: *room });
         Ok(())
     }
 
@@ -186,36 +200,42 @@ impl User {
         self.ensure_room_session(turn, (line, u64::MAX)).map(|_| ())
     }
 
-    /// Someone in a room lost what came since then: it is sent again in a new session, and they are told what they lack of the room.
-    pub(super) fn make_good_in_room(
+    /// Someone in a room lost what came since then: it is sent again in a new session. How many bytes that are.
+    pub(super) fn send_again_in_room(
         &mut self,
         turn: &mut Turn<'_>,
         id: &RoomId,
-        (author, knows): (Author, &Heads),
-        since: UnixMillis,
-    ) -> Result<(), StoreError> {
-        let Author { identity, .. } = author;
+        (identity, since): (IdentityId, UnixMillis),
+    ) -> Result<usize, StoreError> {
         let line = room_line(id);
-        self.keyring.outbound.end(turn.vault()?, &line)?;
-        self.answer_hello(turn, id, (author, knows), true)?;
-        if !self.put_back.may_send_again_in(identity, line, turn.steady) {
-            return Ok(());
+        let Some(known) = self.directory.rooms().get(id) else { return Ok(0) };
+        if !known.has(&identity) {
+            return Ok(0);
         }
+        let after = known.came_after(&identity);
         let since = UnixMillis(since.0.saturating_sub(millis(CLOCK_SKEW_MAX)));
         let conversation = ConversationRef::room(id);
-        let max = (RESENT_MAX, self.keyring.device().device());
-        let sent = self.timeline.own_since(turn.vault()?, conversation, since, max)?;
-        let known = self.directory.rooms().get(id);
-        let after = known.map_or(u64::MAX, |known| known.came_after(&identity));
-        let is_theirs = |(position, state): &(u64, State)| {
-            *position > after && matches!(state, State::Sent | State::Delivered)
+        // Other devices of the user's send theirs again.
+        let from = (RESENT_MAX, &[self.keyring.device().device()][..]);
+        let sent = self.timeline.own_since(turn.vault()?, conversation, since, from)?;
+        self.keyring.outbound.end(turn.vault()?, &line)?;
+        let is_theirs = |it: &&OwnMessage| {
+            it.position > after && matches!(it.state, State::Sent | State::Delivered)
         };
-        for (position, _) in sent.into_iter().filter(is_theirs) {
-            let rooms = self.directory.rooms_mut();
-            rooms.note_lost(turn.vault()?, id, (position, identity))?;
+        let mut bytes = 0;
+        for OwnMessage { position, sent_at, bytes: of_this, .. } in sent.iter().filter(is_theirs) {
+            bytes += of_this;
+            if turn.now.since(*sent_at) < ENVELOPE_LIFETIME_MAX {
+                let rooms = self.directory.rooms_mut();
+                rooms.note_lost(turn.vault()?, id, (*position, identity))?;
+                continue;
+            }
+            // Nothing of it is on its way any more.
+            let at = outbox::Place { identity: line, position: *position };
+            self.outbox.wait(turn.vault()?, at)?;
         }
         self.reach(turn, id, &identity)?;
         self.unfinished.send_later(line);
-        Ok(())
+        Ok(bytes)
     }
 }

@@ -306,6 +306,10 @@ impl User {
             self.directory.rooms_mut().join(turn.vault()?, id)?;
             self.timeline.join_midway(ConversationRef::room(id));
             self.emit(turn, Happened::RoomJoined(*id))?;
+            if let Some(put_back) = self.recent_put_back(turn.now) {
+                // The user may have been in it since the copy was made.
+                self.untell_room(turn, id, Some(put_back.lost_since))?;
+            }
         }
         for op in changes {
             self.emit(turn, Happened::RoomChanged(*id, op))?;

@@ -18,6 +18,7 @@ use martlet_store::records::{Happened, MessageRecord, State};
 
 use super::User;
 use super::bundles::days_around;
+use super::resent::Loss;
 use crate::conversation::{Author, ConversationRef, Place};
 use crate::keyring::SessionName;
 use crate::kinds::{self, Does};
@@ -131,8 +132,9 @@ impl User {
                 self.keyring.inbound.make_room(turn.vault()?, &own, &device)?;
                 let tags = self.keyring.inbound.add(name, session, turn.now, None);
                 turn.awaited.extend(&tags);
-                if lost_since.is_some() {
-                    self.make_good(turn, device)?;
+                if let Some(since) = lost_since {
+                    let author = Author { identity: own, device };
+                    self.note_loss(turn, author, own, (Loss::Said(since), since))?;
                 }
                 tags
             }

@@ -53,9 +53,10 @@ pub(super) fn put_back(facts: &Facts) -> Option<Finding> {
     let problem = format!(
         "the vault is an older copy that was put back: what came and went in the last {ago} may not be in it"
     );
-    let advice = "nothing: contacts send again what they wrote since then, each as soon as both of you are on (of a \
-                  conversation its last 1,000 messages). What you wrote since then is at your contacts only. If the ID \
-                  was reset since then: martletctl id --reset";
+    let advice = "nothing: contacts and members of rooms send again what they wrote since then, each as soon as both of you are on \
+                  (of a conversation its last 1,000 messages), and your other devices what you wrote on them. Where something \
+                  later came and the rest did not, the history says how many were lost on the way. What you wrote since then \
+                  is at your contacts and on your other devices only. If the ID was reset since then: martletctl id --reset";
     finding(FindingCode::VaultPutBack, Severity::Warning, problem, advice)
 }
 

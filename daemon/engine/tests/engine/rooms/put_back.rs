@@ -7,6 +7,7 @@ use martlet_engine::command::{ChangeRoom, GetPutBack};
 use martlet_protocol::control::{EventBody, RoomChange};
 
 use super::{error, pairs};
+use crate::put_back::{ALL, backup, restore};
 use crate::world::*;
 
 const BOB: usize = 1;
@@ -190,5 +191,87 @@ fn what_waits_for_an_answer_goes_with_it_or_after_ten_minutes() -> Result {
         }
         assert_eq!(world.said(CAROL)?, pairs(&[("bob", "ahoy")]));
     }
+    Ok(())
+}
+
+/// What was written in a room longer than six days before was not sent again; nor was anything to whom the vault was put back a second
+/// time within the hour.
+#[test]
+fn what_was_written_in_a_room_long_ago_is_sent_again_too() -> Result {
+    let mut world = World::with_room(96, 3, 3)?;
+    world.send(BOB, "bridge", "b before")?;
+    world.settle()?;
+    let copy = world.copy_vault(BOB)?;
+    world.settle()?;
+    world.send(CAROL, "bridge", "c lost")?;
+    world.send(0, "bridge", "a lost")?;
+    world.settle()?;
+    for _ in 0..9 {
+        world.pass(Duration::from_secs(24 * 3600));
+        world.settle()?;
+    }
+    for round in 0..2 {
+        world.put_vault_back(BOB, &copy)?;
+        for _ in 0..4 {
+            world.settle()?;
+        }
+        assert_eq!(world.texts_of(BOB)?, ["a lost", "b before", "c lost"], "round {round}");
+    }
+    Ok(())
+}
+
+/// A copy of the whole data directory can't know that it is one: members did not look at the numbers that it used again in rooms.
+#[test]
+fn a_whole_data_directory_put_back_is_sent_again_what_was_written_in_its_rooms() -> Result {
+    let mut world = World::with_room(97, 3, 3)?;
+    world.send(BOB, "bridge", "b before")?;
+    world.settle()?;
+    let copy = backup(&mut world, BOB, &ALL)?;
+    world.pass(Duration::from_secs(25 * 3600));
+    world.settle()?;
+    world.send(CAROL, "bridge", "c lost")?;
+    world.send(0, "bridge", "a lost")?;
+    world.settle()?;
+    world.pass(Duration::from_secs(5 * 3600));
+    world.send(BOB, "bridge", "b lost")?;
+    world.settle()?;
+    for round in 0..2 {
+        restore(&mut world, BOB, &ALL, &copy)?;
+        assert_eq!(world.call(BOB, GetPutBack {})?, None);
+        world.send(BOB, "bridge", &format!("b after {round}"))?;
+        for _ in 0..4 {
+            world.settle()?;
+        }
+        let after = format!("b after {round}");
+        assert_eq!(world.texts_of(BOB)?, ["a lost", &after, "b before", "c lost"]);
+    }
+    for node in [0, CAROL] {
+        assert_eq!(world.texts_of(node)?.len(), 6, "node {node}");
+    }
+    Ok(())
+}
+
+/// A room that the copy does not have comes back with what a contact writes there, and so does what was written in it.
+#[test]
+fn a_room_that_the_copy_does_not_have_comes_back_with_what_was_written_there() -> Result {
+    let mut world = World::with_room(98, 3, 1)?;
+    let copy = world.copy_vault(BOB)?;
+    world.settle()?;
+    world.bring_in(0, "bob")?;
+    world.bring_in(0, "carol")?;
+    world.settle()?;
+    world.settle()?;
+    world.send(CAROL, "bridge", "c lost")?;
+    world.send(BOB, "bridge", "b lost")?;
+    world.send(0, "bridge", "a lost")?;
+    world.settle()?;
+    assert_eq!(world.texts_of(BOB)?, ["a lost", "b lost", "c lost"]);
+    world.put_vault_back(BOB, &copy)?;
+    world.settle()?;
+    world.send(0, "bridge", "a after")?;
+    for _ in 0..5 {
+        world.settle()?;
+    }
+    assert_eq!(world.texts_of(BOB)?, ["a after", "a lost", "c lost"]);
     Ok(())
 }
