@@ -68,7 +68,7 @@ pub enum FileFailure {
 }
 
 /// Query of `POST /v1/files`. What the file is, the body's `content-type` says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FileSend {
@@ -150,4 +150,11 @@ fn timer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimerSetti
     setting.map(Some).ok_or_else(|| {
         serde::de::Error::custom("a timer is whole seconds, at most six days, or `off`")
     })
+}
+
+/// Hand-written: names of files, and what is said about them, are never logged.
+impl std::fmt::Debug for FileSend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FileSend(…)")
+    }
 }
