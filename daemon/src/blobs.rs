@@ -6,19 +6,23 @@
 //!
 //! | module | does |
 //! | --- | --- |
+//! | `known` | remembers which blobs there are |
 //! | `plan` | decides whom to ask for which groups |
 //! | `fetch` | asks them, and keeps what comes |
 //! | `serve` | answers what others ask |
 //! | `stream` | lets a thread read and write a stream |
+//! | `turns` | gives who asks a place in turn |
 //! | `reach` | which addresses are told and dialled |
 
 mod fetch;
+mod known;
 mod plan;
 mod reach;
 mod serve;
 mod stream;
+mod turns;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,13 +37,14 @@ use martlet_store::blobs::{BlobDir, BlobDirError, BlobName, Whole};
 use serde_bytes::ByteBuf;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use crate::host::EngineHandle;
 use crate::limits::BLOB_FETCHES_MAX;
 use crate::net::NetHandle;
-use serve::Places;
-use stream::Cancelled;
+use known::{Fetching, Known};
+pub(crate) use stream::{Cancelled, is_cancelled};
+use turns::Turns;
 
 /// A handle to the keeper. Cheap to clone.
 #[derive(Clone)]
@@ -50,31 +55,19 @@ struct Inner {
     engine: EngineHandle,
     net: NetHandle,
     runtime: Handle,
-    /// Whether holders are dialled where their message says that they are.
-    dials: bool,
+    policy: Policy,
     known: Mutex<Known>,
-    uploads: Arc<Places>,
+    uploads: Arc<Turns>,
     fetches: Semaphore,
-    stop: watch::Sender<bool>,
 }
 
-#[derive(Default)]
-struct Known {
-    blobs: HashMap<BlobName, Entry>,
-    /// Names of blobs that are being made, of which the vault does not know yet.
-    importing: HashSet<BlobName>,
-}
-
-struct Entry {
-    id: BlobId,
-    size: u64,
-    is_whole: bool,
-    fetch: Option<Fetching>,
-}
-
-struct Fetching {
-    cancel: watch::Sender<bool>,
-    task: JoinHandle<()>,
+/// What the configuration lets others learn of this node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Policy {
+    /// Whether others are answered what is here.
+    pub(crate) serves: bool,
+    /// Whether holders are dialled where their message says that they are, and others are told at once which of many blobs are here.
+    pub(crate) is_lan: bool,
 }
 
 /// A blob that was made, and is removed again unless the vault knows of it.
@@ -90,7 +83,7 @@ impl Keeper {
     pub(crate) fn start(
         directory: BlobDir,
         (engine, net): (EngineHandle, NetHandle),
-        dials: bool,
+        policy: Policy,
         orders: mpsc::Receiver<ToBlobs>,
         streams: mpsc::Receiver<(PeerId, Stream)>,
     ) -> Self {
@@ -99,11 +92,10 @@ impl Keeper {
             engine,
             net,
             runtime: Handle::current(),
-            dials,
+            policy,
             known: Mutex::default(),
             uploads: Arc::default(),
             fetches: Semaphore::new(BLOB_FETCHES_MAX),
-            stop: watch::Sender::new(false),
         }));
         tokio::spawn(serve::run(keeper.clone(), streams));
         tokio::spawn(keeper.clone().obey(orders));
@@ -112,8 +104,8 @@ impl Keeper {
 
     /// Ends what is under way. It goes on at the next start.
     pub(crate) fn stop(&self) {
-        self.0.stop.send_replace(true);
-        self.cancel_all();
+        self.0.uploads.end_all();
+        self.close();
     }
 
     async fn obey(self, mut orders: mpsc::Receiver<ToBlobs>) {
@@ -122,7 +114,7 @@ impl Keeper {
                 ToBlobs::Known(blobs) => self.learn(blobs).await,
                 ToBlobs::Add(blob, does) => self.add(blob, does),
                 ToBlobs::Remove(name) => self.remove(name),
-                ToBlobs::Closed => self.cancel_all(),
+                ToBlobs::Closed => self.close(),
             }
         }
     }
@@ -130,36 +122,58 @@ impl Keeper {
     /// These are all that the vault knows.
     async fn learn(&self, blobs: Vec<(KnownBlob, BlobUse)>) {
         let names: HashSet<BlobName> = blobs.iter().map(|(blob, _)| blob.name).collect();
-        let unknown: Vec<BlobName> = {
-            let known = self.known();
-            known.blobs.keys().filter(|name| !names.contains(*name)).copied().collect()
-        };
+        let unknown = self.known().others_than(&names);
         unknown.into_iter().for_each(|name| self.remove(name));
-        let this = self.clone();
+        let (this, found) = (self.clone(), blobs.clone());
         let swept = spawn_blocking(move || {
-            this.0
-                .directory
-                .keep_only(|name| names.contains(name) || this.known().importing.contains(name))
+            let is_known = |name: &BlobName| names.contains(name) || this.known().is_made(name);
+            match this.directory().keep_only(is_known) {
+                Ok(0) => {}
+                Ok(removed) => {
+                    tracing::info!(removed, "files that no message names are removed");
+                }
+                Err(error) => tracing::warn!(%error, "the directory of files can't be cleared"),
+            }
+            this.lost_of(&found)
         });
-        match swept.await {
-            Ok(Ok(0)) | Err(_) => {}
-            Ok(Ok(removed)) => tracing::info!(removed, "files that no message names are removed"),
-            Ok(Err(error)) => tracing::warn!(%error, "the directory of files can't be cleared"),
-        }
+        let lost = swept.await.unwrap_or_default();
         blobs.into_iter().for_each(|(blob, does)| self.add(blob, does));
+        if !lost.is_empty() {
+            tracing::warn!(lost = lost.len(), "files are not on this disk any more");
+        }
+        let engine = self.0.engine.clone();
+        lost.iter().for_each(|(name, _)| self.known().note_whole(name, false));
+        // The engine may be waiting for what it tells to be heard here.
+        self.0.runtime.spawn(async move {
+            for (name, why) in lost {
+                engine.tell_blobs(FromBlobs::Failed(name, why)).await;
+            }
+        });
+    }
+
+    /// Which of those that were whole are not: a vault that was put back from a backup knows of blobs that are on another disk.
+    fn lost_of(&self, blobs: &[(KnownBlob, BlobUse)]) -> Vec<(BlobName, BlobFailure)> {
+        let whole = blobs.iter().filter(|(_, does)| *does == BlobUse::Serve);
+        let lost = whole.filter_map(|(KnownBlob { name, id, size }, _)| {
+            let error = self.directory().whole(name, id, *size).err()?;
+            Some((*name, loss(&error)?))
+        });
+        lost.collect()
     }
 
     fn add(&self, blob: KnownBlob, does: BlobUse) {
-        let KnownBlob { name, id, size } = blob;
+        let name = blob.name;
         let mut known = self.known();
-        let new = Entry { id, size, is_whole: false, fetch: None };
-        let entry = known.blobs.entry(name).or_insert(new);
+        let entry = known.entry(&blob);
         let wanted = match does {
             BlobUse::Serve => {
                 entry.is_whole = true;
                 return;
             }
-            BlobUse::Rest => return,
+            BlobUse::Rest => {
+                entry.is_whole = false;
+                return entry.cancel();
+            }
             BlobUse::Fetch(_) if entry.is_whole => {
                 // The engine lost the word of it.
                 return self.tell(FromBlobs::Whole(name));
@@ -185,7 +199,7 @@ impl Keeper {
     }
 
     fn remove(&self, name: BlobName) {
-        let entry = self.known().blobs.remove(&name);
+        let entry = self.known().remove(&name);
         let keeper = self.clone();
         tokio::spawn(async move {
             if let Some(fetch) = entry.and_then(|entry| entry.fetch) {
@@ -203,30 +217,35 @@ impl Keeper {
         }
     }
 
-    fn cancel_all(&self) {
-        for entry in self.known().blobs.values() {
-            if let Some(fetch) = &entry.fetch {
-                fetch.cancel.send_replace(true);
-            }
-        }
+    /// Ends what needs a key: what is fetched, sealed and opened.
+    fn close(&self) {
+        self.known().close();
+    }
+
+    /// Told once the vault is closed.
+    pub(crate) fn closing(&self) -> Cancelled {
+        self.known().closing()
     }
 
     /// Seals a file of exactly `layout.size()` bytes, and keeps it for as long as what is returned is.
     ///
     /// # Errors
-    /// [`BlobDirError`].
+    /// [`BlobDirError`]; [`BlobDirError::Ended`] when the vault is closed.
     pub(crate) async fn import(
         &self,
         name: BlobName,
-        key: FileKey,
-        layout: Layout,
+        (key, layout): (FileKey, Layout),
         file: impl Read + Send + 'static,
+        closing: Cancelled,
     ) -> Result<Imported, BlobDirError> {
-        self.known().importing.insert(name);
+        self.known().begin(name);
         let mut imported =
             Imported { keeper: self.clone(), name, id: BlobId([0; 32]), is_known: false };
         let directory = self.0.directory.clone();
-        let made = spawn_blocking(move || directory.import(&name, &key, &layout, file)).await;
+        let made = spawn_blocking(move || {
+            directory.import(&name, (&key, &layout), file, &|| is_cancelled(&closing))
+        });
+        let made = made.await;
         imported.id = made.map_err(|error| BlobDirError::Io(std::io::Error::other(error)))??;
         Ok(imported)
     }
@@ -254,30 +273,26 @@ impl Keeper {
         }
     }
 
-    /// What the name of a whole blob is.
+    /// What the name of a whole blob is that others may have.
     fn named(&self, id: &BlobId, size: Option<u64>) -> Option<BlobName> {
-        let known = self.known();
-        let mut all = known.blobs.iter();
-        let found = all.find(|(_, entry)| {
-            entry.is_whole && entry.id == *id && size.is_none_or(|size| size == entry.size)
-        });
-        found.map(|(name, _)| *name)
+        if !self.policy().serves {
+            return None;
+        }
+        self.known().whole(id, size)
     }
 
     /// A blob was fetched: it is served from now on.
     fn is_whole(&self, name: &BlobName) {
-        if let Some(entry) = self.known().blobs.get_mut(name) {
-            entry.is_whole = true;
-        }
+        self.known().note_whole(name, true);
         self.tell(FromBlobs::Whole(*name));
     }
 
-    /// What was whole is damaged or gone: it is served no more.
-    pub(crate) fn is_lost(&self, name: &BlobName) {
-        if let Some(entry) = self.known().blobs.get_mut(name) {
-            entry.is_whole = false;
+    /// What was whole can't be read as what it was: it is served no more. Not so where it can't be read just now.
+    pub(crate) fn note_unreadable(&self, name: &BlobName, error: &BlobDirError) {
+        if let Some(why) = loss(error) {
+            self.known().note_whole(name, false);
+            self.tell(FromBlobs::Failed(*name, why));
         }
-        self.tell(FromBlobs::Failed(*name, BlobFailure::Lost));
     }
 
     /// Tells the engine, which may take its time.
@@ -302,21 +317,26 @@ impl Keeper {
         &self.0.net
     }
 
-    fn dials(&self) -> bool {
-        self.0.dials
+    fn policy(&self) -> Policy {
+        self.0.policy
     }
 
-    fn uploads(&self) -> &Arc<Places> {
+    fn uploads(&self) -> &Arc<Turns> {
         &self.0.uploads
     }
+}
 
-    fn stopped(&self) -> Cancelled {
-        self.0.stop.subscribe()
+/// What an error says of a blob that was whole; `None` if nothing.
+fn loss(error: &BlobDirError) -> Option<BlobFailure> {
+    match error {
+        BlobDirError::NotHere => Some(BlobFailure::Lost),
+        BlobDirError::Damaged | BlobDirError::Sealed(_) => Some(BlobFailure::Disk),
+        BlobDirError::DiskLow { .. } | BlobDirError::Ended | BlobDirError::Io(_) => None,
     }
 }
 
 impl Imported {
-    /// The vault knows of it.
+    /// The vault knows of it, or may: then the next start decides. Until the engine tells of it, no sweep takes it.
     pub(crate) fn keep(mut self) {
         self.is_known = true;
     }
@@ -324,9 +344,12 @@ impl Imported {
 
 impl Drop for Imported {
     fn drop(&mut self) {
-        self.keeper.known().importing.remove(&self.name);
-        if !self.is_known {
+        if self.is_known {
+            return;
+        }
+        if self.keeper.known().end(&self.name) {
             let (keeper, name) = (self.keeper.clone(), self.name);
+            keeper.tell(FromBlobs::NotMade(name));
             self.keeper.0.runtime.spawn(async move { keeper.unlink(name).await });
         }
     }

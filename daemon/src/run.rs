@@ -17,7 +17,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::blobs::Keeper;
+use crate::blobs::{Keeper, Policy};
 use crate::blocking;
 use crate::config::{Config, Notify, UserConfig};
 use crate::control::{self, BindError, ControlContext, Exposure};
@@ -325,9 +325,10 @@ impl Parts {
         let net = net::spawn(net_config, mailbox, engine.clone(), engine.clock())?;
         engine.attach_net(net.clone()).await;
         let (orders_given, orders) = mpsc::channel(BLOB_ORDERS_MAX);
-        let (handles, dials) =
-            ((engine.clone(), net.clone()), config.network.lan_only && config.user.direct_files);
-        let blobs = Keeper::start(directory, handles, dials, orders, streams);
+        let serves = config.user.direct_files;
+        let policy = Policy { serves, is_lan: serves && config.network.lan_only };
+        let handles = (engine.clone(), net.clone());
+        let blobs = Keeper::start(directory, handles, policy, orders, streams);
         engine.attach_blobs(orders_given).await;
         let metrics = MetricsSource { metrics, engine: engine.clone(), net: net.clone() };
         Ok(Self { engine, net, metrics, blobs })

@@ -17,6 +17,8 @@
 
 mod groups;
 mod partial;
+mod room;
+mod watched;
 mod whole;
 
 use std::collections::BTreeSet;
@@ -38,6 +40,8 @@ pub use partial::Partial;
 pub use whole::Whole;
 
 use crate::limits::BLOB_WRITE_BYTES;
+use room::{Promise, Promised};
+use watched::{Ended, Watched};
 
 /// By what a blob's files are called here: random.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,6 +55,7 @@ pub struct BlobDir {
     /// Free bytes of the disk below which nothing new is taken.
     free_bytes_min: u64,
     free_bytes: FreeBytes,
+    promised: Promised,
 }
 
 /// How many bytes are free on the disk of a directory: the system is asked by who knows it.
@@ -85,10 +90,16 @@ pub enum BlobDirError {
         /// How much there must be.
         needed: u64,
     },
+    /// Whoever wanted it wants it no more.
+    #[error("it was ended before it was done")]
+    Ended,
     /// Reading or writing failed.
     #[error(transparent)]
     Io(io::Error),
 }
+
+/// Whether what takes long is to end. Asked again every 256 KiB or more often.
+pub type IsOver<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 
 impl BlobName {
     /// A new one.
@@ -111,7 +122,7 @@ impl BlobDir {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        Ok(Self { path, free_bytes_min, free_bytes })
+        Ok(Self { path, free_bytes_min, free_bytes, promised: Promised::default() })
     }
 
     /// Takes a file of exactly `layout.size()` bytes: seals it, and names it by what comes out. The blob is on disk, whole, when
@@ -122,11 +133,11 @@ impl BlobDir {
     pub fn import(
         &self,
         name: &BlobName,
-        key: &FileKey,
-        layout: &Layout,
+        (key, layout): (&FileKey, &Layout),
         file: impl Read,
+        is_over: IsOver<'_>,
     ) -> Result<BlobId, BlobDirError> {
-        let imported = self.import_into(name, key, layout, file);
+        let imported = self.import_into(name, (key, layout), file, is_over);
         if imported.is_err() {
             // It failed already: that error is the one to be told.
             self.remove(name).unwrap_or_default();
@@ -137,21 +148,21 @@ impl BlobDir {
     fn import_into(
         &self,
         name: &BlobName,
-        key: &FileKey,
-        layout: &Layout,
+        (key, layout): (&FileKey, &Layout),
         file: impl Read,
+        is_over: IsOver<'_>,
     ) -> Result<BlobId, BlobDirError> {
         let size = layout.sealed_size();
-        self.check_room(size)?;
+        let promise = self.promise(size)?;
         let part = self.create(name, FileOf::Part)?;
-        let mut to = BufWriter::with_capacity(BLOB_WRITE_BYTES, &part);
-        sealed::seal(key, layout, file, &mut to)?;
+        let mut to = BufWriter::with_capacity(BLOB_WRITE_BYTES, promise.writes_to(&part));
+        sealed::seal(key, layout, Watched::new(file, is_over), &mut to)?;
         to.flush()?;
         drop(to);
         part.sync_data()?;
         // Read back: what is served is what the disk gives.
         let part = File::open(self.file(name, FileOf::Part))?;
-        let (id, tree) = blob::name(part, size)?;
+        let (id, tree) = blob::name(Watched::new(part, is_over), size)?;
         self.write_synced(name, FileOf::Tree, &tree)?;
         self.rename(name, FileOf::Part, FileOf::Blob)?;
         Ok(id)
@@ -165,17 +176,18 @@ impl BlobDir {
         Whole::open(self, name, id, size)
     }
 
-    /// A blob of which groups are fetched, with what is there of it already.
+    /// A blob of which groups are fetched, with what is there of it already: also of one that was whole and is damaged.
     ///
     /// # Errors
-    /// [`BlobDirError::DiskLow`], [`BlobDirError::Io`].
+    /// [`BlobDirError::DiskLow`], [`BlobDirError::Ended`], [`BlobDirError::Io`].
     pub fn partial(
         &self,
         name: &BlobName,
         id: &BlobId,
         size: u64,
+        is_over: IsOver<'_>,
     ) -> Result<Partial, BlobDirError> {
-        Partial::open(self, name, id, size)
+        Partial::open(self, name, (id, size), is_over)
     }
 
     /// Unlinks whatever there is of a blob.
@@ -185,12 +197,30 @@ impl BlobDir {
     pub fn remove(&self, name: &BlobName) -> io::Result<()> {
         let mut result = Ok(());
         for part in FileOf::ALL {
-            match fs::remove_file(self.file(name, part)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => result = Err(error),
-                Ok(()) | Err(_) => {}
-            }
+            result = result.and(self.remove_one(name, part));
         }
         result
+    }
+
+    fn remove_one(&self, name: &BlobName, part: FileOf) -> io::Result<()> {
+        match fs::remove_file(self.file(name, part)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Unlinks a file, if there is one, so that it is not there after a crash.
+    fn remove_synced(&self, name: &BlobName, part: FileOf) -> io::Result<()> {
+        if !fs::exists(self.file(name, part))? {
+            return Ok(());
+        }
+        self.remove_one(name, part)?;
+        File::open(&self.path)?.sync_all()
+    }
+
+    /// Whether there is such a file, with so many bytes.
+    fn has(&self, name: &BlobName, part: FileOf, bytes: u64) -> bool {
+        fs::metadata(self.file(name, part)).is_ok_and(|found| found.len() == bytes)
     }
 
     /// Unlinks all blobs but those that `is_known`. Files that are none of a blob stay. How many went.
@@ -209,16 +239,6 @@ impl BlobDir {
         }
         unknown.iter().try_for_each(|name| self.remove(name))?;
         Ok(unknown.len())
-    }
-
-    /// Whether so many bytes more may be written.
-    ///
-    /// # Errors
-    /// [`BlobDirError::DiskLow`], [`BlobDirError::Io`].
-    pub fn check_room(&self, bytes: u64) -> Result<(), BlobDirError> {
-        let free = (self.free_bytes)(&self.path)?;
-        let needed = bytes.saturating_add(self.free_bytes_min);
-        if free < needed { Err(BlobDirError::DiskLow { needed }) } else { Ok(()) }
     }
 
     fn file(&self, name: &BlobName, part: FileOf) -> PathBuf {
@@ -278,7 +298,13 @@ fn is_full(error: &io::Error) -> bool {
 
 impl From<io::Error> for BlobDirError {
     fn from(error: io::Error) -> Self {
-        if is_full(&error) { Self::DiskLow { needed: 0 } } else { Self::Io(error) }
+        if is_full(&error) {
+            Self::DiskLow { needed: 0 }
+        } else if Ended::is(&error) {
+            Self::Ended
+        } else {
+            Self::Io(error)
+        }
     }
 }
 

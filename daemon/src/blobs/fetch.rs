@@ -14,7 +14,7 @@ use martlet_protocol::file::FileKey;
 use martlet_protocol::file::ask::{Get, GetAnswer, Groups, Question};
 use martlet_protocol::file::blob::{self, BlobError, GROUP_BYTES, Proved};
 use martlet_protocol::file::sealed::Layout;
-use martlet_store::blobs::{BlobDir, BlobDirError, Partial};
+use martlet_store::blobs::{BlobDir, BlobDirError, IsOver, Partial};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
@@ -24,10 +24,10 @@ use tokio::time::Instant;
 use super::Keeper;
 use super::plan::Plan;
 use super::reach::may_be_dialled;
-use super::stream::{Cancelled, Held, pause};
+use super::stream::{Cancelled, Held, is_cancelled, pause};
 use crate::limits::{
-    BLOB_BUFFER_BYTES, BLOB_BUSY_MAX, BLOB_BUSY_WAIT, BLOB_COMMIT_INTERVAL, BLOB_HOLDERS_ASKED_MAX,
-    BLOB_PROGRESS_INTERVAL, BLOB_RETRY_INTERVAL,
+    BLOB_BUFFER_BYTES, BLOB_BUSY_MAX, BLOB_BUSY_WAIT, BLOB_COMMIT_INTERVAL, BLOB_DAMAGED_MAX,
+    BLOB_HOLDERS_ASKED_MAX, BLOB_PROGRESS_INTERVAL, BLOB_RETRY_INTERVAL,
 };
 use crate::net::shorten;
 
@@ -42,6 +42,8 @@ struct Target {
 enum Outcome {
     Whole,
     Failed(BlobFailure),
+    /// All had come, and the disk damaged some of it, which is missing again.
+    Damaged,
     /// Nobody has what is missing, or none can be reached; so many bytes are there.
     NoHolder(u64),
     Cancelled,
@@ -57,6 +59,8 @@ struct Work {
     committed_at: Instant,
     told_at: Option<Instant>,
     failure: Option<BlobFailure>,
+    /// Who sent what the blob is not: asked no more.
+    false_holders: Vec<PeerId>,
     /// Told when no more is to be read.
     ending: watch::Sender<bool>,
 }
@@ -85,15 +89,16 @@ pub(super) async fn run(
     wanted: WantedBlob,
     mut cancelled: Cancelled,
 ) {
-    let targets = targets(&keeper, &wanted);
+    let mut targets = targets(&keeper, &wanted);
     let mut peers = keeper.net().peer_events();
+    let mut damaged = 0;
     loop {
         let outcome = {
             let slot = tokio::select! {
                 slot = keeper.fetch_slot() => slot,
                 _ = cancelled.wait_for(|it| *it) => return,
             };
-            let outcome = attempt(&keeper, &blob, &wanted, &targets, cancelled.clone()).await;
+            let outcome = attempt(&keeper, &blob, &wanted, &mut targets, cancelled.clone()).await;
             drop(slot);
             outcome
         };
@@ -101,6 +106,10 @@ pub(super) async fn run(
             Outcome::Whole => return keeper.is_whole(&blob.name),
             Outcome::Failed(why) => return keeper.tell(FromBlobs::Failed(blob.name, why)),
             Outcome::Cancelled => return,
+            Outcome::Damaged if damaged >= BLOB_DAMAGED_MAX => {
+                return keeper.tell(FromBlobs::Failed(blob.name, BlobFailure::Disk));
+            }
+            Outcome::Damaged => damaged += 1,
             Outcome::NoHolder(bytes) => {
                 let name = blob.name;
                 keeper.tell(FromBlobs::Progress { name, bytes, is_waiting: true });
@@ -144,21 +153,24 @@ async fn attempt(
     keeper: &Keeper,
     blob: &KnownBlob,
     wanted: &WantedBlob,
-    targets: &[Target],
+    targets: &mut Vec<Target>,
     mut cancelled: Cancelled,
 ) -> Outcome {
     let (directory, known) = (keeper.directory().clone(), *blob);
     let (key, file_size) = (wanted.key.clone(), wanted.size);
+    let ending = cancelled.clone();
     let begun = spawn_blocking(move || {
+        let is_over = || is_cancelled(&ending);
         // A crash may have come between its last step here and the engine's commit.
-        if check(&directory, &known, (&key, file_size)).is_ok() {
+        if check(&directory, &known, (&key, file_size), &is_over).is_ok() {
             return Ok(None);
         }
-        directory.partial(&known.name, &known.id, known.size).map(Some)
+        directory.partial(&known.name, &known.id, known.size, &is_over).map(Some)
     });
     let partial = match begun.await {
         Ok(Ok(Some(partial))) => partial,
         Ok(Ok(None)) => return Outcome::Whole,
+        Ok(Err(BlobDirError::Ended)) => return Outcome::Cancelled,
         Ok(Err(error)) => return Outcome::Failed(failure(&error)),
         Err(_) => return Outcome::Cancelled,
     };
@@ -174,6 +186,7 @@ async fn attempt(
         committed_at: now,
         told_at: None,
         failure: None,
+        false_holders: Vec::new(),
         ending: ending.clone(),
     }));
     let mut asked = JoinSet::new();
@@ -181,12 +194,12 @@ async fn attempt(
         let (work, ending) = (Arc::clone(&work), ending.subscribe());
         asked.spawn_blocking(move || ask(&work, number, &target, ending));
     }
-    let mut is_cancelled = false;
+    let mut is_told = false;
     loop {
         tokio::select! {
             ended = asked.join_next() => if ended.is_none() { break },
-            _ = cancelled.wait_for(|it| *it), if !is_cancelled => {
-                is_cancelled = true;
+            _ = cancelled.wait_for(|it| *it), if !is_told => {
+                is_told = true;
                 ending.send_replace(true);
             }
         }
@@ -194,17 +207,24 @@ async fn attempt(
     // The tasks are over, and their threads with them.
     let Some(work) = Arc::into_inner(work) else { return Outcome::Cancelled };
     let work = work.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let has_lied = !work.false_holders.is_empty();
+    targets.retain(|target| !work.false_holders.contains(&target.peer));
     let (directory, key, file_size) = (keeper.directory().clone(), wanted.key.clone(), wanted.size);
     let ended = spawn_blocking(move || {
-        end(work, is_cancelled, |blob| check(&directory, blob, (&key, file_size)))
+        let is_over = || is_cancelled(&cancelled);
+        end(work, &is_over, |blob| check(&directory, blob, (&key, file_size), &is_over))
     });
     match ended.await {
+        // All who should have it have something else.
+        Ok(Ok(Outcome::NoHolder(_))) if has_lied && targets.is_empty() => {
+            Outcome::Failed(BlobFailure::Corrupt)
+        }
         Ok(Ok(outcome)) => outcome,
+        Ok(Err(BlobDirError::Ended)) | Err(_) => Outcome::Cancelled,
         Ok(Err(error)) => {
             tracing::info!(%error, "a file can't be fetched");
             Outcome::Failed(failure(&error))
         }
-        Err(_) => Outcome::Cancelled,
     }
 }
 
@@ -213,28 +233,32 @@ fn check(
     directory: &BlobDir,
     blob: &KnownBlob,
     (key, file_size): (&FileKey, u64),
+    is_over: IsOver<'_>,
 ) -> Result<(), BlobDirError> {
     let layout = Layout::of(file_size).map_err(BlobDirError::Sealed)?;
-    directory.whole(&blob.name, &blob.id, blob.size)?.check(key, &layout)
+    directory.whole(&blob.name, &blob.id, blob.size)?.check(key, &layout, is_over)
 }
 
 /// Nobody is asked any more.
 fn end(
     mut work: Work,
-    is_cancelled: bool,
+    is_over: IsOver<'_>,
     check: impl FnOnce(&KnownBlob) -> Result<(), BlobDirError>,
 ) -> Result<Outcome, BlobDirError> {
     if let Some(failure) = work.failure {
         return Ok(Outcome::Failed(failure));
     }
     if work.plan.is_done() {
-        work.partial.finish()?;
+        match work.partial.finish(is_over) {
+            Err(BlobDirError::Damaged) => return Ok(Outcome::Damaged),
+            finished => finished?,
+        }
         check(&work.blob)?;
         return Ok(Outcome::Whole);
     }
     work.partial.commit()?;
     let bytes = work.partial.bytes();
-    Ok(if is_cancelled { Outcome::Cancelled } else { Outcome::NoHolder(bytes) })
+    Ok(if is_over() { Outcome::Cancelled } else { Outcome::NoHolder(bytes) })
 }
 
 /// Asks one holder, as long as there is something to ask it for. On a thread: what is shared may be locked while the disk writes.
@@ -272,7 +296,11 @@ fn ask(work: &Mutex<Work>, number: usize, target: &Target, mut ending: Cancelled
             Ok(Answered::Nothing) => return lock(work).plan.leave(number),
             Err(error) => {
                 tracing::debug!(peer = %shorten::peer(&target.peer), %error, "a holder of a file");
-                return lock(work).plan.leave(number);
+                let mut work = lock(work);
+                if matches!(error, BrokenOff::False) {
+                    work.false_holders.push(target.peer);
+                }
+                return work.plan.leave(number);
             }
         }
     }
@@ -284,7 +312,7 @@ async fn connect(keeper: &Keeper, target: &Target) -> Option<Stream> {
     if let Some(stream) = net.open_stream(target.peer).await {
         return Some(stream);
     }
-    if keeper.dials() {
+    if keeper.policy().is_lan {
         let listens = net.listen_addresses().await;
         let addresses = target.addresses.iter().filter(|it| may_be_dialled(it, &listens));
         net.dial_named(target.peer, addresses.cloned().collect()).await;
@@ -316,7 +344,8 @@ fn get(
         Some(GetAnswer::NotHere | GetAnswer::Only | GetAnswer::Refused) => {
             return Ok(Answered::Nothing);
         }
-        None => return Err(BrokenOff::False),
+        // Something newer.
+        None => return Ok(Answered::Nothing),
     }
     let received = blob::receive(&id, size, groups, from, |proved| lock(work).keep(&proved));
     received.map(|()| Answered::Sent).map_err(|error| match error {
@@ -381,6 +410,6 @@ fn failure(error: &BlobDirError) -> BlobFailure {
     match error {
         BlobDirError::Damaged | BlobDirError::Sealed(_) => BlobFailure::Corrupt,
         BlobDirError::DiskLow { .. } => BlobFailure::DiskLow,
-        BlobDirError::NotHere | BlobDirError::Io(_) => BlobFailure::Disk,
+        BlobDirError::NotHere | BlobDirError::Ended | BlobDirError::Io(_) => BlobFailure::Disk,
     }
 }

@@ -1,7 +1,7 @@
 //! What other nodes ask about blobs, and the answers.
 //!
 //! Who knows a blob's id may have its bytes: ids are told in encrypted messages alone. So nothing here depends on who asks, but how
-//! much they get at a time.
+//! much they get at a time. A node whose user wants nobody to know where it is (`direct_files = false`) answers as one that has nothing.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
@@ -14,13 +14,13 @@ use martlet_protocol::limits::BLOB_QUESTION_BYTES_MAX;
 use martlet_store::blobs::BlobDirError;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Keeper;
 use super::stream::Held;
 use crate::limits::{
     BLOB_BUFFER_BYTES, BLOB_IDLE_MAX, BLOB_QUESTION_MAX, BLOB_STREAMS_MAX,
-    BLOB_STREAMS_PER_PEER_MAX, BLOB_UPLOADS_MAX, BLOB_UPLOADS_PER_PEER_MAX,
+    BLOB_STREAMS_PER_PEER_MAX,
 };
 use crate::net::shorten;
 
@@ -85,7 +85,8 @@ async fn answer(keeper: &Keeper, peer: PeerId, mut stream: Stream) -> io::Result
         Question::Have(have) => {
             let mut bits = vec![0; have.ids.len().div_ceil(8)];
             for (at, id) in have.ids.iter().enumerate() {
-                if keeper.named(id, None).is_some() {
+                // On an open network anyone can connect: it is no list of what is here.
+                if keeper.policy().is_lan && keeper.named(id, None).is_some() {
                     bits[at / 8] |= 0x80 >> (at % 8);
                 }
             }
@@ -124,15 +125,13 @@ async fn send(keeper: &Keeper, peer: PeerId, mut stream: Stream, get: Get) -> io
         tell(&mut stream, &refuse(GetAnswer::NotHere)).await?;
         return timeout(BLOB_IDLE_MAX, stream.close()).await?;
     };
-    let uploads = keeper.uploads();
-    let Some(place) = uploads.take(peer, BLOB_UPLOADS_MAX, BLOB_UPLOADS_PER_PEER_MAX) else {
+    let Some(turn) = keeper.uploads().take(peer, Instant::now()) else {
         tell(&mut stream, &refuse(GetAnswer::Busy)).await?;
         return timeout(BLOB_IDLE_MAX, stream.close()).await?;
     };
-    let (directory, stopped) = (keeper.directory().clone(), keeper.stopped());
+    let directory = keeper.directory().clone();
     let sending = spawn_blocking(move || {
-        let _place = place;
-        let mut held = Held::new(stream, stopped);
+        let mut held = Held::new(stream, turn.ending());
         let whole = match directory.whole(&name, &get.id, get.size) {
             Ok(whole) => whole,
             Err(error) => {
@@ -149,14 +148,18 @@ async fn send(keeper: &Keeper, peer: PeerId, mut stream: Stream, get: Get) -> io
         Ok(to.get_mut().close()?)
     });
     let sent = sending.await.map_err(io::Error::other)?;
-    sent.map_err(|error| match error {
-        BlobDirError::Io(error) => error,
-        BlobDirError::Damaged | BlobDirError::NotHere => {
-            tracing::warn!("a file that was to be sent to others is damaged on this disk");
-            keeper.is_lost(&name);
-            io::Error::other(error)
+    sent.map_err(|error| {
+        keeper.note_unreadable(&name, &error);
+        match error {
+            BlobDirError::Io(error) => error,
+            BlobDirError::Damaged | BlobDirError::NotHere => {
+                tracing::warn!("a file that was to be sent to others is damaged on this disk");
+                io::Error::other(error)
+            }
+            BlobDirError::Sealed(_) | BlobDirError::DiskLow { .. } | BlobDirError::Ended => {
+                io::Error::other(error)
+            }
         }
-        BlobDirError::Sealed(_) | BlobDirError::DiskLow { .. } => io::Error::other(error),
     })
 }
 

@@ -12,7 +12,12 @@ use tokio::time::{Instant, timeout};
 use crate::limits::{BLOB_IDLE_MAX, BLOB_RATE_MIN, BLOB_RATE_OVER};
 
 /// Whether what is under way is to end; it is as well when its sender is gone.
-pub(super) type Cancelled = watch::Receiver<bool>;
+pub(crate) type Cancelled = watch::Receiver<bool>;
+
+/// Whether it is to end now.
+pub(crate) fn is_cancelled(cancelled: &Cancelled) -> bool {
+    *cancelled.borrow() || cancelled.has_changed().is_err()
+}
 
 /// A stream in the hands of a thread. It ends when the other side does nothing for [`BLOB_IDLE_MAX`], or next to nothing for longer, and
 /// when it is cancelled.
@@ -104,4 +109,26 @@ impl Write for Held {
 /// Waits a while; `false` if it was cancelled meanwhile.
 pub(super) async fn pause(cancelled: &mut Cancelled, time: Duration) -> bool {
     timeout(time, cancelled.wait_for(|it| *it)).await.is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever reads slowly enough keeps no place: not by a byte now and then, which is no pause.
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_slower_than_it_may_ends_after_a_minute() {
+        for (bytes, ends) in [(BLOB_RATE_MIN - 1, true), (BLOB_RATE_MIN, false)] {
+            let mut rate = Rate { since: Instant::now(), bytes: 0 };
+            let mut ended = None;
+            for second in 1..=180 {
+                tokio::time::advance(Duration::from_secs(1)).await;
+                let went = rate.count(usize::try_from(bytes).unwrap_or(usize::MAX));
+                if went.is_err() {
+                    ended = ended.or(Some(second));
+                }
+            }
+            assert_eq!(ended, ends.then_some(60), "{bytes} bytes a second");
+        }
+    }
 }

@@ -25,6 +25,8 @@ use super::Shared;
 use super::endpoints::endpoints;
 use super::extract::{FileBody, FileBodyContent, NoBody, PathPart, QueryOf};
 use super::problem::Refusal;
+use crate::blobs::is_cancelled;
+use crate::host::CallError;
 use bytes::{BodyReader, asked, streamed};
 
 endpoints!(send_file, list_files, get_file, forget_file, accept_file, refuse_file);
@@ -47,7 +49,9 @@ async fn send_file(
             shared.engine().call(SendFile { request, media_type, bytes }).await?
         }
         FileBodyContent::Unread(size, body) => {
-            send_blob(&shared, request, media_type, (size, body)).await?
+            // Of its own: whoever asked may go between the commit of the message and the answer, and this with it.
+            let sending = tokio::spawn(send_blob(shared, request, media_type, (size, body)));
+            sending.await.map_err(|_| Refusal::stopping())??
         }
     };
     Ok((StatusCode::CREATED, Json(response)))
@@ -55,7 +59,7 @@ async fn send_file(
 
 /// A file that is larger than a message holds: sealed as it comes, and announced once it is on disk.
 async fn send_blob(
-    shared: &Shared,
+    shared: Shared,
     request: FileSend,
     media_type: String,
     (size, body): (u64, Body),
@@ -65,15 +69,26 @@ async fn send_blob(
         return Err(Refusal::file_needs_direct());
     }
     let (engine, keeper) = (shared.engine(), &shared.context().blobs);
+    // Before it is asked whether the vault is open.
+    let closing = keeper.closing();
     let prepared = engine.call(PrepareBlob { request: request.clone(), size }).await?;
-    let file = BodyReader::new(body, Handle::current(), shared.ending());
-    let imported = keeper.import(prepared.name, prepared.key.clone(), layout, file).await;
-    let imported = imported.map_err(|error| Refusal::of_blob(&error))?;
+    let file = BodyReader::new(body, Handle::current(), (shared.ending(), closing.clone()));
+    let seal = (prepared.key.clone(), layout);
+    let imported = keeper.import(prepared.name, seal, file, closing.clone()).await;
+    let imported = imported.map_err(|error| match is_cancelled(&closing) {
+        true => Refusal::of_blob(&BlobDirError::Ended),
+        false => Refusal::of_blob(&error),
+    })?;
     let (blob, holders) = (imported.id, vec![keeper.own_holder().await]);
     let sent = SendBlob { request, media_type, size, prepared, blob, holders };
-    let response = engine.call(sent).await?;
-    imported.keep();
-    Ok(response)
+    match engine.call(sent).await {
+        Err(error @ CallError::Command(_)) => Err(error.into()),
+        // Of an engine that ends nobody hears whether it was committed.
+        done => {
+            imported.keep();
+            Ok(done?)
+        }
+    }
 }
 
 /// The files of conversations, the newest first.
@@ -119,16 +134,14 @@ async fn get_file(
         (FileContent::Blob(content), Some(blob)) => {
             let keeper = &shared.context().blobs;
             let layout = Layout::of(size).map_err(|_| Refusal::file_too_large(size))?;
+            let closing = keeper.closing();
             let whole = keeper.whole(blob).await.map_err(|error| {
-                // Not where it can't be read just now: what is lost is removed.
-                if matches!(error, BlobDirError::NotHere | BlobDirError::Damaged) {
-                    keeper.is_lost(&blob.name);
-                }
+                keeper.note_unreadable(&blob.name, &error);
                 Refusal::of_blob(&error)
             })?;
             let (keeper, name) = (keeper.clone(), blob.name);
-            streamed(whole, (content.key.clone(), layout, bytes.clone()), move || {
-                keeper.is_lost(&name);
+            streamed(whole, (content.key.clone(), layout, bytes.clone()), closing, move |error| {
+                keeper.note_unreadable(&name, error);
             })
         }
         (FileContent::Here(content), _) => {

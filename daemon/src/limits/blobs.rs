@@ -17,6 +17,14 @@ pub const BLOB_HOLDERS_ASKED_MAX: usize = 4;
 pub const BLOB_UPLOADS_MAX: usize = 8;
 /// Of them those to one peer.
 pub const BLOB_UPLOADS_PER_PEER_MAX: usize = 2;
+/// How long a place to be sent a blob is had for sure: a MiB to the slowest there may be. Then it ends, if somebody waits who has none.
+pub const BLOB_TURN: Duration = Duration::from_secs(60);
+/// How long after a peer last asked for a place it has its turn: some times of those that it waits before it asks again.
+pub const BLOB_TURN_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Peers that wait for a place: as many as can have a stream open.
+pub const BLOB_TURNS_WAITING_MAX: usize = BLOB_STREAMS_MAX;
+/// Times that a blob is found to be damaged by the disk, once all of it has come, until that is taken for a disk that fails.
+pub const BLOB_DAMAGED_MAX: u32 = 3;
 /// Streams of others that wait to be looked at, which takes no longer than to begin a task; further ones are closed.
 pub const BLOB_STREAMS_WAITING_MAX: usize = 32;
 /// Streams of others that are open at a time, in whatever state: what is sent, and questions that come.

@@ -11,7 +11,7 @@ use martlet_protocol::file::ask::Groups;
 use martlet_protocol::file::blob;
 use martlet_protocol::file::sealed::{Layout, SEGMENT_BYTES, open_segment};
 
-use super::{BlobDir, BlobDirError, BlobName, FileOf};
+use super::{BlobDir, BlobDirError, BlobName, FileOf, IsOver};
 
 /// A whole blob. It stays readable after it was removed, as files do.
 #[derive(Debug)]
@@ -90,13 +90,21 @@ impl Whole {
     /// Opens it from one end to the other, and keeps nothing: whether its message says of it what is so.
     ///
     /// # Errors
-    /// [`BlobDirError::Sealed`], [`BlobDirError::Io`].
-    pub fn check(&self, key: &FileKey, layout: &Layout) -> Result<(), BlobDirError> {
+    /// [`BlobDirError::Sealed`], [`BlobDirError::Ended`], [`BlobDirError::Io`].
+    pub fn check(
+        &self,
+        key: &FileKey,
+        layout: &Layout,
+        is_over: IsOver<'_>,
+    ) -> Result<(), BlobDirError> {
         if layout.sealed_size() != self.size {
             return Err(BlobDirError::Damaged);
         }
         let mut sealed = Vec::new();
         for at in 0..layout.segments() {
+            if is_over() {
+                return Err(BlobDirError::Ended);
+            }
             let Range { start, end } = layout.sealed_range(at);
             sealed.resize(usize::try_from(end - start).unwrap_or(0), 0);
             self.blob.read_exact_at(&mut sealed, start)?;

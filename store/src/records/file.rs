@@ -1,6 +1,6 @@
 //! Files that are blobs.
 
-use martlet_protocol::{BlobId, UnixMillis};
+use martlet_protocol::{BlobId, IdentityId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::conversation::Place;
@@ -23,6 +23,9 @@ pub struct FileRecord {
     pub since: UnixMillis,
     /// Of an own one: whether the other side said that they have it.
     pub is_received: bool,
+    /// Who wrote its message, if it is fetched without the user's having asked for it.
+    #[serde(default)]
+    pub unasked_of: Option<IdentityId>,
 }
 
 /// How far a blob is.

@@ -10,10 +10,11 @@ use martlet_protocol::file::FileKey;
 use martlet_protocol::file::ask::Groups;
 use martlet_protocol::file::blob::{self, GROUP_BYTES};
 use martlet_protocol::file::sealed::{Layout, SealedError};
-use martlet_store::blobs::{BlobDir, BlobDirError, BlobName, Partial, Whole};
+use martlet_store::blobs::{BlobDir, BlobDirError, BlobName, IsOver, Partial, Whole};
 
 const NAME: BlobName = BlobName([1; 16]);
 const OTHER: BlobName = BlobName([2; 16]);
+const GOES_ON: IsOver<'static> = &|| false;
 
 /// A directory with a blob of a file in it.
 struct Made {
@@ -40,7 +41,7 @@ impl Made {
         let blobs = BlobDir::open(place.path().join("blobs"), 0, |_| Ok(1 << 40)).unwrap();
         let file = bytes(count);
         let layout = Layout::of(count as u64).unwrap();
-        let id = blobs.import(&NAME, &key(), &layout, &file[..]).unwrap();
+        let id = blobs.import(&NAME, (&key(), &layout), &file[..], GOES_ON).unwrap();
         Self { place, blobs, file, layout, id }
     }
 
@@ -53,7 +54,7 @@ impl Made {
     }
 
     fn partial(&self) -> Partial {
-        self.blobs.partial(&OTHER, &self.id, self.size()).unwrap()
+        self.blobs.partial(&OTHER, &self.id, self.size(), GOES_ON).unwrap()
     }
 
     /// Has the other blob take groups of this one.
@@ -109,9 +110,9 @@ fn a_file_is_sealed_named_and_opened_in_any_range() {
         assert_eq!(made.opened(&NAME, from, to), expected, "{from}..{to}");
     }
     assert!(made.opened(&NAME, len, len + 5).is_empty());
-    made.whole(&NAME).check(&key(), &made.layout).unwrap();
+    made.whole(&NAME).check(&key(), &made.layout, GOES_ON).unwrap();
     let other = FileKey::from_bytes([8; 32]);
-    let wrong = made.whole(&NAME).check(&other, &made.layout);
+    let wrong = made.whole(&NAME).check(&other, &made.layout, GOES_ON);
     assert!(matches!(wrong, Err(BlobDirError::Sealed(SealedError::Corrupt))), "{wrong:?}");
 }
 
@@ -120,7 +121,7 @@ fn a_file_that_changes_while_it_is_read_leaves_nothing() {
     let made = Made::of(10);
     let layout = Layout::of(100_000).unwrap();
     for count in [99_999, 100_001, 0] {
-        let imported = made.blobs.import(&OTHER, &key(), &layout, &bytes(count)[..]);
+        let imported = made.blobs.import(&OTHER, (&key(), &layout), &bytes(count)[..], GOES_ON);
         assert!(
             matches!(imported, Err(BlobDirError::Sealed(SealedError::Changed))),
             "{count}: {imported:?}"
@@ -132,7 +133,7 @@ fn a_file_that_changes_while_it_is_read_leaves_nothing() {
             Err(std::io::ErrorKind::ConnectionReset.into())
         }
     }
-    let imported = made.blobs.import(&OTHER, &key(), &layout, Fails);
+    let imported = made.blobs.import(&OTHER, (&key(), &layout), Fails, GOES_ON);
     assert!(matches!(imported, Err(BlobDirError::Io(_))), "{imported:?}");
     assert_eq!(made.files().len(), 2);
 }
@@ -158,7 +159,7 @@ fn what_a_crash_takes_back_was_never_said_to_be_there() {
     assert_eq!(partial.bytes(), 5 * GROUP_BYTES);
     made.fetch(&mut partial, 3, 6);
     made.fetch(&mut partial, 11, groups - 11);
-    partial.finish().unwrap();
+    partial.finish(GOES_ON).unwrap();
     assert_eq!(made.opened(&OTHER, 0, 1 << 20), made.file);
     let mut sent = Vec::new();
     made.whole(&OTHER).send(&Groups::all(made.size()), &mut sent).unwrap();
@@ -192,7 +193,7 @@ fn a_list_of_groups_that_is_damaged_or_of_another_blob_says_nothing() {
     fs::write(&have, &good[..good.len() - 1]).unwrap();
     assert!(made.partial().have().is_empty());
     fs::write(&have, &good).unwrap();
-    let other = made.blobs.partial(&OTHER, &BlobId([3; 32]), made.size()).unwrap();
+    let other = made.blobs.partial(&OTHER, &BlobId([3; 32]), made.size(), GOES_ON).unwrap();
     assert!(other.have().is_empty());
     drop(other);
     // The part itself is cut short.
@@ -207,14 +208,81 @@ fn a_part_that_the_disk_damaged_does_not_become_a_blob() {
     made.fetch(&mut partial, 0, blob::groups(made.size()));
     partial.commit().unwrap();
     damage(&made.path(&OTHER, "part"), 70_000);
-    let finished = partial.finish();
+    let finished = partial.finish(GOES_ON);
     assert!(matches!(finished, Err(BlobDirError::Damaged)), "{finished:?}");
-    assert_eq!(made.files().len(), 2, "nothing of it is left");
-    // And one of which groups are missing is not looked at.
+    // It removed all of it: one false group of 80,000 cost 5 GiB that had come.
     let mut partial = made.partial();
-    made.fetch(&mut partial, 1, 1);
-    let finished = partial.finish();
+    assert!(!partial.have().contains(1) && partial.have().len() == blob::groups(made.size()) - 1);
+    // One of which groups are missing is not looked at.
+    let finished = made.partial().finish(GOES_ON);
     assert!(matches!(finished, Err(BlobDirError::NotHere)), "{finished:?}");
+    made.fetch(&mut partial, 1, 1);
+    partial.finish(GOES_ON).unwrap();
+    assert_eq!(made.opened(&OTHER, 0, 1 << 20), made.file);
+}
+
+#[test]
+fn of_a_whole_blob_that_the_disk_damaged_what_is_as_it_was_stays() {
+    let made = Made::of(500_000);
+    let mut partial = made.partial();
+    made.fetch(&mut partial, 0, blob::groups(made.size()));
+    partial.finish(GOES_ON).unwrap();
+    damage(&made.path(&OTHER, "blob"), 70_000);
+    let mut partial = made.partial();
+    assert!(!partial.have().contains(1) && partial.have().len() == blob::groups(made.size()) - 1);
+    made.fetch(&mut partial, 1, 1);
+    partial.finish(GOES_ON).unwrap();
+    assert_eq!(made.opened(&OTHER, 0, 1 << 20), made.file);
+    assert_eq!(made.files().len(), 4, "{:?}", made.files());
+}
+
+/// A list that is not believed, or whose part is gone, stayed on disk. Of a part that was made anew, and of which nothing had come,
+/// the next start took it that all was there.
+#[test]
+fn a_list_of_groups_that_is_not_believed_goes_before_its_part_is_made() {
+    let made = Made::of(500_000);
+    let mut partial = made.partial();
+    made.fetch(&mut partial, 0, 5);
+    partial.commit().unwrap();
+    drop(partial);
+    fs::remove_file(made.path(&OTHER, "part")).unwrap();
+    drop(made.partial());
+    assert!(!made.path(&OTHER, "have").exists());
+    assert!(made.partial().have().is_empty(), "the part is zeros");
+}
+
+/// Two that began at the same time were both told that there is room, for the same bytes.
+#[test]
+fn room_that_one_is_promised_no_other_is() {
+    let made = Made::of(100_000);
+    let free = |_: &Path| Ok(150_000);
+    let blobs = BlobDir::open(made.blobs.path().to_owned(), 0, free).unwrap();
+    let partial = blobs.partial(&OTHER, &made.id, made.size(), GOES_ON).unwrap();
+    let third = BlobName([3; 16]);
+    let import = || blobs.import(&third, (&key(), &made.layout), &made.file[..], GOES_ON);
+    assert!(matches!(import(), Err(BlobDirError::DiskLow { .. })));
+    drop(partial);
+    import().unwrap();
+    // What was written is on the disk, and not promised any more.
+    blobs.import(&OTHER, (&key(), &made.layout), &made.file[..], GOES_ON).unwrap();
+}
+
+#[test]
+fn what_takes_long_ends_when_nobody_wants_it_any_more() {
+    let made = Made::of(500_000);
+    let ended: IsOver<'_> = &|| true;
+    let imported = made.blobs.import(&OTHER, (&key(), &made.layout), &made.file[..], ended);
+    assert!(matches!(imported, Err(BlobDirError::Ended)), "{imported:?}");
+    assert_eq!(made.files().len(), 2, "nothing of it is left");
+    let checked = made.whole(&NAME).check(&key(), &made.layout, ended);
+    assert!(matches!(checked, Err(BlobDirError::Ended)), "{checked:?}");
+    let mut partial = made.partial();
+    made.fetch(&mut partial, 0, blob::groups(made.size()));
+    let finished = partial.finish(ended);
+    assert!(matches!(finished, Err(BlobDirError::Ended)), "{finished:?}");
+    // It goes on from there.
+    assert!(made.partial().have().is_whole());
+    made.partial().finish(GOES_ON).unwrap();
 }
 
 #[test]
@@ -265,9 +333,9 @@ fn what_nobody_knows_is_removed_and_what_is_none_of_ours_is_left() {
 fn on_a_disk_with_too_little_room_nothing_is_begun() {
     let made = Made::of(100_000);
     let full = BlobDir::open(made.place.path().join("blobs"), 1 << 41, |_| Ok(1 << 40)).unwrap();
-    let imported = full.import(&OTHER, &key(), &made.layout, &made.file[..]);
+    let imported = full.import(&OTHER, (&key(), &made.layout), &made.file[..], GOES_ON);
     assert!(matches!(imported, Err(BlobDirError::DiskLow { .. })), "{imported:?}");
-    let partial = full.partial(&OTHER, &made.id, made.size()).map(drop);
+    let partial = full.partial(&OTHER, &made.id, made.size(), GOES_ON).map(drop);
     assert!(matches!(partial, Err(BlobDirError::DiskLow { .. })), "{partial:?}");
     assert_eq!(made.files().len(), 2);
 }

@@ -15,7 +15,7 @@ use crate::TestResult;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-async fn pair(cluster: &Cluster) -> TestResult<(Node, Node)> {
+pub(crate) async fn pair(cluster: &Cluster) -> TestResult<(Node, Node)> {
     let alice = cluster.user("alice", &[]).await?;
     let bob = cluster.user("bob", &[&alice]).await?;
     introduce(&alice, &bob).await?;
@@ -23,12 +23,12 @@ async fn pair(cluster: &Cluster) -> TestResult<(Node, Node)> {
     Ok((alice, bob))
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap_or_default()
 }
 
 /// Sends a file and waits until it is there: its id.
-async fn send(node: &Node, to: &str, path: &Path, more: &[&str]) -> TestResult<String> {
+pub(crate) async fn send(node: &Node, to: &str, path: &Path, more: &[&str]) -> TestResult<String> {
     let args = [&["send", to, "--file", text(path)], more].concat();
     let id = run(node, &args).await?.trim().to_owned();
     node.wait_state(&id, Delivery::Delivered, DEADLINE).await?;
@@ -36,7 +36,7 @@ async fn send(node: &Node, to: &str, path: &Path, more: &[&str]) -> TestResult<S
 }
 
 /// That a verb is refused with this code, and says this.
-async fn refused(node: &Node, args: &[&str], code: i32, why: &str) -> TestResult {
+pub(crate) async fn refused(node: &Node, args: &[&str], code: i32, why: &str) -> TestResult {
     let (found, out, err) = try_run(node, args).await?;
     assert_eq!((found, out.as_str()), (Some(code), ""), "{args:?}: {err}");
     // Wrapped where a person would read it.
@@ -117,7 +117,7 @@ async fn a_file_is_sent_shown_saved_and_ends() -> TestResult {
 }
 
 /// Bytes of a file that no other has.
-fn large(bytes: usize) -> Vec<u8> {
+pub(crate) fn large(bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -127,11 +127,11 @@ fn large(bytes: usize) -> Vec<u8> {
 }
 
 /// Where a node's file is, as it says.
-async fn file_state(node: &Node, id: &str) -> TestResult<FileState> {
+pub(crate) async fn file_state(node: &Node, id: &str) -> TestResult<FileState> {
     Ok(node.message(id).await?.file.ok_or("a file")?.state)
 }
 
-async fn wait_file(node: &Node, id: &str, wanted: FileState) -> TestResult {
+pub(crate) async fn wait_file(node: &Node, id: &str, wanted: FileState) -> TestResult {
     let is_so = async || matches!(file_state(node, id).await, Ok(state) if state == wanted);
     let until = tokio::time::Instant::now() + DEADLINE;
     while !is_so().await {
@@ -145,14 +145,14 @@ async fn wait_file(node: &Node, id: &str, wanted: FileState) -> TestResult {
 }
 
 /// Names in the directory of blobs.
-fn blobs(node: &Node) -> TestResult<Vec<String>> {
+pub(crate) fn blobs(node: &Node) -> TestResult<Vec<String>> {
     let entries = fs::read_dir(node.data_dir().join("blobs"))?;
     Ok(entries
         .map(|it| it.map(|it| it.file_name().to_string_lossy().into()))
         .collect::<Result<_, _>>()?)
 }
 
-async fn wait_no_blobs(node: &Node) -> TestResult {
+pub(crate) async fn wait_no_blobs(node: &Node) -> TestResult {
     let until = tokio::time::Instant::now() + DEADLINE;
     while !blobs(node)?.is_empty() {
         if tokio::time::Instant::now() > until {

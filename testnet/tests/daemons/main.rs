@@ -6,6 +6,7 @@ mod attacks;
 mod bad_files;
 mod bad_input;
 mod bad_socket;
+mod blobs;
 mod chat;
 mod closed;
 mod conversation;

@@ -32,8 +32,8 @@ pub struct SendFile {
     pub bytes: Vec<u8>,
 }
 
-/// Sees whether a file could be sent that is to be a blob, and gives what it is sealed with.
-#[derive(Debug)]
+/// Sees whether a file could be sent that is to be a blob, and gives what it is sealed with. Room is kept for it until it is sent, or
+/// [`FromBlobs::NotMade`](crate::FromBlobs::NotMade) is told.
 pub struct PrepareBlob {
     /// To whom, and how.
     pub request: FileSend,
@@ -51,7 +51,6 @@ pub struct PreparedBlob {
 }
 
 /// Commits a file that is a blob on disk, and sends word of it.
-#[derive(Debug)]
 pub struct SendBlob {
     /// To whom, and how.
     pub request: FileSend,
@@ -143,8 +142,9 @@ impl Command for PrepareBlob {
         let nothing = FileContent::Here(FileBytes::new(Vec::new()).map_err(CommandError::from)?);
         check(user, turn, self.request, "", nothing)?;
         let layout = Layout::of(self.size).map_err(|_| FileError::Contradiction);
-        user.check_room_for(layout.map_err(CommandError::from)?.sealed_size())?;
-        Ok(PreparedBlob { name: BlobName::random(turn.rng), key: FileKey::random(turn.rng) })
+        let name = BlobName::random(turn.rng);
+        user.reserve_blob(name, layout.map_err(CommandError::from)?.sealed_size())?;
+        Ok(PreparedBlob { name, key: FileKey::random(turn.rng) })
     }
 }
 
@@ -263,5 +263,17 @@ impl Command for ListFiles {
 impl std::fmt::Debug for SendFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SendFile({} bytes)", self.bytes.len())
+    }
+}
+
+impl std::fmt::Debug for PrepareBlob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PrepareBlob({} bytes)", self.size)
+    }
+}
+
+impl std::fmt::Debug for SendBlob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SendBlob({} bytes)", self.size)
     }
 }

@@ -19,3 +19,10 @@ pub const FILE_UNASKED_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of blobs of one conversation up to which further ones are fetched without a question: two thousand such photos.
 /// The user may accept more.
 pub const FILES_UNASKED_BYTES_MAX: u64 = 2 << 30;
+/// The same by their number: each has a record and two files, however small it is.
+pub const FILES_UNASKED_MAX: usize = 2000;
+/// Bytes of blobs of one person that are here without a question, in all conversations: a thousand such photos. All people together have
+/// four times that, so that no member of a room takes the room of all others.
+pub const FILES_UNASKED_OF_ONE_BYTES_MAX: u64 = 1 << 30;
+/// The same by their number, of 5,000 of all people together.
+pub const FILES_UNASKED_OF_ONE_MAX: usize = 1000;

@@ -26,7 +26,7 @@ pub enum BlobUse {
     Serve,
     /// It is fetched until it is whole.
     Fetch(Box<WantedBlob>),
-    /// What there is of it is kept.
+    /// What there is of it is kept, and nobody is asked for it, nor given it.
     Rest,
 }
 
@@ -70,6 +70,8 @@ pub enum FromBlobs {
     Whole(BlobName),
     /// It is fetched no more.
     Failed(BlobName, BlobFailure),
+    /// It was to be made here, and is not.
+    NotMade(BlobName),
 }
 
 /// Why a blob is not had.
@@ -79,8 +81,8 @@ pub enum BlobFailure {
     Corrupt,
     /// The disk has too little room.
     DiskLow,
-    /// The disk failed.
+    /// The disk failed, or damaged what was here: the rest of it is of use.
     Disk,
-    /// It was here, and is damaged or gone.
+    /// It was here, and is gone.
     Lost,
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use martlet_protocol::IdentityId;
 use martlet_protocol::control::{FileFailure as Shown, FileState, MessageFile};
 use martlet_protocol::message::{File, FileContent};
 use martlet_store::blobs::BlobName;
@@ -23,6 +24,8 @@ pub(super) struct Files {
     records: BTreeMap<Place, FileRecord>,
     live: HashMap<BlobName, Live>,
     orders: Vec<ToBlobs>,
+    /// Bytes of blobs that are being made, and have no record yet.
+    reserved: HashMap<BlobName, u64>,
     /// Whether the keeper has been told what there is.
     is_told: bool,
 }
@@ -56,21 +59,43 @@ impl Timeline {
         self.files().find(|file| file.name == *name)
     }
 
-    /// Bytes of those that are here or are to be, sealed: of all, and of one conversation.
+    /// Bytes of those that are here or are to be, sealed: of all, and of one conversation. What is here of one that failed counts as all
+    /// of it; of one that is lost, damaged by who sent it, or refused nothing is here.
     pub(crate) fn blob_bytes(&self, of: &ConversationRef) -> (u64, u64) {
-        let kept = self.files().filter(|file| match file.stage {
-            FileStage::Whole | FileStage::Wanted => true,
-            FileStage::Failed(_) | FileStage::Refused => false,
-        });
-        kept.fold((0, 0), |(all, one), file| {
+        let reserved = self.files.reserved.values().sum::<u64>();
+        self.files().fold((reserved, 0), |(all, one), file| {
             let is_of = file.place.conversation == *of;
-            (all + file.size, if is_of { one + file.size } else { one })
+            let size = kept_bytes(file);
+            (all + size, if is_of { one + size } else { one })
         })
     }
 
-    /// How many records there are.
-    pub(crate) fn blob_count(&self) -> usize {
-        self.files.records.len()
+    /// Bytes of them at this place.
+    pub(crate) fn blob_bytes_at(&self, place: &Place) -> u64 {
+        self.file(place).map_or(0, kept_bytes)
+    }
+
+    /// How many there are: of all, and of one conversation.
+    pub(crate) fn blob_count(&self, of: &ConversationRef) -> (usize, usize) {
+        let all = self.files.records.len() + self.files.reserved.len();
+        let place = |position| Place { conversation: *of, position };
+        (all, self.files.records.range(place(0)..=place(u64::MAX)).count())
+    }
+
+    /// How many of them this person wrote and nobody asked for, and their bytes.
+    pub(crate) fn unasked_of(&self, author: &IdentityId) -> (usize, u64) {
+        let theirs = self.files().filter(|file| file.unasked_of == Some(*author));
+        theirs.fold((0, 0), |(count, bytes), file| (count + 1, bytes + kept_bytes(file)))
+    }
+
+    /// A blob is being made: there is room for it until it is sent, or was not made.
+    pub(crate) fn reserve_blob(&mut self, name: BlobName, size: u64) {
+        self.files.reserved.insert(name, size);
+    }
+
+    /// A blob was made and is sent, or is not made.
+    pub(crate) fn release_blob(&mut self, name: &BlobName) {
+        self.files.reserved.remove(name);
     }
 
     /// Writes a record. What is to be done with its blob is told once that is committed.
@@ -129,6 +154,16 @@ impl Timeline {
         !std::mem::replace(&mut self.files.is_told, true)
     }
 
+    /// What is to be done with a blob changes.
+    pub(crate) fn use_blob(&mut self, blob: KnownBlob, does: BlobUse) {
+        self.files.orders.push(ToBlobs::Add(blob, does));
+    }
+
+    /// How far a fetch is.
+    pub(crate) fn live(&self, name: &BlobName) -> Live {
+        self.files.live.get(name).copied().unwrap_or_default()
+    }
+
     /// What the keeper is to be told.
     pub(crate) fn take_blob_orders(&mut self) -> Vec<ToBlobs> {
         std::mem::take(&mut self.files.orders)
@@ -150,7 +185,7 @@ impl Timeline {
             FileStage::Refused => (FileState::Refused, None),
             FileStage::Failed(why) => (FileState::Failed, Some(shown(why))),
             FileStage::Wanted => {
-                let live = self.files.live.get(&record.name).copied().unwrap_or_default();
+                let live = self.live(&record.name);
                 let state = match live.is_waiting {
                     true => FileState::Waiting,
                     false => FileState::Fetching,
@@ -165,6 +200,16 @@ impl Timeline {
 /// A blob as its keeper knows it.
 pub(crate) fn known(file: &FileRecord) -> KnownBlob {
     KnownBlob { name: file.name, id: file.blob, size: file.size }
+}
+
+/// Bytes that a blob takes, or will.
+fn kept_bytes(file: &FileRecord) -> u64 {
+    match file.stage {
+        FileStage::Whole
+        | FileStage::Wanted
+        | FileStage::Failed(FileFailure::DiskLow | FileFailure::Disk) => file.size,
+        FileStage::Failed(FileFailure::Corrupt | FileFailure::Lost) | FileStage::Refused => 0,
+    }
 }
 
 fn shown(why: FileFailure) -> Shown {

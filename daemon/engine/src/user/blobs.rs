@@ -12,9 +12,13 @@ use martlet_store::records::{Body, FileFailure, FileRecord, FileStage, Happened,
 
 use super::User;
 use crate::conversation::{Author, ConversationRef, Place, person};
+use crate::directory::DirectoryError;
 use crate::error::{CommandError, Fault};
 use crate::kinds::{self, Content, Says};
-use crate::limits::{BLOBS_BYTES_MAX, BLOBS_MAX, FILE_UNASKED_BYTES_MAX, FILES_UNASKED_BYTES_MAX};
+use crate::limits::{
+    BLOBS_BYTES_MAX, BLOBS_MAX, FILE_UNASKED_BYTES_MAX, FILES_UNASKED_BYTES_MAX, FILES_UNASKED_MAX,
+    FILES_UNASKED_OF_ONE_BYTES_MAX, FILES_UNASKED_OF_ONE_MAX,
+};
 use crate::observer::Dropped;
 use crate::seam::{BlobFailure, BlobUse, FromBlobs, KnownBlob, ToBlobs, WantedBlob};
 use crate::timeline::{Live, known};
@@ -30,30 +34,43 @@ impl User {
         timers: Timers,
         reply_to: Option<MessageId>,
     ) -> Result<SendResponse, Fault> {
-        self.check_room_for(blob.size)?;
+        // It was reserved until now.
+        self.timeline.release_blob(&blob.name);
+        self.check_room_for(blob.size, 0)?;
         let sent = self.send_file(turn, identity, file, timers, reply_to)?;
         let id = sent.id.parse::<MessageId>().map_err(|_| CommandError::UnknownMessage)?;
         let place = self.timeline.find_of(turn.vault()?, &id, None)?;
         let place = place.ok_or(CommandError::UnknownMessage)?;
         let KnownBlob { name, id, size } = blob;
         let (stage, since) = (FileStage::Whole, turn.now);
-        let record = FileRecord { place, name, blob: id, size, stage, since, is_received: false };
+        let (is_received, unasked_of) = (false, None);
+        let blob = id;
+        let record = FileRecord { place, name, blob, size, stage, since, is_received, unasked_of };
         self.timeline.put_file(turn.vault()?, record, BlobUse::Serve)?;
         Ok(sent)
     }
 
-    /// Whether a blob of so many bytes more may be kept.
-    pub(crate) fn check_room_for(&self, size: u64) -> Result<(), CommandError> {
-        let (kept, _) = self.timeline.blob_bytes(&ConversationRef::direct(&self.identity));
-        let bytes = kept.saturating_add(size);
-        match bytes > BLOBS_BYTES_MAX || self.timeline.blob_count() >= BLOBS_MAX {
+    /// Whether a blob of so many bytes may be kept, `counted` of which are counted already.
+    fn check_room_for(&self, size: u64, counted: u64) -> Result<(), CommandError> {
+        let of_own = ConversationRef::direct(&self.identity);
+        let (kept, _) = self.timeline.blob_bytes(&of_own);
+        let bytes = kept.saturating_sub(counted).saturating_add(size);
+        let is_full = counted == 0 && self.timeline.blob_count(&of_own).0 >= BLOBS_MAX;
+        match bytes > BLOBS_BYTES_MAX || is_full {
             true => Err(CommandError::FilesFull { bytes }),
             false => Ok(()),
         }
     }
 
+    /// Keeps room for a blob that is about to be made, so that none that is begun meanwhile has the same.
+    pub(crate) fn reserve_blob(&mut self, name: BlobName, size: u64) -> Result<(), CommandError> {
+        self.check_room_for(size, 0)?;
+        self.timeline.reserve_blob(name, size);
+        Ok(())
+    }
+
     /// A message has come. If it is a file that is elsewhere, it is fetched without a question where it is small, of a contact or an own
-    /// device, and the conversation has not much already.
+    /// device, and neither the conversation nor its author has much here already.
     pub(super) fn offer_file(
         &mut self,
         turn: &mut Turn<'_>,
@@ -61,28 +78,41 @@ impl User {
     ) -> Result<(), StoreError> {
         let Some(message) = self.timeline.message(turn.vault()?, place)? else { return Ok(()) };
         let Some(blob) = blob_of(&message) else { return Ok(()) };
-        let line = person(&place.conversation);
-        let author = message.author.map_or(line, |author| author.identity);
+        let author = author_of(&message, place);
         let is_known = author == self.identity || self.directory.is_contact(&author);
-        let (_, kept) = self.timeline.blob_bytes(&place.conversation);
         let Some(size) = sealed_size(&blob) else { return Ok(()) };
-        // What nobody asked for leaves room for what is.
-        let fits = self.timeline.blob_count() < BLOBS_MAX / 2
-            && self.check_room_for(size.saturating_add(BLOBS_BYTES_MAX / 2)).is_ok();
-        let is_small = blob.size <= FILE_UNASKED_BYTES_MAX
-            && kept.saturating_add(size) <= FILES_UNASKED_BYTES_MAX;
-        if self.opened.fetches_unasked && is_known && is_small && fits {
-            self.want(turn, *place, &blob, size)?;
+        let is_small = blob.size <= FILE_UNASKED_BYTES_MAX;
+        let may = self.opened.fetches_unasked && is_known && is_small;
+        if may && !self.directory.is_blocked(&author) && self.has_room_unasked(place, &author, size)
+        {
+            self.want(turn, *place, (&blob, size), Some(author))?;
         }
         Ok(())
+    }
+
+    /// Whether a blob that nobody asked for may be had. All of them leave room for what is asked for.
+    fn has_room_unasked(&self, place: &Place, author: &IdentityId, size: u64) -> bool {
+        let conversation = &place.conversation;
+        let (count, in_conversation) = self.timeline.blob_count(conversation);
+        let (_, bytes) = self.timeline.blob_bytes(conversation);
+        let (of_author, bytes_of_author) = match *author == self.identity {
+            true => (0, 0),
+            false => self.timeline.unasked_of(author),
+        };
+        count < BLOBS_MAX / 2
+            && self.check_room_for(size.saturating_add(BLOBS_BYTES_MAX / 2), 0).is_ok()
+            && in_conversation < FILES_UNASKED_MAX
+            && bytes.saturating_add(size) <= FILES_UNASKED_BYTES_MAX
+            && of_author < FILES_UNASKED_OF_ONE_MAX
+            && bytes_of_author.saturating_add(size) <= FILES_UNASKED_OF_ONE_BYTES_MAX
     }
 
     fn want(
         &mut self,
         turn: &mut Turn<'_>,
         place: Place,
-        blob: &BlobContent,
-        size: u64,
+        (blob, size): (&BlobContent, u64),
+        unasked_of: Option<IdentityId>,
     ) -> Result<(), StoreError> {
         let before = self.timeline.file(&place).map(|file| (file.name, file.stage));
         let name = match before {
@@ -90,10 +120,11 @@ impl User {
             Some((name, FileStage::Failed(FileFailure::DiskLow | FileFailure::Disk))) => name,
             _ => BlobName::random(turn.rng),
         };
-        let (stage, since) = (FileStage::Wanted, turn.now);
-        let record =
-            FileRecord { place, name, blob: blob.blob, size, stage, since, is_received: false };
-        self.timeline.put_file(turn.vault()?, record, BlobUse::Fetch(Box::new(wanted(blob))))
+        let (stage, since, is_received) = (FileStage::Wanted, turn.now, false);
+        let does = BlobUse::Fetch(Box::new(wanted(blob)));
+        let blob = blob.blob;
+        let record = FileRecord { place, name, blob, size, stage, since, is_received, unasked_of };
+        self.timeline.put_file(turn.vault()?, record, does)
     }
 
     /// The user wants a file that was offered, refused, or failed.
@@ -105,14 +136,18 @@ impl User {
             // Nobody else has it: it was sent from here.
             None | Some(FileStage::Failed(_) | FileStage::Refused) => {}
         }
-        let this = self.keyring.device().device();
-        if record.own && record.author.is_none_or(|author| author.device == this) {
+        if self.is_of_this_device(&record) {
             let state = self.timeline.told_file(&place, record.own, &file).state;
             return Err(CommandError::FileNotHere { state }.into());
         }
+        let author = author_of(&record, &place);
+        if self.directory.is_blocked(&author) {
+            let who = self.view().name_or_id(&author);
+            return Err(DirectoryError::Blocked { who }.into());
+        }
         let size = sealed_size(blob).ok_or(CommandError::NoFile)?;
-        self.check_room_for(size)?;
-        Ok(self.want(turn, place, blob, size)?)
+        self.check_room_for(size, self.timeline.blob_bytes_at(&place))?;
+        Ok(self.want(turn, place, (blob, size), None)?)
     }
 
     /// The user does not want a file, and what is here of it is removed.
@@ -133,6 +168,7 @@ impl User {
             stage: FileStage::Refused,
             since: turn.now,
             is_received: false,
+            unasked_of: None,
         };
         Ok(self.timeline.note_file(turn.vault()?, refused)?)
     }
@@ -156,7 +192,9 @@ impl User {
     ) -> Result<(), StoreError> {
         let (FromBlobs::Progress { name, .. }
         | FromBlobs::Whole(name)
-        | FromBlobs::Failed(name, _)) = told;
+        | FromBlobs::Failed(name, _)
+        | FromBlobs::NotMade(name)) = told;
+        self.timeline.release_blob(name);
         // It may be gone.
         let Some(file) = self.timeline.file_named(name).cloned() else { return Ok(()) };
         let (place, is_wanted) = (file.place, file.stage == FileStage::Wanted);
@@ -167,23 +205,48 @@ impl User {
             }
             FromBlobs::Whole(_) if is_wanted => {
                 let whole = FileRecord { stage: FileStage::Whole, since: turn.now, ..file };
-                self.timeline.note_file(turn.vault()?, whole)?;
+                self.timeline.note_file(turn.vault()?, whole.clone())?;
+                if self.directory.is_blocked(&person(&place.conversation)) {
+                    self.use_blob(turn, &whole)?;
+                }
                 self.emit(turn, Happened::FileReceived(place))?;
                 self.tell_file_received(turn, &place)
             }
-            FromBlobs::Failed(name, why) => {
-                let (stage, since) = (FileStage::Failed(failure(why)), turn.now);
-                let failed = FileRecord { stage, since, ..file };
-                self.timeline.note_file(turn.vault()?, failed)?;
-                match why {
-                    BlobFailure::Corrupt | BlobFailure::Lost => self.timeline.drop_blob(name),
-                    // What is there of it is of use, if the user tries again.
-                    BlobFailure::DiskLow | BlobFailure::Disk => {}
-                }
-                self.emit(turn, Happened::FileFailed(place))
-            }
-            FromBlobs::Progress { .. } | FromBlobs::Whole(_) => Ok(()),
+            FromBlobs::Failed(_, why) => self.take_failed(turn, file, why),
+            FromBlobs::Progress { .. } | FromBlobs::Whole(_) | FromBlobs::NotMade(_) => Ok(()),
         }
+    }
+
+    fn take_failed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        file: FileRecord,
+        why: BlobFailure,
+    ) -> Result<(), StoreError> {
+        let message = self.timeline.message(turn.vault()?, &file.place)?;
+        let why = match file.stage {
+            FileStage::Wanted => why,
+            // Nobody else has what is missing of it.
+            FileStage::Whole if message.is_none_or(|message| self.is_of_this_device(&message)) => {
+                BlobFailure::Lost
+            }
+            FileStage::Whole => why,
+            FileStage::Failed(_) | FileStage::Refused => return Ok(()),
+        };
+        let (place, name) = (file.place, file.name);
+        let (stage, since) = (FileStage::Failed(failure(why)), turn.now);
+        self.timeline.note_file(turn.vault()?, FileRecord { stage, since, ..file })?;
+        match why {
+            BlobFailure::Corrupt | BlobFailure::Lost => self.timeline.drop_blob(name),
+            // What is there of it is of use, if the user tries again.
+            BlobFailure::DiskLow | BlobFailure::Disk => {}
+        }
+        self.emit(turn, Happened::FileFailed(place))
+    }
+
+    fn is_of_this_device(&self, message: &MessageRecord) -> bool {
+        let this = self.keyring.device().device();
+        message.own && message.author.is_none_or(|author| author.device == this)
     }
 
     /// Not in the log: it has the number of the last event that is.
@@ -219,12 +282,18 @@ impl User {
     pub(super) fn take_file_received(
         &mut self,
         turn: &mut Turn<'_>,
-        (conversation, _): (ConversationRef, Author),
+        (conversation, author): (ConversationRef, Author),
         FileReceived { file: id }: FileReceived,
     ) -> Result<(), StoreError> {
         let place = self.timeline.find_of(turn.vault()?, &id, None)?;
-        let file = place.filter(|place| place.conversation == conversation);
-        let Some(file) = file.and_then(|place| self.timeline.file(&place)).cloned() else {
+        // Of whom it was sent to, and nobody else: not of who sent it, nor in a room, where nobody says so.
+        let is_addressee = person(&conversation) == author.identity;
+        let place = place.filter(|place| is_addressee && place.conversation == conversation);
+        let message =
+            place.map(|place| self.timeline.message(turn.vault()?, &place)).transpose()?;
+        let is_own = message.flatten().is_some_and(|message| message.own);
+        let place = place.filter(|_| is_own);
+        let Some(file) = place.and_then(|place| self.timeline.file(&place)).cloned() else {
             tracing::debug!("a word of a file that is not here");
             turn.observer.deed_dropped(Dropped::Gone);
             return Ok(());
@@ -244,26 +313,71 @@ impl User {
             let files: Vec<FileRecord> = self.timeline.files().cloned().collect();
             let mut all = Vec::with_capacity(files.len());
             for file in files {
-                let does = match file.stage {
-                    FileStage::Whole => BlobUse::Serve,
-                    FileStage::Failed(FileFailure::DiskLow | FileFailure::Disk) => BlobUse::Rest,
-                    FileStage::Failed(FileFailure::Corrupt | FileFailure::Lost)
-                    | FileStage::Refused => continue,
-                    FileStage::Wanted => {
-                        let message = self.timeline.message(turn.vault()?, &file.place)?;
-                        match message.as_ref().and_then(blob_of) {
-                            Some(blob) => BlobUse::Fetch(Box::new(wanted(&blob))),
-                            None => continue,
-                        }
-                    }
-                };
-                all.push((known(&file), does));
+                all.extend(self.blob_use(turn, &file)?.map(|does| (known(&file), does)));
             }
             turn.effects.blobs.push(ToBlobs::Known(all));
         }
         turn.effects.blobs.extend(orders);
         Ok(())
     }
+
+    /// What is done with a blob now; `None` if there is none. While someone is blocked nothing is fetched that they sent, and nothing given
+    /// that is theirs alone.
+    fn blob_use(
+        &mut self,
+        turn: &mut Turn<'_>,
+        file: &FileRecord,
+    ) -> Result<Option<BlobUse>, StoreError> {
+        let is_blocked = self.directory.is_blocked(&person(&file.place.conversation));
+        Ok(match file.stage {
+            FileStage::Whole if is_blocked => Some(BlobUse::Rest),
+            FileStage::Whole => Some(BlobUse::Serve),
+            FileStage::Failed(FileFailure::DiskLow | FileFailure::Disk) => Some(BlobUse::Rest),
+            FileStage::Failed(FileFailure::Corrupt | FileFailure::Lost) | FileStage::Refused => {
+                None
+            }
+            FileStage::Wanted => {
+                let message = self.timeline.message(turn.vault()?, &file.place)?;
+                let author = message.as_ref().map(|message| author_of(message, &file.place));
+                if is_blocked || author.is_some_and(|author| self.directory.is_blocked(&author)) {
+                    let live = Live { is_waiting: true, ..self.timeline.live(&file.name) };
+                    self.timeline.note_live(file.name, live);
+                    return Ok(Some(BlobUse::Rest));
+                }
+                let blob = message.as_ref().and_then(blob_of);
+                blob.map(|blob| BlobUse::Fetch(Box::new(wanted(&blob))))
+            }
+        })
+    }
+
+    fn use_blob(&mut self, turn: &mut Turn<'_>, file: &FileRecord) -> Result<(), StoreError> {
+        if let Some(does) = self.blob_use(turn, file)? {
+            self.timeline.use_blob(known(file), does);
+        }
+        Ok(())
+    }
+
+    /// Someone is blocked, or is no more: what was fetched from them, or given to them, is so no more, or again.
+    pub(super) fn use_blobs_anew(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: &IdentityId,
+    ) -> Result<(), StoreError> {
+        let rooms = self.directory.rooms();
+        let concerned = self.timeline.files().filter(|file| {
+            let line = person(&file.place.conversation);
+            line == *identity || file.stage == FileStage::Wanted && rooms.is_line(&line)
+        });
+        for file in concerned.cloned().collect::<Vec<_>>() {
+            self.use_blob(turn, &file)?;
+        }
+        Ok(())
+    }
+}
+
+/// Who wrote a message.
+fn author_of(message: &MessageRecord, place: &Place) -> IdentityId {
+    message.author.map_or_else(|| person(&place.conversation), |author| author.identity)
 }
 
 /// The blob that a message tells of.

@@ -63,7 +63,7 @@ impl User {
             self.forget_request(turn, identity)?;
             self.look_for_left_out(turn)?;
         }
-        Ok(())
+        self.use_blobs_anew(turn, &identity)
     }
 
     /// Nothing of a contact who is blocked is looked for.
@@ -114,6 +114,7 @@ impl User {
         if self.directory.people().has(&identity) {
             self.watch_bundle(turn, identity)?;
         }
+        self.use_blobs_anew(turn, &identity)?;
         // For the keys of sessions that go on.
         self.look_again(turn)
     }

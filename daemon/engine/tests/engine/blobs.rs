@@ -14,12 +14,12 @@ use serde_bytes::ByteBuf;
 
 use crate::world::*;
 
-const ALICE: usize = 0;
-const BOB: usize = 1;
-const SMALL: u64 = 100_000;
-const LARGE: u64 = 50 << 20;
+pub(crate) const ALICE: usize = 0;
+pub(crate) const BOB: usize = 1;
+pub(crate) const SMALL: u64 = 100_000;
+pub(crate) const LARGE: u64 = 50 << 20;
 
-fn request() -> FileSend {
+pub(crate) fn request() -> FileSend {
     FileSend { to: "bob".into(), name: "film.mp4".into(), ..FileSend::default() }
 }
 
@@ -28,7 +28,7 @@ fn holder() -> Holder {
 }
 
 /// Sends a file of so many bytes as if it had been sealed: its id, and its blob here.
-fn send(world: &mut World, request: FileSend, size: u64) -> Result<(String, BlobName)> {
+pub(crate) fn send(world: &mut World, request: FileSend, size: u64) -> Result<(String, BlobName)> {
     let prepared = world.call(ALICE, PrepareBlob { request: request.clone(), size })?;
     let name = prepared.name;
     let (media_type, blob, holders) =
@@ -37,24 +37,24 @@ fn send(world: &mut World, request: FileSend, size: u64) -> Result<(String, Blob
     Ok((world.call(ALICE, sent)?.id, name))
 }
 
-fn told(world: &mut World, node: usize) -> Vec<ToBlobs> {
+pub(crate) fn told(world: &mut World, node: usize) -> Vec<ToBlobs> {
     std::mem::take(&mut world.nodes[node].released.blobs)
 }
 
 /// The blob that a node is told to fetch, of all that it was told.
-fn fetched(world: &mut World, node: usize) -> Option<KnownBlob> {
+pub(crate) fn fetched(world: &mut World, node: usize) -> Option<KnownBlob> {
     told(world, node).into_iter().find_map(|told| match told {
         ToBlobs::Add(blob, BlobUse::Fetch(_)) => Some(blob),
         _ => None,
     })
 }
 
-fn state(world: &mut World, node: usize, id: &str) -> Result<FileState> {
+pub(crate) fn state(world: &mut World, node: usize, id: &str) -> Result<FileState> {
     let message = world.call(node, GetMessage { id: id.into() })?;
     Ok(message.file.ok_or("a file")?.state)
 }
 
-fn tell(world: &mut World, node: usize, told: FromBlobs) {
+pub(crate) fn tell(world: &mut World, node: usize, told: FromBlobs) {
     world.run(node, vec![Input::Blobs(told)]);
 }
 
@@ -63,7 +63,7 @@ fn events(world: &mut World, node: usize) -> Vec<EventBody> {
     events.into_iter().map(|event| event.body).collect()
 }
 
-fn settled(seed: u64) -> Result<World> {
+pub(crate) fn settled(seed: u64) -> Result<World> {
     let mut world = World::pair(seed, 2)?;
     world.settle()?;
     Ok(world)

@@ -6,6 +6,7 @@
 //! once, in the order it was sent.
 
 mod account;
+mod blob_bounds;
 mod blobs;
 mod blocks;
 mod bundles;

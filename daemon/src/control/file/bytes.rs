@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::blobs::Cancelled;
 use crate::control::problem::Refusal;
 use crate::control::{Ending, stopping};
 use crate::limits::{FILE_PIECE_MAX, FILE_PIECES_WAITING_MAX};
@@ -25,22 +26,28 @@ pub(super) struct BodyReader {
     piece: Bytes,
     runtime: Handle,
     ending: watch::Receiver<Ending>,
+    closing: Cancelled,
 }
 
 impl BodyReader {
-    pub(super) fn new(body: Body, runtime: Handle, ending: watch::Receiver<Ending>) -> Self {
-        Self { body, piece: Bytes::new(), runtime, ending }
+    pub(super) fn new(
+        body: Body,
+        runtime: Handle,
+        (ending, closing): (watch::Receiver<Ending>, Cancelled),
+    ) -> Self {
+        Self { body, piece: Bytes::new(), runtime, ending, closing }
     }
 }
 
 impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
-            let Self { body, runtime, ending, .. } = self;
+            let Self { body, runtime, ending, closing, .. } = self;
             let frame = runtime.block_on(async {
                 tokio::select! {
                     biased;
                     () = stopping(ending) => Err(io::ErrorKind::ConnectionAborted.into()),
+                    _ = closing.wait_for(|it| *it) => Err(io::ErrorKind::ConnectionAborted.into()),
                     frame = timeout(FILE_PIECE_MAX, body.frame()) => {
                         frame.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))
                     }
@@ -59,21 +66,34 @@ impl Read for BodyReader {
     }
 }
 
-/// Hands pieces to an answer's body, and waits while its reader does not take them.
+/// Hands pieces to an answer's body, and waits while its reader does not take them: not for ever, and not once the vault is closed.
 struct Pieces {
     to: mpsc::Sender<io::Result<Bytes>>,
     runtime: Handle,
+    closing: Cancelled,
+}
+
+impl Pieces {
+    fn give(&mut self, piece: io::Result<Bytes>) -> io::Result<()> {
+        let Self { to, runtime, closing } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = closing.wait_for(|it| *it) => Err(io::ErrorKind::ConnectionAborted.into()),
+                given = timeout(FILE_PIECE_MAX, to.send(piece)) => match given {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+                    Err(_) => Err(io::ErrorKind::TimedOut.into()),
+                },
+            }
+        })
+    }
 }
 
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let piece = self.to.send(Ok(Bytes::copy_from_slice(bytes)));
-        let sent = self.runtime.block_on(timeout(FILE_PIECE_MAX, piece));
-        match sent {
-            Ok(Ok(())) => Ok(bytes.len()),
-            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
+        self.give(Ok(Bytes::copy_from_slice(bytes)))?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -81,38 +101,29 @@ impl Write for Pieces {
     }
 }
 
-/// Some bytes of a blob, opened, as an answer's body. If they are damaged it ends in the midst, and `is_lost` is told.
+/// Some bytes of a blob, opened, as an answer's body. If they are damaged it ends in the midst, and `failed` is told.
 pub(super) fn streamed(
     whole: Whole,
     (key, layout, bytes): (FileKey, Layout, Range<u64>),
-    is_lost: impl FnOnce() + Send + 'static,
+    closing: Cancelled,
+    failed: impl FnOnce(&BlobDirError) + Send + 'static,
 ) -> Body {
     let (to, pieces) = mpsc::channel(FILE_PIECES_WAITING_MAX);
-    let to = Pieces { to, runtime: Handle::current() };
+    let mut to = Pieces { to, runtime: Handle::current(), closing };
     spawn_blocking(move || {
-        let error = match whole.export(&key, &layout, bytes, &to) {
+        let error = match whole.export(&key, &layout, bytes, &mut to) {
             Ok(()) => return,
             Err(BlobDirError::Io(error)) => error,
             Err(error) => {
                 tracing::warn!(%error, "a file on this disk");
-                is_lost();
+                failed(&error);
                 io::Error::other(error)
             }
         };
-        // Nobody may be reading any more.
-        to.to.blocking_send(Err(error)).unwrap_or_default();
+        // Nobody may be reading any more. The body is cut short all the same, and its length was told.
+        to.give(Err(error)).unwrap_or_default();
     });
     Body::from_stream(ReceiverStream::new(pieces))
-}
-
-impl Write for &Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Pieces { to: self.to.clone(), runtime: self.runtime.clone() }.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// The one range of a file that a request asks for, as RFC 9110 (14.1.2) has it; `None` if it asks for all of it, or for what a server

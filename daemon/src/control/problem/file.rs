@@ -63,6 +63,7 @@ impl Refusal {
                 ErrorCode::DiskLow,
                 "the disk has too little free space for the file: free some, 512 MiB more than the file has",
             ),
+            BlobDirError::Ended => Self::from(CommandError::Locked),
             BlobDirError::Sealed(_) | BlobDirError::Damaged | BlobDirError::NotHere => Self::new(
                 ErrorCode::FileNotHere,
                 "the file is damaged or gone on this disk; if someone sent it to you: martletctl file accept ID fetches it again",
