@@ -11,12 +11,13 @@ mod mailbox;
 mod pending;
 mod stamps;
 mod to_stamp;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::ShardSet;
-use martlet_protocol::{Ack, EnvelopeId, ExpiryHour, IdentityId};
+use martlet_protocol::{Ack, EnvelopeId, ExpiryHour, IdentityId, Shard};
 use martlet_store::records::{OUTBOX, OutboxRecord, SealedTo, WAITING, WaitingRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
@@ -25,6 +26,9 @@ use line::{Ending, Line};
 use pending::{Acknowledged, Carries};
 pub(crate) use pending::{Pending, Place, is_addressed_in, own_header};
 use to_stamp::ToStamp;
+#[cfg(test)]
+pub(crate) use walk::steps;
+use walk::walked;
 
 /// Own envelopes, and the messages that wait to become some.
 pub(crate) struct Outbox {
@@ -34,8 +38,8 @@ pub(crate) struct Outbox {
     lines: HashMap<IdentityId, Line>,
     /// When which of them ends.
     ends: BTreeSet<(ExpiryHour, EnvelopeId)>,
-    /// Those in the mailbox that no other node is known to hold, by their arrival in it.
-    unheld: BTreeSet<(u64, EnvelopeId)>,
+    /// Those in the mailbox that no other node is known to hold, of each shard by their arrival in it.
+    unheld: BTreeMap<Shard, BTreeSet<(u64, EnvelopeId)>>,
     /// Those that mailbox or stem have no room for, in the order in which they were made.
     outside: BTreeMap<u64, EnvelopeId>,
     /// How many were made or loaded.
@@ -69,7 +73,7 @@ impl Outbox {
             pending: HashMap::new(),
             lines: HashMap::new(),
             ends: BTreeSet::new(),
-            unheld: BTreeSet::new(),
+            unheld: BTreeMap::new(),
             outside: BTreeMap::new(),
             made: 0,
             unstamped: 0,
@@ -100,7 +104,7 @@ impl Outbox {
 
     /// The envelopes in it.
     pub(crate) fn ids(&self) -> Vec<EnvelopeId> {
-        self.pending.keys().copied().collect()
+        walked(self.pending.keys()).copied().collect()
     }
 
     /// Messages that are neither delivered nor expired.
@@ -151,10 +155,8 @@ impl Outbox {
             if std::mem::replace(&mut pending.is_stored, true) {
                 continue;
             }
-            let Pending { identity, carries, arrival, .. } = *pending;
-            if let Some(arrival) = arrival {
-                self.unheld.remove(&(arrival, *id));
-            }
+            let Pending { identity, carries, arrival, shard, .. } = *pending;
+            self.note_held(shard, arrival, id);
             self.change(identity, |line| line.stored(carries));
             touched.insert(identity);
         }
@@ -176,14 +178,15 @@ impl Outbox {
         lacking: &[EnvelopeId],
     ) -> Vec<Place> {
         let lacking: HashSet<_> = lacking.iter().collect();
-        let arrived = self.unheld.iter().take_while(|(arrival, _)| *arrival <= up_to_arrival);
-        let held: Vec<_> = arrived
+        let concerned = walked(self.unheld.iter()).filter(|(shard, _)| shards.contains(**shard));
+        let arrived = concerned.flat_map(|(_, of_shard)| {
+            of_shard.iter().take_while(|(arrival, _)| *arrival <= up_to_arrival)
+        });
+        let held: Vec<_> = walked(arrived)
             .map(|(_, id)| *id)
             .filter(|id| {
                 !lacking.contains(id)
-                    && self.pending.get(id).is_some_and(|pending| {
-                        shards.contains(pending.shard) && pending.expiry > after
-                    })
+                    && self.pending.get(id).is_some_and(|pending| pending.expiry > after)
             })
             .collect();
         self.note_stored(&held)
@@ -278,7 +281,7 @@ impl Outbox {
 
     /// Those for whom messages wait.
     pub(crate) fn waited_for(&self) -> Vec<IdentityId> {
-        let lines = self.lines.iter().filter(|(_, line)| !line.waiting.is_empty());
+        let lines = walked(self.lines.iter()).filter(|(_, line)| !line.waiting.is_empty());
         let mut waited_for: Vec<_> = lines.map(|(identity, _)| *identity).collect();
         waited_for.sort_unstable();
         waited_for
@@ -307,7 +310,8 @@ impl Outbox {
 
     /// Those of `shards`.
     pub(crate) fn in_shards(&self, shards: &ShardSet) -> Vec<EnvelopeId> {
-        let pending = self.pending.iter().filter(|(_, pending)| shards.contains(pending.shard));
+        let pending = walked(self.pending.iter());
+        let pending = pending.filter(|(_, pending)| shards.contains(pending.shard));
         pending.map(|(id, _)| *id).collect()
     }
 
@@ -328,19 +332,28 @@ impl Outbox {
     ) -> Result<Option<Ended>, StoreError> {
         let Some(pending) = self.pending.remove(id) else { return Ok(None) };
         records.delete(&OUTBOX, Key::Named(&id.0))?;
-        let Pending { identity, carries, expiry, arrival, order, is_stored, lacks_stamp, .. } =
-            pending;
+        let Pending { identity, carries, expiry, arrival, order, .. } = pending;
+        let Pending { is_stored, lacks_stamp, shard, .. } = pending;
         self.unstamped = self.unstamped.saturating_sub(usize::from(lacks_stamp));
         self.ends.remove(&(expiry, *id));
         self.outside.remove(&order);
-        if let Some(arrival) = arrival {
-            self.unheld.remove(&(arrival, *id));
-        }
+        self.note_held(shard, arrival, id);
         let ended = self.change(identity, |line| line.remove(id, carries, is_stored, ending));
         Ok(ended.map(|(position, is_delivered)| {
             let place = Place { identity, position };
             if is_delivered { Ended::Delivered(place) } else { Ended::Expired(place) }
         }))
+    }
+
+    /// It is held elsewhere, or leaves.
+    fn note_held(&mut self, shard: Shard, arrival: Option<u64>, id: &EnvelopeId) {
+        let (Some(arrival), Some(of_shard)) = (arrival, self.unheld.get_mut(&shard)) else {
+            return;
+        };
+        of_shard.remove(&(arrival, *id));
+        if of_shard.is_empty() {
+            self.unheld.remove(&shard);
+        }
     }
 
     /// Changes what is on its way to `identity`, and counts the messages.

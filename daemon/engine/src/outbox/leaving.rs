@@ -6,7 +6,7 @@ use martlet_store::{StoreError, VaultTxn};
 
 use super::line::Ending;
 use super::pending::Carries;
-use super::{Ended, Outbox, Pending, Place};
+use super::{Ended, Outbox, Pending, Place, walked};
 
 impl Outbox {
     /// The first that ended before `now`.
@@ -28,7 +28,7 @@ impl Outbox {
         &self,
         which: impl Fn(&Pending) -> bool,
     ) -> Vec<(EnvelopeId, IdentityId)> {
-        let found = self.pending.iter().filter(|(_, pending)| which(pending));
+        let found = walked(self.pending.iter()).filter(|(_, pending)| which(pending));
         found.map(|(id, pending)| (*id, pending.identity)).collect()
     }
 

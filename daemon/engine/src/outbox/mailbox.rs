@@ -5,13 +5,13 @@ use martlet_store::records::OUTBOX;
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-use super::Outbox;
+use super::{Outbox, walked};
 
 impl Outbox {
     /// All that have their stamps are offered to the mailbox again, in the order in which they were made.
     pub(crate) fn begin_again(&mut self) {
         self.unheld.clear();
-        let stamped = self.pending.iter_mut().filter(|(_, pending)| !pending.lacks_stamp);
+        let stamped = walked(self.pending.iter_mut()).filter(|(_, pending)| !pending.lacks_stamp);
         self.outside = stamped
             .map(|(id, pending)| {
                 pending.arrival = None;
@@ -61,7 +61,7 @@ impl Outbox {
         self.outside.remove(&pending.order);
         pending.arrival = Some(arrival);
         if !pending.is_stored {
-            self.unheld.insert((arrival, *id));
+            self.unheld.entry(pending.shard).or_default().insert((arrival, *id));
         }
     }
 

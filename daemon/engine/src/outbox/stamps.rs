@@ -5,7 +5,7 @@ use martlet_store::records::OUTBOX;
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-use super::Outbox;
+use super::{Outbox, walked};
 
 impl Outbox {
     /// Whether an envelope still waits for its stamp.
@@ -62,7 +62,7 @@ impl Outbox {
 
     /// After a start: queues all that lacks its stamp, in the order in which it was made.
     pub(crate) fn requeue(&mut self) {
-        let lacking = self.pending.iter().filter(|(_, pending)| pending.lacks_stamp);
+        let lacking = walked(self.pending.iter()).filter(|(_, pending)| pending.lacks_stamp);
         let mut lacking: Vec<_> = lacking.map(|(id, pending)| (pending.order, *id)).collect();
         lacking.sort_unstable();
         self.to_stamp.replace(lacking.into_iter().map(|(_, id)| id));

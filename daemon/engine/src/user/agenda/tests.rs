@@ -7,10 +7,11 @@ mod world;
 use martlet_engine::command::PingContact;
 use martlet_protocol::identity::RootKey;
 use martlet_protocol::time::Day;
-use martlet_protocol::{Id, RendezvousSecret};
+use martlet_protocol::{Id, RendezvousSecret, Shard};
 
 use super::*;
 use crate::clock::Times;
+use crate::outbox::steps;
 use world::*;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -173,4 +174,50 @@ fn a_tick_looks_at_nothing_that_is_not_due() -> Result {
         world.run(0, vec![Input::Tick]);
     }
     Ok(())
+}
+
+/// With every reconciliation the outbox was walked over, also with a node that keeps other shards, and may tell nothing about it. So each
+/// message, report of storing, reconciliation and tick takes as many steps with 2,000 messages for someone who is away as with 100.
+#[test]
+fn a_message_takes_no_more_steps_the_more_are_in_the_outbox() -> Result {
+    let (few, many) = (steps_with(100)?, steps_with(2000)?);
+    assert_eq!(few, many);
+    // A shard's look for each reconciliation.
+    assert!(many <= 40, "{many} steps for 20 messages");
+    Ok(())
+}
+
+fn steps_with(waiting: usize) -> Result<u64> {
+    const MESSAGES: usize = 20;
+    let network = NetworkDescriptor { shard_bits: 4, ..Default::default() };
+    let mut world = World::pair_on(517, 2, network)?;
+    world.settle()?;
+    let text = || {
+        let request = SendRequest { to: "bob".into(), text: "text".into(), ..Default::default() };
+        Input::command(SendText { request }, |result| drop(result.map(drop)))
+    };
+    world.run(0, (0..waiting).map(|_| text()).collect());
+    world.elapse(Duration::from_secs(2));
+    world.run(0, vec![Input::Tick]);
+    let outbox = &user(&world, 0).ok_or("alice is on")?.outbox;
+    let mut ids = outbox.ids();
+    assert!(ids.len() >= waiting && outbox.messages() == waiting);
+    let bob = *outbox.recipients().next().ok_or("bob")?;
+    let other = ShardSet::of([Shard((Shard::of(&bob, 4).0 + 1) % 16)], 4);
+    let before = steps::taken();
+    for _ in 0..MESSAGES {
+        world.elapse(Duration::from_secs(1));
+        let peer = peer_key(1);
+        let reconciled = FromNet::Reconciled {
+            peer,
+            shards: Box::new(other.clone()),
+            up_to_arrival: u64::MAX,
+            after: ExpiryHour(0),
+            lacking: Vec::new(),
+        };
+        let stored = FromNet::StoredBy { from: peer, ids: ids.pop().into_iter().collect() };
+        world.run(0, vec![text(), Input::Net(reconciled), Input::Net(stored), Input::Tick]);
+    }
+    assert_eq!(user(&world, 0).ok_or("alice is on")?.outbox.messages(), waiting + MESSAGES);
+    Ok(steps::taken() - before)
 }
