@@ -23,6 +23,7 @@ mod notify;
 mod offline;
 mod open;
 mod ping;
+mod put_back;
 mod rooms;
 mod root;
 mod shards;

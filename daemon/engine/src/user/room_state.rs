@@ -219,8 +219,10 @@ impl User {
         let from = (RESENT_MAX, &[self.keyring.device().device()][..]);
         let sent = self.timeline.own_since(turn.vault()?, conversation, since, from)?;
         self.keyring.outbound.end(turn.vault()?, &line)?;
+        // What is queued may be on its way, in a session that they lost.
         let is_theirs = |it: &&OwnMessage| {
-            it.position > after && matches!(it.state, State::Sent | State::Delivered)
+            let is_of_use = matches!(it.state, State::Queued | State::Sent | State::Delivered);
+            it.position > after && is_of_use
         };
         let mut bytes = 0;
         for OwnMessage { position, sent_at, bytes: of_this, .. } in sent.iter().filter(is_theirs) {

@@ -275,3 +275,21 @@ fn a_room_that_the_copy_does_not_have_comes_back_with_what_was_written_there() -
     assert_eq!(world.texts_of(BOB)?, ["a after", "a lost", "c lost"]);
     Ok(())
 }
+
+/// What was on its way in a room when the vault was put back, and no other node was known to have yet, was in a session that the
+/// copy does not have, and was not sent again.
+#[test]
+fn what_is_on_its_way_in_a_room_when_a_vault_is_put_back_comes_too() -> Result {
+    let mut world = World::with_room(99, 3, 3)?;
+    let copy = world.copy_vault(BOB)?;
+    world.settle()?;
+    world.send(CAROL, "bridge", "c lost")?;
+    world.settle()?;
+    world.send(CAROL, "bridge", "c on its way")?;
+    world.put_vault_back(BOB, &copy)?;
+    for _ in 0..3 {
+        world.settle()?;
+    }
+    assert_eq!(world.texts_of(BOB)?, ["c lost", "c on its way"]);
+    Ok(())
+}
