@@ -346,7 +346,8 @@ fn gather(waiting: &Waiting, what: Notify, body: &EventBody, renews: bool) {
 
 /// What is told of a message.
 fn of(what: Notify, message: &Message) -> Option<Notification> {
-    if message.direction != Direction::In {
+    // What was said before the user came is no news.
+    if message.direction != Direction::In || message.told_by.is_some() {
         return None;
     }
     let text = match what {

@@ -18,8 +18,9 @@ use martlet_protocol::message::settings::values::{Note, Value};
 use martlet_protocol::message::{
     BlobContent, Content, DeviceMessage, Edit, Emoji, File, FileBytes, FileContent, FileHolders,
     Heads, Holder, InRoom, Linked, Message, Payload, Picture, Ping, Pong, Profile, Progress,
-    Reached, Reaction, Read, ReadUpTo, RoomHello, RoomKey, RoomOp, RoomOps, RoomPerson, RoomRecall,
-    Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text, Timers, Typing,
+    Reached, Reaction, Read, ReadUpTo, RoomHello, RoomHistory, RoomKey, RoomOp, RoomOps,
+    RoomPerson, RoomRecall, Said, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp,
+    Text, Timers, Typing,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::room::{self, Action, Create, Room, Setting as RoomSetting};
@@ -355,6 +356,19 @@ fn keep_of_room(room: &Room) -> std::io::Result<()> {
         ("room-key", DeviceMessage::RoomKey(Box::new(key))),
         ("room-hello", DeviceMessage::RoomHello(RoomHello::new(room.id(), knows).asking())),
         (
+            "room-history",
+            DeviceMessage::RoomHistory(RoomHistory {
+                room: room.id(),
+                said: vec![Said {
+                    id: MessageId([0xab; 16]),
+                    author: id.identity,
+                    sent_at: martlet_fuzz::NOW,
+                    text: "hello".into(),
+                    expire_s: Some(3600),
+                }],
+            }),
+        ),
+        (
             "room-ops",
             DeviceMessage::RoomOps(RoomOps {
                 room: room.id(),
@@ -472,6 +486,7 @@ fn keep_control() -> std::io::Result<()> {
         received: None,
         mentions: Vec::new(),
         mentions_you: false,
+        told_by: None,
         recalled_by: None,
         reply_to: None,
         edited_at: None,

@@ -21,6 +21,7 @@
 //! | 22 | [`room_hello`]: what the sender knows of a room | to-device envelopes |
 //! | 23 | [`room_ops`]: operations on a room | to-device envelopes |
 //! | 24 | [`room_recall`]: a moderator takes back what someone else wrote | envelopes of the room's conversation |
+//! | 25 | [`room_history`]: what was said in a room before its recipient came | to-device envelopes |
 //! | 30 | [`edit`]: another text for a message | conversation envelopes |
 //! | 31 | [`reaction`]: a reaction to a message | conversation envelopes |
 //! | 32 | [`read`]: up to which message was read | conversation envelopes |
@@ -52,6 +53,7 @@ pub mod read;
 pub mod read_up_to;
 pub mod recall;
 pub mod room_hello;
+pub mod room_history;
 pub mod room_key;
 pub mod room_op;
 pub mod room_ops;
@@ -80,6 +82,7 @@ pub use read::Read;
 pub use read_up_to::ReadUpTo;
 pub use recall::Recall;
 pub use room_hello::{Heads, RoomHello};
+pub use room_history::{RoomHistory, Said};
 pub use room_key::RoomKey;
 pub use room_op::{RoomOp, RoomPerson};
 pub use room_ops::RoomOps;
@@ -184,6 +187,8 @@ pub enum DeviceMessage {
     RoomHello(RoomHello),
     /// Operations on a room.
     RoomOps(RoomOps),
+    /// What was said in a room before the recipient came.
+    RoomHistory(RoomHistory),
     /// Of a kind this build doesn't know.
     Unknown {
         /// Its number.
@@ -346,6 +351,7 @@ impl DeviceMessage {
                 | room_key::KIND
                 | room_hello::KIND
                 | room_ops::KIND
+                | room_history::KIND
         )
     }
 
@@ -363,6 +369,7 @@ impl DeviceMessage {
             Self::RoomKey(key) => (room_key::KIND, key.encode()),
             Self::RoomHello(hello) => (room_hello::KIND, codec::encode(hello)),
             Self::RoomOps(ops) => (room_ops::KIND, ops.encode()),
+            Self::RoomHistory(history) => (room_history::KIND, codec::encode(history)),
             Self::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         codec::encode(&DeviceFrame { kind, payload })
@@ -396,6 +403,7 @@ impl DeviceMessage {
                 Ok(Self::RoomHello(codec::decode_lenient(&payload, room_hello::BYTES_MAX)?))
             }
             room_ops::KIND => Ok(Self::RoomOps(RoomOps::decode(&payload)?)),
+            room_history::KIND => Ok(Self::RoomHistory(RoomHistory::decode(&payload)?)),
             kind => Ok(Self::Unknown { kind, bytes: Payload(payload) }),
         }
     }

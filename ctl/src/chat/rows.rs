@@ -182,6 +182,9 @@ impl<'a> Frame<'a> {
         if row.extra.edited {
             marks.push((Role::Dim, "edited".to_owned()));
         }
+        if let Some(by) = &row.extra.told_by {
+            marks.push((Role::Dim, format!("told by {}", short(by))));
+        }
         if row.extra.mentions_you {
             marks.push((Role::New, "mentions you".to_owned()));
         }

@@ -205,6 +205,7 @@ fn message(direction: Direction, text: &str, minutes_ago: u64, state: Delivery) 
         received: None,
         mentions: Vec::new(),
         mentions_you: false,
+        told_by: None,
         recalled_by: None,
         reply_to: None,
         edited_at: None,

@@ -194,6 +194,9 @@ struct Set {
     /// Up to how many people others are added: 2 to 256
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=256))]
     members: Option<u16>,
+    /// How many messages of before they came who is added is told, of the last six days: 0 to 200
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=200))]
+    history: Option<u8>,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -268,7 +271,7 @@ impl Args {
                 output.done(&format!("{} is no moderator any more.", word(&who)))
             }
             Verb::Set(set) => {
-                let Set { room, name, expire, burn, add_by, strict, members } = set;
+                let Set { room, name, expire, burn, add_by, strict, members, history } = set;
                 let change = RoomChange {
                     name,
                     expire_seconds: expire,
@@ -279,6 +282,7 @@ impl Args {
                     }),
                     strict,
                     members_max: members,
+                    history,
                 };
                 let room: Room = client.patch(&path(&room), &change).await?;
                 output.show(&room, shown)

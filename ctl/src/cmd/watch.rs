@@ -293,7 +293,9 @@ fn describe_message(message: &Message, page: &Page) -> String {
             Some(author) => {
                 let late = if message.sent_before_removal_was_known { LATE } else { "" };
                 let mention = if message.mentions_you { MENTION } else { "" };
-                format!("{name}, {}{late}{mention}: {text}", person(author))
+                let told = message.told_by.as_deref();
+                let told = told.map_or_else(String::new, |by| format!(" (told by {})", person(by)));
+                format!("{name}, {}{late}{told}{mention}: {text}", person(author))
             }
             None => format!("{name}: {text}"),
         },
@@ -346,6 +348,7 @@ mod tests {
             received: None,
             mentions: Vec::new(),
             mentions_you: false,
+            told_by: None,
             recalled_by: None,
         };
         assert_eq!(

@@ -53,7 +53,8 @@ impl Page {
         let reactions = message.reactions.iter().map(|reaction| self.reaction(reaction, message));
         let ends = edited
             .into_iter()
-            .chain([self.mention_of(message), self.state_of(message), self.left_of(message)])
+            .chain([self.told_of(message), self.mention_of(message)])
+            .chain([self.state_of(message), self.left_of(message)])
             .chain(reactions);
         let ends: Vec<String> = ends.filter(|end| !end.is_empty()).collect();
         if !ends.is_empty() {
@@ -101,6 +102,12 @@ impl Page {
             ) => self.paint(Paint::Warn, "(unread)"),
             (Direction::In, Delivery::Recalled) => self.state(Delivery::Recalled),
         }
+    }
+
+    /// `(told by bob)`.
+    fn told_of(&self, message: &Message) -> String {
+        let told = message.told_by.as_deref().map(|by| format!("(told by {})", person(by)));
+        told.map_or_else(String::new, |told| self.paint(Paint::Dim, &told))
     }
 
     /// `(mentions you)`.
@@ -256,6 +263,7 @@ mod tests {
             received: None,
             mentions: Vec::new(),
             mentions_you: false,
+            told_by: None,
             recalled_by: None,
             file: None,
         }

@@ -24,8 +24,8 @@ pub(crate) use siblings::{admit, is_for_siblings_too, is_settings};
 
 use martlet_protocol::message::{
     self, DeviceMessage, Edit, File, FileReceived, IdentityChanged, Message, OlmRenewed, Ping,
-    Pong, Profile, Progress, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomKey, RoomOp, RoomOps,
-    RoomRecall, Sent, SessionKeyMessage, Settings, Timers, Typing,
+    Pong, Profile, Progress, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomHistory, RoomKey,
+    RoomOp, RoomOps, RoomRecall, Sent, SessionKeyMessage, Settings, Timers, Typing,
 };
 use martlet_protocol::{MessageId, UnixMillis};
 use martlet_store::records::{Body, MessageRecord, State};
@@ -68,6 +68,8 @@ pub(crate) enum Does {
     RoomHello(RoomHello),
     /// Tells operations on a room.
     RoomOps(RoomOps),
+    /// Tells what was said in a room before the user came.
+    RoomHistory(RoomHistory),
     /// Tells one operation, in the conversation of its room.
     RoomOp(RoomOp),
     /// Tells of the devices of an identity.
@@ -110,7 +112,10 @@ pub(crate) enum Does {
 impl Does {
     /// Whether it is about a room, though it goes from device to device.
     pub(crate) fn is_of_room(&self) -> bool {
-        matches!(self, Self::GrantRoomKey(_) | Self::RoomHello(_) | Self::RoomOps(_))
+        matches!(
+            self,
+            Self::GrantRoomKey(_) | Self::RoomHello(_) | Self::RoomOps(_) | Self::RoomHistory(_)
+        )
     }
 }
 
@@ -187,6 +192,7 @@ impl Content {
             DeviceMessage::RoomKey(key) => Self::Does(Does::GrantRoomKey(key)),
             DeviceMessage::RoomHello(hello) => Self::Does(Does::RoomHello(hello)),
             DeviceMessage::RoomOps(ops) => Self::Does(Does::RoomOps(ops)),
+            DeviceMessage::RoomHistory(history) => Self::Does(Does::RoomHistory(history)),
             DeviceMessage::Unknown { kind, .. } => Self::Unknown { kind },
         }
     }
@@ -265,6 +271,7 @@ pub(crate) fn is_fleeting(message: &DeviceMessage) -> bool {
         | DeviceMessage::RoomKey(_)
         | DeviceMessage::RoomHello(_)
         | DeviceMessage::RoomOps(_)
+        | DeviceMessage::RoomHistory(_)
         | DeviceMessage::Unknown { .. } => false,
     }
 }
@@ -301,6 +308,7 @@ pub(crate) fn received(message: Message, author: Author, stored_at: UnixMillis) 
         is_late: false,
         mentions,
         mentions_user: false,
+        told_by: None,
     }
 }
 

@@ -203,6 +203,18 @@ impl Timeline {
         Ok(place)
     }
 
+    /// Whether a received message is known, be it here or gone.
+    pub(crate) fn is_known(
+        &self,
+        records: &VaultTxn,
+        author: &IdentityId,
+        id: &MessageId,
+    ) -> Result<bool, StoreError> {
+        let at: Option<MessageAt> =
+            records.get(&MESSAGE_INDEX, Key::Named(&received_key(author, id)))?;
+        Ok(at.is_some())
+    }
+
     /// The message at a place.
     pub(crate) fn message(
         &self,

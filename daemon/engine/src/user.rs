@@ -45,6 +45,7 @@ mod renewal;
 mod requests;
 mod resent;
 mod room_hellos;
+mod room_history;
 mod room_keys;
 mod room_mentions;
 mod room_moderation;

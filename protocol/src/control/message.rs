@@ -37,6 +37,9 @@ pub struct Message {
     /// In a room: whether the user is one of those, and others wrote it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mentions_you: bool,
+    /// In a room: who told of it to the user, who came later. It is their word that `author` wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_by: Option<Box<RoomPerson>>,
     /// Who wrote it.
     pub direction: Direction,
     /// Its text.

@@ -49,6 +49,9 @@ pub struct RoomSettings {
     pub strict: bool,
     /// Up to how many people others are added.
     pub members_max: u16,
+    /// How many messages of before they came who is added is told, of the last six days.
+    #[serde(default)]
+    pub history: u8,
 }
 
 /// Who may add others to a room.
@@ -145,6 +148,10 @@ pub struct RoomChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 2, maximum = 256)]
     pub members_max: Option<u16>,
+    /// How many messages of before they came who is added is told, of the last six days: 0 to 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 200)]
+    pub history: Option<u8>,
 }
 
 /// `POST /v1/rooms/{room}/members` and `POST /v1/rooms/{room}/moderators`.

@@ -13,9 +13,9 @@ use martlet_protocol::message::settings::values::{self, Value};
 use martlet_protocol::message::{
     Content, DeviceMessage, Edit, Emoji, EmojiError, File, FileBytes, FileContent, Heads,
     IdentityChanged, InRoom, Message, MessageError, OlmRenewed, Payload, Picture, Ping, Pong,
-    Profile, ProfileError, Progress, Reached, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomKey,
-    RoomOp, RoomOps, RoomPerson, RoomRecall, Sent, SessionKeyMessage, Setting, SettingKey,
-    Settings, Stamp, Text, TextError, TimerError, Timers, Typing,
+    Profile, ProfileError, Progress, Reached, Reaction, Read, ReadUpTo, Recall, RoomHello,
+    RoomHistory, RoomKey, RoomOp, RoomOps, RoomPerson, RoomRecall, Said, Sent, SessionKeyMessage,
+    Setting, SettingKey, Settings, Stamp, Text, TextError, TimerError, Timers, Typing,
 };
 use martlet_protocol::time::UnixMillis;
 use proptest::prelude::*;
@@ -100,6 +100,22 @@ fn what_is_said_of_rooms_is_read_as_it_was_written() {
         let Ok(DeviceMessage::RoomOps(read)) = DeviceMessage::decode(&bytes) else { panic!() };
         assert_eq!(read, part);
     }
+
+    // So does what was said, of which no text may be empty.
+    let history = |text: String| RoomHistory {
+        room: ROOM,
+        said: vec![Said { text, ..room_history().said[0].clone() }; 3],
+    };
+    let parts = RoomHistory::parts(ROOM, history("ä".repeat(TEXT_BYTES_MAX / 2)).said);
+    assert_eq!(parts.len(), 3);
+    for part in parts.into_iter().chain([history("hello".into())]) {
+        let bytes = DeviceMessage::RoomHistory(part.clone()).encode();
+        assert!(bytes.len() < 24 * 1024, "{}", bytes.len());
+        let Ok(DeviceMessage::RoomHistory(read)) = DeviceMessage::decode(&bytes) else { panic!() };
+        assert_eq!(read, part);
+    }
+    let empty = DeviceMessage::RoomHistory(history(String::new())).encode();
+    assert!(DeviceMessage::decode(&empty).is_err());
 
     let heads = [OpId([5; 32]), OpId([6; 32])];
     let written = InRoom::new(heads.iter(), vec![1, 2, 3]);
@@ -276,6 +292,7 @@ fn vectors() {
                 "room_hello_empty",
                 DeviceMessage::RoomHello(RoomHello::new(ROOM, Heads::default())).encode(),
             ),
+            ("room_history", DeviceMessage::RoomHistory(room_history()).encode()),
             ("room_ops", DeviceMessage::RoomOps(room_ops()).encode()),
             ("in_room", in_room().encode()),
             (
@@ -301,6 +318,17 @@ fn room_op() -> RoomOp {
         op: vec![7; 3],
         people: vec![RoomPerson { identity: IdentityId([3; 32]), rendezvous }],
     }
+}
+
+fn room_history() -> RoomHistory {
+    let said = |text: &str, expire_s| Said {
+        id: TARGET,
+        author: IdentityId([3; 32]),
+        sent_at: NOW,
+        text: text.into(),
+        expire_s,
+    };
+    RoomHistory { room: ROOM, said: vec![said("hello", None), said("bye", Some(3600))] }
 }
 
 fn room_ops() -> RoomOps {

@@ -39,6 +39,7 @@ fn message() -> Message {
         received: None,
         mentions: Vec::new(),
         mentions_you: false,
+        told_by: None,
         recalled_by: None,
     }
 }

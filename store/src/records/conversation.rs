@@ -183,6 +183,9 @@ pub struct MessageRecord {
     /// Whether the user is one of them, and someone else wrote it.
     #[serde(default)]
     pub mentions_user: bool,
+    /// In a room: who told of it to the user, who came later.
+    #[serde(default)]
+    pub told_by: Option<IdentityId>,
 }
 
 /// See [`MARKS`](super::MARKS).

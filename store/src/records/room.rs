@@ -39,6 +39,9 @@ pub struct RoomRecord {
     /// Whether members are asked what became of it while this device was away.
     #[serde(default)]
     pub asked: Option<AskedRecord>,
+    /// How many messages of before they came the user was told.
+    #[serde(default)]
+    pub told: u16,
 }
 
 /// A member of a room who is to be told something of the user, until a device of theirs proves that it has it.

@@ -388,6 +388,7 @@ mod tests {
             received: None,
             mentions: Vec::new(),
             mentions_you: false,
+            told_by: None,
             recalled_by: None,
             reply_to: None,
             edited_at: None,

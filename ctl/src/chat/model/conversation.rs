@@ -45,6 +45,8 @@ pub(crate) struct Extra {
     /// In a room: how many have it.
     pub(crate) received: Option<Received>,
     pub(crate) mentions_you: bool,
+    /// Who told of it, harmless.
+    pub(crate) told_by: Option<String>,
 }
 
 /// A conversation.
@@ -117,7 +119,18 @@ impl Extra {
         let (edited, ends_at) = (message.edited_at.is_some(), message.ends_at);
         let recalled_by = message.recalled_by.as_deref().map(person);
         let (received, mentions_you) = (message.received, message.mentions_you);
-        Self { author, reply, reactions, edited, ends_at, recalled_by, received, mentions_you }
+        let told_by = message.told_by.as_deref().map(person);
+        Self {
+            author,
+            reply,
+            reactions,
+            edited,
+            ends_at,
+            recalled_by,
+            received,
+            mentions_you,
+            told_by,
+        }
     }
 }
 
@@ -330,6 +343,7 @@ mod tests {
             received: None,
             mentions: Vec::new(),
             mentions_you: false,
+            told_by: None,
             recalled_by: None,
             reply_to: None,
             edited_at: None,

@@ -152,6 +152,7 @@ fn room(name: &str, role: RoomRole) -> Room {
             add_by: RoomAddBy::Moderators,
             strict: false,
             members_max: 64,
+            history: 0,
         },
         members: vec![
             member(person("Dave", false), RoomRole::Removed, false, 0),

@@ -69,12 +69,15 @@ pub(super) fn shown(room: &Room, page: &mut Page) {
         RoomAddBy::Moderators => "moderators add people",
         RoomAddBy::Members => "all members add people",
     };
+    let history = (settings.history > 0)
+        .then(|| format!("who is added is told the last {} messages", settings.history));
     let strict = settings.strict.then(|| "nothing is shown of who is removed".to_owned());
     let all = [
         Some(format!("{who}, up to {}", settings.members_max)),
         ends(settings.expire_seconds, "sent"),
         ends(settings.burn_seconds, "read"),
         strict,
+        history,
     ];
     page.line(all.into_iter().flatten().collect::<Vec<_>>().join("; "));
     page.line("");

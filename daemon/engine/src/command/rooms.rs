@@ -199,7 +199,7 @@ impl Command for ChangeRoom {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Room, Fault> {
         let user = engine.user_mut()?;
         let id = room_of(user, &self.room)?;
-        let RoomChange { name, expire_seconds, burn_seconds, add_by, strict, members_max } =
+        let RoomChange { name, expire_seconds, burn_seconds, add_by, strict, members_max, history } =
             self.change;
         let Timers { expire_s, burn_s } =
             asked(expire_seconds, burn_seconds, Timers::OFF).map_err(CommandError::from)?;
@@ -212,6 +212,7 @@ impl Command for ChangeRoom {
             add_by.map(|who| Setting::AddBy(who_adds(who))),
             strict.map(Setting::Strict),
             members_max.map(Setting::MembersMax),
+            history.map(Setting::History),
         ];
         let settings: Vec<_> = settings.into_iter().flatten().collect();
         // All or none: a problem must be found before anything is changed.

@@ -128,6 +128,7 @@ impl Rooms {
             came_numbers: Vec::new(),
             untold: Vec::new(),
             asked: None,
+            told: 0,
         };
         records.put(&ROOMS, Key::Named(&id.0), &record)?;
         let mut known = Known { room, record, ops: 0 };
@@ -380,6 +381,11 @@ impl Known {
     /// Members who are to be told anew how the user is found.
     pub(crate) fn untold(&self) -> &[UntoldMember] {
         &self.record.untold
+    }
+
+    /// How many messages of before they came the user was told.
+    pub(crate) fn told(&self) -> u16 {
+        self.record.told
     }
 
     /// What waits for a member to say what became of it.

@@ -77,6 +77,7 @@ mod tests {
             is_late: false,
             mentions: Vec::new(),
             mentions_user: false,
+            told_by: None,
         }
     }
 

@@ -30,6 +30,7 @@ pub(crate) fn admit_in_room(message: MessageRecord) -> MessageRecord {
             | Does::GrantRoomKey(_)
             | Does::RoomHello(_)
             | Does::RoomOps(_)
+            | Does::RoomHistory(_)
             | Does::RoomOp(_)
             | Does::LearnIdentity(_)
             | Does::Ping(_)

@@ -70,6 +70,7 @@ pub(crate) fn admit(message: MessageRecord, is_of_sibling: bool) -> MessageRecor
             | Does::GrantRoomKey(_)
             | Does::RoomHello(_)
             | Does::RoomOps(_)
+            | Does::RoomHistory(_)
             | Does::LearnIdentity(_)
             | Does::Ping(_)
             | Does::Pong(_)

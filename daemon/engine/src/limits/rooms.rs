@@ -31,6 +31,10 @@ pub const ROOM_ABSENCE_DAYS: u32 = 6;
 /// For so long what the user writes in a room waits for a member to say what became of it while this device was away. Those who are
 /// on answer within seconds; if nobody is, nobody reads it sooner either.
 pub const ROOM_STATE_AWAITED_FOR: Duration = Duration::from_secs(600);
+/// Texts of a room that who comes is told, bytes in all: a day of a busy room. What is older is left out.
+pub const ROOM_HISTORY_BYTES_MAX: usize = 256 * 1024;
+/// Messages of a room that are looked through for that: files, and what came after the invitation, are among them.
+pub const ROOM_HISTORY_LOOKED_AT_MAX: usize = 1000;
 /// Unread messages of a conversation that are known to mention the user: more are counted as so many.
 pub const MENTIONED_KEPT_MAX: usize = 99;
 /// Own messages of a room that are remembered as having reached not everyone in it, times those whom they did not reach: a day's

@@ -141,6 +141,7 @@ fn message_of(device: DeviceId, seq: u64, text: &str) -> MessageRecord {
         is_late: false,
         mentions: Vec::new(),
         mentions_user: false,
+        told_by: None,
     }
 }
 

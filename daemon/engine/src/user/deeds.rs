@@ -22,6 +22,7 @@ impl User {
             Does::GrantRoomKey(key) => self.take_room_key(turn, author, *key),
             Does::RoomHello(hello) => self.take_hello(turn, author, &hello),
             Does::RoomOps(ops) => self.take_room_ops(turn, author, &ops),
+            Does::RoomHistory(history) => self.take_room_history(turn, author, history),
             Does::GrantSession(message) => {
                 let conversation = self.direct(&identity);
                 let context = SessionContext { sender: identity, device, conversation };

@@ -134,6 +134,7 @@ impl User {
             is_late: false,
             mentions: Vec::new(),
             mentions_user: false,
+            told_by: None,
         }
     }
 

@@ -131,7 +131,10 @@ impl User {
         // Not of who leaves by what just came: if they come again they have to be told all of it.
         let is_in = self.directory.rooms().get(id).is_some_and(|known| known.has(&who));
         if who != self.identity && is_in {
-            self.directory.rooms_mut().hear(turn.vault()?, id, who)?;
+            let is_first = self.directory.rooms_mut().hear(turn.vault()?, id, who)?;
+            if is_first {
+                self.give_history(turn, id, who)?;
+            }
         }
         Ok(())
     }

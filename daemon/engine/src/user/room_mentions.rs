@@ -6,6 +6,7 @@ use martlet_protocol::IdentityId;
 use martlet_protocol::limits::MENTIONS_MAX;
 
 use super::User;
+use crate::limits::ID_DIGITS_MIN;
 
 impl User {
     /// The members of the room that stands there whom a text mentions, each once: by the longest name that fits. Of several who
@@ -19,7 +20,10 @@ impl User {
         let others = known.members().filter(|who| **who != self.identity);
         let names = others.flat_map(|who| {
             let person = view.room_person(who);
-            let names = [person.name, person.calls_themselves].into_iter().flatten();
+            // Who has not said a name yet is shown by the beginning of their ID.
+            let digits = person.id.strip_prefix("martlet1").unwrap_or(&person.id);
+            let digits = digits.chars().take(ID_DIGITS_MIN).collect();
+            let names = [person.name, person.calls_themselves, Some(digits)].into_iter().flatten();
             names.map(|name| (name.to_lowercase(), *who))
         });
         let names: Vec<_> = names.filter(|(name, _)| !name.is_empty()).collect();

@@ -144,8 +144,7 @@ fn role(role: Role) -> RoomRole {
 }
 
 fn settings(settings: &Settings) -> RoomSettings {
-    // Nobody is given what was written before they came, yet.
-    let Settings { name, history: _, timers, add_by, strict, members_max } = settings;
+    let Settings { name, history, timers, add_by, strict, members_max } = settings;
     let Timers { expire_s, burn_s } = *timers;
     RoomSettings {
         name: name.clone(),
@@ -154,6 +153,7 @@ fn settings(settings: &Settings) -> RoomSettings {
         add_by: shown_add_by(*add_by),
         strict: *strict,
         members_max: *members_max,
+        history: *history,
     }
 }
 
@@ -193,7 +193,7 @@ fn setting(action: &Action) -> Option<String> {
     };
     Some(match setting {
         Setting::Name(name) => format!("the name is {name:?}"),
-        Setting::History(history) => format!("who is new is given {history} messages"),
+        Setting::History(history) => format!("who is new is told the last {history} messages"),
         Setting::Expire(None) => "messages do not expire".to_owned(),
         Setting::Expire(Some(seconds)) => {
             format!("messages end {} after they are sent", timer_words(*seconds))

@@ -362,6 +362,7 @@ impl User {
             | Does::GrantRoomKey(_)
             | Does::RoomHello(_)
             | Does::RoomOps(_)
+            | Does::RoomHistory(_)
             | Does::RoomOp(_)
             | Does::RecallOther(_)
             | Does::LearnIdentity(_)

@@ -356,6 +356,7 @@ impl User {
             is_late: false,
             mentions: Vec::new(),
             mentions_user: false,
+            told_by: None,
         };
         let dropped = self.timeline.wait_for_target(turn.vault()?, conversation, target, deed)?;
         (0..dropped).for_each(|_| turn.observer.deed_dropped(Dropped::Waited));

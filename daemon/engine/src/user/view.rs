@@ -90,6 +90,7 @@ impl View<'_> {
             received: received.filter(|_| record.own).map(|received| shown_received(&received)),
             mentions: self.mentions(place, record),
             mentions_you: record.mentions_user,
+            told_by: record.told_by.and_then(|who| self.in_room(place, &who)),
             direction: self.direction(place, record),
             text: match &content {
                 Content::Says(Says::File(it)) => kinds::file::shown(it, file.as_ref()),

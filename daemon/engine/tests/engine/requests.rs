@@ -408,6 +408,7 @@ fn requests_of_an_earlier_version_are_taken_along() -> Result {
             is_late: false,
             mentions: Vec::new(),
             mentions_user: false,
+            told_by: None,
             timers: Timers::OFF,
             burns_from: None,
         };

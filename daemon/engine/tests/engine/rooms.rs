@@ -2,6 +2,7 @@
 
 mod bounds;
 mod forgotten;
+mod history;
 mod put_back;
 mod reach;
 mod reached;

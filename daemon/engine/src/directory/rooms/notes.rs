@@ -44,7 +44,7 @@ impl Rooms {
     /// The user is in a room now: it is shown from now on.
     pub(crate) fn join(&mut self, records: &mut VaultTxn, id: &RoomId) -> Result<(), StoreError> {
         let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
-        known.record.was_in = true;
+        (known.record.was_in, known.record.told) = (true, 0);
         records.put(&ROOMS, Key::Named(&id.0), &known.record)
     }
 
@@ -164,6 +164,18 @@ impl Rooms {
         if known.record.untold.len() == before {
             return Ok(());
         }
+        records.put(&ROOMS, Key::Named(&id.0), &known.record)
+    }
+
+    /// The user was told so many messages of before they came.
+    pub(crate) fn note_told(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &RoomId,
+        more: u16,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.rooms.get_mut(id) else { return Ok(()) };
+        known.record.told = known.record.told.saturating_add(more);
         records.put(&ROOMS, Key::Named(&id.0), &known.record)
     }
 
