@@ -286,13 +286,9 @@ impl User {
         FileReceived { file: id }: FileReceived,
     ) -> Result<(), StoreError> {
         let place = self.timeline.find_of(turn.vault()?, &id, None)?;
-        // Of whom it was sent to, and nobody else: not of who sent it, nor in a room, where nobody says so.
+        // An own message, and of whom it was sent to: not in a room, where nobody says so.
         let is_addressee = person(&conversation) == author.identity;
         let place = place.filter(|place| is_addressee && place.conversation == conversation);
-        let message =
-            place.map(|place| self.timeline.message(turn.vault()?, &place)).transpose()?;
-        let is_own = message.flatten().is_some_and(|message| message.own);
-        let place = place.filter(|_| is_own);
         let Some(file) = place.and_then(|place| self.timeline.file(&place)).cloned() else {
             tracing::debug!("a word of a file that is not here");
             turn.observer.deed_dropped(Dropped::Gone);

@@ -171,7 +171,7 @@ fn what_is_not_on_this_disk_any_more_can_be_fetched_again() -> Result {
     Ok(())
 }
 
-/// A contact said of a file that they had sent themselves that it was received, and it was shown so.
+/// Of a file that a contact sent they can't say that it was received: only of one that was sent to them.
 #[test]
 fn that_a_file_came_is_believed_of_whom_it_was_sent_to() -> Result {
     let (mut world, mut eve, _) = hostile(245)?;
@@ -192,6 +192,8 @@ fn that_a_file_came_is_believed_of_whom_it_was_sent_to() -> Result {
     };
     let (of_theirs, envelope) = eve.says(&world, Content::File(theirs))?;
     world.bring(ALICE, &[envelope])?;
+    let here = fetched(&mut world, ALICE).ok_or("it is fetched")?;
+    tell(&mut world, ALICE, FromBlobs::Whole(here.name));
     let to_eve = FileSend { to: "eve".into(), ..request() };
     let (own, _) = send(&mut world, to_eve, SMALL)?;
     for file in [of_theirs, own.parse::<MessageId>()?] {
