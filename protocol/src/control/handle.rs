@@ -11,7 +11,7 @@ use crate::time::UnixMillis;
 #[serde(deny_unknown_fields)]
 pub struct HandleClaim {
     /// The name: 2 to 32 letters and digits of any script, perhaps with an @ before it.
-    #[schema(max_length = 256)]
+    #[schema(min_length = 2, max_length = 33)]
     pub handle: String,
 }
 
