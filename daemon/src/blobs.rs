@@ -9,6 +9,7 @@
 //! | `known` | remembers which blobs there are |
 //! | `plan` | decides whom to ask for which groups |
 //! | `fetch` | asks them, and keeps what comes |
+//! | `parts` | reads and keeps parts, which go through mailboxes |
 //! | `serve` | answers what others ask |
 //! | `stream` | lets a thread read and write a stream |
 //! | `turns` | gives who asks a place in turn |
@@ -16,6 +17,7 @@
 
 mod fetch;
 mod known;
+mod parts;
 mod plan;
 mod reach;
 mod serve;
@@ -57,6 +59,7 @@ struct Inner {
     runtime: Handle,
     policy: Policy,
     known: Mutex<Known>,
+    parts: parts::Queues,
     uploads: Arc<Turns>,
     fetches: Semaphore,
 }
@@ -94,6 +97,7 @@ impl Keeper {
             runtime: Handle::current(),
             policy,
             known: Mutex::default(),
+            parts: parts::Queues::default(),
             uploads: Arc::default(),
             fetches: Semaphore::new(BLOB_FETCHES_MAX),
         }));
@@ -114,6 +118,9 @@ impl Keeper {
                 ToBlobs::Known(blobs) => self.learn(blobs).await,
                 ToBlobs::Add(blob, does) => self.add(blob, does),
                 ToBlobs::Remove(name) => self.remove(name),
+                ToBlobs::ReadParts(blob, parts) => self.read_parts(blob, parts),
+                ToBlobs::KeepPart(blob, index, bytes) => self.keep_part(blob, index, bytes),
+                ToBlobs::JoinParts(blob, wanted) => self.join_parts(blob, *wanted),
                 ToBlobs::Closed => self.close(),
             }
         }
@@ -200,6 +207,7 @@ impl Keeper {
 
     fn remove(&self, name: BlobName) {
         let entry = self.known().remove(&name);
+        self.forget_parts(&name);
         let keeper = self.clone();
         tokio::spawn(async move {
             if let Some(fetch) = entry.and_then(|entry| entry.fetch) {

@@ -303,14 +303,7 @@ impl NetHandle {
         for told in to_net {
             match told {
                 ToNet::Answer(ticket, answer) => self.tickets.answer(ticket, answer),
-                ToNet::Publish(_)
-                | ToNet::PublishAcks(_)
-                | ToNet::Stem(_)
-                | ToNet::Stored(..)
-                | ToNet::HasRoom(_)
-                | ToNet::FalseAcks(..)
-                | ToNet::Interest(_)
-                | ToNet::LookUp(_) => rest.push(told),
+                told => rest.push(told),
             }
         }
         rest

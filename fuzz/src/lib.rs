@@ -13,6 +13,8 @@ use martlet_protocol::crypto::seal::{self, OpeningKeys, PrekeySecret};
 use martlet_protocol::crypto::session::{
     InboundSession, OutboundSession, SessionContext, SessionGrant,
 };
+use martlet_protocol::file::FileKey;
+use martlet_protocol::file::part::PartsKey;
 use martlet_protocol::handle::{self, Claim, Handle, HandleKey};
 use martlet_protocol::identity::statement::Reason;
 use martlet_protocol::identity::{DeviceKeys, IdentityState, NewDevice, Statement};
@@ -218,6 +220,11 @@ pub fn blob_bytes() -> &'static [u8] {
 pub fn blob() -> BlobId {
     static ID: LazyLock<BlobId> = LazyLock::new(|| BlobId(*blake3::hash(blob_bytes()).as_bytes()));
     *ID
+}
+
+/// What parts of a file are known and opened by.
+pub fn parts_key() -> PartsKey {
+    PartsKey::of(&FileKey::from_bytes([1; 32]))
 }
 
 /// Decodes, and checks that what was decoded is the same after being encoded and decoded again.

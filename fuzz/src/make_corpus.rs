@@ -336,7 +336,10 @@ fn keep_file() -> std::io::Result<()> {
     // Its beginning: what the fuzzer takes is no longer than 64 KiB.
     blob::send(&martlet_fuzz::blob(), size, &all, bytes, &tree[..], &mut answer).expect("true");
     answer.truncate(1024);
-    keep("blob", "answer", &answer)
+    keep("blob", "answer", &answer)?;
+    let (addressing, slots) = (martlet_fuzz::addressing(), [AckSecret([1; 16])]);
+    let part = martlet_fuzz::parts_key().seal(&addressing, 0, &slots, &[7; 100]);
+    keep("blob", "part", &part.expect("it fits"))
 }
 
 /// What goes between devices about a room, and a message in it.

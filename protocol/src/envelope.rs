@@ -276,6 +276,13 @@ impl Header {
     }
 }
 
+/// Whether content of so many bytes has the largest body there is: a file that fills its message, or a [part](crate::file::part)
+/// of one. What is smaller goes first wherever both wait.
+#[must_use]
+pub fn is_large(content_bytes: usize) -> bool {
+    content_bytes > BODY_BYTES_MAX
+}
+
 impl Envelope {
     /// An envelope without a stamp.
     #[must_use]

@@ -68,6 +68,12 @@ pub const HOLDER_ADDRESSES_MAX: usize = 4;
 pub const HOLDER_ADDRESS_BYTES_MAX: usize = 128;
 /// Most parts of a file: 4 MiB in parts of 32,704 bytes.
 pub const PARTS_MAX: u16 = 129;
+/// Most parts where each needs a stamp: at 20 bits a slow machine makes these in a minute or so, and would 129 in ten.
+pub const PARTS_STAMPED_MAX: u16 = 16;
+/// Largest file that a network may let through mailboxes, bytes: what [`PARTS_MAX`] parts hold.
+pub const MAILBOX_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Largest such file where a network is not on one LAN and does not say, bytes: every mailbox keeps it for up to six days.
+pub const MAILBOX_FILE_BYTES_WAN: u64 = 512 * 1024;
 /// Longest question about blobs, bytes: 256 ranges of groups have 2.9 KiB.
 pub const BLOB_QUESTION_BYTES_MAX: usize = 4096;
 /// Ranges of groups in one question: a fetch from several holders leaves fewer holes.

@@ -8,11 +8,12 @@
 //! bootstrap = []         # multiaddresses dialled at start
 //! key = "martletkey1…"   # only of a closed network: who has it may take part
 //! privacy = "fast"       # or "mixed"; without it "fast" where lan_only, else "mixed"
+//! mailbox_file_bytes = 4194304   # largest file that goes through mailboxes; without it 4 MiB where lan_only, else 512 KiB
 //! ```
 //!
 //! The same on one line, to be pasted or scanned: bech32m, prefix `martletnet`, of the descriptor's
-//! CBOR, `{0: name, 1: shard_bits, 2: stamp_bits, 3: lan_only, 4: bootstrap, 5: key bytes, 6: privacy}`,
-//! where privacy is 0 for `fast` and 1 for `mixed`, and is left out as in TOML.
+//! CBOR, `{0: name, 1: shard_bits, 2: stamp_bits, 3: lan_only, 4: bootstrap, 5: key bytes, 6: privacy,
+//! 7: mailbox_file_bytes u64}`, where privacy is 0 for `fast` and 1 for `mixed`; 5 to 7 are left out as in TOML.
 
 mod address;
 mod key;
@@ -27,7 +28,8 @@ use crate::codec;
 use crate::excerpt;
 use crate::ids::NetworkTag;
 use crate::limits::{
-    BOOTSTRAP_ADDRESS_BYTES_MAX, BOOTSTRAP_MAX, CONFIG_BYTES_MAX, SHARD_BITS_MAX, STAMP_BITS_MAX,
+    BOOTSTRAP_ADDRESS_BYTES_MAX, BOOTSTRAP_MAX, CONFIG_BYTES_MAX, MAILBOX_FILE_BYTES_MAX,
+    MAILBOX_FILE_BYTES_WAN, SHARD_BITS_MAX, STAMP_BITS_MAX,
 };
 
 pub(crate) use address::check as check_address;
@@ -64,6 +66,9 @@ pub struct NetworkDescriptor {
     /// How the user's own leaves a node, where the network says so; see [`Self::privacy`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Privacy>,
+    /// Largest file that goes through mailboxes, where the network says so; see [`Self::mailbox_file_bytes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailbox_file_bytes: Option<u64>,
 }
 
 /// What a node does so that its neighbours can't tell what of all that it brings is its user's own.
@@ -131,6 +136,12 @@ pub enum NetworkError {
     StampBits {
         /// The value found.
         found: u8,
+    },
+    /// Too large files through mailboxes.
+    #[error("mailbox_file_bytes = {found}: at most {MAILBOX_FILE_BYTES_MAX}")]
+    MailboxFileBytes {
+        /// The value found.
+        found: u64,
     },
     /// A bootstrap address that can't be one.
     #[error("bootstrap: {address:?}: {reason}; write it like /dns/host.example/tcp/4177")]
@@ -238,6 +249,9 @@ impl NetworkDescriptor {
         if self.stamp_bits > STAMP_BITS_MAX {
             return Err(NetworkError::StampBits { found: self.stamp_bits });
         }
+        if let Some(found) = self.mailbox_file_bytes.filter(|it| *it > MAILBOX_FILE_BYTES_MAX) {
+            return Err(NetworkError::MailboxFileBytes { found });
+        }
         if self.bootstrap.len() > BOOTSTRAP_MAX {
             return Err(NetworkError::TooManyBootstrap { found: self.bootstrap.len() });
         }
@@ -275,6 +289,14 @@ impl NetworkDescriptor {
         self.privacy.unwrap_or(if self.lan_only { Privacy::Fast } else { Privacy::Mixed })
     }
 
+    /// What it says of the largest file that goes through mailboxes, bytes; else 4 MiB on a LAN, where links are fast, and
+    /// 512 KiB beyond it. Files in their messages are not meant.
+    #[must_use]
+    pub fn mailbox_file_bytes(&self) -> u64 {
+        let default = if self.lan_only { MAILBOX_FILE_BYTES_MAX } else { MAILBOX_FILE_BYTES_WAN };
+        self.mailbox_file_bytes.unwrap_or(default)
+    }
+
     /// The prologue of a closed network's Noise handshakes; `None` for an open one.
     #[must_use]
     pub fn prologue(&self) -> Option<Zeroizing<[u8; 32]>> {
@@ -293,6 +315,7 @@ impl Default for NetworkDescriptor {
             bootstrap: Vec::new(),
             key: None,
             privacy: None,
+            mailbox_file_bytes: None,
         }
     }
 }
@@ -315,6 +338,7 @@ impl NetworkError {
             Self::Name { .. } | Self::NameTooLong { .. } => "name",
             Self::ShardBits { .. } => "shard_bits",
             Self::StampBits { .. } => "stamp_bits",
+            Self::MailboxFileBytes { .. } => "mailbox_file_bytes",
             Self::Bootstrap { .. } | Self::TooManyBootstrap { .. } => "bootstrap",
             Self::Toml(_) | Self::TooLong | Self::Text { .. } | Self::NoText | Self::At { .. } => {
                 ""

@@ -6,6 +6,7 @@
 //! | `NAME.tree` | the tree that proves it |
 //! | `NAME.part` | a blob of which groups are missing, or one that is being made |
 //! | `NAME.have` | which groups of that are surely on disk |
+//! | `NAME.parts` | what came of a blob through mailboxes; which parts these are, the vault says |
 //!
 //! A name is random. Which blob has it, and what opens that, is in the vault alone. All of it is ciphertext: a blob is gone
 //! once its key is, and the file is unlinked to make room.
@@ -17,6 +18,7 @@
 
 mod groups;
 mod partial;
+mod parts;
 mod room;
 mod watched;
 mod whole;
@@ -70,6 +72,7 @@ enum FileOf {
     Have,
     /// What is about to be `have`.
     NextHave,
+    Parts,
 }
 
 /// Why a blob is not written, or not read.
@@ -272,7 +275,8 @@ impl BlobDir {
 }
 
 impl FileOf {
-    const ALL: [Self; 5] = [Self::Blob, Self::Tree, Self::Part, Self::Have, Self::NextHave];
+    const ALL: [Self; 6] =
+        [Self::Blob, Self::Tree, Self::Part, Self::Have, Self::NextHave, Self::Parts];
 
     fn extension(self) -> &'static str {
         match self {
@@ -281,6 +285,7 @@ impl FileOf {
             Self::Part => "part",
             Self::Have => "have",
             Self::NextHave => "next",
+            Self::Parts => "parts",
         }
     }
 }

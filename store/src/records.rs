@@ -11,6 +11,7 @@ mod handle;
 mod invite;
 mod olm;
 mod outbox;
+mod parts;
 mod people;
 mod profile;
 mod room;
@@ -26,6 +27,7 @@ pub use handle::*;
 pub use invite::*;
 pub use olm::*;
 pub use outbox::*;
+pub use parts::*;
 pub use people::*;
 pub use profile::*;
 pub use room::*;
@@ -113,6 +115,10 @@ pub const MESSAGE_INDEX: Collection<MessageAt> = Collection::new("message_index"
 pub const MARKS: Collection<MarksRecord> = Collection::new("marks");
 /// Files of messages that are blobs here, or are to be. `Scoped` and numbered as [`MESSAGES`].
 pub const FILES: Collection<FileRecord> = Collection::new("files");
+/// Files of others that come in parts, `Named` by their author ‖ the id of their message.
+pub const PARTS_IN: Collection<PartsInRecord> = Collection::new("parts_in");
+/// Own files that go in parts. `Scoped` and numbered as [`MESSAGES`].
+pub const PARTS_OUT: Collection<PartsOutRecord> = Collection::new("parts_out");
 /// Own messages that do something, until they are delivered or their life ends. `Scoped` by conversation, numbered by
 /// positions that no message of the conversation has.
 pub const DEEDS: Collection<MessageRecord> = Collection::new("deeds");

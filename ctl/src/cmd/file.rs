@@ -33,8 +33,9 @@ const OPENED: &str = "martlet-files";
 
 /// List, save and open files that were sent with messages
 ///
-/// A file of up to 24 KiB is in its message. A larger one is fetched from who sent it, while both are on: by itself up to 1 MiB from a contact,
-/// else when you accept it. Each ends with its message: when that expires, burns, is recalled or deleted, the file is gone here. What you
+/// A file of up to 24 KiB is in its message. One of up to 4 MiB (512 KiB where the network is not on one LAN) comes through other nodes, though
+/// its sender is off by then. A larger one is fetched from who sent it, while both are on. Up to 1 MiB from a contact is fetched by itself,
+/// more when you accept it. Each ends with its message: when that expires, burns, is recalled or deleted, the file is gone here. What you
 /// saved elsewhere stays.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

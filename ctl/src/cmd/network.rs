@@ -63,6 +63,10 @@ Examples:
         /// "delivered" is told seconds later [default: fast on the local network, mixed with --internet]
         #[arg(long, value_name = "fast|mixed", value_parser = privacy)]
         privacy: Option<Privacy>,
+        /// Largest file that the nodes keep for who is away, bytes; 0 for none, at most 4194304
+        /// [default: 4 MiB on the local network, 512 KiB with --internet]
+        #[arg(long, value_name = "BYTES")]
+        mailbox_file_bytes: Option<u64>,
         /// Address that every node dials at start; repeat it for several
         #[arg(long, value_name = "MULTIADDR")]
         bootstrap: Vec<String>,
@@ -178,6 +182,7 @@ impl Args {
                 internet,
                 lan_only: _,
                 privacy,
+                mailbox_file_bytes,
                 bootstrap,
                 output,
                 force,
@@ -192,6 +197,7 @@ impl Args {
                     bootstrap,
                     key,
                     privacy,
+                    mailbox_file_bytes,
                 };
                 network.validate().map_err(|error| Failure::Usage(error.to_string()))?;
                 let file = output.unwrap_or_else(|| format!("{}.toml", network.name).into());

@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     text: Option<String>,
 
-    /// Send this file, of at most 5 GiB. One of more than 24 KiB is fetched from this node, while both are on. A picture is made anew first, without what a camera wrote into it
+    /// Send this file, of at most 5 GiB. One of up to 4 MiB (512 KiB where the network is not on one LAN) goes through other nodes, too, and reaches who is away; a larger one is fetched from this node, while both are on. A picture is made anew first, without what a camera wrote into it
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 

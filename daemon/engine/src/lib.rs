@@ -27,6 +27,7 @@ mod mailbox_file;
 pub mod observer;
 mod orphans;
 mod outbox;
+mod parts;
 mod refused;
 pub mod seam;
 mod search;
@@ -45,9 +46,10 @@ pub use directory::{DirectoryError, NameError, RoomError, clean_name};
 pub use engine::{Engine, EngineError, Input, Job};
 pub use error::{CommandError, Fault, RootPlace};
 pub use observer::Observer;
+pub use parts::{goes_in_parts, largest_in_parts};
 pub use seam::{
-    Answer, BlobFailure, BlobUse, FromBlobs, FromNet, Interest, KnownBlob, Lookup, NoRoom, PeerKey,
-    Received, Stemmed, Stored, Ticket, ToBlobs, ToNet, WantedBlob,
+    Answer, BlobFailure, BlobUse, FromBlobs, FromNet, Interest, KnownBlob, Lookup, NoRoom,
+    PartBytes, PeerKey, Received, Stemmed, Stored, Ticket, ToBlobs, ToNet, WantedBlob,
 };
 pub use search::QueryError;
 pub use stamping::{StampJob, StampResult};

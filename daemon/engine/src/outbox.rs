@@ -8,6 +8,7 @@
 mod leaving;
 mod line;
 mod mailbox;
+mod parts;
 mod pending;
 mod stamps;
 mod to_stamp;
@@ -52,6 +53,9 @@ pub(crate) struct Outbox {
     /// Of what was of use for minutes: found when it was loaded.
     stale: Vec<EnvelopeId>,
 }
+
+/// Where parts of files begin in the order of what was made.
+const PARTS_FROM: u64 = 1 << 63;
 
 /// A message whose last envelope has left the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,11 +141,13 @@ impl Outbox {
         record: &OutboxRecord,
     ) -> Result<bool, StoreError> {
         let pending = Pending::from_record(record, &self.network);
-        let lacks_stamp = pending.lacks_stamp;
+        let (lacks_stamp, is_part) = (pending.lacks_stamp, pending.is_part());
         self.add(record.id, pending);
         records.put(&OUTBOX, Key::Named(&record.id.0), record)?;
-        if lacks_stamp {
-            self.to_stamp.queue(record.id);
+        match (lacks_stamp, is_part) {
+            (true, true) => self.to_stamp.queue_part(record.id),
+            (true, false) => self.to_stamp.queue(record.id),
+            (false, _) => {}
         }
         Ok(!lacks_stamp)
     }
@@ -207,6 +213,9 @@ impl Outbox {
         let reached = match (carries, by) {
             (Carries::Message(position), Some(by)) => {
                 Some(Outcome::Reached(Place { identity, position }, by))
+            }
+            (Carries::Part(position, part), Some(_) | None) => {
+                Some(Outcome::PartTaken(Place { identity, position }, part, ack.slot))
             }
             (Carries::Message(_) | Carries::Key | Carries::Control, Some(_) | None) => None,
         };
@@ -317,7 +326,8 @@ impl Outbox {
 
     fn add(&mut self, id: EnvelopeId, mut pending: Pending) {
         self.made += 1;
-        pending.order = self.made;
+        // Parts go after all else, whenever that is made.
+        pending.order = if pending.is_part() { PARTS_FROM | self.made } else { self.made };
         self.ends.insert((pending.expiry, id));
         self.unstamped += usize::from(pending.lacks_stamp);
         self.change(pending.identity, |line| line.add(id, pending.carries));
@@ -378,6 +388,8 @@ pub(crate) enum Outcome {
     Sent(Place),
     /// A message has left the outbox.
     Ended(Ended),
+    /// A device has this part of the file that a message announces: the one of this slot.
+    PartTaken(Place, u16, u8),
     /// The envelope carried a session's key to this person, or in this room to a device, and has left the outbox.
     KeyReceived(IdentityId, Option<SealedTo>),
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag, UnixMillis};
 
-pub use blobs::{BlobFailure, BlobUse, FromBlobs, KnownBlob, ToBlobs, WantedBlob};
+pub use blobs::{BlobFailure, BlobUse, FromBlobs, KnownBlob, PartBytes, ToBlobs, WantedBlob};
 
 /// What the engine knows a peer by: the Ed25519 public key of its transport. Tied to no identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,6 +128,8 @@ pub enum ToNet {
     Stem(Vec<Stemmed>),
     /// Tell a peer that what it brought is on disk.
     Stored(PeerKey, Vec<EnvelopeId>),
+    /// The mailbox has something of the user's own that is not gossiped: sync with the neighbours soon.
+    HasUngossiped,
     /// These peers brought what there was no room for, and there is some now: sync with them.
     HasRoom(Vec<PeerKey>),
     /// So many acks that a peer brought don't open what is held here.

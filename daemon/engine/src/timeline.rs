@@ -33,6 +33,7 @@ use martlet_store::{StoreError, VaultTxn};
 
 use crate::conversation::{After, Author, ConversationRef, Place, person};
 use crate::kinds::{Content, Does, is_unknown};
+use crate::parts::FileParts;
 use ends::Ends;
 pub(crate) use ends::expires_at;
 use files::Files;
@@ -74,6 +75,8 @@ pub(crate) struct Timeline {
     ends: Ends,
     /// Files that are blobs.
     files: Files,
+    /// Those that come or go in parts.
+    pub(crate) parts: FileParts,
     /// What searches look through.
     texts: Texts,
     /// To whom timers were sent again of late, and when, since the host's start.
@@ -96,6 +99,7 @@ impl Timeline {
         timeline.load_settings(records)?;
         timeline.load_ends(records, hidden_by)?;
         timeline.load_files(records)?;
+        timeline.parts.load(records)?;
         Ok(timeline)
     }
 
@@ -106,7 +110,7 @@ impl Timeline {
                 records.put(&CONVERSATIONS, Key::Named(&id.0), record)?;
             }
         }
-        Ok(())
+        self.parts.flush(records)
     }
 
     fn get(&self, id: &ConversationRef) -> Option<&ConversationRecord> {

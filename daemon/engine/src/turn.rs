@@ -46,6 +46,8 @@ pub struct Effects {
 pub(crate) struct Gathered {
     /// Own envelopes to gossip.
     pub(crate) publish: Vec<Envelope>,
+    /// Whether the mailbox has own envelopes more that are not gossiped.
+    pub(crate) has_ungossiped: bool,
     /// Own acks to gossip.
     pub(crate) acks: Vec<Ack>,
     /// Own envelopes and acks for the stem.
@@ -159,6 +161,7 @@ impl<'a> Turn<'a> {
     pub(crate) fn close_vault(&mut self) {
         self.vault = None;
         self.net.publish.clear();
+        self.net.has_ungossiped = false;
         self.net.acks.clear();
         self.net.stem.clear();
         self.net.lookups.clear();
@@ -208,6 +211,9 @@ impl Gathered {
         let mut to_net = Vec::new();
         if !self.publish.is_empty() {
             to_net.push(ToNet::Publish(std::mem::take(&mut self.publish)));
+        }
+        if std::mem::take(&mut self.has_ungossiped) {
+            to_net.push(ToNet::HasUngossiped);
         }
         if !self.stem.is_empty() {
             to_net.push(ToNet::Stem(std::mem::take(&mut self.stem)));

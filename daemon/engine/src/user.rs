@@ -32,6 +32,8 @@ mod notes;
 mod olm;
 mod openings;
 mod outbox;
+mod parts_in;
+mod parts_out;
 mod pings;
 mod privacy;
 mod profiles;
@@ -406,6 +408,7 @@ impl User {
             || self.directory.has_unwritten()
             || self.timeline.is_lighting()
             || self.timeline.is_reading_texts()
+            || self.timeline.parts.incoming.has_to_look()
     }
 
     /// A batch begins, and this is the time.

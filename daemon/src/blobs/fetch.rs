@@ -229,7 +229,7 @@ async fn attempt(
 }
 
 /// Whether a blob is whole here, and opens as its message says.
-fn check(
+pub(super) fn check(
     directory: &BlobDir,
     blob: &KnownBlob,
     (key, file_size): (&FileKey, u64),
@@ -406,7 +406,7 @@ fn lock(work: &Mutex<Work>) -> MutexGuard<'_, Work> {
     work.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn failure(error: &BlobDirError) -> BlobFailure {
+pub(super) fn failure(error: &BlobDirError) -> BlobFailure {
     match error {
         BlobDirError::Damaged | BlobDirError::Sealed(_) => BlobFailure::Corrupt,
         BlobDirError::DiskLow { .. } => BlobFailure::DiskLow,

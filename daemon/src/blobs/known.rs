@@ -45,6 +45,11 @@ impl Known {
         self.blobs.remove(name)
     }
 
+    /// One that it told of.
+    pub(super) fn get_mut(&mut self, name: &BlobName) -> Option<&mut Entry> {
+        self.blobs.get_mut(name)
+    }
+
     /// Those that it told of before, and are not among these.
     pub(super) fn others_than(&self, names: &HashSet<BlobName>) -> Vec<BlobName> {
         self.blobs.keys().filter(|name| !names.contains(*name)).copied().collect()

@@ -13,6 +13,7 @@ use martlet_engine::command::{
     AcceptFile, FileHere, FilesFrom, FilesPage, ForgetFile, GetFile, ListFiles, PrepareBlob,
     RefuseFile, SendBlob, SendFile,
 };
+use martlet_engine::goes_in_parts;
 use martlet_protocol::control::{
     FileList, FileSend, FilesQuery, Message, MessageIdStart, Problem, SendResponse,
 };
@@ -65,8 +66,9 @@ async fn send_blob(
     (size, body): (u64, Body),
 ) -> Result<SendResponse, Refusal> {
     let Ok(layout) = Layout::of(size) else { return Err(Refusal::file_too_large(size)) };
-    if !shared.context().direct_files {
-        return Err(Refusal::file_needs_direct());
+    let direct = shared.context().direct_files;
+    if !direct && !goes_in_parts(&shared.context().network, size) {
+        return Err(Refusal::file_needs_direct(&shared.context().network));
     }
     let (engine, keeper) = (shared.engine(), &shared.context().blobs);
     // Before it is asked whether the vault is open.
@@ -79,7 +81,8 @@ async fn send_blob(
         true => Refusal::of_blob(&BlobDirError::Ended),
         false => Refusal::of_blob(&error),
     })?;
-    let (blob, holders) = (imported.id, vec![keeper.own_holder().await]);
+    let holders = if direct { vec![keeper.own_holder().await] } else { Vec::new() };
+    let blob = imported.id;
     let sent = SendBlob { request, media_type, size, prepared, blob, holders };
     match engine.call(sent).await {
         Err(error @ CallError::Command(_)) => Err(error.into()),

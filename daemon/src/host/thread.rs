@@ -240,6 +240,7 @@ impl LoopOutlet {
                 | ToNet::PublishAcks(_)
                 | ToNet::Stored(..)
                 | ToNet::HasRoom(_)
+                | ToNet::HasUngossiped
                 | ToNet::FalseAcks(..)
                 | ToNet::Answer(..) => {}
             }

@@ -21,6 +21,7 @@ use libp2p::request_response::{self, ProtocolSupport, ResponseChannel};
 use libp2p::{PeerId, StreamProtocol};
 use martlet_engine::{Answer, FromNet, NoRoom, Received, Stored};
 use martlet_protocol::control::Role;
+use martlet_protocol::envelope::is_large;
 use martlet_protocol::limits::ENVELOPE_BYTES_MAX;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::sync::{Refusal, Request, Response, ShardSet};
@@ -86,8 +87,10 @@ pub(super) enum ToSwarm {
     News {
         /// Who.
         from: PeerId,
-        /// The envelopes, if they are at most `limits::SYNC_NEWS_MAX`.
+        /// The envelopes, if they are at most `limits::SYNC_NEWS_MAX`; those of the largest size are never among them.
         few: Option<Vec<Envelope>>,
+        /// Whether there are some of the largest size: these are synced on, not gossiped.
+        has_large: bool,
     },
     /// A report of stored envelopes was answered, or was not.
     StoredReported(PeerId),
@@ -267,8 +270,12 @@ impl<S: NetSink> Context<S> {
             return Ok(());
         }
         let is_few = envelopes.len() <= SYNC_NEWS_MAX;
-        let few =
-            is_few.then(|| envelopes.iter().map(|received| received.envelope.clone()).collect());
+        let is_large = |received: &&Received| is_large(received.envelope.content.len());
+        let has_large = envelopes.iter().any(|received| is_large(&received));
+        let few = is_few.then(|| {
+            let small = envelopes.iter().filter(|received| !is_large(received));
+            small.map(|received| received.envelope.clone()).collect()
+        });
         let waiting = self.tickets.issue();
         let ticket = Some(waiting.ticket());
         self.sink.deliver(FromNet::Envelopes { from: key_of(&from), envelopes, ticket }).await;
@@ -278,7 +285,7 @@ impl<S: NetSink> Context<S> {
         if any_new {
             // Where some were refused it isn't known which of them others can get here.
             let few = few.filter(|_| refused.is_none());
-            let told = self.swarm.send(ToSwarm::News { from, few }).await;
+            let told = self.swarm.send(ToSwarm::News { from, few, has_large }).await;
             told.map_err(|_| SyncError::Stopping)?;
         }
         match refused {

@@ -90,6 +90,7 @@ impl Outlet for Released {
                 }
                 ToNet::Stored(..)
                 | ToNet::HasRoom(_)
+                | ToNet::HasUngossiped
                 | ToNet::FalseAcks(..)
                 | ToNet::Interest(_)
                 | ToNet::LookUp(_)

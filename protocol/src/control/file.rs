@@ -30,6 +30,10 @@ pub struct MessageFile {
     /// Of a file that the user sent, and that was too large for its message: the other side has all of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub received: bool,
+    /// Of a file that the user sent, and that goes through mailboxes: how much of it the device has that has most, bytes of what is
+    /// sent over the network. It stays for as long as the mailboxes keep the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_bytes: Option<u64>,
 }
 
 /// Where a file is.

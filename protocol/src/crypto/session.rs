@@ -33,12 +33,14 @@
 mod grant;
 mod inbound;
 mod outbound;
+mod parts;
 #[cfg(test)]
 mod tests;
 
 pub use grant::SessionGrant;
 pub use inbound::{Decrypted, InboundSession};
 pub use outbound::OutboundSession;
+pub use parts::{PartAcks, PartSlots};
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};

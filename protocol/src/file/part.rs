@@ -28,7 +28,8 @@ const TAG: &[u8] = b"martlet part tag v1";
 const BODY: &[u8] = b"martlet part body v1";
 const UNUSED_ACK: &[u8] = b"martlet part unused slot v1";
 
-/// What parts of one file are known and opened by.
+/// What parts of one file are known and opened by: it opens none of the file itself.
+#[derive(Clone)]
 pub struct PartsKey(Zeroizing<[u8; 32]>);
 
 /// Why something is no part.
@@ -42,6 +43,14 @@ pub enum PartError {
     Malformed,
 }
 
+/// How many bytes of a sealed file of `sealed_size` bytes part `index` has; `None` if there is no such part.
+#[must_use]
+pub fn bytes_of(sealed_size: u64, index: u16) -> Option<usize> {
+    let begins = u64::from(index) * PART_BYTES as u64;
+    let left = sealed_size.checked_sub(begins).filter(|left| *left > 0)?;
+    usize::try_from(left.min(PART_BYTES as u64)).ok()
+}
+
 /// In how many parts a sealed file of `sealed_size` bytes goes.
 #[must_use]
 pub fn parts(sealed_size: u64) -> u64 {
@@ -53,6 +62,18 @@ impl PartsKey {
     #[must_use]
     pub fn of(key: &FileKey) -> Self {
         Self(key.derive("martlet 2026 file parts v1"))
+    }
+
+    /// The one in a record.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// For a record.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
+        *self.0
     }
 
     /// By what part `index` is recognized.

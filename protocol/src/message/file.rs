@@ -291,7 +291,8 @@ pub(super) fn check_holders(holders: &[Holder]) -> Result<(), FileError> {
 }
 
 /// In how many parts a file of `size` bytes goes, if it may.
-fn parts_of(size: u64) -> Option<u16> {
+#[must_use]
+pub fn parts_of(size: u64) -> Option<u16> {
     let sealed = Layout::of(size).ok()?.sealed_size();
     u16::try_from(part::parts(sealed)).ok().filter(|parts| *parts <= PARTS_MAX)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::crypto::session::{InboundSession, OutboundSession, SessionContext};
-use martlet_protocol::file::part::{PART_BYTES, PartsKey, parts};
+use martlet_protocol::file::part::{PART_BYTES, PartsKey, bytes_of, parts};
 use martlet_protocol::file::sealed::Layout;
 use martlet_protocol::{
     Ack, AckSecret, ConversationId, DeviceId, Envelope, ExpiryHour, Header, IdentityId, MessageId,
@@ -63,7 +63,8 @@ fn each_device_proves_its_own_parts() {
     let devices = [DeviceId([7; 32]), DeviceId([8; 32]), DeviceId([9; 32])];
     let session = OutboundSession::new(rng, context, &devices).unwrap();
     let (key, message) = (PartsKey::of(&key()), MessageId([6; 16]));
-    let secrets = session.part_ack_secrets(&message, 3, |slot| key.unused_ack_secret(3, slot));
+    let unused = |slot| key.unused_ack_secret(3, slot);
+    let secrets = session.part_slots().secrets(&message, 3, unused);
     assert_eq!(secrets.len(), 4);
     let content = key.seal(&addressing(), 3, &secrets, &[1]).unwrap();
     let header = Header::parse(&content).unwrap();
@@ -71,12 +72,48 @@ fn each_device_proves_its_own_parts() {
     for (place, device) in devices.iter().enumerate() {
         let grant = session.grant(device).unwrap();
         let inbound = InboundSession::new(&grant, context).unwrap();
-        let (slot, secret) = inbound.part_ack(&message, 3);
+        let acks = inbound.part_acks();
+        let (slot, secret) = (acks.slot(), acks.secret(&message, 3));
         assert_eq!(usize::from(slot), place);
         assert!(header.verifies(&content, &Ack { envelope, slot, secret }));
-        let (slot, secret) = inbound.part_ack(&message, 4);
+        let secret = acks.secret(&message, 4);
         assert!(!header.verifies(&content, &Ack { envelope, slot, secret }), "of another part");
     }
     let unused = Ack { envelope, slot: 3, secret: key.unused_ack_secret(3, 3) };
     assert!(header.verifies(&content, &unused), "whoever has the file's key may reveal it");
+}
+
+/// A session for more than eight devices made parts without any slot, which no envelope has: none could be sealed.
+#[test]
+fn parts_for_more_devices_than_there_are_slots_have_one_that_their_sender_alone_opens() {
+    let rng = &mut rand_chacha::ChaCha20Rng::from_seed([4; 32]);
+    let conversation = ConversationId([5; 32]);
+    let context =
+        SessionContext { sender: IdentityId([1; 32]), device: DeviceId([2; 32]), conversation };
+    let devices: Vec<DeviceId> = (10..19).map(|device| DeviceId([device; 32])).collect();
+    let session = OutboundSession::new(rng, context, &devices).unwrap();
+    let (key, message) = (PartsKey::of(&key()), MessageId([6; 16]));
+    let unused = |slot| key.unused_ack_secret(3, slot);
+    let secrets = session.part_slots().secrets(&message, 3, unused);
+    assert_eq!(secrets.len(), 1);
+    let content = key.seal(&addressing(), 3, &secrets, &[1]).unwrap();
+    let header = Header::parse(&content).unwrap();
+    let envelope = Envelope::new(content.clone()).id();
+    let opens = |slot, secret| header.verifies(&content, &Ack { envelope, slot, secret });
+    assert!(opens(0, secrets[0].clone()), "who recalls it");
+    assert!(!opens(0, unused(0)), "not who has the file's key");
+    for device in &devices {
+        let grant = session.grant(device).unwrap();
+        let acks = InboundSession::new(&grant, context).unwrap().part_acks();
+        assert!(!opens(acks.slot(), acks.secret(&message, 3)), "no recipient");
+    }
+}
+
+#[test]
+fn the_last_part_has_what_is_left() {
+    let size = 3 * PART_BYTES as u64 + 100;
+    let lengths: Vec<_> = (0..5).map(|index| bytes_of(size, index)).collect();
+    let whole = Some(PART_BYTES);
+    assert_eq!(lengths, [whole, whole, whole, Some(100), None]);
+    assert_eq!(bytes_of(PART_BYTES as u64, 1), None);
 }

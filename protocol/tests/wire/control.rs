@@ -84,6 +84,7 @@ fn messages() {
                 fetched_bytes: Some(1),
                 failure: Some(FileFailure::DiskLow),
                 received: true,
+                taken_bytes: Some(3),
             }),
             ..message()
         },
@@ -94,7 +95,8 @@ fn messages() {
             json["ends_at"] = 7.into();
             json["sets_timers"] = json!({"expire_seconds": 60});
             json["file"] = json!({"name": "a.txt", "media_type": "text/plain", "bytes": 2,
-                "state": "failed", "fetched_bytes": 1, "failure": "disk_low", "received": true});
+                "state": "failed", "fetched_bytes": 1, "failure": "disk_low", "received": true,
+                "taken_bytes": 3});
             json
         },
     );

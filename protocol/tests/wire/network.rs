@@ -38,6 +38,7 @@ fn the_documented_example_is_read() {
             bootstrap: vec!["/dns4/example.org/tcp/4177".into()],
             key: None,
             privacy: None,
+            mailbox_file_bytes: None,
         }
     );
 }
@@ -47,6 +48,20 @@ fn only_the_name_is_needed() {
     let descriptor = read("name = \"lan\"").unwrap();
     assert_eq!(descriptor, NetworkDescriptor::default());
     descriptor.validate().unwrap();
+}
+
+#[test]
+fn mailboxes_carry_larger_files_on_a_lan_than_beyond_unless_the_network_says_otherwise() {
+    let most = |text: &str| read(&format!("name = \"a\"\n{text}")).unwrap().mailbox_file_bytes();
+    assert_eq!(most(""), 4 << 20);
+    assert_eq!(most("lan_only = false"), 512 << 10);
+    assert_eq!(most("lan_only = false\nmailbox_file_bytes = 4194304"), 4 << 20);
+    assert_eq!(most("mailbox_file_bytes = 0"), 0);
+    let error = NetworkError::At {
+        line: 2,
+        error: Box::new(NetworkError::MailboxFileBytes { found: 4_194_305 }),
+    };
+    assert_eq!(read("name = \"a\"\nmailbox_file_bytes = 4194305"), Err(error));
 }
 
 #[test]
@@ -243,11 +258,11 @@ fn errors_name_the_line_and_the_key() {
 
 proptest! {
     #[test]
-    fn round_trip(name in "[a-z0-9-]{1,32}", shard_bits in 0..=12u8, stamp_bits in 0..=32u8, lan_only: bool, ports in prop::collection::vec(1..=65535u16, 0..4), key: Option<[u8; 32]>, mixed: Option<bool>) {
+    fn round_trip(name in "[a-z0-9-]{1,32}", shard_bits in 0..=12u8, stamp_bits in 0..=32u8, lan_only: bool, ports in prop::collection::vec(1..=65535u16, 0..4), key: Option<[u8; 32]>, mixed: Option<bool>, mailbox_file_bytes in prop::option::of(0..=4_194_304u64)) {
         let bootstrap = ports.iter().map(|port| format!("/dns/host.example/tcp/{port}")).collect();
         let key = key.map(NetworkKey::from_bytes);
         let privacy = mixed.map(|mixed| if mixed { Privacy::Mixed } else { Privacy::Fast });
-        let descriptor = NetworkDescriptor { name, shard_bits, stamp_bits, lan_only, bootstrap, key, privacy };
+        let descriptor = NetworkDescriptor { name, shard_bits, stamp_bits, lan_only, bootstrap, key, privacy, mailbox_file_bytes };
         prop_assert_eq!(read(&descriptor.to_toml()), Ok(descriptor.clone()));
         prop_assert_eq!(NetworkDescriptor::read(&descriptor.to_text().unwrap()), Ok(descriptor));
     }

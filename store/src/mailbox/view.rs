@@ -82,8 +82,9 @@ impl MailboxView {
         self.tables.by_tag(tag, max)
     }
 
-    /// Those of `ids` that are live, in order of arrival, until `bytes_max` bytes of content are
-    /// reached (at least one); and those that aren't live (absent or tombstones).
+    /// Those of `ids` that are live, until `bytes_max` bytes of content are reached (at least one): in order of arrival, but
+    /// those of the [largest size](martlet_protocol::envelope::is_large) after all others. And those that aren't live (absent or
+    /// tombstones).
     ///
     /// # Errors
     /// [`StoreError`].

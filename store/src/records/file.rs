@@ -39,6 +39,8 @@ pub enum FileStage {
     Failed(FileFailure),
     /// The user does not want it.
     Refused,
+    /// What of it comes through mailboxes is kept. Nobody is asked for it.
+    Collected,
 }
 
 /// Why a blob is not here.

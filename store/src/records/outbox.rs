@@ -12,7 +12,7 @@ pub struct OutboxRecord {
     pub envelope: Envelope,
     /// The contact that it is for, or by its id the room.
     pub identity: IdentityId,
-    /// Position of the message it carries; `None` where it carries none.
+    /// Position of the message it carries, or is of; `None` where there is none.
     pub position: Option<u64>,
     /// Whether it was addressed by a clock that no other had agreed with.
     #[serde(default)]
@@ -29,6 +29,9 @@ pub struct OutboxRecord {
     /// In a room of few devices: whose they are of which it has slots, in order.
     #[serde(default)]
     pub readers: Vec<IdentityId>,
+    /// Which part it is of the file that the message at `position` announces; `None` if it carries the message itself.
+    #[serde(default)]
+    pub part: Option<u16>,
 }
 
 /// Whose prekey a session key is sealed to.

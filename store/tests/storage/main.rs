@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod blob_parts;
 mod blobs;
 mod crash;
 mod damage;

@@ -17,6 +17,7 @@ pub(super) fn network(plan: &Plan) -> Result<String, ExportError> {
         bootstrap: Vec::new(),
         key: None,
         privacy: plan.network.privacy,
+        mailbox_file_bytes: None,
     })
 }
 

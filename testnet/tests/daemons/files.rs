@@ -353,12 +353,12 @@ async fn what_can_not_be_sent_is_said_before_anything_is() -> TestResult {
     assert!(alice.history("bob").await?.is_empty());
     let photo = at("photo.heic");
     run(&alice, &["send", "bob", "--file", text(&photo), "--original"]).await?;
-    // Who tells nobody where it is sends nothing that is fetched from it.
+    // Who tells nobody where it is sends nothing that is fetched from it alone.
     let mut alice = alice;
     alice.stop().await?;
     alice.options_mut().config.push("direct_files = false".into());
     alice.start().await?;
-    let (path, large) = ("/v1/files?to=bob&name=x", vec![0; 24 * 1024 + 1]);
+    let (path, large) = ("/v1/files?to=bob&name=x", vec![0; 4 * 1024 * 1024 + 1]);
     let answer = alice.client().post_file::<SendResponse>(path, "text/plain", large).await;
     match answer {
         Err(ClientError::Problem(problem)) => assert_eq!(problem.code, ErrorCode::FileNeedsDirect),

@@ -11,6 +11,7 @@ mod chat;
 mod closed;
 mod conversation;
 mod devices;
+mod file_parts;
 mod files;
 mod handles;
 mod hostile;

@@ -17,6 +17,9 @@ use crate::render::{Question, short, word};
 pub(super) fn file_state(file: &MessageFile) -> String {
     let state = match file.state {
         FileState::Complete if file.received => "received",
+        FileState::Complete if file.taken_bytes.is_some() => {
+            return format!("taken {} %", percent(file.taken_bytes, file));
+        }
         FileState::Complete => "here",
         FileState::Offered => "offered",
         FileState::Refused => "refused",
@@ -30,13 +33,16 @@ pub(super) fn file_state(file: &MessageFile) -> String {
         },
         FileState::Fetching | FileState::Waiting => {
             let is_waiting = file.state == FileState::Waiting;
-            // Of what is sent, which is up to an eighth more.
-            let percent = file.fetched_bytes.unwrap_or_default() * 100 / file.bytes.max(1);
             let how = if is_waiting { "waiting" } else { "fetching" };
-            return format!("{how} {} %", percent.min(99));
+            return format!("{how} {} %", percent(file.fetched_bytes, file));
         }
     };
     state.to_owned()
+}
+
+/// Of what is sent of a file, which is up to an eighth more than it has.
+fn percent(bytes: Option<u64>, file: &MessageFile) -> u64 {
+    (bytes.unwrap_or_default() * 100 / file.bytes.max(1)).min(99)
 }
 
 /// Has a file fetched, and perhaps waits for it.

@@ -157,7 +157,8 @@ impl Command for SendBlob {
         let PreparedBlob { name, key } = prepared;
         let layout = Layout::of(size).map_err(|_| FileError::Contradiction);
         let sealed = layout.map_err(CommandError::from)?.sealed_size();
-        let content = BlobContent { size, key, blob, has_parts: false, thumbnail: None, holders };
+        let has_parts = user.sends_in_parts(size);
+        let content = BlobContent { size, key, blob, has_parts, thumbnail: None, holders };
         let content = FileContent::Blob(Box::new(content));
         let Checked { identity, file, timers, reply_to } =
             check(user, turn, request, &media_type, content)?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::limits::{
     INBOUND_SESSIONS_PER_CONTACT_MAX, INBOUND_SESSIONS_PER_DEVICE_MAX, SESSION_AGE_MAX,
 };
-use martlet_protocol::crypto::session::{Decrypted, InboundSession, SessionError};
+use martlet_protocol::crypto::session::{Decrypted, InboundSession, PartAcks, SessionError};
 use martlet_protocol::limits::{ENVELOPE_LIFETIME_MAX, SESSION_MESSAGES_MAX};
 use martlet_protocol::{
     ConversationId, DeviceId, EnvelopeId, Header, IdentityId, RoomId, SessionId, Tag, UnixMillis,
@@ -162,6 +162,11 @@ impl InboundSessions {
     /// The room that it is for; `None` of a direct conversation.
     pub(crate) fn room(&self, session: SessionHandle) -> Option<RoomId> {
         self.sessions.get(&session).and_then(|inbound| inbound.room)
+    }
+
+    /// What acknowledges the parts of files that its messages announce.
+    pub(crate) fn part_acks(&self, session: SessionHandle) -> Option<PartAcks> {
+        self.sessions.get(&session).map(|inbound| inbound.session.part_acks())
     }
 
     /// Opens a message. Once it has opened it can't be opened again.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::limits::SESSION_AGE_MAX;
 use martlet_protocol::crypto::Addressing;
-use martlet_protocol::crypto::session::{OutboundSession, SessionError};
+use martlet_protocol::crypto::session::{OutboundSession, PartSlots, SessionError};
 use martlet_protocol::limits::CLOCK_SKEW_MAX;
 use martlet_protocol::{AckSecret, DeviceId, EnvelopeId, IdentityId, UnixMillis};
 use martlet_store::records::{OUTBOUND_SESSIONS, OutboundRecord};
@@ -123,6 +123,11 @@ impl OutboundSessions {
         self.dirty.insert(*identity);
         let acks = outbound.session.next_ack_secrets();
         outbound.session.seal(addressing, data).map(|content| Some(Sealed { content, acks }))
+    }
+
+    /// What makes the slots of the parts of files that messages of the session with `identity` announce.
+    pub(crate) fn part_slots(&self, identity: &IdentityId) -> Option<PartSlots> {
+        self.sessions.get(identity).map(|outbound| outbound.session.part_slots())
     }
 
     /// Ends the session with `identity` in memory. [`Self::forget_ended`] deletes its record.

@@ -2,7 +2,9 @@
 
 use martlet_protocol::control::{FileState, MessageFile};
 pub(crate) use martlet_protocol::message::file::KIND;
-use martlet_protocol::message::{File, FileReceived, file_received};
+use martlet_protocol::message::{
+    self, BlobContent, File, FileContent, FileReceived, Message, file_received,
+};
 use martlet_store::records::Body;
 
 /// A file as it is kept, and as it is sent.
@@ -15,6 +17,22 @@ pub(crate) fn received(received: FileReceived) -> Body {
     Body::Raw { kind: file_received::KIND, bytes: received.encode() }
 }
 
+/// The blob that a message tells of and that goes in parts, as the message came or as it is sent (there what is kept is not read).
+pub(crate) fn in_parts(message: &Message) -> Option<BlobContent> {
+    let read = match &message.content {
+        message::Content::Unknown { kind: KIND, bytes } => Some(File::decode(&bytes.0).ok()?),
+        _ => None,
+    };
+    let file = match &message.content {
+        message::Content::File(file) => file,
+        _ => read.as_ref()?,
+    };
+    match &file.content {
+        FileContent::Blob(blob) if blob.has_parts => Some(BlobContent::clone(blob)),
+        FileContent::Blob(_) | FileContent::Here(_) => None,
+    }
+}
+
 /// In the words of the control API, as if it were here.
 pub(crate) fn told(file: &File) -> MessageFile {
     MessageFile {
@@ -25,6 +43,7 @@ pub(crate) fn told(file: &File) -> MessageFile {
         fetched_bytes: None,
         failure: None,
         received: false,
+        taken_bytes: None,
     }
 }
 
@@ -68,7 +87,7 @@ fn in_words(bytes: u64) -> String {
 mod tests {
     use martlet_protocol::BlobId;
     use martlet_protocol::file::{FileKey, FileName};
-    use martlet_protocol::message::{BlobContent, FileBytes, FileContent};
+    use martlet_protocol::message::FileBytes;
 
     use super::*;
 

@@ -1,5 +1,9 @@
 //! The bounds of files, and of lists of them.
 
+use std::time::Duration;
+
+use martlet_protocol::limits::ENVELOPE_LIFETIME_MAX;
+
 /// Files that are listed where nothing else is said: a screen or two.
 pub const FILES_LISTED: u32 = 50;
 /// Messages that are looked at for files in one batch: texts, of which 20,000 take a tenth of a second. Each batch waits for what
@@ -26,3 +30,29 @@ pub const FILES_UNASKED_MAX: usize = 2000;
 pub const FILES_UNASKED_OF_ONE_BYTES_MAX: u64 = 1 << 30;
 /// The same by their number, of 5,000 of all people together.
 pub const FILES_UNASKED_OF_ONE_MAX: usize = 1000;
+
+/// Parts of files in one conversation that are on their way and not acknowledged: two of the largest files, 8 MiB of everyone's
+/// mailboxes. The next ones follow the acks.
+pub const PARTS_OUT_PER_CONVERSATION_MAX: usize = 256;
+/// The same in all conversations: 32 MiB in the outbox.
+pub const PARTS_OUT_MAX: usize = 1024;
+/// Parts that are read and made in one batch: half a MiB to be written, so that texts do not wait for more.
+pub const PARTS_MADE_AT_ONCE: usize = 16;
+/// Parts of the user's own that are on the stem at a time: an eighth of its places, so that texts find one.
+pub const PARTS_ON_STEM_MAX: usize = super::STEM_OWN_MAX / 8;
+/// Files whose parts are awaited at a time, of which each takes up to 129 tags and 10 KiB of memory. Of more those that came last wait
+/// for the day's chores.
+pub const PARTS_AWAITED_FILES_MAX: usize = 256;
+/// Parts of others that are being written at a time: 2 MiB. What comes meanwhile stays in the mailbox, and is looked for there.
+pub const PARTS_WRITTEN_AT_ONCE: usize = 64;
+/// Parts that are looked for in the mailbox in one batch. Most are not there, which costs microseconds.
+pub const PARTS_LOOKED_FOR_PER_BATCH_MAX: usize = 256;
+/// Envelopes with one part's tag that are tried, the oldest: what others make up under a tag that they saw is newer.
+pub const PARTS_TRIED_MAX: usize = 16;
+/// How long after the message of a file its parts may come: twice as long as envelopes live, since the clock may have been wrong.
+pub const PARTS_KNOWN_FOR: Duration = Duration::from_secs(2 * ENVELOPE_LIFETIME_MAX.as_secs());
+/// Files of others whose parts may come: as many as there may be blobs. Each is a record that is in memory, of 300 bytes; what is over
+/// is fetched from who has it.
+pub const PARTS_KNOWN_MAX: usize = BLOBS_MAX;
+/// How often it is told how far a file is that comes in parts.
+pub const PARTS_TOLD_EVERY: Duration = Duration::from_millis(500);

@@ -40,7 +40,7 @@ impl Outbox {
         everything: bool,
     ) -> Vec<EnvelopeId> {
         let goes = |carries: Carries| match carries {
-            Carries::Message(position) => position <= up_to,
+            Carries::Message(position) | Carries::Part(position, _) => position <= up_to,
             Carries::Key | Carries::Control => everything,
         };
         let of_identity =
@@ -65,7 +65,7 @@ impl Outbox {
                 Ok(Some(place))
             }
             // Not worth to be sent again, or made anew with the session.
-            Carries::Key | Carries::Control => Ok(None),
+            Carries::Key | Carries::Part(..) | Carries::Control => Ok(None),
         }
     }
 

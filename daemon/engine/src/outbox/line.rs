@@ -19,6 +19,8 @@ pub(super) struct Line {
     messages: BTreeMap<u64, Parts>,
     /// Those of them whose envelopes are all held elsewhere, and that were not told to be sent.
     unsent: BTreeSet<u64>,
+    /// Envelopes with parts of files, by the position of the message that announces them.
+    parts: BTreeMap<u64, BTreeSet<EnvelopeId>>,
 }
 
 /// The envelopes of one message.
@@ -47,7 +49,20 @@ impl Line {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.keys.is_empty() && self.messages.is_empty()
+        self.waiting.is_empty()
+            && self.keys.is_empty()
+            && self.messages.is_empty()
+            && self.parts.is_empty()
+    }
+
+    /// How many parts of files are on their way.
+    pub(super) fn parts(&self) -> usize {
+        self.parts.values().map(BTreeSet::len).sum()
+    }
+
+    /// The envelopes with parts of the file that a message announces.
+    pub(super) fn parts_of(&self, position: u64) -> impl Iterator<Item = &EnvelopeId> {
+        self.parts.get(&position).into_iter().flatten()
     }
 
     /// The envelopes with session keys.
@@ -71,6 +86,9 @@ impl Line {
                 self.keys.insert(id);
                 self.keys_unstored += 1;
             }
+            Carries::Part(position, _) => {
+                self.parts.entry(position).or_default().insert(id);
+            }
             Carries::Control => {}
         }
     }
@@ -86,7 +104,7 @@ impl Line {
                 }
             }
             Carries::Key => self.keys_unstored = self.keys_unstored.saturating_sub(1),
-            Carries::Control => {}
+            Carries::Part(..) | Carries::Control => {}
         }
     }
 
@@ -108,6 +126,14 @@ impl Line {
             Carries::Key => {
                 self.keys.remove(id);
                 self.keys_unstored = self.keys_unstored.saturating_sub(unstored);
+                None
+            }
+            Carries::Part(position, _) => {
+                let parts = self.parts.get_mut(&position)?;
+                parts.remove(id);
+                if parts.is_empty() {
+                    self.parts.remove(&position);
+                }
                 None
             }
             Carries::Control => None,

@@ -21,6 +21,8 @@ pub(crate) struct Place {
 pub(crate) enum Carries {
     /// The message at this position of the conversation.
     Message(u64),
+    /// A part of the file that the message at this position announces.
+    Part(u64, u16),
     /// The key of a session.
     Key,
     /// What is of use for minutes, is no message and is shown nowhere: a ping, a pong.
@@ -29,10 +31,11 @@ pub(crate) enum Carries {
 
 impl Carries {
     fn of(record: &OutboxRecord) -> Self {
-        match (record.is_control, record.position) {
-            (true, _) => Self::Control,
-            (false, Some(position)) => Self::Message(position),
-            (false, None) => Self::Key,
+        match (record.is_control, record.position, record.part) {
+            (true, ..) => Self::Control,
+            (false, Some(position), Some(part)) => Self::Part(position, part),
+            (false, Some(position), None) => Self::Message(position),
+            (false, None, _) => Self::Key,
         }
     }
 }
@@ -146,13 +149,18 @@ impl Pending {
         self.carries == Carries::Control
     }
 
+    /// Whether it carries a part of a file: its keys are of no session, so it stays as it is when a session begins anew.
+    pub(crate) fn is_part(&self) -> bool {
+        matches!(self.carries, Carries::Part(..))
+    }
+
     /// Whether it is of a session of the user's: a message, or the key of one. `own` is the user: what is for a new device of
     /// theirs is sealed to it alone, before there is a session.
     pub(crate) fn is_of_session(&self, own: &IdentityId) -> bool {
         match self.carries {
             Carries::Message(_) => true,
             Carries::Key => self.identity != *own || self.sealed_to.is_some(),
-            Carries::Control => false,
+            Carries::Part(..) | Carries::Control => false,
         }
     }
 

@@ -5,7 +5,7 @@ use martlet_store::records::OUTBOX;
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
-use super::{Outbox, walked};
+use super::{Outbox, PARTS_FROM, walked};
 
 impl Outbox {
     /// Whether an envelope still waits for its stamp.
@@ -65,6 +65,7 @@ impl Outbox {
         let lacking = walked(self.pending.iter()).filter(|(_, pending)| pending.lacks_stamp);
         let mut lacking: Vec<_> = lacking.map(|(id, pending)| (pending.order, *id)).collect();
         lacking.sort_unstable();
-        self.to_stamp.replace(lacking.into_iter().map(|(_, id)| id));
+        let lacking = lacking.into_iter().map(|(order, id)| (id, order >= PARTS_FROM));
+        self.to_stamp.replace(lacking);
     }
 }

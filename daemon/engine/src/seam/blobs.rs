@@ -50,6 +50,12 @@ pub enum ToBlobs {
     Add(KnownBlob, BlobUse),
     /// Nobody needs it any more: its files are removed.
     Remove(BlobName),
+    /// These parts of it are to be read, so that they can be sent.
+    ReadParts(KnownBlob, Vec<u16>),
+    /// A part of it has come.
+    KeepPart(KnownBlob, u16, PartBytes),
+    /// All its parts have been kept: what they make is compared with it.
+    JoinParts(KnownBlob, Box<WantedBlob>),
     /// The vault was closed: nothing is fetched.
     Closed,
 }
@@ -72,6 +78,29 @@ pub enum FromBlobs {
     Failed(BlobName, BlobFailure),
     /// It was to be made here, and is not.
     NotMade(BlobName),
+    /// These are parts of it.
+    PartsRead(BlobName, Vec<(u16, PartBytes)>),
+    /// These parts of it are on disk.
+    PartsKept(BlobName, Vec<u16>),
+    /// Its parts together are not what its message says, and they are removed.
+    PartsFalse(BlobName),
+}
+
+/// A part of a blob.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PartBytes(pub Vec<u8>);
+
+impl AsRef<[u8]> for PartBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Hand-written: 32 KiB of ciphertext are of no use in a log.
+impl std::fmt::Debug for PartBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PartBytes({})", self.0.len())
+    }
 }
 
 /// Why a blob is not had.

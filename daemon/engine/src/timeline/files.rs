@@ -126,12 +126,28 @@ impl Timeline {
         Ok(())
     }
 
-    /// The message is gone, or the user wants its file no more: the record goes, and the blob with it. Whether there was one.
+    /// The message is gone: the record goes, and the blob with it. Whether there was one.
     pub(crate) fn forget_file(
         &mut self,
         records: &mut VaultTxn,
         place: &Place,
     ) -> Result<bool, StoreError> {
+        self.parts.incoming.forget(records, place)?;
+        self.remove_file(records, place)
+    }
+
+    /// The user wants its file no more: the record goes, and the blob with it.
+    pub(crate) fn let_file_go(
+        &mut self,
+        records: &mut VaultTxn,
+        place: &Place,
+    ) -> Result<(), StoreError> {
+        self.parts.incoming.let_go(place);
+        self.remove_file(records, place).map(|_| ())
+    }
+
+    fn remove_file(&mut self, records: &mut VaultTxn, place: &Place) -> Result<bool, StoreError> {
+        self.parts.outgoing.end(place);
         let Some(file) = self.files.records.remove(place) else { return Ok(false) };
         records.delete(&FILES, Key::Scoped(&place.conversation.0, place.position))?;
         self.drop_blob(file.name);
@@ -142,6 +158,11 @@ impl Timeline {
     pub(crate) fn drop_blob(&mut self, name: BlobName) {
         self.files.live.remove(&name);
         self.files.orders.push(ToBlobs::Remove(name));
+    }
+
+    /// The keeper of blobs is to do something once the batch is committed.
+    pub(crate) fn order(&mut self, order: ToBlobs) {
+        self.files.orders.push(order);
     }
 
     /// So far is a fetch.
@@ -192,8 +213,15 @@ impl Timeline {
                 };
                 return MessageFile { state, fetched_bytes: Some(live.bytes), ..told };
             }
+            FileStage::Collected => {
+                let live = self.files.live.get(&record.name).filter(|live| !live.is_waiting);
+                let state = live.map_or(FileState::Waiting, |_| FileState::Fetching);
+                let bytes = self.parts.incoming.bytes(place);
+                return MessageFile { state, fetched_bytes: Some(bytes), ..told };
+            }
         };
-        MessageFile { state, failure, received: record.is_received, ..told }
+        let taken_bytes = self.parts.outgoing.taken_bytes(place);
+        MessageFile { state, failure, received: record.is_received, taken_bytes, ..told }
     }
 }
 
@@ -207,6 +235,7 @@ fn kept_bytes(file: &FileRecord) -> u64 {
     match file.stage {
         FileStage::Whole
         | FileStage::Wanted
+        | FileStage::Collected
         | FileStage::Failed(FileFailure::DiskLow | FileFailure::Disk) => file.size,
         FileStage::Failed(FileFailure::Corrupt | FileFailure::Lost) | FileStage::Refused => 0,
     }

@@ -98,6 +98,8 @@ impl User {
         self.forget_old_olm(turn)?;
         self.tell_ends(turn)?;
         self.move_old_requests(turn)?;
+        self.resume_parts(turn)?;
+        self.end_old_parts(turn)?;
         self.unfinished.end_old();
         self.read_agenda(turn.now, turn.steady);
         Ok(())

@@ -81,11 +81,17 @@ impl User {
         let author = author_of(&message, place);
         let is_known = author == self.identity || self.directory.is_contact(&author);
         let Some(size) = sealed_size(&blob) else { return Ok(()) };
+        let is_free = is_known && !self.directory.is_blocked(&author);
+        if !is_free || !self.has_room_unasked(place, &author, size) {
+            return Ok(());
+        }
         let is_small = blob.size <= FILE_UNASKED_BYTES_MAX;
-        let may = self.opened.fetches_unasked && is_known && is_small;
-        if may && !self.directory.is_blocked(&author) && self.has_room_unasked(place, &author, size)
-        {
-            self.want(turn, *place, (&blob, size), Some(author))?;
+        let file = (&message, &blob, size);
+        if self.opened.fetches_unasked && is_small {
+            self.want(turn, *place, file, (FileStage::Wanted, Some(author)))?;
+        } else if blob.has_parts {
+            // Nobody learns of it, and its bytes come here anyway.
+            self.want(turn, *place, file, (FileStage::Collected, Some(author)))?;
         }
         Ok(())
     }
@@ -111,20 +117,33 @@ impl User {
         &mut self,
         turn: &mut Turn<'_>,
         place: Place,
-        (blob, size): (&BlobContent, u64),
-        unasked_of: Option<IdentityId>,
+        (message, blob, size): (&MessageRecord, &BlobContent, u64),
+        (stage, unasked_of): (FileStage, Option<IdentityId>),
     ) -> Result<(), StoreError> {
         let before = self.timeline.file(&place).map(|file| (file.name, file.stage));
-        let name = match before {
+        let (name, goes_on) = match before {
             // What is there of it is of use.
-            Some((name, FileStage::Failed(FileFailure::DiskLow | FileFailure::Disk))) => name,
-            _ => BlobName::random(turn.rng),
+            Some((
+                name,
+                FileStage::Failed(FileFailure::DiskLow | FileFailure::Disk) | FileStage::Collected,
+            )) => (name, true),
+            Some(_) | None => (BlobName::random(turn.rng), false),
         };
-        let (stage, since, is_received) = (FileStage::Wanted, turn.now, false);
-        let does = BlobUse::Fetch(Box::new(wanted(blob)));
-        let blob = blob.blob;
-        let record = FileRecord { place, name, blob, size, stage, since, is_received, unasked_of };
-        self.timeline.put_file(turn.vault()?, record, does)
+        let (since, is_received) = (turn.now, false);
+        let does = match stage {
+            FileStage::Wanted => BlobUse::Fetch(Box::new(wanted(blob))),
+            FileStage::Collected | FileStage::Whole | FileStage::Failed(_) | FileStage::Refused => {
+                BlobUse::Rest
+            }
+        };
+        let id = blob.blob;
+        let record =
+            FileRecord { place, name, blob: id, size, stage, since, is_received, unasked_of };
+        self.timeline.put_file(turn.vault()?, record, does)?;
+        if blob.has_parts {
+            self.collect(turn, place, (message, blob), goes_on);
+        }
+        Ok(())
     }
 
     /// The user wants a file that was offered, refused, or failed.
@@ -134,7 +153,7 @@ impl User {
         match self.timeline.file(&place).map(|file| file.stage) {
             Some(FileStage::Whole | FileStage::Wanted) => return Ok(()),
             // Nobody else has it: it was sent from here.
-            None | Some(FileStage::Failed(_) | FileStage::Refused) => {}
+            None | Some(FileStage::Failed(_) | FileStage::Refused | FileStage::Collected) => {}
         }
         if self.is_of_this_device(&record) {
             let state = self.timeline.told_file(&place, record.own, &file).state;
@@ -147,7 +166,7 @@ impl User {
         }
         let size = sealed_size(blob).ok_or(CommandError::NoFile)?;
         self.check_room_for(size, self.timeline.blob_bytes_at(&place))?;
-        Ok(self.want(turn, place, (blob, size), None)?)
+        Ok(self.want(turn, place, (&record, blob, size), (FileStage::Wanted, None))?)
     }
 
     /// The user does not want a file, and what is here of it is removed.
@@ -159,7 +178,7 @@ impl User {
         if record.own {
             return self.forget_file(turn, id);
         }
-        self.timeline.forget_file(turn.vault()?, &place)?;
+        self.timeline.let_file_go(turn.vault()?, &place)?;
         let refused = FileRecord {
             place,
             name: BlobName::random(turn.rng),
@@ -180,7 +199,7 @@ impl User {
             FileContent::Here(_) => return Err(CommandError::FileInMessage.into()),
             FileContent::Blob(_) => {}
         }
-        self.timeline.forget_file(turn.vault()?, &place)?;
+        self.timeline.let_file_go(turn.vault()?, &place)?;
         Ok(())
     }
 
@@ -193,13 +212,24 @@ impl User {
         let (FromBlobs::Progress { name, .. }
         | FromBlobs::Whole(name)
         | FromBlobs::Failed(name, _)
-        | FromBlobs::NotMade(name)) = told;
-        self.timeline.release_blob(name);
+        | FromBlobs::NotMade(name)
+        | FromBlobs::PartsRead(name, _)
+        | FromBlobs::PartsKept(name, _)
+        | FromBlobs::PartsFalse(name)) = told;
+        if !matches!(told, FromBlobs::PartsRead(..)) {
+            self.timeline.release_blob(name);
+        }
         // It may be gone.
         let Some(file) = self.timeline.file_named(name).cloned() else { return Ok(()) };
-        let (place, is_wanted) = (file.place, file.stage == FileStage::Wanted);
+        let place = file.place;
+        let is_wanted = matches!(file.stage, FileStage::Wanted | FileStage::Collected);
         match *told {
+            FromBlobs::PartsRead(_, ref parts) => self.make_parts(turn, &place, parts),
+            FromBlobs::PartsKept(_, ref parts) => self.note_parts_kept(turn, &file, parts),
+            FromBlobs::PartsFalse(_) => self.note_parts_false(turn, &file),
             FromBlobs::Progress { name, bytes, is_waiting } if is_wanted => {
+                // Parts that came say no less.
+                let bytes = bytes.max(self.timeline.parts.incoming.bytes(&place));
                 self.timeline.note_live(name, Live { bytes, is_waiting });
                 self.tell_fetched(turn, &file, (bytes, is_waiting))
             }
@@ -209,6 +239,7 @@ impl User {
                 if self.directory.is_blocked(&person(&place.conversation)) {
                     self.use_blob(turn, &whole)?;
                 }
+                self.acknowledge_parts(turn, place);
                 self.emit(turn, Happened::FileReceived(place))?;
                 self.tell_file_received(turn, &place)
             }
@@ -225,7 +256,7 @@ impl User {
     ) -> Result<(), StoreError> {
         let message = self.timeline.message(turn.vault()?, &file.place)?;
         let why = match file.stage {
-            FileStage::Wanted => why,
+            FileStage::Wanted | FileStage::Collected => why,
             // Nobody else has what is missing of it.
             FileStage::Whole if message.is_none_or(|message| self.is_of_this_device(&message)) => {
                 BlobFailure::Lost
@@ -236,6 +267,7 @@ impl User {
         let (place, name) = (file.place, file.name);
         let (stage, since) = (FileStage::Failed(failure(why)), turn.now);
         self.timeline.note_file(turn.vault()?, FileRecord { stage, since, ..file })?;
+        self.end_parts(&place, why);
         match why {
             BlobFailure::Corrupt | BlobFailure::Lost => self.timeline.drop_blob(name),
             // What is there of it is of use, if the user tries again.
@@ -250,7 +282,7 @@ impl User {
     }
 
     /// Not in the log: it has the number of the last event that is.
-    fn tell_fetched(
+    pub(super) fn tell_fetched(
         &mut self,
         turn: &mut Turn<'_>,
         file: &FileRecord,
@@ -304,6 +336,7 @@ impl User {
 
     /// Gathers what the keeper of blobs is to be told: after the vault was opened, all that there is.
     pub(super) fn tell_blobs(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        self.send_parts(turn)?;
         let orders = self.timeline.take_blob_orders();
         if self.timeline.begin_to_tell_files() {
             let files: Vec<FileRecord> = self.timeline.files().cloned().collect();
@@ -328,7 +361,9 @@ impl User {
         Ok(match file.stage {
             FileStage::Whole if is_blocked => Some(BlobUse::Rest),
             FileStage::Whole => Some(BlobUse::Serve),
-            FileStage::Failed(FileFailure::DiskLow | FileFailure::Disk) => Some(BlobUse::Rest),
+            FileStage::Failed(FileFailure::DiskLow | FileFailure::Disk) | FileStage::Collected => {
+                Some(BlobUse::Rest)
+            }
             FileStage::Failed(FileFailure::Corrupt | FileFailure::Lost) | FileStage::Refused => {
                 None
             }
@@ -377,7 +412,7 @@ fn author_of(message: &MessageRecord, place: &Place) -> IdentityId {
 }
 
 /// The blob that a message tells of.
-fn blob_of(message: &MessageRecord) -> Option<BlobContent> {
+pub(super) fn blob_of(message: &MessageRecord) -> Option<BlobContent> {
     // Cheapest first: most messages are none.
     if !matches!(message.body, Body::Raw { kind: kinds::file::KIND, .. }) {
         return None;
@@ -388,12 +423,12 @@ fn blob_of(message: &MessageRecord) -> Option<BlobContent> {
     }
 }
 
-fn wanted(blob: &BlobContent) -> WantedBlob {
+pub(super) fn wanted(blob: &BlobContent) -> WantedBlob {
     let BlobContent { size, key, holders, .. } = blob;
     WantedBlob { key: FileKey::clone(key), size: *size, holders: holders.clone() }
 }
 
-fn sealed_size(blob: &BlobContent) -> Option<u64> {
+pub(super) fn sealed_size(blob: &BlobContent) -> Option<u64> {
     Layout::of(blob.size).ok().map(|layout| layout.sealed_size())
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Came {
     pub(super) at: UnixMillis,
     /// How many its session had before it.
     pub(super) after: u32,
+    /// In which session; `None` where that is not known any more.
+    pub(super) session: Option<SessionHandle>,
 }
 
 impl User {
@@ -53,7 +55,9 @@ impl User {
 
     /// Whether an envelope with this tag is one that the user can open.
     pub(crate) fn awaits_tag(&self, tag: &Tag) -> bool {
-        self.keyring.awaits(tag) || self.keyring.identities.notice_of(tag).is_some()
+        self.keyring.awaits(tag)
+            || self.keyring.identities.notice_of(tag).is_some()
+            || self.timeline.parts.incoming.awaits(tag)
     }
 
     /// Whether a slot of a to-device envelope is this device's.
@@ -365,7 +369,7 @@ impl User {
                 break;
             }
         }
-        Ok(())
+        self.take_part(turn, &tag, id, (envelope, header)).map(|_| ())
     }
 
     /// Takes a message if the session opens it; whether it does.
@@ -401,7 +405,7 @@ impl User {
             }
         };
         if is_known {
-            let came = Came { at: turn.now, after: at.1 };
+            let came = Came { at: turn.now, after: at.1, session: Some(at.0) };
             self.take_content(turn, (identity, device), &decrypted.data, came)?;
             self.acknowledge(turn, decrypted.acks)?;
         } else {
@@ -421,6 +425,9 @@ impl User {
         match Message::decode(message) {
             Ok(message) => {
                 let author = Author { identity, device };
+                if let Some(session) = came.session {
+                    self.note_parts(turn, identity, &message, session);
+                }
                 let message = kinds::received(message, author, came.at);
                 self.receive(turn, author, message, came.after)
             }

@@ -5,7 +5,7 @@ use martlet_protocol::message::{InRoom, Message, Text, Timers};
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, IdentityId, MessageId};
 use martlet_store::StoreError;
-use martlet_store::mailbox::{Inserted, Source};
+use martlet_store::mailbox::Inserted;
 use martlet_store::records::{Body, MessageRecord, OutboxRecord, PUBLISHED, SealedTo, State};
 use martlet_store::vault::Key;
 
@@ -208,6 +208,7 @@ impl User {
         let Some(Sealed { content, acks }) = sealed else { return Ok(false) };
         let record = record(turn, identity, content);
         self.post_record(turn, OutboxRecord { position: Some(position), acks, readers, ..record })?;
+        self.begin_parts(turn, (identity, position), message, addressing.expiry)?;
         Ok(true)
     }
 
@@ -299,24 +300,6 @@ impl User {
         Ok(())
     }
 
-    /// Puts an own envelope into the mailbox.
-    pub(super) fn insert_own(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: &EnvelopeId,
-        envelope: &Envelope,
-    ) -> Result<Inserted, StoreError> {
-        let header = own_header(envelope)?;
-        let now = turn.now;
-        let inserted = turn.mailbox_mut().insert(id, envelope, &header, Source::Own, now)?;
-        if let Inserted::New { arrival } = inserted
-            && self.arrivals.looked_at + 1 == arrival
-        {
-            self.arrivals.looked_at = arrival;
-        }
-        Ok(inserted)
-    }
-
     /// Gives the mailbox what is outside of it, in order, as far as there is room now and one batch may.
     pub(super) fn fill_mailbox(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         for _ in 0..RESTORED_PER_BATCH_MAX {
@@ -403,6 +386,9 @@ impl User {
                 Outcome::Reached(place, who) => self.note_reached(turn, place, who)?,
                 Outcome::Sent(place) => self.tell_sent(turn, vec![place])?,
                 Outcome::Ended(ended) => self.tell_ended(turn, ended)?,
+                Outcome::PartTaken(place, part, slot) => {
+                    self.note_part_taken(turn, place, (part, slot))?;
+                }
                 Outcome::KeyReceived(identity, sealed_to) => {
                     let key = (&ack.envelope, sealed_to);
                     self.note_key_received(turn, &identity, key)?;
@@ -439,6 +425,7 @@ pub(super) fn record(turn: &Turn<'_>, identity: IdentityId, content: Vec<u8>) ->
         is_control: false,
         acks: Vec::new(),
         readers: Vec::new(),
+        part: None,
     }
 }
 

@@ -173,20 +173,29 @@ impl User {
         let identity = person(&place.conversation);
         let place = outbox::Place { identity, position: place.position };
         for id in self.outbox.envelopes_of(&place) {
-            let record = turn.vault()?.get(&OUTBOX, Key::Named(&id.0))?;
-            if self.has_left(turn, &id)? {
-                let secrets = record.map(|record| record.acks).unwrap_or_default();
-                let acks = (0..).zip(secrets);
-                let acks = acks.map(|(slot, secret)| Ack { envelope: id, slot, secret });
-                self.acknowledge(turn, acks.collect())?;
-                turn.net.takes_back = true;
-            }
-            self.outbox.let_go(turn.vault()?, &id)?;
+            self.purge_envelope(turn, &id)?;
         }
         if self.outbox.is_waiting(&place) {
             self.outbox.end_wait(turn.vault()?, place)?;
         }
         Ok(())
+    }
+
+    /// Takes an envelope out of the outbox, and out of all mailboxes.
+    pub(super) fn purge_envelope(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &EnvelopeId,
+    ) -> Result<(), StoreError> {
+        let record = turn.vault()?.get(&OUTBOX, Key::Named(&id.0))?;
+        if self.has_left(turn, id)? {
+            let secrets = record.map(|record| record.acks).unwrap_or_default();
+            let acks = (0..).zip(secrets);
+            let acks = acks.map(|(slot, secret)| Ack { envelope: *id, slot, secret });
+            self.acknowledge(turn, acks.collect())?;
+            turn.net.takes_back = true;
+        }
+        self.outbox.let_go(turn.vault()?, id)
     }
 
     /// Whether any node but this one may have an own envelope.

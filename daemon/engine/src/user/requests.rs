@@ -106,7 +106,7 @@ impl User {
         let is_request = !messages.is_empty();
         let is_complete = !is_request && acks.is_empty() && !was_dropped;
         for RequestMessage { device, stored_at, message } in messages {
-            let came = Came { at: stored_at, after: 0 };
+            let came = Came { at: stored_at, after: 0, session: None };
             self.take_content(turn, (identity, device), &message, came)?;
         }
         if is_request {

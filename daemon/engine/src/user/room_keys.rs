@@ -254,6 +254,7 @@ impl User {
         match InRoom::decode(&decrypted.data) {
             Ok(InRoom { heads, message }) => match Message::decode(&message.0) {
                 Ok(message) => {
+                    self.note_parts(turn, identity, &message, at.0);
                     if !self.read_in_room(turn, &room, (author, &heads), (message, at.1))? {
                         // Nobody is told that it is here.
                         return Ok(true);

@@ -10,12 +10,12 @@ use std::collections::{HashMap, HashSet};
 use martlet_protocol::network::Privacy;
 use martlet_protocol::{Ack, Envelope, EnvelopeId};
 use martlet_store::StoreError;
-use martlet_store::mailbox::Inserted;
+use martlet_store::mailbox::{Inserted, Source};
 use martlet_store::records::PUBLISHED;
 use martlet_store::vault::Key;
 
 use super::User;
-use crate::limits::STEM_OWN_MAX;
+use crate::limits::{PARTS_ON_STEM_MAX, STEM_OWN_MAX};
 use crate::outbox::{Outbox, own_header};
 use crate::seam::Stemmed;
 use crate::turn::Turn;
@@ -84,7 +84,9 @@ impl User {
         {
             return Ok(Way::Open);
         }
-        if self.stem.envelopes.len() >= STEM_OWN_MAX {
+        // What people write finds a place beside a file.
+        let most = if self.outbox.part_in(id).is_some() { PARTS_ON_STEM_MAX } else { STEM_OWN_MAX };
+        if self.stem.envelopes.len() >= most {
             return Ok(Way::Later);
         }
         self.stem.envelopes.insert(*id);
@@ -121,6 +123,24 @@ impl User {
         Ok(())
     }
 
+    /// Puts an own envelope into the mailbox.
+    pub(super) fn insert_own(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &EnvelopeId,
+        envelope: &Envelope,
+    ) -> Result<Inserted, StoreError> {
+        let header = own_header(envelope)?;
+        let now = turn.now;
+        let inserted = turn.mailbox_mut().insert(id, envelope, &header, Source::Own, now)?;
+        if let Inserted::New { arrival } = inserted
+            && self.arrivals.looked_at + 1 == arrival
+        {
+            self.arrivals.looked_at = arrival;
+        }
+        Ok(inserted)
+    }
+
     /// Puts an envelope of the outbox into the mailbox, and to gossip if it `leaves`; whether there was room.
     pub(super) fn place_own(
         &mut self,
@@ -150,7 +170,14 @@ impl User {
             self.outbox.note_been_on_stem(id);
         }
         if leaves && matches!(inserted, Inserted::New { .. }) {
-            turn.net.publish.push(envelope);
+            match self.network.privacy() {
+                // Sync brings them, after what people write.
+                Privacy::Fast if self.outbox.part_in(id).is_some() => {
+                    turn.net.has_ungossiped = true;
+                }
+                // By sync alone neighbours would know whose they are.
+                Privacy::Fast | Privacy::Mixed => turn.net.publish.push(envelope),
+            }
         }
         Ok(has_room)
     }

@@ -11,7 +11,8 @@
 //! 6. Messages are told to be sent.
 //! 7. After a start, the outbox is compared with the mailbox.
 //! 8. Requests and sessions end.
-//! 9. Where someone searches, the texts are read that are looked through.
+//! 9. Parts of files are looked for in the mailbox.
+//! 10. Where someone searches, the texts are read that are looked through.
 //!
 //! All of it is found again after a crash: by the records, or by the day's chores.
 
@@ -23,9 +24,9 @@ use martlet_store::records::State;
 
 use super::User;
 use super::search::Searches;
-use crate::conversation::ConversationRef;
+use crate::conversation::{self, ConversationRef};
 use crate::limits::{REQUEST_COST, RESTORED_PER_BATCH_MAX, UNFINISHED_PER_BATCH_MAX};
-use crate::outbox::Place;
+use crate::outbox::{self, Place};
 use crate::turn::Turn;
 
 /// What goes on from batch to batch.
@@ -207,9 +208,14 @@ impl User {
         is_refused: bool,
     ) -> Result<(), StoreError> {
         for (id, identity) in envelopes {
+            let is_part = self.outbox.part_in(&id).is_some();
+            if is_part && !is_refused {
+                // It is of no session.
+                continue;
+            }
             self.unfinished.taken_back.push(TakenBack { id, is_refused });
             let is_control = self.outbox.is_control(&id);
-            if !is_control && self.unfinished.recipients.insert(identity) {
+            if !is_control && !is_part && self.unfinished.recipients.insert(identity) {
                 // Its key may be in what nobody gets.
                 self.keyring.outbound.end(turn.vault()?, &identity)?;
             }
@@ -238,6 +244,7 @@ impl User {
         self.end_messages_some(turn)?;
         self.tell_some(turn)?;
         self.end_old_some(turn)?;
+        self.look_for_parts(turn)?;
         self.search_some(turn)
     }
 
@@ -248,6 +255,14 @@ impl User {
                 return Ok(());
             }
             self.unfinished.taken_back.pop();
+            if let Some((outbox::Place { identity, position }, part)) = self.outbox.part_in(&id) {
+                // It is made anew, as it is addressed now.
+                let conversation = ConversationRef::direct(&identity);
+                self.timeline
+                    .parts
+                    .outgoing
+                    .unmake(&conversation::Place { conversation, position }, part);
+            }
             let place = self.outbox.take_back(turn.vault()?, &id)?;
             if is_refused {
                 let now = turn.now;

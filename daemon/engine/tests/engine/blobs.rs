@@ -37,8 +37,10 @@ pub(crate) fn send(world: &mut World, request: FileSend, size: u64) -> Result<(S
     Ok((world.call(ALICE, sent)?.id, name))
 }
 
+/// What the keeper of blobs was told; nothing of parts, which are not read here (`file_parts.rs`).
 pub(crate) fn told(world: &mut World, node: usize) -> Vec<ToBlobs> {
-    std::mem::take(&mut world.nodes[node].released.blobs)
+    let told = std::mem::take(&mut world.nodes[node].released.blobs);
+    told.into_iter().filter(|it| !matches!(it, ToBlobs::ReadParts(..))).collect()
 }
 
 /// The blob that a node is told to fetch, of all that it was told.

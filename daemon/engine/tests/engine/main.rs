@@ -16,6 +16,7 @@ mod delivery;
 mod events;
 mod extremes;
 mod failing_disk;
+mod file_parts;
 mod files;
 mod handles;
 mod identities;

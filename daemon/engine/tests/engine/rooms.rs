@@ -37,7 +37,7 @@ const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 
 impl World {
     /// The first `users` of the names, and a node without a user.
-    fn with_room(seed: u64, users: usize, members: usize) -> Result<Self> {
+    pub(crate) fn with_room(seed: u64, users: usize, members: usize) -> Result<Self> {
         let mut world = Self::new(users + 1, seed)?;
         let ids: Vec<_> =
             (0..users).map(|node| world.init(node, NAMES[node])).collect::<Result<_>>()?;

@@ -103,7 +103,7 @@ impl Outlet for Released {
                 ToNet::Stem(mut stemmed) => self.stem.append(&mut stemmed),
                 ToNet::Stored(_, mut ids) => self.stored.append(&mut ids),
                 ToNet::HasRoom(mut peers) => self.has_room.append(&mut peers),
-                ToNet::FalseAcks(..) => {}
+                ToNet::FalseAcks(..) | ToNet::HasUngossiped => {}
                 ToNet::Interest(interest) => self.interest = Some(interest),
                 ToNet::LookUp(mut lookups) => self.lookups.append(&mut lookups),
                 ToNet::Answer(ticket, answer) => self.answers.push((ticket, answer)),

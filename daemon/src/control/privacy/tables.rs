@@ -124,6 +124,16 @@ pub(super) fn described(table: &str) -> Option<(Group, &'static str, &'static st
             "file of more than 24 KiB that is here, or is to be; it is sealed, in a directory of its own",
             "files of more than 24 KiB that are here, or are to be; they are sealed, in a directory of their own",
         ),
+        "parts_in" => (
+            Group::Conversations,
+            "file of others that came, or comes, through mailboxes: what of it is here, and its receipts",
+            "files of others that came, or come, through mailboxes: what of them is here, and their receipts",
+        ),
+        "parts_out" => (
+            Group::Way,
+            "file of yours that goes through mailboxes: what of it is on its way, and who has what",
+            "files of yours that go through mailboxes: what of them is on its way, and who has what",
+        ),
         "deeds" => (
             Group::Conversations,
             "edit, reaction or receipt of yours on its way",

@@ -1,10 +1,11 @@
 //! Why files are not sent, and not given.
 
-use martlet_engine::CommandError;
+use martlet_engine::{CommandError, largest_in_parts};
 use martlet_protocol::control::{ErrorCode, FileState};
 use martlet_protocol::file::sealed::SealedError;
 use martlet_protocol::limits::{FILE_BYTES_MAX, FILE_INLINE_BYTES_MAX};
 use martlet_protocol::message::FileError;
+use martlet_protocol::network::NetworkDescriptor;
 use martlet_store::blobs::BlobDirError;
 
 use super::Refusal;
@@ -32,14 +33,14 @@ impl Refusal {
         )
     }
 
-    /// This node tells nobody where it is.
-    pub(in crate::control) fn file_needs_direct() -> Self {
-        let most = FILE_INLINE_BYTES_MAX;
+    /// This node tells nobody where it is, and the file is too large for mailboxes.
+    pub(in crate::control) fn file_needs_direct(network: &NetworkDescriptor) -> Self {
+        let most = largest_in_parts(network).max(FILE_INLINE_BYTES_MAX as u64);
         Self::new(
             ErrorCode::FileNeedsDirect,
             format!(
-                "files of more than {most} bytes (24 KiB) are fetched from the node that sent them, and this one tells nobody \
-                 where it is: set direct_files = true in martletd.toml, and start it anew"
+                "this network carries files of at most {most} bytes; larger ones are fetched from the node that sent them, and \
+                 this one tells nobody where it is: set direct_files = true in martletd.toml, and start it anew"
             ),
         )
     }

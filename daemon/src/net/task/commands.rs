@@ -193,6 +193,12 @@ impl<S: NetSink> Task<S> {
                     }
                 }
             }
+            // Not gossip, so that it goes after what people wrote.
+            ToNet::HasUngossiped => {
+                self.count_news(None, 1);
+                let now = Instant::now();
+                self.peers.iter_mut().for_each(|(_, state)| state.sync.news(now));
+            }
             ToNet::FalseAcks(peer, count) => {
                 if let Some(peer) = peer_of(&peer) {
                     self.intake.count_false_acks(peer, count);

@@ -182,7 +182,7 @@ impl<S: NetSink> Task<S> {
     /// again, and without this it would go on from node to node with the rounds of sync, while what
     /// is written from then on comes everywhere at once, before it. Gossip drops what it has passed
     /// on.
-    pub(super) fn pass_on(&mut self, from: PeerId, few: Option<Vec<Envelope>>) {
+    pub(super) fn pass_on(&mut self, from: PeerId, few: Option<Vec<Envelope>>, has_large: bool) {
         if self.context.role == Role::Edge {
             return;
         }
@@ -192,6 +192,12 @@ impl<S: NetSink> Task<S> {
             others.for_each(|(_, state)| state.sync.gap(now));
             return;
         };
+        if has_large {
+            // After what is gossiped.
+            let now = Instant::now();
+            let others = self.peers.iter_mut().filter(|(peer, _)| **peer != from);
+            others.for_each(|(_, state)| state.sync.news(now));
+        }
         for envelope in envelopes {
             let Ok(header) = Header::parse(&envelope.content) else { continue };
             let Some(topic) = self.outgoing.topics.envelopes(header.shard).cloned() else {

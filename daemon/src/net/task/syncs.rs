@@ -50,12 +50,12 @@ impl<S: NetSink> Task<S> {
                 }
                 Timers::Changed
             }
-            ToSwarm::News { from, few } => {
+            ToSwarm::News { from, few, has_large } => {
                 if !self.stem.is_empty() {
                     let ids = few.iter().flatten().map(Envelope::id);
                     ids.for_each(|id| self.stem_saw(Key::envelope(id)));
                 }
-                self.pass_on(from, few);
+                self.pass_on(from, few, has_large);
                 Timers::Changed
             }
             ToSwarm::StoredReported(peer) => {

@@ -6,15 +6,16 @@ use vodozemac::megolm::{
 use zeroize::Zeroizing;
 
 use super::grant::SessionGrant;
+use super::parts::PartAcks;
 use super::{
     BINDING_BYTES, SessionContext, SessionError, SessionSecret, ack_secret, base_key, binding,
-    part_ack_secret, secret, session_id, tag, unused_ack_secret,
+    secret, session_id, tag, unused_ack_secret,
 };
-use crate::ack::{Ack, AckSecret};
+use crate::ack::Ack;
 use crate::codec;
 use crate::crypto::body::{self, BodyError};
 use crate::envelope::Header;
-use crate::ids::{ConversationId, EnvelopeId, MessageId, Tag};
+use crate::ids::{ConversationId, EnvelopeId, Tag};
 use crate::limits::{BODY_BYTES_MAX, SESSION_MESSAGES_MAX};
 
 /// Someone else's session, as one of its recipients holds it.
@@ -115,10 +116,10 @@ impl InboundSession {
         Ok(Decrypted { data, acks })
     }
 
-    /// The slot of this device in the parts of the file that `message` announces, and what acknowledges part `index`.
+    /// What acknowledges the parts of files that messages of this session announce.
     #[must_use]
-    pub fn part_ack(&self, message: &MessageId, index: u16) -> (u8, AckSecret) {
-        (self.slot, part_ack_secret(&self.ack_key, message, index))
+    pub fn part_acks(&self) -> PartAcks {
+        PartAcks { slot: self.slot, key: self.ack_key.clone() }
     }
 
     /// Forgets the keys of all positions before `index`: they were received, and can't be opened

@@ -6,16 +6,17 @@ use vodozemac::megolm::{GroupSession, GroupSessionPickle, SessionConfig};
 use zeroize::Zeroizing;
 
 use super::grant::SessionGrant;
+use super::parts::PartSlots;
 use super::{
     BINDING_BYTES, SessionContext, SessionError, SessionSecret, ack_secret, base_key, binding,
-    part_ack_secret, secret, session_id, tag, unused_ack_secret,
+    secret, session_id, tag, unused_ack_secret,
 };
 use crate::ack::AckSecret;
 use crate::codec;
 use crate::crypto::{Addressing, body, slots_for};
 use crate::envelope::{Header, Kind, PREFIX_BYTES};
 use crate::format::FormatInfo;
-use crate::ids::{DeviceId, MessageId, SessionId};
+use crate::ids::{DeviceId, SessionId};
 use crate::limits::{
     BODY_BYTES_MAX, SESSION_MESSAGES_MAX, SESSION_RECIPIENTS_MAX, SESSION_RECORD_BYTES_MAX,
 };
@@ -133,21 +134,11 @@ impl OutboundSession {
         }
     }
 
-    /// The secrets of the slots of part `index` of the file that `message` announces, in order; `unused` makes those that are no
-    /// device's.
+    /// What makes the slots of the parts of files that messages of this session announce.
     #[must_use]
-    pub fn part_ack_secrets(
-        &self,
-        message: &MessageId,
-        index: u16,
-        unused: impl Fn(u8) -> AckSecret,
-    ) -> Vec<AckSecret> {
-        let slots = slots_for(self.recipients.len()).unwrap_or(0);
-        let secret = |slot| match self.recipients.get(usize::from(slot)) {
-            Some(recipient) => part_ack_secret(&recipient.ack_key, message, index),
-            None => unused(slot),
-        };
-        (0..slots).map(secret).collect()
+    pub fn part_slots(&self) -> PartSlots {
+        let keys = self.recipients.iter().take(usize::from(self.slots()));
+        PartSlots { slots: self.slots(), keys: keys.map(|it| it.ack_key.clone()).collect() }
     }
 
     /// The content of the envelope that carries `data`. The session has advanced: it must be on

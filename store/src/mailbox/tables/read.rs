@@ -1,5 +1,6 @@
 //! How the tables are read.
 
+use martlet_protocol::envelope::is_large;
 use martlet_protocol::sync::{Bucket, BucketDigest};
 use martlet_protocol::{Ack, Envelope, EnvelopeId, Header, Shard, Tag};
 
@@ -119,7 +120,24 @@ impl Tables {
         live.dedup();
         let mut envelopes = Vec::new();
         let mut room = bytes_max;
+        // What somebody wrote goes before files, however many of these wait.
+        let mut large = Vec::new();
         for arrival in live {
+            let next = self.with_entry(arrival, |entry| match entry.content.len() {
+                bytes if is_large(bytes) => Next::Later,
+                bytes if bytes <= room || envelopes.is_empty() => Next::Now(entry.envelope()),
+                _ => Next::End,
+            })?;
+            match next {
+                Next::Later => large.push(arrival),
+                Next::Now(envelope) => {
+                    room = room.saturating_sub(envelope.content.len());
+                    envelopes.push(envelope);
+                }
+                Next::End => return Ok((envelopes, gone)),
+            }
+        }
+        for arrival in large {
             let envelope = self.with_entry(arrival, |entry| {
                 (entry.content.len() <= room || envelopes.is_empty()).then(|| entry.envelope())
             })?;
@@ -205,6 +223,16 @@ impl Tables {
         let value = readable(LOG, self.log.get(&row::log_key(arrival))?)?;
         Ok(read(&self.entry(value.bytes())?))
     }
+}
+
+/// Of an envelope that is fetched: whether it fits.
+enum Next {
+    /// It does.
+    Now(Envelope),
+    /// It goes after the others.
+    Later,
+    /// There is no room for more.
+    End,
 }
 
 fn arrived(arrival: u64, entry: &Entry<'_>) -> Arrived {

@@ -37,6 +37,7 @@ pub(super) fn left(node: NodeIndex, told: &ToNet) -> Vec<Sighting> {
             .collect(),
         ToNet::Stored(..)
         | ToNet::HasRoom(_)
+        | ToNet::HasUngossiped
         | ToNet::FalseAcks(..)
         | ToNet::Interest(_)
         | ToNet::LookUp(_)
