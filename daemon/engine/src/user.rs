@@ -1,8 +1,7 @@
 //! The user of this node: everything that an unlocked vault holds, in memory and on disk.
 //!
-//! What changes often (counters, conversations, sessions) is changed in memory, marked, and
-//! written once per batch by [`User::flush`]. If a commit fails, the memory is thrown away and
-//! loaded again.
+//! What changes often (counters, conversations, sessions) is changed in memory, marked, and written once per batch by
+//! [`User::flush`]. If a commit fails, the memory is thrown away and loaded again.
 
 mod acks;
 mod agenda;
