@@ -47,6 +47,7 @@ fn write(conversation: &Conversation, page: &mut Page) {
     let name = page.paint(Paint::Bold, &word(&conversation.name));
     let mentions = match conversation.mentions {
         0 => String::new(),
+        1 => page.paint(Paint::Warn, ", 1 of them mentions you"),
         mentions => page.paint(Paint::Warn, &format!(", {mentions} of them mention you")),
     };
     page.line(format!("{name}  {} unread{mentions}", conversation.unread));

@@ -116,7 +116,6 @@ async fn a_text_does_not_wait_for_a_file_that_was_sent_before_it() -> TestResult
         }
     }
     println!("a text alone: {:?}; behind a file: {:?}; the file: {:?}", took[0], took[1], took[2]);
-    // A second, and one more for a busy machine.
-    assert!(took[1] < took[0] + Duration::from_secs(2), "{took:?}");
+    assert!(took[1] < took[2], "{took:?}");
     Ok(())
 }

@@ -185,7 +185,7 @@ async fn it_is_told_who_has_what_and_who_is_mentioned() -> TestResult {
     // Bob and Carol are no contacts of each other.
     run(&bob, &["send", "bridge", "@carol and @dave, all hands"]).await?;
     shows(&carol, &["history", "bridge"], &["all hands  (mentions you)"]).await?;
-    shows(&carol, &["inbox"], &["1 unread, 1 of them mention you"]).await?;
+    shows(&carol, &["inbox"], &["1 unread, 1 of them mentions you"]).await?;
     shows(&carol, &["conversations"], &["mentions you, muted"]).await?;
     let alices = shows(&alice, &["history", "bridge"], &["all hands"]).await?;
     assert!(!alices.contains("mentions you"), "{alices}");
