@@ -35,7 +35,6 @@ DEADLINE = 60
 # and one that was terminated, or whose device was revoked, could send nothing.
 LEFT_OUT = ["/v1/events", "/v1/peers/events", "/v1/backup", "/v1/passphrase", "/v1/account/export", "/v1/account/erase",
             "/v1/account/terminate", "/v1/devices/{device}/revoke"]
-LEFT_OUT += ["/v1/profile/picture", "/v1/contacts/{name}/picture", "/v1/files", "/v1/files/{id}"]
 
 
 class Connection(http.client.HTTPConnection):

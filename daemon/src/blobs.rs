@@ -45,7 +45,7 @@ use crate::host::EngineHandle;
 use crate::limits::BLOB_FETCHES_MAX;
 use crate::net::NetHandle;
 use known::{Fetching, Known};
-pub(crate) use stream::{Cancelled, is_cancelled};
+pub(crate) use stream::{Cancelled, Rate, TooSlow, is_cancelled};
 use turns::Turns;
 
 /// A handle to the keeper. Cheap to clone.

@@ -20,6 +20,7 @@ use crate::host::EngineHandle;
 use crate::net::NetHandle;
 use crate::scrape::MetricsSource;
 use activity::Activity;
+use places::{Places, TRANSFERS};
 
 mod account;
 mod activity;
@@ -131,6 +132,8 @@ struct SharedInner {
     /// Streams of events end when this changes.
     ending: watch::Sender<Ending>,
     activity: Activity,
+    /// For files that are sent and read.
+    transfers: Places,
 }
 
 /// Why streams of events end.
@@ -145,7 +148,8 @@ pub(crate) struct Ending {
 impl Shared {
     fn new(context: ControlContext) -> Self {
         let ending = watch::Sender::new(Ending::default());
-        Self(Arc::new(SharedInner { context, ending, activity: Activity::default() }))
+        let (activity, transfers) = (Activity::default(), Places::new(&TRANSFERS));
+        Self(Arc::new(SharedInner { context, ending, activity, transfers }))
     }
 
     fn engine(&self) -> &EngineHandle {
@@ -168,8 +172,16 @@ impl Shared {
         &self.0.activity
     }
 
+    fn transfers(&self) -> &Places {
+        &self.0.transfers
+    }
+
     fn ending(&self) -> watch::Receiver<Ending> {
         self.0.ending.subscribe()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.0.ending.borrow().stopping
     }
 
     fn vault_was_locked(&self) {

@@ -388,6 +388,8 @@ pub const CONTROL_CONNECTIONS_MAX: usize = 256;
 pub const CONTROL_CONNECTIONS_OF_PROCESS_MAX: usize = 128;
 /// Longest request line and headers, bytes: far over what any client sends.
 pub const CONTROL_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Most headers of a request: clients send a dozen.
+pub const CONTROL_HEADERS_MAX: usize = 100;
 /// How long a client may take over a request's head, which includes how long a kept connection may
 /// be idle: longer than the pauses of a program that reuses its connection.
 pub const CONTROL_HEAD_READ_MAX: Duration = Duration::from_secs(120);

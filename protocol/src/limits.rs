@@ -52,6 +52,8 @@ pub const FILE_INLINE_BYTES_MAX: usize = 24 * 1024;
 pub const FILE_BYTES_MAX: u64 = 5 << 30;
 /// Longest name of a file, bytes of UTF-8: what Linux's file systems take.
 pub const FILE_NAME_BYTES_MAX: usize = 255;
+/// Longest name of a file that is taken to be made harmless, bytes: far over what any file system has (255 signs of up to four bytes).
+pub const FILE_NAME_GIVEN_BYTES_MAX: usize = 4096;
 /// Longest media type, bytes: RFC 6838 allows 127 for each half and advises 64 for both.
 pub const MEDIA_TYPE_BYTES_MAX: usize = 100;
 /// Longest text beside a file, bytes of UTF-8: a page. What is longer is a message of its own.
@@ -208,3 +210,5 @@ pub const BOOTSTRAP_MAX: usize = 32;
 pub const INVITE_ADDRESSES_MAX: usize = 2;
 /// Longest bootstrap address, bytes: a host's name of 253 bytes and a peer id, with room.
 pub const BOOTSTRAP_ADDRESS_BYTES_MAX: usize = 512;
+/// Longest address that a program has dialled, bytes: as in a descriptor, and one through a relay has room.
+pub const DIAL_ADDRESS_BYTES_MAX: usize = BOOTSTRAP_ADDRESS_BYTES_MAX;

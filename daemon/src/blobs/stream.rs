@@ -28,17 +28,35 @@ pub(super) struct Held {
     rate: Rate,
 }
 
-/// How fast bytes go.
-struct Rate {
-    since: Instant,
+/// How fast the other end sends or takes bytes, by the time in which it is waited for.
+#[derive(Debug, Default)]
+pub(crate) struct Rate {
+    waited: Duration,
     bytes: u64,
+}
+
+/// The other end sends or takes next to nothing, or nothing at all.
+#[derive(Debug, thiserror::Error)]
+#[error("it goes slower than {} KiB a second", BLOB_RATE_MIN / 1024)]
+pub(crate) struct TooSlow;
+
+impl TooSlow {
+    /// Whether this is why reading or writing failed.
+    pub(crate) fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl From<TooSlow> for io::Error {
+    fn from(slow: TooSlow) -> Self {
+        Self::new(io::ErrorKind::TimedOut, slow)
+    }
 }
 
 impl Held {
     /// Must be called within a runtime.
     pub(super) fn new(stream: Stream, cancelled: Cancelled) -> Self {
-        let rate = Rate { since: Instant::now(), bytes: 0 };
-        Self { stream, runtime: Handle::current(), cancelled, rate }
+        Self { stream, runtime: Handle::current(), cancelled, rate: Rate::default() }
     }
 
     /// Says that nothing more is written.
@@ -60,24 +78,26 @@ fn wait<T>(
             // An error: whoever could cancel it is gone.
             _ = cancelled.wait_for(|it| *it) => Err(io::ErrorKind::ConnectionAborted.into()),
             done = timeout(BLOB_IDLE_MAX, done) => {
-                done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+                done.unwrap_or_else(|_| Err(TooSlow.into()))
             }
         }
     })
 }
 
 impl Rate {
-    /// So many bytes went.
-    fn count(&mut self, bytes: usize) -> io::Result<()> {
+    /// So many bytes went, for which the other end was waited for so long.
+    ///
+    /// # Errors
+    /// [`TooSlow`] if fewer than [`BLOB_RATE_MIN`] bytes a second went in the last [`BLOB_RATE_OVER`] of waiting.
+    pub(crate) fn count(&mut self, bytes: usize, waited: Duration) -> Result<(), TooSlow> {
         self.bytes += bytes as u64;
-        let over = self.since.elapsed();
-        if over < BLOB_RATE_OVER {
+        self.waited += waited;
+        if self.waited < BLOB_RATE_OVER {
             return Ok(());
         }
-        let (bytes, seconds) = (std::mem::take(&mut self.bytes), over.as_secs());
-        self.since = Instant::now();
-        match bytes < BLOB_RATE_MIN * seconds {
-            true => Err(io::ErrorKind::TimedOut.into()),
+        let Self { waited, bytes } = std::mem::take(self);
+        match bytes < BLOB_RATE_MIN * waited.as_secs() {
+            true => Err(TooSlow),
             false => Ok(()),
         }
     }
@@ -86,8 +106,9 @@ impl Rate {
 impl Read for Held {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Self { stream, runtime, cancelled, rate } = self;
+        let begun = Instant::now();
         let bytes = wait(runtime, cancelled, stream.read(buffer))?;
-        rate.count(bytes)?;
+        rate.count(bytes, begun.elapsed())?;
         Ok(bytes)
     }
 }
@@ -95,8 +116,9 @@ impl Read for Held {
 impl Write for Held {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Self { stream, runtime, cancelled, rate } = self;
+        let begun = Instant::now();
         let written = wait(runtime, cancelled, stream.write(bytes))?;
-        rate.count(written)?;
+        rate.count(written, begun.elapsed())?;
         Ok(written)
     }
 
@@ -116,14 +138,14 @@ mod tests {
     use super::*;
 
     /// Whoever reads slowly enough keeps no place: not by a byte now and then, which is no pause.
-    #[tokio::test(start_paused = true)]
-    async fn what_goes_slower_than_it_may_ends_after_a_minute() {
+    #[test]
+    fn what_goes_slower_than_it_may_ends_after_a_minute() {
         for (bytes, ends) in [(BLOB_RATE_MIN - 1, true), (BLOB_RATE_MIN, false)] {
-            let mut rate = Rate { since: Instant::now(), bytes: 0 };
+            let mut rate = Rate::default();
             let mut ended = None;
             for second in 1..=180 {
-                tokio::time::advance(Duration::from_secs(1)).await;
-                let went = rate.count(usize::try_from(bytes).unwrap_or(usize::MAX));
+                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                let went = rate.count(bytes, Duration::from_secs(1));
                 if went.is_err() {
                     ended = ended.or(Some(second));
                 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::problem::{PROBLEM_JSON, raw_response};
-use crate::limits::CONTROL_HEAD_BYTES_MAX;
+use crate::limits::{CONTROL_HEAD_BYTES_MAX, CONTROL_HEADERS_MAX};
 
 /// The stream, and what is seen of it.
 #[derive(Debug)]
@@ -164,7 +164,10 @@ fn refusal_of_hyper(written: &[u8]) -> Option<Problem> {
         // A request line alone has another number there, and the same bound here.
         "414" | "431" => Some(Problem::new(
             ErrorCode::HeadTooLarge,
-            format!("the request line and the headers are over {CONTROL_HEAD_BYTES_MAX} bytes"),
+            format!(
+                "the request line and the headers are over {CONTROL_HEAD_BYTES_MAX} bytes, or there are over {CONTROL_HEADERS_MAX} \
+                 headers"
+            ),
         )),
         _ => None,
     }

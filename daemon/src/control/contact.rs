@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    Contact, ContactAdd, ContactList, ContactNote, ContactRename, IdText, Problem, RequestAccept,
-    RequestList,
+    Contact, ContactAdd, ContactList, ContactNote, ContactRename, ContactText, IdText, Problem,
+    RequestAccept, RequestList,
 };
 
 use super::Shared;
@@ -53,7 +53,7 @@ async fn add_contact(
 
 /// One contact.
 #[utoipa::path(get, path = "/v1/contacts/{name}", tag = "contacts",
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ContactText), Path, description = "The contact's name.")),
     responses(
         (status = 200, body = Contact),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -67,7 +67,7 @@ async fn get_contact(
 
 /// Renames a contact.
 #[utoipa::path(patch, path = "/v1/contacts/{name}", tag = "contacts", request_body = ContactRename,
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ContactText), Path, description = "The contact's name.")),
     responses(
         (status = 200, body = Contact),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -83,7 +83,7 @@ async fn rename_contact(
 
 /// Keeps a note about a contact, in the place of the one before.
 #[utoipa::path(post, path = "/v1/contacts/{name}/note", tag = "contacts", request_body = ContactNote,
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ContactText), Path, description = "The contact's name.")),
     responses(
         (status = 200, body = Contact),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -98,7 +98,7 @@ async fn note_contact(
 
 /// Removes a contact and the conversation with them.
 #[utoipa::path(delete, path = "/v1/contacts/{name}", tag = "contacts",
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ContactText), Path, description = "The contact's name.")),
     responses(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),

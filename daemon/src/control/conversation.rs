@@ -7,8 +7,8 @@ use martlet_engine::command::{
     GetDraft, GetSettings, ListConversations, SetConversation, SetDraft, SetSettings, TypeTo,
 };
 use martlet_protocol::control::{
-    ConversationChange, ConversationList, ConversationSettings, Draft, DraftRequest, Problem,
-    Settings, SettingsChange,
+    ConversationChange, ConversationList, ConversationSettings, ConversationText, Draft,
+    DraftRequest, Problem, Settings, SettingsChange,
 };
 
 use super::Shared;
@@ -41,7 +41,7 @@ async fn list_conversations(
 /// Changes how the user wants a conversation to be. What is absent stays.
 #[utoipa::path(patch, path = "/v1/conversations/{name}", tag = "messages",
     request_body = ConversationChange,
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ConversationText), Path, description = "The contact's name; or the room's name, its id, or an id that begins so.")),
     responses(
         (status = 200, body = ConversationSettings),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -56,7 +56,7 @@ async fn set_conversation(
 
 /// What the user began to write.
 #[utoipa::path(get, path = "/v1/conversations/{name}/draft", tag = "messages",
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ConversationText), Path, description = "The contact's name; or the room's name, its id, or an id that begins so.")),
     responses(
         (status = 200, body = Draft),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -71,7 +71,7 @@ async fn get_draft(
 /// Keeps what the user began to write, in the place of what was kept before.
 #[utoipa::path(post, path = "/v1/conversations/{name}/draft", tag = "messages",
     request_body = DraftRequest,
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ConversationText), Path, description = "The contact's name; or the room's name, its id, or an id that begins so.")),
     responses(
         (status = 200, body = Draft),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -86,7 +86,7 @@ async fn keep_draft(
 
 /// Forgets what the user began to write.
 #[utoipa::path(delete, path = "/v1/conversations/{name}/draft", tag = "messages",
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ConversationText), Path, description = "The contact's name; or the room's name, its id, or an id that begins so.")),
     responses(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -102,7 +102,7 @@ async fn forget_draft(
 
 /// Tells a contact that the user is writing, where that is on; at most once in 5 seconds, however often this is called.
 #[utoipa::path(post, path = "/v1/conversations/{name}/typing", tag = "messages",
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ConversationText), Path, description = "The contact's name; or the room's name, its id, or an id that begins so.")),
     responses(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),

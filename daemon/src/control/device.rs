@@ -6,8 +6,8 @@ use martlet_engine::command::{
     ListDevices, RenameDevice, RevokeByPhrase, RevokeDevice, TerminateAccount,
 };
 use martlet_protocol::control::{
-    Device, DeviceList, DeviceRename, DeviceRevoke, ErrorCode, Problem, TerminateRequest,
-    TerminateResponse,
+    Device, DeviceList, DeviceRename, DeviceRevoke, DeviceText, ErrorCode, Problem,
+    TerminateRequest, TerminateResponse,
 };
 use martlet_protocol::identity::KillKey;
 use zeroize::Zeroizing;
@@ -30,7 +30,7 @@ async fn list_devices(State(shared): State<Shared>) -> Result<Json<DeviceList>, 
 
 /// Says what this device is called.
 #[utoipa::path(patch, path = "/v1/devices/{device}", tag = "identity", request_body = DeviceRename,
-    params(("device" = String, Path, description = "This device's id, the beginning of it, or its name.")),
+    params(("device" = inline(DeviceText), Path, description = "This device's id, the beginning of it, or its name.")),
     responses(
         (status = 200, body = Device),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -46,7 +46,7 @@ async fn rename_device(
 /// Revokes a device of the user's, for good. Contacts are told.
 #[utoipa::path(post, path = "/v1/devices/{device}/revoke", tag = "identity",
     request_body = DeviceRevoke,
-    params(("device" = String, Path, description = "Its id, the beginning of it, or its name.")),
+    params(("device" = inline(DeviceText), Path, description = "Its id, the beginning of it, or its name.")),
     responses(
         (status = 200, body = Device),
         (status = "default", body = Problem, content_type = "application/problem+json"),

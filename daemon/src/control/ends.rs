@@ -7,7 +7,7 @@ use martlet_engine::command::{
     ClearConversation, DeleteMessage, GetTimers, RecallMessage, SetTimers,
 };
 use martlet_protocol::control::{
-    ConversationTimers, MessageIdStart, Problem, SendResponse, TimersRequest,
+    ConversationText, ConversationTimers, MessageIdStart, Problem, SendResponse, TimersRequest,
 };
 
 use super::Shared;
@@ -19,7 +19,7 @@ endpoints!(get_timers, set_timers, recall_message, delete_message, clear_convers
 
 /// The timers that a conversation's messages have where nothing else is said.
 #[utoipa::path(get, path = "/v1/conversations/{name}/timers", tag = "messages",
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ConversationText), Path, description = "The contact's name; or the room's name, its id, or an id that begins so.")),
     responses(
         (status = 200, body = ConversationTimers),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -34,7 +34,7 @@ async fn get_timers(
 /// Sets them, for both sides: the contact sees that.
 #[utoipa::path(patch, path = "/v1/conversations/{name}/timers", tag = "messages",
     request_body = TimersRequest,
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ConversationText), Path, description = "The contact's name; or the room's name, its id, or an id that begins so.")),
     responses(
         (status = 200, body = ConversationTimers),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -80,7 +80,7 @@ async fn delete_message(
 
 /// Deletes all messages of a conversation on this device. The contact stays.
 #[utoipa::path(delete, path = "/v1/conversations/{name}/messages", tag = "messages",
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ConversationText), Path, description = "The contact's name; or the room's name, its id, or an id that begins so.")),
     responses(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),

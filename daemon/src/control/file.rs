@@ -4,20 +4,21 @@ mod bytes;
 
 use std::ops::Range;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use axum::{Extension, Json};
 use martlet_engine::command::{
     AcceptFile, FileHere, FilesFrom, FilesPage, ForgetFile, GetFile, ListFiles, PrepareBlob,
     RefuseFile, SendBlob, SendFile,
 };
 use martlet_engine::goes_in_parts;
 use martlet_protocol::control::{
-    FileList, FileSend, FilesQuery, Message, MessageIdStart, Problem, SendResponse,
+    FileList, FileOctets, FileSend, FilesQuery, Message, MessageIdStart, Problem, SendResponse,
 };
 use martlet_protocol::file::sealed::Layout;
+use martlet_protocol::limits::FILE_NAME_GIVEN_BYTES_MAX;
 use martlet_protocol::message::FileContent;
 use martlet_store::blobs::BlobDirError;
 use tokio::runtime::Handle;
@@ -25,6 +26,7 @@ use tokio::runtime::Handle;
 use super::Shared;
 use super::endpoints::endpoints;
 use super::extract::{FileBody, FileBodyContent, NoBody, PathPart, QueryOf};
+use super::places::{Place, ProcessId};
 use super::problem::Refusal;
 use crate::blobs::is_cancelled;
 use crate::host::CallError;
@@ -35,23 +37,29 @@ endpoints!(send_file, list_files, get_file, forget_file, accept_file, refuse_fil
 /// Sends a file of at most 5 GiB: the body. Answered once the message is on disk. A file of more than 24 KiB has to say how large it is
 /// (`content-length`); the recipient fetches it from this node. What the file is, the `content-type` says; nobody looks into it.
 #[utoipa::path(post, path = "/v1/files", tag = "files", params(FileSend),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = inline(FileOctets), content_type = "application/octet-stream"),
     responses(
         (status = 201, body = SendResponse),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn send_file(
     State(shared): State<Shared>,
+    Extension(process): Extension<ProcessId>,
     QueryOf(request): QueryOf<FileSend>,
     FileBody { media_type, content }: FileBody,
 ) -> Result<(StatusCode, Json<SendResponse>), Refusal> {
+    if request.name.len() > FILE_NAME_GIVEN_BYTES_MAX {
+        return Err(Refusal::file_name_too_long(request.name.len()));
+    }
     let response = match content {
         FileBodyContent::Read(bytes) => {
             shared.engine().call(SendFile { request, media_type, bytes }).await?
         }
         FileBodyContent::Unread(size, body) => {
             // Of its own: whoever asked may go between the commit of the message and the answer, and this with it.
-            let sending = tokio::spawn(send_blob(shared, request, media_type, (size, body)));
+            let place = shared.transfers().take(process)?;
+            let sending = send_blob(shared, request, media_type, (size, body), place);
+            let sending = tokio::spawn(sending);
             sending.await.map_err(|_| Refusal::stopping())??
         }
     };
@@ -64,6 +72,7 @@ async fn send_blob(
     request: FileSend,
     media_type: String,
     (size, body): (u64, Body),
+    _place: Place,
 ) -> Result<SendResponse, Refusal> {
     let Ok(layout) = Layout::of(size) else { return Err(Refusal::file_too_large(size)) };
     let direct = shared.context().direct_files;
@@ -77,9 +86,14 @@ async fn send_blob(
     let file = BodyReader::new(body, Handle::current(), (shared.ending(), closing.clone()));
     let seal = (prepared.key.clone(), layout);
     let imported = keeper.import(prepared.name, seal, file, closing.clone()).await;
-    let imported = imported.map_err(|error| match is_cancelled(&closing) {
-        true => Refusal::of_blob(&BlobDirError::Ended),
-        false => Refusal::of_blob(&error),
+    let imported = imported.map_err(|error| {
+        if shared.is_stopping() {
+            Refusal::stopping()
+        } else if is_cancelled(&closing) {
+            Refusal::of_blob(&BlobDirError::Ended)
+        } else {
+            Refusal::of_blob(&error)
+        }
     })?;
     let holders = if direct { vec![keeper.own_holder().await] } else { Vec::new() };
     let blob = imported.id;
@@ -117,12 +131,13 @@ async fn list_files(
 #[utoipa::path(get, path = "/v1/files/{id}", tag = "files",
     params(("id" = inline(MessageIdStart), Path, description = "The id of the file's message, or its beginning.")),
     responses(
-        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, description = "The range asked for.", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, body = inline(FileOctets), content_type = "application/octet-stream"),
+        (status = 206, description = "The range asked for.", body = inline(FileOctets), content_type = "application/octet-stream"),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn get_file(
     State(shared): State<Shared>,
+    Extension(process): Extension<ProcessId>,
     PathPart(id): PathPart,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
@@ -135,6 +150,7 @@ async fn get_file(
     };
     let body = match (&file.content, blob) {
         (FileContent::Blob(content), Some(blob)) => {
+            let place = shared.transfers().take(process)?;
             let keeper = &shared.context().blobs;
             let layout = Layout::of(size).map_err(|_| Refusal::file_too_large(size))?;
             let closing = keeper.closing();
@@ -143,7 +159,8 @@ async fn get_file(
                 Refusal::of_blob(&error)
             })?;
             let (keeper, name) = (keeper.clone(), blob.name);
-            streamed(whole, (content.key.clone(), layout, bytes.clone()), closing, move |error| {
+            let opened = (content.key.clone(), layout, bytes.clone());
+            streamed((whole, place), opened, closing, move |error| {
                 keeper.note_unreadable(&name, error);
             })
         }

@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_engine::command::{ClaimHandle, FindHandle, GetHandle, GetIdentity, ReleaseHandle};
-use martlet_protocol::control::{ErrorCode, HandleClaim, HandleFound, OwnHandle, Problem};
+use martlet_protocol::control::{
+    ErrorCode, HandleClaim, HandleFound, HandleText, OwnHandle, Problem,
+};
 use martlet_protocol::handle::{Handle, HandleKey};
 use tokio::time::{Instant, sleep};
 
@@ -52,7 +54,7 @@ async fn release_handle(State(shared): State<Shared>, _: NoBody) -> Result<Statu
 
 /// Who answers to a handle, or to what looks like it. If other nodes keep its claims they are asked, for some seconds.
 #[utoipa::path(get, path = "/v1/handles/{handle}", tag = "contacts",
-    params(("handle" = String, Path, description = "The handle, perhaps with an @ before it.")),
+    params(("handle" = inline(HandleText), Path, description = "The handle, perhaps with an @ before it.")),
     responses(
         (status = 200, body = HandleFound),
         (status = "default", body = Problem, content_type = "application/problem+json"),

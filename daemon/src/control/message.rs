@@ -3,9 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use martlet_engine::command::{
+    EditMessage, GetHistory, GetInbox, GetMessage, MarkRead, React, SendText,
+};
 use martlet_protocol::control::{
-    EditRequest, History, HistoryQuery, Inbox, Message, MessageIdStart, Problem, ReactionRequest,
-    ReadResponse, SendRequest, SendResponse,
+    ConversationText, EditRequest, History, HistoryQuery, Inbox, Message, MessageIdStart, Problem,
+    ReactionRequest, ReadResponse, SendRequest, SendResponse,
 };
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
 
@@ -13,9 +16,6 @@ use super::Shared;
 use super::endpoints::endpoints;
 use super::extract::{JsonBody, NoBody, PathPart, QueryOf};
 use super::problem::Refusal;
-use martlet_engine::command::{
-    EditMessage, GetHistory, GetInbox, GetMessage, MarkRead, React, SendText,
-};
 
 endpoints!(
     send_message,
@@ -104,7 +104,7 @@ async fn withdraw_reaction(
 
 /// A page of a conversation.
 #[utoipa::path(get, path = "/v1/conversations/{name}/messages", tag = "messages",
-    params(("name" = String, Path, description = "The contact's name."), HistoryQuery),
+    params(("name" = inline(ConversationText), Path, description = "The contact's name; or the room's name, its id, or an id that begins so."), HistoryQuery),
     responses(
         (status = 200, body = History),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -122,7 +122,7 @@ async fn get_history(
 
 /// Marks a conversation's messages as read.
 #[utoipa::path(post, path = "/v1/conversations/{name}/read", tag = "messages",
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ConversationText), Path, description = "The contact's name; or the room's name, its id, or an id that begins so.")),
     responses(
         (status = 200, body = ReadResponse),
         (status = "default", body = Problem, content_type = "application/problem+json"),

@@ -15,7 +15,7 @@ use martlet_protocol::control::{
     Ban, BanList, BanRequest, DialRequest, Dialled, ErrorCode, PeerEvent, PeerIdText, PeerList,
     Problem,
 };
-use martlet_protocol::limits::BAN_SECONDS_MAX;
+use martlet_protocol::limits::{BAN_SECONDS_MAX, DIAL_ADDRESS_BYTES_MAX};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
@@ -54,6 +54,13 @@ async fn dial(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<DialRequest>,
 ) -> Result<Response, Refusal> {
+    if request.address.len() > DIAL_ADDRESS_BYTES_MAX {
+        let detail = format!(
+            "the address has {} bytes, and one that can be dialled has at most {DIAL_ADDRESS_BYTES_MAX}",
+            request.address.len()
+        );
+        return Err(Refusal::new(ErrorCode::InvalidAddress, detail));
+    }
     let address: DialAddress = request
         .address
         .parse()

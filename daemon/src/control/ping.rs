@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use martlet_engine::command::PingContact;
-use martlet_protocol::control::{ErrorCode, PingRequest, PingResponse, Problem};
+use martlet_protocol::control::{ContactText, ErrorCode, PingRequest, PingResponse, Problem};
 use martlet_protocol::limits::PING_TIMEOUT_MAX;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -22,7 +22,7 @@ endpoints!(ping);
 
 /// Asks a contact's devices whether one is on, and waits for the answer.
 #[utoipa::path(post, path = "/v1/contacts/{name}/ping", tag = "contacts", request_body = PingRequest,
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ContactText), Path, description = "The contact's name.")),
     responses(
         (status = 200, body = PingResponse),
         (status = "default", body = Problem, content_type = "application/problem+json"),

@@ -8,7 +8,9 @@ use axum::response::Response;
 use martlet_engine::command::{
     ClearProfile, GetContactPicture, GetPicture, GetProfile, SetPicture, SetProfile,
 };
-use martlet_protocol::control::{ErrorCode, OwnProfile, Problem, ProfileChange};
+use martlet_protocol::control::{
+    ContactText, ErrorCode, OwnProfile, PictureOctets, Problem, ProfileChange,
+};
 
 use super::Shared;
 use super::endpoints::endpoints;
@@ -50,7 +52,7 @@ async fn clear_profile(State(shared): State<Shared>, _: NoBody) -> Result<Status
 
 /// The user's picture.
 #[utoipa::path(get, path = "/v1/profile/picture", tag = "identity", responses(
-    (status = 200, body = Vec<u8>, content_type = "image/jpeg"),
+    (status = 200, body = inline(PictureOctets), content_type = "image/jpeg"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn get_picture(State(shared): State<Shared>) -> Result<Response, Refusal> {
@@ -59,7 +61,7 @@ async fn get_picture(State(shared): State<Shared>) -> Result<Response, Refusal> 
 
 /// Gives the user another picture: a JPEG of at most 24 KiB. It is not decoded here.
 #[utoipa::path(post, path = "/v1/profile/picture", tag = "identity",
-    request_body(content = Vec<u8>, content_type = "image/jpeg"),
+    request_body(content = inline(PictureOctets), content_type = "image/jpeg"),
     responses(
         (status = 200, body = OwnProfile),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -73,9 +75,9 @@ async fn set_picture(
 
 /// A contact's picture as it came: whoever shows it decodes what someone else made.
 #[utoipa::path(get, path = "/v1/contacts/{name}/picture", tag = "contacts",
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ContactText), Path, description = "The contact's name.")),
     responses(
-        (status = 200, body = Vec<u8>, content_type = "image/jpeg"),
+        (status = 200, body = inline(PictureOctets), content_type = "image/jpeg"),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn get_contact_picture(

@@ -9,8 +9,8 @@ use martlet_engine::command::{
     ListRoomOperations, ListRooms, RemoveFromRoom, RemoveModerator,
 };
 use martlet_protocol::control::{
-    ErrorCode, Problem, Room, RoomChange, RoomCreate, RoomList, RoomMemberRequest, RoomOperations,
-    RoomRemoveQuery,
+    ErrorCode, PersonText, Problem, Room, RoomChange, RoomCreate, RoomList, RoomMemberRequest,
+    RoomOperations, RoomRemoveQuery, RoomText,
 };
 
 use super::Shared;
@@ -56,7 +56,7 @@ async fn create_room(
 
 /// One room, and who is in it.
 #[utoipa::path(get, path = "/v1/rooms/{room}", tag = "rooms",
-    params(("room" = String, Path, description = "The room's name, its id, or the beginning of it.")),
+    params(("room" = inline(RoomText), Path, description = "The room's name, its id, or the beginning of it.")),
     responses(
         (status = 200, body = Room),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -70,7 +70,7 @@ async fn get_room(
 
 /// Changes how a room is set, for all in it. Only moderators may.
 #[utoipa::path(patch, path = "/v1/rooms/{room}", tag = "rooms", request_body = RoomChange,
-    params(("room" = String, Path, description = "The room's name, its id, or the beginning of it.")),
+    params(("room" = inline(RoomText), Path, description = "The room's name, its id, or the beginning of it.")),
     responses(
         (status = 200, body = Room),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -85,7 +85,7 @@ async fn change_room(
 
 /// Forgets a room that the user left or was removed from, with all that was written there, on this device.
 #[utoipa::path(delete, path = "/v1/rooms/{room}", tag = "rooms",
-    params(("room" = String, Path, description = "The room's name, its id, or the beginning of it.")),
+    params(("room" = inline(RoomText), Path, description = "The room's name, its id, or the beginning of it.")),
     responses(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -101,7 +101,7 @@ async fn forget_room(
 
 /// All that is known of what was done to a room, and whether it counts.
 #[utoipa::path(get, path = "/v1/rooms/{room}/operations", tag = "rooms",
-    params(("room" = String, Path, description = "The room's name, its id, or the beginning of it.")),
+    params(("room" = inline(RoomText), Path, description = "The room's name, its id, or the beginning of it.")),
     responses(
         (status = 200, body = RoomOperations),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -115,7 +115,7 @@ async fn list_room_operations(
 
 /// Adds a contact to a room.
 #[utoipa::path(post, path = "/v1/rooms/{room}/members", tag = "rooms", request_body = RoomMemberRequest,
-    params(("room" = String, Path, description = "The room's name, its id, or the beginning of it.")),
+    params(("room" = inline(RoomText), Path, description = "The room's name, its id, or the beginning of it.")),
     responses(
         (status = 200, body = Room),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -132,8 +132,8 @@ async fn add_member(
 /// Puts someone out of a room. They read nothing that is written by who knows of it.
 #[utoipa::path(delete, path = "/v1/rooms/{room}/members/{who}", tag = "rooms",
     params(
-        ("room" = String, Path, description = "The room's name, its id, or the beginning of it."),
-        ("who" = String, Path, description = "A contact's name, the ID of who is in the room, or what they call themselves."),
+        ("room" = inline(RoomText), Path, description = "The room's name, its id, or the beginning of it."),
+        ("who" = inline(PersonText), Path, description = "A contact's name, the ID of who is in the room, or what they call themselves."),
         RoomRemoveQuery,
     ),
     responses(
@@ -152,7 +152,7 @@ async fn remove_member(
 
 /// Makes someone a moderator of a room, and a member if they are none.
 #[utoipa::path(post, path = "/v1/rooms/{room}/moderators", tag = "rooms", request_body = RoomMemberRequest,
-    params(("room" = String, Path, description = "The room's name, its id, or the beginning of it.")),
+    params(("room" = inline(RoomText), Path, description = "The room's name, its id, or the beginning of it.")),
     responses(
         (status = 200, body = Room),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -169,8 +169,8 @@ async fn add_moderator(
 /// Makes a moderator of a room a member again.
 #[utoipa::path(delete, path = "/v1/rooms/{room}/moderators/{who}", tag = "rooms",
     params(
-        ("room" = String, Path, description = "The room's name, its id, or the beginning of it."),
-        ("who" = String, Path, description = "A contact's name, the ID of who is in the room, or what they call themselves."),
+        ("room" = inline(RoomText), Path, description = "The room's name, its id, or the beginning of it."),
+        ("who" = inline(PersonText), Path, description = "A contact's name, the ID of who is in the room, or what they call themselves."),
     ),
     responses(
         (status = 204),
@@ -187,7 +187,7 @@ async fn remove_moderator(
 
 /// Leaves a room. What was written there stays here.
 #[utoipa::path(post, path = "/v1/rooms/{room}/leave", tag = "rooms",
-    params(("room" = String, Path, description = "The room's name, its id, or the beginning of it.")),
+    params(("room" = inline(RoomText), Path, description = "The room's name, its id, or the beginning of it.")),
     responses(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -203,7 +203,7 @@ async fn leave_room(
 
 /// Ends a room for all in it, if the user made it; of other moderators it takes two.
 #[utoipa::path(post, path = "/v1/rooms/{room}/close", tag = "rooms",
-    params(("room" = String, Path, description = "The room's name, its id, or the beginning of it.")),
+    params(("room" = inline(RoomText), Path, description = "The room's name, its id, or the beginning of it.")),
     responses(
         (status = 200, body = Room),
         (status = "default", body = Problem, content_type = "application/problem+json"),

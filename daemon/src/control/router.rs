@@ -199,6 +199,62 @@ mod tests {
         assert!(count > 60, "{count}");
     }
 
+    /// The texts and lists in a schema, and in those that it refers to, of which nothing says how long they may be.
+    fn unbounded(
+        api: &serde_json::Value,
+        schema: &serde_json::Value,
+        place: &str,
+        found: &mut BTreeSet<String>,
+    ) {
+        if let Some(name) = schema["$ref"].as_str() {
+            let pointer = name.trim_start_matches('#');
+            let referred = api.pointer(pointer).expect("what is referred to");
+            return unbounded(api, referred, name, found);
+        }
+        let is_of = |kind: &str| match &schema["type"] {
+            serde_json::Value::Array(kinds) => kinds.iter().any(|it| it == kind),
+            one => one == kind,
+        };
+        let has = |bound: &str| schema.get(bound).is_some();
+        if is_of("string") && !has("maxLength") && !has("enum")
+            || is_of("array") && !has("maxItems")
+        {
+            found.insert(place.to_owned());
+        }
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            unbounded(api, property, &format!("{place}.{name}"), found);
+        }
+        let parts = ["oneOf", "anyOf", "allOf"].map(|it| schema[it].as_array());
+        for part in parts.into_iter().flatten().flatten().chain(schema.get("items")) {
+            unbounded(api, part, place, found);
+        }
+    }
+
+    /// Clients could not tell from the description how long a name, an address or a file's name may be.
+    #[test]
+    fn all_that_may_be_asked_has_a_bound() {
+        let api = serde_json::to_value(openapi()).expect("JSON");
+        let (mut found, mut looked_at) = (BTreeSet::new(), 0);
+        for (path, item) in api["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("item") {
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                let parameters = parameters
+                    .map(|parameter| (parameter["name"].to_string(), &parameter["schema"]));
+                let contents = operation["requestBody"]["content"].as_object();
+                let bodies = contents
+                    .into_iter()
+                    .flatten()
+                    .map(|(kind, content)| (kind.clone(), &content["schema"]));
+                for (name, schema) in parameters.chain(bodies) {
+                    looked_at += 1;
+                    unbounded(&api, schema, &format!("{method} {path} {name}"), &mut found);
+                }
+            }
+        }
+        assert!(looked_at > 100, "{looked_at}");
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
     /// What the attributes repeat, as they take nothing but numbers.
     #[test]
     fn the_bounds_described_are_those_of_the_code() {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::{
-    CONTROL_HEAD_BYTES_MAX, CONTROL_HEAD_READ_MAX, CONTROL_REFUSAL_LINGER_MAX,
+    CONTROL_HEAD_BYTES_MAX, CONTROL_HEAD_READ_MAX, CONTROL_HEADERS_MAX, CONTROL_REFUSAL_LINGER_MAX,
     CONTROL_REFUSALS_MAX, CONTROL_STOP_MAX, CONTROL_STOP_UNREAD_MAX,
 };
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use martlet_protocol::control::{ErrorCode, Problem};
@@ -22,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::activity::lock_when_idle;
 use super::client_stream::{ClientStream, Reading};
 use super::listener::ControlSocket;
-use super::places::{Place, Places, ProcessId};
+use super::places::{CONNECTIONS, Place, Places, ProcessId};
 use super::problem::raw_response;
 use super::router::router;
 use super::{ControlContext, Ending, Shared, stopping};
@@ -47,7 +48,7 @@ pub fn serve(socket: ControlSocket, context: ControlContext) -> ControlServer {
     if let Some(after) = shared.context().auto_lock {
         tokio::spawn(lock_when_idle(shared.clone(), after));
     }
-    let places = Places::new();
+    let places = Places::new(&CONNECTIONS);
     let service = TowerToHyperService::new(router(shared.clone()));
     let acceptor = Acceptor {
         own_uid: rustix::process::geteuid().as_raw(),
@@ -116,7 +117,8 @@ impl Acceptor {
         };
         match self.places.take(process) {
             Ok(place) => {
-                tokio::spawn(converse(stream, self.service.clone(), self.ending.clone(), place));
+                let served = (self.service.clone(), process);
+                tokio::spawn(converse(stream, served, self.ending.clone(), place));
             }
             Err(reason) => {
                 self.refuse(stream, Problem::new(ErrorCode::LimitReached, reason.to_string()));
@@ -139,7 +141,9 @@ impl Acceptor {
 fn check_user(stream: &UnixStream, own_uid: u32) -> Result<ProcessId, Problem> {
     match stream.peer_cred().map(|credentials| (credentials.uid(), credentials.pid())) {
         // Where the system tells no process, all share the room of one.
-        Ok((uid, process)) if uid == own_uid || uid == ROOT => Ok(process.unwrap_or_default()),
+        Ok((uid, process)) if uid == own_uid || uid == ROOT => {
+            Ok(ProcessId(process.unwrap_or_default()))
+        }
         Ok((uid, _)) => Err(Problem::new(
             ErrorCode::Forbidden,
             format!("this daemon belongs to user {own_uid}; user {uid} may not control it"),
@@ -166,16 +170,23 @@ async fn turn_away(mut stream: UnixStream, problem: &Problem) -> io::Result<()> 
 
 async fn converse(
     stream: UnixStream,
-    service: Service,
+    (service, process): (Service, ProcessId),
     mut ending: watch::Receiver<Ending>,
     _place: Place,
 ) {
     let stream = ClientStream::new(stream);
     let reading = stream.reading();
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(process);
+        service.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(CONTROL_HEAD_READ_MAX)
         .max_buf_size(CONTROL_HEAD_BYTES_MAX)
+        // Else a head of up to twice the buffer's size may pass, as it happens to come.
+        .max_header_size(CONTROL_HEAD_BYTES_MAX)
+        .max_headers(CONTROL_HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_engine::command::{UnverifyContact, VerifyContact};
-use martlet_protocol::control::{Contact, Problem, VerifyRequest};
+use martlet_protocol::control::{Contact, ContactText, Problem, VerifyRequest};
 
 use super::Shared;
 use super::endpoints::endpoints;
@@ -16,7 +16,7 @@ endpoints!(verify_contact, unverify_contact);
 /// Marks a contact as verified: by the safety number that they have, or, without one, since the user compared it. It
 /// confirms the devices that the contact has now.
 #[utoipa::path(post, path = "/v1/contacts/{name}/verify", tag = "contacts", request_body = VerifyRequest,
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ContactText), Path, description = "The contact's name.")),
     responses(
         (status = 200, body = Contact),
         (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -31,7 +31,7 @@ async fn verify_contact(
 
 /// Marks a contact as not verified.
 #[utoipa::path(delete, path = "/v1/contacts/{name}/verify", tag = "contacts",
-    params(("name" = String, Path, description = "The contact's name.")),
+    params(("name" = inline(ContactText), Path, description = "The contact's name.")),
     responses(
         (status = 204),
         (status = "default", body = Problem, content_type = "application/problem+json"),

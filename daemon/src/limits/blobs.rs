@@ -37,9 +37,10 @@ pub const STREAM_OPENED_MAX: Duration = Duration::from_secs(10);
 pub const BLOB_QUESTION_MAX: Duration = Duration::from_secs(10);
 /// How long the other end of a stream may take nothing, or send nothing.
 pub const BLOB_IDLE_MAX: Duration = Duration::from_secs(20);
-/// The slowest that groups may go, bytes a second: a blob of 5 GiB would take four days.
+/// The slowest that groups may go, and a file that a program sends over the control socket, bytes a second: one of 5 GiB would take four
+/// days.
 pub const BLOB_RATE_MIN: u64 = 16 * 1024;
-/// Over how long that is measured.
+/// Over how long that is measured. What counts is the time in which the other end is waited for: a slow disk here is not its fault.
 pub const BLOB_RATE_OVER: Duration = Duration::from_secs(60);
 /// Bytes written to a stream at a time, and read.
 pub const BLOB_BUFFER_BYTES: usize = 64 * 1024;
@@ -59,6 +60,11 @@ pub const NAMED_PEERS_MAX: usize = 64;
 /// How long a program may take between two pieces of a file that it sends or reads: it may be stopped in between, and a disk may
 /// be slow to wake up.
 pub const FILE_PIECE_MAX: Duration = Duration::from_secs(60);
+/// Files of more than a message holds that programs send and read over the control socket at a time: each has a thread, and half a MiB
+/// of buffers.
+pub const FILE_TRANSFERS_MAX: usize = 32;
+/// Of them those of one process, so that none takes all the room: over the six that browsers, and what is made like them, have open.
+pub const FILE_TRANSFERS_OF_PROCESS_MAX: usize = 16;
 /// Pieces of a file, of 64 KiB, that wait for who reads it.
 pub const FILE_PIECES_WAITING_MAX: usize = 4;
 /// What the engine tells about blobs that waits.

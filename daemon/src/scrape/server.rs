@@ -102,6 +102,7 @@ async fn converse(stream: TcpStream, service: TowerToHyperService<Router>) {
     let connection = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(METRICS_HEAD_BYTES_MAX)
+        .max_header_size(METRICS_HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     match timeout(METRICS_CONNECTION_MAX, connection).await {
         Ok(Ok(())) => {}

@@ -76,6 +76,11 @@ impl Client {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
+    /// The same to a daemon that may have answered and closed already.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.get_mut().write_all(bytes);
+    }
+
     pub(crate) fn response(&mut self) -> io::Result<Response> {
         let (status, headers) = self.response_head()?;
         let length = headers

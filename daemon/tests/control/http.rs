@@ -1,7 +1,7 @@
 //! Bad requests: a clear answer, and the daemon lives on.
 
 use martlet_protocol::control::ErrorCode;
-use martletd::limits::CONTROL_BODY_BYTES_MAX;
+use martletd::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_HEAD_BYTES_MAX, CONTROL_HEADERS_MAX};
 use serde_json::json;
 
 use crate::daemon::Daemon;
@@ -263,6 +263,13 @@ fn malformed_http_is_a_problem_too() {
     let mut client = daemon.connect();
     client.send(format!("GET /{} HTTP/1.1\r\n\r\n", "y".repeat(65_535)).as_bytes());
     assert_eq!(client.response().unwrap().code(), ErrorCode::HeadTooLarge);
+    // As many headers as there may be, and one more.
+    for (headers, refused) in [(CONTROL_HEADERS_MAX, false), (CONTROL_HEADERS_MAX + 1, true)] {
+        let mut client = daemon.connect();
+        client.send_head("GET", "/v1/status", &"x: y\r\n".repeat(headers - 1));
+        let answer = client.response().unwrap();
+        assert_eq!(answer.status == 431, refused, "{headers} headers: {answer:?}");
+    }
     // After a request that was in order.
     let mut client = daemon.connect();
     assert_eq!(client.get("/v1/status").status, 200);
@@ -270,4 +277,30 @@ fn malformed_http_is_a_problem_too() {
     assert_eq!(client.response().unwrap().code(), ErrorCode::BadRequest);
 
     assert_eq!(daemon.connect().get("/v1/status").status, 200);
+}
+
+/// The text said that a head has at most 64 KiB, and heads of nearly 128 KiB passed, as they happened to come.
+#[test]
+fn a_head_is_as_long_as_the_problem_says_and_not_longer() {
+    let daemon = Daemon::start();
+    let head = |bytes: usize| {
+        let (before, after) = ("GET /v1/status HTTP/1.1\r\nhost: martlet\r\nx: ", "\r\n\r\n");
+        format!("{before}{}{after}", "y".repeat(bytes - before.len() - after.len()))
+    };
+    for (bytes, status) in [
+        (CONTROL_HEAD_BYTES_MAX, 200),
+        (CONTROL_HEAD_BYTES_MAX + 1, 431),
+        (CONTROL_HEAD_BYTES_MAX * 3 / 2, 431),
+        (CONTROL_HEAD_BYTES_MAX * 2, 431),
+    ] {
+        let mut client = daemon.connect();
+        // What is too long may be answered before all of it has come.
+        client.try_send(head(bytes).as_bytes());
+        let answer = client.response().unwrap();
+        assert_eq!(answer.status, status, "{bytes}: {answer:?}");
+        if status == 431 {
+            let detail = answer.problem().detail;
+            assert!(detail.contains(&CONTROL_HEAD_BYTES_MAX.to_string()), "{detail}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use martlet_protocol::control::ErrorCode;
 use martletd::limits::{
     CONTROL_CONNECTIONS_MAX, CONTROL_CONNECTIONS_OF_PROCESS_MAX, CONTROL_STOP_MAX,
+    FILE_TRANSFERS_MAX, FILE_TRANSFERS_OF_PROCESS_MAX,
 };
 use rustix::process::Signal;
 use serde_json::json;
@@ -17,6 +18,8 @@ use crate::daemon::{Daemon, until};
 
 /// Tells the test's own executable to be another client of this socket.
 const SOCKET_VARIABLE: &str = "MARTLET_TEST_OTHER_PROCESS_SOCKET";
+/// To whom it sends files, if to anyone.
+const CONTACT_VARIABLE: &str = "MARTLET_TEST_OTHER_PROCESS_CONTACT";
 /// The head of a request whose body is still to come.
 const HEAD: &str = "content-type: application/json\r\ncontent-length: 30\r\n";
 
@@ -26,9 +29,15 @@ struct OtherProcess(Child);
 impl OtherProcess {
     /// Starts it; returns how many connections it has got, too.
     fn start(socket: &Path) -> (Self, usize) {
+        Self::start_with(socket, "")
+    }
+
+    /// One that sends files to this contact instead; returns how many at a time.
+    fn start_with(socket: &Path, contact: &str) -> (Self, usize) {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["room::as_another_process", "--exact", "--nocapture"])
             .env(SOCKET_VARIABLE, socket)
+            .env(CONTACT_VARIABLE, contact)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -51,7 +60,11 @@ impl Drop for OtherProcess {
 #[test]
 fn as_another_process() {
     let Some(socket) = std::env::var_os(SOCKET_VARIABLE) else { return };
-    let held = hold(socket.as_ref());
+    let contact = std::env::var(CONTACT_VARIABLE).unwrap_or_default();
+    let held = match contact.is_empty() {
+        true => hold(socket.as_ref()),
+        false => hold_uploads(socket.as_ref(), &contact).0,
+    };
     println!("\n{}", held.len());
     std::io::stdout().flush().unwrap();
     let _ = std::io::stdin().read(&mut [0]);
@@ -64,6 +77,25 @@ fn hold(socket: &Path) -> Vec<Client> {
         (client.try_get("/v1/status")? == 200).then_some(client)
     };
     (0..CONTROL_CONNECTIONS_MAX).map_while(connect).collect()
+}
+
+/// Begins to send a file of a MiB; returns the status: 100 if it is being read.
+fn begin_upload(socket: &Path, contact: &str) -> (u16, Client) {
+    let mut client = Client::connect(socket).unwrap();
+    let headers = "content-length: 1048576\r\nexpect: 100-continue\r\n";
+    client.send_head("POST", &format!("/v1/files?to={contact}&name=film"), headers);
+    (client.response_head().unwrap().0, client)
+}
+
+/// As many files being sent as there is room for, and what the next one is told.
+fn hold_uploads(socket: &Path, contact: &str) -> (Vec<Client>, u16) {
+    let mut held = Vec::new();
+    loop {
+        match begin_upload(socket, contact) {
+            (100, client) => held.push(client),
+            (refused, _) => return (held, refused),
+        }
+    }
 }
 
 /// All the connections that a process may have. Those of before may take a moment to end.
@@ -115,6 +147,28 @@ fn bodies_that_never_end_keep_nobody_else_out_and_are_not_waited_for() {
         assert!(client.is_closed());
     }
     until(|| daemon.connect().try_get("/v1/status") == Some(200));
+}
+
+/// One client sent as many files at a time as it wanted, each with a thread of the daemon's.
+#[test]
+fn a_process_sends_at_most_its_share_of_files_at_a_time_and_leaves_room_for_others() {
+    let (daemon, other) = (Daemon::start(), Daemon::start());
+    let bob = other.connect().call("POST", "/v1/identity", &json!({}));
+    let mut client = daemon.connect();
+    assert_eq!(client.call("POST", "/v1/identity", &json!({})).status, 201);
+    let bob = json!({ "id": bob.json()["id"], "name": "bob" });
+    assert_eq!(client.call("POST", "/v1/contacts", &bob).status, 201);
+
+    let (held, refused) = hold_uploads(&daemon.socket(), "bob");
+    assert_eq!((held.len(), refused), (FILE_TRANSFERS_OF_PROCESS_MAX, 429));
+    let small = client.call_raw("POST", "/v1/files?to=bob&name=x", "text/plain", b"small");
+    assert_eq!(small.status, 201, "it needs no thread");
+    let rest = FILE_TRANSFERS_MAX - FILE_TRANSFERS_OF_PROCESS_MAX;
+    let (second, count) = OtherProcess::start_with(&daemon.socket(), "bob");
+    assert_eq!(count, rest);
+
+    drop((held, second));
+    until(|| begin_upload(&daemon.socket(), "bob").0 == 100);
 }
 
 /// Streams of events that nobody read, bodies that didn't end and pings made a stop take five seconds.

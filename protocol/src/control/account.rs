@@ -29,6 +29,7 @@ pub const ERASE_CONFIRMATION: &str = "erase this account";
 #[serde(deny_unknown_fields)]
 pub struct EraseRequest {
     /// The words that confirm it: they are in the documentation, so that no program says them by accident.
+    #[schema(pattern = "^erase this account$", max_length = 18)]
     pub confirm: String,
 }
 

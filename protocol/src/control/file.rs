@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::message::{Delivery, Direction};
 use super::room::RoomPerson;
-use super::schema::{FileText, MessageIdStart};
+use super::schema::{ConversationText, FileNameText, FileText, MessageIdStart};
 use super::timers::TimerSetting;
 use crate::time::UnixMillis;
 
@@ -76,9 +76,11 @@ pub enum FileFailure {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FileSend {
-    /// A contact's name.
+    /// A contact's name; or a room's name, its id, or an id that begins so.
+    #[param(inline, value_type = ConversationText)]
     pub to: String,
-    /// The file's name, whatever it is: it is made harmless, and cut to 255 bytes.
+    /// The file's name, whatever it is, at most 4,096 bytes of UTF-8: it is made harmless, and cut to 255 bytes.
+    #[param(inline, value_type = FileNameText)]
     pub name: String,
     /// What you say about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,8 +105,9 @@ pub struct FileSend {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FilesQuery {
-    /// Only in the conversation with the contact of this name.
+    /// Only in the conversation that is called so.
     #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<ConversationText>)]
     pub within: Option<String>,
     /// Most files to return: 1 to 1000, 50 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,7 +155,7 @@ fn timer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimerSetti
         seconds => seconds.parse().ok().map(TimerSetting::Seconds),
     };
     setting.map(Some).ok_or_else(|| {
-        serde::de::Error::custom("a timer is whole seconds, at most six days, or `off`")
+        serde::de::Error::custom("a timer is whole seconds, 1 to 518400 (six days), or `off`")
     })
 }
 

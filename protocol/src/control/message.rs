@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::file::MessageFile;
 use super::room::RoomPerson;
-use super::schema::{EmojiText, MessageIdStart, MessageIdText, MessageText};
+use super::schema::{ConversationText, EmojiText, MessageIdStart, MessageIdText, MessageText};
 use super::timers::{ConversationTimers, TimerSetting};
 use crate::time::UnixMillis;
 
@@ -169,6 +169,7 @@ pub enum Delivery {
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
     /// A contact's name; or a room's name, its id, or an id that begins so.
+    #[schema(value_type = ConversationText)]
     pub to: String,
     /// The text, at most 16,384 bytes of UTF-8.
     #[schema(value_type = MessageText)]

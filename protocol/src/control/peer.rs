@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema::PeerIdText;
+use super::schema::{AddressText, PeerIdText};
 use crate::time::UnixMillis;
 
 /// One peer.
@@ -97,6 +97,7 @@ pub struct BanRequest {
     pub seconds: Option<u64>,
     /// Why, for the user's own memory; 200 bytes of it are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 131072)]
     pub reason: Option<String>,
 }
 
@@ -154,7 +155,8 @@ pub struct FailedDial {
 #[serde(deny_unknown_fields)]
 pub struct DialRequest {
     /// A multiaddress, such as `/ip4/192.168.1.7/tcp/4177`, or `HOST:PORT`, or `HOST` for port 4177. A host is a name, or
-    /// an IP address (`[2001:db8::7]:4177`, `[fe80::7%eth0]:4177`).
+    /// an IP address (`[2001:db8::7]:4177`, `[fe80::7%eth0]:4177`). At most 512 bytes.
+    #[schema(value_type = AddressText)]
     pub address: String,
     /// Whether to wait, for 10 s at most, for what comes of the first attempt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

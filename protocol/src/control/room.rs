@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::schema::NameText;
+use super::schema::{NameText, OperationIdStart, PersonText};
 use super::timers::TimerSetting;
 use crate::time::UnixMillis;
 
@@ -159,6 +159,7 @@ pub struct RoomChange {
 #[serde(deny_unknown_fields)]
 pub struct RoomMemberRequest {
     /// A contact's name; or of who is in the room, their ID.
+    #[schema(value_type = PersonText)]
     pub who: String,
 }
 
@@ -172,6 +173,7 @@ pub struct RoomRemoveQuery {
     pub undo: bool,
     /// The id of one of their operations, or how it begins: of the same only it, and what they did after or beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<OperationIdStart>)]
     pub undo_from: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::message::Direction;
 use super::room::RoomPerson;
-use super::schema::SearchText;
+use super::schema::{ConversationText, SearchText};
 use crate::time::UnixMillis;
 
 /// Query of `GET /v1/search`.
@@ -16,8 +16,9 @@ pub struct SearchQuery {
     /// Words, or beginnings of words: a message must have all. Case and accents make no difference.
     #[param(inline, value_type = SearchText)]
     pub words: String,
-    /// Only in the conversation with the contact of this name.
+    /// Only in the conversation that is called so.
     #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<ConversationText>)]
     pub within: Option<String>,
     /// Only in the notes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

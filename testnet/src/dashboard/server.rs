@@ -76,6 +76,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
                 .timer(TokioTimer::new())
                 .header_read_timeout(CONTROL_HEAD_READ_MAX)
                 .max_buf_size(CONTROL_HEAD_BYTES_MAX)
+                .max_header_size(CONTROL_HEAD_BYTES_MAX)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
             drop(permit);

@@ -3,12 +3,21 @@
 use martlet_engine::{CommandError, largest_in_parts};
 use martlet_protocol::control::{ErrorCode, FileState};
 use martlet_protocol::file::sealed::SealedError;
-use martlet_protocol::limits::{FILE_BYTES_MAX, FILE_INLINE_BYTES_MAX};
+use martlet_protocol::limits::{FILE_BYTES_MAX, FILE_INLINE_BYTES_MAX, FILE_NAME_GIVEN_BYTES_MAX};
 use martlet_protocol::message::FileError;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_store::blobs::BlobDirError;
 
 use super::Refusal;
+use crate::blobs::TooSlow;
+use crate::control::places::NoPlace;
+use crate::limits::{BLOB_RATE_MIN, FILE_PIECE_MAX};
+
+impl From<NoPlace> for Refusal {
+    fn from(error: NoPlace) -> Self {
+        Self::new(ErrorCode::LimitReached, error.to_string())
+    }
+}
 
 impl Refusal {
     /// A file of so many bytes is too large.
@@ -19,6 +28,15 @@ impl Refusal {
             format!(
                 "the file has {found} bytes: files of at most {most} bytes (5 GiB) can be sent"
             ),
+        )
+    }
+
+    /// A file's name of so many bytes is too long.
+    pub(in crate::control) fn file_name_too_long(found: usize) -> Self {
+        let most = FILE_NAME_GIVEN_BYTES_MAX;
+        Self::new(
+            ErrorCode::InvalidName,
+            format!("the file's name has {found} bytes, and at most {most} are taken"),
         )
     }
 
@@ -68,6 +86,15 @@ impl Refusal {
             BlobDirError::Sealed(_) | BlobDirError::Damaged | BlobDirError::NotHere => Self::new(
                 ErrorCode::FileNotHere,
                 "the file is damaged or gone on this disk; if someone sent it to you: martletctl file accept ID fetches it again",
+            ),
+            BlobDirError::Io(error) if TooSlow::is(error) => Self::new(
+                ErrorCode::RequestTimeout,
+                format!(
+                    "the file came too slowly: at most {} s pass between two pieces, and {} KiB a second come at the least; send it \
+                     again, from a faster disk",
+                    FILE_PIECE_MAX.as_secs(),
+                    BLOB_RATE_MIN / 1024
+                ),
             ),
             BlobDirError::Io(error) => Self::new(
                 ErrorCode::StorageFailed,
