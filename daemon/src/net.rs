@@ -69,9 +69,11 @@ use tokio::task::JoinSet;
 use crate::metrics::Metrics;
 
 pub use crate::clock::{Clock, NodeClock, SystemClock};
+pub(crate) use asked::Unread;
 pub use connections::ConnectionPolicy;
 pub use pace::Pace;
 pub use state_files::NotStored;
+pub(crate) use streams::Misuse;
 pub use wan::{Provider, Reach, WanOptions};
 
 use task::{Command, Ends};

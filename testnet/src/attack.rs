@@ -6,6 +6,7 @@
 //! under attack. What must hold is in `attack/report.rs`.
 
 mod arena;
+mod blobs;
 mod deeds;
 pub(crate) mod frames;
 mod link;
@@ -69,6 +70,8 @@ pub enum Attack {
     ManyStreams,
     /// Opens streams, begins to speak on each, and stalls
     StalledStreams,
+    /// Asks for files what nobody can read, or half of it, on more streams than it may open
+    BlobQuestions,
     /// Subscribes under twelve names, and reads nothing of the gossip
     DeafPeers,
     /// Floods subscriptions and control messages of gossip

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use libp2p::{PeerId, Stream};
 use martlet_protocol::file::ask::{Get, GetAnswer, PutAnswer, Question};
 use martlet_protocol::limits::BLOB_QUESTION_BYTES_MAX;
@@ -17,12 +17,12 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
 use super::Keeper;
-use super::stream::Held;
+use super::stream::{Held, TooSlow};
 use crate::limits::{
     BLOB_BUFFER_BYTES, BLOB_IDLE_MAX, BLOB_QUESTION_MAX, BLOB_STREAMS_MAX,
     BLOB_STREAMS_PER_PEER_MAX,
 };
-use crate::net::shorten;
+use crate::net::{Misuse, Unread, shorten};
 
 /// Something of which there may be so many at a time, and so many for one peer.
 #[derive(Debug, Default)]
@@ -36,15 +36,55 @@ pub(super) struct Place {
     peer: PeerId,
 }
 
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Full {
+    /// The peer has what it may have.
+    #[error("it has {BLOB_STREAMS_PER_PEER_MAX} streams for blobs open already")]
+    OfPeer,
+    /// All together have all there is.
+    #[error("there are {BLOB_STREAMS_MAX} streams for blobs already")]
+    AtAll,
+}
+
+/// Why a question got no answer.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    /// It was not read.
+    #[error(transparent)]
+    Unread(#[from] Unread),
+    /// It broke off, by whomever.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Unanswered {
+    /// What the peer did to it, if it did.
+    fn misuse(&self) -> Option<Misuse> {
+        match self {
+            Self::Unread(unread) => Some(Misuse::Unread(*unread)),
+            Self::Io(error) => TooSlow::is(error).then_some(Misuse::TooSlow),
+        }
+    }
+}
+
 impl Places {
-    fn take(self: &Arc<Self>, peer: PeerId, max: usize, per_peer_max: usize) -> Option<Place> {
+    fn take(
+        self: &Arc<Self>,
+        peer: PeerId,
+        max: usize,
+        per_peer_max: usize,
+    ) -> Result<Place, Full> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let of_peer = taken.get(&peer).copied().unwrap_or_default();
-        if of_peer >= per_peer_max || taken.values().sum::<usize>() >= max {
-            return None;
+        if of_peer >= per_peer_max {
+            return Err(Full::OfPeer);
+        }
+        if taken.values().sum::<usize>() >= max {
+            return Err(Full::AtAll);
         }
         taken.insert(peer, of_peer + 1);
-        Some(Place { places: Arc::clone(self), peer })
+        Ok(Place { places: Arc::clone(self), peer })
     }
 }
 
@@ -64,24 +104,32 @@ impl Drop for Place {
 pub(super) async fn run(keeper: Keeper, mut streams: mpsc::Receiver<(PeerId, Stream)>) {
     let open = Arc::new(Places::default());
     while let Some((peer, stream)) = streams.recv().await {
-        let Some(place) = open.take(peer, BLOB_STREAMS_MAX, BLOB_STREAMS_PER_PEER_MAX) else {
-            tracing::debug!(peer = %shorten::peer(&peer), "too many streams for blobs");
-            continue;
+        let place = match open.take(peer, BLOB_STREAMS_MAX, BLOB_STREAMS_PER_PEER_MAX) {
+            Ok(place) => place,
+            Err(full) => {
+                tracing::debug!(peer = %shorten::peer(&peer), %full, "a stream is closed");
+                if full == Full::OfPeer {
+                    keeper.net().try_count_misuse(peer, Misuse::TooMany);
+                }
+                continue;
+            }
         };
         let keeper = keeper.clone();
         tokio::spawn(async move {
             if let Err(error) = answer(&keeper, peer, stream).await {
                 tracing::debug!(peer = %shorten::peer(&peer), %error, "a question about blobs");
+                if let Some(misuse) = error.misuse() {
+                    keeper.net().count_misuse(peer, misuse).await;
+                }
             }
             drop(place);
         });
     }
 }
 
-async fn answer(keeper: &Keeper, peer: PeerId, mut stream: Stream) -> io::Result<()> {
-    let question = timeout(BLOB_QUESTION_MAX, read(&mut stream)).await??;
-    match question {
-        Question::Get(get) => return send(keeper, peer, stream, get).await,
+async fn answer(keeper: &Keeper, peer: PeerId, mut stream: Stream) -> Result<(), Unanswered> {
+    match read(&mut stream).await? {
+        Question::Get(get) => return Ok(send(keeper, peer, stream, get).await?),
         Question::Have(have) => {
             let mut bits = vec![0; have.ids.len().div_ceil(8)];
             for (at, id) in have.ids.iter().enumerate() {
@@ -96,38 +144,47 @@ async fn answer(keeper: &Keeper, peer: PeerId, mut stream: Stream) -> io::Result
         Question::Put(_) => tell(&mut stream, &[PutAnswer::Refused.number()]).await?,
         Question::Release(_) => tell(&mut stream, &[0]).await?,
     }
-    timeout(BLOB_IDLE_MAX, stream.close()).await?
+    Ok(taken(stream.close()).await?)
 }
 
-async fn read(stream: &mut Stream) -> io::Result<Question> {
-    let mut length = [0; 2];
-    stream.read_exact(&mut length).await?;
-    let length = usize::from(u16::from_be_bytes(length));
-    if length > BLOB_QUESTION_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too long"));
-    }
-    let mut question = vec![0; length];
-    stream.read_exact(&mut question).await?;
-    Question::decode(&question).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+/// A question. What can't be read is the peer's fault; what breaks off may be that of its connection.
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Question, Unread> {
+    let reading = async {
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).await.map_err(|_| Unread::BrokenOff)?;
+        let length = usize::from(u16::from_be_bytes(length));
+        if length > BLOB_QUESTION_BYTES_MAX {
+            return Err(Unread::Invalid);
+        }
+        let mut question = vec![0; length];
+        stream.read_exact(&mut question).await.map_err(|_| Unread::BrokenOff)?;
+        Question::decode(&question).map_err(|_| Unread::Invalid)
+    };
+    timeout(BLOB_QUESTION_MAX, reading).await.unwrap_or(Err(Unread::BrokenOff))
 }
 
 async fn tell(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
-    let told = async {
+    taken(async {
         stream.write_all(bytes).await?;
         stream.flush().await
-    };
-    timeout(BLOB_IDLE_MAX, told).await?
+    })
+    .await
+}
+
+/// Waits until the peer takes something: not for ever.
+async fn taken(taking: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    timeout(BLOB_IDLE_MAX, taking).await.unwrap_or_else(|_| Err(TooSlow.into()))
 }
 
 async fn send(keeper: &Keeper, peer: PeerId, mut stream: Stream, get: Get) -> io::Result<()> {
     let refuse = |answer: GetAnswer| [answer.number()];
     let Some(name) = keeper.named(&get.id, Some(get.size)) else {
         tell(&mut stream, &refuse(GetAnswer::NotHere)).await?;
-        return timeout(BLOB_IDLE_MAX, stream.close()).await?;
+        return taken(stream.close()).await;
     };
     let Some(turn) = keeper.uploads().take(peer, Instant::now()) else {
         tell(&mut stream, &refuse(GetAnswer::Busy)).await?;
-        return timeout(BLOB_IDLE_MAX, stream.close()).await?;
+        return taken(stream.close()).await;
     };
     let directory = keeper.directory().clone();
     let sending = spawn_blocking(move || {
@@ -165,6 +222,13 @@ async fn send(keeper: &Keeper, peer: PeerId, mut stream: Stream, get: Get) -> io
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use futures::io::Cursor;
+    use martlet_protocol::BlobId;
+    use martlet_protocol::file::ask::Have;
+
     use super::*;
 
     #[test]
@@ -173,13 +237,62 @@ mod tests {
         let (one, other, third) = (PeerId::random(), PeerId::random(), PeerId::random());
         let first = places.take(one, 3, 2);
         let second = places.take(one, 3, 2);
-        assert!(first.is_some() && second.is_some());
-        assert!(places.take(one, 3, 2).is_none(), "it has two");
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(places.take(one, 3, 2).err(), Some(Full::OfPeer), "it has two");
         let of_other = places.take(other, 3, 2);
-        assert!(of_other.is_some() && places.take(third, 3, 2).is_none(), "there are three");
+        assert!(of_other.is_ok());
+        assert_eq!(places.take(third, 3, 2).err(), Some(Full::AtAll), "there are three");
         drop(first);
-        assert!(places.take(third, 3, 2).is_some());
+        assert!(places.take(third, 3, 2).is_ok());
         drop((second, of_other));
         assert!(places.taken.lock().expect("no panic").is_empty(), "none is left");
+    }
+
+    /// Some bytes, and then nothing more; the stream stays open.
+    struct Stalled(Cursor<Vec<u8>>);
+
+    impl AsyncRead for Stalled {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            match Pin::new(&mut self.0).poll_read(cx, buffer) {
+                Poll::Ready(Ok(0)) => Poll::Pending,
+                read => read,
+            }
+        }
+    }
+
+    /// Unreadable and half-sent questions cost their sender nothing, however many there were.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_wrong_with_a_question_is_told() {
+        let question = Question::Have(Have { ids: vec![BlobId([7; 32]); 3] }).encode();
+        let framed = |bytes: &[u8], length: usize| {
+            let length = u16::try_from(length).unwrap_or(u16::MAX);
+            [&length.to_be_bytes()[..], bytes].concat()
+        };
+        let whole = framed(&question, question.len());
+        assert!(read(&mut Cursor::new(whole.clone())).await.is_ok());
+        for end in 0..whole.len() {
+            let part = whole[..end].to_vec();
+            let broken = read(&mut Cursor::new(part.clone())).await.err();
+            assert_eq!(broken, Some(Unread::BrokenOff), "{end}");
+            let begun = Instant::now();
+            let stalled = read(&mut Stalled(Cursor::new(part))).await.err();
+            assert_eq!(stalled, Some(Unread::BrokenOff), "{end}");
+            assert_eq!(begun.elapsed(), BLOB_QUESTION_MAX);
+        }
+        let nothing = Question::Have(Have { ids: Vec::new() }).encode();
+        let nobody_asks = [
+            framed(b"\xff\xff", 2),
+            framed(b"", 0),
+            framed(&question, BLOB_QUESTION_BYTES_MAX + 1),
+            framed(&nothing, nothing.len()),
+        ];
+        for bytes in nobody_asks {
+            let refused = read(&mut Cursor::new(bytes.clone())).await.err();
+            assert_eq!(refused, Some(Unread::Invalid), "{bytes:?}");
+        }
     }
 }

@@ -13,7 +13,7 @@ pub(super) type Asked<T> = Result<T, Unread>;
 
 /// Why a request was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     /// No honest peer sends it.
     #[error("not a request")]
     Invalid,

@@ -23,6 +23,7 @@ use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 use tokio::sync::{mpsc, oneshot};
 
 use super::NetHandle;
+use super::asked::Unread;
 use super::task::Command;
 use crate::limits::STREAM_OPENED_MAX;
 
@@ -110,6 +111,33 @@ impl NetHandle {
     pub(crate) async fn open_stream(&self, peer: PeerId) -> Option<Stream> {
         let opened = self.ask(|reply| Command::OpenStream(peer, reply));
         tokio::time::timeout(STREAM_OPENED_MAX, opened).await.ok().flatten()
+    }
+}
+
+/// How a peer uses streams of the blob protocol as no honest peer does, or hardly ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misuse {
+    /// Its question could not be read.
+    Unread(Unread),
+    /// It takes next to nothing of what it asked for. A slow link does the same.
+    TooSlow,
+    /// It has more of them open than it may.
+    TooMany,
+}
+
+impl NetHandle {
+    /// Counts what a peer did, and does what its score then leads to. Waits while the network is behind.
+    pub(crate) async fn count_misuse(&self, peer: PeerId, misuse: Misuse) {
+        self.send(Command::Misused(peer, misuse)).await;
+    }
+
+    /// The same if that is possible without waiting; else it is not counted.
+    pub(crate) fn try_count_misuse(&self, peer: PeerId, misuse: Misuse) {
+        if self.commands.try_send(Command::Misused(peer, misuse)).is_err() {
+            tracing::debug!(
+                "the network is behind, or has stopped; a peer's misuse is not counted"
+            );
+        }
     }
 }
 

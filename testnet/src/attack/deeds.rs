@@ -13,7 +13,7 @@ use martletd::limits::RECONCILE_ROUNDS_MAX;
 use super::link::{Manners, is_ended};
 use super::report::Fate;
 use super::siege::{Cut, Siege, envelopes, write};
-use super::{Attack, frames};
+use super::{Attack, blobs, frames};
 use crate::cluster::ClusterError;
 use crate::peer::{acks_topic, envelopes_topic};
 
@@ -28,7 +28,7 @@ const DEAF_BODY_BYTES: usize = 15 * 1024;
 /// Which part of the usual rate they come at.
 const LARGE_PART: u32 = 20;
 /// How long it waits before it looks at its streams, or at what was gossiped.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
 /// Longest wait for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// What forged secrets begin with.
@@ -64,6 +64,7 @@ pub(super) async fn press(attack: Attack, siege: &mut Siege<'_>) -> Result<Fate,
             let kept = siege.sent.saturating_sub(ended);
             return Ok(Fate::new(siege.cut(), siege.sent, kept, 1, 1));
         }
+        Attack::BlobQuestions => blobs::ask_in_vain(siege).await,
         Attack::DeafPeers => {
             identities = DEAF;
             let (cut, ended) = deaf_peers(siege).await;
@@ -113,6 +114,7 @@ pub(super) async fn press(attack: Attack, siege: &mut Siege<'_>) -> Result<Fate,
         | Attack::LyingSync
         | Attack::ManyStreams
         | Attack::StalledStreams
+        | Attack::BlobQuestions
         | Attack::DeafPeers
         | Attack::Reinjected
         | Attack::FloodControl => 0,

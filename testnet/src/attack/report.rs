@@ -252,9 +252,11 @@ impl Figures {
 fn allowed(attack: Attack) -> &'static [Outcome] {
     use Outcome::{Banned, Cut, Ignored, Throttled, WithinShare};
     match attack {
-        Attack::FloodGarbage | Attack::WrongTimes | Attack::LyingSync | Attack::FloodControl => {
-            &[Banned]
-        }
+        Attack::FloodGarbage
+        | Attack::WrongTimes
+        | Attack::LyingSync
+        | Attack::BlobQuestions
+        | Attack::FloodControl => &[Banned],
         Attack::ManyStreams | Attack::DeafPeers => &[Banned, Cut],
         Attack::FloodValid | Attack::Sybils => &[Banned, Cut, Throttled],
         // How many streams were ended stands for what was not taken.

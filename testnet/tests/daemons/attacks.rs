@@ -43,6 +43,12 @@ async fn stalled_streams() -> Result<(), ClusterError> {
     attack(Attack::StalledStreams).await
 }
 
+/// Questions about blobs that can't be read, or broke off, cost their sender nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_about_blobs_that_nobody_can_read() -> Result<(), ClusterError> {
+    attack(Attack::BlobQuestions).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peers_that_read_nothing() -> Result<(), ClusterError> {
     attack(Attack::DeafPeers).await

@@ -18,6 +18,7 @@ use super::super::mdns6::Heard;
 use super::super::peer_key::peer_of;
 use super::super::report::NetReport;
 use super::super::state_files::NotStored;
+use super::super::streams::Misuse;
 use super::super::wan::{Provider, Reach};
 use super::super::{NetSink, gossip, peers};
 use super::{Task, Timers};
@@ -70,6 +71,8 @@ pub(in crate::net) enum Command {
     Heard(Heard),
     /// Open a stream of the blob protocol to a connected peer.
     OpenStream(PeerId, oneshot::Sender<Stream>),
+    /// Count how a peer misused streams of the blob protocol.
+    Misused(PeerId, Misuse),
     /// Stop.
     Shutdown(oneshot::Sender<()>),
 }
@@ -157,6 +160,10 @@ impl<S: NetSink> Task<S> {
                     streams.open(peer, reply);
                 }
                 Timers::Same
+            }
+            Command::Misused(peer, misuse) => {
+                self.count_misuse(peer, misuse);
+                Timers::Changed
             }
             // Handled by the loop, which ends.
             Command::Shutdown(_) => Timers::Same,

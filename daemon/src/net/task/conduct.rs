@@ -12,6 +12,7 @@ use super::super::asked::Unread;
 use super::super::intake::Verdict;
 use super::super::scores::{Conduct, Standing};
 use super::super::state_files::{BANS_FILE, NotStored};
+use super::super::streams::Misuse;
 use super::super::{NetSink, shorten};
 use super::{Task, Timers};
 
@@ -76,6 +77,15 @@ impl<S: NetSink> Task<S> {
         }
         if !self.intake.takes_request(peer) {
             self.count_excess(peer);
+        }
+    }
+
+    /// Counts how a peer used streams of the blob protocol.
+    pub(super) fn count_misuse(&mut self, peer: PeerId, misuse: Misuse) {
+        match misuse {
+            Misuse::Unread(unread) => self.count_unread(peer, unread),
+            Misuse::TooSlow => self.count_stalled(peer),
+            Misuse::TooMany => self.count_excess(peer),
         }
     }
 
