@@ -240,6 +240,14 @@ async fn unlock_at_start(config: &UserConfig, engine: &EngineHandle) -> Option<S
                     tracing::info!("the vault was opened with the passphrase file");
                     return None;
                 }
+                // It is open since the start, and whoever reads its files needs no file with a passphrase.
+                Err(CallError::NoPassphrase) => {
+                    tracing::warn!(
+                        file = shown,
+                        "the vault has no passphrase: the one in the file was not looked at; martletctl passphrase sets one"
+                    );
+                    return None;
+                }
                 // Before `init` there is nothing to open.
                 Err(CallError::Command(CommandError::NoIdentity)) => return None,
                 Err(error) => error.to_string(),

@@ -24,7 +24,8 @@ enum Verb {
     /// Set how long messages live, for both of you, and how you want the conversation to be
     ///
     /// The contact sees a change of --expire and --burn, and may make another: the last one counts. In a room moderators change
-    /// them, for all in it. What was sent before keeps its timers. All else is for you alone. Without an option it shows how you want the conversation to be.
+    /// them, for all in it. What was sent before keeps its timers. All else is for you alone. Without an option it shows
+    /// what is set.
     #[command(after_help = "\
 Examples:
   martletctl conversation set bob --expire 1d
@@ -133,7 +134,7 @@ impl Args {
                 let path = format!("/v1/conversations/{}/typing", encode(&name));
                 client.post_empty::<()>(&path).await?;
                 context.output.done(&format!(
-                    "{} is told that you are writing, if you tell them such things: martletctl conversation show {}",
+                    "{} is told that you are writing, if you tell them such things: martletctl conversation set {}",
                     word(&name),
                     argument(&name)
                 ))
@@ -161,27 +162,39 @@ impl Args {
 }
 
 impl Change {
-    /// Asks for what changes: timers, which the contact sees, and all else.
+    /// Asks for what changes: timers, which the contact sees, and all else. If nothing does, for how all of it is.
     async fn make(self, context: &Context) -> Result<(), Failure> {
         let (client, name) = (context.client()?, &self.name);
         let has_timers = self.expire.is_some() || self.burn.is_some();
-        if has_timers {
-            let request = TimersRequest { expire_seconds: self.expire, burn_seconds: self.burn };
-            let timers: ConversationTimers = client.patch(&timers(name), &request).await?;
-            context.output.show(&timers, |timers, page| shown(name, timers, page))?;
-        }
         let request = ConversationChange {
             muted: either(self.mute, self.unmute),
             pinned: either(self.pin, self.unpin),
             receipts: self.receipts.map(Switch::from),
             typing: self.typing.map(Switch::from),
         };
-        if has_timers && request == ConversationChange::default() {
+        let has_settings = request != ConversationChange::default();
+        if has_timers || !has_settings {
+            let path = timers(name);
+            let timers: ConversationTimers = match has_timers {
+                true => {
+                    let (expire_seconds, burn_seconds) = (self.expire, self.burn);
+                    client.patch(&path, &TimersRequest { expire_seconds, burn_seconds }).await?
+                }
+                false => client.get(&path).await?,
+            };
+            context.output.show(&timers, |timers, page| shown(name, timers, page))?;
+        }
+        if has_timers && !has_settings {
             return Ok(());
         }
         let path = format!("/v1/conversations/{}", encode(name));
         let settings: ConversationSettings = client.patch(&path, &request).await?;
-        context.output.show(&settings, |settings, page| human(name, settings, page))
+        context.output.show(&settings, |settings, page| {
+            if has_settings {
+                page.field("Name", &word(name));
+            }
+            human(settings, page);
+        })
     }
 }
 
@@ -189,8 +202,7 @@ fn either(on: bool, off: bool) -> Option<bool> {
     (on || off).then_some(on)
 }
 
-fn human(name: &str, settings: &ConversationSettings, page: &mut Page) {
-    page.field("Name", &word(name));
+fn human(settings: &ConversationSettings, page: &mut Page) {
     page.field("Muted", yes(settings.muted));
     page.field("Pinned", yes(settings.pinned));
     page.field("Receipts", switch(settings.receipts));

@@ -1,7 +1,7 @@
 //! `react`: react to a message.
 
 use clap::builder::NonEmptyStringValueParser;
-use martlet_protocol::control::{Message, ReactionRequest};
+use martlet_protocol::control::{Direction, Message, Reaction, ReactionRequest};
 
 use super::Context;
 use crate::client::encode;
@@ -45,8 +45,18 @@ impl Args {
                 })
             }
             None => {
-                client.delete(&path).await?;
-                context.output.done(&format!("Took the reaction to {} back.", short(&self.id)))
+                let message: Message =
+                    client.get(&format!("/v1/messages/{}", encode(&self.id))).await?;
+                let is_own = |reaction: &Reaction| reaction.direction != Direction::In;
+                let Some(own) = message.reactions.iter().find(|it| is_own(it)) else {
+                    let id = short(&message.id);
+                    return context.output.done(&format!(
+                        "You have not reacted to {id}; there is nothing to take back."
+                    ));
+                };
+                client.delete(&format!("/v1/messages/{}/reaction", message.id)).await?;
+                let (emoji, id) = (word(&own.emoji), short(&message.id));
+                context.output.done(&format!("Took your reaction to {id} back: {emoji}."))
             }
         }
     }

@@ -29,18 +29,44 @@ fn reactions() {
         &answer,
         "Reacted to 5f0c1a00 with 👍.\n",
     );
-    check(
-        &["react", "5f0c1a", "--remove"],
-        "DELETE /v1/messages/5f0c1a/reaction",
-        &Value::Null,
-        &Value::Null,
-        "Took the reaction to 5f0c1a back.\n",
-    );
     let fake = Fake::start(|_| Answer::Empty(204));
     for bad in [&["react", "5f0c1a"][..], &["react", "5f0c1a", "x", "--remove"]] {
         assert_eq!(run(fake.socket(), bad).code, 2, "{bad:?}");
     }
     assert!(fake.lines().is_empty());
+}
+
+/// It said that a reaction was taken back where there was none, or only one of someone else.
+#[test]
+fn a_reaction_that_is_not_there_is_not_taken_back() {
+    let id = "5f0c1a0011223344";
+    for (reactions, lines, human) in [
+        (
+            json!([{"direction": "in", "emoji": "😮"}, {"direction": "out", "emoji": "👍"}]),
+            &["GET /v1/messages/5f0c1a", "DELETE /v1/messages/5f0c1a0011223344/reaction"][..],
+            "Took your reaction to 5f0c1a00 back: 👍.\n",
+        ),
+        (
+            json!([{"direction": "in", "emoji": "😮"}]),
+            &["GET /v1/messages/5f0c1a"],
+            "You have not reacted to 5f0c1a00; there is nothing to take back.\n",
+        ),
+        (
+            json!([]),
+            &["GET /v1/messages/5f0c1a"],
+            "You have not reacted to 5f0c1a00; there is nothing to take back.\n",
+        ),
+    ] {
+        let mut answer = message(id, "hello");
+        answer["reactions"] = reactions;
+        let fake = Fake::start(move |asked| match asked.method.as_str() {
+            "GET" => Answer::Json(answer.clone()),
+            _ => Answer::Empty(204),
+        });
+        let ran = run(fake.socket(), &["react", "5f0c1a", "--remove"]);
+        assert_eq!((ran.code, ran.out.as_str()), (0, human), "{}", ran.err);
+        assert_eq!(fake.lines(), lines);
+    }
 }
 
 #[test]
@@ -110,6 +136,18 @@ fn conversations_and_how_they_are_to_be() {
     let body = json!({"muted": false, "pinned": false, "typing": "default"});
     let (_, line, sent) = ask(&args, &plain);
     assert_eq!((line.as_str(), sent), ("PATCH /v1/conversations/bob", body));
+    // Without an option the timers were not shown.
+    let (settings, timers) = (settings.clone(), json!({"expire_seconds": 86_400}));
+    let fake = Fake::start(move |asked| match asked.path.ends_with("/timers") {
+        true => Answer::Json(timers.clone()),
+        false => Answer::Json(settings.clone()),
+    });
+    let ran = run(fake.socket(), &["conversation", "set", "bob"]);
+    let lines = ["GET /v1/conversations/bob/timers", "PATCH /v1/conversations/bob"];
+    assert_eq!(fake.lines(), lines, "{}", ran.err);
+    let human = "Name       bob\nExpire     1 d after they are sent\nBurn       off\nMuted      yes\nPinned     yes\n\
+        Receipts   off\nTyping     as for all: martletctl settings\n";
+    assert_eq!(ran.out, human);
     let fake = Fake::start(|_| Answer::Empty(204));
     for bad in [&["--mute", "--unmute"][..], &["--receipts", "maybe"]] {
         let args: Vec<_> = ["conversation", "set", "bob"].iter().chain(bad).copied().collect();
@@ -120,7 +158,7 @@ fn conversations_and_how_they_are_to_be() {
         "POST /v1/conversations/bob/typing",
         &Value::Null,
         &Value::Null,
-        "bob is told that you are writing, if you tell them such things: martletctl conversation show bob\n",
+        "bob is told that you are writing, if you tell them such things: martletctl conversation set bob\n",
     );
 }
 

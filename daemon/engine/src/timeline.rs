@@ -79,6 +79,8 @@ pub(crate) struct Timeline {
     pub(crate) parts: FileParts,
     /// What searches look through.
     texts: Texts,
+    /// How many own messages that do something are on their way.
+    own_deeds: HashMap<ConversationRef, usize>,
     /// To whom timers were sent again of late, and when, since the host's start.
     timers_repeated: HashMap<ConversationRef, Duration>,
 }
@@ -93,6 +95,7 @@ impl Timeline {
         for record in records.scan(&CONVERSATIONS)? {
             timeline.conversations.insert(record.conversation, record);
         }
+        timeline.load_own_deeds(records)?;
         timeline.load_removals(records)?;
         timeline.load_waits(records)?;
         timeline.load_early(records)?;

@@ -417,11 +417,6 @@ impl User {
         self.unfinished.begin_batch();
     }
 
-    pub(crate) fn outbox_len(&self) -> u64 {
-        let to_siblings = self.outbox.messages_to(&self.identity);
-        u64::try_from(self.outbox.messages() - to_siblings).unwrap_or(u64::MAX)
-    }
-
     pub(crate) fn unread(&self) -> u64 {
         let rooms = self.directory.rooms().iter().map(|known| room_line(&known.room.id()));
         let all = self.directory.identities().copied().chain(rooms);

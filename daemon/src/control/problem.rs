@@ -68,7 +68,7 @@ impl From<CallError> for Refusal {
             ),
             CallError::NoPassphrase => Self::new(
                 ErrorCode::WrongPassphrase,
-                "this vault has no passphrase, so there is no old one; nothing was changed: leave it out to set one (in the API: null)",
+                "this vault has no passphrase, so the one that you gave is none of it; nothing was changed: leave it out (in the API: null)",
             ),
             CallError::InvalidPassphrase(error) => Self::new(
                 ErrorCode::InvalidPassphrase,

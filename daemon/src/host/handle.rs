@@ -188,11 +188,14 @@ impl EngineHandle {
         let storage = self.storage.clone();
         let key = blocking(move || match storage.read_key_file()? {
             None => Ok(None),
-            Some(file) => unwrap(&file, passphrase.as_ref()).map(Some),
+            // Any would open it: that it did would say that this was the right one.
+            Some(file) if passphrase.is_some() && !file.has_passphrase() => Ok(Some(None)),
+            Some(file) => unwrap(&file, passphrase.as_ref()).map(|key| Some(Some(key))),
         })
         .await;
         let failure = match key {
-            Ok(Some(key)) => return self.call(OpenVault { key }).await,
+            Ok(Some(Some(key))) => return self.call(OpenVault { key }).await,
+            Ok(Some(None)) => return Err(CallError::NoPassphrase),
             Ok(None) => self.no_key_file().await?,
             Err(CallError::Command(failure)) => failure,
             Err(other) => return Err(other),

@@ -149,7 +149,17 @@ fn the_passphrase_is_changed_set_and_removed() {
     let refused = client.call("POST", "/v1/passphrase", &request).problem();
     assert!(refused.detail.contains("has no passphrase"), "{refused:?}");
     assert_eq!(fs::read(daemon.home().join("vault.key")).unwrap(), bare);
+    // Any was taken for the right one to open it with, too.
+    let refused = client.call("POST", "/v1/unlock", &json!({ "passphrase": "drei" })).problem();
+    assert_eq!(refused.code, ErrorCode::WrongPassphrase);
+    assert!(refused.detail.contains("has no passphrase"), "{refused:?}");
+    assert_eq!(unlock(&mut client, None), 204);
     assert_eq!(change(&mut client, None, Some("vier")), Ok(()));
+    assert_eq!(
+        unlock(&mut client, Some("fünf")),
+        403,
+        "it is open, and this is not its passphrase"
+    );
     assert_eq!(client.get("/v1/status").json()["passphrase"], true);
     let daemon = Daemon::start_in(stop(daemon), &[]);
     let mut client = daemon.connect();

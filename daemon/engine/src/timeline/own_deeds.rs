@@ -20,7 +20,40 @@ impl Timeline {
         conversation.last_position += 1;
         let place = Place { conversation: id, position: conversation.last_position };
         records.put(&DEEDS, Key::Scoped(&id.0, place.position), deed)?;
+        *self.own_deeds.entry(id).or_default() += 1;
         Ok(place)
+    }
+
+    /// Counts those that are on their way.
+    pub(super) fn load_own_deeds(&mut self, records: &VaultTxn) -> Result<(), StoreError> {
+        if records.count(&DEEDS)? == 0 {
+            return Ok(());
+        }
+        for id in self.conversations.keys() {
+            let deeds = records.range_readable(&DEEDS, Some(&id.0), 0..=u64::MAX, usize::MAX)?;
+            if !deeds.is_empty() {
+                self.own_deeds.insert(*id, deeds.len());
+            }
+        }
+        Ok(())
+    }
+
+    /// How many own deeds are on their way but for those in one conversation.
+    pub(crate) fn own_deeds_but_in(&self, but: &ConversationRef) -> usize {
+        self.own_deeds.iter().filter(|(id, _)| *id != but).map(|(_, count)| count).sum()
+    }
+
+    fn delete_deed(&mut self, records: &mut VaultTxn, place: &Place) -> Result<(), StoreError> {
+        let id = &place.conversation;
+        if records.delete(&DEEDS, Key::Scoped(&id.0, place.position))?
+            && let Some(count) = self.own_deeds.get_mut(id)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.own_deeds.remove(id);
+            }
+        }
+        Ok(())
     }
 
     /// What is to be sent of an own place: a message, or something to do. A message that is sent for the first time says what
@@ -55,7 +88,7 @@ impl Timeline {
         match state {
             State::Queued | State::Sent => {}
             State::Delivered | State::Expired | State::Recalled => {
-                records.delete(&DEEDS, Key::Scoped(&place.conversation.0, place.position))?;
+                self.delete_deed(records, place)?
             }
         }
         Ok(())
@@ -109,7 +142,7 @@ impl Timeline {
         let deeds = records.range_readable(&DEEDS, Some(&id.0), 0..=up_to, max)?;
         let found = deeds.len();
         for (position, _) in deeds {
-            records.delete(&DEEDS, Key::Scoped(&id.0, position))?;
+            self.delete_deed(records, &Place { conversation: id, position })?;
         }
         Ok(found)
     }

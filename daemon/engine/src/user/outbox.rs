@@ -62,6 +62,15 @@ impl User {
         Ok(SendResponse { id: record.id.to_string(), state })
     }
 
+    /// Own messages to others that are neither delivered nor expired.
+    pub(crate) fn outbox_len(&self) -> u64 {
+        let own = &self.identity;
+        let others = self.outbox.messages() - self.outbox.messages_to(own);
+        // What does something is on its way as a message is.
+        let deeds = self.timeline.own_deeds_but_in(&ConversationRef::direct(own));
+        u64::try_from(others.saturating_sub(deeds)).unwrap_or(u64::MAX)
+    }
+
     /// Commits something that the user does in the conversation with `identity`, a contact, and sends it as a message.
     pub(super) fn send_deed(
         &mut self,

@@ -272,7 +272,7 @@ fn a_recall_takes_the_parts_out_of_all_mailboxes() -> Result {
     net.sync(BOB, MAILBOX)?;
     net.work(BOB)?;
     assert!(net.keepers[BOB].kept.is_empty());
-    assert_eq!(net.world.call(ALICE, GetStatus {})?.outbox, Some(1), "the recall, not yet proved");
+    assert_eq!(net.world.call(ALICE, GetStatus {})?.outbox, Some(0), "the recall is no message");
     // So it is if the user removes the file, and keeps its message.
     let id = net.send(&photo(2, 100_000))?;
     net.work(ALICE)?;

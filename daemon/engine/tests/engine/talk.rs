@@ -181,6 +181,31 @@ fn notes_may_be_edited() -> Result {
     Ok(())
 }
 
+/// A reaction, an edit or a receipt on its way was counted among the messages that are not delivered.
+#[test]
+fn what_only_does_something_is_no_message_that_is_not_delivered() -> Result {
+    let mut world = World::pair(706, 2)?;
+    world.settle()?;
+    let theirs = world.send(1, "alice", "theirs")?;
+    world.settle()?;
+    let mine = world.send(0, "bob", "mine")?;
+    edit(&mut world, 0, &mine, "mine, edited")?;
+    react(&mut world, 0, &theirs, Some("+"))?;
+    react(&mut world, 0, &theirs, None)?;
+    let outbox = |world: &mut World| {
+        Ok::<_, Box<dyn std::error::Error>>(world.call(0, GetStatus {})?.outbox)
+    };
+    assert_eq!(outbox(&mut world)?, Some(1));
+    world.crash(0)?;
+    assert_eq!(outbox(&mut world)?, Some(1), "so it is when it is loaded");
+    world.send(0, "bob", "another")?;
+    assert_eq!(outbox(&mut world)?, Some(2));
+    world.settle()?;
+    assert_eq!(outbox(&mut world)?, Some(0));
+    assert_eq!(world.call(1, GetStatus {})?.outbox, Some(0));
+    Ok(())
+}
+
 /// A contact whose program sends what it likes, and the user's message in the conversation with them.
 pub(crate) fn hostile(seed: u64) -> Result<(World, Stranger, MessageId)> {
     let mut world = World::new(1, seed)?;
