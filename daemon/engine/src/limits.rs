@@ -102,8 +102,8 @@ pub const EARLY_MAX: usize = 512;
 pub const EARLY_BYTES_MAX: usize = 256 * 1024;
 /// How long they wait: a message lives for six days, and clocks differ.
 pub const EARLY_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Messages that one look for the beginning of an id looks at in a conversation, the newest: all that one page of a history
-/// shows.
+/// Messages that one look for the beginning of an id looks at in a conversation at first, the newest: all that one page of a history
+/// shows. If it is none of them, all others are looked at, a batch of them at a time.
 pub const ID_SEARCH_MAX: usize = 1000;
 /// The same in all conversations, those with the newest messages first: a tenth of a second.
 pub const ID_SEARCH_TOTAL_MAX: usize = 20_000;

@@ -13,6 +13,7 @@ use martlet_protocol::control::{
 use super::Shared;
 use super::endpoints::endpoints;
 use super::extract::{JsonBody, NoBody, PathPart};
+use super::message::whole_id;
 use super::problem::Refusal;
 
 endpoints!(get_timers, set_timers, recall_message, delete_message, clear_conversation);
@@ -59,6 +60,7 @@ async fn recall_message(
     PathPart(id): PathPart,
     _: NoBody,
 ) -> Result<Json<SendResponse>, Refusal> {
+    let id = whole_id(&shared, id).await?;
     Ok(Json(shared.engine().call(RecallMessage { id }).await?))
 }
 
@@ -74,6 +76,7 @@ async fn delete_message(
     PathPart(id): PathPart,
     _: NoBody,
 ) -> Result<StatusCode, Refusal> {
+    let id = whole_id(&shared, id).await?;
     shared.engine().call(DeleteMessage { id }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

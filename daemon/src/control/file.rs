@@ -26,6 +26,7 @@ use tokio::runtime::Handle;
 use super::Shared;
 use super::endpoints::endpoints;
 use super::extract::{FileBody, FileBodyContent, NoBody, PathPart, QueryOf};
+use super::message::{whole_id, whole_id_of};
 use super::places::{Place, ProcessId};
 use super::problem::Refusal;
 use crate::blobs::is_cancelled;
@@ -45,12 +46,13 @@ endpoints!(send_file, list_files, get_file, forget_file, accept_file, refuse_fil
 async fn send_file(
     State(shared): State<Shared>,
     Extension(process): Extension<ProcessId>,
-    QueryOf(request): QueryOf<FileSend>,
+    QueryOf(mut request): QueryOf<FileSend>,
     FileBody { media_type, content }: FileBody,
 ) -> Result<(StatusCode, Json<SendResponse>), Refusal> {
     if request.name.len() > FILE_NAME_GIVEN_BYTES_MAX {
         return Err(Refusal::file_name_too_long(request.name.len()));
     }
+    request.reply_to = whole_id_of(&shared, request.reply_to).await?;
     let response = match content {
         FileBodyContent::Read(bytes) => {
             shared.engine().call(SendFile { request, media_type, bytes }).await?
@@ -141,6 +143,7 @@ async fn get_file(
     PathPart(id): PathPart,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    let id = whole_id(&shared, id).await?;
     let FileHere { file, blob } = shared.engine().call(GetFile { id }).await?;
     let size = file.size();
     let range = asked(&headers, size)?;
@@ -205,6 +208,7 @@ async fn forget_file(
     PathPart(id): PathPart,
     NoBody: NoBody,
 ) -> Result<StatusCode, Refusal> {
+    let id = whole_id(&shared, id).await?;
     shared.engine().call(ForgetFile { id }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -221,6 +225,7 @@ async fn accept_file(
     PathPart(id): PathPart,
     NoBody: NoBody,
 ) -> Result<Json<Message>, Refusal> {
+    let id = whole_id(&shared, id).await?;
     Ok(Json(shared.engine().call(AcceptFile { id }).await?))
 }
 
@@ -236,5 +241,6 @@ async fn refuse_file(
     PathPart(id): PathPart,
     NoBody: NoBody,
 ) -> Result<Json<Message>, Refusal> {
+    let id = whole_id(&shared, id).await?;
     Ok(Json(shared.engine().call(RefuseFile { id }).await?))
 }

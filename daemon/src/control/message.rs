@@ -4,8 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_engine::command::{
-    EditMessage, GetHistory, GetInbox, GetMessage, MarkRead, React, SendText,
+    EditMessage, FindFrom, FindMessage, FoundMessage, GetHistory, GetInbox, GetMessage, MarkRead,
+    React, SendText,
 };
+use martlet_protocol::MessageId;
 use martlet_protocol::control::{
     ConversationText, EditRequest, History, HistoryQuery, Inbox, Message, MessageIdStart, Problem,
     ReactionRequest, ReadResponse, SendRequest, SendResponse,
@@ -35,8 +37,9 @@ endpoints!(
 ))]
 async fn send_message(
     State(shared): State<Shared>,
-    JsonBody(request): JsonBody<SendRequest>,
+    JsonBody(mut request): JsonBody<SendRequest>,
 ) -> Result<(StatusCode, Json<SendResponse>), Refusal> {
+    request.reply_to = whole_id_of(&shared, request.reply_to).await?;
     let response = shared.engine().call(SendText { request }).await?;
     Ok((StatusCode::CREATED, Json(response)))
 }
@@ -52,6 +55,7 @@ async fn get_message(
     State(shared): State<Shared>,
     PathPart(id): PathPart,
 ) -> Result<Json<Message>, Refusal> {
+    let id = whole_id(&shared, id).await?;
     Ok(Json(shared.engine().call(GetMessage { id }).await?))
 }
 
@@ -67,6 +71,7 @@ async fn edit_message(
     PathPart(id): PathPart,
     JsonBody(request): JsonBody<EditRequest>,
 ) -> Result<Json<Message>, Refusal> {
+    let id = whole_id(&shared, id).await?;
     Ok(Json(shared.engine().call(EditMessage { id, request }).await?))
 }
 
@@ -83,6 +88,7 @@ async fn react(
     PathPart(id): PathPart,
     JsonBody(request): JsonBody<ReactionRequest>,
 ) -> Result<Json<Message>, Refusal> {
+    let id = whole_id(&shared, id).await?;
     Ok(Json(shared.engine().call(React { id, request: Some(request) }).await?))
 }
 
@@ -98,6 +104,7 @@ async fn withdraw_reaction(
     PathPart(id): PathPart,
     _: NoBody,
 ) -> Result<StatusCode, Refusal> {
+    let id = whole_id(&shared, id).await?;
     shared.engine().call(React { id, request: None }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -142,4 +149,29 @@ async fn mark_read(
 ))]
 async fn get_inbox(State(shared): State<Shared>) -> Result<Json<Inbox>, Refusal> {
     Ok(Json(shared.engine().call(GetInbox {}).await?))
+}
+
+/// The id of the message that is meant by it, or by its beginning. Whatever else waits for the engine has its turn in between.
+pub(super) async fn whole_id(shared: &Shared, id: String) -> Result<String, Refusal> {
+    if id.parse::<MessageId>().is_ok() {
+        return Ok(id);
+    }
+    let mut from = FindFrom::Beginning(id);
+    loop {
+        match shared.engine().call(FindMessage { from }).await? {
+            FoundMessage::Id(id) => return Ok(id.to_string()),
+            FoundMessage::Next(cursor) => from = FindFrom::Cursor(cursor),
+        }
+    }
+}
+
+/// The same of one that may not be there.
+pub(super) async fn whole_id_of(
+    shared: &Shared,
+    id: Option<String>,
+) -> Result<Option<String>, Refusal> {
+    match id {
+        Some(id) => whole_id(shared, id).await.map(Some),
+        None => Ok(None),
+    }
 }

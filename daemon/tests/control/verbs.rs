@@ -227,3 +227,27 @@ fn peers_that_come_and_go_are_told_as_it_happens() {
     assert_eq!((name.as_str(), &event["peer_id"]), ("peer_disconnected", &status["peer_id"]));
     assert_eq!(event["silent"], false);
 }
+
+/// Where a conversation had more than 1,000 messages after it, only the whole id of a message was taken.
+#[test]
+fn an_old_message_is_named_by_the_beginning_of_its_id() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    assert_eq!(client.call("POST", "/v1/identity", &json!({})).status, 201);
+    let mut write = |text: &str| {
+        let written = client.call("POST", "/v1/notes", &json!({ "text": text }));
+        written.json()["id"].as_str().unwrap().to_owned()
+    };
+    let first = write("the first");
+    for number in 0..1000 {
+        write(&number.to_string());
+    }
+    let beginning = &first[..12];
+    assert_eq!(client.get(&format!("/v1/messages/{beginning}")).json()["text"], "the first");
+    let emoji = json!({ "emoji": "👍" });
+    let path = format!("/v1/messages/{beginning}/reaction");
+    assert_eq!(client.call("POST", &path, &emoji).json()["id"], first);
+    let unknown = if first.starts_with('0') { "1" } else { "0" }.repeat(12);
+    let refused = client.get(&format!("/v1/messages/{unknown}"));
+    assert_eq!(refused.code(), ErrorCode::UnknownMessage);
+}

@@ -13,6 +13,8 @@ use crate::error::Fault;
 use crate::turn::Turn;
 use crate::visible::has_something_visible;
 
+pub use crate::user::{FindCursor, FoundMessage};
+
 /// Commits a text to a contact, and sends it.
 #[derive(Debug)]
 pub struct SendText {
@@ -50,6 +52,22 @@ pub struct EditMessage {
     pub id: String,
     /// What it says from now on.
     pub request: EditRequest,
+}
+
+/// Looks for a message by the beginning of its id, at some messages.
+#[derive(Debug)]
+pub struct FindMessage {
+    /// From where on.
+    pub from: FindFrom,
+}
+
+/// Where to look for a message.
+#[derive(Debug)]
+pub enum FindFrom {
+    /// From the newest on, for one whose id begins so.
+    Beginning(String),
+    /// Where it was looked for last.
+    Cursor(FindCursor),
 }
 
 /// Reacts to a message, or withdraws that.
@@ -129,6 +147,19 @@ impl Command for EditMessage {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Message, Fault> {
         let text = to_send(self.request.text)?;
         engine.user_mut()?.edit_message(turn, &self.id, &text)
+    }
+}
+
+impl Command for FindMessage {
+    type Reply = FoundMessage;
+    const ONLY_READS: bool = true;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<FoundMessage, Fault> {
+        let user = engine.user_mut()?;
+        match self.from {
+            FindFrom::Beginning(text) => user.begin_finding(turn, &text),
+            FindFrom::Cursor(cursor) => user.go_on_finding(turn, cursor),
+        }
     }
 }
 

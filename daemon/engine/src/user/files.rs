@@ -44,7 +44,7 @@ struct Found {
 }
 
 /// What one batch may still do.
-struct Budget {
+pub(super) struct Budget {
     messages: usize,
     bytes: usize,
 }
@@ -148,10 +148,7 @@ impl User {
         turn: &mut Turn<'_>,
         mut cursor: FilesCursor,
     ) -> Result<FilesPage, StoreError> {
-        let mut budget = Budget {
-            messages: FILES_SEARCHED_PER_BATCH_MAX,
-            bytes: FILES_SEARCHED_BYTES_PER_BATCH_MAX,
-        };
+        let mut budget = Budget::of_batch();
         while !budget.is_spent() && !cursor.left.is_empty() {
             self.find_files(turn, &mut cursor, &mut budget)?;
         }
@@ -198,8 +195,7 @@ impl User {
                 cursor.found.push(Found { stored_at: record.stored_at, place });
             }
         }
-        // Where nothing is, it costs all the same.
-        budget.messages = budget.messages.saturating_sub(count.max(1));
+        budget.spend_messages(count);
         if !page.more || cursor.of_this > cursor.max {
             cursor.next_conversation();
         }
@@ -228,11 +224,20 @@ impl User {
 }
 
 impl Budget {
-    fn is_spent(&self) -> bool {
+    pub(super) fn of_batch() -> Self {
+        Self { messages: FILES_SEARCHED_PER_BATCH_MAX, bytes: FILES_SEARCHED_BYTES_PER_BATCH_MAX }
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
         self.messages == 0 || self.bytes == 0
     }
 
-    fn spend_bytes(&mut self, record: &MessageRecord) {
+    /// So many were looked at. Where nothing is, it costs all the same.
+    pub(super) fn spend_messages(&mut self, count: usize) {
+        self.messages = self.messages.saturating_sub(count.max(1));
+    }
+
+    pub(super) fn spend_bytes(&mut self, record: &MessageRecord) {
         let bytes = match &record.body {
             Body::Text(text) => text.len(),
             Body::Raw { bytes, .. } => bytes.len(),

@@ -11,7 +11,6 @@ use super::User;
 use crate::conversation::{Author, ConversationRef, Place, person};
 use crate::error::{CommandError, Fault};
 use crate::kinds::{self, When, edit, reaction};
-use crate::limits::{ID_DIGITS_MIN, ID_SEARCH_MAX, ID_SEARCH_TOTAL_MAX};
 use crate::observer::Dropped;
 use crate::turn::Turn;
 use crate::visible::has_something_visible;
@@ -246,52 +245,6 @@ impl User {
             return Err(CommandError::Recalled.into());
         }
         Ok(record.id)
-    }
-
-    /// The message with this id, or the newest ones' whose id begins so.
-    pub(crate) fn resolve(
-        &self,
-        turn: &mut Turn<'_>,
-        text: &str,
-    ) -> Result<(Place, MessageRecord), Fault> {
-        let records = turn.vault()?;
-        let place = match text.parse::<MessageId>() {
-            Ok(id) => self.timeline.find(records, &id, &self.all_writers())?,
-            Err(_) => self.find_beginning(turn, text)?,
-        };
-        let place = place.ok_or(CommandError::UnknownMessage)?;
-        let record = self.timeline.message(turn.vault()?, &place)?;
-        let record = record.filter(|record| !self.timeline.is_over(&place, record));
-        Ok((place, record.ok_or(CommandError::UnknownMessage)?))
-    }
-
-    fn find_beginning(&self, turn: &mut Turn<'_>, text: &str) -> Result<Option<Place>, Fault> {
-        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if text.len() < ID_DIGITS_MIN || !is_hex {
-            return Ok(None);
-        }
-        let beginning = text.to_ascii_lowercase();
-        let (mut found, mut left) = (None, ID_SEARCH_TOTAL_MAX);
-        let mut is_ambiguous = false;
-        // What somebody names was most likely written of late.
-        let newest_first = self.with_messages(turn)?.into_iter().rev();
-        let records = turn.vault()?;
-        for identity in std::iter::once(self.identity).chain(newest_first) {
-            let conversation = ConversationRef::direct(&identity);
-            let max = ID_SEARCH_MAX.min(left);
-            self.timeline.look_back(records, &conversation, max, |position, message| {
-                left = left.saturating_sub(1);
-                let place = Place { conversation, position };
-                if message.id.to_string().starts_with(&beginning)
-                    && !self.timeline.is_over(&place, &message)
-                {
-                    is_ambiguous |= found.is_some();
-                    found = Some(place);
-                }
-                !is_ambiguous
-            })?;
-        }
-        if is_ambiguous { Err(CommandError::AmbiguousMessage.into()) } else { Ok(found) }
     }
 
     fn show_at(&self, turn: &mut Turn<'_>, place: &Place) -> Result<Message, Fault> {

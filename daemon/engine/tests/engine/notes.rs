@@ -1,6 +1,9 @@
 //! Notes: what the user writes to themselves.
 
-use martlet_engine::command::{GetInbox, GetMessage, GetNotes, WriteNote};
+use martlet_engine::command::{
+    FindFrom, FindMessage, FoundMessage, GetInbox, GetMessage, GetNotes, WriteNote,
+};
+use martlet_engine::limits::ID_SEARCH_MAX;
 use martlet_protocol::control::{EventBody, History, NoteRequest};
 
 use crate::world::*;
@@ -82,5 +85,41 @@ fn no_contacts_name_collides_with_the_notes() -> Result {
         world.call(0, RemoveContact { name: name.into() })?;
     }
     assert_eq!(notes(&mut world, None, 10)?.messages.len(), 4);
+    Ok(())
+}
+
+/// The id of the message whose id begins so, and how many batches it took to find.
+fn find(world: &mut World, beginning: &str) -> Result<(String, usize)> {
+    let mut from = FindFrom::Beginning(beginning.to_owned());
+    for batches in 1.. {
+        match world.call(0, FindMessage { from })? {
+            FoundMessage::Id(id) => return Ok((id.to_string(), batches)),
+            FoundMessage::Next(cursor) => from = FindFrom::Cursor(cursor),
+        }
+    }
+    Err("it looks for ever".into())
+}
+
+/// What is looked at was cut to the newest 1,000 of a conversation, 20,000 in all, before it was known what was meant: whatever was older
+/// had to be named by its whole id.
+#[test]
+fn however_many_came_after_it_a_message_is_found_by_the_beginning_of_its_id() -> Result {
+    let mut world = World::new(1, 45)?;
+    world.init(0, "alice")?;
+    let first = write(&mut world, "the first")?;
+    // More than one batch looks at.
+    for number in 0..ID_SEARCH_MAX + 100 {
+        write(&mut world, &number.to_string())?;
+    }
+    let last = write(&mut world, "the last")?;
+    assert_eq!(find(&mut world, &last[..12])?, (last, 1), "the newest are found at once");
+    let (found, batches) = find(&mut world, &first[..12].to_ascii_uppercase())?;
+    assert_eq!(found, first);
+    assert!(batches > 2, "some in each batch, so that nothing else waits: {batches}");
+    assert_eq!(find(&mut world, &first)?, (first.clone(), 1));
+    let other = if first.starts_with('0') { "1" } else { "0" };
+    for unknown in [&format!("{other}{}", &first[1..20])[..], &first[..5], "", "no hexadecimal"] {
+        assert!(find(&mut world, unknown).is_err(), "{unknown:?}");
+    }
     Ok(())
 }
