@@ -1,9 +1,11 @@
-//! A message to devices; where it is the key of a session, of two or of a room, that is made.
+//! A message to devices; where it is the key of a session, of two or of a room, that is made, and of messages of before each is
+//! read.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use martlet_protocol::limits::SESSION_MESSAGES_MAX;
-use martlet_protocol::message::DeviceMessage;
+use martlet_protocol::message::history::{PAGES_MAX, SAID_MAX};
+use martlet_protocol::message::{DeviceMessage, Message};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(message) = DeviceMessage::decode(bytes) else { return };
@@ -12,6 +14,13 @@ fuzz_target!(|bytes: &[u8]| {
     let grant = match message {
         DeviceMessage::SessionKey(message) => message.grant,
         DeviceMessage::RoomKey(message) => message.grant,
+        DeviceMessage::History(history) => {
+            assert!(history.said() <= SAID_MAX && history.pages <= PAGES_MAX);
+            for past in history.slices.iter().flat_map(|slice| &slice.said) {
+                let _ = Message::decode(&past.message);
+            }
+            return;
+        }
         _ => return,
     };
     let _ = grant.id();

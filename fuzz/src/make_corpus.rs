@@ -12,15 +12,16 @@ use martlet_protocol::control::{
 use martlet_protocol::file::ask::{Commitment, Get, Groups, Have, Put, Question, Release};
 use martlet_protocol::file::{FileKey, FileName, blob};
 use martlet_protocol::hlc::Hlc;
-use martlet_protocol::ids::{DeviceId, MessageId, Rendezvous, Shard, Tag};
+use martlet_protocol::ids::{DeviceId, IdentityId, MessageId, Rendezvous, Shard, Tag};
 use martlet_protocol::invite::{Invite, InviteSecret};
+use martlet_protocol::message::history::{Pages, PastReaction, PastVersion, Writer};
 use martlet_protocol::message::settings::values::{Note, Value};
 use martlet_protocol::message::{
     BlobContent, Content, DeviceMessage, Edit, Emoji, File, FileBytes, FileContent, FileHolders,
-    Heads, Holder, InRoom, Linked, Message, Payload, Picture, Ping, Pong, Profile, Progress,
-    Reached, Reaction, Read, ReadUpTo, RoomHello, RoomHistory, RoomKey, RoomOp, RoomOps,
-    RoomPerson, RoomRecall, Said, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp,
-    Text, Timers, Typing,
+    Heads, History, HistoryWanted, Holder, InRoom, Linked, Message, Past, Payload, Picture, Ping,
+    Pong, Profile, Progress, Reached, Reaction, Read, ReadUpTo, RoomHello, RoomHistory, RoomKey,
+    RoomOp, RoomOps, RoomPerson, RoomRecall, Said, Sent, SessionKeyMessage, Setting, SettingKey,
+    Settings, Stamp, Text, Timers, Typing, WantedLine,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
 use martlet_protocol::room::{self, Action, Create, Room, Setting as RoomSetting};
@@ -342,6 +343,43 @@ fn keep_file() -> std::io::Result<()> {
     keep("blob", "part", &part.expect("it fits"))
 }
 
+/// A device asks another of the user's for messages of before.
+fn wanted_of(conversation: IdentityId) -> DeviceMessage {
+    let lines = vec![WantedLine { conversation, before: Some(300) }];
+    DeviceMessage::HistoryWanted(HistoryWanted { number: 1, lines })
+}
+
+/// Some of them.
+fn history_of(identity: IdentityId) -> DeviceMessage {
+    let (at, id) = (martlet_fuzz::NOW, MessageId([0xab; 16]));
+    let message = Message {
+        id,
+        sent_at: at,
+        seq: 1,
+        timers: Timers::OFF,
+        content: Content::Text(Text::new("hello").expect("a text")),
+        reply_to: None,
+        mentions: Vec::new(),
+    };
+    let past = Past {
+        message: message.encode(),
+        writer: 0,
+        stored_at: at,
+        state: Some(1),
+        burns_from: Some(at),
+        flags: 3,
+        recalled_by: Some(identity),
+        told_by: Some(identity),
+        versions: vec![PastVersion { at, id, text: "helo".into() }],
+        reactions: vec![PastReaction { by: identity, at, id, emoji: "+1".into() }],
+    };
+    let mut pages = Pages::default();
+    pages.begin(identity, Some(300));
+    pages.say(Writer { identity, device: DeviceId([7; 32]) }, past, 299);
+    pages.end(Some(299));
+    DeviceMessage::History(Box::new(pages.finish(1).pop().unwrap_or_else(History::offer)))
+}
+
 /// What goes between devices about a room, and a message in it.
 fn keep_of_room(room: &Room) -> std::io::Result<()> {
     let set = room.set();
@@ -379,6 +417,8 @@ fn keep_of_room(room: &Room) -> std::io::Result<()> {
                 people: people.clone(),
             }),
         ),
+        ("history-wanted", wanted_of(id.identity)),
+        ("history", history_of(id.identity)),
     ] {
         keep("session_key", name, &message.encode())?;
     }

@@ -22,6 +22,8 @@
 //! | 23 | [`room_ops`]: operations on a room | to-device envelopes |
 //! | 24 | [`room_recall`]: a moderator takes back what someone else wrote | envelopes of the room's conversation |
 //! | 25 | [`room_history`]: what was said in a room before its recipient came | to-device envelopes |
+//! | 26 | [`history_wanted`]: asks another device of the user's for messages of before | to-device envelopes |
+//! | 27 | [`history`]: such messages | to-device envelopes |
 //! | 30 | [`edit`]: another text for a message | conversation envelopes |
 //! | 31 | [`reaction`]: a reaction to a message | conversation envelopes |
 //! | 32 | [`read`]: up to which message was read | conversation envelopes |
@@ -40,6 +42,8 @@ pub mod edit;
 pub mod file;
 pub mod file_holders;
 pub mod file_received;
+pub mod history;
+pub mod history_wanted;
 pub mod identity_changed;
 pub mod in_room;
 pub mod linked;
@@ -69,6 +73,8 @@ pub use edit::Edit;
 pub use file::{BlobContent, File, FileBytes, FileContent, FileError, Holder};
 pub use file_holders::FileHolders;
 pub use file_received::FileReceived;
+pub use history::{History, Past};
+pub use history_wanted::{HistoryWanted, WantedLine};
 pub use identity_changed::IdentityChanged;
 pub use in_room::InRoom;
 pub use linked::Linked;
@@ -189,6 +195,10 @@ pub enum DeviceMessage {
     RoomOps(RoomOps),
     /// What was said in a room before the recipient came.
     RoomHistory(RoomHistory),
+    /// Asks for messages of before.
+    HistoryWanted(HistoryWanted),
+    /// Messages of before.
+    History(Box<History>),
     /// Of a kind this build doesn't know.
     Unknown {
         /// Its number.
@@ -352,6 +362,8 @@ impl DeviceMessage {
                 | room_hello::KIND
                 | room_ops::KIND
                 | room_history::KIND
+                | history_wanted::KIND
+                | history::KIND
         )
     }
 
@@ -370,6 +382,8 @@ impl DeviceMessage {
             Self::RoomHello(hello) => (room_hello::KIND, codec::encode(hello)),
             Self::RoomOps(ops) => (room_ops::KIND, ops.encode()),
             Self::RoomHistory(history) => (room_history::KIND, codec::encode(history)),
+            Self::HistoryWanted(wanted) => (history_wanted::KIND, codec::encode(wanted)),
+            Self::History(history) => (history::KIND, codec::encode(&**history)),
             Self::Unknown { kind, bytes } => (*kind, bytes.0.clone()),
         };
         codec::encode(&DeviceFrame { kind, payload })
@@ -404,6 +418,8 @@ impl DeviceMessage {
             }
             room_ops::KIND => Ok(Self::RoomOps(RoomOps::decode(&payload)?)),
             room_history::KIND => Ok(Self::RoomHistory(RoomHistory::decode(&payload)?)),
+            history_wanted::KIND => Ok(Self::HistoryWanted(HistoryWanted::decode(&payload)?)),
+            history::KIND => Ok(Self::History(Box::new(History::decode(&payload)?))),
             kind => Ok(Self::Unknown { kind, bytes: Payload(payload) }),
         }
     }

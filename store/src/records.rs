@@ -8,6 +8,7 @@ mod device;
 mod event;
 mod file;
 mod handle;
+mod history;
 mod invite;
 mod olm;
 mod outbox;
@@ -24,6 +25,7 @@ pub use device::*;
 pub use event::*;
 pub use file::*;
 pub use handle::*;
+pub use history::*;
 pub use invite::*;
 pub use olm::*;
 pub use outbox::*;
@@ -76,6 +78,14 @@ pub const SHARED_SETTINGS: Collection<SharedSettingRecord> = Collection::new("sh
 pub const EARLY_COPIES: Collection<EarlyCopyRecord> = Collection::new("early_copies");
 /// Own messages of whose progress the user's other devices are to be told, by `Ordinal`.
 pub const UNTOLD_PROGRESS: Collection<UntoldProgressRecord> = Collection::new("untold_progress");
+/// Devices of the user's that may ask this one for messages of before, `Named` by device.
+pub const HISTORY_GIVEN: Collection<HistoryGivenRecord> = Collection::new("history_given");
+/// Messages of before that this device takes. One record, `Named(b"")`.
+pub const HISTORY_TAKEN: Collection<HistoryTakenRecord> = Collection::new("history_taken");
+/// How far that is with each conversation, `Named` by identity or room.
+pub const HISTORY_LINES: Collection<HistoryLineRecord> = Collection::new("history_lines");
+/// Pages of them that came before earlier ones, by `Ordinal`.
+pub const HISTORY_PAGES: Collection<HistoryPageRecord> = Collection::new("history_pages");
 /// The code by which a further device may be linked now. One record, `Named(b"")`.
 pub const LINK_OFFER: Collection<LinkOfferRecord> = Collection::new("link_offer");
 /// Rooms that the user is in, or was, `Named` by room.
@@ -187,6 +197,7 @@ opaque_debug!(
     EarlyDeed,
     EarlyCopyRecord,
     LinkOfferRecord,
+    HistoryPageRecord,
     DraftRecord,
     ContactNoteRecord,
     OwnProfileRecord,

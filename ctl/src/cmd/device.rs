@@ -7,7 +7,7 @@ mod wait;
 
 use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{
-    Device, DeviceList, DeviceRename, DeviceRevoke, DeviceState, RevocationReason,
+    Device, DeviceHistory, DeviceList, DeviceRename, DeviceRevoke, DeviceState, RevocationReason,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -165,7 +165,7 @@ pub(crate) fn listed(devices: &[Device], page: &mut Page) {
 
 fn state(device: &Device, page: &Page) -> (Paint, String) {
     match device.state {
-        DeviceState::Valid => (Paint::Good, "valid".to_owned()),
+        DeviceState::Valid => (Paint::Good, format!("valid{}", history(device))),
         DeviceState::Surplus => (Paint::Warn, "one too many".to_owned()),
         DeviceState::Terminated => (Paint::Dim, "terminated".to_owned()),
         DeviceState::Revoked => {
@@ -178,6 +178,23 @@ fn state(device: &Device, page: &Page) -> (Paint, String) {
             let at = device.revoked_at.map(|at| format!(" {}", page.clock().ago(at)));
             (Paint::Dim, format!("revoked{why}{}", at.unwrap_or_default()))
         }
+    }
+}
+
+/// How far messages of before are.
+fn history(device: &Device) -> String {
+    let Some(DeviceHistory { messages, conversations_left }) = device.history else {
+        return String::new();
+    };
+    let what = if device.this { "has" } else { "was given" };
+    let of_before = match messages {
+        1 => format!(", {what} 1 message of before"),
+        _ => format!(", {what} {messages} messages of before"),
+    };
+    match conversations_left {
+        None | Some(0) => of_before,
+        Some(1) => format!("{of_before}, more of 1 conversation to come"),
+        Some(left) => format!("{of_before}, more of {left} conversations to come"),
     }
 }
 

@@ -137,6 +137,39 @@ fn it_can_be_done_in_several_calls() {
 }
 
 #[test]
+fn messages_of_before_are_given_where_the_user_says_so() {
+    let linked = state("linked", &json!({"device": PHONE()}));
+    let fake = daemon("unlocked", vec![linked]);
+    let ran = run(fake.socket(), &["device", "link", "--confirm", "--history"]);
+    assert!(ran.code == 0 && ran.err.contains("Your messages of before follow"), "{ran:?}");
+    assert_eq!(fake.seen()[0].body, "{\"equal\":true,\"history\":true}");
+    // Where there is nothing to confirm it would say nothing.
+    for also in ["--refuse", "--cancel", "--status", "--no-wait"] {
+        assert_eq!(run(fake.socket(), &["device", "link", also, "--history"]).code, 2);
+    }
+
+    let device = |history: Value, this| {
+        json!({"id": "ab".repeat(32), "created_at": 1_790_000_000_000_u64, "state": "valid",
+            "this": this, "history": history})
+    };
+    for (history, this, says) in [
+        (
+            json!({"messages": 1200, "conversations_left": 2}),
+            true,
+            "valid, has 1200 messages of before, more of 2 conversations to come",
+        ),
+        (json!({"messages": 1, "conversations_left": 0}), true, "valid, has 1 message of before"),
+        (json!({"messages": 1200}), false, "valid, was given 1200 messages of before"),
+    ] {
+        let devices = json!({"devices": [device(history, this)]});
+        let fake = Fake::start(move |_| Answer::Json(devices.clone()));
+        let ran = run(fake.socket(), &["device", "list"]);
+        let row = ran.out.lines().nth(1).unwrap_or_default();
+        assert!(ran.code == 0 && row.contains(&format!("{says}  ")), "{ran:?}");
+    }
+}
+
+#[test]
 fn a_new_device_joins_by_the_code() {
     let states = || {
         vec![

@@ -15,6 +15,7 @@ mod invites;
 mod lately;
 mod lookups;
 mod name;
+mod past;
 mod people;
 mod progress;
 mod requests;

@@ -21,7 +21,7 @@ use martlet_protocol::time::Day;
 use martlet_protocol::{
     DeviceId, Envelope, Header, Id, IdentityId, Rendezvous, RendezvousSecret, Tag, UnixMillis,
 };
-use martlet_store::records::{PROFILE, Profile, RootLocked};
+use martlet_store::records::{LinkedBy, PROFILE, Profile, RootLocked};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 use rand_chacha::ChaCha20Rng;
@@ -174,7 +174,12 @@ impl Keyring {
 
     /// By which device this one was linked, if it was.
     pub(crate) fn linker(&self, records: &VaultTxn) -> Result<Option<DeviceId>, StoreError> {
-        Ok(self.profile(records)?.linked.map(|linked| linked.device))
+        Ok(self.linked(records)?.map(|linked| linked.device))
+    }
+
+    /// By which device this one was linked, and when, if it was.
+    pub(crate) fn linked(&self, records: &VaultTxn) -> Result<Option<LinkedBy>, StoreError> {
+        Ok(self.profile(records)?.linked)
     }
 
     /// Takes the root out of the vault. Until what was overwritten is shredded, it is in the file.

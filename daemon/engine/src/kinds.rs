@@ -23,9 +23,10 @@ pub(crate) use rooms::{admit_in_room, nothing, takes_back};
 pub(crate) use siblings::{admit, is_for_siblings_too, is_settings};
 
 use martlet_protocol::message::{
-    self, DeviceMessage, Edit, File, FileReceived, IdentityChanged, Message, OlmRenewed, Ping,
-    Pong, Profile, Progress, Reaction, Read, ReadUpTo, Recall, RoomHello, RoomHistory, RoomKey,
-    RoomOp, RoomOps, RoomRecall, Sent, SessionKeyMessage, Settings, Timers, Typing,
+    self, DeviceMessage, Edit, File, FileReceived, History, HistoryWanted, IdentityChanged,
+    Message, OlmRenewed, Ping, Pong, Profile, Progress, Reaction, Read, ReadUpTo, Recall,
+    RoomHello, RoomHistory, RoomKey, RoomOp, RoomOps, RoomRecall, Sent, SessionKeyMessage,
+    Settings, Timers, Typing,
 };
 use martlet_protocol::{MessageId, UnixMillis};
 use martlet_store::records::{Body, MessageRecord, State};
@@ -70,6 +71,10 @@ pub(crate) enum Does {
     RoomOps(RoomOps),
     /// Tells what was said in a room before the user came.
     RoomHistory(RoomHistory),
+    /// Asks for messages of before.
+    GivePast(HistoryWanted),
+    /// Tells messages of before.
+    TakePast(Box<History>),
     /// Tells one operation, in the conversation of its room.
     RoomOp(RoomOp),
     /// Tells of the devices of an identity.
@@ -193,6 +198,8 @@ impl Content {
             DeviceMessage::RoomHello(hello) => Self::Does(Does::RoomHello(hello)),
             DeviceMessage::RoomOps(ops) => Self::Does(Does::RoomOps(ops)),
             DeviceMessage::RoomHistory(history) => Self::Does(Does::RoomHistory(history)),
+            DeviceMessage::HistoryWanted(wanted) => Self::Does(Does::GivePast(wanted)),
+            DeviceMessage::History(history) => Self::Does(Does::TakePast(history)),
             DeviceMessage::Unknown { kind, .. } => Self::Unknown { kind },
         }
     }
@@ -272,6 +279,8 @@ pub(crate) fn is_fleeting(message: &DeviceMessage) -> bool {
         | DeviceMessage::RoomHello(_)
         | DeviceMessage::RoomOps(_)
         | DeviceMessage::RoomHistory(_)
+        | DeviceMessage::HistoryWanted(_)
+        | DeviceMessage::History(_)
         | DeviceMessage::Unknown { .. } => false,
     }
 }

@@ -8,10 +8,12 @@ use martlet_protocol::limits::{
 
 mod files;
 mod handles;
+mod past;
 mod rooms;
 
 pub use files::*;
 pub use handles::*;
+pub use past::*;
 pub use rooms::*;
 
 // ---- envelopes ---------------------------------------------------------------------------------

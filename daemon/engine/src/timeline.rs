@@ -12,6 +12,7 @@ mod manners;
 mod marks;
 mod order;
 mod own_deeds;
+mod past;
 mod recalls;
 mod receipts;
 mod removal;
@@ -33,6 +34,7 @@ use martlet_store::{StoreError, VaultTxn};
 
 use crate::conversation::{After, Author, ConversationRef, Place, person};
 use crate::kinds::{Content, Does, is_unknown};
+use crate::limits::PAST_POSITION_MAX;
 use crate::parts::FileParts;
 use ends::Ends;
 pub(crate) use ends::expires_at;
@@ -83,15 +85,19 @@ pub(crate) struct Timeline {
     own_deeds: HashMap<ConversationRef, usize>,
     /// To whom timers were sent again of late, and when, since the host's start.
     timers_repeated: HashMap<ConversationRef, Duration>,
+    /// After which position a conversation begins: before it is room for messages of before.
+    begins_after: u64,
 }
 
 impl Timeline {
-    /// Loads it from the vault.
+    /// Loads it from the vault, perhaps that of a device that was linked.
     pub(crate) fn load(
         records: &VaultTxn,
         hidden_by: Option<UnixMillis>,
+        is_linked: bool,
     ) -> Result<Self, StoreError> {
-        let mut timeline = Self::default();
+        let begins_after = if is_linked { PAST_POSITION_MAX } else { 0 };
+        let mut timeline = Self { begins_after, ..Self::default() };
         for record in records.scan(&CONVERSATIONS)? {
             timeline.conversations.insert(record.conversation, record);
         }
@@ -122,10 +128,12 @@ impl Timeline {
 
     fn get_mut(&mut self, id: ConversationRef) -> &mut ConversationRecord {
         self.dirty.insert(id);
+        let begins_after = self.begins_after;
         self.conversations.entry(id).or_insert_with(|| ConversationRecord {
             conversation: id,
-            last_position: 0,
-            read_position: 0,
+            last_position: begins_after,
+            // What comes of before was read elsewhere.
+            read_position: begins_after,
             unread: 0,
             received: 0,
             last_sent_seq: 0,
@@ -163,7 +171,8 @@ impl Timeline {
 
     /// Whether there is, or was, something in a conversation.
     pub(crate) fn is_begun(&self, id: &ConversationRef) -> bool {
-        self.get(id).is_some_and(|record| record.last_position > 0)
+        let is_in_use = |at: u64| at > 0 && at != PAST_POSITION_MAX;
+        self.get(id).is_some_and(|record| is_in_use(record.last_position) || record.received > 0)
     }
 
     /// Messages there that the user has not read.

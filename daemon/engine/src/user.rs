@@ -34,6 +34,8 @@ mod openings;
 mod outbox;
 mod parts_in;
 mod parts_out;
+mod past_given;
+mod past_taken;
 mod pings;
 mod privacy;
 mod profiles;
@@ -280,7 +282,7 @@ impl User {
         let shard_bits = config.network.shard_bits;
         let kept = config.kept.iter(shard_bits).chain([Shard::of(&identity, shard_bits)]);
         let directory = Directory::load(&txn, identity, config.network.tag())?;
-        let timeline = Timeline::load(&txn, counters.hidden_by)?;
+        let timeline = Timeline::load(&txn, counters.hidden_by, profile.linked.is_some())?;
         timeline
             .removals()
             .filter(|(identity, _)| !directory.is_contact(identity))

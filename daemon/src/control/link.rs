@@ -77,10 +77,12 @@ async fn confirm_link(
     State(shared): State<Shared>,
     JsonBody(request): JsonBody<LinkConfirm>,
 ) -> Result<Json<Link>, Refusal> {
-    let LinkConfirm { equal, recovery_phrase } = request;
+    let LinkConfirm { equal, history, recovery_phrase } = request;
     let link = match recovery_phrase.map(Zeroizing::new) {
-        Some(phrase) if equal => shared.engine().call(ConfirmLinkByPhrase { phrase }).await?,
-        Some(_) | None => shared.engine().call(ConfirmLink { equal }).await?,
+        Some(phrase) if equal => {
+            shared.engine().call(ConfirmLinkByPhrase { phrase, history }).await?
+        }
+        Some(_) | None => shared.engine().call(ConfirmLink { equal, history }).await?,
     };
     Ok(Json(link))
 }

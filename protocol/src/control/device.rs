@@ -27,6 +27,19 @@ pub struct Device {
     /// Why, if that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<RevocationReason>,
+    /// Messages of before: those that this device takes from the one that linked it, or that this one gives to another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<DeviceHistory>,
+}
+
+/// How far a device is with messages of before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceHistory {
+    /// How many were taken, or given. Of those that were given some may have been here and there already.
+    pub messages: u64,
+    /// On the device that takes them: of how many conversations more is to come, as far as they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversations_left: Option<u64>,
 }
 
 /// Whether a device counts.

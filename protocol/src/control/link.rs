@@ -91,6 +91,9 @@ pub enum LinkReason {
 pub struct LinkConfirm {
     /// Whether both devices show the same numbers. If not, the device is refused.
     pub equal: bool,
+    /// Whether the new device is to have the messages of before. The newest come first, at most 100,000, and no files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub history: bool,
     /// The recovery phrase, where this device does not have the root. It is used for this once, and not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 4096)]

@@ -9,6 +9,7 @@ mod by_hand;
 mod certificate;
 mod format;
 mod handle;
+mod history;
 mod identity;
 mod link;
 mod message;

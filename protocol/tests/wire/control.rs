@@ -545,7 +545,7 @@ fn secrets_are_not_shown() {
     let locking = LockRootRequest { last_words: "hunter2".into() };
     is_json(&locking, json!({"last_words": "hunter2"}));
     let secret = || Some("hunter2".to_owned());
-    let confirm = LinkConfirm { equal: true, recovery_phrase: secret() };
+    let confirm = LinkConfirm { equal: true, history: false, recovery_phrase: secret() };
     is_json(&confirm, json!({"equal": true, "recovery_phrase": "hunter2"}));
     let revoke = DeviceRevoke { reason: None, recovery_phrase: secret() };
     is_json(&revoke, json!({"recovery_phrase": "hunter2"}));

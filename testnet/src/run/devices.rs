@@ -63,7 +63,7 @@ async fn one(root: &Client, new: &Client, name: &str) -> Result<String, ClientEr
     loop {
         let link: Link = root.get("/v1/link").await?;
         if link.state == LinkState::Compare && !confirmed {
-            let confirm = LinkConfirm { equal: true, recovery_phrase: None };
+            let confirm = LinkConfirm { equal: true, history: false, recovery_phrase: None };
             root.post::<_, Link>("/v1/link/confirm", &confirm).await?;
             confirmed = true;
         }

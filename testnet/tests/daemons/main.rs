@@ -23,6 +23,7 @@ mod metrics;
 mod notify;
 mod offline;
 mod open;
+mod past;
 mod ping;
 mod put_back;
 mod rooms;

@@ -195,7 +195,8 @@ fn human(join: &Join, page: &mut Page) {
             page.line(format!("  {}", page.paint(Paint::Bold, &id)));
             page.line("");
             page.line(
-                "Your contacts, who you blocked and your settings come from the other device. What was written before now stays there.",
+                "Your contacts, who you blocked and your settings come from the other device. What was written before now stays there, \
+                 unless it was told --history: then martletctl device list shows how far that is.",
             );
         }
         JoinState::Refused => page.line(format!("This device was not linked: {}.", why(join))),

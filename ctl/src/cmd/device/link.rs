@@ -17,8 +17,8 @@ use crate::render::{Page, Paint, qr, word};
 ///
 /// Run it on the device where you made your identity, or on one that you recovered from your phrase. On the new device, whose
 /// daemon has no identity yet, run: martletctl device join. Then both show three numbers. If they are the same, say yes here. The new
-/// device gets your contacts, who you blocked, and your settings. It does not get your messages up to now, nor your profile, nor
-/// your recovery phrase.
+/// device gets your contacts, who you blocked, and your settings. It does not get your profile, nor your recovery phrase. With
+/// --history it gets your messages up to now as well: texts, and the names of files, the newest first.
 ///
 /// The code is good for ten minutes, and once, and until another one is made. Don't show it to others.
 ///
@@ -28,6 +28,7 @@ use crate::render::{Page, Paint, qr, word};
 #[command(after_help = "\
 Examples:
   martletctl device link
+  martletctl device link --history               the new device gets your messages of before, too
   martletctl --json device link --no-wait        shows the code and returns
   martletctl --json device link --status         how far it came, and the numbers
   martletctl device link --confirm               the numbers are the same on both devices
@@ -54,6 +55,10 @@ pub(super) struct Args {
     #[arg(long, group = "what")]
     cancel: bool,
 
+    /// Give the new device your messages of before
+    #[arg(long, conflicts_with_all = ["no_wait", "status", "refuse", "cancel"])]
+    history: bool,
+
     #[command(flatten)]
     phrase: PhraseArgs,
 }
@@ -67,7 +72,7 @@ impl Args {
         }
         if self.confirm || self.refuse {
             let link = self.answer(context).await?;
-            return end(&link, context, self.refuse);
+            return self.end(&link, context, self.refuse);
         }
         if self.cancel {
             client.delete("/v1/link").await?;
@@ -111,10 +116,11 @@ impl Args {
                 LinkState::Compare if before != LinkState::Compare => {
                     show(&link, context)?;
                     if !stdin().is_terminal() {
-                        context.output.note(
-                            "If the new device shows the same numbers: martletctl device link --confirm. If not: martletctl \
-                             device link --refuse.",
-                        );
+                        let history = if self.history { " --history" } else { "" };
+                        context.output.note(&format!(
+                            "If the new device shows the same numbers: martletctl device link --confirm{history}. If not: \
+                             martletctl device link --refuse.",
+                        ));
                         continue;
                     }
                     let question = "Does the new device show the same numbers?";
@@ -125,8 +131,8 @@ impl Args {
                             return Err(failure);
                         }
                     };
-                    match answer(client, equal, phrase.as_deref()).await {
-                        Ok(link) => return end(&link, context, !equal),
+                    match answer(client, (equal, self.history), phrase.as_deref()).await {
+                        Ok(link) => return self.end(&link, context, !equal),
                         // It ended meanwhile: that is told next.
                         Err(ClientError::Problem(problem))
                             if problem.code == ErrorCode::NothingToCompare => {}
@@ -141,6 +147,17 @@ impl Args {
         }
     }
 
+    /// How it ended, and what follows.
+    fn end(&self, link: &Link, context: &Context, refused: bool) -> Result<(), Failure> {
+        end(link, context, refused)?;
+        if self.history && !refused {
+            context.output.note(
+                "Your messages of before follow while both devices are on. martletctl device list shows how far they are.",
+            );
+        }
+        Ok(())
+    }
+
     /// Says whether the numbers are equal.
     async fn answer(&self, context: &Context) -> Result<Link, Failure> {
         let client = context.client()?;
@@ -148,10 +165,11 @@ impl Args {
             true => self.phrase.read(context).await?,
             false => None,
         };
-        match answer(client, self.confirm, phrase.as_deref()).await {
+        let says = (self.confirm, self.history);
+        match answer(client, says, phrase.as_deref()).await {
             Err(refusal) => {
                 let phrase = PhraseArgs::after(refusal, context).await?;
-                Ok(answer(client, self.confirm, Some(&phrase)).await?)
+                Ok(answer(client, says, Some(&phrase)).await?)
             }
             Ok(link) => Ok(link),
         }
@@ -163,10 +181,11 @@ const BY_PHRASE: &str = "/v1/link?phrase=true";
 
 async fn answer(
     client: &Client,
-    equal: bool,
+    (equal, history): (bool, bool),
     phrase: Option<&String>,
 ) -> Result<Link, ClientError> {
-    let mut request = LinkConfirm { equal, recovery_phrase: phrase.cloned() };
+    let history = equal && history;
+    let mut request = LinkConfirm { equal, history, recovery_phrase: phrase.cloned() };
     let answer = client.post_secret("/v1/link/confirm", &request).await;
     request.recovery_phrase.zeroize();
     answer

@@ -23,6 +23,8 @@ pub struct ShowLink {}
 pub struct ConfirmLink {
     /// Whether they are equal.
     pub equal: bool,
+    /// Whether the new device is to have messages of before.
+    pub history: bool,
 }
 
 /// Ends the code.
@@ -70,7 +72,7 @@ impl Command for ConfirmLink {
     type Reply = Link;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Link, Fault> {
-        engine.user_mut()?.confirm_link(turn, self.equal, None)
+        engine.user_mut()?.confirm_link(turn, (self.equal, self.history), None)
     }
 }
 

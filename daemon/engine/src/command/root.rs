@@ -29,6 +29,8 @@ pub struct StartLinkByPhrase {}
 pub struct ConfirmLinkByPhrase {
     /// The recovery phrase.
     pub phrase: Zeroizing<String>,
+    /// Whether the new device is to have messages of before.
+    pub history: bool,
 }
 
 /// Revokes a device of the user's.
@@ -73,7 +75,7 @@ impl Command for ConfirmLinkByPhrase {
     type Reply = Link;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Link, Fault> {
-        engine.user_mut()?.confirm_link(turn, true, Some(&self.phrase))
+        engine.user_mut()?.confirm_link(turn, (true, self.history), Some(&self.phrase))
     }
 }
 

@@ -9,6 +9,7 @@ use martlet_store::{StoreError, VaultTxn};
 
 use super::Bundles;
 use super::early_copies::EarlyCopies;
+use super::past::Past;
 use super::progress::UntoldProgress;
 
 /// The user's other devices.
@@ -20,6 +21,7 @@ pub(crate) struct Siblings {
     giving: Option<Giving>,
     progress: UntoldProgress,
     early_copies: EarlyCopies,
+    past: Past,
 }
 
 /// All settings are being given, a part at a time.
@@ -47,7 +49,8 @@ impl Siblings {
         let bundles = Bundles::from_records(&bundles);
         let progress = UntoldProgress::load(records)?;
         let early_copies = EarlyCopies::load(records)?;
-        Ok(Self { identity, bundles, given, giving: None, progress, early_copies })
+        let past = Past::load(records)?;
+        Ok(Self { identity, bundles, given, giving: None, progress, early_copies, past })
     }
 
     /// Whose devices they are.
@@ -109,6 +112,15 @@ impl Siblings {
 
     pub(crate) fn early_copies_mut(&mut self) -> &mut EarlyCopies {
         &mut self.early_copies
+    }
+
+    /// Messages of before that are given and taken.
+    pub(crate) fn past(&self) -> &Past {
+        &self.past
+    }
+
+    pub(crate) fn past_mut(&mut self) -> &mut Past {
+        &mut self.past
     }
 
     /// What is being given.

@@ -63,6 +63,13 @@ pub(crate) fn shown(file: &File, told: Option<&MessageFile>) -> String {
     if file.text.is_empty() { shown } else { format!("{shown} {}", file.text) }
 }
 
+/// In words, where its bytes are on another device of the user's alone.
+pub(crate) fn shown_elsewhere(file: &File) -> String {
+    let (name, size) = (file.name.as_str(), in_words(file.size()));
+    let shown = format!("[file \"{name}\", {size}, on your other device]");
+    if file.text.is_empty() { shown } else { format!("{shown} {}", file.text) }
+}
+
 /// What searches look through.
 pub(super) fn searched(file: &File) -> String {
     format!("{} {}", file.name.as_str(), file.text)

@@ -31,6 +31,8 @@ pub(crate) fn admit_in_room(message: MessageRecord) -> MessageRecord {
             | Does::RoomHello(_)
             | Does::RoomOps(_)
             | Does::RoomHistory(_)
+            | Does::GivePast(_)
+            | Does::TakePast(_)
             | Does::RoomOp(_)
             | Does::LearnIdentity(_)
             | Does::Ping(_)

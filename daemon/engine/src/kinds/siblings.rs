@@ -71,6 +71,8 @@ pub(crate) fn admit(message: MessageRecord, is_of_sibling: bool) -> MessageRecor
             | Does::RoomHello(_)
             | Does::RoomOps(_)
             | Does::RoomHistory(_)
+            | Does::GivePast(_)
+            | Does::TakePast(_)
             | Does::LearnIdentity(_)
             | Does::Ping(_)
             | Does::Pong(_)

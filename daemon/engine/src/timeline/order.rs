@@ -152,10 +152,9 @@ impl Timeline {
         message: MessageRecord,
         now: UnixMillis,
     ) -> Result<Vec<Appeared>, StoreError> {
-        let index_key = received_key(&author.identity, &message.id);
-        if records.get(&MESSAGE_INDEX, Key::Named(&index_key))?.is_some() {
+        let Some(message) = self.in_turn(records, &conversation, message)? else {
             return Ok(Vec::new());
-        }
+        };
         let line = Line { conversation, device: author.device };
         if let Some(wait) = self.waits.get_mut(&line) {
             wait.last_arrival = now;

@@ -7,7 +7,7 @@ use martlet_protocol::message::Timers;
 use martlet_protocol::{DeviceId, UnixMillis};
 use martlet_store::Vault;
 use martlet_store::memory::MemoryFile;
-use martlet_store::records::Body;
+use martlet_store::records::{Body, MarksRecord};
 use martlet_store::vault::keyfile::{KeyFile, MasterKey};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
@@ -101,7 +101,7 @@ impl World {
     fn restart(&mut self) {
         self.vault = None;
         let vault = open(&self.files, &self.key);
-        self.timeline = Timeline::load(&vault.begin([8; 32]).unwrap(), None).unwrap();
+        self.timeline = Timeline::load(&vault.begin([8; 32]).unwrap(), None, false).unwrap();
         self.vault = Some(vault);
     }
 }
@@ -419,4 +419,24 @@ fn what_is_unread_is_found_after_any_number_of_own_messages() {
     assert_eq!(unread(10), ["first", "second", "third"]);
     assert_eq!(unread(2), ["first", "second"]);
     assert_eq!(unread(1), ["first"]);
+}
+
+/// What came after a message of before that is here already was held back, as if that had never come.
+#[test]
+fn a_message_of_before_that_comes_itself_uses_up_its_number_and_is_shown_once() {
+    let mut world = World::new();
+    world.timeline.begins_after = PAST_POSITION_MAX;
+    world.receive(&[message(3, "three")]);
+    let past = [message(2, "two"), message(1, "one")];
+    world.batch(|timeline, records, _| {
+        for (position, message) in (1..PAST_POSITION_MAX).rev().zip(&past) {
+            let place = Place { conversation: bob(), position };
+            timeline.put_past(records, &place, message, &MarksRecord::default()).unwrap();
+        }
+        Vec::new()
+    });
+    world.receive(&[message(2, "two"), message(1, "one"), message(2, "two")]);
+    world.receive(&[message(4, "four")]);
+    assert_eq!(world.shown, ["three", "four"]);
+    assert_eq!((world.timeline.unread(&bob()), world.lost), (2, 0));
 }

@@ -61,6 +61,8 @@ impl User {
         self.end_long_asking(turn)?;
         self.tell_untold_state(turn)?;
         self.give_some(turn)?;
+        self.tell_past(turn)?;
+        self.ask_for_past(turn)?;
         self.make_good(turn)?;
         self.tell_progress(turn)?;
         self.end_sibling_waits(turn)?;

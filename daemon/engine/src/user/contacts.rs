@@ -200,6 +200,7 @@ impl User {
         let records = turn.vault()?;
         let up_to = self.timeline.begin_removal(records, ConversationRef::direct(&identity))?;
         self.unfinished.remove(identity, up_to);
+        self.directory.siblings_mut().past_mut().close_line(records, &identity)?;
         self.keyring.inbound.leave(identity);
         self.keyring.outbound.end(records, &identity)?;
         self.keyring.forget_bundles(&identity);

@@ -23,6 +23,8 @@ impl User {
             Does::RoomHello(hello) => self.take_hello(turn, author, &hello),
             Does::RoomOps(ops) => self.take_room_ops(turn, author, &ops),
             Does::RoomHistory(history) => self.take_room_history(turn, author, history),
+            Does::GivePast(wanted) => self.give_past(turn, author, &wanted),
+            Does::TakePast(history) => self.take_past(turn, author, *history),
             Does::GrantSession(message) => {
                 let conversation = self.direct(&identity);
                 let context = SessionContext { sender: identity, device, conversation };

@@ -1,6 +1,6 @@
 //! The user's own devices: shown, found, renamed.
 
-use martlet_protocol::control::{Device, DeviceState, RevocationReason};
+use martlet_protocol::control::{Device, DeviceHistory, DeviceState, RevocationReason};
 use martlet_protocol::identity::state::{self, Standing};
 use martlet_protocol::identity::statement::Reason;
 use martlet_protocol::identity::{IdentityState, Statement};
@@ -18,7 +18,25 @@ impl User {
     pub(crate) fn show_devices(&self, identity: &IdentityId) -> Vec<Device> {
         let this = self.keyring.device().device();
         let state = self.keyring.identities.state(identity).into_iter();
-        state.flat_map(|state| state.devices()).map(|it| shown_device(&it, &this)).collect()
+        let devices = state.flat_map(|state| state.devices());
+        devices
+            .map(|it| {
+                let history = self.history_of(&it.device).filter(|_| *identity == self.identity);
+                Device { history, ..shown_device(&it, &this) }
+            })
+            .collect()
+    }
+
+    /// How far messages of before are that this device takes, or that another of the user's is given.
+    fn history_of(&self, device: &DeviceId) -> Option<DeviceHistory> {
+        let past = self.directory.siblings().past();
+        if *device == self.keyring.device().device() {
+            let left = u64::try_from(past.lines_left()).unwrap_or(u64::MAX);
+            let (messages, conversations_left) = (past.taken()?.messages, Some(left));
+            return Some(DeviceHistory { messages, conversations_left });
+        }
+        let messages = past.given(device)?.messages;
+        Some(DeviceHistory { messages, conversations_left: None })
     }
 
     /// The device of the user's with this id, an id that begins so, or this name.
@@ -125,5 +143,6 @@ fn shown_device(device: &state::Device<'_>, this: &DeviceId) -> Device {
         state,
         revoked_at,
         reason,
+        history: None,
     }
 }

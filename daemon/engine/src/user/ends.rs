@@ -174,6 +174,7 @@ impl User {
     ) -> Result<(), StoreError> {
         let conversation = ConversationRef::direct(&identity);
         let up_to = self.timeline.begin_clearing(turn.vault()?, conversation)?;
+        self.directory.siblings_mut().past_mut().close_line(turn.vault()?, &identity)?;
         self.unfinished.remove(identity, up_to);
         self.emit(turn, Happened::ConversationCleared(conversation))
     }

@@ -85,12 +85,13 @@ impl User {
         })
     }
 
-    /// The user compared the numbers: the device is linked if they are equal, and refused if not. The root is that of the
+    /// The user compared the numbers: the device is linked if they are equal, with messages of before if they wish so, and refused if
+    /// not. The root is that of the
     /// vault, or of the phrase.
     pub(crate) fn confirm_link(
         &mut self,
         turn: &mut Turn<'_>,
-        equal: bool,
+        (equal, with_history): (bool, bool),
         phrase: Option<&Zeroizing<String>>,
     ) -> Result<Link, Fault> {
         self.check_active()?;
@@ -108,7 +109,7 @@ impl User {
             self.end_link(turn, End::Refused { why: Why::Limit, by_other: false })?;
             return Err(CommandError::LinkLimit.into());
         }
-        self.link(turn, &root)?;
+        self.link(turn, &root, with_history)?;
         self.show_link(turn)
     }
 
@@ -123,7 +124,12 @@ impl User {
     }
 
     /// Certifies the device that came by the code, and tells it.
-    fn link(&mut self, turn: &mut Turn<'_>, root: &RootKey) -> Result<(), StoreError> {
+    fn link(
+        &mut self,
+        turn: &mut Turn<'_>,
+        root: &RootKey,
+        with_history: bool,
+    ) -> Result<(), StoreError> {
         let Some(join) = self.keyring.linking.offer.as_ref().and_then(Offer::joiner).cloned()
         else {
             return Ok(());
@@ -147,6 +153,9 @@ impl User {
         // is here (`user/giving.rs`).
         let record = record(turn, identity, content);
         self.post_record(turn, record)?;
+        if with_history {
+            self.begin_past(turn, join.device())?;
+        }
         self.end_link(turn, End::Linked)
     }
 

@@ -314,18 +314,18 @@ impl User {
                 }
             }
         }
+        let conversation = ConversationRef::room(id);
         let mut record = kinds::admit_in_room(record);
         let is_own = author.identity == self.identity;
         record.mentions_user = !is_own && record.mentions.contains(&self.identity);
         if author.identity == self.identity {
-            if self.timeline.has_own(turn.vault()?, &record.id)? {
-                return Ok(true);
-            }
             // It came here by another node, or straight from the device.
             (record.own, record.state) = (true, State::Sent);
+            let in_turn = self.timeline.in_turn(turn.vault()?, &conversation, record)?;
+            let Some(in_turn) = in_turn else { return Ok(true) };
+            record = in_turn;
             self.timeline.burn_sent(&mut record);
         }
-        let conversation = ConversationRef::room(id);
         let (line, now) = (Line { conversation, device: author.device }, turn.now);
         // A session begins with each who comes. So the first for this device is the first in it, also where a later one came sooner.
         // (A recall may have the number of what it takes back.)

@@ -39,6 +39,7 @@ impl User {
         // What is on its way goes on: others may have to hear yet that the user left.
         let up_to = self.timeline.begin_forgetting(turn.vault()?, ConversationRef::room(id))?;
         self.unfinished.remove(line, up_to);
+        self.directory.siblings_mut().past_mut().close_line(turn.vault()?, &line)?;
         self.forget_manners(turn, &line)?;
         self.directory.rooms_mut().hide(turn.vault()?, id, now)?;
         // Those of others in it.
@@ -69,6 +70,7 @@ impl User {
             let conversation = ConversationRef::room(&room);
             let up_to = self.timeline.begin_removal(turn.vault()?, conversation)?;
             self.unfinished.remove(line, up_to);
+            self.directory.siblings_mut().past_mut().close_line(turn.vault()?, &line)?;
             self.keyring.outbound.end(turn.vault()?, &line)?;
             for who in people {
                 self.part(turn, who)?;

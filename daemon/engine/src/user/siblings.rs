@@ -363,6 +363,8 @@ impl User {
             | Does::RoomHello(_)
             | Does::RoomOps(_)
             | Does::RoomHistory(_)
+            | Does::GivePast(_)
+            | Does::TakePast(_)
             | Does::RoomOp(_)
             | Does::RecallOther(_)
             | Does::LearnIdentity(_)

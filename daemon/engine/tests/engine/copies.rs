@@ -36,7 +36,7 @@ fn confirm(world: &mut World) -> Result {
     for _ in 0..3 {
         world.gossip(0.0);
     }
-    world.call(ALICE, ConfirmLink { equal: true })?;
+    world.call(ALICE, ConfirmLink { equal: true, history: false })?;
     Ok(())
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn compared(world: &mut World, code: LinkCode) -> Result<String> {
 fn link_phone(world: &mut World) -> Result {
     let code = code(world)?;
     compared(world, code)?;
-    let link = world.call(ALICE, ConfirmLink { equal: true })?;
+    let link = world.call(ALICE, ConfirmLink { equal: true, history: false })?;
     assert_eq!(link.state, LinkState::Linked);
     world.settle()
 }
@@ -105,7 +105,8 @@ fn both_ended(world: &mut World, reason: LinkReason) -> Result {
     assert_eq!((join.state, join.reason), (JoinState::Refused, Some(reason)));
     assert_ne!(link.by_other, join.by_other, "one says it, the other hears it");
     assert_eq!(certified(world)?, 0);
-    let refused = world.call(ALICE, ConfirmLink { equal: true }).err().ok_or("confirmed")?;
+    let refused =
+        world.call(ALICE, ConfirmLink { equal: true, history: false }).err().ok_or("confirmed")?;
     assert!(refused.to_string().contains("nothing to compare"), "{refused}");
     Ok(())
 }
@@ -215,7 +216,7 @@ fn a_device_whose_numbers_differ_is_refused_and_three_dead_codes_lock_linking() 
     for _ in 0..3 {
         let code = code(&mut world)?;
         compared(&mut world, code)?;
-        world.call(ALICE, ConfirmLink { equal: false })?;
+        world.call(ALICE, ConfirmLink { equal: false, history: false })?;
         both_ended(&mut world, LinkReason::NumbersDiffer)?;
         world.pass(MINUTE);
     }
@@ -295,7 +296,7 @@ fn a_device_whose_name_another_has_may_come_again_with_another() -> Result {
     world.pass(Duration::from_secs(1));
     world.call(ALICE, rename(&device, "desk"))?;
     compared(&mut world, code)?;
-    world.call(ALICE, ConfirmLink { equal: true })?;
+    world.call(ALICE, ConfirmLink { equal: true, history: false })?;
     for _ in 0..3 {
         world.settle()?;
     }
@@ -393,7 +394,8 @@ fn a_code_dies_with_a_restart_of_either_side() -> Result {
     compared(&mut world, first)?;
     world.crash(ALICE)?;
     world.settle()?;
-    let refused = world.call(ALICE, ConfirmLink { equal: true }).err().ok_or("confirmed")?;
+    let refused =
+        world.call(ALICE, ConfirmLink { equal: true, history: false }).err().ok_or("confirmed")?;
     assert!(refused.to_string().contains("no device is being linked"), "{refused}");
     // It waited for ten minutes: nobody told it.
     let join = joined(&mut world)?;
@@ -404,7 +406,7 @@ fn a_code_dies_with_a_restart_of_either_side() -> Result {
     world.settle()?;
     assert!(joined(&mut world).is_err());
     // Whatever is said on the other side, there is nobody to take it; the user sees the device in the list, and revokes it.
-    world.call(ALICE, ConfirmLink { equal: true })?;
+    world.call(ALICE, ConfirmLink { equal: true, history: false })?;
     world.settle()?;
     assert!(world.call(PHONE, ListDevices {}).is_err(), "no identity");
     assert_eq!(certified(&mut world)?, 1);
@@ -423,7 +425,7 @@ fn who_has_an_identity_or_another_network_is_refused_before_anything_is_sent() -
     assert!(world.nodes[PHONE].released.publish.is_empty());
     // A device that has joined joins nothing else.
     compared(&mut world, code)?;
-    world.call(ALICE, ConfirmLink { equal: true })?;
+    world.call(ALICE, ConfirmLink { equal: true, history: false })?;
     world.settle()?;
     let again = self::code(&mut world)?;
     assert!(join(&mut world, PHONE, again).is_err());
@@ -579,7 +581,7 @@ fn in_the_middle_the_numbers_differ() -> Result {
     assert_eq!((link.state, join.state), (LinkState::Compare, JoinState::Compare));
     assert_ne!(link.numbers, join.numbers);
     // Mallory, who has every key of that half, sees what Alice sees, and could not have chosen it.
-    world.call(ALICE, ConfirmLink { equal: false })?;
+    world.call(ALICE, ConfirmLink { equal: false, history: false })?;
     // The new device gets the true answer as well, at last.
     world.settle()?;
     let (link, join) = (self::link(&mut world)?, joined(&mut world)?);
@@ -633,7 +635,7 @@ fn a_replayed_device_or_one_that_is_known_is_not_linked() -> Result {
     world.gossip(0.0);
     world.gossip(0.0);
     assert_eq!(link(&mut world)?.state, LinkState::Compare);
-    world.call(ALICE, ConfirmLink { equal: true })?;
+    world.call(ALICE, ConfirmLink { equal: true, history: false })?;
     world.settle()?;
     assert_eq!(certified(&mut world)?, 1);
     // Its first step again, by another code.
@@ -766,7 +768,7 @@ fn nobody_but_the_device_that_answered_says_that_it_is_linked() -> Result {
         assert!(world.call(PHONE, ListDevices {}).is_err(), "no identity");
     }
     // The true one is taken all the same.
-    world.call(ALICE, ConfirmLink { equal: true })?;
+    world.call(ALICE, ConfirmLink { equal: true, history: false })?;
     world.settle()?;
     assert_eq!(joined(&mut world)?.state, JoinState::Joined);
     Ok(())

@@ -31,6 +31,7 @@ mod old_data;
 mod olm;
 mod openings;
 mod parts;
+mod past;
 mod pings;
 mod profiles;
 mod put_back;

@@ -115,18 +115,18 @@ fn with_the_phrase_a_device_is_linked_and_revoked_where_the_root_is_not() -> Res
     let code = world.call(ALICE, StartLinkByPhrase {})?.code.ok_or("no code")?.parse()?;
     compared(&mut world, code)?;
     // Nobody is linked by nothing, by a typing mistake, or by someone else's phrase; and the code stays good.
-    assert_eq!(refusal(&mut world, ALICE, ConfirmLink { equal: true })?, lacks);
+    assert_eq!(refusal(&mut world, ALICE, ConfirmLink { equal: true, history: false })?, lacks);
     let short = Zeroizing::new("abandon".to_owned());
     assert_eq!(
-        refusal(&mut world, ALICE, ConfirmLinkByPhrase { phrase: short })?,
+        refusal(&mut world, ALICE, ConfirmLinkByPhrase { phrase: short, history: false })?,
         CommandError::InvalidPhrase(PhraseError::Words { found: 1 })
     );
     let other = root_of(&mut world, BOB)?.recovery_phrase();
     assert_eq!(
-        refusal(&mut world, ALICE, ConfirmLinkByPhrase { phrase: other.clone() })?,
+        refusal(&mut world, ALICE, ConfirmLinkByPhrase { phrase: other.clone(), history: false })?,
         CommandError::OtherPhrase
     );
-    let link = world.call(ALICE, ConfirmLinkByPhrase { phrase: phrase.clone() })?;
+    let link = world.call(ALICE, ConfirmLinkByPhrase { phrase: phrase.clone(), history: false })?;
     assert_eq!(link.state, LinkState::Linked);
     world.settle()?;
     assert_eq!(world.call(PHONE, ShowJoin {})?.state, JoinState::Joined);

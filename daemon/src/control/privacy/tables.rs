@@ -154,6 +154,26 @@ pub(super) fn described(table: &str) -> Option<(Group, &'static str, &'static st
             "message of another device of yours that waits for its contact",
             "messages of other devices of yours that wait for their contacts",
         ),
+        "history_given" => (
+            Group::Way,
+            "device of yours that is given messages of before",
+            "devices of yours that are given messages of before",
+        ),
+        "history_taken" => (
+            Group::Way,
+            "record of messages of before that this device takes",
+            "records of messages of before that this device takes",
+        ),
+        "history_lines" => (
+            Group::Way,
+            "conversation of which messages of before are taken",
+            "conversations of which messages of before are taken",
+        ),
+        "history_pages" => (
+            Group::Conversations,
+            "page of messages of before that came before an earlier one",
+            "pages of messages of before that came before earlier ones",
+        ),
         "drafts" => (Group::Conversations, "draft", "drafts"),
         "held" => (
             Group::Conversations,

@@ -30,7 +30,7 @@ impl Node {
 
     /// Its user saw the same numbers on both devices.
     pub(in crate::sim) async fn confirm_link(&self) -> Result<(), CallError> {
-        self.engine()?.call(ConfirmLink { equal: true }).await.map(drop)
+        self.engine()?.call(ConfirmLink { equal: true, history: false }).await.map(drop)
     }
 
     /// Joins an identity by a code.

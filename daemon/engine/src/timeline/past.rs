@@ -1,0 +1,79 @@
+//! Messages of before, which another device of the user's gives this one: they stand before all that came here, and count as
+//! read. Positions of a linked device's conversations begin so high that there is room for them.
+
+use martlet_protocol::MessageId;
+use martlet_store::records::{
+    MARKS, MESSAGE_INDEX, MESSAGES, MarksRecord, MessageAt, MessageRecord, UNKNOWN,
+};
+use martlet_store::vault::Key;
+use martlet_store::{StoreError, VaultTxn};
+
+use super::{Line, Timeline, put_index, received_key, writer};
+use crate::conversation::{ConversationRef, Place};
+use crate::kinds::{is_unknown, nothing};
+use crate::limits::PAST_POSITION_MAX;
+
+impl Timeline {
+    /// Whether a conversation has room for messages of before: on a device that was linked, unless a build of before began it.
+    pub(crate) fn has_room_for_past(&self, id: &ConversationRef) -> bool {
+        let begins_after = self.get(id).map_or(self.begins_after, |record| record.last_position);
+        begins_after >= PAST_POSITION_MAX
+    }
+
+    /// Puts a message of before in its place.
+    pub(crate) fn put_past(
+        &mut self,
+        records: &mut VaultTxn,
+        place: &Place,
+        message: &MessageRecord,
+        marks: &MarksRecord,
+    ) -> Result<(), StoreError> {
+        let Place { conversation: id, position } = *place;
+        let key = Key::Scoped(&id.0, position);
+        let conversation = self.get_mut(id);
+        if !message.own {
+            conversation.received += 1;
+        }
+        records.put(&MESSAGES, key, message)?;
+        if message.is_marked {
+            records.put(&MARKS, key, marks)?;
+        }
+        self.texts.note(place, message);
+        if is_unknown(message) {
+            records.put(&UNKNOWN, key, place)?;
+        }
+        put_index(records, message, &MessageAt { conversation: id, position })?;
+        if let Some(author) = message.author.filter(|_| !message.own) {
+            // It was told as lost, perhaps.
+            self.note_found(&Line { conversation: id, device: author.device }, message.seq);
+        }
+        self.note_end(records, place, message)
+    }
+
+    /// What takes the turn of a message that came. `None` if the message came before; if it was only told of as one of before, what
+    /// uses up its number.
+    pub(crate) fn in_turn(
+        &self,
+        records: &VaultTxn,
+        id: &ConversationRef,
+        message: MessageRecord,
+    ) -> Result<Option<MessageRecord>, StoreError> {
+        let at = |message: &MessageRecord| -> Result<Option<MessageAt>, StoreError> {
+            let key = received_key(&writer(id, message), &message.id);
+            let key: &[u8] = if message.own { &message.id.0 } else { &key };
+            records.get(&MESSAGE_INDEX, Key::Named(key))
+        };
+        match at(&message)? {
+            None => return Ok(Some(message)),
+            Some(known) if (1..=PAST_POSITION_MAX).contains(&known.position) => {}
+            Some(_) => return Ok(None),
+        }
+        if self.begins_after == 0 {
+            return Ok(None);
+        }
+        // An id of its own, always the same.
+        let message =
+            nothing(MessageRecord { id: MessageId(message.id.0.map(|it| !it)), ..message });
+        Ok(at(&message)?.is_none().then_some(message))
+    }
+}
