@@ -13,6 +13,7 @@ mod bundles;
 mod clocks;
 mod copies;
 mod delivery;
+mod device_costs;
 mod events;
 mod extremes;
 mod failing_disk;
