@@ -83,6 +83,12 @@ pub enum ExportLine {
         settings: Settings,
         /// How they want contacts to see them.
         profile: OwnProfile,
+        /// The handle that they claim, in this network or in the one where they claimed it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handle: Option<String>,
+        /// Since when.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handle_claimed_at: Option<UnixMillis>,
     },
     /// A picture of a profile.
     Picture {

@@ -88,6 +88,8 @@ impl User {
     }
 
     fn export_head(&self, turn: &Turn<'_>) -> Vec<ExportLine> {
+        let handles = self.directory.handles();
+        let claimed = handles.claimed().or_else(|| handles.claimed_elsewhere());
         let program = concat!("martletd ", env!("CARGO_PKG_VERSION")).to_owned();
         let mut lines = vec![
             ExportLine::Export { format: EXPORT_FORMAT, at: turn.now, program },
@@ -96,6 +98,8 @@ impl User {
                 name: self.name().cloned(),
                 settings: self.settings(),
                 profile: self.own_profile(),
+                handle: claimed.map(|record| record.name.clone()),
+                handle_claimed_at: claimed.map(|record| record.claimed_at),
             },
         ];
         let picture = self.own_picture();

@@ -6,7 +6,7 @@ use martlet_engine::command::{
     ClaimHandle, FindHandle, GetHandle, ReleaseHandle, ResetId, RevokeDevice, TerminateAccount,
 };
 use martlet_engine::limits::{CLAIMANTS_MAX, CLAIMS_OPENED_MAX};
-use martlet_protocol::control::{DeviceRevoke, HandleFound, OwnHandle};
+use martlet_protocol::control::{DeviceRevoke, ExportLine, HandleFound, OwnHandle};
 use martlet_protocol::crypto::Addressing;
 use martlet_protocol::handle::{Claim, Handle, HandleKey, seal_bytes};
 use martlet_protocol::identity::{DeviceKeys, RootKey};
@@ -68,6 +68,31 @@ fn published(world: &mut World, node: usize, name: &str) -> Result<Vec<(Envelope
 /// The IDs of those found.
 fn ids(world: &mut World, node: usize, name: &str) -> Result<Vec<String>> {
     Ok(find(world, node, name)?.claimants.into_iter().map(|it| it.id).collect())
+}
+
+/// An export said nothing of it.
+#[test]
+fn an_export_has_the_handle_that_the_user_claims() -> Result {
+    let mut world = World::new(1, 4130)?;
+    world.init(ALICE, "alice")?;
+    let handle = |world: &mut World| -> Result<_> {
+        let (lines, _) = crate::account::export(world, ALICE)?;
+        let found = lines.into_iter().find_map(|line| match line {
+            ExportLine::Account { handle, handle_claimed_at, .. } => {
+                Some((handle, handle_claimed_at))
+            }
+            _ => None,
+        });
+        Ok(found.ok_or("no account")?)
+    };
+    assert_eq!(handle(&mut world)?, (None, None));
+    let at = world.now;
+    claim(&mut world, ALICE, "alice")?;
+    world.pass(Duration::from_secs(1));
+    assert_eq!(handle(&mut world)?, (Some("alice".into()), Some(at)));
+    world.call(ALICE, ReleaseHandle {})?;
+    assert_eq!(handle(&mut world)?, (None, None));
+    Ok(())
 }
 
 #[test]
