@@ -256,7 +256,7 @@ fn describe(body: &EventBody, page: &Page) -> String {
         EventBody::RoomEquivocation { name, by, .. } => page.paint(
             Paint::Bad,
             &format!(
-                "in {}: a device of {} tells different things: it was copied, or is not honest",
+                "in {}: a device of {} tells different things: it was copied or put back from a copy, or is not honest",
                 word(name),
                 person(by)
             ),

@@ -212,6 +212,10 @@ impl User {
             self.unfinished.send_later(identity);
         }
         self.tell_state(turn, (identity, Some(device)), self.identity)?;
+        // Greetings are of no use later and not sent again. This device may have been put back with all that it has, and not know it.
+        for room in self.directory.rooms().shared_with(&identity).collect::<Vec<_>>() {
+            self.greet_device(turn, &room, Author { identity, device })?;
+        }
         Ok(true)
     }
 }

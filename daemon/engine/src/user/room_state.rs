@@ -162,6 +162,8 @@ impl User {
             return Ok(());
         }
         self.directory.rooms_mut().untell(turn.vault()?, room, (members, lost_since))?;
+        // Its key told what was. It may be on its way still, and whoever proves that they have it was told nothing of this.
+        self.keyring.outbound.end(turn.vault()?, &room_line(room))?;
         self.unfinished.greet_also(Greeting::Key { room: *room });
         Ok(())
     }
