@@ -152,7 +152,11 @@ impl Timeline {
         message: MessageRecord,
         now: UnixMillis,
     ) -> Result<Vec<Appeared>, StoreError> {
-        let Some(message) = self.in_turn(records, &conversation, message)? else {
+        let taken = match self.gives_way(records, &conversation, &message)? {
+            true => Some(message),
+            false => self.in_turn(records, &conversation, message)?,
+        };
+        let Some(message) = taken else {
             return Ok(Vec::new());
         };
         let line = Line { conversation, device: author.device };

@@ -50,6 +50,22 @@ impl Timeline {
         self.note_end(records, place, message)
     }
 
+    /// A message came: if someone else told what it says, that goes, since it may have been made up. Whether it did.
+    pub(super) fn gives_way(
+        &mut self,
+        records: &mut VaultTxn,
+        id: &ConversationRef,
+        message: &MessageRecord,
+    ) -> Result<bool, StoreError> {
+        let key = received_key(&writer(id, message), &message.id);
+        let at: Option<MessageAt> = records.get(&MESSAGE_INDEX, Key::Named(&key))?;
+        let Some(at) = at.filter(|at| at.conversation == *id) else { return Ok(false) };
+        let place = Place { conversation: *id, position: at.position };
+        let told = self.message(records, &place)?;
+        let told = told.filter(|it| it.told_by.is_some() && !it.body.is_recalled());
+        told.map_or(Ok(false), |told| self.end(records, &place, &told).map(|()| true))
+    }
+
     /// What takes the turn of a message that came. `None` if the message came before; if it was only told of as one of before, what
     /// uses up its number.
     pub(crate) fn in_turn(

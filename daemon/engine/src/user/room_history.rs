@@ -71,7 +71,8 @@ impl User {
             return Ok(false);
         };
         let brought_in_by = known.person(&own).and_then(|it| known.room.set().get(&it.admitted_by));
-        if brought_in_by.is_none_or(|op| op.author() != author.identity) {
+        let is_theirs = brought_in_by.is_some_and(|op| op.author() == author.identity);
+        if !is_theirs || !known.has(&author.identity) {
             return Ok(false);
         }
         let most = u16::from(known.room.state().settings().history);

@@ -3,13 +3,21 @@
 use martlet_engine::RoomError;
 use martlet_engine::command::{ChangeRoom, GetInbox, RecallMessage};
 use martlet_protocol::control::{Message, RoomChange};
+use martlet_protocol::crypto::seal;
+use martlet_protocol::identity::DeviceKeys;
+use martlet_protocol::message::{DeviceMessage, RoomHistory, Said};
+use martlet_protocol::{ConversationId, IdentityId, MessageId};
+use martlet_store::records::PROFILE;
+use martlet_store::vault::Key;
 
 use super::error;
+use crate::stranger::{addressing, bundle_of, in_olm, in_vault};
 use crate::world::*;
 
 const BOB: usize = 1;
 const CAROL: usize = 2;
 const DAVE: usize = 3;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl World {
     /// Alice's bridge, with Bob and Carol in it, where who is new is told so many messages.
@@ -30,6 +38,35 @@ impl World {
     fn told(&mut self, node: usize) -> Result<Vec<(String, bool)>> {
         let is_told = |it: Message| (it.text, it.told_by.is_some());
         Ok(self.messages(node)?.into_iter().map(is_told).collect())
+    }
+
+    /// The keys of a node's device: with them a changed program tells what it likes.
+    fn keys(&mut self, node: usize) -> Result<DeviceKeys> {
+        let mut keys = None;
+        in_vault(self, node, |txn| {
+            let profile = txn.get(&PROFILE, Key::Named(b""))?.ok_or("no profile")?;
+            keys = Some(DeviceKeys::from_parts(&profile.device_seed.0, &profile.certificate)?);
+            Ok(())
+        })?;
+        Ok(keys.ok_or("no keys")?)
+    }
+
+    /// A device tells a node what was said in the bridge.
+    fn tell(&mut self, from: &DeviceKeys, to: usize, said: Vec<Said>) -> Result {
+        let (room, who, bundle) = (self.room_id(0)?, self.identity_of(to)?, bundle_of(self, to)?);
+        let message = DeviceMessage::RoomHistory(RoomHistory { room, said });
+        let with = ConversationId::direct(&from.certificate().identity(), &who);
+        let (payload, addressing) = (in_olm(from, &bundle, message)?, addressing(self, &who));
+        let recipients = [bundle.recipient()];
+        let content =
+            seal::seal(&mut self.rng, &addressing, from, &who, &recipients, &with, &payload)?;
+        self.bring(to, &[Envelope::new(content)])
+    }
+
+    /// What someone is made to have said then.
+    fn made_up(&mut self, author: IdentityId, sent_at: UnixMillis, text: &str) -> Said {
+        let id = MessageId::random(&mut self.rng);
+        Said { id, author, sent_at, text: text.into(), expire_s: None }
     }
 }
 
@@ -114,5 +151,116 @@ fn by_default_nothing_is_told() -> Result {
     }
     assert!(world.messages(DAVE)?.is_empty());
     assert_eq!(error(world.tell_last(201)), Some(RoomError::Value.into()));
+    Ok(())
+}
+
+/// A changed program may make up what was said before someone came. It is shown as its user's word, and is bounded.
+#[test]
+fn who_makes_up_what_was_said_is_bounded() -> Result {
+    let mut world = World::telling(123, 2)?;
+    let (alice, bob) = (world.keys(0)?, world.keys(BOB)?);
+    let [bobs, carols, daves] =
+        [world.identity_of(BOB)?, world.identity_of(CAROL)?, world.identity_of(DAVE)?];
+    world.bring_in(0, "dave")?;
+    for _ in 0..2 {
+        world.settle()?;
+    }
+    let now = world.now;
+    // By a member who did not bring him in.
+    let one = world.made_up(carols, now, "by bob");
+    world.tell(&bob, DAVE, vec![one])?;
+    // What he wrote himself; of who is not in the room; of long ago; of what is to come; with a life that there is not.
+    let nobody = IdentityId([7; 32]);
+    let mut refused = vec![
+        world.made_up(daves, now, "his own"),
+        world.made_up(nobody, now, "nobody's"),
+        world.made_up(bobs, now.minus(8 * DAY), "of last week"),
+        world.made_up(bobs, now.plus(DAY), "of tomorrow"),
+        world.made_up(bobs, now, "for ever"),
+    ];
+    refused[4].expire_s = Some(u32::MAX);
+    world.tell(&alice, DAVE, refused)?;
+    assert!(world.messages(DAVE)?.is_empty(), "{:?}", world.told(DAVE)?);
+
+    // More than the room says, at once and later.
+    for round in 0..2 {
+        let texts = ["one", "two", "three"].into_iter().zip([bobs, carols, bobs]);
+        let said = texts.map(|(text, author)| world.made_up(author, now, text)).collect();
+        world.tell(&alice, DAVE, said)?;
+        assert_eq!(world.told(DAVE)?, told(&["one", "two"]), "round {round}");
+    }
+    for message in world.messages(DAVE)? {
+        let by = message.told_by.and_then(|by| by.name);
+        assert_eq!(by.as_deref(), Some("alice"), "{}", message.text);
+    }
+    // To whom she brought in and is out again.
+    world.put_out(0, "carol")?;
+    world.settle()?;
+    let one = world.made_up(bobs, now, "still here?");
+    world.tell(&alice, CAROL, vec![one])?;
+    assert!(world.messages(CAROL)?.is_empty());
+    Ok(())
+}
+
+/// Who had brought someone in told them what they liked after they had been put out themselves.
+#[test]
+fn who_was_put_out_tells_nothing() -> Result {
+    let mut world = World::telling(124, 5)?;
+    let (bobs, daves) = (world.id_of(BOB)?, world.id_of(DAVE)?);
+    world.add(BOB, &daves, "dave")?;
+    world.add(DAVE, &bobs, "bob")?;
+    world.promote(0, "bob")?;
+    world.settle()?;
+    world.bring_in(BOB, "dave")?;
+    for _ in 0..2 {
+        world.settle()?;
+    }
+    let (bob, carols, now) = (world.keys(BOB)?, world.identity_of(CAROL)?, world.now);
+    for (text, is_in) in [("a member's word", true), ("an outsider's word", false)] {
+        if !is_in {
+            world.put_out(0, "bob")?;
+            world.settle()?;
+        }
+        let one = world.made_up(carols, now, text);
+        world.tell(&bob, DAVE, vec![one])?;
+        assert_eq!(world.told(DAVE)?, told(&["a member's word"]));
+    }
+    Ok(())
+}
+
+/// Who told another text under the id of a message that was on its way kept that message from being shown, for ever.
+#[test]
+fn what_is_told_gives_way_to_the_message_itself() -> Result {
+    let mut world = World::telling(125, 5)?;
+    let (alice, bobs) = (world.keys(0)?, world.identity_of(BOB)?);
+    world.bring_in(0, "dave")?;
+    for _ in 0..2 {
+        world.settle()?;
+    }
+    world.nodes[BOB].released.publish.clear();
+    let ids = [world.send(BOB, "bridge", "at eight")?, world.send(BOB, "bridge", "at nine")?];
+    let sent = std::mem::take(&mut world.nodes[BOB].released.publish);
+    let mut said = Vec::new();
+    for id in &ids {
+        said.push(Said { id: id.parse()?, ..world.made_up(bobs, world.now, "at midnight") });
+    }
+    world.tell(&alice, DAVE, said)?;
+    assert_eq!(world.told(DAVE)?, told(&["at midnight", "at midnight"]));
+    // One is taken back before it comes.
+    world.call(BOB, RecallMessage { id: ids[1].clone() })?;
+    let recall = std::mem::take(&mut world.nodes[BOB].released.publish);
+    world.bring(DAVE, &sent[..sent.len() - 1])?;
+    world.bring(DAVE, &recall)?;
+    world.bring(DAVE, &sent[sent.len() - 1..])?;
+    let shown: Vec<_> = world.messages(DAVE)?.into_iter().map(|it| (it.text, it.state)).collect();
+    let wanted = [("", Delivery::Recalled), ("at eight", Delivery::Delivered)];
+    assert_eq!(shown, wanted.map(|(text, state)| (text.to_owned(), state)));
+    assert!(world.messages(DAVE)?.iter().all(|it| it.text.is_empty() || it.told_by.is_none()));
+    assert_eq!(world.call(DAVE, GetInbox {})?.conversations[0].unread, 1);
+    for _ in 0..2 {
+        world.settle()?;
+    }
+    world.crash(DAVE)?;
+    assert_eq!(world.messages(DAVE)?.len(), 2);
     Ok(())
 }
