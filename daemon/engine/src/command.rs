@@ -107,11 +107,12 @@ where
                 Ok(())
             }
             Err(Fault::Refused(error)) => {
-                reply(Err(error));
+                turn.effects.reply(move |_| reply(Err(error)));
                 Ok(())
             }
             Err(Fault::Store(error)) => {
-                reply(Err(CommandError::from(&error)));
+                let reason = CommandError::from(&error);
+                turn.effects.reply(move |_| reply(Err(reason)));
                 Err(error)
             }
         }

@@ -260,7 +260,7 @@ impl Engine {
             match handled {
                 Ok(()) => self.commit(turn, outlet),
                 Err(error) => {
-                    outlet.tell(turn.fail(&CommandError::from(&error)));
+                    outlet.release(turn.fail(&CommandError::from(&error)));
                     Err(error)
                 }
             }

@@ -34,11 +34,13 @@ pub struct Effects {
     pub stamp: Vec<StampJob>,
     /// Events, in order.
     pub events: Vec<Event>,
-    /// The vault was closed in this batch, or the root was worked with. Who asked for it relies on the keys being gone, so
-    /// the host answers once it has wiped what the batch left on the stack.
+    /// The vault was closed in this batch, or the root was read or worked with. The host wipes what that left on the stack, before
+    /// it answers: who asked for it relies on the keys being gone, and what is left may be copied with what is put there next.
     pub wipes: bool,
     /// Answers to commands.
     replies: Vec<Reply>,
+    /// Why nothing of the batch came about, if so.
+    failed: Option<CommandError>,
 }
 
 /// What the network will be told, gathered while the batch is handled.
@@ -195,13 +197,19 @@ impl<'a> Turn<'a> {
         (self.mailbox, self.effects, self.net)
     }
 
-    /// Answers everyone who waits that nothing of this came about; returns what the network is told.
-    pub(crate) fn fail(mut self, error: &CommandError) -> Vec<ToNet> {
-        self.effects.replies.drain(..).for_each(|reply| reply(Err(error.clone())));
+    /// Nothing of this came about: everyone who waits is told so.
+    pub(crate) fn fail(self, error: &CommandError) -> Effects {
         let refused = self.net.waiting.into_iter();
         let refused = refused.map(|(ticket, _)| (ticket, Answer::Stored(Stored::NONE)));
         let answers = self.net.answers.into_iter().chain(refused);
-        answers.map(|(ticket, answer)| ToNet::Answer(ticket, answer)).collect()
+        Effects {
+            to_net: answers.map(|(ticket, answer)| ToNet::Answer(ticket, answer)).collect(),
+            // The vault is read anew.
+            wipes: true,
+            replies: self.effects.replies,
+            failed: Some(error.clone()),
+            ..Effects::default()
+        }
     }
 }
 
@@ -234,14 +242,16 @@ impl Gathered {
 }
 
 impl Effects {
-    /// Answers a command once the batch is on disk, or has failed.
+    /// Answers a command once the batch is on disk, or has failed. So is one that is refused: what it worked with is wiped before
+    /// anyone is answered.
     pub(crate) fn reply(&mut self, reply: impl FnOnce(Result<(), CommandError>) + Send + 'static) {
         self.replies.push(Box::new(reply));
     }
 
-    /// Answers the commands that wait: their batch is on disk.
+    /// Answers the commands that wait: their batch is on disk, or has failed.
     pub fn answer(&mut self) {
-        self.replies.drain(..).for_each(|reply| reply(Ok(())));
+        let failed = self.failed.clone();
+        self.replies.drain(..).for_each(|reply| reply(failed.clone().map_or(Ok(()), Err)));
     }
 }
 

@@ -79,7 +79,10 @@ fn prepare(
     stamps: StampsBy,
 ) -> Result<(EngineHandle, Arc<Mailbox>, Loop), EngineError> {
     let EngineConfig { storage, network, tick, .. } = config.clone();
-    let engine = Engine::open(config)?;
+    // A vault without a passphrase is read at once.
+    let engine = stack::apart(|| Engine::open(config));
+    stack::wipe();
+    let engine = engine?;
     let mailbox = engine.mailbox();
     let (orders, inbox) = mpsc::channel(ENGINE_QUEUE_MAX);
     let (events, _) = broadcast::channel(EVENTS_BUFFERED);
@@ -99,7 +102,7 @@ fn prepare(
         interest: None,
         lookups: Vec::new(),
         stem: Vec::new(),
-        held: Effects::default(),
+        held: Vec::new(),
         told: Box::new(|_| {}),
     };
     let rng = fresh_rng();
@@ -157,14 +160,14 @@ impl Loop {
             stack::apart(|| {
                 self.engine.run_batch(inputs, wall, steady, &mut self.rng, &mut self.outlet);
             });
-            let mut held = std::mem::take(&mut self.outlet.held);
-            if held.wipes || may_have_keys && !self.engine.is_unlocked() {
+            let held = std::mem::take(&mut self.outlet.held);
+            if !held.is_empty() || may_have_keys && !self.engine.is_unlocked() {
                 stack::wipe();
             }
             // Over the old one's state, in its place.
             self.rng = fresh_rng();
             renew_thread_rng();
-            held.answer();
+            held.into_iter().for_each(|mut effects| effects.answer());
             self.clock.set(self.engine.time());
             self.outlet.flush().await;
             if !shutdown.is_empty() {
@@ -209,7 +212,7 @@ struct LoopOutlet {
     lookups: Vec<Lookup>,
     stem: Vec<Stemmed>,
     /// Of a batch that left keys behind which are to be gone: answered once that is wiped.
-    held: Effects,
+    held: Vec<Effects>,
     /// Shown what the network is told.
     told: Box<dyn FnMut(&ToNet) + Send>,
 }
@@ -290,7 +293,7 @@ impl Outlet for LoopOutlet {
             let _ = self.events.send(Arc::new(event));
         }
         if effects.wipes {
-            self.held = effects;
+            self.held.push(effects);
         } else {
             effects.answer();
         }

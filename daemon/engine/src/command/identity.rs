@@ -82,6 +82,7 @@ impl Command for CreateUser {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<InitResponse, Fault> {
         let Self { key_file, key, name } = self;
+        turn.effects.wipes = true;
         let root = RootKey::generate(turn.rng);
         let id = create(engine, turn, (key_file, key), name, Root::New(&root))?;
         Ok(sheet(&id, &root))
@@ -156,6 +157,8 @@ impl Command for OpenVault {
         if !engine.has_key_file {
             return Err(CommandError::NoIdentity.into());
         }
+        // The root may be in it.
+        turn.effects.wipes = true;
         let opened = engine.config.storage.open_vault(&self.key);
         let loaded = opened.and_then(|vault| engine.load_user(vault, self.key));
         engine.failures.vault = loaded.as_ref().err().map(StoreError::to_string);

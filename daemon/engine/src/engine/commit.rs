@@ -32,7 +32,7 @@ impl Engine {
             None => Ok(()),
         };
         if let Err(error) = vault_result {
-            outlet.tell(turn.fail(&CommandError::from(&error)));
+            outlet.release(turn.fail(&CommandError::from(&error)));
             return Err(error);
         }
         let steady = turn.steady;

@@ -38,6 +38,7 @@ impl User {
     /// Keeps what this device, and the root in its vault, say of themselves.
     pub(super) fn keep_own_state(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let certificate = Statement::Certificate(self.keyring.device().certificate().clone());
+        turn.effects.wipes = true;
         let root = self.keyring.root(turn.vault()?)?;
         let kill_key = root.map(|root| root.name_kill_key());
         let said = [certificate].into_iter().chain(kill_key);

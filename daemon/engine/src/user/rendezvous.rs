@@ -24,6 +24,8 @@ impl User {
     /// bundles. Contacts are told.
     pub(crate) fn reset_rendezvous(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let now = turn.now;
+        // It stands beside the root.
+        turn.effects.wipes = true;
         let (records, rng) = turn.vault_and_rng()?;
         self.keyring.reset_rendezvous(records, rng, now)?;
         let own = self.identity;

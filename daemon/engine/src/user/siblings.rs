@@ -152,6 +152,8 @@ impl User {
     ) -> Result<(), StoreError> {
         let Some(better) = self.keyring.better_rendezvous(theirs) else { return Ok(()) };
         let is_other = better.secret != self.keyring.rendezvous().secret;
+        // It stands beside the root.
+        turn.effects.wipes = true;
         self.keyring.set_rendezvous(turn.vault()?, better)?;
         if !is_other {
             return Ok(());

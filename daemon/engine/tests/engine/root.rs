@@ -166,3 +166,40 @@ fn who_locked_the_root_ends_the_identity_by_the_kill_phrase() -> Result {
     assert!(world.call(ALICE, end(Some(key)))?.verified);
     Ok(())
 }
+
+/// Answers nobody yet, as the host until it has wiped its stack.
+#[derive(Default)]
+struct Holding(Vec<Effects>);
+
+impl Outlet for Holding {
+    fn release(&mut self, effects: Effects) {
+        self.0.push(effects);
+    }
+
+    fn tell(&mut self, _: Vec<ToNet>) {}
+}
+
+/// A command that was refused was answered at once, and so before the host had wiped what it had worked with. Once the root's seed was
+/// found on the stack then: of a phrase with one word wrong the right one is looked for.
+#[test]
+fn nobody_is_answered_before_what_the_root_left_is_wiped() -> Result {
+    let mut world = ready(1549)?;
+    let right = lock_root(&mut world)?;
+    let wrong = Zeroizing::new(right.replacen(' ', "x ", 1));
+    let device = world.call(ALICE, ListDevices {})?.devices[0].id.clone();
+    for (phrase, is_right) in [(wrong, false), (right, true)] {
+        let (reply, answer) = mpsc::channel();
+        let command = RevokeByPhrase { device: device.clone(), reason: None, phrase };
+        let reply = move |result: std::result::Result<_, _>| {
+            reply.send(result.is_ok()).unwrap_or_default();
+        };
+        let (mut outlet, input) = (Holding::default(), Input::command(command, reply));
+        let engine = world.nodes[ALICE].engine.as_mut().ok_or("not running")?;
+        engine.run_batch([input], world.now, world.steady, &mut world.rng, &mut outlet);
+        assert!(answer.try_recv().is_err(), "right: {is_right}");
+        assert!(outlet.0.iter().any(|effects| effects.wipes));
+        outlet.0.iter_mut().for_each(Effects::answer);
+        assert_eq!(answer.try_recv()?, is_right);
+    }
+    Ok(())
+}
