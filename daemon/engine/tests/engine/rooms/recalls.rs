@@ -168,14 +168,23 @@ fn nobody_pushes_out_a_moderators_recall() -> Result {
     let mut world = World::with_room(56, 4, 4)?;
     world.promote(0, "carol")?;
     world.settle()?;
+    // Their sessions are begun.
+    for node in [BOB, CAROL] {
+        world.send(node, "bridge", "good morning")?;
+    }
     let id = world.send(DAVE, "bridge", "unseemly")?;
+    let others: Vec<_> =
+        (0..3).map(|_| world.send(DAVE, "bridge", "seemly")).collect::<Result<_>>()?;
     world.settle()?;
+    for node in 0..4 {
+        world.nodes[node].released = Released::default();
+    }
     world.promote(0, "bob")?;
     let grant = std::mem::take(&mut world.nodes[0].released.publish);
     world.bring(BOB, &grant)?;
+    world.bring(CAROL, &grant)?;
     world.recall(BOB, &id)?;
     let recall = std::mem::take(&mut world.nodes[BOB].released.publish);
-    world.bring(CAROL, &grant)?;
     world.bring(DAVE, &recall)?;
     // Carol takes back what nobody wrote: by what Dave knows nothing of it counts yet.
     let (room, carol) = (world.room_id(DAVE)?, world.identity_of(CAROL)?);
@@ -193,17 +202,20 @@ fn nobody_pushes_out_a_moderators_recall() -> Result {
         txn.put(&ROOMS, Key::Named(&room.0), &record)?;
         Ok(())
     })?;
-    for _ in 0..3 {
-        let other = world.send(DAVE, "bridge", "other")?;
-        let sent = std::mem::take(&mut world.nodes[DAVE].released.publish);
-        world.bring(CAROL, &sent)?;
-        world.recall(CAROL, &other)?;
+    let known = world.room(DAVE)?.operations;
+    for other in &others {
+        world.recall(CAROL, other)?;
         let recall = std::mem::take(&mut world.nodes[CAROL].released.publish);
         world.bring(DAVE, &recall)?;
     }
+    let texts = |world: &mut World| -> Result<Vec<String>> {
+        Ok(world.messages(DAVE)?.into_iter().map(|it| it.text).collect())
+    };
+    assert_eq!(world.room(DAVE)?.operations, known, "he has not heard that Bob moderates");
+    assert!(texts(&mut world)?.contains(&"unseemly".to_owned()));
     world.bring(DAVE, &grant)?;
-    let gone = world.messages(DAVE)?.iter().any(|it| it.text == "unseemly");
-    assert!(!gone, "the moderator's recall counts");
+    assert_eq!(world.room(DAVE)?.operations, known + 1);
+    assert!(!texts(&mut world)?.contains(&"unseemly".to_owned()), "the moderator's recall counts");
     Ok(())
 }
 
