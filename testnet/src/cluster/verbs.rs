@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{ClusterError, Node, until};
 
-/// How long [`shows`] waits: a minute, since the machine may be slow and have much else to do.
-const SHOWN_WITHIN: Duration = Duration::from_secs(60);
+/// How long [`shows`] waits: two minutes, since the machine may be slow and have much else to do.
+const SHOWN_WITHIN: Duration = Duration::from_secs(120);
 
 /// Runs `martletctl`: its exit code (`None` if a signal ended it), what it printed, and what it said beside that.
 ///
@@ -51,10 +51,30 @@ pub async fn ask(node: &Node, args: &[&str]) -> Result<Value, ClusterError> {
 /// # Errors
 /// As [`run`], and [`ClusterError::TimedOut`].
 pub async fn shows(node: &Node, args: &[&str], wanted: &str) -> Result<String, ClusterError> {
-    until(format!("{args:?} should show {wanted:?}"), SHOWN_WITHIN, async || {
-        Ok(Some(run(node, args).await?).filter(|out| out.contains(wanted)))
-    })
-    .await
+    shows_all(node, args, &[wanted]).await
+}
+
+/// The same, until all of several texts are there.
+///
+/// # Errors
+/// As [`shows`], with what it printed last.
+pub async fn shows_all(
+    node: &Node,
+    args: &[&str],
+    wanted: &[&str],
+) -> Result<String, ClusterError> {
+    let mut last = String::new();
+    let what = format!("{}: {args:?} should show {wanted:?}", node.name());
+    let shown = until(what, SHOWN_WITHIN, async || {
+        last = run(node, args).await?;
+        Ok(wanted.iter().all(|wanted| last.contains(wanted)).then(|| last.clone()))
+    });
+    match shown.await {
+        Err(ClusterError::TimedOut { what, after }) => {
+            Err(ClusterError::TimedOut { what: format!("{what}: {last}"), after })
+        }
+        shown => shown,
+    }
 }
 
 /// Waits until `martletctl` prints this no more: all that it prints then.

@@ -1,44 +1,23 @@
 //! Devices that are named and revoked, and identities that end, with real daemons.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use martlet_protocol::control::{Contact, Delivery, DeviceList, DeviceState};
+use martlet_protocol::control::{Contact, DeviceList, DeviceState};
 use martlet_testnet::cluster::verbs::try_run as run;
-use martlet_testnet::cluster::{Cluster, Node, introduce, until};
+use martlet_testnet::cluster::{Cluster, Node, until};
 use serde_json::Value;
 
-use crate::TestResult;
+use crate::{TestResult, file, talk};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A file that only its owner can read.
-fn file(cluster: &Cluster, name: &str, text: &str) -> TestResult<String> {
-    use std::os::unix::fs::PermissionsExt;
-    let path: PathBuf = cluster.path().join(name);
-    std::fs::write(&path, text)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(path.display().to_string())
-}
-
-/// Two who have written to each other.
-async fn talk(alice: &Node, bob: &Node) -> TestResult {
-    introduce(alice, bob).await?;
-    for (from, to) in [(alice, "bob"), (bob, "alice")] {
-        let sent = from.send(to, "hello").await?;
-        from.wait_state(&sent.id, Delivery::Delivered, DEADLINE).await?;
-    }
-    Ok(())
-}
-
 async fn alice_as_seen_by(bob: &Node) -> TestResult<Contact> {
-    Ok(bob.client().get("/v1/contacts/alice").await?)
+    Ok(bob.get("/v1/contacts/alice").await?)
 }
 
 async fn see_end(bob: &Node) -> TestResult {
     until("the end should be known".to_owned(), DEADLINE, async || {
-        let found = bob.client().get("/v1/contacts/alice").await;
-        let alice: Contact = found.map_err(|error| bob.error(error))?;
+        let alice: Contact = bob.get("/v1/contacts/alice").await?;
         Ok(alice.terminated_at.map(|_| ()))
     })
     .await?;
@@ -53,8 +32,7 @@ async fn see_end(bob: &Node) -> TestResult {
 async fn an_identity_ends_by_the_passphrase_and_contacts_see_it() -> TestResult {
     let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
     let mut alice = cluster.start("alice", &[]).await?;
-    let (right, wrong) =
-        (file(&cluster, "right", "orange tram\n")?, file(&cluster, "wrong", "no\n")?);
+    let (right, wrong) = (file(&cluster, "right", "orange tram")?, file(&cluster, "wrong", "no")?);
     let (code, out, _) =
         run(&alice, &["init", "--name", "alice", "--passphrase-file", &right]).await?;
     assert!(code == Some(0) && out.contains("Your kill phrase:"), "{out}");
@@ -121,8 +99,7 @@ async fn the_kill_phrase_ends_an_identity_from_anybodys_node() -> TestResult {
     assert!(code == Some(0) && out.contains("It is told to the network"), "{out}{err}");
     see_end(&bob).await?;
     until("Alice's own daemon should know".to_owned(), DEADLINE, async || {
-        let found = alice.client().get("/v1/devices").await;
-        let list: DeviceList = found.map_err(|error| alice.error(error))?;
+        let list: DeviceList = alice.get("/v1/devices").await?;
         let is_ended = |state| state == DeviceState::Terminated;
         Ok(list.devices.iter().all(|device| is_ended(device.state)).then_some(()))
     })
@@ -143,8 +120,7 @@ async fn a_device_is_named_and_revoked_and_contacts_see_it() -> TestResult {
     let (_, out, _) = run(&alice, &["device", "list"]).await?;
     assert!(out.contains("desk (this)") && out.contains("valid"), "{out}");
     until("Bob should see the name".to_owned(), DEADLINE, async || {
-        let found = bob.client().get("/v1/contacts/alice").await;
-        let alice: Contact = found.map_err(|error| bob.error(error))?;
+        let alice: Contact = bob.get("/v1/contacts/alice").await?;
         Ok((alice.device_list[0].name.as_deref() == Some("desk")).then_some(()))
     })
     .await?;
@@ -158,8 +134,7 @@ async fn a_device_is_named_and_revoked_and_contacts_see_it() -> TestResult {
     let (code, _, err) = run(&alice, &["send", "bob", "once more"]).await?;
     assert!(code == Some(1) && err.contains("this device was revoked"), "{code:?} {err}");
     until("Bob should see the revocation".to_owned(), DEADLINE, async || {
-        let found = bob.client().get("/v1/contacts/alice").await;
-        let alice: Contact = found.map_err(|error| bob.error(error))?;
+        let alice: Contact = bob.get("/v1/contacts/alice").await?;
         Ok((alice.device_list[0].state == DeviceState::Revoked).then_some(()))
     })
     .await?;

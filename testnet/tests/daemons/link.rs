@@ -6,10 +6,10 @@ use martlet_protocol::control::{
     Contact, ContactList, Delivery, DeviceList, DeviceState, LockState, Status, VerifyRequest,
 };
 use martlet_testnet::cluster::verbs::try_run;
-use martlet_testnet::cluster::{Cluster, Node, introduce, until};
+use martlet_testnet::cluster::{Cluster, Node, until};
 use serde_json::Value;
 
-use crate::TestResult;
+use crate::{TestResult, talk};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -47,16 +47,6 @@ fn text(value: &Value, key: &str) -> TestResult<String> {
 
 async fn code(node: &Node) -> TestResult<String> {
     text(&ask(node, &["device", "link", "--no-wait"]).await?, "code")
-}
-
-/// Two who have written to each other.
-async fn talk(alice: &Node, bob: &Node) -> TestResult {
-    introduce(alice, bob).await?;
-    for (from, to) in [(alice, "bob"), (bob, "alice")] {
-        let sent = from.send(to, "hello").await?;
-        from.wait_state(&sent.id, Delivery::Delivered, DEADLINE).await?;
-    }
-    Ok(())
 }
 
 async fn devices(node: &Node) -> TestResult<DeviceList> {

@@ -196,6 +196,9 @@ async fn what_has_ended_is_not_in_the_memory_of_a_daemon_with_an_open_vault() ->
 }
 
 /// While the vault is open, where all its other keys are in memory.
+///
+/// Once in many runs the root's seed was on the engine's stack. Of a phrase with one word wrong the right one is looked for, which makes
+/// the seed; and a command that was refused was answered before that was wiped. So the wrong phrase is given several times.
 #[tokio::test]
 async fn a_root_that_was_locked_and_a_phrase_that_was_used_are_not_in_memory() -> TestResult {
     let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
@@ -224,9 +227,9 @@ async fn a_root_that_was_locked_and_a_phrase_that_was_used_are_not_in_memory() -
     // A phrase that is used is not kept: here to revoke this very device.
     let list: DeviceList = alice.get("/v1/devices").await?;
     let path = format!("/v1/devices/{}/revoke", list.devices[0].id);
-    for (used, phrase) in
-        [(false, made.recovery_phrase.replacen(' ', "x ", 1)), (true, made.recovery_phrase.clone())]
-    {
+    let wrong = (false, made.recovery_phrase.replacen(' ', "x ", 1));
+    let phrases = std::iter::repeat_n(wrong, 6).chain([(true, made.recovery_phrase.clone())]);
+    for (used, phrase) in phrases {
         let request = DeviceRevoke { reason: None, recovery_phrase: Some(phrase) };
         assert_eq!(alice.post::<_, Device>(&path, &request).await.is_ok(), used);
         // No other work comes between that overwrites what was left.

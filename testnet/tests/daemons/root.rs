@@ -1,8 +1,6 @@
 //! The recovery phrase shown once more, and a root that is in nothing but the phrase, with real daemons and the real
 //! `martletctl`.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use martlet_protocol::control::PhraseRequest;
@@ -10,17 +8,9 @@ use martlet_testnet::cluster::verbs::{ask, run, try_run};
 use martlet_testnet::cluster::{Cluster, Node, until};
 use serde_json::Value;
 
-use crate::TestResult;
+use crate::{TestResult, file};
 
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// A file that only its owner can read.
-fn file(cluster: &Cluster, name: &str, text: &str) -> TestResult<String> {
-    let path = cluster.path().join(name);
-    fs::write(&path, format!("{text}\n"))?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    Ok(path.display().to_string())
-}
 
 /// That it is refused, with this said.
 async fn refused(node: &Node, args: &[&str], code: i32, says: &str) -> TestResult {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use martlet_protocol::control::{
     Contact, ContactList, Delivery, Direction, Inbox, SendRequest, SendResponse,
 };
-use martlet_testnet::cluster::verbs::run;
+use martlet_testnet::cluster::verbs::{run, shows, shows_all};
 use martlet_testnet::cluster::{Cluster, Node, introduce, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -21,21 +21,6 @@ const DEADLINE: Duration = Duration::from_secs(120);
 const ROUNDS_DEFAULT: usize = 4;
 /// A round's flow of messages is cut off at an instant within this.
 const FLOW_MAX_MS: u64 = 400;
-
-/// Waits until `martletctl` prints all that is wanted.
-async fn shows(node: &Node, args: &[&str], wanted: &[&str]) -> TestResult<String> {
-    let end = tokio::time::Instant::now() + DEADLINE;
-    loop {
-        let out = run(node, args).await?;
-        if wanted.iter().all(|wanted| out.contains(wanted)) {
-            return Ok(out);
-        }
-        if tokio::time::Instant::now() > end {
-            return Err(format!("{}: {args:?} does not show {wanted:?}: {out}", node.name()).into());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
 
 /// Alice on two nodes, and Bob, whom she knows: the second was made from her recovery phrase.
 async fn two_devices(cluster: &Cluster) -> TestResult<(Node, Node, Node)> {
@@ -54,7 +39,7 @@ async fn two_devices(cluster: &Cluster) -> TestResult<(Node, Node, Node)> {
     let args = ["init", "--recover", "--no-passphrase", "--name", "alice", "--phrase-file", phrase];
     run(&tablet, &args).await?;
     // Alice's other device tells whom she knows.
-    shows(&tablet, &["contact", "list"], &["bob"]).await?;
+    shows(&tablet, &["contact", "list"], "bob").await?;
     Ok((alice, bob, tablet))
 }
 
@@ -65,27 +50,25 @@ async fn what_is_sent_read_and_decided_on_one_device_is_so_on_the_other() -> Tes
 
     run(&alice, &["send", "bob", "from the desk"]).await?;
     run(&alice, &["note", "buy milk"]).await?;
-    shows(&tablet, &["history", "bob"], &["from the desk"]).await?;
-    shows(&tablet, &["history", "--notes"], &["buy milk"]).await?;
+    shows(&tablet, &["history", "bob"], "from the desk").await?;
+    shows(&tablet, &["history", "--notes"], "buy milk").await?;
     run(&tablet, &["send", "bob", "from the sofa"]).await?;
-    shows(&alice, &["history", "bob"], &["from the desk", "from the sofa"]).await?;
-    shows(&bob, &["history", "alice"], &["from the desk", "from the sofa"]).await?;
+    shows_all(&alice, &["history", "bob"], &["from the desk", "from the sofa"]).await?;
+    shows_all(&bob, &["history", "alice"], &["from the desk", "from the sofa"]).await?;
 
     // Both get all, and what is read on one is read on the other.
     until("Bob should know the tablet".to_owned(), DEADLINE, async || {
-        let alice: Contact =
-            bob.client().get("/v1/contacts/alice").await.map_err(|error| bob.error(error))?;
+        let alice: Contact = bob.get("/v1/contacts/alice").await?;
         Ok((alice.devices == 2).then_some(()))
     })
     .await?;
     run(&bob, &["send", "alice", "to both of you"]).await?;
     for node in [&alice, &tablet] {
-        shows(node, &["inbox"], &["to both of you"]).await?;
+        shows(node, &["inbox"], "to both of you").await?;
     }
     run(&tablet, &["read", "bob"]).await?;
     until("it should be read".to_owned(), DEADLINE, async || {
-        let inbox: Inbox =
-            alice.client().get("/v1/inbox").await.map_err(|error| alice.error(error))?;
+        let inbox: Inbox = alice.get("/v1/inbox").await?;
         Ok(inbox.conversations.is_empty().then_some(()))
     })
     .await?;
@@ -94,14 +77,13 @@ async fn what_is_sent_read_and_decided_on_one_device_is_so_on_the_other() -> Tes
     let carol = cluster.user("carol", &[&bob]).await?;
     let id = carol.id().await?;
     run(&tablet, &["contact", "add", &id, "--name", "carol"]).await?;
-    shows(&alice, &["contact", "list"], &["bob", "carol"]).await?;
+    shows_all(&alice, &["contact", "list"], &["bob", "carol"]).await?;
     run(&alice, &["contact", "verify", "bob", "--compared"]).await?;
     run(&alice, &["contact", "rename", "carol", "caro"]).await?;
-    shows(&tablet, &["contact", "list"], &["caro", "verified"]).await?;
+    shows_all(&tablet, &["contact", "list"], &["caro", "verified"]).await?;
     run(&tablet, &["contact", "remove", "caro", "--yes"]).await?;
     until("Carol should be gone".to_owned(), DEADLINE, async || {
-        let list: ContactList =
-            alice.client().get("/v1/contacts").await.map_err(|error| alice.error(error))?;
+        let list: ContactList = alice.get("/v1/contacts").await?;
         Ok((list.contacts.len() == 1).then_some(()))
     })
     .await?;

@@ -19,7 +19,31 @@ pub(crate) struct Area {
     name: String,
     from: u64,
     bytes: Vec<u8>,
+    /// Of a stack: where it stands. Above are frames that are in use, below is what frames left that are gone.
+    pointer: Option<u64>,
 }
+
+impl Area {
+    /// Where in it something is, as whoever looks for the reason needs it: what is above a stack's pointer no wiping of what is
+    /// below it reaches, and how far below it is tells whether the wiping is too short.
+    fn place(&self, at: usize) -> String {
+        let address = self.from + at as u64;
+        let top = self.bytes.len() - at;
+        match self.pointer {
+            None => format!("{address:x}, {top} bytes before the end"),
+            Some(pointer) if address < pointer => {
+                format!("{address:x}, {} bytes below the stack pointer", pointer - address)
+            }
+            Some(pointer) => {
+                let above = address - pointer;
+                format!("{address:x}, {above} bytes above the stack pointer, {top} before the end")
+            }
+        }
+    }
+}
+
+/// Places of one secret in one area that are told.
+const PLACES_TOLD: usize = 4;
 
 /// Waits until each thread of a process that was told to has stopped.
 pub(crate) fn wait_stopped(pid: u32, deadline: Duration) -> io::Result<()> {
@@ -69,10 +93,11 @@ pub(crate) fn memory(pid: u32) -> io::Result<Option<Vec<Area>>> {
         let of_file = words.nth(3).unwrap_or("anonymous");
         let thread = stacks.range(from..to).next();
         let name = thread.map_or(of_file.to_owned(), |(_, thread)| format!("stack of {thread}"));
+        let pointer = thread.map(|(pointer, _)| *pointer);
         let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(0)];
         // An area that went away meanwhile.
         if file.read_exact_at(&mut bytes, from).is_ok() {
-            areas.push(Area { name, from, bytes });
+            areas.push(Area { name, from, bytes, pointer });
         }
     }
     Ok(Some(areas))
@@ -107,22 +132,24 @@ pub(crate) fn find(memory: &[Area], secrets: &[Secret]) -> Vec<String> {
         }
     }
     let mut found: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
-    for Area { name, from, bytes } in memory {
+    for area in memory {
+        let Area { name, bytes, .. } = area;
         for (at, window) in bytes.windows(PIECE).enumerate() {
             let start = usize::from(u16::from_be_bytes([window[0], window[1]]));
             for (secret, piece) in &by_start[start] {
                 if window == *piece {
-                    let around = &bytes[at.saturating_sub(48)..(at + 64).min(bytes.len())];
-                    let place = format!("{:x}: {}", from + at as u64, hex(around));
+                    let around = &bytes[at.saturating_sub(128)..(at + 128).min(bytes.len())];
+                    let place = format!("at {}: {}", area.place(at), hex(around));
                     found.entry((&secret.name, name)).or_default().push(place);
                 }
             }
         }
     }
-    found
-        .into_iter()
-        .map(|((secret, area), at)| format!("{secret}, {} times in {area}, {}", at.len(), at[0]))
-        .collect()
+    let told = found.into_iter().map(|((secret, area), places)| {
+        let told = places[..places.len().min(PLACES_TOLD)].join("; ");
+        format!("{secret}, {} times in {area}, {told}", places.len())
+    });
+    told.collect()
 }
 
 /// Bytes of a generator's seed.
@@ -140,7 +167,8 @@ pub(crate) fn find_seeds(memory: &[Area], secrets: &[Secret]) -> Vec<String> {
         .collect();
     let mut found = Vec::new();
     let mut drawn = [0; DRAWN];
-    for Area { name, from, bytes } in memory {
+    for area in memory {
+        let Area { name, from, bytes, .. } = area;
         let first = usize::try_from(from.wrapping_neg() % ALIGNED as u64).unwrap_or(0);
         for at in (first..bytes.len().saturating_sub(SEED)).step_by(ALIGNED) {
             let Some(seed) = bytes[at..].first_chunk::<SEED>() else { continue };
@@ -152,7 +180,7 @@ pub(crate) fn find_seeds(memory: &[Area], secrets: &[Secret]) -> Vec<String> {
             for start in (0..DRAWN - 8).step_by(4) {
                 let first = drawn[start..].first_chunk::<8>();
                 if let Some(secret) = first.and_then(|first| firsts.get(first)) {
-                    found.push(format!("{secret}, from {:x} in {name}", from + at as u64));
+                    found.push(format!("{secret}, from {} in {name}", area.place(at)));
                 }
             }
         }
@@ -175,8 +203,11 @@ fn a_seed_in_memory_is_found_by_what_it_made() {
     ChaCha20Rng::from_seed(seed).fill_bytes(&mut key);
     let secrets = [Secret::new("key", &key[40..])];
     let bytes = [&[0; 24], &seed[..], &[0; 24]].concat();
-    let memory = [Area { name: "heap".into(), from: 0x1008, bytes }];
-    assert_eq!(find_seeds(&memory, &secrets), ["key, from 1020 in heap"]);
+    let (name, from, pointer) = ("stack of a test".to_owned(), 0x1008, Some(0x1010));
+    let memory = [Area { name, from, bytes, pointer }];
+    let wanted =
+        "key, from 1020, 16 bytes above the stack pointer, 56 before the end in stack of a test";
+    assert_eq!(find_seeds(&memory, &secrets), [wanted]);
     assert!(find_seeds(&memory, &[Secret::new("another", &[1; SEED])]).is_empty());
 }
 
