@@ -14,6 +14,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ BOB_SEES = {
     "martletctl react": ("history ann", "[+1 ann]"),
     "martletctl edit": ("history ann", "At the pier at eight.  (edited)"),
     "martletctl send bob --file": ("history ann", "minutes.pdf"),
+    "martletctl send bob --voice": ("history ann", "voice memo, 0:03"),
     "martletctl recall": ("history ann", "recalled"),
     "martletctl profile share": ("contact show ann", "Ann Lee"),
 }
@@ -181,6 +183,7 @@ class Walk:
         if archive.wait() or unpack.wait():
             raise Failed("the sources can't be copied")
         (self.sources / "minutes.pdf").write_bytes(b"%PDF-1.4\n")
+        shutil.copy(self.sources / "protocol/tests/file/opusenc.ogg", self.sources / "memo.ogg")
         stand_in = self.directory / "bin/systemctl"
         stand_in.parent.mkdir()
         stand_in.write_text(SYSTEMCTL)

@@ -119,6 +119,7 @@ fn of_code(code: ErrorCode) -> Exit {
         | ErrorCode::NotEditable
         | ErrorCode::InvalidReaction
         | ErrorCode::InvalidPicture
+        | ErrorCode::InvalidVoice
         | ErrorCode::FileTooLarge
         | ErrorCode::FileNotHere
         | ErrorCode::LengthRequired

@@ -6,6 +6,7 @@
 //! | [`sealed`] | pads and encrypts in segments, of which each opens alone | STREAM, ChaCha20-Poly1305 |
 //! | [`blob`] | names the ciphertext, and proves any part of it | BLAKE3, Bao trees |
 //! | [`part`] | cuts the ciphertext into envelopes that mailboxes keep for the absent | [`body`](crate::crypto::body) |
+//! | [`voice`] | tells whether a file is a voice memo, and how long it lasts | Ogg, Opus |
 //! | [`ask`] | what is asked on a stream between two nodes | |
 //!
 //! How a file travels goes by its size: up to [`FILE_INLINE_BYTES_MAX`](crate::limits::FILE_INLINE_BYTES_MAX) in its
@@ -21,6 +22,7 @@ pub mod blob;
 pub mod name;
 pub mod part;
 pub mod sealed;
+pub mod voice;
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};

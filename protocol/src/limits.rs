@@ -62,6 +62,10 @@ pub const FILE_TEXT_BYTES_MAX: usize = 2 * 1024;
 pub const THUMBNAIL_BYTES_MAX: usize = 8 * 1024;
 /// Longest sound or film that is told, milliseconds: a day.
 pub const DURATION_MS_MAX: u32 = 24 * 3600 * 1000;
+/// Longest packet of Opus, milliseconds (RFC 6716, section 3.2.5).
+pub const VOICE_PACKET_MS_MAX: u32 = 120;
+/// Fewest bytes of such a packet in a file: one with two empty frames of 60 ms has one, and Ogg says in another how long it is.
+pub const VOICE_BYTES_OF_PACKET_MIN: u64 = 2;
 /// Holders of a blob that its message, or a later one, names.
 pub const HOLDERS_MAX: usize = 4;
 /// Addresses that are told of one holder.

@@ -1,6 +1,7 @@
 //! `file`: files that came and went with messages.
 
 mod fetch;
+mod heard;
 
 use std::env;
 use std::io::{IsTerminal, stdout};
@@ -12,7 +13,7 @@ use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{
     Contact, Direction, ErrorCode, FileList, Message, MessageFile, Problem, RoomPerson, Verified,
 };
-use martlet_protocol::file::FileName;
+use martlet_protocol::file::{FileName, voice};
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
 use serde::Serialize;
 
@@ -25,6 +26,7 @@ use crate::render::{
     Page, Paint, Question, Table, argument, bytes, in_room, person, short, state_name, word,
 };
 use fetch::{accept, cancel, file_state, forget, refuse};
+use heard::Heard;
 
 /// The program that opens a file with whatever the desktop has for it.
 const OPENER: &str = "xdg-open";
@@ -193,13 +195,21 @@ fn listed(list: &FileList, page: &mut Page) {
             (Paint::Plain, page.clock().day_and_minute(entry.sent_at)),
             (Paint::Plain, word(&entry.conversation)),
             (Paint::Plain, in_room(entry.author.as_deref(), entry.direction, &entry.conversation)),
-            (Paint::Plain, bytes(entry.file.bytes)),
+            (Paint::Plain, size(&entry.file)),
             (Paint::Plain, state_name(entry.state).to_owned()),
             (Paint::Plain, file_state(&entry.file)),
             (Paint::Plain, word(&entry.file.name)),
         ]);
     }
     table.write(page);
+}
+
+/// How much it is; of a voice memo also how long.
+fn size(file: &MessageFile) -> String {
+    match file.voice_ms {
+        Some(ms) => format!("{}, {}", bytes(file.bytes), voice::in_words(ms)),
+        None => bytes(file.bytes),
+    }
 }
 
 /// The message that is a file, and what it says of it.
@@ -241,7 +251,8 @@ async fn save(context: &Context, id: &str, to: Option<&Path>, yes: bool) -> Resu
         })?;
     }
     let bar = Bar::new(&word(&file.name), file.bytes, context.output.is_json());
-    let taken = take(client, &path, (&place, there), &bar).await;
+    let mut heard = Heard::of(&file);
+    let taken = take(client, &path, (&place, there), (&bar, &mut heard)).await;
     bar.end();
     let saved = Saved { path: place, bytes: taken? };
     context.output.show(&saved, |saved, page| {
@@ -258,6 +269,9 @@ async fn save(context: &Context, id: &str, to: Option<&Path>, yes: bool) -> Resu
             context.output.note(&format!("It came from {who}, who is no contact of yours."));
         }
     }
+    if let Some(note) = heard.and_then(Heard::note) {
+        context.output.note(&note);
+    }
     if message.ends_at.is_some() || message.burn_seconds.is_some() {
         context.output.note("The message ends by itself; what you saved does not.");
     }
@@ -269,13 +283,16 @@ async fn take(
     client: &Client,
     path: &str,
     (place, there): (&Path, There),
-    bar: &Bar,
+    (bar, heard): (&Bar, &mut Option<Heard>),
 ) -> Result<u64, Failure> {
     let mut download = client.get_file(path).await?;
     let mut unfinished = Unfinished::begin(place)?;
     let mut size = 0;
     while let Some(bytes) = download.next().await? {
         unfinished.write(&bytes)?;
+        if let Some(heard) = heard {
+            heard.feed(&bytes);
+        }
         size += bytes.len() as u64;
         bar.more(bytes.len() as u64);
     }
@@ -307,9 +324,13 @@ async fn open(context: &Context, id: &str, yes: bool) -> Result<(), Failure> {
     let place = directory.join(FileName::harmless(&name).as_str());
     let there = look(&place)?;
     let bar = Bar::new(&word(&file.name), file.bytes, context.output.is_json());
-    let taken = take(client, &format!("/v1/files/{}", message.id), (&place, there), &bar).await;
+    let (path, mut heard) = (format!("/v1/files/{}", message.id), Heard::of(&file));
+    let taken = take(client, &path, (&place, there), (&bar, &mut heard)).await;
     bar.end();
     taken?;
+    if let Some(note) = heard.and_then(Heard::note) {
+        context.output.note(&note);
+    }
     let status = tokio::process::Command::new(OPENER).arg(&place).status().await;
     let status = status.map_err(|error| {
         Failure::Failed(format!("{OPENER} can't be run: {error}; the file is {}", shown(&place)))

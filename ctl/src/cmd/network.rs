@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::Context;
 use crate::client::{Client, ClientError};
 use crate::exit::Failure;
-use crate::render::{Page, Paint, one_line, qr, word};
+use crate::render::{Page, Paint, bytes, one_line, qr, word};
 use files::{Owner, Source};
 
 /// Make a network of your own, join one, pass it on
@@ -403,6 +403,13 @@ fn human(shown: &Shown<'_>, page: &mut Page) {
         bits => format!("{bits} bits"),
     };
     field(page, "Stamps", &stamps);
+    match network.mailbox_file_bytes {
+        None => {}
+        Some(0) => field(page, "Files", "none are kept for who is away, but for those in messages"),
+        Some(most) => {
+            field(page, "Files", &format!("up to {} are kept for who is away", bytes(most)));
+        }
+    }
     for (number, address) in network.bootstrap.iter().enumerate() {
         field(page, if number == 0 { "Bootstrap" } else { "" }, &word(address));
     }

@@ -30,6 +30,7 @@ Examples:
   martletctl send bob 'At eight' --reply 5f0c1a   answers the message whose id begins so
   martletctl send bob 'The code is 7319' --expire 1h --burn 30s
   martletctl send bob --file minutes.pdf --text 'of Monday'
+  martletctl send bob --voice memo.ogg
   martletctl send --room bridge 'All hands'
   martletctl send bob -- '-5 degrees'   a text that begins with a hyphen")]
 pub(crate) struct Args {
@@ -42,25 +43,30 @@ pub(crate) struct Args {
     room: bool,
 
     /// The text; - reads it from standard input, without a line end at its end
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    #[arg(required_unless_present = "attached", conflicts_with = "attached")]
     text: Option<String>,
 
     /// Send this file, of at most 5 GiB. One of up to 4 MiB (512 KiB where the network is not on one LAN) goes through other nodes, too, and reaches who is away; a larger one is fetched from this node, while both are on. A picture is made anew first, without what a camera wrote into it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "attached")]
     file: Option<PathBuf>,
 
-    /// What you say about the file
+    /// Send this voice memo: Opus in an Ogg file, as opusenc makes it from what arecord or pw-record recorded. It goes as a file does, and
+    /// is shown with its length
+    #[arg(long, value_name = "FILE", group = "attached")]
+    voice: Option<PathBuf>,
+
+    /// What you say about the file, or the voice memo
     #[arg(
         long = "text",
         value_name = "TEXT",
-        requires = "file",
+        requires = "attached",
         conflicts_with = "text",
         allow_hyphen_values = true
     )]
     about: Option<String>,
 
     /// Send a picture as it is, with whatever a camera wrote into it, such as the place
-    #[arg(long, requires = "file", conflicts_with = "text")]
+    #[arg(long, requires = "file", conflicts_with_all = ["text", "voice"])]
     original: bool,
 
     /// Answer the message with this id, or with an id that begins so
@@ -98,8 +104,12 @@ impl Args {
     /// Runs the verb.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.client()?;
-        let what = match (self.file, self.text) {
-            (Some(path), _) => What::File(read(&path, self.original, &context.before).await?),
+        let is_voice = self.voice.is_some();
+        let what = match (self.file.or(self.voice), self.text) {
+            (Some(path), _) => {
+                let as_it_is = self.original || is_voice;
+                What::File(read(&path, as_it_is, &context.before).await?)
+            }
             (None, text) => What::Text(given(text.unwrap_or_default())?),
         };
         // Followed before it is sent, so that nothing is missed.
@@ -122,7 +132,15 @@ impl Args {
             What::File(outgoing) => {
                 let (to, text) = (to.clone(), self.about);
                 let name = outgoing.name.clone();
-                let request = FileSend { to, name, text, expire_seconds, burn_seconds, reply_to };
+                let request = FileSend {
+                    to,
+                    name,
+                    text,
+                    expire_seconds,
+                    burn_seconds,
+                    reply_to,
+                    voice: is_voice,
+                };
                 post(context, &request, outgoing).await?
             }
         };
@@ -210,7 +228,7 @@ async fn post(
 
 /// Where a file is sent to.
 fn path_of(request: &FileSend) -> String {
-    let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to } = request;
+    let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to, voice } = request;
     let timer = |setting: &Option<TimerSetting>| {
         setting.map(|setting| match setting {
             TimerSetting::Seconds(seconds) => seconds.to_string(),
@@ -223,6 +241,7 @@ fn path_of(request: &FileSend) -> String {
         ("expire_seconds", timer(expire_seconds)),
         ("burn_seconds", timer(burn_seconds)),
         ("reply_to", reply_to.clone()),
+        ("voice", voice.then(|| "true".to_owned())),
     ] {
         if let Some(value) = value {
             path.push_str(&format!("&{parameter}={}", encode(&value)));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use image::{DynamicImage, ImageFormat};
+use martlet_protocol::control::ErrorCode;
 use serde_json::json;
 
 use crate::fake::{Answer, Fake, Seen};
@@ -53,6 +54,64 @@ fn a_file_goes_as_it_is_with_what_is_said_of_it() {
         assert_eq!(run(fake.socket(), args).code, 2, "{args:?}");
     }
     assert!(taken.lock().unwrap().is_empty());
+}
+
+/// The daemon looks whether it is one.
+#[test]
+fn a_voice_memo_is_sent_as_one() {
+    let (fake, taken) = taking();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("memo.ogg");
+    fs::write(&file, b"OggS").unwrap();
+    let memo = ["send", "bob", "--voice", file.to_str().unwrap()];
+    let ran = run(fake.socket(), &[&memo[..], &["--text", "listen"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let seen = taken.lock().unwrap().pop().unwrap();
+    assert_eq!(seen.line(), "POST /v1/files?to=bob&name=memo%2Eogg&text=listen&voice=true");
+    assert_eq!(
+        (seen.headers["content-type"].as_str(), &seen.bytes[..]),
+        ("audio/ogg", &b"OggS"[..])
+    );
+    // One thing at a time; and what looks like a picture is no picture here.
+    for more in [&["--file", "x"][..], &["--original"], &["hello"]] {
+        assert_eq!(run(fake.socket(), &[&memo[..], more].concat()).code, 2, "{more:?}");
+    }
+    assert!(taken.lock().unwrap().is_empty());
+    fs::write(&file, b"II*\0").unwrap();
+    assert_eq!(run(fake.socket(), &memo).code, 0);
+    assert_eq!(taken.lock().unwrap().len(), 1);
+    let refusing = Fake::start(|_| Answer::Problem(ErrorCode::InvalidVoice, "no Opus in it"));
+    let ran = run(refusing.socket(), &memo);
+    assert!(ran.code == 1 && ran.err.contains("no Opus in it"), "{ran:?}");
+}
+
+/// Of a memo that was not in its message, nobody but its sender has said how long it is.
+#[test]
+fn who_saves_a_voice_memo_is_told_if_it_is_another() {
+    const MEMO: &[u8] = include_bytes!("../../../protocol/tests/file/opusenc.ogg");
+    let said = |ms: u32, bytes: &'static [u8]| {
+        let message = json!({"id": "ab".repeat(16), "conversation": "bob", "direction": "out", "text": "",
+            "sent_at": 1, "stored_at": 1, "state": "delivered", "file": {"name": "memo.ogg",
+            "media_type": "audio/ogg", "bytes": bytes.len(), "voice_ms": ms}});
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", bytes.len());
+        let answer: &'static [u8] = [head.as_bytes(), bytes].concat().leak();
+        let fake = Fake::start(move |seen: &Seen| match seen.path.starts_with("/v1/messages") {
+            true => Answer::Json(message.clone()),
+            false => Answer::Raw(answer),
+        });
+        let place = tempfile::tempdir().unwrap();
+        let to = place.path().join("saved");
+        let ran = run(fake.socket(), &["file", "save", "ab", to.to_str().unwrap()]);
+        assert_eq!((ran.code, fs::read(&to).unwrap().as_slice()), (0, bytes), "{}", ran.err);
+        ran.err.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(said(3000, MEMO), "");
+    assert!(said(42_000, MEMO).contains("It lasts 0:03, not 0:42 as its sender says."));
+    assert!(
+        said(3000, b"#!/bin/sh")
+            .contains("It is no voice memo as its sender says: it is no Ogg file.")
+    );
+    assert!(said(3000, &MEMO[..2000]).contains("it ends in the midst"));
 }
 
 /// What a camera wrote into a photo, the place say, does not go on, and how it was held is seen to.
@@ -118,7 +177,9 @@ fn files_are_listed() {
             "sent_at": 1_000_000_000_000_u64, "state": "delivered",
             "file": {"name": name, "media_type": "text/plain", "bytes": 18_637}})
     };
-    let files = [entry("ab", "in", "a.txt"), entry("cd", "out", "\u{202e}b")];
+    let mut memo = entry("ef", "in", "memo.ogg");
+    memo["file"]["voice_ms"] = json!(42_300);
+    let files = [entry("ab", "in", "a.txt"), entry("cd", "out", "\u{202e}b"), memo];
     let list = json!({"files": files, "more": false});
     let none = json!({"files": [], "more": false});
     let nothing = serde_json::Value::Null;
@@ -140,5 +201,6 @@ fn files_are_listed() {
         ran.out
     );
     assert!(lines[1].contains("  bob   bob  18.2 KiB  "), "{}", ran.out);
+    assert!(lines[3].contains("  bob   bob  18.2 KiB, 0:42  "), "{}", ran.out);
     assert!(lines[2].contains("  bob   you  ") && lines[2].ends_with("\\u{202e}b"), "{}", ran.out);
 }

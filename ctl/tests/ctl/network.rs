@@ -277,3 +277,26 @@ fn join_puts_it_where_the_daemon_reads_it() {
     let ran = home.run_at(old.socket(), &["join", &other.to_text().unwrap()], b"");
     assert_eq!(ran.code, 0, "{ran:?}");
 }
+
+#[test]
+fn it_is_shown_how_large_a_file_the_nodes_keep() {
+    for (set, told, words) in [
+        (None, 4 << 20, "up to 4 MiB are kept for who is away"),
+        (Some(100 << 10), 100 << 10, "up to 100 KiB are kept"),
+        (Some(0), 0, "none are kept for who is away"),
+    ] {
+        let network = NetworkDescriptor { mailbox_file_bytes: set, ..closed() };
+        let (home, fake) = (Home::new(), daemon(&network, None));
+        let shown = home.run_at(fake.socket(), &["show"], b"");
+        assert!(shown.code == 0 && shown.out.contains(words), "{shown:?}");
+        let shown = home.run_at(fake.socket(), &["show", "--json"], b"");
+        let json: Value = serde_json::from_str(&shown.out).unwrap();
+        assert_eq!(json["mailbox_file_bytes"], told, "{json}");
+    }
+    // An older daemon says nothing of it.
+    let mut answer = serde_json::to_value(Network::of(&closed())).unwrap();
+    answer.as_object_mut().unwrap().remove("mailbox_file_bytes");
+    let fake = Fake::start(move |_| Answer::Json(answer.clone()));
+    let shown = Home::new().run_at(fake.socket(), &["show"], b"");
+    assert!(shown.code == 0 && !shown.out.contains("Files"), "{shown:?}");
+}

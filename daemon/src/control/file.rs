@@ -1,6 +1,7 @@
 //! Files.
 
 mod bytes;
+mod voice;
 
 use std::ops::Range;
 
@@ -13,13 +14,13 @@ use martlet_engine::command::{
     AcceptFile, FileHere, FilesFrom, FilesPage, ForgetFile, GetFile, ListFiles, PrepareBlob,
     RefuseFile, SendBlob, SendFile,
 };
-use martlet_engine::goes_in_parts;
+use martlet_engine::{CommandError, goes_in_parts};
 use martlet_protocol::control::{
     FileList, FileOctets, FileSend, FilesQuery, Message, MessageIdStart, Problem, SendResponse,
 };
 use martlet_protocol::file::sealed::Layout;
 use martlet_protocol::limits::FILE_NAME_GIVEN_BYTES_MAX;
-use martlet_protocol::message::FileContent;
+use martlet_protocol::message::{FileContent, FileError};
 use martlet_store::blobs::BlobDirError;
 use tokio::runtime::Handle;
 
@@ -32,11 +33,12 @@ use super::problem::Refusal;
 use crate::blobs::is_cancelled;
 use crate::host::CallError;
 use bytes::{BodyReader, asked, streamed};
+use voice::{Listening, no_voice};
 
 endpoints!(send_file, list_files, get_file, forget_file, accept_file, refuse_file);
 
 /// Sends a file of at most 5 GiB: the body. Answered once the message is on disk. A file of more than 24 KiB has to say how large it is
-/// (`content-length`); the recipient fetches it from this node. What the file is, the `content-type` says; nobody looks into it.
+/// (`content-length`); the recipient fetches it from this node. What the file is, the `content-type` says; nobody looks into it, but for a voice memo (`voice`).
 #[utoipa::path(post, path = "/v1/files", tag = "files", params(FileSend),
     request_body(content = inline(FileOctets), content_type = "application/octet-stream"),
     responses(
@@ -86,6 +88,7 @@ async fn send_blob(
     let closing = keeper.closing();
     let prepared = engine.call(PrepareBlob { request: request.clone(), size }).await?;
     let file = BodyReader::new(body, Handle::current(), (shared.ending(), closing.clone()));
+    let (file, heard) = Listening::to(file, request.voice);
     let seal = (prepared.key.clone(), layout);
     let imported = keeper.import(prepared.name, seal, file, closing.clone()).await;
     let imported = imported.map_err(|error| {
@@ -93,13 +96,16 @@ async fn send_blob(
             Refusal::stopping()
         } else if is_cancelled(&closing) {
             Refusal::of_blob(&BlobDirError::Ended)
+        } else if let Some(error) = no_voice(&error) {
+            CommandError::from(FileError::from(error)).into()
         } else {
             Refusal::of_blob(&error)
         }
     })?;
     let holders = if direct { vec![keeper.own_holder().await] } else { Vec::new() };
     let blob = imported.id;
-    let sent = SendBlob { request, media_type, size, prepared, blob, holders };
+    let voice_ms = heard.get().copied();
+    let sent = SendBlob { request, media_type, size, prepared, blob, holders, voice_ms };
     match engine.call(sent).await {
         Err(error @ CallError::Command(_)) => Err(error.into()),
         // Of an engine that ends nobody hears whether it was committed.

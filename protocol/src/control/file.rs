@@ -34,6 +34,10 @@ pub struct MessageFile {
     /// sent over the network. It stays for as long as the mailboxes keep the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_bytes: Option<u64>,
+    /// Of a voice memo: how long it lasts, milliseconds. Of one of more than 24 KiB it is what its sender says, and no more than so many bytes
+    /// can hold; else the node looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice_ms: Option<u32>,
 }
 
 /// Where a file is.
@@ -98,6 +102,10 @@ pub struct FileSend {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(inline, value_type = Option<MessageIdStart>)]
     pub reply_to: Option<String>,
+    /// It is a voice memo: one stream of Opus in Ogg. Anything else is refused. Its type is `audio/ogg` then, whatever is said, and its name
+    /// ends in `.ogg` if it did not in that, `.oga` or `.opus`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub voice: bool,
 }
 
 /// Query of `GET /v1/files`.

@@ -27,6 +27,9 @@ pub struct Network {
     /// How the user's own leaves a node; absent in answers of older daemons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Privacy>,
+    /// Largest file that goes through mailboxes, bytes; 0 if none does. Absent in answers of older daemons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailbox_file_bytes: Option<u64>,
     /// Multiaddresses dialled at start.
     pub bootstrap: Vec<String>,
     /// What connections may run on.
@@ -73,6 +76,7 @@ impl Network {
             stamp_bits: descriptor.stamp_bits,
             lan_only: descriptor.lan_only,
             privacy: Some(descriptor.privacy()),
+            mailbox_file_bytes: Some(descriptor.mailbox_file_bytes()),
             bootstrap: descriptor.bootstrap.clone(),
             transports: match descriptor.is_closed() {
                 // A Noise handshake can be bound to the key, QUIC's TLS can't.

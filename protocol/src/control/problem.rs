@@ -49,6 +49,8 @@ pub enum ErrorCode {
     InvalidPicture,
     /// The file is larger than can be sent.
     FileTooLarge,
+    /// What was to be a voice memo is none: not one stream of Opus in Ogg, or damaged.
+    InvalidVoice,
     /// The message is no file, or is one no more.
     NoFile,
     /// The file is not here, or not yet: it is to be accepted, fetched, or is gone.
@@ -205,6 +207,7 @@ impl ErrorCode {
             | Self::EmptyText
             | Self::InvalidReaction
             | Self::InvalidPicture
+            | Self::InvalidVoice
             | Self::InvalidTimer
             | Self::InvalidAddress
             | Self::InvalidPeerId

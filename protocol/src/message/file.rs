@@ -8,6 +8,8 @@
 //! A file of up to [`FILE_INLINE_BYTES_MAX`] bytes is in field 5, and fields 3, 4, 6, 7 and 9 are null or empty. A larger one
 //! has fields 3 and 4, and field 6 if it goes in [parts](crate::file::part) too. The message's id is the file's.
 //!
+//! Field 8 is what its sender says that it lasts. Who shows it bounds it by the [bytes](crate::file::voice::longest_ms), or computes it.
+//!
 //! What others say of a file is made harmless when it is read: its [name and media type](crate::file::name), and what is no
 //! JPEG or WebP of at most [`THUMBNAIL_BYTES_MAX`] bytes is no thumbnail.
 
@@ -18,6 +20,7 @@ use super::MessageError;
 use crate::codec;
 use crate::file::name::{FileName, media_type};
 use crate::file::sealed::Layout;
+use crate::file::voice::VoiceError;
 use crate::file::{FileKey, part};
 use crate::ids::BlobId;
 use crate::limits::{
@@ -112,6 +115,9 @@ pub enum FileError {
         /// How long.
         found: u32,
     },
+    /// It was to be a voice memo, and is none.
+    #[error("{0}. A voice memo is one sound, Opus in an Ogg file; send anything else as a file")]
+    Voice(#[from] VoiceError),
     /// Too many, or too long.
     #[error("the file's holders are out of bounds")]
     Holders,

@@ -10,6 +10,7 @@ mod part;
 mod sealed;
 #[path = "../wire/vectors.rs"]
 mod vectors;
+mod voice;
 
 use martlet_protocol::file::FileKey;
 

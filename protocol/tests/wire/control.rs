@@ -85,6 +85,7 @@ fn messages() {
                 failure: Some(FileFailure::DiskLow),
                 received: true,
                 taken_bytes: Some(3),
+                voice_ms: Some(4),
             }),
             ..message()
         },
@@ -96,7 +97,7 @@ fn messages() {
             json["sets_timers"] = json!({"expire_seconds": 60});
             json["file"] = json!({"name": "a.txt", "media_type": "text/plain", "bytes": 2,
                 "state": "failed", "fetched_bytes": 1, "failure": "disk_low", "received": true,
-                "taken_bytes": 3});
+                "taken_bytes": 3, "voice_ms": 4});
             json
         },
     );
@@ -507,7 +508,8 @@ fn networks() {
         &network,
         json!({
             "name": "ship", "closed": true, "key_fingerprint": fingerprint, "shard_bits": 0,
-            "stamp_bits": 0, "lan_only": true, "privacy": "fast", "bootstrap": [], "transports": ["tcp"],
+            "stamp_bits": 0, "lan_only": true, "privacy": "fast", "mailbox_file_bytes": 4_194_304, "bootstrap": [],
+            "transports": ["tcp"],
             "file": "/etc/network.toml",
         }),
     );
@@ -585,6 +587,7 @@ fn error_codes() {
         InvalidReaction => ("invalid-reaction", 400),
         InvalidPicture => ("invalid-picture", 400),
         FileTooLarge => ("file-too-large", 413),
+        InvalidVoice => ("invalid-voice", 400),
         NoFile => ("no-file", 404),
         FileNotHere => ("file-not-here", 409),
         LengthRequired => ("length-required", 411),
@@ -673,6 +676,7 @@ fn error_codes() {
         InvalidReaction,
         InvalidPicture,
         FileTooLarge,
+        InvalidVoice,
         NoFile,
         EmptyText,
         TextTooLong,

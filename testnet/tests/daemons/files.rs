@@ -13,7 +13,7 @@ use martletctl::client::ClientError;
 
 use crate::TestResult;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn pair(cluster: &Cluster) -> TestResult<(Node, Node)> {
     let alice = cluster.user("alice", &[]).await?;

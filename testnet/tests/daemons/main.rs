@@ -34,6 +34,7 @@ mod stamps;
 mod talk;
 mod timers;
 mod trust;
+mod voice;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

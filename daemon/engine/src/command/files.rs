@@ -3,6 +3,7 @@
 use martlet_protocol::control::{FileSend, FilesQuery, Message as MessageShown, SendResponse};
 use martlet_protocol::file::name::media_type;
 use martlet_protocol::file::sealed::Layout;
+use martlet_protocol::file::voice;
 use martlet_protocol::file::{FileKey, FileName};
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
 use martlet_protocol::message::{
@@ -64,6 +65,8 @@ pub struct SendBlob {
     pub blob: BlobId,
     /// Who has it: this node.
     pub holders: Vec<Holder>,
+    /// Of a voice memo: how long it lasts, milliseconds.
+    pub voice_ms: Option<u32>,
 }
 
 /// A file that is here.
@@ -125,9 +128,14 @@ impl Command for SendFile {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<SendResponse, Fault> {
         let user = engine.user_mut()?;
         let bytes = FileBytes::new(self.bytes).map_err(CommandError::from)?;
+        let voice_ms = match self.request.voice {
+            true => Some(voice::duration_ms(bytes.as_slice()).map_err(FileError::from)),
+            false => None,
+        };
+        let voice_ms = voice_ms.transpose().map_err(CommandError::from)?;
         let content = FileContent::Here(bytes);
         let Checked { identity, file, timers, reply_to } =
-            check(user, turn, self.request, &self.media_type, content)?;
+            check(user, turn, self.request, &self.media_type, (content, voice_ms))?;
         Ok(user.send_file(turn, identity, &file, timers, reply_to)?)
     }
 }
@@ -140,7 +148,7 @@ impl Command for PrepareBlob {
         let user = engine.user_mut()?;
         // All but what is in it.
         let nothing = FileContent::Here(FileBytes::new(Vec::new()).map_err(CommandError::from)?);
-        check(user, turn, self.request, "", nothing)?;
+        check(user, turn, self.request, "", (nothing, None))?;
         let layout = Layout::of(self.size).map_err(|_| FileError::Contradiction);
         let name = BlobName::random(turn.rng);
         user.reserve_blob(name, layout.map_err(CommandError::from)?.sealed_size())?;
@@ -153,7 +161,7 @@ impl Command for SendBlob {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<SendResponse, Fault> {
         let user = engine.user_mut()?;
-        let Self { request, media_type, size, prepared, blob, holders } = self;
+        let Self { request, media_type, size, prepared, blob, holders, voice_ms } = self;
         let PreparedBlob { name, key } = prepared;
         let layout = Layout::of(size).map_err(|_| FileError::Contradiction);
         let sealed = layout.map_err(CommandError::from)?.sealed_size();
@@ -161,7 +169,7 @@ impl Command for SendBlob {
         let content = BlobContent { size, key, blob, has_parts, thumbnail: None, holders };
         let content = FileContent::Blob(Box::new(content));
         let Checked { identity, file, timers, reply_to } =
-            check(user, turn, request, &media_type, content)?;
+            check(user, turn, request, &media_type, (content, voice_ms))?;
         let known = KnownBlob { name, id: blob, size: sealed };
         user.send_blob(turn, identity, (&file, known), timers, reply_to)
     }
@@ -180,17 +188,16 @@ fn check(
     turn: &mut Turn<'_>,
     request: FileSend,
     said_type: &str,
-    content: FileContent,
+    (content, duration_ms): (FileContent, Option<u32>),
 ) -> Result<Checked, Fault> {
-    let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to } = request;
+    let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to, voice } = request;
     let identity = user.written_to(&to)?;
-    let file = File {
-        name: FileName::harmless(&name),
-        media_type: media_type(said_type),
-        content,
-        duration_ms: None,
-        text: text.unwrap_or_default(),
+    let name = FileName::harmless(&name);
+    let (name, media_type) = match voice {
+        true => (voice::named(name), voice::MEDIA_TYPE.to_owned()),
+        false => (name, media_type(said_type)),
     };
+    let file = File { name, media_type, content, duration_ms, text: text.unwrap_or_default() };
     file.check().map_err(CommandError::from)?;
     let default = user.timers_in(&identity);
     let timers = asked(expire_seconds, burn_seconds, default).map_err(CommandError::from)?;

@@ -1,6 +1,7 @@
 //! A file: in its message, or a blob that its message tells of. And the word that a blob has come whole.
 
 use martlet_protocol::control::{FileState, MessageFile};
+use martlet_protocol::file::voice;
 pub(crate) use martlet_protocol::message::file::KIND;
 use martlet_protocol::message::{
     self, BlobContent, File, FileContent, FileReceived, Message, file_received,
@@ -44,12 +45,32 @@ pub(crate) fn told(file: &File) -> MessageFile {
         failure: None,
         received: false,
         taken_bytes: None,
+        voice_ms: voice_ms(file),
+    }
+}
+
+/// How long a voice memo lasts; `None` if it is none. What is here is looked at; of anything else its sender is believed as far as so many
+/// bytes can hold that.
+fn voice_ms(file: &File) -> Option<u32> {
+    let claimed = file.duration_ms.filter(|ms| *ms > 0)?;
+    // A program opens it by its name: what is called otherwise is shown by that.
+    if file.media_type != voice::MEDIA_TYPE || !voice::is_named(&file.name) {
+        return None;
+    }
+    match &file.content {
+        FileContent::Here(bytes) => voice::duration_ms(bytes.as_slice()).ok(),
+        FileContent::Blob(blob) => {
+            (u64::from(claimed) <= voice::longest_ms(blob.size)).then_some(claimed)
+        }
     }
 }
 
 /// In words, with what its sender says about it; and where it is, if that is known.
 pub(crate) fn shown(file: &File, told: Option<&MessageFile>) -> String {
-    let (name, size) = (file.name.as_str(), in_words(file.size()));
+    let what = match told.map_or_else(|| voice_ms(file), |told| told.voice_ms) {
+        Some(ms) => format!("voice memo, {}", voice::in_words(ms)),
+        None => format!("file \"{}\", {}", file.name.as_str(), in_words(file.size())),
+    };
     let missing = match told.map(|told| told.state) {
         None | Some(FileState::Complete) => "",
         Some(FileState::Offered) => ", not fetched",
@@ -59,7 +80,7 @@ pub(crate) fn shown(file: &File, told: Option<&MessageFile>) -> String {
         Some(FileState::Refused) => ", refused",
         Some(FileState::Gone) => ", gone from here",
     };
-    let shown = format!("[file \"{name}\", {size}{missing}]");
+    let shown = format!("[{what}{missing}]");
     if file.text.is_empty() { shown } else { format!("{shown} {}", file.text) }
 }
 
@@ -123,5 +144,44 @@ mod tests {
         let words = "[file \"minutes.pdf\", 3 MiB, not fetched] of Monday";
         assert_eq!(shown(&file, Some(&offered)), words);
         assert_eq!([0, 1023, 1024, 5 << 30].map(in_words), ["0 B", "1023 B", "1 KiB", "5 GiB"]);
+    }
+
+    #[test]
+    fn what_its_sender_says_of_a_voice_memo_is_believed_as_far_as_it_can_be() {
+        let memo = |name: &str, media_type: &str, bytes, ms| File {
+            name: FileName::harmless(name),
+            media_type: media_type.into(),
+            content: FileContent::Blob(Box::new(BlobContent {
+                size: bytes,
+                key: FileKey::from_bytes([0; 32]),
+                blob: BlobId([0; 32]),
+                has_parts: true,
+                thumbnail: None,
+                holders: Vec::new(),
+            })),
+            duration_ms: Some(ms),
+            text: "on Monday".into(),
+        };
+        let said = memo("memo.ogg", voice::MEDIA_TYPE, 84_000, 42_300);
+        assert_eq!(shown(&said, None), "[voice memo, 0:42] on Monday");
+        let offered = MessageFile { state: FileState::Offered, ..told(&said) };
+        assert_eq!(offered.voice_ms, Some(42_300));
+        assert_eq!(shown(&said, Some(&offered)), "[voice memo, 0:42, not fetched] on Monday");
+        let most = u32::try_from(voice::longest_ms(30_000)).expect("some minutes");
+        let fits = memo("MEMO.Opus", voice::MEDIA_TYPE, 30_000, most);
+        assert_eq!(shown(&fits, None), "[voice memo, 30:00] on Monday");
+        for no_memo in [
+            memo("memo.ogg", voice::MEDIA_TYPE, 30_000, most + 1),
+            memo("memo.ogg", voice::MEDIA_TYPE, 30_000, 0),
+            memo("memo.ogg.desktop", voice::MEDIA_TYPE, 30_000, 42_300),
+            memo("memo.ogg", "text/html", 30_000, 42_300),
+        ] {
+            let words = format!("[file \"{}\", 29.2 KiB] on Monday", no_memo.name.as_str());
+            assert_eq!(shown(&no_memo, None), words);
+        }
+        // What is in its message is looked at.
+        let bytes = FileBytes::new(b"OggS, and no sound".to_vec()).map(FileContent::Here);
+        let false_one = File { content: bytes.expect("a small one"), ..said };
+        assert_eq!(shown(&false_one, None), "[file \"memo.ogg\", 18 B] on Monday");
     }
 }

@@ -32,7 +32,10 @@ fn room_is_kept_for_what_is_being_made() -> Result {
     let (request, media_type, blob) = (request(), "video/mp4".into(), BlobId([9; 32]));
     let size = 5 * GIB;
     let (prepared, holders) = (first, Vec::<Holder>::new());
-    world.call(ALICE, SendBlob { request, media_type, size, prepared, blob, holders })?;
+    world.call(
+        ALICE,
+        SendBlob { request, media_type, size, prepared, blob, holders, voice_ms: None },
+    )?;
     assert!(prepare(&mut world, 2 * GIB).is_err());
     tell(&mut world, ALICE, FromBlobs::NotMade(second.name));
     prepare(&mut world, 2 * GIB)?;
@@ -225,6 +228,7 @@ fn what_is_sent_is_in_no_log() {
         prepared,
         blob: BlobId([0; 32]),
         holders: vec![],
+        voice_ms: None,
     };
     let shown =
         format!("{:?} {:?} {sent:?}", request(), PrepareBlob { request: request(), size: 1 });

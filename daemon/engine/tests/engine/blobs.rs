@@ -33,7 +33,7 @@ pub(crate) fn send(world: &mut World, request: FileSend, size: u64) -> Result<(S
     let name = prepared.name;
     let (media_type, blob, holders) =
         ("video/mp4".into(), BlobId([size as u8; 32]), vec![holder()]);
-    let sent = SendBlob { request, media_type, size, prepared, blob, holders };
+    let sent = SendBlob { request, media_type, size, prepared, blob, holders, voice_ms: None };
     Ok((world.call(ALICE, sent)?.id, name))
 }
 

@@ -119,7 +119,7 @@ impl Net {
                 .blobs
                 .import(&name, (&key, &Layout::of(size)?), bytes, &|| false)?;
         let (media_type, holders) = ("image/jpeg".into(), Vec::new());
-        let sent = SendBlob { request, media_type, size, prepared, blob, holders };
+        let sent = SendBlob { request, media_type, size, prepared, blob, holders, voice_ms: None };
         Ok(self.world.call(ALICE, sent)?.id)
     }
 

@@ -111,6 +111,38 @@ fn a_file_goes_with_its_message_and_is_harmless_where_it_comes() -> Result {
 }
 
 #[test]
+fn a_voice_memo_is_told_with_its_length() -> Result {
+    /// Three seconds of a tone.
+    const MEMO: &[u8] = include_bytes!("../../../../protocol/tests/file/opusenc.ogg");
+    let mut world = World::pair(213, 2)?;
+    world.settle()?;
+    let memo = || FileSend { voice: true, text: Some("listen".into()), ..file("memo") };
+    let id = send(&mut world, memo(), MEMO)?;
+    let as_file = send(&mut world, file("memo.ogg"), MEMO)?;
+    world.settle()?;
+    for node in [ALICE, BOB] {
+        let shown = message(&mut world, node, &id)?;
+        assert_eq!(shown.text, "[voice memo, 0:03] listen", "node {node}");
+        let told = shown.file.ok_or("a file")?;
+        assert_eq!((told.name.as_str(), told.media_type.as_str()), ("memo.ogg", "audio/ogg"));
+        assert_eq!((told.bytes, told.voice_ms), (MEMO.len() as u64, Some(3000)));
+        assert_eq!(bytes(&mut world, node, &id)?, MEMO);
+        let (list, _) = list(&mut world, node, FilesQuery::default())?;
+        let lengths: Vec<_> = list.files.iter().map(|entry| entry.file.voice_ms).collect();
+        assert_eq!(lengths, [None, Some(3000)]);
+        let shown = message(&mut world, node, &as_file)?;
+        assert_eq!(shown.text, "[file \"memo.ogg\", 2.6 KiB]");
+    }
+    // What is none is not sent as one.
+    for no_memo in [&b""[..], b"RIFF", &MEMO[..2000]] {
+        let refused = send(&mut world, memo(), no_memo).err().ok_or("it was sent")?;
+        assert!(refused.to_string().contains("A voice memo is one sound"), "{refused}");
+    }
+    assert_eq!(list(&mut world, ALICE, FilesQuery::default())?.0.files.len(), 2);
+    Ok(())
+}
+
+#[test]
 fn files_are_listed_found_and_exported() -> Result {
     let mut world = World::pair(211, 2)?;
     world.settle()?;

@@ -111,6 +111,7 @@ pub(super) fn refused(error: FileError) -> Refusal {
             Refusal::file_too_large(u64::try_from(found).unwrap_or(u64::MAX))
         }
         FileError::Text { .. } => Refusal::new(ErrorCode::TextTooLong, error.to_string()),
+        FileError::Voice(_) => Refusal::new(ErrorCode::InvalidVoice, error.to_string()),
         FileError::Contradiction | FileError::Duration { .. } | FileError::Holders => {
             Refusal::bad_request(error.to_string())
         }
