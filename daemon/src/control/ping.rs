@@ -41,25 +41,25 @@ async fn ping(
     // Whoever asked may have gone by the time of the answer.
     let asker = Box::new(move |took| asker.send(took).unwrap_or_default());
     let answered = async {
+        // Whoever can't be asked is told so, however short the wait is to be.
         shared.engine().call(PingContact { name: name.clone(), asker }).await?;
-        Ok::<_, Refusal>(answer.await)
+        Ok::<_, Refusal>(timeout(wait, answer).await)
     };
     let mut ending = shared.ending();
     let outcome = tokio::select! {
-        outcome = timeout(wait, answered) => outcome,
+        outcome = answered => outcome?,
         // Who asked is not waited for.
         () = stopping(&mut ending) => return Err(Refusal::stopping()),
     };
     match outcome {
-        Ok(Ok(Ok(took))) => {
+        Ok(Ok(took)) => {
             let round_trip_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             Ok(Json(PingResponse { round_trip_ms }))
         }
-        Ok(Ok(Err(_))) => Err(Refusal::new(
+        Ok(Err(_)) => Err(Refusal::new(
             ErrorCode::NoAnswer,
             "no answer can come any more: the vault was locked, or the contact removed, or the disk failed",
         )),
-        Ok(Err(refusal)) => Err(refusal),
         Err(_) => {
             let detail = format!(
                 "{name:?} has not answered within {} s: their device is off, locked or not reached, or you are not their contact",

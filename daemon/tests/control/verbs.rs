@@ -251,3 +251,15 @@ fn an_old_message_is_named_by_the_beginning_of_its_id() {
     let refused = client.get(&format!("/v1/messages/{unknown}"));
     assert_eq!(refused.code(), ErrorCode::UnknownMessage);
 }
+
+/// Who waited for a millisecond was told that somebody had not answered whom there is not.
+#[test]
+fn who_is_unknown_is_not_said_to_have_given_no_answer() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    assert_eq!(client.call("POST", "/v1/identity", &json!({})).status, 201);
+    for _ in 0..100 {
+        let refused = client.call("POST", "/v1/contacts/nobody/ping", &json!({ "timeout_ms": 1 }));
+        assert_eq!(refused.code(), ErrorCode::UnknownContact);
+    }
+}
