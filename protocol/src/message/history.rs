@@ -91,7 +91,7 @@ pub struct Past {
     /// From when on it burns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burns_from: Option<UnixMillis>,
-    /// Yes or no: [`IS_LATE`], [`IS_READ`].
+    /// Yes or no: [`IS_LATE`], [`IS_READ`], [`IS_NEW`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub flags: u8,
     /// The moderator who took it back.
@@ -112,6 +112,8 @@ pub struct Past {
 pub const IS_LATE: u8 = 1;
 /// The other side said that they read it, which the user wrote.
 pub const IS_READ: u8 = 2;
+/// It came after the device that asks was linked, and the user has not read it.
+pub const IS_NEW: u8 = 4;
 
 /// What a message said at some time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

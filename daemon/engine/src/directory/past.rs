@@ -17,6 +17,7 @@ pub(crate) struct Past {
     given: BTreeMap<DeviceId, HistoryGivenRecord>,
     taken: Option<HistoryTakenRecord>,
     lines: BTreeMap<IdentityId, HistoryLineRecord>,
+    was_looked_at: bool,
 }
 
 impl Past {
@@ -145,6 +146,21 @@ impl Past {
         let Some(kept) = records.get(&HISTORY_PAGES, key)? else { return Ok(None) };
         records.delete(&HISTORY_PAGES, key)?;
         Ok(Some(kept.page))
+    }
+
+    /// No more is taken.
+    pub(crate) fn end_taken(&mut self, records: &mut VaultTxn) -> Result<(), StoreError> {
+        self.taken = None;
+        records.delete(&HISTORY_TAKEN, Key::Named(b""))?;
+        for conversation in std::mem::take(&mut self.lines).into_keys() {
+            records.delete(&HISTORY_LINES, Key::Named(&conversation.0))?;
+        }
+        self.forget_pages(records)
+    }
+
+    /// Whether this is asked for the first time since the vault was opened.
+    pub(crate) fn is_first_look(&mut self) -> bool {
+        !std::mem::replace(&mut self.was_looked_at, true)
     }
 
     /// None of the pages that came is of use.

@@ -315,6 +315,10 @@ impl Timeline {
         records.delete(&UNBURNT, key)?;
         records.delete(&MARKS, key)?;
         self.forget_file(records, place)?;
+        if message.own && self.has_room_for_past(&id) {
+            // Another device of the user's may tell of it as one of before.
+            return self.remember_name(records, id, message.id.0.to_vec());
+        }
         if message.own {
             records.delete(&MESSAGE_INDEX, Key::Named(&message.id.0))?;
             return Ok(());

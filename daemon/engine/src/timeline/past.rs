@@ -66,6 +66,21 @@ impl Timeline {
         told.map_or(Ok(false), |told| self.end(records, &place, &told).map(|()| true))
     }
 
+    /// Puts one that the user has not read anywhere at the end, as if it had come.
+    pub(crate) fn append_past(
+        &mut self,
+        records: &mut VaultTxn,
+        id: ConversationRef,
+        message: &MessageRecord,
+        marks: &MarksRecord,
+    ) -> Result<Place, StoreError> {
+        let place = self.append(records, id, message)?;
+        if message.is_marked {
+            records.put(&MARKS, Key::Scoped(&id.0, place.position), marks)?;
+        }
+        Ok(place)
+    }
+
     /// What takes the turn of a message that came. `None` if the message came before; if it was only told of as one of before, what
     /// uses up its number.
     pub(crate) fn in_turn(
@@ -79,12 +94,11 @@ impl Timeline {
             let key: &[u8] = if message.own { &message.id.0 } else { &key };
             records.get(&MESSAGE_INDEX, Key::Named(key))
         };
-        match at(&message)? {
-            None => return Ok(Some(message)),
-            Some(known) if (1..=PAST_POSITION_MAX).contains(&known.position) => {}
-            Some(_) => return Ok(None),
-        }
-        if self.begins_after == 0 {
+        let Some(known) = at(&message)? else { return Ok(Some(message)) };
+        let is_due = message.author.is_some_and(|author| {
+            message.seq >= self.due(&Line { conversation: *id, device: author.device })
+        });
+        if known.position == 0 || !is_due || !self.has_room_for_past(id) {
             return Ok(None);
         }
         // An id of its own, always the same.

@@ -8,6 +8,7 @@ use martlet_protocol::{DeviceId, IdentityId};
 use zeroize::Zeroizing;
 
 use super::User;
+use super::past_taken::is_full;
 use crate::directory::{NameError, clean_name};
 use crate::error::{CommandError, Fault};
 use crate::limits::ID_DIGITS_MIN;
@@ -31,8 +32,10 @@ impl User {
     fn history_of(&self, device: &DeviceId) -> Option<DeviceHistory> {
         let past = self.directory.siblings().past();
         if *device == self.keyring.device().device() {
-            let left = u64::try_from(past.lines_left()).unwrap_or(u64::MAX);
-            let (messages, conversations_left) = (past.taken()?.messages, Some(left));
+            let taken = past.taken()?;
+            let left = if is_full(taken) { 0 } else { past.lines_left() };
+            let left = u64::try_from(left).unwrap_or(u64::MAX);
+            let (messages, conversations_left) = (taken.messages, Some(left));
             return Some(DeviceHistory { messages, conversations_left });
         }
         let messages = past.given(device)?.messages;

@@ -4,7 +4,7 @@
 //! each may be stopped at any time. Only a device is answered that the user said so of when they linked it, that counts still, and
 //! for some days.
 
-use martlet_protocol::message::history::{IS_LATE, IS_READ, PAST_BYTES_MAX, Pages, Writer};
+use martlet_protocol::message::history::{IS_LATE, IS_NEW, IS_READ, PAST_BYTES_MAX, Pages, Writer};
 use martlet_protocol::message::history::{PastReaction, PastVersion};
 use martlet_protocol::message::{
     self, BlobContent, DeviceMessage, File, FileContent, History, HistoryWanted, Past, Reached,
@@ -102,17 +102,20 @@ impl User {
         }
         let given = self.directory.siblings().past().given(&device);
         let given = given.filter(|given| self.may_have_past(given, now) && self.is_active());
-        // One that was answered comes again where the other device was put back from a copy: it asks once more.
-        let Some(mut given) = given.filter(|given| wanted.number > given.number).cloned() else {
+        // Where the other device was put back from a copy it counts again from there.
+        let Some(mut given) = given.filter(|given| wanted.number != given.number).cloned() else {
             tracing::debug!("a device asks for messages of before, and is not answered");
             return Ok(true);
         };
-        let pages = match given.bytes < PAST_BYTES_GIVEN_MAX {
-            true => self.past_pages(turn, wanted)?,
-            false => no_more(wanted),
-        };
+        // Who asks has no use for what answered them before.
+        for id in std::mem::take(&mut given.sent) {
+            self.outbox.let_go(turn.vault()?, &id)?;
+        }
         given.number = wanted.number;
-        given.sent.retain(|id| self.outbox.end_of(id).is_some());
+        let pages = match given.bytes < PAST_BYTES_GIVEN_MAX {
+            true => self.past_pages(turn, wanted, given.at)?,
+            false => Vec::new(),
+        };
         for page in pages {
             given.messages += u64::try_from(page.said()).unwrap_or(u64::MAX);
             let page = DeviceMessage::History(Box::new(page));
@@ -129,6 +132,7 @@ impl User {
         &self,
         turn: &mut Turn<'_>,
         wanted: &HistoryWanted,
+        linked_at: UnixMillis,
     ) -> Result<Vec<History>, StoreError> {
         let (mut pages, mut left) = (Pages::default(), PAST_LOOKED_AT_MAX);
         for WantedLine { conversation: line, before } in &wanted.lines {
@@ -148,7 +152,7 @@ impl User {
             for (position, message) in messages.into_iter().rev() {
                 let place = Place { conversation, position };
                 let past = match message {
-                    Some(message) => self.past(turn, &place, &message)?,
+                    Some(message) => self.past(turn, &place, &message, linked_at)?,
                     None => None,
                 };
                 if let Some((writer, past)) = past
@@ -178,6 +182,7 @@ impl User {
         turn: &mut Turn<'_>,
         place: &Place,
         record: &MessageRecord,
+        linked_at: UnixMillis,
     ) -> Result<Option<(Writer, Past)>, StoreError> {
         let is_unlit = record.timers.burn_s.is_some() && record.burns_from.is_none();
         if is_unlit || self.timeline.is_over(place, record) {
@@ -210,7 +215,8 @@ impl User {
             | Body::Recalled => None,
         };
         let is_read = record.own && self.timeline.is_read_by_them(place);
-        let flags = [(record.is_late, IS_LATE), (is_read, IS_READ)];
+        let is_new = !record.own && record.stored_at > linked_at && !self.timeline.is_read(place);
+        let flags = [(record.is_late, IS_LATE), (is_read, IS_READ), (is_new, IS_NEW)];
         let marks = self.timeline.marks(turn.vault()?, place, record)?;
         let mut past = Past {
             message: message.encode(),
@@ -227,15 +233,6 @@ impl User {
         add_versions(&mut past, marks.versions);
         Ok(Some((writer, past)))
     }
-}
-
-/// Nothing more of any conversation.
-fn no_more(wanted: &HistoryWanted) -> Vec<History> {
-    let mut pages = Pages::default();
-    for WantedLine { conversation, before } in &wanted.lines {
-        pages.begin(*conversation, *before);
-    }
-    pages.finish(wanted.number)
 }
 
 /// How far an own message got, if it is not delivered.

@@ -5,18 +5,18 @@
 
 use martlet_protocol::limits::{CLOCK_SKEW_MAX, TEXT_BYTES_MAX};
 use martlet_protocol::message::history::{
-    IS_LATE, IS_READ, PastReaction, PastVersion, Slice, Writer,
+    IS_LATE, IS_NEW, IS_READ, PastReaction, PastVersion, Slice, Writer,
 };
 use martlet_protocol::message::history_wanted::LINES_MAX;
 use martlet_protocol::message::reaction::Emoji;
 use martlet_protocol::message::{
-    DeviceMessage, History, HistoryWanted, Message, Past, Reached, Recall,
+    DeviceMessage, History, HistoryWanted, Message, Past, Reached, Recall, Timers,
 };
-use martlet_protocol::{IdentityId, UnixMillis};
+use martlet_protocol::{DeviceId, IdentityId, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::records::{
-    Body, HistoryLineRecord, HistoryTakenRecord, MarksRecord, MessageRecord, ReactionRecord, State,
-    VersionRecord,
+    Body, Happened, HistoryLineRecord, HistoryTakenRecord, MarksRecord, MessageRecord,
+    ReactionRecord, State, VersionRecord,
 };
 
 use super::User;
@@ -35,6 +35,8 @@ struct Taken {
     marks: MarksRecord,
     /// Whether the other side said that they read it.
     is_read: bool,
+    /// Whether the user has not read it anywhere.
+    is_new: bool,
 }
 
 impl User {
@@ -89,6 +91,8 @@ impl User {
         taken.heard_at = turn.now;
         match taken.next_page {
             Some(next) if page.page == next => {}
+            // One that is lost is asked for again. What has a timer is in no page that waits.
+            Some(next) if page.page > next && has_timed(&page) => return Ok(()),
             Some(next) if page.page > next => {
                 let bytes = DeviceMessage::History(Box::new(page.clone())).encode();
                 let past = self.directory.siblings_mut().past_mut();
@@ -114,7 +118,11 @@ impl User {
                 });
             }
         }
-        self.directory.siblings_mut().past_mut().put_taken(turn.vault()?, taken)?;
+        let past = self.directory.siblings_mut().past_mut();
+        if is_full(&taken) {
+            past.forget_pages(turn.vault()?)?;
+        }
+        past.put_taken(turn.vault()?, taken)?;
         self.ask_for_past(turn)
     }
 
@@ -129,6 +137,7 @@ impl User {
         let line = self.directory.siblings().past().line(&conversation).cloned();
         let line = line.filter(|line| !line.is_done && line.before == before);
         let Some(mut line) = line else { return Ok(()) };
+        let mut new = Vec::new();
         for past in said {
             taken.bytes += u64::try_from(past.bytes()).unwrap_or(u64::MAX);
             if is_full(taken) {
@@ -138,9 +147,13 @@ impl User {
                 tracing::debug!("a message of before that breaks a bound");
                 continue;
             };
-            if self.put_past(turn, &mut line, past)? {
-                taken.messages += 1;
+            match past.is_new {
+                true => new.push(past),
+                false => taken.messages += u64::from(self.put_past(turn, &mut line, past)?),
             }
+        }
+        for past in new.into_iter().rev() {
+            taken.messages += u64::from(self.put_past(turn, &mut line, past)?);
         }
         // What goes backwards comes to an end.
         let goes_on = next.is_some_and(|next| before.is_none_or(|before| next <= before));
@@ -154,7 +167,7 @@ impl User {
         &mut self,
         turn: &mut Turn<'_>,
         line: &mut HistoryLineRecord,
-        Taken { mut record, marks, is_read }: Taken,
+        Taken { mut record, marks, is_read, is_new }: Taken,
     ) -> Result<bool, StoreError> {
         let conversation = ConversationRef::direct(&line.conversation);
         let author = record.author.map_or(line.conversation, |author| author.identity);
@@ -169,6 +182,13 @@ impl User {
         if self.timeline.has_ended(&record).is_some() {
             return Ok(false);
         }
+        if is_new {
+            let records = turn.vault()?;
+            let place = self.timeline.append_past(records, conversation, &record, &marks)?;
+            self.emit(turn, Happened::MessageReceived(place))?;
+            self.do_early(turn, &place)?;
+            return Ok(true);
+        }
         let place = Place { conversation, position: line.position };
         line.position -= 1;
         self.timeline.put_past(turn.vault()?, &place, &record, &marks)?;
@@ -182,22 +202,36 @@ impl User {
     /// Asks for more, unless an answer is still to come.
     pub(super) fn ask_for_past(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let (own, now) = (self.identity, turn.now);
-        let Some(taken) = self.directory.siblings().past().taken() else { return Ok(()) };
-        if !is_open(taken, now) || is_full(taken) || !self.is_active() {
+        let taken = self.directory.siblings().past().taken().cloned();
+        let Some(mut taken) = taken.filter(|_| self.is_active()) else { return Ok(()) };
+        let linked = self.keyring.linked(turn.vault()?)?;
+        let is_valid = |device: &DeviceId| self.keyring.identities.is_valid(&own, device);
+        let linked = linked.filter(|linked| is_open(&taken, now) && is_valid(&linked.device));
+        let Some(linked) = linked else {
+            return self.directory.siblings_mut().past_mut().end_taken(turn.vault()?);
+        };
+        if is_full(&taken) {
             return Ok(());
+        }
+        let is_under_way = taken.asked.is_some_and(|id| self.outbox.end_of(&id).is_some());
+        let has_come = taken.asked.is_some() && !is_under_way;
+        let is_first_look = self.directory.siblings_mut().past_mut().is_first_look();
+        if taken.next_page.is_some() && (has_come || is_first_look) {
+            // The other device has the request, or this one was off: what answers it has its time from now on.
+            taken.heard_at = now;
+            taken.asked = taken.asked.filter(|_| is_under_way);
+            return self.directory.siblings_mut().past_mut().put_taken(turn.vault()?, taken);
         }
         // While the request is on its way the other device may be off. Once it has it, what it answers is in its outbox.
-        let is_under_way = taken.asked.is_some_and(|id| self.outbox.end_of(&id).is_some());
-        let is_answered = taken.next_page.is_none();
-        if !is_answered && (is_under_way || now.since(taken.heard_at) < PAST_ASKED_AGAIN_AFTER) {
+        let is_waiting = is_under_way || now.since(taken.heard_at) < PAST_ASKED_AGAIN_AFTER;
+        if taken.next_page.is_some() && is_waiting {
             return Ok(());
         }
-        let mut taken = taken.clone();
         self.begin_lines(turn)?;
         let lines = self.directory.siblings().past().wanted(LINES_MAX);
-        let Some(linked) = self.keyring.linked(turn.vault()?)?.filter(|_| !lines.is_empty()) else {
+        if lines.is_empty() {
             return Ok(());
-        };
+        }
         let number = taken.number.saturating_add(1);
         let wanted = DeviceMessage::HistoryWanted(HistoryWanted { number, lines });
         for content in self.seal_to_devices(turn, &own, Some(linked.device), &wanted)? {
@@ -285,7 +319,9 @@ impl User {
             told_by: past.told_by.filter(|who| room.is_some() && is_of_it(who)),
             ..received
         };
-        Some(Taken { record, marks, is_read: own && past.flags & IS_READ != 0 })
+        let is_read = own && past.flags & IS_READ != 0;
+        let is_new = !own && !is_recalled && past.flags & IS_NEW != 0;
+        Some(Taken { record, marks, is_read, is_new })
     }
 
     /// Whether someone may have written in a conversation.
@@ -304,8 +340,16 @@ fn is_open(taken: &HistoryTakenRecord, now: UnixMillis) -> bool {
     now.since(taken.at) < PAST_GIVEN_FOR
 }
 
-fn is_full(taken: &HistoryTakenRecord) -> bool {
+pub(super) fn is_full(taken: &HistoryTakenRecord) -> bool {
     taken.messages >= PAST_MESSAGES_MAX || taken.bytes >= PAST_BYTES_MAX
+}
+
+/// Whether some of its messages end.
+fn has_timed(page: &History) -> bool {
+    let mut said = page.slices.iter().flat_map(|slice| &slice.said);
+    said.any(|past| {
+        Message::decode(&past.message).is_ok_and(|message| message.timers != Timers::OFF)
+    })
 }
 
 /// What a text said before; nothing if that can't be.

@@ -5,7 +5,7 @@ use martlet_engine::command::{
     ListDevices, MarkRead, React, RecallMessage, RevokeDevice, SendFile, StartJoin, StartLink,
     WriteNote,
 };
-use martlet_engine::limits::{PAST_GIVEN_FOR, PAST_LOOKED_AT_MAX};
+use martlet_engine::limits::{PAST_ASKED_AGAIN_AFTER, PAST_GIVEN_FOR, PAST_LOOKED_AT_MAX};
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::control::{
     DeviceHistory, DeviceRevoke, EditRequest, EventBody, FileSend, FileState, Message as Shown,
@@ -14,10 +14,12 @@ use martlet_protocol::control::{
 use martlet_protocol::crypto::seal;
 use martlet_protocol::identity::DeviceKeys;
 use martlet_protocol::message::history::{PastReaction, PastVersion, Slice, Writer};
-use martlet_protocol::message::{self, Content, DeviceMessage, History, Past, Read, Text, Timers};
+use martlet_protocol::message::{
+    self, Content, DeviceMessage, History, HistoryWanted, Past, Read, Text, Timers, WantedLine,
+};
 use martlet_protocol::time::Day;
 use martlet_protocol::{ConversationId, DeviceId, Id, IdentityId, MessageId};
-use martlet_store::records::{HISTORY_LINES, HISTORY_TAKEN, PROFILE};
+use martlet_store::records::{HISTORY_LINES, HISTORY_PAGES, HISTORY_TAKEN, OUTBOX, PROFILE};
 use martlet_store::vault::Key;
 
 use crate::stranger::{addressing, in_olm, in_vault};
@@ -418,8 +420,11 @@ fn asking(seed: u64) -> Result<(World, Forger, IdentityId)> {
 
 impl Forger {
     fn send(&self, world: &mut World, history: History) -> Result {
+        self.tell(world, PHONE, DeviceMessage::History(Box::new(history)))
+    }
+
+    fn tell(&self, world: &mut World, node: usize, message: DeviceMessage) -> Result {
         let own = self.keys.certificate().identity();
-        let message = DeviceMessage::History(Box::new(history));
         let payload = in_olm(&self.keys, &self.to, message)?;
         let addressing = addressing(world, &own);
         let content = seal::seal(
@@ -431,7 +436,7 @@ impl Forger {
             &ConversationId::direct(&own, &own),
             &payload,
         )?;
-        world.bring(PHONE, &[Envelope::new(content)])
+        world.bring(node, &[Envelope::new(content)])
     }
 
     fn page(slices: Vec<Slice>, writers: Vec<Writer>) -> History {
@@ -598,5 +603,127 @@ fn pages_that_come_in_the_wrong_order_wait_for_each_other_also_on_disk() -> Resu
     let wanted = ["page 3", "page 2", "page 1", "page 0", "hello"];
     assert_eq!(texts(&mut world, PHONE, "bob")?, wanted);
     assert_eq!(own(&mut world, PHONE)?.and_then(|it| it.conversations_left), Some(0));
+    Ok(())
+}
+
+/// What the user wrote and deleted on the new device came back, since nobody knew its id any more.
+#[test]
+fn what_was_deleted_on_the_new_device_does_not_come_back() -> Result {
+    let (mut world, forger, bob) = asking(2323)?;
+    let id = world.send(PHONE, "bob", "deleted")?;
+    for _ in 0..2 {
+        world.sync(PHONE, BOB)?;
+        world.pass(Duration::from_secs(61));
+    }
+    world.call(PHONE, DeleteMessage { id: id.clone() })?;
+    assert_eq!(texts(&mut world, PHONE, "bob")?, ["hello"]);
+    let (now, own) = (world.now, forger.keys.certificate().identity());
+    let device = forger.to.certificate().device();
+    let message = message::Message {
+        id: id.parse()?,
+        ..message::Message::decode(&past(1, "deleted", now).message)?
+    };
+    let said = vec![Past { message: message.encode(), ..past(1, "deleted", now) }];
+    let slice = Slice { conversation: bob, before: None, next: None, said };
+    forger.send(&mut world, Forger::page(vec![slice], vec![Writer { identity: own, device }]))?;
+    assert_eq!(own_left(&mut world)?, Some(0), "it was taken");
+    assert_eq!(texts(&mut world, PHONE, "bob")?, ["hello"]);
+    Ok(())
+}
+
+/// Of how many conversations the phone waits for more.
+fn own_left(world: &mut World) -> Result<Option<u64>> {
+    Ok(own(world, PHONE)?.and_then(|it| it.conversations_left))
+}
+
+/// The number of the phone's last request, if it takes anything; and how many records it has for that.
+fn records(world: &mut World) -> Result<(Option<u32>, u64)> {
+    let mut found = (None, 0);
+    in_vault(world, PHONE, |txn| {
+        found.0 = txn.get(&HISTORY_TAKEN, Key::Named(b""))?.map(|taken| taken.number);
+        found.1 = txn.count(&HISTORY_TAKEN)? + txn.count(&HISTORY_LINES)?;
+        found.1 += txn.count(&HISTORY_PAGES)?;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// After a while off the phone asked anew at once, and threw away the answer that waited for it.
+#[test]
+fn an_answer_that_waits_is_looked_at_before_it_is_asked_for_again_and_all_ends_in_time() -> Result {
+    let (mut world, forger, bob) = asking(2324)?;
+    let (now, device) = (world.now, forger.keys.device());
+    let slice =
+        Slice { conversation: bob, before: None, next: None, said: vec![past(1, "x", now)] };
+    let page = Forger::page(vec![slice], vec![Writer { identity: bob, device }]);
+    forger.send(&mut world, History { page: 1, pages: 2, ..page.clone() })?;
+    world.nodes[PHONE].engine = None;
+    world.elapse(HOUR);
+    world.start(PHONE)?;
+    world.pass(Duration::from_secs(1));
+    assert_eq!(records(&mut world)?.0, Some(NUMBER));
+    world.pass(PAST_ASKED_AGAIN_AFTER / 2);
+    assert_eq!(records(&mut world)?.0, Some(NUMBER));
+    // `records` starts it anew.
+    world.pass(PAST_ASKED_AGAIN_AFTER + Duration::from_secs(1));
+    assert_eq!(records(&mut world)?.0, Some(NUMBER + 1));
+    // In the end nothing of it is left.
+    world.pass(PAST_GIVEN_FOR);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(records(&mut world)?, (None, 0));
+    assert_eq!(own(&mut world, PHONE)?, None);
+    world.call(PHONE, ClearConversation { name: "bob".into() })?;
+    assert_eq!(records(&mut world)?, (None, 0));
+    Ok(())
+}
+
+/// What answered earlier requests stayed in the outbox, however many there were.
+#[test]
+fn an_answer_takes_the_place_of_the_one_before() -> Result {
+    let mut world = World::pair(2325, 3)?;
+    world.settle()?;
+    for number in 0..100 {
+        world.send(ALICE, "bob", &format!("{number} {}", "x".repeat(1000)))?;
+    }
+    world.settle()?;
+    link(&mut world, PHONE)?;
+    let (bob, alice) = (identity(&mut world, BOB)?, keys(&mut world, ALICE)?.device());
+    let forger = Forger { keys: keys(&mut world, PHONE)?, to: bundle(&mut world, ALICE, alice)? };
+    world.nodes[PHONE].engine = None;
+    let lines = vec![WantedLine { conversation: bob, before: None }];
+    let mut counts = Vec::new();
+    for number in 100..105 {
+        let wanted = HistoryWanted { number, lines: lines.clone() };
+        forger.tell(&mut world, ALICE, DeviceMessage::HistoryWanted(wanted))?;
+        in_vault(&mut world, ALICE, |txn| {
+            counts.push(txn.count(&OUTBOX)?);
+            Ok(())
+        })?;
+    }
+    assert!(counts[0] >= 4 && counts.iter().all(|count| *count == counts[0]), "{counts:?}");
+    Ok(())
+}
+
+/// What a contact wrote to the first device alone, since they had not heard of the new one, was there as read.
+#[test]
+fn what_came_since_the_linking_and_was_not_read_is_new() -> Result {
+    let mut world = World::pair(2326, 3)?;
+    world.send(ALICE, "bob", "before")?;
+    world.settle()?;
+    world.send(BOB, "alice", "unread before")?;
+    world.settle()?;
+    confirm(&mut world, PHONE, true)?;
+    world.elapse(Duration::from_secs(1));
+    for text in ["new", "newer"] {
+        world.send(BOB, "alice", text)?;
+    }
+    world.sync(ALICE, BOB)?;
+    take_all(&mut world, PHONE)?;
+    assert_eq!(texts(&mut world, PHONE, "bob")?, ["before", "unread before", "new", "newer"]);
+    let conversations = world.call(PHONE, ListConversations {})?.conversations;
+    assert_eq!(conversations.iter().map(|it| it.unread).sum::<u64>(), 2);
+    world.send(BOB, "alice", "to both")?;
+    world.settle()?;
+    assert_eq!(texts(&mut world, PHONE, "bob")?.len(), 5);
     Ok(())
 }
