@@ -7,6 +7,7 @@
 mod against;
 mod catch_up;
 mod costs;
+mod file;
 mod fill;
 mod flow;
 mod growth;
@@ -109,6 +110,9 @@ pub enum Part {
     IdleLan,
     /// A room of 64 people: time to the last of them, envelopes, and a change of who is in it; runs only if named
     Room,
+    /// A file of 1 GiB between two daemons, beside a bare stream of libp2p's and raw TCP: 3 GiB of disk for a while; runs
+    /// only if named
+    File,
     /// Simulated networks of 100 to 1,000 nodes, with traffic and without; runs only if named
     Network,
     /// Costs with 1,000 to 100,000 messages in a conversation, 10 to 5,000 contacts, and 1,000 to 30,000
@@ -132,6 +136,7 @@ struct Counts {
     sync_unlike: Unlike,
     idle_lan: Duration,
     room: RoomCounts,
+    file_mib: u32,
     network: NetworkCounts,
     growth: GrowthCounts,
 }
@@ -149,6 +154,7 @@ const FULL: Counts = Counts {
     sync_unlike: Unlike { common: 200_000, more: [100_000; 2] },
     idle_lan: Duration::from_secs(600),
     room: RoomCounts { members: 64, messages: 100, changes: 20 },
+    file_mib: 1024,
     network: NetworkCounts {
         nodes: 100,
         rates: &[10, 50, 100, 200],
@@ -178,6 +184,8 @@ const QUICK: Counts = Counts {
     sync_unlike: Unlike { common: 4000, more: [2000; 2] },
     idle_lan: Duration::from_secs(20),
     room: RoomCounts { members: 4, messages: 20, changes: 4 },
+    // Not in parts, which a file of 4 MiB goes in.
+    file_mib: 8,
     network: NetworkCounts { nodes: 10, rates: &[10], seconds: 20, idle: &[10] },
     growth: GrowthCounts {
         messages: &[100, 300],
@@ -273,18 +281,22 @@ pub async fn run(options: BenchOptions) -> Result<(), ClusterError> {
             Part::Sync => {}
             Part::IdleLan => {
                 let figures = idle_lan::run(&cluster, counts.idle_lan).await;
-                report.idle_lan = Some(figures.map_err(failed)?);
+                report.named.idle_lan = Some(figures.map_err(failed)?);
             }
             Part::Room => {
-                report.room = Some(room::run(&cluster, counts.room).await.map_err(failed)?);
+                report.named.room = Some(room::run(&cluster, counts.room).await.map_err(failed)?);
+            }
+            Part::File => {
+                report.named.file =
+                    Some(file::run(&cluster, counts.file_mib).await.map_err(failed)?);
             }
             Part::Network => {
                 let figures = network::run(&cluster, &counts.network).await;
-                report.network = Some(figures.map_err(failed)?);
+                report.named.network = Some(figures.map_err(failed)?);
             }
             Part::Growth => {
                 let figures = growth::run(&cluster, &counts.growth).await;
-                report.growth = Some(figures.map_err(failed)?);
+                report.named.growth = Some(figures.map_err(failed)?);
             }
         }
     }
@@ -316,6 +328,7 @@ impl Part {
             | Self::SyncEmpty
             | Self::IdleLan
             | Self::Room
+            | Self::File
             | Self::Network
             | Self::Growth => false,
         };
@@ -327,6 +340,7 @@ impl Part {
                     | Self::SyncEmpty
                     | Self::IdleLan
                     | Self::Room
+                    | Self::File
                     | Self::Network
                     | Self::Growth
             );

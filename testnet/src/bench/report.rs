@@ -9,8 +9,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 pub(super) use figures::{
-    CatchUp, Idle, IdleLan, Ingest, Latency, MailboxFigures, RoomFigures, SyncFigures, SyncLarge,
-    Throughput, UnnoticedDeath,
+    CatchUp, FileFigures, Idle, IdleLan, Ingest, Latency, MailboxFigures, RoomFigures, SyncFigures,
+    SyncLarge, Throughput, UnnoticedDeath,
 };
 pub(super) use growth::{Figure, GrowthFigures, Stage};
 pub(super) use network::{Carried, IdleNetwork, NetworkFigures};
@@ -50,10 +50,19 @@ pub(super) struct Report {
     pub(super) sync_300k: Option<SyncLarge>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sync_empty: Option<SyncLarge>,
+    #[serde(flatten)]
+    pub(super) named: Named,
+}
+
+/// Figures of parts that run only if they are named.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(super) struct Named {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) idle_lan: Option<IdleLan>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) room: Option<RoomFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<FileFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) network: Option<NetworkFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,10 +100,10 @@ impl Report {
             let value = if unit.is_empty() { format!("{value:.0}") } else { significant(value) };
             let _ = writeln!(table, "{name:<38} {value:>12}  {unit:<8} {target:>9}  {met}");
         }
-        if let Some(network) = &self.network {
+        if let Some(network) = &self.named.network {
             network.write(&mut table);
         }
-        if let Some(growth) = &self.growth {
+        if let Some(growth) = &self.named.growth {
             growth.write(&mut table);
         }
         if self.quick {
@@ -163,14 +172,17 @@ impl Report {
             row("  missing", missing, "", AtMost(0.0));
         }
         row("memory with 1,000,000", self.rss_1m_mib, "MiB", AtMost(150.0));
-        let lan = self.idle_lan;
+        let lan = self.named.idle_lan;
         row("idle LAN, CPU", lan.map(|l| l.cpu_pct), "% core", AtMost(0.5));
         row("idle LAN, memory", lan.map(|l| l.rss_mib), "MiB", AtMost(25.0));
         row("  log lines above info", lan.map(|l| count(l.log_above_info)), "", AtMost(0.0));
-        let room = self.room;
+        let room = self.named.room;
         row("  times a direct message's", room.map(|r| r.to_last_factor), "times", AtMost(3.0));
         row("  envelopes per message", room.map(|r| r.envelopes_per_message), "each", AtMost(1.0));
         row("  key change, CPU", room.map(|r| r.key_change_cpu_ms), "ms", AtMost(200.0));
+        let file = self.named.file;
+        row("file, times a bare stream", file.map(|f| f.of_bare_stream), "times", AtLeast(0.6));
+        row("  memory meanwhile", file.map(|f| f.rss_growth_mib), "MiB more", AtMost(16.0));
         rows
     }
 }
@@ -226,43 +238,53 @@ mod tests {
             sync_large: Some(SyncLarge { seconds: 5.0, per_s: 40_000.0, missing: 0 }),
             sync_300k: Some(SyncLarge { seconds: 15.0, per_s: 40_000.0, missing: 0 }),
             sync_empty: Some(SyncLarge { seconds: 25.0, per_s: 40_000.0, missing: 0 }),
-            idle_lan: Some(IdleLan {
-                seconds: 600.0,
-                namespaces: true,
-                cpu_pct: 0.1,
-                rss_mib: 20.0,
-                log_above_info: 0,
-                log_lines: 0,
-            }),
-            room: Some(RoomFigures {
-                members: 64,
-                direct_p50_ms: 1.0,
-                to_last_p50_ms: 2.5,
-                to_last_p99_ms: 9.0,
-                to_last_factor: 2.5,
-                envelopes_per_message: 1.0,
-                key_change_cpu_ms: 80.0,
-            }),
-            network: Some(NetworkFigures {
-                nodes: 100,
-                seconds: 60,
-                carried: vec![Carried {
-                    envelopes_per_s: 10,
-                    delivery: 1.0,
-                    p50_ms: 100.0,
-                    p99_ms: 200.0,
-                    cpu_us_per_copy: 50.0,
-                    bytes_per_payload_byte: 10.0,
-                    bytes_per_payload_byte_all: 1000.0,
-                    bytes_per_envelope_byte: 4.0,
-                }],
-                idle: vec![IdleNetwork {
+            named: Named {
+                idle_lan: Some(IdleLan {
+                    seconds: 600.0,
+                    namespaces: true,
+                    cpu_pct: 0.1,
+                    rss_mib: 20.0,
+                    log_above_info: 0,
+                    log_lines: 0,
+                }),
+                room: Some(RoomFigures {
+                    members: 64,
+                    direct_p50_ms: 1.0,
+                    to_last_p50_ms: 2.5,
+                    to_last_p99_ms: 9.0,
+                    to_last_factor: 2.5,
+                    envelopes_per_message: 1.0,
+                    key_change_cpu_ms: 80.0,
+                }),
+                file: Some(FileFigures {
+                    mib: 1024,
+                    mb_per_s: 400.0,
+                    bare_stream_mb_per_s: 500.0,
+                    raw_tcp_mb_per_s: 3000.0,
+                    of_bare_stream: 0.8,
+                    rss_growth_mib: 8.0,
+                }),
+                network: Some(NetworkFigures {
                     nodes: 100,
-                    rss_mib_per_node: 2.0,
-                    cpu_pct_per_node: 0.1,
-                }],
-            }),
-            growth: Some(growth::example()),
+                    seconds: 60,
+                    carried: vec![Carried {
+                        envelopes_per_s: 10,
+                        delivery: 1.0,
+                        p50_ms: 100.0,
+                        p99_ms: 200.0,
+                        cpu_us_per_copy: 50.0,
+                        bytes_per_payload_byte: 10.0,
+                        bytes_per_payload_byte_all: 1000.0,
+                        bytes_per_envelope_byte: 4.0,
+                    }],
+                    idle: vec![IdleNetwork {
+                        nodes: 100,
+                        rss_mib_per_node: 2.0,
+                        cpu_pct_per_node: 0.1,
+                    }],
+                }),
+                growth: Some(growth::example()),
+            },
         }
     }
 
@@ -306,6 +328,10 @@ mod tests {
             "/idle_lan/rss_mib",
             "/idle_lan/log_above_info",
             "/idle_lan/log_lines",
+            "/file/mb_per_s",
+            "/file/bare_stream_mb_per_s",
+            "/file/raw_tcp_mb_per_s",
+            "/file/rss_growth_mib",
             "/network/carried/0/envelopes_per_s",
             "/network/carried/0/delivery",
             "/network/carried/0/p50_ms",

@@ -101,6 +101,23 @@ fn a_room_is_measured_beside_a_direct_message() -> TestResult {
     Ok(())
 }
 
+/// What it takes is reported, not asserted: this build is not optimized.
+#[test]
+fn a_file_is_measured_beside_a_bare_stream_and_raw_tcp() -> TestResult {
+    let output = bench(&["file", "--quick", "--json"]).output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{told}", output.status);
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    eprintln!("{report}");
+    let file = &report["file"];
+    assert_eq!(file["mib"], 8, "{report}");
+    for figure in ["mb_per_s", "bare_stream_mb_per_s", "raw_tcp_mb_per_s", "of_bare_stream"] {
+        assert!(file[figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {report}");
+    }
+    assert!(file["rss_growth_mib"].as_f64().is_some_and(|value| value >= 0.0), "{report}");
+    Ok(())
+}
+
 /// They were more connections than a daemon serves of one process.
 #[test]
 fn as_many_send_at_once_as_a_daemon_lets() -> TestResult {

@@ -43,6 +43,10 @@ const MORE: &[&str] = &[
     "sync_300k.per_s",
     "sync_empty.per_s",
     "network.carried.delivery",
+    "file.mb_per_s",
+    "file.bare_stream_mb_per_s",
+    "file.raw_tcp_mb_per_s",
+    "file.of_bare_stream",
 ];
 
 const LESS: &[&str] = &[
@@ -90,6 +94,7 @@ const LESS: &[&str] = &[
     "room.to_last_factor",
     "room.envelopes_per_message",
     "room.key_change_cpu_ms",
+    "file.rss_growth_mib",
     "network.carried.p50_ms",
     "network.carried.p99_ms",
     "network.carried.cpu_us_per_copy",
@@ -107,12 +112,13 @@ mod tests {
     use crate::bench::report;
 
     /// How much was measured, or for how long.
-    const SETTINGS: [&str; 5] = [
+    const SETTINGS: [&str; 6] = [
         "network.nodes",
         "network.seconds",
         "unnoticed_death.sent",
         "idle_lan.seconds",
         "room.members",
+        "file.mib",
     ];
 
     #[test]

@@ -113,6 +113,23 @@ pub(in crate::bench) struct RoomFigures {
     pub(in crate::bench) key_change_cpu_ms: f64,
 }
 
+/// A large file from one daemon to another, and what the machine does without them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(in crate::bench) struct FileFigures {
+    /// How large it is, MiB.
+    pub(in crate::bench) mib: u32,
+    /// From the request to accept it to when it is whole on the recipient's disk: 10^6 bytes a second.
+    pub(in crate::bench) mb_per_s: f64,
+    /// As many bytes by a stream of libp2p's, over TCP, Noise and Yamux.
+    pub(in crate::bench) bare_stream_mb_per_s: f64,
+    /// As many by TCP.
+    pub(in crate::bench) raw_tcp_mb_per_s: f64,
+    /// The file's speed over the bare stream's.
+    pub(in crate::bench) of_bare_stream: f64,
+    /// Resident memory that a daemon took meanwhile beyond what it had before, MiB, of the one that took more.
+    pub(in crate::bench) rss_growth_mib: f64,
+}
+
 /// Three daemons on a LAN without a way out, of which nobody wants anything.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(in crate::bench) struct IdleLan {
