@@ -25,7 +25,7 @@ pub(crate) use messages::{
     answered, in_room, lost, person, recalled, received_by, short, state_name, who, writer,
 };
 pub(crate) use qr::qr;
-pub(crate) use table::Table;
+pub(crate) use table::{Table, width};
 pub(crate) use time::Clock;
 pub(crate) use timers::{in_words, life, timer};
 

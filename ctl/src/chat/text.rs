@@ -1,15 +1,10 @@
 //! Text on the screen: made harmless, measured, broken and cut by what a terminal shows.
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
 
 use crate::limits::GRAPHEME_CHARS_MAX;
+pub(super) use crate::render::width;
 use crate::render::{block, one_line, word};
-
-/// Columns that `text` takes.
-pub(super) fn width(text: &str) -> usize {
-    text.graphemes(true).map(UnicodeWidthStr::width).sum()
-}
 
 /// A name or other short text: harmless, and on one line.
 pub(super) fn short(text: &str) -> String {
@@ -35,7 +30,7 @@ pub(super) fn fit(text: &str, columns: usize) -> String {
     let mut fitting = String::new();
     let mut used = 0;
     for grapheme in text.graphemes(true) {
-        let more = grapheme.width();
+        let more = width(grapheme);
         if used + more + 1 > columns {
             break;
         }
@@ -94,7 +89,7 @@ fn wrap(line: &str, columns: usize) -> Vec<String> {
             used = 0;
         }
         for grapheme in part.graphemes(true).flat_map(|grapheme| pieces(grapheme, columns)) {
-            let more = grapheme.width();
+            let more = width(grapheme);
             if used > 0 && used + more > columns {
                 lines.push(std::mem::take(&mut current));
                 used = 0;
@@ -109,7 +104,7 @@ fn wrap(line: &str, columns: usize) -> Vec<String> {
 
 /// A grapheme whole, or, where it is wider than a line, the characters that it is of.
 fn pieces(grapheme: &str, columns: usize) -> Vec<&str> {
-    if grapheme.width() <= columns {
+    if width(grapheme) <= columns {
         return vec![grapheme];
     }
     let characters = grapheme.char_indices();

@@ -1,5 +1,6 @@
 //! Tables with aligned columns.
 
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Page, Paint};
@@ -105,9 +106,9 @@ pub(crate) fn pad(text: &str, columns: usize) -> String {
     text.to_owned() + &" ".repeat(columns.saturating_sub(width(text)))
 }
 
-/// Columns that `text` takes on a terminal.
+/// Columns that `text` takes on a terminal: each grapheme by itself, since terminals draw no ligatures.
 pub(crate) fn width(text: &str) -> usize {
-    UnicodeWidthStr::width(text)
+    text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
 
 #[cfg(test)]
@@ -125,6 +126,14 @@ mod tests {
         let mut page = Page::new(false, Clock::at(UnixMillis(0)));
         table.write(&mut page);
         assert_eq!(page.text(), "NAME    UNREAD\n日本語  1\nzoe     22\n");
+    }
+
+    /// Lam and alef were taken for the one column of their ligature, which terminals don't draw: what followed such a name was
+    /// shifted by a column.
+    #[test]
+    fn letters_that_print_joins_are_as_wide_as_a_terminal_draws_them() {
+        assert_eq!(width("علاء"), 4);
+        assert_eq!(width("سلام"), 4);
     }
 
     fn of_three(page: &mut Page) {
