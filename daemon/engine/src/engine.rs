@@ -35,7 +35,7 @@ use crate::orphans::OrphanAcks;
 use crate::refused::Refused;
 use crate::seam::{Answer, FromBlobs, FromNet};
 use crate::stamping::StampResult;
-use crate::turn::{Outlet, StoredFor, Turn};
+use crate::turn::{Effects, Outlet, StoredFor, Turn};
 use crate::user::User;
 use failures::Failures;
 
@@ -230,10 +230,14 @@ impl Engine {
         outlet: &mut impl Outlet,
     ) {
         let times = self.clock.read(wall, steady);
-        if self.failures.has_storage_failed() {
-            return self.run_failing(inputs, times, rng, outlet);
+        match self.failures.has_storage_failed() {
+            true => self.run_failing(inputs, times, rng, outlet),
+            false => self.run_usual(inputs.into_iter(), times, rng, outlet),
         }
-        self.run_usual(inputs.into_iter(), times, rng, outlet);
+        if std::mem::take(&mut self.failures.has_left_keys) {
+            // As with a lock.
+            outlet.release(Effects::wiping());
+        }
     }
 
     fn run_usual(

@@ -242,6 +242,11 @@ impl Gathered {
 }
 
 impl Effects {
+    /// Nothing, but that keys were left behind.
+    pub(crate) fn wiping() -> Self {
+        Self { wipes: true, ..Self::default() }
+    }
+
     /// Answers a command once the batch is on disk, or has failed. So is one that is refused: what it worked with is wiped before
     /// anyone is answered.
     pub(crate) fn reply(&mut self, reply: impl FnOnce(Result<(), CommandError>) + Send + 'static) {

@@ -121,6 +121,7 @@ impl Engine {
         if let Some(user) = self.user.take() {
             self.recover = Some(user.into_key());
             self.stamps.cancel_all();
+            self.failures.has_left_keys = true;
         }
         self.lock_after_turn = false;
         // What is lost of the mailbox had arrival numbers, which others get.

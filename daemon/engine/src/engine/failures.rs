@@ -22,6 +22,8 @@ pub(crate) struct Failures {
     pub(crate) vault: Option<String>,
     /// Whether the mailbox is to be opened again.
     pub(super) is_mailbox_closed: bool,
+    /// Whether the vault was closed or read anew in this batch, and no command asked for that.
+    pub(super) has_left_keys: bool,
 }
 
 /// The databases can't be written to. Times are since the host's start.
@@ -98,6 +100,7 @@ impl Engine {
             }
         }
         let mut is_tried = !self.failures.is_resting(steady);
+        self.failures.has_left_keys = is_tried && self.recover.is_some();
         if is_tried && let Err(error) = self.open_again() {
             self.failures.note(&error, steady);
             is_tried = false;

@@ -133,3 +133,26 @@ fn what_is_over_is_not_shown_where_nothing_can_be_written() -> Result {
     assert!(world.texts(0, "bob", Direction::In)?.is_empty());
     Ok(())
 }
+
+/// Where a commit of the vault failed the stack was wiped; not where it was read anew later, nor where the mailbox's failed. What was
+/// moved there on the way, as the vault's key, stayed until something else took its place.
+#[test]
+fn what_a_vault_that_is_read_anew_leaves_is_wiped() -> Result {
+    let (mut world, disk) = pair(64)?;
+    disk.set_full(true);
+    assert!(world.send(0, "bob", "refused").is_err());
+    let mut wipes = Vec::new();
+    // With the first it is tried again, in vain; not with the second.
+    for after in [STORAGE_RETRY_INTERVAL, Duration::ZERO] {
+        world.elapse(after);
+        let mut outlet = crate::root::Holding::default();
+        let engine = world.nodes[0].engine.as_mut().ok_or("not running")?;
+        engine.run_batch([Input::Tick], world.now, world.steady, &mut world.rng, &mut outlet);
+        wipes.push(outlet.0.iter().any(|effects| effects.wipes));
+    }
+    assert_eq!(wipes, [true, false]);
+    disk.set_full(false);
+    world.pass(STORAGE_RETRY_INTERVAL);
+    assert!(world.send(0, "bob", "after").is_ok());
+    Ok(())
+}

@@ -169,7 +169,7 @@ fn who_locked_the_root_ends_the_identity_by_the_kill_phrase() -> Result {
 
 /// Answers nobody yet, as the host until it has wiped its stack.
 #[derive(Default)]
-struct Holding(Vec<Effects>);
+pub(crate) struct Holding(pub(crate) Vec<Effects>);
 
 impl Outlet for Holding {
     fn release(&mut self, effects: Effects) {
