@@ -306,6 +306,34 @@ impl Body {
     pub fn is_recalled(&self) -> bool {
         matches!(self, Self::Recalled | Self::RecalledBy(_))
     }
+
+    /// Which moderator took it back, if not its writer did.
+    #[must_use]
+    pub fn recalled_by(&self) -> Option<IdentityId> {
+        match self {
+            Self::RecalledBy(by) => Some(*by),
+            Self::Text(_)
+            | Self::Unknown(_)
+            | Self::Raw { .. }
+            | Self::Timers(_)
+            | Self::Recall(_)
+            | Self::Recalled => None,
+        }
+    }
+
+    /// How long what it says is, bytes; 0 of what has no length of its own.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Raw { bytes, .. } => bytes.len(),
+            Self::Unknown(_)
+            | Self::Timers(_)
+            | Self::Recall(_)
+            | Self::Recalled
+            | Self::RecalledBy(_) => 0,
+        }
+    }
 }
 
 /// See [`MESSAGE_INDEX`](super::MESSAGE_INDEX).

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_protocol::{IdentityId, UnixMillis};
-use martlet_store::records::{Body, EARLY_COPIES, EarlyCopyRecord, MessageRecord};
+use martlet_store::records::{EARLY_COPIES, EarlyCopyRecord, MessageRecord};
 use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
@@ -107,15 +107,7 @@ impl EarlyCopies {
 
     fn insert(&mut self, number: u64, record: &EarlyCopyRecord) {
         let EarlyCopyRecord { conversation, at, deed } = record;
-        let bytes = match &deed.body {
-            Body::Raw { bytes, .. } => bytes.len(),
-            Body::Text(text) => text.len(),
-            Body::Unknown(_)
-            | Body::Timers(_)
-            | Body::Recall(_)
-            | Body::Recalled
-            | Body::RecalledBy(_) => 0,
-        };
+        let bytes = deed.body.bytes();
         let (conversation, stored_at, at) = (*conversation, deed.stored_at, *at);
         self.waiting.insert(number, Waiting { conversation, bytes, stored_at, at });
         self.of.entry(conversation).or_default().insert(number);

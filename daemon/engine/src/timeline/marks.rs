@@ -7,7 +7,7 @@ use martlet_protocol::limits::TIMER_SECONDS_MAX;
 use martlet_protocol::message::Timers;
 use martlet_protocol::{IdentityId, MessageId, UnixMillis};
 use martlet_store::records::{
-    Body, EARLY, EarlyDeed, EarlyRecord, MARKS, MESSAGE_INDEX, MESSAGES, MarksRecord, MessageAt,
+    EARLY, EarlyDeed, EarlyRecord, MARKS, MESSAGE_INDEX, MESSAGES, MarksRecord, MessageAt,
     MessageRecord,
 };
 use martlet_store::vault::Key;
@@ -295,14 +295,5 @@ fn targets(early: &EarlyRecord) -> Vec<MessageId> {
 }
 
 fn bytes(early: &EarlyRecord) -> usize {
-    let of = |waits: &EarlyDeed| match &waits.deed.body {
-        Body::Raw { bytes, .. } => bytes.len(),
-        Body::Text(text) => text.len(),
-        Body::Unknown(_)
-        | Body::Timers(_)
-        | Body::Recall(_)
-        | Body::Recalled
-        | Body::RecalledBy(_) => 0,
-    };
-    early.deeds.iter().map(of).sum()
+    early.deeds.iter().map(|waits| waits.deed.body.bytes()).sum()
 }

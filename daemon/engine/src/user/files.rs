@@ -6,7 +6,7 @@ use martlet_protocol::control::{FileEntry, FileList, SendResponse};
 use martlet_protocol::message::{File, FileContent, Timers};
 use martlet_protocol::{IdentityId, MessageId, UnixMillis};
 use martlet_store::StoreError;
-use martlet_store::records::{Body, FileStage, MessageRecord};
+use martlet_store::records::{FileStage, MessageRecord};
 
 use super::User;
 use crate::conversation::{ConversationRef, Place, person};
@@ -238,16 +238,7 @@ impl Budget {
     }
 
     pub(super) fn spend_bytes(&mut self, record: &MessageRecord) {
-        let bytes = match &record.body {
-            Body::Text(text) => text.len(),
-            Body::Raw { bytes, .. } => bytes.len(),
-            Body::Unknown(_)
-            | Body::Timers(_)
-            | Body::Recall(_)
-            | Body::Recalled
-            | Body::RecalledBy(_) => 0,
-        };
-        self.bytes = self.bytes.saturating_sub(bytes);
+        self.bytes = self.bytes.saturating_sub(record.body.bytes());
     }
 }
 

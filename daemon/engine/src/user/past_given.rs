@@ -13,7 +13,7 @@ use martlet_protocol::message::{
 use martlet_protocol::{DeviceId, EnvelopeId, IdentityId, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::records::{
-    Body, HistoryGivenRecord, MarksRecord, MessageRecord, State, VersionRecord,
+    HistoryGivenRecord, MarksRecord, MessageRecord, State, VersionRecord,
 };
 
 use super::User;
@@ -205,15 +205,6 @@ impl User {
             None if record.own => Writer { identity: this.identity, device: this.device },
             None => Writer { identity: person(&place.conversation), device: DeviceId([0; 32]) },
         };
-        let recalled_by = match record.body {
-            Body::RecalledBy(by) => Some(by),
-            Body::Text(_)
-            | Body::Unknown(_)
-            | Body::Raw { .. }
-            | Body::Timers(_)
-            | Body::Recall(_)
-            | Body::Recalled => None,
-        };
         let is_read = record.own && self.timeline.is_read_by_them(place);
         let is_new = !record.own && record.stored_at > linked_at && !self.timeline.is_read(place);
         let flags = [(record.is_late, IS_LATE), (is_read, IS_READ), (is_new, IS_NEW)];
@@ -225,7 +216,7 @@ impl User {
             state: state(record),
             burns_from: record.burns_from,
             flags: flags.iter().filter(|(is, _)| *is).map(|(_, flag)| flag).sum(),
-            recalled_by,
+            recalled_by: record.body.recalled_by(),
             told_by: record.told_by,
             versions: Vec::new(),
             reactions: reactions(&marks),

@@ -8,7 +8,7 @@ use martlet_protocol::message::Timers;
 use martlet_protocol::room::Presence;
 use martlet_protocol::{Id, IdentityId, MessageId, RoomId};
 use martlet_store::records::{
-    Body, EndReason, Happened, MarksRecord, MessageRecord, ReactionRecord, State, VersionRecord,
+    EndReason, Happened, MarksRecord, MessageRecord, ReactionRecord, State, VersionRecord,
 };
 use martlet_store::{StoreError, VaultTxn};
 
@@ -78,15 +78,7 @@ impl View<'_> {
             room: room.map(|known| known.room.id().to_string()),
             author: self.author_in_room(place, record),
             sent_before_removal_was_known: record.is_late,
-            recalled_by: match &record.body {
-                Body::RecalledBy(who) => self.in_room(place, who),
-                Body::Text(_)
-                | Body::Unknown(_)
-                | Body::Raw { .. }
-                | Body::Timers(_)
-                | Body::Recall(_)
-                | Body::Recalled => None,
-            },
+            recalled_by: record.body.recalled_by().and_then(|who| self.in_room(place, &who)),
             received: received.filter(|_| record.own).map(|received| shown_received(&received)),
             mentions: self.mentions(place, record),
             mentions_you: record.mentions_user,
