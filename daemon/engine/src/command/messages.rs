@@ -48,7 +48,7 @@ pub struct MarkRead {
 /// Gives a message of the user's another text.
 #[derive(Debug)]
 pub struct EditMessage {
-    /// Its id, or the beginning of it.
+    /// Its id.
     pub id: String,
     /// What it says from now on.
     pub request: EditRequest,
@@ -73,7 +73,7 @@ pub enum FindFrom {
 /// Reacts to a message, or withdraws that.
 #[derive(Debug)]
 pub struct React {
-    /// Its id, or the beginning of it.
+    /// Its id.
     pub id: String,
     /// With what; `None` to withdraw the reaction there is.
     pub request: Option<ReactionRequest>,

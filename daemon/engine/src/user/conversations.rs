@@ -253,7 +253,7 @@ impl User {
     }
 
     pub(crate) fn find_message(&self, turn: &mut Turn<'_>, text: &str) -> Result<Message, Fault> {
-        let (place, record) = self.message_of_id(turn, text)?;
+        let (place, record) = self.resolve(turn, text)?;
         let (records, view) = (turn.vault()?, self.view());
         let versions = view.versions(records, &place, &record)?;
         Ok(Message { versions, ..view.show(records, &place, &record)? })

@@ -158,7 +158,7 @@ impl User {
 
     /// Deletes a message here, for this user.
     pub(crate) fn delete_message(&mut self, turn: &mut Turn<'_>, text: &str) -> Result<(), Fault> {
-        let (place, message) = self.message_of_id(turn, text)?;
+        let (place, message) = self.resolve(turn, text)?;
         let identity = person(&place.conversation);
         if message.own && self.outbox.has(&outbox::Place { identity, position: place.position }) {
             return Err(CommandError::OnItsWay.into());
@@ -177,15 +177,6 @@ impl User {
         self.directory.siblings_mut().past_mut().close_line(turn.vault()?, &identity)?;
         self.unfinished.remove(identity, up_to);
         self.emit(turn, Happened::ConversationCleared(conversation))
-    }
-
-    /// The message with this id, or one that begins so, and where it is.
-    pub(super) fn message_of_id(
-        &self,
-        turn: &mut Turn<'_>,
-        text: &str,
-    ) -> Result<(Place, MessageRecord), Fault> {
-        self.resolve(turn, text)
     }
 
     /// Notes when what an unknown person just wrote is over, if it has an end.

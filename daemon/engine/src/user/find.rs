@@ -1,5 +1,6 @@
 //! Messages, by their id or the beginning of one.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use martlet_protocol::{IdentityId, MessageId};
@@ -12,15 +13,26 @@ use crate::error::{CommandError, Fault};
 use crate::limits::{FILES_SEARCHED_AT_ONCE, ID_DIGITS_MIN, ID_SEARCH_MAX, ID_SEARCH_TOTAL_MAX};
 use crate::turn::Turn;
 
-/// How far a message was looked for.
+/// How far a message was looked for: first among the newest of each conversation, then, if it is none of them, among all others.
 pub struct FindCursor {
     /// How its id begins.
     beginning: String,
-    /// Whose conversations are left, in the order of their newest messages; the last is looked at.
-    left: Vec<IdentityId>,
-    /// There, the position before which is to be looked.
-    before: Option<u64>,
+    /// What is left of this round; the first is looked at.
+    parts: VecDeque<Part>,
+    /// What is left of the conversations that have more.
+    rest: VecDeque<Part>,
+    /// Messages that this round may still look at.
+    left: usize,
     found: Option<MessageId>,
+}
+
+/// What is left to be looked at in one conversation.
+struct Part {
+    identity: IdentityId,
+    /// Where to go on: before this position; `None` for the newest.
+    before: Option<u64>,
+    /// How many of its messages, at most.
+    left: usize,
 }
 
 /// What came of looking for a message.
@@ -33,64 +45,37 @@ pub enum FoundMessage {
 }
 
 impl User {
-    /// The message with this id, or the one of the newest whose id begins so.
+    /// The message with this id, all of it.
     pub(crate) fn resolve(
         &self,
         turn: &mut Turn<'_>,
         text: &str,
     ) -> Result<(Place, MessageRecord), Fault> {
-        let records = turn.vault()?;
-        let place = match text.parse::<MessageId>() {
-            Ok(id) => self.timeline.find(records, &id, &self.all_writers())?,
-            Err(_) => self.find_beginning(turn, text)?,
-        };
+        let id: MessageId = text.parse().map_err(|_| CommandError::UnknownMessage)?;
+        let place = self.timeline.find(turn.vault()?, &id, &self.all_writers())?;
         let place = place.ok_or(CommandError::UnknownMessage)?;
         let record = self.timeline.message(turn.vault()?, &place)?;
         let record = record.filter(|record| !self.timeline.is_over(&place, record));
         Ok((place, record.ok_or(CommandError::UnknownMessage)?))
     }
 
-    /// The one of the newest messages whose id begins so.
-    fn find_beginning(&self, turn: &mut Turn<'_>, text: &str) -> Result<Option<Place>, Fault> {
-        let Some(beginning) = beginning_of(text) else { return Ok(None) };
-        let (mut found, mut left) = (None, ID_SEARCH_TOTAL_MAX);
-        let mut is_ambiguous = false;
-        // What somebody names was most likely written of late.
-        let newest_first = self.with_messages(turn)?.into_iter().rev();
-        let records = turn.vault()?;
-        for identity in std::iter::once(self.identity).chain(newest_first) {
-            let conversation = ConversationRef::direct(&identity);
-            let max = ID_SEARCH_MAX.min(left);
-            self.timeline.look_back(records, &conversation, max, |position, message| {
-                left = left.saturating_sub(1);
-                let place = Place { conversation, position };
-                if message.id.to_string().starts_with(&beginning)
-                    && !self.timeline.is_over(&place, &message)
-                {
-                    is_ambiguous |= found.is_some();
-                    found = Some(place);
-                }
-                !is_ambiguous
-            })?;
-        }
-        if is_ambiguous { Err(CommandError::AmbiguousMessage.into()) } else { Ok(found) }
-    }
-
-    /// Looks among the newest messages for the one whose id begins so; if it is none of them, all are to be looked at.
+    /// Begins to look for the message whose id this is, or begins so.
     pub(crate) fn begin_finding(
         &self,
         turn: &mut Turn<'_>,
         text: &str,
     ) -> Result<FoundMessage, Fault> {
-        match self.resolve(turn, text) {
-            Ok((_, record)) => return Ok(FoundMessage::Id(record.id)),
-            Err(Fault::Refused(CommandError::UnknownMessage)) => {}
-            Err(other) => return Err(other),
+        if text.parse::<MessageId>().is_ok() {
+            return Ok(FoundMessage::Id(self.resolve(turn, text)?.1.id));
         }
         let beginning = beginning_of(text).ok_or(CommandError::UnknownMessage)?;
-        let mut left = self.with_messages(turn)?;
-        left.push(self.identity);
-        Ok(FoundMessage::Next(FindCursor { beginning, left, before: None, found: None }))
+        // What somebody names was most likely written of late.
+        let newest_first = self.with_messages(turn)?.into_iter().rev();
+        let all = std::iter::once(self.identity).chain(newest_first);
+        let parts = all.map(|identity| Part { identity, before: None, left: ID_SEARCH_MAX });
+        let (parts, left) = (parts.collect(), ID_SEARCH_TOTAL_MAX);
+        let cursor = FindCursor { beginning, parts, rest: VecDeque::new(), left, found: None };
+        self.go_on_finding(turn, cursor)
     }
 
     /// Looks at as many messages as one batch may.
@@ -100,31 +85,46 @@ impl User {
         mut cursor: FindCursor,
     ) -> Result<FoundMessage, Fault> {
         let mut budget = Budget::of_batch();
-        while !budget.is_spent()
-            && let Some(identity) = cursor.left.last()
-        {
-            let conversation = ConversationRef::direct(identity);
-            self.find_in_page(turn, conversation, &mut cursor, &mut budget)?;
-        }
-        match (cursor.left.is_empty(), cursor.found) {
-            (false, _) => Ok(FoundMessage::Next(cursor)),
-            (true, Some(id)) => Ok(FoundMessage::Id(id)),
-            (true, None) => Err(CommandError::UnknownMessage.into()),
+        loop {
+            while !cursor.parts.is_empty() {
+                if budget.is_spent() {
+                    return Ok(FoundMessage::Next(cursor));
+                }
+                self.look_at_some(turn, &mut cursor, &mut budget)?;
+            }
+            match cursor.found {
+                Some(id) => return Ok(FoundMessage::Id(id)),
+                None if cursor.rest.is_empty() => {
+                    return Err(CommandError::UnknownMessage.into());
+                }
+                None => {
+                    cursor.parts = std::mem::take(&mut cursor.rest);
+                    cursor.left = usize::MAX;
+                }
+            }
         }
     }
 
-    /// Looks at some messages of a conversation.
-    fn find_in_page(
+    /// Looks at some messages of the conversation whose turn it is.
+    fn look_at_some(
         &self,
         turn: &mut Turn<'_>,
-        conversation: ConversationRef,
         cursor: &mut FindCursor,
         budget: &mut Budget,
     ) -> Result<(), Fault> {
-        let (records, before) = (turn.vault()?, cursor.before);
-        let page = self.timeline.page(records, &conversation, before, FILES_SEARCHED_AT_ONCE)?;
-        budget.spend_messages(page.messages.len());
-        cursor.before = page.messages.first().map(|(position, _)| *position);
+        let Some(mut part) = cursor.parts.pop_front() else { return Ok(()) };
+        let max = FILES_SEARCHED_AT_ONCE.min(part.left).min(cursor.left);
+        if max == 0 {
+            cursor.rest.push_back(Part { left: usize::MAX, ..part });
+            return Ok(());
+        }
+        let conversation = ConversationRef::direct(&part.identity);
+        let page = self.timeline.page(turn.vault()?, &conversation, part.before, max)?;
+        let looked_at = page.messages.len();
+        budget.spend_messages(looked_at);
+        cursor.left = cursor.left.saturating_sub(looked_at);
+        part.left = part.left.saturating_sub(looked_at);
+        part.before = page.messages.first().map(|(position, _)| *position);
         for (position, record) in page.messages {
             let Some(record) = record else { continue };
             budget.spend_bytes(&record);
@@ -138,9 +138,10 @@ impl User {
                 return Err(CommandError::AmbiguousMessage.into());
             }
         }
-        if !page.more {
-            cursor.left.pop();
-            cursor.before = None;
+        if page.more && part.left == 0 {
+            cursor.rest.push_back(Part { left: usize::MAX, ..part });
+        } else if page.more {
+            cursor.parts.push_front(part);
         }
         Ok(())
     }
@@ -154,6 +155,6 @@ fn beginning_of(text: &str) -> Option<String> {
 
 impl fmt::Debug for FindCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FindCursor").field("left", &self.left.len()).finish_non_exhaustive()
+        f.debug_struct("FindCursor").field("parts", &self.parts.len()).finish_non_exhaustive()
     }
 }

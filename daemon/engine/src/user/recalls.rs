@@ -26,7 +26,7 @@ impl User {
         turn: &mut Turn<'_>,
         text: &str,
     ) -> Result<SendResponse, Fault> {
-        let (place, message) = self.message_of_id(turn, text)?;
+        let (place, message) = self.resolve(turn, text)?;
         let identity = person(&place.conversation);
         if !message.own && !self.is_room(&place.conversation) {
             return Err(CommandError::NotYours.into());
