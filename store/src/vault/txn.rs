@@ -1,5 +1,7 @@
 //! The vault's write transaction.
 
+mod ranges;
+
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::erasable::BucketKeys;
 use super::ledger::Ledger;
-use super::seal::{self, Header, Keys, StoredKey};
+use super::seal::{Header, Keys, StoredKey};
 use super::{Collection, Key};
 use crate::database::{Database, Transaction};
 use crate::error::StoreError;
@@ -113,8 +115,8 @@ impl VaultTxn {
     ) -> Result<Vec<V>, StoreError> {
         let mut records = Vec::new();
         self.visit(collection, [0; 32]..=[u8::MAX; 32], false, |_, value| {
-            records.push(value);
-            true
+            records.push(value?);
+            Ok(true)
         })?;
         Ok(records)
     }
@@ -129,91 +131,9 @@ impl VaultTxn {
         mut visit: impl FnMut(V),
     ) -> Result<(), StoreError> {
         self.visit(collection, [0; 32]..=[u8::MAX; 32], false, |_, value| {
-            visit(value);
-            true
+            visit(value?);
+            Ok(true)
         })
-    }
-
-    /// Records of a scope (`None` for `Key::Ordinal` collections) with numbers in `numbers`,
-    /// ascending, at most `max`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn range<V: DeserializeOwned>(
-        &self,
-        collection: &Collection<V>,
-        scope: Option<&[u8]>,
-        numbers: RangeInclusive<u64>,
-        max: usize,
-    ) -> Result<Vec<(u64, V)>, StoreError> {
-        self.numbered(collection, scope, &numbers, max, false)
-    }
-
-    /// The same, with `None` for a record that can't be read.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`].
-    pub fn range_readable<V: DeserializeOwned>(
-        &self,
-        collection: &Collection<V>,
-        scope: Option<&[u8]>,
-        numbers: RangeInclusive<u64>,
-        max: usize,
-    ) -> Result<Vec<(u64, Option<V>)>, StoreError> {
-        self.readable(collection, scope, &numbers, max, false)
-    }
-
-    /// The same from the end, descending, with `None` for a record that can't be read.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`].
-    pub fn range_rev_readable<V: DeserializeOwned>(
-        &self,
-        collection: &Collection<V>,
-        scope: Option<&[u8]>,
-        numbers: RangeInclusive<u64>,
-        max: usize,
-    ) -> Result<Vec<(u64, Option<V>)>, StoreError> {
-        self.readable(collection, scope, &numbers, max, true)
-    }
-
-    /// The same from the end, descending.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn range_rev<V: DeserializeOwned>(
-        &self,
-        collection: &Collection<V>,
-        scope: Option<&[u8]>,
-        numbers: RangeInclusive<u64>,
-        max: usize,
-    ) -> Result<Vec<(u64, V)>, StoreError> {
-        self.numbered(collection, scope, &numbers, max, true)
-    }
-
-    /// Deletes the same range; returns how many went. Works without decrypting.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the transaction is of no use then.
-    pub fn delete_range<V>(
-        &mut self,
-        collection: &Collection<V>,
-        scope: Option<&[u8]>,
-        numbers: RangeInclusive<u64>,
-    ) -> Result<u64, StoreError> {
-        let keys = self.stored_keys(collection.name, scope, &numbers);
-        let table = self.table(collection.name)?;
-        let mut found = Vec::new();
-        let mut rows = table.range(keys, false)?;
-        while let Some((key, _)) = rows.next()? {
-            found.push(key);
-        }
-        drop(rows);
-        let mut deleted = 0;
-        for key in &found {
-            deleted += u64::from(table.remove(key)?);
-        }
-        Ok(deleted)
     }
 
     /// The number of records of a collection; costs nothing.
@@ -265,64 +185,18 @@ impl VaultTxn {
         erasable.commit(ledger, transaction)
     }
 
-    fn numbered<V: DeserializeOwned>(
-        &self,
-        collection: &Collection<V>,
-        scope: Option<&[u8]>,
-        numbers: &RangeInclusive<u64>,
-        max: usize,
-        backwards: bool,
-    ) -> Result<Vec<(u64, V)>, StoreError> {
-        let mut records = Vec::new();
-        if max == 0 {
-            return Ok(records);
-        }
-        let keys = self.stored_keys(collection.name, scope, numbers);
-        self.visit(collection, keys, backwards, |key, value| {
-            records.push((seal::number_of(*key), value));
-            records.len() < max
-        })?;
-        Ok(records)
-    }
-
-    fn readable<V: DeserializeOwned>(
-        &self,
-        collection: &Collection<V>,
-        scope: Option<&[u8]>,
-        numbers: &RangeInclusive<u64>,
-        max: usize,
-        backwards: bool,
-    ) -> Result<Vec<(u64, Option<V>)>, StoreError> {
-        let keys = self.stored_keys(collection.name, scope, numbers);
-        self.with_table(collection.name, |table| {
-            let mut records = Vec::new();
-            let mut rows = table.range(keys, backwards)?;
-            while records.len() < max
-                && let Some((key, value)) = rows.next()?
-            {
-                let record = match self.decode(collection, &key, &value) {
-                    Ok(record) => Some(record),
-                    Err(StoreError::Record { .. }) => None,
-                    Err(error) => return Err(error),
-                };
-                records.push((seal::number_of(key), record));
-            }
-            Ok(records)
-        })
-    }
-
     /// Shows the records under `keys` to `visit` until it returns false.
     fn visit<V: DeserializeOwned>(
         &self,
         collection: &Collection<V>,
         keys: RangeInclusive<StoredKey>,
         backwards: bool,
-        mut visit: impl FnMut(&StoredKey, V) -> bool,
+        mut visit: impl FnMut(&StoredKey, Result<V, StoreError>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         self.with_table(collection.name, |table| {
             let mut rows = table.range(keys, backwards)?;
             while let Some((key, value)) = rows.next()? {
-                if !visit(&key, self.decode(collection, &key, &value)?) {
+                if !visit(&key, self.decode(collection, &key, &value))? {
                     break;
                 }
             }

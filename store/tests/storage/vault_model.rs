@@ -64,6 +64,14 @@ fn check(txn: &VaultTxn, model: &Model) {
                 _ => None,
             })
             .collect();
+        assert_eq!(txn.count_range(&LOG, None, low..=high).unwrap(), in_log.len());
+        let mut visited = Vec::new();
+        txn.for_each_readable(&LOG, None, low..=high, |number, record| {
+            visited.push((number, record.unwrap()));
+            visited.len() < max
+        })
+        .unwrap();
+        assert!(visited.iter().eq(in_log.iter().take(max.max(1))));
         check_range(in_log, max, |backwards| {
             let range = if backwards { VaultTxn::range_rev } else { VaultTxn::range };
             range(txn, &LOG, None, low..=high, max).unwrap()

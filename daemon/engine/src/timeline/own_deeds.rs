@@ -24,15 +24,15 @@ impl Timeline {
         Ok(place)
     }
 
-    /// Counts those that are on their way.
+    /// Counts those that are on their way, without reading them.
     pub(super) fn load_own_deeds(&mut self, records: &VaultTxn) -> Result<(), StoreError> {
         if records.count(&DEEDS)? == 0 {
             return Ok(());
         }
         for id in self.conversations.keys() {
-            let deeds = records.range_readable(&DEEDS, Some(&id.0), 0..=u64::MAX, usize::MAX)?;
-            if !deeds.is_empty() {
-                self.own_deeds.insert(*id, deeds.len());
+            let count = records.count_range(&DEEDS, Some(&id.0), 0..=u64::MAX)?;
+            if count > 0 {
+                self.own_deeds.insert(*id, count);
             }
         }
         Ok(())
@@ -103,14 +103,19 @@ impl Timeline {
         records.get(&DEEDS, Key::Scoped(&place.conversation.0, place.position))
     }
 
-    /// Own deeds of a conversation that are on their way, with their positions.
+    /// Where own deeds of a conversation are that are on their way and that `which` says. One is in memory at a time.
     pub(crate) fn own_deeds(
         &self,
         records: &VaultTxn,
         id: &ConversationRef,
-    ) -> Result<Vec<(u64, MessageRecord)>, StoreError> {
-        let deeds = records.range_readable(&DEEDS, Some(&id.0), 0..=u64::MAX, usize::MAX)?;
-        Ok(deeds.into_iter().filter_map(|(position, deed)| Some((position, deed?))).collect())
+        which: impl Fn(u64, &MessageRecord) -> bool,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut found = Vec::new();
+        records.for_each_readable(&DEEDS, Some(&id.0), 0..=u64::MAX, |position, deed| {
+            found.extend(deed.filter(|deed| which(position, deed)).map(|_| position));
+            true
+        })?;
+        Ok(found)
     }
 
     /// An own deed is not sent any more.

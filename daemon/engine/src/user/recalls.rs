@@ -114,12 +114,13 @@ impl User {
         id: MessageId,
     ) -> Result<(), StoreError> {
         let conversation = place.conversation;
-        for (position, deed) in self.timeline.own_deeds(turn.vault()?, &conversation)? {
-            match Content::of(&deed) {
-                Content::Does(Does::Edit(_, edit)) if edit.target == id => {}
-                Content::Does(_) | Content::Says(_) | Content::Unknown { .. } => continue,
-            }
+        let is_edit = |_, deed: &MessageRecord| match Content::of(deed) {
+            Content::Does(Does::Edit(_, edit)) => edit.target == id,
+            Content::Does(_) | Content::Says(_) | Content::Unknown { .. } => false,
+        };
+        for position in self.timeline.own_deeds(turn.vault()?, &conversation, is_edit)? {
             let there = Place { conversation, position };
+            let Some(deed) = self.timeline.own_deed(turn.vault()?, &there)? else { continue };
             self.purge(turn, &there)?;
             self.timeline.end_deed(turn.vault()?, &there)?;
             let recall = MessageRecord {

@@ -5,7 +5,7 @@ use martlet_protocol::limits::ENVELOPE_LIFETIME_MAX;
 use martlet_protocol::message::Message;
 use martlet_protocol::{DeviceId, IdentityId, RoomId, UnixMillis};
 use martlet_store::StoreError;
-use martlet_store::records::{SealedTo, State};
+use martlet_store::records::{MessageRecord, SealedTo, State};
 
 use super::User;
 use crate::conversation::{ConversationRef, Place};
@@ -143,11 +143,13 @@ impl User {
         let rooms: Vec<_> = self.directory.rooms().iter().map(|known| known.room.id()).collect();
         for room in rooms {
             let (conversation, identity) = (ConversationRef::room(&room), room_line(&room));
-            for (position, deed) in self.timeline.own_deeds(turn.vault()?, &conversation)? {
-                let is_over = turn.now.since(deed.sent_at) >= ENVELOPE_LIFETIME_MAX;
-                if is_over && !self.outbox.has(&outbox::Place { identity, position }) {
-                    self.timeline.end_deed(turn.vault()?, &Place { conversation, position })?;
-                }
+            let (now, outbox) = (turn.now, &self.outbox);
+            let is_over = |position, deed: &MessageRecord| {
+                let is_old = now.since(deed.sent_at) >= ENVELOPE_LIFETIME_MAX;
+                is_old && !outbox.has(&outbox::Place { identity, position })
+            };
+            for position in self.timeline.own_deeds(turn.vault()?, &conversation, is_over)? {
+                self.timeline.end_deed(turn.vault()?, &Place { conversation, position })?;
             }
         }
         Ok(())
