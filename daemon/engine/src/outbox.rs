@@ -34,7 +34,8 @@ use walk::walked;
 /// Own envelopes, and the messages that wait to become some.
 pub(crate) struct Outbox {
     network: NetworkDescriptor,
-    pending: HashMap<EnvelopeId, Pending>,
+    /// Each in a place of its own: a table has room for twice as many as there are.
+    pending: HashMap<EnvelopeId, Box<Pending>>,
     /// What is on its way to whom.
     lines: HashMap<IdentityId, Line>,
     /// When which of them ends.
@@ -161,7 +162,7 @@ impl Outbox {
             if std::mem::replace(&mut pending.is_stored, true) {
                 continue;
             }
-            let Pending { identity, carries, arrival, shard, .. } = *pending;
+            let Pending { identity, carries, arrival, shard, .. } = **pending;
             self.note_held(shard, arrival, id);
             self.change(identity, |line| line.stored(carries));
             touched.insert(identity);
@@ -331,7 +332,7 @@ impl Outbox {
         self.ends.insert((pending.expiry, id));
         self.unstamped += usize::from(pending.lacks_stamp);
         self.change(pending.identity, |line| line.add(id, pending.carries));
-        self.pending.insert(id, pending);
+        self.pending.insert(id, Box::new(pending));
     }
 
     fn remove(
@@ -342,8 +343,8 @@ impl Outbox {
     ) -> Result<Option<Ended>, StoreError> {
         let Some(pending) = self.pending.remove(id) else { return Ok(None) };
         records.delete(&OUTBOX, Key::Named(&id.0))?;
-        let Pending { identity, carries, expiry, arrival, order, .. } = pending;
-        let Pending { is_stored, lacks_stamp, shard, .. } = pending;
+        let Pending { identity, carries, expiry, arrival, order, .. } = *pending;
+        let Pending { is_stored, lacks_stamp, shard, .. } = *pending;
         self.unstamped = self.unstamped.saturating_sub(usize::from(lacks_stamp));
         self.ends.remove(&(expiry, *id));
         self.outside.remove(&order);

@@ -55,8 +55,8 @@ impl Outbox {
         records: &mut VaultTxn,
         id: &EnvelopeId,
     ) -> Result<Option<Place>, StoreError> {
-        let Some(Pending { identity, carries, .. }) = self.pending.get(id) else { return Ok(None) };
-        let (identity, carries) = (*identity, *carries);
+        let Some(pending) = self.pending.get(id) else { return Ok(None) };
+        let Pending { identity, carries, .. } = **pending;
         self.remove(records, id, Ending::TakenBack)?;
         match carries {
             Carries::Message(position) => {
@@ -71,7 +71,7 @@ impl Outbox {
 
     /// Whether it carries what is of use for minutes.
     pub(crate) fn is_control(&self, id: &EnvelopeId) -> bool {
-        self.pending.get(id).is_some_and(Pending::is_control)
+        self.pending.get(id).is_some_and(|pending| pending.is_control())
     }
 
     /// Whether a message waits for the contact's keys, or to be sent again.

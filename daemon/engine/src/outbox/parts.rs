@@ -20,9 +20,9 @@ impl Outbox {
 
     /// Which part of which file an envelope carries, if it does.
     pub(crate) fn part_in(&self, id: &EnvelopeId) -> Option<(Place, u16)> {
-        let Pending { identity, carries, .. } = self.pending.get(id)?;
-        match *carries {
-            Carries::Part(position, part) => Some((Place { identity: *identity, position }, part)),
+        let Pending { identity, carries, .. } = **self.pending.get(id)?;
+        match carries {
+            Carries::Part(position, part) => Some((Place { identity, position }, part)),
             Carries::Message(_) | Carries::Key | Carries::Control => None,
         }
     }

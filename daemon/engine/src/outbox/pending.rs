@@ -48,17 +48,17 @@ pub(super) struct Acknowledged {
     pub(super) is_whole: bool,
 }
 
-/// An own envelope not yet proved received.
+/// An own envelope not yet proved received: what is in memory of it. There may be tens of thousands, so it is small.
 pub(crate) struct Pending {
     pub(super) identity: IdentityId,
     pub(super) carries: Carries,
     /// Of a session key: whose prekey it is sealed to.
-    sealed_to: Option<SealedTo>,
-    commits: Vec<AckCommit>,
+    sealed_to: Option<Box<SealedTo>>,
+    commits: Box<[AckCommit]>,
     /// Bit `n`: slot `n` was acknowledged.
     acked: u8,
     /// In a room of few devices: whose the slots are.
-    readers: Vec<IdentityId>,
+    readers: Box<[IdentityId]>,
     /// Whether another node has it on disk.
     pub(super) is_stored: bool,
     /// Its arrival number in the mailbox; `None` if it isn't there.
@@ -85,11 +85,11 @@ impl Pending {
             .collect();
         Self {
             identity: record.identity,
-            sealed_to: record.sealed_to,
+            sealed_to: record.sealed_to.map(Box::new),
             carries: Carries::of(record),
             commits,
             acked: 0,
-            readers: record.readers.clone(),
+            readers: record.readers.as_slice().into(),
             is_stored: false,
             arrival: None,
             order: 0,
@@ -112,9 +112,9 @@ impl Pending {
         Self {
             identity: record.identity,
             carries: Carries::of(record),
-            commits: Vec::new(),
+            commits: Box::default(),
             acked: 0,
-            readers: Vec::new(),
+            readers: Box::default(),
             is_stored: false,
             arrival: None,
             order: 0,
@@ -166,7 +166,7 @@ impl Pending {
 
     /// Of a session key: whose prekey it is sealed to.
     pub(crate) fn sealed_to(&self) -> Option<SealedTo> {
-        self.sealed_to
+        self.sealed_to.as_deref().copied()
     }
 
     /// Whether others would refuse it at `now`, as it is addressed: in another network, in another version's

@@ -263,14 +263,16 @@ fn how_long_batches_take() -> Result {
     measured("swept", &mut world, vec![Input::Tick])
 }
 
-/// How much memory a start takes where as many messages as `MARTLET_MESSAGES` says (4,000) of 15 kB are under way.
+/// How much memory a start takes where as many messages as `MARTLET_MESSAGES` says (4,000), of as many bytes as `MARTLET_TEXT_BYTES`
+/// says (15,000), are under way.
 #[test]
 #[ignore = "measures; run alone: cargo test -- --ignored --nocapture how_much_memory_a_start"]
 fn how_much_memory_a_start_takes() -> Result {
     let count = std::env::var("MARTLET_MESSAGES").map_or(Ok(4000), |count| count.parse())?;
+    let bytes = std::env::var("MARTLET_TEXT_BYTES").map_or(Ok(15_000), |bytes| bytes.parse())?;
     let mut world = World::pair(56, 2)?;
     world.settle()?;
-    let text = "x".repeat(15_000);
+    let text = "x".repeat(bytes);
     for chunk in 0..count / 100 {
         let inputs = (0..100).map(|number| {
             let text = format!("{chunk} {number} {text}");
