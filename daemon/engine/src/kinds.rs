@@ -285,6 +285,27 @@ pub(crate) fn is_fleeting(message: &DeviceMessage) -> bool {
     }
 }
 
+/// When what a message to devices tells ends, if it does: no mailbox keeps it for longer than it is of use.
+pub(crate) fn ends_at(message: &DeviceMessage) -> Option<UnixMillis> {
+    match message {
+        DeviceMessage::RoomHistory(history) => history.ends_at(),
+        DeviceMessage::History(page) => page.ends_at(),
+        // No text of a conversation is in them.
+        DeviceMessage::Ping(_)
+        | DeviceMessage::Pong(_)
+        | DeviceMessage::Typing(_)
+        | DeviceMessage::SessionKey(_)
+        | DeviceMessage::IdentityChanged(_)
+        | DeviceMessage::Linked(_)
+        | DeviceMessage::OlmRenewed(_)
+        | DeviceMessage::RoomKey(_)
+        | DeviceMessage::RoomHello(_)
+        | DeviceMessage::RoomOps(_)
+        | DeviceMessage::HistoryWanted(_)
+        | DeviceMessage::Unknown { .. } => None,
+    }
+}
+
 /// Whether a record is of a kind that this build doesn't know.
 pub(crate) fn is_unknown(record: &MessageRecord) -> bool {
     match Content::of(record) {

@@ -15,6 +15,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Message;
+
 use crate::codec::{self, CodecError};
 use crate::ids::{DeviceId, IdentityId, MessageId};
 use crate::time::UnixMillis;
@@ -156,6 +158,12 @@ impl History {
         Self { number: 0, page: 0, pages: 0, writers: Vec::new(), slices: Vec::new() }
     }
 
+    /// When the first of its texts ends; `None` if none does. After that nobody is to have the page.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<UnixMillis> {
+        self.slices.iter().flat_map(|slice| &slice.said).filter_map(Past::ends_at).min()
+    }
+
     /// How many messages it has.
     #[must_use]
     pub fn said(&self) -> usize {
@@ -178,6 +186,16 @@ impl Past {
     #[must_use]
     pub fn bytes(&self) -> usize {
         codec::encode(self).len()
+    }
+
+    /// When it ends, as far as it can be told.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<UnixMillis> {
+        let Message { timers, sent_at, .. } = Message::decode(&self.message).ok()?;
+        // As where it is kept: by a clock that is ahead nothing lives longer than its timer from when it came.
+        let expires = timers.expires_at(sent_at.min(self.stored_at));
+        let burns = self.burns_from.and_then(|from| timers.burns_at(from));
+        expires.into_iter().chain(burns).min()
     }
 }
 

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Timers;
+
 use crate::codec::{self, CodecError};
 use crate::ids::{IdentityId, MessageId, RoomId};
 use crate::limits::{ROOM_HISTORY_MAX, TEXT_BYTES_MAX};
@@ -46,23 +48,31 @@ pub struct Said {
 }
 
 impl RoomHistory {
-    /// As many parts as that needs.
+    /// As many parts as that needs `now`. A part is of no use once the first of its texts has ended. So those that end have others
+    /// than those that don't, and of the ones in one part none has twice as long to live as another, in hours.
     #[must_use]
-    pub fn parts(room: RoomId, said: impl IntoIterator<Item = Said>) -> Vec<Self> {
-        let mut parts: Vec<Self> = Vec::new();
-        let mut bytes = usize::MAX;
+    pub fn parts(room: RoomId, said: impl IntoIterator<Item = Said>, now: UnixMillis) -> Vec<Self> {
+        // Which life the texts of a part have, and how many bytes.
+        let mut parts: Vec<(Option<u32>, usize, Self)> = Vec::new();
         for one in said {
+            let life = one.ends_at().map(|end| hours_left(end, now).ilog2());
             let more = one.bytes();
-            bytes = bytes.saturating_add(more);
-            if bytes > PART_BYTES_MAX {
-                parts.push(Self { room, said: Vec::new() });
-                bytes = more;
-            }
-            if let Some(part) = parts.last_mut() {
-                part.said.push(one);
+            let last = parts.iter_mut().rev().find(|(of, ..)| *of == life);
+            match last.filter(|(_, bytes, _)| bytes + more <= PART_BYTES_MAX) {
+                Some((_, bytes, part)) => {
+                    *bytes += more;
+                    part.said.push(one);
+                }
+                None => parts.push((life, more, Self { room, said: vec![one] })),
             }
         }
-        parts
+        parts.into_iter().map(|(.., part)| part).collect()
+    }
+
+    /// When the first of its texts ends; `None` if none does. After that nobody is to have it.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<UnixMillis> {
+        self.said.iter().filter_map(Said::ends_at).min()
     }
 
     pub(super) fn decode(payload: &[u8]) -> Result<Self, CodecError> {
@@ -82,6 +92,18 @@ impl Said {
     pub fn bytes(&self) -> usize {
         self.text.len() + SAID_BYTES
     }
+
+    /// When it ends, if it does.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<UnixMillis> {
+        Timers { expire_s: self.expire_s, burn_s: None }.expires_at(self.sent_at)
+    }
+}
+
+/// Hours that something has to live, begun ones included; at least one.
+fn hours_left(end: UnixMillis, now: UnixMillis) -> u32 {
+    let hours = end.since(now).as_secs().div_ceil(3600);
+    u32::try_from(hours).unwrap_or(u32::MAX).max(1)
 }
 
 /// Hand-written: a text is never logged.

@@ -62,7 +62,13 @@ fn full() -> Past {
 
 fn wanted() -> HistoryWanted {
     let line = |before| WantedLine { conversation: BOB, before };
-    HistoryWanted { number: 7, lines: vec![line(None), line(Some(300))] }
+    let lines = vec![line(None), line(Some(300))];
+    HistoryWanted { number: 7, lines, asked_at: None, tries: 0 }
+}
+
+/// The same, once more.
+fn wanted_again() -> HistoryWanted {
+    HistoryWanted { number: 8, asked_at: Some(NOW), tries: 1, ..wanted() }
 }
 
 fn page() -> History {
@@ -89,12 +95,13 @@ fn vectors() {
     vectors::check(
         "history.txt",
         "Messages of before, to devices. wanted: the seventh request, of the conversation with 03 … 03: the newest, and those
-        before 300. offer: that there is something to ask for. page: the second of two pages that answer it. Before 300, of the
+        before 300. wanted_again: the eighth, of the same, at 1767323045678 ms, since the answer did not come whole. offer: that there is something to ask for. page: the second of two pages that answer it. Before 300, of the
         device 07 … 07 of 03 … 03: the text \"hello\", id ab … ab, sent and stored at 1767323045678 ms, the 300th; and the same,
         sent, burning from then on, read, recalled by 04 … 04, told by 05 … 05, which was \"helo\" before the edit cd … cd, and to which
         03 … 03 reacted with 👍 and 04 … 04 with nothing any more. There is more before 200. Of 04 … 04 there is nothing.",
         &[
             ("wanted", DeviceMessage::HistoryWanted(wanted()).encode()),
+            ("wanted_again", DeviceMessage::HistoryWanted(wanted_again()).encode()),
             ("offer", history(&History::offer())),
             ("page", history(&page())),
         ],
@@ -103,15 +110,19 @@ fn vectors() {
 
 #[test]
 fn what_is_asked_and_answered_is_read_as_it_was_written() {
-    let encoded = DeviceMessage::HistoryWanted(wanted()).encode();
-    let Ok(DeviceMessage::HistoryWanted(found)) = DeviceMessage::decode(&encoded) else { panic!() };
-    assert_eq!(found, wanted());
+    for wanted in [wanted(), wanted_again()] {
+        let encoded = DeviceMessage::HistoryWanted(wanted.clone()).encode();
+        let Ok(DeviceMessage::HistoryWanted(found)) = DeviceMessage::decode(&encoded) else {
+            panic!()
+        };
+        assert_eq!(found, wanted);
+    }
     for one in [page(), History::offer()] {
         assert_eq!(read(&history(&one)), Some(one));
     }
     // Of too many conversations nothing is asked.
     let lines = vec![wanted().lines[0]; LINES_MAX + 1];
-    let encoded = DeviceMessage::HistoryWanted(HistoryWanted { number: 1, lines }).encode();
+    let encoded = DeviceMessage::HistoryWanted(HistoryWanted { lines, ..wanted() }).encode();
     assert!(DeviceMessage::decode(&encoded).is_err());
 }
 
@@ -130,6 +141,33 @@ fn a_page_that_can_not_be_is_refused() {
     }
     let encoded = history(&page());
     assert!((0..encoded.len()).all(|end| DeviceMessage::decode(&encoded[..end]).is_err()));
+}
+
+#[test]
+fn a_page_ends_with_the_first_of_its_texts() {
+    let of = |timers, burns_from, stored_at| {
+        let message = Message { timers, ..Message::decode(&past("x").message).unwrap() };
+        Past { message: message.encode(), burns_from, stored_at, ..past("x") }
+    };
+    let seconds = |seconds| NOW.plus(std::time::Duration::from_secs(seconds));
+    let timers = Timers { expire_s: Some(100), burn_s: Some(10) };
+    // Its clock was ahead.
+    let earlier = NOW.minus(std::time::Duration::from_secs(7));
+    let all = [
+        (past("x"), None),
+        (of(timers, None, NOW), Some(seconds(100))),
+        (of(timers, None, earlier), Some(seconds(93))),
+        (of(timers, Some(seconds(1)), NOW), Some(seconds(11))),
+        (of(timers, Some(seconds(95)), NOW), Some(seconds(100))),
+    ];
+    for (past, end) in &all {
+        assert_eq!(past.ends_at(), *end);
+    }
+    let said = all.into_iter().map(|(past, _)| past).collect();
+    let slice = Slice { said, ..page().slices[1].clone() };
+    let slices = vec![page().slices[1].clone(), slice];
+    assert_eq!(History { slices, ..page() }.ends_at(), Some(seconds(11)));
+    assert_eq!(History::offer().ends_at(), None);
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn what_is_said_of_rooms_is_read_as_it_was_written() {
         room: ROOM,
         said: vec![Said { text, ..room_history().said[0].clone() }; 3],
     };
-    let parts = RoomHistory::parts(ROOM, history("ä".repeat(TEXT_BYTES_MAX / 2)).said);
+    let parts = RoomHistory::parts(ROOM, history("ä".repeat(TEXT_BYTES_MAX / 2)).said, NOW);
     assert_eq!(parts.len(), 3);
     for part in parts.into_iter().chain([history("hello".into())]) {
         let bytes = DeviceMessage::RoomHistory(part.clone()).encode();
@@ -114,6 +114,17 @@ fn what_is_said_of_rooms_is_read_as_it_was_written() {
         let Ok(DeviceMessage::RoomHistory(read)) = DeviceMessage::decode(&bytes) else { panic!() };
         assert_eq!(read, part);
     }
+    // What ends goes with what ends at about the same time, and apart from what does not.
+    let lives = [None, Some(3600), Some(3 * 3600), None, Some(2 * 3600), Some(7 * 3600)];
+    let said = lives.map(|expire_s| Said { expire_s, ..room_history().said[0].clone() });
+    let parts = RoomHistory::parts(ROOM, said, NOW);
+    let of = |part: &RoomHistory| part.said.iter().map(|it| it.expire_s).collect::<Vec<_>>();
+    let (two, three) = (Some(2 * 3600), Some(3 * 3600));
+    let wanted = [vec![None, None], vec![Some(3600)], vec![three, two], vec![Some(7 * 3600)]];
+    assert_eq!(parts.iter().map(of).collect::<Vec<_>>(), wanted);
+    let ends = parts.iter().map(RoomHistory::ends_at).collect::<Vec<_>>();
+    let hours = |hours: u64| Some(NOW.plus(std::time::Duration::from_secs(hours * 3600)));
+    assert_eq!(ends, [None, hours(1), hours(2), hours(7)]);
     let empty = DeviceMessage::RoomHistory(history(String::new())).encode();
     assert!(DeviceMessage::decode(&empty).is_err());
 

@@ -20,6 +20,9 @@ pub struct HistoryGivenRecord {
     pub bytes: u64,
     /// What was sent to it for this, as far as it may be on its way.
     pub sent: Vec<EnvelopeId>,
+    /// When the request that was answered last was made, by the device's clock; `None` before the first.
+    #[serde(default)]
+    pub asked_at: Option<UnixMillis>,
 }
 
 /// See [`HISTORY_TAKEN`](super::HISTORY_TAKEN): this device takes messages of before from the one that linked it.
@@ -39,6 +42,9 @@ pub struct HistoryTakenRecord {
     pub messages: u64,
     /// Bytes of pages that were taken.
     pub bytes: u64,
+    /// How many requests in a row were made because the answer to the one before did not come whole.
+    #[serde(default)]
+    pub tries: u8,
 }
 
 /// See [`HISTORY_LINES`](super::HISTORY_LINES): how far this is with one conversation.

@@ -21,3 +21,6 @@ pub const PAST_ASKED_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
 /// The last position before which messages of before stand: those that come to a device that was linked have greater ones. Far more
 /// than [`PAST_MESSAGES_MAX`], and nobody counts to it.
 pub const PAST_POSITION_MAX: u64 = 1 << 32;
+/// How much longer a text has to live, at least, that is told once more in an answer whose first pages ended before they came: as
+/// long as the other device may be off for a night and a day.
+pub const PAST_ENDS_LATER: Duration = Duration::from_secs(24 * 3600);

@@ -32,6 +32,16 @@ impl Outbox {
         found.map(|(id, pending)| (*id, pending.identity)).collect()
     }
 
+    /// Those for `identity` that are of a session with them: what is sent again in another. `own` is the user; what is for one device of
+    /// theirs alone is of no session.
+    pub(crate) fn of_session_with(
+        &self,
+        identity: &IdentityId,
+        own: &IdentityId,
+    ) -> Vec<(EnvelopeId, IdentityId)> {
+        self.matching(|it| *it.recipient() == *identity && it.is_of_session(own))
+    }
+
     /// Those for `identity` that carry a message up to this position, and, of `everything`, what carries none.
     pub(crate) fn left_for(
         &self,

@@ -81,9 +81,7 @@ impl User {
     ) -> Result<GivingBack, StoreError> {
         // What is on its way is in a session that it may have lost.
         let own = self.identity;
-        let theirs =
-            self.outbox.matching(|pending| *pending.recipient() == own && !pending.is_control());
-        self.take_back(turn, theirs, false)?;
+        self.take_back(turn, self.outbox.of_session_with(&own, &own), false)?;
         self.unfinished.send_later(own);
         let all = self.timeline.iter().map(|record| record.conversation);
         let all = all.filter(|it| person(it) == own || self.directory.is_contact(&person(it)));

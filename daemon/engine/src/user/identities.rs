@@ -86,9 +86,7 @@ impl User {
             if learned.has_lost_devices && self.directory.is_contact(&identity) {
                 // The others get it once more, under the same ids: what waits for a device that is gone is never
                 // delivered.
-                let theirs = self
-                    .outbox
-                    .matching(|pending| *pending.recipient() == identity && !pending.is_control());
+                let theirs = self.outbox.of_session_with(&identity, &self.identity);
                 self.take_back(turn, theirs, false)?;
                 self.keyring.outbound.end(turn.vault()?, &identity)?;
                 self.send_waiting(turn, identity)?;

@@ -4,12 +4,11 @@
 //! sends again what it has no receipt of. So it goes where a vault was put back from a copy that nobody noticed, or too much was
 //! lost on the way.
 
-use martlet_protocol::EnvelopeId;
-use martlet_protocol::IdentityId;
 use martlet_protocol::bundle::Bundle;
 use martlet_protocol::crypto::olm::OlmKeys;
 use martlet_protocol::crypto::seal::Recipient;
 use martlet_protocol::message::{DeviceMessage, OlmRenewed};
+use martlet_protocol::{EnvelopeId, ExpiryHour, IdentityId};
 use martlet_store::StoreError;
 
 use super::User;
@@ -74,9 +73,13 @@ impl User {
             OlmFault::Store(error) => error,
             OlmFault::Olm(error) => defect(&error),
         })?;
+        let mut addressing = self.addressing(&to.identity, now);
+        if let Some(end) = kinds::ends_at(message) {
+            addressing.expiry = ExpiryHour::of_use_until(end, now);
+        }
         martlet_protocol::crypto::seal::seal(
             turn.rng,
-            &self.addressing(&to.identity, now),
+            &addressing,
             self.keyring.device(),
             &to.identity,
             &[recipient],
@@ -204,14 +207,13 @@ impl User {
         self.send_again_in_rooms(turn, (&identity, &device))?;
         self.begin_room_sessions_anew(turn, &identity)?;
         if lacks_key(self) {
-            let theirs = self
-                .outbox
-                .matching(|pending| *pending.recipient() == identity && !pending.is_control());
+            let theirs = self.outbox.of_session_with(&identity, &self.identity);
             self.take_back(turn, theirs, false)?;
             self.keyring.outbound.end(turn.vault()?, &identity)?;
             self.unfinished.send_later(identity);
         }
         self.tell_state(turn, (identity, Some(device)), self.identity)?;
+        self.offer_past_again(turn, &device)?;
         // Greetings are of no use later and not sent again. This device may have been put back with all that it has, and not know it.
         for room in self.directory.rooms().shared_with(&identity).collect::<Vec<_>>() {
             self.greet_device(turn, &room, Author { identity, device })?;

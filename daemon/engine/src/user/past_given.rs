@@ -20,7 +20,9 @@ use super::User;
 use super::outbox::record;
 use crate::conversation::{Author, ConversationRef, Place, person};
 use crate::kinds::{self, Content, Says, message_of};
-use crate::limits::{PAST_BYTES_GIVEN_MAX, PAST_GIVEN_FOR, PAST_LOOKED_AT_MAX, PAST_SLICE_MAX};
+use crate::limits::{
+    PAST_BYTES_GIVEN_MAX, PAST_ENDS_LATER, PAST_GIVEN_FOR, PAST_LOOKED_AT_MAX, PAST_SLICE_MAX,
+};
 use crate::timeline::Page;
 use crate::turn::Turn;
 
@@ -39,6 +41,7 @@ impl User {
             messages: 0,
             bytes: 0,
             sent: Vec::new(),
+            asked_at: None,
         };
         self.directory.siblings_mut().past_mut().put_given(turn.vault()?, given)
     }
@@ -62,7 +65,7 @@ impl User {
             }
             let offer = DeviceMessage::History(Box::new(History::offer()));
             for content in self.seal_to_devices(turn, &own, Some(device), &offer)? {
-                self.post_past(turn, content)?;
+                given.sent.push(self.post_past(turn, content)?);
                 given.is_told = true;
             }
             if given.is_told {
@@ -84,6 +87,23 @@ impl User {
         Ok(id)
     }
 
+    /// A device could not open something of this one's: if it has asked for nothing yet, it is told once more that it may.
+    pub(super) fn offer_past_again(
+        &mut self,
+        turn: &mut Turn<'_>,
+        device: &DeviceId,
+    ) -> Result<(), StoreError> {
+        let given = self.directory.siblings().past().given(device);
+        let Some(mut given) = given.filter(|it| it.is_told && it.number == 0).cloned() else {
+            return Ok(());
+        };
+        for id in std::mem::take(&mut given.sent) {
+            self.outbox.let_go(turn.vault()?, &id)?;
+        }
+        given.is_told = false;
+        self.directory.siblings_mut().past_mut().put_given(turn.vault()?, given)
+    }
+
     fn may_have_past(&self, given: &HistoryGivenRecord, now: UnixMillis) -> bool {
         let is_valid = self.keyring.identities.is_valid(&self.identity, &given.device);
         is_valid && now.since(given.at) < PAST_GIVEN_FOR
@@ -102,8 +122,7 @@ impl User {
         }
         let given = self.directory.siblings().past().given(&device);
         let given = given.filter(|given| self.may_have_past(given, now) && self.is_active());
-        // Where the other device was put back from a copy it counts again from there.
-        let Some(mut given) = given.filter(|given| wanted.number != given.number).cloned() else {
+        let Some(mut given) = given.filter(|given| is_newer(wanted, given)).cloned() else {
             tracing::debug!("a device asks for messages of before, and is not answered");
             return Ok(true);
         };
@@ -111,7 +130,7 @@ impl User {
         for id in std::mem::take(&mut given.sent) {
             self.outbox.let_go(turn.vault()?, &id)?;
         }
-        given.number = wanted.number;
+        (given.number, given.asked_at) = (wanted.number, wanted.asked_at);
         let pages = match given.bytes < PAST_BYTES_GIVEN_MAX {
             true => self.past_pages(turn, wanted, given.at)?,
             false => Vec::new(),
@@ -135,6 +154,15 @@ impl User {
         linked_at: UnixMillis,
     ) -> Result<Vec<History>, StoreError> {
         let (mut pages, mut left) = (Pages::default(), PAST_LOOKED_AT_MAX);
+        let now = turn.now;
+        // A page is in mailboxes until the first of its texts has ended. If one was lost, those that may be so again hold up the others.
+        let has_time = |ends_at: Option<UnixMillis>| {
+            ends_at.is_none_or(|end| match wanted.tries {
+                0 => end > now,
+                1 => end > now.plus(PAST_ENDS_LATER),
+                2.. => false,
+            })
+        };
         for WantedLine { conversation: line, before } in &wanted.lines {
             if left == 0 || pages.is_full() || !pages.begin(*line, *before) {
                 break;
@@ -156,6 +184,7 @@ impl User {
                     None => None,
                 };
                 if let Some((writer, past)) = past
+                    && has_time(past.ends_at())
                     && !pages.say(writer, past, position)
                 {
                     has_room = false;
@@ -224,6 +253,12 @@ impl User {
         add_versions(&mut past, marks.versions);
         Ok(Some((writer, past)))
     }
+}
+
+/// Whether a request is newer than the one that was answered last. Where the other device was put back from a copy it counts again
+/// from there, but later; where its clock was set back it counts on.
+fn is_newer(wanted: &HistoryWanted, given: &HistoryGivenRecord) -> bool {
+    wanted.number > given.number || wanted.asked_at > given.asked_at
 }
 
 /// How far an own message got, if it is not delivered.

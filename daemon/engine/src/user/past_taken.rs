@@ -67,6 +67,7 @@ impl User {
                     next_page: None,
                     messages: 0,
                     bytes: 0,
+                    tries: 0,
                 };
                 self.directory.siblings_mut().past_mut().put_taken(turn.vault()?, taken)?;
                 self.ask_for_past(turn)?;
@@ -233,11 +234,13 @@ impl User {
             return Ok(());
         }
         let number = taken.number.saturating_add(1);
-        let wanted = DeviceMessage::HistoryWanted(HistoryWanted { number, lines });
+        let tries = if taken.next_page.is_some() { taken.tries.saturating_add(1) } else { 0 };
+        let wanted = HistoryWanted { number, lines, asked_at: Some(now), tries };
+        let wanted = DeviceMessage::HistoryWanted(wanted);
         for content in self.seal_to_devices(turn, &own, Some(linked.device), &wanted)? {
             let asked = Some(self.post_past(turn, content)?);
-            taken =
-                HistoryTakenRecord { number, asked, heard_at: now, next_page: Some(0), ..taken };
+            let next_page = Some(0);
+            taken = HistoryTakenRecord { number, asked, heard_at: now, next_page, tries, ..taken };
             let past = self.directory.siblings_mut().past_mut();
             past.forget_pages(turn.vault()?)?;
             past.put_taken(turn.vault()?, taken.clone())?;

@@ -55,7 +55,7 @@ impl User {
         });
         let lost: BTreeSet<_> = lost.map(|(identity, _)| identity).collect();
         for identity in lost {
-            let theirs = self.outbox.matching(|pending| *pending.recipient() == identity);
+            let theirs = self.outbox.of_session_with(&identity, &self.identity);
             self.take_back(turn, theirs, false)?;
         }
         Ok(())

@@ -50,7 +50,7 @@ impl User {
             said.len() < most
         })?;
         said.reverse();
-        for part in RoomHistory::parts(*id, said) {
+        for part in RoomHistory::parts(*id, said, now) {
             self.send_about_room(turn, (who, None), &DeviceMessage::RoomHistory(part))?;
         }
         Ok(())

@@ -166,15 +166,13 @@ impl User {
     /// A device of the user's does not count any more. What is on its way to none is forgotten.
     pub(super) fn lose_sibling(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let own = self.identity;
-        let theirs =
-            self.outbox.matching(|pending| *pending.recipient() == own && !pending.is_control());
         self.keyring.outbound.end(turn.vault()?, &own)?;
         if self.has_siblings(turn.now) {
-            // Those that are left get it once more, under the same ids.
-            self.take_back(turn, theirs, false)?;
+            // Those that are left get it once more, under the same ids; but for what is for one of them alone.
+            self.take_back(turn, self.outbox.of_session_with(&own, &own), false)?;
             return self.send_waiting(turn, own);
         }
-        for (id, _) in theirs {
+        for (id, _) in self.outbox.matching(|it| *it.recipient() == own && !it.is_control()) {
             self.outbox.let_go(turn.vault()?, &id)?;
         }
         self.outbox.end_waits(turn.vault()?, own, u64::MAX, usize::MAX)?;

@@ -1,5 +1,7 @@
 //! Messages of before, which a device that is linked gets if the user wishes so.
 
+mod lost;
+
 use martlet_engine::command::{
     ClearConversation, ConfirmLink, DeleteMessage, EditMessage, GetNotes, ListConversations,
     ListDevices, MarkRead, React, RecallMessage, RevokeDevice, SendFile, StartJoin, StartLink,
@@ -34,14 +36,21 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Alice says that a node is another device of hers. It has not heard of it yet.
 fn confirm(world: &mut World, phone: usize, history: bool) -> Result {
+    compare(world, phone)?;
+    world.call(ALICE, ConfirmLink { equal: true, history })?;
+    Ok(())
+}
+
+/// Alice and a node have the same numbers.
+fn compare(world: &mut World, phone: usize) -> Result {
     let code = world.call(ALICE, StartLink {})?.code.ok_or("no code")?.parse()?;
     let path = key_file_path(world.nodes[phone].dir.path());
     let (key_file, key) = KeyFile::make(&path, None, &mut world.rng)?;
-    world.call(phone, StartJoin { code, key_file, key, name: Some("phone".to_owned()) })?;
+    let name = Some(if phone == PHONE { "phone" } else { "tablet" }.to_owned());
+    world.call(phone, StartJoin { code, key_file, key, name })?;
     for _ in 0..3 {
         world.gossip(0.0);
     }
-    world.call(ALICE, ConfirmLink { equal: true, history })?;
     Ok(())
 }
 
@@ -693,7 +702,8 @@ fn an_answer_takes_the_place_of_the_one_before() -> Result {
     let lines = vec![WantedLine { conversation: bob, before: None }];
     let mut counts = Vec::new();
     for number in 100..105 {
-        let wanted = HistoryWanted { number, lines: lines.clone() };
+        let lines = lines.clone();
+        let wanted = HistoryWanted { number, lines, asked_at: Some(world.now), tries: 0 };
         forger.tell(&mut world, ALICE, DeviceMessage::HistoryWanted(wanted))?;
         in_vault(&mut world, ALICE, |txn| {
             counts.push(txn.count(&OUTBOX)?);

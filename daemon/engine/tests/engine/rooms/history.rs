@@ -6,7 +6,7 @@ use martlet_protocol::control::{Message, RoomChange};
 use martlet_protocol::crypto::seal;
 use martlet_protocol::identity::DeviceKeys;
 use martlet_protocol::message::{DeviceMessage, RoomHistory, Said};
-use martlet_protocol::{ConversationId, IdentityId, MessageId};
+use martlet_protocol::{ConversationId, ExpiryHour, IdentityId, Kind, MessageId};
 use martlet_store::records::PROFILE;
 use martlet_store::vault::Key;
 
@@ -140,6 +140,47 @@ fn nothing_is_told_of_what_is_not_to_last_or_was_long_ago() -> Result {
 }
 
 #[test]
+/// What was told with a text that ended soon was in mailboxes for six days, as long as any.
+#[test]
+fn what_is_told_of_a_text_that_ends_is_in_no_mailbox_after_that() -> Result {
+    let mut world = World::telling(127, 200)?;
+    let mut ends = Vec::new();
+    for (text, hours) in [("for two hours", 2), ("for a day", 24), ("for a day, too", 25)] {
+        let request = crate::timers::timed("bridge", text, Some(hours * 3600), None);
+        ends.push(world.now.plus(Duration::from_secs(hours.unsigned_abs() * 3600)));
+        world.call(0, SendText { request })?;
+        world.send(0, "bridge", "stays")?;
+    }
+    world.settle()?;
+    world.bring_in(0, "dave")?;
+    let mut hours = Vec::new();
+    for _ in 0..20 {
+        let published = &world.nodes[0].released.publish;
+        for envelope in published {
+            let header = Header::parse(&envelope.content)?;
+            let is_to_device = header.kind == Kind::ToDevice;
+            hours.extend(Some(header.expiry).filter(|_| is_to_device));
+        }
+        let found = |end: &UnixMillis| hours.contains(&ExpiryHour::of_use_until(*end, world.now));
+        if ends[..2].iter().all(found) {
+            // Dave is off by then.
+            world.nodes[0].released.publish.clear();
+            world.elapse(3 * Duration::from_secs(3600));
+            for _ in 0..3 {
+                world.settle()?;
+            }
+            let mut daves = world.told(DAVE)?;
+            daves.sort();
+            let wanted = ["for a day", "for a day, too", "stays", "stays", "stays"];
+            assert_eq!(daves, told(&wanted));
+            return Ok(());
+        }
+        world.gossip(0.0);
+        world.pass(Duration::from_secs(1));
+    }
+    Err(format!("{hours:?} are not {ends:?}").into())
+}
+
 fn by_default_nothing_is_told() -> Result {
     let mut world = World::with_room(122, 4, 3)?;
     assert_eq!(world.room(0)?.settings.history, 0);
