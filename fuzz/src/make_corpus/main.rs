@@ -3,6 +3,9 @@
 //! `cargo run --bin make-corpus`, in this directory. What is there under other names (found by the
 //! fuzzer and kept) stays.
 
+mod rooms;
+mod steps;
+
 use std::path::Path;
 
 use martlet_protocol::control::{
@@ -12,19 +15,16 @@ use martlet_protocol::control::{
 use martlet_protocol::file::ask::{Commitment, Get, Groups, Have, Put, Question, Release};
 use martlet_protocol::file::{FileKey, FileName, blob};
 use martlet_protocol::hlc::Hlc;
-use martlet_protocol::ids::{DeviceId, IdentityId, MessageId, Rendezvous, Shard, Tag};
+use martlet_protocol::ids::{DeviceId, MessageId, Rendezvous, Shard, Tag};
 use martlet_protocol::invite::{Invite, InviteSecret};
-use martlet_protocol::message::history::{Pages, PastReaction, PastVersion, Writer};
 use martlet_protocol::message::settings::values::{Note, Value};
 use martlet_protocol::message::{
     BlobContent, Content, DeviceMessage, Edit, Emoji, File, FileBytes, FileContent, FileHolders,
-    Heads, History, HistoryWanted, Holder, InRoom, Linked, Message, Past, Payload, Picture, Ping,
-    Pong, Profile, Progress, Reached, Reaction, Read, ReadUpTo, RoomHello, RoomHistory, RoomKey,
-    RoomOp, RoomOps, RoomPerson, RoomRecall, Said, Sent, SessionKeyMessage, Setting, SettingKey,
-    Settings, Stamp, Text, Timers, Typing, WantedLine,
+    Holder, Linked, Message, Payload, Picture, Ping, Pong, Profile, Progress, Reached, Reaction,
+    Read, ReadUpTo, Sent, SessionKeyMessage, Setting, SettingKey, Settings, Stamp, Text, Timers,
+    Typing,
 };
 use martlet_protocol::network::{NetworkDescriptor, NetworkKey};
-use martlet_protocol::room::{self, Action, Create, Room, Setting as RoomSetting};
 use martlet_protocol::sync::{
     Bucket, BucketDigest, Fingerprint, Refusal, Request, Response, ShardSet,
 };
@@ -32,82 +32,6 @@ use martlet_protocol::{
     Ack, AckSecret, Envelope, EnvelopeId, ExpiryHour, FormatInfo, Header, Kind, UnixMillis, codec,
 };
 
-/// Steps of the engine's target: two people become contacts and write, with restarts, a removal, and more.
-const CONVERSATION: &[[u8; 3]] = &[
-    [12, 0, 0],
-    [13, 0, 0],
-    [6, 0, 0],
-    [7, 0, 0],
-    [10, 0, 1],
-    [10, 0, 2],
-    [7, 0, 0],
-    [6, 0, 0],
-    [11, 0, 1],
-    [6, 0, 0],
-    [7, 0, 0],
-    [24, 0, 5],
-    [26, 0, 0],
-    [27, 0, 0],
-    [24, 2, 26],
-    [10, 0, 3],
-    [0, 0, 0],
-    [1, 0, 0],
-    [4, 1, 20],
-    [5, 2, 100],
-    [7, 0, 0],
-    [6, 0, 0],
-    [14, 0, 0],
-    [11, 0, 1],
-    [6, 0, 0],
-    [12, 0, 0],
-    [6, 0, 0],
-    [7, 0, 0],
-    [26, 0, 0],
-];
-/// Strangers write, are accepted, dropped and added.
-const REQUESTS: &[[u8; 3]] = &[
-    [12, 0, 0],
-    [6, 0, 0],
-    [10, 0, 1],
-    [10, 0, 1],
-    [7, 0, 0],
-    [17, 0, 1],
-    [10, 0, 1],
-    [7, 0, 0],
-    [6, 0, 0],
-    [19, 0, 0],
-    [21, 0, 0],
-    [21, 0, 1],
-    [19, 1, 0],
-    [21, 1, 3],
-    [19, 1, 1],
-    [21, 1, 0x83],
-    [7, 0, 0],
-    [27, 0, 0],
-    [17, 0, 0],
-    [24, 3, 1],
-    [19, 0, 0],
-    [21, 0, 2],
-    [7, 0, 0],
-    [17, 0, 1],
-    [13, 5, 0],
-    [7, 0, 0],
-    [24, 3, 31],
-    [27, 0, 0],
-    [39, 0, 0],
-];
-/// Steps of the room's target: two are made moderators, who remove each other; one leaves, one is added, a setting changes.
-const ROOM: &[[u8; 4]] = &[
-    [13 << 3, 0, 0x20, 1],
-    [13 << 3, 0, 0x20, 2],
-    [6 << 3 | 1, 0, 0x20, 2],
-    [6 << 3 | 2, 1, 0x21, 1],
-    [1, 1, 0x20, 3],
-    [25 << 3, 0, 0x20, 0],
-    [28 << 3 | 3, 0, 0x20, 0],
-    [3, 2, 0x20, 4],
-    [21 << 3, 0, 0x20, 1],
-];
 /// A format of version 3, from 2 on, with two extensions; by hand.
 const EXTENDED: [u8; 18] =
     [0xa4, 0, 3, 1, 2, 2, 7, 3, 0xa2, 1, 0x43, b'o', b'n', b'e', 0x19, 0x9c, 0x40, 0x40];
@@ -192,8 +116,8 @@ fn main() -> std::io::Result<()> {
     keep("link", "linked", &linked.encode())?;
     keep("bundle_envelope", "content", &bundle_content)?;
     keep("bundle_envelope", "bundle", bundle.as_bytes())?;
-    keep("engine", "conversation", CONVERSATION.as_flattened())?;
-    keep("engine", "requests", REQUESTS.as_flattened())?;
+    keep("engine", "conversation", steps::CONVERSATION.as_flattened())?;
+    keep("engine", "requests", steps::REQUESTS.as_flattened())?;
     keep("certificate", "certificate", certificate)?;
     keep("mdns6", "query", MDNS_QUERY)?;
     keep("mdns6", "answer", &mdns_answer())?;
@@ -277,7 +201,7 @@ fn main() -> std::io::Result<()> {
     if let Ok(text) = closed.to_text() {
         keep("network", "closed-text", text.as_bytes())?;
     }
-    keep_room()?;
+    rooms::keep_room()?;
     keep_file()?;
     keep_sync(&first)?;
     keep_control()
@@ -342,134 +266,6 @@ fn keep_file() -> std::io::Result<()> {
     let (addressing, slots) = (martlet_fuzz::addressing(), [AckSecret([1; 16])]);
     let part = martlet_fuzz::parts_key().seal(&addressing, 0, &slots, &[7; 100]);
     keep("blob", "part", &part.expect("it fits"))
-}
-
-/// A device asks another of the user's for messages of before.
-fn wanted_of(conversation: IdentityId) -> DeviceMessage {
-    let lines = vec![WantedLine { conversation, before: Some(300) }];
-    DeviceMessage::HistoryWanted(HistoryWanted { number: 1, lines })
-}
-
-/// Some of them.
-fn history_of(identity: IdentityId) -> DeviceMessage {
-    let (at, id) = (martlet_fuzz::NOW, MessageId([0xab; 16]));
-    let message = Message {
-        id,
-        sent_at: at,
-        seq: 1,
-        timers: Timers::OFF,
-        content: Content::Text(Text::new("hello").expect("a text")),
-        reply_to: None,
-        mentions: Vec::new(),
-    };
-    let past = Past {
-        message: message.encode(),
-        writer: 0,
-        stored_at: at,
-        state: Some(1),
-        burns_from: Some(at),
-        flags: 3,
-        recalled_by: Some(identity),
-        told_by: Some(identity),
-        versions: vec![PastVersion { at, id, text: "helo".into() }],
-        reactions: vec![PastReaction { by: identity, at, id, emoji: "+1".into() }],
-    };
-    let mut pages = Pages::default();
-    pages.begin(identity, Some(300));
-    pages.say(Writer { identity, device: DeviceId([7; 32]) }, past, 299);
-    pages.end(Some(299));
-    DeviceMessage::History(Box::new(pages.finish(1).pop().unwrap_or_else(History::offer)))
-}
-
-/// What goes between devices about a room, and a message in it.
-fn keep_of_room(room: &Room) -> std::io::Result<()> {
-    let set = room.set();
-    let ops: Vec<_> = set.iter().map(|op| op.as_bytes().to_vec()).collect();
-    let id = martlet_fuzz::sender_id();
-    let rendezvous = Rendezvous { secret: id.secret, reset_at: martlet_fuzz::NOW };
-    let people = vec![RoomPerson { identity: id.identity, rendezvous: rendezvous.clone() }];
-    let knows = Heads { ops: set.heads().copied().collect(), digest: set.digest() };
-    let grant = martlet_fuzz::grant();
-    let suggested_name = Some("Ada".into());
-    let (lost_since, skips) = (Some(martlet_fuzz::NOW), Some(41));
-    let knows_too = knows.clone();
-    let key = RoomKey { grant, suggested_name, rendezvous, knows: knows_too, lost_since, skips };
-    for (name, message) in [
-        ("room-key", DeviceMessage::RoomKey(Box::new(key))),
-        ("room-hello", DeviceMessage::RoomHello(RoomHello::new(room.id(), knows).asking())),
-        (
-            "room-history",
-            DeviceMessage::RoomHistory(RoomHistory {
-                room: room.id(),
-                said: vec![Said {
-                    id: MessageId([0xab; 16]),
-                    author: id.identity,
-                    sent_at: martlet_fuzz::NOW,
-                    text: "hello".into(),
-                    expire_s: Some(3600),
-                }],
-            }),
-        ),
-        (
-            "room-ops",
-            DeviceMessage::RoomOps(RoomOps {
-                room: room.id(),
-                ops: ops.clone(),
-                people: people.clone(),
-            }),
-        ),
-        ("history-wanted", wanted_of(id.identity)),
-        ("history", history_of(id.identity)),
-    ] {
-        keep("session_key", name, &message.encode())?;
-    }
-    let op = ops.last().cloned().unwrap_or_default();
-    let message = Message {
-        id: MessageId([0xab; 16]),
-        sent_at: martlet_fuzz::NOW,
-        seq: 1,
-        timers: Timers::OFF,
-        content: Content::RoomOp(RoomOp { op, people }),
-        reply_to: None,
-        mentions: Vec::new(),
-    }
-    .encode();
-    keep("message", "room-op", &message)?;
-    let recall = RoomRecall { message: MessageId([0xcd; 16]), author: id.identity };
-    let content = Content::RoomRecall(recall);
-    let timers = Timers::OFF;
-    let recall = Message {
-        id: MessageId([0xab; 16]),
-        sent_at: martlet_fuzz::NOW,
-        seq: 2,
-        timers,
-        content,
-        reply_to: None,
-        mentions: Vec::new(),
-    };
-    keep("message", "room-recall", &recall.encode())?;
-    keep("in_room", "room-op", &InRoom::new(set.heads(), message).encode())
-}
-
-/// A room's operations, and a few steps of the target that puts rooms together.
-fn keep_room() -> std::io::Result<()> {
-    let settings = room::Settings { name: "watch".into(), ..room::Settings::default() };
-    let keys = martlet_fuzz::sender();
-    let create = Create { salt: [9; 16], settings };
-    let room = Room::create(keys, create, martlet_fuzz::NOW).expect("good settings");
-    let create = room.set().iter().next().expect("the creation");
-    keep("room_op", "create", create.as_bytes())?;
-    let other = martlet_fuzz::other_identity();
-    for (name, action) in [
-        ("grant", Action::Grant(other)),
-        ("set", Action::Set(RoomSetting::Name("bridge".into()))),
-        ("leave", Action::Leave),
-    ] {
-        let op = room.sign(keys, action, martlet_fuzz::NOW).expect("the creator may");
-        keep("room_op", name, op.as_bytes())?;
-    }
-    keep_of_room(&room)?;
-    keep("room", "quarrel", ROOM.as_flattened())
 }
 
 fn keep_sync(content: &[u8]) -> std::io::Result<()> {
