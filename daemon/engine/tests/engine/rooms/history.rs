@@ -139,7 +139,6 @@ fn nothing_is_told_of_what_is_not_to_last_or_was_long_ago() -> Result {
     Ok(())
 }
 
-#[test]
 /// What was told with a text that ended soon was in mailboxes for six days, as long as any.
 #[test]
 fn what_is_told_of_a_text_that_ends_is_in_no_mailbox_after_that() -> Result {
@@ -181,6 +180,7 @@ fn what_is_told_of_a_text_that_ends_is_in_no_mailbox_after_that() -> Result {
     Err(format!("{hours:?} are not {ends:?}").into())
 }
 
+#[test]
 fn by_default_nothing_is_told() -> Result {
     let mut world = World::with_room(122, 4, 3)?;
     assert_eq!(world.room(0)?.settings.history, 0);
