@@ -28,7 +28,7 @@ use exchange::{json, request, understood, unserializable};
 
 pub use error::{ClientError, Tried};
 pub use events::EventStream;
-pub(crate) use files::UploadError;
+pub use files::UploadError;
 pub use follow::{Follower, Step};
 pub use lines::Lines;
 

@@ -39,13 +39,15 @@ use martlet_store::blobs::{BlobDir, BlobDirError, BlobName, Whole};
 use serde_bytes::ByteBuf;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
-use tokio::task::spawn_blocking;
 
+use crate::blocking::spawn_blocking;
 use crate::host::EngineHandle;
 use crate::limits::BLOB_FETCHES_MAX;
+use crate::metrics::Metrics;
 use crate::net::NetHandle;
 use known::{Fetching, Known};
-pub(crate) use stream::{Cancelled, Rate, TooSlow, is_cancelled};
+pub use stream::Cancelled;
+pub(crate) use stream::{Rate, TooSlow, is_cancelled};
 use turns::Turns;
 
 /// A handle to the keeper. Cheap to clone.
@@ -58,6 +60,7 @@ struct Inner {
     net: NetHandle,
     runtime: Handle,
     policy: Policy,
+    meter: Meter,
     known: Mutex<Known>,
     parts: parts::Queues,
     uploads: Arc<Turns>,
@@ -66,27 +69,48 @@ struct Inner {
 
 /// What the configuration lets others learn of this node.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Policy {
+pub struct Policy {
     /// Whether others are answered what is here.
-    pub(crate) serves: bool,
+    pub serves: bool,
     /// Whether holders are dialled where their message says that they are, and others are told at once which of many blobs are here.
-    pub(crate) is_lan: bool,
+    pub is_lan: bool,
+}
+
+/// Counts what passes of blobs.
+pub struct Meter {
+    /// Where.
+    pub metrics: Arc<Metrics>,
+    /// Told of bytes that came from a peer, where somebody wants to know: a simulation.
+    pub fetched: Option<Box<dyn Fn(PeerId, u64) + Send + Sync>>,
+}
+
+impl Meter {
+    fn count_sent(&self, bytes: u64) {
+        self.metrics.blobs.sent_bytes.inc_by(bytes);
+    }
+
+    fn count_received(&self, from: PeerId, bytes: u64) {
+        self.metrics.blobs.received_bytes.inc_by(bytes);
+        if let Some(fetched) = &self.fetched {
+            fetched(from, bytes);
+        }
+    }
 }
 
 /// A blob that was made, and is removed again unless the vault knows of it.
-pub(crate) struct Imported {
+pub struct Imported {
     keeper: Keeper,
-    pub(crate) name: BlobName,
-    pub(crate) id: BlobId,
+    name: BlobName,
+    id: BlobId,
     is_known: bool,
 }
 
 impl Keeper {
     /// Begins to keep blobs. Must be called within a runtime.
-    pub(crate) fn start(
+    pub fn start(
         directory: BlobDir,
         (engine, net): (EngineHandle, NetHandle),
-        policy: Policy,
+        (policy, meter): (Policy, Meter),
         orders: mpsc::Receiver<ToBlobs>,
         streams: mpsc::Receiver<(PeerId, Stream)>,
     ) -> Self {
@@ -96,6 +120,7 @@ impl Keeper {
             net,
             runtime: Handle::current(),
             policy,
+            meter,
             known: Mutex::default(),
             parts: parts::Queues::default(),
             uploads: Arc::default(),
@@ -107,7 +132,7 @@ impl Keeper {
     }
 
     /// Ends what is under way. It goes on at the next start.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.0.uploads.end_all();
         self.close();
     }
@@ -231,7 +256,7 @@ impl Keeper {
     }
 
     /// Told once the vault is closed.
-    pub(crate) fn closing(&self) -> Cancelled {
+    pub fn closing(&self) -> Cancelled {
         self.known().closing()
     }
 
@@ -239,7 +264,7 @@ impl Keeper {
     ///
     /// # Errors
     /// [`BlobDirError`]; [`BlobDirError::Ended`] when the vault is closed.
-    pub(crate) async fn import(
+    pub async fn import(
         &self,
         name: BlobName,
         (key, layout): (FileKey, Layout),
@@ -272,7 +297,7 @@ impl Keeper {
     }
 
     /// This node, as messages tell of it.
-    pub(crate) async fn own_holder(&self) -> Holder {
+    pub async fn own_holder(&self) -> Holder {
         let own = self.0.net.listen_addresses().await;
         let told = reach::told(own, HOLDER_ADDRESS_BYTES_MAX, HOLDER_ADDRESSES_MAX);
         Holder {
@@ -329,6 +354,10 @@ impl Keeper {
         self.0.policy
     }
 
+    fn meter(&self) -> &Meter {
+        &self.0.meter
+    }
+
     fn uploads(&self) -> &Arc<Turns> {
         &self.0.uploads
     }
@@ -344,8 +373,14 @@ fn loss(error: &BlobDirError) -> Option<BlobFailure> {
 }
 
 impl Imported {
+    /// Which blob it is.
+    #[must_use]
+    pub fn id(&self) -> BlobId {
+        self.id
+    }
+
     /// The vault knows of it, or may: then the next start decides. Until the engine tells of it, no sweep takes it.
-    pub(crate) fn keep(mut self) {
+    pub fn keep(mut self) {
         self.is_known = true;
     }
 }
@@ -360,6 +395,20 @@ impl Drop for Imported {
             keeper.tell(FromBlobs::NotMade(name));
             self.keeper.0.runtime.spawn(async move { keeper.unlink(name).await });
         }
+    }
+}
+
+/// Hand-written: shortened, as in logs.
+impl std::fmt::Debug for Imported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Imported({:?})", self.name)
+    }
+}
+
+/// Hand-written: it has a function.
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meter(…)")
     }
 }
 

@@ -3,8 +3,8 @@
 //! An event loop only makes inputs; the engine, synchronous and on its own thread, decides; what it
 //! wrote is committed first, then its effects go out.
 
-mod blobs;
-mod blocking;
+pub mod blobs;
+pub mod blocking;
 pub mod cli;
 pub mod clock;
 pub mod config;

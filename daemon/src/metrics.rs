@@ -8,6 +8,7 @@
 //! Labels have closed sets of values, all of them exposed from the start. None holds a name, an
 //! identity, a peer id or an address. `docs/operations.md` lists every metric.
 
+mod blobs;
 mod describe;
 mod engine;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod traffic;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
+pub use blobs::BlobMetrics;
 pub use describe::{Counter, Gauge, Histogram};
 pub use engine::{Commit, EngineMetrics};
 pub use net::{ConnectionMetrics, NetMetrics, PublishFailures, Queue, Queues};
@@ -42,6 +44,8 @@ pub struct Metrics {
     pub engine: EngineMetrics,
     /// Peers, gossip and queues.
     pub net: NetMetrics,
+    /// Files that are fetched directly.
+    pub blobs: BlobMetrics,
     /// The stem.
     pub stem: StemMetrics,
     /// Syncs.
@@ -64,6 +68,7 @@ impl Metrics {
             acks: AckMetrics::new(&mut describe),
             engine: EngineMetrics::new(&mut describe),
             net: NetMetrics::new(&mut describe),
+            blobs: BlobMetrics::new(&mut describe),
             stem: StemMetrics::new(&mut describe),
             sync: SyncMetrics::new(&mut describe),
             registry,

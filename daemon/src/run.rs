@@ -17,7 +17,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::blobs::{Keeper, Policy};
+use crate::blobs::{Keeper, Meter, Policy};
 use crate::blocking;
 use crate::config::{Config, Notify, UserConfig};
 use crate::control::{self, BindError, ControlContext, Exposure};
@@ -336,7 +336,8 @@ impl Parts {
         let serves = config.user.direct_files;
         let policy = Policy { serves, is_lan: serves && config.network.lan_only };
         let handles = (engine.clone(), net.clone());
-        let blobs = Keeper::start(directory, handles, policy, orders, streams);
+        let meter = Meter { metrics: Arc::clone(&metrics), fetched: None };
+        let blobs = Keeper::start(directory, handles, (policy, meter), orders, streams);
         engine.attach_blobs(orders_given).await;
         let metrics = MetricsSource { metrics, engine: engine.clone(), net: net.clone() };
         Ok(Self { engine, net, metrics, blobs })

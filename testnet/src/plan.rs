@@ -11,8 +11,11 @@ use martlet_protocol::network::Privacy;
 use martletd::net::GossipPolicy;
 use serde::{Deserialize, Serialize};
 
+mod files;
 mod rooms;
 
+pub(crate) use files::file_contents;
+pub use files::{Accept, FilePlan, Way, file_name, of_file_name};
 pub use rooms::{Membership, RoomDeed, RoomIndex, RoomPlan, memberships};
 
 /// A node, by its place in [`Plan::nodes`].
@@ -105,6 +108,8 @@ pub struct NetworkPlan {
     pub stamp_bits: u8,
     /// How the users' own leaves their nodes.
     pub privacy: Option<Privacy>,
+    /// The largest file that goes through mailboxes, bytes; `None`: as by default on a LAN.
+    pub mailbox_file_bytes: Option<u64>,
 }
 
 /// How the daemons are set, where it is not as they come.
@@ -116,6 +121,8 @@ pub struct Settings {
     pub mailbox_bytes_max: Option<u64>,
     /// Envelopes a peer may bring in a minute.
     pub peer_envelopes_per_minute: Option<u32>,
+    /// Whether nodes fetch files from each other directly, and give them to others.
+    pub direct_files: Option<bool>,
     /// How much rarer than usual nodes do what they do unasked: gossip's heartbeat, pings, rounds
     /// of sync. 1 is as usual. Simulations of days use more, since it is what they spend their time
     /// on; the other runners have only 1.
@@ -220,7 +227,7 @@ pub struct ContactPlan {
     pub b: NodeIndex,
 }
 
-/// A message.
+/// A message: a text, or a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessagePlan {
     /// When it is written.
@@ -229,8 +236,10 @@ pub struct MessagePlan {
     pub from: NodeIndex,
     /// To whom.
     pub to: Addressee,
-    /// Bytes of its text, at least 16: they begin with a number that tells it from all others.
+    /// Bytes of its text, at least 16: they begin with a number that tells it from all others. 0 of a file.
     pub bytes: usize,
+    /// If it is a file: which.
+    pub file: Option<FilePlan>,
 }
 
 /// To whom a message is written.
@@ -335,6 +344,10 @@ pub enum Expectation {
     CutOff,
     /// At the end, all in a room who are on have the same state of it: so of each room.
     OneRoomState,
+    /// Of all files, at all who were to get them, at least this part was there whole, 0 to 1.
+    FilesMin(f64),
+    /// 99 % of the files that came were there whole within so long, each at each recipient.
+    FilesP99Max(Duration),
 }
 
 impl LinkShape {

@@ -14,6 +14,7 @@ mod devices;
 #[cfg(test)]
 pub(crate) mod example;
 mod file;
+mod files;
 mod html;
 mod many;
 mod measures;
@@ -27,6 +28,7 @@ pub(crate) mod words;
 pub use data::Data;
 pub use devices::{CutOff, DeviceReport, Devices};
 pub use file::{ReportError, write};
+pub use files::{Fetched, FileNode, FileReport, FilesReport};
 pub use html::DrawError;
 pub(crate) use html::{places, said};
 pub use many::Many;
@@ -155,7 +157,7 @@ pub struct Messages {
     pub out_of_order: u64,
     /// `delivered / written`; 1 if none was written.
     pub delivery_ratio: f64,
-    /// Bytes of text delivered.
+    /// Bytes of text delivered, and of files that all have who were to get them.
     pub payload_bytes: u64,
     /// From writing to being shown.
     pub latency: Latency,
@@ -172,6 +174,9 @@ pub struct Messages {
     /// In each room.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rooms: Vec<RoomReport>,
+    /// What became of files; absent if the scenario has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<FilesReport>,
     /// What those read who were cut off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut_off: Vec<CutOff>,

@@ -36,7 +36,7 @@ pub(crate) use memory::PROCESS_NODE_BYTES;
 pub use memory::{available_bytes, check_memory, memory_bytes};
 pub use ready::{READY, Ready};
 pub use set::Setting;
-pub use summary::{DIAMETER_NODES_MAX, Summary};
+pub use summary::{DIAMETER_NODES_MAX, Files, Summary};
 
 use chance::{Purpose, chance};
 use contacts::Contacts;
@@ -264,6 +264,7 @@ impl Scenario {
         let settings = settings.map(|settings| Settings { transport, ..settings });
         faults.keep(check_tables("contacts", file.contacts.len()));
         faults.keep(check_tables("traffic", file.traffic.len()));
+        faults.keep(check_tables("files", file.files.len()));
         faults.keep(check_tables("links.between", file.links.between.len()));
         let network = faults.keep(network(&file.network));
         if faults.keep(check_duration(duration)).is_none() {
@@ -296,9 +297,15 @@ impl Scenario {
         let memberships = memberships(events.as_deref().unwrap_or_default());
         let in_use = InUse::new(&roster, events.as_deref().unwrap_or_default());
         let messages = contacts.as_ref().and_then(|contacts| {
-            let known =
-                Known { contacts, in_use: &in_use, rooms: &rooms, memberships: &memberships };
-            let messages = traffic::messages(&file.traffic, &roster, &known, of_run);
+            let known = Known {
+                contacts,
+                in_use: &in_use,
+                rooms: &rooms,
+                memberships: &memberships,
+                network,
+                settings: settings.unwrap_or_default(),
+            };
+            let messages = traffic::messages(&file.traffic, &file.files, &roster, &known, of_run);
             faults.keep_all(messages)
         });
         let expectations = messages.as_ref().zip(events.as_ref()).and_then(|(messages, events)| {

@@ -35,11 +35,11 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
-use martlet_protocol::network::NetworkDescriptor;
 use martlet_store::mailbox::SharedContents;
 use martletd::net::peer_key::key_of;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use tempfile::TempDir;
 
 use self::book::{Book, Post};
 use self::lockstep::Lockstep;
@@ -185,13 +185,9 @@ fn simulate<'a>(
         costs: plan.settings.costs,
         seed: plan.seed,
     });
-    let network = NetworkDescriptor {
-        name: "simulated".into(),
-        shard_bits: plan.network.shard_bits,
-        stamp_bits: plan.network.stamp_bits,
-        privacy: plan.network.privacy,
-        ..NetworkDescriptor::default()
-    };
+    let network = plan.network.descriptor("simulated");
+    // Removed with all that is on them, at the end.
+    let disks = plan.has_files().then(tempfile::tempdir).transpose()?;
     let stage = Stage {
         plan,
         world: &world,
@@ -200,6 +196,7 @@ fn simulate<'a>(
         contents: &SharedContents::default(),
         keypairs: &keypairs,
         peers: &peers,
+        files: disks.as_ref().map(TempDir::path),
         start,
     };
     std::thread::scope(|scope| {

@@ -1,5 +1,8 @@
 //! Simulations, by the real executable: without its clocks there are none.
 
+#[path = "sim/files.rs"]
+mod files;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -49,7 +52,14 @@ macro_rules! ready {
         #[test]
         fn every_ready_scenario_is_run_here() {
             let elsewhere = ["split-and-heal", "six-day-network", "who-wrote"];
-            let smaller = ["several-devices", "split-room", "removed", "ship"];
+            let smaller = [
+                "several-devices",
+                "split-room",
+                "removed",
+                "ship",
+                "photo-evening",
+                "big-file-over-thin-link",
+            ];
             let run = [[$($scenario,)*].as_slice(), &elsewhere, &smaller].concat();
             for ready in READY {
                 assert!(run.contains(&ready.name), "{} is not", ready.name);

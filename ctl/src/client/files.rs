@@ -18,7 +18,7 @@ use crate::limits::FILE_PIECE_BYTES;
 
 /// Why a file was not sent.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum UploadError {
+pub enum UploadError {
     /// The daemon refused it, or is gone.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -51,7 +51,7 @@ impl Client {
     ///
     /// # Errors
     /// [`UploadError`].
-    pub(crate) async fn post_large_file<T: DeserializeOwned>(
+    pub async fn post_large_file<T: DeserializeOwned>(
         &self,
         path: &str,
         media_type: &str,

@@ -18,13 +18,14 @@ use martlet_store::blobs::{BlobDir, BlobDirError, IsOver, Partial};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Keeper;
 use super::plan::Plan;
 use super::reach::may_be_dialled;
 use super::stream::{Cancelled, Held, is_cancelled, pause};
+use crate::blocking::{self, spawn_blocking};
 use crate::limits::{
     BLOB_BUFFER_BYTES, BLOB_BUSY_MAX, BLOB_BUSY_WAIT, BLOB_COMMIT_INTERVAL, BLOB_DAMAGED_MAX,
     BLOB_HOLDERS_ASKED_MAX, BLOB_PROGRESS_INTERVAL, BLOB_RETRY_INTERVAL,
@@ -95,6 +96,7 @@ pub(super) async fn run(
     loop {
         let outcome = {
             let slot = tokio::select! {
+                biased;
                 slot = keeper.fetch_slot() => slot,
                 _ = cancelled.wait_for(|it| *it) => return,
             };
@@ -114,6 +116,7 @@ pub(super) async fn run(
                 let name = blob.name;
                 keeper.tell(FromBlobs::Progress { name, bytes, is_waiting: true });
                 tokio::select! {
+                    biased;
                     () = holder_comes(&targets, &mut peers) => {}
                     is_on = pause(&mut cancelled, BLOB_RETRY_INTERVAL) => if !is_on { return },
                 }
@@ -192,11 +195,12 @@ async fn attempt(
     let mut asked = JoinSet::new();
     for (number, target) in numbered {
         let (work, ending) = (Arc::clone(&work), ending.subscribe());
-        asked.spawn_blocking(move || ask(&work, number, &target, ending));
+        asked.spawn(spawn_blocking(move || ask(&work, number, &target, ending)));
     }
     let mut is_told = false;
     loop {
         tokio::select! {
+            biased;
             ended = asked.join_next() => if ended.is_none() { break },
             _ = cancelled.wait_for(|it| *it), if !is_told => {
                 is_told = true;
@@ -272,14 +276,20 @@ fn ask(work: &Mutex<Work>, number: usize, target: &Target, mut ending: Cancelled
             let Some(groups) = work.plan.next(number, now) else { return };
             (work.keeper.clone(), groups)
         };
-        let stream = runtime.block_on(async {
+        let stream = blocking::wait(&runtime, async {
             tokio::select! {
+                biased;
                 stream = connect(&keeper, target) => stream,
                 _ = ending.wait_for(|it| *it) => None,
             }
         });
-        let answered = match stream {
-            Some(stream) => get(work, &groups, stream, ending.clone()),
+        let answered = match stream.flatten() {
+            Some(stream) => {
+                let mut bytes = 0;
+                let got = get(work, (&groups, &mut bytes), stream, ending.clone());
+                keeper.meter().count_received(target.peer, bytes);
+                got
+            }
             None => Ok(Answered::Nothing),
         };
         lock(work).plan.ended(number);
@@ -289,7 +299,7 @@ fn ask(work: &Mutex<Work>, number: usize, target: &Target, mut ending: Cancelled
             Ok(Answered::Busy) if busy >= BLOB_BUSY_MAX => return lock(work).plan.leave(number),
             Ok(Answered::Busy) => {
                 busy += 1;
-                if !runtime.block_on(pause(&mut ending, BLOB_BUSY_WAIT)) {
+                if blocking::wait(&runtime, pause(&mut ending, BLOB_BUSY_WAIT)) != Some(true) {
                     return;
                 }
             }
@@ -321,10 +331,10 @@ async fn connect(keeper: &Keeper, target: &Target) -> Option<Stream> {
     None
 }
 
-/// Asks for groups, and keeps what comes.
+/// Asks for groups, keeps what comes, and counts its bytes.
 fn get(
     work: &Mutex<Work>,
-    groups: &Groups,
+    (groups, bytes): (&Groups, &mut u64),
     stream: Stream,
     ending: Cancelled,
 ) -> Result<Answered, BrokenOff> {
@@ -347,7 +357,13 @@ fn get(
         // Something newer.
         None => return Ok(Answered::Nothing),
     }
-    let received = blob::receive(&id, size, groups, from, |proved| lock(work).keep(&proved));
+    let received = blob::receive(&id, size, groups, from, |proved| {
+        lock(work).keep(&proved)?;
+        if let Proved::Group(_, group) = &proved {
+            *bytes += group.len() as u64;
+        }
+        Ok(())
+    });
     received.map(|()| Answered::Sent).map_err(|error| match error {
         BlobError::False { .. } => BrokenOff::False,
         BlobError::Io(error) => BrokenOff::Stream(error),

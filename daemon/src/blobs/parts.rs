@@ -8,12 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use martlet_engine::{FromBlobs, KnownBlob, PartBytes, WantedBlob};
 use martlet_store::blobs::{BlobDirError, BlobName};
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Keeper;
 use super::fetch::{check, failure};
 use super::stream::is_cancelled;
+use crate::blocking::spawn_blocking;
 use crate::limits::BLOB_RETRY_INTERVAL;
 
 /// What waits to be written, by blob. Who is there has a task.

@@ -13,11 +13,11 @@ use martlet_protocol::file::ask::{Get, GetAnswer, PutAnswer, Question};
 use martlet_protocol::limits::BLOB_QUESTION_BYTES_MAX;
 use martlet_store::blobs::BlobDirError;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
 use super::Keeper;
 use super::stream::{Held, TooSlow};
+use crate::blocking::spawn_blocking;
 use crate::limits::{
     BLOB_BUFFER_BYTES, BLOB_IDLE_MAX, BLOB_QUESTION_MAX, BLOB_STREAMS_MAX,
     BLOB_STREAMS_PER_PEER_MAX,
@@ -186,7 +186,7 @@ async fn send(keeper: &Keeper, peer: PeerId, mut stream: Stream, get: Get) -> io
         tell(&mut stream, &refuse(GetAnswer::Busy)).await?;
         return taken(stream.close()).await;
     };
-    let directory = keeper.directory().clone();
+    let (directory, counting) = (keeper.directory().clone(), keeper.clone());
     let sending = spawn_blocking(move || {
         let mut held = Held::new(stream, turn.ending());
         let whole = match directory.whole(&name, &get.id, get.size) {
@@ -200,8 +200,9 @@ async fn send(keeper: &Keeper, peer: PeerId, mut stream: Stream, get: Get) -> io
         };
         held.write_all(&[GetAnswer::Sending.number()])?;
         let mut to = BufWriter::with_capacity(BLOB_BUFFER_BYTES, held);
-        whole.send(&get.groups, &mut to)?;
-        to.flush()?;
+        let sent = whole.send(&get.groups, &mut to).and_then(|()| Ok(to.flush()?));
+        counting.meter().count_sent(to.get_ref().written());
+        sent?;
         Ok(to.get_mut().close()?)
     });
     let sent = sending.await.map_err(io::Error::other)?;

@@ -9,10 +9,11 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use crate::blocking;
 use crate::limits::{BLOB_IDLE_MAX, BLOB_RATE_MIN, BLOB_RATE_OVER};
 
 /// Whether what is under way is to end; it is as well when its sender is gone.
-pub(crate) type Cancelled = watch::Receiver<bool>;
+pub type Cancelled = watch::Receiver<bool>;
 
 /// Whether it is to end now.
 pub(crate) fn is_cancelled(cancelled: &Cancelled) -> bool {
@@ -26,6 +27,7 @@ pub(super) struct Held {
     runtime: Handle,
     cancelled: Cancelled,
     rate: Rate,
+    written: u64,
 }
 
 /// How fast the other end sends or takes bytes, by the time in which it is waited for.
@@ -56,7 +58,12 @@ impl From<TooSlow> for io::Error {
 impl Held {
     /// Must be called within a runtime.
     pub(super) fn new(stream: Stream, cancelled: Cancelled) -> Self {
-        Self { stream, runtime: Handle::current(), cancelled, rate: Rate::default() }
+        Self { stream, runtime: Handle::current(), cancelled, rate: Rate::default(), written: 0 }
+    }
+
+    /// Bytes that were written so far.
+    pub(super) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Says that nothing more is written.
@@ -72,7 +79,7 @@ fn wait<T>(
     cancelled: &mut Cancelled,
     done: impl Future<Output = io::Result<T>>,
 ) -> io::Result<T> {
-    runtime.block_on(async {
+    let done = blocking::wait(runtime, async {
         tokio::select! {
             biased;
             // An error: whoever could cancel it is gone.
@@ -81,7 +88,8 @@ fn wait<T>(
                 done.unwrap_or_else(|_| Err(TooSlow.into()))
             }
         }
-    })
+    });
+    done.unwrap_or_else(|| Err(io::ErrorKind::ConnectionAborted.into()))
 }
 
 impl Rate {
@@ -105,7 +113,7 @@ impl Rate {
 
 impl Read for Held {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Self { stream, runtime, cancelled, rate } = self;
+        let Self { stream, runtime, cancelled, rate, .. } = self;
         let begun = Instant::now();
         let bytes = wait(runtime, cancelled, stream.read(buffer))?;
         rate.count(bytes, begun.elapsed())?;
@@ -115,9 +123,10 @@ impl Read for Held {
 
 impl Write for Held {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Self { stream, runtime, cancelled, rate } = self;
+        let Self { stream, runtime, cancelled, rate, written: all } = self;
         let begun = Instant::now();
         let written = wait(runtime, cancelled, stream.write(bytes))?;
+        *all += written as u64;
         rate.count(written, begun.elapsed())?;
         Ok(written)
     }

@@ -103,7 +103,7 @@ async fn send_blob(
         }
     })?;
     let holders = if direct { vec![keeper.own_holder().await] } else { Vec::new() };
-    let blob = imported.id;
+    let blob = imported.id();
     let voice_ms = heard.get().copied();
     let sent = SendBlob { request, media_type, size, prepared, blob, holders, voice_ms };
     match engine.call(sent).await {

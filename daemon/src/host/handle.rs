@@ -293,7 +293,7 @@ impl EngineHandle {
     }
 
     /// Gives the engine who keeps its blobs.
-    pub(crate) async fn attach_blobs(&self, keeper: mpsc::Sender<ToBlobs>) {
+    pub async fn attach_blobs(&self, keeper: mpsc::Sender<ToBlobs>) {
         // A stopped engine needs none.
         let _ = self.orders.send(Order::AttachBlobs(keeper)).await;
     }

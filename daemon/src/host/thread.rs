@@ -201,7 +201,7 @@ struct LoopOutlet {
     waiting: VecDeque<Vec<ToNet>>,
     /// Where the network asks for stamps, and a thread makes them.
     stamper: Option<Stamper>,
-    /// Who keeps blobs; nobody in a simulation.
+    /// Who keeps blobs; nobody in a simulation without files.
     keeper: Option<mpsc::Sender<ToBlobs>>,
     /// What that is to be told, in order: sent before the next batch.
     blobs: VecDeque<ToBlobs>,

@@ -1,7 +1,6 @@
 //! What each daemon is configured with, where its peers have names.
 
 use martlet_protocol::control::Role;
-use martlet_protocol::network::NetworkDescriptor;
 use martletd::config::{ConnectionsTarget, DialAddress, ListenAddress, MailboxBytes, Settings};
 
 use super::{DAEMON_PORT, ExportError};
@@ -9,16 +8,7 @@ use crate::plan::{NodeIndex, Plan};
 
 /// The network's descriptor, as TOML.
 pub(super) fn network(plan: &Plan) -> Result<String, ExportError> {
-    to_toml(&NetworkDescriptor {
-        name: "testnet".into(),
-        shard_bits: plan.network.shard_bits,
-        stamp_bits: plan.network.stamp_bits,
-        lan_only: true,
-        bootstrap: Vec::new(),
-        key: None,
-        privacy: plan.network.privacy,
-        mailbox_file_bytes: None,
-    })
+    to_toml(&plan.network.descriptor("testnet"))
 }
 
 /// A node's configuration, as TOML. `hosts` are the nodes' names on the network.
@@ -58,6 +48,7 @@ pub(super) fn daemon(
         connections_target: target.transpose().map_err(|error| wrong(&error))?,
         mailbox_bytes_max: mailbox.transpose().map_err(|error| wrong(&error))?,
         peer_envelopes_per_minute: plan.settings.peer_envelopes_per_minute,
+        direct_files: plan.settings.direct_files,
         user: (!this.user && this.role != Role::Mailbox).then_some(false),
         role: Some(this.role),
         shards: this.shards.clone().filter(|_| this.role == Role::Full),

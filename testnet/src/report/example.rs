@@ -167,6 +167,7 @@ fn write_evenly(plan: &mut Plan, messages: u64) {
             from: users[from],
             to: Addressee::Person(users[to]),
             bytes: 200,
+            file: None,
         });
     }
 }

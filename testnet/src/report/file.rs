@@ -231,7 +231,10 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::report::{CutOff, DeviceReport, Devices, RoomReport, example};
+    use crate::report::{
+        CutOff, DeviceReport, Devices, Fetched, FileNode, FileReport, FilesReport, RoomReport,
+        example,
+    };
 
     #[test]
     fn a_report_survives_a_round_trip_through_its_file() {
@@ -293,6 +296,12 @@ mod tests {
         report.messages.devices =
             Some(Devices { each: vec![DeviceReport::default()], ..Devices::default() });
         report.messages.cut_off = vec![CutOff { room: Some(0), ..CutOff::default() }];
+        report.messages.files = Some(FilesReport {
+            nodes: vec![FileNode::default()],
+            fetched: vec![Fetched::default()],
+            each: vec![FileReport::default()],
+            ..FilesReport::default()
+        });
         let states = vec![(0.0, 1)];
         report.messages.rooms = vec![RoomReport { states, ..RoomReport::default() }];
         let json = serde_json::from_str(&report.to_json()).unwrap();
@@ -306,12 +315,21 @@ mod tests {
             "messages.devices.linking",
             "messages.rooms[].to_all",
             "messages.rooms[].to_each",
+            "messages.files.to_each",
+            "messages.files.to_all",
         ] {
             found.retain(|field| !field.starts_with(&format!("{other}.")));
             found.push(other.to_owned());
         }
         // Objects are documented where there is something to say of them as a whole.
-        let objects = ["messages.latency", "messages.devices", "spread", "origin", "origin.edges"];
+        let objects = [
+            "messages.latency",
+            "messages.devices",
+            "messages.files",
+            "spread",
+            "origin",
+            "origin.edges",
+        ];
         found.extend(objects.map(str::to_owned));
         // A pair is one value; what is empty in this example is named all the same.
         found.sort_unstable();

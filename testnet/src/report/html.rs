@@ -9,6 +9,7 @@ use crate::plan::Runner;
 mod axis;
 mod figure;
 mod figures;
+mod files;
 mod ink;
 mod people;
 mod plot;
@@ -52,6 +53,7 @@ pub(super) fn page(report: &Report) -> Result<String, DrawError> {
                     (people::devices(report))
                     (people::rooms(report))
                     (people::cut_off(report))
+                    (files::files(report))
                     h2 { "Tables" }
                     (latencies(report))
                     (events(report))

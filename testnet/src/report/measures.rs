@@ -52,7 +52,7 @@ const fn measure(
 }
 
 /// All of them, in the order in which they are shown.
-pub(crate) const MEASURES: [Measure; 22] = [
+pub(crate) const MEASURES: [Measure; 27] = [
     measure("written", "Messages written", Unit::Count, |report| {
         Some(report.messages.written as f64)
     }),
@@ -106,6 +106,21 @@ pub(crate) const MEASURES: [Measure; 22] = [
     }),
     measure("amplification", "Bytes received per payload byte", Unit::Ratio, |report| {
         report.traffic.amplification
+    }),
+    measure("files_whole_ratio", "Part of the files that came", Unit::Part, |report| {
+        Some(report.messages.files.as_ref()?.whole_ratio)
+    }),
+    measure("files_to_each_p50_s", "Half of the files whole within", Unit::Time, |report| {
+        of_any(&report.messages.files.as_ref()?.to_each, |latency| latency.p50_s)
+    }),
+    measure("files_to_each_p99_s", "99 % of the files whole within", Unit::Time, |report| {
+        of_any(&report.messages.files.as_ref()?.to_each, |latency| latency.p99_s)
+    }),
+    measure("files_to_all_max_s", "The last file whole at all within", Unit::Time, |report| {
+        of_any(&report.messages.files.as_ref()?.to_all, |latency| latency.max_s)
+    }),
+    measure("files_fetched_bytes", "Files fetched directly", Unit::Bytes, |report| {
+        Some(report.messages.files.as_ref()?.fetched_bytes as f64)
     }),
     measure("convergence_last_s", "All there after the last heal or start", Unit::Time, |report| {
         report.convergence.last()?.took_s

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Data, Made, Messages, NodeReport, Report, Retention, SCHEMA, Traffic};
+use super::{Data, Made, Report, Retention, SCHEMA, Traffic};
 use crate::plan::{Addressee, Event, NodeIndex, Plan, RoomDeed, RoomIndex, Runner};
 
 mod convergence;
@@ -14,9 +14,11 @@ mod cut_off;
 mod data;
 mod devices;
 mod expectations;
+mod files;
 mod happenings;
 mod latency;
 mod messages;
+mod nodes;
 mod reach;
 mod rooms;
 mod series;
@@ -25,9 +27,11 @@ mod spread;
 use copies::Copies;
 use cut_off::CutLog;
 use data::DataLog;
+use files::FileLog;
 use happenings::Happenings;
 pub(crate) use happenings::words as event_words;
 use messages::MessageLog;
+use nodes::{node_reports, traffic};
 use reach::Reach;
 use rooms::RoomLog;
 pub use rooms::RoomSeen;
@@ -49,6 +53,7 @@ pub struct Recorder<'a> {
     copies: Copies<'a>,
     cuts: CutLog,
     rooms: RoomLog,
+    files: FileLog,
     spread: SpreadLog,
     series: SeriesLog,
     reach: Reach,
@@ -80,6 +85,10 @@ pub struct NodeSample {
     pub sent_bytes: u64,
     /// Bytes received in streams, without what encryption, multiplexing and the transport add.
     pub stream_bytes: u64,
+    /// Bytes of files fetched from others directly.
+    pub files_received_bytes: u64,
+    /// Bytes of files given to others directly.
+    pub files_sent_bytes: u64,
     /// Envelopes taken into the mailbox.
     pub envelopes_new: u64,
     /// Bytes of these.
@@ -99,6 +108,7 @@ impl<'a> Recorder<'a> {
             copies: Copies::new(plan),
             cuts: CutLog::new(plan),
             rooms: RoomLog::new(plan),
+            files: FileLog::default(),
             spread: SpreadLog::default(),
             series: SeriesLog::default(),
             reach: Reach::new(&plan.nodes),
@@ -174,6 +184,21 @@ impl<'a> Recorder<'a> {
         if let Some(data) = &mut self.data {
             data.shown(message, planned.from, node, at);
         }
+    }
+
+    /// A file is whole on a node.
+    pub fn file_whole(&mut self, message: MessageIndex, node: NodeIndex, at: Duration) {
+        self.files.whole(self.plan, message, node, at);
+    }
+
+    /// A file could not be fetched or kept on a node.
+    pub fn file_failed(&mut self, message: MessageIndex, node: NodeIndex) {
+        self.files.failed(self.plan, message, node);
+    }
+
+    /// A node fetched so many bytes of a file from another.
+    pub fn fetched(&mut self, by: NodeIndex, from: NodeIndex, bytes: u64) {
+        self.files.fetched(by, from, bytes);
     }
 
     /// Messages delivered until now.
@@ -322,6 +347,11 @@ impl<'a> Recorder<'a> {
         if self.copies.is_kept() {
             messages.out_of_order = self.copies.out_of_order();
         }
+        let files = self.files.finish(&self.copies, &written, &self.nodes);
+        messages.files = files.map(|(report, all_have)| {
+            messages.payload_bytes += all_have;
+            report
+        });
         let series = self.series.finish();
         let mut nodes =
             node_reports(plan, &self.nodes, &self.mailbox_envelopes_max, &told, &self.reach);
@@ -370,57 +400,6 @@ impl<'a> Recorder<'a> {
             .collect();
         report.passed = !interrupted && report.expectations.iter().all(|outcome| outcome.passed);
         report
-    }
-}
-
-fn node_reports(
-    plan: &Plan,
-    samples: &[NodeSample],
-    mailbox_envelopes_max: &[u64],
-    told: &[messages::Told],
-    reach: &Reach,
-) -> Vec<NodeReport> {
-    let groups = reach.last_groups();
-    let report = |index: NodeIndex| {
-        let (node, sample) = (&plan.nodes[index], &samples[index]);
-        NodeReport {
-            name: node.name.clone(),
-            role: node.role.name().to_owned(),
-            user: node.user,
-            cluster: node.cluster,
-            partition: groups.map(|groups| groups[index]),
-            on: sample.on,
-            received_bytes: sample.received_bytes,
-            sent_bytes: sample.sent_bytes,
-            envelopes_new: sample.envelopes_new,
-            envelopes_new_bytes: sample.envelopes_new_bytes,
-            envelopes_duplicate: sample.envelopes_duplicate,
-            connections: if sample.on { sample.connections } else { 0 },
-            mailbox_envelopes: sample.mailbox_envelopes,
-            mailbox_envelopes_max: mailbox_envelopes_max[index],
-            mailbox_bytes: sample.mailbox_bytes,
-            written: 0,
-            delivered: 0,
-        }
-    };
-    let mut nodes: Vec<_> = (0..plan.nodes.len()).map(report).collect();
-    for told in told {
-        nodes[told.from].written += 1;
-        nodes[told.to].delivered += u64::from(told.delivered.is_some());
-    }
-    nodes
-}
-
-fn traffic(nodes: &[NodeReport], messages: &Messages) -> Traffic {
-    let received_bytes = nodes.iter().map(|node| node.received_bytes).sum();
-    let payload = messages.payload_bytes;
-    Traffic {
-        received_bytes,
-        sent_bytes: nodes.iter().map(|node| node.sent_bytes).sum(),
-        envelope_bytes: nodes.iter().map(|node| node.envelopes_new_bytes).sum(),
-        amplification: (payload > 0).then(|| rounded(ratio(received_bytes, payload))),
-        received_bytes_max: nodes.iter().map(|node| node.received_bytes).max().unwrap_or_default(),
-        stream_bytes: 0,
     }
 }
 

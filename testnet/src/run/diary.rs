@@ -177,6 +177,20 @@ impl<'a> Diary<'a> {
         }
     }
 
+    /// A file is whole on a node.
+    pub(super) fn file_whole(&self, message: MessageIndex, node: NodeIndex, at: Duration) {
+        if at <= self.end.get() {
+            self.pages.borrow_mut().recorder.file_whole(message, node, at);
+        }
+    }
+
+    /// A file could not be fetched or kept on a node.
+    pub(super) fn file_failed(&self, message: MessageIndex, node: NodeIndex, at: Duration) {
+        if at <= self.end.get() {
+            self.pages.borrow_mut().recorder.file_failed(message, node);
+        }
+    }
+
     pub(super) fn happened(&self, event: &Event, at: Duration) {
         if at <= self.end.get() {
             self.pages.borrow_mut().recorder.happened(event, at);

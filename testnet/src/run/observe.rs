@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use martlet_protocol::control::{
-    Contact, Delivery, DeviceList, DeviceState, Event, EventBody, Room, RoomRole,
+    Contact, Delivery, DeviceList, DeviceState, Direction, Event, EventBody, FileState, Message,
+    Room, RoomRole,
 };
 use martletctl::client::{Client, ClientError, Follower, Step, encode};
 
 use super::stage::Stage;
 use super::{Diary, Hosts, RunError, traffic};
-use crate::plan::NodeIndex;
+use crate::plan::{NodeIndex, of_file_name};
 use crate::report::recorder::RoomSeen;
 
 /// Wait before a daemon is asked again that refused: it is on its way up or down.
@@ -40,6 +41,7 @@ pub(super) async fn follow(
                     let has_own_clock = stage.plan.has_own_clock(node);
                     let at = if has_own_clock { diary.now() } else { diary.time_of(event.at) };
                     note(diary, node, &event, at);
+                    accept(stage, &client, node, &event).await;
                     look_at_devices(stage, &client, diary, node, &event).await;
                     look_at_room(stage, &client, diary, node, &event).await;
                     stage.board.told(node, &event, has_own_clock);
@@ -60,6 +62,31 @@ pub(super) async fn follow(
     }))
     .await?;
     std::future::pending().await
+}
+
+/// Accepts a file that the user was offered, if they are to.
+async fn accept(stage: &Stage<'_>, client: &Client, node: NodeIndex, event: &Event) {
+    let EventBody::MessageReceived { message } = &event.body else { return };
+    let Some(file) = message.file.as_ref() else { return };
+    let planned = of_file_name(&file.name).and_then(|number| stage.plan.messages.get(number)?.file);
+    if !planned.is_some_and(|planned| planned.accept.takes(file.state)) {
+        return;
+    }
+    let path = format!("/v1/files/{}/accept", encode(&message.id));
+    loop {
+        match client.post_empty::<Message>(&path).await {
+            // Refused: it comes from who is no contact, and stays with its sender.
+            Ok(_) | Err(ClientError::Problem(_)) => return,
+            Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
+        }
+        stage.until_on(node).await;
+    }
+}
+
+/// The number of the message that is a file which others sent.
+fn file_of_others(message: &Message) -> Option<usize> {
+    let file = message.file.as_ref().filter(|_| message.direction == Direction::In);
+    file.and_then(|file| of_file_name(&file.name))
 }
 
 /// Finds out whether the user knows since `event` that a device was revoked.
@@ -130,8 +157,27 @@ fn note(diary: &Diary<'_>, node: NodeIndex, event: &Event, at: Duration) {
     match &event.body {
         // What the user writes on another device comes as theirs.
         EventBody::MessageReceived { message } | EventBody::MessageQueued { message } => {
-            if let Some(index) = traffic::number(&message.text) {
+            let file = message.file.as_ref();
+            let number = match file {
+                Some(file) => of_file_name(&file.name),
+                None => traffic::number(&message.text),
+            };
+            if let Some(index) = number {
                 diary.shown(index, node, at);
+            }
+            let is_here = file.is_some_and(|file| file.state == FileState::Complete);
+            if let Some(index) = file_of_others(message).filter(|_| is_here) {
+                diary.file_whole(index, node, at);
+            }
+        }
+        EventBody::FileReceived { message } => {
+            if let Some(index) = file_of_others(message) {
+                diary.file_whole(index, node, at);
+            }
+        }
+        EventBody::FileFailed { message } => {
+            if let Some(index) = file_of_others(message) {
+                diary.file_failed(index, node, at);
             }
         }
         EventBody::MessageState { id, state, .. } => match state {
@@ -167,8 +213,6 @@ fn note(diary: &Diary<'_>, node: NodeIndex, event: &Event, at: Duration) {
         | EventBody::MessageRead { .. }
         | EventBody::Typing { .. }
         | EventBody::FileProgress { .. }
-        | EventBody::FileReceived { .. }
-        | EventBody::FileFailed { .. }
         | EventBody::MessageEnded { .. }
         | EventBody::ConversationCleared { .. }
         | EventBody::ContactProfile { .. }

@@ -81,12 +81,7 @@ impl Processes {
         if options.keep {
             cluster.keep();
         }
-        let network = NetworkDescriptor {
-            shard_bits: plan.network.shard_bits,
-            stamp_bits: plan.network.stamp_bits,
-            privacy: plan.network.privacy,
-            ..NetworkDescriptor::default()
-        };
+        let network = plan.network.descriptor(&NetworkDescriptor::default().name);
         let descriptor = cluster.path().join("network.toml");
         let text = toml::to_string(&network)
             .map_err(|error| ClusterError::Wrong(format!("the network's descriptor: {error}")))?;
@@ -278,6 +273,7 @@ fn config(plan: &Plan, node: &NodePlan, descriptor: &Path) -> Vec<String> {
     set("connections_target", target.and_then(|target| u64::try_from(target).ok()));
     set("mailbox_bytes_max", settings.mailbox_bytes_max);
     set("peer_envelopes_per_minute", settings.peer_envelopes_per_minute.map(u64::from));
+    lines.extend(settings.direct_files.map(|direct| format!("direct_files = {direct}")));
     lines
 }
 

@@ -23,9 +23,9 @@ const AT_ONCE: usize = 8;
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     /// Up to the last restart.
-    before: [u64; 5],
+    before: [u64; 7],
     /// Since then, when last seen.
-    since: [u64; 5],
+    since: [u64; 7],
     /// What else was last seen.
     last: NodeSample,
 }
@@ -86,6 +86,8 @@ impl Counts {
             count(r#"martlet_envelopes_taken_total{result="new"}"#),
             count(r#"martlet_envelopes_taken_total{result="duplicate"}"#),
             count(r#"martlet_envelopes_taken_bytes_total{result="new"}"#),
+            count(r#"martlet_files_bytes_total{direction="received"}"#),
+            count(r#"martlet_files_bytes_total{direction="sent"}"#),
         ];
         for ((before, since), now) in self.before.iter_mut().zip(&mut self.since).zip(now) {
             // It counts from its start on: less than before means another start.
@@ -94,7 +96,7 @@ impl Counts {
             }
             *since = now;
         }
-        let [received, sent, new, duplicate, new_bytes] =
+        let [received, sent, new, duplicate, new_bytes, files_received, files_sent] =
             std::array::from_fn(|at| self.before[at] + self.since[at]);
         self.last = NodeSample {
             on: self.last.on,
@@ -107,6 +109,8 @@ impl Counts {
             sent_bytes: sent,
             // It is these that daemons count.
             stream_bytes: received,
+            files_received_bytes: files_received,
+            files_sent_bytes: files_sent,
             envelopes_new: new,
             envelopes_new_bytes: new_bytes,
             envelopes_duplicate: duplicate,

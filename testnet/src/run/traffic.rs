@@ -1,19 +1,22 @@
 //! Writing the messages.
 
+use std::io::Read;
 use std::time::Duration;
 
 use futures::future::try_join_all;
 use martlet_protocol::control::{SendRequest, SendResponse};
-use martletctl::client::{Client, ClientError};
+use martletctl::client::{Client, ClientError, UploadError, encode};
 
 use super::stage::Stage;
 use super::{Diary, Hosts, RunError, contacts};
-use crate::plan::{Addressee, MessagePlan};
+use crate::plan::{Addressee, FilePlan, MessagePlan, file_contents, file_name};
 use crate::report::recorder::MessageIndex;
 
 /// How long a message waits for its contact, who is about to be added: on a busy machine that takes
 /// a while.
 const CONTACT_MAX: Duration = Duration::from_secs(5);
+/// What every file is, as its sender says.
+const MEDIA_TYPE: &str = "application/octet-stream";
 /// Time between two looks whether it was.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -66,12 +69,16 @@ async fn one(
     if !stage.is_on(message.from) || !knows() {
         return diary.skipped(index);
     }
-    let request = SendRequest {
-        to: stage.plan.name_of(message.to).to_owned(),
-        text: text(index, message.bytes),
-        ..SendRequest::default()
+    let to = stage.plan.name_of(message.to);
+    let sent = match message.file {
+        Some(file) => send_file(client, to, index, file).await,
+        None => {
+            let (to, text) = (to.to_owned(), text(index, message.bytes));
+            let request = SendRequest { to, text, ..SendRequest::default() };
+            client.post::<_, SendResponse>("/v1/messages", &request).await
+        }
     };
-    match client.post::<_, SendResponse>("/v1/messages", &request).await {
+    match sent {
         Ok(SendResponse { id, .. }) => {
             diary.written(index, at);
             diary.named(index, id);
@@ -85,6 +92,27 @@ async fn one(
             | ClientError::UnknownEvent { .. },
         ) => diary.skipped(index),
     }
+}
+
+async fn send_file(
+    client: &Client,
+    to: &str,
+    index: MessageIndex,
+    file: FilePlan,
+) -> Result<SendResponse, ClientError> {
+    let path = format!("/v1/files?to={}&name={}", encode(to), encode(&file_name(index)));
+    let mut contents = file_contents(index, file.bytes);
+    let next = Box::new(move |left: u64, max: usize| {
+        let mut bytes = vec![0; usize::try_from(left).map_or(max, |left| left.min(max))];
+        contents.read_exact(&mut bytes)?;
+        Ok(bytes)
+    });
+    let sent = client.post_large_file(&path, MEDIA_TYPE, (file.bytes, next)).await;
+    sent.map_err(|error| match error {
+        UploadError::Client(error) => error,
+        // It is made as it is read.
+        UploadError::File(error) => ClientError::Protocol(error.to_string()),
+    })
 }
 
 /// Whether the plan has made the two contacts by now.

@@ -13,6 +13,7 @@ pub(crate) enum Purpose {
     Contacts = 1,
     Traffic = 2,
     Events = 3,
+    Files = 4,
 }
 
 /// The chance for the `index`th table of its kind.

@@ -23,6 +23,8 @@ pub(crate) fn expectations(
         device_delivery,
         cut_off,
         one_room_state,
+        files,
+        files_p99,
     } = expect;
     let of_messages = [
         ("delivery", delivery.is_some()),
@@ -34,6 +36,12 @@ pub(crate) fn expectations(
     ];
     if let Some((key, _)) = of_messages.iter().find(|(_, given)| *given && messages.is_empty()) {
         let message = "nobody writes a message; add [[traffic]], or leave it out";
+        return Err(Fault::new(format!("expect.{key}"), message));
+    }
+    let of_files = [("files", files.is_some()), ("files_p99", files_p99.is_some())];
+    let sends = messages.iter().any(|message| message.file.is_some());
+    if let Some((key, _)) = of_files.iter().find(|(_, given)| *given && !sends) {
+        let message = "nobody sends a file; add [[files]], or leave it out";
         return Err(Fault::new(format!("expect.{key}"), message));
     }
     let converges = |event: &TimedEvent| matches!(event.event, Event::Heal | Event::Start(_));
@@ -68,6 +76,8 @@ pub(crate) fn expectations(
         device_delivery.map(|part| Expectation::DeviceDeliveryMin(part.0)),
         cut_off.filter(|wanted| *wanted).map(|_| Expectation::CutOff),
         one_room_state.filter(|wanted| *wanted).map(|_| Expectation::OneRoomState),
+        files.map(|part| Expectation::FilesMin(part.0)),
+        files_p99.map(|time| Expectation::FilesP99Max(time.0)),
     ];
     Ok(all.into_iter().flatten().collect())
 }

@@ -5,9 +5,13 @@ use martlet_protocol::network::Privacy;
 use serde::Deserialize;
 
 use super::values::{
-    Bandwidth, Bytes, Fraction, Names, Offset, Period, Positive, Rate, Sizes, Time, WordOr,
+    Bandwidth, Bytes, Fraction, Names, Offset, Period, Positive, Rate, Time, WordOr,
 };
 use crate::plan;
+
+mod traffic;
+
+pub(crate) use traffic::{Files, Pattern, Pick, Traffic};
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +39,8 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) traffic: Vec<Traffic>,
     #[serde(default)]
+    pub(crate) files: Vec<Files>,
+    #[serde(default)]
     pub(crate) events: Vec<Event>,
     #[serde(default)]
     pub(crate) expect: Expect,
@@ -47,6 +53,7 @@ pub(crate) struct Network {
     pub(crate) shard_bits: u8,
     pub(crate) stamp_bits: u8,
     pub(crate) privacy: Option<Privacy>,
+    pub(crate) mailbox_file_bytes: Option<Bytes>,
 }
 
 /// `[settings]`
@@ -56,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) connections_target: Option<usize>,
     pub(crate) mailbox_bytes_max: Option<Bytes>,
     pub(crate) peer_envelopes_per_minute: Option<u32>,
+    pub(crate) direct_files: Option<bool>,
     pub(crate) quiet_factor: Option<u32>,
     pub(crate) gossip: Gossip,
     pub(crate) costs: Option<plan::Costs>,
@@ -212,52 +220,6 @@ pub(crate) enum AddBy {
     Members,
 }
 
-/// `[[traffic]]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Traffic {
-    pub(crate) from: Names,
-    pub(crate) to: Names,
-    #[serde(default)]
-    pub(crate) pick: Pick,
-    pub(crate) every: Option<Period>,
-    pub(crate) rate: Option<Rate>,
-    #[serde(default)]
-    pub(crate) pattern: Pattern,
-    pub(crate) burst: Option<usize>,
-    pub(crate) daily: Option<Daily>,
-    pub(crate) size: Option<Sizes>,
-    #[serde(default)]
-    pub(crate) start: Time,
-    pub(crate) end: Option<Time>,
-}
-
-/// To whom of the recipients a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Pick {
-    #[default]
-    One,
-    Each,
-}
-
-/// How occasions follow each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Pattern {
-    #[default]
-    Regular,
-    Poisson,
-}
-
-/// `traffic.daily`: hours of each day of the run.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Daily {
-    pub(crate) from: Time,
-    pub(crate) to: Time,
-}
-
 /// `[[events]]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -331,6 +293,8 @@ pub(crate) struct Expect {
     pub(crate) device_delivery: Option<Fraction>,
     pub(crate) cut_off: Option<bool>,
     pub(crate) one_room_state: Option<bool>,
+    pub(crate) files: Option<Fraction>,
+    pub(crate) files_p99: Option<Period>,
 }
 
 impl TopologyKind {

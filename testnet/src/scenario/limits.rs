@@ -16,7 +16,7 @@ pub const LINKS_PER_NODE_MAX: usize = 2 * martletd::limits::CONNECTIONS_TARGET_M
 pub const CLUSTERS_MAX: usize = 1000;
 /// Most pairs of contacts: a full acquaintance of 1,400 users.
 pub const CONTACT_PAIRS_MAX: usize = 1_000_000;
-/// Most messages: a plan holds each in 56 bytes, and a report remembers when each was delivered.
+/// Most messages, texts and files: a plan holds each in 80 bytes, and a report remembers when each was delivered.
 pub const MESSAGES_MAX: usize = 10_000_000;
 /// Most events, those of churn counted singly.
 pub const EVENTS_MAX: usize = 100_000;

@@ -1,7 +1,7 @@
 //! What a plan needs of memory, estimated before it starts.
 
 use super::error::ScenarioError;
-use crate::plan::{Plan, Runner};
+use crate::plan::{Plan, Runner, Way};
 
 /// What a simulated node takes: engine, databases, swarm and its share of links, bytes. With the
 /// next, as measured with 100 nodes (2.9 MB each).
@@ -21,7 +21,7 @@ const MIB: u64 = 1 << 20;
 #[must_use]
 pub fn memory_bytes(plan: &Plan, runner: Runner) -> u64 {
     let nodes = plan.nodes.len() as u64 * node_bytes(plan, runner);
-    BASE_BYTES + plan.messages.len() as u64 * MESSAGE_BYTES + nodes
+    BASE_BYTES + plan.messages.len() as u64 * MESSAGE_BYTES + nodes + parts_bytes(plan, runner)
 }
 
 /// Memory of this machine that programs can still have, bytes (`MemAvailable` of proc_meminfo(5));
@@ -56,6 +56,18 @@ pub fn check_memory(
         available_mib: available_bytes / MIB,
         nodes_max: for_nodes / node_bytes(plan, runner).max(1),
     })
+}
+
+/// What parts of files take in the mailboxes of a simulation, which have one copy of each; of direct files nothing is in memory.
+fn parts_bytes(plan: &Plan, runner: Runner) -> u64 {
+    let files = plan.messages.iter().filter_map(|message| message.file);
+    let goes_so = |bytes: &u64| plan.network.way_of(*bytes) != Way::Direct;
+    let bytes: u64 = files.map(|file| file.bytes).filter(goes_so).sum();
+    match runner {
+        // A part of 32 KB is an envelope of 33 KB.
+        Runner::Sim => bytes + bytes / 8,
+        Runner::Local | Runner::Netns | Runner::Agents => 0,
+    }
 }
 
 fn node_bytes(plan: &Plan, runner: Runner) -> u64 {

@@ -43,5 +43,7 @@ pub const READY: &[Ready] = ready!(
     "split-room",
     "removed",
     "ship",
+    "photo-evening",
+    "big-file-over-thin-link",
     "thousand-nodes",
 );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use martlet_protocol::limits::{SHARD_BITS_MAX, STAMP_BITS_MAX};
+use martlet_protocol::limits::{MAILBOX_FILE_BYTES_MAX, SHARD_BITS_MAX, STAMP_BITS_MAX};
 use martletd::limits::{
     CONNECTIONS_TARGET_MAX, MAILBOX_BYTES_MIN, PEER_ENVELOPES_PER_MINUTE_MAX,
     PEER_ENVELOPES_PER_MINUTE_MIN,
@@ -25,10 +25,14 @@ pub(super) fn check_duration(duration: Duration) -> Result<(), Fault> {
 }
 
 pub(super) fn network(network: &file::Network) -> Result<NetworkPlan, Fault> {
-    let file::Network { shard_bits, stamp_bits, privacy } = *network;
+    let file::Network { shard_bits, stamp_bits, privacy, mailbox_file_bytes } = *network;
     bounded("network.shard_bits", shard_bits, 0, SHARD_BITS_MAX)?;
     bounded("network.stamp_bits", stamp_bits, 0, STAMP_BITS_MAX)?;
-    Ok(NetworkPlan { shard_bits, stamp_bits, privacy })
+    let mailbox_file_bytes = mailbox_file_bytes.map(|bytes| bytes.0);
+    if let Some(bytes) = mailbox_file_bytes {
+        bounded("network.mailbox_file_bytes", bytes, 0, MAILBOX_FILE_BYTES_MAX)?;
+    }
+    Ok(NetworkPlan { shard_bits, stamp_bits, privacy, mailbox_file_bytes })
 }
 
 pub(super) fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
@@ -36,6 +40,7 @@ pub(super) fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
         connections_target,
         mailbox_bytes_max,
         peer_envelopes_per_minute,
+        direct_files,
         quiet_factor,
         gossip,
         costs,
@@ -56,6 +61,7 @@ pub(super) fn settings(settings: &file::Settings) -> Result<Settings, Fault> {
         connections_target,
         mailbox_bytes_max: mailbox_bytes_max.map(|bytes| bytes.0),
         peer_envelopes_per_minute,
+        direct_files,
         quiet_factor,
         gossip: gossip_policy(gossip)?,
         costs: costs.map(checked_costs).transpose()?,

@@ -22,7 +22,9 @@ pub(super) fn problems(source: &Source, first: &toml::de::Error) -> ScenarioErro
         let part = match &**key.get_ref() {
             "nodes" => each::<file::Nodes>(source, value),
             "contacts" => each::<file::Contacts>(source, value),
+            "rooms" => each::<file::Room>(source, value),
             "traffic" => each::<file::Traffic>(source, value),
+            "files" => each::<file::Files>(source, value),
             "events" => each::<file::Event>(source, value),
             "network" => one::<file::Network>(source, value),
             "settings" => one::<file::Settings>(source, value),

@@ -1,6 +1,6 @@
 //! What a plan comes to, in a few lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use martlet_protocol::control::Role;
@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::memory::memory_bytes;
 use super::topology::graph::{distances, neighbours};
 use super::values::show;
-use crate::plan::{Event, Plan, Runner};
+use crate::plan::{
+    Addressee, Event, FilePlan, Membership, NodeIndex, Plan, Runner, Way, memberships,
+};
 
 /// From how many nodes ways are looked for: from each of 10,000 they would take half a minute.
 pub const DIAMETER_NODES_MAX: usize = 1000;
@@ -40,10 +42,12 @@ pub struct Summary {
     pub clusters: usize,
     /// Pairs of contacts.
     pub contacts: usize,
-    /// Messages.
+    /// Messages, those that are files too.
     pub messages: usize,
     /// Bytes of their texts.
     pub text_bytes: u64,
+    /// Files.
+    pub files: Files,
     /// Events, by their kind.
     pub events: BTreeMap<&'static str, usize>,
     /// Expectations.
@@ -54,6 +58,15 @@ pub struct Summary {
     pub local_memory_bytes: u64,
     /// What is probably not meant.
     pub warnings: Vec<String>,
+}
+
+/// The files of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Files {
+    /// How many there are.
+    pub count: usize,
+    /// Bytes of all, each counted once.
+    pub bytes: u64,
 }
 
 impl Summary {
@@ -83,13 +96,21 @@ impl Summary {
             contacts: plan.contacts.len(),
             messages: plan.messages.len(),
             text_bytes: plan.messages.iter().map(|message| message.bytes as u64).sum(),
+            files: files_of(plan),
             events,
             expectations: plan.expectations.len(),
             sim_memory_bytes: memory_bytes(plan, Runner::Sim),
             local_memory_bytes: memory_bytes(plan, Runner::Local),
-            warnings: cut_off(plan, &neighbours).into_iter().collect(),
+            warnings: cut_off(plan, &neighbours).into_iter().chain(far_away(plan)).collect(),
         }
     }
+}
+
+fn files_of(plan: &Plan) -> Files {
+    let files = plan.messages.iter().filter_map(|message| message.file);
+    let of =
+        |all: Files, file: FilePlan| Files { count: all.count + 1, bytes: all.bytes + file.bytes };
+    files.fold(Files::default(), of)
 }
 
 /// Says which contacts have only edge nodes between them, if there are such.
@@ -124,6 +145,46 @@ fn cut_off(plan: &Plan, neighbours: &[Vec<usize>]) -> Option<String> {
     ))
 }
 
+/// Says which files are to be fetched by who is not linked with who sends them, if there are such: simulated nodes meet over links alone.
+fn far_away(plan: &Plan) -> Option<String> {
+    let linked: BTreeSet<(NodeIndex, NodeIndex)> =
+        plan.links.iter().flat_map(|link| [(link.a, link.b), (link.b, link.a)]).collect();
+    let mut devices: BTreeMap<NodeIndex, Vec<NodeIndex>> = BTreeMap::new();
+    for node in 0..plan.nodes.len() {
+        devices.entry(plan.person(node)).or_default().push(node);
+    }
+    let is_linked = |from: NodeIndex, person: NodeIndex| {
+        devices[&person].iter().any(|node| linked.contains(&(from, *node)))
+    };
+    let memberships = memberships(&plan.events);
+    let (mut seen, mut far) = (BTreeSet::new(), BTreeSet::new());
+    for message in &plan.messages {
+        let Some(file) = message.file else { continue };
+        if plan.network.way_of(file.bytes) != Way::Direct {
+            continue;
+        }
+        let to: Vec<NodeIndex> = match message.to {
+            Addressee::Person(person) => vec![person],
+            Addressee::Room(room) => {
+                let is_in = |one: &&Membership| one.room == room && one.is_in(message.at);
+                memberships.iter().filter(is_in).map(|one| one.person).collect()
+            }
+        };
+        let author = plan.person(message.from);
+        let pairs = to.into_iter().filter(|to| *to != author).map(|to| (message.from, to));
+        let new: Vec<_> = pairs.filter(|pair| seen.insert(*pair)).collect();
+        far.extend(new.into_iter().filter(|(from, to)| !is_linked(*from, *to)));
+    }
+    let (from, to) = far.first()?;
+    Some(format!(
+        "files go directly from {} to {}, and in {} pairs in all, without a link between them: sim fetches over links \
+         alone; link them, or send files that go through mailboxes",
+        plan.nodes[*from].name,
+        plan.nodes[*to].name,
+        far.len(),
+    ))
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = std::time::Duration::from_secs_f64(self.duration_s);
@@ -140,6 +201,9 @@ impl fmt::Display for Summary {
         writeln!(f, "\n  links     {links}, at most {most} at a node, diameter {diameter}")?;
         writeln!(f, "  contacts  {} pairs", self.contacts)?;
         writeln!(f, "  messages  {}, {} bytes of text", self.messages, self.text_bytes)?;
+        if self.files.count > 0 {
+            writeln!(f, "  files     {}, {} bytes", self.files.count, self.files.bytes)?;
+        }
         let events: Vec<String> =
             self.events.iter().map(|(word, count)| format!("{count} {word}")).collect();
         writeln!(

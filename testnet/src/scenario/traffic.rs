@@ -1,9 +1,9 @@
-//! Who writes what to whom, and when.
+//! Who writes what to whom, and sends which files, and when.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use martlet_protocol::limits::TEXT_BYTES_MAX;
+use martlet_protocol::limits::{FILE_BYTES_MAX, TEXT_BYTES_MAX};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha20Rng;
@@ -17,15 +17,18 @@ use super::limits::{BURST_MAX, MESSAGES_MAX, TEXT_BYTES_MIN};
 use super::rooms::Rooms;
 use super::roster::Roster;
 use super::values::{Bytes, Sizes, show};
-use crate::plan::{Addressee, Membership, MessagePlan, NodeIndex};
+use crate::plan::{
+    Accept, Addressee, FilePlan, Membership, MessagePlan, NetworkPlan, NodeIndex, Settings, Way,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Bytes of a message, where the scenario says nothing: a sentence or two.
 const SIZE_DEFAULT: Bytes = Bytes(200);
 
-/// All messages, in order of time.
+/// All messages, texts and files, in order of time.
 pub(crate) fn messages(
     tables: &[file::Traffic],
+    files: &[file::Files],
     roster: &Roster,
     known: &Known<'_>,
     (seed, duration): (u64, Duration),
@@ -33,13 +36,19 @@ pub(crate) fn messages(
     let mut faults = Faults::default();
     let contacts_of_all = known.contacts.of_all(roster.nodes.len());
     let mut messages = Vec::new();
-    for (index, table) in tables.iter().enumerate() {
-        let mut chance = chance(seed, Purpose::Traffic, index);
+    let texts = tables.iter().map(|table| (table.clone(), What::Text));
+    let sent = files.iter().map(|table| (table.traffic(), What::File { accept: table.accept }));
+    for (at, (table, what)) in texts.chain(sent).enumerate() {
+        let (key, purpose, index) = match what {
+            What::Text => ("traffic", Purpose::Traffic, at),
+            What::File { .. } => ("files", Purpose::Files, at - tables.len()),
+        };
+        let mut chance = chance(seed, purpose, index);
         let contacts_of_all = &contacts_of_all;
-        let flow = Flow { table, roster, known, contacts_of_all, duration };
+        let flow = Flow { table: &table, what, roster, known, contacts_of_all, duration };
         faults.keep(
             flow.write(&mut chance, &mut messages).map_err(|fault| {
-                Fault::new(format!("traffic[{index}].{}", fault.key), fault.message)
+                Fault::new(format!("{key}[{index}].{}", fault.key), fault.message)
             }),
         );
     }
@@ -53,11 +62,23 @@ pub(crate) struct Known<'a> {
     pub(crate) in_use: &'a InUse,
     pub(crate) rooms: &'a Rooms,
     pub(crate) memberships: &'a [Membership],
+    /// How files go.
+    pub(crate) network: NetworkPlan,
+    /// Whether nodes fetch them from each other.
+    pub(crate) settings: Settings,
 }
 
-/// One `[[traffic]]`.
+/// What is written.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Text,
+    File { accept: Accept },
+}
+
+/// One `[[traffic]]`, or one `[[files]]`.
 struct Flow<'a> {
     table: &'a file::Traffic,
+    what: What,
     roster: &'a Roster,
     known: &'a Known<'a>,
     contacts_of_all: &'a [Vec<(NodeIndex, Duration)>],
@@ -114,7 +135,17 @@ impl Flow<'_> {
                     };
                     for to in chosen {
                         let bytes = chance.random_range(sizes.clone());
-                        messages.push(MessagePlan { at, from, to, bytes });
+                        messages.push(match self.what {
+                            // Both fit, which was checked.
+                            What::Text => {
+                                let bytes = usize::try_from(bytes).unwrap_or(TEXT_BYTES_MAX);
+                                MessagePlan { at, from, to, bytes, file: None }
+                            }
+                            What::File { accept } => {
+                                let file = Some(FilePlan { bytes, accept });
+                                MessagePlan { at, from, to, bytes: 0, file }
+                            }
+                        });
                     }
                 }
                 if messages.len() > MESSAGES_MAX {
@@ -186,20 +217,28 @@ impl Flow<'_> {
         }
     }
 
-    fn sizes(&self) -> Result<std::ops::RangeInclusive<usize>, Fault> {
-        let Sizes { min, max } = self.table.size.unwrap_or_else(|| SIZE_DEFAULT.into());
-        let within = |bytes: Bytes| {
-            let bytes = usize::try_from(bytes.0).ok()?;
-            (TEXT_BYTES_MIN..=TEXT_BYTES_MAX).contains(&bytes).then_some(bytes)
+    fn sizes(&self) -> Result<std::ops::RangeInclusive<u64>, Fault> {
+        let Sizes { min: Bytes(min), max: Bytes(max) } =
+            self.table.size.unwrap_or_else(|| SIZE_DEFAULT.into());
+        let (within, of_what) = match self.what {
+            What::Text => (TEXT_BYTES_MIN as u64..=TEXT_BYTES_MAX as u64, "text"),
+            What::File { .. } => (1..=FILE_BYTES_MAX, "file"),
         };
-        match (within(min), within(max)) {
-            (Some(min), Some(max)) => Ok(min..=max),
-            _ => {
-                let message =
-                    format!("a text has {TEXT_BYTES_MIN} to {TEXT_BYTES_MAX} bytes; stay within");
-                Err(Fault::new("size", message))
-            }
+        if !within.contains(&min) || !within.contains(&max) {
+            let (least, most) = within.into_inner();
+            let message = format!("a {of_what} has {least} to {most} bytes; stay within");
+            return Err(Fault::new("size", message));
         }
+        let Known { network, settings, .. } = self.known;
+        if let What::File { .. } = self.what
+            && network.way_of(max) == Way::Direct
+            && settings.direct_files == Some(false)
+        {
+            let message = "files of this size go from node to node, and settings.direct_files is false; \
+                           send smaller ones, or leave that out";
+            return Err(Fault::new("size", message));
+        }
+        Ok(min..=max)
     }
 
     fn recipients(&self, writer: NodeIndex) -> Result<Recipients, Fault> {

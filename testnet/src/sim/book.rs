@@ -204,6 +204,13 @@ impl<'a> Book<'a> {
                     self.recorder.sees_room(node, room, seen, at);
                 }
             }
+            Sighting::FileWhole { node, message } => self.recorder.file_whole(message, node, at),
+            Sighting::FileFailed { node, message } => self.recorder.file_failed(message, node),
+            Sighting::Fetched { node, from, bytes } => {
+                if let Some(from) = self.places.get(&from) {
+                    self.recorder.fetched(node, *from, bytes);
+                }
+            }
             Sighting::KnowsRevoked { node, device } => {
                 if let Some(device) = self.names.get(device.as_str()) {
                     self.recorder.knows_cut(node, *device, at);

@@ -11,7 +11,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use rand::Rng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 /// The wall clock at the start of a simulation, since the Unix epoch: 2027-01-15 08:00:00 UTC.
@@ -77,6 +77,18 @@ pub fn wait(timeout_ms: i32) -> bool {
 pub(super) fn enter(rng: ChaCha20Rng) {
     RNG.set(Some(rng));
     NOW.set(Some(0));
+}
+
+/// For a thread that works in turns with this one: this thread's time, and at its first turn randomness of its own.
+pub(super) fn lend() -> Box<dyn FnOnce() + Send> {
+    let (now, mut seed) = (now(), [0; 32]);
+    fill_random(&mut seed);
+    Box::new(move || {
+        if RNG.with_borrow(Option::is_none) {
+            enter(ChaCha20Rng::from_seed(seed));
+        }
+        set(now);
+    })
 }
 
 /// From now on `idle` is called where a runtime of this thread has nothing to do; `None`: it does not wait.

@@ -1,5 +1,6 @@
 //! A simulated node: the daemon's engine and network, without a process around them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,20 +9,25 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use martlet_engine::command::{AddContact, SendText};
-use martlet_engine::{CommandError, EngineConfig, MemoryDisk, PeerKey, Storage, TICK, ToNet};
+use martlet_engine::{
+    CommandError, EngineConfig, MemoryDisk, PeerKey, Storage, TICK, ToBlobs, ToNet,
+};
 use martlet_protocol::control::{ContactAdd, InitResponse, SendRequest};
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_protocol::{Shard, UnixMillis};
 use martlet_store::Mailbox;
 use martlet_store::mailbox::SharedContents;
+use martletd::blobs::{Keeper, Meter, Policy};
 use martletd::clock::{Clock, SystemClock};
 use martletd::host::{self, CallError, EngineHandle};
 use martletd::limits::{
-    MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT, PEER_ENVELOPES_PER_MINUTE_DEFAULT,
-    SHARDS_KEPT_DEFAULT,
+    BLOB_ORDERS_MAX, BLOB_STREAMS_WAITING_MAX, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
+    PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
 };
 use martletd::metrics::Metrics;
+use martletd::net::peer_key::key_of;
 use martletd::net::{self, ConnectionPolicy, NetConfig, NetHandle, Pace, WanOptions};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -34,9 +40,11 @@ use super::work::Charging;
 use crate::plan::{NodeIndex, NodePlan, Plan};
 
 mod devices;
+mod files;
 mod rooms;
 mod seen;
 
+use files::FileDisk;
 pub(super) use seen::People;
 use seen::{Tap, Watcher, left, saw};
 
@@ -59,6 +67,12 @@ pub(super) enum Sighting {
     Shown { node: NodeIndex, text: String },
     /// How its user sees a room, by its name: whether they are in it, who is, and the state that it is in.
     Room { node: NodeIndex, room: String, is_in: bool, members: Vec<NodeIndex>, digest: String },
+    /// A file is whole there, by its message's number.
+    FileWhole { node: NodeIndex, message: usize },
+    /// A file could not be fetched or kept there.
+    FileFailed { node: NodeIndex, message: usize },
+    /// It fetched so many bytes of a file.
+    Fetched { node: NodeIndex, from: PeerKey, bytes: u64 },
     /// Its user knows that the device of this name was revoked.
     KnowsRevoked { node: NodeIndex, device: String },
 }
@@ -77,6 +91,8 @@ pub(super) struct Common {
     pub(super) notes: Notes,
     /// When the run begins.
     pub(super) start: Instant,
+    /// Where the disks are on which files are, if the plan has any.
+    pub(super) files: Option<PathBuf>,
 }
 
 /// A node: what outlives its stops, and what runs.
@@ -84,6 +100,7 @@ pub(super) struct Node {
     index: NodeIndex,
     keypair: Keypair,
     disk: Arc<MemoryDisk>,
+    files: Option<FileDisk>,
     clock: Arc<ShiftedClock>,
     /// Counts over restarts.
     pub(super) metrics: Arc<Metrics>,
@@ -96,6 +113,9 @@ struct Running {
     engine: EngineHandle,
     net: NetHandle,
     mailbox: Arc<Mailbox>,
+    /// Where there are files; and how it is told what to do with them.
+    keeper: Option<Keeper>,
+    orders: Option<mpsc::Sender<ToBlobs>>,
     tasks: [AbortHandle; 2],
 }
 
@@ -122,11 +142,13 @@ impl Node {
         plan: &NodePlan,
         keypair: Keypair,
         disk: Arc<MemoryDisk>,
+        files: Option<PathBuf>,
     ) -> Self {
         Self {
             index,
             keypair,
             disk,
+            files: files.map(|root| FileDisk::new(root, index)),
             clock: Arc::new(ShiftedClock {
                 ahead_ms: AtomicI64::new(plan.clock_offset_ms),
                 start: Instant::now(),
@@ -170,7 +192,7 @@ impl Node {
                 work: common.net.work(index),
             }),
             kept: kept.clone(),
-            fetches_unasked: false,
+            fetches_unasked: common.files.is_some() && plan.direct_files(),
             tick: pace.apply(TICK),
         };
         let (notes, start) = (Arc::clone(&common.notes), common.start);
@@ -183,6 +205,7 @@ impl Node {
         let (engine, mailbox, task) =
             host::spawn_task(engine_config, Arc::clone(&self.metrics), clock, published)
                 .map_err(|error| failed(error.to_string()))?;
+        let (streams_taken, streams) = mpsc::channel(BLOB_STREAMS_WAITING_MAX);
         let links = plan.links.iter();
         let static_peers: Vec<Multiaddr> = links
             .filter(|link| link.a == index)
@@ -209,7 +232,7 @@ impl Node {
             kept,
             pace,
             gossip: settings.gossip,
-            blobs: None,
+            blobs: self.files.is_some().then_some(streams_taken),
             memory_bytes_max: None,
         };
         let sink =
@@ -218,9 +241,21 @@ impl Node {
             .map_err(|error| failed(error.to_string()))?;
         let net = net::spawn_on(net_config, Arc::clone(&mailbox), sink, engine.clock(), transport)
             .map_err(|error| failed(error.to_string()))?;
-        let watcher = Watcher::new(index, engine.clone(), Arc::clone(&self.seen), common).watch();
-        let watcher = tokio::spawn(watcher).abort_handle();
-        self.running = Some(Running { engine, net, mailbox, tasks: [task, watcher] });
+        let (mut keeper, mut orders) = (None, None);
+        if let Some(disk) = &self.files {
+            let directory = disk.open().map_err(|error| failed(error.to_string()))?;
+            let serves = plan.direct_files();
+            let policy = Policy { serves, is_lan: serves && common.network.lan_only };
+            let (given, taken) = mpsc::channel(BLOB_ORDERS_MAX);
+            let handles = (engine.clone(), net.clone());
+            let meter = self.meter(common);
+            keeper = Some(Keeper::start(directory, handles, (policy, meter), taken, streams));
+            orders = Some(given);
+        }
+        let watcher = Watcher::new(index, engine.clone(), Arc::clone(&self.seen), common, plan);
+        let watcher = tokio::spawn(watcher.watch()).abort_handle();
+        let tasks = [task, watcher];
+        self.running = Some(Running { engine, net, mailbox, keeper, orders, tasks });
         Ok(())
     }
 
@@ -229,6 +264,9 @@ impl Node {
     pub(super) async fn begin(&self, plan: &NodePlan) -> Result<Option<String>, SimError> {
         let Some(running) = &self.running else { return Ok(None) };
         running.engine.attach_net(running.net.clone()).await;
+        if let Some(orders) = &running.orders {
+            running.engine.attach_blobs(orders.clone()).await;
+        }
         if !plan.user || plan.device_of.is_some() {
             return Ok(None);
         }
@@ -244,6 +282,9 @@ impl Node {
     /// Stops it in good order.
     pub(super) async fn stop(&mut self, net: &Net) {
         let Some(running) = self.running.take() else { return };
+        if let Some(keeper) = &running.keeper {
+            keeper.stop();
+        }
         running.net.shutdown().await;
         running.engine.shutdown().await;
         net.unplug(self.index);
@@ -255,6 +296,12 @@ impl Node {
     /// Ends it as SIGKILL does: what is not committed is lost.
     pub(super) fn crash(&mut self, net: &Net) {
         let Some(running) = self.running.take() else { return };
+        if let Some(disk) = &mut self.files {
+            disk.crash();
+        }
+        if let Some(keeper) = &running.keeper {
+            keeper.stop();
+        }
         net.unplug(self.index);
         running.tasks.iter().for_each(AbortHandle::abort);
     }
@@ -262,11 +309,26 @@ impl Node {
     /// Erases its disk.
     pub(super) fn erase(&mut self) {
         self.disk = Arc::default();
+        if let Some(disk) = &mut self.files {
+            disk.erase();
+        }
         self.seen = Arc::default();
     }
 
     pub(super) fn set_disk_full(&self, is_full: bool) {
         self.disk.set_full(is_full);
+        if let Some(disk) = &self.files {
+            disk.set_full(is_full);
+        }
+    }
+
+    /// Counts what passes of files.
+    fn meter(&self, common: &Common) -> Meter {
+        let (node, notes, start) = (self.index, Arc::clone(&common.notes), common.start);
+        let fetched = move |from: PeerId, bytes: u64| {
+            saw(&notes, start, Sighting::Fetched { node, from: key_of(&from), bytes });
+        };
+        Meter { metrics: Arc::clone(&self.metrics), fetched: Some(Box::new(fetched)) }
     }
 
     pub(super) fn shift_clock(&self, by_ms: i64) {

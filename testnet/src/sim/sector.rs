@@ -1,5 +1,6 @@
 //! A sector: some nodes of a simulation, on a thread and a clock of their own.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use martlet_protocol::network::NetworkDescriptor;
 use martlet_store::mailbox::SharedContents;
+use martletd::blocking;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use tokio::sync::Notify;
@@ -37,6 +39,8 @@ pub(super) struct Stage<'a> {
     /// Of all nodes.
     pub(super) keypairs: &'a [Keypair],
     pub(super) peers: &'a Arc<[PeerId]>,
+    /// Where the disks are on which files are, if the plan has any.
+    pub(super) files: Option<&'a Path>,
     /// When the run begins: all nodes that are there from the start have started by then.
     pub(super) start: Duration,
 }
@@ -71,6 +75,8 @@ fn perform(
     if !host::is_hooked() {
         return Err(SimError::NoHooks);
     }
+    // What reads and writes files has this thread's clock.
+    blocking::on_turn(Box::new(host::lend));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let net = Net::new(stage.world, sector);
@@ -82,6 +88,7 @@ fn perform(
         people: People::default(),
         notes: Arc::clone(notes),
         start: tokio::time::Instant::now() + stage.start,
+        files: stage.files.map(Path::to_owned),
     };
     let (news, over) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let mut part = Part::new(stage.plan, common, stage.keypairs, Arc::clone(&news));

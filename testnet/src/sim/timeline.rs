@@ -72,7 +72,8 @@ impl<'a> Part<'a> {
         let here = (0..plan.nodes.len()).filter(|node| common.net.is_here(*node));
         let node = |index| {
             let disk = Arc::new(MemoryDisk::sharing(common.contents.clone()));
-            (index, Node::new(index, &plan.nodes[index], keypairs[index].clone(), disk))
+            let files = common.files.clone();
+            (index, Node::new(index, &plan.nodes[index], keypairs[index].clone(), disk, files))
         };
         Self {
             nodes: here.map(node).collect(),
@@ -166,6 +167,10 @@ impl<'a> Part<'a> {
             let bytes = self.common.net.bytes(*index);
             (sample.received_bytes, sample.sent_bytes) = (bytes.received, bytes.sent);
             sample.stream_bytes = node.metrics.net.bytes_received.get();
+            sample.files_received_bytes = node.metrics.blobs.received_bytes.get();
+            sample.files_sent_bytes = node.metrics.blobs.sent_bytes.get();
+            // They take more room, no more.
+            node.share_files().unwrap_or_default();
             let envelopes = &node.metrics.envelopes;
             sample.envelopes_new = envelopes.new.get();
             sample.envelopes_new_bytes = envelopes.new_bytes.get();
@@ -278,10 +283,14 @@ impl<'a> Part<'a> {
         let message = &self.plan.messages[index];
         let Some(node) = self.nodes.get(&message.from) else { return };
         let to = self.plan.name_of(message.to);
-        self.note(match node.send(to, text_of(index, message.bytes)).await {
-            Ok(id) => Note::Written(index, id),
-            Err(_) => Note::Skipped(index),
-        });
+        let id = match message.file {
+            Some(file) => {
+                let way = self.plan.network.way_of(file.bytes);
+                node.send_file(to, index, (file, way), self.plan.direct_files()).await
+            }
+            None => node.send(to, text_of(index, message.bytes)).await.ok(),
+        };
+        self.note(id.map_or(Note::Skipped(index), |id| Note::Written(index, id)));
     }
 
     async fn happen(&mut self, event: &Event) -> Result<(), SimError> {

@@ -142,7 +142,10 @@ impl Witness {
             Sighting::Seen { .. }
             | Sighting::Shown { .. }
             | Sighting::KnowsRevoked { .. }
-            | Sighting::Room { .. } => {}
+            | Sighting::Room { .. }
+            | Sighting::FileWhole { .. }
+            | Sighting::FileFailed { .. }
+            | Sighting::Fetched { .. } => {}
         }
     }
 

@@ -20,7 +20,13 @@ pub(crate) fn small() -> Plan {
         pairs
             .map(|(a, b)| if round % 2 == 0 { (a, b) } else { (b, a) })
             .map(move |(from, to)| (from, Addressee::Person(to)))
-            .map(move |(from, to)| MessagePlan { at: ms(round * 500), from, to, bytes: 100 })
+            .map(move |(from, to)| MessagePlan {
+                at: ms(round * 500),
+                from,
+                to,
+                bytes: 100,
+                file: None,
+            })
     });
     let at = |at, event| TimedEvent { at: ms(at), event };
     Plan {

@@ -5,7 +5,10 @@ use std::io::Write;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use martlet_protocol::control::{Diagnosis, FindingCode, History};
-use martlet_testnet::plan::{Addressee, Event, LinkShape, LossAs, Plan, Runner, TimedEvent};
+use martlet_testnet::plan::{
+    Accept, Addressee, Event, Expectation, FilePlan, LinkShape, LossAs, MessagePlan, Plan, Runner,
+    TimedEvent,
+};
 use martlet_testnet::progress::Progress;
 use martlet_testnet::report::Report;
 use martlet_testnet::run::{Extras, Hosts, Local, Netns, RunError, RunOptions, run, summary};
@@ -227,5 +230,35 @@ fn what_processes_cannot_do_is_refused_with_all_reasons() -> TestResult {
     for reason in ["201 nodes", "use sim"] {
         assert!(said.contains(reason), "{reason}: {said}");
     }
+    Ok(())
+}
+
+/// Files of all three ways, over one link and over none.
+#[tokio::test]
+async fn files_come_between_processes() -> TestResult {
+    let mut plan = star(LinkShape::default());
+    plan.duration = ms(12_000);
+    plan.network.mailbox_file_bytes = Some(200_000);
+    plan.expectations = vec![Expectation::DeliveryMin(1.0), Expectation::FilesMin(1.0)];
+    let send = |from, to, bytes| MessagePlan {
+        at: ms(500),
+        from,
+        to: Addressee::Person(to),
+        bytes: 0,
+        file: Some(FilePlan { bytes, accept: Accept::Offered }),
+    };
+    plan.messages =
+        vec![send(0, 1, 1_000), send(0, 1, 100_000), send(0, 2, 3_000_000), send(2, 0, 300_000)];
+    let hosts = Local::new(&plan, &options())?;
+    let report = go(&plan, &hosts).await?;
+    let shown = summary(&report);
+    assert!(report.passed, "{shown}");
+    let files = report.messages.files.ok_or("no files")?;
+    assert_eq!((files.in_messages, files.in_parts, files.direct), (1, 1, 2), "{shown}");
+    assert!(files.fetched_bytes >= 3_300_000, "{files:?}");
+    let received =
+        |node: usize| files.nodes.iter().find(|it| it.node == node).map(|it| it.received_bytes);
+    assert!(received(2) >= Some(3_000_000) && received(0) >= Some(300_000), "{files:?}");
+    assert!(files.fetched.is_empty(), "who fetched from whom no daemon tells");
     Ok(())
 }

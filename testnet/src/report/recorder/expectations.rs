@@ -61,6 +61,8 @@ fn judge_whole_run(wanted: Expectation, report: &Report, seen: Seen) -> Outcome 
         Expectation::DeviceDeliveryMin(min) => device_delivery(min, report),
         Expectation::CutOff => cut_off(report),
         Expectation::OneRoomState => one_room_state(report),
+        Expectation::FilesMin(min) => files_whole(min, report),
+        Expectation::FilesP99Max(max) => files_p99(max, report),
     }
 }
 
@@ -125,6 +127,33 @@ fn one_room_state(report: &Report) -> Outcome {
     };
     let missed = format!("{} of {} rooms", apart.len(), rooms.len());
     outcome("one_room_state", wanted, found, apart.is_empty() && !rooms.is_empty(), missed)
+}
+
+fn files_whole(min: f64, report: &Report) -> Outcome {
+    let name = "files";
+    let wanted =
+        format!("at least {} % of files whole where they were to come", (min * 1e4).round() / 1e2);
+    let Some(files) = report.messages.files.as_ref().filter(|files| files.expected > 0) else {
+        let found = "no file was to come to anyone".to_owned();
+        return outcome(name, wanted, found.clone(), false, found);
+    };
+    let needed = (min * files.expected as f64 - 1e-6).ceil().max(0.0) as u64;
+    let found =
+        format!("{} of {} whole", percent(files.whole, files.expected), count(files.expected));
+    let missed = format!("{} too few", count(needed.saturating_sub(files.whole)));
+    outcome(name, wanted, found, files.whole >= needed, missed)
+}
+
+fn files_p99(max: Duration, report: &Report) -> Outcome {
+    let (name, max_s) = ("files_p99", seconds(max));
+    let wanted = format!("99 % of files that came whole within {}", time(max_s));
+    let Some(files) = report.messages.files.as_ref().filter(|files| files.to_each.count > 0) else {
+        let found = "no file came".to_owned();
+        return outcome(name, wanted, found.clone(), false, found);
+    };
+    let found_s = files.to_each.p99_s;
+    let found = format!("99 % within {}", time(found_s));
+    outcome(name, wanted, found, found_s <= max_s, over(found_s, max_s, time))
 }
 
 fn latency(name: &str, part: u32, max: Duration, found_s: f64, report: &Report) -> Outcome {

@@ -182,6 +182,7 @@ impl<'a> MessageLog<'a> {
             latency_connected: latency::distribution(connected),
             devices: None,
             rooms: Vec::new(),
+            files: None,
             cut_off: Vec::new(),
         };
         (messages, told)

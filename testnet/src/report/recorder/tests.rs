@@ -13,7 +13,8 @@ const fn s(seconds: u64) -> Duration {
 /// Four nodes, and messages of 100 bytes from 0 to 1, one a second.
 fn plan(messages: u64, expectations: Vec<Expectation>) -> Plan {
     let mut plan = example::plan(4);
-    let message = |at| MessagePlan { at: s(at), from: 0, to: Addressee::Person(1), bytes: 100 };
+    let message =
+        |at| MessagePlan { at: s(at), from: 0, to: Addressee::Person(1), bytes: 100, file: None };
     plan.messages = (0..messages).map(message).collect();
     plan.expectations = expectations;
     plan
@@ -221,7 +222,7 @@ fn plan_of_many() -> Plan {
         example::timed(50, Event::Revoke(vec![3])),
         example::timed(50, room(RoomDeed::Remove, vec![2])),
     ];
-    let message = |at, from, to| MessagePlan { at: s(at), from, to, bytes: 100 };
+    let message = |at, from, to| MessagePlan { at: s(at), from, to, bytes: 100, file: None };
     let (person, room) = (Addressee::Person(0), Addressee::Room(0));
     plan.messages = vec![
         message(10, 1, person),

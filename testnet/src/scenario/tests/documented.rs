@@ -47,6 +47,7 @@ fn every_key_is_documented_and_every_documented_key_exists() {
         ("`[[contacts]]`", "[[contacts]]\n"),
         ("`[[rooms]]`", "[[rooms]]\n"),
         ("`[[traffic]]`", "[[traffic]]\n"),
+        ("`[[files]]`", "[[files]]\n"),
         ("`[[events]]`", "[[events]]\n"),
         ("`[expect]`", "[expect]\n"),
     ];

@@ -4,22 +4,26 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use martlet_engine::command::{GetContact, GetRoom, ListDevices, ReadEvents};
+use martlet_engine::command::{
+    AcceptFile, FilesFrom, FilesPage, GetContact, GetRoom, ListDevices, ListFiles, ReadEvents,
+};
 use martlet_engine::{FromNet, PeerKey, Stemmed, ToNet};
 use martlet_protocol::control::{
-    Delivery, Device, DeviceState, Event, EventBody, RoomMember, RoomRole,
+    Delivery, Device, DeviceState, Direction, Event, EventBody, FileState, FilesQuery, Message,
+    MessageFile, RoomMember, RoomRole,
 };
+use martlet_protocol::limits::HISTORY_PAGE_MAX;
 use martlet_protocol::{Ack, Envelope, Id, IdentityId};
 use martletd::host::EngineHandle;
 use martletd::net::NetSink;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
-use super::super::book::{Note, Notes};
+use super::super::book::{Note, Notes, text_of};
 use super::super::pipe::lock;
 use super::super::witness::{Brought, Item, of_ack};
 use super::{Common, Sighting};
-use crate::plan::NodeIndex;
+use crate::plan::{Accept, NodeIndex, Plan, of_file_name};
 
 /// What of the user's own leaves.
 pub(super) fn left(node: NodeIndex, told: &ToNet) -> Vec<Sighting> {
@@ -59,6 +63,8 @@ pub(super) struct Watcher {
     /// The last event that was seen.
     seen: Arc<AtomicU64>,
     people: People,
+    /// Which files the user accepts, by their messages' numbers.
+    accepted: HashMap<usize, Accept>,
     notes: Notes,
     start: Instant,
 }
@@ -69,15 +75,20 @@ impl Watcher {
         engine: EngineHandle,
         seen: Arc<AtomicU64>,
         common: &Common,
+        plan: &Plan,
     ) -> Self {
         let (people, notes) = (Arc::clone(&common.people), Arc::clone(&common.notes));
-        Self { node, engine, seen, people, notes, start: common.start }
+        let messages = plan.messages.iter().enumerate();
+        let files = messages.filter_map(|(message, planned)| Some((message, planned.file?.accept)));
+        let accepted = files.collect();
+        Self { node, engine, seen, people, accepted, notes, start: common.start }
     }
 
     pub(super) async fn watch(self) {
         let mut events = self.engine.subscribe();
         // What was committed, and not seen, when the node crashed.
         let mut is_behind = true;
+        self.accept_left().await;
         loop {
             if std::mem::take(&mut is_behind) {
                 loop {
@@ -107,8 +118,13 @@ impl Watcher {
         match event.body {
             // What the user writes on another device comes as theirs.
             EventBody::MessageReceived { message } | EventBody::MessageQueued { message } => {
-                self.saw(Sighting::Shown { node, text: message.text });
+                match &message.file {
+                    Some(file) => self.see_file(&message, file).await,
+                    None => self.saw(Sighting::Shown { node, text: message.text }),
+                }
             }
+            EventBody::FileReceived { message } => self.note_file(&message, true),
+            EventBody::FileFailed { message } => self.note_file(&message, false),
             EventBody::MessageState { id, state: Delivery::Sent, .. } => {
                 self.saw(Sighting::Sent { id });
             }
@@ -131,6 +147,56 @@ impl Watcher {
             | EventBody::RoomUndone { room, .. }
             | EventBody::RoomEquivocation { room, .. } => self.look_at_room(room).await,
             _ => {}
+        }
+    }
+
+    /// Its user is shown a file.
+    async fn see_file(&self, message: &Message, file: &MessageFile) {
+        let Some(number) = of_file_name(&file.name) else { return };
+        self.saw(Sighting::Shown { node: self.node, text: text_of(number, 0) });
+        if file.state == FileState::Complete {
+            self.note_file(message, true);
+        }
+        self.accept((&message.id, message.direction), file).await;
+    }
+
+    /// Its user has a file that others sent, or can't have it.
+    fn note_file(&self, message: &Message, is_whole: bool) {
+        let number = message.file.as_ref().and_then(|file| of_file_name(&file.name));
+        let Some(number) = number.filter(|_| message.direction == Direction::In) else { return };
+        let (node, message) = (self.node, number);
+        self.saw(match is_whole {
+            true => Sighting::FileWhole { node, message },
+            false => Sighting::FileFailed { node, message },
+        });
+    }
+
+    async fn accept(&self, (id, direction): (&str, Direction), file: &MessageFile) {
+        let accept = of_file_name(&file.name).and_then(|number| self.accepted.get(&number));
+        if direction == Direction::In && accept.is_some_and(|accept| accept.takes(file.state)) {
+            // Refused of who is no contact: then it stays with its sender.
+            drop(self.engine.call(AcceptFile { id: id.to_owned() }).await);
+        }
+    }
+
+    /// Accepts what the node was offered before it crashed, and what its user had no time for.
+    async fn accept_left(&self) {
+        if self.accepted.is_empty() {
+            return;
+        }
+        let query = FilesQuery { limit: Some(HISTORY_PAGE_MAX), ..FilesQuery::default() };
+        let mut from = FilesFrom::Start(query);
+        loop {
+            match self.engine.call(ListFiles { from }).await {
+                Ok(FilesPage::Next(cursor)) => from = FilesFrom::Cursor(cursor),
+                Ok(FilesPage::Last(list)) => {
+                    for entry in &list.files {
+                        self.accept((&entry.id, entry.direction), &entry.file).await;
+                    }
+                    return;
+                }
+                Err(_) => return,
+            }
         }
     }
 
