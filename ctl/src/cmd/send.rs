@@ -88,7 +88,8 @@ pub(crate) struct Args {
     expire: Option<TimerSetting>,
 
     /// It is gone so long after it is read: 1s to 6d, or off. The recipient reads it with martletctl read or in the chat;
-    /// history and inbox show it and begin nothing
+    /// history and inbox show it and begin nothing. Here it is gone so long after it was delivered, read or not, and can't be
+    /// recalled then
     #[arg(long, value_name = "TIME", value_parser = timer, allow_hyphen_values = true)]
     burn: Option<TimerSetting>,
 }

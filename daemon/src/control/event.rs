@@ -26,7 +26,7 @@ endpoints!(follow_events);
     ),
     responses(
         (status = 200, body = Event, content_type = "text/event-stream",
-            description = "`id` is the event's number, `event` its type, `data` the event as JSON."),
+            description = "The first block has an `id` alone, after which the events begin. Of each event `id` is its number, `event` its type, `data` the event as JSON."),
         (status = "default", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn follow_events(

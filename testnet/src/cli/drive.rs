@@ -17,9 +17,9 @@ use crate::report::{Data, Report};
 use crate::run::{Hosts, RunError};
 
 const HELP: &str = "\
-The daemons run elsewhere. Each has an agent (martlet-testnet agent), and this command tells the
-agents what to do. Exported networks (martlet-testnet export) run it by themselves. It waits for the
-agents, starts the nodes, makes users and contacts, writes the messages, carries out the events, and
+The daemons run elsewhere. Each has an agent (martlet-testnet agent), and this command tells the \
+agents what to do. Exported networks (martlet-testnet export) run it by themselves. It waits for the \
+agents, starts the nodes, makes users and contacts, writes the messages, carries out the events, and \
 reports.
 
 Examples:
@@ -30,7 +30,7 @@ Examples:
 A file of agents has a line for each node: its name and its agent's address, such as:
 n1 http://10.0.0.7:4180
 
-Exit codes: 0 all expectations were met; 1 one was not, or a node failed: the reason is on
+Exit codes: 0 all expectations were met; 1 one was not, or a node failed: the reason is on \
 standard error; 2 wrong usage, or the scenario or the list of agents is wrong.";
 
 #[derive(Debug, Args)]

@@ -11,8 +11,8 @@ use crate::export::{self, Engine, ExportOptions, Source};
 use crate::scenario::show_duration;
 
 const HELP: &str = "\
-The directory gets a README.md with the commands that run it. The README, and this command, name
-what of the scenario is left out. The same scenario and seed give the same files.
+The directory gets a README.md with the commands that run it. The README, and this command, name \
+what of the scenario is left out. The same scenario and seed give the same files. \
 docs/export.md tells more.
 
 Examples:

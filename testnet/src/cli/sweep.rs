@@ -12,10 +12,10 @@ use crate::scenario::{parse_duration, show_duration};
 use crate::sweep::{self, Grid, Seeds, SweepError, SweepOptions, Varied};
 
 const HELP: &str = "\
-Every combination of the values is simulated with every seed, each in a process of its own. DIR gets a
-directory with the report of each run; index.html with means, spread and confidence bands; and two
-tables for programs, runs.csv and summary.csv. If a sweep was interrupted, run the same command again: it
-keeps the reports that are there, if they are of this scenario and by this version.
+Every combination of the values is simulated with every seed, each in a process of its own. \
+DIR gets a directory with the report of each run; index.html with means, spread and confidence bands; \
+and two tables for programs, runs.csv and summary.csv. If a sweep was interrupted, run the same command \
+again: it keeps the reports that are there, if they are of this scenario and by this version.
 
 Examples:
   martlet-testnet sweep split-and-heal --seeds 1..20 --out sweep
@@ -23,7 +23,7 @@ Examples:
       --set links.latency=20ms,80ms --out sweep
   martlet-testnet compare sweep
 
-Exit codes: 0 all runs met their expectations; 1 one did not, or gave no report; 2 wrong usage, or the
+Exit codes: 0 all runs met their expectations; 1 one did not, or gave no report; 2 wrong usage, or the \
 scenario can't be run with some of the values: nothing was run.";
 
 #[derive(Debug, Args)]
