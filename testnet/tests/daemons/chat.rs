@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use martlet_protocol::control::{Delivery, Direction, InitRequest, InitResponse, RequestList};
+use martlet_testnet::cluster::verbs::run;
 use martlet_testnet::cluster::{Cluster, ClusterError, Node, introduce, until};
 
 use crate::{TestResult, cluster};
@@ -173,6 +174,28 @@ async fn people_talk_and_a_restart_of_the_daemon_loses_nothing() -> TestResult {
     assert!(!shown.contains("half a sentence"), "{shown}");
     terminal.write("echo?");
     terminal.wait_text("echo?").await?;
+    Ok(())
+}
+
+/// A voice memo is a line with its length, with what its sender says, on the screen and line by line; and on its sender's side, too.
+#[tokio::test]
+async fn a_voice_memo_is_a_line_with_its_length() -> TestResult {
+    let cluster = cluster()?;
+    let (alice, bob) = pair(&cluster).await?;
+    let Some(screen) = Terminal::start(&cluster, &alice, "", "chat bob") else { return Ok(()) };
+    screen.wait_text("to bob").await?;
+    let Some(lines) = Terminal::start(&cluster, &alice, "", "chat --plain bob") else {
+        return Ok(());
+    };
+    let Some(own) = Terminal::start(&cluster, &bob, "", "chat alice") else { return Ok(()) };
+    own.wait_text("to alice").await?;
+    let memo = cluster.path().join("memo.ogg");
+    std::fs::write(&memo, crate::voice::SHORT)?;
+    let memo = memo.display().to_string();
+    run(&bob, &["send", "alice", "--voice", &memo, "--text", "listen"]).await?;
+    for terminal in [&screen, &lines, &own] {
+        terminal.wait_text("[voice memo, 0:03] listen").await?;
+    }
     Ok(())
 }
 

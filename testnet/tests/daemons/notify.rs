@@ -246,6 +246,31 @@ async fn the_desktop_shows_one_notification_for_a_conversation_and_none_of_what_
     Ok(())
 }
 
+/// What is told of a voice memo is that it is one and how long: with `full` as the chat shows it, with `sender` nothing of it.
+#[tokio::test]
+async fn a_voice_memo_is_told_as_what_it_is() -> TestResult {
+    if !has_dbus() {
+        return Ok(());
+    }
+    for (notify, body) in [("full", "[voice memo, 0:03] listen"), ("sender", "New message")] {
+        let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+        let bus = Bus::start(&socket(&cluster)).await?;
+        let server = Server::start(&bus, 1).await?;
+        let (alice, bob) = alice_and_bob(&cluster, notify, &socket(&cluster)).await?;
+        let memo = cluster.path().join("memo.ogg");
+        std::fs::write(&memo, crate::voice::SHORT)?;
+        let memo = memo.display().to_string();
+        run(&alice, &["send", "bob", "--voice", &memo, "--text", "listen"]).await?;
+        let asked = server.asked_for(1).await?;
+        let [Asked::Show { title, body: told, .. }] = &asked[..] else {
+            return Err(format!("{asked:?}").into());
+        };
+        assert_eq!((title.as_str(), told.as_str()), ("alice", body), "{notify}");
+        shows(&bob, &["history", "alice"], "[voice memo, 0:03] listen").await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn without_a_session_one_line_of_the_log_says_so_and_later_it_is_found() -> TestResult {
     if !has_dbus() {

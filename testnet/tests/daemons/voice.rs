@@ -11,7 +11,7 @@ use crate::files::{DEADLINE, pair, refused, text};
 use crate::{TestResult, cluster};
 
 /// Three seconds of a tone, as opusenc made it.
-const SHORT: &[u8] = include_bytes!("../../../protocol/tests/file/opusenc.ogg");
+pub(crate) const SHORT: &[u8] = include_bytes!("../../../protocol/tests/file/opusenc.ogg");
 
 /// A page of Ogg.
 fn page(flags: u8, position: i64, number: u32, packets: &[&[u8]]) -> TestResult<Vec<u8>> {
