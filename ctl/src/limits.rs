@@ -29,6 +29,11 @@ pub(crate) const PICTURE_MEMORY_MAX: u64 = 768 << 20;
 pub(crate) const PICTURE_SECONDS_MAX: u64 = 20;
 /// Pixels each way of what is made of it: more than any screen shows beside a name.
 pub(crate) const PICTURE_SIDE: u32 = 256;
+/// Bytes that the small picture of a photo may have: with name, text and what is around them the message then makes an envelope of the rung of
+/// 8 KiB, as a text of some pages does, and not of the next. Recipients take up to 8 KiB.
+pub(crate) const THUMBNAIL_BYTES_AIM: usize = 6 * 1024;
+/// Pixels of its longer side: as many as a terminal or a list of messages shows.
+pub(crate) const THUMBNAIL_SIDE: u32 = 320;
 
 /// Bytes of a file that are read, and sent to the daemon, at a time.
 pub(crate) const FILE_PIECE_BYTES: usize = 256 * 1024;

@@ -1,6 +1,6 @@
 //! Pictures, of profiles and to be sent: decoded and made anew in a child process, which may use so much memory and time and no files. Whatever
 //! a picture does to a decoder, it does there. What comes out is still, and without what cameras write into
-//! pictures (the place, say). For a profile it is small and square, too.
+//! pictures (the place, say). For a profile it is small and square, too; of one that is sent there is a small one beside it.
 
 use std::env;
 use std::ffi::OsString;
@@ -21,13 +21,16 @@ use tokio::process::Command;
 use crate::exit::{Exit, Failure};
 use crate::limits::{
     PICTURE_ALLOC_MAX, PICTURE_FILE_BYTES_MAX, PICTURE_MEMORY_MAX, PICTURE_PIXELS_SIDE_MAX,
-    PICTURE_PIXELS_SIDE_MIN, PICTURE_SECONDS_MAX, PICTURE_SIDE,
+    PICTURE_PIXELS_SIDE_MIN, PICTURE_SECONDS_MAX, PICTURE_SIDE, THUMBNAIL_BYTES_AIM,
+    THUMBNAIL_SIDE,
 };
 
 /// By which this program knows that it is the child.
 pub(crate) const CHILD: &str = "__picture";
 /// The child's argument for a picture that is to be whole.
 const WHOLE: &str = "whole";
+/// The same for how it looks, small.
+const THUMBNAIL: &str = "thumbnail";
 /// How good a whole JPEG is made again: nobody sees a difference.
 const WHOLE_QUALITY: u8 = 90;
 /// How good a JPEG is, and which part of the side it has, best first: the first is taken that is small enough. Noise needs
@@ -41,6 +44,8 @@ pub(crate) enum Shape {
     Profile,
     /// The same, in the same format, upright.
     Whole,
+    /// How it looks: small, all of it.
+    Thumbnail,
 }
 
 impl Shape {
@@ -49,6 +54,7 @@ impl Shape {
         match self {
             Self::Profile => PICTURE_BYTES_MAX,
             Self::Whole => usize::try_from(PICTURE_FILE_BYTES_MAX).unwrap_or(usize::MAX),
+            Self::Thumbnail => THUMBNAIL_BYTES_AIM,
         }
     }
 
@@ -56,7 +62,16 @@ impl Shape {
     fn side_min(self) -> u32 {
         match self {
             Self::Profile => PICTURE_PIXELS_SIDE_MIN,
-            Self::Whole => 1,
+            Self::Whole | Self::Thumbnail => 1,
+        }
+    }
+
+    /// How the child is told.
+    fn argument(self) -> Option<&'static str> {
+        match self {
+            Self::Profile => None,
+            Self::Whole => Some(WHOLE),
+            Self::Thumbnail => Some(THUMBNAIL),
         }
     }
 }
@@ -90,9 +105,7 @@ pub(crate) async fn anew(
     let failed = |error: std::io::Error| format!("can't be looked at: {error}");
     let mut command = Command::new(env::current_exe().map_err(failed)?);
     command.args(before).arg(CHILD).env_clear();
-    if shape == Shape::Whole {
-        command.arg(WHOLE);
-    }
+    command.args(shape.argument());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(failed)?;
     let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -128,6 +141,7 @@ pub(crate) async fn anew(
 pub(crate) fn child(argument: Option<&OsString>) -> ExitCode {
     let shape = match argument {
         Some(argument) if argument == WHOLE => Shape::Whole,
+        Some(argument) if argument == THUMBNAIL => Shape::Thumbnail,
         Some(_) | None => Shape::Profile,
     };
     match confine().and_then(|()| make(shape)) {
@@ -177,19 +191,27 @@ fn make(shape: Shape) -> Result<Vec<u8>, String> {
         return Err("it moves; give a picture that stands still".to_owned());
     }
     let picture = picture?;
-    if shape == Shape::Whole {
-        return same(picture, format);
+    match shape {
+        Shape::Whole => same(picture, format),
+        Shape::Profile => within(&fit(picture), shape.bytes_max()),
+        Shape::Thumbnail => {
+            let side = THUMBNAIL_SIDE.min(picture.width().max(picture.height()));
+            within(&on_white(&picture.resize(side, side, FilterType::Triangle)), shape.bytes_max())
+        }
     }
-    let small = fit(picture);
+}
+
+/// A JPEG of at most so many bytes.
+fn within(picture: &RgbImage, bytes_max: usize) -> Result<Vec<u8>, String> {
     QUALITIES
         .iter()
         .find_map(|(quality, part)| {
-            let side = (small.width() / part).max(1);
-            let smaller = imageops::resize(&small, side, side, FilterType::Triangle);
+            let side = |pixels: u32| (pixels / part).max(1);
+            let (width, height) = (side(picture.width()), side(picture.height()));
+            let smaller = imageops::resize(picture, width, height, FilterType::Triangle);
             let mut made = Vec::new();
             let encoder = JpegEncoder::new_with_quality(&mut made, *quality);
-            let encoded =
-                smaller.write_with_encoder(encoder).is_ok() && made.len() <= PICTURE_BYTES_MAX;
+            let encoded = smaller.write_with_encoder(encoder).is_ok() && made.len() <= bytes_max;
             encoded.then_some(made)
         })
         .ok_or_else(|| "it can't be made small enough".to_owned())
@@ -253,8 +275,13 @@ fn too_large() -> String {
 /// The middle of it, as large as a profile's picture is, on white.
 fn fit(picture: DynamicImage) -> RgbImage {
     let side = PICTURE_SIDE.min(picture.width()).min(picture.height());
-    let small = picture.resize_to_fill(side, side, FilterType::Triangle).into_rgba8();
-    RgbImage::from_fn(side, side, |x, y| {
+    on_white(&picture.resize_to_fill(side, side, FilterType::Triangle))
+}
+
+/// What can be seen through is white: JPEG has nothing else.
+fn on_white(picture: &DynamicImage) -> RgbImage {
+    let small = picture.to_rgba8();
+    RgbImage::from_fn(small.width(), small.height(), |x, y| {
         let image::Rgba([r, g, b, alpha]) = *small.get_pixel(x, y);
         let on_white = |value: u8| {
             let (value, alpha) = (u16::from(value), u16::from(alpha));

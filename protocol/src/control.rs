@@ -73,6 +73,7 @@
 //! | `POST /v1/files` | [`FileSend`], and the file | 201 [`SendResponse`] |
 //! | `GET /v1/files` | [`FilesQuery`] | [`FileList`] |
 //! | `GET /v1/files/{id}` | | the file |
+//! | `GET /v1/files/{id}/thumbnail` | | the JPEG or WebP |
 //! | `DELETE /v1/files/{id}` | | 204 |
 //! | `POST /v1/files/{id}/accept` | | [`Message`] |
 //! | `POST /v1/files/{id}/refuse` | | [`Message`] |

@@ -7,6 +7,7 @@
 //! | [`blob`] | names the ciphertext, and proves any part of it | BLAKE3, Bao trees |
 //! | [`part`] | cuts the ciphertext into envelopes that mailboxes keep for the absent | [`body`](crate::crypto::body) |
 //! | [`voice`] | tells whether a file is a voice memo, and how long it lasts | Ogg, Opus |
+//! | [`thumbnail`] | tells what a picture looks like, small, in its message | |
 //! | [`ask`] | what is asked on a stream between two nodes | |
 //!
 //! How a file travels goes by its size: up to [`FILE_INLINE_BYTES_MAX`](crate::limits::FILE_INLINE_BYTES_MAX) in its
@@ -22,6 +23,7 @@ pub mod blob;
 pub mod name;
 pub mod part;
 pub mod sealed;
+pub mod thumbnail;
 pub mod voice;
 
 use rand_core::CryptoRng;
@@ -29,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use name::FileName;
+pub use thumbnail::Thumbnail;
 
 /// What opens a file: random, of one file alone.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]

@@ -120,7 +120,8 @@ Examples:
   martletctl file save 5f0c1a              here, under its own name
   martletctl file save 5f0c1a ~/Documents
   martletctl file save 5f0c1a minutes.pdf --yes
-  martletctl file save 5f0c1a - | less")]
+  martletctl file save 5f0c1a - | less
+  martletctl file save 5f0c1a --thumbnail  how it looks, if its sender made a small picture of it")]
     Save {
         /// The id of its message, or the beginning of it
         #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -130,14 +131,18 @@ Examples:
         /// Save it over a file that is there
         #[arg(long)]
         yes: bool,
+        /// Save the small picture that its sender made of it, also before the file is here
+        #[arg(long)]
+        thumbnail: bool,
     },
     /// Open a file with the program that the desktop has for it
     ///
     /// You are asked first if it came from someone whom you have not verified. What is opened stays in XDG_RUNTIME_DIR until
     /// you log out.
     #[command(after_help = "\
-Example:
-  martletctl file open 5f0c1a")]
+Examples:
+  martletctl file open 5f0c1a
+  martletctl file open 5f0c1a --thumbnail")]
     Open {
         /// The id of its message, or the beginning of it
         #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -145,6 +150,9 @@ Example:
         /// Open it whoever sent it
         #[arg(long)]
         yes: bool,
+        /// Open the small picture that its sender made of it, also before the file is here
+        #[arg(long)]
+        thumbnail: bool,
     },
 }
 
@@ -164,9 +172,58 @@ impl Args {
             Verb::Refuse { id } => refuse(context, &id).await,
             Verb::Cancel { id } => cancel(context, &id).await,
             Verb::Forget { id, yes } => forget(context, &id, yes).await,
-            Verb::Save { id, to, yes } => save(context, &id, to.as_deref(), yes).await,
-            Verb::Open { id, yes } => open(context, &id, yes).await,
+            Verb::Save { id, to, yes, thumbnail } => {
+                save(context, (&id, what(thumbnail)), to.as_deref(), yes).await
+            }
+            Verb::Open { id, yes, thumbnail } => open(context, (&id, what(thumbnail)), yes).await,
         }
+    }
+}
+
+/// What of a message is saved or opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    File,
+    Thumbnail,
+}
+
+fn what(thumbnail: bool) -> What {
+    if thumbnail { What::Thumbnail } else { What::File }
+}
+
+/// A file that is to be taken from the daemon.
+struct Wanted {
+    message: Message,
+    /// Where it is.
+    path: String,
+    /// How it is called.
+    name: FileName,
+    bytes: u64,
+    /// Listened to, if it is a voice memo.
+    heard: Option<Heard>,
+}
+
+impl What {
+    async fn of(self, client: &Client, id: &str) -> Result<Wanted, Failure> {
+        let (message, file) = message(client, id).await?;
+        let path = format!("/v1/files/{}", message.id);
+        let name = FileName::harmless(&file.name);
+        if self == Self::File {
+            let heard = Heard::of(&file);
+            return Ok(Wanted { message, path, name, bytes: file.bytes, heard });
+        }
+        let Some(bytes) = file.thumbnail_bytes else {
+            return Err(Failure::Client(ClientError::Problem(Problem::new(
+                ErrorCode::NotFound,
+                "its sender made no small picture of this file",
+            ))));
+        };
+        // Whatever the file is: this is one of two.
+        let path = format!("{path}/thumbnail");
+        let is_webp = client.get_bytes(&path).await?.starts_with(b"RIFF");
+        let extension = if is_webp { "webp" } else { "jpg" };
+        let name = FileName::harmless(&format!("{}-thumbnail.{extension}", name.split().0));
+        Ok(Wanted { message, path, name, bytes, heard: None })
     }
 }
 
@@ -204,11 +261,12 @@ fn listed(list: &FileList, page: &mut Page) {
     table.write(page);
 }
 
-/// How much it is; of a voice memo also how long.
+/// How much it is; of a voice memo also how long; and whether there is a small picture of it.
 fn size(file: &MessageFile) -> String {
-    match file.voice_ms {
-        Some(ms) => format!("{}, {}", bytes(file.bytes), voice::in_words(ms)),
-        None => bytes(file.bytes),
+    match (file.voice_ms, file.thumbnail_bytes) {
+        (Some(ms), _) => format!("{}, {}", bytes(file.bytes), voice::in_words(ms)),
+        (None, Some(_)) => format!("{}, thumbnail", bytes(file.bytes)),
+        (None, None) => bytes(file.bytes),
     }
 }
 
@@ -224,10 +282,14 @@ async fn message(client: &Client, id: &str) -> Result<(Message, MessageFile), Fa
     }
 }
 
-async fn save(context: &Context, id: &str, to: Option<&Path>, yes: bool) -> Result<(), Failure> {
+async fn save(
+    context: &Context,
+    (id, what): (&str, What),
+    to: Option<&Path>,
+    yes: bool,
+) -> Result<(), Failure> {
     let client = context.client()?;
-    let (message, file) = message(client, id).await?;
-    let path = format!("/v1/files/{}", message.id);
+    let Wanted { message, path, name, bytes: size, mut heard } = what.of(client, id).await?;
     if to == Some(Path::new("-")) {
         if stdout().is_terminal() {
             return Err(Failure::Usage(
@@ -241,7 +303,7 @@ async fn save(context: &Context, id: &str, to: Option<&Path>, yes: bool) -> Resu
         }
         return Ok(());
     }
-    let place = place(to, &FileName::harmless(&file.name));
+    let place = place(to, &name);
     let there = look(&place)?;
     if there == There::File && !yes {
         context.output.confirm(&Question {
@@ -250,8 +312,7 @@ async fn save(context: &Context, id: &str, to: Option<&Path>, yes: bool) -> Resu
             to_do: "replace the file that is there",
         })?;
     }
-    let bar = Bar::new(&word(&file.name), file.bytes, context.output.is_json());
-    let mut heard = Heard::of(&file);
+    let bar = Bar::new(&word(name.as_str()), size, context.output.is_json());
     let taken = take(client, &path, (&place, there), (&bar, &mut heard)).await;
     bar.end();
     let saved = Saved { path: place, bytes: taken? };
@@ -300,11 +361,12 @@ async fn take(
     Ok(size)
 }
 
-async fn open(context: &Context, id: &str, yes: bool) -> Result<(), Failure> {
+async fn open(context: &Context, (id, what): (&str, What), yes: bool) -> Result<(), Failure> {
     let client = context.client()?;
-    let (message, file) = message(client, id).await?;
+    let Wanted { message, path, name: called, bytes: size, mut heard } =
+        what.of(client, id).await?;
     if !yes && let Some(by) = of_unverified(client, &message).await? {
-        let name = word(&file.name);
+        let name = word(called.as_str());
         context.output.confirm(&Question {
             text: &match by {
                 Unverified::Contact(by) => {
@@ -320,11 +382,10 @@ async fn open(context: &Context, id: &str, yes: bool) -> Result<(), Failure> {
     }
     let directory = opened_directory()?;
     // By its id, so that two files of one name are two.
-    let name = format!("{}-{}", &message.id.get(..8).unwrap_or(&message.id), file.name);
+    let name = format!("{}-{}", &message.id.get(..8).unwrap_or(&message.id), called.as_str());
     let place = directory.join(FileName::harmless(&name).as_str());
     let there = look(&place)?;
-    let bar = Bar::new(&word(&file.name), file.bytes, context.output.is_json());
-    let (path, mut heard) = (format!("/v1/files/{}", message.id), Heard::of(&file));
+    let bar = Bar::new(&word(called.as_str()), size, context.output.is_json());
     let taken = take(client, &path, (&place, there), (&bar, &mut heard)).await;
     bar.end();
     taken?;
@@ -336,7 +397,7 @@ async fn open(context: &Context, id: &str, yes: bool) -> Result<(), Failure> {
         Failure::Failed(format!("{OPENER} can't be run: {error}; the file is {}", shown(&place)))
     })?;
     match status.success() {
-        true => context.output.done(&format!("Opened {}.", word(&file.name))),
+        true => context.output.done(&format!("Opened {}.", word(called.as_str()))),
         false => Err(Failure::Failed(format!(
             "{OPENER} found no program for it; the file is {}",
             shown(&place)

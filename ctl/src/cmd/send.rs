@@ -69,6 +69,10 @@ pub(crate) struct Args {
     #[arg(long, requires = "file", conflicts_with_all = ["text", "voice"])]
     original: bool,
 
+    /// Send no small picture with a photo. Then its message is as large as that of any file
+    #[arg(long, requires = "file", conflicts_with_all = ["text", "voice", "original"])]
+    no_thumbnail: bool,
+
     /// Answer the message with this id, or with an id that begins so
     #[arg(long, value_name = "ID")]
     reply: Option<String>,
@@ -109,7 +113,11 @@ impl Args {
         let what = match (self.file.or(self.voice), self.text) {
             (Some(path), _) => {
                 let as_it_is = self.original || is_voice;
-                What::File(read(&path, as_it_is, &context.before).await?)
+                let mut outgoing = read(&path, as_it_is, &context.before).await?;
+                if self.no_thumbnail {
+                    outgoing.thumbnail = None;
+                }
+                What::File(outgoing)
             }
             (None, text) => What::Text(given(text.unwrap_or_default())?),
         };
@@ -141,6 +149,7 @@ impl Args {
                     burn_seconds,
                     reply_to,
                     voice: is_voice,
+                    thumbnail: outgoing.thumbnail.as_deref().map(hex),
                 };
                 post(context, &request, outgoing).await?
             }
@@ -204,7 +213,7 @@ async fn post(
     outgoing: Outgoing,
 ) -> Result<SendResponse, Failure> {
     let (client, path) = (context.client()?, path_of(request));
-    let Outgoing { name, media_type, bytes } = outgoing;
+    let Outgoing { name, media_type, bytes, thumbnail: _ } = outgoing;
     let mut file = match bytes {
         OutgoingBytes::Read(bytes) => {
             return Ok(client.post_file(&path, media_type, bytes).await?);
@@ -229,7 +238,8 @@ async fn post(
 
 /// Where a file is sent to.
 fn path_of(request: &FileSend) -> String {
-    let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to, voice } = request;
+    let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to, voice, thumbnail } =
+        request;
     let timer = |setting: &Option<TimerSetting>| {
         setting.map(|setting| match setting {
             TimerSetting::Seconds(seconds) => seconds.to_string(),
@@ -243,12 +253,17 @@ fn path_of(request: &FileSend) -> String {
         ("burn_seconds", timer(burn_seconds)),
         ("reply_to", reply_to.clone()),
         ("voice", voice.then(|| "true".to_owned())),
+        ("thumbnail", thumbnail.clone()),
     ] {
         if let Some(value) = value {
             path.push_str(&format!("&{parameter}={}", encode(&value)));
         }
     }
     path
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a message waits for a member's word.

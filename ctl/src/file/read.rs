@@ -26,6 +26,8 @@ pub(crate) struct Outgoing {
     pub(crate) name: String,
     pub(crate) media_type: &'static str,
     pub(crate) bytes: OutgoingBytes,
+    /// How it looks, small, if it is a photo that goes beside its message.
+    pub(crate) thumbnail: Option<Vec<u8>>,
 }
 
 /// The bytes of a file.
@@ -92,11 +94,16 @@ pub(crate) async fn read(
     let wrong = |reason: String| Failure::Usage(format!("{}: {reason}", path.display()));
     let (bytes, looks) = whole(path, is_original).map_err(wrong)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut thumbnail = None;
     let (bytes, media_type) = match looks {
         Looks::Picture(kind) if !is_original => {
             let OutgoingBytes::Read(bytes) = bytes else { return Err(wrong(AS_IT_IS.to_owned())) };
             let made = picture::anew(bytes, Shape::Whole, before).await;
             let made = made.map_err(|reason| wrong(format!("{reason}. {AS_IT_IS}")))?;
+            if made.len() > FILE_INLINE_BYTES_MAX {
+                // Of what was made: what was left out there is left out here. Without one it is sent all the same.
+                thumbnail = picture::anew(made.clone(), Shape::Thumbnail, before).await.ok();
+            }
             (OutgoingBytes::Read(made), kind)
         }
         Looks::OtherPicture(_) if !is_original => {
@@ -107,7 +114,7 @@ pub(crate) async fn read(
         Looks::Picture(kind) | Looks::OtherPicture(kind) => (bytes, kind),
         Looks::NoPicture => (bytes, by_extension(path)),
     };
-    Ok(Outgoing { name, media_type, bytes })
+    Ok(Outgoing { name, media_type, bytes, thumbnail })
 }
 
 /// A file, and what it looks like; else what is wrong.

@@ -135,6 +135,66 @@ fn photos_go_without_what_a_camera_wrote_but_for_original() {
     assert_eq!(taken.lock().unwrap().pop().unwrap().bytes, photo);
 }
 
+/// Whoever gets a photo sees what it is before it is fetched. One that is in its message needs nothing beside it.
+#[test]
+fn a_photo_goes_with_a_small_picture_of_it_unless_it_is_small_itself() {
+    let (fake, taken) = taking();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("photo.jpg");
+    let photo = encoded(&motif(1200, 600), ImageFormat::Jpeg);
+    assert!(photo.len() > 24 * 1024, "{}", photo.len());
+    fs::write(&file, &photo).unwrap();
+    let small = |more: &[&str]| {
+        let ran = send(&fake, &file, more);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let seen = taken.lock().unwrap().pop().unwrap();
+        let (_, hex) =
+            seen.line().split_once("&thumbnail=").map(|(a, b)| (a.to_owned(), b.to_owned()))?;
+        let pair = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+        Some((0..hex.len()).step_by(2).map(pair).collect::<Option<Vec<u8>>>().unwrap())
+    };
+    let thumbnail = small(&["--text", "look"]).unwrap();
+    assert!(thumbnail.len() <= 6 * 1024, "{}", thumbnail.len());
+    let seen = image::load_from_memory_with_format(&thumbnail, ImageFormat::Jpeg).unwrap();
+    assert_eq!(seen.width(), 2 * seen.height(), "all of it");
+    assert!(seen.width() >= 80 && seen.width() <= 320, "{}", seen.width());
+    assert_eq!(small(&["--no-thumbnail"]), None);
+    // As it is: nobody looks into it.
+    assert_eq!(small(&["--original"]), None);
+    fs::write(&file, encoded(&motif(60, 40), ImageFormat::Jpeg)).unwrap();
+    assert_eq!(small(&[]), None);
+    fs::write(place.path().join("letter.pdf"), vec![b'%'; 30_000]).unwrap();
+    assert_eq!(send(&fake, &place.path().join("letter.pdf"), &[]).code, 0);
+    assert!(!taken.lock().unwrap().pop().unwrap().line().contains("thumbnail"));
+}
+
+/// It is another file, whatever the first one is called, and it is there before that.
+#[test]
+fn the_small_picture_of_a_file_is_saved_under_a_name_of_its_own() {
+    const JPEG: &[u8] = b"\xff\xd8\xff\xe0 and so on";
+    let message = |thumbnail: Option<u64>| {
+        json!({"id": "ab".repeat(16), "conversation": "bob", "direction": "out", "text": "",
+            "sent_at": 1, "stored_at": 1, "state": "delivered", "file": {"name": "a.sh.PNG", "state": "offered",
+            "media_type": "image/png", "bytes": 5_000_000, "thumbnail_bytes": thumbnail}})
+    };
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", JPEG.len());
+    let answer: &'static [u8] = [head.as_bytes(), JPEG].concat().leak();
+    let asked = |thumbnail: Option<u64>| {
+        let message = message(thumbnail);
+        Fake::start(move |seen: &Seen| match seen.path.ends_with("/thumbnail") {
+            true => Answer::Raw(answer),
+            false => Answer::Json(message.clone()),
+        })
+    };
+    let place = tempfile::tempdir().unwrap();
+    let save = ["file", "save", "ab", place.path().to_str().unwrap(), "--thumbnail"];
+    let ran = run(asked(Some(JPEG.len() as u64)).socket(), &save);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(fs::read(place.path().join("a.sh-thumbnail.jpg")).unwrap(), JPEG);
+    let ran = run(asked(None).socket(), &save);
+    assert!(ran.code != 0 && ran.err.contains("no small picture"), "{ran:?}");
+}
+
 #[test]
 fn pictures_of_other_formats_are_the_same_pixels_again() {
     let (fake, taken) = taking();

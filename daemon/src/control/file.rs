@@ -11,12 +11,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::{Extension, Json};
 use martlet_engine::command::{
-    AcceptFile, FileHere, FilesFrom, FilesPage, ForgetFile, GetFile, ListFiles, PrepareBlob,
-    RefuseFile, SendBlob, SendFile,
+    AcceptFile, FileHere, FilesFrom, FilesPage, ForgetFile, GetFile, GetThumbnail, ListFiles,
+    PrepareBlob, RefuseFile, SendBlob, SendFile,
 };
 use martlet_engine::{CommandError, goes_in_parts};
 use martlet_protocol::control::{
-    FileList, FileOctets, FileSend, FilesQuery, Message, MessageIdStart, Problem, SendResponse,
+    ErrorCode, FileList, FileOctets, FileSend, FilesQuery, Message, MessageIdStart, Problem,
+    SendResponse, ThumbnailOctets,
 };
 use martlet_protocol::file::sealed::Layout;
 use martlet_protocol::limits::FILE_NAME_GIVEN_BYTES_MAX;
@@ -35,7 +36,7 @@ use crate::host::CallError;
 use bytes::{BodyReader, asked, streamed};
 use voice::{Listening, no_voice};
 
-endpoints!(send_file, list_files, get_file, forget_file, accept_file, refuse_file);
+endpoints!(send_file, list_files, get_file, get_thumbnail, forget_file, accept_file, refuse_file);
 
 /// Sends a file of at most 5 GiB: the body. Answered once the message is on disk. A file of more than 24 KiB has to say how large it is
 /// (`content-length`); the recipient fetches it from this node. What the file is, the `content-type` says; nobody looks into it, but for a voice memo (`voice`).
@@ -192,6 +193,32 @@ async fn get_file(
             headers.insert(header::CONTENT_RANGE, told);
         }
     }
+    Ok(response)
+}
+
+/// How a file looks, as its sender made it, which may be something else: whoever shows it decodes what someone else made. Also of a file
+/// that is not here.
+#[utoipa::path(get, path = "/v1/files/{id}/thumbnail", tag = "files",
+    params(("id" = inline(MessageIdStart), Path, description = "The id of the file's message, or its beginning.")),
+    responses(
+        (status = 200, content(
+            (inline(ThumbnailOctets) = "image/jpeg"),
+            (inline(ThumbnailOctets) = "image/webp"),
+        )),
+        (status = "default", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn get_thumbnail(
+    State(shared): State<Shared>,
+    PathPart(id): PathPart,
+) -> Result<Response, Refusal> {
+    let id = whole_id(&shared, id).await?;
+    let thumbnail = shared.engine().call(GetThumbnail { id }).await?;
+    let thumbnail = thumbnail.ok_or_else(|| {
+        Refusal::new(ErrorCode::NotFound, "its sender made no small picture of this file")
+    })?;
+    let mut response = Response::new(Body::from(thumbnail.as_slice().to_vec()));
+    let kind = HeaderValue::from_static(thumbnail.media_type());
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)
 }
 

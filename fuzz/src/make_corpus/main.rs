@@ -13,7 +13,7 @@ use martlet_protocol::control::{
     Problem, SendRequest, UnlockRequest,
 };
 use martlet_protocol::file::ask::{Commitment, Get, Groups, Have, Put, Question, Release};
-use martlet_protocol::file::{FileKey, FileName, blob};
+use martlet_protocol::file::{FileKey, FileName, Thumbnail, blob};
 use martlet_protocol::hlc::Hlc;
 use martlet_protocol::ids::{DeviceId, MessageId, Rendezvous, Shard, Tag};
 use martlet_protocol::invite::{Invite, InviteSecret};
@@ -227,7 +227,7 @@ fn keep_file() -> std::io::Result<()> {
         key: FileKey::from_bytes([1; 32]),
         blob: id,
         has_parts: true,
-        thumbnail: Some(vec![0xff, 0xd8, 0xff, 0xe0]),
+        thumbnail: Thumbnail::new(vec![0xff, 0xd8, 0xff, 0xe0]).ok(),
         holders: vec![holder.clone()],
     };
     let large = File { content: FileContent::Blob(Box::new(content)), ..small };

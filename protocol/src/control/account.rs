@@ -98,6 +98,15 @@ pub enum ExportLine {
         /// The JPEG, as it came, hexadecimal.
         jpeg: String,
     },
+    /// The small picture that its sender made of a file which is not in its message.
+    Thumbnail {
+        /// The message's id, hexadecimal.
+        message: String,
+        /// What the file is called.
+        name: String,
+        /// The JPEG or WebP, as it came, hexadecimal.
+        bytes: String,
+    },
     /// Someone who is blocked.
     Blocked {
         /// Who.

@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::message::{Delivery, Direction};
 use super::room::RoomPerson;
-use super::schema::{ConversationText, FileNameText, FileText, MessageIdStart};
+use super::schema::{ConversationText, FileNameText, FileText, MessageIdStart, ThumbnailText};
 use super::timers::TimerSetting;
 use crate::time::UnixMillis;
 
@@ -38,6 +38,10 @@ pub struct MessageFile {
     /// can hold; else the node looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voice_ms: Option<u32>,
+    /// Bytes of a small picture of it that its sender made, if there is one: `GET /v1/files/{id}/thumbnail` has it, also before the file
+    /// is here. Nobody has looked whether it shows what the file is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail_bytes: Option<u64>,
 }
 
 /// Where a file is.
@@ -106,6 +110,11 @@ pub struct FileSend {
     /// ends in `.ogg` if it did not in that, `.oga` or `.opus`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub voice: bool,
+    /// How it looks, small: a JPEG or WebP of at most 8 KiB, hexadecimal. It goes in the message, which gets larger by it. Of a file of up to
+    /// 24 KiB it is left out: that is in its message itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<ThumbnailText>)]
+    pub thumbnail: Option<String>,
 }
 
 /// Query of `GET /v1/files`.

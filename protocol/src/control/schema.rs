@@ -13,7 +13,7 @@ use crate::handle::{HANDLE_CHARS_MAX, HANDLE_CHARS_MIN};
 use crate::ids::{ID_CHARS, OLD_ID_CHARS};
 use crate::limits::{
     DIAL_ADDRESS_BYTES_MAX, FILE_BYTES_MAX, FILE_NAME_GIVEN_BYTES_MAX, FILE_TEXT_BYTES_MAX,
-    NAME_BYTES_MAX, PASSPHRASE_BYTES_MAX, SEARCH_BYTES_MAX, TEXT_BYTES_MAX,
+    NAME_BYTES_MAX, PASSPHRASE_BYTES_MAX, SEARCH_BYTES_MAX, TEXT_BYTES_MAX, THUMBNAIL_BYTES_MAX,
 };
 use crate::message::profile::PICTURE_BYTES_MAX;
 use crate::message::reaction::EMOJI_BYTES_MAX;
@@ -138,6 +138,12 @@ text!(
     "A text beside a file: at most 2,048 bytes of UTF-8."
 );
 text!(
+    ThumbnailText,
+    (6, 2 * THUMBNAIL_BYTES_MAX),
+    Some(r"^([0-9a-fA-F]{2})+$"),
+    "A JPEG or WebP of at most 8 KiB, hexadecimal."
+);
+text!(
     PassphraseText,
     (1, PASSPHRASE_BYTES_MAX),
     None,
@@ -181,4 +187,5 @@ text!(
     "A peer id, or the end of one that is known: its last six characters or more."
 );
 bytes!(FileOctets, FILE_BYTES_MAX, "A file, at most 5 GiB.");
+bytes!(ThumbnailOctets, THUMBNAIL_BYTES_MAX, "A JPEG or WebP of at most 8 KiB.");
 bytes!(PictureOctets, PICTURE_BYTES_MAX, "A picture, a JPEG of at most 24 KiB.");

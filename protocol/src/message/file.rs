@@ -11,7 +11,7 @@
 //! Field 8 is what its sender says that it lasts. Who shows it bounds it by the [bytes](crate::file::voice::longest_ms), or computes it.
 //!
 //! What others say of a file is made harmless when it is read: its [name and media type](crate::file::name), and what is no
-//! JPEG or WebP of at most [`THUMBNAIL_BYTES_MAX`] bytes is no thumbnail.
+//! JPEG or WebP of at most [`THUMBNAIL_BYTES_MAX`](crate::limits::THUMBNAIL_BYTES_MAX) bytes is no thumbnail.
 
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -20,12 +20,13 @@ use super::MessageError;
 use crate::codec;
 use crate::file::name::{FileName, media_type};
 use crate::file::sealed::Layout;
+use crate::file::thumbnail::{NoThumbnail, Thumbnail};
 use crate::file::voice::VoiceError;
 use crate::file::{FileKey, part};
 use crate::ids::BlobId;
 use crate::limits::{
     DURATION_MS_MAX, FILE_BYTES_MAX, FILE_INLINE_BYTES_MAX, FILE_TEXT_BYTES_MAX,
-    HOLDER_ADDRESS_BYTES_MAX, HOLDER_ADDRESSES_MAX, HOLDERS_MAX, PARTS_MAX, THUMBNAIL_BYTES_MAX,
+    HOLDER_ADDRESS_BYTES_MAX, HOLDER_ADDRESSES_MAX, HOLDERS_MAX, PARTS_MAX,
 };
 
 /// The kind's number.
@@ -74,8 +75,8 @@ pub struct BlobContent {
     pub blob: BlobId,
     /// Whether these go in parts too.
     pub has_parts: bool,
-    /// How it looks: a JPEG or WebP.
-    pub thumbnail: Option<Vec<u8>>,
+    /// How it looks.
+    pub thumbnail: Option<Thumbnail>,
     /// Who has it.
     pub holders: Vec<Holder>,
 }
@@ -118,6 +119,9 @@ pub enum FileError {
     /// It was to be a voice memo, and is none.
     #[error("{0}. A voice memo is one sound, Opus in an Ogg file; send anything else as a file")]
     Voice(#[from] VoiceError),
+    /// It was to have a thumbnail that is none.
+    #[error("the thumbnail is {0}; make it smaller, or leave it out")]
+    Thumbnail(#[from] NoThumbnail),
     /// Too many, or too long.
     #[error("the file's holders are out of bounds")]
     Holders,
@@ -206,7 +210,8 @@ impl File {
                 fields.key = Some(key.clone());
                 fields.blob = Some(*blob);
                 fields.parts = has_parts.then(|| parts_of(*size)).flatten();
-                fields.thumbnail = thumbnail.clone().map(serde_bytes::ByteBuf::from);
+                fields.thumbnail =
+                    thumbnail.as_ref().map(|it| serde_bytes::ByteBuf::from(it.as_slice().to_vec()));
                 fields.holders.clone_from(holders);
             }
         }
@@ -260,10 +265,7 @@ impl Fields {
                     key,
                     blob,
                     has_parts: parts.is_some(),
-                    thumbnail: thumbnail
-                        .take()
-                        .map(serde_bytes::ByteBuf::into_vec)
-                        .filter(|it| is_thumbnail(it)),
+                    thumbnail: thumbnail.take().and_then(|it| Thumbnail::new(it.into_vec()).ok()),
                     holders: std::mem::take(holders),
                 })))
             }
@@ -301,12 +303,6 @@ pub(super) fn check_holders(holders: &[Holder]) -> Result<(), FileError> {
 pub fn parts_of(size: u64) -> Option<u16> {
     let sealed = Layout::of(size).ok()?.sealed_size();
     u16::try_from(part::parts(sealed)).ok().filter(|parts| *parts <= PARTS_MAX)
-}
-
-/// As far as can be told without decoding it.
-fn is_thumbnail(bytes: &[u8]) -> bool {
-    let is_webp = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP");
-    bytes.len() <= THUMBNAIL_BYTES_MAX && (bytes.starts_with(&[0xff, 0xd8, 0xff]) || is_webp)
 }
 
 /// Hand-written: what people send each other is never logged.

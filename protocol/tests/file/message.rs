@@ -1,6 +1,6 @@
 //! What messages say of files.
 
-use martlet_protocol::file::FileName;
+use martlet_protocol::file::{FileName, Thumbnail};
 use martlet_protocol::limits::{
     DURATION_MS_MAX, FILE_BYTES_MAX, FILE_INLINE_BYTES_MAX, FILE_NAME_BYTES_MAX,
     FILE_TEXT_BYTES_MAX, MEDIA_TYPE_BYTES_MAX, THUMBNAIL_BYTES_MAX,
@@ -38,7 +38,7 @@ pub(super) fn large() -> File {
             key: key(),
             blob: BlobId([2; 32]),
             has_parts: true,
-            thumbnail: Some(vec![0xff, 0xd8, 0xff, 0xe0]),
+            thumbnail: Thumbnail::new(vec![0xff, 0xd8, 0xff, 0xe0]).ok(),
             holders: vec![holder()],
         })),
         duration_ms: Some(61_000),

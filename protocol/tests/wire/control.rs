@@ -86,6 +86,7 @@ fn messages() {
                 received: true,
                 taken_bytes: Some(3),
                 voice_ms: Some(4),
+                thumbnail_bytes: Some(5),
             }),
             ..message()
         },
@@ -97,7 +98,7 @@ fn messages() {
             json["sets_timers"] = json!({"expire_seconds": 60});
             json["file"] = json!({"name": "a.txt", "media_type": "text/plain", "bytes": 2,
                 "state": "failed", "fetched_bytes": 1, "failure": "disk_low", "received": true,
-                "taken_bytes": 3, "voice_ms": 4});
+                "taken_bytes": 3, "voice_ms": 4, "thumbnail_bytes": 5});
             json
         },
     );

@@ -367,3 +367,22 @@ async fn what_can_not_be_sent_is_said_before_anything_is() -> TestResult {
     assert_eq!(alice.history("bob").await?.len(), 1);
     Ok(())
 }
+
+/// Whoever gets a photo sees what it looks like before they fetch it.
+#[tokio::test]
+async fn what_a_photo_looks_like_is_there_before_the_photo() -> TestResult {
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_martlet-testnet"))?;
+    let (alice, bob) = pair(&cluster).await?;
+    // Over what goes in parts, and over what is fetched without a question.
+    let photo = vec![7; 5_000_000];
+    let path = "/v1/files?to=bob&name=photo.png&thumbnail=ffd8ffe02a";
+    let sent: SendResponse = alice.client().post_file(path, "image/png", photo).await?;
+    wait_file(&bob, &sent.id, FileState::Offered).await?;
+    assert!(run(&bob, &["file", "list"]).await?.contains("thumbnail"));
+    let place = tempfile::tempdir()?;
+    run(&bob, &["file", "save", &sent.id, text(place.path()), "--thumbnail"]).await?;
+    let saved = fs::read(place.path().join("photo-thumbnail.jpg"))?;
+    assert_eq!(saved, [0xff, 0xd8, 0xff, 0xe0, 0x2a]);
+    assert_eq!(file_state(&bob, &sent.id).await?, FileState::Offered);
+    Ok(())
+}

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use martlet_protocol::control::{ExportLine, ExportSchema};
-use martlet_protocol::file::FileName;
+use martlet_protocol::file::{FileName, Thumbnail};
 
 use super::export::Sink;
 use crate::exit::Failure;
@@ -181,6 +181,14 @@ impl Sink for ExportDirectory {
                 // The number tells apart messages of the same id: whoever writes one chooses its id.
                 let name = format!("{:04}-{message}-{stem}{extension}", self.sent);
                 self.own_file("files", FileName::harmless(&name).as_str(), bytes)
+            }
+            ExportLine::Thumbnail { message, name, bytes } => {
+                let Ok(thumbnail) = Thumbnail::from_hex(bytes) else { return Ok(()) };
+                let stem = file_name(FileName::harmless(name).split().0);
+                self.sent += 1;
+                let extension = thumbnail.extension();
+                let name = format!("{:04}-{message}-{stem}.{extension}", self.sent);
+                self.own_file("thumbnails", FileName::harmless(&name).as_str(), bytes)
             }
             ExportLine::Lost { .. } => match &mut self.conversation {
                 Some(Conversation { file, .. }) => write_line(file, text),

@@ -127,6 +127,7 @@ async fn each(mut lines: Lines, context: &Context, sink: &mut impl Sink) -> Resu
             | ExportLine::Room { .. }
             | ExportLine::RoomOperation { .. }
             | ExportLine::File { .. }
+            | ExportLine::Thumbnail { .. }
             | ExportLine::Lost { .. } => {}
         }
         if messages >= told + TOLD_EVERY {

@@ -4,7 +4,7 @@ use martlet_protocol::control::{FileSend, FilesQuery, Message as MessageShown, S
 use martlet_protocol::file::name::media_type;
 use martlet_protocol::file::sealed::Layout;
 use martlet_protocol::file::voice;
-use martlet_protocol::file::{FileKey, FileName};
+use martlet_protocol::file::{FileKey, FileName, Thumbnail};
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
 use martlet_protocol::message::{
     BlobContent, File, FileBytes, FileContent, FileError, Holder, Timers,
@@ -106,6 +106,13 @@ pub struct GetFile {
     pub id: String,
 }
 
+/// How a file looks, as its sender says: also of one that is not here.
+#[derive(Debug)]
+pub struct GetThumbnail {
+    /// The id of its message.
+    pub id: String,
+}
+
 /// The files of conversations, some messages looked at.
 #[derive(Debug)]
 pub struct ListFiles {
@@ -126,6 +133,8 @@ impl Command for SendFile {
     type Reply = SendResponse;
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<SendResponse, Fault> {
+        // It is in its message itself. What is wrong is refused all the same.
+        thumbnail(&self.request)?;
         let user = engine.user_mut()?;
         let bytes = FileBytes::new(self.bytes).map_err(CommandError::from)?;
         let voice_ms = match self.request.voice {
@@ -146,6 +155,7 @@ impl Command for PrepareBlob {
 
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<PreparedBlob, Fault> {
         let user = engine.user_mut()?;
+        thumbnail(&self.request)?;
         // All but what is in it.
         let nothing = FileContent::Here(FileBytes::new(Vec::new()).map_err(CommandError::from)?);
         check(user, turn, self.request, "", (nothing, None))?;
@@ -166,13 +176,20 @@ impl Command for SendBlob {
         let layout = Layout::of(size).map_err(|_| FileError::Contradiction);
         let sealed = layout.map_err(CommandError::from)?.sealed_size();
         let has_parts = user.sends_in_parts(size);
-        let content = BlobContent { size, key, blob, has_parts, thumbnail: None, holders };
+        let thumbnail = thumbnail(&request)?;
+        let content = BlobContent { size, key, blob, has_parts, thumbnail, holders };
         let content = FileContent::Blob(Box::new(content));
         let Checked { identity, file, timers, reply_to } =
             check(user, turn, request, &media_type, (content, voice_ms))?;
         let known = KnownBlob { name, id: blob, size: sealed };
         user.send_blob(turn, identity, (&file, known), timers, reply_to)
     }
+}
+
+/// How a file looks, if that is said.
+fn thumbnail(request: &FileSend) -> Result<Option<Thumbnail>, CommandError> {
+    let said = request.thumbnail.as_deref().map(Thumbnail::from_hex);
+    Ok(said.transpose().map_err(FileError::from)?)
 }
 
 /// A file that can be sent, and to whom.
@@ -190,7 +207,8 @@ fn check(
     said_type: &str,
     (content, duration_ms): (FileContent, Option<u32>),
 ) -> Result<Checked, Fault> {
-    let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to, voice } = request;
+    let FileSend { to, name, text, expire_seconds, burn_seconds, reply_to, voice, thumbnail: _ } =
+        request;
     let identity = user.written_to(&to)?;
     let name = FileName::harmless(&name);
     let (name, media_type) = match voice {
@@ -243,6 +261,15 @@ impl Command for GetFile {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<FileHere, Fault> {
         let (file, blob) = engine.user_mut()?.file(turn, &self.id)?;
         Ok(FileHere { file, blob })
+    }
+}
+
+impl Command for GetThumbnail {
+    type Reply = Option<Thumbnail>;
+    const ONLY_READS: bool = true;
+
+    fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<Option<Thumbnail>, Fault> {
+        engine.user_mut()?.thumbnail(turn, &self.id)
     }
 }
 

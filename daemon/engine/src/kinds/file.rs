@@ -1,7 +1,7 @@
 //! A file: in its message, or a blob that its message tells of. And the word that a blob has come whole.
 
 use martlet_protocol::control::{FileState, MessageFile};
-use martlet_protocol::file::voice;
+use martlet_protocol::file::{Thumbnail, voice};
 pub(crate) use martlet_protocol::message::file::KIND;
 use martlet_protocol::message::{
     self, BlobContent, File, FileContent, FileReceived, Message, file_received,
@@ -46,6 +46,15 @@ pub(crate) fn told(file: &File) -> MessageFile {
         received: false,
         taken_bytes: None,
         voice_ms: voice_ms(file),
+        thumbnail_bytes: thumbnail(file).map(|it| it.as_slice().len() as u64),
+    }
+}
+
+/// How it looks, if its sender says so.
+pub(crate) fn thumbnail(file: &File) -> Option<&Thumbnail> {
+    match &file.content {
+        FileContent::Blob(blob) => blob.thumbnail.as_ref(),
+        FileContent::Here(_) => None,
     }
 }
 

@@ -275,7 +275,7 @@ impl User {
     }
 }
 
-/// The file that a message of a conversation is, if it is here.
+/// The file that a message of a conversation is, if it is in it; else how it looks, if that is.
 fn file_of(record: &MessageRecord) -> Option<ExportLine> {
     match kinds::Content::of(record) {
         kinds::Content::Says(Says::File(file)) => export_file(record.id.to_string(), &file),
@@ -285,14 +285,18 @@ fn file_of(record: &MessageRecord) -> Option<ExportLine> {
     }
 }
 
-/// The file that a message is, if it is here.
+/// The file that a message is, if it is in it; else how it looks, if that is.
 fn export_file(message: String, file: &File) -> Option<ExportLine> {
     let name = file.name.as_str().to_owned();
     match &file.content {
         FileContent::Here(bytes) => {
             Some(ExportLine::File { message, name, bytes: hex(bytes.as_slice()) })
         }
-        FileContent::Blob(_) => None,
+        FileContent::Blob(blob) => blob.thumbnail.as_ref().map(|thumbnail| ExportLine::Thumbnail {
+            message,
+            name,
+            bytes: hex(thumbnail.as_slice()),
+        }),
     }
 }
 

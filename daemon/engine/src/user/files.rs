@@ -3,6 +3,7 @@
 use std::fmt;
 
 use martlet_protocol::control::{FileEntry, FileList, SendResponse};
+use martlet_protocol::file::Thumbnail;
 use martlet_protocol::message::{File, FileContent, Timers};
 use martlet_protocol::{IdentityId, MessageId, UnixMillis};
 use martlet_store::StoreError;
@@ -88,6 +89,16 @@ impl User {
                 }
             },
         }
+    }
+
+    /// How the file of a message looks, if its sender says so.
+    pub(crate) fn thumbnail(
+        &self,
+        turn: &mut Turn<'_>,
+        id: &str,
+    ) -> Result<Option<Thumbnail>, Fault> {
+        let (_, _, file) = self.file_of(turn, id)?;
+        Ok(kinds::file::thumbnail(&file).cloned())
     }
 
     /// The message with this id, which is a file.

@@ -1,12 +1,14 @@
 //! Files that are blobs: what the engine decides, and tells who keeps them.
 
 use martlet_engine::command::{
-    AcceptFile, ClearConversation, DeleteMessage, ForgetFile, GetFile, GetMessage, PrepareBlob,
-    RecallMessage, RefuseFile, SendBlob,
+    AcceptFile, ClearConversation, DeleteMessage, ExportPage, ForgetFile, GetFile, GetMessage,
+    GetThumbnail, PrepareBlob, RecallMessage, RefuseFile, SendBlob, SendFile,
 };
 use martlet_engine::{BlobFailure, BlobUse, FromBlobs, KnownBlob};
 use martlet_protocol::BlobId;
-use martlet_protocol::control::{EventBody, FileFailure, FileSend, FileState, TimerSetting};
+use martlet_protocol::control::{
+    EventBody, ExportLine, FileFailure, FileSend, FileState, TimerSetting,
+};
 use martlet_protocol::file::sealed::Layout;
 use martlet_protocol::message::Holder;
 use martlet_store::blobs::BlobName;
@@ -69,6 +71,47 @@ pub(crate) fn settled(seed: u64) -> Result<World> {
     let mut world = World::pair(seed, 2)?;
     world.settle()?;
     Ok(world)
+}
+
+/// How a photo looks comes with its message, and is there before the photo is. Nobody decodes it here.
+#[test]
+fn a_thumbnail_comes_with_the_message_and_what_is_none_is_not_sent() -> Result {
+    let mut world = settled(260)?;
+    let with = |hex: &str| FileSend { thumbnail: Some(hex.into()), ..request() };
+    for none in ["", "ffd8", "89504e47", "ffd8fg", &"ff".repeat(9000)] {
+        assert!(send(&mut world, with(none), LARGE).is_err(), "{none:?}");
+    }
+    // Of one that is in its message itself it is left out; what is none is refused all the same.
+    let small = |hex| SendFile { request: with(hex), media_type: String::new(), bytes: vec![7; 9] };
+    assert!(world.call(ALICE, small("89504e47")).is_err());
+    let small = world.call(ALICE, small("ffd8ff2a"))?.id;
+    assert_eq!(world.call(ALICE, GetThumbnail { id: small })?, None);
+    let (id, _) = send(&mut world, with("ffd8ff2A"), LARGE)?;
+    let (bare, _) = send(&mut world, request(), LARGE - 1)?;
+    world.settle()?;
+    for node in [ALICE, BOB] {
+        let file = |world: &mut World, id: &str| {
+            let message = world.call(node, GetMessage { id: id.into() })?;
+            Result::Ok(message.file.ok_or("a file")?)
+        };
+        assert_eq!(file(&mut world, &id)?.thumbnail_bytes, Some(4));
+        assert_eq!(file(&mut world, &bare)?.thumbnail_bytes, None);
+        let shown = world.call(node, GetThumbnail { id: id.clone() })?.ok_or("a thumbnail")?;
+        assert_eq!(
+            (shown.as_slice(), shown.media_type()),
+            (&[0xff, 0xd8, 0xff, 0x2a][..], "image/jpeg")
+        );
+        assert_eq!(world.call(node, GetThumbnail { id: bare.clone() })?, None);
+        let (lines, _) = world.call(node, ExportPage { cursor: None })?;
+        let told = lines.iter().filter_map(|line| match line {
+            ExportLine::Thumbnail { message, name, bytes } => Some((message, name, bytes)),
+            _ => None,
+        });
+        let wanted = (&id, &"film.mp4".to_owned(), &"ffd8ff2a".to_owned());
+        assert_eq!(told.collect::<Vec<_>>(), [wanted]);
+    }
+    assert_eq!(state(&mut world, BOB, &id)?, FileState::Offered, "the photo itself is not here");
+    Ok(())
 }
 
 #[test]

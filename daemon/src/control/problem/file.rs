@@ -112,9 +112,10 @@ pub(super) fn refused(error: FileError) -> Refusal {
         }
         FileError::Text { .. } => Refusal::new(ErrorCode::TextTooLong, error.to_string()),
         FileError::Voice(_) => Refusal::new(ErrorCode::InvalidVoice, error.to_string()),
-        FileError::Contradiction | FileError::Duration { .. } | FileError::Holders => {
-            Refusal::bad_request(error.to_string())
-        }
+        FileError::Contradiction
+        | FileError::Duration { .. }
+        | FileError::Thumbnail(_)
+        | FileError::Holders => Refusal::bad_request(error.to_string()),
     }
 }
 
