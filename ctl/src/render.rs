@@ -22,7 +22,8 @@ pub(crate) use address::in_short;
 pub(crate) use confirm::Question;
 pub(crate) use escape::{argument, block, json, one_line, word};
 pub(crate) use messages::{
-    answered, in_room, lost, person, recalled, received_by, short, state_name, who, writer,
+    answered, in_room, lost, person, recalled, received_by, replaced, short, state_name, who,
+    writer,
 };
 pub(crate) use qr::qr;
 pub(crate) use table::{Table, width};

@@ -18,11 +18,10 @@ use super::model::{Ask, Feed, Happened, Link, Model, Place, Row, Secret, Told};
 use super::text::{in_one_line, short};
 use super::unsent;
 use crate::client::{Client, ClientError};
-use crate::exit::BEGIN;
-use crate::exit::Failure;
+use crate::exit::{BEGIN, Failure};
 use crate::limits::{CHAT_STATUS_INTERVAL, CHAT_UNSENT_MAX};
 use crate::passphrase;
-use crate::render::{Clock, Output, block, recalled};
+use crate::render::{Clock, Output, block, recalled, replaced};
 use command::{Command, Typed};
 use own::{Own, of_whom};
 
@@ -369,6 +368,7 @@ impl Plain<'_> {
                         let how = recalled(by.as_deref().map(crate::render::person).as_deref());
                         self.say(&format!("a message was {how}: {}", short(conversation)))
                     }
+                    EndedReason::Replaced => self.say(&replaced(&short(conversation))),
                     EndedReason::Expired | EndedReason::Burned | EndedReason::Deleted => Ok(()),
                 }
             }

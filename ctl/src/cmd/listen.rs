@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use martlet_protocol::control::{
-    Direction, ErrorCode, Event, EventBody, SendRequest, SendResponse,
+    Direction, ErrorCode, Event, EventBody, Message, SendRequest, SendResponse,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -20,6 +20,8 @@ use crate::listen::{Cursor, CursorError, Hook, HookError, default_path};
 use crate::render::{Output, new_device, one_line, word};
 
 /// Run a program for each message that comes; what it prints is the answer
+///
+/// What a room's member tells of messages from before you came is none of them.
 ///
 /// The program gets the event as one line of JSON on its standard input. What it prints on its standard output, up to a
 /// message's 16,384 bytes, is sent back; nothing means no answer. A run that fails, hangs or prints more is told here, is
@@ -197,7 +199,7 @@ impl Listener<'_> {
             self.output.note_hanging("martletctl: ", &new_device(name, *devices));
         }
         match &event.body {
-            EventBody::MessageReceived { message } if message.direction == Direction::In => {
+            EventBody::MessageReceived { message } if is_to_be_handled(message) => {
                 let mut line = serde_json::to_string(event)
                     .map_err(|error| Failure::Failed(format!("event {}: {error}", event.seq)))?;
                 line.push('\n');
@@ -294,4 +296,9 @@ impl Listener<'_> {
         let text = format!("event {seq}, from {}: {what}", word(conversation));
         self.output.note_hanging("martletctl: ", &one_line(&text));
     }
+}
+
+/// What came, and was not told by someone else: then the message itself may still come, under the same id.
+fn is_to_be_handled(message: &Message) -> bool {
+    message.direction == Direction::In && message.told_by.is_none()
 }

@@ -10,8 +10,8 @@ use super::room::deed;
 use crate::client::{ClientError, EventStream, Follower, Step};
 use crate::exit::Failure;
 use crate::render::{
-    Page, Paint, answered, bytes, in_room, lost, new_device, one_line, person, received_by, short,
-    word, writer,
+    Page, Paint, answered, bytes, in_room, lost, new_device, one_line, person, received_by,
+    replaced, short, word, writer,
 };
 
 /// Follow what happens, one line each, until Ctrl-C
@@ -212,6 +212,9 @@ fn describe(body: &EventBody, page: &Page) -> String {
                 (EndedReason::Recalled, None) => "was recalled".to_owned(),
                 (EndedReason::Recalled, Some(by)) => format!("was removed by {}", person(by)),
                 (EndedReason::Deleted, _) => "was deleted here".to_owned(),
+                (EndedReason::Replaced, _) => {
+                    return replaced(&format!("{}, {}", bold(conversation), short(id)));
+                }
             };
             format!("a message with {} {why}: {}", bold(conversation), short(id))
         }

@@ -184,6 +184,11 @@ pub(crate) fn recalled(by: Option<&str>) -> String {
     by.map_or_else(|| state_name(Delivery::Recalled).to_owned(), |by| format!("removed by {by}"))
 }
 
+/// That a message came which someone else had told, and of which conversation it is.
+pub(crate) fn replaced(which: &str) -> String {
+    format!("what someone told of a message gives way to what its writer sent: {which}")
+}
+
 /// Who that is: in a room by their name, else by the conversation's.
 pub(crate) fn in_room(by: Option<&RoomPerson>, direction: Direction, conversation: &str) -> String {
     by.map_or_else(|| who(direction, conversation), person)

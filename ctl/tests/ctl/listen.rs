@@ -131,6 +131,37 @@ fn what_the_program_prints_is_the_answer() {
     assert_eq!(lines(&place.path("got")).len(), 2);
 }
 
+/// What a room's member told of a message, and then the message itself, were two messages to the program.
+#[test]
+fn what_someone_else_told_is_not_handled_and_the_message_itself_is() {
+    let message = |told: bool| {
+        let mut message = json!({"id": "ab".repeat(16), "conversation": "bridge", "direction": "in",
+            "text": "at eight", "sent_at": 1, "stored_at": 1, "state": "delivered"});
+        if told {
+            message["told_by"] = json!({"id": "martlet1x", "you": false});
+        }
+        message
+    };
+    let event = |seq: u64, kind: &str, rest: Value| {
+        let mut event = json!({"seq": seq, "at": 1, "type": kind});
+        event.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        format!("id: {seq}\nevent: {kind}\ndata: {event}\n\n")
+    };
+    let ended = json!({"id": "ab".repeat(16), "conversation": "bridge", "reason": "replaced"});
+    let events = vec![
+        event(1, "message_received", json!({"message": message(true)})),
+        event(2, "message_ended", ended),
+        event(3, "message_received", json!({"message": message(false)})),
+    ];
+    let (fake, place) = (daemon(events), Place::new());
+    place.begin();
+    let child = place.start(&fake, &[], "cat >>got");
+    wait_until("all handled", || place.cursor() == json!({"seen": 3, "open": []}));
+    assert_eq!(stop(child, Signal::TERM).code, 0);
+    let got = lines(&place.path("got"));
+    assert!(got.len() == 1 && got[0].contains("\"seq\":3"), "{got:?}");
+}
+
 #[test]
 fn the_first_start_begins_with_what_comes_and_remembers_where_that_was() {
     let fake = Fake::start(|seen: &Seen| match seen.line().as_str() {

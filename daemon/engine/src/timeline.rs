@@ -51,6 +51,8 @@ use texts::Texts;
 pub(crate) enum Appeared {
     /// A message.
     Message(Place),
+    /// The message with this id came: what someone else told of it is gone. Its place comes in its turn.
+    InPlaceOf(ConversationRef, MessageId),
     /// That so many never came, though later ones did.
     Lost(ConversationRef, u64),
     /// Something to do in a conversation, by whom. It has no position.

@@ -202,7 +202,8 @@ pub enum EventBody {
         /// The message, as it is now.
         message: Message,
     },
-    /// A message is gone from this device. Of one that was recalled, its place without a text stays.
+    /// A message is gone from this device. Of one that was recalled, its place without a text stays. In the place of one that was
+    /// replaced comes another.
     MessageEnded {
         /// Its id.
         id: String,
@@ -355,6 +356,8 @@ impl EventBody {
             Self::FileFailed { .. } => "file_failed",
             Self::MessageEnded { .. } => "message_ended",
             Self::ConversationCleared { .. } => "conversation_cleared",
+    /// In a room someone else had told it (`told_by`), and the message itself came: it has the same id, and is told as any other.
+    Replaced,
             Self::ContactProfile { .. } => "contact_profile",
             Self::ContactDevices { .. } => "contact_devices",
             Self::ContactTerminated { .. } => "contact_terminated",

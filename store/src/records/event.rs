@@ -95,4 +95,6 @@ pub enum EndReason {
     Deleted,
     /// This moderator of its room took it back.
     RecalledBy(IdentityId),
+    /// Someone else had told it, and the message itself came.
+    Replaced,
 }

@@ -368,9 +368,10 @@ impl Model {
             let Some(conversation) = model.conversations.get_mut(&place) else { return };
             match reason {
                 EndedReason::Recalled => conversation.recall(id, by),
-                EndedReason::Expired | EndedReason::Burned | EndedReason::Deleted => {
-                    conversation.end(id);
-                }
+                EndedReason::Expired
+                | EndedReason::Burned
+                | EndedReason::Deleted
+                | EndedReason::Replaced => conversation.end(id),
             }
         });
     }

@@ -279,6 +279,22 @@ fn what_has_ended_is_kept_nowhere() {
     assert!(texts(&chat).is_empty() && !format!("{:?}", chat.model).contains("Hello"));
 }
 
+/// What a room's member told of a message stood beside the message itself, until the page was asked for anew.
+#[test]
+fn what_someone_told_gives_way_to_the_message_itself() {
+    let mut chat = chat();
+    let message = new("at eight", 0);
+    let told = Message { text: "at midnight".into(), ..message.clone() };
+    chat.event(EventBody::MessageReceived { message: told });
+    assert_eq!(texts(&chat), ["Hello", "at midnight"]);
+    let (id, conversation) = (message.id.clone(), "bob".into());
+    let reason = EndedReason::Replaced;
+    chat.event(EventBody::MessageEnded { id, conversation, reason, by: None });
+    assert_eq!(texts(&chat), ["Hello"]);
+    chat.event(EventBody::MessageReceived { message });
+    assert_eq!(texts(&chat), ["Hello", "at eight"]);
+}
+
 /// The answer that failed came after the news that the daemon was back: nothing sent the message any more.
 #[test]
 fn a_failure_that_is_told_late_is_made_up_for() {

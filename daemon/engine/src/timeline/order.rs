@@ -152,30 +152,32 @@ impl Timeline {
         message: MessageRecord,
         now: UnixMillis,
     ) -> Result<Vec<Appeared>, StoreError> {
+        let mut appeared = Vec::new();
         let taken = match self.gives_way(records, &conversation, &message)? {
-            true => Some(message),
+            true => {
+                appeared.push(Appeared::InPlaceOf(conversation, message.id));
+                Some(message)
+            }
             false => self.in_turn(records, &conversation, message)?,
         };
         let Some(message) = taken else {
-            return Ok(Vec::new());
+            return Ok(appeared);
         };
         let line = Line { conversation, device: author.device };
         if let Some(wait) = self.waits.get_mut(&line) {
             wait.last_arrival = now;
         }
         let due = self.due(&line);
-        let mut appeared = Vec::new();
         if message.seq > due
             && self.has_room_to_wait(&line)
             && self.hold(records, line, &message)?
         {
             // It may end sooner than anything is waited for.
             let is_due = self.waits.get(&line).is_some_and(|wait| wait.ends_soon(now));
-            return if is_due {
-                self.release_overdue(records, &[line], now)
-            } else {
-                Ok(Vec::new())
-            };
+            if is_due {
+                appeared.extend(self.release_overdue(records, &[line], now)?);
+            }
+            return Ok(appeared);
         }
         self.show(records, &line, &message, &mut appeared)?;
         if message.seq < due {

@@ -63,6 +63,7 @@ impl World {
                     let message = self.timeline.message(&records, place).unwrap().unwrap();
                     self.shown.push(Content::of(&message).shown());
                 }
+                Appeared::InPlaceOf(..) => {}
                 Appeared::Lost(_, count) => self.lost += count,
                 Appeared::Did(_, author, _) => self.done.push(author.device),
             }

@@ -3,7 +3,7 @@
 use martlet_protocol::control::{Conversation, History, HistoryQuery, Inbox, Lost, Message};
 use martlet_protocol::limits::HISTORY_PAGE_MAX;
 use martlet_protocol::{IdentityId, MessageId};
-use martlet_store::records::{Happened, MessageRecord, State};
+use martlet_store::records::{EndReason, Happened, MessageRecord, State};
 use martlet_store::{StoreError, VaultTxn};
 
 use super::User;
@@ -117,6 +117,9 @@ impl User {
                 Appeared::Lost(conversation, count) if person(&conversation) == self.identity => {
                     tracing::info!(count, "of another device of the user's something never came");
                     continue;
+                }
+                Appeared::InPlaceOf(conversation, id) => {
+                    Happened::MessageEnded(conversation, id, EndReason::Replaced)
                 }
                 Appeared::Lost(conversation, count) => Happened::MessagesLost(conversation, count),
                 Appeared::Did(conversation, author, does) => {

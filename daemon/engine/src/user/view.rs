@@ -249,7 +249,8 @@ impl Teller for View<'_> {
                     EndReason::Expired
                     | EndReason::Burned
                     | EndReason::Recalled
-                    | EndReason::Deleted => None,
+                    | EndReason::Deleted
+                    | EndReason::Replaced => None,
                 };
                 let person = person(conversation);
                 let own = (person == self.own.identity).then(|| self.own.to_string());
@@ -408,6 +409,7 @@ fn end_reason(reason: EndReason) -> EndedReason {
         EndReason::Burned => EndedReason::Burned,
         EndReason::Recalled | EndReason::RecalledBy(_) => EndedReason::Recalled,
         EndReason::Deleted => EndedReason::Deleted,
+        EndReason::Replaced => EndedReason::Replaced,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use martlet_engine::RoomError;
 use martlet_engine::command::{ChangeRoom, GetInbox, RecallMessage};
-use martlet_protocol::control::{Message, RoomChange};
+use martlet_protocol::control::{EndedReason, EventBody, Message, RoomChange};
+
 use martlet_protocol::crypto::seal;
 use martlet_protocol::identity::DeviceKeys;
 use martlet_protocol::message::{DeviceMessage, RoomHistory, Said};
@@ -298,6 +299,15 @@ fn what_is_told_gives_way_to_the_message_itself() -> Result {
     assert_eq!(shown, wanted.map(|(text, state)| (text.to_owned(), state)));
     assert!(world.messages(DAVE)?.iter().all(|it| it.text.is_empty() || it.told_by.is_none()));
     assert_eq!(world.call(DAVE, GetInbox {})?.conversations[0].unread, 1);
+    // Whoever follows what happens was told: clients showed both.
+    let events = world.call(DAVE, ReadEvents { since: 0 })?.events;
+    let of_it = events.iter().filter_map(|it| match &it.body {
+        EventBody::MessageEnded { id, reason: EndedReason::Replaced, .. } => Some((id, false)),
+        EventBody::MessageReceived { message } => Some((&message.id, true)),
+        _ => None,
+    });
+    let of_it = of_it.filter(|(id, _)| **id == ids[0]).map(|(_, is_there)| is_there);
+    assert_eq!(of_it.collect::<Vec<_>>(), [false, true]);
     for _ in 0..2 {
         world.settle()?;
     }
