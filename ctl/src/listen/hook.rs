@@ -7,8 +7,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use is_executable::IsExecutable;
+use martlet_input::Group;
 use martlet_protocol::limits::TEXT_BYTES_MAX;
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
@@ -87,8 +87,7 @@ impl Hook {
                 program: program.to_string_lossy().into_owned(),
                 error,
             })?;
-        // As long as it was not waited for, its number is nobody else's.
-        let group = Group::of(&child);
+        let group = Group::of(child.id());
         let errors = child.stderr.take().map(|errors| tokio::spawn(pass_on(errors, io::stderr())));
         let run = tokio::time::timeout(self.time_max, talk(&mut child, line)).await;
         drop(group);
@@ -158,25 +157,6 @@ async fn pass_on(mut errors: impl AsyncRead + Unpin, mut own: impl io::Write) ->
         )?;
     }
     Ok(is_cut)
-}
-
-/// The processes of a run; killed when dropped.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Self(id.and_then(Pid::from_raw))
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // None may be left.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
 }
 
 #[cfg(test)]

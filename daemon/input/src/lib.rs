@@ -1,4 +1,4 @@
-//! Files that a user names, opened to be read.
+//! What a user names: files, opened to be read, and [programs](Group), of which nothing is left.
 //!
 //! A named pipe keeps who opens it until someone writes into it, and many a device who reads it. So a name that was mistyped could
 //! stop a program for ever. [`open`] takes what can be read to its end:
@@ -13,12 +13,15 @@
 //! | another device | no |
 //! | a directory | no |
 
+mod group;
+
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+pub use group::Group;
 use rustix::fs::{OFlags, fcntl_setfl, fstat, major};
 
 /// What is open in this process, by number.

@@ -6,7 +6,7 @@
 
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use martlet_input::Group;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -30,9 +30,7 @@ pub(super) async fn show(command: &[String], title: &str, body: &str) -> Result<
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| problem(format!("it can't be run: {error}")))?;
-    // As long as it was not waited for, its number is nobody else's.
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let mut late = Late(group);
+    let group = Group::of(child.id());
     if let Some(mut input) = child.stdin.take() {
         let mut line = serde_json::to_vec(&Given { title, body }).unwrap_or_default();
         line.push(b'\n');
@@ -40,21 +38,9 @@ pub(super) async fn show(command: &[String], title: &str, body: &str) -> Result<
         let _ = input.write_all(&line).await;
     }
     let status = child.wait().await;
-    late.0 = None;
+    group.let_go();
     let status = status.map_err(|error| problem(error.to_string()))?;
     if status.success() { Ok(()) } else { Err(problem(status.to_string())) }
-}
-
-/// The processes of a program that takes too long: killed when this is dropped.
-struct Late(Option<Pid>);
-
-impl Drop for Late {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // None may be left.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use martlet_input::Group;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use super::figures;
 use crate::bench::limits::{FIGURES_BYTES_MAX, REASON_CHARS_MAX, SAID_BYTES_MAX, VERSION_MAX};
@@ -61,13 +61,6 @@ struct Ended {
     status: Option<ExitStatus>,
     output: Vec<u8>,
     said: String,
-}
-
-/// A child and all that it starts. They are killed when this is dropped.
-struct Group {
-    child: Child,
-    /// Of the child, and of the group that it leads.
-    pid: Option<Pid>,
 }
 
 impl Outcome {
@@ -154,32 +147,22 @@ impl Runner {
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut command = Command::from(command);
         // A group of its own, so that all of it can be killed.
-        let child = command.process_group(0).kill_on_drop(true).spawn()?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        let mut group = Group { child, pid };
-        let (output, said) = (group.child.stdout.take(), group.child.stderr.take());
+        let mut child = command.process_group(0).kill_on_drop(true).spawn()?;
+        let group = Group::of(child.id());
+        let (output, said) = (child.stdout.take(), child.stderr.take());
         let ended = async {
             let (output, said) = tokio::join!(first_bytes(output), last_bytes(said));
             // Only now, so that the group's number is its own as long as any of it may be killed.
-            let status = group.child.wait().await?;
+            let status = child.wait().await?;
             Ok::<_, std::io::Error>((status, output, said))
         };
         match tokio::time::timeout(longest, ended).await {
             Ok(ended) => {
                 let (status, output, said) = ended?;
-                group.pid = None;
+                group.let_go();
                 Ok(Ended { status: Some(status), output, said })
             }
             Err(_) => Ok(Ended { status: None, output: Vec::new(), said: String::new() }),
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.pid {
-            // It fails only if all of it is gone, which is what is wanted.
-            let _ = kill_process_group(pid, Signal::KILL);
         }
     }
 }
