@@ -308,6 +308,8 @@ pub enum EndedReason {
     Recalled,
     /// The user deleted it here.
     Deleted,
+    /// In a room someone else had told it (`told_by`), and the message itself came: it has the same id, and is told as any other.
+    Replaced,
 }
 
 /// Why an event can't be told any more.
@@ -356,8 +358,6 @@ impl EventBody {
             Self::FileFailed { .. } => "file_failed",
             Self::MessageEnded { .. } => "message_ended",
             Self::ConversationCleared { .. } => "conversation_cleared",
-    /// In a room someone else had told it (`told_by`), and the message itself came: it has the same id, and is told as any other.
-    Replaced,
             Self::ContactProfile { .. } => "contact_profile",
             Self::ContactDevices { .. } => "contact_devices",
             Self::ContactTerminated { .. } => "contact_terminated",
