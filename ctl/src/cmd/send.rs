@@ -117,7 +117,7 @@ impl Args {
                 if self.no_thumbnail {
                     outgoing.thumbnail = None;
                 }
-                What::File(outgoing)
+                What::File(Box::new(outgoing))
             }
             (None, text) => What::Text(given(text.unwrap_or_default())?),
         };
@@ -151,7 +151,7 @@ impl Args {
                     voice: is_voice,
                     thumbnail: outgoing.thumbnail.as_deref().map(hex),
                 };
-                post(context, &request, outgoing).await?
+                post(context, &request, *outgoing).await?
             }
         };
         let show =
@@ -203,7 +203,7 @@ impl Args {
 /// What is sent.
 enum What {
     Text(String),
-    File(Outgoing),
+    File(Box<Outgoing>),
 }
 
 /// Gives a file to the daemon.
