@@ -77,6 +77,8 @@ struct Peers {
     outbound: usize,
     ipv4: usize,
     ipv6: usize,
+    /// Dialled by a name of which it is not known what it stood for.
+    by_name: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_min_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,10 +149,14 @@ impl Netcheck {
         let peers = &self.peers;
         let connected = format!("{} connected, {} known", peers.connected, peers.known);
         let paint = if peers.connected == 0 { Paint::Warn } else { Paint::Good };
+        let by_name = match peers.by_name {
+            0 => String::new(),
+            by_name => format!(", {by_name} by a name"),
+        };
         page.field(
             "Peers",
             &format!(
-                "{}; {} dialled us, {} dialled by us; {} by IPv4, {} by IPv6",
+                "{}; {} dialled us, {} dialled by us; {} by IPv4, {} by IPv6{by_name}",
                 page.paint(paint, &connected),
                 peers.inbound,
                 peers.outbound,
@@ -240,8 +246,13 @@ impl Peers {
                 Some(ConnectionDirection::Out) => all.outbound += 1,
                 None => {}
             }
-            all.ipv4 += usize::from(peer.address.starts_with("/ip4/"));
-            all.ipv6 += usize::from(peer.address.starts_with("/ip6"));
+            // A peer that was dialled by a name has that as its address.
+            let is_of = |prefixes: [&str; 2]| {
+                usize::from(prefixes.iter().any(|prefix| peer.address.starts_with(prefix)))
+            };
+            all.ipv4 += is_of(["/ip4/", "/dns4/"]);
+            all.ipv6 += is_of(["/ip6", "/dns6/"]);
+            all.by_name += is_of(["/dns/", "/dnsaddr/"]);
             if let Some(latency) = peer.latency_ms {
                 all.latency_min_ms =
                     Some(all.latency_min_ms.map_or(latency, |min| min.min(latency)));
