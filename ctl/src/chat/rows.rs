@@ -150,7 +150,8 @@ impl<'a> Frame<'a> {
         let mut text = Vec::new();
         let room = self.room();
         if let Some((who, what)) = &row.extra.reply {
-            let quoted = format!("│ {}: {}", short(who), in_one_line(what));
+            let by = if who.is_empty() { String::new() } else { format!("{}: ", short(who)) };
+            let quoted = format!("│ {by}{}", in_one_line(what));
             text.push((Role::Dim, fit(&quoted, room)));
         }
         let taken_back = recalled(row.extra.recalled_by.as_deref());

@@ -330,3 +330,14 @@ fn pinned_conversations_are_first() {
     chat.told(Told::Conversations(vec![summary("carol", 9_999, true)]));
     assert_eq!(chat.model.places()[0], Place::Contact("carol".into()));
 }
+
+/// A colon without a name stood before it.
+#[test]
+fn an_answer_to_what_is_not_here_names_nobody() {
+    let mut chat = Chat::with(80, 24, &[("bob", 0)]);
+    let id = "ab".repeat(16);
+    let reply = Reply { id, excerpt: None, direction: None, author: None };
+    let answer = Message { reply_to: Some(reply), ..received("An answer", 5) };
+    chat.page("bob", vec![answer], false, Vec::new());
+    assert!(chat.shown().contains("│ a message that is not here"), "{}", chat.shown());
+}
