@@ -58,6 +58,9 @@ pub(crate) const CHAT_OPENING_MAX: Duration = Duration::from_secs(5);
 /// seconds. One with a vault of 3 GiB took 31 to 77 s (development build): the chat then says what it has not sent.
 pub(crate) const CHAT_UNSENT_MAX: Duration = Duration::from_secs(20);
 
+/// How long the chat, line by line, reads on from a pipe only to give it back, since it can't begin: what is in a pipe already comes at once.
+pub(crate) const CHAT_GIVE_BACK_MAX: Duration = Duration::from_secs(2);
+
 /// How long the chat on the whole terminal waits at its end for the daemon to take what waits: while somebody looks on. What is left
 /// is printed whole.
 pub(crate) const CHAT_LEAVE_MAX: Duration = Duration::from_secs(10);

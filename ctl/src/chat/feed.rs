@@ -1,5 +1,7 @@
 //! The way to the daemon: three connections, for events, for what is looked up, and for what is done, in order.
 
+mod paths;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,8 @@ use zeroize::Zeroize;
 
 use super::model::{Ask, Feed, Happened, Link, Place, Secret, Told};
 use crate::client::{Client, ClientError, Follower, Step, encode};
-use crate::limits::{CHAT_FOUND_MAX, CHAT_PAGE_MESSAGES, CHAT_RETRY_INTERVAL};
+use crate::limits::{CHAT_FOUND_MAX, CHAT_RETRY_INTERVAL};
+use paths::{draft_path, page_path, timers_path};
 
 /// What happened that the model was not told yet, at most: events come no faster than they are shown.
 const HAPPENED_MAX: usize = 64;
@@ -167,7 +170,7 @@ fn refused(ask: Ask) -> Option<Told> {
         | Ask::Accept { .. }
         | Ask::Drop { .. }
         | Ask::Recall { .. }
-        | Ask::Delete { .. } => Told::Failed(error),
+        | Ask::Delete { .. } => Told::Undone { what: ask.wanted()?, error },
         Ask::Redraw | Ask::Suspend | Ask::Quit => return None,
     })
 }
@@ -185,6 +188,7 @@ async fn work(client: Client, mut asks: Receiver<Ask>, wake: Arc<Notify>, tell: 
 }
 
 async fn answer(client: &Client, ask: Ask) -> Told {
+    let wanted = ask.wanted();
     let answer = match ask {
         Ask::Status => {
             client.get::<Status>("/v1/status").await.map(|it| Told::Status(Box::new(it)))
@@ -207,7 +211,7 @@ async fn answer(client: &Client, ask: Ask) -> Told {
             list.map(|list| Told::Conversations(list.conversations))
         }
         Ask::Page { place, before } => {
-            return match client.get(&path(&place, before.as_deref())).await {
+            return match client.get(&page_path(&place, before.as_deref())).await {
                 Ok(history) => Told::Page { place, before, history },
                 Err(error) => Told::PageFailed { place, error },
             };
@@ -287,7 +291,7 @@ async fn answer(client: &Client, ask: Ask) -> Told {
         }
         Ask::Recall { id } => {
             let path = format!("/v1/messages/{}/recall", encode(&id));
-            client.post_empty::<SendResponse>(&path).await.map(|_| Told::Done)
+            client.post_empty::<SendResponse>(&path).await.map(|_| Told::Recalled { id })
         }
         Ask::Delete { id } => {
             let path = format!("/v1/messages/{}", encode(&id));
@@ -299,28 +303,10 @@ async fn answer(client: &Client, ask: Ask) -> Told {
             Err(ClientError::Protocol("the chat asked it for something of its own".to_owned()))
         }
     };
-    answer.unwrap_or_else(Told::Failed)
-}
-
-fn draft_path(name: &str) -> String {
-    format!("/v1/conversations/{}/draft", encode(name))
-}
-
-fn timers_path(name: &str) -> String {
-    format!("/v1/conversations/{}/timers", encode(name))
-}
-
-fn path(place: &Place, before: Option<&str>) -> String {
-    let mut path = match place {
-        Place::Contact(name) => format!("/v1/conversations/{}/messages", encode(name)),
-        Place::Notes | Place::Requests => "/v1/notes".to_owned(),
-    };
-    path.push_str(&format!("?limit={CHAT_PAGE_MESSAGES}"));
-    if let Some(before) = before {
-        path.push_str("&before=");
-        path.push_str(&encode(before));
-    }
-    path
+    answer.unwrap_or_else(|error| match wanted {
+        Some(what) => Told::Undone { what, error },
+        None => Told::Failed(error),
+    })
 }
 
 async fn send(

@@ -27,7 +27,7 @@ use super::layout::{Layout, layout};
 use crate::limits::{CHAT_DRAFT_INTERVAL, CHAT_LEAVE_MAX, CHAT_TYPING_SHOWN};
 use crate::render::Clock;
 
-pub(super) use ask::{Ask, Told};
+pub(super) use ask::{Ask, RECALL, Told, not_done};
 pub(super) use choose::{About, Deed};
 pub(super) use conversation::{Conversation, Row};
 pub(super) use find::Find;
@@ -198,6 +198,7 @@ impl Model {
         // Only the passing of time may leave everything as it is.
         let mut asks = Vec::new();
         self.outgoing.refused = None;
+        let is_typed = matches!(happened, Happened::Key(_) | Happened::Mouse(_));
         match happened {
             Happened::Tick(clock) => return self.tick(clock),
             Happened::Key(key) => self.key(key, &mut asks),
@@ -214,11 +215,23 @@ impl Model {
             Happened::Feed(feed) => self.feed(feed, &mut asks),
             Happened::Told(told) => self.told(*told, &mut asks),
         }
+        if is_typed && self.link != Link::Up {
+            self.refuse_wanted(&mut asks);
+        }
         if self.attention.leaving.is_some() && self.outgoing.queue.is_empty() {
             self.quit(true, &mut asks);
         }
         self.attention.dirty = true;
         asks
+    }
+
+    /// What the user wants of a daemon that is away is not asked, and that is said: what it is about may be another by then.
+    fn refuse_wanted(&mut self, asks: &mut Vec<Ask>) {
+        let wanted = asks.iter().find_map(Ask::wanted);
+        if let Some(what) = wanted {
+            asks.retain(|ask| ask.wanted().is_none());
+            self.notice = Some(not_done(what, &self.link));
+        }
     }
 
     /// Where things are on the screen.

@@ -3,27 +3,27 @@
 mod answer;
 mod command;
 mod end;
+mod link;
 mod obey;
 mod own;
+mod print;
 
 use std::io::{self, BufRead};
 
-use martlet_protocol::control::{Delivery, Direction, EndedReason, Event, EventBody};
 use martlet_protocol::limits::TEXT_BYTES_MAX;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::feed::{Daemon, unlock};
-use super::model::{Ask, Feed, Happened, Link, Model, Place, Row, Secret, Told};
-use super::text::{in_one_line, short};
+use super::feed::Daemon;
+use super::model::{Ask, Feed, Happened, Link, Model, Place, RECALL, Told, not_done};
+use super::text::short;
 use super::unsent;
-use crate::client::{Client, ClientError};
-use crate::exit::{BEGIN, Failure};
+use crate::client::Client;
+use crate::exit::Failure;
 use crate::limits::{CHAT_STATUS_INTERVAL, CHAT_UNSENT_MAX};
-use crate::passphrase;
-use crate::render::{Clock, Output, block, recalled, replaced};
+use crate::render::{Clock, Output, block};
 use command::{Command, Typed};
-use own::{Own, of_whom};
+use own::Own;
 
 /// Messages of a conversation that are printed when it is opened.
 const OPENING_MESSAGES: usize = 10;
@@ -37,9 +37,9 @@ pub(crate) async fn run(
     wanted: Option<String>,
     output: &Output,
 ) -> Result<(), Failure> {
-    let named = wanted.is_some();
     let mut plain = Plain {
-        model: Model::new(Clock::system(), SCREEN, wanted),
+        model: Model::new(Clock::system(), SCREEN, wanted.clone()),
+        wanted,
         daemon: Daemon::start(client),
         client,
         output,
@@ -47,11 +47,14 @@ pub(crate) async fn run(
         opened_at: Instant::now(),
         own: Own::default(),
         asked_timers: None,
+        held: None,
+        recalling: None,
         ready: false,
         ended: false,
         unsent: 0,
+        undone: 0,
     };
-    if !named {
+    if plain.wanted.is_none() {
         plain.say(
             "Who to? /list lists conversations, /open NAME opens one, /help lists commands.",
         )?;
@@ -87,6 +90,7 @@ pub(crate) async fn run(
             happened = plain.daemon.next() => {
                 if let Some(happened) = happened {
                     plain.take(happened).await?;
+                    plain.do_held().await?;
                 }
             }
             typed = typed => {
@@ -107,6 +111,8 @@ pub(crate) async fn run(
 
 struct Plain<'a> {
     model: Model,
+    /// The conversation that was named as the chat was started.
+    wanted: Option<String>,
     daemon: Daemon,
     client: &'a Client,
     output: &'a Output,
@@ -118,12 +124,18 @@ struct Plain<'a> {
     own: Own,
     /// Whose timers a command is about.
     asked_timers: Option<String>,
+    /// A command about a message that the daemon has not answered yet: done once it has. No line is read before.
+    held: Option<String>,
+    /// The message whose recall the daemon has not answered yet.
+    recalling: Option<String>,
     /// Whether it is known who is written to, so that lines can be read.
     ready: bool,
     /// Whether no more lines are read.
     ended: bool,
     /// How many messages could not be sent.
     unsent: u64,
+    /// How many commands could not be done.
+    undone: u64,
 }
 
 impl Plain<'_> {
@@ -153,7 +165,9 @@ impl Plain<'_> {
                     && let Some(first) = self.model.outgoing.queue.front()
                 {
                     self.own.add(&sent.id, &first.text);
+                    self.own.took(&first.place, &sent.id);
                 }
+                self.count(told);
             }
             _ => {}
         }
@@ -200,181 +214,6 @@ impl Plain<'_> {
         }
     }
 
-    async fn tell_link(&mut self, before: &Link) -> Result<(), Failure> {
-        match self.model.link.clone() {
-            Link::Connecting => Ok(()),
-            Link::Up if *before == Link::Connecting => Ok(()),
-            Link::Up => self.say("The daemon is back."),
-            Link::Lost => self.say("The daemon went away; waiting for it. What you type is kept."),
-            Link::NoDaemon(why) | Link::Broken(why) if self.ended => self.give_up(&why),
-            Link::NoDaemon(why) if !self.ready => Err(Failure::Failed(why)),
-            Link::NoDaemon(why) | Link::Broken(why) => self.say(&why),
-            Link::NoIdentity => Err(Failure::Failed(format!("there is no identity yet: {BEGIN}"))),
-            // Nothing is being read yet, so the passphrase can be.
-            Link::Locked if !self.ready => self.unlock().await,
-            Link::Locked => self.say("The vault is locked. /unlock asks for its passphrase."),
-        }
-    }
-
-    async fn unlock(&mut self) -> Result<(), Failure> {
-        let mut secret = Secret::new();
-        if self.model.needs_passphrase() {
-            self.say("The vault is locked.")?;
-            secret.push(&passphrase::ask("Passphrase: ", self.output).await?);
-        }
-        match unlock(self.client, secret).await {
-            Ok(()) => self.say("The vault is open."),
-            Err(error @ ClientError::Problem(_)) if self.ready => self.say(&error.to_string()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn print_page(
-        &mut self,
-        place: &Place,
-        before: Option<&str>,
-        messages: usize,
-    ) -> Result<(), Failure> {
-        let is_opening = before.is_none() && self.opening.as_ref() == Some(place);
-        if (before.is_none() && !is_opening) || self.model.open.as_ref() != Some(place) {
-            return Ok(());
-        }
-        self.opening = None;
-        let Some(conversation) = self.model.conversation(place) else { return Ok(()) };
-        let rows = &conversation.rows;
-        let rows = match before {
-            None => &rows[rows.len().saturating_sub(OPENING_MESSAGES)..],
-            Some(_) => &rows[..messages.min(rows.len())],
-        };
-        for row in rows {
-            self.print_row(place, row)?;
-        }
-        if before.is_some() && !conversation.more {
-            self.say("This is the beginning.")?;
-        }
-        Ok(())
-    }
-
-    fn print_row(&self, place: &Place, row: &Row) -> Result<(), Failure> {
-        let time = self.model.clock.day_and_minute(row.sent_at);
-        let name = match place {
-            Place::Contact(name) => short(name),
-            Place::Notes | Place::Requests => String::new(),
-        };
-        let who = match row.direction {
-            Direction::In => of_whom(name, row.extra.author.as_deref()),
-            Direction::Out => format!("you to {name}"),
-            Direction::Note => "you".to_owned(),
-        };
-        let new = if row.is_unread() { " (new)" } else { "" };
-        let mention = if row.extra.mentions_you { " (mentions you)" } else { "" };
-        let taken_back = format!("({})", recalled(row.extra.recalled_by.as_deref()));
-        let text = if row.state == Delivery::Recalled { &taken_back } else { &row.text };
-        self.say(&format!("{time} {who}{new}{mention}: {text}"))
-    }
-
-    fn print_event(&mut self, event: &Event) -> Result<(), Failure> {
-        match &event.body {
-            EventBody::MessageReceived { message } => {
-                let time = self.model.clock.minute(message.sent_at);
-                let author = message.author.as_deref().map(crate::render::person);
-                let name = of_whom(short(&message.conversation), author.as_deref());
-                self.say(&format!("{time} {name}: {}", message.text))
-            }
-            EventBody::MessageQueued { message } => {
-                let first = self.model.outgoing.queue.front();
-                let is_own = self.own.excerpt(&message.id).is_some()
-                    || first.is_some_and(|first| first.text == message.text);
-                if is_own {
-                    self.own.add(&message.id, &message.text);
-                    return Ok(());
-                }
-                let place = match message.direction {
-                    Direction::In | Direction::Out => Place::Contact(message.conversation.clone()),
-                    Direction::Note => Place::Notes,
-                };
-                self.print_row(&place, &Row::of(message.clone()))
-            }
-            EventBody::MessageState { id, conversation, state } => {
-                let word = match state {
-                    Delivery::NeedsConfirmation
-                    | Delivery::NeedsState
-                    | Delivery::Queued
-                    | Delivery::Sent => return Ok(()),
-                    Delivery::Delivered => "delivered to",
-                    Delivery::Read => "read by",
-                    Delivery::Expired => "not delivered, expired: to",
-                    Delivery::Recalled => "recalled, to",
-                };
-                let Some(text) = self.own.excerpt(id) else { return Ok(()) };
-                self.say(&format!("{word} {}: {text}", short(conversation)))
-            }
-            EventBody::RequestReceived { suggested_name, .. } => {
-                let name = suggested_name.as_deref().map_or("someone".to_owned(), short);
-                self.say(&format!("{name}, whom you don't know, has written: /requests"))
-            }
-            EventBody::ContactAdded { name, .. } => {
-                self.say(&format!("{} is a contact now.", short(name)))
-            }
-            EventBody::ContactDevicesChanged { name, devices } => {
-                self.say(&crate::render::new_device(name, *devices))
-            }
-            EventBody::MessagesLost { conversation, count } => {
-                self.say(&crate::render::lost(conversation, *count))
-            }
-            EventBody::MessageEdited { message } if message.direction == Direction::In => self.say(
-                &format!("{} edited: {}", short(&message.conversation), in_one_line(&message.text)),
-            ),
-            EventBody::MessageReaction { conversation, direction, emoji, .. } => {
-                let who = crate::render::who(*direction, conversation);
-                match emoji {
-                    Some(emoji) => self.say(&format!("{who} reacted: {}", short(emoji))),
-                    None => self.say(&format!("{who} took a reaction back.")),
-                }
-            }
-            EventBody::MessageEdited { .. }
-            | EventBody::MessageReached { .. }
-            | EventBody::MessageRead { .. }
-            | EventBody::Typing { .. }
-            | EventBody::FileProgress { .. }
-            | EventBody::FileReceived { .. }
-            | EventBody::FileFailed { .. }
-            | EventBody::ContactRenamed { .. }
-            | EventBody::ContactRemoved { .. }
-            | EventBody::ContactReachable { .. }
-            | EventBody::ContactVerified { .. }
-            | EventBody::InviteUsed { .. }
-            | EventBody::RoomJoined { .. }
-            | EventBody::RoomChanged { .. }
-            | EventBody::RoomLeft { .. }
-            | EventBody::RoomUndone { .. }
-            | EventBody::RoomEquivocation { .. }
-            | EventBody::InviteRefused { .. }
-            | EventBody::InviteAccepted { .. }
-            | EventBody::ConversationRead { .. }
-            | EventBody::ConversationCleared { .. }
-            | EventBody::ContactProfile { .. }
-            | EventBody::ContactDevices { .. }
-            | EventBody::DevicesChanged
-            | EventBody::Gone { .. } => Ok(()),
-            EventBody::ContactTerminated { name } => {
-                self.say(&format!("the identity of {} was terminated", short(name)))
-            }
-            EventBody::AccountTerminated => self.say("your identity was terminated"),
-            EventBody::MessageEnded { id, conversation, reason, by } => {
-                self.own.forget(id);
-                match reason {
-                    EndedReason::Recalled => {
-                        let how = recalled(by.as_deref().map(crate::render::person).as_deref());
-                        self.say(&format!("a message was {how}: {}", short(conversation)))
-                    }
-                    EndedReason::Replaced => self.say(&replaced(&short(conversation))),
-                    EndedReason::Expired | EndedReason::Burned | EndedReason::Deleted => Ok(()),
-                }
-            }
-        }
-    }
-
     /// Does what a line says.
     async fn typed(&mut self, typed: Typed) -> Result<(), Failure> {
         let line = match typed {
@@ -389,6 +228,10 @@ impl Plain<'_> {
         match Command::of(&line) {
             Ok(Command::Say(text)) => self.send(text, None),
             Ok(Command::Quit) => self.end(),
+            Ok(command) if self.waits(command) => {
+                self.held = Some(line);
+                Ok(())
+            }
             Ok(command) => self.obey(command).await,
             Err(why) => self.say(&why),
         }
@@ -409,13 +252,55 @@ impl Plain<'_> {
             return self
                 .say("Too many messages wait for the daemon already: this one was not sent.");
         }
-        self.ask_all(asks);
+        self.ask_all(asks)
+    }
+
+    /// What the user wants done is asked of a daemon that is there, or refused.
+    fn ask_all(&mut self, asks: Vec<Ask>) -> Result<(), Failure> {
+        for ask in asks {
+            if let (Some(what), true) = (ask.wanted(), self.model.link != Link::Up) {
+                if let Ask::Edit { place, text, .. } = &ask {
+                    self.output.note_whole(&unsent::edit(place, text));
+                }
+                self.undone += 1;
+                self.say(&not_done(what, &self.model.link))?;
+                continue;
+            }
+            if let Ask::Recall { id } = &ask {
+                self.recalling = Some(id.clone());
+            }
+            self.daemon.ask(ask);
+        }
         Ok(())
     }
 
-    fn ask_all(&mut self, asks: Vec<Ask>) {
-        for ask in asks {
-            self.daemon.ask(ask);
+    /// Counts what the daemon did not do, and gives back what was typed for it.
+    fn count(&mut self, told: &Told) {
+        match told {
+            Told::Recalled { id } => {
+                self.own.untake(id);
+                self.recalling = None;
+            }
+            Told::Undone { what, .. } => {
+                self.undone += 1;
+                if *what == RECALL {
+                    // One at a time is asked.
+                    self.recalling = None;
+                }
+            }
+            Told::Edited { place, text, result: Err(_) } => {
+                self.undone += 1;
+                self.output.note_whole(&unsent::edit(place, text));
+            }
+            _ => {}
+        }
+    }
+
+    /// Does the command that waited, if it need not wait any more.
+    async fn do_held(&mut self) -> Result<(), Failure> {
+        match self.held.take() {
+            Some(line) => self.typed(Typed::Line(line)).await,
+            None => Ok(()),
         }
     }
 }

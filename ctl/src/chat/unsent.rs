@@ -23,11 +23,19 @@ pub(super) fn tell(model: &Model, why: &str, output: &Output) -> Result<(), Fail
 
 /// One message that was not sent.
 pub(super) fn line(place: &Place, text: &str) -> String {
-    let to = match place {
+    format!("not sent, {}: {}", to(place), block(text, 2))
+}
+
+/// One edit that was not done.
+pub(super) fn edit(place: &Place, text: &str) -> String {
+    format!("not edited, {}: {}", to(place), block(text, 2))
+}
+
+fn to(place: &Place) -> String {
+    match place {
         Place::Contact(name) => format!("to {}", short(name)),
         Place::Notes | Place::Requests => "a note".to_owned(),
-    };
-    format!("not sent, {to}: {}", block(text, 2))
+    }
 }
 
 /// That so many were not sent.

@@ -9,7 +9,7 @@ use martlet_protocol::control::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::fake::{Answer, Fake, Seen};
-use crate::run::{DEADLINE, command, wait_until};
+use crate::run::{DEADLINE, command, run_with_input, wait_until};
 
 /// A chat with bob, and the daemon behind it.
 struct Chat {
@@ -127,12 +127,18 @@ fn answer(seen: &Seen, page: &[Value], to_tell: &ToTell) -> Answer {
             return Answer::Problem(ErrorCode::ContactTerminated, "nobody is there any more");
         }
         ("POST", "/v1/messages") => json!({"id": "ee".repeat(16), "state": "queued"}),
+        ("POST", path) if path.ends_with("/recall") && is_cut(page) => return Answer::Raw(b""),
         ("PATCH", _) => message("bb", "out", "edited"),
         ("POST", "/v1/contacts") => json!({"name": "Carol B.", "id": "martlet1carol",
             "added_at": 0, "devices": 0, "unread": 0, "blocked": false}),
         ("POST", _) => message("aa", "in", "x"),
         _ => return Answer::Empty(204),
     })
+}
+
+/// Whether the daemon ends as it is asked to recall something.
+fn is_cut(page: &[Value]) -> bool {
+    page.iter().any(|message| message["text"] == "cut")
 }
 
 /// Where the conversation's messages had not come yet, it said `delivered to bob:`, and not which message.
@@ -161,7 +167,8 @@ fn commands_are_about_the_last_messages() {
     chat.write("/reply At noon");
     let asked = chat.wait_asked("POST /v1/messages");
     assert_eq!(asked, json!({"to": "bob", "text": "At noon", "reply_to": "cc".repeat(16)}));
-    chat.write("/edit 2 not mine");
+    // The answer is the last one, though no event has told of it.
+    chat.write("/edit 3 not mine");
     let asked = chat.wait_asked(&format!("PATCH /v1/messages/{}", "bb".repeat(16)));
     assert_eq!(asked, json!({"text": "not mine"}));
     chat.wait_line("Edited.");
@@ -260,4 +267,113 @@ fn what_waits_for_a_daemon_that_does_not_come_back_is_told() {
     for line in ["not sent, to bob: one", "not sent, to bob: two", "2 messages were not sent"] {
         assert!(complaints.contains(line), "{complaints}");
     }
+}
+
+/// They were about the message before, if the daemon had not answered the last one yet.
+#[test]
+fn recall_and_edit_are_about_the_last_line_whether_it_is_answered_or_not() {
+    let last = "ee".repeat(16);
+    let recalled = format!("POST /v1/messages/{last}/recall");
+    for (line, asked) in [
+        ("/recall", recalled.clone()),
+        ("/edit the right one", format!("PATCH /v1/messages/{last}")),
+    ] {
+        let mut chat =
+            Chat::start(vec![message("aa", "in", "first"), message("dd", "out", "mine")]);
+        write!(chat.input, "second one, wrong\n{line}\n/quit\n").unwrap();
+        chat.wait_asked(&asked);
+        assert_eq!(chat.end(), (Some(0), String::new()));
+    }
+}
+
+/// The second was about the same message as the first.
+#[test]
+fn recall_twice_takes_back_two_messages() {
+    let mut chat = Chat::start(vec![message("cc", "out", "one"), message("dd", "out", "two")]);
+    write!(chat.input, "/recall\n/recall\n/quit\n").unwrap();
+    for id in ["dd", "cc"] {
+        chat.wait_asked(&format!("POST /v1/messages/{}/recall", id.repeat(16)));
+    }
+    assert_eq!(chat.end().0, Some(0));
+}
+
+impl Chat {
+    /// The daemon goes away, for good.
+    fn daemon_goes(&mut self) {
+        self.fake = Fake::start(|_| Answer::Empty(404));
+        self.wait_line("What you type is kept.");
+    }
+}
+
+/// It was sent once the daemon was back, and the message before it was recalled.
+#[test]
+fn what_waits_for_the_daemon_can_be_taken_back_and_edited() {
+    let mut chat = Chat::start(vec![message("dd", "out", "mine")]);
+    chat.wait_line("mine");
+    chat.daemon_goes();
+    write!(chat.input, "wrong\n/edit still wrong\n/recall\n/quit\n").unwrap();
+    chat.wait_line("Edited before it was sent.");
+    chat.wait_line("Taken back before it was sent: still wrong");
+    assert_eq!(chat.end(), (Some(0), String::new()));
+}
+
+/// They were lost without a word, and the exit code was 0.
+#[test]
+fn commands_while_the_daemon_is_away_are_refused_and_told() {
+    let mut chat = Chat::start(vec![message("aa", "in", "first"), message("dd", "out", "mine")]);
+    chat.wait_line("mine");
+    chat.daemon_goes();
+    for (line, what) in [
+        ("/recall", "the recall"),
+        ("/edit not mine", "the edit"),
+        ("/react 👍", "the reaction"),
+        ("/timers 1h", "setting the timers"),
+        ("/mute", "changing the conversation"),
+        ("/timers", "that"),
+    ] {
+        chat.write(line);
+        chat.wait_line(&format!("{what} was not done. Try again when it is back."));
+    }
+    chat.write("/quit");
+    let (code, complaints) = chat.end();
+    assert_eq!(code, Some(1), "{complaints}");
+    assert!(complaints.contains("not edited, to bob: not mine"), "{complaints}");
+    assert!(complaints.contains("6 commands were not done"), "{complaints}");
+}
+
+/// The same of a daemon that went away before it had answered.
+#[test]
+fn a_command_that_is_not_answered_is_told() {
+    let mut chat = Chat::start(vec![message("dd", "out", "cut")]);
+    write!(chat.input, "/recall\n/quit\n").unwrap();
+    chat.wait_line("perhaps the recall was not done. Try again when it is back.");
+    let (code, complaints) = chat.end();
+    assert!(code == Some(1) && complaints.contains("1 command was not done"), "{complaints}");
+}
+
+/// It ended with 1, and what the pipe had brought was gone.
+#[test]
+fn a_pipe_without_a_daemon_is_given_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("control.sock");
+    let ran = run_with_input(&socket, &["chat", "--plain", "bob"], b"one\n/recall\n");
+    assert_eq!(ran.code, 3, "{ran:?}");
+    for line in ["not sent, to bob: one", "not sent, to bob: /recall", "isn't running"] {
+        assert!(ran.err.contains(line), "{ran:?}");
+    }
+}
+
+/// It ended with 2, was gone, and the advice named options that the chat has not.
+#[test]
+fn a_pipe_to_a_locked_vault_is_given_back() {
+    let fake = Fake::start(|seen| match seen.path.starts_with("/v1/events") {
+        true => Answer::Problem(ErrorCode::Locked, "the vault is locked"),
+        false => Answer::Empty(404),
+    });
+    let ran = run_with_input(fake.socket(), &["chat", "--plain", "bob"], b"one\n");
+    assert_eq!(ran.code, 4, "{ran:?}");
+    for line in ["not sent, to bob: one", "martletctl unlock"] {
+        assert!(ran.err.contains(line), "{ran:?}");
+    }
+    assert!(!ran.err.contains("--old-file"), "{ran:?}");
 }

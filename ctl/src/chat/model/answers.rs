@@ -46,7 +46,6 @@ impl Model {
     /// Events come; what they don't tell is asked for.
     fn up(&mut self, whole: bool, asks: &mut Vec<Ask>) {
         self.link = Link::Up;
-        self.notice = None;
         asks.extend([Ask::Rooms, Ask::Contacts, Ask::Requests, Ask::Status, Ask::Doctor]);
         if !whole {
             for conversation in self.conversations.values_mut() {
@@ -146,7 +145,9 @@ impl Model {
                 self.notice = Some("Dropped: what they send is not looked at.".to_owned());
                 self.leave_empty_requests(asks);
             }
+            Told::Recalled { id } => self.ended(&id, EndedReason::Recalled, None),
             Told::Done => {}
+            Told::Undone { what, error } => self.notice = Some(super::ask::failed(what, &error)),
             Told::Unlocked(Ok(())) => self.notice = Some("The vault is open.".to_owned()),
             Told::Unlocked(Err(error)) | Told::Failed(error) => self.failed(&error),
         }

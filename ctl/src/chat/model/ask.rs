@@ -1,13 +1,17 @@
 //! What is asked of the daemon, and what it answers.
 
 use martlet_protocol::control::{
-    Contact, ConversationSettings, ConversationSummary, ConversationTimers, Diagnosis, History,
-    Message, MessageRequest, ReadResponse, Room, SearchResults, SendResponse, Status,
+    Contact, ConversationSettings, ConversationSummary, ConversationTimers, Diagnosis, ErrorCode,
+    History, Message, MessageRequest, ReadResponse, Room, SearchResults, SendResponse, Status,
     TimersRequest,
 };
 
-use super::{Place, Secret};
+use super::{Link, Place, Secret};
 use crate::client::ClientError;
+use crate::render::one_line;
+
+/// What [`Ask::Recall`] is for.
+pub(crate) const RECALL: &str = "the recall";
 
 /// What is to be asked of the daemon, or done by who runs the model.
 #[derive(Debug)]
@@ -154,7 +158,88 @@ pub(crate) enum Told {
         id: String,
     },
     Unlocked(Result<(), ClientError>),
+    /// The message is taken back.
+    Recalled {
+        id: String,
+    },
     /// An event tells what came of it.
     Done,
+    /// Something that the user wanted ([`Ask::wanted`]) was not done.
+    Undone {
+        what: &'static str,
+        error: ClientError,
+    },
+    /// The same of what the chat asked by itself.
     Failed(ClientError),
+}
+
+impl Ask {
+    /// What it is for, if the user wants it done. Of the rest some is asked again by and by, and some waits for the daemon.
+    pub(crate) fn wanted(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Edit { .. } => "the edit",
+            Self::React { .. } => "the reaction",
+            Self::Accept { .. } => "accepting the request",
+            Self::Drop { .. } => "dropping the request",
+            Self::Search { .. } => "the search",
+            Self::Add { .. } => "adding the contact",
+            Self::SetTimers { .. } => "setting the timers",
+            Self::Settings { .. } => "changing the conversation",
+            Self::Recall { .. } => RECALL,
+            Self::Delete { .. } => "deleting the message",
+            Self::Status
+            | Self::Doctor
+            | Self::Contacts
+            | Self::Rooms
+            | Self::Requests
+            | Self::Conversations
+            | Self::Page { .. }
+            | Self::Send { .. }
+            | Self::Draft { .. }
+            | Self::KeepDraft { .. }
+            | Self::Typing { .. }
+            | Self::Read { .. }
+            | Self::Timers { .. }
+            | Self::Unlock(_)
+            | Self::Redraw
+            | Self::Suspend
+            | Self::Quit => return None,
+        })
+    }
+}
+
+/// That something that the user wanted was not asked of a daemon that is not there.
+pub(crate) fn not_done(what: &str, link: &Link) -> String {
+    match link {
+        Link::Locked => {
+            format!("The vault is locked: {what} was not done. Unlock it, then try again.")
+        }
+        Link::Connecting | Link::Up | Link::Lost | Link::NoDaemon(_) => {
+            format!("The daemon is away: {what} was not done. Try again when it is back.")
+        }
+        Link::NoIdentity => format!("There is no identity: {what} was not done."),
+        Link::Broken(why) => format!("{}: {what} was not done.", one_line(why)),
+    }
+}
+
+/// That it was asked, and failed.
+pub(super) fn failed(what: &str, error: &ClientError) -> String {
+    match error {
+        ClientError::NotRunning { .. } => not_done(what, &Link::Lost),
+        ClientError::Disconnected { .. } | ClientError::Timeout => {
+            format!(
+                "The daemon went away before it had answered: perhaps {what} was not done. Try again when it is back."
+            )
+        }
+        ClientError::Problem(problem) if problem.code == ErrorCode::Locked => {
+            not_done(what, &Link::Locked)
+        }
+        ClientError::Problem(problem) if problem.code == ErrorCode::Stopping => {
+            not_done(what, &Link::Lost)
+        }
+        ClientError::Connect { .. }
+        | ClientError::Problem(_)
+        | ClientError::Protocol(_)
+        | ClientError::UnknownEvent { .. } => one_line(&error.to_string()),
+    }
 }

@@ -3,7 +3,7 @@
 use martlet_protocol::control::{Delivery, Direction};
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use super::{Ask, Input, Model};
+use super::{Ask, Input, Model, Waiting};
 
 /// The message that is chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,13 @@ pub(crate) enum Deed {
 }
 
 impl Model {
-    /// Chooses the newest message. False if there is none.
+    /// Chooses the newest message. False if there is none. One that waits for the daemon is newer: it is taken back into the
+    /// input, where it can be changed and deleted.
     pub(super) fn begin_choosing(&mut self, asks: &mut Vec<Ask>) -> bool {
+        if let Some(waiting) = self.open.clone().and_then(|place| self.withdraw(&place, 0)) {
+            self.take_back(waiting);
+            return true;
+        }
         let newest = self.open_conversation().and_then(|conversation| conversation.rows.last());
         let Some(id) = newest.map(|row| row.id.clone()) else { return false };
         self.choose(Some(id), asks);
@@ -96,6 +101,17 @@ impl Model {
             (None, _) => return false,
         }
         true
+    }
+
+    fn take_back(&mut self, waiting: Waiting) {
+        let Some(conversation) = self.open_conversation_mut() else { return };
+        conversation.draft = Input::of(&waiting.text);
+        conversation.about = waiting.reply_to.map(|id| {
+            let answered = conversation.place(&id).and_then(|at| conversation.rows.get(at));
+            let excerpt = answered.map_or_else(String::new, |row| row.text.clone());
+            About::Reply { id, excerpt }
+        });
+        self.notice = Some("Taken back: it was not sent yet. Enter sends it.".to_owned());
     }
 
     /// Puts what a message says into the input, to be changed.

@@ -27,7 +27,7 @@ pub(crate) struct Waiting {
     pub(crate) place: Place,
     pub(crate) text: String,
     /// The message that it answers.
-    reply_to: Option<String>,
+    pub(super) reply_to: Option<String>,
     pub(crate) fate: Fate,
     /// When it was given to the daemon, and the ids of own messages that were there before: it is none of these.
     since: UnixMillis,
@@ -111,6 +111,27 @@ impl Model {
         self.outgoing.queue.push_back(waiting);
         self.send_next(asks);
         true
+    }
+
+    /// The newest but so many of a conversation that the daemon was not given.
+    fn unsent(&self, place: &Place, back: usize) -> Option<usize> {
+        let those = self.outgoing.queue.iter().enumerate().rev();
+        let mut those = those.filter(|(_, it)| it.place == *place && it.fate == Fate::Waits);
+        those.nth(back).map(|(at, _)| at)
+    }
+
+    /// Takes back that one. None if the daemon has all of them.
+    pub(crate) fn withdraw(&mut self, place: &Place, back: usize) -> Option<Waiting> {
+        let at = self.unsent(place, back)?;
+        self.outgoing.queue.remove(at)
+    }
+
+    /// Gives that one another text.
+    pub(crate) fn reword(&mut self, place: &Place, back: usize, text: &str) {
+        let waiting = self.unsent(place, back).and_then(|at| self.outgoing.queue.get_mut(at));
+        if let Some(waiting) = waiting {
+            waiting.text = text.to_owned();
+        }
     }
 
     /// Gives the first one to the daemon, if it is there and has none.

@@ -19,7 +19,7 @@ impl Plain<'_> {
             return false;
         }
         let has_room = self.model.outgoing.queue.len() < CHAT_OUTGOING_MAX;
-        self.ready && !self.ended && (has_room || stdin().is_terminal())
+        self.ready && !self.ended && self.held.is_none() && (has_room || stdin().is_terminal())
     }
 
     /// Whether all is sent, and nothing more is read.
@@ -58,14 +58,26 @@ impl Plain<'_> {
                 CHAT_UNSENT_MAX.as_secs()
             )));
         }
-        match self.unsent {
-            0 => Ok(()),
-            unsent => Err(unsent::failure(unsent, "what was printed above says why")),
-        }
+        self.outcome()
     }
 
     /// Ends, though messages wait.
     pub(super) fn give_up(&self, why: &str) -> Result<(), Failure> {
-        unsent::tell(&self.model, why, self.output)
+        unsent::tell(&self.model, why, self.output)?;
+        self.outcome()
+    }
+
+    /// Fails if something was not sent or not done.
+    fn outcome(&self) -> Result<(), Failure> {
+        let why = "what was printed above says why";
+        match (self.unsent, self.undone) {
+            (0, 0) => Ok(()),
+            (0, undone) => {
+                let were = if undone == 1 { "was" } else { "were" };
+                let commands = count(undone, "command");
+                Err(Failure::Failed(format!("{commands} {were} not done: {why}")))
+            }
+            (unsent, _) => Err(unsent::failure(unsent, why)),
+        }
     }
 }

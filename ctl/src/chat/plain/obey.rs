@@ -2,12 +2,23 @@
 
 use martlet_protocol::control::{Delivery, Direction};
 
-use super::super::model::{Ask, Place, Row, timers};
+use super::super::model::{Ask, Fate, Link, Place, RECALL, Row, not_done, timers};
 use super::super::text::{in_one_line, short};
 use super::super::unsent;
 use super::Plain;
 use super::command::{COMMANDS, Command};
 use crate::exit::Failure;
+
+/// The message that a command is about.
+enum Target {
+    /// The daemon has it.
+    Sent(String),
+    /// It waits in the chat, and is the newest but so many that do.
+    Unsent(usize),
+    /// It, or one of which it depends which it is, was given to the daemon, and the answer has not come.
+    OnItsWay,
+    Nothing,
+}
 
 impl Plain<'_> {
     /// Does what a command says.
@@ -27,6 +38,10 @@ impl Plain<'_> {
                 false => self.say(&format!("There is no contact called {}: /list", short(name)))?,
             },
             Command::Notes => self.open(Place::Notes, &mut asks)?,
+            Command::More | Command::Timers("") if self.model.link != Link::Up => {
+                self.undone += 1;
+                self.say(&not_done("that", &self.model.link))?;
+            }
             Command::More => match self.model.open.clone() {
                 Some(place) if self.model.ask_older(&place, &mut asks) => {}
                 Some(_) => self.say("There is nothing older.")?,
@@ -38,15 +53,29 @@ impl Plain<'_> {
                 Some(id) => self.send(text, Some(id))?,
                 None => self.refuse("There is no such message to answer.", text)?,
             },
-            Command::Edit(back, text) => match (self.own_message(back), self.model.open.clone()) {
-                (Some(id), Some(place)) => {
+            Command::Edit(back, text) => match (self.target(back, true), self.model.open.clone()) {
+                (Target::Sent(id), Some(place)) => {
                     asks.push(Ask::Edit { id, place, text: text.to_owned() });
                 }
-                _ => self.refuse("There is no such message of yours.", text)?,
+                (Target::Unsent(back), Some(place)) => {
+                    self.model.reword(&place, back, text);
+                    self.say("Edited before it was sent.")?;
+                }
+                (Target::OnItsWay, Some(place)) => {
+                    self.undone += 1;
+                    self.output.note_whole(&unsent::edit(&place, text));
+                    self.say(&not_done("the edit", &self.model.link))?;
+                }
+                (Target::Nothing, _) | (_, None) => {
+                    self.refuse("There is no such message of yours.", text)?;
+                }
             },
             Command::React(back, emoji) => match self.message(back) {
                 Some(id) => asks.push(Ask::React { id, emoji: emoji.map(str::to_owned) }),
-                None => self.say("There is no such message to react to.")?,
+                None => {
+                    self.undone += 1;
+                    self.say("There is no such message to react to.")?;
+                }
             },
             Command::Timers(text) => match (self.contact(), text) {
                 (None, _) => self.say("Of which conversation? /open NAME")?,
@@ -67,9 +96,21 @@ impl Plain<'_> {
             Command::Add { id, name } => {
                 asks.push(Ask::Add { id: id.to_owned(), name: name.to_owned() });
             }
-            Command::Recall => match self.own_message(0) {
-                Some(id) => asks.push(Ask::Recall { id }),
-                None => self.say("There is nothing of yours to recall.")?,
+            Command::Recall => match (self.target(0, true), self.model.open.clone()) {
+                (Target::Sent(id), _) => asks.push(Ask::Recall { id }),
+                (Target::Unsent(back), Some(place)) => {
+                    let text = self.model.withdraw(&place, back).map(|waiting| waiting.text);
+                    let text = in_one_line(&text.unwrap_or_default());
+                    self.say(&format!("Taken back before it was sent: {text}"))?;
+                }
+                (Target::OnItsWay, _) => {
+                    self.undone += 1;
+                    self.say(&not_done(RECALL, &self.model.link))?;
+                }
+                (Target::Nothing, _) | (Target::Unsent(_), None) => {
+                    self.undone += 1;
+                    self.say("There is nothing of yours to recall.")?;
+                }
             },
             Command::Requests => self.requests()?,
             Command::Accept { number, name } => match self.request(number) {
@@ -83,8 +124,25 @@ impl Plain<'_> {
             Command::Status => self.status()?,
             Command::Unlock => self.unlock().await?,
         }
-        self.ask_all(asks);
-        Ok(())
+        self.ask_all(asks)
+    }
+
+    /// Whether a command is about a message of which the daemon, which is there, will say more soon: which one is the last is
+    /// known then.
+    pub(super) fn waits(&self, command: Command<'_>) -> bool {
+        let target = match command {
+            Command::Edit(back, _) => self.target(back, true),
+            Command::Recall => self.target(0, true),
+            Command::Reply(back, _) | Command::React(back, _) => self.target(back, false),
+            _ => return false,
+        };
+        let is_on_its_way = match target {
+            Target::OnItsWay => true,
+            // Only of notes: they can't be answered before they are there.
+            Target::Unsent(_) => matches!(command, Command::Reply(..) | Command::React(..)),
+            Target::Sent(_) | Target::Nothing => false,
+        };
+        is_on_its_way && self.model.link == Link::Up
     }
 
     fn open(&mut self, place: Place, asks: &mut Vec<Ask>) -> Result<(), Failure> {
@@ -103,21 +161,45 @@ impl Plain<'_> {
         self.say(why)
     }
 
-    /// The newest message but so many of the user's, which can be edited and recalled.
-    fn own_message(&self, back: usize) -> Option<String> {
-        self.message_that(back, |row| row.direction == Direction::Out)
+    /// The newest message but so many: of the user's, which can be edited and recalled; or else of the contact's, or of notes.
+    fn target(&self, back: usize, is_own: bool) -> Target {
+        let Some(place) = &self.model.open else { return Target::Nothing };
+        let mut back = back;
+        let mut unseen = Vec::new();
+        if is_own || *place == Place::Notes {
+            let mut waiting = self.model.outgoing.queue.iter().filter(|it| it.place == *place);
+            let unsent = waiting.clone().filter(|it| it.fate == Fate::Waits).count();
+            if back < unsent {
+                return Target::Unsent(back);
+            }
+            back -= unsent;
+            if waiting.any(|it| it.fate != Fate::Waits) || self.recalling.is_some() {
+                return Target::OnItsWay;
+            }
+            // The answer may come before the event.
+            unseen = self.own.taken(place);
+        }
+        let rows = self.model.open_conversation().map_or(&[][..], |it| &it.rows);
+        unseen.retain(|id| !rows.iter().any(|row| row.id == *id));
+        if is_own && *place == Place::Notes {
+            unseen.clear();
+        }
+        let is_it = |row: &&Row| {
+            is_own == (row.direction == Direction::Out)
+                && row.state != Delivery::Recalled
+                && !row.is_notice
+        };
+        let rows = rows.iter().rev().filter(is_it).map(|row| row.id.as_str());
+        let mut those = unseen.into_iter().chain(rows);
+        those.nth(back).map_or(Target::Nothing, |id| Target::Sent(id.to_owned()))
     }
 
-    /// The same of the contact's; of notes, of the user's.
+    /// The newest message but so many of the contact's; of notes, of the user's.
     fn message(&self, back: usize) -> Option<String> {
-        self.message_that(back, |row| row.direction != Direction::Out)
-    }
-
-    fn message_that(&self, back: usize, is_it: impl Fn(&Row) -> bool) -> Option<String> {
-        let rows = self.model.open_conversation()?.rows.iter().rev();
-        let mut those =
-            rows.filter(|row| is_it(row) && row.state != Delivery::Recalled && !row.is_notice);
-        those.nth(back).map(|row| row.id.clone())
+        match self.target(back, false) {
+            Target::Sent(id) => Some(id),
+            Target::Unsent(_) | Target::OnItsWay | Target::Nothing => None,
+        }
     }
 
     /// With whom the open conversation is.

@@ -368,3 +368,49 @@ fn a_new_device_of_a_verified_contact_is_told_until_it_is_confirmed() {
     assert!(asked.iter().any(|ask| matches!(ask, Ask::Page { .. })), "{asked:?}");
     assert!(asked.iter().any(|ask| matches!(ask, Ask::Contacts)));
 }
+
+/// The question closed, and nothing was done and nothing said.
+#[test]
+fn what_is_wanted_of_a_daemon_that_is_away_is_refused_and_said() {
+    let mut chat = chat();
+    chat.page("bob", vec![sent("mine", 5, Delivery::Sent)], false, Vec::new());
+    down(&mut chat);
+    for (keys, what) in
+        [("ry", "the recall"), ("dy", "deleting the message"), ("1", "the reaction")]
+    {
+        chat.key(KeyCode::Up);
+        chat.type_in(keys);
+        assert!(chat.shown().contains(&format!("away: {what} was not done")), "{}", chat.shown());
+        chat.key(KeyCode::Esc);
+        chat.model.focus = super::super::model::Focus::Input;
+    }
+    assert!(!chat.asked().iter().any(|ask| ask.wanted().is_some()));
+}
+
+/// The same where it went away while it was asked.
+#[test]
+fn what_a_daemon_did_not_do_is_said_though_it_is_back() {
+    let mut chat = chat();
+    for (error, said) in [
+        (disconnected(), "perhaps the recall was not done"),
+        (problem(ErrorCode::Stopping), "the recall was not done"),
+    ] {
+        chat.told(Told::Undone { what: "the recall", error });
+        chat.up();
+        let notice = chat.model.notice.clone().unwrap_or_default();
+        assert!(notice.contains(said), "{notice}");
+    }
+}
+
+/// It could not be withdrawn, and Up chose the message before it.
+#[test]
+fn up_takes_back_a_message_that_waits() {
+    let mut chat = chat();
+    down(&mut chat);
+    enter(&mut chat, "wrong");
+    chat.key(KeyCode::Up);
+    assert_eq!(chat.draft(), "wrong");
+    assert!(chat.model.outgoing.queue.is_empty());
+    chat.up();
+    assert!(chat.sends().is_empty());
+}
