@@ -199,34 +199,36 @@ mod tests {
         assert!(count > 60, "{count}");
     }
 
-    /// The texts and lists in a schema, and in those that it refers to, of which nothing says how long they may be.
+    /// What is of these types, texts or lists, in a schema and in those that it refers to, of which nothing says how long it may be.
     fn unbounded(
         api: &serde_json::Value,
         schema: &serde_json::Value,
         place: &str,
+        types: &[&str],
         found: &mut BTreeSet<String>,
     ) {
         if let Some(name) = schema["$ref"].as_str() {
             let pointer = name.trim_start_matches('#');
             let referred = api.pointer(pointer).expect("what is referred to");
-            return unbounded(api, referred, name, found);
+            return unbounded(api, referred, name, types, found);
         }
         let is_of = |kind: &str| match &schema["type"] {
             serde_json::Value::Array(kinds) => kinds.iter().any(|it| it == kind),
             one => one == kind,
         };
         let has = |bound: &str| schema.get(bound).is_some();
-        if is_of("string") && !has("maxLength") && !has("enum")
-            || is_of("array") && !has("maxItems")
+        let is_one = |kind| types.contains(&kind) && is_of(kind);
+        if is_one("string") && !has("maxLength") && !has("enum") && !has("const")
+            || is_one("array") && !has("maxItems")
         {
             found.insert(place.to_owned());
         }
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            unbounded(api, property, &format!("{place}.{name}"), found);
+            unbounded(api, property, &format!("{place}.{name}"), types, found);
         }
         let parts = ["oneOf", "anyOf", "allOf"].map(|it| schema[it].as_array());
         for part in parts.into_iter().flatten().flatten().chain(schema.get("items")) {
-            unbounded(api, part, place, found);
+            unbounded(api, part, place, types, found);
         }
     }
 
@@ -247,12 +249,66 @@ mod tests {
                     .map(|(kind, content)| (kind.clone(), &content["schema"]));
                 for (name, schema) in parameters.chain(bodies) {
                     looked_at += 1;
-                    unbounded(&api, schema, &format!("{method} {path} {name}"), &mut found);
+                    let place = format!("{method} {path} {name}");
+                    unbounded(&api, schema, &place, &["string", "array"], &mut found);
                 }
             }
         }
         assert!(looked_at > 100, "{looked_at}");
         assert!(found.is_empty(), "{found:#?}");
+    }
+
+    /// Answers' texts that have no bound: words for people, and what others or the user's configuration say.
+    const UNBOUNDED: [&str; 27] = [
+        "Backup.directory",
+        "Backup.files",
+        "Dialled.reason",
+        "Erased.copies",
+        "ExportLine.bytes",
+        "ExportLine.program",
+        "FailedDial.address",
+        "FailedDial.reason",
+        "Finding.advice",
+        "Finding.problem",
+        "Join.failure",
+        "Network.bootstrap",
+        "Network.file",
+        "NetworkExport.descriptor",
+        "Peer.address",
+        "PeerDetails.agent",
+        "PeerDetails.protocols",
+        "PeerEventBody.address",
+        "PrivacyStatement.code",
+        "PrivacyStatement.text",
+        "Problem.detail",
+        "RoomOperation.setting",
+        "Status.external",
+        "Status.listen",
+        "Status.metrics_listen",
+        "Status.version",
+        "Status.warnings",
+    ];
+
+    /// Nor how long an id, a name or a text in an answer may be.
+    #[test]
+    fn the_texts_of_answers_have_bounds_where_the_code_has_them() {
+        let api = serde_json::to_value(openapi()).expect("JSON");
+        let (mut found, mut looked_at) = (BTreeSet::new(), 0);
+        for (path, item) in api["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("item") {
+                for (status, response) in operation["responses"].as_object().expect("responses") {
+                    for (kind, content) in response["content"].as_object().into_iter().flatten() {
+                        looked_at += 1;
+                        let place = format!("{method} {path} {status} {kind}");
+                        unbounded(&api, &content["schema"], &place, &["string"], &mut found);
+                    }
+                }
+            }
+        }
+        assert!(looked_at > 100, "{looked_at}");
+        let found: Vec<_> =
+            found.iter().map(|place| place.trim_start_matches("#/components/schemas/")).collect();
+        assert_eq!(found, UNBOUNDED);
     }
 
     /// What the attributes repeat, as they take nothing but numbers.

@@ -13,7 +13,10 @@ use super::conversation::{ConversationSettings, Draft, Settings};
 use super::message::Message;
 use super::profile::OwnProfile;
 use super::room::{Room, RoomOperation};
-use super::schema::PassphraseText;
+use super::schema::{
+    ContactText, ConversationText, HandleText, HexId, IdText, MessageIdText, PassphraseText,
+    ShownName, ShownText,
+};
 use super::timers::ConversationTimers;
 use crate::time::UnixMillis;
 
@@ -75,9 +78,11 @@ pub enum ExportLine {
     /// The user.
     Account {
         /// Their ID.
+        #[schema(value_type = IdText)]
         id: String,
         /// The name given at `init`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<ShownName>)]
         name: Option<String>,
         /// How they want all conversations to be.
         settings: Settings,
@@ -85,6 +90,7 @@ pub enum ExportLine {
         profile: OwnProfile,
         /// The handle that they claim, in this network or in the one where they claimed it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<HandleText>)]
         handle: Option<String>,
         /// Since when.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,17 +100,22 @@ pub enum ExportLine {
     Picture {
         /// The contact's name; absent for the user's own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<ContactText>)]
         contact: Option<String>,
         /// The JPEG, as it came, hexadecimal.
+        #[schema(max_length = 49152)]
         jpeg: String,
     },
     /// The small picture that its sender made of a file which is not in its message.
     Thumbnail {
         /// The message's id, hexadecimal.
+        #[schema(value_type = MessageIdText)]
         message: String,
         /// What the file is called.
+        #[schema(max_length = 255)]
         name: String,
         /// The JPEG or WebP, as it came, hexadecimal.
+        #[schema(max_length = 16384)]
         bytes: String,
     },
     /// Someone who is blocked.
@@ -120,14 +131,17 @@ pub enum ExportLine {
     /// What an unknown person wrote.
     RequestMessage {
         /// Their ID.
+        #[schema(value_type = IdText)]
         from: String,
         /// The message's id, hexadecimal.
+        #[schema(value_type = MessageIdText)]
         id: String,
         /// When it was written, by the writer's clock.
         sent_at: UnixMillis,
         /// When it was committed here.
         stored_at: UnixMillis,
         /// Its text.
+        #[schema(value_type = ShownText)]
         text: String,
     },
     /// A contact. The conversation with them follows.
@@ -155,6 +169,7 @@ pub enum ExportLine {
     /// Something that someone did to a room, oldest first.
     RoomOperation {
         /// The room's id, hexadecimal.
+        #[schema(value_type = HexId)]
         room: String,
         /// What.
         operation: Box<RoomOperation>,
@@ -168,8 +183,10 @@ pub enum ExportLine {
     /// The file that the message before it is.
     File {
         /// The message's id, hexadecimal.
+        #[schema(value_type = MessageIdText)]
         message: String,
         /// Its name.
+        #[schema(max_length = 255)]
         name: String,
         /// All of it, hexadecimal.
         bytes: String,
@@ -177,8 +194,10 @@ pub enum ExportLine {
     /// Messages that never came, though the one that follows did.
     Lost {
         /// The contact's name.
+        #[schema(value_type = ConversationText)]
         conversation: String,
         /// The id of the message that was shown without them.
+        #[schema(value_type = MessageIdText)]
         before: String,
         /// How many.
         count: u64,

@@ -1,9 +1,9 @@
 //! People to whom the user is away.
 
+use super::schema::{ContactText, IdText, PersonText};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema::PersonText;
 use crate::time::UnixMillis;
 
 /// Someone who is blocked.
@@ -11,8 +11,10 @@ use crate::time::UnixMillis;
 pub struct Blocked {
     /// The user's name for them, where they are a contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ContactText>)]
     pub name: Option<String>,
     /// Their ID.
+    #[schema(value_type = IdText)]
     pub id: String,
     /// When they were blocked.
     pub since: UnixMillis,

@@ -4,15 +4,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::device::Device;
-use super::schema::{IdText, NameText};
+use super::schema::{ContactText, ExcerptText, IdText, NameText, ShownName};
 use crate::time::UnixMillis;
 
 /// A person the user knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Contact {
     /// The user's name for them, unique.
+    #[schema(value_type = ContactText)]
     pub name: String,
     /// Their ID.
+    #[schema(value_type = IdText)]
     pub id: String,
     /// When they were added.
     pub added_at: UnixMillis,
@@ -23,6 +25,7 @@ pub struct Contact {
     pub unread: u64,
     /// What the user noted of them; only where one contact is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
     pub note: Option<String>,
     /// Their devices, whatever became of them; only where one contact is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -47,6 +50,7 @@ pub struct Contact {
     pub safety_number: Option<SafetyNumber>,
     /// What they call themselves, if they let their contacts know: unverified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ShownName>)]
     pub calls_themselves: Option<String>,
     /// Bytes of their picture, if they let their contacts see one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,8 +76,10 @@ pub enum Verified {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SafetyNumber {
     /// 60 digits, in 12 groups.
+    #[schema(max_length = 71)]
     pub digits: String,
     /// The text for a QR code.
+    #[schema(max_length = 512)]
     pub qr: String,
 }
 
@@ -129,9 +135,11 @@ pub struct ContactRename {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MessageRequest {
     /// Their ID.
+    #[schema(value_type = IdText)]
     pub id: String,
     /// The name they gave themselves: unverified.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ShownName>)]
     pub suggested_name: Option<String>,
     /// When the first message came.
     pub first_at: UnixMillis,
@@ -139,6 +147,7 @@ pub struct MessageRequest {
     pub messages: u64,
     /// The first message, shortened.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ExcerptText>)]
     pub preview: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::message::{Delivery, Direction, is_zero};
 use super::room::RoomPerson;
-use super::schema::MessageText;
+use super::schema::{ConversationText, ExcerptText, HexId, MessageText};
 use crate::time::UnixMillis;
 
 /// `GET /v1/conversations`: of all contacts and rooms, those that are pinned first, then the newest first.
@@ -19,9 +19,11 @@ pub struct ConversationList {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConversationSummary {
     /// The contact's name, or the room's.
+    #[schema(value_type = ConversationText)]
     pub name: String,
     /// Of a room: its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HexId>)]
     pub room: Option<String>,
     /// Unread messages.
     pub unread: u64,
@@ -49,6 +51,7 @@ pub struct Snippet {
     /// Who wrote it.
     pub direction: Direction,
     /// Its first 80 characters at most.
+    #[schema(value_type = ExcerptText)]
     pub text: String,
     /// How far it got.
     pub state: Delivery,
@@ -134,6 +137,7 @@ pub struct SettingsChange {
 pub struct Draft {
     /// The text, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<MessageText>)]
     pub text: Option<String>,
     /// When it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,18 +1,20 @@
 //! The user's devices, contacts' devices, and the end of the identity.
 
+use super::schema::{HexId, IdText, ShownName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema::IdText;
 use crate::time::UnixMillis;
 
 /// A device of an identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Device {
     /// Its id, 64 hexadecimal digits.
+    #[schema(value_type = HexId)]
     pub id: String,
     /// What it calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ShownName>)]
     pub name: Option<String>,
     /// Whether it is this one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -118,6 +120,7 @@ pub struct TerminateRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TerminateResponse {
     /// The ID whose end is told.
+    #[schema(value_type = IdText)]
     pub id: String,
     /// Whether this node knows that the identity ended. Of an identity that is neither the user's own nor a contact, it can't
     /// tell whether the kill phrase is the right one; the contacts' nodes can.

@@ -6,6 +6,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::contact::Verified;
 use super::message::{Delivery, Direction, Message, Received};
 use super::room::{RoomOperation, RoomPerson};
+use super::schema::{
+    ContactText, ConversationText, EmojiText, HexId, IdText, MessageIdText, ShownName,
+};
 use crate::time::UnixMillis;
 
 /// Query of `GET /v1/events`.
@@ -48,8 +51,10 @@ pub enum EventBody {
     /// A message of the user's got further.
     MessageState {
         /// Its id.
+        #[schema(value_type = MessageIdText)]
         id: String,
         /// The contact's name.
+        #[schema(value_type = ConversationText)]
         conversation: String,
         /// Where it stands now.
         state: Delivery,
@@ -57,8 +62,10 @@ pub enum EventBody {
     /// Another person has a message that the user wrote in a room, and not all have it.
     MessageReached {
         /// Its id.
+        #[schema(value_type = MessageIdText)]
         id: String,
         /// The room's name.
+        #[schema(value_type = ConversationText)]
         conversation: String,
         /// How many have it.
         received: Received,
@@ -66,42 +73,52 @@ pub enum EventBody {
     /// Someone unknown wrote.
     RequestReceived {
         /// Their ID.
+        #[schema(value_type = IdText)]
         id: String,
         /// The name they gave themselves: unverified.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<ShownName>)]
         suggested_name: Option<String>,
     },
     /// A contact was added, or a request accepted.
     ContactAdded {
         /// The contact's name.
+        #[schema(value_type = ContactText)]
         name: String,
         /// Their ID.
+        #[schema(value_type = IdText)]
         id: String,
     },
     /// A contact was renamed.
     ContactRenamed {
         /// Their ID.
+        #[schema(value_type = IdText)]
         id: String,
         /// The name before, told as it happens: the log keeps no names.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<ContactText>)]
         from: Option<String>,
         /// The name now.
+        #[schema(value_type = ContactText)]
         to: String,
     },
     /// A contact and the conversation with them were removed.
     ContactRemoved {
         /// The contact's name, told as it happens: the log keeps nothing of who was removed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<ContactText>)]
         name: Option<String>,
     },
     /// A contact's keys were found: what waited for them is sent.
     ContactReachable {
         /// The contact's name.
+        #[schema(value_type = ContactText)]
         name: String,
     },
     /// A verified contact has a device that the user has not confirmed.
     ContactDevicesChanged {
         /// The contact's name.
+        #[schema(value_type = ContactText)]
         name: String,
         /// Devices that the contact has now.
         devices: u32,
@@ -109,6 +126,7 @@ pub enum EventBody {
     /// The user verified a contact, or no longer holds them to be.
     ContactVerified {
         /// The contact's name.
+        #[schema(value_type = ContactText)]
         name: String,
         /// Which of the two, as it is when this is told.
         verified: Verified,
@@ -118,6 +136,7 @@ pub enum EventBody {
         /// The invite's number.
         number: u64,
         /// The contact's name.
+        #[schema(value_type = ContactText)]
         name: String,
     },
     /// Someone came by an invite that was no longer good: they are unknown.
@@ -125,16 +144,19 @@ pub enum EventBody {
         /// The invite's number.
         number: u64,
         /// Their ID, as far as it is known.
+        #[schema(value_type = IdText)]
         id: String,
     },
     /// The device of a contact whose invite the user accepted knows of it.
     InviteAccepted {
         /// The contact's name.
+        #[schema(value_type = ContactText)]
         name: String,
     },
     /// The user read a conversation.
     ConversationRead {
         /// The contact's name.
+        #[schema(value_type = ConversationText)]
         name: String,
         /// Messages that were unread.
         marked: u64,
@@ -143,6 +165,7 @@ pub enum EventBody {
     /// after all, it is told as any other.
     MessagesLost {
         /// The contact's name.
+        #[schema(value_type = ConversationText)]
         conversation: String,
         /// How many.
         count: u64,
@@ -155,8 +178,10 @@ pub enum EventBody {
     /// Someone reacted to a message, or withdrew that.
     MessageReaction {
         /// The message's id.
+        #[schema(value_type = MessageIdText)]
         id: String,
         /// The contact's name.
+        #[schema(value_type = ConversationText)]
         conversation: String,
         /// Who reacted.
         direction: Direction,
@@ -165,25 +190,31 @@ pub enum EventBody {
         by: Option<Box<RoomPerson>>,
         /// With what, as it is when this is told; absent if it was withdrawn.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<EmojiText>)]
         emoji: Option<String>,
     },
     /// A contact has read the user's messages up to this one.
     MessageRead {
         /// The message's id.
+        #[schema(value_type = MessageIdText)]
         id: String,
         /// The contact's name.
+        #[schema(value_type = ConversationText)]
         conversation: String,
     },
     /// A contact is writing, just now. It is kept nowhere, and has the number of the last event that is.
     Typing {
         /// The contact's name.
+        #[schema(value_type = ConversationText)]
         conversation: String,
     },
     /// A file is on its way here, and so far by now. It is kept nowhere, and has the number of the last event that is.
     FileProgress {
         /// The id of its message.
+        #[schema(value_type = MessageIdText)]
         id: String,
         /// The contact's name.
+        #[schema(value_type = ConversationText)]
         conversation: String,
         /// How much is here, bytes of what is sent over the network.
         fetched_bytes: u64,
@@ -206,8 +237,10 @@ pub enum EventBody {
     /// replaced comes another.
     MessageEnded {
         /// Its id.
+        #[schema(value_type = MessageIdText)]
         id: String,
         /// The contact's name; of a note, the user's own ID.
+        #[schema(value_type = ConversationText)]
         conversation: String,
         /// Why.
         reason: EndedReason,
@@ -218,38 +251,47 @@ pub enum EventBody {
     /// The user deleted all messages of a conversation here.
     ConversationCleared {
         /// The contact's name.
+        #[schema(value_type = ConversationText)]
         name: String,
     },
     /// A contact wants to be seen otherwise. The user's name for them stays.
     ContactProfile {
         /// The contact's name.
+        #[schema(value_type = ContactText)]
         name: String,
         /// What they call themselves, as it is when this is told: unverified.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<ShownName>)]
         calls_themselves: Option<String>,
     },
     /// A contact's devices are others than before: one was added or revoked.
     ContactDevices {
         /// The contact's name.
+        #[schema(value_type = ContactText)]
         name: String,
     },
     /// A contact's identity was terminated: nothing more comes from them, and nothing can be sent to them.
     ContactTerminated {
         /// The contact's name.
+        #[schema(value_type = ContactText)]
         name: String,
     },
     /// The user is in a room from now on: they made it, or were added.
     RoomJoined {
         /// The room's id.
+        #[schema(value_type = HexId)]
         room: String,
         /// Its name.
+        #[schema(value_type = ConversationText)]
         name: String,
     },
     /// Something was done to a room.
     RoomChanged {
         /// The room's id.
+        #[schema(value_type = HexId)]
         room: String,
         /// Its name.
+        #[schema(value_type = ConversationText)]
         name: String,
         /// What, and whether it counts as this is told.
         operation: Box<RoomOperation>,
@@ -257,8 +299,10 @@ pub enum EventBody {
     /// The user is in a room no more.
     RoomLeft {
         /// The room's id.
+        #[schema(value_type = HexId)]
         room: String,
         /// Its name.
+        #[schema(value_type = ConversationText)]
         name: String,
         /// Whether they were removed, as this is told; else they left.
         removed: bool,
@@ -266,8 +310,10 @@ pub enum EventBody {
     /// What the user did to a room does not count any more: someone else had done otherwise. It may be done again.
     RoomUndone {
         /// The room's id.
+        #[schema(value_type = HexId)]
         room: String,
         /// Its name.
+        #[schema(value_type = ConversationText)]
         name: String,
         /// What the user did.
         operation: Box<RoomOperation>,
@@ -279,8 +325,10 @@ pub enum EventBody {
     /// tells different people different things. Both count.
     RoomEquivocation {
         /// The room's id.
+        #[schema(value_type = HexId)]
         room: String,
         /// Its name.
+        #[schema(value_type = ConversationText)]
         name: String,
         /// Whose device.
         by: RoomPerson,

@@ -5,7 +5,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::message::{Delivery, Direction};
 use super::room::RoomPerson;
-use super::schema::{ConversationText, FileNameText, FileText, MessageIdStart, ThumbnailText};
+use super::schema::{
+    ConversationText, FileNameText, FileText, HexId, MessageIdStart, MessageIdText, ThumbnailText,
+};
 use super::timers::TimerSetting;
 use crate::time::UnixMillis;
 
@@ -13,8 +15,10 @@ use crate::time::UnixMillis;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MessageFile {
     /// Its name: never a path, and harmless in any folder.
+    #[schema(max_length = 255)]
     pub name: String,
     /// What it is, as its sender says: nobody has looked.
+    #[schema(max_length = 100)]
     pub media_type: String,
     /// How many bytes it has.
     pub bytes: u64,
@@ -145,11 +149,14 @@ pub struct FileList {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FileEntry {
     /// The id of its message, which is its own.
+    #[schema(value_type = MessageIdText)]
     pub id: String,
     /// The contact's name, or the room's.
+    #[schema(value_type = ConversationText)]
     pub conversation: String,
     /// In a room: its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HexId>)]
     pub room: Option<String>,
     /// In a room: who sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

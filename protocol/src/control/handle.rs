@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::contact::SafetyNumber;
+use super::schema::{ContactText, HandleText, IdText};
 use crate::time::UnixMillis;
 
 /// `POST /v1/handle`.
@@ -20,6 +21,7 @@ pub struct HandleClaim {
 pub struct OwnHandle {
     /// Its name; absent if the user claims none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HandleText>)]
     pub handle: Option<String>,
     /// Since when the user claims it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,6 +29,7 @@ pub struct OwnHandle {
     /// The handle that the user claims in another network, if they claim none in this one. There it is published again once
     /// the node is back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HandleText>)]
     pub elsewhere: Option<String>,
     /// All who claim it, or what looks like it, as far as they were found: the user, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -40,6 +43,7 @@ pub struct OwnHandle {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HandleFound {
     /// The name that was looked for, in the form that is taken.
+    #[schema(value_type = HandleText)]
     pub handle: String,
     /// All who claim it, or what looks like it: the user first, then contacts, then the others by when they say that they
     /// claimed it. That is their word alone.
@@ -55,8 +59,10 @@ pub struct HandleFound {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Claimant {
     /// Their ID.
+    #[schema(value_type = IdText)]
     pub id: String,
     /// The handle as they write it.
+    #[schema(value_type = HandleText)]
     pub handle: String,
     /// Whether that only looks like what was looked for, in other letters.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -68,6 +74,7 @@ pub struct Claimant {
     pub own: bool,
     /// The user's name for them, if they are a contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ContactText>)]
     pub contact: Option<String>,
     /// What to compare with whom the user means; absent for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]

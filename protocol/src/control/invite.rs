@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use super::schema::{ContactText, NameText, PersonText};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema::NameText;
 use crate::time::UnixMillis;
 
 /// `POST /v1/invites`.
@@ -29,9 +29,11 @@ pub struct Invite {
     pub number: u64,
     /// What to give to the other: a secret. Only where one invite is made or asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2046)]
     pub link: Option<String>,
     /// What whoever comes by it is called here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ContactText>)]
     pub name: Option<String>,
     /// When it was made.
     pub created_at: UnixMillis,
@@ -41,12 +43,14 @@ pub struct Invite {
     pub state: InviteState,
     /// Who came by it: the contact's name, or the ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<PersonText>)]
     pub used_by: Option<String>,
     /// When they came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<UnixMillis>,
     /// Who came when it was no longer good, at most 16: contacts' names, or IDs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<PersonText>)]
     pub refused: Vec<String>,
 }
 

@@ -1,9 +1,9 @@
 //! Linking: a further device joins the identity, by a code and a comparison.
 
+use super::schema::{HexId, IdText, ShownName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema::IdText;
 use crate::time::UnixMillis;
 
 /// A code by which a device is linked, and how far it came: on the device with the root.
@@ -13,11 +13,13 @@ pub struct Link {
     pub state: LinkState,
     /// The code, while nobody has come by it. Whoever sees it can disturb the linking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 512)]
     pub code: Option<String>,
     /// Until when it is good.
     pub expires_at: UnixMillis,
     /// In the state `compare`: three numbers of four digits. The new device has to show the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 14)]
     pub numbers: Option<String>,
     /// The device that came by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,9 +39,11 @@ pub struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkDevice {
     /// Its id, 64 hexadecimal digits.
+    #[schema(value_type = HexId)]
     pub id: String,
     /// What it calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ShownName>)]
     pub name: Option<String>,
 }
 
@@ -127,6 +131,7 @@ pub struct Join {
     pub expires_at: UnixMillis,
     /// In the state `compare`: three numbers of four digits. The device with the root has to show the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 14)]
     pub numbers: Option<String>,
     /// In the state `joined`: the ID of the identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::file::MessageFile;
 use super::room::RoomPerson;
-use super::schema::{ConversationText, EmojiText, MessageIdStart, MessageIdText, MessageText};
+use super::schema::{
+    ConversationText, EmojiText, ExcerptText, HexId, MessageIdStart, MessageIdText, MessageText,
+    ShownText,
+};
 use super::timers::{ConversationTimers, TimerSetting};
 use crate::time::UnixMillis;
 
@@ -13,11 +16,14 @@ use crate::time::UnixMillis;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Message {
     /// Its id, hexadecimal.
+    #[schema(value_type = MessageIdText)]
     pub id: String,
     /// The contact's name (for a request, their ID; for a note, the user's own ID), or the room's.
+    #[schema(value_type = ConversationText)]
     pub conversation: String,
     /// In a room: its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HexId>)]
     pub room: Option<String>,
     /// In a room: who wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +49,7 @@ pub struct Message {
     /// Who wrote it.
     pub direction: Direction,
     /// Its text.
+    #[schema(value_type = ShownText)]
     pub text: String,
     /// When it was written, by the writer's clock.
     pub sent_at: UnixMillis,
@@ -93,6 +100,7 @@ pub struct Received {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reply {
     /// Its id, hexadecimal.
+    #[schema(value_type = MessageIdText)]
     pub id: String,
     /// Who wrote it, if it is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,6 +110,7 @@ pub struct Reply {
     pub author: Option<Box<RoomPerson>>,
     /// Its beginning, at most 80 characters, if it is here and was not recalled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ExcerptText>)]
     pub excerpt: Option<String>,
 }
 
@@ -114,6 +123,7 @@ pub struct Reaction {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Box<RoomPerson>>,
     /// With what.
+    #[schema(value_type = EmojiText)]
     pub emoji: String,
 }
 
@@ -123,6 +133,7 @@ pub struct Version {
     /// When that was written, by its writer's clock.
     pub at: UnixMillis,
     /// What it said.
+    #[schema(value_type = ShownText)]
     pub text: String,
 }
 
@@ -217,6 +228,7 @@ pub struct NoteRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SendResponse {
     /// Its id.
+    #[schema(value_type = MessageIdText)]
     pub id: String,
     /// Where it stands.
     pub state: Delivery,
@@ -261,6 +273,7 @@ pub struct History {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Lost {
     /// The id of the message that was shown without them.
+    #[schema(value_type = MessageIdText)]
     pub before: String,
     /// How many.
     pub count: u64,
@@ -289,9 +302,11 @@ pub struct Inbox {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Conversation {
     /// The contact's name.
+    #[schema(value_type = ConversationText)]
     pub name: String,
     /// Of a room: its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HexId>)]
     pub room: Option<String>,
     /// Unread messages in all.
     pub unread: u64,

@@ -12,11 +12,13 @@ use crate::network::{NetworkDescriptor, Privacy};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Network {
     /// Its name.
+    #[schema(max_length = 32)]
     pub name: String,
     /// Whether it has a key, without which no connection comes about.
     pub closed: bool,
     /// What the key is recognized by: 16 hexadecimal digits; absent if the network is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 16)]
     pub key_fingerprint: Option<String>,
     /// The network has `2^shard_bits` shards.
     pub shard_bits: u8,
@@ -48,11 +50,13 @@ pub struct Network {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PendingNetwork {
     /// Its name.
+    #[schema(max_length = 32)]
     pub name: String,
     /// Whether it has a key.
     pub closed: bool,
     /// What the key is recognized by; absent if the network is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 16)]
     pub key_fingerprint: Option<String>,
 }
 

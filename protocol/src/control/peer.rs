@@ -1,15 +1,16 @@
 //! Peers: the nodes this one is connected to or knows of.
 
+use super::schema::{AddressText, PeerIdText};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema::{AddressText, PeerIdText};
 use crate::time::UnixMillis;
 
 /// One peer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Peer {
     /// Its transport key's id; tied to no identity.
+    #[schema(value_type = PeerIdText)]
     pub peer_id: String,
     /// Whether there is a connection.
     pub connected: bool,
@@ -65,8 +66,10 @@ pub struct PeerDetails {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ban {
     /// Its transport key's id.
+    #[schema(value_type = PeerIdText)]
     pub peer_id: String,
     /// Why.
+    #[schema(max_length = 200)]
     pub reason: String,
     /// Since when.
     pub since: UnixMillis,
@@ -140,6 +143,7 @@ pub struct FailedDial {
     pub address: String,
     /// Who should be there, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<PeerIdText>)]
     pub peer_id: Option<String>,
     /// Attempts that failed, in a row.
     pub attempts: u32,
@@ -170,6 +174,7 @@ pub struct Dialled {
     pub connected: bool,
     /// With whom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<PeerIdText>)]
     pub peer_id: Option<String>,
     /// Why there is none, for people. The daemon goes on trying, 10 times in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,6 +188,7 @@ pub struct PeerEvent {
     /// When it happened.
     pub at: UnixMillis,
     /// The peer's transport key's id; tied to no identity.
+    #[schema(value_type = PeerIdText)]
     pub peer_id: String,
     /// What happened.
     #[serde(flatten)]

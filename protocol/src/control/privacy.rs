@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::schema::{HandleText, ShownName};
 use super::shred::Shred;
 use super::status::{KeptShards, MailboxStatus, Role};
 use crate::time::UnixMillis;
@@ -96,6 +97,7 @@ pub struct RoomsHold {
 pub struct VaultHolds {
     /// The name that others are offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ShownName>)]
     pub name: Option<String>,
     /// Contacts.
     pub contacts: u64,
@@ -188,6 +190,7 @@ pub struct ProfileHolds {
     pub told: u64,
     /// The handle that the user claims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HandleText>)]
     pub handle: Option<String>,
 }
 

@@ -1,9 +1,9 @@
 //! How the user wants contacts to see them.
 
+use super::schema::{NameText, ShownName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema::NameText;
 use crate::time::UnixMillis;
 
 /// `GET /v1/profile`.
@@ -11,6 +11,7 @@ use crate::time::UnixMillis;
 pub struct OwnProfile {
     /// What the user calls themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ShownName>)]
     pub name: Option<String>,
     /// Bytes of their picture, if there is one: `GET /v1/profile/picture` has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -21,6 +22,7 @@ pub struct OwnProfile {
     pub told: u64,
     /// The name given at `init`, which everyone is offered whom the user writes to; it is no part of the profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ShownName>)]
     pub offered_name: Option<String>,
     /// When it was changed last; absent before the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

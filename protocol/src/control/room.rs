@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::schema::{NameText, OperationIdStart, PersonText};
+use super::schema::{
+    ContactText, ConversationText, HexId, IdText, NameText, OperationIdStart, PersonText, ShownName,
+};
 use super::timers::TimerSetting;
 use crate::time::UnixMillis;
 
@@ -11,8 +13,10 @@ use crate::time::UnixMillis;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Room {
     /// Its id, hexadecimal.
+    #[schema(value_type = HexId)]
     pub id: String,
     /// What it is called here: its name, and where a contact or another room is called so, the beginning of its id.
+    #[schema(value_type = ConversationText)]
     pub name: String,
     /// What the user is in it.
     pub role: RoomRole,
@@ -29,6 +33,7 @@ pub struct Room {
     /// Operations on it that are known here.
     pub operations: u64,
     /// What two people compare to find out whether they know the same of it: 64 hexadecimal digits.
+    #[schema(value_type = HexId)]
     pub digest: String,
 }
 
@@ -36,6 +41,7 @@ pub struct Room {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoomSettings {
     /// Its name, the same for all in it.
+    #[schema(value_type = ShownName)]
     pub name: String,
     /// Seconds from when a message is sent until it is gone; absent if that timer is off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,14 +87,17 @@ pub struct RoomMember {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoomPerson {
     /// Their ID, as far as it is known here.
+    #[schema(value_type = IdText)]
     pub id: String,
     /// Whether it is the user.
     pub you: bool,
     /// The user's name for them, if they are a contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ContactText>)]
     pub name: Option<String>,
     /// What they call themselves: unverified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ShownName>)]
     pub calls_themselves: Option<String>,
 }
 
@@ -188,6 +197,7 @@ pub struct RoomOperations {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoomOperation {
     /// Its id, hexadecimal.
+    #[schema(value_type = HexId)]
     pub id: String,
     /// When, by its author's clock. It decides nothing.
     pub at: UnixMillis,
@@ -205,6 +215,7 @@ pub struct RoomOperation {
     pub counts: bool,
     /// If it does not count any more: the id of what undid it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HexId>)]
     pub undone_by: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the texts of requests look like, for the description of the API: each has its bounds from where the code has
+//! What the texts of requests and answers look like, for the description of the API: each has its bounds from where the code has
 //! them.
 //!
 //! A schema counts characters, the code bytes: what is longer in characters than the bound is longer in bytes, too.
@@ -186,6 +186,20 @@ text!(
     Some(PEER_ID),
     "A peer id, or the end of one that is known: its last six characters or more."
 );
+text!(HexId, (HEX_CHARS, HEX_CHARS), Some(r"^[0-9a-f]{64}$"), "An id of 32 bytes, hexadecimal.");
+text!(
+    ShownName,
+    (0, NAME_BYTES_MAX),
+    None,
+    "A name as someone gave it: at most 64 bytes of UTF-8."
+);
+text!(
+    ShownText,
+    (0, TEXT_BYTES_MAX),
+    None,
+    "What a message says, perhaps in the words of this program: at most 16,384 bytes of UTF-8. Of one that was taken back nothing."
+);
+text!(ExcerptText, (0, 80), None, "The beginning of a text: at most 80 characters.");
 bytes!(FileOctets, FILE_BYTES_MAX, "A file, at most 5 GiB.");
 bytes!(ThumbnailOctets, THUMBNAIL_BYTES_MAX, "A JPEG or WebP of at most 8 KiB.");
 bytes!(PictureOctets, PICTURE_BYTES_MAX, "A picture, a JPEG of at most 24 KiB.");

@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::message::Direction;
 use super::room::RoomPerson;
-use super::schema::{ConversationText, SearchText};
+use super::schema::{ConversationText, HexId, MessageIdText, SearchText};
 use crate::time::UnixMillis;
 
 /// Query of `GET /v1/search`.
@@ -46,11 +46,14 @@ pub struct SearchResults {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SearchResult {
     /// Its id, hexadecimal.
+    #[schema(value_type = MessageIdText)]
     pub id: String,
     /// The contact's name (for a note, the user's own ID), or the room's.
+    #[schema(value_type = ConversationText)]
     pub conversation: String,
     /// In a room: its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HexId>)]
     pub room: Option<String>,
     /// In a room: who wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,9 +65,12 @@ pub struct SearchResult {
     /// When it was committed here.
     pub stored_at: UnixMillis,
     /// What stands before what was looked for, at most 40 characters; it begins with `…` if there is more.
+    #[schema(max_length = 41)]
     pub before: String,
     /// What was looked for, as it is written there.
+    #[schema(max_length = 16384)]
     pub found: String,
     /// What stands after it, at most 80 characters; it ends with `…` if there is more.
+    #[schema(max_length = 81)]
     pub after: String,
 }

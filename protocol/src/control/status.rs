@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema::{NameText, NewPassphraseText, PassphraseText};
+use super::schema::{IdText, NameText, NewPassphraseText, PassphraseText, PeerIdText, ShownName};
 use super::{Shred, Transport};
 use crate::network::Privacy;
 
@@ -26,6 +26,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
     /// The network's name.
+    #[schema(max_length = 32)]
     pub network: String,
     /// Whether the network is closed: only nodes with its key can connect.
     #[serde(default)]
@@ -37,6 +38,7 @@ pub struct Status {
     #[serde(default)]
     pub transports: Vec<Transport>,
     /// The transport's peer id.
+    #[schema(value_type = PeerIdText)]
     pub peer_id: String,
     /// Addresses listened on, with the peer id at the end: what others can dial.
     pub listen: Vec<String>,
@@ -148,9 +150,11 @@ pub enum LockState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Identity {
     /// The ID to give to others.
+    #[schema(value_type = IdText)]
     pub id: String,
     /// The name given at `init`; sent with first messages, so that it can be suggested.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ShownName>)]
     pub name: Option<String>,
 }
 
@@ -172,11 +176,14 @@ pub struct InitRequest {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InitResponse {
     /// The ID to give to others.
+    #[schema(value_type = IdText)]
     pub id: String,
     /// 24 words (BIP 39) that are the root key. `POST /v1/account/phrase` shows them once more.
+    #[schema(max_length = 4096)]
     pub recovery_phrase: String,
     /// 12 words (BIP 39) that end the identity, and can do nothing else. The recovery phrase makes them again.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 1024)]
     pub kill_phrase: String,
 }
 

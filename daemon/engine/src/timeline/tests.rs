@@ -440,11 +440,11 @@ fn a_message_of_before_that_comes_itself_uses_up_its_number_and_is_shown_once() 
     world.receive(&[message(4, "four")]);
     assert_eq!(world.shown, ["three", "four"]);
     assert_eq!((world.timeline.unread(&bob()), world.lost), (2, 0));
-    // A conversation that a build of before began has places of its own before that.
     // What came by itself, and comes again, uses up none.
     let done = world.done.len();
     world.receive(&[message(4, "four")]);
     assert_eq!(world.done.len(), done);
+    // A conversation that a build of before began has places of its own before that.
     let mut world = World::new();
     world.receive(&[message(1, "one")]);
     world.timeline.begins_after = PAST_POSITION_MAX;
