@@ -12,11 +12,17 @@
 //! | `parts` | reads and keeps parts, which go through mailboxes |
 //! | `serve` | answers what others ask |
 //! | `stream` | lets a thread read and write a stream |
+//! | `deposits` | brings blobs to depots, and lets them go there |
+//! | `depot` | keeps what others bring |
+//! | `meter` | counts what passes |
 //! | `turns` | gives who asks a place in turn |
 //! | `reach` | which addresses are told and dialled |
 
+mod deposits;
+mod depot;
 mod fetch;
 mod known;
+mod meter;
 mod parts;
 mod plan;
 mod reach;
@@ -43,9 +49,11 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use crate::blocking::spawn_blocking;
 use crate::host::EngineHandle;
 use crate::limits::BLOB_FETCHES_MAX;
-use crate::metrics::Metrics;
 use crate::net::NetHandle;
+use deposits::Deposits;
+pub use depot::Keeps;
 use known::{Fetching, Known};
+pub use meter::{Meter, Policy};
 pub use stream::Cancelled;
 pub(crate) use stream::{Rate, TooSlow, is_cancelled};
 use turns::Turns;
@@ -65,36 +73,10 @@ struct Inner {
     parts: parts::Queues,
     uploads: Arc<Turns>,
     fetches: Semaphore,
-}
-
-/// What the configuration lets others learn of this node.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy {
-    /// Whether others are answered what is here.
-    pub serves: bool,
-    /// Whether holders are dialled where their message says that they are, and others are told at once which of many blobs are here.
-    pub is_lan: bool,
-}
-
-/// Counts what passes of blobs.
-pub struct Meter {
-    /// Where.
-    pub metrics: Arc<Metrics>,
-    /// Told of bytes that came from a peer, where somebody wants to know: a simulation.
-    pub fetched: Option<Box<dyn Fn(PeerId, u64) + Send + Sync>>,
-}
-
-impl Meter {
-    fn count_sent(&self, bytes: u64) {
-        self.metrics.blobs.sent_bytes.inc_by(bytes);
-    }
-
-    fn count_received(&self, from: PeerId, bytes: u64) {
-        self.metrics.blobs.received_bytes.inc_by(bytes);
-        if let Some(fetched) = &self.fetched {
-            fetched(from, bytes);
-        }
-    }
+    deposits: Deposits,
+    /// What is kept for others, if this node does that.
+    keeps: Option<Arc<Keeps>>,
+    stopping: watch::Sender<bool>,
 }
 
 /// A blob that was made, and is removed again unless the vault knows of it.
@@ -111,6 +93,7 @@ impl Keeper {
         directory: BlobDir,
         (engine, net): (EngineHandle, NetHandle),
         (policy, meter): (Policy, Meter),
+        keeps: Option<Keeps>,
         orders: mpsc::Receiver<ToBlobs>,
         streams: mpsc::Receiver<(PeerId, Stream)>,
     ) -> Self {
@@ -125,7 +108,12 @@ impl Keeper {
             parts: parts::Queues::default(),
             uploads: Arc::default(),
             fetches: Semaphore::new(BLOB_FETCHES_MAX),
+            deposits: Deposits::default(),
+            keeps: keeps.map(Arc::new),
+            stopping: watch::Sender::new(false),
         }));
+        tokio::spawn(deposits::run(keeper.clone()));
+        tokio::spawn(keeper.clone().sweep_depot());
         tokio::spawn(serve::run(keeper.clone(), streams));
         tokio::spawn(keeper.clone().obey(orders));
         keeper
@@ -133,6 +121,7 @@ impl Keeper {
 
     /// Ends what is under way. It goes on at the next start.
     pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
         self.0.uploads.end_all();
         self.close();
     }
@@ -146,6 +135,8 @@ impl Keeper {
                 ToBlobs::ReadParts(blob, parts) => self.read_parts(blob, parts),
                 ToBlobs::KeepPart(blob, index, bytes) => self.keep_part(blob, index, bytes),
                 ToBlobs::JoinParts(blob, wanted) => self.join_parts(blob, *wanted),
+                ToBlobs::Deposit(blob, deposit) => self.deposits().order(blob, *deposit),
+                ToBlobs::Release(name, release) => self.deposits().release(name, *release),
                 ToBlobs::Closed => self.close(),
             }
         }
@@ -153,6 +144,8 @@ impl Keeper {
 
     /// These are all that the vault knows.
     async fn learn(&self, blobs: Vec<(KnownBlob, BlobUse)>) {
+        // What is to be brought and let go is told after this.
+        self.deposits().clear();
         let names: HashSet<BlobName> = blobs.iter().map(|(blob, _)| blob.name).collect();
         let unknown = self.known().others_than(&names);
         unknown.into_iter().for_each(|name| self.remove(name));
@@ -204,6 +197,7 @@ impl Keeper {
             }
             BlobUse::Rest => {
                 entry.is_whole = false;
+                self.deposits().end(&name);
                 return entry.cancel();
             }
             BlobUse::Fetch(_) if entry.is_whole => {
@@ -214,10 +208,15 @@ impl Keeper {
         };
         let before = entry.fetch.take();
         let is_running = |it: &Fetching| !*it.cancel.borrow() && !it.task.is_finished();
-        if before.as_ref().is_some_and(is_running) {
-            entry.fetch = before;
-            return;
+        if let Some(running) = before.as_ref().filter(|it| is_running(it)) {
+            if running.holders == wanted.holders {
+                entry.fetch = before;
+                return;
+            }
+            // Others have it, too: it goes on with them.
+            running.cancel.send_replace(true);
         }
+        let holders = wanted.holders.clone();
         let (cancel, keeper) = (watch::Sender::new(false), self.clone());
         let cancelled = cancel.subscribe();
         let task = tokio::spawn(async move {
@@ -227,11 +226,12 @@ impl Keeper {
             }
             fetch::run(keeper, blob, *wanted, cancelled).await;
         });
-        entry.fetch = Some(Fetching { cancel, task });
+        entry.fetch = Some(Fetching { cancel, task, holders });
     }
 
     fn remove(&self, name: BlobName) {
         let entry = self.known().remove(&name);
+        self.deposits().end(&name);
         self.forget_parts(&name);
         let keeper = self.clone();
         tokio::spawn(async move {
@@ -361,6 +361,15 @@ impl Keeper {
     fn uploads(&self) -> &Arc<Turns> {
         &self.0.uploads
     }
+
+    fn deposits(&self) -> &Deposits {
+        &self.0.deposits
+    }
+
+    /// Told once the daemon ends.
+    fn stopping(&self) -> Cancelled {
+        self.0.stopping.subscribe()
+    }
 }
 
 /// What an error says of a blob that was whole; `None` if nothing.
@@ -402,13 +411,6 @@ impl Drop for Imported {
 impl std::fmt::Debug for Imported {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Imported({:?})", self.name)
-    }
-}
-
-/// Hand-written: it has a function.
-impl std::fmt::Debug for Meter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Meter(…)")
     }
 }
 

@@ -22,6 +22,8 @@
 //! user = true                             # false: a mailbox for others, no identity of its own
 //! auto_lock = "off"                       # or a time without the user, like "15m"
 //! direct_files = true                     # default: true where lan_only
+//! depot_files = true                      # default: as direct_files
+//! depot_bytes = 0                         # default with the role mailbox, where lan_only: 8 GiB
 //! passphrase_file = "passphrase"          # default: none, or a credential of the service manager
 //! notify = "off"                          # or "sender", or "full"
 //! notify_command = ["notify"]             # gets {"title": …, "body": …} on its standard input
@@ -38,9 +40,8 @@ use std::path::{Path, PathBuf};
 
 use crate::limits::{
     CONNECTIONS_TARGET, MAILBOX_BYTES_DEFAULT, MAILBOX_PEER_SHARE_DEFAULT,
-    PEER_ENVELOPES_PER_MINUTE_DEFAULT, SHARDS_KEPT_DEFAULT,
+    PEER_ENVELOPES_PER_MINUTE_DEFAULT,
 };
-use martlet_protocol::Shard;
 use martlet_protocol::control::Role;
 use martlet_protocol::excerpt;
 use martlet_protocol::limits::CONFIG_BYTES_MAX;
@@ -49,6 +50,7 @@ use zeroize::Zeroizing;
 
 pub mod address;
 mod idle;
+mod keeps;
 mod loopback;
 mod notify;
 pub mod paths;
@@ -57,6 +59,7 @@ mod user;
 
 pub use address::{AddressError, AnnounceAddress, DialAddress, ListenAddress, PORT_DEFAULT};
 pub use idle::{AutoLock, AutoLockError};
+pub use keeps::KeepsConfig;
 pub use loopback::{LoopbackAddress, LoopbackError};
 pub use notify::{Notify, NotifyError};
 pub use settings::{ConnectionsTarget, MailboxBytes, Settings};
@@ -131,15 +134,6 @@ pub struct WanConfig {
     pub autonat_server: bool,
     /// Whether to ask the router for a port by UPnP.
     pub upnp: bool,
-}
-
-/// Which shards a full node keeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeepsConfig {
-    /// Shards that it keeps whatever its peer id.
-    pub shards: Vec<Shard>,
-    /// How many it keeps by its peer id.
-    pub shard_count: u16,
 }
 
 /// What is logged, and how.
@@ -277,6 +271,8 @@ impl Config {
             user: Some(self.user.is_allowed),
             auto_lock: Some(self.user.auto_lock),
             direct_files: Some(self.user.direct_files),
+            depot_files: Some(self.user.depot_files),
+            depot_bytes: Some(self.keeps.depot_bytes),
             passphrase_file: self.user.passphrase_file.clone(),
             notify: Some(self.user.notify),
             notify_command: (!self.user.notify_command.is_empty())
@@ -307,6 +303,7 @@ impl Config {
         let role = settings.role.unwrap_or_default();
         settings.check_role(role, &network)?;
         let user = UserConfig::of(&settings, (role, network.lan_only), lookup)?;
+        let keeps = KeepsConfig::of(&settings, (role, network.lan_only));
         let (data_dir, log) = (settings.data_dir_or_default(lookup)?, settings.log_config());
         let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));
         let listen = settings.listen.unwrap_or_else(|| ListenAddress::defaults(&network));
@@ -324,10 +321,6 @@ impl Config {
         }
         let mailbox_bytes_max =
             settings.mailbox_bytes_max.map_or(MAILBOX_BYTES_DEFAULT, MailboxBytes::get);
-        let shards: Vec<Shard> =
-            settings.shards.unwrap_or_default().into_iter().map(Shard).collect();
-        // Who names shards means these.
-        let default_count = if shards.is_empty() { SHARDS_KEPT_DEFAULT } else { 0 };
         Ok(Self {
             data_dir,
             socket,
@@ -363,10 +356,7 @@ impl Config {
             metrics_listen: settings.metrics_listen,
             user,
             role,
-            keeps: KeepsConfig {
-                shards,
-                shard_count: settings.shard_count.unwrap_or(default_count),
-            },
+            keeps,
         })
     }
 }

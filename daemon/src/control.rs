@@ -95,6 +95,8 @@ pub struct ControlContext {
     pub blobs: Keeper,
     /// Whether contacts are told where this node is, so that they can fetch files from it.
     pub direct_files: bool,
+    /// Whether files can be sent that are too large for mailboxes.
+    pub sends_large: bool,
     /// What else of the configuration says who can see what.
     pub exposure: Exposure,
 }

@@ -9,6 +9,7 @@
 //! identity, a peer id or an address. `docs/operations.md` lists every metric.
 
 mod blobs;
+mod depot;
 mod describe;
 mod engine;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
 pub use blobs::BlobMetrics;
+pub use depot::DepotMetrics;
 pub use describe::{Counter, Gauge, Histogram};
 pub use engine::{Commit, EngineMetrics};
 pub use net::{ConnectionMetrics, NetMetrics, PublishFailures, Queue, Queues};
@@ -50,6 +52,8 @@ pub struct Metrics {
     pub stem: StemMetrics,
     /// Syncs.
     pub sync: SyncMetrics,
+    /// What is kept for others, beside envelopes.
+    pub depot: DepotMetrics,
     registry: Registry,
 }
 
@@ -71,6 +75,7 @@ impl Metrics {
             blobs: BlobMetrics::new(&mut describe),
             stem: StemMetrics::new(&mut describe),
             sync: SyncMetrics::new(&mut describe),
+            depot: DepotMetrics::new(&mut describe),
             registry,
         }
     }

@@ -73,7 +73,7 @@ pub(crate) use asked::Unread;
 pub use connections::ConnectionPolicy;
 pub use pace::Pace;
 pub use state_files::NotStored;
-pub(crate) use streams::Misuse;
+pub(crate) use streams::{DepotPeer, Misuse};
 pub use wan::{Provider, Reach, WanOptions};
 
 use task::{Command, Ends};
@@ -112,6 +112,8 @@ pub struct NetConfig {
     pub gossip: GossipPolicy,
     /// Takes the streams of the blob protocol that others open; `None` to speak none.
     pub blobs: Option<mpsc::Sender<(PeerId, Stream)>>,
+    /// Whether it keeps blobs for others, and says so.
+    pub is_depot: bool,
     /// Memory of the process past which connections are refused; `None` where the process is not this node's alone.
     pub memory_bytes_max: Option<usize>,
 }

@@ -12,13 +12,15 @@ use libp2p::identity::Keypair;
 use martlet_engine::{CommandError, EngineConfig, EngineError, Storage, TICK};
 use martlet_store::StoreError;
 use martlet_store::blobs::BlobDir;
+use martlet_store::blobs::depot::Depot;
 use martlet_store::vault::keyfile::KeyFileError;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::blobs::{Keeper, Meter, Policy};
+use crate::blobs::{Keeper, Keeps, Meter, Policy};
 use crate::blocking;
+use crate::clock::Clock as _;
 use crate::config::{Config, Notify, UserConfig};
 use crate::control::{self, BindError, ControlContext, Exposure};
 use crate::host::{self, CallError, EngineHandle, passphrase_file};
@@ -37,6 +39,8 @@ use crate::scrape::{self, MetricsSource};
 const WORKER_THREADS: usize = 2;
 /// The directory of files that are blobs, in the data directory.
 const BLOBS: &str = "blobs";
+/// The directory of what is kept for others, there as well.
+const DEPOT: &str = "depot";
 
 /// Why the daemon could not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +173,7 @@ async fn run(config: Config) -> Result<(), DaemonError> {
             unlock_failure,
             data_dir: config.data_dir.clone(),
             blobs: parts.blobs.clone(),
+            sends_large: config.user.direct_files || config.user.depot_files,
             direct_files: config.user.direct_files,
             exposure: exposure_of(&config),
         },
@@ -263,6 +268,22 @@ async fn unlock_at_start(config: &UserConfig, engine: &EngineHandle) -> Option<S
     Some(told)
 }
 
+/// What is kept for others. Where nothing is to be, nothing that was is left.
+fn keeps(
+    path: &Path,
+    bytes_max: u64,
+    engine: &EngineHandle,
+    metrics: &Arc<Metrics>,
+) -> io::Result<Option<Keeps>> {
+    if bytes_max == 0 && !path.exists() {
+        return Ok(None);
+    }
+    let clock = engine.clock();
+    let directory = BlobDir::open(path.to_owned(), BLOB_DISK_FREE_MIN, free_bytes)?;
+    let depot = Depot::open(directory, bytes_max, clock.now())?;
+    Ok((bytes_max > 0).then(|| Keeps::new(depot, clock, Arc::clone(metrics))))
+}
+
 /// What answers the control socket.
 struct Parts {
     engine: EngineHandle,
@@ -289,12 +310,15 @@ impl Parts {
             observer: Arc::clone(&metrics) as _,
             mailbox_peer_bytes_max: config.mailbox_peer_bytes_max,
             fetches_unasked: config.user.direct_files,
+            deposits: config.user.depot_files,
             tick: TICK,
         };
         let (streams_taken, streams) = mpsc::channel(BLOB_STREAMS_WAITING_MAX);
         let (engine, mailbox) = host::spawn(engine_config, Arc::clone(&metrics))?;
         // Not before the vault is opened: what is damaged is left alone, and all else with it.
         let directory = BlobDir::open(config.data_dir.join(BLOBS), BLOB_DISK_FREE_MIN, free_bytes)?;
+        let depot_bytes = config.keeps.depot_bytes;
+        let keeps = keeps(&config.data_dir.join(DEPOT), depot_bytes, &engine, &metrics)?;
         let net_config = NetConfig {
             gossip: GossipPolicy::default(),
             network: config.network.clone(),
@@ -327,6 +351,7 @@ impl Parts {
             role: config.role,
             kept,
             blobs: Some(streams_taken),
+            is_depot: depot_bytes > 0,
             pace: Pace::USUAL,
             memory_bytes_max: Some(CONNECTIONS_MEMORY_BYTES_MAX),
         };
@@ -334,10 +359,11 @@ impl Parts {
         engine.attach_net(net.clone()).await;
         let (orders_given, orders) = mpsc::channel(BLOB_ORDERS_MAX);
         let serves = config.user.direct_files;
-        let policy = Policy { serves, is_lan: serves && config.network.lan_only };
+        let is_lan_only = config.network.lan_only;
+        let policy = Policy { serves, is_lan: serves && is_lan_only, is_lan_only };
         let handles = (engine.clone(), net.clone());
         let meter = Meter { metrics: Arc::clone(&metrics), fetched: None };
-        let blobs = Keeper::start(directory, handles, (policy, meter), orders, streams);
+        let blobs = Keeper::start(directory, handles, (policy, meter), keeps, orders, streams);
         engine.attach_blobs(orders_given).await;
         let metrics = MetricsSource { metrics, engine: engine.clone(), net: net.clone() };
         Ok(Self { engine, net, metrics, blobs })

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use martlet_protocol::Header;
 use martlet_protocol::file::FileKey;
-use martlet_protocol::file::ask::{Groups, Question};
+use martlet_protocol::file::ask::{Groups, PutAnswer, PutRefusal, Question};
 use martlet_protocol::file::blob::{Proved, groups, receive};
 use martlet_protocol::file::sealed::{Layout, open};
 
@@ -14,6 +14,16 @@ const SIZE: u64 = 700_000;
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(question) = Question::decode(bytes) {
         assert_eq!(question.encode(), bytes);
+    }
+    // What a depot answers: its byte, and what follows.
+    if let [answer, after @ ..] = bytes {
+        let answer = PutAnswer::from_number(*answer);
+        let refusal = after.first().and_then(|byte| PutRefusal::from_number(*byte));
+        assert!(answer.is_none_or(|it| it.number() == bytes[0]));
+        assert!(refusal.is_none_or(|it| it.number() == after[0]));
+        if answer == Some(PutAnswer::Send) && after.len() > 2 {
+            let _ = Groups::decode(&after[2..], SIZE);
+        }
     }
     if let Ok(some) = Groups::decode(bytes, SIZE) {
         assert!(some.ranges().all(|(first, count)| first + count <= groups(SIZE)));

@@ -13,7 +13,7 @@
 //! | 10 | [`ping`]: whether the device is on | to-device envelopes |
 //! | 11 | [`pong`]: that it is | to-device envelopes |
 //! | 12 | [`file`](mod@file): a file | conversation envelopes |
-//! | 13 | [`file_holders`]: who has it too; nothing says it yet | conversation envelopes |
+//! | 13 | [`file_holders`]: who has it too | conversation envelopes |
 //! | 14 | [`file_received`]: that it has come whole | conversation envelopes |
 //! | 15 | [`progress`]: how far got what the user sent on another device | as 5 to 7 |
 //! | 20 | [`room_op`]: an operation on a room | envelopes of the room's conversation |
@@ -143,6 +143,8 @@ pub enum Content {
     File(File),
     /// Says that a file is there.
     FileReceived(FileReceived),
+    /// Says who has a file too.
+    FileHolders(FileHolders),
     /// How long the conversation's messages live from now on.
     Timers(Timers),
     /// Takes a message back.
@@ -277,6 +279,7 @@ impl Message {
             Content::Read(read) => (read::KIND, codec::encode(read)),
             Content::File(file) => (file::KIND, file.encode()),
             Content::FileReceived(received) => (file_received::KIND, received.encode()),
+            Content::FileHolders(told) => (file_holders::KIND, told.encode()),
             Content::Timers(timers) => (timers::KIND, timers.encode()),
             Content::Recall(recall) => (recall::KIND, codec::encode(recall)),
             Content::Profile(profile) => (profile::KIND, profile.encode()),
@@ -326,6 +329,7 @@ impl Message {
             read::KIND => Content::Read(codec::decode_lenient(&payload, read::BYTES_MAX)?),
             file::KIND => Content::File(File::decode(&payload)?),
             file_received::KIND => Content::FileReceived(FileReceived::decode(&payload)?),
+            file_holders::KIND => Content::FileHolders(FileHolders::decode(&payload)?),
             timers::KIND => Content::Timers(Timers::decode(&payload)?),
             recall::KIND => Content::Recall(codec::decode_lenient(&payload, recall::BYTES_MAX)?),
             profile::KIND => Content::Profile(Profile::decode(&payload)?),

@@ -7,6 +7,7 @@
 //! | `NAME.part` | a blob of which groups are missing, or one that is being made |
 //! | `NAME.have` | which groups of that are surely on disk |
 //! | `NAME.parts` | what came of a blob through mailboxes; which parts these are, the vault says |
+//! | `NAME.note` | in the directory of a [depot] alone: which blob it is, for whom and until when it is kept |
 //!
 //! A name is random. Which blob has it, and what opens that, is in the vault alone. All of it is ciphertext: a blob is gone
 //! once its key is, and the file is unlinked to make room.
@@ -16,6 +17,7 @@
 //!
 //! It works with files alone, and waits for the disk: whoever must not wait calls it from a thread of its own.
 
+pub mod depot;
 mod groups;
 mod partial;
 mod parts;
@@ -73,6 +75,10 @@ enum FileOf {
     /// What is about to be `have`.
     NextHave,
     Parts,
+    /// What a depot knows of it.
+    Note,
+    /// What is about to be `note`.
+    NextNote,
 }
 
 /// Why a blob is not written, or not read.
@@ -275,8 +281,17 @@ impl BlobDir {
 }
 
 impl FileOf {
-    const ALL: [Self; 6] =
-        [Self::Blob, Self::Tree, Self::Part, Self::Have, Self::NextHave, Self::Parts];
+    /// The note first: without it the rest is nobody's.
+    const ALL: [Self; 8] = [
+        Self::Note,
+        Self::NextNote,
+        Self::Blob,
+        Self::Tree,
+        Self::Part,
+        Self::Have,
+        Self::NextHave,
+        Self::Parts,
+    ];
 
     fn extension(self) -> &'static str {
         match self {
@@ -286,6 +301,8 @@ impl FileOf {
             Self::Have => "have",
             Self::NextHave => "next",
             Self::Parts => "parts",
+            Self::Note => "note",
+            Self::NextNote => "nextnote",
         }
     }
 }

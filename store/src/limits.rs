@@ -50,6 +50,16 @@ pub const BLOB_WRITE_BYTES: usize = 256 * 1024;
 /// Bytes of a blob that is fetched which a crash may take back: they are fetched again, in a tenth of a second of a fast link.
 pub const BLOB_UNSYNCED_BYTES_MAX: u64 = 8 << 20;
 
+/// The part of a depot that any one peer may fill, so that none takes all the room: an eighth.
+pub const DEPOT_PEER_PART: u64 = 8;
+/// Blobs that a depot keeps: each is three files of one directory, and a record of some 300 bytes in memory. Of them any one peer may have
+/// the same part as of the bytes.
+pub const DEPOT_BLOBS_MAX: usize = 10_000;
+/// How long a depot keeps what is not whole, after the last of it came: a sender whose node was off over night brings it anew.
+pub const DEPOT_UNFINISHED_MAX: Duration = Duration::from_secs(6 * 3600);
+/// Longest note of a depot, bytes: it has some 300 with eight commitments.
+pub const DEPOT_NOTE_BYTES_MAX: usize = 1024;
+
 // ---- control -----------------------------------------------------------------------------------
 
 /// Memory Argon2id takes for a new passphrase, KiB: the second recommended option of RFC 9106

@@ -125,6 +125,8 @@ pub const MESSAGE_INDEX: Collection<MessageAt> = Collection::new("message_index"
 pub const MARKS: Collection<MarksRecord> = Collection::new("marks");
 /// Files of messages that are blobs here, or are to be. `Scoped` and numbered as [`MESSAGES`].
 pub const FILES: Collection<FileRecord> = Collection::new("files");
+/// Own files that depots are to let go, `Named` by what the blob was called here.
+pub const RELEASES: Collection<ReleaseRecord> = Collection::new("releases");
 /// Files of others that come in parts, `Named` by their author ‖ the id of their message.
 pub const PARTS_IN: Collection<PartsInRecord> = Collection::new("parts_in");
 /// Own files that go in parts. `Scoped` and numbered as [`MESSAGES`].

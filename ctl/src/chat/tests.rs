@@ -278,6 +278,7 @@ fn status(peers: u32) -> Status {
         role: martlet_protocol::control::Role::Full,
         shards: martlet_protocol::control::KeptShards::default(),
         mailbox: MailboxStatus { envelopes: 120, bytes: 400_000, bytes_max: 1 << 30 },
+        depot: None,
         outbox: Some(1),
         stamping: 0,
         unread: Some(0),

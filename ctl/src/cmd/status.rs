@@ -127,6 +127,11 @@ fn human(status: &Status, verbose: bool, page: &mut Page) {
             bytes(mailbox.bytes_max),
         ),
     );
+    if let Some(depot) = &status.depot {
+        let kept = count(depot.files, "large file");
+        let (now, max) = (bytes(depot.bytes), bytes(depot.bytes_max));
+        field(page, "Depot", &format!("{kept} of others, {now} of {max}"));
+    }
     field(page, "Peer ID", &word(&status.peer_id));
     addresses(page, "Listening", &status.listen, verbose);
     if let Some(address) = &status.metrics_listen {

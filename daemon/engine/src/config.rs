@@ -29,6 +29,8 @@ pub struct EngineConfig {
     pub kept: ShardSet,
     /// Whether contacts' small files are fetched though nobody asked for them: their holders learn by that where the user's node is.
     pub fetches_unasked: bool,
+    /// Whether depots are brought the user's files that are too large for mailboxes: they learn by that where the user's node is.
+    pub deposits: bool,
     /// How often the engine is told that time has passed: [`TICK`], in simulations of days less.
     pub tick: Duration,
 }

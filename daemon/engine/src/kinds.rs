@@ -23,9 +23,9 @@ pub(crate) use rooms::{admit_in_room, nothing, takes_back};
 pub(crate) use siblings::{admit, is_for_siblings_too, is_settings};
 
 use martlet_protocol::message::{
-    self, DeviceMessage, Edit, File, FileReceived, History, HistoryWanted, IdentityChanged,
-    Message, OlmRenewed, Ping, Pong, Profile, Progress, Reaction, Read, ReadUpTo, Recall,
-    RoomHello, RoomHistory, RoomKey, RoomOp, RoomOps, RoomRecall, Sent, SessionKeyMessage,
+    self, DeviceMessage, Edit, File, FileHolders, FileReceived, History, HistoryWanted,
+    IdentityChanged, Message, OlmRenewed, Ping, Pong, Profile, Progress, Reaction, Read, ReadUpTo,
+    Recall, RoomHello, RoomHistory, RoomKey, RoomOp, RoomOps, RoomRecall, Sent, SessionKeyMessage,
     Settings, Timers, Typing,
 };
 use martlet_protocol::{MessageId, UnixMillis};
@@ -99,6 +99,8 @@ pub(crate) enum Does {
     RecallOther(RoomRecall),
     /// Says that the author has a file, whole.
     FileReceived(FileReceived),
+    /// Says who has a file of the author's too.
+    FileHolders(FileHolders),
     /// Says how the author wants to be seen.
     Profile(When, Profile),
     /// Shows what the user wrote or did on another device.
@@ -164,6 +166,7 @@ impl Content {
                 Some(message::Content::FileReceived(received)) => {
                     Self::Does(Does::FileReceived(received))
                 }
+                Some(message::Content::FileHolders(told)) => Self::Does(Does::FileHolders(told)),
                 Some(message::Content::Timers(timers)) => Self::Says(Says::Timers(timers)),
                 Some(message::Content::Recall(recall)) => Self::Does(Does::Recall(recall)),
                 Some(message::Content::Profile(profile)) => {
@@ -239,6 +242,7 @@ pub(crate) fn body_of(content: message::Content) -> Body {
         message::Content::Read(read) => read::body(read),
         message::Content::File(file) => file::body(&file),
         message::Content::FileReceived(received) => file::received(received),
+        message::Content::FileHolders(told) => file::holders(&told),
         message::Content::Timers(timers) => timers::body(timers),
         message::Content::Recall(recall) => recall::body(recall),
         message::Content::Profile(profile) => profile::body(&profile),

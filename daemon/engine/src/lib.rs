@@ -48,7 +48,7 @@ pub use error::{CommandError, Fault, RootPlace};
 pub use observer::Observer;
 pub use parts::{goes_in_parts, largest_in_parts};
 pub use seam::{
-    Answer, BlobFailure, BlobUse, FromBlobs, FromNet, Interest, KnownBlob, Lookup, NoRoom,
+    Answer, BlobFailure, BlobUse, Deposit, FromBlobs, FromNet, Interest, KnownBlob, Lookup, NoRoom,
     PartBytes, PeerKey, Received, Stemmed, Stored, Ticket, ToBlobs, ToNet, WantedBlob,
 };
 pub use search::QueryError;

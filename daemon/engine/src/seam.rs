@@ -10,7 +10,9 @@ use std::fmt;
 use martlet_protocol::sync::ShardSet;
 use martlet_protocol::{Ack, Envelope, EnvelopeId, ExpiryHour, Header, Shard, Tag, UnixMillis};
 
-pub use blobs::{BlobFailure, BlobUse, FromBlobs, KnownBlob, PartBytes, ToBlobs, WantedBlob};
+pub use blobs::{
+    BlobFailure, BlobUse, Deposit, FromBlobs, KnownBlob, PartBytes, ToBlobs, WantedBlob,
+};
 
 /// What the engine knows a peer by: the Ed25519 public key of its transport. Tied to no identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,6 +4,7 @@
 //! are in the vault alone; those held back for the sake of earlier ones too (`order.rs`), so what is in
 //! memory grows with conversations and devices, never with messages.
 
+mod deposits;
 mod ends;
 mod files;
 mod gaps;

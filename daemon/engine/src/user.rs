@@ -111,6 +111,7 @@ use crate::timeline::Timeline;
 use crate::turn::Turn;
 use acks::OwnAcks;
 use arrivals::Arrivals;
+use blobs::FilePolicy;
 pub use export::ExportCursor;
 pub use files::{FilesCursor, FilesPage};
 pub use find::{FindCursor, FoundMessage};
@@ -165,8 +166,8 @@ pub(crate) enum Root<'a> {
 struct Opened {
     vault: Vault,
     key: MasterKey,
-    /// Whether contacts' small files are fetched though nobody asked for them.
-    fetches_unasked: bool,
+    /// What others may learn by files.
+    files: FilePolicy,
     /// When what has ended in it loses its key.
     shredder: Shredder,
 }
@@ -320,7 +321,7 @@ impl User {
             opened: Opened {
                 vault,
                 key,
-                fetches_unasked: config.fetches_unasked,
+                files: FilePolicy::of(config),
                 shredder: Shredder::default(),
             },
         });

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use martlet_engine::KnownBlob;
 use martlet_protocol::BlobId;
+use martlet_protocol::message::Holder;
 use martlet_store::blobs::BlobName;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -29,6 +30,8 @@ pub(super) struct Entry {
 pub(super) struct Fetching {
     pub(super) cancel: watch::Sender<bool>,
     pub(super) task: JoinHandle<()>,
+    /// Of whom it is asked.
+    pub(super) holders: Vec<Holder>,
 }
 
 impl Known {

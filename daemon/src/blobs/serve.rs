@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use libp2p::{PeerId, Stream};
-use martlet_protocol::file::ask::{Get, GetAnswer, PutAnswer, Question};
+use martlet_protocol::file::ask::{Get, GetAnswer, Have, Question};
 use martlet_protocol::limits::BLOB_QUESTION_BYTES_MAX;
 use martlet_store::blobs::BlobDirError;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::Keeper;
 use super::stream::{Held, TooSlow};
+use super::{Keeper, loss};
 use crate::blocking::spawn_blocking;
 use crate::limits::{
     BLOB_BUFFER_BYTES, BLOB_IDLE_MAX, BLOB_QUESTION_MAX, BLOB_STREAMS_MAX,
@@ -38,7 +38,7 @@ pub(super) struct Place {
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Full {
+pub(super) enum Full {
     /// The peer has what it may have.
     #[error("it has {BLOB_STREAMS_PER_PEER_MAX} streams for blobs open already")]
     OfPeer,
@@ -49,13 +49,16 @@ enum Full {
 
 /// Why a question got no answer.
 #[derive(Debug, thiserror::Error)]
-enum Unanswered {
+pub(super) enum Unanswered {
     /// It was not read.
     #[error(transparent)]
     Unread(#[from] Unread),
     /// It broke off, by whomever.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// What came with it is not what it says.
+    #[error("it brought what a blob is not, or let go what is not its own")]
+    False,
 }
 
 impl Unanswered {
@@ -64,12 +67,13 @@ impl Unanswered {
         match self {
             Self::Unread(unread) => Some(Misuse::Unread(*unread)),
             Self::Io(error) => TooSlow::is(error).then_some(Misuse::TooSlow),
+            Self::False => Some(Misuse::False),
         }
     }
 }
 
 impl Places {
-    fn take(
+    pub(super) fn take(
         self: &Arc<Self>,
         peer: PeerId,
         max: usize,
@@ -129,22 +133,30 @@ pub(super) async fn run(keeper: Keeper, mut streams: mpsc::Receiver<(PeerId, Str
 
 async fn answer(keeper: &Keeper, peer: PeerId, mut stream: Stream) -> Result<(), Unanswered> {
     match read(&mut stream).await? {
-        Question::Get(get) => return Ok(send(keeper, peer, stream, get).await?),
+        Question::Get(get) => Ok(send(keeper, peer, stream, get).await?),
         Question::Have(have) => {
-            let mut bits = vec![0; have.ids.len().div_ceil(8)];
-            for (at, id) in have.ids.iter().enumerate() {
-                // On an open network anyone can connect: it is no list of what is here.
-                if keeper.policy().is_lan && keeper.named(id, None).is_some() {
-                    bits[at / 8] |= 0x80 >> (at % 8);
-                }
-            }
-            tell(&mut stream, &bits).await?;
+            tell(&mut stream, &has(keeper, have).await).await?;
+            Ok(taken(stream.close()).await?)
         }
-        // This node keeps nothing for others.
-        Question::Put(_) => tell(&mut stream, &[PutAnswer::Refused.number()]).await?,
-        Question::Release(_) => tell(&mut stream, &[0]).await?,
+        Question::Put(put) => keeper.take_put(peer, stream, put).await,
+        Question::Release(release) => keeper.let_go(stream, release).await,
     }
-    Ok(taken(stream.close()).await?)
+}
+
+/// Which of these are here. On an open network anyone can connect: there nothing is.
+async fn has(keeper: &Keeper, Have { ids }: Have) -> Vec<u8> {
+    let mut bits = vec![0; ids.len().div_ceil(8)];
+    let kept = match keeper.policy().is_lan_only {
+        true => keeper.kept_of(ids.clone()).await,
+        false => Vec::new(),
+    };
+    for (at, id) in ids.iter().enumerate() {
+        let is_own = keeper.policy().is_lan && keeper.named(id, None).is_some();
+        if is_own || kept.get(at).copied().unwrap_or_default() {
+            bits[at / 8] |= 0x80 >> (at % 8);
+        }
+    }
+    bits
 }
 
 /// A question. What can't be read is the peer's fault; what breaks off may be that of its connection.
@@ -163,7 +175,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Question, Unread>
     timeout(BLOB_QUESTION_MAX, reading).await.unwrap_or(Err(Unread::BrokenOff))
 }
 
-async fn tell(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
+pub(super) async fn tell(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
     taken(async {
         stream.write_all(bytes).await?;
         stream.flush().await
@@ -172,13 +184,18 @@ async fn tell(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Waits until the peer takes something: not for ever.
-async fn taken(taking: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+pub(super) async fn taken(taking: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     timeout(BLOB_IDLE_MAX, taking).await.unwrap_or_else(|_| Err(TooSlow.into()))
 }
 
 async fn send(keeper: &Keeper, peer: PeerId, mut stream: Stream, get: Get) -> io::Result<()> {
     let refuse = |answer: GetAnswer| [answer.number()];
-    let Some(name) = keeper.named(&get.id, Some(get.size)) else {
+    let own = keeper.named(&get.id, Some(get.size));
+    let found = match own {
+        Some(name) => Some((keeper.directory().clone(), name)),
+        None => keeper.kept(get.id, Some(get.size)).await,
+    };
+    let Some((directory, name)) = found else {
         tell(&mut stream, &refuse(GetAnswer::NotHere)).await?;
         return taken(stream.close()).await;
     };
@@ -186,7 +203,7 @@ async fn send(keeper: &Keeper, peer: PeerId, mut stream: Stream, get: Get) -> io
         tell(&mut stream, &refuse(GetAnswer::Busy)).await?;
         return taken(stream.close()).await;
     };
-    let (directory, counting) = (keeper.directory().clone(), keeper.clone());
+    let counting = keeper.clone();
     let sending = spawn_blocking(move || {
         let mut held = Held::new(stream, turn.ending());
         let whole = match directory.whole(&name, &get.id, get.size) {
@@ -207,7 +224,11 @@ async fn send(keeper: &Keeper, peer: PeerId, mut stream: Stream, get: Get) -> io
     });
     let sent = sending.await.map_err(io::Error::other)?;
     sent.map_err(|error| {
-        keeper.note_unreadable(&name, &error);
+        match own {
+            Some(name) => keeper.note_unreadable(&name, &error),
+            None if loss(&error).is_some() => keeper.kept_is_lost(name),
+            None => {}
+        }
         match error {
             BlobDirError::Io(error) => error,
             BlobDirError::Damaged | BlobDirError::NotHere => {

@@ -148,6 +148,18 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direct_files: Option<bool>,
 
+    /// Whether files that are too large to go through other nodes' mailboxes are brought to depots, which keep them for who is away. A depot
+    /// learns that this node sent a file of about that size, and which nodes fetch it [default: as direct_files]
+    #[arg(long, env = "MARTLET_DEPOT_FILES", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depot_files: Option<bool>,
+
+    /// Bytes of others' large files that this node keeps for who is away, as a depot; 0 for none [default: 0, with the role mailbox in
+    /// networks that are lan_only 8589934592]
+    #[arg(long, env = "MARTLET_DEPOT_BYTES", value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depot_bytes: Option<u64>,
+
     /// A file whose first line is the passphrase, to open the vault with at the start [default: the credential
     /// martlet-passphrase of the service manager, if there is one]
     #[arg(long, env = "MARTLET_PASSPHRASE_FILE", value_name = "FILE")]
@@ -249,6 +261,8 @@ impl Settings {
             user: self.user.or(below.user),
             auto_lock: self.auto_lock.or(below.auto_lock),
             direct_files: self.direct_files.or(below.direct_files),
+            depot_files: self.depot_files.or(below.depot_files),
+            depot_bytes: self.depot_bytes.or(below.depot_bytes),
             passphrase_file: self.passphrase_file.or(below.passphrase_file),
             notify: self.notify.or(below.notify),
             notify_command: self.notify_command.or(below.notify_command),

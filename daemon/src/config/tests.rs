@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use martlet_protocol::Shard;
 use martlet_protocol::network::NetworkKey;
 
 use super::*;
@@ -217,8 +218,14 @@ fn roles_and_shards_that_do_not_go_together_are_refused() {
     assert!(refused("role = \"relay\"\n").contains("line 1"));
     let mailbox = load("role = \"mailbox\"\n", Settings::default()).unwrap();
     assert!(!mailbox.user.is_allowed);
+    assert_eq!(mailbox.keeps.depot_bytes, 8 << 30, "it keeps large files for who is away");
     let listed = load("shards = [0]\n", Settings::default()).unwrap();
     assert_eq!((listed.keeps.shards, listed.keeps.shard_count), (vec![Shard(0)], 0));
+    assert_eq!(listed.keeps.depot_bytes, 0);
+    let silent = load("direct_files = false\n", Settings::default()).unwrap();
+    assert!(!silent.user.depot_files, "nor is a depot told where it is");
+    let brings = load("direct_files = false\ndepot_files = true\n", Settings::default()).unwrap();
+    assert!(brings.user.depot_files && !brings.user.direct_files);
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct UserConfig {
     pub auto_lock: AutoLock,
     /// Whether contacts are told where this node is, so that they can fetch files from it.
     pub direct_files: bool,
+    /// Whether depots are brought the user's large files.
+    pub depot_files: bool,
     /// Where the passphrase is, for the vault to be opened at the start.
     pub passphrase_file: Option<PathBuf>,
     /// The same from the service manager.
@@ -44,10 +46,12 @@ impl UserConfig {
                 "notify needs a program that shows notifications: notify_command = [\"PROGRAM\"]";
             return Err(ConfigError::Conflict(text.into()));
         }
+        let direct_files = settings.direct_files.unwrap_or(is_lan_only);
         Ok(Self {
             is_allowed: settings.user.unwrap_or(role != Role::Mailbox),
             auto_lock: settings.auto_lock.unwrap_or_default(),
-            direct_files: settings.direct_files.unwrap_or(is_lan_only),
+            direct_files,
+            depot_files: settings.depot_files.unwrap_or(direct_files),
             passphrase_file: settings.passphrase_file.clone(),
             credential: paths::credential(lookup),
             notify,

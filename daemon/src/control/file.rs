@@ -81,7 +81,7 @@ async fn send_blob(
 ) -> Result<SendResponse, Refusal> {
     let Ok(layout) = Layout::of(size) else { return Err(Refusal::file_too_large(size)) };
     let direct = shared.context().direct_files;
-    if !direct && !goes_in_parts(&shared.context().network, size) {
+    if !shared.context().sends_large && !goes_in_parts(&shared.context().network, size) {
         return Err(Refusal::file_needs_direct(&shared.context().network));
     }
     let (engine, keeper) = (shared.engine(), &shared.context().blobs);

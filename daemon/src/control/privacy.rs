@@ -30,13 +30,14 @@ endpoints!(report_privacy);
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn report_privacy(State(shared): State<Shared>) -> Result<Json<PrivacyReport>, Refusal> {
-    let (status, holdings, peers, reach, kept, bans) = tokio::join!(
+    let (status, holdings, peers, reach, kept, bans, depot) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.engine().call(GetHoldings {}),
         shared.net().peer_list(),
         shared.net().reach(),
         shared.net().kept(),
         shared.net().bans(),
+        shared.context().blobs.holds(),
     );
     let (status, holdings) = (status?, holdings?);
     let vault = holdings.vault;
@@ -46,6 +47,7 @@ async fn report_privacy(State(shared): State<Shared>) -> Result<Json<PrivacyRepo
         role: context.role,
         shards: super::status::shown(&kept, context.network.shard_bits),
         mailbox: status.mailbox,
+        depot: depot.map(super::status::depot_status),
         tombstones: holdings.tombstones,
         known_peers: u64::try_from(peers.peers.len()).unwrap_or(u64::MAX),
         bans: u64::try_from(bans.len()).unwrap_or(u64::MAX),

@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use martlet_protocol::control::{
-    ErrorCode, Identity, InitRequest, InitResponse, KeptShards, LockState, Network,
+    DepotStatus, ErrorCode, Identity, InitRequest, InitResponse, KeptShards, LockState, Network,
     PassphraseChange, Problem, RecoverRequest, Status, UnlockRequest,
 };
 use martlet_protocol::sync::ShardSet;
+use martlet_store::blobs::depot::Holds;
 use zeroize::Zeroizing;
 
 use super::endpoints::endpoints;
@@ -34,15 +35,17 @@ endpoints!(
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusal> {
-    let (status, doubt, net, listen, reach, kept) = tokio::join!(
+    let (status, doubt, net, listen, reach, kept, depot) = tokio::join!(
         shared.engine().call(GetStatus {}),
         shared.engine().call(GetClockDoubt {}),
         shared.net().report(),
         shared.net().listen_addresses(),
         shared.net().reach(),
         shared.net().kept(),
+        shared.context().blobs.holds(),
     );
     let mut status = status?;
+    status.depot = depot.map(depot_status);
     let context = shared.context();
     status.transports = Network::of(&context.network).transports;
     status.warnings.extend(context.warnings.iter().cloned());
@@ -63,6 +66,11 @@ async fn get_status(State(shared): State<Shared>) -> Result<Json<Status>, Refusa
     status.role = context.role;
     status.shards = shown(&kept, context.network.shard_bits);
     Ok(Json(status))
+}
+
+pub(super) fn depot_status(holds: Holds) -> DepotStatus {
+    let Holds { blobs: files, bytes, bytes_max } = holds;
+    DepotStatus { files, bytes, bytes_max }
 }
 
 pub(super) fn shown(kept: &ShardSet, shard_bits: u8) -> KeptShards {

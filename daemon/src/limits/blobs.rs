@@ -69,3 +69,25 @@ pub const FILE_TRANSFERS_OF_PROCESS_MAX: usize = 16;
 pub const FILE_PIECES_WAITING_MAX: usize = 4;
 /// What the engine tells about blobs that waits.
 pub const BLOB_ORDERS_MAX: usize = 256;
+
+/// Bytes of others' files that a node with the role `mailbox` keeps where nothing else is said, in networks that are `lan_only`: from
+/// each peer 1 GiB.
+pub const DEPOT_BYTES_MAILBOX: u64 = 8 << 30;
+/// Blobs that others bring at a time: each has a thread of its own while it lasts.
+pub const DEPOT_TAKEN_MAX: usize = 8;
+/// Of them those of one peer.
+pub const DEPOT_TAKEN_PER_PEER_MAX: usize = 2;
+/// How often a depot looks for what is over: a minute is little of six days.
+pub const DEPOT_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Depots that are brought a file: one may be off when it is wanted.
+pub const DEPOTS_MAX: usize = 2;
+/// How often it is looked for depots, while there is something to be brought or let go: what connected peers said of themselves.
+pub const DEPOT_LOOK_INTERVAL: Duration = Duration::from_secs(3);
+/// How long a depot is left alone that was chosen, until the engine has noted that, or that did not hear.
+pub const DEPOT_CHOSEN_WAIT: Duration = Duration::from_secs(15);
+/// How long a depot that refused a file is not asked again: what it keeps ends within days.
+pub const DEPOT_REFUSED_FOR: Duration = Duration::from_secs(15 * 60);
+/// Blobs that are brought to depots at a time, counted once for each depot: each has a thread of its own.
+pub const DEPOSITS_MAX: usize = 4;
+/// Of them those to one depot.
+pub const DEPOSITS_PER_DEPOT_MAX: usize = 2;

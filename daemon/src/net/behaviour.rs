@@ -69,10 +69,18 @@ fn blob_protocol(network: &str) -> Result<StreamProtocol, NetError> {
         .map_err(|error| NetError::Name { name: network.to_owned(), reason: error.to_string() })
 }
 
+/// The protocol by which a node says that it keeps blobs for others. It asks nothing else than the one above.
+pub(super) fn depot_protocol(network: &str) -> Result<StreamProtocol, NetError> {
+    StreamProtocol::try_from_owned(format!("/martlet/{network}/depot/1"))
+        .map_err(|error| NetError::Name { name: network.to_owned(), reason: error.to_string() })
+}
+
 /// Streams for blobs, where somebody takes them.
 fn blobs(config: &NetConfig) -> Result<Option<Streams>, NetError> {
     let Some(taken) = config.blobs.clone() else { return Ok(None) };
-    Ok(Some(Streams::new(blob_protocol(&config.network.name)?, taken)))
+    let (blob, depot) =
+        (blob_protocol(&config.network.name)?, depot_protocol(&config.network.name)?);
+    Ok(Some(Streams::new(blob, config.is_depot.then_some(depot), taken)))
 }
 
 /// The stem, where the network has one. An edge node passes nothing on.

@@ -78,6 +78,8 @@ pub(super) struct PeerState {
 /// What a peer says of itself.
 #[derive(Default)]
 struct Said {
+    /// That it keeps blobs for others.
+    is_depot: bool,
     /// That it is.
     agent: Option<String>,
     /// That it speaks.
@@ -290,14 +292,25 @@ impl PeerState {
         self.time_asked.is_none_or(|at| now.duration_since(at) >= TIME_ASKED_INTERVAL)
     }
 
-    /// It told what it is; `stem` is the name of the stem's protocol.
-    pub(super) fn identified(&mut self, info: &identify::Info, stem: &StreamProtocol) {
+    /// It told what it is; `stem` and `depot` are the names of these protocols.
+    pub(super) fn identified(
+        &mut self,
+        info: &identify::Info,
+        stem: &StreamProtocol,
+        depot: &StreamProtocol,
+    ) {
         self.identify_due = None;
+        self.said.is_depot = info.protocols.contains(depot);
         self.speaks_stem = Some(info.protocols.contains(stem));
         self.said.agent = Some(shown(&info.agent_version)).filter(|agent| !agent.is_empty());
         let protocols = info.protocols.iter().take(PEER_PROTOCOLS_SHOWN_MAX);
         self.said.protocols = protocols.map(|protocol| shown(protocol.as_ref())).collect();
         self.said.protocols.sort_unstable();
+    }
+
+    /// Whether it keeps blobs for others.
+    pub(super) fn is_depot(&self) -> bool {
+        self.said.is_depot
     }
 
     /// The address of the connection in use, and whether it was dialled here.

@@ -6,11 +6,12 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::core::upgrade::ReadyUpgrade;
+use libp2p::core::upgrade::{InboundUpgrade, ReadyUpgrade, UpgradeInfo};
 use libp2p::swarm::handler::{
     ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
 };
@@ -33,14 +34,20 @@ type Wish = oneshot::Sender<Stream>;
 /// The behaviour.
 pub(super) struct Streams {
     protocol: StreamProtocol,
+    /// Taken, too, where this node keeps blobs for others: that it is listed says so.
+    depot: Option<StreamProtocol>,
     taken: mpsc::Sender<(PeerId, Stream)>,
     wishes: VecDeque<(PeerId, Wish)>,
 }
 
 impl Streams {
     /// Streams of others go to `taken`; those that find no room there are closed.
-    pub(super) fn new(protocol: StreamProtocol, taken: mpsc::Sender<(PeerId, Stream)>) -> Self {
-        Self { protocol, taken, wishes: VecDeque::new() }
+    pub(super) fn new(
+        protocol: StreamProtocol,
+        depot: Option<StreamProtocol>,
+        taken: mpsc::Sender<(PeerId, Stream)>,
+    ) -> Self {
+        Self { protocol, depot, taken, wishes: VecDeque::new() }
     }
 
     /// Opens a stream to a peer, over a connection that there is.
@@ -52,9 +59,33 @@ impl Streams {
         Handler {
             peer,
             protocol: self.protocol.clone(),
+            depot: self.depot.clone(),
             taken: self.taken.clone(),
             wishes: VecDeque::new(),
         }
+    }
+}
+
+/// The protocols that are taken: a stream is the same in each.
+#[derive(Debug, Clone)]
+pub(super) struct Takes(Vec<StreamProtocol>);
+
+impl UpgradeInfo for Takes {
+    type Info = StreamProtocol;
+    type InfoIter = std::vec::IntoIter<StreamProtocol>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0.clone().into_iter()
+    }
+}
+
+impl InboundUpgrade<Stream> for Takes {
+    type Output = Stream;
+    type Error = Infallible;
+    type Future = Ready<Result<Stream, Infallible>>;
+
+    fn upgrade_inbound(self, stream: Stream, _: StreamProtocol) -> Self::Future {
+        ready(Ok(stream))
     }
 }
 
@@ -114,6 +145,22 @@ impl NetHandle {
     }
 }
 
+/// A connected peer that keeps blobs for others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DepotPeer {
+    /// Which.
+    pub(crate) peer: PeerId,
+    /// Where it was met, the best first.
+    pub(crate) addresses: Vec<Multiaddr>,
+}
+
+impl NetHandle {
+    /// The connected peers that keep blobs for others.
+    pub(crate) async fn depots(&self) -> Vec<DepotPeer> {
+        self.ask(Command::Depots).await.unwrap_or_default()
+    }
+}
+
 /// How a peer uses streams of the blob protocol as no honest peer does, or hardly ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Misuse {
@@ -123,6 +170,8 @@ pub(crate) enum Misuse {
     TooSlow,
     /// It has more of them open than it may.
     TooMany,
+    /// It brought what a blob is not, or let go what is not its own.
+    False,
 }
 
 impl NetHandle {
@@ -145,6 +194,7 @@ impl NetHandle {
 pub(super) struct Handler {
     peer: PeerId,
     protocol: StreamProtocol,
+    depot: Option<StreamProtocol>,
     taken: mpsc::Sender<(PeerId, Stream)>,
     wishes: VecDeque<Wish>,
 }
@@ -152,13 +202,14 @@ pub(super) struct Handler {
 impl ConnectionHandler for Handler {
     type FromBehaviour = Wish;
     type ToBehaviour = Infallible;
-    type InboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type InboundProtocol = Takes;
     type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
     type InboundOpenInfo = ();
     type OutboundOpenInfo = Wish;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ())
+        let takes = [Some(self.protocol.clone()), self.depot.clone()];
+        SubstreamProtocol::new(Takes(takes.into_iter().flatten().collect()), ())
     }
 
     fn poll(

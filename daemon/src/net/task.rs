@@ -131,6 +131,7 @@ pub(super) fn start<S: NetSink>(
         protocols: Protocols {
             identify: behaviour::identify_protocol(&config.network.name),
             stem: behaviour::stem_protocol(&config.network.name)?,
+            depot: behaviour::depot_protocol(&config.network.name)?,
         },
         stem: Stem::new(now),
         shards: Shards::new(config.network.shard_bits, config.role, kept),
@@ -235,6 +236,7 @@ struct Task<S: NetSink> {
 struct Protocols {
     identify: String,
     stem: StreamProtocol,
+    depot: StreamProtocol,
 }
 
 /// When it is seen to who is connected.

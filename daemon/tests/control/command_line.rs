@@ -50,6 +50,8 @@ fn flags_win_over_environment_over_file_over_defaults() {
          user = true\n\
          auto_lock = \"off\"\n\
          direct_files = true\n\
+         depot_files = true\n\
+         depot_bytes = 0\n\
          notify = \"off\"\n\
          role = \"full\"\n\
          shard_count = 8\n"

@@ -375,6 +375,7 @@ fn vault_of_before(data_dir: &Path, passphrase: &str) -> String {
         observer: Arc::clone(&metrics) as _,
         mailbox_peer_bytes_max: 1 << 20,
         fetches_unasked: true,
+        deposits: true,
         tick: TICK,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();

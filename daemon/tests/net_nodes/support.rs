@@ -150,6 +150,7 @@ impl Setup {
             kept: self.kept,
             pace: Pace::USUAL,
             blobs: None,
+            is_depot: false,
             memory_bytes_max: None,
         };
         let ahead = i64::try_from(self.clock_ahead.as_millis()).unwrap();

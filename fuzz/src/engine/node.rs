@@ -132,6 +132,7 @@ impl Node {
             observer: Arc::new(Bounds),
             kept: ShardSet::NONE,
             fetches_unasked: true,
+            deposits: true,
             tick: TICK,
         };
         self.engine = Some(Engine::open(config).expect("its own disk opens"));

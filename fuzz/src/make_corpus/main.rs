@@ -256,6 +256,10 @@ fn keep_file() -> std::io::Result<()> {
         keep("blob", name, &question.encode())?;
     }
     keep("blob", "groups", &all.encode())?;
+    let length = u16::try_from(all.encode().len()).unwrap_or_default();
+    let put_answer = [&[0][..], &length.to_be_bytes(), &all.encode()].concat();
+    keep("blob", "put-answer", &put_answer)?;
+    keep("blob", "put-refused", &[4, 2])?;
     let bytes = martlet_fuzz::blob_bytes();
     let (_, tree) = blob::name(bytes, size)?;
     let mut answer = Vec::new();

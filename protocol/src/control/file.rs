@@ -46,6 +46,26 @@ pub struct MessageFile {
     /// is here. Nobody has looked whether it shows what the file is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail_bytes: Option<u64>,
+    /// Of a file that the user sent, and that is too large for mailboxes: how many depots keep it for who is away. Absent where none is to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depots: Option<u32>,
+    /// Why no depot keeps it: what the last one said that was asked since the vault was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depot_refusal: Option<DepotRefusal>,
+}
+
+/// Why a depot does not keep a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DepotRefusal {
+    /// It would be more than what one node may bring there.
+    Share,
+    /// All that it keeps for others is taken.
+    Full,
+    /// Its disk has too little free space.
+    DiskLow,
+    /// It did not say, or said something that should not be.
+    Other,
 }
 
 /// Where a file is.

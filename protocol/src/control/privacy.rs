@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::schema::{HandleText, ShownName};
 use super::shred::Shred;
-use super::status::{KeptShards, MailboxStatus, Role};
+use super::status::{DepotStatus, KeptShards, MailboxStatus, Role};
 use crate::time::UnixMillis;
 
 /// `GET /v1/privacy`: made of the databases, the counters and the configuration as they are now.
@@ -203,6 +203,9 @@ pub struct OthersHold {
     pub shards: KeptShards,
     /// Sealed envelopes, its user's own among them.
     pub mailbox: MailboxStatus,
+    /// What it keeps of their large files, as a depot; absent where it is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depot: Option<DepotStatus>,
     /// Envelopes that went before they ended: their ids are kept until then.
     pub tombstones: u64,
     /// Nodes whose addresses it remembers.

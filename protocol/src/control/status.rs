@@ -62,6 +62,9 @@ pub struct Status {
     pub shards: KeptShards,
     /// How full the mailbox is.
     pub mailbox: MailboxStatus,
+    /// What it keeps of others' large files, for who is away; absent where it is no depot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depot: Option<DepotStatus>,
     /// Messages not yet delivered; absent while locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbox: Option<u64>,
@@ -119,6 +122,17 @@ pub struct MailboxStatus {
     /// Bytes that the quota counts: of the envelopes, and 256 more for each, and for each tombstone.
     pub bytes: u64,
     /// Bytes allowed.
+    pub bytes_max: u64,
+}
+
+/// What a depot keeps of others' large files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct DepotStatus {
+    /// Files, whole or not.
+    pub files: u64,
+    /// Their bytes, sealed. One that is not whole counts as all of it.
+    pub bytes: u64,
+    /// Bytes allowed. Of these any one peer may bring an eighth.
     pub bytes_max: u64,
 }
 

@@ -10,8 +10,14 @@
 //! | 3 | release `{0: blob id 32, 1: slot u8, 2: secret 16}` | a byte: 1 if it was let go, else 0 |
 //!
 //! After the answer 0 to *get* the groups follow, as [`blob::send`](super::blob::send) writes them. After 3 a length and the
-//! groups that there are follow, as in the question. After the answer 0 to *put* the asker sends all groups, and gets a second
-//! answer.
+//! groups that there are follow, as in the question.
+//!
+//! After the answer 0 to *put* a length and the groups that are missing follow, as in *get*: 64 MiB of them at most. The asker sends
+//! these, and gets a second answer: 5 if the blob is whole, 6 if it has to ask again for the rest. After 4 a byte says why, see
+//! [`PutRefusal`]. A node keeps blobs for others if identify lists the protocol `/martlet/<network>/depot/1`, on whose streams the same
+//! questions are asked.
+//!
+//! *Release* lets a kept blob go at once, by whichever of its commitments the secret opens.
 //!
 //! Who knows a blob's id may have its bytes: ids are told in encrypted messages alone. What a question claims is
 //! checked before anything is read or allocated for it.
@@ -116,14 +122,33 @@ pub enum GetAnswer {
 /// How *put* is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutAnswer {
-    /// 0: send it.
+    /// 0: send the groups that follow.
     Send,
-    /// 1: it is here, and kept as long as asked.
+    /// 1: it is here, whole, until the expiry that it was first put with.
     Have,
-    /// 4: there is no room, or the asker had its share.
+    /// 2: others bring blobs, or this one is just being brought; ask again later.
+    Busy,
+    /// 4: it is not kept, and why follows.
     Refused,
-    /// 5: it is on disk.
+    /// 5: it is on disk, whole.
     Kept,
+    /// 6: what was sent is on disk; ask again for the rest.
+    More,
+}
+
+/// Why *put* is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutRefusal {
+    /// 0: this node keeps nothing for others.
+    NoDepot,
+    /// 1: the asker has its share, or would have more.
+    Share,
+    /// 2: all that may be kept is taken.
+    Full,
+    /// 3: the disk has too little room.
+    Disk,
+    /// 4: it would have ended already.
+    Over,
 }
 
 /// Why a question is refused: who asks it is a broken peer.
@@ -296,17 +321,49 @@ impl PutAnswer {
         match self {
             Self::Send => 0,
             Self::Have => 1,
+            Self::Busy => 2,
             Self::Refused => 4,
             Self::Kept => 5,
+            Self::More => 6,
         }
     }
 
     /// The answer that a byte is, if it is one.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Send, Self::Have, Self::Refused, Self::Kept]
+        [Self::Send, Self::Have, Self::Busy, Self::Refused, Self::Kept, Self::More]
             .into_iter()
             .find(|answer| answer.number() == number)
+    }
+}
+
+impl PutRefusal {
+    /// Its byte.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::NoDepot => 0,
+            Self::Share => 1,
+            Self::Full => 2,
+            Self::Disk => 3,
+            Self::Over => 4,
+        }
+    }
+
+    /// The reason that a byte is, if it is one.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        [Self::NoDepot, Self::Share, Self::Full, Self::Disk, Self::Over]
+            .into_iter()
+            .find(|refusal| refusal.number() == number)
+    }
+}
+
+impl Commitment {
+    /// The commitment that a secret opens.
+    #[must_use]
+    pub fn of(secret: &AckSecret) -> Self {
+        Self(secret.commit().0)
     }
 }
 

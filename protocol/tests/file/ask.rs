@@ -1,7 +1,8 @@
 //! Questions about blobs.
 
 use martlet_protocol::file::ask::{
-    Commitment, Get, GetAnswer, Groups, Have, Put, PutAnswer, Question, QuestionError, Release,
+    Commitment, Get, GetAnswer, Groups, Have, Put, PutAnswer, PutRefusal, Question, QuestionError,
+    Release,
 };
 use martlet_protocol::limits::{BLOB_QUESTION_BYTES_MAX, FILE_BYTES_MAX};
 use martlet_protocol::{AckSecret, BlobId, ExpiryHour, codec};
@@ -107,7 +108,13 @@ fn answers_are_their_bytes() {
         if let Some(answer) = PutAnswer::from_number(number) {
             assert_eq!(answer.number(), number);
         }
+        if let Some(refusal) = PutRefusal::from_number(number) {
+            assert_eq!(refusal.number(), number);
+        }
     }
+    let puts = (0..=255).filter_map(PutAnswer::from_number).count();
+    let refusals = (0..=255).filter_map(PutRefusal::from_number).count();
+    assert_eq!((puts, refusals), (6, 5));
     assert_eq!(GetAnswer::from_number(3), Some(GetAnswer::Only));
     assert_eq!(PutAnswer::from_number(5), Some(PutAnswer::Kept));
 }

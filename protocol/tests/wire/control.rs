@@ -87,6 +87,8 @@ fn messages() {
                 taken_bytes: Some(3),
                 voice_ms: Some(4),
                 thumbnail_bytes: Some(5),
+                depots: Some(2),
+                depot_refusal: Some(DepotRefusal::Full),
             }),
             ..message()
         },
@@ -98,7 +100,7 @@ fn messages() {
             json["sets_timers"] = json!({"expire_seconds": 60});
             json["file"] = json!({"name": "a.txt", "media_type": "text/plain", "bytes": 2,
                 "state": "failed", "fetched_bytes": 1, "failure": "disk_low", "received": true,
-                "taken_bytes": 3, "voice_ms": 4, "thumbnail_bytes": 5});
+                "taken_bytes": 3, "voice_ms": 4, "thumbnail_bytes": 5, "depots": 2, "depot_refusal": "full"});
             json
         },
     );
@@ -462,6 +464,7 @@ fn status_and_identity() {
         role: Role::Edge,
         shards: KeptShards { total: 16, kept: 1, list: vec![5] },
         mailbox: MailboxStatus { envelopes: 1, bytes: 2, bytes_max: 3 },
+        depot: None,
         outbox: Some(0),
         stamping: 2,
         unread: None,

@@ -1,7 +1,9 @@
 //! Files that are blobs.
 
-use martlet_protocol::{BlobId, IdentityId, UnixMillis};
+use martlet_protocol::message::Holder;
+use martlet_protocol::{AckSecret, BlobId, ExpiryHour, IdentityId, UnixMillis};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use super::conversation::Place;
 use crate::blobs::BlobName;
@@ -26,6 +28,42 @@ pub struct FileRecord {
     /// Who wrote its message, if it is fetched without the user's having asked for it.
     #[serde(default)]
     pub unasked_of: Option<IdentityId>,
+    /// Of an own one that depots are to keep for who is away.
+    #[serde(default)]
+    pub deposit: Option<DepositRecord>,
+}
+
+/// What depots keep of an own file, or are to keep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DepositRecord {
+    /// Until when it is of use.
+    pub until: ExpiryHour,
+    /// Lets it go before. Its commitment is told to each depot.
+    pub secret: AckSecret,
+    /// Those that were told anything of it.
+    pub depots: Vec<DepotRecord>,
+}
+
+/// A depot that keeps a file, or is brought it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DepotRecord {
+    /// Which node it is, and where.
+    pub holder: Holder,
+    /// Whether all of it is on its disk.
+    pub is_kept: bool,
+}
+
+/// See [`RELEASES`](super::RELEASES).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseRecord {
+    /// Which blob.
+    pub blob: BlobId,
+    /// When it ends there by itself.
+    pub until: ExpiryHour,
+    /// What lets it go.
+    pub secret: AckSecret,
+    /// The peer ids of those that were not told yet.
+    pub depots: Vec<ByteBuf>,
 }
 
 /// How far a blob is.

@@ -6,6 +6,7 @@ mod blob_parts;
 mod blobs;
 mod crash;
 mod damage;
+mod depot;
 mod disk;
 mod fixture;
 mod mailbox_model;

@@ -193,6 +193,7 @@ impl Node {
             }),
             kept: kept.clone(),
             fetches_unasked: common.files.is_some() && plan.direct_files(),
+            deposits: false,
             tick: pace.apply(TICK),
         };
         let (notes, start) = (Arc::clone(&common.notes), common.start);
@@ -233,6 +234,7 @@ impl Node {
             pace,
             gossip: settings.gossip,
             blobs: self.files.is_some().then_some(streams_taken),
+            is_depot: false,
             memory_bytes_max: None,
         };
         let sink =
@@ -245,11 +247,12 @@ impl Node {
         if let Some(disk) = &self.files {
             let directory = disk.open().map_err(|error| failed(error.to_string()))?;
             let serves = plan.direct_files();
-            let policy = Policy { serves, is_lan: serves && common.network.lan_only };
+            let is_lan_only = common.network.lan_only;
+            let policy = Policy { serves, is_lan: serves && is_lan_only, is_lan_only };
             let (given, taken) = mpsc::channel(BLOB_ORDERS_MAX);
             let handles = (engine.clone(), net.clone());
             let meter = self.meter(common);
-            keeper = Some(Keeper::start(directory, handles, (policy, meter), taken, streams));
+            keeper = Some(Keeper::start(directory, handles, (policy, meter), None, taken, streams));
             orders = Some(given);
         }
         let watcher = Watcher::new(index, engine.clone(), Arc::clone(&self.seen), common, plan);

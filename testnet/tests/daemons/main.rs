@@ -10,6 +10,7 @@ mod blobs;
 mod chat;
 mod closed;
 mod conversation;
+mod depots;
 mod devices;
 mod file_parts;
 mod files;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use martlet_protocol::control::{
-    Direction, EventBody, FileFailure, FileState, Message, MessageFile,
+    DepotRefusal, Direction, EventBody, FileFailure, FileState, Message, MessageFile,
 };
 
 use super::message;
@@ -11,7 +11,7 @@ use crate::client::{Client, ClientError, Follower, Step, encode};
 use crate::cmd::Context;
 use crate::exit::Failure;
 use crate::file::Bar;
-use crate::render::{Question, short, word};
+use crate::render::{Question, count, short, word};
 
 /// Where a file is, in a word or two.
 pub(super) fn file_state(file: &MessageFile) -> String {
@@ -20,7 +20,16 @@ pub(super) fn file_state(file: &MessageFile) -> String {
         FileState::Complete if file.taken_bytes.is_some() => {
             return format!("taken {} %", percent(file.taken_bytes, file));
         }
-        FileState::Complete => "here",
+        FileState::Complete if file.depots.unwrap_or_default() > 0 => {
+            return format!("kept by {}", count(file.depots.unwrap_or_default().into(), "depot"));
+        }
+        FileState::Complete => match file.depot_refusal {
+            None => "here",
+            Some(DepotRefusal::Share) => "here: too large for the depot's share",
+            Some(DepotRefusal::Full) => "here: the depot is full",
+            Some(DepotRefusal::DiskLow) => "here: the depot's disk is full",
+            Some(DepotRefusal::Other) => "here: the depot refused",
+        },
         FileState::Offered => "offered",
         FileState::Refused => "refused",
         FileState::Gone => "gone",

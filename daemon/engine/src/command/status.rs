@@ -54,6 +54,7 @@ impl Command for GetStatus {
             peers_connected: 0,
             role: Role::default(),
             shards: KeptShards::default(),
+            depot: None,
             mailbox: MailboxStatus {
                 envelopes: stats.envelopes,
                 bytes: stats.charged(),

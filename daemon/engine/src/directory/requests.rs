@@ -411,6 +411,7 @@ fn says_something(message: &Message) -> bool {
         | Content::Reaction(_)
         | Content::Read(_)
         | Content::FileReceived(_)
+        | Content::FileHolders(_)
         | Content::Timers(_)
         | Content::Recall(_)
         | Content::Profile(_)

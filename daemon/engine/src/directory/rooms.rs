@@ -280,7 +280,8 @@ pub(crate) fn is_about_room(message: &Message) -> bool {
         | Content::ReadUpTo(_)
         | Content::Settings(_)
         | Content::Progress(_)
-        | Content::FileReceived(_) => return false,
+        | Content::FileReceived(_)
+        | Content::FileHolders(_) => return false,
     };
     matches!(kind, room_op::KIND | room_recall::KIND)
 }

@@ -4,7 +4,8 @@ use martlet_protocol::control::{FileState, MessageFile};
 use martlet_protocol::file::{Thumbnail, voice};
 pub(crate) use martlet_protocol::message::file::KIND;
 use martlet_protocol::message::{
-    self, BlobContent, File, FileContent, FileReceived, Message, file_received,
+    self, BlobContent, File, FileContent, FileHolders, FileReceived, Message, file_holders,
+    file_received,
 };
 use martlet_store::records::Body;
 
@@ -16,6 +17,11 @@ pub(crate) fn body(file: &File) -> Body {
 /// That a file has come, as it is kept until it is told.
 pub(crate) fn received(received: FileReceived) -> Body {
     Body::Raw { kind: file_received::KIND, bytes: received.encode() }
+}
+
+/// Who has a file too, as it is kept until it is told.
+pub(crate) fn holders(told: &FileHolders) -> Body {
+    Body::Raw { kind: file_holders::KIND, bytes: told.encode() }
 }
 
 /// The blob that a message tells of and that goes in parts, as the message came or as it is sent (there what is kept is not read).
@@ -45,6 +51,8 @@ pub(crate) fn told(file: &File) -> MessageFile {
         failure: None,
         received: false,
         taken_bytes: None,
+        depots: None,
+        depot_refusal: None,
         voice_ms: voice_ms(file),
         thumbnail_bytes: thumbnail(file).map(|it| it.as_slice().len() as u64),
     }

@@ -21,7 +21,11 @@ pub(crate) fn admit_in_room(message: MessageRecord) -> MessageRecord {
             true
         }
         Content::Does(
-            Does::Edit(..) | Does::React(..) | Does::Recall(_) | Does::RecallOther(_),
+            Does::Edit(..)
+            | Does::React(..)
+            | Does::FileHolders(_)
+            | Does::Recall(_)
+            | Does::RecallOther(_),
         ) => true,
         // Its timers are settings of a room.
         Content::Says(Says::Timers(_)) => false,

@@ -41,6 +41,7 @@ pub(crate) fn is_for_siblings_too(content: &message::Content) -> bool {
         }
         message::Content::Text(_)
         | message::Content::File(_)
+        | message::Content::FileHolders(_)
         | message::Content::Edit(_)
         | message::Content::Reaction(_)
         | message::Content::Timers(_)
@@ -81,6 +82,7 @@ pub(crate) fn admit(message: MessageRecord, is_of_sibling: bool) -> MessageRecor
             | Does::React(..)
             | Does::Read(_)
             | Does::FileReceived(_)
+            | Does::FileHolders(_)
             | Does::Typing(_)
             | Does::Recall(_)
             | Does::Profile(..)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use martlet_protocol::limits::ENVELOPE_LIFETIME_MAX;
+use martlet_protocol::limits::{ENVELOPE_LIFETIME_MAX, HOLDERS_MAX};
 
 /// Files that are listed where nothing else is said: a screen or two.
 pub const FILES_LISTED: u32 = 50;
@@ -56,3 +56,9 @@ pub const PARTS_KNOWN_FOR: Duration = Duration::from_secs(2 * ENVELOPE_LIFETIME_
 pub const PARTS_KNOWN_MAX: usize = BLOBS_MAX;
 /// How often it is told how far a file is that comes in parts.
 pub const PARTS_TOLD_EVERY: Duration = Duration::from_millis(500);
+/// Depots that are told of one file: with its sender as many holders as a message names. Two are brought it; a third may be where one of
+/// them is gone for long.
+pub const DEPOTS_TOLD_MAX: usize = HOLDERS_MAX - 1;
+/// Files that depots are to let go still: each is a record of some 200 bytes, in memory as well. Of more, those that end by themselves first
+/// are left to that.
+pub const RELEASES_MAX: usize = 1000;

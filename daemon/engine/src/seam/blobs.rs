@@ -3,10 +3,12 @@
 //! The engine decides which blobs there are, and has that on disk before it is told here. The keeper waits: for disks, streams and
 //! holders. What it tells may be late or come twice, and a blob that it tells of may be gone.
 
-use martlet_protocol::BlobId;
 use martlet_protocol::file::FileKey;
+use martlet_protocol::file::ask::{Commitment, PutRefusal};
 use martlet_protocol::message::Holder;
+use martlet_protocol::{BlobId, ExpiryHour};
 use martlet_store::blobs::BlobName;
+use martlet_store::records::{DepotRecord, ReleaseRecord};
 
 /// A blob that the vault has a record of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,19 @@ pub struct WantedBlob {
     pub holders: Vec<Holder>,
 }
 
+/// How depots are to keep an own blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deposit {
+    /// Until when.
+    pub until: ExpiryHour,
+    /// What is told to each, so that it can be let go before.
+    pub release: Commitment,
+    /// Those that may be told: what lets the blob go there is on disk.
+    pub depots: Vec<DepotRecord>,
+    /// Whether others may be [chosen](FromBlobs::DepotChosen).
+    pub chooses: bool,
+}
+
 /// What the engine tells the keeper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToBlobs {
@@ -56,6 +71,10 @@ pub enum ToBlobs {
     KeepPart(KnownBlob, u16, PartBytes),
     /// All its parts have been kept: what they make is compared with it.
     JoinParts(KnownBlob, Box<WantedBlob>),
+    /// Depots are to keep it, for as long as it is served.
+    Deposit(KnownBlob, Box<Deposit>),
+    /// Depots are to let a blob go that is no more. The name is that of the release.
+    Release(BlobName, Box<ReleaseRecord>),
     /// The vault was closed: nothing is fetched.
     Closed,
 }
@@ -84,6 +103,14 @@ pub enum FromBlobs {
     PartsKept(BlobName, Vec<u16>),
     /// Its parts together are not what its message says, and they are removed.
     PartsFalse(BlobName),
+    /// This connected depot would be brought it. Nothing is told to it before it stands in a [`Deposit`].
+    DepotChosen(BlobName, Holder),
+    /// The depot with this peer id has all of it on disk.
+    DepotKeeps(BlobName, Vec<u8>),
+    /// The depot with this peer id does not keep it, and has nothing of it.
+    DepotRefused(BlobName, Vec<u8>, PutRefusal),
+    /// The depot with this peer id has let a blob go. The name is that of the release.
+    Released(BlobName, Vec<u8>),
 }
 
 /// A part of a blob.

@@ -14,6 +14,7 @@ use martlet_store::vault::Key;
 use martlet_store::{StoreError, VaultTxn};
 
 use super::Timeline;
+use super::deposits::Deposits;
 use crate::conversation::{ConversationRef, Place};
 use crate::kinds;
 use crate::seam::{BlobUse, KnownBlob, ToBlobs};
@@ -26,6 +27,7 @@ pub(super) struct Files {
     orders: Vec<ToBlobs>,
     /// Bytes of blobs that are being made, and have no record yet.
     reserved: HashMap<BlobName, u64>,
+    pub(super) deposits: Deposits,
     /// Whether the keeper has been told what there is.
     is_told: bool,
 }
@@ -41,7 +43,8 @@ impl Timeline {
     pub(super) fn load_files(&mut self, records: &VaultTxn) -> Result<(), StoreError> {
         records.for_each(&FILES, |file| {
             self.files.records.insert(file.place, file);
-        })
+        })?;
+        self.load_releases(records)
     }
 
     /// The blob of a message, if there is a record of it.
@@ -150,6 +153,7 @@ impl Timeline {
         self.parts.outgoing.end(place);
         let Some(file) = self.files.records.remove(place) else { return Ok(false) };
         records.delete(&FILES, Key::Scoped(&place.conversation.0, place.position))?;
+        self.release_deposit(records, &file)?;
         self.drop_blob(file.name);
         Ok(true)
     }
@@ -221,7 +225,9 @@ impl Timeline {
             }
         };
         let taken_bytes = self.parts.outgoing.taken_bytes(place);
-        MessageFile { state, failure, received: record.is_received, taken_bytes, ..told }
+        let (depots, depot_refusal) = self.told_deposit(record);
+        let received = record.is_received;
+        MessageFile { state, failure, received, taken_bytes, depots, depot_refusal, ..told }
     }
 }
 

@@ -102,6 +102,7 @@ impl User {
         self.move_old_requests(turn)?;
         self.resume_parts(turn)?;
         self.end_old_parts(turn)?;
+        self.timeline.forget_old_releases(turn.vault()?, sure)?;
         self.unfinished.end_old();
         self.read_agenda(turn.now, turn.steady);
         Ok(())

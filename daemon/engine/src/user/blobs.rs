@@ -1,6 +1,9 @@
 //! Files that are blobs: which are sent, wanted and kept. Whoever keeps them is told once that is on disk, and tells what came of it
 //! (`seam/blobs.rs`).
 
+mod deposits;
+mod uses;
+
 use martlet_protocol::control::{Event, EventBody, SendResponse};
 use martlet_protocol::file::FileKey;
 use martlet_protocol::file::sealed::Layout;
@@ -11,6 +14,7 @@ use martlet_store::blobs::BlobName;
 use martlet_store::records::{Body, FileFailure, FileRecord, FileStage, Happened, MessageRecord};
 
 use super::User;
+use crate::config::EngineConfig;
 use crate::conversation::{Author, ConversationRef, Place, person};
 use crate::directory::DirectoryError;
 use crate::error::{CommandError, Fault};
@@ -20,9 +24,24 @@ use crate::limits::{
     FILES_UNASKED_OF_ONE_BYTES_MAX, FILES_UNASKED_OF_ONE_MAX,
 };
 use crate::observer::Dropped;
-use crate::seam::{BlobFailure, BlobUse, FromBlobs, KnownBlob, ToBlobs, WantedBlob};
-use crate::timeline::{Live, known};
+use crate::seam::{BlobFailure, BlobUse, FromBlobs, KnownBlob, WantedBlob};
+use crate::timeline::Live;
 use crate::turn::Turn;
+
+/// What others may learn of this node by the user's files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FilePolicy {
+    /// Whether contacts' small files are fetched though nobody asked for them.
+    fetches_unasked: bool,
+    /// Whether depots are brought the user's files.
+    deposits: bool,
+}
+
+impl FilePolicy {
+    pub(super) fn of(config: &EngineConfig) -> Self {
+        Self { fetches_unasked: config.fetches_unasked, deposits: config.deposits }
+    }
+}
 
 impl User {
     /// Commits a file that is a blob here, and sends word of it.
@@ -44,9 +63,11 @@ impl User {
         let KnownBlob { name, id, size } = blob;
         let (stage, since) = (FileStage::Whole, turn.now);
         let (is_received, unasked_of) = (false, None);
-        let blob = id;
-        let record = FileRecord { place, name, blob, size, stage, since, is_received, unasked_of };
-        self.timeline.put_file(turn.vault()?, record, BlobUse::Serve)?;
+        let (blob, deposit) = (id, self.deposit_of(turn, &place, (file, timers)));
+        let record =
+            FileRecord { place, name, blob, size, stage, since, is_received, unasked_of, deposit };
+        self.timeline.put_file(turn.vault()?, record.clone(), BlobUse::Serve)?;
+        self.order_deposit(&record);
         Ok(sent)
     }
 
@@ -87,7 +108,7 @@ impl User {
         }
         let is_small = blob.size <= FILE_UNASKED_BYTES_MAX;
         let file = (&message, &blob, size);
-        if self.opened.fetches_unasked && is_small {
+        if self.opened.files.fetches_unasked && is_small {
             self.want(turn, *place, file, (FileStage::Wanted, Some(author)))?;
         } else if blob.has_parts {
             // Nobody learns of it, and its bytes come here anyway.
@@ -136,9 +157,18 @@ impl User {
                 BlobUse::Rest
             }
         };
-        let id = blob.blob;
-        let record =
-            FileRecord { place, name, blob: id, size, stage, since, is_received, unasked_of };
+        let (blob_id, deposit) = (blob.blob, None);
+        let record = FileRecord {
+            place,
+            name,
+            blob: blob_id,
+            size,
+            stage,
+            since,
+            is_received,
+            unasked_of,
+            deposit,
+        };
         self.timeline.put_file(turn.vault()?, record, does)?;
         if blob.has_parts {
             self.collect(turn, place, (message, blob), goes_on);
@@ -188,6 +218,7 @@ impl User {
             since: turn.now,
             is_received: false,
             unasked_of: None,
+            deposit: None,
         };
         Ok(self.timeline.note_file(turn.vault()?, refused)?)
     }
@@ -215,7 +246,14 @@ impl User {
         | FromBlobs::NotMade(name)
         | FromBlobs::PartsRead(name, _)
         | FromBlobs::PartsKept(name, _)
-        | FromBlobs::PartsFalse(name)) = told;
+        | FromBlobs::PartsFalse(name)
+        | FromBlobs::DepotChosen(name, _)
+        | FromBlobs::DepotKeeps(name, _)
+        | FromBlobs::DepotRefused(name, ..)
+        | FromBlobs::Released(name, _)) = told;
+        if let FromBlobs::Released(release, peer) = told {
+            return self.timeline.note_released(turn.vault()?, release, peer);
+        }
         if !matches!(told, FromBlobs::PartsRead(..)) {
             self.timeline.release_blob(name);
         }
@@ -244,7 +282,15 @@ impl User {
                 self.tell_file_received(turn, &place)
             }
             FromBlobs::Failed(_, why) => self.take_failed(turn, file, why),
-            FromBlobs::Progress { .. } | FromBlobs::Whole(_) | FromBlobs::NotMade(_) => Ok(()),
+            FromBlobs::DepotChosen(_, ref holder) => self.note_depot_chosen(turn, file, holder),
+            FromBlobs::DepotKeeps(_, ref peer) => self.note_depot_keeps(turn, file, peer),
+            FromBlobs::DepotRefused(_, ref peer, why) => {
+                self.note_depot_refused(turn, file, (peer, why))
+            }
+            FromBlobs::Progress { .. }
+            | FromBlobs::Whole(_)
+            | FromBlobs::NotMade(_)
+            | FromBlobs::Released(..) => Ok(()),
         }
     }
 
@@ -330,79 +376,10 @@ impl User {
             return Ok(());
         }
         let place = file.place;
-        self.timeline.note_file(turn.vault()?, FileRecord { is_received: true, ..file })?;
+        let received = FileRecord { is_received: true, ..file };
+        self.timeline.note_file(turn.vault()?, received.clone())?;
+        self.order_deposit(&received);
         self.emit(turn, Happened::FileReceived(place))
-    }
-
-    /// Gathers what the keeper of blobs is to be told: after the vault was opened, all that there is.
-    pub(super) fn tell_blobs(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        self.send_parts(turn)?;
-        let orders = self.timeline.take_blob_orders();
-        if self.timeline.begin_to_tell_files() {
-            let files: Vec<FileRecord> = self.timeline.files().cloned().collect();
-            let mut all = Vec::with_capacity(files.len());
-            for file in files {
-                all.extend(self.blob_use(turn, &file)?.map(|does| (known(&file), does)));
-            }
-            turn.effects.blobs.push(ToBlobs::Known(all));
-        }
-        turn.effects.blobs.extend(orders);
-        Ok(())
-    }
-
-    /// What is done with a blob now; `None` if there is none. While someone is blocked nothing is fetched that they sent, and nothing given
-    /// that is theirs alone.
-    fn blob_use(
-        &mut self,
-        turn: &mut Turn<'_>,
-        file: &FileRecord,
-    ) -> Result<Option<BlobUse>, StoreError> {
-        let is_blocked = self.directory.is_blocked(&person(&file.place.conversation));
-        Ok(match file.stage {
-            FileStage::Whole if is_blocked => Some(BlobUse::Rest),
-            FileStage::Whole => Some(BlobUse::Serve),
-            FileStage::Failed(FileFailure::DiskLow | FileFailure::Disk) | FileStage::Collected => {
-                Some(BlobUse::Rest)
-            }
-            FileStage::Failed(FileFailure::Corrupt | FileFailure::Lost) | FileStage::Refused => {
-                None
-            }
-            FileStage::Wanted => {
-                let message = self.timeline.message(turn.vault()?, &file.place)?;
-                let author = message.as_ref().map(|message| author_of(message, &file.place));
-                if is_blocked || author.is_some_and(|author| self.directory.is_blocked(&author)) {
-                    let live = Live { is_waiting: true, ..self.timeline.live(&file.name) };
-                    self.timeline.note_live(file.name, live);
-                    return Ok(Some(BlobUse::Rest));
-                }
-                let blob = message.as_ref().and_then(blob_of);
-                blob.map(|blob| BlobUse::Fetch(Box::new(wanted(&blob))))
-            }
-        })
-    }
-
-    fn use_blob(&mut self, turn: &mut Turn<'_>, file: &FileRecord) -> Result<(), StoreError> {
-        if let Some(does) = self.blob_use(turn, file)? {
-            self.timeline.use_blob(known(file), does);
-        }
-        Ok(())
-    }
-
-    /// Someone is blocked, or is no more: what was fetched from them, or given to them, is so no more, or again.
-    pub(super) fn use_blobs_anew(
-        &mut self,
-        turn: &mut Turn<'_>,
-        identity: &IdentityId,
-    ) -> Result<(), StoreError> {
-        let rooms = self.directory.rooms();
-        let concerned = self.timeline.files().filter(|file| {
-            let line = person(&file.place.conversation);
-            line == *identity || file.stage == FileStage::Wanted && rooms.is_line(&line)
-        });
-        for file in concerned.cloned().collect::<Vec<_>>() {
-            self.use_blob(turn, &file)?;
-        }
-        Ok(())
     }
 }
 

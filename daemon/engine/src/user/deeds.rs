@@ -44,6 +44,9 @@ impl User {
             Does::FileReceived(received) => {
                 self.take_file_received(turn, (conversation, author), received).map(|()| true)
             }
+            Does::FileHolders(told) => {
+                self.take_file_holders(turn, (conversation, author), &told).map(|()| true)
+            }
             Does::Typing(typing) => self.take_typing(turn, author, typing),
             Does::Recall(recall) => {
                 self.take_recall(turn, (conversation, author), recall).map(|()| true)

@@ -101,6 +101,7 @@ impl User {
             | Does::React(..)
             | Does::Read(_)
             | Does::FileReceived(_)
+            | Does::FileHolders(_)
             | Does::Typing(_)
             | Does::Recall(_)
             | Does::Profile(..)

@@ -152,6 +152,7 @@ impl User {
                 Content::Edit(_)
                 | Content::Reaction(_)
                 | Content::FileReceived(_)
+                | Content::FileHolders(_)
                 | Content::Read(_)
                 | Content::Timers(_)
                 | Content::Recall(_)

@@ -328,8 +328,7 @@ impl User {
                 match place.filter(|place| place.conversation == conversation) {
                     None => self.wait_for_own(turn, conversation, edit.target, record),
                     Some(place) => {
-                        let text = edit.text.as_str();
-                        if self.timeline.edit(turn.vault()?, &place, when, text)? {
+                        if self.timeline.edit(turn.vault()?, &place, when, edit.text.as_str())? {
                             self.emit(turn, Happened::MessageEdited(place))?;
                         }
                         Ok(())
@@ -350,6 +349,7 @@ impl User {
                 }
             }
             Does::Recall(recall) => self.take_own_recall(turn, identity, recall.message),
+            Does::FileHolders(told) => self.learn_holders(turn, (conversation, None), &told),
             Does::ReadUpTo(read) => {
                 let writers = self.writers_in(&identity);
                 let (records, message) = (turn.vault()?, &read.message);

@@ -39,10 +39,13 @@ pub(crate) fn send(world: &mut World, request: FileSend, size: u64) -> Result<(S
     Ok((world.call(ALICE, sent)?.id, name))
 }
 
-/// What the keeper of blobs was told; nothing of parts, which are not read here (`file_parts.rs`).
+/// What the keeper of blobs was told; nothing of parts, which are not read here (`file_parts.rs`), nor of depots (`deposits.rs`).
 pub(crate) fn told(world: &mut World, node: usize) -> Vec<ToBlobs> {
     let told = std::mem::take(&mut world.nodes[node].released.blobs);
-    told.into_iter().filter(|it| !matches!(it, ToBlobs::ReadParts(..))).collect()
+    let is_elsewhere = |told: &ToBlobs| {
+        matches!(told, ToBlobs::ReadParts(..) | ToBlobs::Deposit(..) | ToBlobs::Release(..))
+    };
+    told.into_iter().filter(|it| !is_elsewhere(it)).collect()
 }
 
 /// The blob that a node is told to fetch, of all that it was told.

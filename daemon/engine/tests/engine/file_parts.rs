@@ -70,7 +70,11 @@ impl Keeper {
                 self.blobs.remove(&name)?;
                 None
             }
-            ToBlobs::Known(_) | ToBlobs::Add(..) | ToBlobs::Closed => None,
+            ToBlobs::Known(_)
+            | ToBlobs::Add(..)
+            | ToBlobs::Deposit(..)
+            | ToBlobs::Release(..)
+            | ToBlobs::Closed => None,
         })
     }
 }

@@ -13,6 +13,7 @@ mod bundles;
 mod clocks;
 mod copies;
 mod delivery;
+mod deposits;
 mod device_costs;
 mod events;
 mod extremes;

@@ -203,6 +203,7 @@ impl World {
             // With shards, no node keeps any but its user's.
             kept: ShardSet::NONE,
             fetches_unasked: true,
+            deposits: true,
             tick: TICK,
         })?);
         Ok(())

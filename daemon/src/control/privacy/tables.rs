@@ -124,6 +124,11 @@ pub(super) fn described(table: &str) -> Option<(Group, &'static str, &'static st
             "file of more than 24 KiB that is here, or is to be; it is sealed, in a directory of its own",
             "files of more than 24 KiB that are here, or are to be; they are sealed, in a directory of their own",
         ),
+        "releases" => (
+            Group::Way,
+            "file of yours that depots are to let go",
+            "files of yours that depots are to let go",
+        ),
         "parts_in" => (
             Group::Conversations,
             "file of others that came, or comes, through mailboxes: what of it is here, and its receipts",

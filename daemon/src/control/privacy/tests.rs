@@ -53,6 +53,7 @@ fn usual() -> Facts {
             role: Role::Full,
             shards: KeptShards { total: 1, kept: 1, list: Vec::new() },
             mailbox: MailboxStatus { envelopes: 12, bytes: 40_000, bytes_max: 1 << 30 },
+            depot: None,
             tombstones: 5,
             known_peers: 3,
             bans: 0,

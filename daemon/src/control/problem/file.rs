@@ -58,7 +58,8 @@ impl Refusal {
             ErrorCode::FileNeedsDirect,
             format!(
                 "this network carries files of at most {most} bytes; larger ones are fetched from the node that sent them, and \
-                 this one tells nobody where it is: set direct_files = true in martletd.toml, and start it anew"
+                 this one tells nobody where it is: set direct_files = true in martletd.toml, and start it anew; or \
+                 depot_files = true, where there are depots"
             ),
         )
     }

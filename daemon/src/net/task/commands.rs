@@ -18,7 +18,7 @@ use super::super::mdns6::Heard;
 use super::super::peer_key::peer_of;
 use super::super::report::NetReport;
 use super::super::state_files::NotStored;
-use super::super::streams::Misuse;
+use super::super::streams::{DepotPeer, Misuse};
 use super::super::wan::{Provider, Reach};
 use super::super::{NetSink, gossip, peers};
 use super::{Task, Timers};
@@ -71,6 +71,8 @@ pub(in crate::net) enum Command {
     Heard(Heard),
     /// Open a stream of the blob protocol to a connected peer.
     OpenStream(PeerId, oneshot::Sender<Stream>),
+    /// List the connected peers that keep blobs for others.
+    Depots(oneshot::Sender<Vec<DepotPeer>>),
     /// Count how a peer misused streams of the blob protocol.
     Misused(PeerId, Misuse),
     /// Stop.
@@ -159,6 +161,11 @@ impl<S: NetSink> Task<S> {
                 if let Some(streams) = self.swarm.behaviour_mut().blobs.as_mut() {
                     streams.open(peer, reply);
                 }
+                Timers::Same
+            }
+            Command::Depots(reply) => {
+                // Whoever asked may have gone.
+                reply.send(self.depots()).unwrap_or_default();
                 Timers::Same
             }
             Command::Misused(peer, misuse) => {

@@ -86,6 +86,7 @@ impl<S: NetSink> Task<S> {
             Misuse::Unread(unread) => self.count_unread(peer, unread),
             Misuse::TooSlow => self.count_stalled(peer),
             Misuse::TooMany => self.count_excess(peer),
+            Misuse::False => self.count_fault(peer),
         }
     }
 

@@ -22,6 +22,7 @@ use super::super::connections::surplus;
 use super::super::dialer::Origin;
 use super::super::report::{FarFuture, MdnsState, NetReport};
 use super::super::state_files::{BANS_FILE, PEER_CACHE_FILE};
+use super::super::streams::DepotPeer;
 use super::super::sync::ToSwarm;
 use super::super::sync::schedule::to_compare;
 use super::super::{Clock, NetSink, shorten};
@@ -100,6 +101,20 @@ impl<S: NetSink> Task<S> {
             let is_news = self.memory.cache.succeeded(peer, address, Source::Inbound, now);
             self.save_soon(is_news);
         }
+    }
+
+    /// The connected peers that say that they keep blobs for others.
+    pub(super) fn depots(&self) -> Vec<DepotPeer> {
+        let depots = self.peers.iter().filter(|(_, state)| state.is_depot());
+        let with_addresses = depots.map(|(peer, state)| {
+            let dialled = state.endpoint().filter(|(_, is_dialled)| *is_dialled);
+            let mut addresses: Vec<_> =
+                dialled.map(|(address, _)| without_peer(address)).into_iter().collect();
+            addresses.extend(self.memory.cache.addresses(peer));
+            addresses.dedup();
+            DepotPeer { peer: *peer, addresses }
+        });
+        with_addresses.collect()
     }
 
     /// Has the remembered peers written.

@@ -299,7 +299,7 @@ impl<S: NetSink> Task<S> {
             self.swarm.behaviour_mut().identify.get_mut().is_kin(peer_id);
             self.remember_inbound(peer_id, &info);
             if let Some(state) = self.peers.get_mut(&peer_id) {
-                state.identified(&info, &self.protocols.stem);
+                state.identified(&info, &self.protocols.stem, &self.protocols.depot);
             }
             self.dialer.met(&peer_id, Ok(()));
             self.stem_waiting();

@@ -18,6 +18,17 @@ pub(super) fn others(facts: &Facts, said: &mut Said) {
             others.tombstones
         ),
     );
+    if let Some(depot) = &others.depot {
+        let files = many(depot.files, "large file", "large files");
+        said.say(
+            "depot",
+            format!(
+                "Of others also {files}, {} MiB, sealed: this node can open none of them. Beside each is in clear which node brought it, \
+                 its size, and when it ends: after six days at most, or when who brought it says so. Which nodes fetch it is seen, and not kept.",
+                depot.bytes.div_ceil(1 << 20)
+            ),
+        );
+    }
     match (others.role, others.shards.total) {
         (Role::Mailbox, _) => said.say(
             "role-mailbox",
