@@ -69,6 +69,8 @@ pub(crate) struct Timeline {
     waits: BTreeMap<Line, Wait>,
     /// Those of them whose first message's turn has come.
     ready: BTreeSet<Line>,
+    /// Lines of which some numbers were not for this device: what comes waits only for what may be on its way.
+    skipped: BTreeSet<Line>,
     /// The time of the last batch, by which waits count, and since the host's start.
     clock: Option<(UnixMillis, Duration)>,
     /// Conversations whose messages are being removed, a part in each batch.

@@ -18,6 +18,7 @@ impl Timeline {
     /// Moves on. Devices come and go: of those that wrote longest ago, and have nothing waiting, some are
     /// forgotten.
     pub(super) fn set_due(&mut self, line: &Line, due: u64) {
+        self.skipped.remove(line);
         let Line { conversation, device } = *line;
         let is_waiting = |device| self.waits.contains_key(&Line { conversation, device });
         let oldest = self.get(&conversation).filter(|record| {
@@ -52,7 +53,7 @@ impl Timeline {
     }
 
     /// What a device numbered up to this was not for this one: if none of it came, what is missing before the device's next message
-    /// is not told.
+    /// is not told, nor waited for as long.
     pub(crate) fn miss_up_to(&mut self, line: &Line, number: u64) {
         let is_heard = |record: &ConversationRecord| {
             record.due.iter().any(|(of, due)| *of == line.device && *due <= number)
@@ -60,6 +61,7 @@ impl Timeline {
         if !self.get(&line.conversation).is_some_and(is_heard) {
             return;
         }
+        self.skipped.insert(*line);
         let unheard = self.get_mut(line.conversation).unheard.get_or_insert_default();
         if !unheard.contains(&line.device) {
             unheard.push(line.device);

@@ -46,14 +46,14 @@ pub(super) struct Wait {
     fewest_missing: u64,
     /// When there were that few for the first time.
     progress_at: UnixMillis,
-    /// Of those that wait and will end: until when they may wait, and the last of them.
+    /// Of those that wait and will end, or wait for what was not for this device: until when they may wait, and the last of them.
     hurry: Option<Hurry>,
 }
 
 /// What waits is shown before its own end.
 #[derive(Debug, Clone, Copy)]
 struct Hurry {
-    /// Half of the time that the one which ends first had when it came.
+    /// Half of the time that the one which ends first had when it came, or [`HOLD_BACK_MIN`].
     at: UnixMillis,
     /// The number of the last one that ends.
     last: u64,
@@ -85,6 +85,13 @@ impl Wait {
     /// One that waits ends at a time of its own, if it does: it is to be shown before.
     fn hurry(&mut self, message: &MessageRecord) {
         let Some(at) = shown_by(message) else { return };
+        let before = self.hurry.unwrap_or(Hurry { at, last: message.seq });
+        self.hurry = Some(Hurry { at: before.at.min(at), last: before.last.max(message.seq) });
+    }
+
+    /// What it waits for was not for this device, most likely: it waits no longer than for what may be on its way.
+    fn hurry_past(&mut self, message: &MessageRecord) {
+        let at = message.stored_at.plus(HOLD_BACK_MIN);
         let before = self.hurry.unwrap_or(Hurry { at, last: message.seq });
         self.hurry = Some(Hurry { at: before.at.min(at), last: before.last.max(message.seq) });
     }
@@ -321,6 +328,9 @@ impl Timeline {
             let wait = self.waits.entry(line).or_insert_with(|| Wait::new(seq, at));
             wait.add(seq, at, due);
             wait.hurry(message);
+            if self.skipped.contains(&line) {
+                wait.hurry_past(message);
+            }
         }
         // Its id is taken now: the same message in another envelope is the same message.
         put_index(records, message, &MessageAt { conversation, position: 0 })?;

@@ -10,7 +10,7 @@ use martlet_protocol::{Id, IdentityId, UnixMillis};
 use super::User;
 use super::arrivals::known_up_to;
 use crate::conversation::ConversationRef;
-use crate::directory::{DirectoryError, Subject};
+use crate::directory::{DirectoryError, Subject, room_line};
 use crate::error::Fault;
 use crate::turn::Turn;
 use martlet_store::StoreError;
@@ -99,6 +99,8 @@ impl User {
             let after = self.timeline.end_of(&conversation);
             self.directory.rooms_mut().come_anew(turn.vault()?, &room, (identity, after))?;
             self.timeline.join_midway(conversation);
+            // With the next message a new key tells them that nothing of that is missing.
+            self.keyring.outbound.end(turn.vault()?, &room_line(&room))?;
         }
         if self.directory.is_contact(&identity) {
             // What is missing was not lost.

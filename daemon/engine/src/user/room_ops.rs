@@ -119,6 +119,7 @@ impl User {
             self.take_room_person(turn, id, person)?;
         }
         if !new.is_empty() {
+            self.end_session_left(turn, id, &was)?;
             self.follow_room(turn, id, was, &new)?;
             self.look_at_recalls(turn, id)?;
             self.look_at_state(turn, id)?;

@@ -1,6 +1,6 @@
 //! Rooms as the user sees and changes them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_protocol::message::{Content, RoomOp, Timers};
 use martlet_protocol::nearest::nearest;
@@ -19,19 +19,21 @@ use crate::turn::Turn;
 
 /// What a room was before something changed it.
 pub(super) struct Was {
-    members: BTreeSet<IdentityId>,
+    /// Who was in it, and what had brought them in.
+    members: BTreeMap<IdentityId, OpId>,
     void: BTreeSet<OpId>,
 }
 
 impl Was {
     pub(super) fn of(known: &KnownRoom) -> Self {
-        let members = known.members().copied().collect();
+        let brought_in = |who: &IdentityId| Some((*who, known.person(who)?.admitted_by));
+        let members = known.members().filter_map(brought_in).collect();
         Self { members, void: known.room.state().all_void().map(|(op, _)| *op).collect() }
     }
 
     /// A room that nobody was in.
     pub(super) fn nothing() -> Self {
-        Self { members: BTreeSet::new(), void: BTreeSet::new() }
+        Self { members: BTreeMap::new(), void: BTreeSet::new() }
     }
 }
 
@@ -93,6 +95,7 @@ impl User {
         }
         // Before anything is sent: what waits is not for who just came.
         self.note_who_came(turn, id, &was)?;
+        self.end_session_left(turn, id, &was)?;
         let people = brought_in.and_then(|identity| self.found_by(&identity));
         let people = people.into_iter().collect();
         // Before the keys of those are forgotten with whom the user is in no room any more.
@@ -258,7 +261,7 @@ impl User {
 
 /// Who is in a room who was not when it was like this.
 fn come_since(known: &KnownRoom, was: &Was) -> Vec<IdentityId> {
-    known.members().filter(|who| !was.members.contains(who)).copied().collect()
+    known.members().filter(|who| !was.members.contains_key(who)).copied().collect()
 }
 
 /// Whom an action brings in.
@@ -300,7 +303,7 @@ impl User {
             })
             .collect();
         // What was before the user came is no news.
-        let changes = if was.members.contains(&own) { ops.to_vec() } else { Vec::new() };
+        let changes = if was.members.contains_key(&own) { ops.to_vec() } else { Vec::new() };
         self.note_who_came(turn, id, &was)?;
         if came.contains(&own) {
             self.directory.rooms_mut().join(turn.vault()?, id)?;
@@ -348,7 +351,25 @@ impl User {
     /// Who is in a room no more that was like this.
     fn gone_since(&self, id: &RoomId, was: &Was) -> Vec<IdentityId> {
         let Some(known) = self.directory.rooms().get(id) else { return Vec::new() };
-        was.members.iter().filter(|who| !known.has(who)).copied().collect()
+        was.members.keys().filter(|who| !known.has(who)).copied().collect()
+    }
+
+    /// Whoever was out of a room may have forgotten it there, with the keys of all who write in it. If they are in it again, then
+    /// they get a new one with the next message: by who reads in it nothing may have changed since this device wrote there.
+    pub(super) fn end_session_left(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &RoomId,
+        was: &Was,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.directory.rooms().get(id) else { return Ok(()) };
+        let is_in_since = |(who, by): (&IdentityId, &OpId)| {
+            known.has(who) && known.person(who).is_some_and(|person| person.admitted_by == *by)
+        };
+        if was.members.iter().all(is_in_since) {
+            return Ok(());
+        }
+        self.keyring.outbound.end(turn.vault()?, &room_line(id))
     }
 
     /// What waits in a room is not for those who came since it was like this.

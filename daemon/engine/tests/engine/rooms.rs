@@ -34,6 +34,8 @@ use crate::world::*;
 
 /// Alice knows all others, and they know her; nobody else knows anybody.
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+/// Alice's other device, where she has one.
+const TABLET: usize = 2;
 
 impl World {
     /// The first `users` of the names, and a node without a user.
@@ -522,7 +524,6 @@ fn who_is_unblocked_is_read_again() -> Result {
 /// The user's other devices kept what was recalled and what was to burn, and stayed in the room that was left.
 #[test]
 fn on_all_devices_of_the_user_messages_end_and_rooms_are_left() -> Result {
-    const TABLET: usize = 2;
     let mut world = two_devices(15)?;
     world.create(0, "bridge")?;
     world.bring_in(0, "bob")?;

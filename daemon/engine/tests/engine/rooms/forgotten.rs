@@ -4,7 +4,8 @@ use martlet_engine::command::{ForgetRoom, LeaveRoom, ListRooms};
 use martlet_protocol::control::RoomRole;
 use martlet_store::records::{DEEDS, FORGOTTEN_ROOMS, INBOUND_SESSIONS, MESSAGES, ROOMS};
 
-use super::pairs;
+use super::{TABLET, pairs};
+use crate::siblings::two_devices;
 use crate::stranger::in_vault;
 use crate::world::*;
 
@@ -124,5 +125,111 @@ fn a_forgotten_room_stays_so_until_the_user_is_invited_anew() -> Result {
     world.send(0, "bridge", "welcome back")?;
     world.settle()?;
     assert_eq!(world.said(BOB)?, pairs(&[("alice", "welcome back")]));
+    Ok(())
+}
+
+impl World {
+    /// Bob has left the bridge, or was put out, and forgot it; all have heard of it, or only Alice.
+    fn bob_forgets(&mut self, how: Out, carol_hears: bool) -> Result {
+        match how {
+            Out::Leaves => {
+                self.call(BOB, LeaveRoom { room: "bridge".into() })?;
+            }
+            Out::IsPutOut => self.put_out(0, "bob")?,
+        }
+        if carol_hears {
+            self.settle()?;
+        } else {
+            self.settle_but(CAROL)?;
+        }
+        self.call(BOB, ForgetRoom { room: "bridge".into() })?;
+        assert!(!self.has_bridge(BOB)?);
+        Ok(())
+    }
+
+    /// All write in the bridge, and Bob reads all of it.
+    fn bob_reads(&mut self, writers: &[usize], round: &str) -> Result {
+        let before = self.said(BOB)?.len();
+        for writer in writers {
+            self.send(*writer, "bridge", round)?;
+        }
+        self.settle()?;
+        self.settle()?;
+        let said: Vec<_> = self.said(BOB)?.split_off(before);
+        let written: Vec<_> = writers.iter().map(|_| round.to_owned()).collect();
+        assert_eq!(said.into_iter().map(|(_, text)| text).collect::<Vec<_>>(), written);
+        Ok(())
+    }
+}
+
+/// How someone goes out of a room.
+#[derive(Debug, Clone, Copy)]
+enum Out {
+    Leaves,
+    IsPutOut,
+}
+
+/// Who forgot a room forgot the keys of all who write in it. Invited again on the same day they read nothing of anyone for a day:
+/// to each writer the room's readers were those who had their key.
+#[test]
+fn who_forgot_a_room_and_is_invited_again_the_same_day_reads_all_that_is_written() -> Result {
+    for (seed, how) in [(83, Out::Leaves), (84, Out::IsPutOut)] {
+        for carol_hears in [true, false] {
+            let mut world = World::with_room(seed, 3, 3)?;
+            world.bob_reads(&[0, CAROL], "before")?;
+            world.bob_forgets(how, carol_hears)?;
+            // Carol hears of both at once, if she has heard of nothing.
+            world.bring_in(0, "bob")?;
+            if carol_hears {
+                world.settle()?;
+            } else {
+                world.settle_but(CAROL)?;
+            }
+            world.settle()?;
+            world.bob_reads(&[0, CAROL], "after")?;
+            world.bob_reads(&[0, CAROL], "later")?;
+        }
+    }
+    Ok(())
+}
+
+/// In a room of two nobody else comes or goes, either.
+#[test]
+fn who_forgot_a_room_of_two_and_is_invited_again_reads_all_that_is_written() -> Result {
+    let mut world = World::with_room(85, 2, 2)?;
+    world.bob_reads(&[0], "before")?;
+    for round in ["one", "two"] {
+        world.bob_forgets(Out::Leaves, true)?;
+        world.bring_in(0, "bob")?;
+        world.settle()?;
+        world.bob_reads(&[0], round)?;
+    }
+    Ok(())
+}
+
+/// Each device forgets for itself: one has the keys of others and of its user's other device, the other has not.
+#[test]
+fn a_device_that_forgot_a_room_reads_again_what_its_user_and_others_write() -> Result {
+    let mut world = two_devices(86)?;
+    world.create(BOB, "bridge")?;
+    world.bring_in(BOB, "alice")?;
+    let settle = |world: &mut World| (0..3).try_for_each(|_| world.settle());
+    settle(&mut world)?;
+    for writer in [0, BOB] {
+        world.send(writer, "bridge", "before")?;
+    }
+    settle(&mut world)?;
+    assert_eq!(world.said(TABLET)?.len(), 2);
+    world.call(0, LeaveRoom { room: "bridge".into() })?;
+    settle(&mut world)?;
+    world.call(TABLET, ForgetRoom { room: "bridge".into() })?;
+    world.bring_in(BOB, "alice")?;
+    settle(&mut world)?;
+    for writer in [0, BOB] {
+        world.send(writer, "bridge", "after")?;
+    }
+    settle(&mut world)?;
+    let read = world.said(TABLET)?.into_iter().map(|(_, text)| text);
+    assert_eq!(read.collect::<Vec<_>>(), ["after", "after"]);
     Ok(())
 }

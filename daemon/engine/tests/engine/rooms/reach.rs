@@ -5,6 +5,7 @@ use martlet_engine::command::{
     Block, ChangeRoom, CloseRoom, LeaveRoom, ListDevices, React, RecallMessage, RemoveModerator,
     ResetId, RevokeDevice, Unblock,
 };
+use martlet_engine::limits::HOLD_BACK_MIN;
 use martlet_protocol::control::{
     DeviceRevoke, EventBody, ReactionRequest, RoomChange, RoomRole, TimerSetting,
 };
@@ -236,6 +237,46 @@ fn what_was_written_while_someone_was_blocked_never_reaches_them() -> Result {
     world.send(0, "bridge", "for bob")?;
     world.settle()?;
     assert_eq!(world.said(BOB)?, pairs(&[("alice", "for bob")]));
+    Ok(())
+}
+
+impl World {
+    /// Alice writes in a room of two while Bob is blocked there, and again once he is not. That comes to Bob.
+    fn bob_was_blocked(seed: u64) -> Result<Self> {
+        let mut world = Self::with_room(seed, 2, 2)?;
+        world.send(0, "bridge", "before")?;
+        world.settle()?;
+        world.call(0, Block { who: "bob".into() })?;
+        world.send(0, "bridge", "not for bob")?;
+        world.settle()?;
+        world.call(0, Unblock { who: "bob".into() })?;
+        world.nodes[0].released = Released::default();
+        world.send(0, "bridge", "for bob")?;
+        let sent = std::mem::take(&mut world.nodes[0].released.publish);
+        world.bring(BOB, &sent)?;
+        Ok(world)
+    }
+}
+
+/// In a room of two nobody had the keys of what was written meanwhile, and the session of before went on: he was told that a message
+/// was lost.
+#[test]
+fn who_was_blocked_in_a_room_of_two_is_told_of_nothing_missing() -> Result {
+    let mut world = World::bob_was_blocked(73)?;
+    world.settle()?;
+    assert_eq!(world.said(BOB)?, pairs(&[("alice", "before"), ("alice", "for bob")]));
+    let query = HistoryQuery::default();
+    let history = world.call(BOB, GetHistory { name: "bridge".into(), query })?;
+    assert!(history.lost.is_empty(), "{:?}", history.lost);
+    Ok(())
+}
+
+/// The next message was held back for what was not for him, as long as for one that is on its way.
+#[test]
+fn what_is_written_after_a_block_is_not_held_back_for_what_was_written_meanwhile() -> Result {
+    let mut world = World::bob_was_blocked(74)?;
+    world.pass(HOLD_BACK_MIN);
+    assert_eq!(world.said(BOB)?, pairs(&[("alice", "before"), ("alice", "for bob")]));
     Ok(())
 }
 
