@@ -51,7 +51,7 @@ use requests::Requests;
 pub(crate) use requests::{Accepted, Kept};
 pub use room_error::RoomError;
 use rooms::Rooms;
-pub(crate) use rooms::{Known as KnownRoom, is_about_room, line as room_line};
+pub(crate) use rooms::{Known as KnownRoom, is_about_room, is_same_name, line as room_line};
 pub(crate) use shared::{Shared, Subject};
 pub(crate) use siblings::{Giving, Next, Siblings};
 

@@ -313,11 +313,11 @@ pub const DEAF_FOR: Duration = Duration::from_secs(2 * ENVELOPE_LIFETIME_MAX.as_
 
 // ---- the user's other devices ------------------------------------------------------------------
 
-/// Settings in one vault: six for each of as many contacts as there may be, one for each other who is blocked or dropped, and those
-/// that this build doesn't know, with some over. So all that there may be to say has room. Past it the oldest goes of those that
-/// say that there is nothing. Each has some 150 bytes of memory.
+/// Settings in one vault: six for each of as many contacts as there may be, one for each room and each other who is blocked or
+/// dropped, and those that this build doesn't know, with some over. So all that there may be to say has room. Past it the oldest goes
+/// of those that say that there is nothing. Each has some 150 bytes of memory.
 pub const SETTINGS_MAX: usize =
-    6 * CONTACTS_MAX + BLOCKED_MAX + DROPPED_MAX + 2 * SETTINGS_UNKNOWN_MAX;
+    6 * CONTACTS_MAX + ROOMS_MAX + BLOCKED_MAX + DROPPED_MAX + 2 * SETTINGS_UNKNOWN_MAX;
 /// The same of those that this build doesn't know: it passes them on to devices that may.
 pub const SETTINGS_UNKNOWN_MAX: usize = 1024;
 /// Bytes of settings in one message, with room for what is around them in its 32 KiB.

@@ -48,6 +48,7 @@ mod rendezvous;
 mod renewal;
 mod requests;
 mod resent;
+mod room_called;
 mod room_hellos;
 mod room_history;
 mod room_keys;
@@ -91,8 +92,7 @@ use martlet_store::records::{
     COUNTERS, Counters, IDENTITY_STATES, IdentityStateRecord, LinkedBy, PREKEYS, PROFILE,
     PrekeyRecord, Profile, Seed,
 };
-use martlet_store::vault::keyfile::MasterKey;
-use martlet_store::vault::{Key, VaultSeen, VaultSnapshot};
+use martlet_store::vault::{Key, VaultSeen, VaultSnapshot, keyfile::MasterKey};
 use martlet_store::{Mailbox, StoreError, Vault, VaultTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;

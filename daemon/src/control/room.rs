@@ -228,7 +228,13 @@ impl From<RoomError> for Refusal {
             ),
             RoomError::AmbiguousPerson { .. } => Self::new(
                 ErrorCode::UnknownContact,
-                format!("{error}; give the ID, as martletctl room show --json has it"),
+                format!("{error}; give more of the ID, or all of it"),
+            ),
+            RoomError::UnknownPerson { .. } => Self::new(
+                ErrorCode::UnknownContact,
+                format!(
+                    "{error}; call them as martletctl room show does, \"carol (q5saee)\" or q5saee, or give their ID"
+                ),
             ),
             RoomError::NotMember => Self::new(
                 ErrorCode::NotMember,
@@ -285,6 +291,9 @@ impl From<RoomError> for Refusal {
                 ErrorCode::RoomAlone,
                 "nobody else is in this room; add someone: martletctl room invite; or write a note: martletctl note",
             ),
+            error @ RoomError::OfTwo => Self::bad_request(format!(
+                "{error}: --receipts and --typing are for conversations of two"
+            )),
             RoomError::Shards => Self::new(
                 ErrorCode::BadRequest,
                 "this network has several shards, and rooms are for networks with one",

@@ -81,6 +81,9 @@ pub struct RoomMember {
     pub creator: bool,
     /// Devices of theirs whose keys are known here. Without any they get nothing that is written now.
     pub devices: u32,
+    /// When their identity was terminated, by the clock of who did so: nothing reaches them any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminated_at: Option<UnixMillis>,
 }
 
 /// Someone who is in a room, or was.

@@ -136,8 +136,13 @@ fn person(name: &str, is_contact: bool) -> RoomPerson {
 }
 
 fn room(name: &str, role: RoomRole) -> Room {
-    let member =
-        |who: RoomPerson, role, creator, devices| RoomMember { who, role, creator, devices };
+    let member = |who: RoomPerson, role, creator, devices| RoomMember {
+        who,
+        role,
+        creator,
+        devices,
+        terminated_at: None,
+    };
     Room {
         id: "3f".repeat(32),
         name: name.into(),

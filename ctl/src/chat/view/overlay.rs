@@ -71,9 +71,14 @@ fn members(model: &Model, theme: Theme, area: Rect) -> Vec<(Style, String)> {
             RoomRole::Left => (theme.dim(), "left"),
         };
         let is_in = !matches!(member.role, RoomRole::Removed | RoomRole::Left);
-        let keyless = if is_in && member.devices == 0 { ", no keys yet" } else { "" };
+        let reach = match member.terminated_at {
+            _ if !is_in => "",
+            Some(_) => ", terminated",
+            None if member.devices == 0 => ", no keys yet",
+            None => "",
+        };
         let who = padded(&fit(&person(&member.who), 24), 24);
-        (style, fit(&format!("{who}  {what}{keyless}"), columns))
+        (style, fit(&format!("{who}  {what}{reach}"), columns))
     };
     let mut text: Vec<_> = in_order(room).into_iter().map(line).collect();
     text.push((Style::new(), String::new()));

@@ -87,6 +87,7 @@ pub(super) fn shown(room: &Room, page: &mut Page) {
         let is = if member.creator { format!("{is}, made it") } else { is.to_owned() };
         let devices = match member.devices {
             _ if !is_in(member) => (Paint::Dim, "-".to_owned()),
+            _ if member.terminated_at.is_some() => (Paint::Dim, "terminated".to_owned()),
             0 => (Paint::Warn, "no keys yet".to_owned()),
             devices => (Paint::Plain, devices.to_string()),
         };

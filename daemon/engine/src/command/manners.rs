@@ -99,7 +99,7 @@ impl Command for SetConversation {
     fn run(self, engine: &mut Engine, turn: &mut Turn<'_>) -> Result<ConversationSettings, Fault> {
         let user = engine.user_mut()?;
         let identity = user.conversation_called(&self.name)?;
-        Ok(user.set_conversation(turn, &identity, &self.change)?)
+        user.set_conversation(turn, &identity, &self.change)
     }
 }
 

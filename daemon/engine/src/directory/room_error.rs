@@ -20,9 +20,17 @@ pub enum RoomError {
         /// What was given.
         name: String,
     },
-    /// Several people in it call themselves so.
-    #[error("several people in this room call themselves {who:?}")]
+    /// Several people are called so, or have IDs that begin so.
+    #[error("several people are meant by {who:?}: {}", .among.join(", "))]
     AmbiguousPerson {
+        /// What was given.
+        who: String,
+        /// Their IDs, or those of some of them.
+        among: Vec<String>,
+    },
+    /// Nobody who is or was in it is shown so, and no contact is called so.
+    #[error("nobody in this room is {who:?}")]
+    UnknownPerson {
         /// What was given.
         who: String,
     },
@@ -86,6 +94,9 @@ pub enum RoomError {
     /// Nobody else is in it.
     #[error("nobody else is in this room")]
     Alone,
+    /// Nobody in a room is told what others read, or that they are writing.
+    #[error("rooms have no read receipts, and nobody sees there that someone is writing")]
+    OfTwo,
     /// The network has several shards.
     #[error("rooms need a network of one shard")]
     Shards,

@@ -287,7 +287,7 @@ pub(crate) fn is_about_room(message: &Message) -> bool {
 }
 
 /// Whether two names look the same to who writes them down.
-pub(super) fn is_same_name(one: &str, other: &str) -> bool {
+pub(crate) fn is_same_name(one: &str, other: &str) -> bool {
     folded(one).eq(folded(other))
 }
 

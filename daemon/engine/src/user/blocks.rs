@@ -17,17 +17,20 @@ use martlet_store::StoreError;
 use martlet_store::mailbox::Opening;
 
 impl User {
-    /// Who is meant by a contact's name or an ID.
-    fn person_called(&self, who: &str) -> Result<Id, DirectoryError> {
+    /// Who is meant by a contact's name or an ID, or by how someone in one of the user's rooms is shown.
+    fn person_called(&self, who: &str) -> Result<Id, Fault> {
         if let Some(contact) = self.directory.identity_of(who) {
             let known = self.directory.contact(&contact).map(|contact| contact.id());
             return Ok(known.unwrap_or_else(|| Id::without_secret(contact)));
         }
         match who.parse::<Id>() {
             Ok(id) => Ok(id),
-            // What looks like an ID was meant as one.
-            Err(error) if who.starts_with("martlet1") => Err(error.into()),
-            Err(_) => Err(self.unknown_contact(who)),
+            Err(error) => match self.person_anywhere(who)? {
+                Some(identity) => Ok(Id::without_secret(identity)),
+                // What looks like an ID was meant as one.
+                None if who.starts_with("martlet1") => Err(DirectoryError::from(error).into()),
+                None => Err(self.unknown_contact(who).into()),
+            },
         }
     }
 

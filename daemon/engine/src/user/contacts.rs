@@ -56,6 +56,11 @@ impl User {
         }
     }
 
+    /// When someone's identity was terminated, by the clock of who did so.
+    pub(super) fn terminated_at(&self, identity: &IdentityId) -> Option<UnixMillis> {
+        self.keyring.identities.state(identity).and_then(IdentityState::terminated_at)
+    }
+
     pub(crate) fn show_contact(&self, identity: &IdentityId) -> Option<ShownContact> {
         let contact = self.directory.contact(identity)?;
         Some(ShownContact {
@@ -66,11 +71,7 @@ impl User {
             unread: self.timeline.unread(&ConversationRef::direct(identity)),
             note: None,
             device_list: Vec::new(),
-            terminated_at: self
-                .keyring
-                .identities
-                .state(identity)
-                .and_then(IdentityState::terminated_at),
+            terminated_at: self.terminated_at(identity),
             blocked: self.directory.is_blocked(identity),
             invite_pending: contact.invite().is_some(),
             verified: contact.verified(),

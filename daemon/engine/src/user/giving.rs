@@ -12,7 +12,7 @@ use martlet_store::records::MessageRecord;
 
 use super::User;
 use crate::conversation::ConversationRef;
-use crate::directory::{Giving, Next, Subject};
+use crate::directory::{Giving, Next, Subject, room_line};
 use crate::kinds;
 use crate::limits::{
     SETTINGS_PEOPLE_PER_TICK_MAX, SETTINGS_PIECE_BYTES_MAX, SETTINGS_PIECES_PER_TICK_MAX,
@@ -106,7 +106,7 @@ impl User {
         }
     }
 
-    /// People of whom there may be settings, in the order of their identities.
+    /// People of whom there may be settings, and how rooms stand among them, in the order of their identities.
     fn people_after(&self, after: Option<IdentityId>) -> Vec<IdentityId> {
         let directory = &self.directory;
         let blocked = directory.blocked().iter().map(|record| &record.identity);
@@ -115,7 +115,8 @@ impl User {
             IdentityId::from_slice(&key.of).ok()
         });
         let people = directory.identities().chain(blocked).chain(directory.dropped().iter());
-        let people: BTreeSet<_> = people.copied().chain(known).collect();
+        let rooms = directory.rooms().shown().map(|known| room_line(&known.room.id()));
+        let people: BTreeSet<_> = people.copied().chain(known).chain(rooms).collect();
         let after = people.into_iter().filter(|identity| after.is_none_or(|it| *identity > it));
         after.take(SETTINGS_PEOPLE_PER_TICK_MAX).collect()
     }

@@ -15,7 +15,7 @@ use martlet_store::vault::Key;
 use super::User;
 use super::view::excerpt;
 use crate::conversation::{ConversationRef, Place};
-use crate::directory::Subject;
+use crate::directory::{RoomError, Subject};
 use crate::error::{CommandError, Fault};
 use crate::limits::CONTACT_NOTE_BYTES_MAX;
 use crate::turn::Turn;
@@ -78,8 +78,12 @@ impl User {
         turn: &mut Turn<'_>,
         identity: &IdentityId,
         change: &ConversationChange,
-    ) -> Result<ConversationSettings, StoreError> {
+    ) -> Result<ConversationSettings, Fault> {
         let conversation = ConversationRef::direct(identity);
+        let is_of_two = change.receipts.is_some() || change.typing.is_some();
+        if is_of_two && self.is_room(&conversation) {
+            return Err(RoomError::OfTwo.into());
+        }
         let old = self.timeline.manner(&conversation);
         let manner = Manner {
             is_muted: change.muted.unwrap_or(old.is_muted),

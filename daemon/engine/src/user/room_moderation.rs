@@ -29,7 +29,9 @@ impl User {
         who: &str,
         as_moderator: bool,
     ) -> Result<(), Fault> {
-        let identity = self.person_in(room, who)?;
+        let Some(identity) = self.person_in(room, who)? else {
+            return Err(self.unknown_contact(who).into());
+        };
         if identity == self.identity {
             return Err(RoomError::Oneself.into());
         }
@@ -50,7 +52,9 @@ impl User {
         room: &RoomId,
         (who, undo): (&str, Undo),
     ) -> Result<(), Fault> {
-        let identity = self.person_in(room, who)?;
+        let Some(identity) = self.person_in(room, who)? else {
+            return Err(RoomError::UnknownPerson { who: who.to_owned() }.into());
+        };
         let known = self.known_room(room)?;
         if known.person(&identity).is_some() && !known.has(&identity) {
             return Err(RoomError::NoChange.into());
@@ -75,7 +79,9 @@ impl User {
         room: &RoomId,
         who: &str,
     ) -> Result<(), Fault> {
-        let identity = self.person_in(room, who)?;
+        let Some(identity) = self.person_in(room, who)? else {
+            return Err(RoomError::UnknownPerson { who: who.to_owned() }.into());
+        };
         let creator = self.known_room(room)?.room.state().creator();
         if identity == self.identity && identity == creator {
             return Err(RoomError::OwnRight.into());

@@ -48,6 +48,7 @@ impl User {
                     role: role_of(who)?,
                     creator: state.creator() == *who,
                     devices: u32::try_from(usable + own).unwrap_or(u32::MAX),
+                    terminated_at: self.terminated_at(who),
                 })
             })
             .collect();

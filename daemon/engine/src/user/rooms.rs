@@ -171,37 +171,6 @@ impl User {
         self.directory.rooms().get(id).ok_or_else(unknown)
     }
 
-    /// The contact with this name, or who is or was in the room and has this ID or calls themselves so.
-    pub(super) fn person_in(&self, room: &RoomId, who: &str) -> Result<IdentityId, Fault> {
-        if let Ok(identity) = self.identity_of(who) {
-            return Ok(identity);
-        }
-        let known = self.known_room(room)?;
-        if self.name().is_some_and(|name| name == who) {
-            return Ok(self.identity);
-        }
-        let view = self.view();
-        let is_meant = |identity: &&IdentityId| {
-            let person = view.room_person(identity);
-            person.id == who
-                || person.name.is_none() && person.calls_themselves.as_deref() == Some(who)
-                || who.parse().is_ok_and(|id: martlet_protocol::Id| id.identity == **identity)
-        };
-        let mut meant = known.room.state().people().map(|(identity, _)| identity).filter(is_meant);
-        match (meant.next(), meant.next()) {
-            (Some(identity), None) => Ok(*identity),
-            (Some(_), Some(_)) => Err(RoomError::AmbiguousPerson { who: who.to_owned() }.into()),
-            (None, _)
-                if who
-                    .parse()
-                    .is_ok_and(|id: martlet_protocol::Id| id.identity == self.identity) =>
-            {
-                Ok(self.identity)
-            }
-            (None, _) => Err(self.unknown_contact(who).into()),
-        }
-    }
-
     /// The room of a conversation, if it is one's.
     pub(crate) fn room_at(&self, conversation: &ConversationRef) -> Option<RoomId> {
         let id = RoomId(conversation.0);
@@ -307,6 +276,7 @@ impl User {
         self.note_who_came(turn, id, &was)?;
         if came.contains(&own) {
             self.directory.rooms_mut().join(turn.vault()?, id)?;
+            self.follow_manner_in(turn, id)?;
             self.timeline.join_midway(ConversationRef::room(id));
             self.emit(turn, Happened::RoomJoined(*id))?;
             if let Some(put_back) = self.recent_put_back(turn.now) {

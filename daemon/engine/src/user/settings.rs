@@ -8,14 +8,14 @@
 
 use martlet_protocol::message::settings::values::{self, Value};
 use martlet_protocol::message::{Content, Setting, Settings, Timers};
-use martlet_protocol::{Id, IdentityId, Rendezvous, UnixMillis};
+use martlet_protocol::{Id, IdentityId, Rendezvous, RoomId, UnixMillis};
 use martlet_store::StoreError;
 use martlet_store::records::{Happened, Manner, SettingsRecord, TimersSet};
 
 use super::User;
 use super::giving::ABOUT_A_PERSON;
 use crate::conversation::ConversationRef;
-use crate::directory::Subject;
+use crate::directory::{Subject, room_line};
 use crate::limits::{CONTACT_NOTE_BYTES_MAX, CONTACTS_MAX};
 use crate::turn::Turn;
 
@@ -184,7 +184,7 @@ impl User {
             Subject::Manner(of) => values::Manner::decode(&value).map(|manner| {
                 let values::Manner { is_muted, is_pinned, receipts, typing } =
                     manner.unwrap_or_default();
-                if self.directory.is_contact(&of) {
+                if self.directory.is_contact(&of) || self.is_shown_room(&of) {
                     let manner = Manner { is_muted, is_pinned, receipts, typing };
                     self.timeline.set_manner(ConversationRef::direct(&of), manner);
                 }
@@ -213,6 +213,25 @@ impl User {
             tracing::debug!(%error, "a malformed setting is kept, and nothing follows from it");
         }
         Ok(())
+    }
+
+    /// The user is in a room now: it is muted and pinned here as on their other devices, if they said so there.
+    pub(super) fn follow_manner_in(
+        &mut self,
+        turn: &mut Turn<'_>,
+        room: &RoomId,
+    ) -> Result<(), StoreError> {
+        let subject = Subject::Manner(room_line(room));
+        match self.directory.shared().value(turn.vault()?, &subject.key())?.is_empty() {
+            true => Ok(()),
+            false => self.follow(turn, subject),
+        }
+    }
+
+    /// Whether a room that is shown to the user stands there.
+    fn is_shown_room(&self, line: &IdentityId) -> bool {
+        let known = self.directory.rooms().of_line(line);
+        known.is_some_and(|known| known.is_shown(&self.identity))
     }
 
     fn follow_contact(

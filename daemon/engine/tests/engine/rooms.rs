@@ -11,14 +11,15 @@ mod recalls;
 use std::collections::BTreeSet;
 
 use martlet_engine::command::{
-    AddToRoom, Block, ChangeRoom, CloseRoom, CreateRoom, EditMessage, GetInbox, GetRoom, LeaveRoom,
-    ListRoomOperations, ListRooms, React, RecallMessage, RemoveFromRoom, RemoveModerator, Unblock,
+    AddToRoom, Block, ChangeRoom, CloseRoom, CreateRoom, EditMessage, ForgetRoom, GetInbox,
+    GetRoom, LeaveRoom, ListBlocked, ListConversations, ListRoomOperations, ListRooms, React,
+    RecallMessage, RemoveFromRoom, RemoveModerator, SetConversation, TerminateAccount, Unblock,
 };
 use martlet_engine::limits::ROOMS_FOREIGN_MAX;
 use martlet_engine::{CommandError, DirectoryError, NameError, RoomError};
 use martlet_protocol::control::{
-    EditRequest, EventBody, Message, ReactionRequest, Room as ShownRoom, RoomChange, RoomCreate,
-    RoomMemberRequest, RoomRemoveQuery, RoomRole,
+    ConversationChange, EditRequest, EventBody, Message, ReactionRequest, Room as ShownRoom,
+    RoomChange, RoomCreate, RoomMemberRequest, RoomRemoveQuery, RoomRole, Switch,
 };
 use martlet_protocol::crypto::seal;
 use martlet_protocol::identity::{DeviceKeys, RootKey};
@@ -34,6 +35,8 @@ use crate::world::*;
 
 /// Alice knows all others, and they know her; nobody else knows anybody.
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+const BOB: usize = 1;
+const CAROL: usize = 2;
 /// Alice's other device, where she has one.
 const TABLET: usize = 2;
 
@@ -518,6 +521,102 @@ fn who_is_unblocked_is_read_again() -> Result {
     world.send(1, "bridge", "heard")?;
     world.settle()?;
     assert_eq!(world.said(0)?, pairs(&[("bob", "heard")]));
+    Ok(())
+}
+
+/// Each device kept for itself which rooms are muted and pinned: only contacts' were taken of another.
+#[test]
+fn a_room_is_muted_and_pinned_on_all_devices() -> Result {
+    let mut world = two_devices(16)?;
+    world.create(0, "bridge")?;
+    world.bring_in(0, "bob")?;
+    let muted = ConversationChange { muted: Some(true), ..ConversationChange::default() };
+    let pinned = ConversationChange { pinned: Some(true), ..ConversationChange::default() };
+    let name = || "bridge".to_owned();
+    // Before the other device has heard that there is the room, and after.
+    world.call(0, SetConversation { name: name(), change: muted })?;
+    world.settle()?;
+    world.settle()?;
+    world.call(0, SetConversation { name: name(), change: pinned })?;
+    world.settle()?;
+    let shown = world.call(TABLET, ListConversations {})?.conversations;
+    let bridge = shown.iter().find(|it| it.name == "bridge").ok_or("no room")?;
+    assert!(bridge.settings.muted && bridge.settings.pinned, "{:?}", bridge.settings);
+    // Who forgets a room there forgets it there alone.
+    world.call(0, LeaveRoom { room: name() })?;
+    world.settle()?;
+    world.call(0, ForgetRoom { room: name() })?;
+    world.settle()?;
+    let shown = world.call(TABLET, ListConversations {})?.conversations;
+    assert!(shown.iter().any(|it| it.name == "bridge" && it.settings.muted));
+    Ok(())
+}
+
+/// A member whose account has ended was shown as one whose keys are still to come.
+#[test]
+fn a_member_whose_account_was_terminated_is_shown_as_that() -> Result {
+    let mut world = World::with_room(19, 3, 3)?;
+    let id = world.id_of(BOB)?;
+    world.call(BOB, TerminateAccount { id, kill_phrase: None })?;
+    world.settle()?;
+    world.settle()?;
+    let members = world.room(0)?.members;
+    let ended = members.into_iter().filter(|it| it.terminated_at.is_some());
+    let names: Vec<_> = ended.filter_map(|member| member.who.name).collect();
+    assert_eq!(names, ["bob"]);
+    Ok(())
+}
+
+/// It was said to be on, and nothing came of it.
+#[test]
+fn a_room_has_no_receipts_and_nobody_types_there() -> Result {
+    let mut world = World::with_room(18, 2, 2)?;
+    let on = Some(Switch::On);
+    let receipts = ConversationChange { receipts: on, ..ConversationChange::default() };
+    let typing = ConversationChange { typing: on, ..ConversationChange::default() };
+    for change in [receipts, typing] {
+        let refused = error(world.call(0, SetConversation { name: "bridge".into(), change }));
+        assert_eq!(refused, Some(RoomError::OfTwo.into()));
+    }
+    Ok(())
+}
+
+/// Bob, who has no contact called so, was told that there is none by what `room show` had shown him.
+#[test]
+fn a_member_is_called_as_they_are_shown() -> Result {
+    let mut world = World::with_room(17, 3, 3)?;
+    world.promote(0, "bob")?;
+    world.send(CAROL, "bridge", "hello")?;
+    world.settle()?;
+    let (alice, carol) = (world.id_of(0)?, world.id_of(CAROL)?);
+    let start = carol["martlet1".len()..][..6].to_owned();
+    let ways = [
+        start.clone(),
+        start.to_uppercase(),
+        format!("({start})"),
+        format!("carol ({start})"),
+        format!("martlet1{start}"),
+        carol[..20].to_owned(),
+        "carol".to_owned(),
+    ];
+    for who in &ways {
+        world.call(BOB, Block { who: who.clone() })?;
+        let blocked = world.call(BOB, ListBlocked {})?.blocked;
+        assert_eq!(blocked.len(), 1, "{who}");
+        world.call(BOB, Unblock { who: who.clone() })?;
+    }
+    for who in &ways {
+        world.promote(BOB, who)?;
+        world.call(BOB, RemoveModerator { room: "bridge".into(), who: who.clone() })?;
+    }
+    for who in ["zzzzzz", "(zzzzzz)", "dave (zzzzzz)", "martlet1", &alice[..8], "m", "mar"] {
+        let refused = error(world.call(BOB, Block { who: who.into() }));
+        assert!(refused.is_some(), "{who}");
+    }
+    // The name is to be theirs.
+    let wrong = format!("dave ({start})");
+    assert!(world.put_out(BOB, &wrong).is_err());
+    world.put_out(BOB, &start)?;
     Ok(())
 }
 
