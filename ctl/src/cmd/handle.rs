@@ -116,7 +116,14 @@ impl Args {
                         && one.contact.is_none()
                     {
                         page.line("");
-                        page.line(format!("To add them: martletctl contact add {name}"));
+                        page.line(match one.lookalike {
+                            false => format!("To add them: martletctl contact add {name}"),
+                            // The handle alone would be refused.
+                            true => format!(
+                                "If that is whom you mean: martletctl contact add {} --name NAME",
+                                word(&one.id)
+                            ),
+                        });
                     }
                 })
             }

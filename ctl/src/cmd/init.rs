@@ -117,6 +117,9 @@ fn recovered(identity: &Identity, page: &mut Page) {
          NAME --expire TIME). A room comes back when a contact of yours writes in it.",
     );
     page.line(
+        "If your account was terminated this one is, too, once that notice comes: martletctl status says so.",
+    );
+    page.line(
         "If you had reset your ID (martletctl id --reset), your contacts have another one. Then reset it again, and write to \
          each of them.",
     );

@@ -4,8 +4,8 @@ mod text;
 
 use clap::builder::NonEmptyStringValueParser;
 use martlet_protocol::control::{
-    Room, RoomAddBy, RoomChange, RoomCreate, RoomList, RoomMemberRequest, RoomOperations,
-    TimerSetting,
+    Room, RoomAddBy, RoomChange, RoomCreate, RoomList, RoomMember, RoomMemberRequest,
+    RoomOperations, RoomRole, TimerSetting,
 };
 
 use super::Context;
@@ -101,6 +101,8 @@ Examples:
   martletctl room set bridge --expire 1d --add-by members")]
     Set(Set),
     /// Leave a room; what was written there stays
+    ///
+    /// Its last moderator is asked first: nobody else could change it then.
     #[command(after_help = "\
 Example:
   martletctl room leave bridge")]
@@ -108,6 +110,9 @@ Example:
         /// The room's name, or its id
         #[arg(value_parser = NonEmptyStringValueParser::new(), add = rooms())]
         room: String,
+        /// Don't ask
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Forget a room that you left or were removed from, with all that was written there, on this device
     ///
@@ -287,7 +292,22 @@ impl Args {
                 let room: Room = client.patch(&path(&room), &change).await?;
                 output.show(&room, shown)
             }
-            Verb::Leave { room } => {
+            Verb::Leave { room, yes } => {
+                if !yes {
+                    let room: Room = client.get(&path(&room)).await?;
+                    if leaves_nobody_to_moderate(&room) {
+                        output.confirm(&Question {
+                            text: &format!(
+                                "Leave {}? You are its last moderator: nobody could change it or put anyone out any more. \
+                                 (martletctl room moderator add {} NAME makes another one.)",
+                                word(&room.name),
+                                argument(&room.name)
+                            ),
+                            refused: "you are still in the room",
+                            to_do: "leave the room",
+                        })?;
+                    }
+                }
                 client.post_empty::<()>(&format!("{}/leave", path(&room))).await?;
                 output.done(&format!("You left {}.", word(&room)))
             }
@@ -317,6 +337,16 @@ impl Args {
             }
         }
     }
+}
+
+/// Whether others are in a room of which the user is the only moderator.
+fn leaves_nobody_to_moderate(room: &Room) -> bool {
+    let is_in = |member: &&RoomMember| !matches!(member.role, RoomRole::Removed | RoomRole::Left);
+    let mut others = room.members.iter().filter(is_in).filter(|member| !member.who.you).peekable();
+    room.role == RoomRole::Moderator
+        && !room.closed
+        && others.peek().is_some()
+        && others.all(|member| member.role != RoomRole::Moderator)
 }
 
 fn path(room: &str) -> String {

@@ -19,6 +19,7 @@ mod network;
 mod plain;
 mod profile;
 mod restore;
+mod room;
 mod run;
 mod talk;
 mod terminal;
