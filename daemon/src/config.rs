@@ -55,6 +55,7 @@ mod loopback;
 mod notify;
 pub mod paths;
 mod settings;
+mod unused;
 mod user;
 
 pub use address::{AddressError, AnnounceAddress, DialAddress, ListenAddress, PORT_DEFAULT};
@@ -304,6 +305,7 @@ impl Config {
         settings.check_role(role, &network)?;
         let user = UserConfig::of(&settings, (role, network.lan_only), lookup)?;
         let keeps = KeepsConfig::of(&settings, (role, network.lan_only));
+        let unused = settings.unused(&network);
         let (data_dir, log) = (settings.data_dir_or_default(lookup)?, settings.log_config());
         let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));
         let listen = settings.listen.unwrap_or_else(|| ListenAddress::defaults(&network));
@@ -332,6 +334,7 @@ impl Config {
                 .filter(|_| network.is_closed())
                 .and_then(warn_if_others_can_read)
                 .into_iter()
+                .chain(unused)
                 .collect(),
             network_file,
             network_file_next,

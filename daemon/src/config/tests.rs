@@ -175,6 +175,27 @@ fn a_descriptor_beside_the_configuration_is_used() {
     assert!(Config::load(Some(&path), Settings::default(), &home).is_err());
 }
 
+/// `announce` was ignored without a word.
+#[test]
+fn what_a_lan_only_network_does_not_use_is_said() {
+    let given = Settings {
+        announce: Some(vec!["/ip4/198.51.100.7/tcp/4177".parse().unwrap()]),
+        upnp: Some(true),
+        relay_server: Some(false),
+        ..Settings::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("net.toml");
+    for (descriptor, said) in [("name = \"boat\"\n", 1), ("name = \"boat\"\nlan_only = false\n", 0)]
+    {
+        std::fs::write(&path, descriptor).unwrap();
+        let given = Settings { network: Some(path.clone()), ..given.clone() };
+        let config = Config::load(None, given, &home).unwrap();
+        let told = config.warnings.iter().filter(|text| text.contains("not used: announce, upnp."));
+        assert_eq!(told.count(), said, "{:?}", config.warnings);
+    }
+}
+
 #[test]
 fn a_closed_network_has_no_quic_and_its_key_is_for_its_user_alone() {
     use std::os::unix::fs::PermissionsExt;

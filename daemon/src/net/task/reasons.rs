@@ -76,11 +76,35 @@ pub(super) fn innermost(error: &DialError) -> String {
     if text == OTHER_PROLOGUE {
         return "the handshake failed: the other node has another network key, or only one of the two has one".into();
     }
+    let text = in_words(text);
     match error {
         DialError::Transport(attempts) => {
             attempts.last().map_or_else(String::new, |(address, _)| without_name(&text, address))
         }
         _ => text,
+    }
+}
+
+/// What the resolver says of a name without addresses, before its own form of the question (`hickory_net::DnsError`).
+const NO_RECORDS: &str = "no records found for ";
+
+/// What it says where it was answered with an error, before the kind.
+const ERROR_RESPONSE: &str = "error response: ";
+
+/// What a resolver says, for users.
+fn in_words(text: String) -> String {
+    if text.starts_with(NO_RECORDS) {
+        return "no such host: the name has no addresses".to_owned();
+    }
+    match text.strip_prefix(ERROR_RESPONSE) {
+        Some(kind) => format!("the name can't be looked up: the name server says {kind}"),
+        None => match text.as_str() {
+            "no connections available" => {
+                "the name can't be looked up: no name server can be reached".to_owned()
+            }
+            "request timed out" => "the name can't be looked up: no name server answers".to_owned(),
+            _ => text,
+        },
     }
 }
 
@@ -99,6 +123,16 @@ fn without_name(reason: &str, address: &Multiaddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The resolver's own form of the question was shown: `Query { name: Name(…) … }`.
+    #[test]
+    fn what_a_resolver_says_is_put_into_words() {
+        let text = "no records found for Query { name: Name(\"host.example.\"), query_type: A }";
+        assert_eq!(in_words(text.to_owned()), "no such host: the name has no addresses");
+        let text = in_words("error response: Server Failure".to_owned());
+        assert_eq!(text, "the name can't be looked up: the name server says Server Failure");
+        assert_eq!(in_words("Connection refused".to_owned()), "Connection refused");
+    }
 
     /// A look-up that failed was logged with the whole name.
     #[test]
