@@ -4,8 +4,7 @@ use martlet_protocol::ids::{DeviceId, IdentityId, MessageId, Rendezvous};
 use martlet_protocol::message::history::{Pages, PastReaction, PastVersion, Writer};
 use martlet_protocol::message::{
     Content, DeviceMessage, Heads, History, HistoryWanted, InRoom, Message, Past, RoomHello,
-    RoomHistory, RoomKey, RoomOp, RoomOps, RoomPerson, RoomRecall, Said, Text, Timers,
-    WantedLine,
+    RoomHistory, RoomKey, RoomOp, RoomOps, RoomPerson, RoomRecall, Said, Text, Timers, WantedLine,
 };
 use martlet_protocol::room::{self, Action, Create, Room, Setting as RoomSetting};
 
