@@ -23,7 +23,7 @@
 //! auto_lock = "off"                       # or a time without the user, like "15m"
 //! direct_files = true                     # default: true where lan_only
 //! depot_files = true                      # default: as direct_files
-//! depot_bytes = 0                         # default with the role mailbox, where lan_only: 8 GiB
+//! depot_bytes = 0                         # 0: this node is no depot
 //! passphrase_file = "passphrase"          # default: none, or a credential of the service manager
 //! notify = "off"                          # or "sender", or "full"
 //! notify_command = ["notify"]             # gets {"title": …, "body": …} on its standard input
@@ -304,7 +304,7 @@ impl Config {
         let role = settings.role.unwrap_or_default();
         settings.check_role(role, &network)?;
         let user = UserConfig::of(&settings, (role, network.lan_only), lookup)?;
-        let keeps = KeepsConfig::of(&settings, (role, network.lan_only));
+        let keeps = KeepsConfig::of(&settings);
         let unused = settings.unused(&network);
         let (data_dir, log) = (settings.data_dir_or_default(lookup)?, settings.log_config());
         let socket = settings.socket.unwrap_or_else(|| paths::socket(lookup, &data_dir));

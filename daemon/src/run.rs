@@ -318,7 +318,12 @@ impl Parts {
         // Not before the vault is opened: what is damaged is left alone, and all else with it.
         let directory = BlobDir::open(config.data_dir.join(BLOBS), BLOB_DISK_FREE_MIN, free_bytes)?;
         let depot_bytes = config.keeps.depot_bytes;
-        let keeps = keeps(&config.data_dir.join(DEPOT), depot_bytes, &engine, &metrics)?;
+        let keeps = keeps(&config.data_dir.join(DEPOT), depot_bytes, &engine, &metrics);
+        // The user's own messages go on, whatever became of others' files.
+        let keeps = keeps.unwrap_or_else(|error| {
+            tracing::error!(%error, "the directory depot/ can't be read: this node is no depot until it can, and was started again");
+            None
+        });
         let net_config = NetConfig {
             gossip: GossipPolicy::default(),
             network: config.network.clone(),
@@ -351,7 +356,7 @@ impl Parts {
             role: config.role,
             kept,
             blobs: Some(streams_taken),
-            is_depot: depot_bytes > 0,
+            is_depot: keeps.is_some(),
             pace: Pace::USUAL,
             memory_bytes_max: Some(CONNECTIONS_MEMORY_BYTES_MAX),
         };

@@ -11,8 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use libp2p::{PeerId, Stream};
 use martlet_engine::{Deposit, FromBlobs, KnownBlob};
 use martlet_protocol::file::ask::{Groups, Put, PutAnswer, PutRefusal, Question, Release};
+use martlet_protocol::file::blob::GROUP_BYTES;
 use martlet_protocol::limits::{
-    BLOB_QUESTION_BYTES_MAX, HOLDER_ADDRESS_BYTES_MAX, HOLDER_ADDRESSES_MAX,
+    BLOB_GROUPS_ASKED_MAX, BLOB_QUESTION_BYTES_MAX, HOLDER_ADDRESS_BYTES_MAX, HOLDER_ADDRESSES_MAX,
 };
 use martlet_protocol::message::Holder;
 use martlet_store::blobs::{BlobDirError, BlobName};
@@ -26,7 +27,10 @@ use super::stream::{Cancelled, Held};
 use super::{Keeper, loss};
 use crate::blocking::spawn_blocking;
 use crate::clock::Clock;
-use crate::limits::{BLOB_BUFFER_BYTES, BLOB_BUSY_WAIT, BLOB_RETRY_INTERVAL, DEPOT_LOOK_INTERVAL};
+use crate::limits::{
+    BLOB_BUFFER_BYTES, BLOB_BUSY_WAIT, BLOB_RETRY_INTERVAL, DEPOSIT_QUESTIONS_MORE_MAX,
+    DEPOT_LOOK_INTERVAL,
+};
 use crate::net::{DepotPeer, shorten};
 use next::{Next, Step};
 
@@ -126,6 +130,7 @@ fn take(keeper: &Keeper, step: Step, depots: &[DepotPeer]) {
                 keeper.deposits().lock().let_go(&name, (blob, peer), is_done, Instant::now());
                 if is_done {
                     keeper.tell(FromBlobs::Released(name, peer.to_bytes()));
+                    keeper.deposits().changed.notify_one();
                 }
             });
         }
@@ -152,7 +157,14 @@ async fn bring(
     put: Put,
     (peer, cancelled): (PeerId, watch::Receiver<bool>),
 ) {
+    // A depot that always asks for more would be brought the same again and again.
+    let needed = blob.size.div_ceil(GROUP_BYTES).div_ceil(BLOB_GROUPS_ASKED_MAX);
+    let mut questions_left = needed + DEPOSIT_QUESTIONS_MORE_MAX;
     let brought = loop {
+        if questions_left == 0 {
+            break None;
+        }
+        questions_left -= 1;
         let Some(stream) = keeper.net().open_stream(peer).await else { break None };
         let (by, put, ending) = (keeper.clone(), put.clone(), cancelled.clone());
         let sent = spawn_blocking(move || send(&by, &blob, put, stream, ending)).await;
@@ -175,7 +187,7 @@ async fn bring(
         Some(Brought::Busy) => BLOB_BUSY_WAIT,
         Some(_) | None => BLOB_RETRY_INTERVAL,
     };
-    let is_refused = matches!(brought, Some(Brought::Refused(_)));
+    let is_refused = matches!(brought, Some(Brought::Refused(_))) || questions_left == 0;
     keeper.deposits().lock().brought(&blob, peer, is_refused, Instant::now() + wait);
     // One that is not to be brought any more has been forgotten by the engine as well.
     match brought {

@@ -1,10 +1,9 @@
 //! What the configuration says of what a node keeps for others.
 
 use martlet_protocol::Shard;
-use martlet_protocol::control::Role;
 
 use super::Settings;
-use crate::limits::{DEPOT_BYTES_MAILBOX, SHARDS_KEPT_DEFAULT};
+use crate::limits::SHARDS_KEPT_DEFAULT;
 
 /// Which shards a full node keeps, and how much of large files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,20 +17,15 @@ pub struct KeepsConfig {
 }
 
 impl KeepsConfig {
-    /// As `settings` have it, for a node of this role, in a network that stays on its LAN or not.
-    pub(super) fn of(settings: &Settings, (role, is_lan_only): (Role, bool)) -> Self {
+    /// As `settings` have it.
+    pub(super) fn of(settings: &Settings) -> Self {
         let shards: Vec<_> = settings.shards.iter().flatten().copied().map(Shard).collect();
         // Who names shards means these.
         let count = if shards.is_empty() { SHARDS_KEPT_DEFAULT } else { 0 };
-        let depot_bytes = match role {
-            // Where everyone can come, a disk is its owner's to give.
-            Role::Mailbox if is_lan_only => DEPOT_BYTES_MAILBOX,
-            Role::Mailbox | Role::Full | Role::Edge => 0,
-        };
         Self {
             shards,
             shard_count: settings.shard_count.unwrap_or(count),
-            depot_bytes: settings.depot_bytes.unwrap_or(depot_bytes),
+            depot_bytes: settings.depot_bytes.unwrap_or(0),
         }
     }
 }

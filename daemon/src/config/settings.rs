@@ -154,8 +154,7 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depot_files: Option<bool>,
 
-    /// Bytes of others' large files that this node keeps for who is away, as a depot; 0 for none [default: 0, with the role mailbox in
-    /// networks that are lan_only 8589934592]
+    /// Bytes of others' large files that this node keeps for who is away, as a depot; 0 for none [default: 0]
     #[arg(long, env = "MARTLET_DEPOT_BYTES", value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depot_bytes: Option<u64>,

@@ -239,7 +239,7 @@ fn roles_and_shards_that_do_not_go_together_are_refused() {
     assert!(refused("role = \"relay\"\n").contains("line 1"));
     let mailbox = load("role = \"mailbox\"\n", Settings::default()).unwrap();
     assert!(!mailbox.user.is_allowed);
-    assert_eq!(mailbox.keeps.depot_bytes, 8 << 30, "it keeps large files for who is away");
+    assert_eq!(mailbox.keeps.depot_bytes, 0, "nobody's disk is filled unasked");
     let listed = load("shards = [0]\n", Settings::default()).unwrap();
     assert_eq!((listed.keeps.shards, listed.keeps.shard_count), (vec![Shard(0)], 0));
     assert_eq!(listed.keeps.depot_bytes, 0);

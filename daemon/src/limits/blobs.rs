@@ -70,9 +70,6 @@ pub const FILE_PIECES_WAITING_MAX: usize = 4;
 /// What the engine tells about blobs that waits.
 pub const BLOB_ORDERS_MAX: usize = 256;
 
-/// Bytes of others' files that a node with the role `mailbox` keeps where nothing else is said, in networks that are `lan_only`: from
-/// each peer 1 GiB.
-pub const DEPOT_BYTES_MAILBOX: u64 = 8 << 30;
 /// Blobs that others bring at a time: each has a thread of its own while it lasts.
 pub const DEPOT_TAKEN_MAX: usize = 8;
 /// Of them those of one peer.
@@ -91,3 +88,9 @@ pub const DEPOT_REFUSED_FOR: Duration = Duration::from_secs(15 * 60);
 pub const DEPOSITS_MAX: usize = 4;
 /// Of them those to one depot.
 pub const DEPOSITS_PER_DEPOT_MAX: usize = 2;
+/// Blobs that depots are told to let go at a time: each has a thread of its own while the depot has not answered.
+pub const RELEASES_MAX: usize = 4;
+/// Of them those of one depot, which takes only so many streams of a peer.
+pub const RELEASES_PER_DEPOT_MAX: usize = 2;
+/// How many questions more than its size needs a blob may take on its way to a depot: where it breaks off there are some.
+pub const DEPOSIT_QUESTIONS_MORE_MAX: u64 = 4;

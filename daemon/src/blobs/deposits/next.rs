@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::limits::{
     DEPOSITS_MAX, DEPOSITS_PER_DEPOT_MAX, DEPOT_CHOSEN_WAIT, DEPOT_REFUSED_FOR, DEPOTS_MAX,
+    RELEASES_MAX, RELEASES_PER_DEPOT_MAX,
 };
 
 /// A blob, and a depot.
@@ -26,8 +27,10 @@ type Pair = (BlobId, PeerId);
 pub(super) struct Next {
     deposits: BTreeMap<BlobName, Wanted>,
     releases: BTreeMap<BlobName, ReleaseRecord>,
-    /// What is under way with which depot.
+    /// What is brought to which depot just now.
     running: HashSet<Pair>,
+    /// What is let go there just now.
+    releasing: HashSet<Pair>,
     /// When a depot may be asked again about a blob.
     not_before: HashMap<Pair, Instant>,
 }
@@ -88,7 +91,7 @@ impl Next {
     pub(super) fn is_idle(&self) -> bool {
         let is_done = |wanted: &Wanted| {
             let Deposit { depots, chooses, .. } = &wanted.deposit;
-            depots.iter().all(|it| it.is_kept) && (!chooses || depots.len() >= DEPOTS_MAX)
+            !chooses || (depots.len() >= DEPOTS_MAX && depots.iter().all(|it| it.is_kept))
         };
         self.releases.is_empty() && self.deposits.values().all(is_done)
     }
@@ -116,7 +119,7 @@ impl Next {
         is_done: bool,
         now: Instant,
     ) {
-        self.running.remove(&(blob, peer));
+        self.releasing.remove(&(blob, peer));
         if !is_done {
             self.not_before.insert((blob, peer), now + DEPOT_CHOSEN_WAIT);
             return;
@@ -148,10 +151,15 @@ impl Next {
         for (name, release) in &self.releases {
             for peer in release.depots.iter().filter_map(|it| PeerId::from_bytes(it).ok()) {
                 let key = (release.blob, peer);
+                let to_peer = self.releasing.iter().filter(|(_, other)| *other == peer).count();
                 // Not while it is still brought there: that would come after.
-                let is_free = !self.running.contains(&key) && !self.not_before.contains_key(&key);
+                let is_free = !self.running.contains(&key)
+                    && !self.releasing.contains(&key)
+                    && !self.not_before.contains_key(&key)
+                    && self.releasing.len() < RELEASES_MAX
+                    && to_peer < RELEASES_PER_DEPOT_MAX;
                 if connected.contains(&peer) && is_free {
-                    self.running.insert(key);
+                    self.releasing.insert(key);
                     let (id, secret) = (release.blob, release.secret.clone());
                     let release = Release { id, slot: 0, secret };
                     steps.push(Step::LetGo { name: *name, release, peer });
@@ -181,6 +189,10 @@ fn bring(
     (running, not_before): (&mut HashSet<Pair>, &HashMap<Pair, Instant>),
     steps: &mut Vec<Step>,
 ) {
+    // Who was to have it has it.
+    if !deposit.chooses {
+        return;
+    }
     for peer in deposit.depots.iter().filter(|it| !it.is_kept).filter_map(peer_of) {
         let key = (blob.id, peer);
         let to_peer = running.iter().filter(|(_, other)| *other == peer).count();
@@ -310,8 +322,9 @@ mod tests {
         let later = now + DEPOT_REFUSED_FOR;
         assert_eq!(steps(&mut next, &[one], later).0, [one], "what it kept may have ended");
         // Nobody is chosen once its addressee has it.
-        next.deposit(blob(1), Deposit { chooses: false, ..noted(&[]) });
-        assert_eq!(steps(&mut next, &[one, other], later + DEPOT_REFUSED_FOR).0, []);
+        next.deposit(blob(1), Deposit { chooses: false, ..noted(&[(other, false)]) });
+        let long_after = later + DEPOT_REFUSED_FOR;
+        assert_eq!(steps(&mut next, &[one, other], long_after), (vec![], vec![], vec![]));
         assert!(next.is_idle());
     }
 
@@ -350,6 +363,28 @@ mod tests {
         next.deposit(blob(2), noted(&[(one, false)]));
         let after = CLOCK.plus(Duration::from_secs(7 * 24 * 3600));
         assert!(next.steps(&[one], after, later).is_empty() && next.is_idle());
+    }
+
+    /// All that a cleared conversation had with depots was let go at once, each on a thread of its own.
+    #[test]
+    fn so_many_are_let_go_at_a_time_and_bringing_does_not_wait_for_them() {
+        let (mut next, now) = (Next::default(), Instant::now());
+        let peers: Vec<_> = (0..3).map(|_| PeerId::random()).collect();
+        for number in 0..10 {
+            let release = ReleaseRecord {
+                blob: blob(number).id,
+                until: ExpiryHour::latest(CLOCK),
+                secret: AckSecret([1; 16]),
+                depots: peers.iter().map(|peer| ByteBuf::from(peer.to_bytes())).collect(),
+            };
+            next.release(BlobName([number; 16]), release);
+        }
+        next.deposit(blob(20), noted(&[(peers[0], false)]));
+        let (_, brought, let_go) = steps(&mut next, &peers, now);
+        assert_eq!((brought.len(), let_go.len()), (1, RELEASES_MAX));
+        for peer in &peers {
+            assert!(let_go.iter().filter(|it| *it == peer).count() <= RELEASES_PER_DEPOT_MAX);
+        }
     }
 
     #[test]

@@ -42,9 +42,9 @@ impl User {
 
     /// Has the keeper bring a file to depots.
     pub(super) fn order_deposit(&mut self, file: &FileRecord) {
-        let Some(deposit) = file.deposit.as_ref().filter(|_| file.stage == FileStage::Whole) else {
-            return;
-        };
+        // What was sent before the user wanted no depots any more is brought to none, either.
+        let is_wanted = self.opened.files.deposits && file.stage == FileStage::Whole;
+        let Some(deposit) = file.deposit.as_ref().filter(|_| is_wanted) else { return };
         let DepositRecord { until, secret, depots } = deposit.clone();
         let (release, chooses) = (Commitment::of(&secret), !file.is_received);
         let order = Deposit { until, release, depots, chooses };
@@ -74,7 +74,8 @@ impl User {
         let Some(deposit) = &mut file.deposit else { return Ok(()) };
         let is_known = deposit.depots.iter().any(|it| it.holder.peer == holder.peer);
         let is_full = deposit.depots.len() >= DEPOTS_TOLD_MAX;
-        if !is_served || file.is_received || is_known || is_full {
+        let is_wanted = self.opened.files.deposits && is_served;
+        if !is_wanted || file.is_received || is_known || is_full {
             return Ok(());
         }
         deposit.depots.push(DepotRecord { holder: holder.clone(), is_kept: false });
