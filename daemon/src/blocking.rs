@@ -1,7 +1,7 @@
 //! Work that takes long, or waits: for the disk, or for a peer.
 //!
 //! In a runtime of several threads it has one of its own. In a runtime of one thread, which a simulation's is, it runs where it stands
-//! ([`run`]), or in turns with the runtime ([`spawn_blocking`]): beside the runtime it would end at another point each time.
+//! (`run`), or in turns with the runtime (`spawn_blocking`): beside the runtime it would end at another point each time.
 
 use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -234,7 +234,7 @@ fn keep_file() -> std::io::Result<()> {
     keep("file", "large", &large.encode())?;
     let file = MessageId([0xcd; 16]);
     keep("file", "holders", &FileHolders { file, holders: vec![holder] }.encode())?;
-    keep("voice", "opusenc", include_bytes!("../../protocol/tests/file/opusenc.ogg"))?;
+    keep("voice", "opusenc", include_bytes!("../../../protocol/tests/file/opusenc.ogg"))?;
     keep("file", "name", "../\u{202e}fdp.exe".as_bytes())?;
 
     let all = Groups::all(size);
