@@ -148,7 +148,6 @@ impl Model {
             Told::Recalled { id } => self.ended(&id, EndedReason::Recalled, None),
             Told::Done => {}
             Told::Undone { what, error } => self.notice = Some(super::ask::failed(what, &error)),
-            // The conversations are there again: that says it, and the status line has room for what else there is.
             Told::Unlocked(Ok(())) => self.notice = None,
             Told::Unlocked(Err(error)) | Told::Failed(error) => self.failed(&error),
         }
